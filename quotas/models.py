@@ -1,0 +1,74 @@
+"""Who pays and shares: projects as a tree, their members, and what each may hold at once."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+slug_validator = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
+    "Use lower-case letters, digits and dashes, at most 63, neither first nor last a dash.",
+)
+
+
+class Project(models.Model):
+    """One node of the tree organisation > team > project. A job belongs to exactly one."""
+
+    slug = models.CharField(max_length=63, unique=True, validators=[slug_validator])
+    name = models.CharField(max_length=200, blank=True)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    archived = models.BooleanField(default=False, help_text="An archived project takes no new jobs.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="Membership", related_name="projects", blank=True
+    )
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(parent=F("pk")), name="project_is_not_its_own_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Membership(models.Model):
+    """A user's part in a project: viewers read, members submit and control, admins change the quota."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer"
+        MEMBER = "member"
+        ADMIN = "admin"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="one_membership_per_user_and_project"),
+            models.CheckConstraint(condition=Q(role__in=["viewer", "member", "admin"]), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project} ({self.role})"
+
+
+class Quota(models.Model):
+    """What a project and everything below it may hold at once. An empty limit is no limit."""
+
+    LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="quota")
+    gpus = models.PositiveIntegerField(null=True, blank=True)
+    cpus = models.PositiveIntegerField(null=True, blank=True)
+    memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
+    running_jobs = models.PositiveIntegerField(null=True, blank=True)
+    waiting_jobs = models.PositiveIntegerField(null=True, blank=True)
+    enforced = models.BooleanField(default=True, help_text="Off: usage is shown, nothing is held back.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"quota of {self.project}"

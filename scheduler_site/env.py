@@ -1,0 +1,55 @@
+"""Typed readers for settings that come from the environment."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's value, or `default` when it is unset or empty."""
+    return os.environ.get(name) or default
+
+
+def number(name: str, default: float, *, at_least: float = 0) -> float:
+    """The variable as a number; raises ImproperlyConfigured naming the variable when it is not one."""
+    raw = text(name, str(default))
+    try:
+        value = float(raw)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number, not {raw!r}.") from None
+    if not at_least <= value < float("inf"):
+        raise ImproperlyConfigured(f"{name} must be at least {at_least}, not {raw!r}.")
+    return value
+
+
+def whole(name: str, default: int, *, at_least: int = 0) -> int:
+    return int(number(name, default, at_least=at_least))
+
+
+def yes_no(name: str, *, default: bool) -> bool:
+    raw = text(name, "yes" if default else "no").strip().lower()
+    if raw in TRUE_WORDS:
+        return True
+    if raw in FALSE_WORDS:
+        return False
+    raise ImproperlyConfigured(f"{name} must be yes or no, not {raw!r}.")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list, blanks dropped."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def secret(name: str, default: str = "") -> str:
+    """The variable, or the contents of the file that `NAME_FILE` points to (container secrets)."""
+    path = text(f"{name}_FILE")
+    if not path:
+        return text(name, default)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None

@@ -1,0 +1,1 @@
+"""Domain errors as HTTP answers (RFC 9457 problem documents)."""

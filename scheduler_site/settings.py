@@ -1,0 +1,222 @@
+"""All settings, each from the environment: one file for a laptop and for production.
+
+`manage.py up` starts PostgreSQL and Valkey and fills in what is needed for one machine. Anything else names its own
+`DATABASE_URL`, `BROKER_URL` and `TRAINYARD_SECRET_KEY`; `checks.py` proves them at start.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+from scheduler_site import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- this installation -------------------------------------------------------------------------------------------
+TRAINYARD_HOME = Path(env.text("TRAINYARD_HOME", str(BASE_DIR / ".trainyard"))).absolute()
+TRAINYARD_ROLE = env.text("TRAINYARD_ROLE", "site")  # "node" loads only what an agent needs
+TRAINYARD_PORT = env.whole("TRAINYARD_PORT", 8000, at_least=1)
+FLOWER_PORT = env.whole("FLOWER_PORT", 5555, at_least=1)
+TRAINYARD_PUBLIC_URL = env.text("TRAINYARD_PUBLIC_URL", f"http://127.0.0.1:{TRAINYARD_PORT}")
+
+DEBUG = env.yes_no("TRAINYARD_DEBUG", default=False)
+INSECURE_SECRET_KEY = "insecure-key-for-a-build-step-or-a-test-only"  # noqa: S105  refused by checks.py
+SECRET_KEY = env.secret("TRAINYARD_SECRET_KEY", INSECURE_SECRET_KEY)
+ALLOWED_HOSTS = env.words("TRAINYARD_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("TRAINYARD_CSRF_TRUSTED_ORIGINS")
+
+# --- scheduling --------------------------------------------------------------------------------------------------
+SCHEDULING_POLICY = env.text("SCHEDULING_POLICY", "priority")
+QUOTA_PROVIDER = env.text("QUOTA_PROVIDER", "local")
+HEARTBEAT_SECONDS = env.number("TRAINYARD_HEARTBEAT_SECONDS", 10, at_least=0.1)
+LEASE_SECONDS = env.number("TRAINYARD_LEASE_SECONDS", 30, at_least=1)
+# After a lease ended, how long its shim may still need until its processes are certainly gone.
+LEASE_MARGIN_SECONDS = env.number("TRAINYARD_LEASE_MARGIN_SECONDS", 10)
+CYCLE_SECONDS = env.number("TRAINYARD_CYCLE_SECONDS", 5, at_least=0.1)
+RECOVERY_SECONDS = env.number("TRAINYARD_RECOVERY_SECONDS", 5, at_least=0.1)
+# A placement that nobody claimed is published again after this long.
+REPUBLISH_SECONDS = env.number("TRAINYARD_REPUBLISH_SECONDS", 10, at_least=0.1)
+STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
+PLATFORM_RETRIES = env.whole("TRAINYARD_PLATFORM_RETRIES", 5)
+KILL_GRACE_SECONDS = env.number("TRAINYARD_KILL_GRACE_SECONDS", 30)
+DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
+LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
+EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
+LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
+
+# --- Django ------------------------------------------------------------------------------------------------------
+NODE_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "quotas", "workers", "jobs"]
+SITE_APPS = [
+    "django.contrib.admin",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "django_celery_beat",
+]
+INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "scheduler_site.urls"
+WSGI_APPLICATION = "scheduler_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASE_URL = env.secret("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+DATABASES = {
+    "default": {
+        **environ.Env.db_url_config(DATABASE_URL),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    },
+}
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = TRAINYARD_HOME / "static"
+WHITENOISE_USE_FINDERS = True  # the admin's files are served from the packages: nothing to collect first
+WHITENOISE_AUTOREFRESH = DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_SSL_REDIRECT = env.yes_no("TRAINYARD_HTTPS", default=False)
+SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
+CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+SECURE_HSTS_SECONDS = 3600 * 24 * 30 if SECURE_SSL_REDIRECT else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_SSL_REDIRECT else None
+
+# --- REST --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.text("TRAINYARD_THROTTLE", "6000/min")},
+    "EXCEPTION_HANDLER": "scheduler_site.problems.handle",
+}
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_TTL": timedelta(days=env.number("TRAINYARD_TOKEN_DAYS", 90)),
+    "AUTO_REFRESH": False,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Trainyard",
+    "DESCRIPTION": "Schedules ML training jobs over CPU and GPU machines.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Celery: see docs/decisions for each of these ------------------------------------------------------------------
+BROKER_URL = env.secret("BROKER_URL", "redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = BROKER_URL
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_PUBLISH_RETRY = False  # the database is the outbox: recovery publishes again
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_TASK_DEFAULT_PRIORITY = 0
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_ENABLE_UTC = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "queue_order_strategy": "priority",
+    "priority_steps": list(range(10)),
+    "sep": ":",
+    "socket_timeout": env.number("TRAINYARD_BROKER_TIMEOUT", 10, at_least=0.1),
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "visibility_timeout": 600,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "scheduling cycle": {
+        "task": "trainyard.run_cycle",
+        "schedule": CYCLE_SECONDS,
+        "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
+    },
+    "stale-job detection": {
+        "task": "trainyard.recover",
+        "schedule": RECOVERY_SECONDS,
+        "options": {"queue": "control", "priority": 0, "expires": RECOVERY_SECONDS},
+    },
+    "clean-up": {
+        "task": "trainyard.prune",
+        "schedule": 3600.0,
+        "options": {"queue": "control", "priority": 0, "expires": 3600.0},
+    },
+}
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+# --- logs of the platform itself ---------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("TRAINYARD_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "django_celery_beat": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}

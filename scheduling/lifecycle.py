@@ -1,0 +1,81 @@
+"""The states of a job and of a placement, a sentence each, and the moves that are allowed between them."""
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    PENDING = "pending"  # waits in line; its reasons say for what
+    QUEUED = "queued"  # placed on a node, the node has been told
+    ASSIGNED = "assigned"  # claimed by the node's agent, not started yet
+    RUNNING = "running"  # its command runs
+    PAUSED = "paused"  # checkpointed and off its node, until its owner resumes it
+    COMPLETED = "completed"  # its command ended with exit code 0
+    FAILED = "failed"  # ended otherwise, and no retry is left
+    CANCELLED = "cancelled"  # ended because somebody asked for it
+
+
+class PlacementState(StrEnum):
+    PLACED = "placed"  # decided and published
+    CLAIMED = "claimed"  # the agent holds its lease
+    RUNNING = "running"  # the command runs on this node
+    CLOSED = "closed"  # over; its resources are free
+
+
+class EndReason(StrEnum):
+    """Why an attempt ended."""
+
+    COMPLETED = "completed"
+    EXIT_CODE = "exit_code"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    NODE_LOST = "node_lost"
+    CANCELLED = "cancelled"
+    PREEMPTED = "preempted"
+    PAUSED = "paused"
+    STALLED = "stalled"
+    START_FAILED = "start_failed"
+    LOST_LEASE = "lost_lease"
+
+
+END_SENTENCES = {
+    EndReason.COMPLETED: "The command ended with exit code 0.",
+    EndReason.EXIT_CODE: "The command ended with an exit code other than 0, or by a signal.",
+    EndReason.TIMEOUT: "The command ran longer than its max_runtime_seconds and was stopped.",
+    EndReason.OUT_OF_MEMORY: "The command was stopped because it used more memory than it had.",
+    EndReason.NODE_LOST: "The node fell silent for longer than the lease.",
+    EndReason.CANCELLED: "Somebody cancelled the job.",
+    EndReason.PREEMPTED: "The job had to give its place back: the node drained, or another job went first.",
+    EndReason.PAUSED: "The job was checkpointed and gave its place back at its owner's wish.",
+    EndReason.STALLED: "The job reported no progress for longer than its limit.",
+    EndReason.START_FAILED: "The command could not be started.",
+    EndReason.LOST_LEASE: "The node could not renew its lease, so the command was stopped there.",
+}
+
+TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+"""States in which a job is over."""
+
+ACTIVE_STATES = frozenset({JobState.PENDING, JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING})
+"""States in which the platform has something to do for a job."""
+
+PLACED_STATES = frozenset({JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING})
+"""States in which a job holds resources."""
+
+MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.PENDING: frozenset({JobState.QUEUED, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.ASSIGNED, JobState.PENDING, JobState.FAILED, JobState.CANCELLED}),
+    JobState.ASSIGNED: frozenset(
+        {JobState.RUNNING, JobState.PENDING, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+    ),
+    JobState.RUNNING: frozenset(
+        {JobState.PENDING, JobState.PAUSED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+    ),
+    JobState.PAUSED: frozenset({JobState.PENDING, JobState.FAILED, JobState.CANCELLED}),
+    JobState.COMPLETED: frozenset({JobState.PENDING}),
+    JobState.FAILED: frozenset({JobState.PENDING}),
+    JobState.CANCELLED: frozenset({JobState.PENDING}),
+}
+"""Where a job may go from each state. A job that is over goes back to pending only when its owner requeues it."""
+
+
+def may_move(old: JobState, new: JobState) -> bool:
+    return new in MOVES[old]

@@ -1,0 +1,63 @@
+"""The machines. A node agent speaks for each; this app knows nothing of jobs."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+node_name_validator = RegexValidator(
+    r"\A[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z",
+    "Use letters, digits and dashes, at most 63, neither first nor last a dash.",
+)
+
+
+class Node(models.Model):
+    """One machine (or pod) with measured hardware; one Celery worker process, the node agent, speaks for it."""
+
+    class State(models.TextChoices):
+        UP = "up"
+        DRAINING = "draining"  # takes nothing new; what runs goes on
+        DOWN = "down"  # its agent said goodbye, or recovery found its leases run out
+
+    class Liveness(models.TextChoices):
+        ALIVE = "alive"
+        DEAD = "dead"
+        UNKNOWN = "unknown"
+
+    name = models.CharField(max_length=63, unique=True, validators=[node_name_validator])
+    hostname = models.CharField(max_length=255, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DOWN, db_index=True)
+    drain_reason = models.CharField(max_length=200, blank=True)
+    # The operator's word, kept over restarts of the agent; `state` follows it.
+    cordoned = models.BooleanField(default=False, help_text="An operator has drained this node.")
+    cpus = models.PositiveIntegerField(default=0)
+    memory_mb = models.PositiveBigIntegerField(default=0)
+    # [{"index": 0, "model": "NVIDIA H100", "memory_mb": 81559, "uuid": "GPU-...", "simulated": false}, ...]
+    gpus = models.JSONField(default=list, blank=True)
+    # {"cpu_percent": 12.5, "memory_used_mb": 812, "gpus": [{"index": 0, "utilisation": 97, "memory_used_mb": 60000}]}
+    load = models.JSONField(default=dict, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    # One run of the agent process; a second process under the same name is refused while the first is alive.
+    agent_id = models.UUIDField(null=True, editable=False)
+    version = models.CharField(max_length=40, blank=True)
+    registered_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["up", "draining", "down"]), name="node_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def liveness(self, now: datetime) -> str:
+        """Alive within one lease of its last heartbeat; unknown before the first one; dead after."""
+        if self.last_heartbeat_at is None:
+            return self.Liveness.UNKNOWN
+        silent = now - self.last_heartbeat_at
+        return self.Liveness.ALIVE if silent <= timedelta(seconds=settings.LEASE_SECONDS) else self.Liveness.DEAD
