@@ -1,0 +1,60 @@
+# Trainyard's verbs. Everything is installed into .venv; nothing outside this folder is touched.
+# Another interpreter: make PYTHON=python3.13 demo
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+PIP_INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
+RUNTIME := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check lint bench clean
+
+help:  ## Show the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: $(RUNTIME)  ## From nothing to results: start everything, train a sweep of real models, show what came out
+	@$(BIN)/python manage.py demo
+
+up: $(RUNTIME)  ## Run the whole platform on this machine until Ctrl-C
+	@$(BIN)/python manage.py up
+
+test: $(DEV)  ## Run the tests
+	$(BIN)/python -m pytest -q
+
+check: lint test  ## Everything CI runs: lint, format, types, imports, migrations, Django's checks, tests
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py check
+	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(DEV)  ## Measure submission, start latency, throughput and memory
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what was installed and cached; the data in .trainyard stays
+	rm -rf $(VENV) build trainyard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python found: install Python 3.11, 3.12 or 3.13 (Debian: apt install python3 python3-venv)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "Trainyard needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is $$($(PYTHON) -V 2>&1): name another with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)."; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUNTIME): $(BIN)/python requirements.txt examples/digits/requirements.txt pyproject.toml
+	@echo "Installing the pinned packages (once, about a minute)"
+	@$(PIP_INSTALL) -r requirements.txt -r examples/digits/requirements.txt -e .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.txt
+	@echo "Installing the tools for tests and checks"
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
