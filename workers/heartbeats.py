@@ -1,0 +1,96 @@
+"""A node's row: registered by its agent, kept alive by its heartbeat, drained by its operators.
+
+Time is the database's clock throughout, so that a machine with a wrong clock neither dies nor lives for ever.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.functions import Now
+
+from scheduling.errors import ConflictError
+from workers.hardware import Hardware
+from workers.models import Node
+
+FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), default=Value(Node.State.UP))
+
+
+def register(*, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[str, Any], version: str) -> Node:
+    """Creates the node or takes over its row; refuses while another agent speaks for it."""
+    Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
+    taken = (
+        Node.objects.filter(name=name)
+        .exclude(held_by_another(agent_id))
+        .update(
+            hostname=hardware.hostname,
+            state=FOLLOWS_CORDON,
+            cpus=hardware.cpus,
+            memory_mb=hardware.memory_mb,
+            gpus=hardware.gpus_json(),
+            labels=dict(labels),
+            agent_id=agent_id,
+            version=version,
+            registered_at=Now(),
+            last_heartbeat_at=Now(),
+            load={},
+        )
+    )
+    if not taken:
+        raise ConflictError(
+            f"another agent speaks for node {name!r}: choose another name, or stop that agent"
+            f" and try again after {settings.LEASE_SECONDS:g} seconds",
+            state="held",
+        )
+    return Node.objects.get(name=name)
+
+
+def held_by_another(agent_id: UUID) -> Q:
+    """True for a row whose agent is another one and was heard of within one lease."""
+    lease_began = Now() - timedelta(seconds=settings.LEASE_SECONDS)
+    held = ~Q(state=Node.State.DOWN) & Q(agent_id__isnull=False) & Q(last_heartbeat_at__gte=lease_began)
+    return held & ~Q(agent_id=agent_id)
+
+
+def beat(*, node_id: int, agent_id: UUID, load: Mapping[str, Any]) -> bool:
+    """One sign of life in one statement; False when another agent speaks for the node now."""
+    mine = Node.objects.filter(id=node_id, agent_id=agent_id)
+    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=FOLLOWS_CORDON))
+
+
+def say_goodbye(*, node_id: int, agent_id: UUID) -> bool:
+    """The agent ends in order: the node is down at once. False when another agent speaks for the node now."""
+    mine = Node.objects.filter(id=node_id, agent_id=agent_id)
+    return bool(mine.update(state=Node.State.DOWN, agent_id=None, load={}))
+
+
+def drain(node: Node, reason: str = "") -> Node:
+    """An operator's word: the node takes nothing new until `undrain`, also when its agent starts again."""
+    return set_cordon(node, cordoned=True, reason=reason)
+
+
+def undrain(node: Node) -> Node:
+    """The node takes work again, as soon as its agent is up."""
+    return set_cordon(node, cordoned=False, reason="")
+
+
+def set_cordon(node: Node, *, cordoned: bool, reason: str) -> Node:
+    state = Node.State.DRAINING if cordoned else Node.State.UP
+    follows = Case(When(state=Node.State.DOWN, then=F("state")), default=Value(state))
+    Node.objects.filter(pk=node.pk).update(cordoned=cordoned, drain_reason=reason[:200], state=follows)
+    node.refresh_from_db()
+    return node
+
+
+def mark_down(node_ids: Collection[int]) -> int:
+    """These nodes fell silent: they get no work until their agent registers again. Returns how many changed."""
+    return silent(Node.objects.filter(id__in=node_ids)).update(state=Node.State.DOWN, load={})
+
+
+def silent(nodes: QuerySet[Node]) -> QuerySet[Node]:
+    """Those of `nodes` that are not down and were not heard of within one lease."""
+    lease_began = Now() - timedelta(seconds=settings.LEASE_SECONDS)
+    return nodes.exclude(state=Node.State.DOWN).filter(last_heartbeat_at__lt=lease_began)

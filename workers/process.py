@@ -1,0 +1,247 @@
+"""Commands on this machine: start one under its shim, follow it, stop it, and find it again after a restart of the agent."""
+
+import contextlib
+import functools
+import json
+import math
+import os
+import py_compile
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from workers import process_tree
+
+SHIM = Path(__file__).with_name("shim.py")
+KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # the agent's secrets are no business of the shim
+POLL_SECONDS = 0.2  # only where the kernel cannot tell when a process ends
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, in its complete environment, and within which limits."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    log_limit_bytes: int
+    grace_seconds: float
+    max_runtime_seconds: float | None = None
+    lease_grace_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended. `reason`: exited, start_failed, stopped, timeout, lost_lease or shim_lost."""
+
+    reason: str
+    exit_code: int | None
+    message: str
+    started_at: float | None
+    ended_at: float | None
+
+    @classmethod
+    def from_status(cls, status: Mapping[str, Any]) -> Self:
+        return cls(**{name: status[name] for name in ("reason", "exit_code", "message", "started_at", "ended_at")})
+
+
+def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
+    """Starts the command under a shim of its own; it runs until `lease_deadline` on the monotonic clock unless renewed."""
+    folder = folder.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    env = {**command.env, process_tree.MARKER: str(folder)}
+    replace_file(folder / "spec.json", json.dumps({**asdict(command), "env": env}))
+    write_lease(folder, lease_deadline)
+    with (folder / "shim.err").open("wb") as errors, term_blocked():
+        popen = subprocess.Popen(
+            [interpreter(), "-I", "-S", "-X", "utf8", shim_program(), str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd="/",
+            env={name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ},
+            start_new_session=True,
+        )
+    return Shim(folder, popen.pid, popen=popen)
+
+
+def adopt(folder: Path) -> "Shim | None":
+    """The shim that an earlier agent started in this folder, running or ended; None if none ever came to work here."""
+    folder = folder.absolute()
+    status = read_status(folder)
+    return None if status is None else Shim(folder, status["shim_pid"], start=status["shim_start"])
+
+
+class Shim:
+    """One command under its shim. Every method is safe to call from any thread, and after the end."""
+
+    def __init__(
+        self, folder: Path, pid: int, *, popen: subprocess.Popen[bytes] | None = None, start: int | None = None
+    ) -> None:
+        self.folder = folder
+        self.pid = pid
+        self._popen = popen
+        self._start = start if start is not None else process_tree.start_ticks(pid)
+        self._outcome: Outcome | None = None
+        self._ending = threading.Lock()
+
+    def status(self) -> dict[str, Any] | None:
+        """The last words of the shim; None until it has said any."""
+        return read_status(self.folder)
+
+    def wait(self, timeout: float | None = None) -> Outcome | None:
+        """Blocks until the command and all it started have ended; None when `timeout` seconds were not enough."""
+        if self._outcome is None and not self._wait_process(timeout):
+            return None
+        with self._ending:
+            if self._outcome is None:
+                self._outcome = self._conclude()
+            return self._outcome
+
+    def wait_started(self, timeout: float) -> dict[str, Any] | None:
+        """The status once the command runs or has ended; None when `timeout` seconds were not enough."""
+        deadline = time.monotonic() + timeout
+        pause = 0.005
+        while True:
+            gone = not self._alive()
+            status = self.status()
+            if status is not None or gone or time.monotonic() >= deadline:
+                return status
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(pause * 2, 0.1)
+
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Asks the command to end: SIGTERM, then SIGKILL after the grace. A repeated stop may only shorten the grace."""
+        if grace_seconds is not None:
+            with contextlib.suppress(OSError):  # without the file the grace of the command holds
+                replace_file(self.folder / "stop", repr(grace_seconds))
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL for the shim and everything that it watches."""
+        self._signal(signal.SIGKILL)
+        process_tree.kill(self.folder, self.status())
+
+    def renew(self, lease_deadline: float) -> None:
+        """Lets the command run until `lease_deadline` on the monotonic clock."""
+        write_lease(self.folder, lease_deadline)
+
+    def _alive(self) -> bool:
+        if self._popen is not None:
+            return self._popen.poll() is None
+        return process_tree.is_running(self.pid, self._start)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self._popen is not None:
+                self._popen.send_signal(number)
+            elif self._alive():
+                os.kill(self.pid, number)
+
+    def _wait_process(self, timeout: float | None) -> bool:
+        """Whether the shim has ended within the timeout; the kernel wakes us."""
+        if self._popen is not None and timeout is None:
+            self._popen.wait()
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while self._alive():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            wait_for_end(self.pid, self._start, left)
+        return True
+
+    def _conclude(self) -> Outcome:
+        status = self.status()
+        if status is not None and status["phase"] == "ended":
+            return Outcome.from_status(status)
+        process_tree.kill(self.folder, status)
+        lost = {
+            **(status or {"started_at": None}),
+            "phase": "ended",
+            "reason": "shim_lost",
+            "exit_code": None,
+            "message": shim_lost_message(self.folder),
+            "ended_at": time.time(),
+        }
+        if status is not None:
+            with contextlib.suppress(OSError):
+                replace_file(self.folder / "status.json", json.dumps(lost))
+        return Outcome.from_status(lost)
+
+
+def wait_for_end(pid: int, start: int, seconds: float) -> None:
+    """Returns when the process has ended or the time is over, whichever is first."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):
+        time.sleep(min(POLL_SECONDS, seconds))
+        return
+    try:
+        if process_tree.is_running(pid, start):  # the descriptor is of our process, not of a reused id
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            poll.poll(min(seconds, 3600.0) * 1000)
+    finally:
+        os.close(fd)
+
+
+def shim_lost_message(folder: Path) -> str:
+    try:
+        last_words = (folder / "shim.err").read_text(errors="replace").strip().splitlines()[-1:]
+    except OSError:
+        last_words = []
+    return ": ".join(["the shim ended without a word about the command", *last_words])
+
+
+def read_status(folder: Path) -> dict[str, Any] | None:
+    try:
+        status = json.loads((folder / "status.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return status if isinstance(status, dict) and "phase" in status else None
+
+
+def write_lease(folder: Path, deadline: float) -> None:
+    replace_file(folder / "lease", repr(deadline))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replaced as a whole: a reader sees the old text or the new one."""
+    temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def term_blocked() -> Iterator[None]:
+    """A process started inside keeps a SIGTERM until it unblocks it, so that a stop is not lost while Python starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def interpreter() -> str:
+    return sys.executable or shutil.which("python3") or "python3"
+
+
+@functools.cache
+def shim_program() -> str:
+    """The shim, compiled once: compiling it in each job would double what a job costs at start."""
+    try:
+        return py_compile.compile(str(SHIM), doraise=True) or str(SHIM)
+    except (OSError, py_compile.PyCompileError):
+        return str(SHIM)
