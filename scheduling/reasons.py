@@ -1,0 +1,92 @@
+"""Why a job waits: a code for programs, a sentence for people, and the numbers behind it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    NEW = "new"
+    QUEUE_PAUSED = "queue_paused"
+    QUEUE_LIMIT = "queue_limit"
+    QUEUE_POLICY = "queue_policy"
+    DEPENDENCY = "dependency"
+    DEPENDENCY_FAILED = "dependency_failed"
+    NOT_BEFORE = "not_before"
+    UNSUPPORTED = "unsupported"
+    QUOTA = "quota"
+    NO_NODE = "no_node"
+    HARDWARE = "hardware"
+    RESOURCES = "resources"
+    AHEAD = "ahead"
+
+
+SENTENCES: Mapping[ReasonCode, str] = {
+    ReasonCode.NEW: "Just submitted: the next scheduling cycle will look at it.",
+    ReasonCode.QUEUE_PAUSED: "Its queue is paused.",
+    ReasonCode.QUEUE_LIMIT: "Its queue runs as many jobs at once as it may.",
+    ReasonCode.QUEUE_POLICY: "Its queue asks for a scheduling policy that does not exist.",
+    ReasonCode.DEPENDENCY: "A job that it depends on has not completed yet.",
+    ReasonCode.DEPENDENCY_FAILED: "A job that it depends on failed or was cancelled.",
+    ReasonCode.NOT_BEFORE: "It may not start yet.",
+    ReasonCode.UNSUPPORTED: "It asks for something that is not supported yet.",
+    ReasonCode.QUOTA: "It would take its project, or one above it, over its quota.",
+    ReasonCode.NO_NODE: "No node is up.",
+    ReasonCode.HARDWARE: "No node that is up has the hardware it needs.",
+    ReasonCode.RESOURCES: "What it needs is taken by other jobs.",
+    ReasonCode.AHEAD: "Another job goes first.",
+}
+"""What each code means in general; a reason's own sentence says it for the job at hand."""
+
+MB_IN_A_GB = 1024
+
+HOLDERS_SHOWN = 10
+"""A reason names at most so many jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that keeps a job waiting. Without a sentence of its own it takes the general one of its code."""
+
+    code: ReasonCode
+    sentence: str = ""
+    shortfall: Mapping[str, int] = field(default_factory=dict, hash=False)
+    held_by: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.sentence:
+            object.__setattr__(self, "sentence", SENTENCES[self.code])
+
+    def as_data(self) -> dict[str, object]:
+        """The reason as JSON can carry it."""
+        return {
+            "code": str(self.code),
+            "sentence": self.sentence,
+            "shortfall": dict(self.shortfall),
+            "held_by": list(self.held_by),
+        }
+
+
+NEW = Reason(ReasonCode.NEW)
+"""The reason of a job that no cycle has seen yet."""
+
+
+def quantity(name: str, amount: int) -> str:
+    """An amount in words: "1 GPU", "16 CPUs", "1.5 GB of memory"."""
+    if name == "memory_mb":
+        return f"{gigabytes(amount)} of memory"
+    singular = {"gpus": "GPU", "cpus": "CPU", "running_jobs": "running job", "waiting_jobs": "waiting job"}[name]
+    return f"{amount} {singular}" if amount == 1 else f"{amount} {singular}s"
+
+
+def gigabytes(megabytes: int) -> str:
+    """Memory in words: "80 GB", "79.65 GB", "512 MB"."""
+    if megabytes < MB_IN_A_GB:
+        return f"{megabytes} MB"
+    return f"{megabytes / MB_IN_A_GB:.2f}".rstrip("0").rstrip(".") + " GB"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Words in a row: "a", "a and b", "a, b and c"."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last

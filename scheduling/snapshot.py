@@ -1,0 +1,127 @@
+"""What the planner sees: one frozen picture of the jobs, the nodes, the queues and the projects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scheduling.resources import Amount, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    index: int
+    model: str = ""
+    memory_mb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One machine with all it has, taken or not."""
+
+    name: str
+    cpus: int
+    memory_mb: int
+    gpus: tuple[Gpu, ...] = ()
+    state: str = "up"  # up, draining or down
+    alive: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def amount(self) -> Amount:
+        return Amount(self.cpus, self.memory_mb, len(self.gpus))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A line of jobs. The higher rank goes first; an empty policy means the platform's."""
+
+    name: str
+    rank: int = 0
+    state: str = "open"  # open, paused or draining
+    max_running: int | None = None
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a project and all below it may hold at once; None is no limit. Not enforced: shown, nothing held back."""
+
+    gpus: int | None = None
+    cpus: int | None = None
+    memory_mb: int | None = None
+    running_jobs: int | None = None
+    waiting_jobs: int | None = None
+    enforced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectView:
+    """A node of the tree of projects. What it uses counts for each of its ancestors too."""
+
+    slug: str
+    parent: str | None = None
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job in line. `unmet` dependencies have not completed yet, `broken` ones never will by themselves."""
+
+    id: int
+    project: str
+    queue: str
+    priority: int
+    submitted_at: float
+    request: Request
+    owner: str = ""
+    max_runtime_seconds: int | None = None
+    estimated_runtime_seconds: int | None = None
+    deadline: float | None = None
+    not_before: float | None = None
+    unmet: tuple[int, ...] = ()
+    broken: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a job holds on one node."""
+
+    node: str
+    amount: Amount
+    gpu_indices: tuple[int, ...] = ()
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job that holds an open placement, whether its command has started yet or not."""
+
+    id: int
+    project: str
+    queue: str
+    priority: int
+    shares: tuple[Share, ...]
+    started_at: float | None = None
+    expected_end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a plan depends on, beside the clock. Every project that a job names, and its ancestors, is here."""
+
+    waiting: tuple[WaitingJob, ...] = ()
+    running: tuple[RunningJob, ...] = ()
+    nodes: tuple[NodeView, ...] = ()
+    queues: tuple[QueueView, ...] = ()
+    projects: tuple[ProjectView, ...] = ()
+    taken_at: float = 0
+
+
+def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:
+    """The project itself, then its parent, up to the root. A parent that was seen before ends the chain."""
+    chain: dict[str, ProjectView] = {}
+    following: str | None = slug
+    while following is not None and following not in chain:
+        project = projects[following]
+        chain[following] = project
+        following = project.parent
+    return tuple(chain.values())
