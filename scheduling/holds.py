@@ -1,0 +1,48 @@
+"""What holds a job back before anybody looks at nodes: its queue, its dependencies, its own not-before."""
+
+from datetime import UTC, datetime
+
+from scheduling.policies import POLICIES
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed
+from scheduling.snapshot import QueueView, WaitingJob
+
+
+def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
+    """Why the queue starts nothing now. A draining queue starts the jobs that it has."""
+    reasons = []
+    if queue.state == "paused":
+        reasons.append(Reason(ReasonCode.QUEUE_PAUSED, f"Queue {queue.name} is paused."))
+    if queue.max_running is not None and running >= queue.max_running:
+        sentence = f"Queue {queue.name} runs at most {queue.max_running} jobs at once, and {running} hold a place."
+        reasons.append(Reason(ReasonCode.QUEUE_LIMIT, sentence, {"running_jobs": running + 1 - queue.max_running}))
+    if queue.policy and queue.policy not in POLICIES:
+        sentence = (
+            f"Queue {queue.name} asks for the policy {queue.policy!r}, which does not exist. "
+            f"Known are: {', '.join(sorted(POLICIES))}."
+        )
+        reasons.append(Reason(ReasonCode.QUEUE_POLICY, sentence))
+    return tuple(reasons)
+
+
+def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
+    """Why the job itself may not start now."""
+    reasons = []
+    if job.unmet:
+        sentence = f"Waits for {_jobs(job.unmet)} to complete."
+        reasons.append(Reason(ReasonCode.DEPENDENCY, sentence, held_by=job.unmet[:HOLDERS_SHOWN]))
+    if job.broken:
+        sentence = f"Depends on {_jobs(job.broken)}, which failed or was cancelled."
+        reasons.append(Reason(ReasonCode.DEPENDENCY_FAILED, sentence, held_by=job.broken[:HOLDERS_SHOWN]))
+    if job.not_before is not None and job.not_before > now:
+        moment = datetime.fromtimestamp(job.not_before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        reasons.append(Reason(ReasonCode.NOT_BEFORE, f"May not start before {moment}."))
+    if job.request.nodes > 1:
+        reasons.append(Reason(ReasonCode.UNSUPPORTED, "Jobs over several nodes are not supported yet."))
+    return tuple(reasons)
+
+
+def _jobs(ids: tuple[int, ...]) -> str:
+    shown = [str(one) for one in ids[:HOLDERS_SHOWN]]
+    more = len(ids) - len(shown)
+    word = "job" if len(ids) == 1 else "jobs"
+    return f"{word} {listed([*shown, f'{more} more'] if more else shown)}"

@@ -1,0 +1,110 @@
+"""Whole passes: who is placed, who waits, in what order."""
+
+from scheduling.plan import Plan, make_plan
+from scheduling.reasons import ReasonCode
+from scheduling.resources import Request
+from scheduling.snapshot import QueueView, Snapshot
+from tests.scheduling.builders import cpu_node, gpu_node, limited, running, share, snapshot, waiting
+
+NOW = 1000.0
+
+
+def placed(plan: Plan) -> list[int]:
+    return [one.job_id for one in plan.placements]
+
+
+def codes(plan: Plan) -> dict[int, list[str]]:
+    return {wait.job_id: [str(reason.code) for reason in wait.reasons] for wait in plan.waits}
+
+
+def test_nothing_to_do_gives_an_empty_plan():
+    assert make_plan(Snapshot(), NOW) == Plan((), (), ())
+
+
+def test_a_job_that_fits_is_placed_with_what_it_asked_for():
+    request = Request(cpus=4, memory_mb=1024, gpus=2)
+
+    plan = make_plan(snapshot(waiting(1, request=request)), NOW)
+
+    (job,) = plan.placements
+    (held,) = job.shares
+    assert (held.node, held.amount, held.gpu_indices) == ("gpu-1", request.amount, (0, 1))
+
+
+def test_what_one_job_takes_the_next_one_no_longer_finds():
+    first, second = (waiting(number, request=Request(gpus=5)) for number in (1, 2))
+
+    plan = make_plan(snapshot(first, second), NOW)
+
+    assert placed(plan) == [1]
+    assert codes(plan) == {2: ["resources"]}
+
+
+def test_what_runs_is_not_given_away_again():
+    taken = running(900, share("gpu-1", gpu_indices=(0, 1, 2)))
+
+    plan = make_plan(snapshot(waiting(1, request=Request(gpus=2)), running=(taken,)), NOW)
+
+    assert plan.placements[0].shares[0].gpu_indices == (3, 4)
+
+
+def test_a_job_that_does_not_fit_does_not_block_a_smaller_one_behind_it():
+    big, small = waiting(1, request=Request(cpus=100)), waiting(2)
+
+    plan = make_plan(snapshot(big, small), NOW)
+
+    assert placed(plan) == [2]
+    assert codes(plan) == {1: ["hardware"]}
+
+
+def test_the_line_names_those_who_wait_in_planning_order():
+    jobs = [waiting(number, priority=priority) for number, priority in ((1, 10), (2, 90), (3, 50))]
+
+    plan = make_plan(snapshot(*jobs, nodes=()), NOW)
+
+    assert plan.line == (2, 3, 1)
+    assert [wait.job_id for wait in plan.waits] == [2, 3, 1]
+
+
+def test_a_job_tells_all_that_keeps_it_not_just_the_first():
+    job = waiting(1, queue="batch", request=Request(gpus=9), unmet=(77,), not_before=NOW + 60)
+    world = snapshot(
+        job, queues=(QueueView("batch", 0, state="paused", max_running=0),), projects=(limited(gpus=8, cpus=0),)
+    )
+
+    assert codes(make_plan(world, NOW)) == {
+        1: ["queue_paused", "queue_limit", "dependency", "not_before", "quota", "hardware"]
+    }
+
+
+def test_a_second_look_says_the_same_when_nothing_has_changed():
+    """Reasons are written only when they differ, so a plan explains by what is left after all its placements."""
+    jobs = [waiting(number, request=Request(gpus=3)) for number in (1, 2, 3)]
+    before = snapshot(*jobs, projects=(limited(gpus=7),), nodes=(gpu_node(),))
+    first = make_plan(before, NOW)
+    started = tuple(running(one.job_id, *one.shares) for one in first.placements)
+
+    second = make_plan(snapshot(jobs[2], running=started, projects=before.projects, nodes=before.nodes), NOW + 5)
+
+    assert second.waits == first.waits
+    assert second.placements == ()
+
+
+def test_without_nodes_every_job_says_so():
+    plan = make_plan(snapshot(waiting(1), waiting(2, request=Request(gpus=1)), nodes=()), NOW)
+
+    assert codes(plan) == {1: [ReasonCode.NO_NODE], 2: [ReasonCode.NO_NODE]}
+
+
+def test_nodes_that_drain_are_down_or_silent_take_nothing():
+    nodes = (
+        cpu_node("a", state="draining"),
+        cpu_node("b", state="down"),
+        cpu_node("c", alive=False),
+    )
+
+    assert codes(make_plan(snapshot(waiting(1), nodes=nodes), NOW)) == {1: ["no_node"]}
+
+
+def test_a_job_over_several_nodes_waits_and_says_why():
+    assert codes(make_plan(snapshot(waiting(1, request=Request(nodes=2))), NOW)) == {1: ["unsupported"]}
