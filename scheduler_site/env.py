@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -53,3 +54,16 @@ def secret(name: str, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None
+
+
+def service_url(name: str, default: str, password: str) -> str:
+    """The URL in the variable `name`, with the password from the variable named `password` where that one is set.
+
+    A password that comes apart needs no percent-encoding and can be a container secret of its own.
+    """
+    url, word = secret(name, default), secret(password)
+    if not word:
+        return url
+    parts = urlsplit(url)
+    user, _, address = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}:{quote(word, safe='')}@{address}").geturl()

@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-ROOT_URLCONF = "scheduler_site.urls"
+ROOT_URLCONF = "scheduler_site.urls" if TRAINYARD_ROLE != "node" else ""  # an agent answers no requests
 WSGI_APPLICATION = "scheduler_site.wsgi.application"
 TEMPLATES = [
     {
@@ -86,7 +86,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASE_URL = env.secret("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+DATABASE_URL = env.service_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres", "DATABASE_PASSWORD")
 DATABASES = {
     "default": {
         **environ.Env.db_url_config(DATABASE_URL),
@@ -119,6 +119,8 @@ SECURE_SSL_REDIRECT = env.yes_no("TRAINYARD_HTTPS", default=False)
 SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
 CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 SECURE_HSTS_SECONDS = 3600 * 24 * 30 if SECURE_SSL_REDIRECT else 0
+# Subdomains and browsers' preload lists are the decision of whoever owns the domain.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_SSL_REDIRECT else None
 
 # --- REST --------------------------------------------------------------------------------------------------------
@@ -151,7 +153,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Celery: see docs/decisions for each of these ------------------------------------------------------------------
-BROKER_URL = env.secret("BROKER_URL", "redis://127.0.0.1:6379/0")
+BROKER_URL = env.service_url("BROKER_URL", "redis://127.0.0.1:6379/0", "BROKER_PASSWORD")
 CELERY_BROKER_URL = BROKER_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True

@@ -1,0 +1,35 @@
+"""Settings proven at start: each check has an id, says what is wrong, and hints at what would be right.
+
+Plain `manage.py check` connects to nothing. `check --deploy` also asks the broker, and `check --database default` asks
+PostgreSQL.
+"""
+
+from django.core import checks
+
+from scheduler_site.checks import celery, servers, site
+
+ALWAYS = (
+    site.check_secret_key,
+    site.check_debug,
+    site.check_home,
+    site.check_time_zone,
+    site.check_policy,
+    site.check_provider,
+    site.check_lease,
+    celery.check_celery,
+    celery.check_broker_options,
+    celery.check_broker_url,
+    celery.check_kombu,
+    celery.check_beat,
+    celery.check_beat_expiry,
+    servers.check_database_url,
+)
+
+
+def register() -> None:
+    """Hand every check to Django; called once, when the site's app is ready."""
+    for check in ALWAYS:
+        checks.register(check, "trainyard")
+    checks.register(site.check_secret_key_length, "trainyard", deploy=True)
+    checks.register(servers.check_redis, "trainyard", deploy=True)
+    checks.register(servers.check_database_answers, checks.Tags.database)

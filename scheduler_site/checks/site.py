@@ -1,0 +1,96 @@
+"""What this installation says of itself: its secret, its hosts, its folder, its clock and its scheduling."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage
+
+from scheduler_site.checks.findings import error, is_node, warning
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"})
+POLICIES = ("priority",)
+PROVIDERS = ("local",)
+LATER_PROVIDERS = ("k8s", "slurm")
+SHORTEST_KEY = 32
+HEARTBEATS_PER_LEASE = 3
+
+
+def check_secret_key(**_: Any) -> Iterator[CheckMessage]:
+    if not is_node() and settings.SECRET_KEY == settings.INSECURE_SECRET_KEY:
+        yield error(
+            1,
+            "TRAINYARD_SECRET_KEY is not set: sessions would be signed with a key that everybody knows.",
+            'Set it to 50 random characters: python -c "import secrets; print(secrets.token_urlsafe(50))".',
+        )
+
+
+def check_secret_key_length(**_: Any) -> Iterator[CheckMessage]:
+    key = settings.SECRET_KEY
+    if not is_node() and len(key) < SHORTEST_KEY:
+        yield error(
+            2,
+            f"TRAINYARD_SECRET_KEY has {len(key)} characters: short enough to be guessed.",
+            f"Use at least {SHORTEST_KEY} random characters.",
+        )
+
+
+def check_debug(**_: Any) -> Iterator[CheckMessage]:
+    beyond = sorted(set(settings.ALLOWED_HOSTS) - LOOPBACK_HOSTS)
+    if settings.DEBUG and beyond:
+        yield error(
+            3,
+            f"TRAINYARD_DEBUG is on while the site answers to {', '.join(beyond)}: error pages would show its settings.",
+            "Set TRAINYARD_DEBUG=no, or leave TRAINYARD_ALLOWED_HOSTS at its default.",
+        )
+
+
+def check_home(**_: Any) -> Iterator[CheckMessage]:
+    home = Path(settings.TRAINYARD_HOME)
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield warning(
+            1,
+            f"TRAINYARD_HOME is {home}, and this user cannot write to {existing}.",
+            "Name a folder that this user may write to: attempts, logs and checkpoints go there.",
+        )
+
+
+def check_time_zone(**_: Any) -> Iterator[CheckMessage]:
+    zones = {"TIME_ZONE": settings.TIME_ZONE, "CELERY_TIMEZONE": settings.CELERY_TIMEZONE}
+    for name, zone in zones.items():
+        if zone != "UTC":
+            yield error(
+                4,
+                f"{name} is {zone!r}: beat loads its entries by UTC hours and would miss some.",
+                "Leave it at UTC; browsers and the command line show local time.",
+            )
+
+
+def check_policy(**_: Any) -> Iterator[CheckMessage]:
+    if settings.SCHEDULING_POLICY not in POLICIES:
+        yield error(
+            5,
+            f"SCHEDULING_POLICY {settings.SCHEDULING_POLICY!r} is unknown.",
+            f"Known here: {', '.join(POLICIES)}.",
+        )
+
+
+def check_provider(**_: Any) -> Iterator[CheckMessage]:
+    provider = settings.QUOTA_PROVIDER
+    if provider in PROVIDERS:
+        return
+    reason = "is not available in this version" if provider in LATER_PROVIDERS else "is unknown"
+    yield error(6, f"QUOTA_PROVIDER {provider!r} {reason}.", f"Available: {', '.join(PROVIDERS)}.")
+
+
+def check_lease(**_: Any) -> Iterator[CheckMessage]:
+    lease, beat = settings.LEASE_SECONDS, settings.HEARTBEAT_SECONDS
+    if lease < HEARTBEATS_PER_LEASE * beat:
+        yield error(
+            7,
+            f"A lease lasts {lease:g} s with a heartbeat every {beat:g} s: one lost heartbeat or two end healthy jobs.",
+            f"Set TRAINYARD_LEASE_SECONDS to at least {HEARTBEATS_PER_LEASE * beat:g}.",
+        )
