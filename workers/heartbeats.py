@@ -55,10 +55,14 @@ def held_by_another(agent_id: UUID) -> Q:
     return held & ~Q(agent_id=agent_id)
 
 
-def beat(*, node_id: int, agent_id: UUID, load: Mapping[str, Any]) -> bool:
-    """One sign of life in one statement; False when another agent speaks for the node now."""
+def beat(*, node_id: int, agent_id: UUID, load: Mapping[str, Any], leaving: bool = False) -> bool:
+    """One sign of life in one statement; False when another agent speaks for the node now.
+
+    A `leaving` agent is about to end: its node is draining, whatever its operators want of it.
+    """
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
-    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=FOLLOWS_CORDON))
+    state = Value(Node.State.DRAINING) if leaving else FOLLOWS_CORDON
+    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=state))
 
 
 def say_goodbye(*, node_id: int, agent_id: UUID) -> bool:

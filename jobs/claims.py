@@ -1,0 +1,173 @@
+"""A node's right to run placements: claiming them, saying that they run, and keeping their leases.
+
+Every function works on many placements in a few statements: an agent speaks once for all that it runs.
+A placement is named with its token; with a token that is not that of the job's open attempt nothing happens.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobs import transitions
+from jobs.models import Attempt, Job, Placement
+from jobs.transitions import Move
+from scheduling.lifecycle import JobState, PlacementState
+
+HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a doorbell carries: which placement, and the token that proves it is about the present attempt."""
+
+    placement_id: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """All that a node needs to know to run one placement."""
+
+    placement_id: int
+    token: str
+    job_id: int
+    job_name: str
+    attempt_id: int
+    attempt: int
+    project: str
+    command: tuple[str, ...]
+    working_dir: str
+    env: Mapping[str, str]
+    cpus: int
+    memory_mb: int
+    gpu_indices: tuple[int, ...]
+    max_runtime_seconds: int | None
+
+    @property
+    def ticket(self) -> Ticket:
+        return Ticket(self.placement_id, self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Which leases were renewed, and what is wished of the jobs behind them (`cancel`, `requeue`, `stall`)."""
+
+    kept: frozenset[int]
+    wishes: Mapping[int, str]
+
+
+@transaction.atomic
+def claim(tickets: Iterable[Ticket], *, node_id: int) -> list[Claimed]:
+    """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
+
+    However many agents and messages ask for a placement, exactly one gets it.
+    """
+    rows = [row for row in _open_placements(tickets, node_id) if row.state == PlacementState.PLACED]
+    moved = transitions.apply([_claim_move(row) for row in rows])
+    won = [row for row in rows if row.attempt.job_id in moved]
+    Placement.objects.filter(pk__in=[row.pk for row in won]).update(
+        state=PlacementState.CLAIMED, claimed_at=Now(), lease_expires_at=_lease_end()
+    )
+    return [_claimed(row) for row in won]
+
+
+@transaction.atomic
+def started(moments: Mapping[Ticket, datetime], *, node_id: int) -> frozenset[int]:
+    """Record that commands run since the given moments; returns the placements for which that was news."""
+    rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
+    moved = transitions.apply([_start_move(row, moments[_ticket(row)]) for row in rows])
+    won = [row for row in rows if row.attempt.job_id in moved]
+    for row in won:
+        Attempt.objects.filter(pk=row.attempt_id).update(started_at=moments[_ticket(row)])
+    Placement.objects.filter(pk__in=[row.pk for row in won]).update(state=PlacementState.RUNNING)
+    return frozenset(row.pk for row in won)
+
+
+def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
+    """Extend the leases of all that a node runs, in one statement, by the database's clock.
+
+    A placement that is not in `kept` is not this node's any more: its command must be stopped.
+    """
+    tokens = {ticket.placement_id: ticket.token for ticket in tickets}
+    mine = Placement.objects.filter(pk__in=tokens, node_id=node_id, state__in=HELD_STATES)
+    mine.update(lease_expires_at=_lease_end())
+    rows = mine.values_list("pk", "attempt__token", "attempt__job__desired")
+    kept = {pk: wish for pk, token, wish in rows if str(token) == tokens[pk]}
+    return Renewal(frozenset(kept), {pk: wish for pk, wish in kept.items() if wish})
+
+
+def wishes(placement_ids: Sequence[int]) -> dict[int, str]:
+    """What owners want of the jobs behind these placements, where they want anything."""
+    rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True).exclude(attempt__job__desired="")
+    return dict(rows.values_list("pk", "attempt__job__desired"))
+
+
+def held(tickets: Sequence[Ticket], *, node_id: int) -> frozenset[int]:
+    """Which of these placements the node still holds: what a restarted agent may go on with."""
+    return frozenset(row.pk for row in _open_placements(tickets, node_id) if row.state in HELD_STATES)
+
+
+def _open_placements(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
+    tokens = {ticket.placement_id: ticket.token for ticket in tickets}
+    rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
+    rows = rows.select_related("attempt__job__project").order_by("pk")
+    return [row for row in rows if same_token(row.attempt.token, tokens[row.pk])]
+
+
+def same_token(token: UUID, text: str) -> bool:
+    return str(token) == text
+
+
+def _ticket(row: Placement) -> Ticket:
+    return Ticket(row.pk, str(row.attempt.token))
+
+
+def _lease_end() -> object:
+    return Now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def _claim_move(row: Placement) -> Move:
+    return Move(
+        job_id=row.attempt.job_id,
+        to=JobState.ASSIGNED,
+        kind="claimed",
+        expected=frozenset({JobState.QUEUED}),
+        attempt=row.attempt.number,
+    )
+
+
+def _start_move(row: Placement, moment: datetime) -> Move:
+    first = row.attempt.job.started_at
+    return Move(
+        job_id=row.attempt.job_id,
+        to=JobState.RUNNING,
+        kind="started",
+        expected=frozenset({JobState.ASSIGNED}),
+        attempt=row.attempt.number,
+        changes={"started_at": first or moment},
+    )
+
+
+def _claimed(row: Placement) -> Claimed:
+    job: Job = row.attempt.job
+    return Claimed(
+        placement_id=row.pk,
+        token=str(row.attempt.token),
+        job_id=job.pk,
+        job_name=job.name,
+        attempt_id=row.attempt_id,
+        attempt=row.attempt.number,
+        project=job.project.slug,
+        command=tuple(job.command),
+        working_dir=job.working_dir,
+        env=job.env,
+        cpus=row.cpus,
+        memory_mb=row.memory_mb,
+        gpu_indices=tuple(row.gpu_indices),
+        max_runtime_seconds=job.max_runtime_seconds,
+    )

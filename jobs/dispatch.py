@@ -1,0 +1,177 @@
+"""One scheduling cycle: snapshot, plan, commit what was planned, publish after the commit."""
+
+import itertools
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs import publishing, snapshots, transitions
+from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
+from jobs.publishing import Doorbell
+from jobs.routing import route, transport_of
+from jobs.transitions import Move
+from scheduling.lifecycle import JobState
+from scheduling.plan import Plan, PlannedJob, make_plan
+from workers.models import Node
+
+log = logging.getLogger(__name__)
+PLANNER_LOCK = 0x7472_6169  # "trai": one planner at a time, in whatever process
+
+
+@dataclass(frozen=True, slots=True)
+class CycleResult:
+    """What one cycle did."""
+
+    placed: int
+    waiting: int
+    duration_ms: float
+
+
+class Combiner:
+    """Lets many askers share one run: whoever asked before a run began is served by it.
+
+    Bursts of requests (a thousand jobs that end at once) so cost a few cycles, not a thousand.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._tickets = itertools.count(1)
+        self._newest = 0
+        self._served = 0
+
+    def run(self) -> CycleResult | None:
+        """Run a cycle unless one that began after this call has served it already."""
+        mine = self._newest = next(self._tickets)
+        with self._turn:
+            if self._served >= mine:
+                return None
+            self._served = self._newest
+            return run_cycle()
+
+
+combiner = Combiner()
+
+
+def run_cycle() -> CycleResult:
+    """Plan once and commit the plan; the nodes concerned are told after the commit. One planner at a time."""
+    started = time.perf_counter()
+    with transaction.atomic():
+        _wait_for_turn()
+        snapshot = snapshots.take()
+        plan = make_plan(snapshot, snapshot.taken_at, default_policy=settings.SCHEDULING_POLICY)
+        doorbells = _commit_placements(plan.placements)
+        _write_reasons(plan)
+        result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
+        _write_cycle(plan, result)
+        publishing.request_placements(doorbells)
+    return result
+
+
+def _wait_for_turn() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNER_LOCK])
+
+
+def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
+    """Write the placements of those jobs that still wait; what changed meanwhile is left to the next cycle."""
+    if not placements:
+        return []
+    nodes = {node.name: node for node in Node.objects.filter(name__in={p.shares[0].node for p in placements})}
+    moved = transitions.apply([_queue_move(planned, nodes[planned.shares[0].node]) for planned in placements])
+    kept = [planned for planned in placements if planned.job_id in moved]
+    attempts = Attempt.objects.bulk_create(
+        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt) for planned in kept
+    )
+    rows = Placement.objects.bulk_create(
+        Placement(
+            attempt=attempt,
+            node=nodes[share.node],
+            rank=share.rank,
+            cpus=share.amount.cpus,
+            memory_mb=share.amount.memory_mb,
+            gpu_indices=list(share.gpu_indices),
+        )
+        for attempt, planned in zip(attempts, kept, strict=True)
+        for share in planned.shares
+    )
+    GpuHold.objects.bulk_create(
+        GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
+    )
+    return doorbells(rows)
+
+
+def _queue_move(planned: PlannedJob, node: Node) -> Move:
+    return Move(
+        job_id=planned.job_id,
+        to=JobState.QUEUED,
+        kind="queued",
+        expected=frozenset({JobState.PENDING}),
+        next_attempt=True,
+        changes={"node_id": node.pk, "queued_at": Now(), "reasons": [], "desired": "", "not_before": None},
+        message=f"Placed on {node.name}.",
+        data={
+            "node": node.name,
+            "gpu_indices": list(planned.shares[0].gpu_indices),
+        },
+    )
+
+
+def doorbells(placements: Sequence[Placement]) -> list[Doorbell]:
+    """The messages that tell the agents of these placements."""
+    jobs = Job.objects.in_bulk({row.attempt.job_id for row in placements})
+    return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
+
+
+def _doorbell(row: Placement, job: Job) -> Doorbell:
+    return Doorbell(
+        placement_id=row.pk,
+        token=str(row.attempt.token),
+        route=route(
+            hardware=job.hardware,
+            priority=job.priority,
+            node=row.node.name,
+            transport=transport_of(settings.BROKER_URL),
+        ),
+        job_id=job.pk,
+        job_name=job.name,
+        attempt=row.attempt.number,
+    )
+
+
+def _write_reasons(plan: Plan) -> None:
+    """Write the reasons that changed: one statement for all jobs that wait for the same ones.
+
+    A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
+    """
+    groups: dict[str, tuple[list[dict[str, object]], list[int]]] = defaultdict(lambda: ([], []))
+    by_identity: dict[tuple[int, ...], str] = {}
+    for wait in plan.waits:
+        identity = tuple(map(id, wait.reasons))
+        key = by_identity.setdefault(identity, repr(wait.reasons))
+        data, job_ids = groups[key]
+        if not data:
+            data += [reason.as_data() for reason in wait.reasons]
+        job_ids.append(wait.job_id)
+    for data, job_ids in groups.values():
+        stale = Job.objects.filter(pk__in=job_ids, state=JobState.PENDING).exclude(reasons=data)
+        locked = stale.order_by("pk").select_for_update(skip_locked=True, no_key=True).values("pk")
+        Job.objects.filter(pk__in=locked).update(reasons=data)
+
+
+def _write_cycle(plan: Plan, result: CycleResult) -> None:
+    Cycle.objects.filter(pk=1).update(
+        started_at=Now(),
+        duration_ms=result.duration_ms,
+        count=F("count") + 1,
+        placed=result.placed,
+        waiting=result.waiting,
+        line=list(plan.line),
+    )

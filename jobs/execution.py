@@ -1,0 +1,170 @@
+"""Running placements on this node: from a claim to the report of the end, one thread each.
+
+The thread only waits: the command belongs to its shim, so an agent that is killed leaves it running, and the next
+agent of the node takes it over from the files in its attempt's folder.
+"""
+
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from jobs import claims, shipping
+from jobs.claims import Claimed, Ticket
+from jobs.completion import Ending
+from jobs.ledger import Identity, Ledger
+from jobs.runs import Run, claim_as_data, claim_from_data
+from workers import isolation
+from workers.hardware import Hardware
+from workers.process import Command, Outcome, Shim, adopt, launch
+
+log = logging.getLogger(__name__)
+INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""What a command gets of the agent's own environment: nothing that could hold a secret."""
+CLAIM_FILE = "claim.json"
+
+
+class Runner:
+    """Everything that one node runs. The agent's process has one."""
+
+    def __init__(self, *, identity: Identity, hardware: Hardware, home: Path) -> None:
+        self._hardware = hardware
+        self._home = home
+        self._attempts = home / "nodes" / identity.name / "attempts"
+        self._ledger = Ledger(identity=identity, hardware=hardware, attempts=self._attempts)
+
+    def start(self) -> None:
+        """Register the node and take over what an earlier agent left running."""
+        self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        node_id = self._ledger.open()
+        self._take_over(node_id)
+
+    def drain(self) -> None:
+        """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
+        self._ledger.drain()
+
+    def close(self) -> None:
+        """Drain, wait for everything to be reported, say goodbye."""
+        self._ledger.close()
+
+    def run(self, ticket: Ticket) -> None:
+        """Claim the placement and run it to its end; returns quietly if it is not this node's to run."""
+        run = self._ledger.claim(ticket)
+        if run is None:
+            log.info("Placement %d is not for this node, or not any more.", ticket.placement_id)
+            return
+        self._see_to_the_end(run, self._launch(run))
+
+    def _launch(self, run: Run) -> Shim | Ending:
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (run.folder / CLAIM_FILE).write_text(json.dumps(claim_as_data(run.claimed)), encoding="utf-8")
+            return launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
+        except OSError as error:
+            return run.failed_to_start(f"The node could not start the command: {error}")
+
+    def _see_to_the_end(self, run: Run, shim: Shim | Ending) -> None:
+        if isinstance(shim, Ending):
+            ending = shim
+        else:
+            run.attach(shim)
+            ending = run.ending(_wait(shim))
+        self._ledger.finish(run, ending)
+        shutil.rmtree(run.folder, ignore_errors=True)
+
+    def _command(self, run: Run) -> Command:
+        checkpoints = self._folder(run.claimed, "checkpoints")
+        outputs = self._folder(run.claimed, "outputs", str(run.claimed.attempt))
+        return Command(
+            argv=run.claimed.command,
+            cwd=run.claimed.working_dir or str(outputs),
+            env=self._environment(run, checkpoints=checkpoints, outputs=outputs),
+            log_limit_bytes=int(settings.LOG_LIMIT_MB * 1024 * 1024),
+            grace_seconds=settings.KILL_GRACE_SECONDS,
+            max_runtime_seconds=run.claimed.max_runtime_seconds,
+        )
+
+    def _folder(self, claimed: Claimed, *parts: str) -> Path:
+        folder = self._home.joinpath("jobs", str(claimed.job_id), *parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _environment(self, run: Run, *, checkpoints: Path, outputs: Path) -> Mapping[str, str]:
+        claimed = run.claimed
+        gpus = [gpu for gpu in self._hardware.gpus if gpu.index in claimed.gpu_indices]
+        threads_and_gpus = isolation.environment(cpus=claimed.cpus, gpus=gpus)
+        devices = {name: value for name, value in threads_and_gpus.items() if "DEVICE" in name}
+        return {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            "PYTHONUNBUFFERED": "1",
+            **threads_and_gpus,
+            **claimed.env,
+            **devices,
+            "TRAINYARD_JOB_ID": str(claimed.job_id),
+            "TRAINYARD_ATTEMPT": str(claimed.attempt),
+            "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
+            "TRAINYARD_OUTPUT_DIR": str(outputs),
+            "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
+        }
+
+    def _take_over(self, node_id: int) -> None:
+        """Go on with those commands of an earlier agent that are still this node's, and stop the others."""
+        found = [pair for pair in map(self._find, self._attempts.iterdir()) if pair is not None]
+        held = claims.held([run.claimed.ticket for run, _ in found], node_id=node_id)
+        for run, shim in found:
+            if run.ticket_id in held:
+                self._adopt(run, shim)
+            else:
+                log.warning("Job %d is not this node's any more: what runs of it is stopped.", run.claimed.job_id)
+                shim.kill()
+                shutil.rmtree(run.folder, ignore_errors=True)
+        connection.close()
+
+    def _find(self, folder: Path) -> tuple[Run, Shim] | None:
+        """What an earlier agent left in this folder; a folder in which nothing ever ran is removed."""
+        try:
+            claimed = claim_from_data(json.loads((folder / CLAIM_FILE).read_text(encoding="utf-8")))
+            shim = adopt(folder)
+        except (OSError, ValueError, TypeError, KeyError):
+            shim = None
+        if shim is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        return Run(claimed, folder, lease_deadline=time.monotonic() + settings.LEASE_SECONDS), shim
+
+    def _adopt(self, run: Run, shim: Shim) -> None:
+        log.info("Job %d is still running: going on with it.", run.claimed.job_id)
+        shipping.resume_log(run)
+        self._ledger.adopt(run)
+        threading.Thread(target=self._see_to_the_end, args=(run, shim), name=f"job-{run.claimed.job_id}").start()
+
+
+def _wait(shim: Shim) -> Outcome:
+    while (outcome := shim.wait()) is None:
+        pass
+    return outcome
+
+
+current: Runner | None = None
+"""The runner of this process, if it is a node's agent."""
+
+
+def become(runner: Runner) -> None:
+    """From now on the placements that this process is told of run here."""
+    global current  # noqa: PLW0603  one process speaks for one node
+    current = runner
+
+
+def run_placement(placement_id: int, token: str) -> None:
+    """Run a placement on this process's node; returns when it has ended and that is recorded."""
+    if current is None:
+        log.error("Placement %d was sent to a process that is no node's agent.", placement_id)
+        return
+    current.run(Ticket(placement_id, token))

@@ -1,0 +1,278 @@
+"""The one thread, and the one database connection, through which a node speaks.
+
+Claims, starts, ends, heartbeats, leases, logs and progress of everything that runs on the node go through here in
+batches, so that a node with a hundred jobs costs the database what a node with one costs. While the database is away
+it keeps what has to be said, and says it when the database is back.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from jobs import claims, recovery, shipping
+from jobs.claims import Ticket
+from jobs.completion import Ending, finish
+from jobs.runs import WISHES, Run
+from scheduling.errors import TrainyardError
+from scheduling.lifecycle import EndReason
+from workers import heartbeats
+from workers.hardware import Hardware, current_load
+
+log = logging.getLogger(__name__)
+DATABASE_ERRORS = (DatabaseError, InterfaceError)
+GLANCE_SECONDS = 0.2
+"""How often new starts are looked for while something is starting."""
+SHIP_SECONDS = 1.0
+"""How often logs, progress and wishes travel while something runs."""
+LOST_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an agent says it is: the node it speaks for, and one run of its process."""
+
+    name: str
+    agent_id: UUID
+    version: str = ""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The question whether this node may run this placement."""
+
+    ticket: Ticket
+    answer: "Future[Run | None]" = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A report: this run has ended like this."""
+
+    run: Run
+    ending: Ending
+    answer: "Future[bool]" = field(default_factory=Future)
+
+
+class Ledger:
+    """Speaks for one node. `claim` and `finish` may be called from any thread and wait for the database's word."""
+
+    def __init__(self, *, identity: Identity, hardware: Hardware, attempts: Path) -> None:
+        self.node_id = 0
+        self._identity = identity
+        self._hardware = hardware
+        self._attempts = attempts
+        self._runs: dict[int, Run] = {}
+        self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
+        self._unsaid: list[Claim | Finish] = []
+        self._draining = threading.Event()
+        self._drained = False
+        self._closing = threading.Event()
+        self._registered: Future[int] = Future()
+        self._next_beat = self._next_ship = 0.0
+        self._thread = threading.Thread(target=self._speak, name="ledger", daemon=True)
+
+    # Called by others
+
+    def open(self) -> int:
+        """Register the node, waiting for the database if need be; returns its id. Raises ConflictError if the name
+        belongs to another agent that is alive.
+        """
+        self._thread.start()
+        return self._registered.result()
+
+    def claim(self, ticket: Ticket) -> Run | None:
+        """The run that this node may start, or None: then somebody else has it, or nobody may."""
+        request = Claim(ticket)
+        self._inbox.put(request)
+        return request.answer.result()
+
+    def finish(self, run: Run, ending: Ending) -> None:
+        """Report an end; returns when the database has it."""
+        report = Finish(run, ending)
+        self._inbox.put(report)
+        report.answer.result()
+
+    def adopt(self, run: Run) -> None:
+        """Take over a run that an earlier agent of this node began."""
+        self._runs[run.ticket_id] = run
+
+    def drain(self) -> None:
+        """Claim nothing more and stop what runs, with the drain's grace. Safe to call from a signal handler."""
+        self._draining.set()
+        self._inbox.put(None)
+
+    def close(self) -> None:
+        """Drain, wait until every run has been reported, say goodbye."""
+        self.drain()
+        self._closing.set()
+        self._inbox.put(None)
+        self._thread.join()
+
+    # The thread
+
+    def _speak(self) -> None:
+        if not self._register():
+            return
+        while not (self._closing.is_set() and not self._runs and not self._unsaid):
+            self._collect()
+            self._try(self._turn)
+        self._try(self._say_goodbye)
+        connection.close()
+
+    def _register(self) -> bool:
+        while True:
+            try:
+                self.node_id = heartbeats.register(
+                    name=self._identity.name,
+                    hardware=self._hardware,
+                    agent_id=self._identity.agent_id,
+                    labels=self._identity.labels,
+                    version=self._identity.version,
+                ).pk
+            except DATABASE_ERRORS as error:
+                log.warning("The database is out of reach, trying again: %s", str(error).strip())
+                connection.close()
+                if self._closing.wait(1):
+                    self._registered.cancel()
+                    return False
+            except TrainyardError as error:
+                self._registered.set_exception(error)
+                connection.close()
+                return False
+            else:
+                self._registered.set_result(self.node_id)
+                return True
+
+    def _collect(self) -> None:
+        """Wait for something to say, at most until the next regular turn, and take all that is there."""
+        try:
+            first = self._inbox.get(timeout=self._pause())
+        except queue.Empty:
+            return
+        taken = [first]
+        while not self._inbox.empty():
+            taken.append(self._inbox.get())
+        self._unsaid += [item for item in taken if item is not None]
+
+    def _pause(self) -> float:
+        if self._unsaid:
+            return 0
+        until = self._next_beat - time.monotonic()
+        if self._runs:
+            until = min(until, self._next_ship - time.monotonic())
+        if any(not run.start_recorded for run in self._runs.values()):
+            until = min(until, GLANCE_SECONDS)
+        return max(until, 0.001)
+
+    def _turn(self) -> None:
+        self._serve()
+        self._drain_once()
+        self._record_starts()
+        if self._runs and time.monotonic() >= self._next_ship:
+            self._ship()
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+
+    def _try(self, step: Callable[[], None]) -> None:
+        """Run `step`; when the database fails, drop the connection, wait a moment, and leave what is unsaid unsaid."""
+        try:
+            step()
+        except DATABASE_ERRORS as error:
+            log.warning("The database did not answer, trying again: %s", str(error).strip())
+            connection.close()
+            time.sleep(0.5)
+
+    def _serve(self) -> None:
+        """Say what has to be said; it is forgotten only when the database has taken it."""
+        reports = [item for item in self._unsaid if isinstance(item, Finish)]
+        if reports:
+            self._report_ends(reports)
+            self._unsaid = [item for item in self._unsaid if item not in reports]
+        questions = [item for item in self._unsaid if isinstance(item, Claim)]
+        if questions:
+            self._answer_claims(questions)
+            self._unsaid = [item for item in self._unsaid if item not in questions]
+
+    def _report_ends(self, reports: Sequence[Finish]) -> None:
+        runs = [report.run for report in reports]
+        shipping.ship_logs(runs, to_the_end=True)
+        shipping.ship_progress(runs)
+        finish([report.ending for report in reports])
+        for report in reports:
+            self._runs.pop(report.run.ticket_id, None)
+            report.answer.set_result(True)
+
+    def _answer_claims(self, questions: Sequence[Claim]) -> None:
+        deadline = time.monotonic() + settings.LEASE_SECONDS
+        tickets = {question.ticket for question in questions}
+        won = [] if self._draining.is_set() else claims.claim(tickets, node_id=self.node_id)
+        for claimed in won:
+            folder = self._attempts / str(claimed.placement_id)
+            self._runs[claimed.placement_id] = Run(claimed, folder, lease_deadline=deadline)
+        fresh = {claimed.placement_id for claimed in won}
+        for question in questions:
+            mine = question.ticket.placement_id in fresh
+            fresh.discard(question.ticket.placement_id)
+            question.answer.set_result(self._runs[question.ticket.placement_id] if mine else None)
+
+    def _drain_once(self) -> None:
+        if self._draining.is_set() and not self._drained:
+            self._drained = True
+            self._next_beat = 0  # says at once that the node is leaving
+            for run in list(self._runs.values()):
+                run.stop(EndReason.PREEMPTED, settings.DRAIN_SECONDS)
+
+    def _record_starts(self) -> None:
+        new = {
+            run.claimed.ticket: (run, begun)
+            for run in self._runs.values()
+            if not run.start_recorded and (begun := run.started_at()) is not None
+        }
+        if new:
+            claims.started({ticket: begun for ticket, (_, begun) in new.items()}, node_id=self.node_id)
+            for run, _ in new.values():
+                run.start_recorded = True
+
+    def _ship(self) -> None:
+        runs = list(self._runs.values())
+        shipping.ship_logs(runs)
+        shipping.ship_progress(runs)
+        self._fulfil(claims.wishes([run.ticket_id for run in runs]))
+        self._next_ship = time.monotonic() + SHIP_SECONDS
+
+    def _beat(self) -> None:
+        """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
+        runs = dict(self._runs)
+        deadline = time.monotonic() + settings.LEASE_SECONDS
+        load = current_load(self._hardware)
+        agent_id = self._identity.agent_id
+        if not heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained):
+            log.error("Node %s belongs to another agent now.", self._identity.name)
+        renewal = claims.renew([run.claimed.ticket for run in runs.values()], node_id=self.node_id)
+        for placement_id, run in runs.items():
+            if placement_id in renewal.kept:
+                run.renew(deadline)
+            else:
+                run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
+        self._fulfil(renewal.wishes)
+        self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
+
+    def _fulfil(self, wishes: Mapping[int, str]) -> None:
+        for placement_id, wish in wishes.items():
+            if placement_id in self._runs and wish in WISHES:
+                self._runs[placement_id].stop(WISHES[wish])
+
+    def _say_goodbye(self) -> None:
+        heartbeats.say_goodbye(node_id=self.node_id, agent_id=self._identity.agent_id)
+        recovery.release_unclaimed()

@@ -1,0 +1,105 @@
+"""`manage.py node`: the agent of one machine, or of one share of a machine."""
+
+import platform
+import re
+from argparse import ArgumentParser
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs import execution
+from jobs.ledger import Identity
+from jobs.routing import node_queues
+from scheduling.errors import TrainyardError
+from workers import agent, hardware
+from workers.models import node_name_validator
+
+VERSION = "0.1.0"
+SPARE_THREADS = 4
+"""Beyond one a CPU: a doorbell that turns out stale must not wait behind running jobs."""
+
+
+class Command(BaseCommand):
+    """Runs the agent in the foreground until SIGTERM; then it drains."""
+
+    help = "Run the agent of one node: registers this machine and runs the jobs that are placed on it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--name", default=default_name(), help="name of the node (default: this host's name)")
+        parser.add_argument("--cpus", type=int, help="CPUs to offer (default: all)")
+        parser.add_argument("--memory-gb", type=float, help="memory to offer (default: all)")
+        parser.add_argument("--gpus", type=int, help="GPUs to offer; those beyond the real ones are simulated")
+        parser.add_argument("--gpu-model", help="model name of simulated GPUs")
+        parser.add_argument("--gpu-memory-gb", type=float, help="memory of each simulated GPU")
+        parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be repeated")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            self._run(options)
+        except (TrainyardError, ValueError) as error:
+            raise CommandError(str(error)) from None
+
+    def _run(self, options: dict[str, Any]) -> None:
+        name = checked_name(options["name"])
+        folder = agent.NodeFolder(settings.TRAINYARD_HOME, name)
+        folder.lock()
+        machine = offered_hardware(options)
+        runner = execution.Runner(
+            identity=Identity(name, folder.agent_id(), VERSION, labels(options["label"])),
+            hardware=machine,
+            home=settings.TRAINYARD_HOME,
+        )
+        execution.become(runner)
+        agent.install(current_app, runner)
+        current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
+
+
+def default_name() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", platform.node().partition(".")[0])[:63].strip("-") or "node"
+
+
+def checked_name(name: str) -> str:
+    try:
+        node_name_validator(name)
+    except ValidationError as error:
+        raise CommandError(f"--name {name!r}: {error.message}") from None
+    return name
+
+
+def offered_hardware(options: dict[str, Any]) -> hardware.Hardware:
+    return hardware.declare(
+        hardware.measure(),
+        cpus=options["cpus"],
+        memory_gb=options["memory_gb"],
+        gpus=options["gpus"],
+        gpu_model=options["gpu_model"],
+        gpu_memory_gb=options["gpu_memory_gb"],
+    )
+
+
+def labels(pairs: list[str]) -> dict[str, str]:
+    """`key=value` words as a dict; raises ValueError naming the word that is not one."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise ValueError(f"--label {pair!r} must be KEY=VALUE.")
+        found[key] = value
+    return found
+
+
+def worker_arguments(name: str, *, threads: int) -> list[str]:
+    """Celery's own command line. The order of the queues is their order of urgency."""
+    return [
+        "worker",
+        f"--hostname=node@{name}",
+        f"--queues={','.join(node_queues(name))}",
+        "--pool=threads",
+        f"--concurrency={threads}",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=WARNING",
+    ]

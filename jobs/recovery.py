@@ -1,0 +1,132 @@
+"""Repair of what was lost: silent nodes, messages that never arrived, jobs that make no progress.
+
+Safe to run at any time, twice, and beside anything else. What is not known is left alone: while the database has only
+just come back, agents have had no chance to renew their leases, so no lease is judged.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Now
+
+from jobs import dispatch, publishing, transitions
+from jobs.claims import Ticket
+from jobs.completion import Ending, finish
+from jobs.models import Job, JobEvent, LogChunk, Placement
+from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, PlacementState
+from workers import heartbeats
+from workers.models import Node
+
+log = logging.getLogger(__name__)
+RECOVERY_LOCK = 0x7265_636F  # "reco": one sweep at a time
+SWEEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How many placements one sweep repaired, by what was wrong with them."""
+
+    lost: int = 0
+    released: int = 0
+    republished: int = 0
+    stalled: int = 0
+
+
+def recover() -> Recovered:
+    """One sweep. Does nothing while another one runs."""
+    with transaction.atomic():
+        if not _our_turn():
+            return Recovered()
+        if _database_just_started():
+            log.info("The database has only just started: leases are not judged yet.")
+            return Recovered(republished=_republish())
+        heartbeats.silent(Node.objects.all()).update(state=Node.State.DOWN, load={})
+        return Recovered(_end_lost(), release_unclaimed(), _republish(), _stop_stalled())
+
+
+def _our_turn() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [RECOVERY_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _database_just_started() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM statement_timestamp() - pg_postmaster_start_time())")
+        return float(cursor.fetchone()[0]) < settings.LEASE_SECONDS + settings.LEASE_MARGIN_SECONDS
+
+
+def _end_lost() -> int:
+    """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone."""
+    gone = Now() - timedelta(seconds=settings.LEASE_MARGIN_SECONDS)
+    rows = _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
+    return _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
+
+
+def release_unclaimed() -> int:
+    """Placements on nodes that are not there to claim them go back in line; nothing ran, so nothing is charged."""
+    rows = _open().filter(state=PlacementState.PLACED, node__state=Node.State.DOWN)
+    return _finish(rows, EndReason.NODE_LOST, "Node {node} went away before it took the job.", charged=False)
+
+
+def _republish() -> int:
+    """Ring again for placements that nobody claimed: the message, or the agent that held it, was lost."""
+    late = Now() - timedelta(seconds=settings.REPUBLISH_SECONDS)
+    rows = list(_open().filter(state=PlacementState.PLACED, published_at__lt=late)[:SWEEP])
+    Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
+        published_at=Now(), publish_count=F("publish_count") + 1
+    )
+    publishing.request_placements(dispatch.doorbells(rows))
+    return len(rows)
+
+
+def _stop_stalled() -> int:
+    """A job that reported progress once and then none for longer than its limit is stopped by its node."""
+    limit = ExpressionWrapper(
+        Coalesce(F("stall_seconds"), Value(settings.STALL_SECONDS)) * Value(timedelta(seconds=1)),
+        output_field=DurationField(),
+    )
+    stalled = Job.objects.filter(
+        state=JobState.RUNNING, desired="", progress_at__isnull=False, progress_at__lt=Now() - limit
+    )
+    job_ids = list(stalled.values_list("pk", flat=True)[:SWEEP])
+    Job.objects.filter(pk__in=job_ids, state=JobState.RUNNING, desired="").update(desired="stall")
+    transitions.note(job_ids, "stalled", message="No progress for longer than the job's limit; its node stops it.")
+    return len(job_ids)
+
+
+def _open() -> QuerySet[Placement]:
+    return Placement.objects.filter(closed_at__isnull=True).select_related("attempt", "node").order_by("pk")
+
+
+def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charged: bool) -> int:
+    """End what `rows` finds, judged again under the jobs' locks: a lease renewed in between saves its job."""
+    job_ids = list(rows.values_list("attempt__job_id", flat=True)[:SWEEP])
+    if not job_ids:
+        return 0
+    ours = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=job_ids).order_by("pk")
+    locked = list(ours.values_list("pk", flat=True))
+    endings = [
+        Ending(
+            Ticket(row.pk, str(row.attempt.token)),
+            reason,
+            message=message.format(node=row.node.name),
+            charged=charged,
+        )
+        for row in rows.filter(attempt__job__in=locked).select_for_update(of=("self",), no_key=True)
+    ]
+    return len(finish(endings)) if endings else 0
+
+
+def prune() -> int:
+    """Delete logs and events of jobs that ended longer ago than their retention; returns the number of rows."""
+    ended = Q(state__in=TERMINAL_STATES)
+    old_logs = Job.objects.filter(ended, finished_at__lt=Now() - timedelta(days=settings.LOG_RETENTION_DAYS))
+    old_events = Job.objects.filter(ended, finished_at__lt=Now() - timedelta(days=settings.EVENT_RETENTION_DAYS))
+    logs, _ = LogChunk.objects.filter(attempt__job__in=old_logs).delete()
+    events, _ = JobEvent.objects.filter(job__in=old_events).delete()
+    return logs + events

@@ -1,0 +1,112 @@
+"""What an agent keeps in mind of one placement that it runs."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workers.logs import LogReader
+from workers.progress import ProgressReader
+
+from jobs.claims import Claimed
+from jobs.completion import Ending
+from scheduling.lifecycle import EndReason
+from workers.process import Outcome, Shim
+
+REASONS = {
+    "timeout": EndReason.TIMEOUT,
+    "start_failed": EndReason.START_FAILED,
+    "lost_lease": EndReason.LOST_LEASE,
+    "shim_lost": EndReason.LOST_LEASE,
+}
+WISHES = {"cancel": EndReason.CANCELLED, "requeue": EndReason.PREEMPTED, "stall": EndReason.STALLED}
+
+
+class Run:
+    """One claimed placement on this node, from its claim to the report of its end.
+
+    The thread that runs it attaches the shim; the ledger's thread reads its status, log and progress and stops it.
+    """
+
+    def __init__(self, claimed: Claimed, folder: Path, *, lease_deadline: float) -> None:
+        self.claimed = claimed
+        self.folder = folder
+        self.lease_deadline = lease_deadline
+        self.log = LogReader(folder / "log")
+        self.next_chunk = 0
+        self.report = ProgressReader(folder / "report.jsonl")
+        self.start_recorded = False
+        self._shim: Shim | None = None
+        self._stop: tuple[EndReason, float | None] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def ticket_id(self) -> int:
+        return self.claimed.placement_id
+
+    def attach(self, shim: Shim) -> None:
+        """The command's shim is there; whatever was wanted of it meanwhile happens now."""
+        with self._lock:
+            self._shim = shim
+            stop = self._stop
+        shim.renew(self.lease_deadline)
+        if stop is not None:
+            shim.stop(stop[1])
+
+    def renew(self, lease_deadline: float) -> None:
+        """The lease now ends at `lease_deadline` on the monotonic clock."""
+        with self._lock:
+            self.lease_deadline = lease_deadline
+            shim = self._shim
+        if shim is not None:
+            shim.renew(lease_deadline)
+
+    def stop(self, reason: EndReason, grace_seconds: float | None = None) -> None:
+        """Stop the command; the first reason given is the one that its end is reported with."""
+        with self._lock:
+            if self._stop is not None:
+                return
+            self._stop = (reason, grace_seconds)
+            shim = self._shim
+        if shim is not None:
+            shim.stop(grace_seconds)
+
+    def started_at(self) -> datetime | None:
+        """When the command began to run, once it has."""
+        status = self._shim.status() if self._shim is not None else None
+        return moment(status.get("started_at")) if status and status.get("reason") != "start_failed" else None
+
+    def ending(self, outcome: Outcome) -> Ending:
+        """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""
+        reason = REASONS.get(outcome.reason)
+        if outcome.reason == "stopped":
+            reason = self._stop[0] if self._stop else EndReason.PREEMPTED
+        elif reason is None:
+            reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
+        return Ending(
+            ticket=self.claimed.ticket,
+            reason=reason,
+            exit_code=outcome.exit_code,
+            message=outcome.message,
+            started_at=None if reason == EndReason.START_FAILED else moment(outcome.started_at),
+        )
+
+    def failed_to_start(self, message: str) -> Ending:
+        """The node itself could not start the command."""
+        return Ending(ticket=self.claimed.ticket, reason=EndReason.START_FAILED, message=message)
+
+
+def moment(seconds: float | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def claim_as_data(claimed: Claimed) -> dict[str, Any]:
+    return asdict(claimed)
+
+
+def claim_from_data(data: dict[str, Any]) -> Claimed:
+    """The inverse of `claim_as_data`; raises TypeError or KeyError when it is not such data."""
+    lists: Iterable[str] = ("command", "gpu_indices")
+    return Claimed(**{**data, **{name: tuple(data[name]) for name in lists}})

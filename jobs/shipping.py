@@ -1,0 +1,88 @@
+"""What running jobs say of themselves, on its way to the database: log output and progress, a batch a node."""
+
+import json
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+from workers.progress import Report
+
+from jobs.models import Attempt, LogChunk
+from jobs.runs import Run
+
+CHUNKS_A_TURN = 4
+UPDATE_PROGRESS = """
+    UPDATE jobs_job SET
+        progress = coalesce(said.progress, jobs_job.progress),
+        metrics = jobs_job.metrics || said.metrics,
+        progress_at = statement_timestamp()
+    FROM unnest(%s::bigint[], %s::int[], %s::float8[], %s::jsonb[]) AS said (job_id, attempt, progress, metrics)
+    WHERE jobs_job.id = said.job_id AND jobs_job.attempt = said.attempt
+      AND jobs_job.state IN ('assigned', 'running')
+"""
+
+
+def ship_progress(runs: Sequence[Run]) -> None:
+    """Write what the jobs reported since the last time, in one statement. A stale attempt writes nothing."""
+    said: list[tuple[Run, Report]] = []
+    for run in runs:
+        report = run.report.read_new()
+        if report is not None:
+            said.append((run, report))
+    if not said:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            UPDATE_PROGRESS,
+            [
+                [run.claimed.job_id for run, _ in said],
+                [run.claimed.attempt for run, _ in said],
+                [report.progress for _, report in said],
+                [json.dumps(report.metrics) for _, report in said],
+            ],
+        )
+
+
+def ship_logs(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
+    """Store new output as numbered chunks: a few a turn, or all that is there for jobs that have ended."""
+    while _ship_turn(runs) and to_the_end:
+        pass
+
+
+@transaction.atomic
+def _ship_turn(runs: Sequence[Run]) -> bool:
+    """Ship at most a few chunks of each run; says whether any of them may have more."""
+    read = [(run, _read_chunks(run)) for run in runs]
+    if not any(chunks for _, chunks in read):
+        return False
+    open_ids = _open_attempts(runs)
+    LogChunk.objects.bulk_create(
+        chunk for run, chunks in read if run.claimed.attempt_id in open_ids for chunk in chunks
+    )
+    return any(len(chunks) == CHUNKS_A_TURN for _, chunks in read)
+
+
+def _open_attempts(runs: Sequence[Run]) -> set[int]:
+    """Those of the runs' attempts that are still open: what a stale one says is dropped."""
+    tokens = {run.claimed.attempt_id: run.claimed.token for run in runs}
+    rows = Attempt.objects.filter(pk__in=tokens, ended_at__isnull=True).values_list("pk", "token")
+    return {pk for pk, token in rows if str(token) == tokens[pk]}
+
+
+def _read_chunks(run: Run) -> list[LogChunk]:
+    chunks: list[LogChunk] = []
+    while len(chunks) < CHUNKS_A_TURN:
+        offset = run.log.offset
+        data = run.log.read_new()
+        if not data:
+            break
+        chunks.append(LogChunk(attempt_id=run.claimed.attempt_id, number=run.next_chunk, offset=offset, data=data))
+        run.next_chunk += 1
+    return chunks
+
+
+def resume_log(run: Run) -> None:
+    """Go on after the last chunk that is stored: for a run that an earlier agent began."""
+    last = LogChunk.objects.filter(attempt_id=run.claimed.attempt_id).order_by("-number").first()
+    if last is not None:
+        run.next_chunk = last.number + 1
+        run.log.offset = last.offset + len(last.data)

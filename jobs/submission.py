@@ -1,0 +1,275 @@
+"""Taking jobs in: every door calls `submit`, which takes all of what it is given, or nothing."""
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from jobs import publishing, snapshots
+from jobs.models import Job, JobDependency, JobEvent, Queue
+from quotas.access import Role, project_roles
+from quotas.models import Project
+from scheduling import allowance, priorities
+from scheduling.errors import FieldError, ForbiddenError, InvalidError
+from scheduling.lifecycle import JobState
+from scheduling.reasons import Reason, ReasonCode
+from scheduling.resources import Request
+from scheduling.snapshot import NodeView, ProjectView, chain_of
+
+NOT_PLANNED_YET = Reason(ReasonCode.NEW)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What somebody wants to run, in the words of the REST contract. Memory is in MB, times in seconds."""
+
+    name: str
+    project: str
+    command: tuple[str, ...]
+    queue: str = "default"
+    priority: int | str = 50
+    working_dir: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cpus: int = 1
+    memory_mb: int = 0
+    gpus: int = 0
+    gpu_memory_mb: int = 0
+    gpu_model: str = ""
+    nodes: int = 1
+    max_runtime_seconds: int | None = None
+    estimated_runtime_seconds: int | None = None
+    stall_seconds: int | None = None
+    deadline: datetime | None = None
+    checkpointable: bool = False
+    preemptible: bool = True
+    max_retries: int = 0
+    depends_on: tuple[int, ...] = ()
+    submission_key: str = ""
+
+    @property
+    def request(self) -> Request:
+        return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that was taken in, or the one that the same submission key had brought before."""
+
+    job: Job
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the specs of one call are checked against, read once however many they are."""
+
+    projects: Mapping[str, Project]
+    roles: Mapping[int, str]
+    queues: Mapping[str, Queue]
+    dependencies: frozenset[int]
+    nodes: Sequence[NodeView]
+    tree: Mapping[str, ProjectView]
+    waiting: Mapping[str, int]
+    now: datetime
+
+
+@transaction.atomic
+def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
+    """Persist all `specs` as waiting jobs and ask for a scheduling cycle once that is committed.
+
+    Raises InvalidError with every fault of every spec (fields of a batch are prefixed `jobs[3].`) and ForbiddenError
+    when the owner may only look at a project; then nothing is written.
+    """
+    intake = _read_intake(specs, owner)
+    _refuse_faults(specs, intake)
+    known = _known_by_key(specs, intake)
+    fresh = _without_repeats(specs, known)
+    _refuse_full_line(fresh, intake)
+    created = _persist(fresh, intake, owner)
+    publishing.request_cycle()
+    return _in_order(specs, known, created)
+
+
+def _read_intake(specs: Sequence[JobSpec], owner: User) -> Intake:
+    slugs = {spec.project for spec in specs}
+    projects = {project.slug: project for project in _lock_projects(slugs, specs)}
+    needed = {job_id for spec in specs for job_id in spec.depends_on}
+    roles = project_roles(owner)
+    tree = {view.slug: view for view in snapshots.projects()}
+    return Intake(
+        projects=projects,
+        roles=roles,
+        queues={queue.name: queue for queue in Queue.objects.filter(name__in={spec.queue for spec in specs})},
+        dependencies=frozenset(Job.objects.filter(pk__in=needed, project__in=roles).values_list("pk", flat=True)),
+        nodes=snapshots.nodes(),
+        tree=tree,
+        waiting=_waiting_counts(tree),
+        now=timezone.now(),
+    )
+
+
+def _lock_projects(slugs: set[str], specs: Sequence[JobSpec]) -> list[Project]:
+    """Submissions with a key, or under a limit of waiting jobs, go one after another in a project."""
+    rows = Project.objects.filter(slug__in=slugs).order_by("pk")
+    if any(spec.submission_key for spec in specs) or rows.filter(quota__waiting_jobs__isnull=False).exists():
+        rows = rows.select_for_update(no_key=True)
+    return list(rows)
+
+
+def _waiting_counts(tree: Mapping[str, ProjectView]) -> Mapping[str, int]:
+    """Waiting jobs of each project and everything below it."""
+    counts: Counter[str] = Counter()
+    rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("project__slug")
+    for slug, count in rows.annotate(count=Count("pk")):
+        counts.update({project.slug: count for project in chain_of(slug, tree)})
+    return counts
+
+
+def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
+    faults = [
+        replace(fault, field=f"jobs[{index}].{fault.field}") if len(specs) > 1 else fault
+        for index, spec in enumerate(specs)
+        for fault in _faults(spec, intake)
+    ]
+    if faults:
+        raise InvalidError(faults)
+
+
+def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+    faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_line_faults(spec, intake)]
+    if spec.project in intake.projects:
+        faults += allowance.may_ever_run(spec.request, nodes=intake.nodes, chain=chain_of(spec.project, intake.tree))
+    return faults
+
+
+def _project_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+    project = intake.projects.get(spec.project)
+    if project is None or project.pk not in intake.roles:
+        return [FieldError("project", f"There is no project {spec.project!r} that you belong to.", "unknown")]
+    if intake.roles[project.pk] == Role.VIEWER:
+        raise ForbiddenError(f"You may look at project {spec.project}, but not submit to it.")
+    if project.archived:
+        return [FieldError("project", f"Project {spec.project} is archived and takes no new jobs.", "archived")]
+    return []
+
+
+def _queue_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+    queue = intake.queues.get(spec.queue)
+    if queue is None:
+        names = ", ".join(Queue.objects.values_list("name", flat=True))
+        return [FieldError("queue", f"There is no queue {spec.queue!r}. The queues are: {names}.", "unknown")]
+    if queue.state == Queue.State.DRAINING:
+        return [FieldError("queue", f"Queue {spec.queue} is draining and takes no new jobs.", "draining")]
+    return []
+
+
+def _line_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+    faults: list[FieldError] = []
+    try:
+        priorities.number_of(spec.priority)
+    except InvalidError as error:
+        faults += error.errors
+    if spec.deadline is not None and spec.deadline <= intake.now:
+        faults.append(FieldError("deadline", "Must lie in the future.", "past"))
+    missing = [job_id for job_id in spec.depends_on if job_id not in intake.dependencies]
+    if missing:
+        faults.append(FieldError("depends_on", f"There is no job {', '.join(map(str, missing))}.", "unknown"))
+    return faults
+
+
+def _known_by_key(specs: Sequence[JobSpec], intake: Intake) -> dict[tuple[str, str], Job]:
+    keys = {spec.submission_key for spec in specs if spec.submission_key}
+    if not keys:
+        return {}
+    rows = Job.objects.filter(project__in=[p.pk for p in intake.projects.values()], submission_key__in=keys)
+    return {(job.project.slug, job.submission_key): job for job in rows.select_related("project", "queue", "owner")}
+
+
+def _without_repeats(specs: Sequence[JobSpec], known: Mapping[tuple[str, str], Job]) -> list[JobSpec]:
+    seen = set(known)
+    fresh = []
+    for spec in specs:
+        key = (spec.project, spec.submission_key or uuid.uuid4().hex)
+        if key not in seen:
+            fresh.append(spec)
+            seen.add(key)
+    return fresh
+
+
+def _refuse_full_line(specs: Sequence[JobSpec], intake: Intake) -> None:
+    """`added` jobs of a project count for its ancestors too, whatever other projects of the call add there."""
+    added: Counter[str] = Counter()
+    for spec in specs:
+        added.update(project.slug for project in chain_of(spec.project, intake.tree))
+    for slug in {spec.project for spec in specs}:
+        for project in chain_of(slug, intake.tree):
+            broken = allowance.may_wait(chain=[project], waiting=intake.waiting, more=added[project.slug])
+            if broken:
+                raise InvalidError([FieldError("project", broken[0].sentence, "quota")])
+
+
+def _persist(specs: Sequence[JobSpec], intake: Intake, owner: User) -> list[Job]:
+    jobs = Job.objects.bulk_create((_row(spec, intake, owner) for spec in specs), batch_size=1000)
+    JobDependency.objects.bulk_create(
+        JobDependency(job=job, needs_id=needed)
+        for job, spec in zip(jobs, specs, strict=True)
+        for needed in dict.fromkeys(spec.depends_on)
+    )
+    JobEvent.objects.bulk_create(
+        JobEvent(job=job, kind="submitted", to_state=JobState.PENDING, actor=owner.get_username()) for job in jobs
+    )
+    return jobs
+
+
+def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
+    return Job(
+        name=spec.name,
+        project=intake.projects[spec.project],
+        queue=intake.queues[spec.queue],
+        owner=owner,
+        priority=priorities.number_of(spec.priority),
+        command=list(spec.command),
+        working_dir=spec.working_dir,
+        env=dict(spec.env),
+        labels=dict(spec.labels),
+        cpus=spec.cpus,
+        memory_mb=spec.memory_mb,
+        gpus=spec.gpus,
+        gpu_memory_mb=spec.gpu_memory_mb,
+        gpu_model=spec.gpu_model,
+        nodes=spec.nodes,
+        max_runtime_seconds=spec.max_runtime_seconds,
+        estimated_runtime_seconds=spec.estimated_runtime_seconds,
+        stall_seconds=spec.stall_seconds,
+        deadline=spec.deadline,
+        checkpointable=spec.checkpointable,
+        preemptible=spec.preemptible,
+        max_retries=spec.max_retries,
+        submission_key=spec.submission_key,
+        reasons=[NOT_PLANNED_YET.as_data()],
+        created_at=intake.now,
+    )
+
+
+def _in_order(
+    specs: Sequence[JobSpec], known: Mapping[tuple[str, str], Job], created: Sequence[Job]
+) -> list[Submitted]:
+    """One answer a spec, in the order of the specs; a repeated key answers with its first job."""
+    found = {key: Submitted(job, created=False) for key, job in known.items()}
+    rest = iter(created)
+    answers = []
+    for spec in specs:
+        key = (spec.project, spec.submission_key)
+        if not spec.submission_key or key not in found:
+            answers.append(Submitted(next(rest), created=True))
+            found[key] = Submitted(answers[-1].job, created=False)
+        else:
+            answers.append(found[key])
+    return answers

@@ -1,0 +1,29 @@
+"""Inbound Celery messages. Each parses, calls one function, and returns nothing."""
+
+from celery import shared_task
+
+from jobs import dispatch, execution, recovery
+
+
+@shared_task(name="trainyard.run_cycle")
+def run_cycle() -> None:
+    """Plan once; requests that come while a plan is made share the next one."""
+    dispatch.combiner.run()
+
+
+@shared_task(name="trainyard.recover")
+def recover() -> None:
+    """Stale-job detection: silent nodes, lost messages, jobs without progress."""
+    recovery.recover()
+
+
+@shared_task(name="trainyard.prune")
+def prune() -> None:
+    """Clean-up of what is older than its retention."""
+    recovery.prune()
+
+
+@shared_task(name="trainyard.run_placement")
+def run_placement(placement_id: int, token: str) -> None:
+    """Run one placement on this node; the task lasts as long as the command runs."""
+    execution.run_placement(placement_id, token)

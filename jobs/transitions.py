@@ -1,0 +1,115 @@
+"""The only code that changes a job's state: by compare-and-set, with an event in the same transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from jobs.models import Job, JobEvent
+from scheduling.lifecycle import TERMINAL_STATES, JobState, may_move
+
+MESSAGE_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One wanted change of state.
+
+    It happens only if the job is in one of `expected` and, where `attempt` is given, if that is still the job's
+    attempt: a stale attempt moves nothing. `changes` are further columns of the job, written with the state.
+    """
+
+    job_id: int
+    to: JobState
+    kind: str
+    expected: frozenset[JobState]
+    attempt: int | None = None
+    next_attempt: bool = False
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a job was before its move, and the number of the attempt that the move belongs to."""
+
+    job_id: int
+    was: JobState
+    attempt: int
+
+
+def apply(moves: Sequence[Move]) -> dict[int, Moved]:
+    """Make those of `moves` that are still allowed, all in one transaction; returns them by job.
+
+    A job may appear once. Rows are locked in the order of their ids, so that two callers never wait in a circle.
+    """
+    wanted = {move.job_id: move for move in moves}
+    with transaction.atomic():
+        moved = {job_id: found for job_id, found in _lock(wanted).items() if _still_true(wanted[job_id], found)}
+        accepted = [wanted[job_id] for job_id in moved]
+        _write_jobs(accepted)
+        result = {move.job_id: _numbered(move, moved[move.job_id]) for move in accepted}
+        JobEvent.objects.bulk_create(_event(move, result[move.job_id]) for move in accepted)
+    return result
+
+
+def note(
+    job_ids: Iterable[int], kind: str, *, message: str = "", data: Mapping[str, Any] | None = None, actor: str = ""
+) -> None:
+    """Record something that happened to jobs without changing their state."""
+    JobEvent.objects.bulk_create(
+        JobEvent(job_id=job_id, kind=kind, message=message[:MESSAGE_LENGTH], data=data or {}, actor=actor)
+        for job_id in job_ids
+    )
+
+
+def _lock(job_ids: Iterable[int]) -> dict[int, Moved]:
+    rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
+    return {
+        job_id: Moved(job_id, JobState(state), attempt)
+        for job_id, state, attempt in rows.values_list("pk", "state", "attempt")
+    }
+
+
+def _still_true(move: Move, found: Moved) -> bool:
+    return (
+        found.was in move.expected
+        and may_move(found.was, move.to)
+        and (move.attempt is None or move.attempt == found.attempt)
+    )
+
+
+def _numbered(move: Move, found: Moved) -> Moved:
+    return Moved(found.job_id, found.was, found.attempt + 1) if move.next_attempt else found
+
+
+def _write_jobs(moves: Sequence[Move]) -> None:
+    """One UPDATE for all moves that write the same values."""
+    groups: dict[str, list[Move]] = defaultdict(list)
+    for move in moves:
+        groups[f"{move.to} {move.next_attempt} {sorted(move.changes.items())!r}"].append(move)
+    for group in groups.values():
+        changes = {"state": group[0].to, **group[0].changes}
+        if group[0].to not in TERMINAL_STATES:
+            changes["finished_at"] = None
+        if group[0].next_attempt:
+            changes["attempt"] = F("attempt") + 1
+        Job.objects.filter(pk__in=[move.job_id for move in group]).update(**changes)
+
+
+def _event(move: Move, moved: Moved) -> JobEvent:
+    return JobEvent(
+        job_id=move.job_id,
+        kind=move.kind,
+        from_state=moved.was,
+        to_state=move.to,
+        attempt=moved.attempt or None,
+        actor=move.actor,
+        message=move.message[:MESSAGE_LENGTH],
+        data=dict(move.data),
+    )
