@@ -1,0 +1,43 @@
+"""The product's source files as the architecture tests see them."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def packages() -> tuple[str, ...]:
+    """The packages that the import contracts know: there is one list, in pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return tuple(project["tool"]["importlinter"]["root_packages"])
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Every module of the product; migrations are written by Django and left out."""
+    found = (path for package in packages() for path in sorted((ROOT / package).rglob("*.py")))
+    return tuple(path for path in found if "migrations" not in path.parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions() -> Iterator[tuple[Path, Function]]:
+    for path in files():
+        yield from ((path, node) for node in ast.walk(tree(path)) if isinstance(node, Function))
+
+
+def length(function: Function) -> int:
+    """Lines from `def` to the last one, docstring included."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1

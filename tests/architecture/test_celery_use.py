@@ -1,0 +1,56 @@
+"""Messages are doorbells: no delay, no retry and no result of Celery's own on the way of a job.
+
+An ETA or a countdown keeps the message unacknowledged, and Redis delivers such a message again; a delay is a column.
+"""
+
+import ast
+
+from tests.architecture import source
+
+DELAYS = {"eta", "countdown", "retry_backoff", "autoretry_for", "max_retries", "retry_kwargs"}
+TASK_CALLS = {"shared_task", "task", "apply_async", "send_task", "signature", "Signature", "s", "si", "set"}
+WAITS = {"AsyncResult", "GroupResult", "chord", "chain", "allow_join_result"}
+
+
+def called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def calls():
+    for path in source.files():
+        yield from ((path, node) for node in ast.walk(source.tree(path)) if isinstance(node, ast.Call))
+
+
+def test_no_task_is_delayed_or_retried_by_celery():
+    delayed = [
+        f"{source.name(path)}:{call.lineno} {keyword.arg}"
+        for path, call in calls()
+        if called(call) in TASK_CALLS
+        for keyword in call.keywords
+        if keyword.arg in DELAYS
+    ]
+    assert delayed == []
+
+
+def test_no_task_retries_itself():
+    retried = [
+        f"{source.name(path)}:{node.lineno}"
+        for path in source.files()
+        for node in ast.walk(source.tree(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "retry"
+        and getattr(node.value, "id", "") in {"self", "task"}
+    ]
+    assert retried == []
+
+
+def test_nobody_imports_what_waits_for_a_result():
+    used = [
+        f"{source.name(path)}:{node.lineno} {alias.name}"
+        for path in source.files()
+        for node in ast.walk(source.tree(path))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("celery")
+        for alias in node.names
+        if alias.name in WAITS
+    ]
+    assert used == []

@@ -1,0 +1,66 @@
+"""The house rules that no linter holds: names that say something, files and functions that fit into a head."""
+
+import ast
+import re
+from collections import Counter
+
+from tests.architecture import source
+
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "services", "service", "manager", "managers", "common", "misc"}
+LONGEST_FILE = 350
+# Longer for a reason that the file states at its top.
+LONGER_FILES = {
+    "workers/shim.py": 500,  # one file on purpose: it starts with every job, from the standard library alone
+}
+LONGEST_FUNCTION = 60
+
+
+def test_no_file_has_a_name_that_refuses_nothing():
+    named = [source.name(path) for path in source.files() if {path.stem, path.parent.name} & EMPTY_NAMES]
+    assert named == []
+
+
+def test_no_file_is_too_long():
+    lengths = {source.name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in source.files()}
+    assert {name: length for name, length in lengths.items() if length > LONGER_FILES.get(name, LONGEST_FILE)} == {}
+
+
+def test_no_function_is_too_long():
+    lengths = {
+        f"{source.name(path)}:{function.lineno} {function.name}": source.length(function)
+        for path, function in source.functions()
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""]
+
+
+def test_nothing_of_ours_is_imported_inside_a_function():
+    hidden = [
+        f"{source.name(path)}:{node.lineno} {module}"
+        for path, function in source.functions()
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in imported(node)
+        if module.split(".")[0] in {"", *source.packages()}
+    ]
+    assert hidden == []
+
+
+def migrations():
+    return [path for package in source.packages() for path in (source.ROOT / package).rglob("migrations/[0-9]*.py")]
+
+
+def test_every_migration_says_in_its_name_what_it_does():
+    assert migrations()
+    unnamed = [source.name(path) for path in migrations() if re.search(r"_auto_|_and_more", path.stem)]
+    assert unnamed == []
+
+
+def test_every_migration_of_an_app_has_its_own_number():
+    numbers = Counter((path.parent, path.stem[:4]) for path in migrations())
+    assert {f"{source.name(folder)}/{number}": n for (folder, number), n in numbers.items() if n > 1} == {}
