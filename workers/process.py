@@ -1,11 +1,9 @@
 """Commands on this machine: start one under its shim, follow it, stop it, and find it again after a restart of the agent."""
 
 import contextlib
-import functools
 import json
 import math
 import os
-import py_compile
 import select
 import shutil
 import signal
@@ -19,8 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from workers import process_tree
+from workers.shim.processes import start_ticks
 
-SHIM = Path(__file__).with_name("shim.py")
+SHIM = Path(__file__).parent / "shim" / "main.py"
 KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # the agent's secrets are no business of the shim
 POLL_SECONDS = 0.2  # only where the kernel cannot tell when a process ends
 
@@ -62,7 +61,7 @@ def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     write_lease(folder, lease_deadline)
     with (folder / "shim.err").open("wb") as errors, term_blocked():
         popen = subprocess.Popen(
-            [interpreter(), "-I", "-S", "-X", "utf8", shim_program(), str(folder)],
+            [interpreter(), "-I", "-S", "-X", "utf8", str(SHIM), str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -89,7 +88,7 @@ class Shim:
         self.folder = folder
         self.pid = pid
         self._popen = popen
-        self._start = start if start is not None else process_tree.start_ticks(pid)
+        self._start = start if start is not None else start_ticks(pid)
         self._outcome: Outcome | None = None
         self._ending = threading.Lock()
 
@@ -236,12 +235,3 @@ def term_blocked() -> Iterator[None]:
 
 def interpreter() -> str:
     return sys.executable or shutil.which("python3") or "python3"
-
-
-@functools.cache
-def shim_program() -> str:
-    """The shim, compiled once: compiling it in each job would double what a job costs at start."""
-    try:
-        return py_compile.compile(str(SHIM), doraise=True) or str(SHIM)
-    except (OSError, py_compile.PyCompileError):
-        return str(SHIM)

@@ -1,32 +1,20 @@
-"""The processes of one command, found from outside: used when its shim is no longer there to do it."""
+"""The processes of one command, found from outside: for when its shim is no longer there to look after them."""
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workers.shim.processes import all_children, descendants, send, stat_fields
+
 MARKER = "TRAINYARD_SHIM_FOLDER"
 KILL_WAIT_SECONDS = 10.0
 
 
-def stat_fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on; the second may hold spaces and brackets."""
-    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
-
-
-def start_ticks(pid: int) -> int:
-    """When the process started, in ticks since boot, to recognise a reused id; 0 if it is gone."""
-    try:
-        return int(stat_fields(pid)[19])
-    except (OSError, IndexError):
-        return 0
-
-
 def is_running(pid: int, start: int) -> bool:
-    """Whether this very process runs still; a zombie does not."""
+    """Whether the process that started at `start` runs still under this id; a zombie does not."""
     try:
         fields = stat_fields(pid)
         return int(fields[19]) == start and fields[0] not in "ZX"
@@ -40,8 +28,7 @@ def kill(folder: Path, status: Mapping[str, Any] | None) -> None:
     pause = 0.001
     while (alive := members(folder, status)) and time.monotonic() < give_up:
         for pid in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
         time.sleep(pause)
         pause = min(pause * 2, 0.1)
 
@@ -49,18 +36,10 @@ def kill(folder: Path, status: Mapping[str, Any] | None) -> None:
 def members(folder: Path, status: Mapping[str, Any] | None) -> list[int]:
     """Every living process that bears the command's mark, is in its session, or descends from one of these."""
     mark = f"{MARKER}={folder}".encode()
-    session = status["pid"] if status and is_running(status["pid"], status.get("pid_start", 0)) else None
-    children: dict[int, list[int]] = {}
-    found: list[int] = []
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-        with contextlib.suppress(OSError, IndexError):
-            state, parent, _, its_session = stat_fields(pid)[:4]
-            if state in "ZX":
-                continue
-            children.setdefault(int(parent), []).append(pid)
-            if int(its_session) == session or is_marked(pid, mark):
-                found.append(pid)
-    return with_descendants(found, children)
+    session = status["pid"] if status and is_running(status["pid"], status["pid_start"]) else None
+    children = all_children()
+    roots = [pid for pids in children.values() for pid in pids if is_marked(pid, mark) or session_of(pid) == session]
+    return [pid for pid in {*roots, *descendants(roots, children)} if is_alive(pid)]
 
 
 def is_marked(pid: int, mark: bytes) -> bool:
@@ -71,12 +50,13 @@ def is_marked(pid: int, mark: bytes) -> bool:
         return False
 
 
-def with_descendants(roots: list[int], children: Mapping[int, list[int]]) -> list[int]:
-    found: list[int] = []
-    waiting = list(roots)
-    while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found.append(pid)
-            waiting += children.get(pid, [])
-    return found
+def session_of(pid: int) -> int:
+    with contextlib.suppress(OSError, IndexError):
+        return int(stat_fields(pid)[3])
+    return -1
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(OSError, IndexError):
+        return stat_fields(pid)[0] not in "ZX"
+    return False

@@ -1,0 +1,147 @@
+"""The running command: its main process, its output, and everything that it started."""
+
+import _signal  # type: ignore[import-not-found]  # the C module under `signal`
+import posix
+import time
+
+from workers.shim.folder import Spec
+from workers.shim.processes import all_children, descendants, own_children, send
+
+KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
+PR_SET_CHILD_SUBREAPER = 36
+NO_SUCH_FILE = 2
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def adopt_orphans() -> None:
+    """From now on a process whose parent ended becomes a child of the shim, not of init: none can escape."""
+    try:
+        import _ctypes  # noqa: PLC0415  an interpreter may lack it; the group and the descent then find nearly all
+
+        program = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # as dlopen(3): this process itself
+        prctl = _ctypes.dlsym(program, "prctl")
+        _ctypes.call_cdeclfunction(prctl, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    except (ImportError, OSError):
+        return
+
+
+class Command:
+    """Started in a session and process group of its own, whose id is that of its main process."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.pid = 0
+        self.output = -1
+
+    def start(self) -> str:
+        """Starts the command; returns what went wrong, or an empty text."""
+        self.output, output_write = posix.pipe()
+        posix.set_blocking(self.output, False)
+        try:
+            posix.chdir(self.spec.cwd)
+        except (OSError, ValueError) as error:
+            return f"cannot enter working directory {self.spec.cwd!r}: {reason(error)}"
+        try:
+            self.pid = self.spawn(output_write)
+        except (OSError, ValueError) as error:
+            return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
+        finally:
+            posix.close(output_write)
+        return ""
+
+    def spawn(self, output: int) -> int:
+        """Tries each place where the command may lie; like a shell, prefers to say that a file may not be executed."""
+        problem = OSError(NO_SUCH_FILE, posix.strerror(NO_SUCH_FILE))
+        for path in self.paths():
+            try:
+                return spawn(path, self.spec.argv, self.spec.env, output)
+            except (FileNotFoundError, NotADirectoryError):
+                if exists(path):
+                    raise OSError(NO_SUCH_FILE, "the interpreter named in its first line does not exist") from None
+            except PermissionError as error:
+                problem = error
+        raise problem
+
+    def paths(self) -> list[str]:
+        name = self.spec.argv[0]
+        if "/" in name:
+            return [name]
+        return [f"{folder or '.'}/{name}" for folder in self.spec.env.get("PATH", DEFAULT_PATH).split(":")]
+
+    def ended(self) -> bool:
+        """Whether the main process has ended. It stays unreaped, so that its id cannot be given to another."""
+        return posix.waitid(posix.P_PID, self.pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None
+
+    def exit_code(self) -> int:
+        """How the main process ended; below zero for a signal."""
+        return posix.waitstatus_to_exitcode(posix.waitpid(self.pid, 0)[1])
+
+    def signal(self, number: int) -> None:
+        send(-self.pid, number)
+
+    def others(self) -> list[int]:
+        """The living processes of the command beside its main one, once that one has ended; reaps the dead."""
+        if own_children() == [self.pid]:
+            return []  # the usual case, and cheap: all orphans of the command would be here
+        for pid in own_children():
+            if pid != self.pid:
+                posix.waitpid(pid, posix.WNOHANG)
+        return [pid for pid in descendants([posix.getpid()], all_children()) if pid != self.pid]
+
+    def tell_others(self) -> None:
+        """SIGTERM for those that left the group, and so were not told yet; nobody is told twice."""
+        for pid in self.others():
+            if group_of(pid) != self.pid:
+                send(pid, _signal.SIGTERM)
+
+    def kill(self) -> int:
+        """SIGKILL until nothing is left; returns how many processes would not die."""
+        give_up = time.monotonic() + KILL_WAIT_SECONDS
+        pause = 0.001
+        self.signal(_signal.SIGKILL)
+        while True:
+            others = self.others()
+            left = len(others) + (not self.ended())
+            if not left or time.monotonic() > give_up:
+                return left
+            self.signal(_signal.SIGKILL)
+            for pid in others:
+                send(pid, _signal.SIGKILL)
+            time.sleep(pause)
+            pause = min(pause * 2, 0.1)
+
+
+def spawn(path: str, argv: list[str], env: dict[str, str], output: int) -> int:
+    """The id of the new process: a session of its own, no input, and no signal ignored or blocked by inheritance."""
+    return posix.posix_spawn(
+        path,
+        argv,
+        env,
+        file_actions=[
+            (posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0),
+            (posix.POSIX_SPAWN_DUP2, output, 1),
+            (posix.POSIX_SPAWN_DUP2, output, 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_signal.valid_signals(),
+    )
+
+
+def reason(error: Exception) -> object:
+    return getattr(error, "strerror", None) or error
+
+
+def group_of(pid: int) -> int:
+    try:
+        return posix.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True

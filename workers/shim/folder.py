@@ -1,0 +1,142 @@
+"""The files of one attempt: `spec.json` and `lease` to read, `status.json` and `log` to write."""
+
+import _json
+import posix
+import time
+
+from workers.shim.processes import read_text, start_ticks
+
+UNREADABLE_RETRY_SECONDS = 1.0
+STATUS_BYTES = 4096
+MESSAGE_CHARACTERS = 1000
+
+
+class JsonContext:
+    """What the C scanner under `json.loads` wants to know."""
+
+    strict = False
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int, parse_constant = float, int, float
+    memo: dict[str, str] = {}
+
+
+class Spec:
+    """What to run and within which limits, as the launcher wrote it."""
+
+    def __init__(self, folder: str) -> None:
+        scan = _json.make_scanner(JsonContext())  # type: ignore[arg-type]  # any object with these attributes does
+        values = scan(read_text(f"{folder}/spec.json"), 0)[0]
+        self.argv: list[str] = values["argv"]
+        self.cwd: str = values["cwd"]
+        self.env: dict[str, str] = values["env"]
+        self.log_limit: int = values["log_limit_bytes"]
+        self.grace: float = values["grace_seconds"]
+        self.max_runtime: float | None = values["max_runtime_seconds"]
+        self.lease_grace: float = values["lease_grace_seconds"]
+
+
+class Status:
+    """`status.json`: replaced as a whole, so that a reader sees the old one or the new one."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = f"{folder}/status.json"
+        self.next_path = f"{folder}/status.next"
+        self.fields: dict[str, object] = {
+            "phase": "running",
+            "shim_pid": posix.getpid(),
+            "shim_start": start_ticks(posix.getpid()),
+            "pid": 0,
+            "pid_start": 0,
+            "started_at": None,
+            "ended_at": None,
+            "exit_code": None,
+            "signal": None,
+            "reason": "",
+            "message": "",
+        }
+        self.next_fd = self.reserve()
+
+    def reserve(self) -> int:
+        """Room for the next status: a disk that the command has filled must not hide how it ended."""
+        fd = posix.open(self.next_path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
+        try:
+            posix.write(fd, b" " * STATUS_BYTES)
+        except OSError:
+            return fd  # full already; by the end there may be room again
+        return fd
+
+    def running(self, pid: int, started_at: float) -> None:
+        self.write({"pid": pid, "pid_start": start_ticks(pid), "started_at": started_at})
+        self.next_fd = self.reserve()
+
+    def ended(self, changes: dict[str, object]) -> None:
+        self.write({"phase": "ended", "ended_at": time.time(), **changes})
+
+    def write(self, changes: dict[str, object]) -> None:
+        self.fields.update(changes)
+        text = ", ".join(f'"{key}": {as_json(value)}' for key, value in self.fields.items())
+        posix.pwrite(self.next_fd, f"{{{text}}}\n".encode().ljust(STATUS_BYTES), 0)
+        posix.close(self.next_fd)
+        posix.rename(self.next_path, self.path)
+
+
+def as_json(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return _json.encode_basestring_ascii(value[:MESSAGE_CHARACTERS])
+    return repr(value)
+
+
+class Lease:
+    """The time on the monotonic clock until which the command may run."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = f"{folder}/lease"
+        self.failures = 0
+
+    def left(self) -> float:
+        """Seconds left; zero or less when it has run out. A file unreadable twice in a row counts as run out."""
+        try:
+            deadline = float(read_text(self.path))
+        except (OSError, ValueError):
+            deadline = float("nan")
+        if deadline == deadline:  # noqa: PLR0124  false for NaN, in a file too
+            self.failures = 0
+            return deadline - time.monotonic()
+        self.failures += 1
+        return UNREADABLE_RETRY_SECONDS if self.failures == 1 else 0.0
+
+
+class Log:
+    """Keeps the first `limit` bytes of what the command prints, says so once, and drops the rest."""
+
+    def __init__(self, folder: str, limit: int) -> None:
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
+        self.fd = posix.open(f"{folder}/log", flags, 0o600)
+        self.limit = limit
+        self.room = limit
+        self.full = False
+        self.problem = ""
+
+    def add(self, data: bytes) -> None:
+        if self.full:
+            return
+        kept = data[: self.room]
+        self.room -= len(kept)
+        self.full = len(kept) < len(data)
+        try:
+            self.write(kept)
+            if self.full:
+                self.write(self.marker(kept))
+        except OSError as error:  # a full disk must not stop the training
+            self.full = True
+            self.problem = f"the log could not be written: {error.strerror}"
+
+    def marker(self, kept: bytes) -> bytes:
+        line = f"[trainyard] log limit of {round(self.limit / 2**20, 3):g} MB reached; the rest is dropped\n"
+        return (line if not kept or kept.endswith(b"\n") else f"\n{line}").encode()
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[posix.write(self.fd, data) :]

@@ -1,0 +1,12 @@
+"""The door of the shim: `python -I -S main.py FOLDER`."""
+
+import posix
+import sys
+
+sys.path.append(__file__.rpartition("/workers/shim/")[0])  # -I keeps our own folder out of the path
+
+from workers.shim.supervisor import Supervisor
+
+if __name__ == "__main__":
+    Supervisor(sys.argv[1]).run()
+    posix._exit(0)  # noqa: SLF001  nothing to tidy up; the interpreter would take a millisecond over it

@@ -1,0 +1,68 @@
+"""Processes as /proc shows them."""
+
+import posix
+
+
+def read_text(path: str) -> str:
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        data = b""
+        while chunk := posix.read(fd, 64 * 1024):
+            data += chunk
+    finally:
+        posix.close(fd)
+    return data.decode(errors="replace")
+
+
+def stat_fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on; the second is a name that may hold spaces and brackets."""
+    return read_text(f"/proc/{pid}/stat").rpartition(") ")[2].split()
+
+
+def start_ticks(pid: int) -> int:
+    """When the process started, in ticks since boot, to recognise a reused id; 0 if it is gone."""
+    try:
+        return int(stat_fields(pid)[19])
+    except (OSError, IndexError):
+        return 0
+
+
+def all_children() -> dict[int, list[int]]:
+    """The ids of the children of every process."""
+    children: dict[int, list[int]] = {}
+    for name in posix.listdir("/proc"):
+        if name.isdigit():
+            try:
+                parent = int(stat_fields(int(name))[1])
+            except (OSError, IndexError):
+                continue  # it ended meanwhile
+            children.setdefault(parent, []).append(int(name))
+    return children
+
+
+def descendants(roots: list[int], children: dict[int, list[int]]) -> list[int]:
+    """Every process below `roots`, zombies included."""
+    found: list[int] = []
+    waiting = list(roots)
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def own_children() -> list[int]:
+    """The children of this process of one thread."""
+    me = posix.getpid()
+    try:
+        return [int(pid) for pid in read_text(f"/proc/self/task/{me}/children").split()]
+    except OSError:  # a kernel without that file
+        return all_children().get(me, [])
+
+
+def send(pid: int, number: int) -> None:
+    """Signals a process, or a whole group by its negative id; one that is gone is no error."""
+    try:
+        posix.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return

@@ -1,0 +1,165 @@
+"""The shim's only loop: the output, the signals and the deadlines of one command, until nothing of it is left."""
+
+import _signal  # type: ignore[import-not-found]  # the C module under `signal`
+import posix
+import select
+import time
+
+from workers.shim.command import Command, adopt_orphans
+from workers.shim.folder import Lease, Log, Spec, Status
+from workers.shim.processes import read_text
+
+LEASE_CHECK_SECONDS = 1.0
+CHUNK_BYTES = 64 * 1024
+DRAIN_CHUNKS = 16  # 1 MiB, the most a pipe can hold unless an administrator raised it
+NEVER = float("inf")
+ONE_HOUR = 3600.0
+
+
+class Supervisor:
+    """Runs the command of one attempt folder and writes down how it ended."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.status = Status(folder)
+        self.spec = Spec(folder)
+        self.log = Log(folder, self.spec.log_limit)
+        self.lease = Lease(folder)
+        self.command = Command(self.spec)
+        self.poll = select.poll()
+        self.wakeup = -1
+        self.stop_asked = False
+        self.reason = ""
+        self.all_told = False
+        self.kill_at = self.runtime_ends = NEVER
+        self.lease_check_at = 0.0
+
+    def run(self) -> None:
+        own_session()
+        self.catch_signals()
+        adopt_orphans()
+        try:
+            self.run_command()
+        except BaseException:
+            if self.command.pid:
+                self.command.kill()  # whatever went wrong here, nothing may run unwatched
+            raise
+
+    def run_command(self) -> None:
+        self.keep_deadlines(time.monotonic())
+        if self.reason:
+            self.status.ended({"reason": self.reason, "message": "ended before the command was started"})
+            return
+        started_at = time.time()
+        problem = self.command.start()
+        if problem:
+            self.status.ended({"reason": "start_failed", "message": problem, "started_at": started_at})
+            return
+        self.status.running(self.command.pid, started_at)
+        self.supervise()
+        self.finish()
+
+    def catch_signals(self) -> None:
+        self.wakeup, write = posix.pipe()
+        posix.set_blocking(self.wakeup, False)
+        posix.set_blocking(write, False)
+        _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)  # it only has to wake the loop
+        _signal.signal(_signal.SIGTERM, self.on_term)
+        # The launcher blocked SIGTERM, so that one sent while Python was starting is kept until here.
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+    def on_term(self, *_: object) -> None:
+        self.stop_asked = True
+
+    def supervise(self) -> None:
+        self.poll.register(self.command.output, select.POLLIN)
+        self.poll.register(self.wakeup, select.POLLIN)
+        if self.spec.max_runtime is not None:
+            self.runtime_ends = time.monotonic() + self.spec.max_runtime
+        while not self.over():
+            now = time.monotonic()
+            self.keep_deadlines(now)
+            if now >= self.kill_at:
+                return
+            self.take_events(min(self.lease_check_at, self.runtime_ends, self.kill_at) - now)
+
+    def over(self) -> bool:
+        """The main process has ended. While stopping, what it started has the rest of the grace to save its work."""
+        if not self.command.ended():
+            return False
+        if self.reason and not self.all_told:
+            self.all_told = True
+            self.command.tell_others()
+        return not self.reason or not self.command.others()
+
+    def keep_deadlines(self, now: float) -> None:
+        if self.stop_asked:
+            self.stop_asked = False
+            self.end("stopped", self.stop_grace(), now)
+        if now >= self.runtime_ends:
+            self.runtime_ends = NEVER
+            self.end("timeout", self.spec.grace, now)
+        if now >= self.lease_check_at:
+            left = self.lease.left()
+            self.lease_check_at = now + min(left, LEASE_CHECK_SECONDS) if left > 0 else NEVER
+            if left <= 0:
+                self.end("lost_lease", self.spec.lease_grace, now)
+
+    def stop_grace(self) -> float:
+        try:
+            return float(read_text(f"{self.folder}/stop"))
+        except (OSError, ValueError):
+            return self.spec.grace
+
+    def end(self, reason: str, grace: float, now: float) -> None:
+        """SIGTERM now, SIGKILL after the grace. A second reason can only bring the end forward."""
+        self.kill_at = min(self.kill_at, now + max(0.0, grace))
+        if self.reason:
+            return
+        self.reason = reason
+        if self.command.pid:
+            self.command.signal(_signal.SIGTERM)
+            self.command.signal(_signal.SIGCONT)  # a suspended process cannot answer SIGTERM
+
+    def take_events(self, seconds: float) -> None:
+        for fd, _ in self.poll.poll(max(0.0, min(seconds, ONE_HOUR)) * 1000):
+            if fd == self.wakeup:
+                posix.read(fd, 512)
+            elif not self.copy_output():
+                self.poll.unregister(fd)
+
+    def copy_output(self) -> bool:
+        """Copies one chunk; false once the command has closed its output."""
+        try:
+            data = posix.read(self.command.output, CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        self.log.add(data)
+        return bool(data)
+
+    def finish(self) -> None:
+        stuck = self.command.kill()
+        for _ in range(DRAIN_CHUNKS):
+            if not self.copy_output():
+                break
+        problems = [self.log.problem, f"{stuck} processes did not die of SIGKILL" if stuck else ""]
+        self.status.ended({**self.result(), "message": "; ".join(filter(None, problems))})
+
+    def result(self) -> dict[str, object]:
+        reason = self.reason or "exited"
+        if not self.command.ended():
+            return {"reason": reason}
+        code = self.command.exit_code()
+        if code < 0:
+            return {"reason": reason, "exit_code": 128 - code, "signal": -code}
+        return {"reason": reason, "exit_code": code}
+
+
+def own_session() -> None:
+    try:
+        posix.setsid()
+    except PermissionError:
+        return  # the launcher has done it
