@@ -93,11 +93,14 @@ def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
 
     A placement that is not in `kept` is not this node's any more: its command must be stopped.
     """
-    tokens = {ticket.placement_id: ticket.token for ticket in tickets}
-    mine = Placement.objects.filter(pk__in=tokens, node_id=node_id, state__in=HELD_STATES)
+    mine = Placement.objects.filter(
+        pk__in=[ticket.placement_id for ticket in tickets],
+        attempt__token__in=[ticket.token for ticket in tickets],
+        node_id=node_id,
+        state__in=HELD_STATES,
+    )
     mine.update(lease_expires_at=_lease_end())
-    rows = mine.values_list("pk", "attempt__token", "attempt__job__desired")
-    kept = {pk: wish for pk, token, wish in rows if str(token) == tokens[pk]}
+    kept = dict(mine.values_list("pk", "attempt__job__desired"))
     return Renewal(frozenset(kept), {pk: wish for pk, wish in kept.items() if wish})
 
 

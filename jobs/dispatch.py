@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -47,14 +47,13 @@ class Combiner:
         self._newest = 0
         self._served = 0
 
-    def run(self) -> CycleResult | None:
-        """Run a cycle unless one that began after this call has served it already."""
+    def run(self, cycle: Callable[[], object]) -> None:
+        """Run `cycle` unless one that began after this call has served it already."""
         mine = self._newest = next(self._tickets)
         with self._turn:
-            if self._served >= mine:
-                return None
-            self._served = self._newest
-            return run_cycle()
+            if self._served < mine:
+                self._served = self._newest
+                cycle()
 
 
 combiner = Combiner()

@@ -8,7 +8,7 @@ from jobs import dispatch, execution, recovery
 @shared_task(name="trainyard.run_cycle")
 def run_cycle() -> None:
     """Plan once; requests that come while a plan is made share the next one."""
-    dispatch.combiner.run()
+    dispatch.combiner.run(dispatch.run_cycle)
 
 
 @shared_task(name="trainyard.recover")

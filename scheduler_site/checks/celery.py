@@ -48,7 +48,6 @@ RULES = (
         False,
         "a short loss of the broker ends the training",
     ),
-    Rule(27, "CELERY_TASK_PUBLISH_RETRY", False, "a request hangs on a broker that is away", default=True),
 )
 
 

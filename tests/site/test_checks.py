@@ -78,7 +78,6 @@ def test_good_settings_pass():
         ("E024", {"CELERY_TASK_REJECT_ON_WORKER_LOST": True}),
         ("E025", {"CELERY_BROKER_CONNECTION_MAX_RETRIES": 100}),
         ("E026", {"CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS": True}),
-        ("E027", {"CELERY_TASK_PUBLISH_RETRY": True}),
         ("E030", options(priority_steps=[0, 3, 6, 9])),
         ("E031", options(queue_order_strategy="round_robin")),
         ("E032", options(socket_timeout=None)),

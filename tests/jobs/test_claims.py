@@ -1,0 +1,129 @@
+"""A placement is claimed once, by the node that it is on, with the token of the present attempt."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from jobs import claims, control
+from jobs.claims import Ticket
+from jobs.models import Job, JobEvent, Placement
+from scheduling.lifecycle import JobState, PlacementState
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def placement():
+    job = builders.job(state=JobState.QUEUED, env={"SEED": "1"}, command=["python", "train.py"])
+    return builders.placement(attempt=builders.attempt(job=job), node=builders.node(gpus=2), gpu_indices=[1])
+
+
+def ticket(placement: Placement) -> Ticket:
+    return Ticket(placement.pk, str(placement.attempt.token))
+
+
+def test_a_claim_brings_all_that_is_needed_to_run(placement):
+    [claimed] = claims.claim([ticket(placement)], node_id=placement.node_id)
+
+    placement.refresh_from_db()
+    assert (claimed.command, claimed.env, claimed.gpu_indices) == (("python", "train.py"), {"SEED": "1"}, (1,))
+    assert placement.state == PlacementState.CLAIMED
+    assert placement.lease_expires_at is not None
+    assert Job.objects.get().state == JobState.ASSIGNED
+
+
+def test_the_second_ticket_for_a_placement_gets_nothing(placement):
+    claims.claim([ticket(placement)], node_id=placement.node_id)
+
+    assert claims.claim([ticket(placement)], node_id=placement.node_id) == []
+    assert JobEvent.objects.filter(kind="claimed").count() == 1
+
+
+def test_a_wrong_token_or_a_wrong_node_gets_nothing(placement):
+    forged = Ticket(placement.pk, str(uuid.uuid4()))
+
+    assert claims.claim([forged], node_id=placement.node_id) == []
+    assert claims.claim([ticket(placement)], node_id=builders.node().pk) == []
+
+
+def test_a_job_that_was_cancelled_meanwhile_is_not_claimed(placement):
+    control.cancel(job_id=placement.attempt.job_id, actor="ann")
+
+    assert claims.claim([ticket(placement)], node_id=placement.node_id) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_five_tickets_at_once_start_one_run():
+    job = builders.job(state=JobState.QUEUED)
+    placement = builders.placement(attempt=builders.attempt(job=job))
+    start = threading.Barrier(5)
+    won = []
+
+    def race() -> None:
+        start.wait()
+        won.extend(claims.claim([ticket(placement)], node_id=placement.node_id))
+        connection.close()
+
+    threads = [threading.Thread(target=race) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+
+
+def test_a_start_is_recorded_once(placement):
+    claims.claim([ticket(placement)], node_id=placement.node_id)
+    now = timezone.now()
+
+    first = claims.started({ticket(placement): now}, node_id=placement.node_id)
+    second = claims.started({ticket(placement): now}, node_id=placement.node_id)
+
+    job = Job.objects.get()
+    assert (first, second) == (frozenset({placement.pk}), frozenset())
+    assert (job.state, job.started_at) == (JobState.RUNNING, now)
+
+
+def test_renewal_extends_leases_and_brings_wishes(placement):
+    claims.claim([ticket(placement)], node_id=placement.node_id)
+    soon = timezone.now() + timedelta(seconds=1)
+    Placement.objects.update(lease_expires_at=soon)
+    control.cancel(job_id=placement.attempt.job_id, actor="ann")
+
+    renewal = claims.renew([ticket(placement)], node_id=placement.node_id)
+
+    placement.refresh_from_db()
+    assert placement.lease_expires_at > soon
+    assert renewal.kept == {placement.pk}
+    assert renewal.wishes == {placement.pk: "cancel"}
+
+
+def test_a_lease_that_was_taken_away_is_not_renewed(placement):
+    claims.claim([ticket(placement)], node_id=placement.node_id)
+    Placement.objects.update(state=PlacementState.CLOSED, closed_at=timezone.now())
+
+    assert claims.renew([ticket(placement)], node_id=placement.node_id).kept == frozenset()
+
+
+def test_a_forged_token_renews_nothing(placement):
+    claims.claim([ticket(placement)], node_id=placement.node_id)
+    before = Placement.objects.get().lease_expires_at
+
+    renewal = claims.renew([Ticket(placement.pk, str(uuid.uuid4()))], node_id=placement.node_id)
+
+    assert renewal.kept == frozenset()
+    assert Placement.objects.get().lease_expires_at == before
+
+
+def test_leases_of_many_runs_cost_two_queries(django_assert_num_queries):
+    node = builders.node()
+    tickets = [ticket(builders.placement(node=node, state=PlacementState.RUNNING)) for _ in range(20)]
+
+    with django_assert_num_queries(2):
+        claims.renew(tickets, node_id=node.pk)

@@ -1,0 +1,159 @@
+"""One scheduling cycle on real rows."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from jobs import dispatch
+from jobs.models import Attempt, Cycle, GpuHold, JobEvent, Placement
+from scheduling.lifecycle import JobState, PlacementState
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_job_that_fits_is_placed_with_its_attempt_gpus_and_event():
+    node = builders.node(name="n1", gpus=2)
+    job = builders.job(gpus=2, priority=90)
+
+    result = dispatch.run_cycle()
+
+    job.refresh_from_db()
+    placement = Placement.objects.get()
+    assert result.placed == 1
+    assert (job.state, job.attempt, job.node, job.reasons) == (JobState.QUEUED, 1, node, [])
+    assert (placement.state, placement.gpu_indices) == (PlacementState.PLACED, [0, 1])
+    assert GpuHold.objects.filter(node=node).count() == 2
+    assert JobEvent.objects.get(job=job).data == {"node": "n1", "gpu_indices": [0, 1]}
+
+
+def test_a_job_that_does_not_fit_waits_with_its_reason_and_position():
+    builders.running_job(node=builders.node(name="n1", cpus=4), cpus=4)
+    first, second = builders.job(priority=10), builders.job(priority=90)
+
+    dispatch.run_cycle()
+
+    first.refresh_from_db()
+    assert first.state == JobState.PENDING
+    assert [reason["code"] for reason in first.reasons] == ["resources"]
+    assert "n1" in first.reasons[0]["sentence"]
+    assert Cycle.objects.get().line == [second.pk, first.pk]
+
+
+def test_reasons_are_written_only_when_they_change(django_assert_max_num_queries):
+    jobs = [builders.job() for _ in range(30)]
+    dispatch.run_cycle()
+
+    with django_assert_max_num_queries(14):
+        dispatch.run_cycle()
+
+    jobs[0].refresh_from_db()
+    assert [reason["code"] for reason in jobs[0].reasons] == ["no_node"]
+
+
+def test_urgent_goes_before_normal_before_background_and_rank_before_all():
+    builders.node(cpus=1)
+    background, normal, urgent = (builders.job(priority=priority) for priority in (10, 50, 90))
+    live = builders.job(queue="live", priority=0)
+
+    dispatch.run_cycle()
+
+    assert list(Attempt.objects.values_list("job_id", flat=True)) == [live.pk]
+    assert Cycle.objects.get().line == [urgent.pk, normal.pk, background.pk]
+
+
+def test_quota_holds_back_and_says_whose():
+    project = builders.project(slug="vision", quota={"cpus": 1})
+    builders.node(cpus=8)
+    builders.job(project=project)
+    held = builders.job(project=project)
+
+    dispatch.run_cycle()
+
+    held.refresh_from_db()
+    assert [reason["code"] for reason in held.reasons] == ["quota"]
+    assert "vision" in held.reasons[0]["sentence"]
+
+
+def test_a_dependent_job_waits_and_then_runs():
+    builders.node(cpus=1)
+    needed = builders.job(state=JobState.RUNNING)
+    job = builders.job(depends_on=[needed])
+
+    dispatch.run_cycle()
+    job.refresh_from_db()
+    assert [reason["code"] for reason in job.reasons] == ["dependency"]
+
+    type(needed).objects.filter(pk=needed.pk).update(state=JobState.COMPLETED, finished_at=needed.created_at)
+    dispatch.run_cycle()
+    job.refresh_from_db()
+    assert job.state == JobState.QUEUED
+
+
+def test_nothing_is_placed_on_nodes_that_are_silent_draining_or_down():
+    builders.node(silent=True)
+    builders.node(state="draining")
+    builders.node(state="down")
+    job = builders.job()
+
+    dispatch.run_cycle()
+
+    job.refresh_from_db()
+    assert [reason["code"] for reason in job.reasons] == ["no_node"]
+
+
+def test_the_doorbell_names_placement_token_queue_and_job():
+    builders.node(name="n1", gpus=1)
+    job = builders.job(name="resnet", gpus=1, priority=90)
+
+    dispatch.run_cycle()
+    [bell] = dispatch.doorbells(list(Placement.objects.select_related("attempt", "node")))
+
+    placement = Placement.objects.get()
+    assert (bell.placement_id, bell.token) == (placement.pk, str(placement.attempt.token))
+    assert (bell.route.queue, bell.job_name, bell.job_id) == ("gpu.urgent.n1", "resnet", job.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_planners_at_once_place_each_job_once_and_never_overfill():
+    builders.node(cpus=3)
+    for _ in range(6):
+        builders.job()
+    start = threading.Barrier(3)
+
+    def race() -> None:
+        start.wait()
+        dispatch.run_cycle()
+        connection.close()
+
+    threads = [threading.Thread(target=race) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert Placement.objects.count() == 3
+    assert Attempt.objects.count() == 3
+
+
+def test_askers_that_came_before_a_cycle_began_share_it():
+    combiner = dispatch.Combiner()
+    runs = []
+    busy, go = threading.Event(), threading.Event()
+
+    def cycle() -> None:
+        runs.append(1)
+        busy.set()
+        go.wait()
+
+    askers = [threading.Thread(target=combiner.run, args=(cycle,)) for _ in range(6)]
+    askers[0].start()
+    busy.wait()
+    for asker in askers[1:]:
+        asker.start()
+    go.set()
+    for asker in askers:
+        asker.join()
+
+    assert 2 <= len(runs) <= 3

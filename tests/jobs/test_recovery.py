@@ -1,0 +1,125 @@
+"""What was lost is found; what is not known is left alone."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import recovery
+from jobs.models import Attempt, Job, JobEvent, LogChunk, Placement
+from jobs.recovery import Recovered
+from scheduling.lifecycle import JobState, PlacementState
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _a_database_that_has_been_up_for_long(settings):
+    settings.LEASE_SECONDS, settings.LEASE_MARGIN_SECONDS = 0.01, 0.01
+
+
+def ago(seconds: float):
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def test_a_job_whose_lease_ran_out_goes_back_in_line():
+    job = builders.running_job(node=builders.node(name="n1"))
+    Placement.objects.update(lease_expires_at=ago(60))
+
+    assert recovery.recover().lost == 1
+
+    job.refresh_from_db()
+    assert (job.state, job.platform_retries_used) == (JobState.PENDING, 1)
+    assert Attempt.objects.get().end_reason == "node_lost"
+    assert "n1" in JobEvent.objects.get(kind="requeued").message
+
+
+def test_a_lease_within_its_margin_is_left_alone(settings):
+    settings.LEASE_MARGIN_SECONDS = 0.5
+    builders.running_job(node=builders.node(heartbeat=timezone.now() + timedelta(minutes=1)))
+    Placement.objects.update(lease_expires_at=ago(0.1))
+
+    assert recovery.recover().lost == 0
+
+
+def test_while_the_database_has_only_just_come_back_no_lease_is_judged(settings):
+    settings.LEASE_SECONDS = 1_000_000_000
+    builders.running_job()
+    Placement.objects.update(lease_expires_at=ago(60))
+
+    assert recovery.recover() == Recovered()
+    assert Job.objects.get().state == JobState.RUNNING
+
+
+def test_a_placement_nobody_claimed_is_published_again(settings):
+    settings.LEASE_SECONDS = 1
+    placement = builders.placement(published_at=ago(60), node=builders.node())
+
+    assert recovery.recover().republished == 1
+    assert recovery.recover().republished == 0
+
+    placement.refresh_from_db()
+    assert placement.publish_count == 2
+
+
+def test_a_placement_on_a_node_that_went_away_goes_back_in_line_for_free():
+    job = builders.job(state=JobState.QUEUED)
+    builders.placement(attempt=builders.attempt(job=job), node=builders.node(heartbeat=ago(60)))
+
+    assert recovery.recover().released == 1
+
+    job.refresh_from_db()
+    assert (job.state, job.platform_retries_used, job.retries_used) == (JobState.PENDING, 0, 0)
+
+
+def test_a_silent_node_is_down_until_it_speaks_again():
+    node = builders.node(heartbeat=ago(60))
+
+    recovery.recover()
+
+    node.refresh_from_db()
+    assert node.state == "down"
+
+
+def test_a_job_that_stopped_reporting_progress_is_stopped_by_its_node():
+    job = builders.running_job(progress=0.5, progress_at=ago(100), stall_seconds=60)
+
+    assert recovery.recover().stalled == 1
+    assert recovery.recover().stalled == 0
+
+    job.refresh_from_db()
+    assert job.desired == "stall"
+
+
+def test_a_job_that_never_reported_progress_cannot_stall():
+    builders.running_job(started_at=ago(10_000), stall_seconds=1)
+
+    assert recovery.recover().stalled == 0
+
+
+def test_the_platform_s_limit_holds_for_jobs_without_their_own(settings):
+    settings.STALL_SECONDS = 30
+    builders.running_job(progress=0.1, progress_at=ago(31))
+
+    assert recovery.recover().stalled == 1
+
+
+def test_clean_up_takes_old_logs_and_keeps_young_ones(settings):
+    old = builders.job(state="completed", finished_at=ago(86_400 * 31))
+    young = builders.job(state="completed", finished_at=ago(60))
+    for job in (old, young):
+        builders.log(attempt=builders.attempt(job=job, ended_at=timezone.now()))
+
+    recovery.prune()
+
+    assert LogChunk.objects.get().attempt.job == young
+
+
+def test_running_placements_keep_their_state(settings):
+    settings.LEASE_SECONDS = 1
+    builders.running_job(node=builders.node())
+    Placement.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=30))
+
+    assert recovery.recover() == Recovered()
+    assert Placement.objects.get().state == PlacementState.RUNNING
