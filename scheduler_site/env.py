@@ -1,6 +1,7 @@
 """Typed readers for settings that come from the environment."""
 
 import os
+import shlex
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -10,9 +11,26 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("TRAINYARD_HOME") or BASE_DIR / ".trainyard").absolute()
+
+
+def of_local_stack(home: Path) -> dict[str, str]:
+    """What `manage.py up` wrote down in this home, so that a command given beside it finds the same servers."""
+    try:
+        lines = (home / "env").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    words = [shlex.split(line, comments=True) for line in lines]
+    return dict(word[0].split("=", 1) for word in words if word)
+
+
+LOCAL_STACK = of_local_stack(HOME)
+
+
 def text(name: str, default: str = "") -> str:
-    """The variable's value, or `default` when it is unset or empty."""
-    return os.environ.get(name) or default
+    """The variable's value, else what the local stack runs with, else `default`."""
+    return os.environ.get(name) or LOCAL_STACK.get(name) or default
 
 
 def number(name: str, default: float, *, at_least: float = 0) -> float:

@@ -5,16 +5,13 @@
 """
 
 from datetime import timedelta
-from pathlib import Path
 
 import environ
 
 from scheduler_site import env
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
 # --- this installation -------------------------------------------------------------------------------------------
-TRAINYARD_HOME = Path(env.text("TRAINYARD_HOME", str(BASE_DIR / ".trainyard"))).absolute()
+TRAINYARD_HOME = env.HOME
 TRAINYARD_ROLE = env.text("TRAINYARD_ROLE", "site")  # "node" loads only what an agent needs
 TRAINYARD_PORT = env.whole("TRAINYARD_PORT", 8000, at_least=1)
 FLOWER_PORT = env.whole("FLOWER_PORT", 5555, at_least=1)

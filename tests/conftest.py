@@ -24,8 +24,8 @@ def embedded(variable: str) -> bool:
     return True
 
 
-# The addresses are fixed here, before Django connects and before any test starts a process that reads them; a server
-# starts when the first test asks for it.
+# The addresses are fixed here, before Django connects and before any test starts a process that reads them. The broker
+# starts with the tests (0.1 s), the database when the first one asks for it.
 DATABASE = new_postgres(FOLDER) if embedded("DATABASE_URL") else None
 BROKER = new_broker(FOLDER) if embedded("BROKER_URL") else None
 os.environ["TRAINYARD_HOME"] = str(FOLDER / "home")
@@ -53,10 +53,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         DATABASE.start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def broker_url() -> str:
     """The broker all tests share: it runs, and nobody kills it."""
-    if BROKER and BROKER.process is None:
+    if BROKER:
         BROKER.start()
     return str(settings.BROKER_URL)
 

@@ -17,6 +17,15 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
+def answers(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server listens there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def pick_free() -> int:
     """A port nobody listens on."""
     with socket.socket() as probe:

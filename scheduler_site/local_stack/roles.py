@@ -1,0 +1,81 @@
+"""Trainyard's own processes, as the local stack runs them."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler_site.local_stack import parent_death
+from scheduler_site.local_stack.errors import StackError
+from scheduler_site.local_stack.ports import LOOPBACK
+from scheduler_site.local_stack.processes import Role
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+NODE_OPTIONS = ("cpus", "memory-gb", "gpus", "gpu-model", "gpu-memory-gb")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One agent: `cpu-1` or `gpu-1:cpus=2,gpus=2`."""
+
+    name: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "NodeSpec":
+        """Raises StackError saying what is wrong with `text`."""
+        name, _, rest = text.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", name):
+            raise StackError(f"--node {text!r}: {name!r} is no name for a node (letters, digits and dashes).")
+        return cls(name, tuple(cls._option(text, pair) for pair in rest.split(",") if pair))
+
+    @staticmethod
+    def _option(text: str, pair: str) -> tuple[str, str]:
+        key, _, value = pair.partition("=")
+        if key not in NODE_OPTIONS or not value:
+            raise StackError(
+                f"--node {text!r}: {pair!r} should be one of {', '.join(NODE_OPTIONS)}, then = and a value."
+            )
+        return key, value
+
+    @property
+    def arguments(self) -> list[str]:
+        name = ["--name", self.name] if self.name else []
+        return [*name, *(word for key, value in self.options for word in (f"--{key}", value))]
+
+
+def web(port: int) -> Role:
+    server = ("gunicorn", "scheduler_site.wsgi", "--bind", f"{LOOPBACK}:{port}", "--preload", "--no-control-socket")
+    pool = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "3")
+    return _python("web", "-m", *server, *pool, "--log-level", "warning")
+
+
+def beat() -> Role:
+    return _celery("beat", "beat", "--loglevel", "WARNING")
+
+
+def control() -> Role:
+    worker = ("worker", "-Q", "control", "-P", "threads", "-c", "4", "-n", "control@%h")
+    return _celery("control", *worker, "--without-gossip", "--without-mingle", "--loglevel", "WARNING")
+
+
+def flower(port: int, login: str) -> Role:
+    # Everybody can read a command line, hence the login by the environment. Flower serves /metrics to whoever reaches
+    # it, hence the loopback address.
+    options = ("flower", f"--address={LOOPBACK}", f"--port={port}", "--loglevel=WARNING")
+    return _celery("flower", *options, environment={"FLOWER_BASIC_AUTH": login})
+
+
+def agent(node: NodeSpec, environment: Mapping[str, str]) -> Role:
+    return _python(node.name or "node", "manage.py", "node", *node.arguments, environment=environment)
+
+
+def _celery(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Role:
+    return _python(name, "-m", "celery", "-A", "scheduler_site", "--quiet", *arguments, environment=environment)
+
+
+def _python(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Role:
+    # Killed with the supervisor: a warm shutdown would wait for a database and a broker that are going as well.
+    command = (*parent_death.signalled_with("KILL"), sys.executable, *arguments)
+    return Role(name, command, {"PYTHONUNBUFFERED": "1", **(environment or {})}, folder=CHECKOUT)

@@ -1,0 +1,141 @@
+"""The local stack as a whole: what is started, in which order."""
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from scheduler_site.local_stack import accounts, environment, leftovers, ports, postgres, remembered, roles, valkey
+from scheduler_site.local_stack.banner import Addresses, show_banner
+from scheduler_site.local_stack.errors import StackError
+from scheduler_site.local_stack.home import Home
+from scheduler_site.local_stack.output import PrefixedOutput
+from scheduler_site.local_stack.processes import Role
+from scheduler_site.local_stack.remembered import Remembered
+from scheduler_site.local_stack.supervisor import Supervisor
+
+EXTERNAL_DATABASE_SECONDS = 30
+# Ten seconds are there to stop everything: less for a job's checkpoint than a drained node of a real fleet gives.
+AGENT_PATIENCE = {"TRAINYARD_DRAIN_SECONDS": "4", "TRAINYARD_KILL_GRACE_SECONDS": "4"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person who starts the stack asks for. A URL is that of a server of theirs, or empty."""
+
+    web_port: int
+    flower_port: int
+    nodes: tuple[roles.NodeSpec, ...]
+    database_url: str = ""
+    broker_url: str = ""
+    secret_key: str = ""
+
+
+class LocalStack:
+    """PostgreSQL, Valkey and Trainyard's processes on one machine."""
+
+    def __init__(self, home: Home, options: Options, output: PrefixedOutput) -> None:
+        self._home = home
+        self._options = options
+        self._output = output
+        self._supervisor = Supervisor(output, home.process_list)
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        """Run until a signal asks to stop; StackError when it cannot start."""
+        self._home.prepare()
+        with self._home.locked():
+            for name in leftovers.clear_away(self._home.process_list):
+                self._say(f"ended {name}, left over from a stack that was killed")
+            self._check_ports()
+            asyncio.run(self._run(remembered.recall(self._home.remembered)))
+
+    def _check_ports(self) -> None:
+        settings = {"TRAINYARD_PORT": self._options.web_port, "FLOWER_PORT": self._options.flower_port}
+        for setting, port in settings.items():
+            if not ports.is_free(port):
+                raise StackError(f"Port {port} is taken by another program: set {setting} to a free one.")
+
+    async def _run(self, known: Remembered) -> None:
+        self._supervisor.listen_for_signals()
+        starting = asyncio.create_task(self._start(known))
+        asked_to_stop = asyncio.create_task(self._supervisor.stop_requested.wait())
+        try:
+            await asyncio.wait([starting, asked_to_stop], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await asked_to_stop
+        finally:
+            starting.cancel()
+            await self._supervisor.stop()
+            self._say("stopped")
+
+    async def _start(self, known: Remembered) -> None:
+        database_url = self._options.database_url or await self._start_postgres(known)
+        broker_url = self._options.broker_url or await self._start_valkey(known)
+        self._publish_environment(database_url, broker_url, known)
+        await self._until_reachable(database_url, broker_url)
+        await asyncio.to_thread(self._prepare_accounts, database_url, known)
+        self._start_platform(known)
+        await self._supervisor.until_ready("web", partial(ports.answers, self._options.web_port))
+        show_banner(self._addresses(), self._home, seconds=time.monotonic() - self._began)
+
+    async def _start_postgres(self, known: Remembered) -> str:
+        server = postgres.PostgresServer(self._home.postgres, known.postgres_port, known.postgres_password)
+        await asyncio.to_thread(server.prepare)
+        self._supervisor.start(Role("postgres", tuple(server.command), stop_signal=signal.SIGINT))
+        await self._supervisor.until_ready("postgres", server.is_ready)
+        return server.url
+
+    async def _start_valkey(self, known: Remembered) -> str:
+        server = valkey.ValkeyServer(self._home.valkey, known.valkey_port, known.valkey_password)
+        server.prepare()
+        self._supervisor.start(Role("valkey", tuple(server.command)))
+        await self._supervisor.until_ready("valkey", server.is_ready)
+        return server.url
+
+    def _publish_environment(self, database_url: str, broker_url: str, known: Remembered) -> None:
+        shared = {
+            "DATABASE_URL": database_url,
+            "BROKER_URL": broker_url,
+            "TRAINYARD_SECRET_KEY": self._options.secret_key or known.secret_key,
+        }
+        environment.write(self._home.environment, shared)
+        ours = {"TRAINYARD_HOME": str(self._home.folder), "TRAINYARD_PORT": str(self._options.web_port)}
+        environment.use({**shared, **ours, "FLOWER_PORT": str(self._options.flower_port)})
+
+    async def _until_reachable(self, database_url: str, broker_url: str) -> None:
+        if self._options.database_url:
+            await self._until_database_answers(database_url)
+        if self._options.broker_url and not await asyncio.to_thread(valkey.answers, broker_url):
+            self._say("the broker of BROKER_URL does not answer; jobs are taken, and start when it is back")
+
+    async def _until_database_answers(self, url: str) -> None:
+        give_up_at = time.monotonic() + EXTERNAL_DATABASE_SECONDS
+        while problem := await asyncio.to_thread(postgres.connection_problem, url):
+            if time.monotonic() > give_up_at:
+                raise StackError(
+                    f"The database of DATABASE_URL did not answer within {EXTERNAL_DATABASE_SECONDS} s: {problem}. "
+                    "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL."
+                )
+            self._say(f"waiting for the database of DATABASE_URL: {problem}")
+            await asyncio.sleep(2)
+
+    def _prepare_accounts(self, database_url: str, known: Remembered) -> None:
+        addresses = self._addresses().for_the_command_line(known.flower_password)
+        accounts.prepare(database_url, self._home.credentials, password=known.admin_password, addresses=addresses)
+
+    def _start_platform(self, known: Remembered) -> None:
+        flower = roles.flower(self._options.flower_port, f"{accounts.ADMIN}:{known.flower_password}")
+        self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(), flower)
+        patience = {name: os.environ.get(name, seconds) for name, seconds in AGENT_PATIENCE.items()}
+        in_agent = {"TRAINYARD_ROLE": "node", **patience}
+        self._supervisor.start(*(roles.agent(node, in_agent) for node in self._options.nodes))
+
+    def _addresses(self) -> Addresses:
+        return Addresses(web_port=self._options.web_port, flower_port=self._options.flower_port)
+
+    def _say(self, sentence: str) -> None:
+        self._output.show("stack", sentence)

@@ -1,0 +1,68 @@
+"""Starts the stack's processes in order, keeps them running, and stops them in order within ten seconds."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from scheduler_site.local_stack import leftovers
+from scheduler_site.local_stack.leftovers import Recorded
+from scheduler_site.local_stack.output import PrefixedOutput
+from scheduler_site.local_stack.processes import Hooks, Role, SupervisedProcess
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What is left of the ten seconds for those that stop after this group: Trainyard's own, the broker, the database.
+STOP_SECONDS = 9.0
+RESERVED_SECONDS = 1.0
+READY_SECONDS = 60.0
+
+
+class Supervisor:
+    """Runs processes in groups: a later group is started after, and stopped before, the earlier ones."""
+
+    def __init__(self, output: PrefixedOutput, process_list: Path) -> None:
+        self._output = output
+        self._process_list = process_list
+        self._groups: list[list[SupervisedProcess]] = []
+        self._running: dict[str, Recorded] = {}
+        self._hooks = Hooks(show=output.show, started=self._record)
+        self.stop_requested = asyncio.Event()
+
+    def listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def start(self, *roles: Role) -> None:
+        """Start a group of processes and keep them running."""
+        group = [SupervisedProcess(role, self._hooks) for role in roles]
+        self._groups.append(group)
+        for process in group:
+            process.start()
+
+    async def until_ready(self, name: str, is_ready: Callable[[], bool]) -> None:
+        """Return once `is_ready` says so; StackError when the process of that name ends first, or takes too long."""
+        process = next(one for group in self._groups for one in group if one.role.name == name)
+        await process.until_ready(is_ready, READY_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop the groups, last one first; what does not stop in its time is killed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + STOP_SECONDS
+        for earlier, group in reversed(list(enumerate(self._groups))):
+            for process in group:
+                process.ask_to_stop()
+            within = end - loop.time() - earlier * RESERVED_SECONDS
+            await asyncio.gather(*(process.stopped(within) for process in group))
+        leftovers.record(self._process_list, [])
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if not self.stop_requested.is_set():
+            self._output.show("stack", f"{number.name} received: stopping")
+        self.stop_requested.set()
+
+    def _record(self, role: Role, pid: int) -> None:
+        recorded = Recorded.of(role.name, pid, role.stop_signal)
+        if recorded:
+            self._running[role.name] = recorded
+            leftovers.record(self._process_list, self._running.values())
