@@ -1,18 +1,22 @@
 """What this machine has: processors and memory it may use, and GPUs; measured, or declared by its operator."""
 
-from dataclasses import asdict, dataclass
+import os
+import socket
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import psutil
 
-@dataclass(frozen=True, slots=True)
-class GpuDevice:
-    """One GPU. A simulated one is only a number to schedule with: no process can compute on it."""
+from scheduling.errors import FieldError, InvalidError
+from workers import cgroups
+from workers.gpus import GpuDevice, measure_gpu_load, measure_gpus
 
-    index: int
-    model: str
-    memory_mb: int
-    uuid: str = ""
-    simulated: bool = False
+__all__ = ["GpuDevice", "Hardware", "current_load", "declare", "measure"]
+
+MIB = 1024 * 1024
+MB_PER_GB = 1024
+SIMULATED_MODEL = "simulated"
+SIMULATED_MEMORY_GB = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +29,72 @@ class Hardware:
     hostname: str = ""
 
     def gpus_json(self) -> list[dict[str, Any]]:
+        """As the `gpus` of a node."""
         return [asdict(gpu) for gpu in self.gpus]
+
+
+def measure() -> Hardware:
+    """What this process may use here: less than the machine has, inside a container or a batch job."""
+    allowed = cgroups.limits()
+    return Hardware(
+        cpus=max(1, int(min(len(os.sched_getaffinity(0)), allowed.cpus))),
+        memory_mb=int(min(psutil.virtual_memory().total, allowed.memory_bytes) // MIB),
+        gpus=measure_gpus(os.environ.get("CUDA_VISIBLE_DEVICES")),
+        hostname=socket.gethostname(),
+    )
+
+
+def declare(
+    measured: Hardware,
+    *,
+    cpus: int | None = None,
+    memory_gb: float | None = None,
+    gpus: int | None = None,
+    gpu_model: str | None = None,
+    gpu_memory_gb: float | None = None,
+) -> Hardware:
+    """What the operator offers instead. GPUs beyond the measured ones are simulated, and say so."""
+    refuse_nonsense(cpus=cpus, memory_gb=memory_gb, gpus=gpus, gpu_memory_gb=gpu_memory_gb)
+    simulated = GpuDevice(
+        index=0,
+        model=gpu_model or SIMULATED_MODEL,
+        memory_mb=int((gpu_memory_gb or SIMULATED_MEMORY_GB) * MB_PER_GB),
+        simulated=True,
+    )
+    return replace(
+        measured,
+        cpus=measured.cpus if cpus is None else cpus,
+        memory_mb=measured.memory_mb if memory_gb is None else int(memory_gb * MB_PER_GB),
+        gpus=measured.gpus if gpus is None else with_simulated(measured.gpus, gpus, simulated),
+    )
+
+
+def refuse_nonsense(*, gpus: int | None, **positive: float | None) -> None:
+    errors = [
+        FieldError(name, f"must be greater than 0, not {value:g}")
+        for name, value in positive.items()
+        if value is not None and not 0 < value < float("inf")
+    ]
+    if gpus is not None and gpus < 0:
+        errors.append(FieldError("gpus", f"must be 0 or more, not {gpus}"))
+    if errors:
+        raise InvalidError(errors)
+
+
+def with_simulated(measured: tuple[GpuDevice, ...], count: int, simulated: GpuDevice) -> tuple[GpuDevice, ...]:
+    first = 1 + max((gpu.index for gpu in measured), default=-1)
+    missing = range(first, first + count - len(measured))
+    return measured[:count] + tuple(replace(simulated, index=index) for index in missing)
+
+
+def current_load(hardware: Hardware) -> dict[str, Any]:
+    """How busy the machine is: processors since the last call, memory and GPUs now."""
+    memory = psutil.virtual_memory()
+    used = memory.total - memory.available
+    if hardware.memory_mb < memory.total // MIB:
+        used = int(cgroups.memory_used() or used)
+    return {
+        "cpu_percent": psutil.cpu_percent(),
+        "memory_used_mb": used // MIB,
+        "gpus": measure_gpu_load(hardware.gpus),
+    }

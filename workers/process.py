@@ -56,6 +56,8 @@ def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     """Starts the command under a shim of its own; it runs until `lease_deadline` on the monotonic clock unless renewed."""
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for leftover in ("status.json", "stop"):
+        (folder / leftover).unlink(missing_ok=True)
     env = {**command.env, process_tree.MARKER: str(folder)}
     replace_file(folder / "spec.json", json.dumps({**asdict(command), "env": env}))
     write_lease(folder, lease_deadline)

@@ -1,0 +1,83 @@
+"""The NVIDIA GPUs of this machine, by their driver's own library. No driver, no GPUs: nothing to complain about."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pynvml
+
+log = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class GpuDevice:
+    """One GPU. A simulated one is only a number to schedule with: no process can compute on it."""
+
+    index: int
+    model: str
+    memory_mb: int
+    uuid: str = ""
+    simulated: bool = False
+
+
+def measure_gpus(visible: str | None = None, nvml: Any = pynvml) -> tuple[GpuDevice, ...]:
+    """The GPUs in the order of their PCI bus ids; of those only the `visible` ones, written as CUDA_VISIBLE_DEVICES is."""
+    with driver(nvml) as count:
+        found = [describe(nvml, index) for index in range(count)]
+    return tuple(gpu for gpu in found if gpu is not None and is_visible(gpu, visible))
+
+
+def measure_gpu_load(gpus: Sequence[GpuDevice], nvml: Any = pynvml) -> list[dict[str, int]]:
+    """Use in percent and memory in MB of each GPU that is real and answers."""
+    real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
+    if not real:
+        return []
+    with driver(nvml) as count:
+        loads = [load_of(nvml, index) for index in range(count)]
+    return [{"index": real[uuid], **load} for uuid, load in filter(None, loads) if uuid in real]
+
+
+@contextlib.contextmanager
+def driver(nvml: Any) -> Iterator[int]:
+    """How many GPUs the driver knows, for as long as the block lasts."""
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError:
+        yield 0
+        return
+    try:
+        yield nvml.nvmlDeviceGetCount()
+    finally:
+        nvml.nvmlShutdown()
+
+
+def describe(nvml: Any, index: int) -> GpuDevice | None:
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        memory_mb = nvml.nvmlDeviceGetMemoryInfo(handle).total // MIB
+        return GpuDevice(index, nvml.nvmlDeviceGetName(handle), memory_mb, nvml.nvmlDeviceGetUUID(handle))
+    except nvml.NVMLError as error:
+        log.warning("GPU %d is left out, its driver says: %s", index, error)
+        return None
+
+
+def load_of(nvml: Any, index: int) -> tuple[str, dict[str, int]] | None:
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        used_mb = nvml.nvmlDeviceGetMemoryInfo(handle).used // MIB
+        utilisation = nvml.nvmlDeviceGetUtilizationRates(handle).gpu
+        return nvml.nvmlDeviceGetUUID(handle), {"utilisation": utilisation, "memory_used_mb": used_mb}
+    except nvml.NVMLError:
+        return None  # a GPU that fell off the bus, or one that does not count
+
+
+def is_visible(gpu: GpuDevice, visible: str | None) -> bool:
+    """Whether CUDA would show it: unset shows all, an empty text none, a UUID may be cut short."""
+    if visible is None:
+        return True
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    return any(name == str(gpu.index) or (name.startswith("GPU-") and gpu.uuid.startswith(name)) for name in names)
