@@ -1,1 +1,181 @@
-"""Domain errors as HTTP answers (RFC 9457 problem documents)."""
+"""Every refusal and failure as an HTTP answer: an RFC 9457 problem document. Only this file knows which code is which."""
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views import defaults
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.views import set_rollback
+
+from scheduler_site.middleware import REQUEST_ID
+from scheduling.errors import ConflictError, FieldError, ForbiddenError, InvalidError, NotFoundError
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+ERRORS_SHOWN, ERRORS_IN_DETAIL = 100, 5
+NO_FIELD = "body"  # what an error names that belongs to no single field
+KINDS = {
+    400: "invalid",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    409: "conflict",
+    413: "too-large",
+    415: "unsupported-media-type",
+    429: "throttled",
+    500: "internal",
+    503: "unavailable",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One answer that says no: a status, a sentence, and the fields that are to blame."""
+
+    status: int
+    detail: str
+    errors: Sequence[FieldError] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def answer(self, request: HttpRequest | Request) -> HttpResponse:
+        document = {
+            "type": f"urn:trainyard:problem:{KINDS.get(self.status, 'other')}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": request.path,
+            "errors": [asdict(error) for error in self.errors],
+            "request_id": request.META.get(REQUEST_ID, ""),
+            **self.more,
+        }
+        return HttpResponse(json.dumps(document), CONTENT_TYPE, self.status, headers=dict(self.headers))
+
+
+def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """The answer to an exception that a view raised. Nothing that it wrote stays; a surprise is logged with its id."""
+    set_rollback()
+    request = context["request"]
+    problem = _refusal(error) or _refusal_of_framework(error) or _trouble_with_database(error)
+    if problem is None:
+        logger.error("Request %s failed.", request.META.get(REQUEST_ID, ""), exc_info=error)
+        problem = _unexpected()
+    return problem.answer(request)
+
+
+def _refusal(error: Exception) -> Problem | None:
+    match error:
+        case InvalidError():
+            return _invalid(error.errors)
+        case NotFoundError():
+            return Problem(404, str(error))
+        case ForbiddenError():
+            return Problem(403, str(error))
+        case ConflictError():
+            return Problem(409, str(error), more={"state": error.state} if error.state else {})
+    return None
+
+
+def _refusal_of_framework(error: Exception) -> Problem | None:
+    match error:
+        case ValidationError():
+            return _invalid(tuple(_field_errors(error.detail)))
+        case APIException():
+            return Problem(error.status_code, str(error.detail), headers=_headers(error))
+        case Http404():
+            return Problem(404, "There is no such thing here.")
+        case PermissionDenied():
+            return Problem(403, "You may not do this.")
+        case RequestDataTooBig():
+            return Problem(413, str(error), [FieldError(NO_FIELD, str(error), "too_large")])
+    return None
+
+
+def _trouble_with_database(error: Exception) -> Problem | None:
+    match error:
+        case OperationalError() | InterfaceError():
+            logger.warning("The database did not answer: %s", error)
+            headers = {"Retry-After": str(RETRY_SECONDS)}
+            return Problem(503, "The database does not answer at the moment. Ask again soon.", headers=headers)
+        case IntegrityError():
+            logger.warning("The database refused a write: %s", error)
+            return Problem(409, "Somebody else changed the same thing at the same moment. Look again, then repeat.")
+    return None
+
+
+def _unexpected() -> Problem:
+    return Problem(500, "Something went wrong on our side. Our log has the details under this request_id.")
+
+
+def _invalid(errors: Sequence[FieldError]) -> Problem:
+    shown = errors[:ERRORS_SHOWN]
+    detail = "; ".join(f"{error.field}: {error.message}" for error in shown[:ERRORS_IN_DETAIL])
+    if len(errors) > ERRORS_IN_DETAIL:
+        detail += f"; and {len(errors) - ERRORS_IN_DETAIL} more"
+    return Problem(400, detail, shown)
+
+
+def _headers(error: APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
+    return headers
+
+
+def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """REST framework's nested errors as a flat list: {"jobs": {3: {"command": [..]}}} names jobs[3].command."""
+    if isinstance(detail, Mapping):
+        for key, inner in detail.items():
+            yield from _field_errors(inner, _join(path, key))
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _field_errors(inner, path)
+    else:
+        yield FieldError(path or NO_FIELD, str(detail), getattr(detail, "code", "invalid"))
+
+
+def _join(path: str, key: Any) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    if key == api_settings.NON_FIELD_ERRORS_KEY:
+        return path
+    return f"{path}.{key}" if path else str(key)
+
+
+# --- what never reaches a view of the API ---------------------------------------------------------------------------
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if _is_for_api(request):
+        return Problem(404, f"There is nothing at {request.path}.").answer(request)
+    return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if _is_for_api(request):
+        return Problem(400, "The request is malformed.").answer(request)
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    return _unexpected().answer(request) if _is_for_api(request) else defaults.server_error(request)
+
+
+def _is_for_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")

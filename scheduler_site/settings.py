@@ -58,6 +58,8 @@ SITE_APPS = [
 INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [
+    "scheduler_site.middleware.name_requests",
+    "scheduler_site.middleware.forgive_slashes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -123,17 +125,27 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_SSL_REDI
 # --- REST --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "scheduler_site.authentication.BearerTokens",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["scheduler_site.parsing.JsonBody"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["scheduler_site.paging.KnownFilters"],
+    "DEFAULT_PAGINATION_CLASS": "scheduler_site.paging.Pages",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.text("TRAINYARD_THROTTLE", "6000/min")},
+    # Counted by each web process for itself.
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.text("TRAINYARD_THROTTLE", "6000/min"),
+        "sign-in": env.text("TRAINYARD_THROTTLE_SIGN_IN", "20/min"),
+        "sign-in-name": env.text("TRAINYARD_THROTTLE_SIGN_IN_NAME", "10/min"),
+    },
+    # How many proxies in front of us write X-Forwarded-For; with none, nobody can claim another address with it.
+    "NUM_PROXIES": env.whole("TRAINYARD_PROXIES", 0),
     "EXCEPTION_HANDLER": "scheduler_site.problems.handle",
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
@@ -147,6 +159,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "scheduler_site.openapi.add_problems",
+    ],
 }
 
 # --- Celery: see docs/decisions for each of these ------------------------------------------------------------------

@@ -1,8 +1,27 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns = [
-    path("admin/", admin.site.urls),
+from scheduler_site import health, openapi, problems, tokens
+
+api: list[URLPattern | URLResolver] = [
+    path("", include("jobs.urls")),
+    path("", include("quotas.urls")),
+    path("auth/tokens", tokens.TokensView.as_view()),
+    path("auth/tokens/current", tokens.CurrentTokenView.as_view()),
+    path("healthz", health.HealthView.as_view()),
+    path("readyz", health.ReadyView.as_view()),
+    path("schema", openapi.SchemaView.as_view()),
 ]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(api)),
+    path("healthz", health.HealthView.as_view(schema=None)),
+    path("readyz", health.ReadyView.as_view(schema=None)),
+]
+
+handler400 = problems.bad_request
+handler404 = problems.page_not_found
+handler500 = problems.server_error

@@ -1,0 +1,19 @@
+"""How much of anything one job may ask for. Beyond these a number is a mistake, not a wish."""
+
+CPUS = 4096
+GPUS = 1024
+MEMORY_GB = 1_000_000
+NODES = 10_000
+RETRIES = 100
+SECONDS = 10 * 365 * 24 * 3600
+
+NAME = 200
+PATH = 4096
+COMMAND_WORDS = 1000
+COMMAND_BYTES = 128 * 1024
+ENV_BYTES = 256 * 1024
+LABELS = 64
+LABEL_KEY = 63
+LABEL_VALUE = 200
+DEPENDENCIES = 1000
+BATCH = 10_000

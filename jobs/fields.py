@@ -1,0 +1,138 @@
+"""Values of a request body that need more than a type: words, maps of strings, sizes, times."""
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from jobs import bounds
+from scheduling import priorities
+from scheduling.errors import InvalidError
+
+PRIORITY_SCHEMA = {
+    "oneOf": [
+        {"type": "integer", "minimum": priorities.LOWEST, "maximum": priorities.HIGHEST},
+        {"type": "string", "enum": list(priorities.WORDS)},
+    ]
+}
+
+
+def bytes_of(texts: Iterable[str]) -> int:
+    """Their size in UTF-8; raises ValidationError when one of them can be no argument, variable or label."""
+    size = 0
+    for text in texts:
+        if "\0" in text:
+            raise serializers.ValidationError("May not hold NUL characters.", "nul")
+        try:
+            size += len(text.encode()) + 1
+        except UnicodeEncodeError:
+            raise serializers.ValidationError("Holds half of a character (a lone surrogate).", "surrogate") from None
+    return size
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": bounds.COMMAND_WORDS})
+class CommandField(serializers.Field[Any, Any, Any, Any]):
+    """A program and its arguments. No shell reads it; who wants one says so: ["sh", "-c", "..."]."""
+
+    def to_internal_value(self, data: Any) -> tuple[str, ...]:
+        if not isinstance(data, list) or not all(isinstance(word, str) for word in data):
+            raise serializers.ValidationError('Must be a list of strings, for example ["python", "train.py"].')
+        if not data or not data[0]:
+            raise serializers.ValidationError("Needs at least the program to run.", "empty")
+        if "" in data:
+            raise serializers.ValidationError("May not hold empty strings.", "empty")
+        if len(data) > bounds.COMMAND_WORDS:
+            raise serializers.ValidationError(f"May have at most {bounds.COMMAND_WORDS} words.", "too_long")
+        if bytes_of(data) > bounds.COMMAND_BYTES:
+            raise serializers.ValidationError(f"May be at most {bounds.COMMAND_BYTES // 1024} KiB.", "too_long")
+        return tuple(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class TextMapField(serializers.Field[Any, Any, Any, Any]):
+    """Strings by name."""
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError('Must be an object of strings, for example {"NAME": "value"}.')
+        for name, value in data.items():
+            if not isinstance(value, str):
+                raise serializers.ValidationError({name[: bounds.LABEL_KEY]: "Must be a string: put it in quotes."})
+        self.check(data, bytes_of([*data, *data.values()]))
+        return data
+
+    def check(self, data: dict[str, str], size: int) -> None:
+        """Raise ValidationError where this kind of map has limits of its own."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class EnvField(TextMapField):
+    def check(self, data: dict[str, str], size: int) -> None:
+        if any(not name or "=" in name for name in data):
+            raise serializers.ValidationError("A variable's name may not be empty nor hold '='.")
+        if size > bounds.ENV_BYTES:
+            raise serializers.ValidationError(f"May be at most {bounds.ENV_BYTES // 1024} KiB in all.", "too_long")
+
+
+class LabelsField(TextMapField):
+    def check(self, data: dict[str, str], size: int) -> None:
+        if len(data) > bounds.LABELS:
+            raise serializers.ValidationError(f"May be at most {bounds.LABELS}.", "too_long")
+        if any(not 0 < len(name) <= bounds.LABEL_KEY or "=" in name for name in data):
+            raise serializers.ValidationError(f"A label's name has 1 to {bounds.LABEL_KEY} characters and no '='.")
+        if any(len(value) > bounds.LABEL_VALUE for value in data.values()):
+            raise serializers.ValidationError(f"A label's value has at most {bounds.LABEL_VALUE} characters.")
+
+
+@extend_schema_field(PRIORITY_SCHEMA)
+class PriorityField(serializers.Field[Any, Any, Any, Any]):
+    """0 to 100, or one of the words for it; always answered as the number."""
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return priorities.number_of(data)
+        except InvalidError as error:
+            raise serializers.ValidationError(error.errors[0].message) from None
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class MomentField(serializers.Field[Any, Any, Any, Any]):
+    """A point in time; without a time zone it would be another one for each reader."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            moment = parse_datetime(data) if isinstance(data, str) else None
+            if moment is not None and timezone.is_aware(moment):
+                return moment.astimezone(timezone.get_current_timezone())
+        except (ValueError, OverflowError):
+            pass
+        raise serializers.ValidationError("Must be a time with its zone, for example 2030-01-31T12:00:00Z.")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "number", "minimum": 0})
+class GigabytesField(serializers.Field[Any, Any, Any, Any]):
+    """Gigabytes at the door (1 GB = 1024 MB), whole megabytes behind it."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= bounds.MEMORY_GB:
+            raise serializers.ValidationError(f"Must be a number from 0 to {bounds.MEMORY_GB}, in GB.", "out_of_range")
+        return math.ceil(data * 1024)
+
+    def to_representation(self, value: int) -> float:
+        return round(value / 1024, 3)

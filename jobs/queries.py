@@ -1,0 +1,42 @@
+"""Questions about many jobs, each in a fixed number of statements."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import QuerySet
+
+from jobs.models import Job
+from quotas.access import project_roles
+from scheduling.errors import NotFoundError
+from scheduling.lifecycle import JobState
+
+POSITIONS = """
+    SELECT line.job_id, line.position
+    FROM jobs_cycle, unnest(jobs_cycle.line) WITH ORDINALITY AS line(job_id, position)
+    WHERE line.job_id = ANY(%s)
+"""
+
+
+def visible_jobs(user: User) -> QuerySet[Job]:
+    """The jobs that `user` may see, with what it takes to show them."""
+    jobs = Job.objects.select_related("project", "queue", "owner", "node").prefetch_related("dependencies")
+    return jobs if user.is_staff else jobs.filter(project__in=list(project_roles(user)))
+
+
+def find_job(user: User, job_id: int) -> Job:
+    """Raises NotFoundError when there is no such job, or none that `user` may see."""
+    job = visible_jobs(user).filter(pk=job_id).first()
+    if job is None:
+        raise NotFoundError(f"There is no job {job_id}.")
+    return job
+
+
+def positions_of(jobs: Iterable[Job]) -> dict[int, int]:
+    """The places in line, 1 first, of those of `jobs` that wait and that the last cycle saw."""
+    waiting = [job.pk for job in jobs if job.state == JobState.PENDING]
+    if not waiting:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(POSITIONS, [waiting])
+        return dict(cursor.fetchall())

@@ -1,0 +1,193 @@
+"""A job as JSON, in and out. Shapes and types only; what they may mean is for `submission` to judge."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from jobs import bounds
+from jobs.fields import CommandField, EnvField, GigabytesField, LabelsField, MomentField, PriorityField
+from jobs.models import Job
+from jobs.submission import JobSpec
+from quotas.shapes import StrictSerializer, Text, Whole
+
+
+class ResourcesIn(StrictSerializer):
+    gpus = Whole(bounds.GPUS, required=False)
+    gpu_memory_gb = GigabytesField(required=False, help_text="Least memory of each GPU.")
+    gpu_model = Text(100, required=False, allow_blank=True)
+    cpus = Whole(bounds.CPUS, least=1, required=False)
+    memory_gb = GigabytesField(required=False)
+    nodes = Whole(bounds.NODES, least=1, required=False)
+
+
+class JobDefaults(StrictSerializer):
+    """What a job may say about itself; nothing of it is required."""
+
+    name = Text(bounds.NAME, required=False, help_text="Empty: the beginning of the command.")
+    project = Text(63, required=False)
+    queue = Text(40, required=False)
+    priority = PriorityField(required=False)
+    command = CommandField(required=False)
+    working_dir = Text(bounds.PATH, required=False, allow_blank=True)
+    env = EnvField(required=False)
+    resources = ResourcesIn(required=False)
+    max_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    deadline = MomentField(required=False, allow_null=True)
+    checkpointable = serializers.BooleanField(required=False)
+    preemptible = serializers.BooleanField(required=False)
+    max_retries = Whole(bounds.RETRIES, required=False)
+    depends_on = serializers.ListField(
+        child=Whole(2**63 - 1, least=1), required=False, max_length=bounds.DEPENDENCIES, help_text="Ids of jobs."
+    )
+    labels = LabelsField(required=False)
+    submission_key = Text(200, required=False, allow_blank=True)
+
+
+class JobIn(JobDefaults):
+    """A job as somebody submits it."""
+
+    project = Text(63)
+    command = CommandField()
+
+
+class JobChange(StrictSerializer):
+    """What may be changed after submission: name and labels always, the rest while the job waits."""
+
+    name = Text(bounds.NAME, required=False)
+    labels = LabelsField(required=False)
+    queue = Text(40, required=False)
+    priority = PriorityField(required=False)
+    max_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    deadline = MomentField(required=False, allow_null=True)
+    checkpointable = serializers.BooleanField(required=False)
+    preemptible = serializers.BooleanField(required=False)
+    max_retries = Whole(bounds.RETRIES, required=False)
+
+    def validate_deadline(self, deadline: datetime | None) -> datetime | None:
+        if deadline is not None and deadline <= timezone.now():
+            raise serializers.ValidationError("Must lie in the future.", "past")
+        return deadline
+
+
+class BatchIn(StrictSerializer):
+    """Many jobs, all of them or none. `defaults` holds for each job that does not say otherwise."""
+
+    defaults = JobDefaults(required=False)
+    jobs = JobIn(many=True, allow_empty=False, max_length=bounds.BATCH)  # type: ignore[call-arg]  # DRF hands it to the list
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        return super().to_internal_value(_with_defaults(data))
+
+
+MERGED = ("resources", "env", "labels")
+
+
+def _with_defaults(data: Any) -> Any:
+    """The batch with its defaults written into each job; whatever has the wrong shape is left for validation to name."""
+    defaults, jobs = (data.get("defaults"), data.get("jobs")) if isinstance(data, dict) else (None, None)
+    if not isinstance(defaults, dict) or not isinstance(jobs, list) or len(jobs) > bounds.BATCH:
+        return data
+    return {**data, "jobs": [_merge(defaults, job) if isinstance(job, dict) else job for job in jobs]}
+
+
+def _merge(defaults: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **job}
+    for field in MERGED:
+        if isinstance(defaults.get(field), dict) and isinstance(job.get(field), dict):
+            merged[field] = {**defaults[field], **job[field]}
+    return merged
+
+
+MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}
+
+
+def spec_of(values: dict[str, Any]) -> JobSpec:
+    """What a validated JobIn asks for: its resources unfolded, a name where it has none."""
+    fields = {name: value for name, value in values.items() if name != "resources"}
+    fields |= {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
+    fields["depends_on"] = tuple(fields.get("depends_on", ()))
+    fields["name"] = fields.get("name") or " ".join(fields["command"])[: bounds.NAME]
+    return JobSpec(**fields)
+
+
+class ResourcesOut(serializers.Serializer[Job]):
+    gpus = serializers.IntegerField()
+    gpu_memory_gb = GigabytesField(source="gpu_memory_mb")
+    gpu_model = serializers.CharField()
+    cpus = serializers.IntegerField()
+    memory_gb = GigabytesField(source="memory_mb")
+    nodes = serializers.IntegerField()
+
+
+class ReasonOut(serializers.Serializer[Any]):
+    """Why a job waits, as data and as a sentence."""
+
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+    shortfall = serializers.DictField(required=False)
+    held_by = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class JobOut(serializers.ModelSerializer[Job]):
+    """A job in full. The view puts `positions` (place in line by job id) into the context."""
+
+    project = serializers.CharField(source="project.slug")
+    queue = serializers.CharField(source="queue.name")
+    owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
+    node = serializers.CharField(source="node.name", default=None, allow_null=True)
+    command = serializers.ListField(child=serializers.CharField())
+    env = serializers.DictField(child=serializers.CharField())
+    labels = serializers.DictField(child=serializers.CharField())
+    metrics = serializers.DictField()
+    hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
+    resources = ResourcesOut(source="*")
+    depends_on = serializers.SerializerMethodField()
+    position = serializers.SerializerMethodField()
+    reasons = serializers.SerializerMethodField()
+    estimated_cost = serializers.FloatField(allow_null=True)
+    actual_cost = serializers.FloatField(allow_null=True)
+
+    class Meta:
+        model = Job
+        fields: ClassVar = [
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
+            "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "deadline",
+            "checkpointable", "preemptible", "max_retries", "depends_on", "labels", "submission_key",
+            "state", "desired", "progress", "metrics", "position", "reasons", "predicted_start", "estimated_cost",
+            "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at", "exit_code",
+            "end_reason", "message",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(ReasonOut(many=True))
+    def get_reasons(self, job: Job) -> Any:
+        return job.reasons
+
+    def get_depends_on(self, job: Job) -> list[int]:
+        return [dependency.needs_id for dependency in job.dependencies.all()]
+
+    def get_position(self, job: Job) -> int | None:
+        """1 is next. Empty for a job that does not wait, or that no cycle has looked at yet."""
+        positions: dict[int, int] = self.context.get("positions", {})
+        return positions.get(job.pk)
+
+
+class BatchJobOut(serializers.Serializer[Job]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    state = serializers.CharField()
+    submission_key = serializers.CharField()
+
+
+class BatchOut(serializers.Serializer[Any]):
+    """The jobs of a batch in its order; `count` of them are new."""
+
+    count = serializers.IntegerField()
+    jobs = BatchJobOut(many=True)

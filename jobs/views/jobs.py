@@ -1,0 +1,95 @@
+"""Jobs: submit, list, look, change, cancel, requeue."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jobs import control, queries
+from jobs.filters import JobFilter
+from jobs.models import Job
+from jobs.permissions import caller, job_to_control, job_to_read
+from jobs.serializers import BatchIn, BatchOut, JobChange, JobIn, JobOut, spec_of
+from jobs.submission import submit
+
+FIRST_COME = 2**40  # more than any job id: among equal priorities the older job is the more urgent one
+URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=BigIntegerField())
+
+
+def described(jobs: Sequence[Job]) -> Any:
+    return JobOut(jobs, many=True, context={"positions": queries.positions_of(jobs)}).data
+
+
+def answer(job: Job, status: int = 200) -> Response:
+    return Response(described([job])[0], status=status)
+
+
+class JobsView(GenericAPIView[Job]):
+    queryset = Job.objects.none()
+    serializer_class = JobOut
+    filterset_class = JobFilter
+    orderings = {"-id": "-id", "id": "id", "-priority": "-urgency", "priority": "urgency"}
+
+    def get_queryset(self) -> QuerySet[Job]:
+        return queries.visible_jobs(caller(self.request)).annotate(urgency=URGENCY)
+
+    @extend_schema(operation_id="jobs_list", responses=JobOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The jobs of your projects, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(described(page))
+
+    @extend_schema(operation_id="jobs_submit", request=JobIn, responses={201: JobOut, 200: JobOut}, filters=False)
+    def post(self, request: Request) -> Response:
+        """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
+        wanted = JobIn(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        [submitted] = submit(specs=[spec_of(wanted.validated_data)], owner=caller(request))
+        return answer(submitted.job, 201 if submitted.created else 200)
+
+
+class BatchView(APIView):
+    @extend_schema(operation_id="jobs_submit_batch", request=BatchIn, responses={201: BatchOut})
+    def post(self, request: Request) -> Response:
+        """Submit up to 10,000 jobs: all of them, or none."""
+        wanted = BatchIn(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        submitted = submit(specs=[spec_of(values) for values in wanted.validated_data["jobs"]], owner=caller(request))
+        jobs = [one.job for one in submitted]
+        return Response(BatchOut({"count": len(jobs), "jobs": jobs}).data, status=201)
+
+
+class JobView(APIView):
+    @extend_schema(operation_id="jobs_retrieve", responses=JobOut)
+    def get(self, request: Request, job_id: int) -> Response:
+        """One job."""
+        return answer(job_to_read(request, job_id))
+
+    @extend_schema(operation_id="jobs_change", request=JobChange, responses=JobOut)
+    def patch(self, request: Request, job_id: int) -> Response:
+        """Change a job's name and labels at any time, and its place in line while it waits."""
+        job_to_control(request, job_id)
+        wanted = JobChange(data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted.validated_data))
+
+
+class CancelView(APIView):
+    @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)
+    def post(self, request: Request, job_id: int) -> Response:
+        """End a job: at once if it waits; if it runs, after a grace period for its last checkpoint."""
+        job_to_control(request, job_id)
+        return answer(control.cancel(job_id=job_id, actor=caller(request).username))
+
+
+class RequeueView(APIView):
+    @extend_schema(operation_id="jobs_requeue", request=None, responses=JobOut)
+    def post(self, request: Request, job_id: int) -> Response:
+        """Put a job back in line, also one that is over."""
+        job_to_control(request, job_id)
+        return answer(control.requeue(job_id=job_id, actor=caller(request).username))

@@ -1,0 +1,107 @@
+"""Whether the process is up (healthz), and whether a job that is submitted now would run (readyz)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jobs.models import Cycle
+
+BROKER_SECONDS = 1
+FRESH_CYCLES = 3
+REMEMBERED_SECONDS = 1  # however often somebody asks without a token, the servers are asked once a second
+
+
+class Health(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+
+
+class Part(Health):
+    detail = serializers.CharField()
+
+
+class Readiness(serializers.Serializer[Any]):
+    database = Part()
+    broker = Part()
+    beat = Part()
+    planner = Part()
+
+
+class OpenView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = ()
+
+
+class HealthView(OpenView):
+    @extend_schema(operation_id="healthz", auth=[], responses=Health)
+    def get(self, request: Request) -> Response:
+        """The web process is up. Asks nobody else."""
+        return Response({"ok": True})
+
+
+class ReadyView(OpenView):
+    @extend_schema(operation_id="readyz", auth=[], responses={200: Readiness, 503: Readiness})
+    def get(self, request: Request) -> Response:
+        """Whether each part that a job needs does its work; 503 when one does not."""
+        parts = cache.get("readyz") or readiness()
+        cache.add("readyz", parts, REMEMBERED_SECONDS)
+        return Response(parts, status=200 if all(part["ok"] for part in parts.values()) else 503)
+
+
+def readiness() -> dict[str, dict[str, Any]]:
+    checks = {"database": database, "broker": broker, "beat": beat, "planner": planner}
+    return {name: _judged(check) for name, check in checks.items()}
+
+
+def _judged(check: Callable[[], str]) -> dict[str, Any]:
+    """Anything that keeps a part from answering means that it is not ready; why in detail is for our log alone."""
+    try:
+        fault = check()
+    except Exception as error:  # noqa: BLE001  a health check outlives whatever it examines
+        fault = f"It does not answer ({type(error).__name__})."
+    return {"ok": not fault, "detail": fault or "It works."}
+
+
+def database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+def broker() -> str:
+    limits = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
+    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **limits, "max_retries": 0}
+    with current_app.connection_for_write(transport_options=options, connect_timeout=BROKER_SECONDS) as link:
+        link.connect()
+    return ""
+
+
+def beat() -> str:
+    last = PeriodicTask.objects.filter(enabled=True, last_run_at__isnull=False).order_by("-last_run_at").first()
+    if last is None or last.last_run_at is None:
+        return "It has not run anything yet."
+    return _stale(timezone.now() - last.last_run_at, "Beat")
+
+
+def planner() -> str:
+    started = Cycle.objects.values_list("started_at", flat=True).first()
+    return _stale(timezone.now() - started, "A scheduling cycle") if started else "There was no scheduling cycle yet."
+
+
+def _stale(age: timedelta, who: str) -> str:
+    limit = max(FRESH_CYCLES * settings.CYCLE_SECONDS, 2)
+    seconds = age.total_seconds()
+    return "" if seconds <= limit else f"{who} last ran {seconds:.0f} s ago; more than {limit:g} s is too long."

@@ -1,0 +1,77 @@
+"""Signing in: a name and a password for a token that expires, of which we keep only a hash."""
+
+from hashlib import sha256
+from typing import Any
+
+from django.contrib.auth import authenticate
+from drf_spectacular.utils import extend_schema
+from knox.models import AuthToken
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
+
+from quotas.shapes import StrictSerializer, Text
+
+
+class SignInsFromAddress(SimpleRateThrottle):
+    scope = "sign-in"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+class SignInsOfName(SimpleRateThrottle):
+    """However many addresses somebody guesses from, one name can be tried only so often."""
+
+    scope = "sign-in-name"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+        name = request.data.get("username") if isinstance(request.data, dict) else None
+        ident = sha256(str(name).encode("utf-8", "replace")).hexdigest()
+        return self.cache_format % {"scope": self.scope, "ident": ident} if name else None
+
+
+class SignIn(StrictSerializer):
+    username = Text(150)
+    password = Text(200, write_only=True)
+
+
+class Token(serializers.Serializer[Any]):
+    token = serializers.CharField(help_text="Send it as `Authorization: Bearer TOKEN`. It is shown only this once.")
+    expiry = serializers.DateTimeField(allow_null=True)
+
+
+class TokensView(APIView):
+    """A token for a name and a password."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (SignInsFromAddress, SignInsOfName)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+    @extend_schema(request=SignIn, responses={201: Token}, operation_id="auth_tokens_create", auth=[])
+    def post(self, request: Request) -> Response:
+        wanted = SignIn(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        user = authenticate(request._request, **wanted.validated_data)  # noqa: SLF001  Django's own request, for its signals
+        if user is None:
+            raise AuthenticationFailed("This name and this password do not belong together.")
+        row, token = AuthToken.objects.create(user)
+        return Response(Token({"token": token, "expiry": row.expiry}).data, status=201)
+
+
+class CurrentTokenView(APIView):
+    """The token that the request was made with."""
+
+    @extend_schema(request=None, responses={204: None}, operation_id="auth_tokens_current_destroy")
+    def delete(self, request: Request) -> Response:
+        if not isinstance(request.auth, AuthToken):
+            raise NotFound("This request carries no token.")
+        request.auth.delete()
+        return Response(status=204)
