@@ -40,9 +40,11 @@ def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def test_nothing_of_ours_is_imported_inside_a_function():
+    """Except in apps.py: before an app is ready, what needs models cannot be imported."""
     hidden = [
         f"{source.name(path)}:{node.lineno} {module}"
         for path, function in source.functions()
+        if path.name != "apps.py"
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for module in imported(node)
