@@ -104,6 +104,13 @@ def test_the_server_refuses_to_start_with_settings_that_the_checks_refuse():
     assert "Traceback" not in done.stderr
 
 
+def test_the_server_answers_its_health_check_behind_https():
+    known = {"TRAINYARD_SECRET_KEY": GOOD_KEY, "TRAINYARD_PORT": str(free_port()), "TRAINYARD_HTTPS": "yes"}
+    started = gunicorn(**known, TRAINYARD_ALLOWED_HOSTS="localhost,trainyard.example.com")
+    with process(started.pop("args"), **started, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+        wait_for(lambda: health(known["TRAINYARD_PORT"]).returncode == 0, seconds=40)
+
+
 def health(port):
     known = {**os.environ, "TRAINYARD_PORT": str(port)}
     command = [sys.executable, str(ROOT / "deploy/healthcheck.py")]
