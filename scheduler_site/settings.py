@@ -45,7 +45,7 @@ LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # --- Django ------------------------------------------------------------------------------------------------------
 NODE_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "quotas", "workers", "jobs"]
 SITE_APPS = [
-    "django.contrib.admin",
+    "scheduler_site.admin_app.OperationsConfig",  # django.contrib.admin under our own name
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -105,6 +105,7 @@ LOGIN_URL = "admin:login"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = ["scheduler_site.formats"]
 USE_TZ = True
 
 STATIC_URL = "/static/"

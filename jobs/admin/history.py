@@ -1,0 +1,93 @@
+"""Attempts, placements and events: what the platform wrote down, to be read only."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.admin import cells, job_page
+from jobs.admin.filters import ReachedStateFilter
+from jobs.admin.keeping import HistoryAdmin
+from jobs.models import Attempt, JobEvent, Placement
+
+
+@admin.register(Attempt)
+class AttemptAdmin(HistoryAdmin):
+    list_display = [
+        "id", "job_link", "number", "places", "created_at", "started_at", "ended_at", "ran", "end", "exit_code", "message",
+    ]  # fmt: skip
+    list_select_related = ["job"]
+    list_filter = ["end_reason", "created_at"]
+    search_fields = ["=job__id", "job__name"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).prefetch_related("placements__node").annotate(now=Now())
+
+    @admin.display(description="job", ordering="job")
+    def job_link(self, attempt: Attempt) -> SafeString:
+        return cells.link("jobs_job", attempt.job_id, attempt.job)
+
+    @admin.display(description="nodes and GPUs")
+    def places(self, attempt: Attempt) -> SafeString:
+        shares = attempt.placements.all()
+        return format_html_join(
+            ", ", "{} [{}]", ((share.node.name, job_page.gpu_list(share.gpu_indices)) for share in shares)
+        )
+
+    @admin.display(description="run")
+    def ran(self, attempt: Any) -> str:
+        return job_page.as_try(attempt, attempt.now).ran
+
+    @admin.display(description="end", ordering="end_reason")
+    def end(self, attempt: Attempt) -> SafeString | str:
+        return cells.badge(attempt.end_reason) if attempt.end_reason else cells.badge("current")
+
+
+@admin.register(Placement)
+class PlacementAdmin(HistoryAdmin):
+    list_display = [
+        "id", "job_link", "rank", "node", "gpus", "cpus", "memory", "state_badge", "publish_count", "created_at",
+        "claimed_at", "lease_expires_at", "closed_at",
+    ]  # fmt: skip
+    list_select_related = ["attempt__job", "node"]
+    list_filter = ["state", "node"]
+    search_fields = ["=attempt__job__id", "attempt__job__name"]
+    ordering = ["-id"]
+
+    @admin.display(description="job", ordering="attempt__job")
+    def job_link(self, placement: Placement) -> SafeString:
+        return cells.link("jobs_job", placement.attempt.job_id, placement.attempt.job)
+
+    @admin.display(description="GPUs")
+    def gpus(self, placement: Placement) -> str:
+        return job_page.gpu_list(placement.gpu_indices)
+
+    @admin.display(description="memory", ordering="memory_mb")
+    def memory(self, placement: Placement) -> str:
+        return cells.gigabytes(placement.memory_mb)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, placement: Placement) -> SafeString:
+        return cells.badge(placement.state)
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(HistoryAdmin):
+    list_display = ["id", "at", "job_link", "kind", "from_state", "reached", "attempt", "actor", "message"]
+    list_select_related = ["job"]
+    list_filter = [ReachedStateFilter, "at"]
+    search_fields = ["=job__id", "job__name", "=actor"]
+    ordering = ["-id"]
+
+    @admin.display(description="job", ordering="job")
+    def job_link(self, event: JobEvent) -> SafeString:
+        return cells.link("jobs_job", event.job_id, event.job)
+
+    @admin.display(description="to state", ordering="to_state")
+    def reached(self, event: JobEvent) -> SafeString | str:
+        return cells.badge(event.to_state) if event.to_state else cells.EMPTY

@@ -1,0 +1,152 @@
+"""What a job's page shows beside its fields: where it stands, its attempts, the end of its log, what happened to it."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobs import control
+from jobs.admin import cells
+from jobs.admin.job_rows import position
+from jobs.admin.log_tail import Tail, tail
+from jobs.models import Attempt, Job, JobEvent
+from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobState
+
+ATTEMPTS_SHOWN = 20
+EVENTS_SHOWN = 100
+SECRET_WORDS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY")
+HIDDEN = "••••••"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of an attempt on one node."""
+
+    node_id: int
+    node: str
+    gpus: str
+    cpus: int
+    memory: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt, as its row on the page."""
+
+    id: int
+    number: int
+    shares: list[Share]
+    started_at: datetime | None
+    ended_at: datetime | None
+    ran: str
+    end_reason: str
+    sentence: str
+    exit_code: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event, as its row on the page; `changes` are (field, before, after)."""
+
+    at: datetime
+    kind: str
+    from_state: str
+    to_state: str
+    attempt: int | None
+    actor: str
+    message: str
+    changes: list[tuple[str, Any, Any]]
+
+
+def context(job: Any) -> dict[str, Any]:
+    """Everything for the page's template, in a fixed number of queries."""
+    attempts = list(job.attempts.prefetch_related("placements__node").order_by("-number")[:ATTEMPTS_SHOWN])
+    waits = job.state == JobState.PENDING
+    events = list(reversed(JobEvent.objects.filter(job=job).order_by("-id")[:EVENTS_SHOWN]))
+    return {
+        "job": job,
+        "can_cancel": job.state not in TERMINAL_STATES and job.desired != "cancel",
+        "can_requeue": job.state not in control.UNSTARTED and not job.desired,
+        "waits": waits,
+        "position": position(job) if waits else None,
+        "reasons": list(sentences(job)) if waits else [],
+        "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
+        "needs": [link.needs for link in job.dependencies.select_related("needs").order_by("needs_id")],
+        "attempts": [as_try(attempt, job.now) for attempt in attempts],
+        "log": last_log(attempts),
+        "events": [happening(event) for event in events],
+        "events_shown": EVENTS_SHOWN,
+    }
+
+
+def sentences(job: Job) -> Iterator[str]:
+    """Why the job waits, most important first."""
+    for reason in job.reasons if isinstance(job.reasons, list) else []:
+        sentence = reason.get("sentence") or reason.get("code") if isinstance(reason, Mapping) else reason
+        if sentence:
+            yield str(sentence)
+
+
+def as_try(attempt: Attempt, now: datetime) -> Try:
+    ran = (attempt.ended_at or now) - attempt.started_at if attempt.started_at else None
+    return Try(
+        id=attempt.pk,
+        number=attempt.number,
+        shares=[
+            Share(
+                share.node_id, share.node.name, gpu_list(share.gpu_indices),
+                share.cpus, cells.gigabytes(share.memory_mb), share.state,
+            )
+            for share in attempt.placements.all()
+        ],
+        started_at=attempt.started_at,
+        ended_at=attempt.ended_at,
+        ran=cells.duration(ran),
+        end_reason=attempt.end_reason,
+        sentence=END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "",
+        exit_code=attempt.exit_code,
+        message=attempt.message,
+    )  # fmt: skip
+
+
+def happening(event: JobEvent) -> Happening:
+    data = event.data if isinstance(event.data, dict) else {}
+    before, after = (value if isinstance(value, dict) else {} for value in (data.get("from"), data.get("to")))
+    changes = [(name, before.get(name), value) for name, value in sorted(after.items())]
+    return Happening(
+        event.at, event.kind, event.from_state, event.to_state, event.attempt, event.actor, event.message, changes
+    )
+
+
+def gpu_list(indices: list[int]) -> str:
+    return ", ".join(str(index) for index in indices) or cells.EMPTY
+
+
+def last_log(attempts: list[Attempt]) -> Tail | None:
+    return tail(attempts[0]) if attempts else None
+
+
+def hardware(job: Job) -> list[str]:
+    """What it asks for, as people say it: 4 nodes, each with 2 × h100 GPU and 8 CPU."""
+    nodes = f"{job.nodes} nodes, each" if job.nodes > 1 else ""
+    gpus = f"{job.gpus} × {job.gpu_model or 'any'} GPU" if job.gpus else ""
+    return [part for part in (nodes, gpus, f"{job.cpus} CPU") if part]
+
+
+def command_line(command: Any) -> str:
+    """The command as one would type it."""
+    return shlex.join(str(word) for word in command) if isinstance(command, list) else json.dumps(command)
+
+
+def environment(variables: Any) -> str:
+    """One variable a line; the values of those named like a secret stay hidden."""
+    pairs = sorted(variables.items()) if isinstance(variables, dict) else []
+    return "\n".join(f"{name}={HIDDEN if _is_secret(name) else value}" for name, value in pairs)
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.upper() for word in SECRET_WORDS)

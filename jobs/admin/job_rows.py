@@ -1,0 +1,60 @@
+"""Jobs with the times that their list shows, all in the list's own query."""
+
+from datetime import timedelta
+
+from django.db.models import (
+    Case,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Func,
+    IntegerField,
+    Max,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Greatest, Now
+
+from jobs.models import Attempt, Cycle, Job
+from scheduling.lifecycle import JobState
+
+
+def with_times(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Each job with `waited` (until it was placed, or until now), `ran` (null before it started) and the `now` of that."""
+    return jobs.annotate(now=Now(), waited=_waited(), ran=_ran())
+
+
+def position(job: Job) -> int | None:
+    """The job's place in the line that the planner saw last; none for a job that was not in it."""
+    place = Func(F("line"), Value(job.pk), function="array_position", output_field=IntegerField())
+    return Cycle.objects.annotate(place=place).values_list("place", flat=True).first()
+
+
+def _waited() -> Greatest:
+    """Counted from the job's creation, or from the end of the attempt before; the clock is PostgreSQL's."""
+    until = Case(When(state=JobState.PENDING, then=Now()), default=Coalesce(F("queued_at"), F("finished_at"), Now()))
+    retried = Coalesce(_last_end(number__lt=OuterRef("attempt")), F("created_at"))
+    waits_again = Coalesce(_last_end(number__lte=OuterRef("attempt")), F("created_at"))
+    since = Case(
+        When(state=JobState.PENDING, attempt__gt=0, then=waits_again),
+        When(attempt__gt=1, then=retried),
+        default=F("created_at"),
+    )
+    span = ExpressionWrapper(until - since, output_field=DurationField())
+    return Greatest(span, Value(timedelta(0), output_field=DurationField()))
+
+
+def _last_end(**numbers: OuterRef) -> Subquery:
+    attempts = Attempt.objects.filter(job=OuterRef("pk"), **numbers).order_by().values("job")
+    return Subquery(attempts.values(last=Max("ended_at")))
+
+
+def _ran() -> Case:
+    return Case(
+        When(state=JobState.RUNNING, then=ExpressionWrapper(Now() - F("started_at"), output_field=DurationField())),
+        When(finished_at__isnull=False, then=F("finished_at") - F("started_at")),
+        output_field=DurationField(),
+    )

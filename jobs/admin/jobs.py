@@ -1,0 +1,215 @@
+"""The list of jobs and the page of one job."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from jobs import control
+from jobs.admin import cells, job_actions, job_deletion, job_page
+from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilter
+from jobs.admin.job_rows import with_times
+from jobs.models import Job
+from scheduling.errors import TrainyardError
+from scheduling.lifecycle import TERMINAL_STATES, JobState
+
+ANY_TIME = ("name", "labels")
+WHILE_IT_WAITS = (
+    "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "deadline",
+    "max_retries", "checkpointable", "preemptible",
+)  # fmt: skip
+WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")
+HISTORY = (
+    "project", "owner", "submission_key", "created_at", "queued_at", "started_at", "finished_at",
+    "retries_used", "platform_retries_used", "estimated_cost", "actual_cost",
+)  # fmt: skip
+FACTS = WHAT_IT_RUNS + HISTORY
+WISHES = {"cancel": "being cancelled", "requeue": "being requeued"}
+
+
+class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["labels"].widget.attrs["rows"] = 2
+        if "queue" in self.fields:
+            self.fields["queue"].widget = self.fields["queue"].widget.widget  # without its links to add and delete
+
+    def clean_labels(self) -> dict[str, Any]:
+        labels = self.cleaned_data["labels"]
+        if not isinstance(labels, dict):
+            raise ValidationError('Write the labels as an object, say {"team": "vision"}.')
+        return labels
+
+
+@admin.register(Job)
+class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+    list_display = [
+        "number", "title", "state_badge", "priority_cell", "owned_by", "queue", "hardware_cell", "node",
+        "wait", "run", "standing",
+    ]  # fmt: skip
+    list_display_links = ["number", "title"]
+    list_select_related = ["project", "queue", "node", "owner"]
+    list_filter = [
+        "state",
+        ("queue", WithJobsFilter),
+        ("project", WithJobsFilter),
+        HardwareFilter,
+        PriorityClassFilter,
+        ("node", WithJobsFilter),
+        ("owner", WithJobsFilter),
+        "created_at",
+    ]
+    search_fields = ["name", "project__slug", "owner__username", "submission_key"]
+    search_help_text = "Job number, name, project, owner or submission key"
+    date_hierarchy = "created_at"
+    list_per_page = 50
+    form = JobForm
+    show_full_result_count = False
+    actions = job_actions.ACTIONS
+    change_list_template = "jobs/admin/job_list.html"
+    change_form_template = "jobs/admin/job.html"
+    fieldsets = [
+        ("May change at any time", {"fields": [ANY_TIME]}),
+        ("May change while it waits", {"fields": [WHILE_IT_WAITS[:2], WHILE_IT_WAITS[2:5], *WHILE_IT_WAITS[5:]]}),
+        ("What it runs", {"fields": [*WHAT_IT_RUNS[:3], WHAT_IT_RUNS[3:]]}),
+        ("Where it comes from, and what it cost", {"fields": [HISTORY[:3], HISTORY[3:7], HISTORY[7:9], HISTORY[9:]]}),
+    ]
+
+    @admin.display(description="id", ordering="id")
+    def number(self, job: Job) -> int:
+        return job.pk
+
+    @admin.display(description="name", ordering="name")
+    def title(self, job: Job) -> SafeString:
+        return format_html('<span class="ty-name" title="{0}">{0}</span>', job.name)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, job: Job) -> SafeString:
+        badge = cells.badge(job.state, job.message or job.end_reason)
+        return format_html("{} <small>{}</small>", badge, WISHES[job.desired]) if job.desired in WISHES else badge
+
+    @admin.display(description="priority", ordering="priority")
+    def priority_cell(self, job: Job) -> SafeString:
+        return cells.priority(job.priority)
+
+    @admin.display(description="project", ordering="project__slug")
+    def owned_by(self, job: Job) -> SafeString:
+        return format_html("{}<br><small>{}</small>", job.project, job.owner or "")
+
+    @admin.display(description="hardware", ordering="gpus")
+    def hardware_cell(self, job: Job) -> SafeString:
+        parts = job_page.hardware(job)
+        return format_html_join(mark_safe("<br>"), '<span class="ty-nowrap">{}</span>', ((part,) for part in parts))
+
+    @admin.display(description="wait", ordering="waited")
+    def wait(self, job: Any) -> SafeString:
+        return format_html('<span class="ty-nowrap">{}</span>', cells.duration(job.waited))
+
+    @admin.display(description="run", ordering="ran")
+    def run(self, job: Any) -> SafeString:
+        return format_html('<span class="ty-nowrap">{}</span>', cells.duration(job.ran))
+
+    @admin.display(description="progress, or why it waits", ordering="progress")
+    def standing(self, job: Job) -> SafeString | str:
+        if job.state != JobState.PENDING:
+            return cells.progress(job.progress)
+        reasons = [*job_page.sentences(job), ""]
+        return format_html('<span class="ty-why" title="{}">{}</span>', "\n".join(reasons), reasons[0])
+
+    @admin.display(description="command")
+    def command_line(self, job: Job) -> SafeString:
+        return format_html('<code class="ty-code">{}</code>', job_page.command_line(job.command))
+
+    @admin.display(description="environment")
+    def environment(self, job: Job) -> SafeString:
+        return format_html('<code class="ty-code">{}</code>', job_page.environment(job.env) or cells.EMPTY)
+
+    @admin.display(description="memory")
+    def memory(self, job: Job) -> str:
+        return cells.gigabytes(job.memory_mb) if job.memory_mb else "any"
+
+    @admin.display(description="memory of a GPU")
+    def gpu_memory(self, job: Job) -> str:
+        return cells.gigabytes(job.gpu_memory_mb) if job.gpu_memory_mb else "any"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        return with_times(super().get_queryset(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """Also finds the job of that number, by its primary key rather than as text."""
+        found, has_duplicates = super().get_search_results(request, queryset, search_term)
+        number = search_term.strip().removeprefix("#")
+        if number.isascii() and number.isdigit():
+            found |= queryset.filter(Q(pk=int(number)))
+        return found, has_duplicates
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a job enters through submission alone
+
+    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.state in TERMINAL_STATES)
+
+    def get_deleted_objects(
+        self, objs: Iterable[Job], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        return job_deletion.preview(list(objs))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        job_deletion.over(queryset).delete()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> list[str]:
+        """All but what the use case would take. A form opened while the job waited is judged there, not cut here."""
+        waits = obj is not None and obj.state in control.UNSTARTED
+        editable = ANY_TIME if not waits and "priority" not in request.POST else ANY_TIME + WHILE_IT_WAITS
+        return [name for name in (*ANY_TIME, *WHILE_IT_WAITS, *FACTS) if name not in editable]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*job_actions.button_urls(self), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page of a job; what the use case refuses becomes a message, and nothing is written."""
+        try:
+            return super().change_view(request, object_id, form_url, extra_context)
+        except TrainyardError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Job | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context.update(job_page.context(obj), summary=self._summary(obj))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _summary(self, job: Job) -> dict[str, SafeString | str]:
+        return {
+            "state": self.state_badge(job),
+            "progress": cells.progress(job.progress),
+            "priority": self.priority_cell(job),
+            "wait": self.wait(job),
+            "run": self.run(job),
+            "hardware": self.hardware_cell(job),
+        }
+
+    def save_model(self, request: HttpRequest, obj: Job, form: JobForm, change: bool) -> None:
+        """Hands what was edited to the use case: the row is never written from here."""
+        changed = {name: form.cleaned_data[name] for name in form.changed_data}
+        if changed:
+            control.change(job_id=obj.pk, actor=request.user.get_username(), **changed)

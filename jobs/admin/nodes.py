@@ -1,0 +1,106 @@
+"""The machines with what runs on them: workers knows the hardware, jobs adds the load."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, F, FilteredRelation, Func, IntegerField, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.admin import cells, node_page
+from jobs.admin.keeping import DeletedWhenUnused
+from workers.admin import NodeAdmin as MachineAdmin
+from workers.models import Node
+
+GPUS_HELD = Sum(Func(F("open__gpu_indices"), function="cardinality", output_field=IntegerField()))
+
+
+class NodeAdmin(DeletedWhenUnused, MachineAdmin):
+    list_display = [
+        "name", "state_badge", "alive_badge", "running", "gpu_bar", "cpu_bar", "memory_bar", "measured", "last_seen",
+        "drain_reason",
+    ]  # fmt: skip
+    fields = ("name", "hostname", "labels", "version", "registered_at")
+    change_form_template = "jobs/admin/node.html"
+    used_by = ("placements",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
+        """Each node with the sums over its open placements."""
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                open=FilteredRelation("placements", condition=Q(placements__closed_at__isnull=True)),
+                running_jobs=Count("open"),
+                cpus_held=Coalesce(Sum("open__cpus"), 0),
+                memory_held=Coalesce(Sum("open__memory_mb"), 0),
+                gpus_held=Coalesce(GPUS_HELD, 0),
+            )
+        )
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, node: Node) -> SafeString:
+        return cells.badge(node.state, node.drain_reason)
+
+    @admin.display(description="liveness", ordering="last_heartbeat_at")
+    def alive_badge(self, node: Any) -> SafeString:
+        return cells.badge(node.liveness(node.now))
+
+    @admin.display(description="jobs", ordering="running_jobs")
+    def running(self, node: Any) -> SafeString:
+        query = f"node__id__exact={node.pk}&state__exact=running"
+        return cells.list_link("jobs_job", query, node.running_jobs)
+
+    @admin.display(description="GPUs held", ordering="gpus_held")
+    def gpu_bar(self, node: Any) -> SafeString | str:
+        if not node.gpus:
+            return cells.EMPTY
+        simulated = format_html(' <small class="ty-quiet">{}</small>', "simulated") if node_page.simulated(node) else ""
+        return format_html(
+            "{}{}", cells.bar(node.gpus_held, len(node.gpus), f"{node.gpus_held} of {len(node.gpus)}"), simulated
+        )
+
+    @admin.display(description="CPUs held", ordering="cpus_held")
+    def cpu_bar(self, node: Any) -> SafeString:
+        return cells.bar(node.cpus_held, node.cpus, f"{node.cpus_held} of {node.cpus}")
+
+    @admin.display(description="memory held", ordering="memory_held")
+    def memory_bar(self, node: Any) -> SafeString:
+        figures = f"{cells.gigabytes(node.memory_held)} of {cells.gigabytes(node.memory_mb)}"
+        return cells.bar(node.memory_held, node.memory_mb, figures)
+
+    @admin.display(description="CPU in use")
+    def measured(self, node: Node) -> SafeString | str:
+        percent = node_page.cpu_percent(node)
+        return cells.EMPTY if percent is None else cells.bar(percent, 100, f"{percent:.0f} %")
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Node | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            may_drain = self.has_change_permission(request)
+            context.update(node_page.context(obj), summary=self._summary(obj), may_drain=may_drain)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _summary(self, node: Node) -> dict[str, SafeString | str]:
+        return {
+            "state": self.state_badge(node),
+            "liveness": self.alive_badge(node),
+            "last_seen": self.last_seen(node),
+            "gpus": self.gpu_bar(node),
+            "cpus": self.cpu_bar(node),
+            "memory": self.memory_bar(node),
+            "measured": self.measured(node),
+        }
+
+
+admin.site.unregister(Node)
+admin.site.register(Node, NodeAdmin)

@@ -1,0 +1,83 @@
+"""The tree of projects with what each holds of its quota: quotas knows the limits, jobs adds the usage."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.admin import cells, project_tree
+from jobs.admin.keeping import DeletedWhenUnused
+from quotas.admin import MembershipInline, QuotaInline
+from quotas.admin import ProjectAdmin as PlainProjectAdmin
+from quotas.models import Project, Quota
+
+ALL_ON_ONE_PAGE = 1000
+
+
+class UsageInline(QuotaInline):
+    readonly_fields = ["usage"]
+    fields = ["usage", *QuotaInline.fields]
+
+    @admin.display(description="held now, with all below it")
+    def usage(self, quota: Quota) -> SafeString | str:
+        return usage_bars(quota, project_tree.read().usage(quota.project_id)) if quota.pk else cells.EMPTY
+
+
+class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
+    list_display = ["indented", "name", "gpus", "cpus", "running", "waiting", "member_count", "archived"]
+    list_per_page = ALL_ON_ONE_PAGE
+    inlines = [UsageInline, MembershipInline]
+    used_by = ("jobs", "children")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """The list as a tree, unless the operator sorts by a column; each project with its place and its usage."""
+        changelist = super().get_changelist_instance(request)
+        tree = project_tree.read()
+        for project in changelist.result_list:
+            project.depth, project.usage = tree.depth(project.pk), tree.usage(project.pk)
+        if "o" not in request.GET:
+            changelist.result_list = sorted(changelist.result_list, key=lambda project: tree.path(project.pk))
+        return changelist
+
+    @admin.display(description="project", ordering="slug")
+    def indented(self, project: Any) -> SafeString:
+        return format_html('<span class="ty-depth-{}">{}</span>', min(project.depth, 6), project.slug)
+
+    @admin.display(description="GPUs held")
+    def gpus(self, project: Any) -> SafeString | str:
+        return limited(project, "gpus")
+
+    @admin.display(description="CPUs held")
+    def cpus(self, project: Any) -> SafeString | str:
+        return limited(project, "cpus")
+
+    @admin.display(description="running")
+    def running(self, project: Any) -> SafeString | str:
+        return limited(project, "running_jobs")
+
+    @admin.display(description="waiting")
+    def waiting(self, project: Any) -> SafeString | str:
+        return limited(project, "waiting_jobs")
+
+
+def limited(project: Any, name: str) -> SafeString | str:
+    """What the project holds, as a bar where it has a limit."""
+    held = project.usage[name]
+    limit = getattr(getattr(project, "quota", None), name, None)
+    return str(held) if limit is None else cells.bar(held, limit, f"{held} of {limit}")
+
+
+def usage_bars(quota: Quota, usage: dict[str, int]) -> SafeString:
+    bars = [(name.replace("_", " "), limit_bar(usage[name], getattr(quota, name))) for name in Quota.LIMITS]
+    return format_html("<dl class='ty-facts'>{}</dl>", format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", bars))
+
+
+def limit_bar(held: int, limit: int | None) -> SafeString | str:
+    return f"{held}, no limit" if limit is None else cells.bar(held, limit, f"{held} of {limit}")
+
+
+admin.site.unregister(Project)
+admin.site.register(Project, ProjectAdmin)

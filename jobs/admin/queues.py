@@ -1,0 +1,65 @@
+"""The queues: who goes first, and how long each line is."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, FilteredRelation, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.admin import cells
+from jobs.admin.keeping import DeletedWhenUnused
+from jobs.models import Queue
+from scheduling.lifecycle import ACTIVE_STATES, PLACED_STATES, JobState
+
+WAITING = Count("live", filter=Q(live__state=JobState.PENDING))
+RUNNING = Count("live", filter=Q(live__state__in=sorted(PLACED_STATES)))
+
+
+@admin.action(description="Pause: take jobs, start none", permissions=["change"])
+def pause(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue]) -> None:
+    changed = queues.update(state=Queue.State.PAUSED)
+    model_admin.message_user(request, f"{changed} paused.")
+
+
+@admin.action(description="Drain: take no new jobs, start those it has", permissions=["change"])
+def drain(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue]) -> None:
+    changed = queues.update(state=Queue.State.DRAINING)
+    model_admin.message_user(request, f"{changed} draining.")
+
+
+@admin.action(description="Open", permissions=["change"])
+def reopen(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue]) -> None:
+    changed = queues.update(state=Queue.State.OPEN)
+    model_admin.message_user(request, f"{changed} open.")
+
+
+@admin.register(Queue)
+class QueueAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+    list_display = ["name", "state_badge", "rank", "policy_used", "waiting", "running", "description"]
+    list_filter = ["state"]
+    search_fields = ["name", "description"]
+    actions = [pause, reopen, drain]
+    used_by = ("jobs",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:
+        live = FilteredRelation("jobs", condition=Q(jobs__state__in=sorted(ACTIVE_STATES)))
+        return super().get_queryset(request).annotate(live=live, waiting_jobs=WAITING, running_jobs=RUNNING)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, queue: Queue) -> SafeString:
+        return cells.badge(queue.state)
+
+    @admin.display(description="policy", ordering="policy")
+    def policy_used(self, queue: Queue) -> str:
+        return queue.policy or "platform's"
+
+    @admin.display(description="waiting", ordering="waiting_jobs")
+    def waiting(self, queue: Any) -> SafeString:
+        return cells.list_link("jobs_job", f"queue__id__exact={queue.pk}&state__exact=pending", queue.waiting_jobs)
+
+    @admin.display(description="running", ordering="running_jobs")
+    def running(self, queue: Any) -> SafeString:
+        figures = f"{queue.running_jobs} of {queue.max_running}" if queue.max_running else str(queue.running_jobs)
+        link = cells.list_link("jobs_job", f"queue__id__exact={queue.pk}&state__exact=running", figures)
+        return cells.bar(queue.running_jobs, queue.max_running, link) if queue.max_running else link

@@ -1,0 +1,60 @@
+"""The panel on the admin's first page: is the planner alive, how long is the line, how full is the fleet."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.db.models import Count
+from django.db.models.functions import Now
+from django.utils.timesince import timesince
+
+from jobs.models import Cycle, Job
+from scheduling.lifecycle import ACTIVE_STATES, JobState
+from workers.models import Node
+
+register = template.Library()
+LATE_AFTER_CYCLES = 3
+MANY_SECONDS = 100
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@register.inclusion_tag("jobs/admin/scheduler_panel.html")
+def scheduler_panel() -> dict[str, Any]:
+    """The last cycle, the unfinished jobs by state and the nodes by liveness, in three queries."""
+    cycle: Any = Cycle.objects.annotate(now=Now()).defer("line").first()
+    age = cycle.now - cycle.started_at if cycle and cycle.started_at else None
+    return {
+        "cycle": cycle,
+        "age": "never" if age is None else f"{ago(age)} ago",
+        "late": is_late(age),
+        "period": f"{settings.CYCLE_SECONDS:g}",
+        "states": unfinished(),
+        "nodes": nodes(),
+    }
+
+
+def ago(age: timedelta) -> str:
+    """Seconds as long as they tell something, then Django's words."""
+    seconds = max(0.0, age.total_seconds())
+    return f"{seconds:.0f} s" if seconds < MANY_SECONDS else timesince(EPOCH, EPOCH + age)
+
+
+def is_late(age: timedelta | None) -> bool:
+    """A planner that skipped three cycles, or never made one, needs somebody to look."""
+    return age is None or age > timedelta(seconds=LATE_AFTER_CYCLES * settings.CYCLE_SECONDS)
+
+
+def unfinished() -> list[tuple[str, int]]:
+    rows = Job.objects.filter(state__in=sorted(ACTIVE_STATES)).order_by().values("state").annotate(count=Count("pk"))
+    counts = {row["state"]: row["count"] for row in rows}
+    return [(state.value, counts.get(state, 0)) for state in JobState if state in ACTIVE_STATES]
+
+
+def nodes() -> list[tuple[str, int]]:
+    """Nodes by liveness; those that said goodbye are down, and nobody need look for them."""
+    counts = dict.fromkeys([*Node.Liveness.values, Node.State.DOWN.value], 0)
+    found: list[Any] = list(Node.objects.annotate(now=Now()).only("last_heartbeat_at", "state"))
+    for node in found:
+        counts[node.state if node.state == Node.State.DOWN else node.liveness(node.now)] += 1
+    return list(counts.items())

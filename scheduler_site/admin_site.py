@@ -1,0 +1,27 @@
+"""The operators' site: the admin under the platform's own name, what they look at most first."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+APPS_FIRST = ("jobs", "workers", "quotas")
+MODELS_FIRST = ("Job", "Queue", "Attempt", "Placement", "JobEvent")
+
+
+class OperationsSite(AdminSite):
+    site_header = "Trainyard"
+    site_title = "Trainyard"
+    index_title = "Operations"
+    site_url = None
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"].sort(key=lambda model: place(model["object_name"], MODELS_FIRST))
+        return sorted(apps, key=lambda app: place(app["app_label"], APPS_FIRST))
+
+
+def place(name: str, first: tuple[str, ...]) -> int:
+    """The name's place among those that go first; all others share the last one, and keep their order."""
+    return first.index(name) if name in first else len(first)
