@@ -85,8 +85,9 @@ class Ledger:
     # Called by others
 
     def open(self) -> int:
-        """Register the node, waiting for the database if need be; returns its id. Raises ConflictError if the name
-        belongs to another agent that is alive.
+        """Register the node, waiting for the database if need be; returns its id.
+
+        Raises ConflictError if the name belongs to another agent that is alive.
         """
         self._thread.start()
         return self._registered.result()

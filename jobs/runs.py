@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workers.logs import LogReader
-from workers.progress import ProgressReader
-
 from jobs.claims import Claimed
 from jobs.completion import Ending
 from scheduling.lifecycle import EndReason
+from workers.logs import LogReader
 from workers.process import Outcome, Shim
+from workers.progress import ProgressReader
 
 REASONS = {
     "timeout": EndReason.TIMEOUT,

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 
 from django.db import connection, transaction
-from workers.progress import Report
 
 from jobs.models import Attempt, LogChunk
 from jobs.runs import Run
+from workers.progress import Report
 
 CHUNKS_A_TURN = 4
 UPDATE_PROGRESS = """

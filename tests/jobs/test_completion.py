@@ -63,6 +63,7 @@ def test_a_retry_waits_for_its_back_off_with_a_reason():
 
     job.refresh_from_db()
     assert (job.state, job.retries_used) == ("pending", 1)
+    assert job.not_before is not None
     assert job.not_before > timezone.now()
     assert job.reasons[0]["code"] == "new"
     assert job.finished_at is None

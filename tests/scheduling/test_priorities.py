@@ -16,7 +16,7 @@ def test_words_and_numbers_are_understood(said, number):
 
 @pytest.mark.parametrize("said", ["asap", 101, -1, 50.5, None, True, [], ""])
 def test_anything_else_is_refused_and_says_what_would_be_right(said):
-    with pytest.raises(InvalidError, match="0 to 100.*urgent"):
+    with pytest.raises(InvalidError, match=r"0 to 100.*urgent"):
         priorities.number_of(said)
 
 

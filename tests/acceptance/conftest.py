@@ -1,0 +1,72 @@
+"""Everything in this folder runs real processes against a real database and broker."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import environ
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from jobs import publishing
+from scheduler_site.celery import app
+from tests.acceptance.platform import QUICK, Platform
+from tests.servers import Broker, RunningServer
+
+
+@pytest.fixture(autouse=True)
+def _marked(request: pytest.FixtureRequest) -> None:
+    request.node.add_marker(pytest.mark.acceptance)
+
+
+@pytest.fixture
+def platform(transactional_db: None, broker: Broker, tmp_path: Path, settings) -> Iterator[Platform]:
+    """The platform on a broker of the test's own, to which this process publishes too."""
+    settings.LEASE_SECONDS = float(QUICK["TRAINYARD_LEASE_SECONDS"])
+    settings.LEASE_MARGIN_SECONDS = float(QUICK["TRAINYARD_LEASE_MARGIN_SECONDS"])
+    with publishing_to(broker.url, settings):
+        started = Platform(tmp_path / "home", broker.url)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def platform_on_own_database(platform: Platform, postgres_server: RunningServer) -> Iterator[Platform]:
+    """The platform, and this test, on a database server that the test may kill. The node n1 is up."""
+    with other_database(postgres_server.url):
+        call_command("migrate", verbosity=0)
+        platform.environment["DATABASE_URL"] = postgres_server.url
+        platform.start("n1")
+        yield platform
+        platform.close()
+
+
+@contextmanager
+def other_database(url: str) -> Iterator[None]:
+    """Django's default connection leads to the database at `url`."""
+    before = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict.update(environ.Env.db_url_config(url))
+    yield
+    connection.close()
+    connection.settings_dict.update(before)
+
+
+@contextmanager
+def publishing_to(url: str, settings) -> Iterator[None]:
+    """This process's Celery app publishes to the broker at `url`."""
+    before = settings.BROKER_URL
+    settings.BROKER_URL = url
+    publishing.circuit = publishing.Circuit()
+    _connect(url)
+    yield
+    settings.BROKER_URL = before
+    _connect(before)
+
+
+def _connect(url: str) -> None:
+    app.conf.update(broker_url=url, broker_read_url=url, broker_write_url=url)
+    reset: Any = app
+    reset._after_fork()  # drops its pools of connections

@@ -1,0 +1,170 @@
+"""The platform's own processes, started for one test against real servers, so that the test may kill them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+from django.db import connection
+
+from jobs.models import Job
+from jobs.submission import JobSpec, submit
+from quotas.models import Project
+from scheduling.lifecycle import TERMINAL_STATES
+from tests import builders
+from tests.waiting import wait_for
+from workers.models import Node
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = {
+    "TRAINYARD_HEARTBEAT_SECONDS": "0.5",
+    "TRAINYARD_LEASE_SECONDS": "4",
+    "TRAINYARD_LEASE_MARGIN_SECONDS": "1",
+    "TRAINYARD_RECOVERY_SECONDS": "1",
+    "TRAINYARD_REPUBLISH_SECONDS": "1",
+    "TRAINYARD_CYCLE_SECONDS": "1",
+    "TRAINYARD_KILL_GRACE_SECONDS": "2",
+    "TRAINYARD_DRAIN_SECONDS": "2",
+    "TRAINYARD_BROKER_TIMEOUT": "2",
+}
+"""The same platform with short leases, so that a test need not wait half a minute."""
+
+
+class Platform:
+    """A control worker, beat and node agents on the test's database and broker."""
+
+    def __init__(self, home: Path, broker_url: str, database_url: str = "") -> None:
+        self.home = home
+        self.broker_url = broker_url
+        self.environment = {
+            **os.environ,
+            **QUICK,
+            "DJANGO_SETTINGS_MODULE": "scheduler_site.settings",
+            "DATABASE_URL": database_url or database_address(),
+            "BROKER_URL": broker_url,
+            "TRAINYARD_HOME": str(home),
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *nodes: str, **options: Any) -> None:
+        """Beat, a control worker, and an agent for each name; returns once all nodes are up."""
+        self.start_control()
+        self.start_beat()
+        for name in nodes:
+            self.start_node(name, wait=False, **options)
+        for name in nodes:
+            self.wait_for_node(name)
+
+    def start_control(self) -> None:
+        celery = [sys.executable, "-m", "celery", "-A", "scheduler_site"]
+        self._start("control", [*celery, "worker", "-Q", "control", "-P", "threads", "-c", "4", "-n", "control@test",
+                                "--without-gossip", "--without-mingle"])  # fmt: skip
+
+    def start_beat(self, name: str = "beat") -> None:
+        self._start(name, [sys.executable, "-m", "celery", "-A", "scheduler_site", "beat", "--max-interval", "1"])
+
+    def start_node(self, name: str, *, wait: bool = True, cpus: int = 2, gpus: int = 0, **extra: str) -> None:
+        command = [sys.executable, "manage.py", "node", "--name", name, "--cpus", str(cpus), "--gpus", str(gpus)]
+        self._start(name, command, TRAINYARD_ROLE="node", **extra)
+        if wait:
+            self.wait_for_node(name)
+
+    def wait_for_node(self, name: str) -> None:
+        up = Node.objects.filter(name=name, state="up", agent_id__isnull=False)
+        wait_for(up.exists, 30, f"node {name}; {self.log(name)}")
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send the signal to one process; after SIGKILL it is gone when this returns."""
+        self.processes[name].send_signal(number)
+        if number == signal.SIGKILL:
+            self.processes.pop(name).wait(10)
+
+    def stop(self, name: str, timeout: float = 20) -> int:
+        """SIGTERM, and wait: the exit code."""
+        self.kill(name, signal.SIGTERM)
+        return self.processes.pop(name).wait(timeout)
+
+    def close(self) -> None:
+        """Take everything away, jobs included."""
+        for process in self.processes.values():
+            process.kill()
+        for process in self.processes.values():
+            process.wait(10)
+        for left in self.jobs():
+            left.kill()
+
+    def jobs(self) -> list[psutil.Process]:
+        """Every process on this machine that belongs to a job of this platform, shims included."""
+        mine = f"{self.home}/nodes/"
+        return [process for process in psutil.process_iter() if mine in _words(process)]
+
+    def log(self, name: str) -> str:
+        return (self.home / f"{name}.log").read_text(errors="replace")[-3000:]
+
+    def _start(self, name: str, command: list[str], **extra: str) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=ROOT, env={**self.environment, **extra}, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+def database_address() -> str:
+    """The test's database as a URL, for processes of their own."""
+    of = connection.settings_dict
+    password = f":{quote(of['PASSWORD'])}" if of["PASSWORD"] else ""
+    return f"postgresql://{of['USER']}{password}@{of['HOST']}:{of['PORT']}/{of['NAME']}"
+
+
+def submitted(*commands: list[str] | str, **fields: Any) -> list[Job]:
+    """Jobs of a fresh project with these commands; a text is a shell script."""
+    project, _ = Project.objects.get_or_create(slug="acceptance")
+    owner = builders.member(project=project)
+    specs = [
+        JobSpec(
+            name=fields.get("name", "job"),
+            project=project.slug,
+            command=("sh", "-c", command) if isinstance(command, str) else tuple(command),
+            **{key: value for key, value in fields.items() if key != "name"},
+        )
+        for command in commands
+    ]
+    return [answer.job for answer in submit(specs=specs, owner=owner)]
+
+
+def state_of(job: Job) -> str:
+    return str(Job.objects.values_list("state", flat=True).get(pk=job.pk))
+
+
+def wait_for_state(job: Job, *states: str, timeout: float = 30, platform: Platform | None = None) -> Job:
+    """The job, once it is in one of these states; says what it is instead when it never is."""
+
+    def reached() -> bool:
+        now = state_of(job)
+        assert now in states or now not in TERMINAL_STATES, f"job ended as {now}: {history(job)}"
+        return now in states
+
+    logs = "" if platform is None else "\n".join(platform.log(name) for name in platform.processes)
+    wait_for(reached, timeout, f"job {job.pk} to be {' or '.join(states)}: {history(job)} {logs}")
+    return Job.objects.get(pk=job.pk)
+
+
+def history(job: Job) -> list[str]:
+    """The states a job went through, in order."""
+    return list(job.events.exclude(to_state="").values_list("to_state", flat=True))
+
+
+def output(job: Job) -> str:
+    chunks = [bytes(chunk.data) for attempt in job.attempts.all() for chunk in attempt.log_chunks.all()]
+    return b"".join(chunks).decode(errors="replace")
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join([*process.cmdline(), *process.environ().values()])
+    except psutil.Error:
+        return ""
