@@ -4,11 +4,11 @@ import itertools
 import logging
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -146,23 +146,36 @@ def _doorbell(row: Placement, job: Job) -> Doorbell:
 
 
 def _write_reasons(plan: Plan) -> None:
-    """Write the reasons that changed: one statement for all jobs that wait for the same ones.
+    """Write the reasons that changed: one statement for all jobs that now wait for the same ones.
 
     A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
     """
-    groups: dict[str, tuple[list[dict[str, object]], list[int]]] = defaultdict(lambda: ([], []))
-    by_identity: dict[tuple[int, ...], str] = {}
+    known = _known_reasons()
+    for data, job_ids in _grouped(plan).values():
+        stale = [job_id for job_id in job_ids if known.get(job_id) != data]
+        if stale:
+            rows = Job.objects.filter(pk__in=stale, state=JobState.PENDING).order_by("pk")
+            locked = rows.select_for_update(skip_locked=True, no_key=True).values("pk")
+            Job.objects.filter(pk__in=locked).update(reasons=data)
+
+
+def _known_reasons() -> dict[int, list[dict[str, object]]]:
+    """The reasons on record of every waiting job; many share the same ones, so they travel once."""
+    rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("reasons").annotate(ids=ArrayAgg("pk"))
+    return {job_id: reasons for reasons, job_ids in rows for job_id in job_ids}
+
+
+def _grouped(plan: Plan) -> dict[str, tuple[list[dict[str, object]], list[int]]]:
+    """The waiting jobs by what they wait for. The planner shares reasons between jobs: each is written out once."""
+    keys: dict[tuple[int, ...], str] = {}
+    groups: dict[str, tuple[list[dict[str, object]], list[int]]] = {}
     for wait in plan.waits:
         identity = tuple(map(id, wait.reasons))
-        key = by_identity.setdefault(identity, repr(wait.reasons))
-        data, job_ids = groups[key]
-        if not data:
-            data += [reason.as_data() for reason in wait.reasons]
-        job_ids.append(wait.job_id)
-    for data, job_ids in groups.values():
-        stale = Job.objects.filter(pk__in=job_ids, state=JobState.PENDING).exclude(reasons=data)
-        locked = stale.order_by("pk").select_for_update(skip_locked=True, no_key=True).values("pk")
-        Job.objects.filter(pk__in=locked).update(reasons=data)
+        if identity not in keys:
+            keys[identity] = repr(wait.reasons)
+            groups.setdefault(keys[identity], ([reason.as_data() for reason in wait.reasons], []))
+        groups[keys[identity]][1].append(wait.job_id)
+    return groups
 
 
 def _write_cycle(plan: Plan, result: CycleResult) -> None:

@@ -17,6 +17,7 @@ ALWAYS = (
     site.check_provider,
     site.check_lease,
     celery.check_celery,
+    celery.check_publish_retry,
     celery.check_broker_options,
     celery.check_broker_url,
     celery.check_kombu,

@@ -13,6 +13,7 @@ from scheduler_site.checks.findings import BROKER_SCHEMES, broker_scheme, error,
 
 PERIODIC_TASKS = frozenset({"trainyard.run_cycle", "trainyard.recover", "trainyard.prune"})
 OLDEST_KOMBU = (5, 7)
+MOST_PUBLISH_RETRIES = 3
 KEEP = "Leave it as scheduler_site/settings.py has it."
 
 
@@ -57,6 +58,17 @@ def check_celery(**_: Any) -> list[CheckMessage]:
         for rule in RULES
         if rule.broken()
     ]
+
+
+def check_publish_retry(**_: Any) -> Iterator[CheckMessage]:
+    policy = {"max_retries": 3, **getattr(settings, "CELERY_TASK_PUBLISH_RETRY_POLICY", {})}
+    retries = policy["max_retries"]
+    if settings.CELERY_TASK_PUBLISH_RETRY and (retries is None or retries > MOST_PUBLISH_RETRIES):
+        yield error(
+            27,
+            f"CELERY_TASK_PUBLISH_RETRY_POLICY tries {retries or 'without end'}: requests hang on a broker that is away.",
+            KEEP,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What this installation says of itself: its secret, its hosts, its folder, its clock and its scheduling."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site.checks.findings import error, is_node, warning
+from scheduling.policies import POLICIES
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"})
-POLICIES = ("priority",)
+LATER_POLICIES = ("fairshare", "backfill", "sjf", "edf")
 PROVIDERS = ("local",)
 LATER_PROVIDERS = ("k8s", "slurm")
 SHORTEST_KEY = 32
@@ -69,21 +70,20 @@ def check_time_zone(**_: Any) -> Iterator[CheckMessage]:
             )
 
 
-def check_policy(**_: Any) -> Iterator[CheckMessage]:
-    if settings.SCHEDULING_POLICY not in POLICIES:
-        yield error(
-            5,
-            f"SCHEDULING_POLICY {settings.SCHEDULING_POLICY!r} is unknown.",
-            f"Known here: {', '.join(POLICIES)}.",
-        )
+def check_policy(**_: Any) -> list[CheckMessage]:
+    return _known(5, "SCHEDULING_POLICY", available=sorted(POLICIES), later=LATER_POLICIES)
 
 
-def check_provider(**_: Any) -> Iterator[CheckMessage]:
-    provider = settings.QUOTA_PROVIDER
-    if provider in PROVIDERS:
-        return
-    reason = "is not available in this version" if provider in LATER_PROVIDERS else "is unknown"
-    yield error(6, f"QUOTA_PROVIDER {provider!r} {reason}.", f"Available: {', '.join(PROVIDERS)}.")
+def check_provider(**_: Any) -> list[CheckMessage]:
+    return _known(6, "QUOTA_PROVIDER", available=PROVIDERS, later=LATER_PROVIDERS)
+
+
+def _known(number: int, setting: str, *, available: Sequence[str], later: Sequence[str]) -> list[CheckMessage]:
+    value = getattr(settings, setting)
+    if value in available:
+        return []
+    reason = "is not available in this version" if value in later else "is unknown"
+    return [error(number, f"{setting} {value!r} {reason}.", f"Available: {', '.join(available)}.")]
 
 
 def check_lease(**_: Any) -> Iterator[CheckMessage]:

@@ -1,0 +1,25 @@
+"""The site's server. Anything here can be overridden on gunicorn's command line."""
+
+import os
+from typing import Any
+
+from django.core.management import execute_from_command_line
+
+bind = f"0.0.0.0:{os.environ.get('TRAINYARD_PORT') or 8000}"
+workers = int(os.environ.get("TRAINYARD_WEB_WORKERS") or 2)
+# A log that is followed keeps its thread until the job ends, so there are many.
+worker_class = "gthread"
+threads = int(os.environ.get("TRAINYARD_WEB_THREADS") or 32)
+timeout = 60
+graceful_timeout = 20
+keepalive = 5
+worker_tmp_dir = "/dev/shm"  # noqa: S108  a heartbeat on a slow disk looks like a worker that hangs
+control_socket_disable = True  # nobody administers gunicorn by a socket here
+accesslog = "-"
+preload_app = True
+
+
+def on_starting(_server: Any) -> None:
+    """Refuse to serve with settings that the system checks refuse."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
+    execute_from_command_line(["manage.py", "check"])
