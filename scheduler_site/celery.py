@@ -1,10 +1,14 @@
 """The Celery application: one for the site, beat, the control worker, Flower and every node agent."""
 
 import os
+import warnings
 
 from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
+
+# Celery warns root because of pickled messages; ours are JSON and nothing else is accepted.
+warnings.filterwarnings("ignore", message="(?s)You're running the worker with superuser privileges")
 
 app = Celery("trainyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -204,6 +204,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SYNC_EVERY = 1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
 CELERY_BEAT_SCHEDULE = {
     "scheduling cycle": {
         "task": "trainyard.run_cycle",

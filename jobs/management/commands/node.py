@@ -94,6 +94,7 @@ def labels(pairs: list[str]) -> dict[str, str]:
 def worker_arguments(name: str, *, threads: int) -> list[str]:
     """Celery's own command line. The order of the queues is their order of urgency."""
     return [
+        "--quiet",
         "worker",
         f"--hostname=node@{name}",
         f"--queues={','.join(node_queues(name))}",
