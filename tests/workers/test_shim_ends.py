@@ -1,0 +1,131 @@
+"""How a command ended, as its shim writes it down."""
+
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 127, 255])
+def test_an_exit_code_is_reported_as_it_is(start, code):
+    outcome = start.sh(f"exit {code}").outcome()
+    assert ("exited", code) == (outcome.reason, outcome.exit_code)
+
+
+@pytest.mark.parametrize(("name", "number"), [("KILL", 9), ("SEGV", 11), ("TERM", 15), ("INT", 2), ("PIPE", 13)])
+def test_a_command_killed_by_a_signal_has_128_and_its_number(start, name, number):
+    launched = start.sh(f"kill -{name} $$")
+    outcome = launched.outcome()
+    assert ("exited", 128 + number) == (outcome.reason, outcome.exit_code)
+    assert launched.shim.status()["signal"] == number
+
+
+def test_the_times_are_those_of_the_command(start):
+    before = time.time()
+    outcome = start.sh("sleep 0.3").outcome()
+    assert before <= outcome.started_at <= time.time()
+    assert 0.3 <= outcome.ended_at - outcome.started_at < 3
+
+
+def test_a_running_command_has_a_status_that_names_it(start):
+    launched = start("sleep", "60").started()
+    status = launched.shim.status()
+    assert (status["phase"], status["exit_code"], status["reason"]) == ("running", None, "")
+    assert (launched.shim.pid, True) == (status["shim_pid"], status["pid"] > 0)
+
+
+def test_a_command_that_does_not_exist_is_named_with_the_system_s_own_words(start):
+    outcome = start("trainn.py").outcome()
+    assert (outcome.reason, outcome.exit_code) == ("start_failed", None)
+    assert outcome.message == "cannot start 'trainn.py': No such file or directory"
+
+
+def test_a_file_that_is_not_executable_is_named(start, tmp_path):
+    (tmp_path / "train.py").write_text("print(1)")
+    outcome = start("./train.py", cwd=str(tmp_path)).outcome()
+    assert outcome.message == "cannot start './train.py': Permission denied"
+
+
+def test_a_script_without_a_first_line_is_refused_by_the_system(start, tmp_path):
+    (tmp_path / "train").write_text("print(1)")
+    (tmp_path / "train").chmod(0o700)
+    assert start(str(tmp_path / "train")).outcome().message.endswith("Exec format error")
+
+
+def test_a_script_whose_interpreter_is_missing_says_that_and_not_that_the_script_is(start, tmp_path):
+    (tmp_path / "train").write_text("#!/usr/bin/python9\r\nprint(1)")
+    (tmp_path / "train").chmod(0o700)
+    message = start(str(tmp_path / "train")).outcome().message
+    assert message.endswith("the interpreter named in its first line does not exist")
+
+
+def test_a_working_directory_that_does_not_exist_is_named(start):
+    outcome = start("true", cwd="/no/such/place").outcome()
+    assert outcome.reason == "start_failed"
+    assert outcome.message == "cannot enter working directory '/no/such/place': No such file or directory"
+
+
+def test_a_working_directory_that_is_a_file_is_named(start):
+    outcome = start("true", cwd="/etc/passwd").outcome()
+    assert outcome.message == "cannot enter working directory '/etc/passwd': Not a directory"
+
+
+def test_a_command_with_a_nul_character_fails_to_start_and_says_why(start):
+    outcome = start("echo", "a\0b").outcome()
+    assert (outcome.reason, outcome.message) == ("start_failed", "cannot start 'echo': embedded null byte")
+
+
+def test_an_empty_command_fails_to_start(start):
+    assert start("").outcome().reason == "start_failed"
+
+
+def test_the_command_is_looked_up_in_the_path_of_its_own_environment(start, tmp_path):
+    (tmp_path / "mytool").write_text("#!/bin/sh\necho found\n")
+    (tmp_path / "mytool").chmod(0o700)
+    launched = start("mytool", env={"PATH": f"/nowhere:/etc/passwd:{tmp_path}"})
+    assert (launched.outcome().exit_code, launched.log) == (0, b"found\n")
+
+
+def test_arguments_and_environment_arrive_unchanged_in_any_script(start):
+    launched = start(
+        "sh", "-c", 'printf "%s|%s" "$1" "$GREETING"', "sh", "año 日本 🚂\n'\"", env={"GREETING": "привет"}
+    )
+    launched.outcome()
+    assert launched.log.decode() == "año 日本 🚂\n'\"|привет"
+
+
+def test_the_environment_is_complete_and_nothing_is_added_but_the_mark(start):
+    launched = start("/usr/bin/env", env={"ONLY": "this"})
+    launched.outcome()
+    names = {line.partition("=")[0] for line in launched.log.decode().splitlines()}
+    assert names == {"ONLY", "PATH", "TAG", "TRAINYARD_SHIM_FOLDER"}
+
+
+def test_a_command_starts_in_its_own_session_and_group_without_input(start):
+    launched = start.sh("cut -d' ' -f1,5,6 /proc/$$/stat; readlink /proc/$$/fd/0; ls /proc/$$/fd | wc -l")
+    launched.outcome()
+    ids, stdin, descriptors = launched.log.decode().splitlines()
+    assert len(set(ids.split())) == 1
+    assert (stdin, int(descriptors)) == ("/dev/null", 3)
+
+
+def test_no_signal_is_ignored_or_blocked_in_the_command(start):
+    launched = start("grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status")
+    launched.outcome()
+    own_of_the_c_library = 1 << (32 - 1) | 1 << (33 - 1)  # left so by posix_spawn; no program can use them
+    masks = [int(line.split()[1], 16) & ~own_of_the_c_library for line in launched.log.decode().splitlines()]
+    assert masks == [0, 0]
+
+
+def test_a_command_that_closes_its_output_runs_on_to_its_end(start):
+    outcome = start.sh("exec >&- 2>&-; sleep 0.3; exit 4").outcome()
+    assert outcome.exit_code == 4
+
+
+def test_the_time_limit_ends_the_command(start):
+    outcome = start("sleep", "60", max_runtime_seconds=0.2).outcome()
+    assert (outcome.reason, outcome.exit_code) == ("timeout", 143)
+    assert outcome.ended_at - outcome.started_at < 3
+
+
+def test_a_command_that_ends_within_its_time_limit_is_left_alone(start):
+    assert start.sh("sleep 0.1", max_runtime_seconds=30.0).outcome().reason == "exited"

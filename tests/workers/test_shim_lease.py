@@ -1,0 +1,52 @@
+"""The dead man's switch: a command whose lease is not renewed is stopped by its shim, with no help from outside."""
+
+import time
+
+
+def test_a_command_ends_when_its_lease_runs_out(start):
+    launched = start.sh("setsid sleep 61 & sleep 62", lease=0.5)
+    outcome = launched.outcome()
+    assert (outcome.reason, outcome.exit_code) == ("lost_lease", 143)
+    assert launched.left() == []
+
+
+def test_a_renewed_lease_keeps_the_command_alive(start):
+    launched = start.sh("echo ready; sleep 1.2; exit 6", lease=0.8).prints(b"ready")
+    launched.shim.renew(time.monotonic() + 60)
+    assert launched.outcome().exit_code == 6
+
+
+def test_a_command_deaf_to_sigterm_is_killed_after_the_grace_of_the_lease(start):
+    launched = start.sh("trap '' TERM; while :; do sleep 0.05; done", lease=0.3, lease_grace_seconds=0.2)
+    outcome = launched.outcome()
+    assert (outcome.reason, outcome.exit_code) == ("lost_lease", 137)
+    assert outcome.ended_at - outcome.started_at < 3
+
+
+def test_a_lost_lease_ends_the_longer_grace_of_a_stop(start):
+    script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+    launched = start.sh(script, lease=0.5, grace_seconds=60.0, lease_grace_seconds=0.1).prints(b"ready")
+    launched.shim.stop()
+    outcome = launched.outcome()
+    assert (outcome.reason, outcome.exit_code) == ("stopped", 137)
+
+
+def test_a_command_whose_lease_is_over_already_is_not_started(start):
+    launched = start.sh("echo started", lease=-1.0)
+    outcome = launched.outcome()
+    assert (outcome.reason, outcome.started_at, outcome.exit_code) == ("lost_lease", None, None)
+    assert launched.log == b""
+
+
+def test_a_lease_without_end_is_possible(start):
+    assert start.sh("sleep 0.1", lease=float("inf")).outcome().reason == "exited"
+
+
+def test_an_unreadable_lease_counts_as_lost_at_the_second_look(start):
+    launched = {text: start("sleep", "60").started() for text in ("", "soon", "nan", None)}
+    for text, each in launched.items():
+        lease = each.folder / "lease"
+        lease.unlink() if text is None else lease.write_text(text)
+    outcomes = [each.outcome() for each in launched.values()]
+    assert {outcome.reason for outcome in outcomes} == {"lost_lease"}
+    assert all(1 <= outcome.ended_at - outcome.started_at < 4 for outcome in outcomes)
