@@ -44,7 +44,7 @@ def recover() -> Recovered:
         if _database_just_started():
             log.info("The database has only just started: leases are not judged yet.")
             return Recovered(republished=_republish())
-        heartbeats.silent(Node.objects.all()).update(state=Node.State.DOWN, load={})
+        heartbeats.mark_down()
         return Recovered(_end_lost(), release_unclaimed(), _republish(), _stop_stalled())
 
 

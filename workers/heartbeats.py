@@ -3,7 +3,7 @@
 Time is the database's clock throughout, so that a machine with a wrong clock neither dies nor lives for ever.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -89,9 +89,9 @@ def set_cordon(node: Node, *, cordoned: bool, reason: str) -> Node:
     return node
 
 
-def mark_down(node_ids: Collection[int]) -> int:
-    """These nodes fell silent: they get no work until their agent registers again. Returns how many changed."""
-    return silent(Node.objects.filter(id__in=node_ids)).update(state=Node.State.DOWN, load={})
+def mark_down() -> int:
+    """Nodes that fell silent are down: they get no work until their agent is heard of again. Returns how many."""
+    return silent(Node.objects.all()).update(state=Node.State.DOWN, load={})
 
 
 def silent(nodes: QuerySet[Node]) -> QuerySet[Node]:

@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.waiting import wait_for
-from workers.process import Command, Outcome, Shim, launch
+from workers.process import Command, Outcome, Shim, adopt, launch
 
 ENDS_WITHIN = 15.0
 
@@ -48,6 +49,13 @@ class Launched:
         return tagged(self.tag)
 
 
+def adopted(folder: Path, tag: str = "") -> Launched:
+    """What an earlier agent started there."""
+    shim = adopt(folder)
+    assert shim is not None, "nothing to adopt"
+    return Launched(shim, tag)
+
+
 def tagged(tag: str) -> list[str]:
     """Found by the environment, as no reparenting or new session changes that."""
     found = []
@@ -66,12 +74,7 @@ class Launcher:
     launched: list[Launched] = field(default_factory=list)
 
     def __call__(
-        self,
-        *argv: str,
-        lease: float = 60,
-        cwd: str = "/",
-        env: Mapping[str, str] | None = None,
-        **limits: float | None,
+        self, *argv: str, lease: float = 60, cwd: str = "/", env: Mapping[str, str] | None = None, **limits: Any
     ) -> Launched:
         tag = f"tag-{uuid.uuid4()}"
         environment = {"PATH": os.environ["PATH"], "TAG": tag, **(env or {})}

@@ -13,8 +13,7 @@ import time
 import pytest
 
 from tests.waiting import wait_for
-from tests.workers.launching import tagged
-from workers import process
+from tests.workers.launching import adopted
 from workers.process import Command, Outcome, adopt, launch
 
 TREE = "(setsid sleep 61 &); sleep 62 & echo ready; sleep 63"
@@ -34,13 +33,14 @@ def killed_launcher(folder, tag, *, lease):
     """A command whose agent was killed with SIGKILL right after it had started it."""
     argv = [sys.executable, "-c", LAUNCHER, str(folder), tag, str(lease)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as agent:
+        assert agent.stdout is not None
         assert agent.stdout.readline() == b"launched\n"
         agent.kill()
+    command = adopted(folder, tag)
     try:
-        yield
+        yield command
     finally:
-        shim = adopt(folder)
-        shim.kill()
+        command.shim.kill()
 
 
 def test_a_wait_with_a_timeout_gives_up_in_time(start):
@@ -126,7 +126,7 @@ def test_the_outcome_of_a_killed_shim_is_there_for_the_next_agent(start):
     launched = start("sleep", "60").started()
     os.kill(launched.shim.pid, signal.SIGKILL)
     outcome = launched.outcome()
-    assert adopt(launched.folder).wait(5) == outcome
+    assert adopted(launched.folder).outcome() == outcome
     assert outcome.reason == "shim_lost"
 
 
@@ -144,40 +144,39 @@ def test_a_stranger_with_the_same_process_id_is_neither_waited_for_nor_hurt(star
         status = json.loads((tmp_path / "0" / "status.json").read_text())
         reused = {"phase": "running", "shim_pid": stranger.pid, "shim_start": 1, "pid": stranger.pid, "pid_start": 1}
         (tmp_path / "0" / "status.json").write_text(json.dumps(status | reused))
-        shim = adopt(tmp_path / "0")
-        shim.stop()
-        shim.kill()
-        assert shim.wait(5).reason == "shim_lost"
+        command = adopted(tmp_path / "0")
+        command.shim.stop()
+        command.shim.kill()
+        assert command.outcome().reason == "shim_lost"
         assert stranger.poll() is None
         stranger.kill()
 
 
 def test_a_new_agent_follows_the_command_of_a_killed_one(tmp_path, request):
-    with killed_launcher(tmp_path, request.node.name, lease=60):
-        shim = adopt(tmp_path)
-        assert shim.wait(0.05) is None
-        shim.stop()
-        assert shim.wait(10).reason == "stopped"
-        assert tagged(request.node.name) == []
+    with killed_launcher(tmp_path, request.node.name, lease=60) as command:
+        assert command.shim.wait(0.05) is None
+        command.shim.stop()
+        assert command.outcome().reason == "stopped"
+        assert command.left() == []
 
 
 def test_the_command_of_a_killed_agent_lives_until_its_lease_runs_out(tmp_path, request):
-    with killed_launcher(tmp_path, request.node.name, lease=0.8):
-        assert len(tagged(request.node.name)) == 3
-        wait_for(lambda: not tagged(request.node.name), message="the end of the lease")
-        assert adopt(tmp_path).wait(5).reason == "lost_lease"
+    with killed_launcher(tmp_path, request.node.name, lease=0.8) as command:
+        assert len(command.left()) == 3
+        wait_for(lambda: not command.left(), message="the end of the lease")
+        assert command.outcome().reason == "lost_lease"
 
 
 def test_a_new_agent_may_renew_the_lease(tmp_path, request):
-    with killed_launcher(tmp_path, request.node.name, lease=1):
-        adopt(tmp_path).renew(time.monotonic() + 60)
-        assert adopt(tmp_path).wait(1.5) is None
+    with killed_launcher(tmp_path, request.node.name, lease=1) as command:
+        command.shim.renew(time.monotonic() + 60)
+        assert command.shim.wait(1.5) is None
 
 
 def test_a_command_that_ended_without_an_agent_is_still_reported(start):
     launched = start.sh("exit 9")
-    launched.outcome()
-    assert adopt(launched.folder).wait(0).exit_code == 9
+    outcome = launched.outcome()
+    assert adopted(launched.folder).outcome() == outcome
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "{}", '{"phase": "run'], ids=str)
@@ -205,7 +204,7 @@ def test_sigterm_is_blocked_only_while_a_shim_is_started(tmp_path):
 
 def test_waiting_works_without_process_descriptors(start, monkeypatch):
     """Old kernels and sandboxes have none."""
-    monkeypatch.delattr(process.os, "pidfd_open")
+    monkeypatch.delattr(os, "pidfd_open")
     launched = start.sh("sleep 0.2; exit 4").started()
     assert launched.shim.wait(0.05) is None
     assert launched.outcome().exit_code == 4

@@ -11,25 +11,22 @@ MAIN = Path(__file__).parents[2] / "workers" / "shim" / "main.py"
 LEAN = {"os", "signal", "json", "ctypes", "enum", "re", "typing", "subprocess", "threading", "pathlib"}
 
 
-def memory_kb(pid: int) -> int:
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+def status(pid: int, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1])
 
 
 def test_a_shim_stays_within_twelve_megabytes(start):
     launched = start.sh("yes | head -c 20000000; echo ready; sleep 60", log_limit_bytes=10**8).prints(b"ready")
-    assert memory_kb(launched.shim.pid) <= 12 * 1024
+    assert status(launched.shim.pid, "VmRSS") <= 12 * 1024
 
 
 def test_a_waiting_shim_wakes_about_once_a_second(start):
     launched = start("sleep", "60").started()
-    switches = Path(f"/proc/{launched.shim.pid}/status")
-
-    def count() -> int:
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", switches.read_text(), re.MULTILINE)[1])
-
-    before = count()
+    before = status(launched.shim.pid, "voluntary_ctxt_switches")
     time.sleep(2)
-    assert count() - before <= 4
+    assert status(launched.shim.pid, "voluntary_ctxt_switches") - before <= 4
 
 
 def test_a_shim_imports_no_heavy_module(tmp_path):

@@ -117,6 +117,7 @@ class Log:
         self.limit = limit
         self.room = limit
         self.full = False
+        self.inside_line = False
         self.problem = ""
 
     def add(self, data: bytes) -> None:
@@ -125,17 +126,18 @@ class Log:
         kept = data[: self.room]
         self.room -= len(kept)
         self.full = len(kept) < len(data)
+        self.inside_line = not kept.endswith(b"\n") if kept else self.inside_line
         try:
             self.write(kept)
             if self.full:
-                self.write(self.marker(kept))
+                self.write(self.marker())
         except OSError as error:  # a full disk must not stop the training
             self.full = True
             self.problem = f"the log could not be written: {error.strerror}"
 
-    def marker(self, kept: bytes) -> bytes:
+    def marker(self) -> bytes:
         line = f"[trainyard] log limit of {round(self.limit / 2**20, 3):g} MB reached; the rest is dropped\n"
-        return (line if not kept or kept.endswith(b"\n") else f"\n{line}").encode()
+        return (f"\n{line}" if self.inside_line else line).encode()
 
     def write(self, data: bytes) -> None:
         while data:
