@@ -1,6 +1,8 @@
 """How a command ended, as its shim writes it down."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -100,12 +102,13 @@ def test_the_environment_is_complete_and_nothing_is_added_but_the_mark(start):
     assert names == {"ONLY", "PATH", "TAG", "TRAINYARD_SHIM_FOLDER"}
 
 
-def test_a_command_starts_in_its_own_session_and_group_without_input(start):
-    launched = start.sh("cut -d' ' -f1,5,6 /proc/$$/stat; readlink /proc/$$/fd/0; ls /proc/$$/fd | wc -l")
-    launched.outcome()
-    ids, stdin, descriptors = launched.log.decode().splitlines()
-    assert len(set(ids.split())) == 1
-    assert (stdin, int(descriptors)) == ("/dev/null", 3)
+def test_a_command_starts_in_its_own_session_and_group_and_holds_no_file_of_the_shim(start):
+    pid = start("sleep", "60").started().shim.status()["pid"]
+    assert (os.getsid(pid), os.getpgid(pid)) == (pid, pid)
+    files = {path.name: str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    assert files.keys() == {"0", "1", "2"}
+    assert files["0"] == "/dev/null"
+    assert files["1"] == files["2"]
 
 
 def test_no_signal_is_ignored_or_blocked_in_the_command(start):
