@@ -1,38 +1,64 @@
 """Why a request fits on no node now, in numbers and in a sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from scheduling.capacity import FreeNode, FreeNodes
-from scheduling.placement.filters import could_hold, suitable, takes_jobs
+from scheduling.placement.filters import GpuKind, could_hold, suitable
+from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity
 from scheduling.resources import Amount, Request
-from scheduling.snapshot import NodeView
 
 
-def why_no_node(request: Request, nodes: Sequence[NodeView], free: FreeNodes) -> tuple[Reason, ...]:
-    """Asked when `best_fit` found nothing: no node is up, none is big enough, or those that are are taken."""
-    up = [node for node in nodes if takes_jobs(node)]
-    if not up:
-        return (Reason(ReasonCode.NO_NODE),)
-    able = [node for node in free.nodes if could_hold(request, node.view)]
-    if not able:
-        lacks = what_is_lacking(request, up, "node that is up")
+class Explanations:
+    """Why requests fit nowhere, as the nodes are now. Each distinct request is explained once."""
+
+    def __init__(self, free: FreeNodes) -> None:
+        by_kind: dict[GpuKind, list[FreeNode]] = {}
+        for node in free.nodes:
+            by_kind.setdefault(node.kind, []).append(node)
+        self._roomiest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _room)]
+        self._largest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _size)]
+        self._told: dict[Request, tuple[Reason, ...]] = {}
+
+    def why_nowhere(self, request: Request) -> tuple[Reason, ...]:
+        """Asked when `best_fit` finds nothing: no node is up, none is big enough, or those that are are taken."""
+        if request not in self._told:
+            self._told[request] = self._explain(request)
+        return self._told[request]
+
+    def _explain(self, request: Request) -> tuple[Reason, ...]:
+        if not self._largest:
+            return (Reason(ReasonCode.NO_NODE),)
+        able = [node for node in self._roomiest if could_hold(request, node.view)]
+        if able:
+            return (_taken(request, able),)
+        lacks = what_is_lacking(request, [node.view for node in self._largest], "node that is up")
         return tuple(Reason(ReasonCode.HARDWARE, lack.sentence, lack.shortfall) for lack in lacks)
-    return (_taken(request, able),)
+
+
+def _worth_comparing(
+    kind: GpuKind, nodes: list[FreeNode], sizes: Callable[[FreeNode], tuple[int, ...]]
+) -> list[FreeNode]:
+    """Nodes with GPUs of several kinds are all worth it: a number of GPUs does not say of which kind they are."""
+    return nodes if len(kind) > 1 else frontier(nodes, sizes)
+
+
+def _size(node: FreeNode) -> tuple[int, ...]:
+    return (len(node.view.gpus), node.view.cpus, node.view.memory_mb)
+
+
+def _room(node: FreeNode) -> tuple[int, ...]:
+    return (len(node.gpus), node.cpus, node.memory_mb, *_size(node))
 
 
 def _taken(request: Request, able: Iterable[FreeNode]) -> Reason:
-    """The node that comes closest: least GPUs missing, then CPUs, then memory, then the first by name."""
-    best = min(able, key=lambda node: (*_missing(request, node), node.number))
+    """Told of the node that comes closest: the fewest GPUs missing, then CPUs, then memory."""
+    best = min(able, key=lambda node: _missing(request, node))
     free = _usable(request, best)
     shortfall = request.amount.shortfall_in(free)
-    return Reason(
-        ReasonCode.RESOURCES,
-        _sentence(request, best, free, list(shortfall)),
-        shortfall,
-        tuple(best.holders[:HOLDERS_SHOWN]),
-    )
+    sentence = _sentence(request, best, free, list(shortfall))
+    return Reason(ReasonCode.RESOURCES, sentence, shortfall, tuple(best.holders[:HOLDERS_SHOWN]))
 
 
 def _usable(request: Request, node: FreeNode) -> Amount:
@@ -41,8 +67,8 @@ def _usable(request: Request, node: FreeNode) -> Amount:
 
 
 def _missing(request: Request, node: FreeNode) -> tuple[int, int, int]:
-    gpus = max(0, request.gpus - len(suitable(request, node.gpus))) if request.gpus and node.gpus else request.gpus
-    return (gpus, max(0, request.cpus - node.cpus), max(0, request.memory_mb - node.memory_mb))
+    gpus = request.gpus - len(suitable(request, node.gpus)) if request.gpus else 0
+    return (max(0, gpus), max(0, request.cpus - node.cpus), max(0, request.memory_mb - node.memory_mb))
 
 
 def _sentence(request: Request, best: FreeNode, free: Amount, short: list[str]) -> str:

@@ -1,23 +1,34 @@
 """Which nodes can take a request, asked from cheap to dear."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from scheduling.resources import Request
 from scheduling.snapshot import Gpu, NodeView
+
+GpuKind: TypeAlias = tuple[tuple[str, int], ...]
+"""The kinds of GPU in a machine: each model with its memory. Empty: a machine without."""
 
 
 def takes_jobs(node: NodeView) -> bool:
     return node.state == "up" and node.alive
 
 
+def kind_of(node: NodeView) -> GpuKind:
+    return tuple(sorted({(gpu.model, gpu.memory_mb) for gpu in node.gpus}))
+
+
 def model_matches(request: Request, model: str) -> bool:
     """Part of the name is enough, in any case: "h100" asks for any H100."""
-    return request.gpu_model.casefold() in model.casefold()
+    return not request.gpu_model or request.gpu_model.casefold() in model.casefold()
+
+
+def kind_suits(request: Request, model: str, memory_mb: int) -> bool:
+    return memory_mb >= request.gpu_memory_mb and model_matches(request, model)
 
 
 def suits(request: Request, gpu: Gpu) -> bool:
-    return gpu.memory_mb >= request.gpu_memory_mb and model_matches(request, gpu.model)
+    return kind_suits(request, gpu.model, gpu.memory_mb)
 
 
 def suitable(request: Request, gpus: Iterable[Gpu]) -> list[Gpu]:
@@ -43,10 +54,7 @@ SIZE_FILTERS = (
 )
 
 
-def hardware_filters(request: Request) -> tuple[HardwareFilter, ...]:
-    return (*GPU_FILTERS, *SIZE_FILTERS) if request.gpus else SIZE_FILTERS
-
-
 def could_hold(request: Request, node: NodeView) -> bool:
     """Whether the node would do if it were empty."""
-    return all(one.passes(request, node) for one in hardware_filters(request))
+    filters = (*SIZE_FILTERS, *GPU_FILTERS) if request.gpus else SIZE_FILTERS
+    return all(one.passes(request, node) for one in filters)

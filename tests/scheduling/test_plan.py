@@ -73,7 +73,7 @@ def test_a_job_tells_all_that_keeps_it_not_just_the_first():
     )
 
     assert codes(make_plan(world, NOW)) == {
-        1: ["queue_paused", "queue_limit", "dependency", "not_before", "quota", "hardware"]
+        1: ["dependency", "not_before", "queue_paused", "queue_limit", "quota", "hardware"]
     }
 
 
