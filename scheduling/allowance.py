@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scheduling.errors import FieldError
 from scheduling.placement.hardware import what_is_lacking
-from scheduling.reasons import Reason, ReasonCode, listed, quantity
+from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import ZERO, Amount, Request, total
 from scheduling.snapshot import Limits, NodeView, ProjectView, RunningJob, chain_of
 
@@ -83,9 +83,7 @@ def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: 
         over = waiting.get(project.slug, 0) + more - limits.waiting_jobs
         if over > 0:
             allowed = quantity("waiting_jobs", limits.waiting_jobs)
-            sentence = (
-                f"The quota of project {project.slug} allows {allowed}; {waiting.get(project.slug, 0)} wait already."
-            )
+            sentence = f"The quota of project {project.slug} allows {allowed} ({waiting.get(project.slug, 0)} now)."
             reasons.append(Reason(ReasonCode.QUOTA, sentence, {"waiting_jobs": over}))
     return tuple(reasons)
 
@@ -122,21 +120,18 @@ def _beyond(limits: Limits, used: Usage, more: Amount) -> dict[str, int]:
 
 
 def _quota_reason(slug: str, limits: Limits, used: Usage, more: Amount) -> Reason:
+    """For example: "The quota of project vision allows 8 GPUs (7 in use); this job needs 2 GPUs."."""
     missing = _beyond(limits, used, more)
-    uses = {
-        "gpus": used.amount.gpus,
-        "cpus": used.amount.cpus,
-        "memory_mb": used.amount.memory_mb,
-        "running_jobs": used.running_jobs,
-    }
-    allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, uses[name])})" for name in missing)
+    allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, used)})" for name in missing)
     needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
     asks = f"; this job needs {listed(needs)}" if needs else ""
     return Reason(ReasonCode.QUOTA, f"The quota of project {slug} allows {allowed}{asks}.", missing)
 
 
-def _in_use(name: str, amount: int) -> str:
-    return "none in use" if amount == 0 else f"{quantity(name, amount).removesuffix(' of memory').split(' ')[0]} in use"
+def _in_use(name: str, used: Usage) -> str:
+    if name == "running_jobs":
+        return f"{used.running_jobs} running"
+    return f"{number(name, getattr(used.amount, name))} in use"
 
 
 def _beyond_quota(request: Request, chain: Sequence[ProjectView]) -> list[FieldError]:

@@ -6,8 +6,10 @@ from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.placement.filters import GpuKind, could_hold, suitable
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
-from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Amount, Request
+
+NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}
 
 
 class Explanations:
@@ -73,39 +75,19 @@ def _missing(request: Request, node: FreeNode) -> tuple[int, int, int]:
 
 def _sentence(request: Request, best: FreeNode, free: Amount, short: list[str]) -> str:
     """For example: "Needs 2 GPUs; node gpu-1 has the most free: 1 of 8." Longer only where it has to be."""
-    total = _total(request, best)
-    if short == [_first_need(request)]:
-        name = short[0]
-        return f"Needs {_needs(request)[name]}; node {best.view.name} has the most free: {_of(name, free, total)}."
-    has = listed(f"{_of(name, free, total)} {_noun(name)}" for name in short)
-    needs = listed(_needs(request).values())
-    return f"Needs {needs} on one node; node {best.view.name} comes closest, with {has} free."
-
-
-def _total(request: Request, node: FreeNode) -> Amount:
-    return Amount(node.view.cpus, node.view.memory_mb, len(suitable(request, node.view.gpus)))
-
-
-def _first_need(request: Request) -> str:
-    return "gpus" if request.gpus else "cpus"
+    total = Amount(best.view.cpus, best.view.memory_mb, len(suitable(request, best.view.gpus)))
+    left = {name: f"{number(name, getattr(free, name))} of {number(name, getattr(total, name))}" for name in short}
+    needs = _needs(request)
+    if short == ["gpus" if request.gpus else "cpus"]:
+        return f"Needs {needs[short[0]]}; node {best.view.name} has the most free: {left[short[0]]}."
+    has = listed(f"{of} {NOUNS[name]}" for name, of in left.items())
+    return f"Needs {listed(needs.values())} on one node; node {best.view.name} comes closest, with {has} free."
 
 
 def _needs(request: Request) -> dict[str, str]:
-    needs = {"cpus": quantity("cpus", request.cpus)}
-    if request.gpus:
-        needs = {"gpus": gpus_in_words(request), **needs}
+    """All that is asked for, in words, by name."""
+    needs = {"gpus": gpus_in_words(request)} if request.gpus else {}
+    needs["cpus"] = quantity("cpus", request.cpus)
     if request.memory_mb:
         needs["memory_mb"] = quantity("memory_mb", request.memory_mb)
     return needs
-
-
-def _of(name: str, free: Amount, total: Amount) -> str:
-    """How much is free of how much: "1 of 8", "2 GB of 64 GB"."""
-    have, of = getattr(free, name), getattr(total, name)
-    if name != "memory_mb":
-        return f"{have} of {of}"
-    return f"{quantity(name, have).removesuffix(' of memory')} of {quantity(name, of).removesuffix(' of memory')}"
-
-
-def _noun(name: str) -> str:
-    return {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "memory"}[name]

@@ -1,7 +1,7 @@
 """Which nodes can take a request, asked from cheap to dear."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from scheduling.resources import Request
 from scheduling.snapshot import Gpu, NodeView
@@ -35,26 +35,34 @@ def suitable(request: Request, gpus: Iterable[Gpu]) -> list[Gpu]:
     return [gpu for gpu in gpus if suits(request, gpu)]
 
 
-class HardwareFilter(NamedTuple):
-    """One question about the whole machine; `name` is the part of the request that it asks about."""
-
-    name: str
-    passes: Callable[[Request, NodeView], bool]
+def has_gpus(_: Request, node: NodeView) -> bool:
+    return bool(node.gpus)
 
 
-GPU_FILTERS = (
-    HardwareFilter("gpus", lambda _, node: bool(node.gpus)),
-    HardwareFilter("gpu_model", lambda request, node: any(model_matches(request, gpu.model) for gpu in node.gpus)),
-    HardwareFilter("gpu_memory_mb", lambda request, node: any(suits(request, gpu) for gpu in node.gpus)),
-    HardwareFilter("gpus", lambda request, node: len(suitable(request, node.gpus)) >= request.gpus),
-)
-SIZE_FILTERS = (
-    HardwareFilter("cpus", lambda request, node: node.cpus >= request.cpus),
-    HardwareFilter("memory_mb", lambda request, node: node.memory_mb >= request.memory_mb),
-)
+def has_gpu_model(request: Request, node: NodeView) -> bool:
+    return any(model_matches(request, gpu.model) for gpu in node.gpus)
+
+
+def has_gpu_memory(request: Request, node: NodeView) -> bool:
+    return any(suits(request, gpu) for gpu in node.gpus)
+
+
+def has_gpu_count(request: Request, node: NodeView) -> bool:
+    return len(suitable(request, node.gpus)) >= request.gpus
+
+
+def has_cpus(request: Request, node: NodeView) -> bool:
+    return node.cpus >= request.cpus
+
+
+def has_memory(request: Request, node: NodeView) -> bool:
+    return node.memory_mb >= request.memory_mb
 
 
 def could_hold(request: Request, node: NodeView) -> bool:
     """Whether the node would do if it were empty."""
-    filters = (*SIZE_FILTERS, *GPU_FILTERS) if request.gpus else SIZE_FILTERS
-    return all(one.passes(request, node) for one in filters)
+    return (
+        has_cpus(request, node)
+        and has_memory(request, node)
+        and (not request.gpus or (len(node.gpus) >= request.gpus and has_gpu_count(request, node)))
+    )
