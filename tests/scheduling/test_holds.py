@@ -33,7 +33,7 @@ def test_a_queue_starts_no_more_jobs_than_it_may_run_at_once(running, held):
 def test_a_full_queue_says_its_limit_and_what_it_runs():
     (reason,) = queue_holds(QueueView("batch", 0, max_running=2), running=2)
 
-    assert reason.sentence == "Queue batch runs at most 2 jobs at once, and 2 hold a place."
+    assert reason.sentence == "Queue batch allows 2 running jobs at once (2 now)."
     assert reason.shortfall == {"running_jobs": 1}
 
 
@@ -56,10 +56,17 @@ def test_a_job_waits_for_what_it_depends_on():
     assert reason.held_by == (7, 9)
 
 
-def test_a_job_whose_dependency_failed_says_which():
-    (reason,) = job_holds(waiting(broken=(7,)), NOW)
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ((7,), "Depends on job 7, which failed or was cancelled."),
+        ((7, 9), "Depends on jobs 7 and 9, which failed or were cancelled."),
+    ],
+)
+def test_a_job_whose_dependency_failed_says_which(broken, sentence):
+    (reason,) = job_holds(waiting(broken=broken), NOW)
 
-    assert (reason.code, reason.sentence) == ("dependency_failed", "Depends on job 7, which failed or was cancelled.")
+    assert (reason.code, reason.sentence, reason.held_by) == ("dependency_failed", sentence, broken)
 
 
 def test_many_dependencies_are_counted_rather_than_listed():

@@ -14,8 +14,8 @@ from scheduling.plan import make_plan
 from tests.scheduling import oracle
 from tests.scheduling.worlds import NOW, requests, worlds
 
-few = settings(max_examples=60, deadline=None)
-many = settings(max_examples=200, deadline=None)
+few = settings(max_examples=40, deadline=None)
+many = settings(max_examples=100, deadline=None)
 
 
 @many
