@@ -1,0 +1,152 @@
+"""What a job printed: a piece as JSON, all of it as text, or a stream of what comes."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Self
+
+from django.conf import settings
+from django.http import HttpResponseBase, JsonResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from jobs import transcripts
+from jobs.models import Job
+from jobs.permissions import job_to_read
+from jobs.transcripts import Piece
+from quotas.shapes import StrictSerializer, Whole
+
+LONGEST_FOLLOW_SECONDS = 600
+SILENCE_BEFORE_SIGN_OF_LIFE = 30  # polls
+seats = threading.BoundedSemaphore(settings.LOG_FOLLOWERS)
+
+
+class LogQuery(StrictSerializer):
+    attempt = Whole(2**31 - 1, least=1, required=False, help_text="Default: the latest.")
+    offset = Whole(2**53, least=-(2**53), default=0, help_text="In bytes; negative: so many before the end.")
+    limit = Whole(1024**2, least=4, default=transcripts.PIECE_BYTES, help_text="Bytes of one JSON answer.")
+    follow = serializers.BooleanField(default=False, help_text="Stay, and send what comes until the attempt is over.")
+    format = serializers.ChoiceField(["json", "text", "stream"], required=False, help_text="Instead of Accept.")
+
+
+class LogPiece(serializers.Serializer[Any]):
+    attempt = serializers.IntegerField(allow_null=True)
+    offset = serializers.IntegerField()
+    next_offset = serializers.IntegerField(help_text="Where the next request goes on.")
+    text = serializers.CharField(help_text="What is no UTF-8 shows as replacement characters.")
+    complete = serializers.BooleanField(help_text="The attempt is over, and nothing comes after this.")
+
+
+class AsText(BaseRenderer):
+    media_type = "text/plain"
+    format = "text"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+        return data
+
+
+class AsStream(AsText):
+    media_type = "text/event-stream"
+    format = "stream"
+
+
+class TooManyFollowers(APIException):
+    status_code = 503
+    default_detail = "Too many logs are being followed at the moment. Ask again soon, or read without follow."
+    wait = 5
+
+
+class Seat:
+    """Chunks of a stream that holds one of our few threads, and gives its place back however the stream ends."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        if not seats.acquire(blocking=False):
+            raise TooManyFollowers
+        self._chunks = chunks
+        self._taken = True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        if self._taken:
+            self._taken = False
+            seats.release()
+
+
+class LogsView(APIView):
+    renderer_classes = (JSONRenderer, AsText, AsStream)
+
+    @extend_schema(
+        operation_id="jobs_logs",
+        parameters=[LogQuery],
+        responses={
+            (200, "application/json"): LogPiece,
+            (200, "text/plain"): OpenApiTypes.STR,
+            (200, "text/event-stream"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request, job_id: int) -> HttpResponseBase:
+        """What an attempt printed, from `offset` on.
+
+        As JSON, one piece; as text/plain, everything. With `follow=1`, server-sent events: each carries a piece as
+        JSON, and one of the type `end` says that the attempt is over. A stream that ends without it goes on from the
+        last `next_offset`.
+        """
+        job = job_to_read(request, job_id)
+        query = LogQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        as_text = request.accepted_renderer.format == "text"
+        if wanted["follow"]:
+            return _stream(job, wanted, as_text=as_text)
+        attempt = transcripts.attempt_of(job, wanted.get("attempt"))
+        if as_text:
+            return _whole(transcripts.pieces(attempt, wanted["offset"]) if attempt else iter(()))
+        piece = (
+            transcripts.read(attempt, wanted["offset"], wanted["limit"]) if attempt else transcripts.nothing_yet(job)
+        )
+        return JsonResponse(LogPiece(piece).data)
+
+
+def _whole(pieces: Iterator[bytes]) -> StreamingHttpResponse:
+    return StreamingHttpResponse(pieces, content_type="text/plain; charset=utf-8")
+
+
+def _stream(job: Job, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttpResponse:
+    pieces = transcripts.follow(job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS)
+    media_type = "text/plain" if as_text else "text/event-stream"
+    chunks = (piece.text if piece else "" for piece in pieces) if as_text else _events(job, pieces)
+    response = StreamingHttpResponse(Seat(chunks), content_type=f"{media_type}; charset=utf-8")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"  # or a proxy would keep it until it is complete
+    return response
+
+
+def _events(job: Job, pieces: Iterator[Piece | None]) -> Iterator[str]:
+    """Server-sent events. A comment now and then finds out whether anybody still listens."""
+    silent = 0
+    yield ": here is the log\n\n"
+    for piece in pieces:
+        silent = 0 if piece else silent + 1
+        if piece and piece.text:
+            yield f"id: {piece.next_offset}\ndata: {json.dumps(asdict(piece))}\n\n"
+        if piece and piece.complete:
+            yield f"event: end\ndata: {json.dumps(_end(job, piece))}\n\n"
+        if silent == SILENCE_BEFORE_SIGN_OF_LIFE:
+            silent = 0
+            yield ": still here\n\n"
+
+
+def _end(job: Job, piece: Piece) -> dict[str, Any]:
+    job.refresh_from_db(fields=["state", "exit_code", "end_reason"])
+    return {"attempt": piece.attempt, "state": job.state, "exit_code": job.exit_code, "end_reason": job.end_reason}

@@ -1,0 +1,209 @@
+"""GET /jobs/{id}/logs: pieces, the whole, and what comes while somebody follows."""
+
+import json
+
+import pytest
+from django.utils import timezone
+
+from jobs import transcripts
+from jobs.views import logs
+from tests import builders
+from tests.rest import V1, client_of, faults
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def attempt():
+    return builders.attempt(job=builders.job(state="running"), started_at=timezone.now())
+
+
+@pytest.fixture
+def get(attempt):
+    client = client_of(builders.user(staff=True))
+    return lambda query="", **headers: client.get(f"{V1}/jobs/{attempt.job_id}/logs{query}", headers=headers)
+
+
+def end(attempt):
+    type(attempt).objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), end_reason="completed")
+
+
+def write(attempt, *texts):
+    for text in texts:
+        builders.log(attempt=attempt, data=text)
+
+
+def events(response):
+    """(type, data) of each server-sent event; comments are left out."""
+    blocks = b"".join(response.streaming_content).decode().strip().split("\n\n")
+    fields = [dict(line.split(": ", 1) for line in block.splitlines() if line[0] != ":") for block in blocks]
+    return [(field.get("event", "message"), json.loads(field["data"])) for field in fields if field]
+
+
+def test_a_piece_says_where_to_go_on(get, attempt):
+    write(attempt, "one\n", "two\n")
+    assert get("?limit=6").json() == {
+        "attempt": 1, "offset": 0, "next_offset": 6, "text": "one\ntw", "complete": False,
+    }  # fmt: skip
+    assert get("?offset=6").json()["text"] == "o\n"
+
+
+def test_pieces_put_together_are_the_whole(get, attempt):
+    text = "äöü€ 🚂 plain " * 30
+    data = text.encode()
+    write(attempt, *(data[at : at + 7] for at in range(0, len(data), 7)))
+    end(attempt)
+    found, piece = "", {"next_offset": 0, "complete": False}
+    while not piece["complete"]:
+        piece = get(f"?offset={piece['next_offset']}&limit=5").json()
+        found += piece["text"]
+    assert found == text
+
+
+def test_half_a_character_at_the_end_is_left_for_the_next_piece(get, attempt):
+    write(attempt, "a€".encode()[:-1])
+    assert (get().json()["text"], get().json()["next_offset"]) == ("a", 1)
+    end(attempt)
+    assert (get().json()["text"], get().json()["complete"]) == ("a\ufffd", True)
+
+
+def test_what_is_no_text_is_shown_all_the_same(get, attempt):
+    write(attempt, b"\xff\xfe\x00ok\n")
+    assert get().json()["text"] == "\ufffd\ufffd\x00ok\n"
+    assert b"".join(get("?format=text").streaming_content) == b"\xff\xfe\x00ok\n"
+
+
+def test_a_log_is_complete_when_its_attempt_is_over_and_all_was_read(get, attempt):
+    write(attempt, "one", "two")
+    assert get().json()["complete"] is False
+    end(attempt)
+    assert get("?limit=4").json()["complete"] is False
+    assert get().json()["complete"] is True
+    assert get("?offset=6").json() == {"attempt": 1, "offset": 6, "next_offset": 6, "text": "", "complete": True}
+
+
+def test_a_negative_offset_counts_from_the_end(get, attempt):
+    write(attempt, "one\n", "two\n")
+    assert get("?offset=-4").json()["text"] == "two\n"
+    assert get("?offset=-99").json()["offset"] == 0
+
+
+def test_an_offset_beyond_the_end_waits_there(get, attempt):
+    write(attempt, "one\n")
+    assert get("?offset=99").json()["next_offset"] == 99
+
+
+def test_earlier_attempts_can_be_read(get, attempt):
+    write(attempt, "first")
+    end(attempt)
+    write(builders.attempt(job=attempt.job), "second")
+    assert get().json()["text"] == "second"
+    assert get("?attempt=1").json()["text"] == "first"
+    assert get("?attempt=3").status_code == 404
+
+
+def test_a_job_that_has_not_started_has_an_empty_log():
+    job = builders.job()
+    response = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{job.pk}/logs")
+    assert response.json() == {"attempt": None, "offset": 0, "next_offset": 0, "text": "", "complete": False}
+
+
+@pytest.mark.parametrize(("query", "headers"), [("?format=text", {}), ("", {"Accept": "text/plain"})])
+def test_as_text_the_whole_log_comes_at_once(get, attempt, query, headers):
+    write(attempt, "one\n", "two\n")
+    response = get(query, **headers)
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert b"".join(response.streaming_content) == b"one\ntwo\n"
+
+
+def test_following_ends_with_the_attempt(get, attempt):
+    write(attempt, "one\n", "two\n")
+    end(attempt)
+    response = get("?follow=1")
+    assert response["Content-Type"].startswith("text/event-stream")
+    [(_, piece), (kind, last)] = events(response)
+    assert (piece["text"], piece["next_offset"]) == ("one\ntwo\n", 8)
+    assert (kind, last["attempt"]) == ("end", 1)
+
+
+def test_following_goes_on_where_an_earlier_stream_broke_off(get, attempt):
+    write(attempt, "one\n", "two\n")
+    end(attempt)
+    assert events(get("?follow=1&offset=4", Accept="text/event-stream"))[0][1]["text"] == "two\n"
+
+
+def test_following_brings_what_is_written_meanwhile(attempt):
+    coming = transcripts.follow(attempt.job, None, 0, seconds=60)
+    write(attempt, "one\n")
+    assert next(coming).text == "one\n"
+    write(attempt, "two\n")
+    assert next(coming).text == "two\n"
+    write(attempt, "tail\n")
+    end(attempt)
+    piece = next(coming)
+    assert (piece.text, piece.complete) == ("tail\n", True)
+    assert list(coming) == []
+
+
+def test_following_waits_for_the_first_attempt(monkeypatch):
+    monkeypatch.setattr(transcripts, "POLL_SECONDS", 0)
+    job = builders.job()
+    coming = transcripts.follow(job, None, 0, seconds=60)
+    assert next(coming) is None
+    write(builders.attempt(job=job), "hello")
+    assert next(coming).text == "hello"
+
+
+def test_following_a_job_that_ends_without_an_attempt_ends_too():
+    response = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{builders.job(state='cancelled').pk}/logs?follow=1")
+    assert events(response) == [
+        ("end", {"attempt": None, "state": "cancelled", "exit_code": None, "end_reason": ""}),
+    ]
+
+
+def test_following_gives_up_after_a_while(attempt):
+    assert list(transcripts.follow(attempt.job, None, 0, seconds=0)) == []
+
+
+def test_following_in_silence_costs_one_statement_a_poll(attempt, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr(transcripts, "POLL_SECONDS", 0)
+    coming = transcripts.follow(attempt.job, None, 0, seconds=60)
+    next(coming)
+    with django_assert_num_queries(1):
+        assert next(coming) is None
+
+
+def test_the_threads_that_follow_are_counted_and_given_back(get):
+    streams = [get("?follow=1"), get("?follow=1")]
+    full = get("?follow=1")
+    assert (full.status_code, full["Retry-After"]) == (503, "5")
+    for leave in streams[0]._resource_closers:  # what the server calls when the client has gone, once or more often
+        leave(), leave()
+    assert [get("?follow=1").status_code for _ in range(2)] == [200, 503]
+
+
+@pytest.fixture(autouse=True)
+def _free_seats(monkeypatch):
+    monkeypatch.setattr(logs, "seats", type(logs.seats)(2))
+
+
+def test_a_log_takes_as_many_statements_however_long_it_is(get, attempt, django_assert_num_queries):
+    write(attempt, "x")
+    with django_assert_num_queries(4):  # the job, its dependencies, the attempt, its state; then the bytes
+        get("?offset=5")
+    write(attempt, *["x"] * 50)
+    with django_assert_num_queries(5):
+        assert len(get().json()["text"]) == 51
+
+
+@pytest.mark.parametrize(
+    "query", ["offset=a", "attempt=0", "limit=0", "limit=9999999", "follow=maybe", "tail=5", "offset=9" * 9]
+)
+def test_a_question_that_cannot_be_is_refused_by_name(get, query):
+    response = get(f"?{query}")
+    assert set(faults(response)) == {query.split("=")[0]}
+
+
+def test_another_projects_log_is_not_there(attempt):
+    assert client_of(builders.user()).get(f"{V1}/jobs/{attempt.job_id}/logs").status_code == 404
+    assert client_of(builders.user()).get(f"{V1}/jobs/{attempt.job_id}/logs?format=text").status_code == 404
