@@ -129,10 +129,18 @@ class MomentField(serializers.Field[Any, Any, Any, Any]):
 class GigabytesField(serializers.Field[Any, Any, Any, Any]):
     """Gigabytes at the door (1 GB = 1024 MB), whole megabytes behind it."""
 
+    def __init__(self, most: int = bounds.MEMORY_GB, **options: Any) -> None:
+        super().__init__(**options)
+        self.most = most
+
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= bounds.MEMORY_GB:
-            raise serializers.ValidationError(f"Must be a number from 0 to {bounds.MEMORY_GB}, in GB.", "out_of_range")
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= self.most:
+            raise serializers.ValidationError(f"Must be a number from 0 to {self.most}, in GB.", "out_of_range")
         return math.ceil(data * 1024)
 
     def to_representation(self, value: int) -> float:
-        return round(value / 1024, 3)
+        return in_gigabytes(value)
+
+
+def in_gigabytes(megabytes: int) -> float:
+    return round(megabytes / 1024, 3)

@@ -1,6 +1,7 @@
 """Who pays and shares: projects as a tree, their members, and what each may hold at once."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -32,6 +33,17 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        if self.parent is not None and self.pk and self.contains(self.parent):
+            raise ValidationError({"parent": f"{self.parent} is this project itself or lies below it."})
+
+    def contains(self, other: "Project") -> bool:
+        """Whether `other` is this project or lies somewhere below it."""
+        at: Project | None = other
+        while at is not None and at.pk != self.pk:
+            at = at.parent
+        return at is not None
 
 
 class Membership(models.Model):

@@ -77,7 +77,10 @@ class Whole(serializers.IntegerField):
 
 
 class Text(serializers.CharField):
-    """A string that is stored as it comes, blanks at its ends included; no NUL, no half characters."""
+    """A string that is stored as it comes, blanks at its ends included; no NUL, no half characters.
+
+    Takes no further validators: what is plain ASCII of the right length passes at once.
+    """
 
     max_length: int
 

@@ -1,5 +1,10 @@
 """The addresses under /api/v1/ that have to do with projects alone."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from quotas import views
+
+urlpatterns = [
+    path("projects", views.ProjectsView.as_view()),
+    path("projects/<slug:slug>", views.ProjectView.as_view()),
+]

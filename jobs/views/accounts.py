@@ -1,0 +1,110 @@
+"""Quotas: what a project may hold at once, what it holds, what is left."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jobs import publishing
+from jobs.accounts import account_of
+from jobs.fields import GigabytesField, in_gigabytes
+from jobs.permissions import caller
+from quotas.limits import set_limits
+from quotas.models import Project
+from quotas.queries import find_project
+from quotas.shapes import StrictSerializer, Whole
+
+MOST, MOST_GB = 2**31 - 1, 10**9
+
+
+class LimitsIn(StrictSerializer):
+    """A limit that is null is no limit."""
+
+    gpus = Whole(MOST, required=False, allow_null=True)
+    cpus = Whole(MOST, required=False, allow_null=True)
+    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
+    running_jobs = Whole(MOST, required=False, allow_null=True)
+    waiting_jobs = Whole(MOST, required=False, allow_null=True)
+
+
+class QuotaChange(StrictSerializer):
+    limits = LimitsIn(required=False)
+    enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
+
+
+class AmountsOut(serializers.Serializer[Any]):
+    gpus = serializers.IntegerField(allow_null=True)
+    cpus = serializers.IntegerField(allow_null=True)
+    memory_gb = serializers.FloatField(allow_null=True)
+    running_jobs = serializers.IntegerField(allow_null=True)
+    waiting_jobs = serializers.IntegerField(allow_null=True)
+
+
+class QuotaOut(serializers.Serializer[Any]):
+    """The amounts count everything below the project too; `available` also minds the quotas above it."""
+
+    project = serializers.CharField()
+    provider = serializers.CharField()
+    enforced = serializers.BooleanField()
+    limits = AmountsOut()
+    usage = AmountsOut()
+    available = AmountsOut()
+
+
+class QuotaView(APIView):
+    @extend_schema(operation_id="quota_retrieve", responses=QuotaOut)
+    def get(self, request: Request, slug: str) -> Response:
+        """The quota of a project: its limits, what is used, what is left."""
+        return answer(find_project(caller(request), slug))
+
+    @extend_schema(operation_id="quota_change", request=QuotaChange, responses=QuotaOut)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
+        project = find_project(caller(request), slug)
+        wanted = QuotaChange(data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        limits = dict(wanted.validated_data.get("limits", {}))
+        if "memory_gb" in limits:
+            limits["memory_mb"] = limits.pop("memory_gb")
+        enforced = wanted.validated_data.get("enforced")
+        set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
+        publishing.request_cycle()
+        return answer(project)
+
+
+class QuotaSyncView(APIView):
+    @extend_schema(operation_id="quota_sync", request=None, responses=QuotaOut)
+    def post(self, request: Request, slug: str) -> Response:
+        """Bring limits and usage in line with the provider. The local provider derives usage anew each time it is read."""
+        return answer(find_project(caller(request), slug))
+
+
+class UsageView(APIView):
+    @extend_schema(operation_id="projects_usage", responses=QuotaOut)
+    def get(self, request: Request, slug: str) -> Response:
+        """What a project and everything below it hold at this moment."""
+        return answer(find_project(caller(request), slug))
+
+
+def answer(project: Project) -> Response:
+    account = account_of(project)
+    return Response(
+        {
+            "project": account.project,
+            "provider": settings.QUOTA_PROVIDER,
+            "enforced": account.enforced,
+            "limits": _shown(account.limits),
+            "usage": _shown(dict(account.usage)),
+            "available": _shown(account.available),
+        }
+    )
+
+
+def _shown(amounts: Any) -> dict[str, Any]:
+    shown = {name: amount for name, amount in amounts.items() if name != "memory_mb"}
+    memory = amounts["memory_mb"]
+    return {**shown, "memory_gb": None if memory is None else in_gigabytes(memory)}

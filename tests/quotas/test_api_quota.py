@@ -1,0 +1,115 @@
+"""/queues/quota/{project} and /projects/{slug}/usage: limits, what is used, what is left; who may set them."""
+
+import pytest
+
+from tests import builders
+from tests.rest import V1, client_of, faults
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff():
+    return client_of(builders.user(staff=True))
+
+
+def quota(client, slug="team"):
+    return client.get(f"{V1}/queues/quota/{slug}").json()
+
+
+@pytest.fixture
+def team():
+    return builders.project(slug="team", parent=builders.project(slug="organisation"), quota={"gpus": 4, "cpus": 16})
+
+
+def test_without_a_quota_nothing_is_limited(staff):
+    builders.project(slug="free")
+    answer = quota(staff, "free")
+    assert answer["provider"] == "local"
+    assert set(answer["limits"].values()) == set(answer["available"].values()) == {None}
+
+
+def test_usage_is_what_open_placements_hold_below_too(staff, team):
+    study = builders.project(parent=team)
+    builders.running_job(project=study, gpu_indices=[0, 1], cpus=3, memory_mb=1536)
+    builders.running_job(project=team, cpus=1)
+    builders.job(project=study), builders.job(project=study, state="completed")
+    answer = quota(staff)
+    assert answer["usage"] == {"gpus": 2, "cpus": 4, "memory_gb": 1.5, "running_jobs": 2, "waiting_jobs": 1}
+    assert answer["available"] == {
+        "gpus": 2, "cpus": 12, "memory_gb": None, "running_jobs": None, "waiting_jobs": None,
+    }  # fmt: skip
+
+
+def test_what_is_left_also_minds_the_quotas_above(staff, team):
+    builders.running_job(project=builders.project(parent=team.parent), gpu_indices=[0])
+    staff.patch(f"{V1}/queues/quota/organisation", {"limits": {"gpus": 3}})
+    assert quota(staff)["available"]["gpus"] == 2
+
+
+def test_a_quota_that_is_not_enforced_holds_nothing_back(staff, team):
+    assert staff.patch(f"{V1}/queues/quota/team", {"enforced": False}).json()["enforced"] is False
+    assert quota(staff)["limits"]["gpus"] == 4
+    assert quota(staff)["available"]["gpus"] is None
+
+
+def test_limits_that_are_not_named_stay(staff, team):
+    answer = staff.patch(f"{V1}/queues/quota/team", {"limits": {"gpus": None, "memory_gb": 0.5}}).json()
+    assert answer["limits"] == {"gpus": None, "cpus": 16, "memory_gb": 0.5, "running_jobs": None, "waiting_jobs": None}
+
+
+def test_the_first_limit_of_a_project_makes_its_quota(staff):
+    builders.project(slug="free")
+    assert staff.patch(f"{V1}/queues/quota/free", {"limits": {"running_jobs": 0}}).json()["limits"]["running_jobs"] == 0
+
+
+def test_a_quota_is_granted_from_above(team):
+    body = {"limits": {"gpus": 100}}
+    above = client_of(builders.member(project=team.parent, role="admin"))
+    own = client_of(builders.member(project=team, role="admin"))
+    assert above.patch(f"{V1}/queues/quota/team", body).status_code == 200
+    assert own.patch(f"{V1}/queues/quota/team", body).status_code == 403
+    assert above.patch(f"{V1}/queues/quota/organisation", body).status_code == 403
+    assert client_of(builders.user()).patch(f"{V1}/queues/quota/team", body).status_code == 404
+
+
+def test_viewers_see_the_quota_outsiders_do_not(team):
+    assert quota(client_of(builders.member(project=team, role="viewer")))["project"] == "team"
+    outsider = client_of(builders.user())
+    for url in ("queues/quota/team", "projects/team/usage"):
+        assert outsider.get(f"{V1}/{url}").status_code == 404
+        assert client_of().get(f"{V1}/{url}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"limits": {"gpus": -1}}, "limits.gpus"),
+        ({"limits": {"gpus": "many"}}, "limits.gpus"),
+        ({"limits": {"memory_gb": -1}}, "limits.memory_gb"),
+        ({"limits": {"cpus": 10**12}}, "limits.cpus"),
+        ({"limits": {"gpu": 1}}, "limits.gpu"),
+        ({"limits": 5}, "limits"),
+        ({"enforced": "perhaps"}, "enforced"),
+        ({"gpus": 4}, "gpus"),
+    ],
+)
+def test_a_quota_that_cannot_be_is_refused_by_name(staff, team, body, field):
+    assert field in faults(staff.patch(f"{V1}/queues/quota/team", body))
+
+
+def test_sync_and_usage_answer_the_same_document(staff, team):
+    builders.running_job(project=team, gpu_indices=[0])
+    assert staff.post(f"{V1}/queues/quota/team/sync").json() == quota(staff)
+    assert staff.get(f"{V1}/projects/team/usage").json() == quota(staff)
+
+
+def test_more_projects_and_jobs_take_no_more_statements(staff, team, django_assert_num_queries):
+    def statements():
+        with django_assert_num_queries(4):  # the project, the tree, open placements, waiting jobs
+            quota(staff)
+
+    statements()
+    for _ in range(10):
+        builders.running_job(project=builders.project(parent=team))
+    statements()
