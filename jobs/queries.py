@@ -1,12 +1,13 @@
 """Questions about many jobs, each in a fixed number of statements."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 
-from jobs.models import Job
+from jobs.models import Cycle, Job, Placement
 from quotas.access import project_roles
 from scheduling.errors import NotFoundError
 from scheduling.lifecycle import JobState
@@ -40,3 +41,27 @@ def positions_of(jobs: Iterable[Job]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(POSITIONS, [waiting])
         return dict(cursor.fetchall())
+
+
+def line_length() -> int:
+    return Cycle.objects.values_list("line__len", flat=True).first() or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What open placements hold of one node."""
+
+    jobs: int = 0
+    cpus: int = 0
+    memory_mb: int = 0
+    gpus: int = 0
+
+
+NOTHING_HELD = Held()
+
+
+def held_by_node() -> dict[int, Held]:
+    """By node id; a node on which nothing is placed is not in it."""
+    rows = Placement.objects.filter(closed_at__isnull=True).order_by().values_list("node_id")
+    sums = rows.annotate(Count("pk"), Sum("cpus"), Sum("memory_mb"), Sum("gpu_indices__len"))
+    return {node_id: Held(*map(int, amounts)) for node_id, *amounts in sums}

@@ -1,0 +1,87 @@
+"""The scheduler: its last cycle, and the wish for another one; the dashboard."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jobs import overview, publishing
+from jobs.models import Cycle
+from jobs.permissions import StaffWrites, caller
+from workers.queries import liveness_counts, nodes_now
+
+
+class Counts(serializers.DictField):
+    child = serializers.IntegerField()
+
+
+class CycleOut(serializers.ModelSerializer[Cycle]):
+    class Meta:
+        model = Cycle
+        fields = ("started_at", "duration_ms", "count", "placed", "waiting")
+
+
+class SchedulerInfo(serializers.Serializer[Any]):
+    policy = serializers.CharField()
+    cycle = CycleOut(help_text="The last one.")
+    jobs = Counts(help_text="Of all projects, by state.")
+    nodes = Counts(help_text="By liveness.")
+
+
+class Requested(serializers.Serializer[Any]):
+    requested = serializers.BooleanField()
+
+
+class QueueLoad(serializers.Serializer[Any]):
+    queue = serializers.CharField()
+    jobs = Counts(help_text="By state.")
+
+
+class Capacity(serializers.Serializer[Any]):
+    total = serializers.FloatField()
+    used = serializers.FloatField()
+
+
+class Fleet(serializers.Serializer[Any]):
+    nodes = Counts(help_text="By liveness.")
+    gpus = Capacity()
+    cpus = Capacity()
+    memory_gb = Capacity()
+
+
+class Dashboard(serializers.Serializer[Any]):
+    jobs = Counts(help_text="Of your projects, by state.")
+    queues = QueueLoad(many=True)
+    waiting_for = Counts(help_text="Waiting jobs by the codes of their reasons.")
+    fleet = Fleet(help_text="Machines that are alive.")
+
+
+class InfoView(APIView):
+    @extend_schema(operation_id="scheduler_info", responses=SchedulerInfo)
+    def get(self, request: Request) -> Response:
+        """What the last scheduling cycle saw and did."""
+        cycle = CycleOut(Cycle.objects.defer("line").get()).data
+        jobs, nodes = overview.job_counts(), liveness_counts(nodes_now())
+        return Response({"policy": settings.SCHEDULING_POLICY, "cycle": cycle, "jobs": jobs, "nodes": nodes})
+
+
+class TriggerView(APIView):
+    permission_classes = (IsAuthenticated, StaffWrites)
+
+    @extend_schema(operation_id="scheduler_trigger", request=None, responses={202: Requested})
+    def post(self, request: Request) -> Response:
+        """Ask for a scheduling cycle now, by staff."""
+        publishing.request_cycle()
+        return Response({"requested": True}, status=202)
+
+
+class DashboardView(APIView):
+    @extend_schema(operation_id="dashboard", responses=Dashboard)
+    def get(self, request: Request) -> Response:
+        """Your jobs by state and queue, what they wait for, and how full the machines are."""
+        return Response(overview.dashboard(caller(request)))

@@ -1,0 +1,78 @@
+"""/queues: everybody looks, staff change."""
+
+import pytest
+
+from jobs.models import Queue
+from tests import builders
+from tests.rest import V1, client_of, faults, rows
+
+pytestmark = pytest.mark.django_db
+URL = f"{V1}/queues"
+
+
+@pytest.fixture
+def staff():
+    return client_of(builders.user(staff=True))
+
+
+def test_the_list_says_how_many_wait_and_run():
+    builders.job(), builders.job(), builders.running_job(), builders.job(state="completed")
+    found = {row["name"]: row for row in rows(client_of(builders.user()).get(URL))}
+    assert set(found) == {"batch", "default", "live"}
+    assert (found["default"]["waiting"], found["default"]["running"], found["default"]["rank"]) == (2, 1, 50)
+
+
+def test_staff_make_a_queue(staff):
+    response = staff.post(URL, {"name": "night", "rank": 5, "policy": "fifo", "max_running": 4})
+    assert response.status_code == 201
+    assert response.json()["state"] == "open"
+    assert Queue.objects.get(name="night").max_running == 4
+
+
+def test_staff_change_a_queue(staff):
+    answer = staff.patch(f"{URL}/batch", {"state": "paused", "max_running": None, "policy": ""}).json()
+    assert (answer["state"], answer["max_running"], answer["rank"]) == ("paused", None, 10)
+
+
+def test_others_may_look_but_not_touch():
+    client = client_of(builders.user())
+    assert client.get(f"{URL}/live").json()["rank"] == 100
+    assert client.post(URL, {"name": "mine"}).status_code == 403
+    assert client.patch(f"{URL}/live", {"rank": 1}).status_code == 403
+    assert client_of().get(URL).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "name"),
+        ({"name": "UPPER"}, "name"),
+        ({"name": "a\0"}, "name"),
+        ({"name": "live"}, "name"),
+        ({"name": "x", "policy": "best"}, "policy"),
+        ({"name": "x", "state": "closed"}, "state"),
+        ({"name": "x", "rank": 10**12}, "rank"),
+        ({"name": "x", "max_running": -1}, "max_running"),
+        ({"name": "x", "colour": "red"}, "colour"),
+    ],
+)
+def test_a_queue_that_cannot_be_is_refused_by_name(staff, body, field):
+    assert field in faults(staff.post(URL, body))
+
+
+def test_a_queue_keeps_its_name(staff):
+    assert "name" in faults(staff.patch(f"{URL}/live", {"name": "dead"}))
+
+
+def test_no_such_queue(staff):
+    assert staff.get(f"{URL}/nowhere").status_code == 404
+    assert staff.patch(f"{URL}/nowhere", {"rank": 1}).status_code == 404
+
+
+def test_more_queues_take_no_more_statements(staff, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        rows(staff.get(URL))
+    for _ in range(20):
+        builders.job(queue=builders.queue())
+    with django_assert_num_queries(1):
+        assert len(rows(staff.get(URL))) == 23

@@ -1,0 +1,99 @@
+"""/nodes: what the machines have, what is free, and taking them out of service."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests import builders
+from tests.rest import V1, client_of, faults, rows
+
+pytestmark = pytest.mark.django_db
+URL = f"{V1}/nodes"
+
+
+@pytest.fixture
+def staff():
+    return client_of(builders.user(staff=True))
+
+
+def test_what_is_free_is_what_no_open_placement_holds():
+    node = builders.node(name="n1", cpus=8, memory_mb=4096, gpus=4)
+    builders.running_job(node=node, gpu_indices=[0, 3], cpus=3, memory_mb=1024)
+    builders.placement(node=node, cpus=5, state="closed")
+    [row] = rows(client_of(builders.user()).get(URL))
+    assert row["free"] == {"gpus": 2, "cpus": 5, "memory_gb": 3}
+    assert (row["running"], row["memory_gb"], len(row["gpus"])) == (1, 4, 4)
+
+
+def test_a_node_that_shrank_below_what_it_holds_has_nothing_free():
+    builders.running_job(node=builders.node(name="n1", cpus=1), cpus=4)
+    assert rows(client_of(builders.user()).get(URL))[0]["free"]["cpus"] == 0
+
+
+def test_liveness_has_three_values(staff):
+    builders.node(name="alive")
+    builders.node(name="dead", heartbeat=timezone.now() - timedelta(minutes=5))
+    builders.node(name="new", silent=True)
+    assert {row["name"]: row["liveness"] for row in rows(staff.get(URL))} == {
+        "alive": "alive", "dead": "dead", "new": "unknown",
+    }  # fmt: skip
+
+
+def test_draining_and_undraining(staff):
+    builders.node(name="n1")
+    drained = staff.post(f"{URL}/n1/drain", {"reason": "new cooling"}).json()
+    assert (drained["state"], drained["cordoned"], drained["drain_reason"]) == ("draining", True, "new cooling")
+    back = staff.post(f"{URL}/n1/undrain").json()
+    assert (back["state"], back["cordoned"], back["drain_reason"]) == ("up", False, "")
+
+
+def test_a_drain_needs_no_reason(staff):
+    builders.node(name="n1")
+    assert staff.post(f"{URL}/n1/drain").status_code == 200
+
+
+def test_staff_label_a_node(staff):
+    builders.node(name="n1", labels={"zone": "a"})
+    assert staff.patch(f"{URL}/n1", {"labels": {"rack": "7"}}).json()["labels"] == {"rack": "7"}
+
+
+def test_others_may_look_but_not_touch():
+    builders.node(name="n1")
+    client = client_of(builders.user())
+    assert client.get(f"{URL}/n1").json()["name"] == "n1"
+    answers = [client.patch(f"{URL}/n1", {}), client.post(f"{URL}/n1/drain"), client.post(f"{URL}/n1/undrain")]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert client_of().get(URL).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("patch", "n1", {"labels": {"a": 1}}, "labels.a"),
+        ("patch", "n1", {"cpus": 99}, "cpus"),
+        ("post", "n1/drain", {"reason": "x" * 201}, "reason"),
+        ("post", "n1/drain", {"why": "x"}, "why"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(staff, method, path, body, field):
+    builders.node(name="n1")
+    assert field in faults(getattr(staff, method)(f"{URL}/{path}", body))
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", ""), ("patch", ""), ("post", "/drain"), ("post", "/undrain")])
+def test_no_such_node(staff, method, path):
+    assert getattr(staff, method)(f"{URL}/nowhere{path}").status_code == 404
+
+
+def test_more_nodes_take_no_more_statements(staff, django_assert_num_queries):
+    def add(count):
+        for _ in range(count):
+            builders.running_job(node=builders.node(gpus=1), gpu_indices=[0])
+
+    add(5)
+    with django_assert_num_queries(2):
+        assert len(rows(staff.get(URL))) == 5
+    add(20)
+    with django_assert_num_queries(2):
+        assert len(rows(staff.get(URL))) == 25
