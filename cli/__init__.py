@@ -1,1 +1,0 @@
-"""The command line `trainyard`: it speaks HTTP to the server and knows nothing else of it."""

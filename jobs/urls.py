@@ -1,8 +1,8 @@
-"""The addresses under /api/v1/ that have to do with jobs."""
+"""The addresses under /api/v1/ that have to do with jobs, or with what jobs hold."""
 
 from django.urls import path
 
-from jobs.views import jobs
+from jobs.views import accounts, history, jobs, logs, nodes, queues, scheduler
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -10,4 +10,20 @@ urlpatterns = [
     path("jobs/<int:job_id>", jobs.JobView.as_view()),
     path("jobs/<int:job_id>/cancel", jobs.CancelView.as_view()),
     path("jobs/<int:job_id>/requeue", jobs.RequeueView.as_view()),
+    path("jobs/<int:job_id>/logs", logs.LogsView.as_view()),
+    path("jobs/<int:job_id>/events", history.EventsView.as_view()),
+    path("jobs/<int:job_id>/attempts", history.AttemptsView.as_view()),
+    path("jobs/<int:job_id>/explain", history.ExplainView.as_view()),
+    path("jobs/scheduler/info", scheduler.InfoView.as_view()),
+    path("jobs/scheduler/trigger", scheduler.TriggerView.as_view()),
+    path("queues", queues.QueuesView.as_view()),
+    path("queues/<slug:name>", queues.QueueView.as_view()),
+    path("queues/quota/<slug:slug>", accounts.QuotaView.as_view()),
+    path("queues/quota/<slug:slug>/sync", accounts.QuotaSyncView.as_view()),
+    path("projects/<slug:slug>/usage", accounts.UsageView.as_view()),
+    path("nodes", nodes.NodesView.as_view()),
+    path("nodes/<slug:name>", nodes.NodeView.as_view()),
+    path("nodes/<slug:name>/drain", nodes.DrainView.as_view()),
+    path("nodes/<slug:name>/undrain", nodes.UndrainView.as_view()),
+    path("dashboard", scheduler.DashboardView.as_view()),
 ]

@@ -83,9 +83,9 @@ def database() -> str:
 
 def broker() -> str:
     limits = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
-    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **limits, "max_retries": 0}
-    with current_app.connection_for_write(transport_options=options, connect_timeout=BROKER_SECONDS) as link:
-        link.connect()
+    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **limits}
+    with current_app.connection_for_write(settings.BROKER_URL, transport_options=options) as link:
+        link.transport.establish_connection()  # once: `connect` would try again after a pause
     return ""
 
 

@@ -148,6 +148,8 @@ REST_FRAMEWORK = {
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Each log that somebody follows keeps a thread of a web process: at most so many in each of them.
+LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 6, at_least=1)
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
     "TOKEN_TTL": timedelta(days=env.number("TRAINYARD_TOKEN_DAYS", 90)),
@@ -160,6 +162,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "scheduling.lifecycle.JobState",
+        "PlacementState": "scheduling.lifecycle.PlacementState",
+        "EndReason": "scheduling.lifecycle.EndReason",
+        "QueueState": "jobs.models.Queue.State",
+        "NodeState": "workers.models.Node.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "scheduler_site.openapi.add_problems",
@@ -204,7 +213,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SYNC_EVERY = 1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
+CELERY_BEAT_SYNC_EVERY = (
+    1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
+)
 CELERY_BEAT_SCHEDULE = {
     "scheduling cycle": {
         "task": "trainyard.run_cycle",

@@ -106,7 +106,7 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that a plan depends on, beside the clock: with each queue and project that a job names, ancestors too."""
+    """Everything that a plan depends on, beside the clock. Every project that a job names, and its ancestors, is here."""
 
     waiting: tuple[WaitingJob, ...] = ()
     running: tuple[RunningJob, ...] = ()

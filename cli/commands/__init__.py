@@ -1,1 +1,0 @@
-"""The commands, loaded one at a time by `cli.main`."""
