@@ -141,7 +141,7 @@ class Job(models.Model):
             models.Index(
                 fields=["queue", "-priority", "id"], name="job_waiting_line", condition=Q(state=JobState.PENDING)
             ),
-            models.Index(fields=["state"], name="job_active", condition=Q(state__in=list(ACTIVE_STATES))),
+            models.Index(fields=["state"], name="job_active", condition=Q(state__in=sorted(ACTIVE_STATES))),
             models.Index(fields=["project", "state", "-id"], name="job_by_project"),
             models.Index(fields=["-created_at"], name="job_newest"),
         ]

@@ -3,4 +3,5 @@
 set -eu
 FLOWER_BASIC_AUTH="$(cat "${FLOWER_BASIC_AUTH_FILE:-/run/secrets/flower_basic_auth}")"
 export FLOWER_BASIC_AUTH
-exec celery -A scheduler_site flower --address=0.0.0.0 --port=5555 "$@"
+# Read-only: jobs are cancelled through the site, which knows their state; a task revoked here would come back.
+exec celery -A scheduler_site flower --address=0.0.0.0 --port=5555 --read-only "$@"

@@ -467,9 +467,9 @@ class Migration(migrations.Migration):
                         "state__in",
                         [
                             scheduling.lifecycle.JobState["ASSIGNED"],
-                            scheduling.lifecycle.JobState["RUNNING"],
-                            scheduling.lifecycle.JobState["QUEUED"],
                             scheduling.lifecycle.JobState["PENDING"],
+                            scheduling.lifecycle.JobState["QUEUED"],
+                            scheduling.lifecycle.JobState["RUNNING"],
                         ],
                     )
                 ),

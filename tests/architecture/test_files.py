@@ -1,8 +1,6 @@
 """The house rules that no linter holds: names that say something, files and functions that fit into a head."""
 
 import ast
-import re
-from collections import Counter
 
 from tests.architecture import source
 
@@ -47,18 +45,3 @@ def test_nothing_of_ours_is_imported_inside_a_function():
         if module.split(".")[0] in {"", *source.packages()}
     ]
     assert hidden == []
-
-
-def migrations():
-    return [path for package in source.packages() for path in (source.ROOT / package).rglob("migrations/[0-9]*.py")]
-
-
-def test_every_migration_says_in_its_name_what_it_does():
-    assert migrations()
-    unnamed = [source.name(path) for path in migrations() if re.search(r"_auto_|_and_more", path.stem)]
-    assert unnamed == []
-
-
-def test_every_migration_of_an_app_has_its_own_number():
-    numbers = Counter((path.parent, path.stem[:4]) for path in migrations())
-    assert {f"{source.name(folder)}/{number}": n for (folder, number), n in numbers.items() if n > 1} == {}

