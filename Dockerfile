@@ -28,7 +28,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     DJANGO_SETTINGS_MODULE=scheduler_site.settings \
     TRAINYARD_HOME=/var/lib/trainyard
 # The user below must be able to read everything, and cannot write here: so the bytecode is made now.
-RUN chmod -R a+rX /app && python -m compileall -q /app /opt/venv/lib
+RUN chmod -R a+rX /app && python -m compileall -q /app
 
 USER trainyard
 EXPOSE 8000

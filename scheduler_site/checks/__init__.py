@@ -10,6 +10,7 @@ from scheduler_site.checks import celery, servers, site
 
 ALWAYS = (
     site.check_secret_key,
+    site.check_role,
     site.check_debug,
     site.check_home,
     site.check_time_zone,
@@ -32,5 +33,6 @@ def register() -> None:
     for check in ALWAYS:
         checks.register(check, "trainyard")
     checks.register(site.check_secret_key_length, "trainyard", deploy=True)
+    checks.register(site.check_lease_margin, "trainyard", deploy=True)
     checks.register(servers.check_redis, "trainyard", deploy=True)
     checks.register(servers.check_database_answers, checks.Tags.database)

@@ -49,6 +49,7 @@ RULES = (
         False,
         "a short loss of the broker ends the training",
     ),
+    Rule(28, "CELERY_TASK_ALWAYS_EAGER", False, "jobs run inside whoever places them", default=False),
 )
 
 

@@ -17,6 +17,9 @@ PROVIDERS = ("local",)
 LATER_PROVIDERS = ("k8s", "slurm")
 SHORTEST_KEY = 32
 HEARTBEATS_PER_LEASE = 3
+ROLES = ("site", "node")
+# A shim whose lease ran out looks once a second and then gives its command 5 s (workers/process.py).
+SHIM_STOPS_SECONDS = 7
 
 
 def check_secret_key(**_: Any) -> Iterator[CheckMessage]:
@@ -36,6 +39,11 @@ def check_secret_key_length(**_: Any) -> Iterator[CheckMessage]:
             f"TRAINYARD_SECRET_KEY has {len(key)} characters: short enough to be guessed.",
             f"Use at least {SHORTEST_KEY} random characters.",
         )
+
+
+def check_role(**_: Any) -> Iterator[CheckMessage]:
+    if settings.TRAINYARD_ROLE not in ROLES:
+        yield error(17, f"TRAINYARD_ROLE {settings.TRAINYARD_ROLE!r} is unknown.", f"Use {' or '.join(ROLES)}.")
 
 
 def check_debug(**_: Any) -> Iterator[CheckMessage]:
@@ -93,4 +101,14 @@ def check_lease(**_: Any) -> Iterator[CheckMessage]:
             7,
             f"A lease lasts {lease:g} s with a heartbeat every {beat:g} s: one lost heartbeat or two end healthy jobs.",
             f"Set TRAINYARD_LEASE_SECONDS to at least {HEARTBEATS_PER_LEASE * beat:g}.",
+        )
+
+
+def check_lease_margin(**_: Any) -> Iterator[CheckMessage]:
+    margin = settings.LEASE_MARGIN_SECONDS
+    if margin < SHIM_STOPS_SECONDS:
+        yield error(
+            18,
+            f"A job starts elsewhere {margin:g} s after its lease: its old command may still be writing its last words.",
+            f"Set TRAINYARD_LEASE_MARGIN_SECONDS to at least {SHIM_STOPS_SECONDS}.",
         )

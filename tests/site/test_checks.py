@@ -10,6 +10,8 @@ from django.core import checks as django_checks
 from django.test import override_settings
 
 from scheduler_site.checks import celery, servers, site
+from workers.process import Command
+from workers.shim import supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD_KEY = "a-long-and-random-key-9f8e7d6c5b4a3f2e1d0c-0123456789abcdef"
@@ -71,6 +73,7 @@ def test_good_settings_pass():
             {"CELERY_BEAT_SCHEDULE": {name: beat_entry(name, options={}) for name in celery.PERIODIC_TASKS}},
         ),
         ("E012", {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}),
+        ("E017", {"TRAINYARD_ROLE": "nodes"}),
         ("E020", {"CELERY_TASK_ACKS_LATE": True}),
         ("E021", {"CELERY_WORKER_DISABLE_PREFETCH": False}),
         ("E022", {"CELERY_WORKER_PREFETCH_MULTIPLIER": 4}),
@@ -78,6 +81,7 @@ def test_good_settings_pass():
         ("E024", {"CELERY_TASK_REJECT_ON_WORKER_LOST": True}),
         ("E025", {"CELERY_BROKER_CONNECTION_MAX_RETRIES": 100}),
         ("E026", {"CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS": True}),
+        ("E028", {"CELERY_TASK_ALWAYS_EAGER": True}),
         ("E030", options(priority_steps=[0, 3, 6, 9])),
         ("E031", options(queue_order_strategy="round_robin")),
         ("E032", options(socket_timeout=None)),
@@ -159,6 +163,11 @@ def test_deployment_refuses_a_short_key(settings):
     assert "trainyard.E002" in found(deploy=True)
 
 
+def test_deployment_refuses_a_margin_in_which_a_shim_cannot_stop_its_command(settings):
+    settings.LEASE_MARGIN_SECONDS = 6
+    assert found(deploy=True) == ["trainyard.E018"]
+
+
 def test_deployment_asks_the_broker_and_a_good_one_passes():
     assert found(deploy=True) == []
 
@@ -187,6 +196,11 @@ def test_deployment_names_a_broker_that_does_not_answer(settings):
 )
 def test_redis_is_judged_by_what_it_says_of_itself(facts, expected):
     assert ids(servers.judge_redis(FACTS | facts)) == expected
+
+
+def test_the_margin_covers_what_a_shim_needs():
+    grace = Command(argv=("true",), cwd="/", env={}, log_limit_bytes=1, grace_seconds=1).lease_grace_seconds
+    assert grace + supervisor.LEASE_CHECK_SECONDS < site.SHIM_STOPS_SECONDS
 
 
 @pytest.mark.django_db
