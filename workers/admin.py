@@ -70,7 +70,7 @@ class NodeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
     def last_seen(self, node: Any) -> str:
         if node.last_heartbeat_at is None:
             return "never"
-        return f"{max(0, (node.now - node.last_heartbeat_at).total_seconds()):.0f} s ago"
+        return f"{max(0, (node.now - node.last_heartbeat_at).total_seconds()):,.0f} s ago"
 
     @admin.display(description="GPUs")
     def gpu_count(self, node: Node) -> int:

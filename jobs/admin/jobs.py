@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
@@ -15,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from jobs import control
 from jobs.admin import cells, job_actions, job_deletion, job_page
 from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilter
+from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
 from jobs.models import Job
 from scheduling.errors import TrainyardError
@@ -34,25 +33,11 @@ FACTS = WHAT_IT_RUNS + HISTORY
 WISHES = {"cancel": "being cancelled", "requeue": "being requeued"}
 
 
-class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["labels"].widget.attrs["rows"] = 2
-        if "queue" in self.fields:
-            self.fields["queue"].widget = self.fields["queue"].widget.widget  # without its links to add and delete
-
-    def clean_labels(self) -> dict[str, Any]:
-        labels = self.cleaned_data["labels"]
-        if not isinstance(labels, dict):
-            raise ValidationError('Write the labels as an object, say {"team": "vision"}.')
-        return labels
-
-
 @admin.register(Job)
 class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     list_display = [
-        "number", "title", "state_badge", "priority_cell", "owned_by", "queue", "hardware_cell", "node",
-        "wait", "run", "standing",
+        "number", "title", "state_badge", "standing", "priority_cell", "owned_by", "queue", "hardware_cell",
+        "node", "wait", "run",
     ]  # fmt: skip
     list_display_links = ["number", "title"]
     list_select_related = ["project", "queue", "node", "owner"]
@@ -93,7 +78,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     @admin.display(description="state", ordering="state")
     def state_badge(self, job: Job) -> SafeString:
         badge = cells.badge(job.state, job.message or job.end_reason)
-        return format_html("{} <small>{}</small>", badge, WISHES[job.desired]) if job.desired in WISHES else badge
+        return format_html("{}<br><small>{}</small>", badge, WISHES[job.desired]) if job.desired in WISHES else badge
 
     @admin.display(description="priority", ordering="priority")
     def priority_cell(self, job: Job) -> SafeString:

@@ -15,6 +15,8 @@ from quotas.admin import ProjectAdmin as PlainProjectAdmin
 from quotas.models import Project, Quota
 
 ALL_ON_ONE_PAGE = 1000
+DEEPEST_INDENT = 6
+UNITS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "memory"}
 
 
 class UsageInline(QuotaInline):
@@ -44,7 +46,7 @@ class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
 
     @admin.display(description="project", ordering="slug")
     def indented(self, project: Any) -> SafeString:
-        return format_html('<span class="ty-depth-{}">{}</span>', min(project.depth, 6), project.slug)
+        return format_html('<span class="ty-depth-{}">{}</span>', min(project.depth, DEEPEST_INDENT), project.slug)
 
     @admin.display(description="GPUs held")
     def gpus(self, project: Any) -> SafeString | str:
@@ -65,18 +67,20 @@ class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
 
 def limited(project: Any, name: str) -> SafeString | str:
     """What the project holds, as a bar where it has a limit."""
-    held = project.usage[name]
-    limit = getattr(getattr(project, "quota", None), name, None)
-    return str(held) if limit is None else cells.bar(held, limit, f"{held} of {limit}")
+    return held(name, project.usage[name], getattr(getattr(project, "quota", None), name, None))
 
 
 def usage_bars(quota: Quota, usage: dict[str, int]) -> SafeString:
-    bars = [(name.replace("_", " "), limit_bar(usage[name], getattr(quota, name))) for name in Quota.LIMITS]
-    return format_html("<dl class='ty-facts'>{}</dl>", format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", bars))
+    facts = (
+        (UNITS.get(name, name.replace("_", " ")), held(name, usage[name], getattr(quota, name)))
+        for name in Quota.LIMITS
+    )
+    return format_html('<dl class="ty-facts">{}</dl>', format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", facts))
 
 
-def limit_bar(held: int, limit: int | None) -> SafeString | str:
-    return f"{held}, no limit" if limit is None else cells.bar(held, limit, f"{held} of {limit}")
+def held(name: str, amount: int, limit: int | None) -> SafeString | str:
+    figure = cells.gigabytes if name == "memory_mb" else str
+    return figure(amount) if limit is None else cells.bar(amount, limit, f"{figure(amount)} of {figure(limit)}")
 
 
 admin.site.unregister(Project)

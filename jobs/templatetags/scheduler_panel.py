@@ -1,13 +1,12 @@
 """The panel on the admin's first page: is the planner alive, how long is the line, how full is the fleet."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.db.models import Count
 from django.db.models.functions import Now
-from django.utils.timesince import timesince
 
 from jobs.models import Cycle, Job
 from scheduling.lifecycle import ACTIVE_STATES, JobState
@@ -15,8 +14,6 @@ from workers.models import Node
 
 register = template.Library()
 LATE_AFTER_CYCLES = 3
-MANY_SECONDS = 100
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @register.inclusion_tag("jobs/admin/scheduler_panel.html")
@@ -26,18 +23,12 @@ def scheduler_panel() -> dict[str, Any]:
     age = cycle.now - cycle.started_at if cycle and cycle.started_at else None
     return {
         "cycle": cycle,
-        "age": "never" if age is None else f"{ago(age)} ago",
+        "age": "never" if age is None else f"{max(0.0, age.total_seconds()):,.0f} s ago",
         "late": is_late(age),
         "period": f"{settings.CYCLE_SECONDS:g}",
         "states": unfinished(),
         "nodes": nodes(),
     }
-
-
-def ago(age: timedelta) -> str:
-    """Seconds as long as they tell something, then Django's words."""
-    seconds = max(0.0, age.total_seconds())
-    return f"{seconds:.0f} s" if seconds < MANY_SECONDS else timesince(EPOCH, EPOCH + age)
 
 
 def is_late(age: timedelta | None) -> bool:
