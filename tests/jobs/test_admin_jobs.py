@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Job
-from tests import builders
+from tests import admin_pages, builders
 
 pytestmark = pytest.mark.django_db
 JOBS = "/admin/jobs/job/"
@@ -16,24 +15,11 @@ JOBS = "/admin/jobs/job/"
 
 @pytest.fixture
 def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("operator"))
-    return client
-
-
-def viewer(*codenames: str) -> Client:
-    """Staff who may do what is named, and no more."""
-    user = builders.user(staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
+    return admin_pages.operator()
 
 
 def page(client: Client, **query) -> str:
-    response = client.get(JOBS, query)
-    assert response.status_code == 200, response.headers
-    return response.content.decode()
+    return admin_pages.page(client, JOBS, **query)
 
 
 def listed(client: Client, **query) -> set[str]:
@@ -131,12 +117,12 @@ def test_nobody_adds_a_job_here_and_the_list_says_where(operator):
 
 def test_who_may_only_look_is_offered_no_action():
     builders.job()
-    html = page(viewer("view_job"))
+    html = page(admin_pages.staff("view_job"))
     assert 'name="action"' not in html
 
 
 def test_who_may_not_look_is_refused():
-    assert viewer().get(JOBS).status_code == 403
+    assert admin_pages.staff().get(JOBS).status_code == 403
 
 
 def test_any_column_sorts_the_list(operator):

@@ -1,0 +1,72 @@
+"""No list of the admin asks the database more often when it shows more rows."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Job
+from tests import builders
+from tests.admin_pages import operator, queries
+
+pytestmark = pytest.mark.django_db
+LISTS = (
+    "/admin/jobs/job/", "/admin/jobs/queue/", "/admin/jobs/attempt/", "/admin/jobs/placement/",
+    "/admin/jobs/jobevent/", "/admin/workers/node/", "/admin/quotas/project/", "/admin/",
+)  # fmt: skip
+
+
+def grow(rows: int) -> None:
+    """So many more jobs that wait, run and are over, each with its own project, owner, queue, node and history."""
+    for _ in range(rows):
+        user = builders.user()
+        project = builders.project(members=[user], quota={"gpus": 4}, parent=builders.project())
+        owned: dict[str, Any] = {"project": project, "owner": user, "queue": builders.queue(max_running=3)}
+        builders.job(reasons=[{"sentence": "Full."}], **owned)
+        builders.running_job(gpu_indices=[0, 1], progress=0.5, **owned)
+        over = builders.job(state="failed", node=builders.node(), **owned)
+        ended = builders.attempt(job=over, ended_at=timezone.now(), end_reason="exit_code")
+        builders.placement(attempt=ended, gpu_indices=[0], state="closed")
+        builders.event(job=over, to_state="failed")
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows():
+    client = operator()
+    grow(5)
+    few = {address: queries(client, address) for address in LISTS}
+    grow(20)
+    assert {address: queries(client, address) for address in LISTS} == few
+
+
+def test_a_node_page_takes_the_same_queries_whatever_runs_there():
+    client = operator()
+    quiet, busy = builders.node(gpus=1), builders.node(gpus=20, cpus=64)
+    builders.running_job(node=quiet, gpu_indices=[0])
+    for index in range(20):
+        builders.running_job(node=busy, gpu_indices=[index])
+    assert queries(client, f"/admin/workers/node/{quiet.pk}/change/") == queries(
+        client, f"/admin/workers/node/{busy.pk}/change/"
+    )
+
+
+def test_the_history_is_only_read():
+    client = operator()
+    job = builders.running_job()
+    attempt = job.attempts.get()
+    rows = {"attempt": attempt, "placement": attempt.placements.get(), "jobevent": builders.event(job=job)}
+    for name, row in rows.items():
+        address = f"/admin/jobs/{name}/"
+        assert client.get(f"{address}{row.pk}/change/").status_code == 200
+        refused = [client.post(f"{address}{row.pk}/{verb}/").status_code for verb in ("change", "delete")]
+        assert [client.get(f"{address}add/").status_code, *refused] == [403, 403, 403]
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["attempt", "placement", "jobevent"])
+def test_the_history_of_a_job_is_found_by_its_number(name):
+    client = operator()
+    wanted, other = builders.running_job(), builders.running_job()
+    for job in (wanted, other):
+        builders.event(job=job)
+    found = client.get(f"/admin/jobs/{name}/", {"q": wanted.pk}).context["cl"].result_list
+    assert {getattr(row, "job_id", None) or row.attempt.job_id for row in found} == {wanted.pk}

@@ -1,0 +1,67 @@
+"""Projects in the admin: the tree, what each holds of its quota, members."""
+
+import pytest
+from django.test import Client
+
+from quotas.models import Membership, Project, Quota
+from tests import builders
+from tests.admin_pages import operator, page
+
+pytestmark = pytest.mark.django_db
+PROJECTS = "/admin/quotas/project/"
+
+
+@pytest.fixture
+def client() -> Client:
+    return operator()
+
+
+def test_projects_are_listed_as_a_tree_with_what_each_holds(client):
+    top = builders.project(slug="zoo", quota={"gpus": 8, "running_jobs": 1})
+    builders.project(slug="ant", parent=builders.project(slug="bee", parent=top), quota={"gpus": 2})
+    builders.project(slug="alone")
+    builders.running_job(project=Project.objects.get(slug="ant"), gpu_indices=[0, 1, 2])
+    builders.job(project=top)
+    rows = client.get(PROJECTS).context["cl"].result_list
+    assert [(row.slug, row.depth) for row in rows] == [("alone", 0), ("zoo", 0), ("bee", 1), ("ant", 2)]
+    held = {row.slug: (row.usage["gpus"], row.usage["running_jobs"], row.usage["waiting_jobs"]) for row in rows}
+    assert held == {"alone": (0, 0, 0), "zoo": (3, 1, 1), "bee": (3, 1, 0), "ant": (3, 1, 0)}
+    assert "3 of 8 <progress" in page(client, PROJECTS)
+
+
+def test_a_column_sorts_projects_instead_of_the_tree(client):
+    builders.project(slug="a-child", parent=builders.project(slug="b-parent"))
+    shown = [row.slug for row in client.get(PROJECTS, {"o": "1"}).context["cl"].result_list]
+    assert shown == ["a-child", "b-parent"]
+
+
+def test_a_circle_of_projects_does_not_hang_the_list(client):
+    one, two = builders.project(), builders.project()
+    Project.objects.filter(pk=one.pk).update(parent=two)
+    Project.objects.filter(pk=two.pk).update(parent=one)
+    assert page(client, PROJECTS)
+
+
+def test_a_project_is_made_with_its_quota_and_its_members(client):
+    ana = builders.user(username="ana")
+    form = {
+        "slug": "vision", "name": "Vision", "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 0, "quota-0-gpus": 4,
+        "quota-0-enforced": "on", "memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 0,
+        "memberships-0-user": ana.pk, "memberships-0-role": "admin",
+    }  # fmt: skip
+    client.post(f"{PROJECTS}add/", form)
+    assert (Quota.objects.get().gpus, Membership.objects.get().role) == (4, "admin")
+    assert "0 of 4 <progress" in page(client, f"{PROJECTS}{Project.objects.get().pk}/change/")
+
+
+def test_a_bad_slug_is_named(client):
+    form = {"slug": "No Spaces", "quota-TOTAL_FORMS": 0, "quota-INITIAL_FORMS": 0}
+    answer = client.post(f"{PROJECTS}add/", form | {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0})
+    assert "slug" in answer.context["adminform"].form.errors
+
+
+def test_a_project_with_jobs_or_children_is_not_deleted(client):
+    used, parent = builders.job().project, builders.project()
+    builders.project(parent=parent)
+    for project in (used, parent):
+        assert client.post(f"{PROJECTS}{project.pk}/delete/", {"post": "yes"}).status_code == 403
