@@ -5,22 +5,18 @@ import json
 import math
 import os
 import select
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from workers import process_tree
-from workers.shim.processes import start_ticks
+from workers.shim.processes import send
+from workers.shim_server import ShimServer
 
-SHIM = Path(__file__).parent / "shim" / "main.py"
-KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")  # the agent's secrets are no business of the shim
 POLL_SECONDS = 0.2  # only where the kernel cannot tell when a process ends
 
 
@@ -52,45 +48,36 @@ class Outcome:
         return cls(**{name: status[name] for name in ("reason", "exit_code", "message", "started_at", "ended_at")})
 
 
+server = ShimServer()
+
+
 def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     """Starts the command under a shim of its own; it runs until `lease_deadline` on the monotonic clock unless renewed."""
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for leftover in ("status.json", "stop"):
+    for leftover in ("status.json", "status.next", "stop"):
         (folder / leftover).unlink(missing_ok=True)
     env = {**command.env, process_tree.MARKER: str(folder)}
     replace_file(folder / "spec.json", json.dumps({**asdict(command), "env": env}))
     write_lease(folder, lease_deadline)
-    with (folder / "shim.err").open("wb") as errors, term_blocked():
-        popen = subprocess.Popen(
-            [interpreter(), "-I", "-S", "-X", "utf8", str(SHIM), str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            cwd="/",
-            env={name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ},
-            start_new_session=True,
-        )
-    return Shim(folder, popen.pid, popen=popen)
+    pid, start = server.start_shim(folder)
+    return Shim(folder, pid, start)
 
 
 def adopt(folder: Path) -> "Shim | None":
     """The shim that an earlier agent started in this folder, running or ended; None if none ever came to work here."""
     folder = folder.absolute()
     status = read_status(folder)
-    return None if status is None else Shim(folder, status["shim_pid"], start=status["shim_start"])
+    return None if status is None else Shim(folder, status["shim_pid"], status["shim_start"])
 
 
 class Shim:
     """One command under its shim. Every method is safe to call from any thread, and after the end."""
 
-    def __init__(
-        self, folder: Path, pid: int, *, popen: subprocess.Popen[bytes] | None = None, start: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path, pid: int, start: int) -> None:
         self.folder = folder
         self.pid = pid
-        self._popen = popen
-        self._start = start if start is not None else start_ticks(pid)
+        self._start = start
         self._outcome: Outcome | None = None
         self._ending = threading.Lock()
 
@@ -136,21 +123,14 @@ class Shim:
         write_lease(self.folder, lease_deadline)
 
     def _alive(self) -> bool:
-        if self._popen is not None:
-            return self._popen.poll() is None
         return process_tree.is_running(self.pid, self._start)
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self._popen is not None:
-                self._popen.send_signal(number)
-            elif self._alive():
-                os.kill(self.pid, number)
+        if self._alive():
+            send(self.pid, number)
 
     def _wait_process(self, timeout: float | None) -> bool:
         """Whether the shim has ended within the timeout; the kernel wakes us."""
-        if self._popen is not None and timeout is None:
-            self._popen.wait()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while self._alive():
             left = deadline - time.monotonic()
@@ -223,17 +203,3 @@ def replace_file(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)
-
-
-@contextlib.contextmanager
-def term_blocked() -> Iterator[None]:
-    """A process started inside keeps a SIGTERM until it unblocks it, so that a stop is not lost while Python starts."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def interpreter() -> str:
-    return sys.executable or shutil.which("python3") or "python3"

@@ -1,5 +1,6 @@
 """The running command: its main process, its output, and everything that it started."""
 
+import _ctypes
 import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 import time
@@ -15,14 +16,9 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 def adopt_orphans() -> None:
     """From now on a process whose parent ended becomes a child of the shim, not of init: none can escape."""
-    try:
-        import _ctypes  # noqa: PLC0415  an interpreter may lack it; the group and the descent then find nearly all
-
-        program = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # as dlopen(3): this process itself
-        prctl = _ctypes.dlsym(program, "prctl")
-        _ctypes.call_cdeclfunction(prctl, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-    except (ImportError, OSError):
-        return
+    program = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # as dlopen(3): this process itself
+    prctl = _ctypes.dlsym(program, "prctl")
+    _ctypes.call_cdeclfunction(prctl, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 class Command:

@@ -58,7 +58,8 @@ class Status:
 
     def reserve(self) -> int:
         """Room for the next status: a disk that the command has filled must not hide how it ended."""
-        fd = posix.open(self.next_path, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
+        # O_EXCL: a second shim in the same folder, if there ever was one, ends here.
+        fd = posix.open(self.next_path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
         try:
             posix.write(fd, b" " * STATUS_BYTES)
         except OSError:
