@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from scheduling.errors import FieldError
 from scheduling.placement.hardware import what_is_lacking
-from scheduling.reasons import Reason, ReasonCode, listed, quantity
-from scheduling.resources import ZERO, Amount, Request
+from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
+from scheduling.resources import ZERO, Amount, Request, total
 from scheduling.snapshot import Limits, NodeView, ProjectView, RunningJob, chain_of
 
 REST_FIELDS = {
@@ -26,7 +26,7 @@ class Usage:
     amount: Amount = ZERO
     running_jobs: int = 0
 
-    def with_job(self, amount: Amount) -> "Usage":
+    def plus_job(self, amount: Amount) -> "Usage":
         return Usage(self.amount + amount, self.running_jobs + 1)
 
 
@@ -35,11 +35,15 @@ NOTHING_USED = Usage()
 
 def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
     """What each project holds, its descendants included. A project that holds nothing is not in it."""
-    usage: dict[str, Usage] = {}
+    jobs: dict[str, list[RunningJob]] = {}
     for job in running:
-        held = sum((share.amount for share in job.shares), ZERO)
-        for project in chain_of(job.project, projects):
-            usage[project.slug] = usage.get(project.slug, NOTHING_USED).with_job(held)
+        jobs.setdefault(job.project, []).append(job)
+    usage: dict[str, Usage] = {}
+    for slug, own in jobs.items():
+        held = total(share.amount for job in own for share in job.shares)
+        for project in chain_of(slug, projects):
+            before = usage.get(project.slug, NOTHING_USED)
+            usage[project.slug] = Usage(before.amount + held, before.running_jobs + len(own))
     return usage
 
 
@@ -60,16 +64,13 @@ def may_ever_run(
 
 def may_run_now(request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage]) -> tuple[Reason, ...]:
     """The quotas in the chain that the request would break on top of what is used; none if it may run."""
-    reasons = []
-    for project in chain:
-        limits = enforced(project)
-        if limits is None:
-            continue
-        used = usage.get(project.slug, NOTHING_USED)
-        missing = _beyond(limits, used, request)
-        if missing:
-            reasons.append(_quota_reason(project.slug, limits, used, request, missing))
-    return tuple(reasons)
+    more = request.total
+    return tuple(
+        _quota_reason(project.slug, limits, used, more)
+        for project in chain
+        if (limits := enforced(project)) is not None
+        and not _within(limits, used := usage.get(project.slug, NOTHING_USED), more)
+    )
 
 
 def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: int = 1) -> tuple[Reason, ...]:
@@ -82,9 +83,7 @@ def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: 
         over = waiting.get(project.slug, 0) + more - limits.waiting_jobs
         if over > 0:
             allowed = quantity("waiting_jobs", limits.waiting_jobs)
-            sentence = (
-                f"The quota of project {project.slug} allows {allowed}; {waiting.get(project.slug, 0)} wait already."
-            )
+            sentence = f"The quota of project {project.slug} allows {allowed} ({waiting.get(project.slug, 0)} now)."
             reasons.append(Reason(ReasonCode.QUOTA, sentence, {"waiting_jobs": over}))
     return tuple(reasons)
 
@@ -94,38 +93,45 @@ def enforced(project: ProjectView) -> Limits | None:
     return project.limits if project.limits is not None and project.limits.enforced else None
 
 
-def _beyond(limits: Limits, used: Usage, request: Request) -> dict[str, int]:
-    """By how much the request would go over each limit."""
-    total = request.total
+def _within(limits: Limits, used: Usage, more: Amount) -> bool:
+    """The common answer, found fast. Only what the job adds to counts: a CPU job may run beside too many GPUs."""
+    held = used.amount
+    return (
+        (limits.running_jobs is None or used.running_jobs < limits.running_jobs)
+        and (limits.gpus is None or not more.gpus or held.gpus + more.gpus <= limits.gpus)
+        and (limits.cpus is None or not more.cpus or held.cpus + more.cpus <= limits.cpus)
+        and (limits.memory_mb is None or not more.memory_mb or held.memory_mb + more.memory_mb <= limits.memory_mb)
+    )
+
+
+def _beyond(limits: Limits, used: Usage, more: Amount) -> dict[str, int]:
+    """By how much the job would go over each limit that it would break."""
     asked = {
-        "gpus": (limits.gpus, used.amount.gpus, total.gpus),
-        "cpus": (limits.cpus, used.amount.cpus, total.cpus),
-        "memory_mb": (limits.memory_mb, used.amount.memory_mb, total.memory_mb),
+        "gpus": (limits.gpus, used.amount.gpus, more.gpus),
+        "cpus": (limits.cpus, used.amount.cpus, more.cpus),
+        "memory_mb": (limits.memory_mb, used.amount.memory_mb, more.memory_mb),
         "running_jobs": (limits.running_jobs, used.running_jobs, 1),
     }
-    # A limit that is broken already holds back only what would add to it: a CPU job may run beside too many GPUs.
     return {
-        name: have + more - limit
-        for name, (limit, have, more) in asked.items()
-        if limit is not None and more > 0 and have + more > limit
+        name: have + adds - limit
+        for name, (limit, have, adds) in asked.items()
+        if limit is not None and adds and have + adds > limit
     }
 
 
-def _quota_reason(slug: str, limits: Limits, used: Usage, request: Request, missing: Mapping[str, int]) -> Reason:
-    uses = {
-        "gpus": used.amount.gpus,
-        "cpus": used.amount.cpus,
-        "memory_mb": used.amount.memory_mb,
-        "running_jobs": used.running_jobs,
-    }
-    allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, uses[name])})" for name in missing)
-    needs = [quantity(name, getattr(request.total, name)) for name in missing if name != "running_jobs"]
+def _quota_reason(slug: str, limits: Limits, used: Usage, more: Amount) -> Reason:
+    """For example: "The quota of project vision allows 8 GPUs (7 in use); this job needs 2 GPUs."."""
+    missing = _beyond(limits, used, more)
+    allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, used)})" for name in missing)
+    needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
     asks = f"; this job needs {listed(needs)}" if needs else ""
     return Reason(ReasonCode.QUOTA, f"The quota of project {slug} allows {allowed}{asks}.", missing)
 
 
-def _in_use(name: str, amount: int) -> str:
-    return "none in use" if amount == 0 else f"{quantity(name, amount).removesuffix(' of memory').split(' ')[0]} in use"
+def _in_use(name: str, used: Usage) -> str:
+    if name == "running_jobs":
+        return f"{used.running_jobs} running"
+    return f"{number(name, getattr(used.amount, name))} in use"
 
 
 def _beyond_quota(request: Request, chain: Sequence[ProjectView]) -> list[FieldError]:
@@ -133,7 +139,7 @@ def _beyond_quota(request: Request, chain: Sequence[ProjectView]) -> list[FieldE
     errors = []
     for project in chain:
         limits = enforced(project)
-        for name in _beyond(limits, NOTHING_USED, request) if limits is not None else ():
+        for name in _beyond(limits, NOTHING_USED, request.total) if limits is not None else ():
             allowed = quantity(name, getattr(limits, name))
             message = f"The quota of project {project.slug} allows at most {allowed} at once."
             errors.append(FieldError(REST_FIELDS[name], message, "quota"))

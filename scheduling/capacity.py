@@ -4,12 +4,9 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from scheduling.placement.filters import takes_jobs
+from scheduling.placement.filters import GpuKind, kind_of, takes_jobs
 from scheduling.resources import Amount
-from scheduling.snapshot import Gpu, NodeView, RunningJob, Share, Snapshot
-
-GpuKind: TypeAlias = tuple[tuple[str, int], ...]
-"""The kinds of GPU in a machine: each model with its memory. Empty: a machine without."""
+from scheduling.snapshot import NodeView, RunningJob, Share, Snapshot
 
 Entry: TypeAlias = tuple[int, int, int, int]
 """A node on its shelf: free GPUs, free CPUs, free memory, and its number."""
@@ -18,11 +15,12 @@ Entry: TypeAlias = tuple[int, int, int, int]
 class FreeNode:
     """What is left of one node, and who holds the rest. Its GPUs are in the order in which they are given away."""
 
-    __slots__ = ("cpus", "gpus", "holders", "memory_mb", "number", "view")
+    __slots__ = ("cpus", "gpus", "holders", "kind", "memory_mb", "number", "view")
 
     def __init__(self, view: NodeView, number: int) -> None:
         self.view = view
         self.number = number
+        self.kind = kind_of(view)
         self.cpus = view.cpus
         self.memory_mb = view.memory_mb
         self.gpus = sorted(view.gpus, key=lambda gpu: (gpu.memory_mb, gpu.index))
@@ -58,7 +56,7 @@ class FreeNodes:
                     self._by_name[share.node].take(share, job.id)
         self.shelves: dict[GpuKind, list[Entry]] = {}
         for node in self.nodes:
-            self.shelves.setdefault(kind_of(node.view.gpus), []).append(node.entry)
+            self.shelves.setdefault(node.kind, []).append(node.entry)
         for shelf in self.shelves.values():
             shelf.sort()
 
@@ -72,11 +70,7 @@ class FreeNodes:
     def take(self, share: Share, *, holder: int) -> None:
         """Gives a share of a node away; the node moves to its new place on its shelf."""
         node = self._by_name[share.node]
-        shelf = self.shelves[kind_of(node.view.gpus)]
+        shelf = self.shelves[node.kind]
         del shelf[bisect_left(shelf, node.entry)]
         node.take(share, holder)
         insort(shelf, node.entry)
-
-
-def kind_of(gpus: tuple[Gpu, ...]) -> GpuKind:
-    return tuple(sorted({(gpu.model, gpu.memory_mb) for gpu in gpus}))

@@ -1,38 +1,66 @@
 """Why a request fits on no node now, in numbers and in a sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from scheduling.capacity import FreeNode, FreeNodes
-from scheduling.placement.filters import could_hold, suitable, takes_jobs
+from scheduling.placement.filters import GpuKind, could_hold, suitable
+from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
-from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Amount, Request
-from scheduling.snapshot import NodeView
+
+NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}
 
 
-def why_no_node(request: Request, nodes: Sequence[NodeView], free: FreeNodes) -> tuple[Reason, ...]:
-    """Asked when `best_fit` found nothing: no node is up, none is big enough, or those that are are taken."""
-    up = [node for node in nodes if takes_jobs(node)]
-    if not up:
-        return (Reason(ReasonCode.NO_NODE),)
-    able = [node for node in free.nodes if could_hold(request, node.view)]
-    if not able:
-        lacks = what_is_lacking(request, up, "node that is up")
+class Explanations:
+    """Why requests fit nowhere, as the nodes are now. Each distinct request is explained once."""
+
+    def __init__(self, free: FreeNodes) -> None:
+        by_kind: dict[GpuKind, list[FreeNode]] = {}
+        for node in free.nodes:
+            by_kind.setdefault(node.kind, []).append(node)
+        self._roomiest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _room)]
+        self._largest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _size)]
+        self._told: dict[Request, tuple[Reason, ...]] = {}
+
+    def why_nowhere(self, request: Request) -> tuple[Reason, ...]:
+        """Asked when `best_fit` finds nothing: no node is up, none is big enough, or those that are are taken."""
+        if request not in self._told:
+            self._told[request] = self._explain(request)
+        return self._told[request]
+
+    def _explain(self, request: Request) -> tuple[Reason, ...]:
+        if not self._largest:
+            return (Reason(ReasonCode.NO_NODE),)
+        able = [node for node in self._roomiest if could_hold(request, node.view)]
+        if able:
+            return (_taken(request, able),)
+        lacks = what_is_lacking(request, [node.view for node in self._largest], "node that is up")
         return tuple(Reason(ReasonCode.HARDWARE, lack.sentence, lack.shortfall) for lack in lacks)
-    return (_taken(request, able),)
+
+
+def _worth_comparing(
+    kind: GpuKind, nodes: list[FreeNode], sizes: Callable[[FreeNode], tuple[int, ...]]
+) -> list[FreeNode]:
+    """Nodes with GPUs of several kinds are all worth it: a number of GPUs does not say of which kind they are."""
+    return nodes if len(kind) > 1 else frontier(nodes, sizes)
+
+
+def _size(node: FreeNode) -> tuple[int, ...]:
+    return (len(node.view.gpus), node.view.cpus, node.view.memory_mb)
+
+
+def _room(node: FreeNode) -> tuple[int, ...]:
+    return (len(node.gpus), node.cpus, node.memory_mb, *_size(node))
 
 
 def _taken(request: Request, able: Iterable[FreeNode]) -> Reason:
-    """The node that comes closest: least GPUs missing, then CPUs, then memory, then the first by name."""
-    best = min(able, key=lambda node: (*_missing(request, node), node.number))
+    """Told of the node that comes closest: the fewest GPUs missing, then CPUs, then memory."""
+    best = min(able, key=lambda node: _missing(request, node))
     free = _usable(request, best)
     shortfall = request.amount.shortfall_in(free)
-    return Reason(
-        ReasonCode.RESOURCES,
-        _sentence(request, best, free, list(shortfall)),
-        shortfall,
-        tuple(best.holders[:HOLDERS_SHOWN]),
-    )
+    sentence = _sentence(request, best, free, list(shortfall))
+    return Reason(ReasonCode.RESOURCES, sentence, shortfall, tuple(best.holders[:HOLDERS_SHOWN]))
 
 
 def _usable(request: Request, node: FreeNode) -> Amount:
@@ -41,45 +69,25 @@ def _usable(request: Request, node: FreeNode) -> Amount:
 
 
 def _missing(request: Request, node: FreeNode) -> tuple[int, int, int]:
-    gpus = max(0, request.gpus - len(suitable(request, node.gpus))) if request.gpus and node.gpus else request.gpus
-    return (gpus, max(0, request.cpus - node.cpus), max(0, request.memory_mb - node.memory_mb))
+    gpus = request.gpus - len(suitable(request, node.gpus)) if request.gpus else 0
+    return (max(0, gpus), max(0, request.cpus - node.cpus), max(0, request.memory_mb - node.memory_mb))
 
 
 def _sentence(request: Request, best: FreeNode, free: Amount, short: list[str]) -> str:
     """For example: "Needs 2 GPUs; node gpu-1 has the most free: 1 of 8." Longer only where it has to be."""
-    total = _total(request, best)
-    if short == [_first_need(request)]:
-        name = short[0]
-        return f"Needs {_needs(request)[name]}; node {best.view.name} has the most free: {_of(name, free, total)}."
-    has = listed(f"{_of(name, free, total)} {_noun(name)}" for name in short)
-    needs = listed(_needs(request).values())
-    return f"Needs {needs} on one node; node {best.view.name} comes closest, with {has} free."
-
-
-def _total(request: Request, node: FreeNode) -> Amount:
-    return Amount(node.view.cpus, node.view.memory_mb, len(suitable(request, node.view.gpus)))
-
-
-def _first_need(request: Request) -> str:
-    return "gpus" if request.gpus else "cpus"
+    total = Amount(best.view.cpus, best.view.memory_mb, len(suitable(request, best.view.gpus)))
+    left = {name: f"{number(name, getattr(free, name))} of {number(name, getattr(total, name))}" for name in short}
+    needs = _needs(request)
+    if short == ["gpus" if request.gpus else "cpus"]:
+        return f"Needs {needs[short[0]]}; node {best.view.name} has the most free: {left[short[0]]}."
+    has = listed(f"{of} {NOUNS[name]}" for name, of in left.items())
+    return f"Needs {listed(needs.values())} on one node; node {best.view.name} comes closest, with {has} free."
 
 
 def _needs(request: Request) -> dict[str, str]:
-    needs = {"cpus": quantity("cpus", request.cpus)}
-    if request.gpus:
-        needs = {"gpus": gpus_in_words(request), **needs}
+    """All that is asked for, in words, by name."""
+    needs = {"gpus": gpus_in_words(request)} if request.gpus else {}
+    needs["cpus"] = quantity("cpus", request.cpus)
     if request.memory_mb:
         needs["memory_mb"] = quantity("memory_mb", request.memory_mb)
     return needs
-
-
-def _of(name: str, free: Amount, total: Amount) -> str:
-    """How much is free of how much: "1 of 8", "2 GB of 64 GB"."""
-    have, of = getattr(free, name), getattr(total, name)
-    if name != "memory_mb":
-        return f"{have} of {of}"
-    return f"{quantity(name, have).removesuffix(' of memory')} of {quantity(name, of).removesuffix(' of memory')}"
-
-
-def _noun(name: str) -> str:
-    return {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "memory"}[name]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from scheduling.policies import POLICIES
-from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity
 from scheduling.snapshot import QueueView, WaitingJob
 
 
@@ -13,7 +13,8 @@ def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
     if queue.state == "paused":
         reasons.append(Reason(ReasonCode.QUEUE_PAUSED, f"Queue {queue.name} is paused."))
     if queue.max_running is not None and running >= queue.max_running:
-        sentence = f"Queue {queue.name} runs at most {queue.max_running} jobs at once, and {running} hold a place."
+        allowed = quantity("running_jobs", queue.max_running)
+        sentence = f"Queue {queue.name} allows {allowed} at once ({running} now)."
         reasons.append(Reason(ReasonCode.QUEUE_LIMIT, sentence, {"running_jobs": running + 1 - queue.max_running}))
     if queue.policy and queue.policy not in POLICIES:
         sentence = (
@@ -31,7 +32,8 @@ def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
         sentence = f"Waits for {_jobs(job.unmet)} to complete."
         reasons.append(Reason(ReasonCode.DEPENDENCY, sentence, held_by=job.unmet[:HOLDERS_SHOWN]))
     if job.broken:
-        sentence = f"Depends on {_jobs(job.broken)}, which failed or was cancelled."
+        were = "was" if len(job.broken) == 1 else "were"
+        sentence = f"Depends on {_jobs(job.broken)}, which failed or {were} cancelled."
         reasons.append(Reason(ReasonCode.DEPENDENCY_FAILED, sentence, held_by=job.broken[:HOLDERS_SHOWN]))
     if job.not_before is not None and job.not_before > now:
         moment = datetime.fromtimestamp(job.not_before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -3,15 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from scheduling.allowance import NOTHING_USED, may_run_now, usage_by_project
+from scheduling.allowance import NOTHING_USED, enforced, may_run_now, usage_by_project
 from scheduling.capacity import FreeNodes
-from scheduling.explanation import why_no_node
+from scheduling.explanation import Explanations
 from scheduling.holds import job_holds, queue_holds
 from scheduling.ordering import in_order
 from scheduling.placement.best_fit import best_fit
 from scheduling.reasons import Reason
 from scheduling.resources import Request
-from scheduling.snapshot import ProjectView, Share, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,85 +45,82 @@ def make_plan(snapshot: Snapshot, now: float, *, default_policy: str = "priority
     Greedy list scheduling: each job in order starts if it can. A job that does not fit does not block smaller ones
     behind it, so a big job may wait long on a busy platform; reservations will put an end to that.
     """
-    work = _Pass(snapshot, now)
+    work = _Pass(snapshot)
+    placements: list[PlannedJob] = []
+    waiting: list[tuple[WaitingJob, _Alike]] = []
     # 1. Order: who is looked at first.
-    line = in_order(snapshot, now, default_policy)
-    placements, waiting = [], []
-    for job in line:
-        # 2. Hold back, 3. quota, 4. fit.
-        share = None if work.is_held(job) or work.is_over_quota(job) else work.fit(job.request)
+    for job in in_order(snapshot, now, default_policy):
+        alike = work.alike(job)
+        # 2. Hold back, 3. check the quotas, 4. find the node where it fits best.
+        share = None if alike.refused or job_holds(job, now) else work.find(alike)
         if share is None:
-            waiting.append(job)
+            waiting.append((job, alike))
             continue
         # 5. Place: from now on its share counts as taken.
-        work.place(job, share)
+        work.place(job.id, alike, share)
         placements.append(PlannedJob(job.id, (share,)))
-    # 6. Explain: by what is free now that all are placed, so that the next pass says the same if nothing changes.
-    waits = tuple(Wait(job.id, work.reasons(job)) for job in waiting)
-    return Plan(tuple(placements), waits, tuple(job.id for job in waiting))
+    # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
+    explanations = Explanations(work.free)
+    waits = tuple(Wait(job.id, (*job_holds(job, now), *work.reasons(alike, explanations))) for job, alike in waiting)
+    return Plan(tuple(placements), waits, tuple(job.id for job, _ in waiting))
+
+
+@dataclass(eq=False, slots=True)
+class _Alike:
+    """Jobs of one queue and one project that ask for the same: what refuses one of them refuses them all.
+
+    A refusal stands until the end of the pass, because room and quota only shrink in it.
+    """
+
+    queue: QueueView
+    chain: tuple[ProjectView, ...]
+    request: Request
+    refused: bool = False
+    reasons: tuple[Reason, ...] | None = None
 
 
 class _Pass:
-    """What is free and used as one pass goes on. Both only get worse, so a refusal is remembered and stays true."""
+    """What is free and used as one pass goes on."""
 
-    def __init__(self, snapshot: Snapshot, now: float) -> None:
-        self.now = now
-        self.nodes = snapshot.nodes
+    def __init__(self, snapshot: Snapshot) -> None:
         self.free = FreeNodes.of(snapshot)
-        self.queues = {queue.name: queue for queue in snapshot.queues}
-        self.projects = {project.slug: project for project in snapshot.projects}
-        self.usage = usage_by_project(snapshot.running, self.projects)
-        self.running = Counter(job.queue for job in snapshot.running)
-        self._chains: dict[str, tuple[ProjectView, ...]] = {}
-        self._fits_nowhere: set[Request] = set()
-        self._over_quota: set[tuple[str, Request]] = set()
-        self._why_held: dict[str, tuple[Reason, ...]] = {}
-        self._why_over: dict[tuple[str, Request], tuple[Reason, ...]] = {}
-        self._why_nowhere: dict[Request, tuple[Reason, ...]] = {}
+        self._queues = {queue.name: queue for queue in snapshot.queues}
+        self._projects = {project.slug: project for project in snapshot.projects}
+        self._usage = usage_by_project(snapshot.running, self._projects)
+        self._running = Counter(job.queue for job in snapshot.running)
+        self._alike: dict[tuple[str, str, Request], _Alike] = {}
 
-    def is_held(self, job: WaitingJob) -> bool:
-        return bool(self._queue_holds(job.queue) or job_holds(job, self.now))
+    def alike(self, job: WaitingJob) -> _Alike:
+        key = (job.queue, job.project, job.request)
+        found = self._alike.get(key)
+        if found is None:
+            # Only enforced quotas can refuse, so nothing else has to be counted.
+            chain = tuple(one for one in chain_of(job.project, self._projects) if enforced(one) is not None)
+            found = self._alike[key] = _Alike(self._queues[job.queue], chain, job.request)
+        return found
 
-    def is_over_quota(self, job: WaitingJob) -> bool:
-        key = (job.project, job.request)
-        if key not in self._over_quota and self._quota_reasons(job):
-            self._over_quota.add(key)
-        return key in self._over_quota
-
-    def fit(self, request: Request) -> Share | None:
-        if request in self._fits_nowhere:
-            return None
-        share = best_fit(request, self.free)
-        if share is None:
-            self._fits_nowhere.add(request)
+    def find(self, alike: _Alike) -> Share | None:
+        """Where such a job may start now, if its queue and the quotas let it."""
+        share = None
+        if not self._held_or_over_quota(alike):
+            share = best_fit(alike.request, self.free)
+        alike.refused = share is None
         return share
 
-    def place(self, job: WaitingJob, share: Share) -> None:
-        self.free.take(share, holder=job.id)
-        self.running[job.queue] += 1
-        for project in self._chain(job.project):
-            self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).with_job(share.amount)
+    def place(self, job_id: int, alike: _Alike, share: Share) -> None:
+        self.free.take(share, holder=job_id)
+        self._running[alike.queue.name] += 1
+        for project in alike.chain:
+            self._usage[project.slug] = self._usage.get(project.slug, NOTHING_USED).plus_job(share.amount)
 
-    def reasons(self, job: WaitingJob) -> tuple[Reason, ...]:
-        """All that keeps the job from starting at the end of the pass. What is alike for many is worked out once."""
-        held, over, nowhere = self._why_held, self._why_over, self._why_nowhere
-        key = (job.project, job.request)
-        if job.queue not in held:
-            held[job.queue] = self._queue_holds(job.queue)
-        if key not in over:
-            over[key] = self._quota_reasons(job)
-        if job.request not in nowhere:
-            fits = self.fit(job.request) is not None
-            nowhere[job.request] = () if fits else why_no_node(job.request, self.nodes, self.free)
-        return (*held[job.queue], *job_holds(job, self.now), *over[key], *nowhere[job.request])
+    def reasons(self, alike: _Alike, explanations: Explanations) -> tuple[Reason, ...]:
+        """All that keeps such jobs from starting at the end of the pass."""
+        if alike.reasons is None:
+            fits = best_fit(alike.request, self.free) is not None
+            nowhere = () if fits else explanations.why_nowhere(alike.request)
+            alike.reasons = (*self._held_or_over_quota(alike), *nowhere)
+        return alike.reasons
 
-    def _queue_holds(self, name: str) -> tuple[Reason, ...]:
-        return queue_holds(self.queues[name], self.running[name])
-
-    def _quota_reasons(self, job: WaitingJob) -> tuple[Reason, ...]:
-        return may_run_now(job.request, chain=self._chain(job.project), usage=self.usage)
-
-    def _chain(self, slug: str) -> tuple[ProjectView, ...]:
-        if slug not in self._chains:
-            self._chains[slug] = chain_of(slug, self.projects)
-        return self._chains[slug]
+    def _held_or_over_quota(self, alike: _Alike) -> tuple[Reason, ...]:
+        held = queue_holds(alike.queue, self._running[alike.queue.name])
+        return (*held, *may_run_now(alike.request, chain=alike.chain, usage=self._usage))

@@ -73,17 +73,26 @@ NEW = Reason(ReasonCode.NEW)
 
 def quantity(name: str, amount: int) -> str:
     """An amount in words: "1 GPU", "16 CPUs", "1.5 GB of memory"."""
+    return f"{number(name, amount)} {noun(name, amount)}"
+
+
+def number(name: str, amount: int) -> str:
+    """An amount without its noun: "1", "16", "1.5 GB"."""
+    return gigabytes(amount) if name == "memory_mb" else str(amount)
+
+
+def noun(name: str, amount: int) -> str:
     if name == "memory_mb":
-        return f"{gigabytes(amount)} of memory"
+        return "of memory"
     singular = {"gpus": "GPU", "cpus": "CPU", "running_jobs": "running job", "waiting_jobs": "waiting job"}[name]
-    return f"{amount} {singular}" if amount == 1 else f"{amount} {singular}s"
+    return singular if amount == 1 else f"{singular}s"
 
 
 def gigabytes(megabytes: int) -> str:
-    """Memory in words: "80 GB", "79.65 GB", "512 MB"."""
+    """Memory in words: "80 GB", "79.647 GB", "512 MB"."""
     if megabytes < MB_IN_A_GB:
         return f"{megabytes} MB"
-    return f"{megabytes / MB_IN_A_GB:.2f}".rstrip("0").rstrip(".") + " GB"
+    return f"{megabytes / MB_IN_A_GB:.3f}".rstrip("0").rstrip(".") + " GB"
 
 
 def listed(parts: Iterable[str]) -> str:

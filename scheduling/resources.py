@@ -1,5 +1,6 @@
 """How much of a machine: amounts that are held, and requests that ask for them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -36,6 +37,16 @@ class Amount:
 ZERO = Amount()
 
 
+def total(amounts: Iterable[Amount]) -> Amount:
+    """The sum of many amounts."""
+    cpus = memory_mb = gpus = 0
+    for one in amounts:
+        cpus += one.cpus
+        memory_mb += one.memory_mb
+        gpus += one.gpus
+    return Amount(cpus, memory_mb, gpus)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a job asks for on each of its nodes. `gpu_memory_mb` is the least that each of its GPUs must have."""
@@ -55,7 +66,7 @@ class Request:
     @property
     def total(self) -> Amount:
         """What it holds on all its nodes together."""
-        return self.amount * self.nodes
+        return self.amount if self.nodes == 1 else self.amount * self.nodes
 
     @property
     def hardware(self) -> str:

@@ -106,7 +106,7 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that a plan depends on, beside the clock. Every project that a job names, and its ancestors, is here."""
+    """Everything that a plan depends on, beside the clock: with each queue and project that a job names, ancestors too."""
 
     waiting: tuple[WaitingJob, ...] = ()
     running: tuple[RunningJob, ...] = ()

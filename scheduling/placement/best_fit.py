@@ -2,10 +2,10 @@
 
 from bisect import bisect_left
 
-from scheduling.capacity import Entry, FreeNode, FreeNodes, GpuKind
-from scheduling.placement.filters import suitable, suits
+from scheduling.capacity import FreeNode, FreeNodes
+from scheduling.placement.filters import GpuKind, kind_suits, suitable
 from scheduling.resources import Request
-from scheduling.snapshot import Gpu, Share
+from scheduling.snapshot import Share
 
 
 def best_fit(request: Request, free: FreeNodes) -> Share | None:
@@ -14,29 +14,24 @@ def best_fit(request: Request, free: FreeNodes) -> Share | None:
     A request without GPUs goes to a node that has GPUs only when no node without fits.
     """
     found = [
-        (kind if request.gpus else kind != (), node)
-        for kind, shelf in free.shelves.items()
-        if _kind_suits(request, kind) and (node := _fullest_that_fits(request, shelf, free)) is not None
+        node
+        for kind in free.shelves
+        if _suits(request, kind) and (node := _fullest_that_fits(request, kind, free)) is not None
     ]
     if not found:
         return None
-    _, node = min(found, key=lambda one: _leftover(request, *one))
+    node = found[0] if len(found) == 1 else min(found, key=lambda one: _leftover(request, one))
     return Share(node.view.name, request.amount, _indices(request, node))
 
 
-def _leftover(request: Request, kind: object, node: FreeNode) -> tuple[object, ...]:
-    gpus, cpus, memory_mb, number = node.entry
-    if not request.gpus:
-        return (kind, gpus, cpus, memory_mb, number)
-    return (gpus, max(gpu.memory_mb for gpu in node.view.gpus), cpus, memory_mb, number)
+def _suits(request: Request, kind: GpuKind) -> bool:
+    return not request.gpus or any(kind_suits(request, model, memory_mb) for model, memory_mb in kind)
 
 
-def _kind_suits(request: Request, kind: GpuKind) -> bool:
-    return not request.gpus or any(suits(request, Gpu(0, model, memory)) for model, memory in kind)
-
-
-def _fullest_that_fits(request: Request, shelf: list[Entry], free: FreeNodes) -> FreeNode | None:
-    """Walks the shelf from the fullest node; each node that is too small lets it skip all that are alike."""
+def _fullest_that_fits(request: Request, kind: GpuKind, free: FreeNodes) -> FreeNode | None:
+    """Walks the shelf from the fullest node up; a node that is too small lets it skip all those that are alike."""
+    shelf = free.shelves[kind]
+    is_mixed = request.gpus > 0 and len(kind) > 1
     at = bisect_left(shelf, (request.gpus, 0, 0, 0))
     while at < len(shelf):
         gpus, cpus, memory_mb, number = shelf[at]
@@ -44,13 +39,24 @@ def _fullest_that_fits(request: Request, shelf: list[Entry], free: FreeNodes) ->
             at = bisect_left(shelf, (gpus, request.cpus, request.memory_mb, 0), at)
         elif memory_mb < request.memory_mb:
             at = bisect_left(shelf, (gpus, cpus, request.memory_mb, 0), at)
-        elif request.gpus and len(suitable(request, free.nodes[number].gpus)) < request.gpus:
+        elif is_mixed and len(suitable(request, free.nodes[number].gpus)) < request.gpus:
             at += 1
         else:
             return free.nodes[number]
     return None
 
 
+def _leftover(request: Request, node: FreeNode) -> tuple[bool | int, ...]:
+    """What to compare nodes of different kinds by."""
+    gpus, cpus, memory_mb, number = node.entry
+    if not request.gpus:
+        return (bool(node.kind), gpus, cpus, memory_mb, number)
+    return (gpus, max(memory for _, memory in node.kind), cpus, memory_mb, number)
+
+
 def _indices(request: Request, node: FreeNode) -> tuple[int, ...]:
     """The smallest GPUs that do, then the lowest index."""
-    return tuple(sorted(gpu.index for gpu in suitable(request, node.gpus)[: request.gpus])) if request.gpus else ()
+    if not request.gpus:
+        return ()
+    usable = suitable(request, node.gpus) if len(node.kind) > 1 else node.gpus
+    return tuple(sorted(gpu.index for gpu in usable[: request.gpus]))

@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scheduling.placement.filters import GPU_FILTERS, SIZE_FILTERS, could_hold, suitable
+from scheduling.placement.filters import (
+    could_hold,
+    has_cpus,
+    has_gpu_count,
+    has_gpu_memory,
+    has_gpu_model,
+    has_gpus,
+    has_memory,
+    model_matches,
+    suitable,
+)
 from scheduling.reasons import gigabytes, listed, quantity
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView
@@ -19,21 +29,28 @@ class Lack:
 
 
 def what_is_lacking(request: Request, nodes: Sequence[NodeView], kind: str) -> tuple[Lack, ...]:
-    """Nothing, if a node could hold the request. `kind` says in the sentences which nodes these are."""
+    """Nothing, if a node could hold the request. `kind` says in the sentences which nodes these are.
+
+    Each part is held against the nodes that have all the parts before it; a part that none has is named and passed over.
+    """
     if any(could_hold(request, node) for node in nodes):
         return ()
-    pool, lacks, beside = list(nodes), [], ""
+    lacks: list[Lack] = []
+    pool = list(nodes)
+    beside: list[str] = []  # what the nodes in the pool have and others have not
     if request.gpus:
-        lack, pool = _gpus_lacking(request, pool, kind)
+        able, lack = _gpus_lacking(request, pool, kind)
         if lack:
             lacks.append(lack)
-        else:
-            beside = f" with {gpus_in_words(request)}"
-    for size in SIZE_FILTERS:
-        passing = [node for node in pool if size.passes(request, node)]
+        elif len(able) < len(pool):
+            pool, beside = able, [gpus_in_words(request)]
+    for name, has_it in SIZES.items():
+        passing = [node for node in pool if has_it(request, node)]
         if not passing:
-            lacks.append(_size_lacking(request, pool, size.name, f"{kind}{beside}"))
-        pool = passing or pool
+            lacks.append(_size_lacking(request, pool, name, f"{kind} with {listed(beside)}" if beside else kind))
+        elif len(passing) < len(pool):
+            pool = passing
+            beside.append(quantity(name, getattr(request, name)))
     return tuple(lacks)
 
 
@@ -48,16 +65,15 @@ def _constraints(request: Request) -> str:
     return model + memory
 
 
-def _gpus_lacking(request: Request, nodes: list[NodeView], kind: str) -> tuple[Lack | None, list[NodeView]]:
-    """The first question about GPUs that no node passes; or else the nodes that pass them all."""
+def _gpus_lacking(request: Request, nodes: list[NodeView], kind: str) -> tuple[list[NodeView], Lack | None]:
+    """The nodes that have such GPUs; or none, and what all of them lack."""
     pool = nodes
-    for position, one in enumerate(GPU_FILTERS):
-        passing = [node for node in pool if one.passes(request, node)]
+    for has_it, explain in GPU_STEPS:
+        passing = [node for node in pool if has_it(request, node)]
         if not passing:
-            explain = (_no_gpu, _no_such_model, _too_little_gpu_memory, _too_few_gpus)[position]
-            return explain(request, pool, kind), nodes
+            return [], explain(request, pool, kind)
         pool = passing
-    return None, pool
+    return pool, None
 
 
 def _no_gpu(request: Request, _pool: list[NodeView], kind: str) -> Lack:
@@ -65,7 +81,7 @@ def _no_gpu(request: Request, _pool: list[NodeView], kind: str) -> Lack:
 
 
 def _no_such_model(request: Request, pool: list[NodeView], kind: str) -> Lack:
-    known = listed(sorted({gpu.model for node in pool for gpu in node.gpus}))
+    known = listed(sorted({gpu.model or "unknown" for node in pool for gpu in node.gpus}))
     sentence = f"Needs a GPU of model {request.gpu_model}; no {kind} has one. The models there are: {known}."
     return Lack("gpu_model", sentence, {"gpus": request.gpus})
 
@@ -73,11 +89,7 @@ def _no_such_model(request: Request, pool: list[NodeView], kind: str) -> Lack:
 def _too_little_gpu_memory(request: Request, pool: list[NodeView], kind: str) -> Lack:
     model = f" of model {request.gpu_model}" if request.gpu_model else ""
     largest, node = _largest(
-        (
-            max(gpu.memory_mb for gpu in suitable(Request(gpus=1, gpu_model=request.gpu_model), node.gpus)),
-            node.name,
-        )
-        for node in pool
+        (gpu.memory_mb, node.name) for node in pool for gpu in node.gpus if model_matches(request, gpu.model)
     )
     sentence = (
         f"Needs {gigabytes(request.gpu_memory_mb)} of memory on each GPU; "
@@ -90,6 +102,15 @@ def _too_few_gpus(request: Request, pool: list[NodeView], kind: str) -> Lack:
     largest, node = _largest((len(suitable(request, node.gpus)), node.name) for node in pool)
     sentence = f"Needs {gpus_in_words(request)}; no {kind} has more than {largest} of them ({node})."
     return Lack("gpus", sentence, {"gpus": request.gpus - largest})
+
+
+GPU_STEPS = (
+    (has_gpus, _no_gpu),
+    (has_gpu_model, _no_such_model),
+    (has_gpu_memory, _too_little_gpu_memory),
+    (has_gpu_count, _too_few_gpus),
+)
+SIZES = {"cpus": has_cpus, "memory_mb": has_memory}
 
 
 def _size_lacking(request: Request, pool: list[NodeView], name: str, kind: str) -> Lack:

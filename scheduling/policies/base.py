@@ -23,12 +23,12 @@ class SchedulingPolicy:
         self, queue: QueueView, pending_jobs: Sequence[WaitingJob], *, now: float = 0.0
     ) -> WaitingJob | None:
         """The job that goes first among these, or None if there is none."""
-        return min(pending_jobs, key=lambda job: self.place_in_line(job, queue, now), default=None)
+        return min(
+            pending_jobs,
+            key=lambda job: (self.sort_key(job, queue, now), -job.priority, job.submitted_at, job.id),
+            default=None,
+        )
 
     def should_preempt(self, running_jobs: Sequence[RunningJob], new_job: WaitingJob) -> tuple[RunningJob, ...]:  # noqa: ARG002 - for those who derive
         """The running jobs that should give way to the new one: none, unless a policy says otherwise."""
         return ()
-
-    def place_in_line(self, job: WaitingJob, queue: QueueView, now: float) -> tuple[Any, ...]:
-        """The whole order within a line: the policy's key, then priority (higher first), then first come."""
-        return (self.sort_key(job, queue, now), -job.priority, job.submitted_at, job.id)

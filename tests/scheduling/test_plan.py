@@ -3,7 +3,7 @@
 from scheduling.plan import Plan, make_plan
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
-from scheduling.snapshot import QueueView, Snapshot
+from scheduling.snapshot import ProjectView, QueueView, Snapshot
 from tests.scheduling.builders import cpu_node, gpu_node, limited, running, share, snapshot, waiting
 
 NOW = 1000.0
@@ -73,7 +73,7 @@ def test_a_job_tells_all_that_keeps_it_not_just_the_first():
     )
 
     assert codes(make_plan(world, NOW)) == {
-        1: ["queue_paused", "queue_limit", "dependency", "not_before", "quota", "hardware"]
+        1: ["dependency", "not_before", "queue_paused", "queue_limit", "quota", "hardware"]
     }
 
 
@@ -88,6 +88,53 @@ def test_a_second_look_says_the_same_when_nothing_has_changed():
 
     assert second.waits == first.waits
     assert second.placements == ()
+
+
+def test_what_is_placed_counts_at_once_for_the_quota_of_every_ancestor():
+    projects = (ProjectView("vision", "acme"), ProjectView("speech", "acme"), limited("acme", gpus=3))
+    jobs = (waiting(1, request=Request(gpus=2)), waiting(2, project="speech", request=Request(gpus=2)))
+
+    plan = make_plan(snapshot(*jobs, projects=projects), NOW)
+
+    assert placed(plan) == [1]
+    assert codes(plan) == {2: ["quota"]}
+
+
+def test_a_quota_that_is_not_enforced_holds_nobody_back():
+    assert placed(make_plan(snapshot(waiting(1), projects=(limited(cpus=0, enforced=False),)), NOW)) == [1]
+
+
+def test_a_queue_starts_as_many_as_it_may_and_no_more():
+    queues = (QueueView("default", 10, max_running=3),)
+    jobs = [waiting(number) for number in (1, 2, 3)]
+
+    plan = make_plan(snapshot(*jobs, running=(running(900),), queues=queues), NOW)
+
+    assert placed(plan) == [1, 2]
+    assert codes(plan) == {3: ["queue_limit"]}
+
+
+def test_a_job_held_by_itself_does_not_hold_back_those_that_are_like_it():
+    plan = make_plan(snapshot(waiting(1, unmet=(77,)), waiting(2)), NOW)
+
+    assert placed(plan) == [2]
+
+
+def test_jobs_that_wait_for_the_same_share_one_reason():
+    """Thousands of them are written with one statement, and explained once."""
+    jobs = [waiting(number, request=Request(cpus=100)) for number in (1, 2)]
+
+    first, second = make_plan(snapshot(*jobs), NOW).waits
+
+    assert first.reasons[0] is second.reasons[0]
+
+
+def test_a_queue_chooses_its_own_policy_over_the_platform_s():
+    queues = (QueueView("default", 10, policy="fifo"),)
+    jobs = (waiting(1, priority=0, request=Request(gpus=8)), waiting(2, priority=100, request=Request(gpus=8)))
+
+    assert placed(make_plan(snapshot(*jobs, queues=queues), NOW)) == [1]
+    assert placed(make_plan(snapshot(*jobs), NOW, default_policy="priority")) == [2]
 
 
 def test_without_nodes_every_job_says_so():

@@ -1,0 +1,166 @@
+"""How long one planning pass takes on a fleet of 1,000 nodes with 8 GPUs each.
+
+Run: python -m benchmarks.plan_speed [--json FILE] [--waiting N] [--nodes N]
+"""
+
+import argparse
+import gc
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scheduling.plan import Plan, make_plan
+from scheduling.resources import Amount, Request
+from scheduling.snapshot import (
+    Gpu,
+    Limits,
+    NodeView,
+    ProjectView,
+    QueueView,
+    RunningJob,
+    Share,
+    Snapshot,
+    WaitingJob,
+)
+
+RUNS = 5
+GPUS_A_NODE = 8
+SHAPES = [Request(cpus=4 * gpus, memory_mb=16_384, gpus=gpus) for gpus in (1, 2, 4, 8)]
+QUEUES = (QueueView("live", 20), QueueView("default", 10), QueueView("batch", 0))
+PROJECTS = (
+    ProjectView("acme", None, Limits(gpus=1_000_000)),
+    *(ProjectView(f"team-{number}", "acme", Limits(gpus=100_000, running_jobs=100_000)) for number in range(20)),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    case: str
+    waiting: int
+    nodes: int
+    placed: int
+    median_ms: float
+    worst_ms: float
+    cpu_ms: float
+    target_ms: float | None
+
+
+def fleet(nodes: int, *, memory_step: int = 0) -> tuple[NodeView, ...]:
+    """Nodes that are alike, or, as measured machines are, each with a little more memory than the last."""
+    gpus = tuple(Gpu(index, "NVIDIA H100 80GB HBM3", 81_559) for index in range(GPUS_A_NODE))
+    return tuple(NodeView(f"gpu-{n:04}", 64, 1_048_576 + n * memory_step, gpus) for n in range(nodes))
+
+
+def full(nodes: tuple[NodeView, ...]) -> tuple[RunningJob, ...]:
+    """One job on each GPU of each node."""
+    return tuple(
+        RunningJob(
+            1_000_000 + number * GPUS_A_NODE + gpu.index,
+            f"team-{number % 20}",
+            "default",
+            50,
+            (Share(node.name, Amount(8, 65_536, 1), (gpu.index,)),),
+        )
+        for number, node in enumerate(nodes)
+        for gpu in node.gpus
+    )
+
+
+def line(waiting: int, shape: Callable[[int], Request]) -> tuple[WaitingJob, ...]:
+    return tuple(
+        WaitingJob(n, f"team-{n % 20}", QUEUES[n % 3].name, n * 7 % 101, float(n), shape(n)) for n in range(waiting)
+    )
+
+
+def cases(waiting: int, nodes: int) -> dict[str, tuple[Snapshot, float | None]]:
+    """Each case with the milliseconds that it should stay under, where there is such a target."""
+    alike, measured = fleet(nodes), fleet(nodes, memory_step=3)
+
+    def few(number: int) -> Request:
+        return SHAPES[number % len(SHAPES)]
+
+    def one_gpu(_: int) -> Request:
+        return Request(cpus=8, memory_mb=65_536, gpus=1)
+
+    def all_different(number: int) -> Request:
+        return Request(cpus=1, memory_mb=1_024 + number, gpus=1)
+
+    def cpu_only(_: int) -> Request:
+        return Request(cpus=8, memory_mb=1_024)
+
+    def world(jobs: Callable[[int], Request], machines: tuple[NodeView, ...], *, taken: bool) -> Snapshot:
+        return Snapshot(line(waiting, jobs), full(machines) if taken else (), machines, QUEUES, PROJECTS)
+
+    return {
+        "full, 4 shapes": (world(few, alike, taken=True), 100.0),
+        "full, every shape different": (world(all_different, alike, taken=True), None),
+        "empty, 1 GPU each": (world(one_gpu, alike, taken=False), 500.0),
+        "empty, 4 shapes": (world(few, alike, taken=False), 500.0),
+        "empty, 4 shapes, no two nodes alike": (world(few, measured, taken=False), 500.0),
+        "empty, every shape different": (world(all_different, measured, taken=False), None),
+        "empty, CPU jobs on GPU nodes": (world(cpu_only, measured, taken=False), 500.0),
+    }
+
+
+def timed(snapshot: Snapshot) -> tuple[Plan, list[float], list[float]]:
+    """The plan, and the milliseconds of each run: by the clock, and of the processor (what a busy machine adds is not in)."""
+    plan, wall, cpu = make_plan(snapshot, 0.0), [], []
+    for _ in range(RUNS):
+        gc.collect()
+        started, worked = time.perf_counter(), time.thread_time()
+        plan = make_plan(snapshot, 0.0)
+        wall.append((time.perf_counter() - started) * 1000)
+        cpu.append((time.thread_time() - worked) * 1000)
+    return plan, wall, cpu
+
+
+def measure(case: str, snapshot: Snapshot, target_ms: float | None) -> Result:
+    plan, wall, cpu = timed(snapshot)
+    return Result(
+        case,
+        len(snapshot.waiting),
+        len(snapshot.nodes),
+        len(plan.placements),
+        round(statistics.median(wall), 1),
+        round(max(wall), 1),
+        round(statistics.median(cpu), 1),
+        target_ms,
+    )
+
+
+def table(results: list[Result]) -> str:
+    rows = [
+        f"{'case':<38}{'waiting':>8}{'nodes':>7}{'placed':>8}{'median ms':>11}{'worst ms':>10}{'cpu ms':>9}{'target':>8}"
+    ]
+    for one in results:
+        target = f"{one.target_ms:.0f}" if one.target_ms else "-"
+        rows.append(
+            f"{one.case:<38}{one.waiting:>8}{one.nodes:>7}{one.placed:>8}"
+            f"{one.median_ms:>11.1f}{one.worst_ms:>10.1f}{one.cpu_ms:>9.1f}{target:>8}"
+        )
+    return "\n".join(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--waiting", type=int, default=10_000)
+    parser.add_argument("--nodes", type=int, default=1_000)
+    parser.add_argument("--json", type=Path, help="where to write the results; without it they follow the table")
+    options = parser.parse_args()
+    results = [measure(case, *one) for case, one in cases(options.waiting, options.nodes).items()]
+    data = json.dumps(
+        {"python": platform.python_version(), "runs": RUNS, "results": [asdict(one) for one in results]}, indent=2
+    )
+    print(table(results))
+    if options.json:
+        options.json.write_text(data + "\n")
+    else:
+        print(data)
+
+
+if __name__ == "__main__":
+    main()

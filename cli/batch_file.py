@@ -1,0 +1,99 @@
+"""Files of jobs: JSON, JSON lines or TOML."""
+
+import json
+import re
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.errors import UsageError
+
+STDIN = Path("-")
+OF_JOB = re.compile(r"jobs\[(\d+)\]\.?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    """The jobs of a file and their defaults."""
+
+    defaults: dict[str, Any]
+    jobs: list[Any]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of POST /jobs/batch."""
+        return {"defaults": self.defaults, "jobs": self.jobs}
+
+    def name_field(self, field: str) -> str:
+        """`jobs[3].resources.gpus` as `job 4 "lr-0.1": resources.gpus`, for the author counts from 1."""
+        found = OF_JOB.fullmatch(field)
+        if not found:
+            return field
+        index, inner = int(found[1]), found[2]
+        job = self.jobs[index] if index < len(self.jobs) else None
+        name = f' "{job["name"]}"' if isinstance(job, dict) and job.get("name") else ""
+        return f"job {index + 1}{name}" + (f": {inner}" if inner else "")
+
+
+def read_batch(file: Path, *, project: str, folder: Path) -> BatchFile:
+    """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
+    text = _read(file)
+    try:
+        content = _parse_toml(text) if file.suffix == ".toml" else _parse_json(text)
+    except ValueError as error:
+        raise UsageError(f"{_name(file)} is neither JSON, JSON lines nor TOML: {error}.") from error
+    defaults, jobs = _split(content, _name(file))
+    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs)
+
+
+def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any]]:
+    """The defaults and the jobs of a file's content."""
+    content = {"jobs": content} if isinstance(content, list) else content
+    if not isinstance(content, dict) or not isinstance(content.get("jobs"), list):
+        raise UsageError(f'{name} holds no jobs: write a list of jobs, or {{"defaults": {{...}}, "jobs": [...]}}.')
+    unknown = sorted(content.keys() - {"defaults", "jobs"})
+    if unknown:
+        raise UsageError(f"{name}: there is no {unknown[0]} here; what holds for all jobs belongs into defaults.")
+    defaults = content.get("defaults", {})
+    if not isinstance(defaults, dict):
+        raise UsageError(f"{name}: defaults must be an object of job fields.")
+    return defaults, content["jobs"]
+
+
+def _read(file: Path) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {_name(file)}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{_name(file)} is not UTF-8 text: {error}.") from error
+
+
+def _parse_toml(text: str) -> Any:
+    """TOML as JSON would say it: a moment is a string."""
+    return json.loads(json.dumps(tomllib.loads(text), default=lambda moment: moment.isoformat()))
+
+
+def _parse_json(text: str) -> Any:
+    """One JSON document, or one job a line."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or error.msg != "Extra data":  # noqa: PLR2004  one line is one document
+            raise
+        return [_parse_line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def _parse_line(number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number}: {error}") from error
+
+
+def _name(file: Path) -> str:
+    return "standard input" if file == STDIN else str(file)

@@ -1,0 +1,1 @@
+"""The commands, loaded one at a time by `cli.main`."""

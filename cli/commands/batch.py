@@ -1,0 +1,46 @@
+"""`trainyard batch`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.batch_file import BatchFile, read_batch
+from cli.client import Server
+from cli.errors import RefusedError
+from cli.on_server import on_server
+from cli.options import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.output import note, print_json, visible
+
+app = typer.Typer(rich_markup_mode=None)
+
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", show_default=False, help="JSON, JSON lines or TOML; - reads standard input."),
+]
+
+
+@app.command()
+@on_server
+def batch(server: Server, file: File, project: ProjectName = DEFAULT_PROJECT, *, as_json: AsJson = False) -> None:
+    """Submit the jobs of a file: all of them or none.
+
+    The file holds a list of jobs, or {"defaults": {...}, "jobs": [...]}; a job has the fields of POST /jobs. Where a
+    job and the defaults say nothing, the project is that of --project, and the command starts in this folder.
+    """
+    wanted = read_batch(file, project=project, folder=Path.cwd())
+    try:
+        answer = server.post("jobs/batch", wanted.body)
+    except RefusedError as refusal:
+        raise named(refusal, wanted) from refusal
+    if as_json:
+        print_json(answer)
+        return
+    for job in answer["jobs"]:
+        print(f"job {job['id']} {visible(job['name'])}")
+    note(f"{answer['count']} jobs submitted; see them: trainyard list")
+
+
+def named(refusal: RefusedError, wanted: BatchFile) -> RefusedError:
+    """The same refusal, with the jobs called as their author calls them."""
+    return RefusedError(fields=[(wanted.name_field(field), message) for field, message in refusal.fields])

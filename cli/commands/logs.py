@@ -1,0 +1,44 @@
+"""`trainyard logs`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.client import Server
+from cli.following import print_logs
+from cli.log_stream import Log
+from cli.on_server import on_server
+from cli.options import AsJson, JobId
+from cli.output import note, print_json
+
+app = typer.Typer(rich_markup_mode=None)
+
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay until the job is over, and print what comes.")]
+AttemptNumber = Annotated[
+    int | None, typer.Option("--attempt", metavar="N", min=1, help="Of this attempt; else of the last one.")
+]
+
+
+@app.command()
+@on_server
+def logs(
+    server: Server,
+    job_id: JobId,
+    attempt: AttemptNumber = None,
+    *,
+    follow: Follow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a job has written."""
+    log = Log(server, job_id, attempt)
+    if follow and attempt is None:
+        print_logs(server, job_id)
+    elif follow:
+        log.print_to_the_end()
+    elif as_json:
+        pieces = list(log.pieces())
+        print_json({**pieces[-1], "offset": 0, "text": "".join(piece["text"] for piece in pieces)})
+    else:
+        log.print_all()
+        if not log.offset:
+            note(f"job {job_id} has written nothing yet")

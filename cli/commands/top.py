@@ -1,0 +1,51 @@
+"""`trainyard top`."""
+
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+
+from cli.client import Server
+from cli.dashboard import frame, take_look
+from cli.errors import OutOfReachError
+from cli.keys import key_within, single_keys
+from cli.on_server import on_server
+from cli.options import AsJson
+from cli.output import print_json
+from cli.tables import display, in_pipe, make_console, plain
+
+app = typer.Typer(rich_markup_mode=None)
+
+Every = Annotated[float, typer.Option("--every", min=0.5, metavar="SECONDS", help="How often to look.")]
+
+
+@app.command()
+@on_server
+def top(server: Server, every: Every = 2.0, *, as_json: AsJson = False) -> None:
+    """Watch the machines and the jobs, live.
+
+    The key q leaves. In a pipe it is one look.
+    """
+    console = make_console()
+    if as_json:
+        look = take_look(server)
+        print_json({"nodes": look.nodes, "running": look.placed, "waiting": look.waiting})
+    elif in_pipe(console):
+        display(console, frame(console, take_look(server)))
+    else:
+        with suppress(KeyboardInterrupt):
+            watch(server, console, every)
+
+
+def watch(server: Server, console: Console, every: float) -> None:
+    """Look again and again, until the user leaves; a server that is away for a while is waited for."""
+    last: RenderableType = frame(console, take_look(server), lines=console.height)
+    with single_keys() as readable, Live(last, console=console, screen=True, auto_refresh=False) as live:
+        while key_within(every, readable=readable) not in ("q", "Q"):
+            try:
+                last = frame(console, take_look(server), lines=console.height)
+                live.update(last, refresh=True)
+            except OutOfReachError as silence:
+                live.update(Group(plain(silence, "bold red"), last), refresh=True)

@@ -1,0 +1,90 @@
+"""One look at the whole yard: the machines, what runs, and what waits for what."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from cli.client import Row, Server
+from cli.jobs import spell_hardware, spell_priority, spell_reason, spell_run, spell_wait
+from cli.nodes import nodes_table
+from cli.tables import Column, bar, coloured_state, make_table, plain
+
+MOST_ROWS = 200
+HEADINGS = 12
+"""Lines of a frame that hold no row: titles, headers, rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the server said at one moment."""
+
+    url: str
+    now: datetime
+    nodes: Sequence[Row]
+    placed: Sequence[Row]
+    waiting: Sequence[Row]
+
+
+def take_look(server: Server) -> Look:
+    nodes = server.rows("nodes")
+    placed = server.rows("jobs", state=["running", "assigned", "queued"], limit=MOST_ROWS)
+    waiting = server.rows("jobs", state="pending", limit=MOST_ROWS)
+    waiting.sort(key=lambda job: (job.get("position") or len(waiting) + MOST_ROWS, job["id"]))
+    return Look(server.connection.url, server.now, nodes, placed, waiting)
+
+
+def frame(console: Console, look: Look, *, lines: int | None = None) -> RenderableType:
+    """The look as one screen of at most `lines`; without a limit, all of it."""
+    room = None if lines is None else max(lines - HEADINGS - len(look.nodes), 4)
+    placed = room and min(len(look.placed), max(room // 2, room - len(look.waiting)))
+    waiting = room and max(room - (placed or 0), 0)
+    return Group(
+        _headline(look),
+        nodes_table(console, look.nodes, look.now),
+        _titled("running", look.placed, placed),
+        make_table(console, _running_columns(look.now), look.placed[:placed]),
+        _titled("waiting", look.waiting, waiting),
+        make_table(console, _waiting_columns(look.now), look.waiting[:waiting]),
+    )
+
+
+def _headline(look: Look) -> Text:
+    states = Counter(node["state"] for node in look.nodes)
+    nodes = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
+    clock = look.now.astimezone().strftime("%H:%M:%S")
+    return Text.assemble(("trainyard ", "bold"), look.url, f"  {clock}  nodes: {nodes}")
+
+
+def _titled(what: str, jobs: Sequence[Row], shown: int | None) -> Text:
+    count = f"{MOST_ROWS} or more" if len(jobs) >= MOST_ROWS else str(len(jobs))
+    hidden = f", the first {shown} shown" if shown is not None and shown < len(jobs) else ""
+    return Text.assemble((what, "bold"), f" {count}{hidden}")
+
+
+def _running_columns(now: datetime) -> list[Column]:
+    return [
+        Column("ID", lambda job: str(job["id"]), right=True),
+        Column("NAME", lambda job: plain(job["name"]), shrinks=True),
+        Column("PROJECT", lambda job: plain(job["project"]), from_width=110),
+        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), from_width=90),
+        Column("STATE", lambda job: coloured_state(job["state"])),
+        Column("NODE", lambda job: plain(job.get("node"))),
+        Column("PROGRESS", lambda job: bar(job.get("progress"))),
+        Column("RAN", lambda job: spell_run(job, now), right=True),
+    ]
+
+
+def _waiting_columns(now: datetime) -> list[Column]:
+    return [
+        Column("ID", lambda job: str(job["id"]), right=True),
+        Column("NAME", lambda job: plain(job["name"]), shrinks=True),
+        Column("QUEUE", lambda job: plain(job["queue"]), from_width=110),
+        Column("PRIORITY", lambda job: spell_priority(job["priority"]), from_width=90),
+        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), from_width=90),
+        Column("WAITED", lambda job: spell_wait(job, now), right=True),
+        Column("REASON", lambda job: plain(spell_reason(job)), shrinks=True),
+    ]

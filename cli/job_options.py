@@ -1,0 +1,76 @@
+"""What `trainyard submit` can be told about a job, each with its word of help."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.options import DEFAULT_PROJECT, ProjectName
+
+LENGTH = "90 (seconds), 30m, 2h, 1h30m or 1d"
+
+
+def option(*names: str, metavar: str | None = None, text: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, show_default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """The options of a job as they were typed; None was left open, and is for the server to fill in."""
+
+    name: Annotated[str | None, option("--name", metavar="NAME", text="A name; else one from the command.")] = None
+    project: ProjectName = DEFAULT_PROJECT
+    queue: Annotated[
+        str | None, option("--queue", "-q", metavar="NAME", text="The line to wait in (see `trainyard queues`).")
+    ] = None
+    priority: Annotated[
+        str | None,
+        option("--priority", metavar="WORD", text="urgent (90), normal (50), background (10), or a number, 0 to 100."),
+    ] = None
+
+    gpus: Annotated[int | None, option("--gpus", "-g", metavar="N", text="GPUs on each node.")] = None
+    gpu_model: Annotated[
+        str | None, option("--gpu-model", metavar="MODEL", text="Only this kind of GPU, such as h100.")
+    ] = None
+    gpu_memory_gb: Annotated[
+        float | None, option("--gpu-memory-gb", metavar="GB", text="Least memory of each GPU.")
+    ] = None
+    cpus: Annotated[int | None, option("--cpus", "-c", metavar="N", text="CPU cores on each node.")] = None
+    memory_gb: Annotated[float | None, option("--memory-gb", "-m", metavar="GB", text="Memory on each node.")] = None
+    nodes: Annotated[int | None, option("--nodes", metavar="N", text="Nodes that start together, or not at all.")] = (
+        None
+    )
+
+    time: Annotated[str | None, option("--time", "-t", metavar="TIME", text=f"Stop it after this: {LENGTH}.")] = None
+    estimate: Annotated[
+        str | None, option("--estimate", metavar="TIME", text="How long it will probably run; may let it start sooner.")
+    ] = None
+    stall: Annotated[
+        str | None, option("--stall", metavar="TIME", text="Stop it when its progress stands still for this long.")
+    ] = None
+    deadline: Annotated[
+        str | None, option("--deadline", metavar="MOMENT", text="When it should be done: +2h, or 2030-05-01T18:00.")
+    ] = None
+
+    env: Annotated[
+        list[str] | None,
+        option("--env", "-e", metavar="K=V", text="A variable for it; K alone takes its value here. May be repeated."),
+    ] = None
+    working_dir: Annotated[
+        Path | None, option("--working-dir", "-C", metavar="FOLDER", text="Where it starts; else this folder.")
+    ] = None
+    label: Annotated[list[str] | None, option("--label", "-l", metavar="K=V", text="A label. May be repeated.")] = None
+    after: Annotated[
+        list[int] | None, option("--after", metavar="ID", text="Start only when job ID has completed. May be repeated.")
+    ] = None
+    retries: Annotated[int | None, option("--retries", metavar="N", text="How often to try again after a failure.")] = (
+        None
+    )
+    checkpointable: Annotated[
+        bool, option("--checkpointable", text="It writes checkpoints, and goes on from them when started again.")
+    ] = False
+    no_preempt: Annotated[bool, option("--no-preempt", text="Never make it give its place to another job.")] = False
+    key: Annotated[
+        str | None, option("--key", metavar="KEY", text="Submitting a key again gives the first job, not a second one.")
+    ] = None

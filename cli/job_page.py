@@ -1,0 +1,153 @@
+"""Everything about one job, on one page."""
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.client import Row
+from cli.durations import spell, spell_between, spell_moment
+from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_wait
+from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
+
+LAST_EVENTS = 8
+
+
+def job_page(
+    console: Console, job: Row, attempts: Sequence[Row], events: Sequence[Row], now: datetime
+) -> list[RenderableType]:
+    """The job's facts, why it waits, its attempts if there were several, and what happened last."""
+    parts: list[RenderableType] = [framed(console, f"job {job['id']} {job['name']}", job_facts(job, now))]
+    if job.get("reasons") and not is_over(job):
+        parts.append(framed(console, "waits because", reasons_list(job["reasons"])))
+    if attempts:
+        parts.append(framed(console, "attempts", _attempts(console, attempts, now)))
+    if events:
+        parts.append(framed(console, "last events", _events(console, events[-LAST_EVENTS:])))
+    return parts
+
+
+def job_facts(job: Row, now: datetime) -> Table:
+    """What the server says about the job itself; what it leaves open is left out."""
+    return facts([*_condition(job), *_request(job), *_history(job, now)])
+
+
+def reasons_list(reasons: Sequence[Row]) -> Text:
+    """One sentence a line, each with who holds what is missing."""
+    lines = []
+    for reason in reasons:
+        holders = ", ".join(str(one) for one in reason.get("held_by") or [])
+        held = f" (held by {holders})" if holders else ""
+        lines.append(f"{reason.get('sentence') or reason.get('code')}{held}")
+    return Text("\n").join(plain(line) for line in lines)
+
+
+def _condition(job: Row) -> list[tuple[str, str | Text]]:
+    return [
+        ("state", coloured_state(job["state"])),
+        ("ended", plain(spell_end(job)) if is_over(job) else ""),
+        ("progress", bar(job.get("progress"), width=30)),
+        ("metrics", plain(spell_pairs(job.get("metrics")))),
+        ("node", plain(job.get("node"))),
+    ]
+
+
+def _request(job: Row) -> list[tuple[str, str | Text]]:
+    place = f", place {job['position']} in line" if job.get("position") else ""
+    return [
+        ("project", plain(job["project"])),
+        ("queue", plain(f"{job['queue']}, priority {spell_priority(job['priority'])}{place}")),
+        ("resources", plain(spell_resources(job["resources"]))),
+        ("command", plain(shlex.join(job.get("command") or []))),
+        ("folder", plain(job.get("working_dir"))),
+        ("environment", plain(spell_pairs(job.get("env")))),
+        ("labels", plain(spell_pairs(job.get("labels")))),
+        ("after", plain(", ".join(str(one) for one in job.get("depends_on") or []))),
+        ("limits", plain(spell_limits(job))),
+        ("submission key", plain(job.get("submission_key"))),
+    ]
+
+
+def _history(job: Row, now: datetime) -> list[tuple[str, str | Text]]:
+    return [
+        ("submitted", spell_moment(job.get("created_at"))),
+        ("predicted start", "" if job.get("started_at") else spell_moment(job.get("predicted_start"))),
+        ("started", _with(spell_moment(job.get("started_at")), f"waited {spell_wait(job, now)}")),
+        ("finished", _with(spell_moment(job.get("finished_at")), f"ran {spell_run(job, now) or '0s'}")),
+        ("cost", _cost(job)),
+    ]
+
+
+def spell_resources(resources: Row) -> str:
+    """`2 GPU h100, 4 CPU, 16 GB memory`."""
+    parts = [spell_hardware(resources)]
+    if resources.get("gpus"):
+        parts.append(f"{resources.get('cpus', 1)} CPU")
+    if resources.get("memory_gb"):
+        parts.append(f"{resources['memory_gb']:g} GB memory")
+    return ", ".join(parts)
+
+
+def spell_limits(job: Row) -> str:
+    """What bounds the job: its time, its deadline, its retries."""
+    longest, expected = job.get("max_runtime_seconds"), job.get("estimated_runtime_seconds")
+    parts = [
+        f"at most {spell(longest)}" if longest else "",
+        f"expected {spell(expected)}" if expected else "",
+        f"deadline {spell_moment(job['deadline'])}" if job.get("deadline") else "",
+        f"{job['max_retries']} retries" if job.get("max_retries") else "",
+        "checkpointable" if job.get("checkpointable") else "",
+        "" if job.get("preemptible", True) else "never preempted",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def spell_pairs(mapping: Row | None) -> str:
+    return ", ".join(f"{key}={_short(value)}" for key, value in (mapping or {}).items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _with(moment: str, remark: str) -> str:
+    return f"{moment} ({remark})" if moment else ""
+
+
+def _cost(job: Row) -> str:
+    actual, estimated = job.get("actual_cost"), job.get("estimated_cost")
+    known = f"{actual}" if actual is not None else ""
+    expected = f"estimated {estimated}" if estimated is not None else ""
+    return ", ".join(part for part in (known, expected) if part)
+
+
+def _attempts(console: Console, attempts: Sequence[Row], now: datetime) -> Table:
+    columns = [
+        Column("NO", lambda one: str(one["number"]), right=True),
+        Column("NODE", lambda one: plain(spell_nodes(one)), shrinks=True),
+        Column("STARTED", lambda one: spell_moment(one.get("started_at"))),
+        Column("RAN", lambda one: spell_between(one.get("started_at"), one.get("ended_at"), now), right=True),
+        Column("ENDED", lambda one: plain(spell_end({**one, "message": ""}))),
+        Column("MESSAGE", lambda one: plain(one.get("message")), shrinks=True),
+    ]
+    return make_table(console, columns, attempts)
+
+
+def spell_nodes(attempt: Row) -> str:
+    placements = attempt.get("placements") or []
+    return ", ".join(str(one.get("node") or "") for one in placements) or str(attempt.get("node") or "")
+
+
+def _events(console: Console, events: Sequence[Row]) -> Table:
+    columns = [
+        Column("WHEN", lambda event: spell_moment(event.get("at"))),
+        Column("WHAT", lambda event: plain(event.get("kind"))),
+        Column("STATE", lambda event: coloured_state(event.get("to_state"))),
+        Column("BY", lambda event: plain(event.get("actor")), from_width=100),
+        Column("MESSAGE", lambda event: plain(event.get("message")), shrinks=True),
+    ]
+    return make_table(console, columns, events)

@@ -1,0 +1,94 @@
+"""From what was typed to what the server is asked for. What was left open is left to the server."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path, PurePath
+from typing import Any
+
+from cli.durations import parse_duration, parse_moment
+from cli.errors import UsageError
+from cli.job_options import JobOptions
+
+RUNS_A_SCRIPT = re.compile(r"(python[\d.]*|pypy[\d.]*|torchrun|bash|sh|zsh|Rscript|julia|node)(\.exe)?")
+NAME_LENGTH = 200
+
+
+def job_request(
+    command: Sequence[str], its: JobOptions, *, environ: Mapping[str, str], now: datetime
+) -> dict[str, Any]:
+    """The body of POST /jobs; raises `UsageError` that names the option which cannot be understood."""
+    return without_gaps(
+        {
+            "name": its.name or name_of(command),
+            "project": its.project,
+            "queue": its.queue,
+            "priority": parse_priority(its.priority),
+            "command": list(command),
+            "working_dir": str((its.working_dir or Path()).absolute()),
+            "env": parse_env(its.env or [], environ),
+            "resources": _resources(its),
+            "max_runtime_seconds": _understand(parse_duration, "--time", its.time),
+            "estimated_runtime_seconds": _understand(parse_duration, "--estimate", its.estimate),
+            "stall_seconds": _understand(parse_duration, "--stall", its.stall),
+            "deadline": _understand(lambda text: parse_moment(text, now).isoformat(), "--deadline", its.deadline),
+            "checkpointable": its.checkpointable or None,
+            "preemptible": False if its.no_preempt else None,
+            "max_retries": its.retries,
+            "depends_on": its.after,
+            "labels": parse_labels(its.label or []),
+            "submission_key": its.key,
+        }
+    )
+
+
+def name_of(command: Sequence[str]) -> str:
+    """A name for a command: its script, else its program (`python -u train.py --lr 1` is `train`)."""
+    program = PurePath(command[0]).name
+    if not RUNS_A_SCRIPT.fullmatch(program) or "-c" in command:
+        return program[:NAME_LENGTH] or "job"
+    script = next((word for word in command[1:] if not word.startswith("-")), program)
+    return PurePath(script).name.removesuffix(".py")[:NAME_LENGTH] or program
+
+
+def parse_priority(text: str | None) -> int | str | None:
+    """A number as a number; words are the server's to know."""
+    return int(text) if text and text.removeprefix("-").isdecimal() else text
+
+
+def parse_env(settings: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """`K=V` as it is, `K` with its value here."""
+    env: dict[str, str] = {}
+    for setting in settings:
+        name, given, value = setting.partition("=")
+        if not given and name not in environ:
+            raise UsageError(f"--env {name}: there is no {name} in your environment; write {name}=VALUE.")
+        env[name] = value if given else environ[name]
+    return env
+
+
+def parse_labels(settings: Iterable[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for setting in settings:
+        name, given, value = setting.partition("=")
+        if not given or not name:
+            raise UsageError(f"--label {setting}: write NAME=VALUE.")
+        labels[name] = value
+    return labels
+
+
+def without_gaps(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without what was not given."""
+    return {name: value for name, value in request.items() if value is not None and value not in ({}, [])}
+
+
+def _resources(its: JobOptions) -> dict[str, Any]:
+    names = ("gpus", "gpu_model", "gpu_memory_gb", "cpus", "memory_gb", "nodes")
+    return without_gaps({name: getattr(its, name) for name in names})
+
+
+def _understand(parse: Callable[[str], Any], option: str, text: str | None) -> Any:
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error

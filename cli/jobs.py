@@ -1,0 +1,86 @@
+"""A job in a sentence, and in a row of a table."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.client import Row
+from cli.durations import spell_between
+from cli.errors import RefusedError
+from cli.tables import Column, bar, coloured_state, make_table, plain
+
+OVER = frozenset({"completed", "failed", "cancelled"})
+"""The states in which a job is over."""
+
+URGENT, NORMAL = 70, 30
+
+
+def is_over(job: Row) -> bool:
+    return job["state"] in OVER
+
+
+def spell_priority(priority: int) -> str:
+    word = "urgent" if priority >= URGENT else "normal" if priority >= NORMAL else "background"
+    return f"{priority} {word}"
+
+
+def spell_hardware(resources: Row) -> str:
+    """`2 GPU h100`, `4 CPU`, `2 x 8 GPU`."""
+    many = f"{resources['nodes']} x " if resources.get("nodes", 1) > 1 else ""
+    if not resources.get("gpus"):
+        return f"{many}{resources.get('cpus', 1)} CPU"
+    memory = f"{resources['gpu_memory_gb']:g} GB" if resources.get("gpu_memory_gb") else ""
+    return " ".join(part for part in (f"{many}{resources['gpus']} GPU", resources.get("gpu_model"), memory) if part)
+
+
+def spell_reason(job: Row) -> str:
+    """Why the job waits, or why it ended; the first reason of several."""
+    reasons = job.get("reasons") or []
+    if reasons and not is_over(job):
+        return str(reasons[0].get("sentence") or reasons[0].get("code") or "")
+    return spell_end(job) if job["state"] in ("failed", "cancelled") else ""
+
+
+def require_success(job: Row) -> None:
+    """Raise `RefusedError` with the reason unless the job completed."""
+    if job["state"] != "completed":
+        raise RefusedError(f"job {job['id']} {job['state']}: {spell_end(job) or 'no reason was given'}")
+
+
+def spell_end(job: Row) -> str:
+    """`exit_code 3`, `timeout`, and the message that came with it."""
+    code = job.get("exit_code")
+    ended = job.get("end_reason") or ""
+    words = f"{ended} {code}" if ended == "exit_code" and code is not None else ended
+    return f"{words}: {job['message']}" if job.get("message") else words
+
+
+def job_columns(now: datetime) -> list[Column]:
+    return [
+        Column("ID", lambda job: str(job["id"]), right=True),
+        Column("NAME", lambda job: plain(job["name"]), shrinks=True),
+        Column("PROJECT", lambda job: plain(job["project"]), from_width=130),
+        Column("QUEUE", lambda job: plain(job["queue"]), from_width=130),
+        Column("PRIORITY", lambda job: spell_priority(job["priority"]), from_width=110),
+        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), from_width=100),
+        Column("STATE", lambda job: coloured_state(job["state"])),
+        Column("NODE", lambda job: plain(job.get("node")), from_width=90),
+        Column("PROGRESS", lambda job: bar(job.get("progress"))),
+        Column("WAITED", lambda job: spell_wait(job, now), right=True, from_width=90),
+        Column("RAN", lambda job: spell_run(job, now), right=True),
+        Column("REASON", lambda job: plain(spell_reason(job)), shrinks=True),
+    ]
+
+
+def jobs_table(console: Console, jobs: Iterable[Row], now: datetime) -> Table:
+    return make_table(console, job_columns(now), jobs)
+
+
+def spell_wait(job: Row, now: datetime) -> str:
+    return spell_between(job.get("created_at"), job.get("started_at") or job.get("finished_at"), now)
+
+
+def spell_run(job: Row, now: datetime) -> str:
+    return spell_between(job.get("started_at"), job.get("finished_at"), now)

@@ -1,0 +1,112 @@
+"""The entry point `trainyard`: the table of commands, each loaded when it is called, and the exit codes."""
+
+import importlib
+import io
+import os
+import sys
+import traceback
+from typing import Annotated, Any, NamedTuple, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from cli.errors import CommandError
+from cli.options import Given, TokenFile, Url
+from cli.output import print_errors
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and its line in the help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "submit": Entry("submit", "Submit a training job."),
+    "batch": Entry("batch", "Submit the jobs of a file: all of them or none."),
+    "list": Entry("list_jobs", "List jobs, newest first."),
+    "show": Entry("show", "Show everything about a job."),
+    "explain": Entry("explain", "Say why a job waits, and until when."),
+    "logs": Entry("logs", "Print what a job has written."),
+    "cancel": Entry("control", "Cancel jobs."),
+    "requeue": Entry("control", "Run jobs again that are over."),
+    "queues": Entry("queues", "List the queues, the one that goes first on top."),
+    "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
+    "nodes": Entry("nodes", "List the machines and their load."),
+    "top": Entry("top", "Watch the machines and the jobs, live."),
+    "login": Entry("login", "Log in to a server, and remember it."),
+    "logout": Entry("login", "Forget the server, and end the token there."),
+    "version": Entry("version", "Print the version."),
+}
+
+
+class CommandsOnDemand(TyperGroup):
+    """Loads a command's module when the command is called: help and typing errors come at once."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=entry.summary) for name, entry in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else command, rest
+
+
+def load(name: str) -> Any:
+    """The command of that name, with all its options."""
+    module = importlib.import_module(f"cli.commands.{COMMANDS[name].module}")
+    return typer.main.get_group(module.app).commands[name]
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        load("version").callback()
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version, and leave.")
+]
+
+app = typer.Typer(
+    cls=CommandsOnDemand,
+    help="Submit training jobs, and see what becomes of them.",
+    epilog="Exit codes: 0 done, 1 refused (or the job did not complete), 2 usage, 3 server out of reach.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def remember(
+    ctx: typer.Context,
+    url: Url = None,
+    token_file: TokenFile = None,
+    *,
+    version: Version = False,  # noqa: ARG001  its callback has answered it
+) -> None:
+    ctx.obj = Given(url, token_file)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command; always ends with an exit code, never with a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        app(arguments, prog_name="trainyard")
+    except CommandError as error:
+        print_errors(error.lines)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001  a user gets a sentence, whatever went wrong
+        if os.environ.get("TRAINYARD_DEBUG"):
+            traceback.print_exc()
+        print_errors([f"unexpected {type(error).__name__}: {error} (TRAINYARD_DEBUG=1 shows where)"])
+        sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from cli.main import COMMANDS, load
+from tests.cli.rows import job
+from tests.cli.yard import Answer
+
+WITH_SERVER = sorted(COMMANDS.keys() - {"login", "logout", "version"})
+
+
+def loaded(code):
+    """What a fresh interpreter prints that runs this code."""
+    return subprocess.check_output([sys.executable, "-c", code], text=True, cwd=Path(__file__).parents[2], timeout=60)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_table_says_of_each_command_what_the_command_says_of_itself(name):
+    assert load(name).help.splitlines()[0] == COMMANDS[name].summary
+
+
+@pytest.mark.parametrize("name", WITH_SERVER)
+def test_each_command_speaks_json_and_takes_a_server(name, trainyard):
+    help_text = trainyard(name, "--help").out
+
+    for option in ("--json", "--url", "--token-file"):
+        assert option in help_text
+
+
+def test_help_names_every_command(trainyard):
+    outcome = trainyard("--help")
+
+    assert outcome.code == 0
+    assert all(f"  {name} " in outcome.out for name in COMMANDS)
+
+
+def test_help_loads_neither_http_nor_tables():
+    """What takes long to load is loaded by the commands that need it."""
+    code = "import sys, cli.main; print({'httpx', 'rich', 'pydantic', 'importlib.metadata'} & set(sys.modules))"
+
+    assert loaded(code) == "set()\n"
+
+
+def test_the_command_line_imports_nothing_of_the_platform():
+    """Users may install it alone."""
+    load_all = "import cli.main; [cli.main.load(name) for name in cli.main.COMMANDS]"
+    ours = "{'scheduling', 'quotas', 'workers', 'jobs', 'scheduler_site', 'django', 'celery'}"
+    code = f"import sys; {load_all}; print({ours} & set(sys.modules))"
+
+    assert loaded(code) == "set()\n"
+
+
+def test_a_mistyped_command_is_a_usage_error_with_a_hint(trainyard):
+    outcome = trainyard("lits")
+
+    assert outcome.code == 2
+    assert "Did you mean 'list'?" in outcome.err
+
+
+def test_without_a_server_the_user_learns_how_to_get_one(trainyard):
+    outcome = trainyard("list")
+
+    assert outcome.code == 2
+    assert "make up" in outcome.err
+
+
+def test_a_server_out_of_reach_has_its_own_exit_code(trainyard, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_TOKEN", "secret")
+
+    outcome = trainyard("list", "--url", "http://127.0.0.1:1")
+
+    assert outcome.code == 3
+    assert outcome.err.startswith("error: no answer from http://127.0.0.1:1 (from --url): ")
+
+
+def test_the_server_may_be_named_before_the_command(trainyard, yard, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_TOKEN", "secret")
+    yard.lists("jobs", job(1))
+
+    assert trainyard("--url", yard.url, "list").code == 0
+
+
+def test_a_surprise_is_one_line_and_no_traceback(trainyard, connected):
+    connected.says("GET", "jobs", Answer(200, b'{"results": [{}], "next": null}'))
+
+    outcome = trainyard("list")
+
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
+    assert outcome.err.startswith("error: unexpected KeyError")
+
+
+def test_a_surprise_can_be_looked_at(trainyard, connected, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_DEBUG", "1")
+    connected.says("GET", "jobs", Answer(200, b'{"results": [{}], "next": null}'))
+
+    assert "Traceback" in trainyard("list").err
+
+
+def test_a_refusal_cannot_write_to_the_terminal_what_it_likes(trainyard, connected):
+    connected.refuses("GET", "jobs", 400, "no\x1b]0;title\x07")
+
+    assert trainyard("list").err == "error: no\\x1b]0;title\\x07\n"
+
+
+def test_the_version_is_printed(trainyard):
+    assert trainyard("--version").out.startswith("trainyard")
+    assert trainyard("version").out.startswith("trainyard")
+
+
+@pytest.mark.parametrize("name", sorted({entry.module for entry in COMMANDS.values()}))
+def test_each_module_of_commands_is_listed_in_the_table(name):
+    module = importlib.import_module(f"cli.commands.{name}")
+
+    assert set(typer.main.get_group(module.app).commands) <= set(COMMANDS)

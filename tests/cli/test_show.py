@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from tests.cli.rows import failed, job, running
+
+EVENT = {"at": "2030-01-01T12:00:00Z", "kind": "submitted", "to_state": "pending", "actor": "ada", "message": ""}
+ATTEMPT = {
+    "number": 1,
+    "started_at": "2030-01-01T12:05:00Z",
+    "ended_at": "2030-01-01T12:06:30Z",
+    "end_reason": "node_lost",
+    "exit_code": None,
+    "message": "n1 fell silent",
+}
+
+
+@pytest.fixture
+def shown(trainyard, connected):
+    def show(row, *words, attempts=(), events=()):
+        connected.answers("GET", f"jobs/{row['id']}", row)
+        connected.lists(f"jobs/{row['id']}/attempts", *attempts)
+        connected.lists(f"jobs/{row['id']}/events", *events)
+        return trainyard("show", row["id"], *words)
+
+    return show
+
+
+def test_a_job_is_shown_with_all_that_is_known(shown):
+    row = running(
+        17,
+        command=["python", "train.py", "--note", "a b"],
+        env={"LR": "0.1"},
+        metrics={"loss": 0.123456789},
+        progress=0.5,
+    )
+
+    out = shown(row).out
+
+    for words in ("job 17 train", "python train.py --note 'a b'", "LR=0.1", "loss=0.123457", "50%", "waited 5m 00s"):
+        assert words in out
+    assert "predicted" not in out
+
+
+def test_a_job_that_waits_is_shown_with_all_its_reasons(shown):
+    reasons = [
+        {"code": "gpus", "sentence": "2 GPUs are missing.", "held_by": [3, 4]},
+        {"code": "q", "sentence": "No quota."},
+    ]
+
+    out = shown(job(17, reasons=reasons, predicted_start="2030-01-01T13:00:00Z", position=2)).out
+
+    assert "2 GPUs are missing. (held by 3, 4)\nNo quota." in out
+    assert "predicted start" in out
+    assert "place 2 in line" in out
+
+
+def test_a_job_that_failed_is_shown_with_its_attempts_and_events(shown):
+    out = shown(failed(17, message="boom"), attempts=[ATTEMPT], events=[EVENT]).out
+
+    for words in ("exit_code 3: boom", "node_lost", "1m 30s", "n1 fell silent", "submitted", "ada"):
+        assert words in out
+
+
+def test_json_is_the_job_with_its_attempts_and_events(shown):
+    out = json.loads(shown(job(17), "--json", attempts=[ATTEMPT], events=[EVENT]).out)
+
+    assert out == {**job(17), "attempts": [ATTEMPT], "events": [EVENT]}
+
+
+def test_a_job_that_is_not_there_is_refused(trainyard, connected):
+    connected.refuses("GET", "jobs/99", 404, "There is no job 99.")
+
+    outcome = trainyard("show", 99)
+
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", "error: There is no job 99.\n")
+
+
+def test_an_id_that_is_no_number_is_a_usage_error(trainyard, connected):
+    assert trainyard("show", "train").code == 2

@@ -1,0 +1,155 @@
+import json
+
+import pytest
+
+from tests.cli.rows import job, node, running
+
+QUEUE = {
+    "name": "live",
+    "rank": 100,
+    "policy": "",
+    "state": "open",
+    "max_running": 8,
+    "description": "",
+    "waiting": 2,
+    "running": 3,
+}
+LIMITS = {"gpus": 8, "cpus": None, "memory_gb": 64.5, "running_jobs": 10, "waiting_jobs": None}
+USED = {"gpus": 6, "cpus": 12, "memory_gb": 16.0, "running_jobs": 10, "waiting_jobs": 0}
+LEFT = {"gpus": 2, "cpus": None, "memory_gb": 48.5, "running_jobs": 0, "waiting_jobs": None}
+QUOTA = {"project": "vision", "provider": "local", "enforced": True, "limits": LIMITS, "usage": USED, "available": LEFT}
+
+
+def line_of(out, word):
+    return next(line for line in out.splitlines() if line.startswith(word))
+
+
+def test_nodes_are_listed_with_what_is_taken_and_how_busy_they_are(trainyard, connected):
+    gpus = [{"index": n, "model": "NVIDIA H100", "memory_mb": 81559, "uuid": "", "simulated": True} for n in (0, 1)]
+    load = {
+        "cpu_percent": 25,
+        "memory_used_mb": 8192,
+        "gpus": [{"index": 0, "utilisation": 100}, {"index": 1, "utilisation": 50}],
+    }
+    connected.lists("nodes", node("n1", gpus=gpus, load=load, free={"gpus": 1, "cpus": 5, "memory_gb": 28}))
+
+    row = line_of(trainyard("nodes").out, "n1")
+
+    for words in ("up", "3/8", "1/2", "4/32", " 25%", " 75%", "2 x NVIDIA H100 (simulated)"):
+        assert words in row
+
+
+@pytest.mark.parametrize(
+    ("state", "liveness", "shown"),
+    [("up", "alive", "up"), ("up", "dead", "dead"), ("down", "dead", "down"), ("draining", "alive", "draining")],
+)
+def test_a_node_whose_agent_is_silent_says_so(trainyard, connected, state, liveness, shown):
+    connected.lists("nodes", node("n1", state=state, liveness=liveness))
+
+    assert line_of(trainyard("nodes").out, "n1").split()[1] == shown
+
+
+def test_a_node_that_was_never_heard_of_is_shown_without_a_load(trainyard, connected):
+    connected.lists("nodes", node("n1", state="down", liveness="unknown", cpus=0, memory_gb=0, last_heartbeat_at=None))
+
+    assert line_of(trainyard("nodes").out, "n1").rstrip().endswith("never")
+
+
+def test_no_nodes_says_how_to_start_one(trainyard, connected):
+    connected.lists("nodes")
+
+    outcome = trainyard("nodes")
+
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "no nodes yet" in outcome.err
+
+
+def test_queues_are_listed_the_first_served_on_top(trainyard, connected):
+    connected.lists("queues", {**QUEUE, "name": "batch", "rank": -100, "max_running": None}, QUEUE)
+
+    _, live, batch = trainyard("queues").out.splitlines()
+
+    assert live.split()[:5] == ["live", "100", "open", "3/8", "2"]
+    assert batch.split()[:5] == ["batch", "-100", "open", "3", "2"]
+
+
+def test_a_quota_shows_what_is_used_and_what_is_left(trainyard, connected):
+    connected.answers("GET", "queues/quota/vision", QUOTA)
+
+    out = trainyard("quota", "vision").out
+
+    assert line_of(out, "GPUs").split() == ["GPUs", "6", "8", "████████░░", "75%", "2"]
+    assert line_of(out, "CPUs").split() == ["CPUs", "12", "none", "no", "limit"]
+    assert line_of(out, "memory GB").split()[2:4] == ["16", "64.5"]
+    assert line_of(out, "running jobs").split()[-2:] == ["100%", "0"]
+
+
+def test_the_quota_is_that_of_the_projects_in_the_environment(trainyard, connected, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_PROJECT", "vision")
+    connected.answers("GET", "queues/quota/vision", {**QUOTA, "enforced": False})
+
+    assert "not enforced" in trainyard("quota").err
+
+
+def test_an_explanation_names_every_reason_and_the_place_in_line(trainyard, connected):
+    reasons = [
+        {"code": "gpus", "sentence": "2 GPUs are missing.", "held_by": ["17"]},
+        {"code": "q", "sentence": "No quota."},
+    ]
+    answer = {
+        "job": 18,
+        "state": "pending",
+        "position": 2,
+        "line_length": 5,
+        "reasons": reasons,
+        "predicted_start": None,
+    }
+    connected.answers("GET", "jobs/18/explain", answer)
+
+    out = trainyard("explain", 18).out
+
+    for words in ("2 GPUs are missing. (held by 17)", "No quota.", "2 of 5"):
+        assert words in out
+
+
+def test_a_job_that_does_not_wait_needs_no_explanation(trainyard, connected):
+    answer = {"job": 18, "state": "running", "position": None, "line_length": 0, "reasons": [], "predicted_start": None}
+    connected.answers("GET", "jobs/18/explain", answer)
+
+    assert trainyard("explain", 18).out.split() == ["state", "running"]
+
+
+def test_top_in_a_pipe_is_one_look_at_everything(trainyard, connected):
+    waits = job(18, name="waits", reasons=[{"code": "gpus", "sentence": "No GPU is free."}])
+    connected.lists("nodes", node("n1"))
+    connected.answers("GET", "jobs", {"results": [running(17)]}, {"results": [waits]})
+
+    outcome = trainyard("top")
+
+    assert outcome.code == 0
+    for words in ("nodes: 1 up", "running 1", "waiting 1", "No GPU is free.", connected.url):
+        assert words in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "content"),
+    [
+        (["nodes"], "nodes", [node("n1")]),
+        (["queues"], "queues", [QUEUE]),
+        (["quota", "vision"], "queues/quota/vision", QUOTA),
+        (["explain", "18"], "jobs/18/explain", {"job": 18, "state": "running"}),
+    ],
+)
+def test_json_is_what_the_server_says(trainyard, connected, words, path, content):
+    connected.answers("GET", path, content)
+
+    assert json.loads(trainyard(*words, "--json").out) == content
+
+
+def test_json_of_top_holds_its_three_lists(trainyard, connected):
+    connected.lists("nodes", node("n1"))
+    connected.answers("GET", "jobs", {"results": [running(17)]}, {"results": [job(18)]})
+
+    answer = json.loads(trainyard("top", "--json").out)
+
+    assert answer == {"nodes": [node("n1")], "running": [running(17)], "waiting": [job(18)]}

@@ -1,0 +1,234 @@
+"""What a request may have: ever, now, and in the waiting line."""
+
+import pytest
+
+from scheduling.allowance import Usage, may_ever_run, may_run_now, may_wait, usage_by_project
+from scheduling.resources import Amount, Request
+from scheduling.snapshot import ProjectView
+from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share
+
+NODES = (
+    cpu_node("cpu-1", cpus=16, memory_mb=65_536),
+    gpu_node("gpu-1", cpus=64, memory_mb=32_768),
+    gpu_node("gpu-2", cpus=8, memory_mb=8_192, gpus=gpus(2, model=T4, memory_mb=15_360)),
+)
+
+
+def ever(request, *chain, nodes=NODES):
+    return {error.field: error.message for error in may_ever_run(request, nodes=nodes, chain=chain)}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(),
+        Request(cpus=64, gpus=8),
+        Request(memory_mb=65_536),
+        Request(gpus=2, gpu_model="t4", gpu_memory_mb=15_360),
+        Request(gpus=8, gpu_model="H100"),
+        Request(gpus=1, gpu_model="nvidia h100 80gb"),
+    ],
+)
+def test_what_one_node_could_hold_may_run(request_):
+    assert ever(request_) == {}
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "message"),
+    [
+        (Request(gpus=9), "resources.gpus", "Needs 9 GPUs; no node has more than 8 of them (gpu-1)."),
+        (Request(cpus=65), "resources.cpus", "Needs 65 CPUs; no node has more than 64 CPUs (gpu-1)."),
+        (
+            Request(memory_mb=65_537),
+            "resources.memory_gb",
+            "Needs 64.001 GB of memory; no node has more than 64 GB of memory (cpu-1).",
+        ),
+        (
+            Request(gpus=1, gpu_memory_mb=90_000),
+            "resources.gpu_memory_gb",
+            "Needs 87.891 GB of memory on each GPU; no node has a GPU with more than 79.647 GB (gpu-1).",
+        ),
+        (
+            Request(gpus=1, gpu_model="a100"),
+            "resources.gpu_model",
+            "Needs a GPU of model a100; no node has one. The models there are: NVIDIA H100 80GB HBM3 and Tesla T4.",
+        ),
+    ],
+)
+def test_more_than_any_node_has_is_refused_with_the_largest_there_is(request_, field, message):
+    assert ever(request_) == {field: message}
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "message"),
+    [
+        (
+            Request(gpus=4, gpu_model="t4"),
+            "resources.gpus",
+            "Needs 4 GPUs of model t4; no node has more than 2 of them (gpu-2).",
+        ),
+        (
+            Request(gpus=1, memory_mb=40_960),
+            "resources.memory_gb",
+            "Needs 40 GB of memory; no node with 1 GPU has more than 32 GB of memory (gpu-1).",
+        ),
+        (
+            Request(cpus=32, memory_mb=40_960),
+            "resources.memory_gb",
+            "Needs 40 GB of memory; no node with 32 CPUs has more than 32 GB of memory (gpu-1).",
+        ),
+        (
+            Request(gpus=1, gpu_model="t4", gpu_memory_mb=40_960),
+            "resources.gpu_memory_gb",
+            "Needs 40 GB of memory on each GPU; no node has a GPU of model t4 with more than 15 GB (gpu-2).",
+        ),
+    ],
+)
+def test_parts_that_exist_but_not_on_one_node_are_refused(request_, field, message):
+    assert ever(request_) == {field: message}
+
+
+def test_every_part_that_is_too_large_is_named_at_once():
+    assert set(ever(Request(gpus=9, cpus=65, memory_mb=10**6))) == {
+        "resources.gpus",
+        "resources.cpus",
+        "resources.memory_gb",
+    }
+
+
+def test_gpus_are_refused_where_no_node_has_any():
+    assert ever(Request(gpus=1), nodes=(cpu_node(),)) == {"resources.gpus": "Needs 1 GPU; no node has any."}
+
+
+def test_nodes_count_whatever_their_state():
+    """A job for the big machine may wait while that machine is down."""
+    assert ever(Request(gpus=8), nodes=(gpu_node(state="down", alive=False),)) == {}
+
+
+def test_without_any_known_node_the_hardware_refuses_nothing():
+    assert ever(Request(gpus=100, gpu_model="tpu"), nodes=()) == {}
+
+
+@pytest.mark.parametrize(
+    ("limits", "field", "words"),
+    [
+        ({"gpus": 1}, "resources.gpus", "at most 1 GPU at once"),
+        ({"cpus": 3}, "resources.cpus", "at most 3 CPUs at once"),
+        ({"memory_mb": 512}, "resources.memory_gb", "at most 512 MB of memory at once"),
+        ({"running_jobs": 0}, "project", "at most 0 running jobs at once"),
+    ],
+)
+def test_more_than_an_enforced_quota_could_ever_allow_is_refused(limits, field, words):
+    request = Request(cpus=4, memory_mb=1024, gpus=2)
+
+    assert ever(request, limited("vision", **limits)) == {field: f"The quota of project vision allows {words}."}
+
+
+def test_an_ancestor_s_quota_refuses_too_and_is_named():
+    chain = (ProjectView("vision", "acme"), limited("acme", gpus=1))
+
+    assert ever(Request(gpus=2), *chain) == {
+        "resources.gpus": "The quota of project acme allows at most 1 GPU at once."
+    }
+
+
+@pytest.mark.parametrize("limits", [{"gpus": 0, "enforced": False}, {"gpus": 2}, {"gpus": None}, {"waiting_jobs": 0}])
+def test_a_quota_that_is_large_enough_or_not_enforced_refuses_nothing(limits):
+    assert ever(Request(gpus=2), limited(**limits)) == {}
+
+
+def test_a_quota_of_no_gpus_lets_cpu_jobs_run():
+    assert ever(Request(), limited(gpus=0)) == {}
+
+
+def test_jobs_over_several_nodes_are_refused_for_now():
+    (error,) = may_ever_run(Request(nodes=2), nodes=NODES, chain=())
+
+    assert (error.field, error.code) == ("resources.nodes", "unsupported")
+
+
+@pytest.mark.parametrize("request_", [Request(gpu_model="h100"), Request(gpu_memory_mb=1024)])
+def test_a_kind_of_gpu_without_a_number_of_gpus_is_refused_rather_than_run_on_a_cpu(request_):
+    assert list(ever(request_)) == ["resources.gpus"]
+
+
+def test_errors_say_by_their_code_what_refused():
+    errors = may_ever_run(Request(gpus=9), nodes=NODES, chain=(limited(gpus=1),))
+
+    assert [error.code for error in errors] == ["hardware", "quota"]
+
+
+USED = {"vision": Usage(Amount(cpus=6, memory_mb=4096, gpus=3), running_jobs=2)}
+
+
+@pytest.mark.parametrize(
+    ("limits", "shortfall"),
+    [
+        ({}, None),
+        ({"gpus": 5}, None),
+        ({"gpus": 4}, {"gpus": 1}),
+        ({"cpus": 9}, {"cpus": 1}),
+        ({"memory_mb": 4096}, {"memory_mb": 1024}),
+        ({"running_jobs": 3}, None),
+        ({"running_jobs": 2}, {"running_jobs": 1}),
+        ({"gpus": 0, "cpus": 0}, {"gpus": 5, "cpus": 10}),
+        ({"gpus": 0, "enforced": False}, None),
+    ],
+)
+def test_a_quota_holds_back_what_would_break_it(limits, shortfall):
+    reasons = may_run_now(Request(cpus=4, memory_mb=1024, gpus=2), chain=(limited(**limits),), usage=USED)
+
+    assert [reason.shortfall for reason in reasons] == ([] if shortfall is None else [shortfall])
+
+
+def test_a_quota_that_is_broken_already_holds_back_only_what_adds_to_it():
+    assert may_run_now(Request(cpus=1), chain=(limited(gpus=1),), usage=USED) == ()
+
+
+def test_each_quota_in_the_chain_gives_its_own_reason():
+    usage = {**USED, "acme": Usage(Amount(cpus=60, gpus=8), running_jobs=9)}
+    chain = (limited("vision", parent="acme", gpus=4), limited("acme", gpus=8, running_jobs=9))
+
+    reasons = may_run_now(Request(gpus=2), chain=chain, usage=usage)
+
+    assert [reason.sentence for reason in reasons] == [
+        "The quota of project vision allows 4 GPUs (3 in use); this job needs 2 GPUs.",
+        "The quota of project acme allows 8 GPUs (8 in use) and 9 running jobs (9 running); this job needs 2 GPUs.",
+    ]
+
+
+def test_a_quota_on_memory_speaks_of_memory():
+    (reason,) = may_run_now(Request(memory_mb=2048), chain=(limited(memory_mb=5120),), usage=USED)
+
+    assert reason.sentence == (
+        "The quota of project vision allows 5 GB of memory (4 GB in use); this job needs 2 GB of memory."
+    )
+
+
+@pytest.mark.parametrize(("waiting", "more", "over"), [(0, 10, None), (9, 1, None), (10, 1, 1), (5, 8, 3)])
+def test_a_project_may_keep_only_so_many_jobs_in_line(waiting, more, over):
+    reasons = may_wait(chain=(limited(waiting_jobs=10),), waiting={"vision": waiting}, more=more)
+
+    assert [reason.shortfall for reason in reasons] == ([{"waiting_jobs": over}] if over else [])
+
+
+def test_a_full_line_says_whose_limit_it_is():
+    chain = (ProjectView("vision", "acme"), limited("acme", waiting_jobs=10))
+
+    (reason,) = may_wait(chain=chain, waiting={"acme": 10})
+
+    assert reason.sentence == "The quota of project acme allows 10 waiting jobs (10 now)."
+
+
+def test_usage_counts_for_every_ancestor():
+    tree = {p.slug: p for p in (ProjectView("acme"), ProjectView("a", "acme"), ProjectView("b", "acme"))}
+    jobs = (
+        running(1, share(cpus=2, gpu_indices=(0,)), share("gpu-2", cpus=2, gpu_indices=(0,)), project="a"),
+        running(2, share(cpus=3), project="b"),
+    )
+
+    assert usage_by_project(jobs, tree) == {
+        "a": Usage(Amount(cpus=4, gpus=2), 1),
+        "b": Usage(Amount(cpus=3), 1),
+        "acme": Usage(Amount(cpus=7, gpus=2), 2),
+    }

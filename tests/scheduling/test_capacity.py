@@ -1,0 +1,50 @@
+"""The working copy of what is free."""
+
+import pytest
+
+from scheduling.capacity import FreeNodes
+from scheduling.resources import ZERO, Amount
+from tests.scheduling.builders import cpu_node, gpu_node, running, share, snapshot
+
+
+def test_what_runs_is_taken_from_its_node():
+    world = snapshot(running=(running(7, share("gpu-1", cpus=4, memory_mb=1024, gpu_indices=(0, 3))),))
+
+    node = FreeNodes.of(world)["gpu-1"]
+
+    assert node.amount == Amount(60, 523_264, 6)
+    assert [gpu.index for gpu in node.gpus] == [1, 2, 4, 5, 6, 7]
+    assert node.holders == [7]
+
+
+def test_taking_a_share_leaves_less_and_names_the_holder():
+    free = FreeNodes([gpu_node()])
+
+    free.take(share("gpu-1", cpus=4, gpu_indices=(0,)), holder=7)
+    free.take(share("gpu-1", cpus=4, gpu_indices=(1,)), holder=8)
+
+    assert free["gpu-1"].amount == Amount(56, 524_288, 6)
+    assert free["gpu-1"].holders == [7, 8]
+
+
+def test_a_node_that_came_back_smaller_than_what_runs_on_it_has_nothing_free():
+    held = running(7, share("gpu-1", cpus=100, memory_mb=10**6, gpu_indices=tuple(range(20))))
+
+    assert FreeNodes([gpu_node(number=2)], [held])["gpu-1"].amount == ZERO
+
+
+@pytest.mark.parametrize("node", [cpu_node("gone", state="down"), cpu_node("gone", alive=False)])
+def test_a_node_that_takes_no_jobs_offers_nothing_though_jobs_still_run_on_it(node):
+    free = FreeNodes([node], [running(7, share("gone")), running(8, share("never-seen"))])
+
+    assert free.nodes == []
+
+
+def test_shelves_stay_sorted_from_the_fullest_node():
+    free = FreeNodes([cpu_node(f"cpu-{number}") for number in (1, 2, 3)])
+
+    free.take(share("cpu-2", cpus=5), holder=1)
+    free.take(share("cpu-3", cpus=9), holder=2)
+
+    (shelf,) = free.shelves.values()
+    assert [free.nodes[entry[-1]].view.name for entry in shelf] == ["cpu-3", "cpu-2", "cpu-1"]
