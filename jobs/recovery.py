@@ -67,6 +67,7 @@ def _end_lost() -> int:
     return _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
 
 
+@transaction.atomic
 def release_unclaimed() -> int:
     """Placements on nodes that are not there to claim them go back in line; nothing ran, so nothing is charged."""
     rows = _open().filter(state=PlacementState.PLACED, node__state=Node.State.DOWN)
