@@ -177,7 +177,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Celery: see docs/decisions for each of these ------------------------------------------------------------------
 BROKER_URL = env.service_url("BROKER_URL", "redis://127.0.0.1:6379/0", "BROKER_PASSWORD")
-CELERY_BROKER_URL = BROKER_URL
+# Celery's command line takes BROKER_URL from the environment for itself, where it may lack its password; these two go first.
+CELERY_BROKER_URL = CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = BROKER_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False

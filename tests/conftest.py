@@ -37,6 +37,7 @@ if DATABASE:
     settings.DATABASES["default"].update(environ.Env.db_url_config(DATABASE.url))
 if BROKER:
     os.environ["BROKER_URL"] = settings.BROKER_URL = settings.CELERY_BROKER_URL = BROKER.url
+    settings.CELERY_BROKER_READ_URL = settings.CELERY_BROKER_WRITE_URL = BROKER.url
 
 
 def pytest_unconfigure() -> None:
