@@ -1,0 +1,56 @@
+"""The training example, run as a user or a node would run it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from scheduler_site.local_stack.roles import CHECKOUT
+from tests.waiting import wait_for
+
+SCRIPT = CHECKOUT / "examples" / "digits" / "train.py"
+SMALL = ("--hidden", "16", "--epochs", "6")
+
+
+def given_folders(base: Path) -> dict[str, str]:
+    (base / "report.jsonl").touch()
+    folders = {f"TRAINYARD_{name}_DIR": str(base / name.lower()) for name in ("CHECKPOINT", "OUTPUT")}
+    return {**os.environ, **folders, "TRAINYARD_REPORT": str(base / "report.jsonl"), "OMP_NUM_THREADS": "1"}
+
+
+def start(base: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, SCRIPT, *SMALL], env=given_folders(base), stdout=subprocess.DEVNULL)
+
+
+def reports(base: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (base / "report.jsonl").read_text().splitlines()]
+
+
+def result(base: Path) -> dict[str, float]:
+    return json.loads((base / "output" / "result.json").read_text())
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_result(tmp_path: Path):
+    straight, interrupted = tmp_path / "straight", tmp_path / "interrupted"
+    straight.mkdir()
+    interrupted.mkdir()
+    assert start(straight).wait(60) == 0
+    first = start(interrupted)
+    wait_for(lambda: reports(interrupted), 60, "the first report")
+    first.terminate()
+    assert first.wait(60) == 143
+    done = len(reports(interrupted))
+    assert start(interrupted).wait(60) == 0
+    assert 0 < done < 6
+    assert [one["epoch"] for one in reports(interrupted)] == [1, 2, 3, 4, 5, 6]
+    assert result(interrupted) == result(straight)
+
+
+def test_a_run_without_trainyard_keeps_everything_beside_where_it_was_started(tmp_path: Path):
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+    run = subprocess.run(
+        [sys.executable, SCRIPT, *SMALL], cwd=tmp_path, env=plain, capture_output=True, text=True, check=False
+    )
+    assert "held-out accuracy 0.9" in run.stdout, run.stderr
+    assert (tmp_path / "digits-run" / "outputs" / "model.npz").exists()
