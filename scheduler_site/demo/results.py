@@ -1,0 +1,42 @@
+"""What came out of the sweep: a table, and whether it is what this training reaches."""
+
+from rich.table import Table
+
+from scheduler_site.demo.following import Job, Reasons, wait_text
+from scheduler_site.demo.sweep import GOOD_ACCURACY
+from scheduling.priorities import class_of
+
+
+def results_table(jobs: list[Job], reasons: Reasons) -> Table:
+    """The best run first."""
+    table = Table(title="Results: accuracy on digits held out from training", title_justify="left")
+    for heading in ("Run", "On", "Priority", "Accuracy", "Node", "Wait"):
+        table.add_column(
+            heading, justify="left" if heading in {"Run", "On", "Priority", "Node"} else "right", no_wrap=True
+        )
+    table.add_column("Why it waited", overflow="fold")
+    for job in sorted(jobs, key=accuracy, reverse=True):
+        score = f"{accuracy(job):.4f}" if accuracy(job) else "-"
+        why = reasons.of(job) or "it did not"
+        table.add_row(job["name"], job["hardware"], class_of(job["priority"]), score, job["node"], wait_text(job), why)
+    return table
+
+
+def accuracy(job: Job) -> float:
+    return float(job["metrics"].get("accuracy", 0))
+
+
+def shortcomings(jobs: list[Job], expected: int) -> list[str]:
+    """What is wrong with these results, a sentence each; empty when all is well."""
+    found = [f"{expected} runs were submitted, and the platform knows {len(jobs)}."] if len(jobs) != expected else []
+    unfinished = [job for job in jobs if job["state"] != "completed"]
+    found += [f"Job {job['id']} ({job['name']}) is {job['state']}: {_why(job)}" for job in unfinished]
+    best = max(map(accuracy, jobs), default=0)
+    if best < GOOD_ACCURACY:
+        found.append(f"The best accuracy is {best:.4f}; this training reaches {GOOD_ACCURACY} and more.")
+    return found
+
+
+def _why(job: Job) -> str:
+    reasons = " ".join(reason["sentence"] for reason in job["reasons"])
+    return job["message"] or reasons or "it was still on its way when the time was up."
