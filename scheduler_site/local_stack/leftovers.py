@@ -66,14 +66,14 @@ def record(path: Path, running: Iterable[Recorded]) -> None:
     private_files.write(path, json.dumps([asdict(one) for one in running], indent=1))
 
 
-def clear_away(path: Path) -> list[str]:
+def clear_away(path: Path, *, patience: float = PATIENCE_SECONDS) -> list[str]:
     """End every recorded process that still runs, by its own stop signal, then by SIGKILL. Returns their names."""
     left = [one for one in _read(path) if one.is_running()]
     for one in left:
         one.stop()
-    for one in _still_running(left, PATIENCE_SECONDS):
+    for one in _still_running(left, patience):
         one.kill()
-    _still_running(left, PATIENCE_SECONDS)
+    _still_running(left, patience)
     path.unlink(missing_ok=True)
     return [one.name for one in left]
 

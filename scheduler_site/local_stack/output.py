@@ -10,13 +10,13 @@ NAME_WIDTH = 10
 class PrefixedOutput:
     """Writes `name | line`, each name in its colour when there is a terminal to show it."""
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
-        self._stream = stream
-        self._colours: dict[str, int] | None = {} if stream.isatty() else None
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._colours: dict[str, int] | None = {} if self._stream.isatty() else None
         self.closed = False
 
     def show(self, name: str, line: str) -> None:
-        if self.closed:
+        if self.closed or not line.strip():
             return
         try:
             self._stream.write(f"{self._prefix(name)} {line.rstrip()}\n")

@@ -170,5 +170,5 @@ def connection_problem(url: str) -> str:
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.Error as error:
-        return str(error).strip().splitlines()[-1]
+        return str(error).strip().splitlines()[0]
     return ""

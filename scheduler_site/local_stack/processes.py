@@ -6,14 +6,15 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from scheduler_site.local_stack.errors import StackError
+from scheduler_site.local_stack.line_pipe import LinePipe
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 30.0  # after this long a process counts as healthy, and its next death as its first
-LINE_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -91,41 +92,31 @@ class SupervisedProcess:
             delay = min(delay * 2, LONGEST_DELAY)
 
     async def _run_once(self) -> int:
+        pipe = LinePipe(partial(self._hooks.show, self.role.name))
         try:
-            # A session of its own: Ctrl-C reaches the supervisor alone, which then stops everything in its order.
-            self._process = await asyncio.create_subprocess_exec(
-                *self.role.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, **self.role.environment},
-                cwd=self.role.folder,
-                start_new_session=True,
-                limit=LINE_LIMIT,
-            )
+            self._process = await self._spawn(pipe.write_end)
         except OSError as error:
+            pipe.close()
             self._hooks.show(self.role.name, f"cannot be started: {error}")
             return error.errno or 1
+        pipe.start_reading()
         self._hooks.started(self.role, self._process.pid)
-        shown = asyncio.create_task(self._show_lines(self._process))
         code = await self._process.wait()
         self._signal(signal.SIGKILL)  # what it left behind in its group would hold its port
-        await asyncio.wait([shown], timeout=0.5)  # a grandchild may hold the pipe open for long
-        shown.cancel()
+        await pipe.finish()
         return code
 
-    async def _show_lines(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout  # noqa: S101  asked for above; tells the type checker
-        rest = b""
-        while chunk := await process.stdout.read(LINE_LIMIT):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._hooks.show(self.role.name, line.decode(errors="replace"))
-            if len(rest) > LINE_LIMIT:
-                self._hooks.show(self.role.name, rest.decode(errors="replace"))
-                rest = b""
-        if rest:
-            self._hooks.show(self.role.name, rest.decode(errors="replace"))
+    async def _spawn(self, output: int) -> asyncio.subprocess.Process:
+        # A session of its own: Ctrl-C reaches the supervisor alone, which then stops everything in its order.
+        return await asyncio.create_subprocess_exec(
+            *self.role.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **self.role.environment},
+            cwd=self.role.folder,
+            start_new_session=True,
+        )
 
     def _signal(self, signal_number: signal.Signals) -> None:
         assert self._process  # noqa: S101  callers have looked

@@ -12,6 +12,8 @@ from scheduler_site.local_stack.ports import LOOPBACK
 from scheduler_site.local_stack.processes import Role
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+# Celery warns root about pickled messages, which Trainyard does not accept.
+QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 NODE_OPTIONS = ("cpus", "memory-gb", "gpus", "gpu-model", "gpu-memory-gb")
 
 
@@ -78,4 +80,4 @@ def _celery(name: str, *arguments: str, environment: Mapping[str, str] | None = 
 def _python(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Role:
     # Killed with the supervisor: a warm shutdown would wait for a database and a broker that are going as well.
     command = (*parent_death.signalled_with("KILL"), sys.executable, *arguments)
-    return Role(name, command, {"PYTHONUNBUFFERED": "1", **(environment or {})}, folder=CHECKOUT)
+    return Role(name, command, {**QUIET, **(environment or {})}, folder=CHECKOUT)

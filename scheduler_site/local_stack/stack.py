@@ -16,7 +16,6 @@ from scheduler_site.local_stack.processes import Role
 from scheduler_site.local_stack.remembered import Remembered
 from scheduler_site.local_stack.supervisor import Supervisor
 
-EXTERNAL_DATABASE_SECONDS = 30
 # Ten seconds are there to stop everything: less for a job's checkpoint than a drained node of a real fleet gives.
 AGENT_PATIENCE = {"TRAINYARD_DRAIN_SECONDS": "4", "TRAINYARD_KILL_GRACE_SECONDS": "4"}
 
@@ -31,6 +30,8 @@ class Options:
     database_url: str = ""
     broker_url: str = ""
     secret_key: str = ""
+    database_seconds: float = 30
+    """How long to wait for a database of theirs."""
 
 
 class LocalStack:
@@ -73,23 +74,43 @@ class LocalStack:
             self._say("stopped")
 
     async def _start(self, known: Remembered) -> None:
-        database_url = self._options.database_url or await self._start_postgres(known)
-        broker_url = self._options.broker_url or await self._start_valkey(known)
+        database_url = await self._database(known)
+        broker_url = await self._broker(known)
         self._publish_environment(database_url, broker_url, known)
-        await self._until_reachable(database_url, broker_url)
         await asyncio.to_thread(self._prepare_accounts, database_url, known)
         self._start_platform(known)
         await self._supervisor.until_ready("web", partial(ports.answers, self._options.web_port))
         show_banner(self._addresses(), self._home, seconds=time.monotonic() - self._began)
 
-    async def _start_postgres(self, known: Remembered) -> str:
+    async def _database(self, known: Remembered) -> str:
+        """The URL of a database that answers: theirs, or else ours, started."""
+        if self._options.database_url:
+            await self._until_database_answers(self._options.database_url)
+            return self._options.database_url
         server = postgres.PostgresServer(self._home.postgres, known.postgres_port, known.postgres_password)
         await asyncio.to_thread(server.prepare)
         self._supervisor.start(Role("postgres", tuple(server.command), stop_signal=signal.SIGINT))
         await self._supervisor.until_ready("postgres", server.is_ready)
         return server.url
 
-    async def _start_valkey(self, known: Remembered) -> str:
+    async def _until_database_answers(self, url: str) -> None:
+        seconds = self._options.database_seconds
+        give_up_at = time.monotonic() + seconds
+        while problem := await asyncio.to_thread(postgres.connection_problem, url):
+            if time.monotonic() > give_up_at:
+                raise StackError(
+                    f"The database of DATABASE_URL did not answer within {seconds:g} s: {problem}. "
+                    "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL."
+                )
+            self._say(f"waiting for the database of DATABASE_URL: {problem}")
+            await asyncio.sleep(min(2, seconds))
+
+    async def _broker(self, known: Remembered) -> str:
+        """The URL of the broker: theirs, whether it answers or not, or else ours, started."""
+        if self._options.broker_url:
+            if not await asyncio.to_thread(valkey.answers, self._options.broker_url):
+                self._say("the broker of BROKER_URL does not answer; jobs are taken, and start when it is back")
+            return self._options.broker_url
         server = valkey.ValkeyServer(self._home.valkey, known.valkey_port, known.valkey_password)
         server.prepare()
         self._supervisor.start(Role("valkey", tuple(server.command)))
@@ -105,23 +126,6 @@ class LocalStack:
         environment.write(self._home.environment, shared)
         ours = {"TRAINYARD_HOME": str(self._home.folder), "TRAINYARD_PORT": str(self._options.web_port)}
         environment.use({**shared, **ours, "FLOWER_PORT": str(self._options.flower_port)})
-
-    async def _until_reachable(self, database_url: str, broker_url: str) -> None:
-        if self._options.database_url:
-            await self._until_database_answers(database_url)
-        if self._options.broker_url and not await asyncio.to_thread(valkey.answers, broker_url):
-            self._say("the broker of BROKER_URL does not answer; jobs are taken, and start when it is back")
-
-    async def _until_database_answers(self, url: str) -> None:
-        give_up_at = time.monotonic() + EXTERNAL_DATABASE_SECONDS
-        while problem := await asyncio.to_thread(postgres.connection_problem, url):
-            if time.monotonic() > give_up_at:
-                raise StackError(
-                    f"The database of DATABASE_URL did not answer within {EXTERNAL_DATABASE_SECONDS} s: {problem}. "
-                    "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL."
-                )
-            self._say(f"waiting for the database of DATABASE_URL: {problem}")
-            await asyncio.sleep(2)
 
     def _prepare_accounts(self, database_url: str, known: Remembered) -> None:
         addresses = self._addresses().for_the_command_line(known.flower_password)

@@ -20,7 +20,8 @@ READY_SECONDS = 60.0
 class Supervisor:
     """Runs processes in groups: a later group is started after, and stopped before, the earlier ones."""
 
-    def __init__(self, output: PrefixedOutput, process_list: Path) -> None:
+    def __init__(self, output: PrefixedOutput, process_list: Path, *, stop_seconds: float = STOP_SECONDS) -> None:
+        self._stop_seconds = stop_seconds
         self._output = output
         self._process_list = process_list
         self._groups: list[list[SupervisedProcess]] = []
@@ -48,7 +49,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop the groups, last one first; what does not stop in its time is killed."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + STOP_SECONDS
+        end = loop.time() + self._stop_seconds
         for earlier, group in reversed(list(enumerate(self._groups))):
             for process in group:
                 process.ask_to_stop()
