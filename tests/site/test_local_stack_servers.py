@@ -72,6 +72,7 @@ def test_a_child_ends_with_its_killed_parent():
     parent = subprocess.Popen(["python3", "-c", script, *command], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     child = Path("/proc", parent.stdout.readline().strip())
+    wait_for(lambda: (child / "cmdline").read_bytes().startswith(b"sleep"), 10, "the child to be bound to its parent")
     parent.kill()
     parent.communicate()
     wait_for(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text(), 5, "the child to end")
