@@ -36,7 +36,7 @@ lint: $(DEV)
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(DEV)  ## Measure submission, start latency, throughput and memory
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ONLY)
 
 clean:  ## Remove what was installed and cached; the data in .trainyard stays
 	rm -rf $(VENV) build trainyard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

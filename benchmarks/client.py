@@ -1,0 +1,48 @@
+"""A user of the REST interface with one kept-alive connection. The standard library's client: it adds the least."""
+
+import http.client
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.stack import Stack
+
+PROJECT = "default"
+
+
+class Client:
+    """Not safe to share between threads."""
+
+    def __init__(self, stack: Stack) -> None:
+        host, port = stack.web
+        self._connection = http.client.HTTPConnection(host, port, timeout=60)
+        self._headers = {
+            "Authorization": f"Bearer {stack.credentials['token']}",
+            "Content-Type": "application/json",
+        }
+
+    def __enter__(self) -> Self:
+        self._connection.connect()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._connection.close()
+
+    def submit(self, command: list[str], *, queue: str) -> int:
+        """The id of a new job."""
+        body = {"name": command[0], "project": PROJECT, "queue": queue, "command": command}
+        return int(self.post("/api/v1/jobs", body)["id"])
+
+    def submit_batch(self, command: list[str], count: int, *, queue: str) -> list[int]:
+        """The ids of `count` new jobs that one request brought."""
+        shared = {"project": PROJECT, "queue": queue, "command": command}
+        body = {"jobs": [{"name": f"{command[0]}-{number}", **shared} for number in range(count)]}
+        return [int(job["id"]) for job in self.post("/api/v1/jobs/batch", body)["jobs"]]
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        self._connection.request("POST", path, json.dumps(body), self._headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"POST {path} answered {answer.status}: {text.decode(errors='replace')[:500]}")
+        return json.loads(text)
