@@ -15,7 +15,6 @@ TRAINYARD_HOME = env.HOME
 TRAINYARD_ROLE = env.text("TRAINYARD_ROLE", "site")  # "node" loads only what an agent needs
 TRAINYARD_PORT = env.whole("TRAINYARD_PORT", 8000, at_least=1)
 FLOWER_PORT = env.whole("FLOWER_PORT", 5555, at_least=1)
-TRAINYARD_PUBLIC_URL = env.text("TRAINYARD_PUBLIC_URL", f"http://127.0.0.1:{TRAINYARD_PORT}")
 
 DEBUG = env.yes_no("TRAINYARD_DEBUG", default=False)
 INSECURE_SECRET_KEY = "insecure-key-for-a-build-step-or-a-test-only"  # noqa: S105  refused by checks.py
