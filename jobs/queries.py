@@ -12,6 +12,7 @@ from quotas.access import project_roles
 from scheduling.errors import NotFoundError
 from scheduling.lifecycle import JobState
 
+NOT_SHOWN = ("node__gpus", "node__load", "node__labels", "owner__password")
 POSITIONS = """
     SELECT line.job_id, line.position
     FROM jobs_cycle, unnest(jobs_cycle.line) WITH ORDINALITY AS line(job_id, position)
@@ -21,7 +22,8 @@ POSITIONS = """
 
 def visible_jobs(user: User) -> QuerySet[Job]:
     """The jobs that `user` may see, with what it takes to show them."""
-    jobs = Job.objects.select_related("project", "queue", "owner", "node").prefetch_related("dependencies")
+    jobs = Job.objects.select_related("project", "queue", "owner", "node").defer(*NOT_SHOWN)
+    jobs = jobs.prefetch_related("dependencies")
     return jobs if user.is_staff else jobs.filter(project__in=list(project_roles(user)))
 
 

@@ -1,6 +1,7 @@
 """A job as JSON, in and out. Shapes and types only; what they may mean is for `submission` to judge."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -136,7 +137,7 @@ class ReasonOut(serializers.Serializer[Any]):
 
 
 class JobOut(serializers.ModelSerializer[Job]):
-    """A job in full. The view puts `positions` (place in line by job id) into the context."""
+    """A job in full, but for its `position`, which `shown` fills in: no row knows its own."""
 
     project = serializers.CharField(source="project.slug")
     queue = serializers.CharField(source="queue.name")
@@ -149,7 +150,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
     resources = ResourcesOut(source="*")
     depends_on = serializers.SerializerMethodField()
-    position = serializers.SerializerMethodField()
+    position = serializers.SerializerMethodField(
+        help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
+    )
     reasons = serializers.SerializerMethodField()
     estimated_cost = serializers.FloatField(allow_null=True)
     actual_cost = serializers.FloatField(allow_null=True)
@@ -174,9 +177,18 @@ class JobOut(serializers.ModelSerializer[Job]):
         return [dependency.needs_id for dependency in job.dependencies.all()]
 
     def get_position(self, job: Job) -> int | None:
-        """1 is next. Empty for a job that does not wait, or that no cycle has looked at yet."""
-        positions: dict[int, int] = self.context.get("positions", {})
-        return positions.get(job.pk)
+        return None
+
+
+@cache
+def _ready() -> JobOut:
+    """One is enough: showing keeps nothing, and to make one takes longer than to show a job."""
+    return JobOut()
+
+
+def shown(job: Job, position: int | None) -> dict[str, Any]:
+    """The job as JSON."""
+    return {**_ready().to_representation(job), "position": position}
 
 
 class BatchJobOut(serializers.Serializer[Job]):

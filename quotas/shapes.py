@@ -6,7 +6,7 @@ way, which knows the words for it.
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -18,6 +18,11 @@ NAME_SHOWN, NAMES_SHOWN = 64, 20
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A body whose every field is known: a typo is refused by name and does not pass as a default."""
+
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """The values in `data`; raises ValidationError with all faults, by field."""
+        return _ready(cls).run_validation(data)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
@@ -59,6 +64,12 @@ class StrictSerializer(serializers.Serializer[Any]):
         near = get_close_matches(name, self.fields, n=1)
         known = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self.fields)}."
         return f"There is no such field. {known}"
+
+
+@cache
+def _ready(shape: type[StrictSerializer]) -> StrictSerializer:
+    """One of each is enough: validation keeps nothing, and to make one takes longer than to use it."""
+    return shape()
 
 
 class Whole(serializers.IntegerField):

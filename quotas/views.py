@@ -38,9 +38,8 @@ class ProjectsView(GenericAPIView[Project]):
     @extend_schema(operation_id="projects_create", request=ProjectIn, responses={201: ProjectOut})
     def post(self, request: Request) -> Response:
         """A new project, by an admin of its parent; at the top of the tree, by staff."""
-        wanted = ProjectIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        project = projects.create(actor=caller(request), **wanted.validated_data)
+        wanted = ProjectIn.read(request.data)
+        project = projects.create(actor=caller(request), **wanted)
         return Response(ProjectOut(project).data, status=201)
 
 
@@ -54,8 +53,5 @@ class ProjectView(APIView):
     def patch(self, request: Request, slug: str) -> Response:
         """Rename, archive or move a project, as an admin of it."""
         project = find_project(caller(request), slug)
-        wanted = ProjectChange(data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        return Response(
-            ProjectOut(projects.change(project=project, actor=caller(request), **wanted.validated_data)).data
-        )
+        wanted = ProjectChange.read(request.data)
+        return Response(ProjectOut(projects.change(project=project, actor=caller(request), **wanted)).data)

@@ -57,9 +57,8 @@ class TokensView(APIView):
 
     @extend_schema(request=SignIn, responses={201: Token}, operation_id="auth_tokens_create", auth=[])
     def post(self, request: Request) -> Response:
-        wanted = SignIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        user = authenticate(request._request, **wanted.validated_data)  # noqa: SLF001  Django's own request, for its signals
+        wanted = SignIn.read(request.data)
+        user = authenticate(request._request, **wanted)  # noqa: SLF001  Django's own request, for its signals
         if user is None:
             raise AuthenticationFailed("This name and this password do not belong together.")
         row, token = AuthToken.objects.create(user)

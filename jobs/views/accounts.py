@@ -65,12 +65,11 @@ class QuotaView(APIView):
     def patch(self, request: Request, slug: str) -> Response:
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
-        wanted = QuotaChange(data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        limits = dict(wanted.validated_data.get("limits", {}))
+        wanted = QuotaChange.read(request.data)
+        limits = dict(wanted.get("limits", {}))
         if "memory_gb" in limits:
             limits["memory_mb"] = limits.pop("memory_gb")
-        enforced = wanted.validated_data.get("enforced")
+        enforced = wanted.get("enforced")
         set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
         publishing.request_cycle()
         return answer(project)

@@ -14,19 +14,20 @@ from jobs import control, queries
 from jobs.filters import JobFilter
 from jobs.models import Job
 from jobs.permissions import caller, job_to_control, job_to_read
-from jobs.serializers import BatchIn, BatchOut, JobChange, JobIn, JobOut, spec_of
+from jobs.serializers import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
 from jobs.submission import submit
 
 FIRST_COME = 2**40  # more than any job id: among equal priorities the older job is the more urgent one
 URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=BigIntegerField())
 
 
-def described(jobs: Sequence[Job]) -> Any:
-    return JobOut(jobs, many=True, context={"positions": queries.positions_of(jobs)}).data
+def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    positions = queries.positions_of(jobs)
+    return [shown(job, positions.get(job.pk)) for job in jobs]
 
 
-def answer(job: Job, status: int = 200) -> Response:
-    return Response(described([job])[0], status=status)
+def answer(job: Job) -> Response:
+    return Response(described([job])[0])
 
 
 class JobsView(GenericAPIView[Job]):
@@ -47,19 +48,19 @@ class JobsView(GenericAPIView[Job]):
     @extend_schema(operation_id="jobs_submit", request=JobIn, responses={201: JobOut, 200: JobOut}, filters=False)
     def post(self, request: Request) -> Response:
         """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
-        wanted = JobIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        [submitted] = submit(specs=[spec_of(wanted.validated_data)], owner=caller(request))
-        return answer(submitted.job, 201 if submitted.created else 200)
+        wanted = JobIn.read(request.data)
+        [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request))
+        if submitted.created:  # no cycle has seen it: it has no place in line to look for
+            return Response(shown(submitted.job, None), status=201)
+        return answer(submitted.job)
 
 
 class BatchView(APIView):
     @extend_schema(operation_id="jobs_submit_batch", request=BatchIn, responses={201: BatchOut})
     def post(self, request: Request) -> Response:
         """Submit up to 10,000 jobs: all of them, or none."""
-        wanted = BatchIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        submitted = submit(specs=[spec_of(values) for values in wanted.validated_data["jobs"]], owner=caller(request))
+        wanted = BatchIn.read(request.data)
+        submitted = submit(specs=[spec_of(values) for values in wanted["jobs"]], owner=caller(request))
         jobs = [one.job for one in submitted]
         return Response(BatchOut({"count": len(jobs), "jobs": jobs}).data, status=201)
 
@@ -74,9 +75,8 @@ class JobView(APIView):
     def patch(self, request: Request, job_id: int) -> Response:
         """Change a job's name and labels at any time, and its place in line while it waits."""
         job_to_control(request, job_id)
-        wanted = JobChange(data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted.validated_data))
+        wanted = JobChange.read(request.data)
+        return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted))
 
 
 class CancelView(APIView):

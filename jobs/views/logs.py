@@ -103,9 +103,7 @@ class LogsView(APIView):
         last `next_offset`.
         """
         job = job_to_read(request, job_id)
-        query = LogQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        wanted = query.validated_data
+        wanted = LogQuery.read(request.query_params)
         as_text = request.accepted_renderer.format == "text"
         if wanted["follow"]:
             return _stream(job, wanted, as_text=as_text)

@@ -123,9 +123,8 @@ class NodeView(APIView):
     @extend_schema(operation_id="nodes_change", request=NodeChange, responses=NodeOut)
     def patch(self, request: Request, name: str) -> Response:
         """Set a machine's labels, by staff."""
-        wanted = NodeChange(data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        Node.objects.filter(pk=find_node(name).pk).update(**wanted.validated_data)
+        wanted = NodeChange.read(request.data)
+        Node.objects.filter(pk=find_node(name).pk).update(**wanted)
         publishing.request_cycle()
         return answer(name)
 
@@ -136,9 +135,8 @@ class DrainView(APIView):
     @extend_schema(operation_id="nodes_drain", request=DrainIn, responses=NodeOut)
     def post(self, request: Request, name: str) -> Response:
         """Give the machine nothing new until it is undrained, by staff; what runs there goes on."""
-        wanted = DrainIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        heartbeats.drain(find_node(name), wanted.validated_data.get("reason", ""))
+        wanted = DrainIn.read(request.data)
+        heartbeats.drain(find_node(name), wanted.get("reason", ""))
         return answer(name)
 
 

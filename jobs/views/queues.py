@@ -78,12 +78,11 @@ class QueuesView(GenericAPIView[Queue]):
     @extend_schema(operation_id="queues_create", request=QueueIn, responses={201: QueueOut})
     def post(self, request: Request) -> Response:
         """A new queue, by staff."""
-        wanted = QueueIn(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        name = wanted.validated_data["name"]
+        wanted = QueueIn.read(request.data)
+        name = wanted["name"]
         if Queue.objects.filter(name=name).exists():
             raise InvalidError([FieldError("name", f"There is a queue {name} already.", "taken")])
-        Queue.objects.create(**wanted.validated_data)
+        Queue.objects.create(**wanted)
         return Response(described(name), status=201)
 
 
@@ -98,8 +97,7 @@ class QueueView(APIView):
     @extend_schema(operation_id="queues_change", request=QueueChange, responses=QueueOut)
     def patch(self, request: Request, name: str) -> Response:
         """Change a queue, by staff: its rank, its policy, its limit; open, pause or drain it."""
-        wanted = QueueChange(data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        Queue.objects.filter(name=name).update(**wanted.validated_data)
+        wanted = QueueChange.read(request.data)
+        Queue.objects.filter(name=name).update(**wanted)
         publishing.request_cycle()
         return Response(described(name))
