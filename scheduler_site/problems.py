@@ -26,6 +26,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 ERRORS_SHOWN, ERRORS_IN_DETAIL = 100, 5
 NO_FIELD = "body"  # what an error names that belongs to no single field
+HINTS = {415: " Send JSON, as application/json."}
 KINDS = {
     400: "invalid",
     401: "unauthenticated",
@@ -95,7 +96,8 @@ def _refusal_of_framework(error: Exception) -> Problem | None:
         case ValidationError():
             return _invalid(tuple(_field_errors(error.detail)))
         case APIException():
-            return Problem(error.status_code, str(error.detail), headers=_headers(error))
+            hint = HINTS.get(error.status_code, "")
+            return Problem(error.status_code, f"{error.detail}{hint}", headers=_headers(error))
         case Http404():
             return Problem(404, "There is no such thing here.")
         case PermissionDenied():

@@ -56,7 +56,9 @@ def test_a_body_that_is_no_json(client, body, word):
 
 
 def test_another_media_type(client):
-    assert raw(client, b"a=b", "application/x-www-form-urlencoded").status_code == 415
+    response = raw(client, b"a=b", "application/x-www-form-urlencoded")
+    assert response.status_code == 415
+    assert "Send JSON" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("charset", ["zlib", "utf-16", "no-such-thing"])
