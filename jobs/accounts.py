@@ -30,9 +30,13 @@ class Account:
     available: dict[str, int | None]
 
 
+def tree_of_projects() -> dict[str, ProjectView]:
+    return {view.slug: view for view in snapshots.projects()}
+
+
 def account_of(project: Project) -> Account:
-    tree = {view.slug: view for view in snapshots.projects()}
-    usage = _usage(tree)
+    tree = tree_of_projects()
+    usage = usage_in(tree)
     limits = tree[project.slug].limits or Limits()
     return Account(
         project=project.slug,
@@ -43,7 +47,8 @@ def account_of(project: Project) -> Account:
     )
 
 
-def _usage(tree: dict[str, ProjectView]) -> dict[str, Amounts]:
+def usage_in(tree: dict[str, ProjectView]) -> dict[str, Amounts]:
+    """What each project of the tree holds, what is below it included."""
     held, waiting = usage_by_project(snapshots.running(), tree), _waiting(tree)
     usage = {}
     for slug in tree:

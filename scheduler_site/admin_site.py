@@ -1,9 +1,14 @@
-"""The operators' site: the admin under the platform's own name, what they look at most first."""
+"""The operators' site: the admin under the platform's own name, what they look at most first, refusals as messages."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+
+from scheduling.errors import TrainyardError
 
 APPS_FIRST = ("jobs", "workers", "quotas")
 MODELS_FIRST = ("Job", "Queue", "Attempt", "Placement", "JobEvent")
@@ -21,7 +26,24 @@ class OperationsSite(AdminSite):
             app["models"].sort(key=lambda model: place(model["object_name"], MODELS_FIRST))
         return sorted(apps, key=lambda app: place(app["app_label"], APPS_FIRST))
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(refusals_as_messages(view), cacheable)
+
 
 def place(name: str, first: tuple[str, ...]) -> int:
     """The name's place among those that go first; all others share the last one, and keep their order."""
     return first.index(name) if name in first else len(first)
+
+
+def refusals_as_messages(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """What a use case refuses is said on the page the operator came from; the view's transaction is rolled back."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except TrainyardError as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+
+    return answer

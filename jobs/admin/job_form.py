@@ -1,14 +1,17 @@
-"""The form for what may change in a job. Fields that may not change any more are not in it."""
+"""The form for what may change in a job, under the same rules as a change over REST."""
 
+from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.forms import ModelForm, Textarea
 
-from jobs.models import Job
+from jobs.models import Job, Queue
+from jobs.serializers import JobChange
 
 
 class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
+    """Fields that may not change any more are not in it."""
+
     class Meta:
         model = Job
         fields = ("name", "labels")
@@ -19,8 +22,25 @@ class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
         if "queue" in self.fields:
             self.fields["queue"].widget = self.fields["queue"].widget.widget  # without its links to add and delete
 
-    def clean_labels(self) -> dict[str, str]:
-        labels = self.cleaned_data["labels"] or {}
-        if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-            raise ValidationError('Write the labels as an object of texts, say {"team": "vision"}.')
-        return labels
+    def clean_labels(self) -> Any:
+        return {} if self.cleaned_data["labels"] is None else self.cleaned_data["labels"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        wanted = JobChange(
+            data={name: plain(cleaned[name]) for name in self.changed_data if name in cleaned}, partial=True
+        )
+        if not wanted.is_valid():
+            for name, faults in wanted.errors.items():
+                self.add_error(name, [str(fault) for fault in faults])
+        return cleaned
+
+    def changes(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
+def plain(value: Any) -> Any:
+    """A form's value as it would stand in a request's body."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.name if isinstance(value, Queue) else value

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jobs import control
+from jobs import control, queries
 from jobs.admin import cells
-from jobs.admin.job_rows import position
 from jobs.admin.log_tail import Tail, tail
 from jobs.models import Attempt, Job, JobEvent
 from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobState
@@ -72,7 +71,7 @@ def context(job: Any) -> dict[str, Any]:
         "can_cancel": job.state not in TERMINAL_STATES and job.desired != "cancel",
         "can_requeue": job.state not in control.UNSTARTED and not job.desired,
         "waits": waits,
-        "position": position(job) if waits else None,
+        "position": queries.positions_of([job]).get(job.pk),
         "reasons": list(sentences(job)) if waits else [],
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
         "needs": [link.needs for link in job.dependencies.select_related("needs").order_by("needs_id")],

@@ -7,8 +7,6 @@ from django.db.models import (
     DurationField,
     ExpressionWrapper,
     F,
-    Func,
-    IntegerField,
     Max,
     OuterRef,
     QuerySet,
@@ -18,19 +16,13 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Now
 
-from jobs.models import Attempt, Cycle, Job
+from jobs.models import Attempt, Job
 from scheduling.lifecycle import JobState
 
 
 def with_times(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """Each job with `waited` (until it was placed, or until now), `ran` (null before it started) and the `now` of that."""
     return jobs.annotate(now=Now(), waited=_waited(), ran=_ran())
-
-
-def position(job: Job) -> int | None:
-    """The job's place in the line that the planner saw last; none for a job that was not in it."""
-    place = Func(F("line"), Value(job.pk), function="array_position", output_field=IntegerField())
-    return Cycle.objects.annotate(place=place).values_list("place", flat=True).first()
 
 
 def _waited() -> Greatest:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -16,7 +16,6 @@ from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilt
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
 from jobs.models import Job
-from scheduling.errors import TrainyardError
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 
 ANY_TIME = ("name", "labels")
@@ -160,16 +159,6 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     def get_urls(self) -> list[URLPattern]:
         return [*job_actions.button_urls(self), *super().get_urls()]
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The page of a job; what the use case refuses becomes a message, and nothing is written."""
-        try:
-            return super().change_view(request, object_id, form_url, extra_context)
-        except TrainyardError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return HttpResponseRedirect(request.path)
-
     def render_change_form(
         self,
         request: HttpRequest,
@@ -195,6 +184,5 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
 
     def save_model(self, request: HttpRequest, obj: Job, form: JobForm, change: bool) -> None:
         """Hands what was edited to the use case: the row is never written from here."""
-        changed = {name: form.cleaned_data[name] for name in form.changed_data}
-        if changed:
-            control.change(job_id=obj.pk, actor=request.user.get_username(), **changed)
+        if form.has_changed():
+            control.change(job_id=obj.pk, actor=request.user.get_username(), **form.changes())

@@ -8,11 +8,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.admin import cells, project_tree
+from jobs import accounts
+from jobs.admin import cells
 from jobs.admin.keeping import DeletedWhenUnused
 from quotas.admin import MembershipInline, QuotaInline
 from quotas.admin import ProjectAdmin as PlainProjectAdmin
 from quotas.models import Project, Quota
+from scheduling.snapshot import chain_of
 
 ALL_ON_ONE_PAGE = 1000
 DEEPEST_INDENT = 6
@@ -25,7 +27,7 @@ class UsageInline(QuotaInline):
 
     @admin.display(description="held now, with all below it")
     def usage(self, quota: Quota) -> SafeString | str:
-        return usage_bars(quota, project_tree.read().usage(quota.project_id)) if quota.pk else cells.EMPTY
+        return usage_bars(quota, accounts.account_of(quota.project).usage) if quota.pk else cells.EMPTY
 
 
 class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
@@ -37,16 +39,20 @@ class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list as a tree, unless the operator sorts by a column; each project with its place and its usage."""
         changelist = super().get_changelist_instance(request)
-        tree = project_tree.read()
+        tree = accounts.tree_of_projects()
+        usage = accounts.usage_in(tree)
         for project in changelist.result_list:
-            project.depth, project.usage = tree.depth(project.pk), tree.usage(project.pk)
+            project.path = [view.slug for view in chain_of(project.slug, tree)][::-1]
+            project.usage = usage[project.slug]
         if "o" not in request.GET:
-            changelist.result_list = sorted(changelist.result_list, key=lambda project: tree.path(project.pk))
+            changelist.result_list = sorted(changelist.result_list, key=lambda project: project.path)
         return changelist
 
     @admin.display(description="project", ordering="slug")
     def indented(self, project: Any) -> SafeString:
-        return format_html('<span class="ty-depth-{}">{}</span>', min(project.depth, DEEPEST_INDENT), project.slug)
+        return format_html(
+            '<span class="ty-depth-{}">{}</span>', min(len(project.path) - 1, DEEPEST_INDENT), project.slug
+        )
 
     @admin.display(description="GPUs held")
     def gpus(self, project: Any) -> SafeString | str:

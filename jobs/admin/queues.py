@@ -2,36 +2,48 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, FilteredRelation, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from jobs import publishing
 from jobs.admin import cells
 from jobs.admin.keeping import DeletedWhenUnused
 from jobs.models import Queue
 from scheduling.lifecycle import ACTIVE_STATES, PLACED_STATES, JobState
+from scheduling.policies import POLICIES
 
 WAITING = Count("live", filter=Q(live__state=JobState.PENDING))
 RUNNING = Count("live", filter=Q(live__state__in=sorted(PLACED_STATES)))
 
 
+def set_state(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue], to: str) -> None:
+    changed = queues.update(state=to)
+    publishing.request_cycle()
+    model_admin.message_user(request, f"{changed} {to}.")
+
+
 @admin.action(description="Pause: take jobs, start none", permissions=["change"])
 def pause(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue]) -> None:
-    changed = queues.update(state=Queue.State.PAUSED)
-    model_admin.message_user(request, f"{changed} paused.")
+    set_state(model_admin, request, queues, Queue.State.PAUSED)
 
 
 @admin.action(description="Drain: take no new jobs, start those it has", permissions=["change"])
 def drain(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue]) -> None:
-    changed = queues.update(state=Queue.State.DRAINING)
-    model_admin.message_user(request, f"{changed} draining.")
+    set_state(model_admin, request, queues, Queue.State.DRAINING)
 
 
 @admin.action(description="Open", permissions=["change"])
 def reopen(model_admin: "admin.ModelAdmin[Queue]", request: HttpRequest, queues: QuerySet[Queue]) -> None:
-    changed = queues.update(state=Queue.State.OPEN)
-    model_admin.message_user(request, f"{changed} open.")
+    set_state(model_admin, request, queues, Queue.State.OPEN)
+
+
+class QueueForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
+    policy = forms.ChoiceField(
+        required=False, choices=lambda: [("", "the platform's"), *((name, name) for name in sorted(POLICIES))]
+    )
 
 
 @admin.register(Queue)
@@ -40,11 +52,16 @@ class QueueAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["state"]
     search_fields = ["name", "description"]
     actions = [pause, reopen, drain]
+    form = QueueForm
     used_by = ("jobs",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:
         live = FilteredRelation("jobs", condition=Q(jobs__state__in=sorted(ACTIVE_STATES)))
         return super().get_queryset(request).annotate(live=live, waiting_jobs=WAITING, running_jobs=RUNNING)
+
+    def save_model(self, request: HttpRequest, obj: Queue, form: QueueForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        publishing.request_cycle()
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, queue: Queue) -> SafeString:

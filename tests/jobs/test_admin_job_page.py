@@ -120,7 +120,8 @@ def test_a_save_without_an_edit_changes_nothing(client):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("priority", 101), ("priority", "asap"), ("labels", "[1]"), ("labels", '{"a": 1}'), ("labels", "{"), ("name", ""),
-     ("name", "a\0b"), ("queue", 999), ("deadline_0", "soon"), ("max_retries", -1)],
+     ("name", "a\0b"), ("queue", 999), ("deadline_0", "soon"), ("max_retries", -1), ("max_retries", 101),
+     ("max_runtime_seconds", 0), ("labels", '{"a=b": ""}')],
 )  # fmt: skip
 def test_a_bad_value_is_named_beside_its_field(client, field, value):
     job = builders.job(priority=50)
@@ -181,3 +182,11 @@ def test_a_page_takes_the_same_queries_however_much_happened(client):
             builders.log(attempt=attempt)
             builders.event(job=job)
     assert queries(client, address(short)) == queries(client, address(long))
+
+
+def test_a_deadline_must_lie_ahead(client):
+    job = builders.job()
+    past = client.post(address(job), form(job, deadline_0="2020-01-01", deadline_1="00:00:00"))
+    assert past.context["adminform"].form.errors == {"deadline": ["Must lie in the future."]}
+    client.post(address(job), form(job, deadline_0="2999-01-01", deadline_1="00:00:00"))
+    assert Job.objects.get(pk=job.pk).deadline.year == 2999

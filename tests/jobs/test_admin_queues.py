@@ -33,6 +33,15 @@ def test_queues_are_paused_drained_and_opened(client, action, state):
     assert Queue.objects.get(pk=queue.pk).state == state
 
 
+def test_a_queue_takes_only_a_policy_that_exists(client):
+    queue = builders.queue(rank=5)
+    fields = {"name": queue.name, "rank": 7, "state": "open", "max_running": "", "description": ""}
+    refused = client.post(f"{QUEUES}{queue.pk}/change/", fields | {"policy": "luck"})
+    assert list(refused.context["adminform"].form.errors) == ["policy"]
+    client.post(f"{QUEUES}{queue.pk}/change/", fields | {"policy": "fifo"})
+    assert Queue.objects.filter(pk=queue.pk, policy="fifo", rank=7).exists()
+
+
 def test_who_may_only_look_pauses_nothing():
     queue = builders.queue()
     act(staff("view_queue"), QUEUES, "pause", [queue])

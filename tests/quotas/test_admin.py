@@ -23,7 +23,7 @@ def test_projects_are_listed_as_a_tree_with_what_each_holds(client):
     builders.running_job(project=Project.objects.get(slug="ant"), gpu_indices=[0, 1, 2])
     builders.job(project=top)
     rows = client.get(PROJECTS).context["cl"].result_list
-    assert [(row.slug, row.depth) for row in rows] == [("alone", 0), ("zoo", 0), ("bee", 1), ("ant", 2)]
+    assert ["/".join(row.path) for row in rows] == ["alone", "zoo", "zoo/bee", "zoo/bee/ant"]
     held = {row.slug: (row.usage["gpus"], row.usage["running_jobs"], row.usage["waiting_jobs"]) for row in rows}
     assert held == {"alone": (0, 0, 0), "zoo": (3, 1, 1), "bee": (3, 1, 0), "ant": (3, 1, 0)}
     assert "3 of 8 <progress" in page(client, PROJECTS)
@@ -52,6 +52,27 @@ def test_a_project_is_made_with_its_quota_and_its_members(client):
     client.post(f"{PROJECTS}add/", form)
     assert (Quota.objects.get().gpus, Membership.objects.get().role) == (4, "admin")
     assert "0 of 4 <progress" in page(client, f"{PROJECTS}{Project.objects.get().pk}/change/")
+
+
+def move(client: Client, project: Project, **fields):
+    """Post the project's page with these fields changed."""
+    forms = {f"{name}-{count}_FORMS": 0 for name in ("quota", "memberships") for count in ("TOTAL", "INITIAL")}
+    return client.post(f"{PROJECTS}{project.pk}/change/", {"name": "", "parent": ""} | forms | fields)
+
+
+def test_a_project_moves_below_another(client):
+    project, above = builders.project(), builders.project()
+    move(client, project, parent=above.pk, name="Moved", archived="on", slug="other")
+    moved = Project.objects.get(pk=project.pk)
+    assert (moved.parent, moved.name, moved.archived, moved.slug) == (above, "Moved", True, project.slug)
+
+
+def test_a_project_cannot_move_below_itself(client):
+    top = builders.project()
+    below = builders.project(parent=top)
+    for parent in (top, below):
+        answer = move(client, top, parent=parent.pk)
+        assert list(answer.context["adminform"].form.errors) == ["parent"]
 
 
 def test_a_bad_slug_is_named(client):
