@@ -12,17 +12,20 @@ from django.utils.safestring import SafeString
 from jobs.admin import cells, job_page
 from jobs.admin.filters import ReachedStateFilter
 from jobs.admin.keeping import HistoryAdmin
+from jobs.admin.search import FoundByNumber
 from jobs.models import Attempt, JobEvent, Placement
 
 
 @admin.register(Attempt)
-class AttemptAdmin(HistoryAdmin):
+class AttemptAdmin(FoundByNumber, HistoryAdmin):
     list_display = [
         "id", "job_link", "number", "places", "created_at", "started_at", "ended_at", "ran", "end", "exit_code", "message",
     ]  # fmt: skip
     list_select_related = ["job"]
     list_filter = ["end_reason", "created_at"]
-    search_fields = ["=job__id", "job__name"]
+    search_fields = ["job__name"]
+    search_help_text = "Job number or name"
+    number_field = "job"
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
@@ -49,14 +52,16 @@ class AttemptAdmin(HistoryAdmin):
 
 
 @admin.register(Placement)
-class PlacementAdmin(HistoryAdmin):
+class PlacementAdmin(FoundByNumber, HistoryAdmin):
     list_display = [
         "id", "job_link", "rank", "node", "gpus", "cpus", "memory", "state_badge", "publish_count", "created_at",
         "claimed_at", "lease_expires_at", "closed_at",
     ]  # fmt: skip
     list_select_related = ["attempt__job", "node"]
     list_filter = ["state", "node"]
-    search_fields = ["=attempt__job__id", "attempt__job__name"]
+    search_fields = ["attempt__job__name"]
+    search_help_text = "Job number or name"
+    number_field = "attempt__job"
     ordering = ["-id"]
 
     @admin.display(description="job", ordering="attempt__job")
@@ -77,11 +82,13 @@ class PlacementAdmin(HistoryAdmin):
 
 
 @admin.register(JobEvent)
-class JobEventAdmin(HistoryAdmin):
+class JobEventAdmin(FoundByNumber, HistoryAdmin):
     list_display = ["id", "at", "job_link", "kind", "from_state", "reached", "attempt", "actor", "message"]
     list_select_related = ["job"]
     list_filter = [ReachedStateFilter, "at"]
-    search_fields = ["=job__id", "job__name", "=actor"]
+    search_fields = ["=actor"]
+    search_help_text = "Job number or actor"
+    number_field = "job"
     ordering = ["-id"]
 
     @admin.display(description="job", ordering="job")

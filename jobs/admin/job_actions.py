@@ -56,7 +56,7 @@ def tell(request: HttpRequest, done: str, job_ids: Iterable[int], use_case: Call
             use_case(job_id)
             succeeded += 1
         except TrainyardError as refusal:
-            refusals.append(str(refusal))
+            refusals.append(str(refusal).removesuffix("."))
     messages.add_message(request, *_sum_up(done, succeeded, refusals))
 
 
@@ -66,7 +66,7 @@ def _sum_up(done: str, succeeded: int, refusals: list[str]) -> tuple[int, str]:
     more = len(refusals) - REFUSALS_SHOWN
     shown = [*refusals[:REFUSALS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
     level = messages.WARNING if succeeded else messages.ERROR
-    return level, f"{succeeded} {done}, {len(refusals)} refused: {'; '.join(shown)}"
+    return level, f"{succeeded} {done}, {len(refusals)} refused: {'; '.join(shown)}."
 
 
 @admin.action(description="Cancel", permissions=["change"])

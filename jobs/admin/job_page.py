@@ -132,8 +132,8 @@ def last_log(attempts: list[Attempt]) -> Tail | None:
 def hardware(job: Job) -> list[str]:
     """What it asks for, as people say it: 4 nodes, each with 2 × h100 GPU and 8 CPU."""
     nodes = f"{job.nodes} nodes, each" if job.nodes > 1 else ""
-    gpus = f"{job.gpus} × {job.gpu_model or 'any'} GPU" if job.gpus else ""
-    return [part for part in (nodes, gpus, f"{job.cpus} CPU") if part]
+    gpus = f"{job.gpus} × {job.gpu_model} GPU" if job.gpu_model else f"{job.gpus} GPU"
+    return [part for part in (nodes, gpus if job.gpus else "", f"{job.cpus} CPU") if part]
 
 
 def command_line(command: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
@@ -15,6 +15,7 @@ from jobs.admin import cells, job_actions, job_deletion, job_page
 from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilter
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
+from jobs.admin.search import FoundByNumber
 from jobs.models import Job
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 
@@ -33,7 +34,7 @@ WISHES = {"cancel": "being cancelled", "requeue": "being requeued"}
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     list_display = [
         "number", "title", "state_badge", "standing", "priority_cell", "owned_by", "queue", "hardware_cell",
         "node", "wait", "run",
@@ -125,16 +126,6 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return with_times(super().get_queryset(request))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
-    ) -> tuple[QuerySet[Job], bool]:
-        """Also finds the job of that number, by its primary key rather than as text."""
-        found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        number = search_term.strip().removeprefix("#")
-        if number.isascii() and number.isdigit():
-            found |= queryset.filter(Q(pk=int(number)))
-        return found, has_duplicates
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a job enters through submission alone

@@ -24,8 +24,8 @@ def test_cancel_counts_what_it_did_and_says_why_a_job_refused(client):
     waiting, running = builders.job(), builders.running_job()
     ended = builders.job(state="completed")
     answer = act(client, JOBS, "cancel", [waiting, running, ended])
-    refusal = f"Job {ended.pk} has ended already: it is completed."
-    assert told(answer) == [f"2 cancelled, 1 refused: {refusal}"]
+    refusal = f"Job {ended.pk} has ended already: it is completed"
+    assert told(answer) == [f"2 cancelled, 1 refused: {refusal}."]
     assert {job.state for job in Job.objects.filter(pk=waiting.pk)} == {"cancelled"}
     assert Job.objects.get(pk=running.pk).desired == "cancel"
 
@@ -40,7 +40,7 @@ def test_many_refusals_are_shortened(client):
     ended = [builders.job(state="failed") for _ in range(8)]
     (message,) = told(act(client, JOBS, "cancel", ended))
     assert message.startswith("0 cancelled, 8 refused: ")
-    assert message.endswith("; and 3 more")
+    assert message.endswith("; and 3 more.")
 
 
 def test_requeue_puts_a_job_that_ended_back_in_line(client):

@@ -70,3 +70,11 @@ def test_the_history_of_a_job_is_found_by_its_number(name):
         builders.event(job=job)
     found = client.get(f"/admin/jobs/{name}/", {"q": wanted.pk}).context["cl"].result_list
     assert {getattr(row, "job_id", None) or row.attempt.job_id for row in found} == {wanted.pk}
+
+
+def test_events_are_found_by_who_caused_them():
+    client = operator()
+    builders.event(actor="ana")
+    builders.event(actor="anna")
+    found = client.get("/admin/jobs/jobevent/", {"q": "ana"}).context["cl"].result_list
+    assert [event.actor for event in found] == ["ana"]
