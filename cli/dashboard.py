@@ -10,12 +10,13 @@ from rich.text import Text
 
 from cli.client import Row, Server
 from cli.jobs import spell_hardware, spell_priority, spell_reason, spell_run, spell_wait
-from cli.nodes import nodes_table
+from cli.nodes import nodes_table, spell_state
 from cli.tables import Column, bar, coloured_state, make_table, plain
 
 MOST_ROWS = 200
-HEADINGS = 12
-"""Lines of a frame that hold no row: titles, headers, rules."""
+HEADINGS = 9
+"""Lines of a frame that hold no row: titles, headers, blanks between them."""
+LEAST_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +33,53 @@ class Look:
 def take_look(server: Server) -> Look:
     nodes = server.rows("nodes")
     placed = server.rows("jobs", state=["running", "assigned", "queued"], limit=MOST_ROWS)
-    waiting = server.rows("jobs", state="pending", limit=MOST_ROWS)
+    waiting = server.rows("jobs", state="pending", ordering="-priority", limit=MOST_ROWS)
     waiting.sort(key=lambda job: (job.get("position") or len(waiting) + MOST_ROWS, job["id"]))
     return Look(server.connection.url, server.now, nodes, placed, waiting)
 
 
 def frame(console: Console, look: Look, *, lines: int | None = None) -> RenderableType:
     """The look as one screen of at most `lines`; without a limit, all of it."""
-    room = None if lines is None else max(lines - HEADINGS - len(look.nodes), 4)
-    placed = room and min(len(look.placed), max(room // 2, room - len(look.waiting)))
-    waiting = room and max(room - (placed or 0), 0)
+    nodes, placed, waiting = _rooms(look, lines)
     return Group(
         _headline(look),
-        nodes_table(console, look.nodes, look.now),
-        _titled("running", look.placed, placed),
+        nodes_table(console, look.nodes[:nodes], look.now),
+        _heading("running", look.placed, placed),
         make_table(console, _running_columns(look.now), look.placed[:placed]),
-        _titled("waiting", look.waiting, waiting),
+        _heading("waiting", look.waiting, waiting),
         make_table(console, _waiting_columns(look.now), look.waiting[:waiting]),
     )
 
 
+def _rooms(look: Look, lines: int | None) -> tuple[int, int, int]:
+    """How many rows of nodes, running and waiting jobs to show: what one part leaves free, the next may use."""
+    if lines is None:
+        return len(look.nodes), len(look.placed), len(look.waiting)
+    room = max(lines - HEADINGS, LEAST_ROWS)
+    nodes = min(len(look.nodes), room // 3)
+    placed = min(len(look.placed), max((room - nodes) // 2, room - nodes - len(look.waiting)))
+    return nodes, placed, room - nodes - placed
+
+
 def _headline(look: Look) -> Text:
-    states = Counter(node["state"] for node in look.nodes)
+    states = Counter(spell_state(node).plain for node in look.nodes)
     nodes = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
     clock = look.now.astimezone().strftime("%H:%M:%S")
-    return Text.assemble(("trainyard ", "bold"), look.url, f"  {clock}  nodes: {nodes}")
+    return Text.assemble(("trainyard ", "bold"), f"{look.url}  {clock}  nodes: {nodes}\n")
 
 
-def _titled(what: str, jobs: Sequence[Row], shown: int | None) -> Text:
+def _heading(what: str, jobs: Sequence[Row], shown: int) -> Text:
     count = f"{MOST_ROWS} or more" if len(jobs) >= MOST_ROWS else str(len(jobs))
-    hidden = f", the first {shown} shown" if shown is not None and shown < len(jobs) else ""
-    return Text.assemble((what, "bold"), f" {count}{hidden}")
+    hidden = f", the first {shown} shown" if shown < len(jobs) else ""
+    return Text.assemble("\n", (what, "bold"), f" {count}{hidden}")
 
 
 def _running_columns(now: datetime) -> list[Column]:
     return [
         Column("ID", lambda job: str(job["id"]), right=True),
         Column("NAME", lambda job: plain(job["name"]), shrinks=True),
-        Column("PROJECT", lambda job: plain(job["project"]), from_width=110),
-        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), from_width=90),
+        Column("PROJECT", lambda job: plain(job["project"]), yields=3),
+        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), yields=2),
         Column("STATE", lambda job: coloured_state(job["state"])),
         Column("NODE", lambda job: plain(job.get("node"))),
         Column("PROGRESS", lambda job: bar(job.get("progress"))),
@@ -82,9 +91,9 @@ def _waiting_columns(now: datetime) -> list[Column]:
     return [
         Column("ID", lambda job: str(job["id"]), right=True),
         Column("NAME", lambda job: plain(job["name"]), shrinks=True),
-        Column("QUEUE", lambda job: plain(job["queue"]), from_width=110),
-        Column("PRIORITY", lambda job: spell_priority(job["priority"]), from_width=90),
-        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), from_width=90),
+        Column("QUEUE", lambda job: plain(job["queue"]), yields=3),
+        Column("PRIORITY", lambda job: spell_priority(job["priority"]), yields=2),
+        Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), yields=2),
         Column("WAITED", lambda job: spell_wait(job, now), right=True),
         Column("REASON", lambda job: plain(spell_reason(job)), shrinks=True),
     ]

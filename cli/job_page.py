@@ -147,7 +147,7 @@ def _events(console: Console, events: Sequence[Row]) -> Table:
         Column("WHEN", lambda event: spell_moment(event.get("at"))),
         Column("WHAT", lambda event: plain(event.get("kind"))),
         Column("STATE", lambda event: coloured_state(event.get("to_state"))),
-        Column("BY", lambda event: plain(event.get("actor")), from_width=100),
+        Column("BY", lambda event: plain(event.get("actor")), yields=1),
         Column("MESSAGE", lambda event: plain(event.get("message")), shrinks=True),
     ]
     return make_table(console, columns, events)

@@ -24,11 +24,11 @@ def nodes_table(console: Console, nodes: Iterable[Row], now: datetime) -> Table:
         Column("CPUS", lambda node: _taken(node, "cpus", node["cpus"]), right=True),
         Column("CPU LOAD", lambda node: load_bar(_load(node).get("cpu_percent"), 100)),
         Column("GPUS", lambda node: _taken(node, "gpus", len(node["gpus"])), right=True),
-        Column("GPU LOAD", lambda node: load_bar(mean_utilisation(node), 100), from_width=100),
-        Column("MEMORY GB", lambda node: _taken(node, "memory_gb", node["memory_gb"]), right=True, from_width=100),
-        Column("MEMORY USE", _memory_bar, from_width=120),
-        Column("GPU", lambda node: plain(spell_gpus(node)), from_width=150, shrinks=True),
-        Column("SEEN", lambda node: _seen(node, now), right=True, from_width=90),
+        Column("GPU LOAD", lambda node: load_bar(mean_utilisation(node), 100), yields=1),
+        Column("MEMORY GB", lambda node: _taken(node, "memory_gb", node["memory_gb"]), right=True, yields=2),
+        Column("MEMORY USE", _memory_bar, yields=4),
+        Column("GPU", lambda node: plain(spell_gpus(node)), yields=5, shrinks=True),
+        Column("SEEN", lambda node: _seen(node, now), right=True, yields=3),
     ]
     return make_table(console, columns, nodes)
 

@@ -25,4 +25,4 @@ def note(text: str) -> None:
 def visible(text: Any) -> str:
     """The text on one line, with what could play tricks on a terminal made visible."""
     line = " ".join(str(text).split())
-    return line if line.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,9 @@ from cli.output import visible
 
 PIPE_WIDTH = 10_000  # nobody looks at a pipe: nothing is cut or wrapped there
 BAR_WIDTH = 10
+GAP = 2
+LEAST_SHRUNK = 20
+FRAME = 4
 
 STATE_STYLES = {
     "pending": "yellow",
@@ -69,33 +72,61 @@ def display(console: Console, *parts: RenderableType) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: its title, what it shows of a row, and how narrow a terminal may be to still show it.
+    """One column of a table: its title and what it shows of a row.
 
-    A column that shrinks is cut with an ellipsis when the terminal is too narrow; the others never are.
+    Where a terminal is too narrow, columns that shrink are cut with an ellipsis, down to a width that still says
+    something; then columns are left out, the one that yields most first. All others are always whole.
     """
 
     title: str
     cell: Callable[[Row], str | Text]
-    from_width: int = 0
+    yields: int = 0
     shrinks: bool = False
     right: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A column and what it shows, row by row."""
+
+    column: Column
+    cells: list[Text]
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(self.column.title), *(cell.cell_len for cell in self.cells), 0)
+
+    @property
+    def least_width(self) -> int:
+        return min(self.width, LEAST_SHRUNK) if self.column.shrinks else self.width
+
+
 def make_table(console: Console, columns: Sequence[Column], rows: Iterable[Row]) -> Table:
-    """The rows as a table, with the columns that the console has room for."""
-    piped = in_pipe(console)
-    table = Table(box=None if piped else box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1))
-    shown = [column for column in columns if column.from_width <= console.width]
-    for column in shown:
-        table.add_column(column.title, no_wrap=not column.shrinks, justify="right" if column.right else "left")
-    for row in rows:
-        table.add_row(*(_cell(column, row) for column in shown))
+    """The rows as a table, with the columns that the console has room for; also within a frame."""
+    known = list(rows)
+    filled = [Filled(column, [_cell(column, row) for row in known]) for column in columns]
+    shown = _fitting(filled, console.width - FRAME)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for one in shown:
+        justify: JustifyMethod = "right" if one.column.right else "left"
+        table.add_column(one.column.title, no_wrap=not one.column.shrinks, justify=justify)
+    for number in range(len(known)):
+        table.add_row(*(one.cells[number] for one in shown))
     return table
 
 
-def _cell(column: Column, row: Row) -> str | Text:
-    cell = column.cell(row)
-    return Text.assemble(cell, no_wrap=True, overflow="ellipsis") if column.shrinks else cell
+def _fitting(filled: Sequence[Filled], width: int) -> list[Filled]:
+    shown = list(filled)
+    while sum(one.least_width + GAP for one in shown) - GAP > width:
+        first_to_go = max(shown, key=lambda one: one.column.yields)
+        if not first_to_go.column.yields:
+            break
+        shown.remove(first_to_go)
+    return shown
+
+
+def _cell(column: Column, row: Row) -> Text:
+    return Text.assemble(column.cell(row), no_wrap=column.shrinks, overflow="ellipsis" if column.shrinks else None)
 
 
 def framed(console: Console, title: str, *content: RenderableType) -> RenderableType:

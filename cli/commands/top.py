@@ -1,7 +1,7 @@
 """`trainyard top`."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -19,6 +19,9 @@ from cli.tables import display, in_pipe, make_console, plain
 app = typer.Typer(rich_markup_mode=None)
 
 Every = Annotated[float, typer.Option("--every", min=0.5, metavar="SECONDS", help="How often to look.")]
+
+
+LIVE: dict[str, Any] = {"screen": True, "auto_refresh": False, "redirect_stdout": False, "redirect_stderr": False}
 
 
 @app.command()
@@ -42,7 +45,7 @@ def top(server: Server, every: Every = 2.0, *, as_json: AsJson = False) -> None:
 def watch(server: Server, console: Console, every: float) -> None:
     """Look again and again, until the user leaves; a server that is away for a while is waited for."""
     last: RenderableType = frame(console, take_look(server), lines=console.height)
-    with single_keys() as readable, Live(last, console=console, screen=True, auto_refresh=False) as live:
+    with single_keys() as readable, Live(last, **LIVE, console=console) as live:
         while key_within(every, readable=readable) not in ("q", "Q"):
             try:
                 last = frame(console, take_look(server), lines=console.height)
