@@ -2,12 +2,16 @@
 
 import io
 import json
+import threading
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 from knox.models import AuthToken
 
-from jobs.models import Job
+from jobs.models import Attempt, Job
+from quotas.models import Project, Quota
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,8 +22,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def ada(live_server, monkeypatch):
     """A member of the project `vision`, with a token for the site."""
-    for name in ("live", "default", "batch"):
-        builders.queue(name=name)
+    for rank, name in enumerate(("batch", "default", "live")):
+        builders.queue(name=name, rank=rank)
     ada = builders.user(username="ada", password=PASSWORD)
     builders.project(slug="vision", members=[ada])
     monkeypatch.setenv("TRAINYARD_URL", live_server.url)
@@ -150,3 +154,72 @@ def test_a_job_is_cancelled_and_runs_again(ada, trainyard):
 
     assert trainyard("cancel", number).out == f"job {number} is cancelled\n"
     assert trainyard("requeue", number).out == f"job {number} is pending\n"
+
+
+def test_a_job_is_shown_with_its_attempts_and_events(ada, trainyard):
+    job = builders.running_job(project=Project.objects.get(), owner=ada, name="digits", metrics={"loss": 0.25})
+    builders.event(job=job, kind="started", from_state="assigned", to_state="running", message="Off we go.")
+
+    out = trainyard("show", job.pk).out
+
+    for words in (f"job {job.pk} digits", "running", str(job.node), "loss=0.25", "Off we go."):
+        assert words in out
+
+
+def test_a_log_is_printed_byte_for_byte(ada, trainyard):
+    attempt = builders.attempt(job=builders.job(project=Project.objects.get()), ended_at=timezone.now())
+    builders.log(attempt=attempt, data="one\n")
+    builders.log(attempt=attempt, data="größe\n")
+
+    assert trainyard("logs", attempt.job_id).out == "one\ngröße\n"
+    assert json.loads(trainyard("logs", attempt.job_id, "--json").out)["text"] == "one\ngröße\n"
+
+
+def test_a_log_is_followed_until_the_job_is_over(ada, trainyard):
+    job = builders.job(project=Project.objects.get(), state="running")
+    attempt = builders.attempt(job=job)
+    builders.log(attempt=attempt, data="one\n")
+
+    def finish():
+        builders.log(attempt=attempt, data=b"\xfftwo\n")
+        Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), end_reason="completed", exit_code=0)
+        Job.objects.filter(pk=job.pk).update(state="completed", finished_at=timezone.now())
+        connection.close()
+
+    timer = threading.Timer(1, finish)
+    timer.start()
+    outcome = trainyard("logs", "-f", job.pk)
+    timer.join()
+
+    assert (outcome.code, outcome.out) == (0, "one\n\ufffdtwo\n")
+
+
+def test_an_explanation_names_the_reasons(ada, trainyard):
+    reasons = [{"code": "gpus", "sentence": "2 GPUs are missing.", "shortfall": {"gpus": 2}, "held_by": []}]
+    job = builders.job(project=Project.objects.get(), reasons=reasons)
+
+    assert "2 GPUs are missing." in trainyard("explain", job.pk).out
+
+
+def test_nodes_queues_and_quota_are_what_the_database_says(ada, trainyard):
+    node = builders.node(name="n1", cpus=8, gpus=4, load={"cpu_percent": 50, "memory_used_mb": 16384, "gpus": []})
+    Quota.objects.create(project=Project.objects.get(), gpus=4, cpus=16)
+    builders.running_job(project=Project.objects.get(), node=node, gpu_indices=[0, 1], cpus=2)
+
+    [line] = trainyard("nodes").out.splitlines()[1:]
+    assert all(words in line for words in ("n1", "up", "2/8", "2/4", " 50%", "4 x NVIDIA H100 (simulated)"))
+    assert [row.split()[0] for row in trainyard("queues").out.splitlines()[1:]] == ["live", "default", "batch"]
+    assert ["GPUs", "2", "4", "█████░░░░░", "50%", "2"] in [row.split() for row in trainyard("quota").out.splitlines()]
+
+
+def test_top_shows_what_runs_and_what_waits(ada, trainyard):
+    builders.running_job(project=Project.objects.get(), name="runs")
+    builders.job(project=Project.objects.get(), name="waits", reasons=[{"code": "gpus", "sentence": "No GPU is free."}])
+
+    out = trainyard("top").out
+
+    assert out.index("running 1") < out.index("runs") < out.index("waiting 1") < out.index("No GPU is free.")
+
+
+def test_a_project_that_is_not_there_has_no_quota(ada, trainyard):
+    assert trainyard("quota", "nobody").code == 1

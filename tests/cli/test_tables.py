@@ -9,15 +9,16 @@ from cli.tables import Column, bar, make_table
 COLUMNS = [
     Column("ID", lambda row: str(row["id"]), right=True),
     Column("NAME", lambda row: row["name"], shrinks=True),
-    Column("QUEUE", lambda row: "default", yields=2),
-    Column("NODE", lambda row: "gpu-node-01", yields=1),
+    Column("QUEUE", lambda _: "default", yields=2),
+    Column("NODE", lambda _: "gpu-node-01", yields=1),
 ]
 
 
 def drawn(width, *rows):
-    console = Console(file=io.StringIO(), width=width, markup=False)
+    paper = io.StringIO()
+    console = Console(file=paper, width=width, markup=False)
     console.print(make_table(console, COLUMNS, rows))
-    return console.file.getvalue().splitlines()
+    return paper.getvalue().splitlines()
 
 
 def row(name, job_id=123456):
@@ -68,7 +69,12 @@ def test_a_bar_is_read_without_colour(fraction, text):
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("a  b\nc", "a b c"), ("\x1b[31mred", "\\x1b[31mred"), ("\u202egnp.exe", "\\u202egnp.exe"), ("größe 模型", "größe 模型")],
+    [
+        ("a  b\nc", "a b c"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("größe 模型", "größe 模型"),
+    ],
 )
 def test_nothing_that_plays_tricks_reaches_the_terminal(text, shown):
     assert visible(text) == shown
