@@ -132,7 +132,8 @@ class Server:
 
     def _silence(self, error: httpx.HTTPError) -> OutOfReachError:
         where = f"{self.connection.url} (from {self.connection.source})"
-        return OutOfReachError(f"no answer from {where}: {str(error) or type(error).__name__}. Is the server running?")
+        hint = "Start it with `make up`." if self.connection.is_local_stack else "Is the server running?"
+        return OutOfReachError(f"no answer from {where}: {str(error) or type(error).__name__}. {hint}")
 
 
 def _headers(token: str) -> dict[str, str]:

@@ -16,6 +16,9 @@ NOWHERE = (
 )
 
 
+CREDENTIALS = "credentials.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A server's address, the caller's token, and where we learnt them."""
@@ -23,6 +26,10 @@ class Connection:
     url: str
     token: str = field(repr=False)
     source: str
+
+    @property
+    def is_local_stack(self) -> bool:
+        return Path(self.source).name == CREDENTIALS
 
 
 def find_connection(
@@ -97,9 +104,9 @@ def save_login(url: str, token: str, expiry: str, *, environ: Mapping[str, str])
 
 def _known(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
     home = environ.get("TRAINYARD_HOME")
-    files = [Path(home) / "credentials.json"] if home else []
+    files = [Path(home) / CREDENTIALS] if home else []
     files += [config_file(environ)]
-    files += [place / ".trainyard" / "credentials.json" for place in (folder, *folder.parents)]
+    files += [place / ".trainyard" / CREDENTIALS for place in (folder, *folder.parents)]
     yield from _readable(files)
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from cli.client import Row, Server
-from cli.jobs import is_over, spell_end, spell_reason
+from cli.jobs import is_over, spell_reason
 from cli.log_stream import Log
 from cli.output import note
 from cli.patience import Patience
@@ -70,9 +70,10 @@ class Teller:
 
 
 def describe(job: Row) -> str:
-    """Its state in a few words: where it runs, or why it waits, or how it ended."""
+    """Its state in a few words: where it runs, or why it waits. How it ended is told by who asked to follow it."""
     state = str(job["state"])
-    where = f" on {job['node']}" if job.get("node") and state in ("queued", "assigned", "running") else ""
-    again = f", attempt {job['attempt']}" if where and job["attempt"] > 1 else ""
-    why = spell_end(job) if is_over(job) else spell_reason(job)
-    return f"{state}{where}{again}" + (f": {why}" if why and state != "completed" else "")
+    if state in ("queued", "assigned", "running") and job.get("node"):
+        again = f", attempt {job['attempt']}" if job["attempt"] > 1 else ""
+        return f"{state} on {job['node']}{again}"
+    why = "" if is_over(job) else spell_reason(job)
+    return f"{state}: {why}" if why else state

@@ -49,7 +49,7 @@ def reasons_list(reasons: Sequence[Row]) -> Text:
 def _condition(job: Row) -> list[tuple[str, str | Text]]:
     return [
         ("state", coloured_state(job["state"])),
-        ("ended", plain(spell_end(job)) if is_over(job) else ""),
+        ("ended", plain(spell_end(job)) if is_over(job) and job["state"] != "completed" else ""),
         ("progress", bar(job.get("progress"), width=30)),
         ("metrics", plain(spell_pairs(job.get("metrics")))),
         ("node", plain(job.get("node"))),
@@ -131,7 +131,7 @@ def _attempts(console: Console, attempts: Sequence[Row], now: datetime) -> Table
         Column("NODE", lambda one: plain(spell_nodes(one)), shrinks=True),
         Column("STARTED", lambda one: spell_moment(one.get("started_at"))),
         Column("RAN", lambda one: spell_between(one.get("started_at"), one.get("ended_at"), now), right=True),
-        Column("ENDED", lambda one: plain(spell_end({**one, "message": ""}))),
+        Column("ENDED", lambda one: plain(spell_end({**one, "message": ""}) or one.get("end_reason"))),
         Column("MESSAGE", lambda one: plain(one.get("message")), shrinks=True),
     ]
     return make_table(console, columns, attempts)

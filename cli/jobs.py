@@ -1,5 +1,6 @@
 """A job in a sentence, and in a row of a table."""
 
+import signal
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -15,6 +16,7 @@ OVER = frozenset({"completed", "failed", "cancelled"})
 """The states in which a job is over."""
 
 URGENT, NORMAL = 70, 30
+SIGNALS_FROM = 128
 
 
 def is_over(job: Row) -> bool:
@@ -50,11 +52,20 @@ def require_success(job: Row) -> None:
 
 
 def spell_end(job: Row) -> str:
-    """`exit_code 3`, `timeout`, and the message that came with it."""
-    code = job.get("exit_code")
-    ended = job.get("end_reason") or ""
-    words = f"{ended} {code}" if ended == "exit_code" and code is not None else ended
-    return f"{words}: {job['message']}" if job.get("message") else words
+    """`exit code 3`, `timeout: ...`: why it ended, and what the platform said about it."""
+    ended, message = job.get("end_reason") or "", job.get("message") or ""
+    if ended == "exit_code" and job.get("exit_code") is not None:
+        return f"exit code {job['exit_code']}{_signal(job['exit_code'])}"
+    if ended == "completed" or (ended == job.get("state") and message):
+        return message
+    return ": ".join(part for part in (ended.replace("_", " "), message) if part)
+
+
+def _signal(exit_code: int) -> str:
+    """The signal that an exit code stands for, as shells count."""
+    numbers = {number.value: number.name for number in signal.Signals}
+    name = numbers.get(exit_code - SIGNALS_FROM)
+    return f" ({name})" if name else ""
 
 
 def job_columns(now: datetime) -> list[Column]:

@@ -64,4 +64,4 @@ def announce(job: Row, *, new: bool, stay: bool) -> None:
     """Say which job it is, and what to type next."""
     print(f"job {job['id']} submitted" if new else f"job {job['id']} has this key already, and is {job['state']}")
     if not stay:
-        note(f"see it: trainyard show {job['id']}    read what it writes: trainyard logs -f {job['id']}")
+        note(f"see it: trainyard show {job['id']}; read what it writes: trainyard logs -f {job['id']}")

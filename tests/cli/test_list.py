@@ -37,7 +37,7 @@ def test_a_job_that_waits_says_why(trainyard, connected):
 def test_a_job_that_failed_says_how(trainyard, connected):
     connected.lists("jobs", failed(17))
 
-    assert trainyard("list").out.rstrip().endswith("exit_code 3")
+    assert trainyard("list").out.rstrip().endswith("exit code 3")
 
 
 def test_filters_are_asked_of_the_server(trainyard, connected):

@@ -77,6 +77,16 @@ def test_a_server_out_of_reach_has_its_own_exit_code(trainyard, monkeypatch):
     assert outcome.err.startswith("error: no answer from http://127.0.0.1:1 (from --url): ")
 
 
+def test_a_local_stack_that_does_not_run_can_be_started(trainyard):
+    Path(".trainyard").mkdir()
+    Path(".trainyard/credentials.json").write_text('{"url": "http://127.0.0.1:1", "token": "secret"}')
+
+    outcome = trainyard("list")
+
+    assert outcome.code == 3
+    assert outcome.err.endswith("Start it with `make up`.\n")
+
+
 def test_the_server_may_be_named_before_the_command(trainyard, yard, monkeypatch):
     monkeypatch.setenv("TRAINYARD_TOKEN", "secret")
     yard.lists("jobs", job(1))

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from cli.jobs import spell_end
 from tests.cli.rows import failed, job, running
 
 EVENT = {"at": "2030-01-01T12:00:00Z", "kind": "submitted", "to_state": "pending", "actor": "ada", "message": ""}
@@ -58,7 +59,7 @@ def test_a_job_that_waits_is_shown_with_all_its_reasons(shown):
 def test_a_job_that_failed_is_shown_with_its_attempts_and_events(shown):
     out = shown(failed(17, message="boom"), attempts=[ATTEMPT], events=[EVENT]).out
 
-    for words in ("exit_code 3: boom", "node_lost", "1m 30s", "n1 fell silent", "submitted", "ada"):
+    for words in ("exit code 3", "node lost", "1m 30s", "n1 fell silent", "submitted", "ada"):
         assert words in out
 
 
@@ -78,3 +79,18 @@ def test_a_job_that_is_not_there_is_refused(trainyard, connected):
 
 def test_an_id_that_is_no_number_is_a_usage_error(trainyard, connected):
     assert trainyard("show", "train").code == 2
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ({"end_reason": "exit_code", "exit_code": 3, "message": "Generic."}, "exit code 3"),
+        ({"end_reason": "exit_code", "exit_code": 139}, "exit code 139 (SIGSEGV)"),
+        ({"end_reason": "timeout", "message": "Too long."}, "timeout: Too long."),
+        ({"end_reason": "start_failed", "message": "cannot start './x'"}, "start failed: cannot start './x'"),
+        ({"state": "cancelled", "end_reason": "cancelled", "message": "Cancelled by ada."}, "Cancelled by ada."),
+        ({"state": "cancelled", "end_reason": "cancelled"}, "cancelled"),
+    ],
+)
+def test_an_end_is_told_in_a_few_words(ended, words):
+    assert spell_end(failed(17, **{"message": "", **ended})) == words

@@ -74,12 +74,12 @@ def test_waiting_tells_each_change_and_ends_well_with_the_job(trainyard, connect
 
 def test_waiting_for_a_job_that_fails_says_why(trainyard, connected):
     connected.answers("POST", "jobs", job(17), status=201)
-    connected.answers("GET", "jobs/17", failed(17, message="Traceback"))
+    connected.answers("GET", "jobs/17", failed(17))
 
     outcome = trainyard("submit", "-w", "true")
 
     assert outcome.code == 1
-    assert "error: job 17 failed: exit_code 3: Traceback" in outcome.err
+    assert "error: job 17 failed: exit code 3\n" in outcome.err
 
 
 def test_waiting_survives_a_server_that_is_away_for_a_moment(trainyard, connected):
