@@ -61,7 +61,7 @@ def test_a_job_runs_on_the_services_of_compose(composed: Composed):
         composed.start_service(name)
     [job] = submitted("env")
 
-    job = wait_for_state(job, "completed", timeout=60, platform=composed)
+    job = wait_for_state(job, "completed", timeout=90, platform=composed)
 
     assert job.node is not None
     assert job.node.name == f"cpu-{socket.gethostname()}"
