@@ -5,6 +5,7 @@ The wheel's own `get_server()` is not used: as root it adds a system account and
 
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import subprocess
@@ -22,9 +23,9 @@ from scheduler_site.local_stack.ports import LOOPBACK
 
 USER = "trainyard"
 NOBODY = "65534"
-# PostgreSQL refuses to run as root. In a user namespace of its own it sees another user id, while its files stay root's:
-# no account, no chown, no folder opened. Where namespaces are closed (most containers), it runs as nobody, with the one
-# capability that lets it pass through root's folders.
+# PostgreSQL refuses to run as root, or as a user without a name. In a user namespace of its own it sees another user id,
+# while its files stay whose they were: no account, no chown, no folder opened. Where namespaces are closed (most
+# containers), root runs it as nobody, with the one capability that lets it pass through root's folders.
 IN_OWN_NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
 AS_NOBODY = (
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
@@ -44,17 +45,24 @@ def binaries() -> Path:
 
 @cache
 def step_down() -> tuple[str, ...]:
-    """What to put before a command of PostgreSQL so that it does not run as root; nothing for an ordinary user."""
-    if os.geteuid() != 0:
+    """What to put before a command of PostgreSQL so that it runs as a user that it accepts; mostly nothing."""
+    if os.geteuid() != 0 and _has_a_name():
         return ()
     if shutil.which("unshare") and _runs([*IN_OWN_NAMESPACE, "true"]):
         return IN_OWN_NAMESPACE
-    if shutil.which("setpriv") and _runs([*AS_NOBODY, "true"]):
+    if os.geteuid() == 0 and shutil.which("setpriv") and _runs([*AS_NOBODY, "true"]):
         return AS_NOBODY
     raise StackError(
-        "PostgreSQL cannot run as root, and neither unshare nor setpriv works here: "
+        "PostgreSQL runs neither as root nor as a user without a name, and this system lets it be nobody else: "
         "run this as an ordinary user, or set DATABASE_URL to a server of your own."
     )
+
+
+def _has_a_name() -> bool:
+    try:
+        return bool(pwd.getpwuid(os.geteuid()))
+    except KeyError:  # as in a container that is told to run as some number
+        return False
 
 
 def _runs(command: Sequence[str]) -> bool:
@@ -132,7 +140,8 @@ class PostgresServer:
             return
         owner = int(NOBODY) if step_down() == AS_NOBODY else 0
         if self.data.stat().st_uid != owner:
-            os.chown(self.data, owner, owner)
+            for path in [self.data, *self.data.rglob("*")]:
+                os.chown(path, owner, owner, follow_symlinks=False)
 
     def _forget_recycled_pid(self) -> None:
         """After a crash the number in postmaster.pid may belong to some other program by now; PostgreSQL would give up."""

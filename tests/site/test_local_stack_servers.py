@@ -1,10 +1,12 @@
 """PostgreSQL and Valkey as `manage.py up` runs them."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -39,6 +41,23 @@ def test_a_recycled_process_id_in_the_lock_file_does_not_stop_the_database(postg
     wait_for(lambda: is_free(postgres_server.server.port), message="the port to be free again")
     lock.write_text("\n".join([str(os.getppid()), *lock.read_text().split("\n")[1:]]))
     postgres_server.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to step down")
+def test_root_runs_the_database_where_user_namespaces_are_closed(
+    postgres_server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    postgres_server.stop()
+    for tool in ("setpriv", "true"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))  # without unshare
+    postgres.step_down.cache_clear()
+    try:
+        postgres_server.start()
+        assert postgres_server.process
+        assert psutil.Process(postgres_server.process.pid).uids().real == 65534
+    finally:
+        postgres.step_down.cache_clear()
 
 
 def test_data_of_another_major_version_is_refused_with_advice(tmp_path: Path):
