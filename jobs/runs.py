@@ -18,6 +18,7 @@ REASONS = {
     "timeout": EndReason.TIMEOUT,
     "start_failed": EndReason.START_FAILED,
     "lost_lease": EndReason.LOST_LEASE,
+    "out_of_memory": EndReason.OUT_OF_MEMORY,
     "shim_lost": EndReason.LOST_LEASE,
 }
 WISHES = {"cancel": EndReason.CANCELLED, "requeue": EndReason.PREEMPTED, "stall": EndReason.STALLED}

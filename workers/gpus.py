@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,14 +32,29 @@ def measure_gpus(visible: str | None = None, nvml: Any = pynvml) -> tuple[GpuDev
     return tuple(gpu for gpu in found if gpu is not None and is_visible(gpu, visible))
 
 
-def measure_gpu_load(gpus: Sequence[GpuDevice], nvml: Any = pynvml) -> list[dict[str, int]]:
-    """Use in percent and memory in MB of each GPU that is real and answers."""
-    real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
-    if not real:
-        return []
-    with driver(nvml) as count:
-        loads = [load_of(nvml, index) for index in range(count)]
-    return [{"index": real[uuid], **load} for uuid, load in filter(None, loads) if uuid in real]
+class GpuLoads:
+    """How busy GPUs are, asked in a thread of its own: a driver that hangs must not hold up the node's heartbeat."""
+
+    def __init__(self, nvml: Any = pynvml) -> None:
+        self._nvml = nvml
+        self._thread = threading.Thread()
+        self._latest: list[dict[str, int]] = []
+
+    def latest(self, gpus: Sequence[GpuDevice], patience: float = 1.0) -> list[dict[str, int]]:
+        """Use in percent and memory in MB of each GPU that is real and answers; none while the driver hangs."""
+        real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
+        if not real:
+            return []
+        if not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._ask, args=(real,), name="gpu-loads", daemon=True)
+            self._thread.start()
+        self._thread.join(patience)
+        return [] if self._thread.is_alive() else self._latest
+
+    def _ask(self, real: Mapping[str, int]) -> None:
+        with driver(self._nvml) as count:
+            loads = [load_of(self._nvml, index) for index in range(count)]
+        self._latest = [{"index": real[uuid], **load} for uuid, load in filter(None, loads) if uuid in real]
 
 
 @contextlib.contextmanager
@@ -50,9 +66,16 @@ def driver(nvml: Any) -> Iterator[int]:
         yield 0
         return
     try:
-        yield nvml.nvmlDeviceGetCount()
+        yield device_count(nvml)
     finally:
         nvml.nvmlShutdown()
+
+
+def device_count(nvml: Any) -> int:
+    try:
+        return int(nvml.nvmlDeviceGetCount())
+    except nvml.NVMLError:
+        return 0
 
 
 def describe(nvml: Any, index: int) -> GpuDevice | None:

@@ -9,7 +9,7 @@ import psutil
 
 from scheduling.errors import FieldError, InvalidError
 from workers import cgroups
-from workers.gpus import GpuDevice, measure_gpu_load, measure_gpus
+from workers.gpus import GpuDevice, GpuLoads, measure_gpus
 
 __all__ = ["GpuDevice", "Hardware", "current_load", "declare", "measure"]
 
@@ -17,6 +17,8 @@ MIB = 1024 * 1024
 MB_PER_GB = 1024
 SIMULATED_MODEL = "simulated"
 SIMULATED_MEMORY_GB = 16
+
+gpu_loads = GpuLoads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +98,5 @@ def current_load(hardware: Hardware) -> dict[str, Any]:
     return {
         "cpu_percent": psutil.cpu_percent(),
         "memory_used_mb": used // MIB,
-        "gpus": measure_gpu_load(hardware.gpus),
+        "gpus": gpu_loads.latest(hardware.gpus),
     }

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +35,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended. `reason`: exited, start_failed, stopped, timeout, lost_lease or shim_lost."""
+    """How a command ended. `reason`: exited, start_failed, stopped, timeout, out_of_memory, lost_lease or shim_lost."""
 
     reason: str
     exit_code: int | None
@@ -57,9 +57,10 @@ def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for leftover in ("status.json", "status.next", "stop"):
         (folder / leftover).unlink(missing_ok=True)
-    env = {**command.env, process_tree.MARKER: str(folder)}
-    replace_file(folder / "spec.json", json.dumps({**asdict(command), "env": env}))
-    write_lease(folder, lease_deadline)
+    spec = {field.name: getattr(command, field.name) for field in fields(command)}
+    spec["env"] = {**command.env, process_tree.MARKER: str(folder)}
+    write_private(folder / "spec.json", json.dumps(spec))
+    write_private(folder / "lease", repr(lease_deadline))
     pid, start = server.start_shim(folder)
     return Shim(folder, pid, start)
 
@@ -120,7 +121,7 @@ class Shim:
 
     def renew(self, lease_deadline: float) -> None:
         """Lets the command run until `lease_deadline` on the monotonic clock."""
-        write_lease(self.folder, lease_deadline)
+        replace_file(self.folder / "lease", repr(lease_deadline))
 
     def _alive(self) -> bool:
         return process_tree.is_running(self.pid, self._start)
@@ -192,14 +193,14 @@ def read_status(folder: Path) -> dict[str, Any] | None:
     return status if isinstance(status, dict) and "phase" in status else None
 
 
-def write_lease(folder: Path, deadline: float) -> None:
-    replace_file(folder / "lease", repr(deadline))
-
-
 def replace_file(path: Path, text: str) -> None:
     """Replaced as a whole: a reader sees the old text or the new one."""
     temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    write_private(temporary, text)
+    temporary.replace(path)
+
+
+def write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    temporary.replace(path)

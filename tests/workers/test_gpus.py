@@ -1,10 +1,12 @@
 """GPUs as their driver tells of them. The driver is a stand-in where the machine has none; its calls are NVML's."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
 
-from workers.gpus import GpuDevice, measure_gpu_load, measure_gpus
+from tests.waiting import wait_for
+from workers.gpus import GpuDevice, GpuLoads, measure_gpus
 
 MIB = 2**20
 
@@ -21,6 +23,8 @@ class Driver:
     def __init__(self, gpus: int, broken: tuple[int, ...] = (), loaded: bool = True) -> None:
         self.gpus, self.broken, self.loaded = gpus, broken, loaded
         self.open = 0
+        self.answers = threading.Event()
+        self.answers.set()
 
     def nvmlInit(self):  # noqa: N802  NVML's names
         if not self.loaded:
@@ -31,6 +35,8 @@ class Driver:
         self.open -= 1
 
     def nvmlDeviceGetCount(self):  # noqa: N802
+        if self.gpus < 0:
+            raise NvmlError("unknown error")
         return self.gpus
 
     def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
@@ -48,6 +54,7 @@ class Driver:
         return f"GPU-{handle}abc"
 
     def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
+        self.answers.wait()
         return SimpleNamespace(gpu=10 * handle)
 
 
@@ -62,13 +69,13 @@ def test_each_gpu_is_described():
 def test_the_driver_is_let_go():
     driver = Driver(1)
     measure_gpus(nvml=driver)
-    measure_gpu_load([gpu(0)], nvml=driver)
+    GpuLoads(driver).latest([gpu(0)])
     assert driver.open == 0
 
 
 def test_no_driver_no_gpus():
     assert measure_gpus(nvml=Driver(0, loaded=False)) == ()
-    assert measure_gpu_load([gpu(0)], nvml=Driver(0, loaded=False)) == []
+    assert GpuLoads(Driver(0, loaded=False)).latest([gpu(0)]) == []
 
 
 def test_a_lost_gpu_does_not_hide_the_others(caplog):
@@ -93,11 +100,25 @@ def test_only_what_the_agent_itself_may_see_is_offered(visible, indices):
 
 
 def test_load_is_told_of_the_gpus_of_this_node_only():
-    load = measure_gpu_load([gpu(1), GpuDevice(7, "simulated", 1, simulated=True)], nvml=Driver(3))
+    load = GpuLoads(Driver(3)).latest([gpu(1), GpuDevice(7, "simulated", 1, simulated=True)])
     assert load == [{"index": 1, "utilisation": 10, "memory_used_mb": 2000}]
 
 
 def test_a_gpu_that_does_not_answer_has_no_load():
-    assert measure_gpu_load([gpu(0), gpu(1)], nvml=Driver(2, broken=(0,))) == [
+    assert GpuLoads(Driver(2, broken=(0,))).latest([gpu(0), gpu(1)]) == [
         {"index": 1, "utilisation": 10, "memory_used_mb": 2000}
     ]
+
+
+def test_a_driver_that_hangs_does_not_hold_up_the_heartbeat():
+    driver = Driver(1)
+    loads = GpuLoads(driver)
+    driver.answers.clear()
+    assert loads.latest([gpu(0)], patience=0.05) == loads.latest([gpu(0)], patience=0) == []
+    driver.answers.set()
+    assert wait_for(lambda: loads.latest([gpu(0)]), message="the driver")[0]["index"] == 0
+    assert driver.open == 0
+
+
+def test_a_driver_that_cannot_count_has_no_gpus():
+    assert measure_gpus(nvml=Driver(-1)) == ()

@@ -1,10 +1,15 @@
 """How a command ended, as its shim writes it down."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from workers.shim.processes import oom_kills
+from workers.shim.supervisor import Supervisor
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 127, 255])
@@ -76,6 +81,10 @@ def test_a_command_with_a_nul_character_fails_to_start_and_says_why(start):
     assert (outcome.reason, outcome.message) == ("start_failed", "cannot start 'echo': embedded null byte")
 
 
+def test_a_message_of_any_length_and_script_is_cut_to_what_a_status_holds(start):
+    assert start("/" + "🚂" * 900).outcome().message.startswith("cannot start '/🚂🚂")
+
+
 def test_an_empty_command_fails_to_start(start):
     assert start("").outcome().reason == "start_failed"
 
@@ -132,3 +141,37 @@ def test_the_time_limit_ends_the_command(start):
 
 def test_a_command_that_ends_within_its_time_limit_is_left_alone(start):
     assert start.sh("sleep 0.1", max_runtime_seconds=30.0).outcome().reason == "exited"
+
+
+def test_a_kill_counts_as_out_of_memory_only_if_the_system_killed_for_memory_meanwhile(start):
+    folder = start("true").folder
+    start.launched[0].outcome()
+    supervisor = Supervisor(str(folder))
+    assert [supervisor.own_end(code) for code in (-9, 137, 1)] == ["exited"] * 3
+    supervisor.oom_kills_before = -1
+    assert [supervisor.own_end(code) for code in (-9, 137, 1)] == ["out_of_memory", "out_of_memory", "exited"]
+
+
+def test_the_system_counts_its_kills_for_memory():
+    counted = [line for line in Path("/proc/vmstat").read_text().splitlines() if line.startswith("oom_kill ")]
+    assert counted == [f"oom_kill {oom_kills()}"]
+
+
+FULL_DISK = """
+import os, sys, time
+from pathlib import Path
+from workers.process import Command, launch
+script = "head -c 1000000 /dev/zero > fill; exit 5"
+command = Command(("sh", "-c", script), sys.argv[1], dict(os.environ), 10**6, 1.0)
+print(launch(Path(sys.argv[1]) / "attempt", command, lease_deadline=time.monotonic() + 30).wait(10))
+"""
+
+
+def test_the_end_is_recorded_also_when_the_command_has_filled_the_disk(tmp_path):
+    mounted = f"mount -t tmpfs -o size=64k none {tmp_path} && exec {sys.executable} -c '{FULL_DISK}' {tmp_path}"
+    namespace = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    if subprocess.run([*namespace, f"mount -t tmpfs none {tmp_path}"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a small disk")
+    shown = subprocess.run([*namespace, mounted], capture_output=True, text=True, check=False, timeout=30)
+    assert "exit_code=5" in shown.stdout, shown.stderr
+    assert "No space left" in shown.stdout

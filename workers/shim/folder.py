@@ -7,8 +7,8 @@ import time
 from workers.shim.processes import read_text, start_ticks
 
 UNREADABLE_RETRY_SECONDS = 1.0
-STATUS_BYTES = 4096
-MESSAGE_CHARACTERS = 1000
+STATUS_BYTES = 8192
+MESSAGE_CHARACTERS = 500  # each may take twelve bytes in JSON
 
 
 class JsonContext:

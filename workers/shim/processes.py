@@ -66,3 +66,11 @@ def send(pid: int, number: int) -> None:
         posix.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def oom_kills() -> int:
+    """How many processes the system has killed for want of memory since it started, within limited groups too."""
+    try:
+        return int(read_text("/proc/vmstat").partition("\noom_kill ")[2].split("\n")[0])
+    except (OSError, ValueError):
+        return 0

@@ -7,7 +7,7 @@ import time
 
 from workers.shim.command import Command, adopt_orphans
 from workers.shim.folder import Lease, Log, Spec, Status
-from workers.shim.processes import read_text
+from workers.shim.processes import oom_kills, read_text
 
 LEASE_CHECK_SECONDS = 1.0
 CHUNK_BYTES = 64 * 1024
@@ -30,6 +30,7 @@ class Supervisor:
         self.wakeup = -1
         self.stop_asked = False
         self.reason = ""
+        self.oom_kills_before = oom_kills()
         self.all_told = False
         self.kill_at = self.runtime_ends = NEVER
         self.lease_check_at = 0.0
@@ -149,13 +150,16 @@ class Supervisor:
         self.status.ended({**self.result(), "message": "; ".join(filter(None, problems))})
 
     def result(self) -> dict[str, object]:
-        reason = self.reason or "exited"
         if not self.command.ended():
-            return {"reason": reason}
+            return {"reason": self.reason}
         code = self.command.exit_code()
-        if code < 0:
-            return {"reason": reason, "exit_code": 128 - code, "signal": -code}
-        return {"reason": reason, "exit_code": code}
+        reason = self.reason or self.own_end(code)
+        return {"reason": reason, "exit_code": code if code >= 0 else 128 - code, "signal": -code if code < 0 else None}
+
+    def own_end(self, code: int) -> str:
+        """A shell passes on that its child was killed; only the system's own count tells who did it."""
+        killed = code in (-_signal.SIGKILL, 128 + _signal.SIGKILL)
+        return "out_of_memory" if killed and oom_kills() > self.oom_kills_before else "exited"
 
 
 def own_session(name: str) -> None:
