@@ -97,11 +97,13 @@ def test_the_shim_gets_nothing_of_the_agent_s_environment(start, monkeypatch):
         assert b"do-not-tell" not in environment.read()
 
 
-def test_a_folder_used_before_does_not_end_the_new_command(start, tmp_path):
+def test_what_an_earlier_command_left_in_the_folder_says_nothing_about_the_new_one(start, tmp_path):
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "stop").write_text("0")
     (tmp_path / "0" / "status.json").write_text('{"phase": "ended", "reason": "exited"}')
-    assert start.sh("exit 8").outcome().exit_code == 8
+    launched = start("sleep", "60").started()
+    assert launched.shim.status()["phase"] == "running"
+    assert not (tmp_path / "0" / "stop").exists()
 
 
 def test_a_killed_shim_takes_its_command_along(start):

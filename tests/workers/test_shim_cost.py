@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from workers.shim.processes import stat_fields
+
 MAIN = Path(__file__).parents[2] / "workers" / "shim" / "main.py"
 LEAN = {"os", "signal", "json", "ctypes", "enum", "re", "typing", "subprocess", "threading", "pathlib"}
 
@@ -27,6 +29,13 @@ def test_a_waiting_shim_wakes_about_once_a_second(start):
     before = status(launched.shim.pid, "voluntary_ctxt_switches")
     time.sleep(2)
     assert status(launched.shim.pid, "voluntary_ctxt_switches") - before <= 4
+
+
+def test_a_command_that_closed_its_output_does_not_keep_its_shim_busy(start):
+    launched = start.sh("exec >&- 2>&-; sleep 60").started()
+    time.sleep(0.5)
+    ticks = sum(int(field) for field in stat_fields(launched.shim.pid)[11:13])
+    assert ticks / os.sysconf("SC_CLK_TCK") < 0.1
 
 
 def test_a_shim_imports_no_heavy_module(tmp_path):

@@ -4,6 +4,9 @@ import time
 
 import pytest
 
+from tests.waiting import wait_for
+from workers.shim.processes import stat_fields
+
 IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
 SAVES_FIRST = "import signal,sys,time\ndef save(*_): time.sleep(0.4); print('saved', flush=True); sys.exit(0)\n"
 SAVES_FIRST += "signal.signal(signal.SIGTERM, save)\nprint('ready', flush=True)\ntime.sleep(60)"
@@ -73,10 +76,11 @@ def test_a_stop_right_after_the_launch_is_not_lost(start):
     assert [each.left() for each in launched] == [[]] * 5
 
 
-def test_a_suspended_command_can_be_stopped_too(start):
+def test_a_suspended_command_gets_the_sigterm_too(start):
     launched = start.sh("echo ready; kill -STOP $$; sleep 60").prints(b"ready")
+    wait_for(lambda: stat_fields(launched.shim.status()["pid"])[0] == "T", message="the suspension")
     launched.shim.stop()
-    assert launched.outcome().reason == "stopped"
+    assert launched.outcome().exit_code == 143
 
 
 def test_the_time_limit_gives_the_grace_and_then_kills(start):
