@@ -1,4 +1,4 @@
-"""A user of the REST interface with one kept-alive connection. The standard library's client: it adds the least."""
+"""A user of the REST interface with one connection, by the standard library's client: it adds the least."""
 
 import http.client
 import json
@@ -10,8 +10,12 @@ from benchmarks.stack import Stack
 PROJECT = "default"
 
 
+class RefusedError(Exception):
+    """The platform's answer was not what the benchmark needs."""
+
+
 class Client:
-    """Not safe to share between threads."""
+    """Closed by the site after two seconds without a request: open one when it is used. Not safe to share between threads."""
 
     def __init__(self, stack: Stack) -> None:
         host, port = stack.web
@@ -40,9 +44,15 @@ class Client:
         return [int(job["id"]) for job in self.post("/api/v1/jobs/batch", body)["jobs"]]
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        self._connection.request("POST", path, json.dumps(body), self._headers)
+        return self._ask("POST", path, body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask("PATCH", path, body)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        self._connection.request(method, path, json.dumps(body), self._headers)
         answer = self._connection.getresponse()
-        text = answer.read()
+        text = answer.read().decode(errors="replace")
         if answer.status >= 300:
-            raise RuntimeError(f"POST {path} answered {answer.status}: {text.decode(errors='replace')[:500]}")
+            raise RefusedError(f"{method} {path} answered {answer.status}: {text[:500]}")
         return json.loads(text)

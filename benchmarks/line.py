@@ -1,12 +1,13 @@
-"""The queue that the benchmarks put their jobs into: paused and opened, followed, and emptied, by its rows."""
+"""The queue that the benchmarks put their jobs into: paused and opened by REST, followed and emptied by its rows."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
-from celery import Celery
 
+from benchmarks.client import Client
 from benchmarks.stack import Stack, wait_until
 
 NAME = "benchmarks"
@@ -25,34 +26,31 @@ TABLES = ("jobs_job", "jobs_jobevent", "jobs_attempt", "jobs_placement", "jobs_l
 
 
 class Line:
-    """A queue of our own in the stack's database."""
+    """A queue of our own on the platform under test."""
 
-    def __init__(self, database: "psycopg.Connection[tuple[Any, ...]]", broker_url: str) -> None:
+    def __init__(self, stack: Stack, database: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        self._stack = stack
         self._database = database
-        self._bell = Celery("bell", broker=broker_url)
-        database.execute(
-            "INSERT INTO jobs_queue (name, rank, policy, state, description) VALUES (%s, 0, '', 'open', '')"
-            " ON CONFLICT (name) DO NOTHING",
-            [NAME],
-        )
+        if self.value("SELECT count(*) FROM jobs_queue WHERE name = %s", NAME) == 0:
+            with Client(stack) as client:
+                client.post("/api/v1/queues", {"name": NAME})
         self._id = self.value("SELECT id FROM jobs_queue WHERE name = %s", NAME)
 
-    def value(self, query: str, *parameters: Any) -> Any:
+    def value(self, query: LiteralString, *parameters: Any) -> Any:
         row = self._database.execute(query, parameters).fetchone()
         return row[0] if row else None
 
-    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def rows(self, query: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(query, parameters).fetchall()
 
     def pause(self) -> None:
-        self._database.execute("UPDATE jobs_queue SET state = 'paused' WHERE id = %s", [self._id])
+        self._set_state("paused")
 
     def open(self) -> float:
-        """Let its jobs start at once; returns when that was, by the database's clock."""
-        query = "UPDATE jobs_queue SET state = 'open' WHERE id = %s RETURNING extract(epoch FROM clock_timestamp())"
-        opened_at = float(self.value(query, self._id))
-        self._ring()
-        return opened_at
+        """Let its jobs start at once; returns the moment before the request."""
+        asked_at = time.time()
+        self._set_state("open")
+        return asked_at
 
     def wait_until_over(self, seconds: float) -> None:
         """Return when every job of the line has ended."""
@@ -75,18 +73,20 @@ class Line:
         """The planner has seen that they are gone: what it was still busy with is over."""
         count = "SELECT count FROM jobs_cycle"
         before = self.value(count)
-        self._ring()
+        with Client(self._stack) as client:
+            client.post("/api/v1/jobs/scheduler/trigger", {})
         wait_until(lambda: bool(self.value(count) > before), 30, "a scheduling cycle")
 
-    def _ring(self) -> None:
-        self._bell.send_task("trainyard.run_cycle", queue="control", priority=0)
+    def _set_state(self, state: str) -> None:
+        with Client(self._stack) as client:
+            client.patch(f"/api/v1/queues/{NAME}", {"state": state})
 
 
 @contextmanager
 def line_of(stack: Stack) -> Iterator[Line]:
     """The benchmarks' queue, open and empty; emptied afterwards."""
     with stack.database() as database:
-        line = Line(database, stack.environment["BROKER_URL"])
+        line = Line(stack, database)
         line.empty()
         line.open()
         try:

@@ -16,14 +16,13 @@ from benchmarks.stack import Stack, wait_until
 
 SLEEPERS = CONCURRENCY
 SITE = ("control", "beat", "web", "flower")
-SHIM = "shim/main.py"
-MIB = 2**20
+MB = 10**6
 
 
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
     agent = next(iter(stack.agents.values()))
     others = [name for name in SITE if name in stack.processes]
-    idle = resident("idle agent", [agent], at_most=110, reference=reference.process)
+    idle = resident("idle agent and its shim server", tree(agent), at_most=110, reference=reference.process)
     rest = [figure for name in others for figure in resident(f"idle {name}", tree(stack.processes[name]))]
     return [*idle, *rest, *shims(stack, agent)]
 
@@ -48,7 +47,8 @@ def all_run(line: Line) -> bool:
 
 
 def shims_of(agent: psutil.Process) -> list[psutil.Process]:
-    return [child for child in agent.children() if any(word.endswith(SHIM) for word in child.cmdline())]
+    """They are forked by the agent's only child."""
+    return [shim for server in agent.children() for shim in server.children()]
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
@@ -66,15 +66,15 @@ def resident(
     """RSS and PSS, of all the processes together or their mean. The bar is for RSS."""
     figures = []
     for kind in ("rss", "pss"):
-        each = [getattr(process.memory_full_info(), kind) / MIB for process in processes]
+        each = [getattr(process.memory_full_info(), kind) / MB for process in processes]
         figures.append(
             Figure(
                 f"{measure}, {kind.upper()}",
                 mean(each) if mean_of else sum(each),
-                "MiB",
+                "MB",
                 (min(each), max(each)) if mean_of else None,
                 at_most=at_most if kind == "rss" else None,
-                reference=getattr(reference.memory_full_info(), kind) / MIB if reference else None,
+                reference=getattr(reference.memory_full_info(), kind) / MB if reference else None,
                 note=f"{len(processes)} processes" if len(processes) > 1 else "",
             )
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure
 from scheduling.plan import Plan, make_plan
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import (
@@ -130,6 +131,18 @@ def measure(case: str, snapshot: Snapshot, target_ms: float | None) -> Result:
         round(statistics.median(cpu), 1),
         target_ms,
     )
+
+
+def figures(waiting: int = 10_000, nodes: int = 1_000) -> list[Figure]:
+    """Each case as a figure of the whole run: the median of the processor's time."""
+    results = [measure(case, *one) for case, one in cases(waiting, nodes).items()]
+    note = f"{waiting:,} jobs wait, {nodes:,} nodes"
+    return [
+        Figure(
+            f"plan: {one.case}", one.cpu_ms, "ms", at_most=one.target_ms, note=note, details={"wall_ms": one.median_ms}
+        )
+        for one in results
+    ]
 
 
 def table(results: list[Result]) -> str:

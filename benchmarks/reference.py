@@ -15,7 +15,8 @@ import redis
 from benchmarks import reference_app
 from benchmarks.stack import CHECKOUT, Stack, wait_until
 
-CONCURRENCY = 8
+CONCURRENCY = 20
+"""Jobs, or tasks, at once: the CPUs that the private stack's node declares, and the threads of the plain worker."""
 PARKED = "parked"
 
 

@@ -26,10 +26,10 @@ MOMENTS = """
 
 
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
-    with line_of(stack) as line, Client(stack) as client, TemporaryDirectory() as folder:
+    with line_of(stack) as line, TemporaryDirectory() as folder:
         for _ in range(WARM_UP):
-            start_one(line, client, Path(folder))
-        ways = [start_one(line, client, Path(folder)) for _ in range(JOBS)]
+            start_one(stack, line, Path(folder))
+        ways = [start_one(stack, line, Path(folder)) for _ in range(JOBS)]
         plain = [start_reference(reference, Path(folder)) for _ in range(JOBS)]
     totals = [(way[-1] - way[0]) * 1000 for way in ways]
     spread = (min(totals), max(totals))
@@ -50,11 +50,12 @@ def measure(stack: Stack, reference: Reference) -> list[Figure]:
     ]
 
 
-def start_one(line: Line, client: Client, folder: Path) -> list[float]:
+def start_one(stack: Stack, line: Line, folder: Path) -> list[float]:
     """The moments of one job: request, submitted, queued, claimed, started, and its own process's first."""
     file = folder / "started"
     began = time.time()
-    job_id = client.submit(writes_the_time(file), queue=NAME)
+    with Client(stack) as client:
+        job_id = client.submit(writes_the_time(file), queue=NAME)
     line.wait_until_over(30)
     [moments] = line.rows(MOMENTS, job_id)
     way = [began, *map(float, moments), float(file.read_text())]
