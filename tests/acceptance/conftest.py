@@ -38,7 +38,7 @@ def platform_on_own_database(platform: Platform, postgres_server: RunningServer)
     with other_database(postgres_server.url):
         call_command("migrate", verbosity=0)
         platform.environment["DATABASE_URL"] = postgres_server.url
-        platform.start("n1")
+        platform.start("n1", beat=True)
         yield platform
         platform.close()
 

@@ -1,5 +1,6 @@
 """The platform's own processes, started for one test against real servers, so that the test may kill them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -50,10 +51,14 @@ class Platform:
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *nodes: str, **options: Any) -> None:
-        """Beat, a control worker, and an agent for each name; returns once all nodes are up."""
+    def start(self, *nodes: str, beat: bool = False, **options: Any) -> None:
+        """A control worker, and an agent for each name; returns once all nodes are up.
+
+        Beat only where something is lost on purpose: nothing else may need its sweeps.
+        """
         self.start_control()
-        self.start_beat()
+        if beat:
+            self.start_beat()
         for name in nodes:
             self.start_node(name, wait=False, **options)
         for name in nodes:
@@ -101,6 +106,12 @@ class Platform:
         """Every process on this machine that belongs to a job of this platform, shims included."""
         mine = f"{self.home}/nodes/"
         return [process for process in psutil.process_iter() if mine in _words(process)]
+
+    def shims(self) -> list[psutil.Process]:
+        """The shims of the jobs that run, by what they wrote down themselves."""
+        files = self.home.glob("nodes/*/attempts/*/status.json")
+        pids = [json.loads(file.read_text())["shim_pid"] for file in files]
+        return [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
 
     def log(self, name: str) -> str:
         return (self.home / f"{name}.log").read_text(errors="replace")[-3000:]

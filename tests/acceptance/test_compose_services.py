@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -37,7 +38,8 @@ class Composed(Platform):
 
     def start_service(self, name: str) -> None:
         """Start what its container would start."""
-        self.environment = {"PATH": os.environ["PATH"], "TRAINYARD_HOME": str(self.home), **IMAGE}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the interpreter with the packages comes first
+        self.environment = {"PATH": path, "TRAINYARD_HOME": str(self.home), **IMAGE}
         self.environment |= {key: self._here(value or "") for key, value in self.services[name]["environment"].items()}
         self._start(name, [word.replace("$$", "$") for word in self.services[name]["command"]])
 
