@@ -80,7 +80,8 @@ def _line(job: Job) -> str:
 
 def progress_table(jobs: list[Job]) -> Table:
     done = sum(job["state"] in OVER for job in jobs)
-    table = Table(title=f"{done} of {len(jobs)} runs are over", title_justify="left")
+    title = f"{done} of {len(jobs)} runs are over"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))  # fits 80 columns
     for heading in ("Run", "On", "Priority", "State", "Node", "Progress", "Loss", "Wait"):
         table.add_column(heading, justify="right" if heading in {"Loss", "Wait"} else "left", no_wrap=True)
     for job in jobs:
@@ -91,7 +92,7 @@ def progress_table(jobs: list[Job]) -> Table:
 def _cells(job: Job) -> list[Any]:
     colour = COLOURS.get(job["state"], "yellow")
     loss = f"{job['metrics']['loss']:.3f}" if "loss" in job["metrics"] else ""
-    bar = ProgressBar(total=1, completed=job["progress"] or 0, width=18)
+    bar = ProgressBar(total=1, completed=job["progress"] or 0, width=12)
     state = f"[{colour}]{job['state']}[/]"
     return [
         job["name"],

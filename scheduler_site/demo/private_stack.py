@@ -35,8 +35,15 @@ def private_stack(home: Home, log: Path) -> Iterator[Rest]:
             _until_nodes_are_up(process, rest, log)
             yield rest
         finally:
-            process.terminate()
-            process.wait(STOP_SECONDS)
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # takes its processes along
 
 
 def _command() -> list[str]:

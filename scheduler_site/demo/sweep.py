@@ -27,7 +27,7 @@ def runs(label: str) -> list[dict[str, Any]]:
 
 def _run(hidden: int, rate: float, *, gpus: int, label: str) -> dict[str, Any]:
     return {
-        "name": f"digits hidden={hidden} lr={rate:g}",
+        "name": f"digits h{hidden} lr{rate:g}",
         "project": "default",
         "command": [sys.executable, str(SCRIPT), "--hidden", str(hidden), "--learning-rate", f"{rate:g}"],
         "working_dir": str(Path(SCRIPT).parent),

@@ -36,6 +36,8 @@ class Command(BaseCommand):
                 problems = demonstrate(rest, console)
         except (StackError, RestError) as error:
             raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Stopped before the end, and the platform with it.", returncode=130) from None
         if problems:
             raise CommandError("\n".join([*problems, f"What the platform said: {log}"]))
         console.print("Everything completed. `make up` keeps the platform running, with these runs in its admin.")

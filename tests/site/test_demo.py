@@ -1,0 +1,71 @@
+"""What the demonstration shows and how it judges; `make demo` itself runs the real thing."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from scheduler_site.demo import following, results, sweep
+
+ALL = len(sweep.runs("x"))
+
+
+def job(**fields: Any) -> following.Job:
+    done = {"state": "completed", "metrics": {"accuracy": 0.98, "loss": 0.1}, "progress": 1.0, "node": "cpu-1"}
+    times = {"created_at": "2030-01-01T10:00:00Z", "started_at": "2030-01-01T10:00:02.500Z"}
+    base = {"id": 1, "name": "digits", "hardware": "cpu", "priority": 90, "reasons": [], "message": ""}
+    return {**base, **done, **times, **fields}
+
+
+def shown(table: Table, width: int = 140) -> str:
+    output = StringIO()
+    Console(file=output, width=width).print(table)
+    return output.getvalue()
+
+
+def test_the_sweep_has_a_dozen_runs_over_all_priorities_and_both_kinds_of_hardware():
+    runs = sweep.runs("x")
+    assert len(runs) >= 12
+    kinds = {(run["priority"], bool(run["resources"]["gpus"])) for run in runs}
+    assert kinds == {(priority, gpu) for priority in ("urgent", "normal", "background") for gpu in (True, False)}
+    assert len({run["submission_key"] for run in runs}) == len(runs)
+
+
+def test_good_results_have_no_shortcomings():
+    assert results.shortcomings([job(id=number) for number in range(ALL)], expected=ALL) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"state": "failed", "message": "exit code 3"}, "Job 1 (digits) is failed: exit code 3"),
+        ({"state": "pending", "reasons": [{"code": "capacity", "sentence": "No CPU."}]}, "is pending: No CPU."),
+        ({"metrics": {"accuracy": 0.5}}, "The best accuracy is 0.5000; this training reaches 0.97 and more."),
+    ],
+)
+def test_a_run_that_is_not_as_it_should_be_is_named(fields: dict[str, Any], complaint: str):
+    assert any(complaint in found for found in results.shortcomings([job(**fields)], expected=1))
+
+
+def test_a_lost_run_is_noticed():
+    assert "12 runs were submitted, and the platform knows 1." in results.shortcomings([job()], expected=12)
+
+
+def test_the_reasons_of_a_wait_are_kept_when_the_platform_has_forgotten_them():
+    reasons = following.Reasons()
+    waiting = {"state": "pending", "started_at": None}
+    reasons.note([job(**waiting, reasons=[{"code": "new", "sentence": "Not looked at yet."}])])
+    reasons.note([job(**waiting, reasons=[{"code": "capacity", "sentence": "No CPU is free."}])])
+    reasons.note([job()])
+    row = shown(results.results_table([job()], reasons))
+    assert "No CPU is free." in row
+    assert "Not looked at yet." not in row
+
+
+def test_the_live_table_shows_state_node_progress_loss_and_wait_on_80_columns():
+    jobs = [job(name="digits h256 lr0.02"), job(id=2, state="running", progress=0.5, priority=10)]
+    table = shown(following.progress_table(jobs), width=80)
+    for text in ("1 of 2 runs are over", "completed", "running", "background", "cpu-1", "━", "0.100", "2.5 s"):
+        assert text in table
