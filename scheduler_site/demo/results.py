@@ -2,24 +2,35 @@
 
 from rich.table import Table
 
-from scheduler_site.demo.following import Job, Reasons, wait_text
+from scheduler_site.demo.following import Job, Reasons, seconds_waited, wait_text
 from scheduler_site.demo.sweep import GOOD_ACCURACY
 from scheduling.priorities import class_of
 
 
-def results_table(jobs: list[Job], reasons: Reasons) -> Table:
+def results_table(jobs: list[Job]) -> Table:
     """The best run first."""
-    table = Table(title="Results: accuracy on digits held out from training", title_justify="left")
+    table = _table("Results: accuracy on digits held out from training")
     for heading in ("Run", "On", "Priority", "Accuracy", "Node", "Wait"):
-        table.add_column(
-            heading, justify="left" if heading in {"Run", "On", "Priority", "Node"} else "right", no_wrap=True
-        )
-    table.add_column("Why it waited", overflow="fold")
+        table.add_column(heading, justify="right" if heading in {"Accuracy", "Wait"} else "left", no_wrap=True)
     for job in sorted(jobs, key=accuracy, reverse=True):
         score = f"{accuracy(job):.4f}" if accuracy(job) else "-"
-        why = reasons.of(job) or "it did not"
-        table.add_row(job["name"], job["hardware"], class_of(job["priority"]), score, job["node"], wait_text(job), why)
+        table.add_row(job["name"], job["hardware"], class_of(job["priority"]), score, job["node"], wait_text(job))
     return table
+
+
+def waits_table(jobs: list[Job], reasons: Reasons) -> Table:
+    """Why each run waited, those that waited longest first."""
+    table = _table("Why they waited")
+    table.add_column("Wait", justify="right", no_wrap=True)
+    table.add_column("Run", no_wrap=True)
+    table.add_column("Because")
+    for job in sorted(jobs, key=lambda job: seconds_waited(job) or 0, reverse=True):
+        table.add_row(wait_text(job), job["name"], reasons.of(job) or "(started with the first pass)")
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 1, 0, 0))
 
 
 def accuracy(job: Job) -> float:

@@ -59,7 +59,7 @@ def test_the_reasons_of_a_wait_are_kept_when_the_platform_has_forgotten_them():
     reasons.note([job(**waiting, reasons=[{"code": "new", "sentence": "Not looked at yet."}])])
     reasons.note([job(**waiting, reasons=[{"code": "capacity", "sentence": "No CPU is free."}])])
     reasons.note([job()])
-    row = shown(results.results_table([job()], reasons))
+    row = shown(results.waits_table([job()], reasons))
     assert "No CPU is free." in row
     assert "Not looked at yet." not in row
 

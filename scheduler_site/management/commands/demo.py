@@ -40,7 +40,9 @@ class Command(BaseCommand):
             raise CommandError("Stopped before the end, and the platform with it.", returncode=130) from None
         if problems:
             raise CommandError("\n".join([*problems, f"What the platform said: {log}"]))
-        console.print("Everything completed. `make up` keeps the platform running, with these runs in its admin.")
+        console.print(
+            "Everything completed. `make up` keeps the platform running, with these runs in its admin.", soft_wrap=True
+        )
 
 
 def demonstrate(rest: Rest, console: Console) -> list[str]:
@@ -52,10 +54,10 @@ def demonstrate(rest: Rest, console: Console) -> list[str]:
     rest.submit(jobs)
     console.print(f"Submitted {len(jobs)} training runs: urgent, normal and background, with and without a GPU")
     seen = following.follow(rest, label, console=console, reasons=reasons, seconds=SWEEP_SECONDS)
-    console.print(results.results_table(seen, reasons))
+    console.print(results.results_table(seen), results.waits_table(seen, reasons))
     best = max(seen, key=results.accuracy)
     took = time.monotonic() - began
-    console.print(f"Best: {best['name']} with {results.accuracy(best):.4f}; {len(seen)} runs took {took:.0f} s")
+    console.print(f"\nBest: {best['name']} with {results.accuracy(best):.4f}; {len(seen)} runs took {took:.0f} s")
     return results.shortcomings(seen, expected=len(jobs))
 
 
