@@ -136,7 +136,7 @@ def measure(case: str, snapshot: Snapshot, target_ms: float | None) -> Result:
 def figures(waiting: int = 10_000, nodes: int = 1_000) -> list[Figure]:
     """Each case as a figure of the whole run: the median of the processor's time."""
     results = [measure(case, *one) for case, one in cases(waiting, nodes).items()]
-    note = f"{waiting:,} jobs wait, {nodes:,} nodes"
+    note = f"processor time; {waiting:,} jobs wait, {nodes:,} nodes"
     return [
         Figure(
             f"plan: {one.case}", one.cpu_ms, "ms", at_most=one.target_ms, note=note, details={"wall_ms": one.median_ms}
