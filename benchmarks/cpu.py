@@ -8,7 +8,7 @@ from benchmarks.stack import SERVICES, Stack
 
 
 class CpuMeter:
-    """Counts from its making on. The processes that an agent started and saw end are its `jobs`, shims included."""
+    """Counts from its making on. Shims and their commands are not in it: the system reaps them, and nobody is told."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -23,13 +23,12 @@ def _used(stack: Stack) -> dict[str, float]:
     seconds: dict[str, float] = defaultdict(float)
     for name, process in stack.processes.items():
         times = process.cpu_times()
-        own, ended = times.user + times.system, times.children_user + times.children_system
+        own = times.user + times.system
         if name in SERVICES:
             alive = sum(_own(child) for child in process.children(recursive=True))
-            seconds[name] += own + ended + alive
+            seconds[name] += own + times.children_user + times.children_system + alive
         else:
             seconds["agent"] += own
-            seconds["jobs"] += ended
     return seconds
 
 
