@@ -10,14 +10,24 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs import transitions
-from jobs.models import Attempt, Job, Placement
+from jobs.models import Job, Placement
 from jobs.transitions import Move
 from scheduling.lifecycle import JobState, PlacementState
 
+WRITE_STARTS = """
+    UPDATE jobs_attempt SET started_at = said.started_at
+    FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (attempt_id, started_at)
+    WHERE jobs_attempt.id = said.attempt_id
+"""
+NEEDED_TO_RUN = (
+    "state", "node_id", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
+    "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
+    "attempt__job__max_runtime_seconds",
+)  # fmt: skip
 HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
 
 
@@ -82,10 +92,14 @@ def started(moments: Mapping[Ticket, datetime], *, node_id: int) -> frozenset[in
     rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
     moved = transitions.apply([_start_move(row, moments[_ticket(row)]) for row in rows])
     won = [row for row in rows if row.attempt.job_id in moved]
-    for row in won:
-        Attempt.objects.filter(pk=row.attempt_id).update(started_at=moments[_ticket(row)])
+    _write_starts([(row.attempt_id, moments[_ticket(row)]) for row in won])
     Placement.objects.filter(pk__in=[row.pk for row in won]).update(state=PlacementState.RUNNING)
     return frozenset(row.pk for row in won)
+
+
+def _write_starts(starts: Sequence[tuple[int, datetime]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_STARTS, [[attempt_id for attempt_id, _ in starts], [moment for _, moment in starts]])
 
 
 def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
@@ -118,7 +132,7 @@ def held(tickets: Sequence[Ticket], *, node_id: int) -> frozenset[int]:
 def _open_placements(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
     tokens = {ticket.placement_id: ticket.token for ticket in tickets}
     rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
-    rows = rows.select_related("attempt__job__project").order_by("pk")
+    rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("pk")
     return [row for row in rows if same_token(row.attempt.token, tokens[row.pk])]
 
 
@@ -145,14 +159,13 @@ def _claim_move(row: Placement) -> Move:
 
 
 def _start_move(row: Placement, moment: datetime) -> Move:
-    first = row.attempt.job.started_at
     return Move(
         job_id=row.attempt.job_id,
         to=JobState.RUNNING,
         kind="started",
         expected=frozenset({JobState.ASSIGNED}),
         attempt=row.attempt.number,
-        changes={"started_at": first or moment},
+        started_at=moment,
     )
 
 

@@ -3,22 +3,38 @@
 All of it happens in one transaction, or none of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import claims, publishing, transitions
 from jobs.claims import Ticket
-from jobs.models import Attempt, GpuHold, Job, Placement
+from jobs.models import GpuHold, Job, Placement
 from jobs.transitions import MESSAGE_LENGTH, Move
 from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, EndReason, JobState, PlacementState
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.retry import GiveUp, Retry, decide
+
+NEEDED_TO_END = (
+    "state", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__job__desired", "attempt__job__max_retries",
+    "attempt__job__retries_used", "attempt__job__platform_retries_used",
+)  # fmt: skip
+CLOSE_ATTEMPTS = """
+    UPDATE jobs_attempt SET
+        ended_at = statement_timestamp(),
+        started_at = coalesce(jobs_attempt.started_at, said.started_at),
+        end_reason = said.end_reason,
+        exit_code = said.exit_code,
+        message = said.message
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::int[], %s::text[])
+        AS said (attempt_id, started_at, end_reason, exit_code, message)
+    WHERE jobs_attempt.id = said.attempt_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +57,10 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     """
     by_id = {ending.ticket.placement_id: ending for ending in endings}
     rows = _open_rows(by_id)
-    _record_starts(rows, by_id)
     moved = transitions.apply([_end_move(row.attempt.job, row, by_id[row.pk]) for row in rows])
     closed = [row for row in rows if row.attempt.job_id in moved]
-    for row in closed:
-        _close_attempt(row, by_id[row.pk])
-    _free([row.pk for row in closed])
+    _close_attempts([(row.attempt_id, by_id[row.pk]) for row in closed])
+    _free(closed)
     if closed:
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
@@ -54,25 +68,13 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
 
 def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
     rows = Placement.objects.filter(pk__in=by_id, closed_at__isnull=True)
-    rows = rows.select_related("attempt__job", "node").order_by("pk")
+    rows = rows.select_related("attempt__job", "node").only(*NEEDED_TO_END).order_by("pk")
     return [row for row in rows if claims.same_token(row.attempt.token, by_id[row.pk].ticket.token)]
-
-
-def _record_starts(rows: Iterable[Placement], by_id: dict[int, Ending]) -> None:
-    """A command that ended before its start was recorded has run all the same: its history says so."""
-    late = [row for row in rows if row.state == PlacementState.CLAIMED and by_id[row.pk].started_at]
-    by_node: dict[int, dict[Ticket, datetime]] = {}
-    for row in late:
-        moment = by_id[row.pk].started_at
-        if moment is not None:
-            by_node.setdefault(row.node_id, {})[by_id[row.pk].ticket] = moment
-    for node_id, moments in by_node.items():
-        claims.started(moments, node_id=node_id)
 
 
 def _end_move(job: Job, row: Placement, ending: Ending) -> Move:
     verdict = _verdict(job, ending)
-    message = ending.message or END_SENTENCES[ending.reason]
+    message = _message(ending)
     if isinstance(verdict, Retry):
         return _retry_move(row, ending, verdict, message)
     return Move(
@@ -81,11 +83,12 @@ def _end_move(job: Job, row: Placement, ending: Ending) -> Move:
         kind=str(verdict),
         expected=PLACED_STATES,
         attempt=row.attempt.number,
+        started_at=ending.started_at,
         changes={
             "finished_at": Now(),
             "exit_code": ending.exit_code,
             "end_reason": ending.reason,
-            "message": message[:MESSAGE_LENGTH],
+            "message": message,
             "desired": "",
             **({"progress": 1.0} if verdict == JobState.COMPLETED else {}),
         },
@@ -121,6 +124,7 @@ def _retry_move(row: Placement, ending: Ending, retry: Retry, message: str) -> M
         kind="requeued",
         expected=PLACED_STATES,
         attempt=row.attempt.number,
+        started_at=ending.started_at,
         changes={
             "reasons": [Reason(ReasonCode.NEW, again).as_data()],
             "not_before": Now() + timedelta(seconds=retry.delay_seconds) if retry.delay_seconds else None,
@@ -133,17 +137,27 @@ def _retry_move(row: Placement, ending: Ending, retry: Retry, message: str) -> M
     )
 
 
-def _close_attempt(row: Placement, ending: Ending) -> None:
-    Attempt.objects.filter(pk=row.attempt_id).update(
-        ended_at=Now(),
-        end_reason=ending.reason,
-        exit_code=ending.exit_code,
-        message=(ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH],
-    )
+def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLOSE_ATTEMPTS,
+            [
+                [attempt_id for attempt_id, _ in ends],
+                [ending.started_at for _, ending in ends],
+                [ending.reason.value for _, ending in ends],
+                [ending.exit_code for _, ending in ends],
+                [_message(ending) for _, ending in ends],
+            ],
+        )
 
 
-def _free(placement_ids: Sequence[int]) -> None:
-    GpuHold.objects.filter(placement__in=placement_ids).delete()
-    Placement.objects.filter(pk__in=placement_ids).update(
+def _message(ending: Ending) -> str:
+    return (ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH]
+
+
+def _free(rows: Sequence[Placement]) -> None:
+    if any(row.gpu_indices for row in rows):
+        GpuHold.objects.filter(placement__in=rows).delete()
+    Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=PlacementState.CLOSED, closed_at=Now(), lease_expires_at=None
     )

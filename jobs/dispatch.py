@@ -1,6 +1,5 @@
 """One scheduling cycle: snapshot, plan, commit what was planned, publish after the commit."""
 
-import itertools
 import logging
 import threading
 import time
@@ -23,6 +22,7 @@ from scheduling.plan import Plan, PlannedJob, make_plan
 from workers.models import Node
 
 log = logging.getLogger(__name__)
+Reasons = list[dict[str, object]]
 PLANNER_LOCK = 0x7472_6169  # "trai": one planner at a time, in whatever process
 
 
@@ -38,22 +38,40 @@ class CycleResult:
 class Combiner:
     """Lets many askers share one run: whoever asked before a run began is served by it.
 
-    Bursts of requests (a thousand jobs that end at once) so cost a few cycles, not a thousand.
+    Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again, after a pause as
+    long as its last run, at most `PAUSE_SECONDS`. So bursts of requests (a thousand jobs that end at once) cost a few
+    cycles, not a thousand, and never fill the worker's threads; an idle platform answers at once.
     """
 
+    PAUSE_SECONDS = 0.05
+
     def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._tickets = itertools.count(1)
-        self._newest = 0
-        self._served = 0
+        self._lock = threading.Lock()
+        self._wanted = False
+        self._running = False
 
     def run(self, cycle: Callable[[], object]) -> None:
-        """Run `cycle` unless one that began after this call has served it already."""
-        mine = self._newest = next(self._tickets)
-        with self._turn:
-            if self._served < mine:
-                self._served = self._newest
+        """Run `cycle` now, or have it run by whoever is running it."""
+        with self._lock:
+            self._wanted = True
+            if self._running:
+                return
+            self._running = True
+        try:
+            while self._next():
+                began = time.monotonic()
                 cycle()
+                time.sleep(min(time.monotonic() - began, self.PAUSE_SECONDS))
+        except BaseException:
+            self._running = False
+            raise
+
+    def _next(self) -> bool:
+        """Whether somebody has asked since the last run began; if not, the running is over."""
+        with self._lock:
+            wanted, self._wanted = self._wanted, False
+            self._running = wanted
+        return wanted
 
 
 combiner = Combiner()
@@ -125,7 +143,8 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
 
 def doorbells(placements: Sequence[Placement]) -> list[Doorbell]:
     """The messages that tell the agents of these placements."""
-    jobs = Job.objects.in_bulk({row.attempt.job_id for row in placements})
+    needed = Job.objects.only("name", "priority", "gpus")
+    jobs = needed.in_bulk({row.attempt.job_id for row in placements})
     return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
 
 
@@ -151,24 +170,52 @@ def _write_reasons(plan: Plan) -> None:
     A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
     """
     known = _known_reasons()
+    differ = refresh.differs()
     for data, job_ids in _grouped(plan).values():
-        stale = [job_id for job_id in job_ids if known.get(job_id) != data]
+        stale = [job_id for job_id in job_ids if differ(known.get(job_id, []), data)]
         if stale:
             rows = Job.objects.filter(pk__in=stale, state=JobState.PENDING).order_by("pk")
             locked = rows.select_for_update(skip_locked=True, no_key=True).values("pk")
             Job.objects.filter(pk__in=locked).update(reasons=data)
 
 
-def _known_reasons() -> dict[int, list[dict[str, object]]]:
+class Refresh:
+    """When the numbers in reasons are written again.
+
+    Other reasons are written at once. The same ones with other numbers (how much is free, and who holds it, changes
+    with every job that ends) are written once in `CYCLE_SECONDS`: otherwise a busy platform would spend most of its
+    writes on them.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def differs(self) -> Callable[[Reasons, Reasons], bool]:
+        """Whether reasons on record are to be replaced by these, in the cycle that asks."""
+        now = time.monotonic()
+        if now < self._next:
+            return lambda old, new: _codes(old) != _codes(new)
+        self._next = now + settings.CYCLE_SECONDS
+        return lambda old, new: old != new
+
+
+refresh = Refresh()
+
+
+def _codes(reasons: Reasons) -> list[object]:
+    return [reason["code"] for reason in reasons]
+
+
+def _known_reasons() -> dict[int, Reasons]:
     """The reasons on record of every waiting job; many share the same ones, so they travel once."""
     rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("reasons").annotate(ids=ArrayAgg("pk"))
     return {job_id: reasons for reasons, job_ids in rows for job_id in job_ids}
 
 
-def _grouped(plan: Plan) -> dict[str, tuple[list[dict[str, object]], list[int]]]:
+def _grouped(plan: Plan) -> dict[str, tuple[Reasons, list[int]]]:
     """The waiting jobs by what they wait for. The planner shares reasons between jobs: each is written out once."""
     keys: dict[tuple[int, ...], str] = {}
-    groups: dict[str, tuple[list[dict[str, object]], list[int]]] = {}
+    groups: dict[str, tuple[Reasons, list[int]]] = {}
     for wait in plan.waits:
         identity = tuple(map(id, wait.reasons))
         if identity not in keys:

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 GLANCE_SECONDS = 0.2
 """How often new starts are looked for while something is starting."""
+BUSY_SECONDS = 0.03
+"""What comes so soon after the last turn is waited for, and said together with what else comes."""
 SHIP_SECONDS = 1.0
 """How often logs, progress and wishes travel while something runs."""
 LOST_GRACE_SECONDS = 5.0
@@ -79,7 +81,7 @@ class Ledger:
         self._drained = False
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
-        self._next_beat = self._next_ship = 0.0
+        self._next_beat = self._next_ship = self._next_glance = self._spoke_at = 0.0
         self._thread = threading.Thread(target=self._speak, name="ledger", daemon=True)
 
     # Called by others
@@ -161,6 +163,8 @@ class Ledger:
             first = self._inbox.get(timeout=self._pause())
         except queue.Empty:
             return
+        if time.monotonic() - self._spoke_at < BUSY_SECONDS:
+            time.sleep(BUSY_SECONDS)  # more is about to come: say it together
         taken = [first]
         while not self._inbox.empty():
             taken.append(self._inbox.get())
@@ -173,17 +177,19 @@ class Ledger:
         if self._runs:
             until = min(until, self._next_ship - time.monotonic())
         if any(not run.start_recorded for run in self._runs.values()):
-            until = min(until, GLANCE_SECONDS)
+            until = min(until, self._next_glance - time.monotonic())
         return max(until, 0.001)
 
     def _turn(self) -> None:
         self._serve()
         self._drain_once()
-        self._record_starts()
+        if time.monotonic() >= self._next_glance:
+            self._record_starts()
         if self._runs and time.monotonic() >= self._next_ship:
             self._ship()
         if time.monotonic() >= self._next_beat:
             self._beat()
+        self._spoke_at = time.monotonic()
 
     def _try(self, step: Callable[[], None]) -> None:
         """Run `step`; when the database fails, drop the connection, wait a moment, and leave what is unsaid unsaid."""
@@ -244,6 +250,7 @@ class Ledger:
             claims.started({ticket: begun for ticket, (_, begun) in new.items()}, node_id=self.node_id)
             for run, _ in new.values():
                 run.start_recorded = True
+        self._next_glance = time.monotonic() + GLANCE_SECONDS
 
     def _ship(self) -> None:
         runs = list(self._runs.values())

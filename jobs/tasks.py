@@ -1,23 +1,26 @@
-"""Inbound Celery messages. Each parses, calls one function, and returns nothing."""
+"""Inbound Celery messages. Each parses, calls one function, and returns nothing.
+
+The platform's own tasks send no events: what Flower shows are the training runs.
+"""
 
 from celery import shared_task
 
 from jobs import dispatch, execution, recovery
 
 
-@shared_task(name="trainyard.run_cycle")
+@shared_task(name="trainyard.run_cycle", send_events=False)
 def run_cycle() -> None:
     """Plan once; requests that come while a plan is made share the next one."""
     dispatch.combiner.run(dispatch.run_cycle)
 
 
-@shared_task(name="trainyard.recover")
+@shared_task(name="trainyard.recover", send_events=False)
 def recover() -> None:
     """Stale-job detection: silent nodes, lost messages, jobs without progress."""
     recovery.recover()
 
 
-@shared_task(name="trainyard.prune")
+@shared_task(name="trainyard.prune", send_events=False)
 def prune() -> None:
     """Clean-up of what is older than its retention."""
     recovery.prune()

@@ -3,15 +3,22 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from jobs.models import Job, JobEvent
 from scheduling.lifecycle import TERMINAL_STATES, JobState, may_move
 
 MESSAGE_LENGTH = 2000
+WRITE_STARTS = """
+    UPDATE jobs_job SET started_at = coalesce(jobs_job.started_at, said.started_at)
+    FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (job_id, started_at)
+    WHERE jobs_job.id = said.job_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,8 @@ class Move:
 
     It happens only if the job is in one of `expected` and, where `attempt` is given, if that is still the job's
     attempt: a stale attempt moves nothing. `changes` are further columns of the job, written with the state.
+    `started_at` says when the command began to run; a job that is still assigned then passes through running on its
+    way, so that the history of a command whose end is reported with its start is whole.
     """
 
     job_id: int
@@ -29,6 +38,7 @@ class Move:
     attempt: int | None = None
     next_attempt: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
+    started_at: datetime | None = None
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     actor: str = ""
@@ -49,12 +59,12 @@ def apply(moves: Sequence[Move]) -> dict[int, Moved]:
     A job may appear once. Rows are locked in the order of their ids, so that two callers never wait in a circle.
     """
     wanted = {move.job_id: move for move in moves}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = {job_id: found for job_id, found in _lock(wanted).items() if _still_true(wanted[job_id], found)}
         accepted = [wanted[job_id] for job_id in moved]
         _write_jobs(accepted)
         result = {move.job_id: _numbered(move, moved[move.job_id]) for move in accepted}
-        JobEvent.objects.bulk_create(_event(move, result[move.job_id]) for move in accepted)
+        JobEvent.objects.bulk_create(event for move in accepted for event in _events(move, result[move.job_id]))
     return result
 
 
@@ -77,11 +87,18 @@ def _lock(job_ids: Iterable[int]) -> dict[int, Moved]:
 
 
 def _still_true(move: Move, found: Moved) -> bool:
+    steps = [*_path(move, found.was), move.to]
     return (
         found.was in move.expected
-        and may_move(found.was, move.to)
+        and all(may_move(old, new) for old, new in pairwise(steps))
         and (move.attempt is None or move.attempt == found.attempt)
     )
+
+
+def _path(move: Move, was: JobState) -> list[JobState]:
+    """The states that the job leaves on its way, the first being what it was."""
+    passes = move.started_at is not None and was == JobState.ASSIGNED and move.to != JobState.RUNNING
+    return [was, JobState.RUNNING] if passes else [was]
 
 
 def _numbered(move: Move, found: Moved) -> Moved:
@@ -100,13 +117,30 @@ def _write_jobs(moves: Sequence[Move]) -> None:
         if group[0].next_attempt:
             changes["attempt"] = F("attempt") + 1
         Job.objects.filter(pk__in=[move.job_id for move in group]).update(**changes)
+    _write_starts([move for move in moves if move.started_at])
 
 
-def _event(move: Move, moved: Moved) -> JobEvent:
+def _write_starts(moves: Sequence[Move]) -> None:
+    """The first start of a job stays, however often it is tried again."""
+    if moves:
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE_STARTS, [[move.job_id for move in moves], [move.started_at for move in moves]])
+
+
+def _events(move: Move, moved: Moved) -> list[JobEvent]:
+    *before, last = _path(move, moved.was)
+    passed = [
+        JobEvent(job_id=move.job_id, kind="started", from_state=state, to_state=last, attempt=moved.attempt)
+        for state in before
+    ]
+    return [*passed, _event(move, last, moved)]
+
+
+def _event(move: Move, was: JobState, moved: Moved) -> JobEvent:
     return JobEvent(
         job_id=move.job_id,
         kind=move.kind,
-        from_state=moved.was,
+        from_state=was,
         to_state=move.to,
         attempt=moved.attempt or None,
         actor=move.actor,

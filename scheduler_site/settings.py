@@ -187,7 +187,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_TASK_SEND_SENT_EVENT = False  # the agent's own events tell Flower all that it shows
 CELERY_TASK_TRACK_STARTED = True
 # One more try revives a connection that went stale; beyond that the database is the outbox and recovery publishes again.
 CELERY_TASK_PUBLISH_RETRY = True

@@ -48,7 +48,7 @@ def test_what_cannot_start_fails_with_the_system_s_message(platform: Platform, t
 
 
 def test_a_retry_resumes_from_the_checkpoint_of_the_first_attempt(platform: Platform):
-    platform.start("n1")
+    platform.start("n1", beat=True)
     script = (
         'f=$TRAINYARD_CHECKPOINT_DIR/step; test -e $f && echo "resumed at $(cat $f)" && exit 0; echo 7 > $f; exit 1'
     )

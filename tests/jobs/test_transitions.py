@@ -71,7 +71,7 @@ def test_a_transaction_that_rolls_back_leaves_neither_state_nor_event():
 def test_many_jobs_move_in_a_fixed_number_of_queries(django_assert_num_queries):
     jobs = [builders.job() for _ in range(20)]
 
-    with django_assert_num_queries(5):  # savepoint, lock, update, events, release
+    with django_assert_num_queries(3):  # lock, update, events
         moved = transitions.apply([move(job, JobState.QUEUED) for job in jobs])
 
     assert len(moved) == 20
