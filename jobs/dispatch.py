@@ -38,12 +38,12 @@ class CycleResult:
 class Combiner:
     """Lets many askers share one run: whoever asked before a run began is served by it.
 
-    Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again, after a pause as
-    long as its last run, at most `PAUSE_SECONDS`. So bursts of requests (a thousand jobs that end at once) cost a few
+    Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again, after a pause
+    twice as long as its last run, at most `PAUSE_SECONDS`. So bursts of requests (a thousand jobs that end at once) cost a few
     cycles, not a thousand, and never fill the worker's threads; an idle platform answers at once.
     """
 
-    PAUSE_SECONDS = 0.05
+    PAUSE_SECONDS = 0.1
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class Combiner:
             while self._next():
                 began = time.monotonic()
                 cycle()
-                time.sleep(min(time.monotonic() - began, self.PAUSE_SECONDS))
+                time.sleep(min(2 * (time.monotonic() - began), self.PAUSE_SECONDS))
         except BaseException:
             self._running = False
             raise

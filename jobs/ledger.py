@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 GLANCE_SECONDS = 0.2
 """How often new starts are looked for while something is starting."""
-BUSY_SECONDS = 0.03
+BUSY_SECONDS = 0.05
 """What comes so soon after the last turn is waited for, and said together with what else comes."""
 SHIP_SECONDS = 1.0
 """How often logs, progress and wishes travel while something runs."""

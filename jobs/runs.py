@@ -74,9 +74,9 @@ class Run:
             shim.stop(grace_seconds)
 
     def started_at(self) -> datetime | None:
-        """When the command began to run, once it has."""
+        """When the command began to run, while it does: of one that has ended, the end will tell."""
         status = self._shim.status() if self._shim is not None else None
-        return moment(status.get("started_at")) if status and status.get("reason") != "start_failed" else None
+        return moment(status.get("started_at")) if status and status["phase"] == "running" else None
 
     def ending(self, outcome: Outcome) -> Ending:
         """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""

@@ -124,8 +124,10 @@ def _lock_projects(slugs: set[str], specs: Sequence[JobSpec]) -> list[Project]:
 
 
 def _waiting_counts(tree: Mapping[str, ProjectView]) -> Mapping[str, int]:
-    """Waiting jobs of each project and everything below it."""
+    """Waiting jobs of each project and everything below it; counted only where some quota limits them."""
     counts: Counter[str] = Counter()
+    if not any(view.limits and view.limits.waiting_jobs is not None for view in tree.values()):
+        return counts
     rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("project__slug")
     for slug, count in rows.annotate(count=Count("pk")):
         counts.update({project.slug: count for project in chain_of(slug, tree)})
