@@ -142,5 +142,15 @@ class GigabytesField(serializers.Field[Any, Any, Any, Any]):
         return in_gigabytes(value)
 
 
+class GpuGigabytesField(GigabytesField):
+    """Memory of a GPU as its maker counts it (1 GB = 10^9 bytes): an "80 GB" card reports 81,559 of our megabytes."""
+
+    def to_internal_value(self, data: Any) -> int:
+        return super().to_internal_value(data) * 10**9 // 2**30
+
+    def to_representation(self, value: int) -> float:
+        return round(value * 2**20 / 10**9, 2)
+
+
 def in_gigabytes(megabytes: int) -> float:
     return round(megabytes / 1024, 3)

@@ -9,7 +9,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs import bounds
-from jobs.fields import CommandField, EnvField, GigabytesField, LabelsField, MomentField, PriorityField
+from jobs.fields import (
+    CommandField,
+    EnvField,
+    GigabytesField,
+    GpuGigabytesField,
+    LabelsField,
+    MomentField,
+    PriorityField,
+)
 from jobs.models import Job
 from jobs.submission import JobSpec
 from quotas.shapes import StrictSerializer, Text, Whole
@@ -17,7 +25,7 @@ from quotas.shapes import StrictSerializer, Text, Whole
 
 class ResourcesIn(StrictSerializer):
     gpus = Whole(bounds.GPUS, required=False)
-    gpu_memory_gb = GigabytesField(required=False, help_text="Least memory of each GPU.")
+    gpu_memory_gb = GpuGigabytesField(required=False, help_text="Least memory of each GPU.")
     gpu_model = Text(100, required=False, allow_blank=True)
     cpus = Whole(bounds.CPUS, least=1, required=False)
     memory_gb = GigabytesField(required=False)
@@ -120,7 +128,7 @@ def spec_of(values: dict[str, Any]) -> JobSpec:
 
 class ResourcesOut(serializers.Serializer[Job]):
     gpus = serializers.IntegerField()
-    gpu_memory_gb = GigabytesField(source="gpu_memory_mb")
+    gpu_memory_gb = GpuGigabytesField(source="gpu_memory_mb")
     gpu_model = serializers.CharField()
     cpus = serializers.IntegerField()
     memory_gb = GigabytesField(source="memory_mb")

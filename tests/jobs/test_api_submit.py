@@ -204,3 +204,14 @@ def test_half_a_character_is_refused(member, field):
 @pytest.mark.parametrize("body", [[], "text", 5, None])
 def test_a_body_that_is_no_object_is_refused(member, body):
     assert client_of(member).post(URL, body).status_code == 400
+
+
+@pytest.mark.parametrize(("said", "reported_mb"), [(80, 81_559), (16, 15_360), (141, 143_771)])
+def test_gpu_memory_is_counted_as_its_maker_counts_it(submit, said, reported_mb):
+    """Given a card that is sold with so many GB, when a job asks for as many, then it fits."""
+    builders.node(gpus=[builders.gpu(memory_mb=reported_mb)])
+
+    response = submit(resources={"gpus": 1, "gpu_memory_gb": said})
+
+    assert response.status_code == 201
+    assert response.json()["resources"]["gpu_memory_gb"] == said
