@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs import completion, publishing, submission, transitions
+from jobs import completion, publishing, transitions
 from jobs.claims import Ticket
 from jobs.completion import Ending
 from jobs.models import Job, Placement, Queue
@@ -14,6 +14,7 @@ from jobs.transitions import Move
 from scheduling import priorities
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState
+from scheduling.reasons import NEW
 
 UNSTARTED = frozenset({JobState.PENDING, JobState.PAUSED})
 ON_A_NODE = frozenset({JobState.ASSIGNED, JobState.RUNNING})
@@ -137,7 +138,7 @@ def _again(job: Job, actor: str) -> Move:
         kind="requeued",
         expected=TERMINAL_STATES,
         changes={
-            "reasons": [submission.NOT_PLANNED_YET.as_data()],
+            "reasons": [NEW.as_data()],
             "retries_used": 0,
             "platform_retries_used": 0,
             "not_before": None,

@@ -32,17 +32,11 @@ class ResourcesIn(StrictSerializer):
     nodes = Whole(bounds.NODES, least=1, required=False)
 
 
-class JobDefaults(StrictSerializer):
-    """What a job may say about itself; nothing of it is required."""
+class JobTerms(StrictSerializer):
+    """What a job says at submission and may still say differently later."""
 
-    name = Text(bounds.NAME, required=False, help_text="Empty: the beginning of the command.")
-    project = Text(63, required=False)
     queue = Text(40, required=False)
     priority = PriorityField(required=False)
-    command = CommandField(required=False)
-    working_dir = Text(bounds.PATH, required=False, allow_blank=True)
-    env = EnvField(required=False)
-    resources = ResourcesIn(required=False)
     max_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
@@ -50,10 +44,21 @@ class JobDefaults(StrictSerializer):
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
     max_retries = Whole(bounds.RETRIES, required=False)
+    labels = LabelsField(required=False)
+
+
+class JobDefaults(JobTerms):
+    """What a job may say about itself; nothing of it is required."""
+
+    name = Text(bounds.NAME, required=False, help_text="Empty: the beginning of the command.")
+    project = Text(63, required=False)
+    command = CommandField(required=False)
+    working_dir = Text(bounds.PATH, required=False, allow_blank=True)
+    env = EnvField(required=False)
+    resources = ResourcesIn(required=False)
     depends_on = serializers.ListField(
         child=Whole(2**63 - 1, least=1), required=False, max_length=bounds.DEPENDENCIES, help_text="Ids of jobs."
     )
-    labels = LabelsField(required=False)
     submission_key = Text(200, required=False, allow_blank=True)
 
 
@@ -64,20 +69,10 @@ class JobIn(JobDefaults):
     command = CommandField()
 
 
-class JobChange(StrictSerializer):
+class JobChange(JobTerms):
     """What may be changed after submission: name and labels always, the rest while the job waits."""
 
     name = Text(bounds.NAME, required=False)
-    labels = LabelsField(required=False)
-    queue = Text(40, required=False)
-    priority = PriorityField(required=False)
-    max_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
-    estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
-    stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
-    deadline = MomentField(required=False, allow_null=True)
-    checkpointable = serializers.BooleanField(required=False)
-    preemptible = serializers.BooleanField(required=False)
-    max_retries = Whole(bounds.RETRIES, required=False)
 
     def validate_deadline(self, deadline: datetime | None) -> datetime | None:
         if deadline is not None and deadline <= timezone.now():

@@ -18,11 +18,9 @@ from quotas.models import Project
 from scheduling import allowance, priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
-from scheduling.reasons import Reason, ReasonCode
+from scheduling.reasons import NEW
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView, ProjectView, chain_of
-
-NOT_PLANNED_YET = Reason(ReasonCode.NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +253,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
         preemptible=spec.preemptible,
         max_retries=spec.max_retries,
         submission_key=spec.submission_key,
-        reasons=[NOT_PLANNED_YET.as_data()],
+        reasons=[NEW.as_data()],
         created_at=intake.now,
     )
 
