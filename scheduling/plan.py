@@ -31,12 +31,37 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedReservation:
+    """Room that is kept for a waiting job: when it can start at the latest, if nobody runs beyond its limit."""
+
+    job_id: int
+    start: float
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPreemption:
+    """A running job that gives way to a waiting one, and what that costs in seconds of work to be done again."""
+
+    job_id: int
+    for_job: int
+    strategy: str
+    lost_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What to start, what waits and why, and the line: the ids of those that wait, in planning order."""
+    """What to start, whom to stop for it, what waits and why, and the line: the ids of those that wait, in planning order.
+
+    `alerts` are sentences for the operator: a policy that failed and was replaced by the default order.
+    """
 
     placements: tuple[PlannedJob, ...]
     waits: tuple[Wait, ...]
     line: tuple[int, ...]
+    reservations: tuple[PlannedReservation, ...] = ()
+    preemptions: tuple[PlannedPreemption, ...] = ()
+    alerts: tuple[str, ...] = ()
 
 
 def make_plan(snapshot: Snapshot, now: float, *, default_policy: str = "priority") -> Plan:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from scheduling.resources import Amount, Request
+from scheduling.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ProjectView:
     slug: str
     parent: str | None = None
     limits: Limits | None = None
+    weight: float = 1.0  # its share among its siblings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class WaitingJob:
     not_before: float | None = None
     unmet: tuple[int, ...] = ()
     broken: tuple[int, ...] = ()
+    predicted_seconds: float | None = None  # learned from history; never more than its limit
+    checkpointable: bool = False
+    preemptible: bool = True
+    preemptions: int = 0  # how often it has had to give way so far
+    near: tuple[str, ...] = ()  # nodes that hold its data or its checkpoint, the best first
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,35 @@ class RunningJob:
     priority: int
     shares: tuple[Share, ...]
     started_at: float | None = None
-    expected_end: float | None = None
+    expected_end: float | None = None  # by its limit: it is stopped then
+    owner: str = ""
+    request: Request | None = None
+    predicted_end: float | None = None  # by its history: an opinion, nothing is done about it
+    checkpointable: bool = False
+    preemptible: bool = True
+    preemptions: int = 0
+    checkpoint_at: float | None = None
+    leaving: bool = False  # it was told to stop and will soon be gone
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Nodes kept for a project and all below it from `start` to `end`; without a project for nobody: maintenance."""
+
+    name: str
+    nodes: tuple[str, ...]
+    start: float
+    end: float
+    project: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageView:
+    """What a user of a project has used: GPU-seconds and what counts as such, decayed to the snapshot's moment."""
+
+    project: str
+    owner: str
+    used: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +149,10 @@ class Snapshot:
     queues: tuple[QueueView, ...] = ()
     projects: tuple[ProjectView, ...] = ()
     taken_at: float = 0
+    rules: Rules = field(default_factory=Rules)
+    reservations: tuple[Reservation, ...] = ()
+    usage: tuple[UsageView, ...] = ()
+    recent_preemptions: int = 0  # in the last hour
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

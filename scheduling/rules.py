@@ -1,0 +1,57 @@
+"""The knobs of a plan, as values: they travel in the snapshot, so a what-if is a snapshot with other rules."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+HOUR = 3_600.0
+DAY = 24 * HOUR
+
+
+class Backfill(StrEnum):
+    """What may start while the first job in line waits for room."""
+
+    NONE = "none"  # nothing: strictly in order
+    EASY = "easy"  # what does not delay the jobs that have a reservation, in order
+    SJBF = "sjbf"  # the same, the shortest first
+    CONSERVATIVE = "conservative"  # every job that waits has a reservation, nobody delays anybody before it
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each factor (0 to 1) counts in the multifactor policy."""
+
+    age: float = 1_000.0
+    fair_share: float = 1_000.0
+    priority: float = 1_000.0
+    size: float = 100.0
+    deadline: float = 500.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """Who may be asked to give way, and how often. Without a strategy nobody is."""
+
+    strategies: tuple[str, ...] = ()  # of: priority, reclaim, pressure
+    priority_gap: int = 20  # the new job's priority must be higher by so much
+    min_runtime_seconds: float = 600.0
+    max_per_job: int = 3
+    max_per_hour: int = 60
+    restart_cost_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How plans are made. The defaults are those of the platform, apart from what a queue says for itself."""
+
+    policy: str = "priority"  # of queues that name none
+    backfill: Backfill = Backfill.EASY
+    reserve_depth: int = 1  # jobs that get a reservation under easy and sjbf
+    bounded_wait_seconds: float | None = None  # a job that waited so long gets a reservation whatever its policy
+    assumed_limit_seconds: float = DAY  # how long a job without a limit is taken to run
+    placement: str = "best_fit"
+    ageing_points_per_hour: float = 0.0  # what the priority policy adds to a job's priority as it waits
+    age_full_seconds: float = 7 * DAY  # at this wait the age factor is 1
+    half_life_seconds: float = 7 * DAY  # of usage, in fair share
+    weights: Weights = field(default_factory=Weights)
+    preemption: Preemption = field(default_factory=Preemption)
+    explain: bool = True  # a simulator that asks for no reasons saves the time to find them
