@@ -85,7 +85,7 @@ class Job(models.Model):
     submission_key = models.CharField(max_length=200, blank=True)
 
     state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.PENDING, editable=False)
-    # What the owner wants of a job that runs: empty, or "cancel". The agent reads it with every heartbeat.
+    # What is wanted of a job that is on its nodes: empty, or one of `jobs.runs.WISHES`. Its agents ask for it every second.
     desired = models.CharField(max_length=10, blank=True, editable=False)
     # [{"code": ..., "sentence": ..., "shortfall": {...}, "held_by": [...]}], refreshed by each cycle while it waits
     reasons = models.JSONField(default=list, editable=False)
@@ -182,6 +182,9 @@ class Attempt(models.Model):
     end_reason = models.CharField(max_length=20, blank=True, choices=choices(EndReason))
     exit_code = models.IntegerField(null=True)
     message = models.CharField(max_length=2000, blank=True)
+    # Where the members of a gang meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
+    # `ended_at`: it ends with its last placement.
+    master_port = models.PositiveIntegerField(null=True)
 
     class Meta:
         ordering = ["job_id", "number"]
@@ -268,16 +271,17 @@ class JobEvent(models.Model):
 
 
 class LogChunk(models.Model):
-    """A numbered piece of an attempt's output. Numbers start at 0 and leave no gaps."""
+    """A numbered piece of what one placement of an attempt printed. Numbers start at 0 and leave no gaps."""
 
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="log_chunks")
+    rank = models.PositiveIntegerField(db_default=0)
     number = models.PositiveIntegerField()
     offset = models.PositiveBigIntegerField()
     data = models.BinaryField()
 
     class Meta:
-        ordering = ["attempt_id", "number"]
-        constraints = [models.UniqueConstraint(fields=["attempt", "number"], name="log_chunk_once")]
+        ordering = ["attempt_id", "rank", "number"]
+        constraints = [models.UniqueConstraint(fields=["attempt", "rank", "number"], name="log_chunk_of_rank_once")]
 
     def __str__(self) -> str:
         return f"{self.attempt_id} log {self.number}"

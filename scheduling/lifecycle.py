@@ -35,6 +35,7 @@ class EndReason(StrEnum):
     STALLED = "stalled"
     START_FAILED = "start_failed"
     LOST_LEASE = "lost_lease"
+    GANG_ENDED = "gang_ended"
 
 
 END_SENTENCES = {
@@ -49,6 +50,7 @@ END_SENTENCES = {
     EndReason.STALLED: "The job reported no progress for longer than its limit.",
     EndReason.START_FAILED: "The command could not be started.",
     EndReason.LOST_LEASE: "The node could not renew its lease, so the command was stopped there.",
+    EndReason.GANG_ENDED: "Another member of the gang ended first, so this one was stopped.",
 }
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})

@@ -29,6 +29,8 @@ class Node(models.Model):
 
     name = models.CharField(max_length=63, unique=True, validators=[node_name_validator])
     hostname = models.CharField(max_length=255, blank=True)
+    # Where the other nodes reach it: a name or an IP address, as its agent measured it or its operator said.
+    address = models.CharField(max_length=255, blank=True, db_default="")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DOWN, db_index=True)
     drain_reason = models.CharField(max_length=200, blank=True)
     # The operator's word, kept over restarts of the agent; `state` follows it.
