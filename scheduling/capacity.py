@@ -1,29 +1,48 @@
-"""What is free on each node during one planning pass: a working copy that only shrinks."""
+"""What is free on each node during one planning pass: a working copy from which shares are taken and given back."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
-from scheduling.placement.filters import GpuKind, kind_of, takes_jobs
-from scheduling.resources import Amount
-from scheduling.snapshot import NodeView, RunningJob, Share, Snapshot
+from scheduling.filters import GpuKind, kind_of, suitable, takes_jobs
+from scheduling.resources import Amount, Request
+from scheduling.snapshot import Gpu, NodeView, RunningJob, Share, Snapshot
 
 Entry: TypeAlias = tuple[int, int, int, int]
 """A node on its shelf: free GPUs, free CPUs, free memory, and its number."""
 
 
 class FreeNode:
-    """What is left of one node, and who holds the rest. Its GPUs are in the order in which they are given away."""
+    """What is left of one node, and who holds the rest. Its GPUs are in the order in which they are given away.
 
-    __slots__ = ("cpus", "gpus", "holders", "kind", "memory_mb", "number", "view")
+    Never below zero: a node may come back smaller than what still runs on it. What is missing then is remembered, so
+    that nothing is free before as much has been given back as the node really has.
+    """
+
+    __slots__ = (
+        "_cpus",
+        "_memory_mb",
+        "_order",
+        "cpus",
+        "gpus",
+        "held",
+        "holders",
+        "kind",
+        "memory_mb",
+        "number",
+        "view",
+    )
 
     def __init__(self, view: NodeView, number: int) -> None:
         self.view = view
         self.number = number
         self.kind = kind_of(view)
-        self.cpus = view.cpus
-        self.memory_mb = view.memory_mb
-        self.gpus = sorted(view.gpus, key=lambda gpu: (gpu.memory_mb, gpu.index))
+        self.cpus = self._cpus = view.cpus
+        self.memory_mb = self._memory_mb = view.memory_mb
+        self._order = tuple(sorted(view.gpus, key=lambda gpu: (gpu.memory_mb, gpu.index))) if view.gpus else ()
+        self.held: dict[int, int] = {}  # how often each GPU that is not free is held: once, unless somebody lies
+        self.gpus: Sequence[Gpu] = self._order
         self.holders: list[int] = []
 
     @property
@@ -34,26 +53,90 @@ class FreeNode:
     def entry(self) -> Entry:
         return (len(self.gpus), self.cpus, self.memory_mb, self.number)
 
+    def copy(self) -> "FreeNode":
+        """The same node, to be taken from and given to without changing this one."""
+        other: FreeNode = object.__new__(FreeNode)
+        other.view, other.number, other.kind, other._order = self.view, self.number, self.kind, self._order
+        other.cpus, other._cpus = self.cpus, self._cpus
+        other.memory_mb, other._memory_mb = self.memory_mb, self._memory_mb
+        other.gpus, other.held = self.gpus, self.held.copy()  # the sequence of GPUs is replaced, never changed
+        other.holders = self.holders.copy()
+        return other
+
     def take(self, share: Share, holder: int) -> None:
-        """Never below zero: a node may come back smaller than what still runs on it."""
-        self.cpus = max(0, self.cpus - share.amount.cpus)
-        self.memory_mb = max(0, self.memory_mb - share.amount.memory_mb)
+        amount = share.amount
+        left = self._cpus = self._cpus - amount.cpus
+        self.cpus = left if left > 0 else 0  # noqa: FURB136 - max() costs three times as much, and this runs often
+        left = self._memory_mb = self._memory_mb - amount.memory_mb
+        self.memory_mb = left if left > 0 else 0  # noqa: FURB136
         if share.gpu_indices:
-            self.gpus = [gpu for gpu in self.gpus if gpu.index not in share.gpu_indices]
+            for index in share.gpu_indices:
+                self.held[index] = self.held.get(index, 0) + 1
+            self._count_gpus()
         self.holders.append(holder)
+
+    def give(self, share: Share, holder: int) -> None:
+        """The inverse of `take`: the holder gives its share back. It must have taken it."""
+        self._cpus += share.amount.cpus
+        self.cpus = max(0, self._cpus)
+        self._memory_mb += share.amount.memory_mb
+        self.memory_mb = max(0, self._memory_mb)
+        if share.gpu_indices:
+            for index in share.gpu_indices:
+                self.held[index] -= 1
+                if not self.held[index]:
+                    del self.held[index]
+            self._count_gpus()
+        self.holders.remove(holder)
+
+    def fits(self, request: Request) -> bool:
+        """Whether the request's share of one node fits in what is free here."""
+        return (
+            request.cpus <= self.cpus
+            and request.memory_mb <= self.memory_mb
+            and (not request.gpus or self.gpus_for(request) is not None)
+        )
+
+    def gpus_for(self, request: Request, under: "FreeNode | None" = None) -> tuple[int, ...] | None:
+        """The GPUs that the request would get: the smallest that do, then the lowest index; None if there are too few.
+
+        `under` is the same node with what else may be used of it: only GPUs that are free in both count.
+        """
+        usable = self.gpus
+        if under is not None:
+            usable = [gpu for gpu in usable if gpu.index not in under.held]
+        if request.gpu_model or request.gpu_memory_mb:
+            usable = suitable(request, usable)
+        if len(usable) < request.gpus:
+            return None
+        return tuple(sorted(gpu.index for gpu in usable[: request.gpus]))
+
+    def _count_gpus(self) -> None:
+        self.gpus = [gpu for gpu in self._order if gpu.index not in self.held]
+
+
+NO_CEILING: Mapping[int, FreeNode] = MappingProxyType({})
+"""No node is limited."""
 
 
 class FreeNodes:
-    """The nodes that take jobs, on a shelf for each kind of GPU, sorted by how much is free: the fullest first."""
+    """The nodes that take jobs, on a shelf for each kind of GPU, sorted by how much is free: the fullest first.
+
+    A node's number is its place in `nodes`, in the order of names: the same snapshot always gives the same numbers.
+    """
+
+    __slots__ = ("_numbers", "nodes", "shelves")
 
     def __init__(self, nodes: Iterable[NodeView], running: Iterable[RunningJob] = ()) -> None:
         views = sorted((node for node in nodes if takes_jobs(node)), key=lambda node: node.name)
         self.nodes = [FreeNode(view, number) for number, view in enumerate(views)]
-        self._by_name = {node.view.name: node for node in self.nodes}
+        self._numbers = {view.name: number for number, view in enumerate(views)}
+        by_name = {node.view.name: node for node in self.nodes}
         for job in running:
             for share in job.shares:
-                if share.node in self._by_name:
-                    self._by_name[share.node].take(share, job.id)
+                node = by_name.get(share.node)
+                if node is not None:
+                    node.take(share, job.id)
         self.shelves: dict[GpuKind, list[Entry]] = {}
         for node in self.nodes:
             self.shelves.setdefault(node.kind, []).append(node.entry)
@@ -64,13 +147,34 @@ class FreeNodes:
     def of(cls, snapshot: Snapshot) -> "FreeNodes":
         return cls(snapshot.nodes, snapshot.running)
 
+    def copy(self) -> "FreeNodes":
+        """The same nodes with the same numbers, to be taken from and given to without changing these."""
+        other: FreeNodes = object.__new__(FreeNodes)
+        other.nodes = [node.copy() for node in self.nodes]
+        other._numbers = self._numbers
+        other.shelves = {kind: shelf.copy() for kind, shelf in self.shelves.items()}
+        return other
+
     def __getitem__(self, name: str) -> FreeNode:
-        return self._by_name[name]
+        return self.nodes[self._numbers[name]]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._numbers
 
     def take(self, share: Share, *, holder: int) -> None:
         """Gives a share of a node away; the node moves to its new place on its shelf."""
-        node = self._by_name[share.node]
+        node = self.nodes[self._numbers[share.node]]
         shelf = self.shelves[node.kind]
         del shelf[bisect_left(shelf, node.entry)]
         node.take(share, holder)
+        insort(shelf, node.entry)
+
+    def give(self, share: Share, *, holder: int) -> None:
+        """The inverse of `take`. A share of a node that takes no jobs gives nothing back: nothing may start there."""
+        if share.node not in self._numbers:
+            return
+        node = self.nodes[self._numbers[share.node]]
+        shelf = self.shelves[node.kind]
+        del shelf[bisect_left(shelf, node.entry)]
+        node.give(share, holder)
         insort(shelf, node.entry)

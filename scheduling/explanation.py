@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from scheduling.capacity import FreeNode, FreeNodes
-from scheduling.placement.filters import GpuKind, could_hold, suitable
+from scheduling.filters import GpuKind, could_hold, suitable
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity

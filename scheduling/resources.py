@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def total(amounts: Iterable[Amount]) -> Amount:
     return Amount(cpus, memory_mb, gpus)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What a job asks for on each of its nodes. `gpu_memory_mb` is the least that each of its GPUs must have."""
 
@@ -58,12 +59,12 @@ class Request:
     gpu_model: str = ""
     nodes: int = 1
 
-    @property
+    @cached_property
     def amount(self) -> Amount:
         """What it holds on one node."""
         return Amount(self.cpus, self.memory_mb, self.gpus)
 
-    @property
+    @cached_property
     def total(self) -> Amount:
         """What it holds on all its nodes together."""
         return self.amount if self.nodes == 1 else self.amount * self.nodes

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scheduling.placement.filters import (
+from scheduling.filters import (
     could_hold,
     has_cpus,
     has_gpu_count,

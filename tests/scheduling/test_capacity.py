@@ -1,10 +1,12 @@
 """The working copy of what is free."""
 
 import pytest
+from hypothesis import given, settings
 
 from scheduling.capacity import FreeNodes
 from scheduling.resources import ZERO, Amount
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, snapshot
+from tests.scheduling.fleets import fleets
 
 
 def test_what_runs_is_taken_from_its_node():
@@ -48,3 +50,48 @@ def test_shelves_stay_sorted_from_the_fullest_node():
 
     (shelf,) = free.shelves.values()
     assert [free.nodes[entry[-1]].view.name for entry in shelf] == ["cpu-3", "cpu-2", "cpu-1"]
+
+
+def test_what_is_given_back_of_a_node_that_lies_is_free_only_once_it_has_so_much():
+    held = [running(7, share("a", cpus=10)), running(8, share("a", cpus=10))]
+    free = FreeNodes([cpu_node("a", cpus=12)], held)
+
+    free.give(share("a", cpus=10), holder=7)
+
+    assert free["a"].cpus == 2
+
+
+def test_a_gpu_that_two_jobs_claim_to_hold_is_free_when_both_are_gone():
+    lie = share("gpu-1", gpu_indices=(0,))
+    free = FreeNodes([gpu_node(number=1)], [running(7, lie), running(8, lie)])
+
+    free.give(lie, holder=7)
+    assert free["gpu-1"].amount.gpus == 0
+    free.give(lie, holder=8)
+    assert free["gpu-1"].amount.gpus == 1
+
+
+def test_a_share_of_a_node_that_takes_no_jobs_gives_nothing_back():
+    free = FreeNodes([cpu_node("gone", state="down"), cpu_node("a")], [running(7, share("gone"))])
+
+    free.give(share("gone"), holder=7)
+
+    assert [node.view.name for node in free.nodes] == ["a"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(fleets)
+def test_giving_undoes_taking_in_any_order_and_a_copy_sees_none_of_it(fleet):
+    whole = FreeNodes([node.view for node in fleet.free.nodes])
+    copy = fleet.free.copy()
+    before = picture(copy)
+
+    for holder, one in fleet.taken:
+        fleet.free.give(one, holder=holder)
+
+    assert picture(fleet.free) == picture(whole)
+    assert picture(copy) == before
+
+
+def picture(free):
+    return ([(node.amount, list(node.gpus), node.holders, node.held) for node in free.nodes], free.shelves)

@@ -1,0 +1,80 @@
+"""What a placement strategy is: it says on which nodes a request goes, and takes nothing."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import ClassVar, NamedTuple
+
+from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
+from scheduling.resources import Request
+from scheduling.snapshot import Share
+
+NOTHING_CLOSED: AbstractSet[str] = frozenset()
+
+
+class Room(NamedTuple):
+    """Where one request may go: what is free, less what is kept for others.
+
+    `ceiling` limits nodes by their number: what is used there must fit in the node and in its ceiling. Nodes named
+    in `closed` may not be used at all. `near` are the nodes that hold the job's data, the best first.
+    """
+
+    free: FreeNodes
+    near: Sequence[str] = ()
+    ceiling: Mapping[int, FreeNode] = NO_CEILING
+    closed: AbstractSet[str] = NOTHING_CLOSED
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.ceiling or self.closed)
+
+    def admits(self, request: Request, node: FreeNode) -> bool:
+        """Whether the node may be used, for a request that fits in what is free there."""
+        if node.view.name in self.closed:
+            return False
+        under = self.ceiling.get(node.number)
+        return under is None or (
+            request.cpus <= under.cpus
+            and request.memory_mb <= under.memory_mb
+            and (not request.gpus or node.gpus_for(request, under) is not None)
+        )
+
+    def has_place(self, request: Request, node: FreeNode) -> bool:
+        return node.fits(request) and (not self.is_limited or self.admits(request, node))
+
+    def share(self, request: Request, node: FreeNode, rank: int = 0) -> Share:
+        """The request's share of a node that has a place for it."""
+        if not request.gpus:
+            return Share(node.view.name, request.amount, (), rank)
+        indices = node.gpus_for(request, self.ceiling.get(node.number))
+        return Share(node.view.name, request.amount, indices or (), rank)
+
+
+class PlacementStrategy(ABC):
+    """An order of preference among the nodes where a request has a place. It depends on its arguments only."""
+
+    name: ClassVar[str]
+
+    def place(
+        self,
+        request: Request,
+        free: FreeNodes,
+        *,
+        near: Sequence[str] = (),
+        ceiling: Mapping[int, FreeNode] = NO_CEILING,
+        closed: AbstractSet[str] = NOTHING_CLOSED,
+    ) -> tuple[Share, ...] | None:
+        """A share on each of `request.nodes` distinct nodes, by rank, or None: all or nothing. Nothing is taken yet."""
+        room = Room(free, near, ceiling, closed)
+        if request.nodes == 1:  # most are, and this is where a plan spends its time
+            node = next(self.preferred(request, room), None)
+            return None if node is None else (room.share(request, node),)
+        chosen = list(islice(self.preferred(request, room), request.nodes))
+        if len(chosen) < request.nodes:
+            return None
+        return tuple(room.share(request, node, rank) for rank, node in enumerate(chosen))
+
+    @abstractmethod
+    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+        """Every node where the request has a place, once, the best first."""

@@ -1,0 +1,96 @@
+"""What every placement strategy keeps to, whatever it prefers."""
+
+import pytest
+from hypothesis import given, settings
+
+from scheduling.capacity import FreeNodes
+from scheduling.errors import InvalidError
+from scheduling.placement import STRATEGIES, strategy
+from scheduling.resources import Request
+from tests.scheduling.builders import cpu_node, gpu_node, running, share
+from tests.scheduling.fleets import fleets, gangs
+
+few = settings(max_examples=40, deadline=None)
+every_strategy = pytest.mark.parametrize("placing", STRATEGIES.values(), ids=STRATEGIES)
+
+
+def place(placing, request, fleet):
+    return placing.place(request, fleet.free, ceiling=fleet.ceiling, closed=fleet.closed)
+
+
+@every_strategy
+@few
+@given(gangs, fleets)
+def test_a_place_is_found_whenever_there_is_one(placing, request, fleet):
+    able = [node for node in fleet.free.nodes if fleet.has_place(request, node)]
+
+    assert (place(placing, request, fleet) is not None) == (len(able) >= request.nodes)
+
+
+@every_strategy
+@few
+@given(gangs, fleets)
+def test_each_share_is_on_a_node_of_its_own_that_has_room_for_it(placing, request, fleet):
+    shares = place(placing, request, fleet) or ()
+
+    assert len({share.node for share in shares}) == len(shares)
+    assert [share.rank for share in shares] == list(range(len(shares)))
+    for one in shares:
+        assert one.amount == request.amount
+        assert fleet.has_place(request, fleet.free[one.node])
+
+
+@every_strategy
+@few
+@given(gangs, fleets)
+def test_the_gpus_of_a_share_are_free_suit_the_request_and_lie_under_the_ceiling(placing, request, fleet):
+    for one in place(placing, request, fleet) or ():
+        node = fleet.free[one.node]
+        limits = [node, *(under for number, under in fleet.ceiling.items() if number == node.number)]
+        given_ = [gpu for gpu in node.view.gpus if gpu.index in one.gpu_indices]
+        assert len(one.gpu_indices) == len(given_) == request.gpus
+        assert all(gpu in limit.gpus and gpu.memory_mb >= request.gpu_memory_mb for gpu in given_ for limit in limits)
+        assert all(request.gpu_model in gpu.model.casefold() for gpu in given_)
+
+
+@every_strategy
+@few
+@given(gangs, fleets)
+def test_placing_takes_nothing_and_says_the_same_again(placing, request, fleet):
+    before = [(node.amount, list(node.gpus), list(node.holders)) for node in fleet.free.nodes]
+
+    assert place(placing, request, fleet) == place(placing, request, fleet)
+    assert [(node.amount, list(node.gpus), list(node.holders)) for node in fleet.free.nodes] == before
+
+
+@every_strategy
+def test_a_gang_is_placed_whole_or_not_at_all(placing):
+    free = FreeNodes([gpu_node("a"), gpu_node("b"), gpu_node("c", 2)])
+
+    assert len(placing.place(Request(gpus=8, nodes=2), free)) == 2
+    assert placing.place(Request(gpus=8, nodes=3), free) is None
+    assert len(placing.place(Request(gpus=2, nodes=3), free)) == 3
+
+
+@every_strategy
+def test_under_a_ceiling_a_job_gets_gpus_that_are_free_in_both(placing):
+    free = FreeNodes([gpu_node("a", 4)], [running(1, share("a", gpu_indices=(0,)))])
+    kept = FreeNodes([gpu_node("a", 4)], [running(2, share("a", gpu_indices=(1, 2)))])
+
+    (found,) = placing.place(Request(gpus=1), free, ceiling={0: kept.nodes[0]})
+
+    assert found.gpu_indices == (3,)
+    assert placing.place(Request(gpus=2), free, ceiling={0: kept.nodes[0]}) is None
+
+
+@every_strategy
+def test_a_closed_node_is_not_used(placing):
+    free = FreeNodes([cpu_node("a"), cpu_node("b")])
+
+    assert placing.place(Request(), free, closed=frozenset({"a"}))[0].node == "b"
+    assert placing.place(Request(), free, closed=frozenset({"a", "b"})) is None
+
+
+def test_an_unknown_strategy_is_refused_with_the_names_there_are():
+    with pytest.raises(InvalidError, match=r"placement: There is no strategy 'magic'\. Known are: .*best_fit"):
+        strategy("magic")
