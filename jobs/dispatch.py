@@ -83,7 +83,7 @@ def run_cycle() -> CycleResult:
     with transaction.atomic():
         _wait_for_turn()
         snapshot = snapshots.take()
-        plan = make_plan(snapshot, snapshot.taken_at, default_policy=settings.SCHEDULING_POLICY)
+        plan = make_plan(snapshot, snapshot.taken_at)
         doorbells = _commit_placements(plan.placements)
         _write_reasons(plan)
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)

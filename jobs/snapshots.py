@@ -13,6 +13,7 @@ from jobs.models import Job, JobDependency, Placement, Queue
 from quotas.models import Project, Quota
 from scheduling.lifecycle import JobState
 from scheduling.resources import Amount, Request
+from scheduling.rules import DAY, Rules
 from scheduling.snapshot import (
     Gpu,
     Limits,
@@ -38,7 +39,13 @@ def take() -> Snapshot:
         queues=queues(),
         projects=projects(),
         taken_at=database_now().timestamp(),
+        rules=rules(),
     )
+
+
+def rules() -> Rules:
+    """How the operator wants plans to be made."""
+    return Rules(policy=settings.SCHEDULING_POLICY, bounded_wait_seconds=DAY)
 
 
 def database_now() -> datetime:

@@ -1,8 +1,10 @@
 """Why a request fits on no node now, in numbers and in a sentence."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 from scheduling.capacity import FreeNode, FreeNodes
+from scheduling.decisions import PlannedReservation
 from scheduling.filters import GpuKind, could_hold, suitable
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
@@ -21,7 +23,10 @@ class Explanations:
             by_kind.setdefault(node.kind, []).append(node)
         self._roomiest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _room)]
         self._largest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _size)]
+        self._all = free.nodes
         self._told: dict[Request, tuple[Reason, ...]] = {}
+        self._behind: dict[tuple[int, ...], Reason] = {}
+        self._kept = Reason(ReasonCode.RESERVED)
 
     def why_nowhere(self, request: Request) -> tuple[Reason, ...]:
         """Asked when `best_fit` finds nothing: no node is up, none is big enough, or those that are are taken."""
@@ -29,14 +34,60 @@ class Explanations:
             self._told[request] = self._explain(request)
         return self._told[request]
 
+    def behind(self, holders: Sequence[PlannedReservation]) -> Reason:
+        """For a job that would fit now, but in the room that is kept for others."""
+        if not holders:
+            return Reason(ReasonCode.AHEAD)
+        key = tuple(one.job_id for one in holders)
+        if key not in self._behind:
+            self._behind[key] = _behind(holders)
+        return self._behind[key]
+
+    def kept_for_others(self) -> Reason:
+        """For a job that would fit now, but on nodes that are reserved for a project or for maintenance."""
+        return self._kept
+
     def _explain(self, request: Request) -> tuple[Reason, ...]:
         if not self._largest:
             return (Reason(ReasonCode.NO_NODE),)
+        if request.nodes > 1:
+            return self._why_no_gang(request)
         able = [node for node in self._roomiest if could_hold(request, node.view)]
         if able:
             return (_taken(request, able),)
         lacks = what_is_lacking(request, [node.view for node in self._largest], "node that is up")
         return tuple(Reason(ReasonCode.HARDWARE, lack.sentence, lack.shortfall) for lack in lacks)
+
+    def _why_no_gang(self, request: Request) -> tuple[Reason, ...]:
+        """Counted in nodes: how many could ever hold a member, and how many have room for one now."""
+        able = [node for node in self._all if could_hold(request, node.view)]
+        if len(able) < request.nodes:
+            return (_too_few_nodes(request, len(able)),)
+        room = sum(node.fits(request) for node in able)
+        sentence = (
+            f"Needs {listed(_needs(request).values())} on each of {request.nodes} nodes at once; "
+            f"{room} of {len(able)} nodes {'has' if room == 1 else 'have'} room now."
+        )
+        return (Reason(ReasonCode.RESOURCES, sentence, {"nodes": request.nodes - room}),)
+
+
+def _too_few_nodes(request: Request, able: int) -> Reason:
+    sentence = (
+        f"Needs {listed(_needs(request).values())} on each of {request.nodes} nodes; "
+        f"only {able} of those that are up could ever hold that."
+    )
+    return Reason(ReasonCode.HARDWARE, sentence, {"nodes": request.nodes - able})
+
+
+def _behind(holders: Sequence[PlannedReservation]) -> Reason:
+    first = holders[0]
+    moment = datetime.fromtimestamp(first.start, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+    sentence = (
+        f"There is room, but it is kept for job {first.job_id}{more}, which is to start by {moment}; "
+        "a job that ends before then may go first."
+    )
+    return Reason(ReasonCode.AHEAD, sentence, held_by=tuple(one.job_id for one in holders[:HOLDERS_SHOWN]))
 
 
 def _worth_comparing(

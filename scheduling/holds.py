@@ -38,8 +38,6 @@ def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
     if job.not_before is not None and job.not_before > now:
         moment = datetime.fromtimestamp(job.not_before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         reasons.append(Reason(ReasonCode.NOT_BEFORE, f"May not start before {moment}."))
-    if job.request.nodes > 1:
-        reasons.append(Reason(ReasonCode.UNSUPPORTED, "Jobs over several nodes are not supported yet."))
     return tuple(reasons)
 
 

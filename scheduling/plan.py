@@ -1,151 +1,95 @@
-"""One scheduling pass: a snapshot and the time go in, placements and reasons come out."""
+"""One scheduling pass: a snapshot and the time go in; starts, stops, promises and reasons come out."""
 
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from scheduling.allowance import NOTHING_USED, enforced, may_run_now, usage_by_project
-from scheduling.capacity import FreeNodes
+from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait
 from scheduling.explanation import Explanations
-from scheduling.holds import job_holds, queue_holds
-from scheduling.ordering import in_order
-from scheduling.placement.best_fit import best_fit
+from scheduling.holds import job_holds
+from scheduling.ordering import Line, in_order
+from scheduling.planning import Alike, Planning, shortest_first
+from scheduling.policies import backfill_mode
+from scheduling.preemption import preempt
 from scheduling.reasons import Reason
-from scheduling.resources import Request
-from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
+from scheduling.rules import Backfill
+from scheduling.snapshot import Snapshot, WaitingJob
+
+__all__ = ["Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "Wait", "make_plan"]
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
-    """A job that may start now, and where."""
-
-    job_id: int
-    shares: tuple[Share, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A job that still waits, and all that keeps it: at least one reason."""
-
-    job_id: int
-    reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedReservation:
-    """Room that is kept for a waiting job: when it can start at the latest, if nobody runs beyond its limit."""
-
-    job_id: int
-    start: float
-    shares: tuple[Share, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedPreemption:
-    """A running job that gives way to a waiting one, and what that costs in seconds of work to be done again."""
-
-    job_id: int
-    for_job: int
-    strategy: str
-    lost_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to start, whom to stop for it, what waits and why, and the line: the ids of those that wait, in planning order.
-
-    `alerts` are sentences for the operator: a policy that failed and was replaced by the default order.
-    """
-
-    placements: tuple[PlannedJob, ...]
-    waits: tuple[Wait, ...]
-    line: tuple[int, ...]
-    reservations: tuple[PlannedReservation, ...] = ()
-    preemptions: tuple[PlannedPreemption, ...] = ()
-    alerts: tuple[str, ...] = ()
-
-
-def make_plan(snapshot: Snapshot, now: float, *, default_policy: str = "priority") -> Plan:
+def make_plan(snapshot: Snapshot, now: float) -> Plan:
     """The plan for this snapshot at this moment; the same two always give the same plan.
 
-    Greedy list scheduling: each job in order starts if it can. A job that does not fit does not block smaller ones
-    behind it, so a big job may wait long on a busy platform; reservations will put an end to that.
+    Jobs start in the order of their queues' policies. The first that finds no room gets a reservation, by the limits of
+    the jobs that run; those behind it start only where they do not delay it (EASY backfilling: Lifka 1995, Mu'alem and
+    Feitelson 2001), and a job that has waited longer than the bounded wait has a reservation whatever its policy.
     """
-    work = _Pass(snapshot)
-    placements: list[PlannedJob] = []
-    waiting: list[tuple[WaitingJob, _Alike]] = []
+    work = Planning(snapshot, now)
     # 1. Order: who is looked at first.
-    for job in in_order(snapshot, now, default_policy):
-        alike = work.alike(job)
-        # 2. Hold back, 3. check the quotas, 4. find the node where it fits best.
-        share = None if alike.refused or job_holds(job, now) else work.find(alike)
-        if share is None:
-            waiting.append((job, alike))
-            continue
-        # 5. Place: from now on its share counts as taken.
-        work.place(job.id, alike, share)
-        placements.append(PlannedJob(job.id, (share,)))
+    line = in_order(snapshot, now)
+    # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
+    started = _start_and_reserve(work, line)
+    waiting = [job for job in line.jobs if job.id not in started]
+    # 5. Preempt: who runs and should give way to the first of those that wait.
+    preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
+    waits = _explain(work, waiting) if snapshot.rules.explain else ()
+    return Plan(
+        placements=tuple(work.placements),
+        waits=waits,
+        line=tuple(job.id for job in waiting),
+        reservations=tuple(work.book.reservations),
+        preemptions=preemptions,
+        alerts=line.alerts,
+    )
+
+
+def _start_and_reserve(work: Planning, line: Line) -> set[int]:
+    """Place what may start; the ids of the jobs that do."""
+    mode = backfill_mode(work.rules)
+    ahead = {job.id for job in line.jobs[: line.ahead]}
+    for job in _candidates(work, line, mode):
+        alike = work.alike(job)
+        if job_holds(job, work.now) or work.start(job, alike) or alike.refused:
+            continue
+        if _may_reserve(work, job, mode, ahead) and work.reserve(job, alike) and mode is Backfill.NONE:
+            break
+    return {one.job_id for one in work.placements}
+
+
+def _candidates(work: Planning, line: Line, mode: Backfill) -> Iterator[WaitingJob]:
+    """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
+    rest = iter(line.jobs)
+    for job in rest:
+        yield job
+        if mode is Backfill.SJBF and len(work.book.reservations) >= work.rules.reserve_depth:
+            break
+    yield from shortest_first(rest, work)
+
+
+def _may_reserve(work: Planning, job: WaitingJob, mode: Backfill, ahead: set[int]) -> bool:
+    made = len(work.book.reservations)
+    if mode is Backfill.CONSERVATIVE:
+        return made < work.rules.conservative_depth
+    if job.id in ahead:
+        return made < work.rules.overdue_depth
+    return made < (1 if mode is Backfill.NONE else work.rules.reserve_depth)
+
+
+def _explain(work: Planning, waiting: list[WaitingJob]) -> tuple[Wait, ...]:
     explanations = Explanations(work.free)
-    waits = tuple(Wait(job.id, (*job_holds(job, now), *work.reasons(alike, explanations))) for job, alike in waiting)
-    return Plan(tuple(placements), waits, tuple(job.id for job, _ in waiting))
+    promised = {one.job_id for one in work.book.reservations}
+    waits = []
+    for job in waiting:
+        reasons = (*job_holds(job, work.now), *work.reasons(work.alike(job), explanations))
+        waits.append(Wait(job.id, reasons or (_behind(work, job, promised, explanations),)))
+    return tuple(waits)
 
 
-@dataclass(eq=False, slots=True)
-class _Alike:
-    """Jobs of one queue and one project that ask for the same: what refuses one of them refuses them all.
-
-    A refusal stands until the end of the pass, because room and quota only shrink in it.
-    """
-
-    queue: QueueView
-    chain: tuple[ProjectView, ...]
-    request: Request
-    refused: bool = False
-    reasons: tuple[Reason, ...] | None = None
-
-
-class _Pass:
-    """What is free and used as one pass goes on."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.free = FreeNodes.of(snapshot)
-        self._queues = {queue.name: queue for queue in snapshot.queues}
-        self._projects = {project.slug: project for project in snapshot.projects}
-        self._usage = usage_by_project(snapshot.running, self._projects)
-        self._running = Counter(job.queue for job in snapshot.running)
-        self._alike: dict[tuple[str, str, Request], _Alike] = {}
-
-    def alike(self, job: WaitingJob) -> _Alike:
-        key = (job.queue, job.project, job.request)
-        found = self._alike.get(key)
-        if found is None:
-            # Only enforced quotas can refuse, so nothing else has to be counted.
-            chain = tuple(one for one in chain_of(job.project, self._projects) if enforced(one) is not None)
-            found = self._alike[key] = _Alike(self._queues[job.queue], chain, job.request)
-        return found
-
-    def find(self, alike: _Alike) -> Share | None:
-        """Where such a job may start now, if its queue and the quotas let it."""
-        share = None
-        if not self._held_or_over_quota(alike):
-            share = best_fit(alike.request, self.free)
-        alike.refused = share is None
-        return share
-
-    def place(self, job_id: int, alike: _Alike, share: Share) -> None:
-        self.free.take(share, holder=job_id)
-        self._running[alike.queue.name] += 1
-        for project in alike.chain:
-            self._usage[project.slug] = self._usage.get(project.slug, NOTHING_USED).plus_job(share.amount)
-
-    def reasons(self, alike: _Alike, explanations: Explanations) -> tuple[Reason, ...]:
-        """All that keeps such jobs from starting at the end of the pass."""
-        if alike.reasons is None:
-            fits = best_fit(alike.request, self.free) is not None
-            nowhere = () if fits else explanations.why_nowhere(alike.request)
-            alike.reasons = (*self._held_or_over_quota(alike), *nowhere)
-        return alike.reasons
-
-    def _held_or_over_quota(self, alike: _Alike) -> tuple[Reason, ...]:
-        held = queue_holds(alike.queue, self._running[alike.queue.name])
-        return (*held, *may_run_now(alike.request, chain=alike.chain, usage=self._usage))
+def _behind(work: Planning, job: WaitingJob, promised: set[int], explanations: Explanations) -> Reason:
+    """Why a job waits that nothing else keeps: it would be in the way of others."""
+    alike: Alike = work.alike(job)
+    length = work.limit(job)
+    if work.closed(alike.windows, length) and work.find_open(job, alike, length) is None:
+        return explanations.kept_for_others()
+    holders = [one for one in work.book.reservations if one.job_id != job.id and job.id not in promised]
+    return explanations.behind(holders)

@@ -19,6 +19,7 @@ class ReasonCode(StrEnum):
     HARDWARE = "hardware"
     RESOURCES = "resources"
     AHEAD = "ahead"
+    RESERVED = "reserved"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -35,6 +36,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.HARDWARE: "No node that is up has the hardware it needs.",
     ReasonCode.RESOURCES: "What it needs is taken by other jobs.",
     ReasonCode.AHEAD: "Another job goes first.",
+    ReasonCode.RESERVED: "The nodes with room are reserved for others, or for maintenance, before it would have ended.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

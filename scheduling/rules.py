@@ -36,7 +36,8 @@ class Preemption:
     min_runtime_seconds: float = 600.0
     max_per_job: int = 3
     max_per_hour: int = 60
-    restart_cost_seconds: float = 60.0
+    restart_cost_seconds: float = 60.0  # what a stop costs beside the work since the last checkpoint
+    only_checkpointable: bool = True  # a job that cannot save its work is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Rules:
     policy: str = "priority"  # of queues that name none
     backfill: Backfill = Backfill.EASY
     reserve_depth: int = 1  # jobs that get a reservation under easy and sjbf
+    overdue_depth: int = 8  # jobs that get one because they waited for the bounded wait, those included
+    conservative_depth: int = 1_000  # jobs that get one under conservative
     bounded_wait_seconds: float | None = None  # a job that waited so long gets a reservation whatever its policy
     assumed_limit_seconds: float = DAY  # how long a job without a limit is taken to run
     placement: str = "best_fit"

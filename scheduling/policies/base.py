@@ -1,19 +1,23 @@
 """What a scheduling policy is: an order among the waiting jobs of a queue, and a word on who gives way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scheduling.snapshot import QueueView, RunningJob, WaitingJob
+from scheduling.snapshot import QueueView, RunningJob, Snapshot, WaitingJob
 
 
 class SchedulingPolicy:
     """Derive from this to order jobs in another way. Policies keep no state and read no clock.
 
-    The planner orders by `sort_key` alone, so that a line of thousands is sorted once; the other two answer for one
-    job at a time.
+    Either give a `sort_key` (the fast path: a line of thousands is sorted once), or override `select_next_job`, which
+    is then asked for one job after another.
     """
 
     name: str = ""
+
+    def prepare(self, snapshot: Snapshot, now: float) -> "SchedulingPolicy":  # noqa: ARG002 - for those who derive
+        """The policy that orders this snapshot: itself, or a copy that knows what it needs of it."""
+        return self
 
     def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> Any:
         """What to sort by, smallest first. Equal keys go by priority, then first come."""
@@ -23,12 +27,48 @@ class SchedulingPolicy:
         self, queue: QueueView, pending_jobs: Sequence[WaitingJob], *, now: float = 0.0
     ) -> WaitingJob | None:
         """The job that goes first among these, or None if there is none."""
-        return min(
-            pending_jobs,
-            key=lambda job: (self.sort_key(job, queue, now), -job.priority, job.submitted_at, job.id),
-            default=None,
-        )
+        return min(pending_jobs, key=lambda job: (self.sort_key(job, queue, now), *_by_default(job)), default=None)
 
     def should_preempt(self, running_jobs: Sequence[RunningJob], new_job: WaitingJob) -> tuple[RunningJob, ...]:  # noqa: ARG002 - for those who derive
-        """The running jobs that should give way to the new one: none, unless a policy says otherwise."""
+        """The running jobs that may be stopped for the new one: none, unless a policy says otherwise.
+
+        The planner stops the cheapest of them that make room, and none if even all of them would not.
+        """
         return ()
+
+    def line(self, jobs: Sequence[WaitingJob], queues: Mapping[str, QueueView], now: float) -> Sequence[WaitingJob]:
+        """All of `jobs`, in the order in which they are looked at. Raises ValueError if the policy loses or repeats one."""
+        if type(self).select_next_job is not SchedulingPolicy.select_next_job:
+            return self._one_by_one(jobs, queues, now)
+        sort_key = self.sort_key
+        keyed = [(sort_key(job, queues[job.queue], now), -job.priority, job.submitted_at, job.id, job) for job in jobs]
+        keyed.sort()
+        return [one[-1] for one in keyed]
+
+    def _one_by_one(
+        self, jobs: Sequence[WaitingJob], queues: Mapping[str, QueueView], now: float
+    ) -> Sequence[WaitingJob]:
+        """Queue after queue, as a policy that only selects knows one queue at a time."""
+        lines: dict[str, dict[int, WaitingJob]] = {}
+        for job in default_order(jobs):
+            lines.setdefault(job.queue, {})[job.id] = job
+        ordered: list[WaitingJob] = []
+        for name, left in lines.items():
+            while left:
+                chosen = self.select_next_job(queues[name], tuple(left.values()), now=now)
+                if chosen is None:
+                    ordered += left.values()
+                    break
+                if chosen.id not in left:
+                    raise ValueError(f"it chose job {chosen.id}, which does not wait or was chosen before")
+                ordered.append(left.pop(chosen.id))
+        return ordered
+
+
+def default_order(jobs: Iterable[WaitingJob]) -> list[WaitingJob]:
+    """By priority, then first come."""
+    return sorted(jobs, key=_by_default)
+
+
+def _by_default(job: WaitingJob) -> tuple[int, float, int]:
+    return (-job.priority, job.submitted_at, job.id)

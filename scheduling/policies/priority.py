@@ -1,13 +1,31 @@
-"""The more urgent job goes first; equals go first come."""
+"""The more urgent job goes first, and a job gains urgency as it waits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from scheduling.policies.base import SchedulingPolicy
-from scheduling.snapshot import QueueView, WaitingJob
+from scheduling.rules import HOUR, Preemption
+from scheduling.snapshot import QueueView, RunningJob, Snapshot, WaitingJob
 
 
+@dataclass(frozen=True)
 class Priority(SchedulingPolicy):
-    """Orders by priority, the higher first."""
+    """Orders by priority + ageing x hours waited, the higher first.
+
+    What ageing adds counts in line only: it never makes a job stop another one.
+    """
 
     name = "priority"
+    points_per_second: float = 0.0
+    preemption: Preemption = field(default_factory=Preemption)
 
-    def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> int:  # noqa: ARG002 - needs neither
-        return -job.priority
+    def prepare(self, snapshot: Snapshot, now: float) -> "Priority":  # noqa: ARG002 - the clock comes with each key
+        return Priority(snapshot.rules.ageing_points_per_hour / HOUR, snapshot.rules.preemption)
+
+    def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> float:  # noqa: ARG002 - one order for all queues
+        return -(job.priority + self.points_per_second * (now - job.submitted_at))
+
+    def should_preempt(self, running_jobs: Sequence[RunningJob], new_job: WaitingJob) -> tuple[RunningJob, ...]:
+        """Those whose priority is lower by at least the configured gap."""
+        highest = new_job.priority - self.preemption.priority_gap
+        return tuple(job for job in running_jobs if job.priority <= highest)

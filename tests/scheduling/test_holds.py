@@ -3,7 +3,6 @@
 import pytest
 
 from scheduling.holds import job_holds, queue_holds
-from scheduling.resources import Request
 from scheduling.snapshot import QueueView
 from tests.scheduling.builders import waiting
 
@@ -42,7 +41,7 @@ def test_a_queue_whose_policy_is_gone_starts_nothing_rather_than_in_the_wrong_or
 
     assert reason.code == "queue_policy"
     assert "'lottery'" in reason.sentence
-    assert "fifo, priority" in reason.sentence
+    assert "fifo, multifactor, priority" in reason.sentence
 
 
 def test_a_job_with_nothing_in_its_way_is_not_held():
@@ -80,9 +79,3 @@ def test_a_job_does_not_start_before_its_time():
     (reason,) = job_holds(waiting(not_before=NOW + 90), NOW)
 
     assert (reason.code, reason.sentence) == ("not_before", "May not start before 2026-09-21 14:14:50 UTC.")
-
-
-def test_a_job_over_several_nodes_is_not_supported_yet():
-    (reason,) = job_holds(waiting(request=Request(nodes=2)), NOW)
-
-    assert reason.code == "unsupported"

@@ -1,19 +1,23 @@
 """Who is looked at first."""
 
+from dataclasses import replace
+
 import pytest
 
 from scheduling.errors import InvalidError
 from scheduling.ordering import in_order
 from scheduling.policies import POLICIES, SchedulingPolicy
+from scheduling.rules import Rules
 from scheduling.snapshot import QueueView
 from tests.scheduling.builders import snapshot, waiting
 
 NOW = 1000.0
 
 
-def order(*jobs, queues=None, default_policy="priority"):
+def order(*jobs, queues=None, default_policy="priority", **rules):
     world = snapshot(*jobs) if queues is None else snapshot(*jobs, queues=queues)
-    return [job.id for job in in_order(world, NOW, default_policy)]
+    world = replace(world, rules=replace(Rules(**rules), policy=default_policy))
+    return [job.id for job in in_order(world, NOW).jobs]
 
 
 def test_queue_rank_comes_before_priority():
@@ -70,3 +74,57 @@ def test_where_a_policy_sees_equals_priority_decides(monkeypatch):
 def test_an_unknown_default_policy_is_refused():
     with pytest.raises(InvalidError):
         order(waiting(1), default_policy="lottery")
+
+
+def test_a_job_that_waited_too_long_goes_before_every_other_whatever_its_queue_and_policy():
+    jobs = (
+        waiting(1, queue="live", priority=100, submitted_at=900),
+        waiting(2, queue="batch", priority=0, submitted_at=100),
+        waiting(3, queue="batch", priority=100, submitted_at=50),
+    )
+
+    assert order(*jobs, bounded_wait_seconds=800) == [3, 2, 1]
+    assert order(*jobs) == [1, 3, 2]
+
+
+class Chooser(SchedulingPolicy):
+    """A plugin that only selects: the last that came, unless it was told to misbehave."""
+
+    name = "chooser"
+
+    def __init__(self, fault=None):
+        self.fault = fault
+
+    def select_next_job(self, queue, pending_jobs, *, now=0.0):  # noqa: ARG002 - it needs the jobs alone
+        if self.fault == "raises":
+            raise RuntimeError("no idea")
+        if self.fault == "repeats":
+            return waiting(1)
+        return max(pending_jobs, key=lambda job: job.id) if self.fault != "tires" else None
+
+
+@pytest.fixture
+def line(monkeypatch):
+    def line(fault):
+        monkeypatch.setitem(POLICIES, "chooser", Chooser(fault))
+        jobs = (waiting(1, priority=10), waiting(2, priority=90), waiting(3, priority=50))
+        return in_order(replace(snapshot(*jobs), rules=Rules(policy="chooser")), NOW)
+
+    return line
+
+
+def test_a_policy_may_select_one_job_after_another(line):
+    assert [job.id for job in line(None).jobs] == [3, 2, 1]
+
+
+def test_a_policy_that_selects_nobody_leaves_the_rest_in_the_default_order(line):
+    assert [job.id for job in line("tires").jobs] == [2, 3, 1]
+
+
+@pytest.mark.parametrize(("fault", "said"), [("raises", "RuntimeError: no idea"), ("repeats", "chose job 1")])
+def test_a_policy_that_fails_is_replaced_by_the_default_order_and_an_alert_says_so(line, fault, said):
+    result = line(fault)
+
+    assert [job.id for job in result.jobs] == [2, 3, 1]
+    assert "'chooser'" in result.alerts[0]
+    assert said in result.alerts[0]

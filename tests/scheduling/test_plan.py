@@ -1,8 +1,11 @@
 """Whole passes: who is placed, who waits, in what order."""
 
+from dataclasses import replace
+
 from scheduling.plan import Plan, make_plan
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
+from scheduling.rules import Rules
 from scheduling.snapshot import ProjectView, QueueView, Snapshot
 from tests.scheduling.builders import cpu_node, gpu_node, limited, running, share, snapshot, waiting
 
@@ -134,7 +137,7 @@ def test_a_queue_chooses_its_own_policy_over_the_platform_s():
     jobs = (waiting(1, priority=0, request=Request(gpus=8)), waiting(2, priority=100, request=Request(gpus=8)))
 
     assert placed(make_plan(snapshot(*jobs, queues=queues), NOW)) == [1]
-    assert placed(make_plan(snapshot(*jobs), NOW, default_policy="priority")) == [2]
+    assert placed(make_plan(snapshot(*jobs), NOW)) == [2]
 
 
 def test_without_nodes_every_job_says_so():
@@ -153,5 +156,26 @@ def test_nodes_that_drain_are_down_or_silent_take_nothing():
     assert codes(make_plan(snapshot(waiting(1), nodes=nodes), NOW)) == {1: ["no_node"]}
 
 
-def test_a_job_over_several_nodes_waits_and_says_why():
-    assert codes(make_plan(snapshot(waiting(1, request=Request(nodes=2))), NOW)) == {1: ["unsupported"]}
+def test_a_gang_gets_a_share_on_each_of_its_nodes_or_nothing():
+    nodes = (gpu_node("a"), gpu_node("b"), gpu_node("c", 4))
+    gang = Request(gpus=8, nodes=2)
+
+    plan = make_plan(snapshot(waiting(1, request=gang), waiting(2, request=gang), nodes=nodes), NOW)
+
+    (job,) = plan.placements
+    assert [(one.node, one.rank, len(one.gpu_indices)) for one in job.shares] == [("a", 0, 8), ("b", 1, 8)]
+    assert codes(plan) == {2: ["resources"]}
+    assert plan.waits[0].reasons[0].shortfall == {"nodes": 2}
+
+
+def test_a_gang_larger_than_the_platform_waits_and_says_how_many_nodes_are_missing():
+    plan = make_plan(snapshot(waiting(1, request=Request(gpus=8, nodes=3))), NOW)
+
+    assert codes(plan) == {1: ["hardware"]}
+    assert plan.waits[0].reasons[0].shortfall == {"nodes": 2}
+
+
+def test_a_plan_without_explanations_still_has_the_line():
+    plan = make_plan(replace(snapshot(waiting(1), nodes=()), rules=Rules(explain=False)), NOW)
+
+    assert (plan.line, plan.waits) == ((1,), ())

@@ -16,7 +16,7 @@ def test_policies_are_known_by_name(name, kind):
 
 
 def test_an_unknown_policy_is_refused_with_the_names_there_are():
-    with pytest.raises(InvalidError, match=r"'lottery'.*fifo, priority") as refusal:
+    with pytest.raises(InvalidError, match=r"'lottery'.*fairshare, fifo, multifactor, priority") as refusal:
         policy("lottery")
 
     assert refusal.value.errors[0].field == "policy"
@@ -43,7 +43,13 @@ def test_there_is_no_next_job_in_an_empty_queue():
 
 
 def test_nobody_gives_way_unless_a_policy_says_so():
-    assert Priority().should_preempt([running()], waiting(priority=100)) == ()
+    assert Fifo().should_preempt([running()], waiting(priority=100)) == ()
+
+
+def test_under_priority_those_of_clearly_lower_priority_may_have_to_give_way():
+    low, middle = running(901, priority=10), running(902, priority=40)
+
+    assert Priority().should_preempt([low, middle], waiting(priority=50)) == (low,)
 
 
 def test_a_policy_needs_no_more_than_a_sort_key():

@@ -100,7 +100,7 @@ def test_of_jobs_that_are_alike_the_first_in_order_is_placed_first(world):
     placed = {one.job_id for one in make_plan(world, NOW).placements}
     blocked = set()
 
-    for job in in_order(world, NOW, "priority"):
+    for job in in_order(world, NOW).jobs:
         alike = (job.request, job.project, job.queue)
         assert not (job.id in placed and alike in blocked)
         if job.id not in placed and not job.unmet and not (job.not_before and job.not_before > NOW):

@@ -1,0 +1,56 @@
+"""What a plan consists of: placements, waits, reservations and preemptions, as values."""
+
+from dataclasses import dataclass
+
+from scheduling.reasons import Reason
+from scheduling.snapshot import Share
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """A job that may start now, and where: one share for each of its nodes, in the order of their ranks."""
+
+    job_id: int
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A job that still waits, and all that keeps it: at least one reason."""
+
+    job_id: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedReservation:
+    """Room that is kept for a waiting job: when it can start at the latest, if nobody runs beyond its limit."""
+
+    job_id: int
+    start: float
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPreemption:
+    """A running job that gives way to a waiting one, and what that costs in seconds of work to be done again."""
+
+    job_id: int
+    for_job: int
+    strategy: str
+    lost_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to start, whom to stop for it, what waits and why, and the line: the ids of those that wait, in planning order.
+
+    `alerts` are sentences for the operator: a policy that failed and was replaced by the default order.
+    """
+
+    placements: tuple[PlannedJob, ...]
+    waits: tuple[Wait, ...]
+    line: tuple[int, ...]
+    reservations: tuple[PlannedReservation, ...] = ()
+    preemptions: tuple[PlannedPreemption, ...] = ()
+    alerts: tuple[str, ...] = ()

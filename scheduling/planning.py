@@ -1,0 +1,179 @@
+"""The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from scheduling import placement
+from scheduling.allowance import NOTHING_USED, enforced, may_run_now, usage_by_project
+from scheduling.capacity import FreeNodes
+from scheduling.decisions import PlannedJob
+from scheduling.explanation import Explanations
+from scheduling.holds import queue_holds
+from scheduling.reasons import Reason
+from scheduling.reservations import Book, Windows
+from scheduling.resources import Request
+from scheduling.rules import Rules
+from scheduling.run_times import expected_seconds, limit_seconds
+from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
+
+NO_WINDOWS: Windows = {}
+
+
+@dataclass(eq=False, slots=True)
+class Alike:
+    """Jobs of one queue and one project that ask for the same: what refuses one of them refuses them all.
+
+    A refusal stands until the end of the pass, because room and quota only shrink in it. `too_long` is the shortest
+    time for which there was room now, but not beside the reservations.
+    """
+
+    queue: QueueView
+    chain: tuple[ProjectView, ...]
+    request: Request
+    windows: Windows = field(default_factory=dict)
+    refused: bool = False
+    no_room: bool = False
+    too_long: float = float("inf")
+    reasons: tuple[Reason, ...] | None = None
+
+
+class Planning:
+    """One pass over one snapshot. Placing and reserving are its only effects, and they stay inside it."""
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        self.now = now
+        self.rules: Rules = snapshot.rules
+        self.free = FreeNodes.of(snapshot)
+        self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
+        self.placements: list[PlannedJob] = []
+        self.usage = usage_by_project(snapshot.running, projects := {one.slug: one for one in snapshot.projects})
+        self._projects = projects
+        self._strategy = placement.strategy(self.rules.placement)
+        self._queues = {queue.name: queue for queue in snapshot.queues}
+        self._running = Counter(job.queue for job in snapshot.running)
+        self._alike: dict[tuple[str, str, Request], Alike] = {}
+        self._same: dict[tuple[str, str, int], Alike] = {}
+        self._reserved = [one for one in snapshot.reservations if one.end > now]
+
+    def alike(self, job: WaitingJob) -> Alike:
+        # A request is often the same object for many jobs; that is found faster than an equal one.
+        identity = (job.queue, job.project, id(job.request))
+        found = self._same.get(identity)
+        if found is None:
+            found = self._same[identity] = self._equal(job)
+        return found
+
+    def _equal(self, job: WaitingJob) -> Alike:
+        key = (job.queue, job.project, job.request)
+        found = self._alike.get(key)
+        if found is None:
+            chain = chain_of(job.project, self._projects)
+            # Only enforced quotas can refuse, so nothing else has to be counted.
+            counted = tuple(one for one in chain if enforced(one) is not None)
+            windows = self._windows({one.slug for one in chain}) if self._reserved else NO_WINDOWS
+            found = self._alike[key] = Alike(self._queues[job.queue], counted, job.request, windows)
+        return found
+
+    def _windows(self, slugs: set[str]) -> Windows:
+        """When nodes are kept for others than these projects."""
+        windows: dict[int, list[tuple[float, float]]] = {}
+        for one in self._reserved:
+            for name in one.nodes if one.project not in slugs else ():
+                if name in self.free:
+                    windows.setdefault(self.free[name].number, []).append((one.start, one.end))
+        return windows
+
+    def limit(self, job: WaitingJob) -> float:
+        """For how long the job may run, as far as anybody can say."""
+        return limit_seconds(job, self.rules)
+
+    def start(self, job: WaitingJob, alike: Alike) -> bool:
+        """Place the job if it may start now; whether it was."""
+        length = self.limit(job)
+        if alike.refused or alike.no_room or length >= alike.too_long:
+            return False
+        if self.not_allowed(alike):
+            alike.refused = True
+            return False
+        shares = self.find(job, alike, length)
+        if shares is None:
+            self._remember_refusal(job, alike, length)
+            return False
+        self._place(job.id, alike, shares, self.now + length)
+        return True
+
+    def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
+        """Where the job could run now without delaying a reservation."""
+        return self._strategy.place(
+            job.request,
+            self.free,
+            near=job.near,
+            ceiling=self.book.ceilings(self.now + length),
+            closed=self.closed(alike.windows, length),
+        )
+
+    def find_open(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
+        """Where it could run now if only advance reservations counted."""
+        return self._strategy.place(job.request, self.free, closed=self.closed(alike.windows, length))
+
+    def find_now(self, request: Request) -> tuple[Share, ...] | None:
+        """Where it could run now if there were no reservations."""
+        return self._strategy.place(request, self.free)
+
+    def find_in(self, free: FreeNodes, job: WaitingJob, closed: frozenset[str]) -> tuple[Share, ...] | None:
+        """Where it could run if so much were free."""
+        return self._strategy.place(job.request, free, near=job.near, closed=closed)
+
+    def closed(self, windows: Windows, length: float) -> frozenset[str]:
+        """The nodes that are kept for others before such a job must have ended."""
+        if not windows:
+            return frozenset()
+        end = self.now + length
+        return frozenset(
+            self.free.nodes[number].view.name
+            for number, kept in windows.items()
+            if any(start < end for start, _ in kept)
+        )
+
+    def _remember_refusal(self, job: WaitingJob, alike: Alike, length: float) -> None:
+        if self.find_now(job.request) is None:
+            alike.no_room = True
+        else:
+            alike.too_long = length
+
+    def _place(self, job_id: int, alike: Alike, shares: tuple[Share, ...], end: float) -> None:
+        for share in shares:
+            self.free.take(share, holder=job_id)
+        self.book.started(shares, end)
+        self._running[alike.queue.name] += 1
+        for project in alike.chain:
+            before = self.usage.get(project.slug, NOTHING_USED)
+            self.usage[project.slug] = before.plus_job(alike.request.total)
+        self.placements.append(PlannedJob(job_id, shares))
+
+    def reserve(self, job: WaitingJob, alike: Alike) -> bool:
+        """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
+        length = self.limit(job)
+        slot = self.book.find(job.request, length, alike.windows)
+        if slot is not None:
+            self.book.reserve(job.id, job.request, slot, length)
+        return slot is not None
+
+    def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
+        """What its queue and the quotas have against the next such job."""
+        held = queue_holds(alike.queue, self._running[alike.queue.name])
+        return (*held, *may_run_now(alike.request, chain=alike.chain, usage=self.usage))
+
+    def reasons(self, alike: Alike, explanations: Explanations) -> tuple[Reason, ...]:
+        """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
+        if alike.reasons is None:
+            fits = self.find_now(alike.request) is not None
+            nowhere = () if fits else explanations.why_nowhere(alike.request)
+            alike.reasons = (*self.not_allowed(alike), *nowhere)
+        return alike.reasons
+
+
+def shortest_first(jobs: Iterable[WaitingJob], work: Planning) -> Sequence[WaitingJob]:
+    """By the run time that is expected, else by the limit; equals stay in their order."""
+    return sorted(jobs, key=lambda job: expected_seconds(job, work.rules))

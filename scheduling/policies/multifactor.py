@@ -1,0 +1,62 @@
+"""A weighted sum of all that speaks for a job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scheduling.fair_tree import Account, ranks
+from scheduling.policies.base import SchedulingPolicy
+from scheduling.rules import DAY, Rules
+from scheduling.run_times import expected_seconds
+from scheduling.snapshot import QueueView, Snapshot, WaitingJob
+
+
+@dataclass(frozen=True)
+class Multifactor(SchedulingPolicy):
+    """Orders by the sum of weight x factor, the higher first; each factor goes from 0 to 1 (Slurm's multifactor plugin).
+
+    age: the wait over `age_full_seconds`; fair share: the place in the fair tree; priority: its hundredth; size: the
+    part of the platform's CPUs or GPUs that the job asks for, whichever is larger; deadline: 1 when no slack is left,
+    0.5 when a day is.
+    """
+
+    name = "multifactor"
+    rules: Rules = field(default_factory=Rules)
+    places: Mapping[Account, int] = field(default_factory=dict)
+    gpus: int = 0
+    cpus: int = 0
+
+    def prepare(self, snapshot: Snapshot, now: float) -> "Multifactor":  # noqa: ARG002 - the clock comes with each key
+        accounts = {Account(job.project, job.owner) for job in snapshot.waiting}
+        return Multifactor(
+            snapshot.rules,
+            ranks(snapshot.projects, snapshot.usage, accounts),
+            sum(len(node.gpus) for node in snapshot.nodes),
+            sum(node.cpus for node in snapshot.nodes),
+        )
+
+    def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> float:  # noqa: ARG002 - one order for all queues
+        return -sum(self.points(job, now).values())
+
+    def points(self, job: WaitingJob, now: float) -> dict[str, float]:
+        """What each factor adds, by name."""
+        weights = self.rules.weights
+        return {
+            "age": weights.age * min(1.0, max(0.0, now - job.submitted_at) / self.rules.age_full_seconds),
+            "fair_share": weights.fair_share * self._fair_share(job),
+            "priority": weights.priority * job.priority / 100,
+            "size": weights.size * self._size(job),
+            "deadline": weights.deadline * self._urgency(job, now),
+        }
+
+    def _fair_share(self, job: WaitingJob) -> float:
+        return 1 - self.places.get(Account(job.project, job.owner), 0) / max(1, len(self.places))
+
+    def _size(self, job: WaitingJob) -> float:
+        asked = job.request.total
+        return min(1.0, max(asked.gpus / max(1, self.gpus), asked.cpus / max(1, self.cpus)))
+
+    def _urgency(self, job: WaitingJob, now: float) -> float:
+        if job.deadline is None:
+            return 0.0
+        slack = job.deadline - now - expected_seconds(job, self.rules)
+        return 1.0 if slack <= 0 else DAY / (DAY + slack)

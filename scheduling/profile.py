@@ -1,0 +1,169 @@
+"""What will be free on a node from now on: a step for each moment at which something there ends or begins."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from scheduling.capacity import FreeNode
+from scheduling.filters import suits
+from scheduling.resources import Request
+from scheduling.snapshot import NodeView, Share
+
+FOREVER = float("inf")
+Window = tuple[float, float]
+"""From when to when a node is kept for others."""
+
+
+class Room(NamedTuple):
+    """What is free on a node: CPU cores, memory in MB, and GPUs as bits (bit 3 is the GPU of index 3)."""
+
+    cpus: int
+    memory_mb: int
+    gpus: int
+
+    def meet(self, other: "Room") -> "Room":
+        """What is free in both."""
+        return Room(min(self.cpus, other.cpus), min(self.memory_mb, other.memory_mb), self.gpus & other.gpus)
+
+    def plus(self, share: Share, view: NodeView) -> "Room":
+        """With what the share holds given back; never more than the node has."""
+        gpus = self.gpus | (bits(share.gpu_indices) & bits(gpu.index for gpu in view.gpus))
+        cpus, memory_mb = self.cpus + share.amount.cpus, self.memory_mb + share.amount.memory_mb
+        return Room(min(view.cpus, cpus), min(view.memory_mb, memory_mb), gpus)
+
+    def minus(self, taken: "Room") -> "Room":
+        return Room(self.cpus - taken.cpus, self.memory_mb - taken.memory_mb, self.gpus & ~taken.gpus)
+
+
+class Need(NamedTuple):
+    """What a job takes on a node of one kind: `suits` are the bits of the GPUs there that would do."""
+
+    cpus: int
+    memory_mb: int
+    gpus: int
+    suits: int
+
+    def fits(self, room: Room) -> bool:
+        return (
+            self.cpus <= room.cpus
+            and self.memory_mb <= room.memory_mb
+            and (not self.gpus or (room.gpus & self.suits).bit_count() >= self.gpus)
+        )
+
+
+def bits(indices: Iterable[int]) -> int:
+    """GPU indices as bits."""
+    mask = 0
+    for index in indices:
+        mask |= 1 << index
+    return mask
+
+
+def need(request: Request, view: NodeView) -> Need:
+    good = bits(gpu.index for gpu in view.gpus if suits(request, gpu)) if request.gpus else 0
+    return Need(request.cpus, request.memory_mb, request.gpus, good)
+
+
+def held_by(share: Share) -> Room:
+    return Room(share.amount.cpus, share.amount.memory_mb, bits(share.gpu_indices))
+
+
+def room_of(node: FreeNode) -> Room:
+    return Room(node.cpus, node.memory_mb, bits(gpu.index for gpu in node.gpus))
+
+
+class NodeProfile:
+    """The steps of one node. The last step lasts for ever.
+
+    `releases` are the ends of what runs there, the earliest first. Room is worked out from what is still held rather
+    than added up, so a node that came back smaller than what runs on it is never given more than it has.
+    """
+
+    __slots__ = ("_lows", "rooms", "times")
+
+    def __init__(self, view: NodeView, now: float, releases: Sequence[tuple[float, Share]]) -> None:
+        held = [held_by(share) for _, share in releases]
+        cpus, memory_mb = sum(one.cpus for one in held), sum(one.memory_mb for one in held)
+        all_gpus = bits(gpu.index for gpu in view.gpus)
+        gpus = all_gpus & ~_together(held)
+        self.times = [now]
+        self.rooms = [Room(max(0, view.cpus - cpus), max(0, view.memory_mb - memory_mb), gpus)]
+        for (end, _), one in zip(releases, held, strict=True):
+            cpus -= one.cpus
+            memory_mb -= one.memory_mb
+            gpus |= one.gpus & all_gpus
+            self._step(end, Room(max(0, view.cpus - cpus), max(0, view.memory_mb - memory_mb), gpus))
+        self._lows: list[Room] | None = None
+
+    def _step(self, time: float, room: Room) -> None:
+        if time <= self.times[-1]:
+            self.rooms[-1] = room
+        else:
+            self.times.append(time)
+            self.rooms.append(room)
+
+    def room_until(self, end: float) -> Room:
+        """What is free from now to `end` without a break."""
+        if self._lows is None:
+            low, self._lows = self.rooms[0], []
+            for room in self.rooms:
+                low = low.meet(room)
+                self._lows.append(low)
+        return self._lows[max(0, bisect_left(self.times, end) - 1)]
+
+    def room_at(self, time: float) -> Room:
+        return self.rooms[bisect_right(self.times, time) - 1]
+
+    def room_between(self, start: float, end: float) -> Room:
+        """What is free from `start` to `end` without a break."""
+        first = max(0, bisect_right(self.times, start) - 1)
+        low = self.rooms[first]
+        for at in range(first + 1, bisect_left(self.times, end)):
+            low = low.meet(self.rooms[at])
+        return low
+
+    def earliest(self, wanted: Need, length: float, after: float, kept: Sequence[Window] = ()) -> float:
+        """The first moment, not before `after`, from which the need fits for `length` seconds; FOREVER if there is none.
+
+        `kept` are windows in which the node is kept for others.
+        """
+        start = after
+        while True:
+            late = self._first_obstacle(wanted, start, start + length)
+            late = max([late, *(window[1] for window in kept if window[0] < start + length and start < window[1])])
+            if late <= start:
+                return start
+            if late == FOREVER:
+                return FOREVER
+            start = late
+
+    def _first_obstacle(self, wanted: Need, start: float, end: float) -> float:
+        """When the last step in [start, end) that is too small is over; `start` itself if there is none."""
+        last = len(self.times) - 1
+        first = max(0, bisect_right(self.times, start) - 1)
+        for at in range(min(last, bisect_left(self.times, end) - 1), first - 1, -1):
+            if not wanted.fits(self.rooms[at]):
+                return self.times[at + 1] if at < last else FOREVER
+        return start
+
+    def take(self, start: float, end: float, taken: Room) -> None:
+        """From `start` to `end` so much less is free."""
+        for moment in (start, end):
+            self._cut(moment)
+        for at in range(bisect_left(self.times, start), bisect_left(self.times, end)):
+            self.rooms[at] = self.rooms[at].minus(taken)
+        self._lows = None
+
+    def _cut(self, moment: float) -> None:
+        """Makes `moment` the beginning of a step."""
+        at = bisect_left(self.times, moment)
+        if moment != FOREVER and (at == len(self.times) or self.times[at] != moment) and at > 0:
+            self.times.insert(at, moment)
+            self.rooms.insert(at, self.rooms[at - 1])
+
+
+def _together(rooms: Iterable[Room]) -> int:
+    mask = 0
+    for room in rooms:
+        mask |= room.gpus
+    return mask

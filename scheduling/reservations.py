@@ -1,0 +1,159 @@
+"""Room kept for jobs that wait, so that others start only where they delay nobody who was promised a start."""
+
+from bisect import insort
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scheduling.capacity import FreeNode, FreeNodes
+from scheduling.decisions import PlannedReservation
+from scheduling.filters import could_hold
+from scheduling.profile import FOREVER, NodeProfile, Room, Window, held_by, need
+from scheduling.resources import Request
+from scheduling.snapshot import RunningJob, Share
+
+SOON = 1.0
+"""A job that runs beyond its limit, or was told to stop, is expected to be gone in so many seconds."""
+NOWHERE: Mapping[int, FreeNode] = {}
+Windows = Mapping[int, Sequence[Window]]
+"""For nodes by number: when they are kept for others."""
+
+
+class Slot(NamedTuple):
+    """The earliest start that was found for a request, and the nodes by number."""
+
+    start: float
+    nodes: tuple[int, ...]
+
+
+class Book:
+    """The reservations of one planning pass, and what will be free around them.
+
+    Starts are promised by the limits that users gave: whatever ends earlier can only help.
+    """
+
+    def __init__(self, free: FreeNodes, running: Sequence[RunningJob], now: float, assumed_limit: float) -> None:
+        self.reservations: list[PlannedReservation] = []
+        self._free = free
+        self._running = running
+        self._now = now
+        self._assumed_limit = assumed_limit
+        self._releases: dict[int, list[tuple[float, int, Share]]] | None = None
+        self._started: list[tuple[float, Share]] = []
+        self._profiles: dict[int, NodeProfile] = {}
+        self._first_start: dict[int, float] = {}  # of the reservations on a node
+        self._ceilings: dict[tuple[int, Room], FreeNode] = {}
+
+    def started(self, shares: Sequence[Share], end: float) -> None:
+        """A job was placed in this pass and holds these shares until `end` at the latest."""
+        for share in shares:
+            self._started.append((end, share))
+            number = self._free[share.node].number
+            if self._releases is not None:
+                insort(self._releases.setdefault(number, []), (end, -len(self._started), share), key=_moment)
+            if number in self._first_start:
+                self._profiles[number].take(self._now, end, held_by(share))
+            else:
+                self._profiles.pop(number, None)
+        if self._ceilings:
+            self._ceilings.clear()
+
+    def ceilings(self, until: float) -> Mapping[int, FreeNode]:
+        """What a job that may last until then can have on the nodes where it would run into a reservation."""
+        if not self._first_start:
+            return NOWHERE
+        return {number: self._ceiling(number, until) for number, at in self._first_start.items() if at < until}
+
+    def _ceiling(self, number: int, until: float) -> FreeNode:
+        room = self._profiles[number].room_until(until)
+        found = self._ceilings.get((number, room))
+        if found is None:
+            found = self._ceilings[number, room] = _limited(self._free.nodes[number], room)
+        return found
+
+    def find(self, request: Request, length: float, kept: Windows) -> Slot | None:
+        """The earliest moment at which the request fits on all its nodes at once for so long; None if it never will."""
+        able = [node for node in self._free.nodes if could_hold(request, node.view)]
+        if len(able) < request.nodes:
+            return None
+        wanted = {node.number: need(request, node.view) for node in able}
+
+        def earliest(number: int, after: float) -> float:
+            return self._profile(number).earliest(wanted[number], length, after, kept.get(number, ()))
+
+        times = {number: earliest(number, self._now) for number in wanted}
+        while True:
+            start = sorted(times.values())[request.nodes - 1]
+            if start == FOREVER:
+                return None
+            ready = [number for number, time in times.items() if time <= start and earliest(number, start) == start]
+            if len(ready) >= request.nodes:
+                # Those that become free last: the others stay open to long jobs.
+                ready.sort(key=lambda number: (-times[number], number))
+                return Slot(start, tuple(sorted(ready[: request.nodes])))
+            times = {number: time if time > start else earliest(number, start) for number, time in times.items()}
+
+    def reserve(self, job_id: int, request: Request, slot: Slot, length: float) -> None:
+        """Keep the slot for the job."""
+        shares = []
+        for rank, number in enumerate(slot.nodes):
+            node = self._free.nodes[number]
+            gpus = self._gpus(number, request, slot.start, slot.start + length)
+            share = Share(node.view.name, request.amount, gpus, rank)
+            self._profile(number).take(slot.start, slot.start + length, held_by(share))
+            self._first_start[number] = min(slot.start, self._first_start.get(number, FOREVER))
+            shares.append(share)
+        self._ceilings.clear()
+        self.reservations.append(PlannedReservation(job_id, slot.start, tuple(shares)))
+
+    def _gpus(self, number: int, request: Request, start: float, end: float) -> tuple[int, ...]:
+        """GPUs that are taken now come first: those that are free stay open to jobs that start before."""
+        if not request.gpus:
+            return ()
+        profile = self._profile(number)
+        usable = profile.room_between(start, end).gpus & need(request, self._free.nodes[number].view).suits
+        now = profile.rooms[0].gpus
+        indices = [index for index in range(usable.bit_length()) if usable >> index & 1]
+        return tuple(sorted(sorted(indices, key=lambda index: (now >> index & 1, index))[: request.gpus]))
+
+    def _profile(self, number: int) -> NodeProfile:
+        found = self._profiles.get(number)
+        if found is None:
+            if self._releases is None:
+                self._releases = self._by_node()
+            releases = [(end, share) for end, _, share in self._releases.get(number, ())]
+            found = self._profiles[number] = NodeProfile(self._free.nodes[number].view, self._now, releases)
+        return found
+
+    def _by_node(self) -> dict[int, list[tuple[float, int, Share]]]:
+        """What is held on each node and until when, the earliest end first."""
+        releases: dict[int, list[tuple[float, int, Share]]] = {}
+        for job in self._running:
+            end = self._end(job)
+            for share in job.shares:
+                if share.node in self._free:
+                    releases.setdefault(self._free[share.node].number, []).append((end, job.id, share))
+        for end, share in self._started:
+            releases.setdefault(self._free[share.node].number, []).append((end, -1, share))
+        for one in releases.values():
+            one.sort(key=_moment)
+        return releases
+
+    def _end(self, job: RunningJob) -> float:
+        if job.leaving:
+            return self._now + SOON
+        end = job.expected_end
+        if end is None:
+            end = (self._now if job.started_at is None else job.started_at) + self._assumed_limit
+        return end if end > self._now else self._now + SOON
+
+
+def _limited(node: FreeNode, room: Room) -> FreeNode:
+    """The node as a job sees it that may only have so much of it."""
+    limited = node.copy()
+    limited.cpus, limited.memory_mb = max(0, room.cpus), max(0, room.memory_mb)
+    limited.held = {gpu.index: 1 for gpu in node.view.gpus if not room.gpus >> gpu.index & 1}
+    return limited
+
+
+def _moment(release: tuple[float, int, Share]) -> float:
+    return release[0]
