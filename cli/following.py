@@ -26,23 +26,23 @@ def follow_to_the_end(server: Server, job: Row, *, with_logs: bool) -> Row:
     return job
 
 
-def print_logs(server: Server, job_id: int) -> None:
-    """Print what the job writes in its present attempt and all later ones, until it is over."""
+def print_logs(server: Server, job_id: int, rank: int | None = None) -> None:
+    """Print what the job (or this rank of a job over several nodes) writes in its present attempt and all later ones, until it is over."""
     job = server.get(f"jobs/{job_id}")
     teller, printed = Teller(), max(job["attempt"] - 1, 0)
     for look in _looks(server, job):
         if not look["attempt"]:
             teller.tell(look)
-        _print_attempts(server, look, printed + 1)
+        _print_attempts(server, look, printed + 1, rank)
         printed = look["attempt"]
 
 
-def _print_attempts(server: Server, job: Row, first: int) -> None:
+def _print_attempts(server: Server, job: Row, first: int, rank: int | None = None) -> None:
     """Print the attempts from `first` to the present one, each to its end."""
     for number in range(first, job["attempt"] + 1):
         if number > 1:
             note(f"--- attempt {number} ---")
-        Log(server, job["id"], number).print_to_the_end()
+        Log(server, job["id"], number, rank).print_to_the_end()
 
 
 def _looks(server: Server, job: Row) -> Iterator[Row]:

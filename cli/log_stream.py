@@ -16,19 +16,22 @@ NO_TEXT = "\ufffd"
 
 
 class Log:
-    """Reads one attempt's log onwards from where it stands; without a number, the latest attempt's."""
+    """Reads one attempt's log onwards from where it stands; without a number, the latest attempt's.
 
-    def __init__(self, server: Server, job_id: int, attempt: int | None = None) -> None:
+    `rank` is one of a job over several nodes.
+    """
+
+    def __init__(self, server: Server, job_id: int, attempt: int | None = None, rank: int | None = None) -> None:
         self._server = server
         self._path = f"jobs/{job_id}/logs"
-        self._attempt = attempt
+        self._which = {"attempt": attempt, "rank": rank}
         self.offset = 0
         self.ended = False
 
     def print_all(self) -> None:
         """Print the bytes that have been written so far."""
         accepted = "text/plain"
-        with self._server.stream(self._path, accepted, offset=self.offset, attempt=self._attempt) as answer:
+        with self._server.stream(self._path, accepted, offset=self.offset, **self._which) as answer:
             for data in answer.iter_bytes():
                 self.offset += len(data)
                 write(data)
@@ -48,7 +51,7 @@ class Log:
         """What has been written from here on as text, until there is no more for now."""
         offset = self.offset
         while True:
-            piece = self._server.get(self._path, offset=offset, attempt=self._attempt)
+            piece = self._server.get(self._path, offset=offset, **self._which)
             yield piece
             if piece["complete"] or piece["next_offset"] <= offset:
                 return
@@ -57,7 +60,7 @@ class Log:
     def _follow(self) -> None:
         """Print what comes, until the attempt or the connection ends."""
         accepted = "text/event-stream"
-        with self._server.stream(self._path, accepted, follow=1, offset=self.offset, attempt=self._attempt) as answer:
+        with self._server.stream(self._path, accepted, follow=1, offset=self.offset, **self._which) as answer:
             for event in parse_events(answer.iter_lines()):
                 if event.kind == "end":
                     self.ended = True

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import transitions
+from jobs import gangs, transitions
+from jobs.gangs import Meeting
 from jobs.models import Job, Placement
 from jobs.transitions import Move
 from scheduling.lifecycle import JobState, PlacementState
@@ -24,9 +25,9 @@ WRITE_STARTS = """
     WHERE jobs_attempt.id = said.attempt_id
 """
 NEEDED_TO_RUN = (
-    "state", "node_id", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
+    "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
-    "attempt__job__max_runtime_seconds",
+    "attempt__job__max_runtime_seconds", "attempt__job__nodes", "attempt__master_port",
 )  # fmt: skip
 HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
 
@@ -57,6 +58,10 @@ class Claimed:
     memory_mb: int
     gpu_indices: tuple[int, ...]
     max_runtime_seconds: int | None
+    rank: int = 0
+    nodes: int = 1
+    master_address: str = ""
+    master_port: int = 0
 
     @property
     def ticket(self) -> Ticket:
@@ -65,7 +70,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Which leases were renewed, and what is wished of the jobs behind them (`cancel`, `requeue`, `stall`)."""
+    """Which leases were renewed, and what is wished of the jobs behind them: see `jobs.runs.WISHES`."""
 
     kept: frozenset[int]
     wishes: Mapping[int, str]
@@ -75,26 +80,43 @@ class Renewal:
 def claim(tickets: Iterable[Ticket], *, node_id: int) -> list[Claimed]:
     """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
 
-    However many agents and messages ask for a placement, exactly one gets it.
+    However many agents and messages ask for a placement, exactly one gets it. The member of a gang is taken whether
+    or not the others are: the job is assigned with the last one.
     """
-    rows = [row for row in _open_placements(tickets, node_id) if row.state == PlacementState.PLACED]
-    moved = transitions.apply([_claim_move(row) for row in rows])
-    won = [row for row in rows if row.attempt.job_id in moved]
+    tickets = list(tickets)
+    rows = _unclaimed(tickets, node_id)
+    meetings: Mapping[int, Meeting] = {}
+    if gangs.among(rows):
+        gangs.lock_jobs(rows)
+        rows = _unclaimed(tickets, node_id)
+        meetings = gangs.meet(gangs.among(rows))
+    early = [row for row in rows if row.attempt_id in meetings and not meetings[row.attempt_id].complete]
+    moved = transitions.apply([_claim_move(row) for row in rows if row not in early])
+    won = [row for row in rows if row in early or row.attempt.job_id in moved]
     Placement.objects.filter(pk__in=[row.pk for row in won]).update(
         state=PlacementState.CLAIMED, claimed_at=Now(), lease_expires_at=_lease_end()
     )
-    return [_claimed(row) for row in won]
+    return [_claimed(row, meetings.get(row.attempt_id)) for row in won]
+
+
+def _unclaimed(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
+    return [row for row in _open_placements(tickets, node_id) if row.state == PlacementState.PLACED]
 
 
 @transaction.atomic
 def started(moments: Mapping[Ticket, datetime], *, node_id: int) -> frozenset[int]:
-    """Record that commands run since the given moments; returns the placements for which that was news."""
+    """Record that commands run since the given moments; returns the placements for which that was news.
+
+    A gang runs as soon as its first member does.
+    """
     rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
     moved = transitions.apply([_start_move(row, moments[_ticket(row)]) for row in rows])
-    won = [row for row in rows if row.attempt.job_id in moved]
-    _write_starts([(row.attempt_id, moments[_ticket(row)]) for row in won])
-    Placement.objects.filter(pk__in=[row.pk for row in won]).update(state=PlacementState.RUNNING)
-    return frozenset(row.pk for row in won)
+    first = [row for row in rows if row.attempt.job_id in moved]
+    _write_starts([(row.attempt_id, moments[_ticket(row)]) for row in first])
+    won = frozenset(row.pk for row in (*first, *gangs.among(rows)))
+    # The state again: another member of a gang may have ended, and this one with it, before its job was locked.
+    Placement.objects.filter(pk__in=won, state=PlacementState.CLAIMED).update(state=PlacementState.RUNNING)
+    return won
 
 
 def _write_starts(starts: Sequence[tuple[int, datetime]]) -> None:
@@ -169,7 +191,7 @@ def _start_move(row: Placement, moment: datetime) -> Move:
     )
 
 
-def _claimed(row: Placement) -> Claimed:
+def _claimed(row: Placement, meeting: Meeting | None) -> Claimed:
     job: Job = row.attempt.job
     return Claimed(
         placement_id=row.pk,
@@ -186,4 +208,8 @@ def _claimed(row: Placement) -> Claimed:
         memory_mb=row.memory_mb,
         gpu_indices=tuple(row.gpu_indices),
         max_runtime_seconds=job.max_runtime_seconds,
+        rank=row.rank,
+        nodes=job.nodes,
+        master_address=meeting.address if meeting else "",
+        master_port=row.attempt.master_port or 0,
     )

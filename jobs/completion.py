@@ -4,25 +4,26 @@ All of it happens in one transaction, or none of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import claims, publishing, transitions
-from jobs.claims import Ticket
+from jobs import claims, gang_endings, gangs, publishing, transitions
+from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
-from jobs.transitions import MESSAGE_LENGTH, Move
-from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, EndReason, JobState, PlacementState
+from jobs.transitions import Move
+from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.retry import GiveUp, Retry, decide
 
 NEEDED_TO_END = (
-    "state", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__job__desired", "attempt__job__max_retries",
-    "attempt__job__retries_used", "attempt__job__platform_retries_used",
+    "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__started_at",
+    "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
+    "attempt__job__desired", "attempt__job__max_retries", "attempt__job__retries_used",
+    "attempt__job__platform_retries_used",
 )  # fmt: skip
 CLOSE_ATTEMPTS = """
     UPDATE jobs_attempt SET
@@ -37,29 +38,26 @@ CLOSE_ATTEMPTS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How one attempt ended. `charged` says whether it uses up one of the retries that the job has."""
-
-    ticket: Ticket
-    reason: EndReason
-    exit_code: int | None = None
-    message: str = ""
-    started_at: datetime | None = None
-    charged: bool = True
-
-
 @transaction.atomic
 def finish(endings: Sequence[Ending]) -> frozenset[int]:
-    """Close the attempts behind these endings; returns the placements that were still open.
+    """Close the placements behind these endings; returns those that were still open.
 
-    An ending whose token is not that of the job's open attempt changes nothing. The next cycle is asked for.
+    An attempt is over with its last placement: then the job ends or goes back in line. An ending whose token is not
+    that of the job's open attempt changes nothing. The next cycle is asked for.
     """
     by_id = {ending.ticket.placement_id: ending for ending in endings}
     rows = _open_rows(by_id)
-    moved = transitions.apply([_end_move(row.attempt.job, row, by_id[row.pk]) for row in rows])
-    closed = [row for row in rows if row.attempt.job_id in moved]
-    _close_attempts([(row.attempt_id, by_id[row.pk]) for row in closed])
+    over = [(row, by_id[row.pk]) for row in rows if row.attempt.job.nodes == 1]
+    members: Sequence[Placement] = ()
+    if len(over) < len(rows):
+        gangs.lock_jobs(rows)
+        settled = gang_endings.settle(gangs.among(_open_rows(by_id)), by_id)
+        over += settled.over
+        members = settled.closed
+    moved = transitions.apply([_end_move(row.attempt.job, row, ending) for row, ending in over])
+    ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
+    _close_attempts([(row.attempt_id, ending) for row, ending in ended])
+    closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
     _free(closed)
     if closed:
         publishing.request_cycle()
@@ -74,7 +72,7 @@ def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
 
 def _end_move(job: Job, row: Placement, ending: Ending) -> Move:
     verdict = _verdict(job, ending)
-    message = _message(ending)
+    message = sentence(ending)
     if isinstance(verdict, Retry):
         return _retry_move(row, ending, verdict, message)
     return Move(
@@ -146,13 +144,9 @@ def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
                 [ending.started_at for _, ending in ends],
                 [ending.reason.value for _, ending in ends],
                 [ending.exit_code for _, ending in ends],
-                [_message(ending) for _, ending in ends],
+                [sentence(ending) for _, ending in ends],
             ],
         )
-
-
-def _message(ending: Ending) -> str:
-    return (ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH]
 
 
 def _free(rows: Sequence[Placement]) -> None:

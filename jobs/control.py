@@ -8,12 +8,12 @@ from django.db.models.functions import Now
 
 from jobs import completion, publishing, transitions
 from jobs.claims import Ticket
-from jobs.completion import Ending
+from jobs.endings import Ending
 from jobs.models import Job, Placement, Queue
 from jobs.transitions import Move
 from scheduling import priorities
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
-from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState
+from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, PlacementState
 from scheduling.reasons import NEW
 
 UNSTARTED = frozenset({JobState.PENDING, JobState.PAUSED})
@@ -38,11 +38,10 @@ def cancel(*, job_id: int, actor: str) -> Job:
         raise ConflictError(f"Job {job_id} has ended already: it is {job.state}.", state=job.state)
     if job.state in UNSTARTED:
         _end_waiting(job, actor)
-    elif job.state == JobState.QUEUED:
-        transitions.note([job_id], "cancel_requested", actor=actor)
-        _end_unclaimed(job, EndReason.CANCELLED, f"Cancelled by {actor}.")
     elif job.desired != "cancel":
         _wish(job, "cancel", actor)
+        if job.state == JobState.QUEUED:
+            _end_unclaimed(job, EndReason.CANCELLED, f"Cancelled by {actor}.")
     return _fresh(job_id)
 
 
@@ -60,6 +59,7 @@ def requeue(*, job_id: int, actor: str) -> Job:
         transitions.apply([_again(job, actor)])
         publishing.request_cycle()
     elif job.state == JobState.QUEUED:
+        _wish(job, "requeue", actor)
         _end_unclaimed(job, EndReason.PREEMPTED, f"Requeued by {actor}.")
     else:
         _wish(job, "requeue", actor)
@@ -120,10 +120,10 @@ def _end_waiting(job: Job, actor: str) -> None:
 
 
 def _end_unclaimed(job: Job, reason: EndReason, message: str) -> None:
-    """Close an attempt that no agent has claimed; a claim that comes later finds it closed."""
-    row = Placement.objects.select_related("attempt").get(attempt__job=job, closed_at__isnull=True)
-    ticket = Ticket(row.pk, str(row.attempt.token))
-    completion.finish([Ending(ticket, reason, message=message, charged=False)])
+    """Close those placements that no agent has claimed; a claim that comes later finds them closed."""
+    rows = Placement.objects.filter(attempt__job=job, state=PlacementState.PLACED).select_related("attempt")
+    tickets = [Ticket(row.pk, str(row.attempt.token)) for row in rows]
+    completion.finish([Ending(ticket, reason, message=message, charged=False) for ticket in tickets])
 
 
 def _wish(job: Job, wish: str, actor: str) -> None:

@@ -19,10 +19,12 @@ from jobs.routing import route, transport_of
 from jobs.transitions import Move
 from scheduling.lifecycle import JobState
 from scheduling.plan import Plan, PlannedJob, make_plan
+from scheduling.reasons import listed
 from workers.models import Node
 
 log = logging.getLogger(__name__)
 Reasons = list[dict[str, object]]
+GANG_PORTS = 500
 PLANNER_LOCK = 0x7472_6169  # "trai": one planner at a time, in whatever process
 
 
@@ -101,11 +103,14 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
     """Write the placements of those jobs that still wait; what changed meanwhile is left to the next cycle."""
     if not placements:
         return []
-    nodes = {node.name: node for node in Node.objects.filter(name__in={p.shares[0].node for p in placements})}
+    names = {share.node for planned in placements for share in planned.shares}
+    nodes = {node.name: node for node in Node.objects.filter(name__in=names)}
     moved = transitions.apply([_queue_move(planned, nodes[planned.shares[0].node]) for planned in placements])
     kept = [planned for planned in placements if planned.job_id in moved]
+    ports = meeting_ports([planned.job_id for planned in kept if len(planned.shares) > 1])
     attempts = Attempt.objects.bulk_create(
-        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt) for planned in kept
+        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt, master_port=ports.get(planned.job_id))
+        for planned in kept
     )
     rows = Placement.objects.bulk_create(
         Placement(
@@ -125,7 +130,28 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
     return doorbells(rows)
 
 
+def meeting_ports(gangs: Sequence[int]) -> dict[int, int]:
+    """A port for each of these jobs that no other open gang has, on whatever node.
+
+    It depends on the job and on how many attempts there were, so that a retry does not wait for the port of the attempt before.
+    """
+    if not gangs:
+        return {}
+    taken = set(
+        Attempt.objects.filter(ended_at__isnull=True).exclude(master_port=None).values_list("master_port", flat=True)
+    )
+    ports = {}
+    for job_id, attempts in Job.objects.filter(pk__in=gangs).order_by("pk").values_list("pk", "attempt"):
+        line = [settings.GANG_PORT + (job_id + attempts + step) % GANG_PORTS for step in range(GANG_PORTS)]
+        ports[job_id] = next((port for port in line if port not in taken), line[0])
+        taken.add(ports[job_id])
+    return ports
+
+
 def _queue_move(planned: PlannedJob, node: Node) -> Move:
+    """The node that a job is on is that of its rank 0."""
+    first, *others = planned.shares
+    names = listed(share.node for share in planned.shares)
     return Move(
         job_id=planned.job_id,
         to=JobState.QUEUED,
@@ -133,10 +159,11 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
         expected=frozenset({JobState.PENDING}),
         next_attempt=True,
         changes={"node_id": node.pk, "queued_at": Now(), "reasons": [], "desired": "", "not_before": None},
-        message=f"Placed on {node.name}.",
+        message=f"Placed on {names}.",
         data={
             "node": node.name,
-            "gpu_indices": list(planned.shares[0].gpu_indices),
+            "gpu_indices": list(first.gpu_indices),
+            **({"nodes": [share.node for share in planned.shares]} if others else {}),
         },
     )
 

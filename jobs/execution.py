@@ -18,12 +18,12 @@ from django.db import connection
 
 from jobs import claims, shipping
 from jobs.claims import Claimed, Ticket
-from jobs.completion import Ending
+from jobs.endings import Ending
 from jobs.ledger import Identity, Ledger
 from jobs.runs import Run, claim_as_data, claim_from_data
 from workers import isolation
 from workers.hardware import Hardware
-from workers.process import Command, Outcome, Shim, adopt, launch
+from workers.process import Command, Outcome, Shim, adopt, launch, never_launched
 
 log = logging.getLogger(__name__)
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -66,7 +66,8 @@ class Runner:
         try:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (run.folder / CLAIM_FILE).write_text(json.dumps(claim_as_data(run.claimed)), encoding="utf-8")
-            return launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
+            ended = run.wait_for_its_gang()
+            return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(f"The node could not start the command: {error}")
 
@@ -112,6 +113,7 @@ class Runner:
             "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
+            **(gang_environment(claimed) if claimed.nodes > 1 else {}),
         }
 
     def _take_over(self, node_id: int) -> None:
@@ -123,27 +125,47 @@ class Runner:
                 self._adopt(run, shim)
             else:
                 log.warning("Job %d is not this node's any more: what runs of it is stopped.", run.claimed.job_id)
-                shim.kill()
+                if shim is not None:
+                    shim.kill()
                 shutil.rmtree(run.folder, ignore_errors=True)
         connection.close()
 
-    def _find(self, folder: Path) -> tuple[Run, Shim] | None:
-        """What an earlier agent left in this folder; a folder in which nothing ever ran is removed."""
+    def _find(self, folder: Path) -> tuple[Run, Shim | None] | None:
+        """What an earlier agent left in this folder: a command, or without a shim a member that waited for its gang.
+
+        A folder in which nothing ever ran is removed.
+        """
         try:
             claimed = claim_from_data(json.loads((folder / CLAIM_FILE).read_text(encoding="utf-8")))
-            shim = adopt(folder)
         except (OSError, ValueError, TypeError, KeyError):
-            shim = None
-        if shim is None:
+            claimed = None
+        shim = adopt(folder) if claimed else None
+        if claimed is None or (shim is None and not (claimed.nodes > 1 and never_launched(folder))):
             shutil.rmtree(folder, ignore_errors=True)
             return None
         return Run(claimed, folder, lease_deadline=time.monotonic() + settings.LEASE_SECONDS), shim
 
-    def _adopt(self, run: Run, shim: Shim) -> None:
-        log.info("Job %d is still running: going on with it.", run.claimed.job_id)
-        shipping.resume_log(run)
+    def _adopt(self, run: Run, shim: Shim | None) -> None:
+        log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
+        if shim is not None:
+            run.release()
+            shipping.resume_log(run)
         self._ledger.adopt(run)
-        threading.Thread(target=self._see_to_the_end, args=(run, shim), name=f"job-{run.claimed.job_id}").start()
+        threading.Thread(target=self._resume, args=(run, shim), name=f"job-{run.claimed.job_id}").start()
+
+    def _resume(self, run: Run, shim: Shim | None) -> None:
+        self._see_to_the_end(run, shim or self._launch(run))
+
+
+def gang_environment(claimed: Claimed) -> dict[str, str]:
+    """Where the members of a gang meet, and which of them this one is: one process a node."""
+    return {
+        "MASTER_ADDR": claimed.master_address,
+        "MASTER_PORT": str(claimed.master_port),
+        "WORLD_SIZE": str(claimed.nodes),
+        "RANK": str(claimed.rank),
+        "NODE_RANK": str(claimed.rank),
+    }
 
 
 def _wait(shim: Shim) -> Outcome:

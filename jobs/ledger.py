@@ -19,9 +19,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs import claims, recovery, shipping
+from jobs import claims, gangs, recovery, shipping
 from jobs.claims import Ticket
-from jobs.completion import Ending, finish
+from jobs.completion import finish
+from jobs.endings import Ending
 from jobs.runs import WISHES, Run
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
@@ -232,13 +233,27 @@ class Ledger:
             mine = question.ticket.placement_id in fresh
             fresh.discard(question.ticket.placement_id)
             question.answer.set_result(self._runs[question.ticket.placement_id] if mine else None)
+        if any(run.waits_for_its_gang for run in self._runs.values()):
+            self._next_ship = 0  # a doorbell for a member that waits here says that its gang may be complete
+
+    def _release_gathered(self) -> None:
+        """Let those members start whose gang is complete."""
+        waiting = [run for run in self._runs.values() if run.waits_for_its_gang]
+        if not waiting:
+            return
+        complete = gangs.gathered([run.claimed.attempt_id for run in waiting])
+        for run in waiting:
+            if run.claimed.attempt_id in complete:
+                run.release()
 
     def _drain_once(self) -> None:
         if self._draining.is_set() and not self._drained:
+            runs = list(self._runs.values())
+            for run in runs:
+                run.stop(EndReason.PREEMPTED, settings.DRAIN_SECONDS)
+            gangs.stop_all([run.claimed.attempt_id for run in runs if run.claimed.nodes > 1], "requeue")
             self._drained = True
             self._next_beat = 0  # says at once that the node is leaving
-            for run in list(self._runs.values()):
-                run.stop(EndReason.PREEMPTED, settings.DRAIN_SECONDS)
 
     def _record_starts(self) -> None:
         new = {
@@ -256,6 +271,7 @@ class Ledger:
         runs = list(self._runs.values())
         shipping.ship_logs(runs)
         shipping.ship_progress(runs)
+        self._release_gathered()
         self._fulfil(claims.wishes([run.ticket_id for run in runs]))
         self._next_ship = time.monotonic() + SHIP_SECONDS
 

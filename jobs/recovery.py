@@ -15,7 +15,8 @@ from django.db.models.functions import Coalesce, Now
 
 from jobs import dispatch, publishing, transitions
 from jobs.claims import Ticket
-from jobs.completion import Ending, finish
+from jobs.completion import finish
+from jobs.endings import Ending
 from jobs.models import Job, JobEvent, LogChunk, Placement
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, PlacementState
 from workers import heartbeats
@@ -34,6 +35,7 @@ class Recovered:
     released: int = 0
     republished: int = 0
     stalled: int = 0
+    late: int = 0
 
 
 def recover() -> Recovered:
@@ -45,7 +47,8 @@ def recover() -> Recovered:
             log.info("The database has only just started: leases are not judged yet.")
             return Recovered(republished=_republish())
         heartbeats.mark_down()
-        return Recovered(_end_lost(), release_unclaimed(), _republish(), _stop_stalled())
+        lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
+        return Recovered(lost, released, _republish(), _stop_stalled(), late)
 
 
 def _our_turn() -> bool:
@@ -72,6 +75,14 @@ def release_unclaimed() -> int:
     """Placements on nodes that are not there to claim them go back in line; nothing ran, so nothing is charged."""
     rows = _open().filter(state=PlacementState.PLACED, node__state=Node.State.DOWN)
     return _finish(rows, EndReason.NODE_LOST, "Node {node} went away before it took the job.", charged=False)
+
+
+def _end_late_gangs() -> int:
+    """Gangs of which some node has not taken its part in time give back what the others hold. Nobody is charged."""
+    late = Now() - timedelta(seconds=settings.GANG_START_SECONDS)
+    rows = _open().filter(state=PlacementState.PLACED, attempt__job__nodes__gt=1, attempt__created_at__lt=late)
+    message = f"Did not take its part within {settings.GANG_START_SECONDS:g} seconds: the gang gave its places back."
+    return _finish(rows, EndReason.START_FAILED, message, charged=False)
 
 
 def _republish() -> int:

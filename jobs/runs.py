@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jobs import gangs
 from jobs.claims import Claimed
-from jobs.completion import Ending
+from jobs.endings import Ending
 from scheduling.lifecycle import EndReason
 from workers.logs import LogReader
 from workers.process import Outcome, Shim
@@ -21,7 +22,13 @@ REASONS = {
     "out_of_memory": EndReason.OUT_OF_MEMORY,
     "shim_lost": EndReason.LOST_LEASE,
 }
-WISHES = {"cancel": EndReason.CANCELLED, "requeue": EndReason.PREEMPTED, "stall": EndReason.STALLED}
+WISHES = {
+    "cancel": EndReason.CANCELLED,
+    "requeue": EndReason.PREEMPTED,
+    "stall": EndReason.STALLED,
+    gangs.END: EndReason.GANG_ENDED,
+}
+"""What may be wished of a job that is on its nodes, and the reason with which its command then ends."""
 
 
 class Run:
@@ -41,10 +48,29 @@ class Run:
         self._shim: Shim | None = None
         self._stop: tuple[EndReason, float | None] | None = None
         self._lock = threading.Lock()
+        self._may_go_on = threading.Event()
+        if claimed.nodes == 1:
+            self._may_go_on.set()
 
     @property
     def ticket_id(self) -> int:
         return self.claimed.placement_id
+
+    @property
+    def waits_for_its_gang(self) -> bool:
+        """Whether its command must not start yet, because other members have not been claimed."""
+        return not self._may_go_on.is_set()
+
+    def release(self) -> None:
+        """All members of the gang are there."""
+        self._may_go_on.set()
+
+    def wait_for_its_gang(self) -> Ending | None:
+        """Returns once the command may start; or how the run ends if it was stopped before that."""
+        self._may_go_on.wait()
+        with self._lock:
+            stop = self._stop
+        return Ending(self.claimed.ticket, stop[0]) if stop and self.claimed.nodes > 1 else None
 
     def attach(self, shim: Shim) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
@@ -70,6 +96,7 @@ class Run:
                 return
             self._stop = (reason, grace_seconds)
             shim = self._shim
+        self._may_go_on.set()
         if shim is not None:
             shim.stop(grace_seconds)
 

@@ -22,9 +22,12 @@ UPDATE_PROGRESS = """
 
 
 def ship_progress(runs: Sequence[Run]) -> None:
-    """Write what the jobs reported since the last time, in one statement. A stale attempt writes nothing."""
+    """Write what the jobs reported since the last time, in one statement. A stale attempt writes nothing.
+
+    For a gang its rank 0 speaks.
+    """
     said: list[tuple[Run, Report]] = []
-    for run in runs:
+    for run in (run for run in runs if run.claimed.rank == 0):
         report = run.report.read_new()
         if report is not None:
             said.append((run, report))
@@ -75,14 +78,23 @@ def _read_chunks(run: Run) -> list[LogChunk]:
         data = run.log.read_new()
         if not data:
             break
-        chunks.append(LogChunk(attempt_id=run.claimed.attempt_id, number=run.next_chunk, offset=offset, data=data))
+        chunks.append(
+            LogChunk(
+                attempt_id=run.claimed.attempt_id,
+                rank=run.claimed.rank,
+                number=run.next_chunk,
+                offset=offset,
+                data=data,
+            )
+        )
         run.next_chunk += 1
     return chunks
 
 
 def resume_log(run: Run) -> None:
     """Go on after the last chunk that is stored: for a run that an earlier agent began."""
-    last = LogChunk.objects.filter(attempt_id=run.claimed.attempt_id).order_by("-number").first()
+    stored = LogChunk.objects.filter(attempt_id=run.claimed.attempt_id, rank=run.claimed.rank)
+    last = stored.order_by("-number").first()
     if last is not None:
         run.next_chunk = last.number + 1
         run.log.offset = last.offset + len(last.data)

@@ -33,6 +33,11 @@ CYCLE_SECONDS = env.number("TRAINYARD_CYCLE_SECONDS", 5, at_least=0.1)
 RECOVERY_SECONDS = env.number("TRAINYARD_RECOVERY_SECONDS", 5, at_least=0.1)
 # A placement that nobody claimed is published again after this long.
 REPUBLISH_SECONDS = env.number("TRAINYARD_REPUBLISH_SECONDS", 10, at_least=0.1)
+# A gang whose nodes have not all taken their part after this long gives everything back.
+GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
+# Each gang gets one of the 500 ports from this one on, to meet at.
+GANG_PORT = env.whole("TRAINYARD_GANG_PORT", 29500, at_least=1)
+NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
 PLATFORM_RETRIES = env.whole("TRAINYARD_PLATFORM_RETRIES", 5)
 KILL_GRACE_SECONDS = env.number("TRAINYARD_KILL_GRACE_SECONDS", 30)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduling.errors import FieldError
+from scheduling.placement.filters import could_hold
 from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import ZERO, Amount, Request, total
@@ -51,15 +52,23 @@ def may_ever_run(
     request: Request, *, nodes: Sequence[NodeView], chain: Sequence[ProjectView]
 ) -> tuple[FieldError, ...]:
     """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small."""
-    if request.nodes > 1:
-        return (
-            FieldError("resources.nodes", "Jobs over several nodes are not supported yet: ask for 1.", "unsupported"),
-        )
     if not request.gpus and (request.gpu_model or request.gpu_memory_mb):
         return (FieldError("resources.gpus", "Ask for at least 1 GPU, or name no GPU model and no GPU memory."),)
     lacks = what_is_lacking(request, nodes, "node") if nodes else ()
     hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
-    return (*hardware, *_beyond_quota(request, chain))
+    return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain))
+
+
+def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldError]:
+    """A gang needs as many different nodes as it has members; where no node is known, nobody can tell."""
+    if request.nodes == 1 or not nodes:
+        return []
+    able = sum(could_hold(request, node) for node in nodes)
+    if able >= request.nodes:
+        return []
+    only = f"only {able} node has" if able == 1 else f"only {able} nodes have"
+    message = f"Needs {request.nodes} nodes at once; {only} what each of them needs."
+    return [FieldError("resources.nodes", message, "hardware")]
 
 
 def may_run_now(request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage]) -> tuple[Reason, ...]:

@@ -179,16 +179,25 @@ def running_job(
     return made
 
 
+def gang(*nodes: Node, state: str = PlacementState.PLACED, **fields: Any) -> list[Placement]:
+    """The placements of a job over these nodes, by rank: placed, the job is queued; claimed, it is assigned."""
+    job_state = {PlacementState.PLACED: JobState.QUEUED, PlacementState.CLAIMED: JobState.ASSIGNED}
+    made = job(state=job_state.get(PlacementState(state), JobState.RUNNING), nodes=len(nodes), node=nodes[0], **fields)
+    together = attempt(job=made, started_at=made.started_at, master_port=29_500)
+    return [placement(attempt=together, node=one, rank=rank, state=state) for rank, one in enumerate(nodes)]
+
+
 def event(*, job: Job | None = None, kind: str = "state", **fields: Any) -> JobEvent:
     return JobEvent.objects.create(job=job or new_job(), kind=kind, **fields)
 
 
-def log(*, attempt: Attempt | None = None, data: bytes | str = b"hello\n") -> LogChunk:
-    """The next chunk of the attempt's output."""
+def log(*, attempt: Attempt | None = None, rank: int = 0, data: bytes | str = b"hello\n") -> LogChunk:
+    """The next chunk of the attempt's output, or of that of one rank of a gang."""
     owner = attempt or new_attempt()
-    last = owner.log_chunks.last()
+    last = owner.log_chunks.filter(rank=rank).last()
     return LogChunk.objects.create(
         attempt=owner,
+        rank=rank,
         number=last.number + 1 if last else 0,
         offset=last.offset + len(last.data) if last else 0,
         data=data.encode() if isinstance(data, str) else data,

@@ -29,6 +29,7 @@ class Hardware:
     memory_mb: int
     gpus: tuple[GpuDevice, ...] = ()
     hostname: str = ""
+    address: str = ""
 
     def gpus_json(self) -> list[dict[str, Any]]:
         """As the `gpus` of a node."""

@@ -27,6 +27,7 @@ def register(*, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[s
         .exclude(held_by_another(agent_id))
         .update(
             hostname=hardware.hostname,
+            address=hardware.address,
             state=FOLLOWS_CORDON,
             cpus=hardware.cpus,
             memory_mb=hardware.memory_mb,

@@ -72,6 +72,11 @@ def adopt(folder: Path) -> "Shim | None":
     return None if status is None else Shim(folder, status["shim_pid"], status["shim_start"])
 
 
+def never_launched(folder: Path) -> bool:
+    """Whether `launch` was not even begun in this folder: certainly nothing runs for it."""
+    return not (folder / "spec.json").exists()
+
+
 class Shim:
     """One command under its shim. Every method is safe to call from any thread, and after the end."""
 

@@ -18,6 +18,11 @@ AttemptNumber = Annotated[
     int | None, typer.Option("--attempt", metavar="N", min=1, help="Of this attempt; else of the last one.")
 ]
 
+Rank = Annotated[
+    int | None,
+    typer.Option("--rank", metavar="N", min=0, help="Of this member of a job over several nodes; else of 0."),
+]
+
 
 @app.command()
 @on_server
@@ -25,14 +30,15 @@ def logs(
     server: Server,
     job_id: JobId,
     attempt: AttemptNumber = None,
+    rank: Rank = None,
     *,
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what a job has written."""
-    log = Log(server, job_id, attempt)
+    log = Log(server, job_id, attempt, rank)
     if follow and attempt is None:
-        print_logs(server, job_id)
+        print_logs(server, job_id, rank)
     elif follow:
         log.print_to_the_end()
     elif as_json:

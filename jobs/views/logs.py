@@ -16,7 +16,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from jobs import transcripts
+from jobs import bounds, transcripts
 from jobs.models import Job
 from jobs.permissions import job_to_read
 from jobs.transcripts import Piece
@@ -29,6 +29,7 @@ seats = threading.BoundedSemaphore(settings.LOG_FOLLOWERS)
 
 class LogQuery(StrictSerializer):
     attempt = Whole(2**31 - 1, least=1, required=False, help_text="Default: the latest.")
+    rank = Whole(bounds.NODES, default=0, help_text="Of a job over several nodes: which one's log.")
     offset = Whole(2**53, least=-(2**53), default=0, help_text="In bytes; negative: so many before the end.")
     limit = Whole(1024**2, least=4, default=transcripts.PIECE_BYTES, help_text="Bytes of one JSON answer.")
     follow = serializers.BooleanField(default=False, help_text="Stay, and send what comes until the attempt is over.")
@@ -37,6 +38,7 @@ class LogQuery(StrictSerializer):
 
 class LogPiece(serializers.Serializer[Any]):
     attempt = serializers.IntegerField(allow_null=True)
+    rank = serializers.IntegerField()
     offset = serializers.IntegerField()
     next_offset = serializers.IntegerField(help_text="Where the next request goes on.")
     text = serializers.CharField(help_text="What is no UTF-8 shows as replacement characters.")
@@ -104,16 +106,17 @@ class LogsView(APIView):
         """
         job = job_to_read(request, job_id)
         wanted = LogQuery.read(request.query_params)
+        rank = wanted["rank"]
+        transcripts.require_rank(job, rank)
         as_text = request.accepted_renderer.format == "text"
         if wanted["follow"]:
             return _stream(job, wanted, as_text=as_text)
         attempt = transcripts.attempt_of(job, wanted.get("attempt"))
         if as_text:
-            return _whole(transcripts.pieces(attempt, wanted["offset"]) if attempt else iter(()))
-        piece = (
-            transcripts.read(attempt, wanted["offset"], wanted["limit"]) if attempt else transcripts.nothing_yet(job)
-        )
-        return JsonResponse(LogPiece(piece).data)
+            return _whole(transcripts.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
+        if attempt is None:
+            return JsonResponse(LogPiece(transcripts.nothing_yet(job, rank)).data)
+        return JsonResponse(LogPiece(transcripts.read(attempt, wanted["offset"], wanted["limit"], rank=rank)).data)
 
 
 def _whole(pieces: Iterator[bytes]) -> StreamingHttpResponse:
@@ -121,7 +124,9 @@ def _whole(pieces: Iterator[bytes]) -> StreamingHttpResponse:
 
 
 def _stream(job: Job, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttpResponse:
-    pieces = transcripts.follow(job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS)
+    pieces = transcripts.follow(
+        job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"]
+    )
     media_type = "text/plain" if as_text else "text/event-stream"
     chunks = (piece.text if piece else "" for piece in pieces) if as_text else _events(job, pieces)
     response = StreamingHttpResponse(Seat(chunks), content_type=f"{media_type}; charset=utf-8")

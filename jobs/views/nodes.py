@@ -50,7 +50,7 @@ class NodeOut(serializers.ModelSerializer[Node]):
     class Meta:
         model = Node
         fields = (
-            "name", "hostname", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
+            "name", "hostname", "address", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
             "running", "load", "labels", "version", "registered_at", "last_heartbeat_at",
         )  # fmt: skip
 

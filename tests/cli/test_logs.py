@@ -43,6 +43,13 @@ def test_an_earlier_attempt_can_be_asked_for(trainyard, connected):
     assert asked_for_logs(connected)[0].query["attempt"] == ["1"]
 
 
+def test_one_node_of_several_can_be_asked_for(trainyard, connected):
+    connected.says("GET", "jobs/17/logs", raw(b"one\n"))
+
+    assert trainyard("logs", 17, "--rank", 1).out == "one\n"
+    assert asked_for_logs(connected)[0].query["rank"] == ["1"]
+
+
 def test_an_empty_log_says_so(trainyard, connected):
     connected.says("GET", "jobs/17/logs", raw(b""))
 

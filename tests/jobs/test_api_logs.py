@@ -43,7 +43,7 @@ def events(response):
 def test_a_piece_says_where_to_go_on(get, attempt):
     write(attempt, "one\n", "two\n")
     assert get("?limit=6").json() == {
-        "attempt": 1, "offset": 0, "next_offset": 6, "text": "one\ntw", "complete": False,
+        "attempt": 1, "rank": 0, "offset": 0, "next_offset": 6, "text": "one\ntw", "complete": False,
     }  # fmt: skip
     assert get("?offset=6").json()["text"] == "o\n"
 
@@ -79,7 +79,7 @@ def test_a_log_is_complete_when_its_attempt_is_over_and_all_was_read(get, attemp
     end(attempt)
     assert get("?limit=4").json()["complete"] is False
     assert get().json()["complete"] is True
-    assert get("?offset=6").json() == {"attempt": 1, "offset": 6, "next_offset": 6, "text": "", "complete": True}
+    assert get("?offset=6").json() == {"attempt": 1, "rank": 0, "offset": 6, "next_offset": 6, "text": "", "complete": True}
 
 
 def test_a_negative_offset_counts_from_the_end(get, attempt):
@@ -102,10 +102,32 @@ def test_earlier_attempts_can_be_read(get, attempt):
     assert get("?attempt=3").status_code == 404
 
 
+def test_each_member_of_a_gang_has_a_log_of_its_own():
+    members = builders.gang(builders.node(), builders.node(), state="running")
+    write(members[0].attempt, "zero\n")
+    for text in ("one\n", "more\n"):
+        builders.log(attempt=members[0].attempt, rank=1, data=text)
+    client = client_of(builders.user(staff=True))
+    path = f"{V1}/jobs/{members[0].attempt.job_id}/logs"
+
+    assert client.get(path).json()["text"] == "zero\n"
+    assert client.get(f"{path}?rank=1").json() == {
+        "attempt": 1, "rank": 1, "offset": 0, "next_offset": 9, "text": "one\nmore\n", "complete": False,
+    }  # fmt: skip
+    assert b"".join(client.get(f"{path}?rank=1&format=text").streaming_content) == b"one\nmore\n"
+    coming = transcripts.follow(members[0].attempt.job, None, 4, seconds=60, rank=1)
+    assert next(coming).text == "more\n"
+
+
+def test_a_rank_that_the_job_has_not_is_named(get):
+    assert get("?rank=1").status_code == 404
+    assert "rank 0 only" in get("?rank=1").json()["detail"]
+
+
 def test_a_job_that_has_not_started_has_an_empty_log():
     job = builders.job()
     response = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{job.pk}/logs")
-    assert response.json() == {"attempt": None, "offset": 0, "next_offset": 0, "text": "", "complete": False}
+    assert response.json() == {"attempt": None, "rank": 0, "offset": 0, "next_offset": 0, "text": "", "complete": False}
 
 
 @pytest.mark.parametrize(("query", "headers"), [("?format=text", {}), ("", {"Accept": "text/plain"})])

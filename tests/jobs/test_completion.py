@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from jobs.claims import Ticket
-from jobs.completion import Ending, finish
+from jobs.completion import finish
+from jobs.endings import Ending
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders

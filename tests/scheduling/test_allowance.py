@@ -141,10 +141,19 @@ def test_a_quota_of_no_gpus_lets_cpu_jobs_run():
     assert ever(Request(), limited(gpus=0)) == {}
 
 
-def test_jobs_over_several_nodes_are_refused_for_now():
-    (error,) = may_ever_run(Request(nodes=2), nodes=NODES, chain=())
+def test_a_gang_larger_than_the_cluster_is_refused_with_the_number_of_nodes_that_could_hold_a_member():
+    nodes = (cpu_node(name="n1", cpus=4), cpu_node(name="n2", cpus=8), cpu_node(name="n3", cpus=8))
 
-    assert (error.field, error.code) == ("resources.nodes", "unsupported")
+    assert ever(Request(cpus=8, nodes=2), nodes=nodes) == {}
+    assert ever(Request(cpus=8, nodes=3), nodes=nodes) == {
+        "resources.nodes": "Needs 3 nodes at once; only 2 nodes have what each of them needs."
+    }
+    assert list(ever(Request(cpus=9, nodes=2), nodes=nodes)) == ["resources.cpus"]
+
+
+def test_a_gang_must_fit_in_the_quota_as_a_whole():
+    assert ever(Request(cpus=4, nodes=2), limited(cpus=8), nodes=()) == {}
+    assert list(ever(Request(cpus=4, nodes=3), limited(cpus=8), nodes=())) == ["resources.cpus"]
 
 
 @pytest.mark.parametrize("request_", [Request(gpu_model="h100"), Request(gpu_memory_mb=1024)])

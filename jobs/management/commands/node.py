@@ -3,7 +3,9 @@
 import platform
 import re
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import current_app
 from django.conf import settings
@@ -14,7 +16,7 @@ from jobs import execution
 from jobs.ledger import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
-from workers import agent, hardware
+from workers import address, agent, hardware
 from workers.models import node_name_validator
 
 VERSION = "0.1.0"
@@ -70,8 +72,10 @@ def checked_name(name: str) -> str:
 
 
 def offered_hardware(options: dict[str, Any]) -> hardware.Hardware:
+    peers = [urlsplit(url).hostname or "" for url in (settings.DATABASE_URL, settings.BROKER_URL)]
+    where = settings.NODE_ADDRESS or address.measured(filter(None, peers))
     return hardware.declare(
-        hardware.measure(),
+        replace(hardware.measure(), address=where),
         cpus=options["cpus"],
         memory_gb=options["memory_gb"],
         gpus=options["gpus"],

@@ -1,0 +1,25 @@
+"""How one placement's command ended, as its node or the sweep reports it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.claims import Ticket
+from jobs.transitions import MESSAGE_LENGTH
+from scheduling.lifecycle import END_SENTENCES, EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended. `charged` says whether it uses up one of the retries that the job has."""
+
+    ticket: Ticket
+    reason: EndReason
+    exit_code: int | None = None
+    message: str = ""
+    started_at: datetime | None = None
+    charged: bool = True
+
+
+def sentence(ending: Ending) -> str:
+    """The end in words."""
+    return (ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH]

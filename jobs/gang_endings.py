@@ -1,0 +1,111 @@
+"""The end of a gang, member by member: what is remembered of each, and when the attempt is over."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobs import gangs, transitions
+from jobs.endings import Ending, sentence
+from jobs.models import Attempt, Placement
+from scheduling.lifecycle import EndReason, JobState, PlacementState
+from scheduling.reasons import listed
+
+OF_ALL = frozenset({EndReason.CANCELLED, EndReason.PREEMPTED, EndReason.STALLED, EndReason.PAUSED})
+"""Ends that come over all members at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What follows from members that ended: attempts that are over by that, and placements to be closed beside theirs."""
+
+    over: Sequence[tuple[Placement, Ending]]
+    closed: Sequence[Placement]
+
+
+def settle(rows: Sequence[Placement], by_id: Mapping[int, Ending]) -> Settled:
+    """Write down how these members ended. The caller holds the locks, has read `rows` under them, and closes them."""
+    ended: dict[int, list[Placement]] = defaultdict(list)
+    for row in rows:
+        ended[row.attempt_id].append(row)
+    gang_of = gangs.members(ended)
+    over: list[tuple[Placement, Ending]] = []
+    closed = list(rows)
+    for attempt_id, own in ended.items():
+        verdict = _verdict(own, by_id)
+        left = [member for member in gang_of[attempt_id] if member.pk not in by_id]
+        if verdict.reason != EndReason.COMPLETED:
+            closed += [member for member in left if member.state == PlacementState.PLACED]
+            left = [member for member in left if member.state != PlacementState.PLACED]
+        if left:
+            _go_on(own, verdict, by_id)
+        else:
+            over.append((own[0], verdict))
+    return Settled(over, closed)
+
+
+def _verdict(ended: Sequence[Placement], by_id: Mapping[int, Ending]) -> Ending:
+    """How the attempt ends as far as is known: by what was written down before, and by these ends.
+
+    What came before the gang was complete is never charged: nothing had run.
+    """
+    attempt = ended[0].attempt
+    verdict = Ending(
+        by_id[ended[0].pk].ticket,
+        EndReason(attempt.end_reason or EndReason.COMPLETED),
+        exit_code=attempt.exit_code if attempt.end_reason else 0,
+        message=attempt.message,
+        charged=attempt.job.state != JobState.QUEUED,
+    )
+    for row in ended:
+        ending = by_id[row.pk]
+        if _explains(ending.reason, verdict.reason):
+            message = _whose(ended, by_id, ending)
+            verdict = replace(verdict, reason=ending.reason, exit_code=ending.exit_code, message=message)
+    starts = [attempt.started_at, *(by_id[row.pk].started_at for row in ended)]
+    return replace(verdict, started_at=min(filter(None, starts), default=None))
+
+
+def _explains(new: EndReason, known: EndReason) -> bool:
+    """Whether `new` says better than `known` why the attempt ended.
+
+    The first failure counts. But a command that lost its peer exits with an error, often before anybody has noticed
+    what became of the peer: so any other end explains an exit code.
+    """
+    if new in (EndReason.COMPLETED, EndReason.GANG_ENDED):
+        return False
+    return known == EndReason.COMPLETED or (known == EndReason.EXIT_CODE and new != EndReason.EXIT_CODE)
+
+
+def _whose(ended: Sequence[Placement], by_id: Mapping[int, Ending], ending: Ending) -> str:
+    """The end in words; of one that is not everybody's, with the members that ended so."""
+    if ending.reason in OF_ALL:
+        return sentence(ending)
+    alike = [
+        row for row in ended if (by_id[row.pk].reason, sentence(by_id[row.pk])) == (ending.reason, sentence(ending))
+    ]
+    return f"{listed(f'Rank {row.rank} on {row.node.name}' for row in alike)}: {sentence(ending)}"
+
+
+def _go_on(ended: Sequence[Placement], verdict: Ending, by_id: Mapping[int, Ending]) -> None:
+    """Other members are still there: remember how it stands, and have them stopped unless all went well."""
+    attempt = ended[0].attempt
+    known: dict[str, Any] = {"started_at": verdict.started_at}
+    if verdict.reason != EndReason.COMPLETED:
+        known |= {"end_reason": verdict.reason, "exit_code": verdict.exit_code, "message": verdict.message}
+        gangs.stop_all([attempt.pk], gangs.END)
+    Attempt.objects.filter(pk=attempt.pk).update(**known)
+    for row in ended:
+        ending = by_id[row.pk]
+        if ending.reason not in (EndReason.COMPLETED, EndReason.GANG_ENDED):
+            transitions.note(
+                [attempt.job_id],
+                "member_ended",
+                message=f"Rank {row.rank} on {row.node.name}: {sentence(ending)}",
+                data={
+                    "rank": row.rank,
+                    "node": row.node.name,
+                    "end_reason": ending.reason,
+                    "exit_code": ending.exit_code,
+                },
+            )
