@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduling.errors import FieldError
-from scheduling.placement.filters import could_hold
+from scheduling.filters import could_hold
 from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import ZERO, Amount, Request, total
