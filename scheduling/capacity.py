@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from scheduling.filters import GpuKind, kind_of, suitable, takes_jobs
-from scheduling.resources import Amount, Request
+from scheduling.filters import GpuKind, has_labels, kind_of, suitable, takes_jobs
+from scheduling.resources import WHOLE_GPU, Amount, Request
 from scheduling.snapshot import Gpu, NodeView, RunningJob, Share, Snapshot
 
 Entry: TypeAlias = tuple[int, int, int, int]
-"""A node on its shelf: free GPUs, free CPUs, free memory, and its number."""
+"""A node on its shelf: thousandths of GPUs that are free, free CPUs, free memory, and its number."""
 
 
 class FreeNode:
@@ -25,9 +25,11 @@ class FreeNode:
         "_memory_mb",
         "_order",
         "cpus",
+        "gpu_milli",
         "gpus",
         "held",
         "holders",
+        "is_shared",
         "kind",
         "memory_mb",
         "number",
@@ -41,17 +43,20 @@ class FreeNode:
         self.cpus = self._cpus = view.cpus
         self.memory_mb = self._memory_mb = view.memory_mb
         self._order = tuple(sorted(view.gpus, key=lambda gpu: (gpu.memory_mb, gpu.index))) if view.gpus else ()
-        self.held: dict[int, int] = {}  # how often each GPU that is not free is held: once, unless somebody lies
-        self.gpus: Sequence[Gpu] = self._order
+        self.held: dict[int, int] = {}  # thousandths of each GPU that is not free: more than all if somebody lies
+        self.gpus: Sequence[Gpu] = self._order  # those that are free as a whole
+        self.gpu_milli = WHOLE_GPU * len(self._order)  # these and what is left of the others, in thousandths
+        self.is_shared = False  # whether a part of a GPU has ever been taken
         self.holders: list[int] = []
 
     @property
     def amount(self) -> Amount:
-        return Amount(self.cpus, self.memory_mb, len(self.gpus))
+        whole = len(self.gpus)
+        return Amount(self.cpus, self.memory_mb, whole, self.gpu_milli - WHOLE_GPU * whole)
 
     @property
     def entry(self) -> Entry:
-        return (len(self.gpus), self.cpus, self.memory_mb, self.number)
+        return (self.gpu_milli, self.cpus, self.memory_mb, self.number)
 
     def copy(self) -> "FreeNode":
         """The same node, to be taken from and given to without changing this one."""
@@ -60,6 +65,7 @@ class FreeNode:
         other.cpus, other._cpus = self.cpus, self._cpus
         other.memory_mb, other._memory_mb = self.memory_mb, self._memory_mb
         other.gpus, other.held = self.gpus, self.held.copy()  # the sequence of GPUs is replaced, never changed
+        other.gpu_milli, other.is_shared = self.gpu_milli, self.is_shared
         other.holders = self.holders.copy()
         return other
 
@@ -70,8 +76,11 @@ class FreeNode:
         left = self._memory_mb = self._memory_mb - amount.memory_mb
         self.memory_mb = left if left > 0 else 0  # noqa: FURB136
         if share.gpu_indices:
+            milli = amount.gpu_milli or WHOLE_GPU
+            if milli < WHOLE_GPU:
+                self.is_shared = True
             for index in share.gpu_indices:
-                self.held[index] = self.held.get(index, 0) + 1
+                self.held[index] = self.held.get(index, 0) + milli
             self._count_gpus()
         self.holders.append(holder)
 
@@ -82,8 +91,9 @@ class FreeNode:
         self._memory_mb += share.amount.memory_mb
         self.memory_mb = max(0, self._memory_mb)
         if share.gpu_indices:
+            milli = share.amount.gpu_milli or WHOLE_GPU
             for index in share.gpu_indices:
-                self.held[index] -= 1
+                self.held[index] -= milli
                 if not self.held[index]:
                     del self.held[index]
             self._count_gpus()
@@ -95,13 +105,22 @@ class FreeNode:
             request.cpus <= self.cpus
             and request.memory_mb <= self.memory_mb
             and (not request.gpus or self.gpus_for(request) is not None)
+            and (not request.labels or has_labels(request, self.view))
         )
+
+    def left_of(self, gpu: Gpu) -> int:
+        """What is free of one GPU, in thousandths."""
+        return max(0, WHOLE_GPU - self.held.get(gpu.index, 0))
 
     def gpus_for(self, request: Request, under: "FreeNode | None" = None) -> tuple[int, ...] | None:
         """The GPUs that the request would get: the smallest that do, then the lowest index; None if there are too few.
 
         `under` is the same node with what else may be used of it: only GPUs that are free in both count.
+        A part of a GPU comes from the one of which least is left.
         """
+        if request.is_part_of_gpu:
+            parts = self.parts_for(request, under)
+            return (min(parts)[-1],) if parts else None
         usable = self.gpus
         if under is not None:
             usable = [gpu for gpu in usable if gpu.index not in under.held]
@@ -111,8 +130,16 @@ class FreeNode:
             return None
         return tuple(sorted(gpu.index for gpu in usable[: request.gpus]))
 
+    def parts_for(self, request: Request, under: "FreeNode | None" = None) -> list[tuple[int, int, int]]:
+        """The GPUs of which the part is free: how much is left of it, its memory, its index."""
+        limits = (self,) if under is None else (self, under)
+        left = ((min(node.left_of(gpu) for node in limits), gpu) for gpu in suitable(request, self._order))
+        return [(milli, gpu.memory_mb, gpu.index) for milli, gpu in left if milli >= request.gpu_milli]
+
     def _count_gpus(self) -> None:
         self.gpus = [gpu for gpu in self._order if gpu.index not in self.held]
+        whole = WHOLE_GPU * len(self.gpus)
+        self.gpu_milli = sum(map(self.left_of, self._order)) if self.is_shared else whole
 
 
 NO_CEILING: Mapping[int, FreeNode] = MappingProxyType({})

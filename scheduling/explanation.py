@@ -52,10 +52,12 @@ class Explanations:
             return (Reason(ReasonCode.NO_NODE),)
         if request.nodes > 1:
             return self._why_no_gang(request)
-        able = [node for node in self._roomiest if could_hold(request, node.view)]
+        # The roomiest node and the largest need not have the labels.
+        roomiest, largest = (self._all, self._all) if request.labels else (self._roomiest, self._largest)
+        able = [node for node in roomiest if could_hold(request, node.view)]
         if able:
             return (_taken(request, able),)
-        lacks = what_is_lacking(request, [node.view for node in self._largest], "node that is up")
+        lacks = what_is_lacking(request, [node.view for node in largest], "node that is up")
         return tuple(Reason(ReasonCode.HARDWARE, lack.sentence, lack.shortfall) for lack in lacks)
 
     def _why_no_gang(self, request: Request) -> tuple[Reason, ...]:

@@ -18,6 +18,11 @@ def kind_of(node: NodeView) -> GpuKind:
     return tuple(sorted({(gpu.model, gpu.memory_mb) for gpu in node.gpus}))
 
 
+def has_labels(request: Request, node: NodeView) -> bool:
+    """Whether the node has every label that is asked for, with exactly that value."""
+    return all(node.labels.get(name) == value for name, value in request.labels)
+
+
 def model_matches(request: Request, model: str) -> bool:
     """Part of the name is enough, in any case: "h100" asks for any H100."""
     return not request.gpu_model or request.gpu_model.casefold() in model.casefold()
@@ -62,7 +67,8 @@ def has_memory(request: Request, node: NodeView) -> bool:
 def could_hold(request: Request, node: NodeView) -> bool:
     """Whether the node would do if it were empty."""
     return (
-        has_cpus(request, node)
+        has_labels(request, node)
+        and has_cpus(request, node)
         and has_memory(request, node)
         and (not request.gpus or (len(node.gpus) >= request.gpus and has_gpu_count(request, node)))
     )

@@ -4,31 +4,49 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from scheduling.errors import FieldError, InvalidError
+
+WHOLE_GPU = 1_000
+"""Thousandths of a GPU in a whole one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """CPU cores, memory and GPUs, as one quantity."""
+    """CPU cores, memory and GPUs, as one quantity. `gpu_milli` are parts of GPUs beside the whole ones, in thousandths."""
 
     cpus: int = 0
     memory_mb: int = 0
     gpus: int = 0
+    gpu_milli: int = 0
 
     def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.cpus + other.cpus, self.memory_mb + other.memory_mb, self.gpus + other.gpus)
+        return Amount(
+            self.cpus + other.cpus,
+            self.memory_mb + other.memory_mb,
+            self.gpus + other.gpus,
+            self.gpu_milli + other.gpu_milli,
+        )
 
     def __sub__(self, other: "Amount") -> "Amount":
-        return Amount(self.cpus - other.cpus, self.memory_mb - other.memory_mb, self.gpus - other.gpus)
+        return self + other * -1
 
     def __mul__(self, times: int) -> "Amount":
-        return Amount(self.cpus * times, self.memory_mb * times, self.gpus * times)
+        return Amount(self.cpus * times, self.memory_mb * times, self.gpus * times, self.gpu_milli * times)
+
+    @property
+    def all_gpu_milli(self) -> int:
+        """Whole GPUs and parts together, in thousandths."""
+        return self.gpus * WHOLE_GPU + self.gpu_milli
 
     def fits_in(self, other: "Amount") -> bool:
-        return self.cpus <= other.cpus and self.memory_mb <= other.memory_mb and self.gpus <= other.gpus
+        return (
+            self.cpus <= other.cpus and self.memory_mb <= other.memory_mb and self.all_gpu_milli <= other.all_gpu_milli
+        )
 
     def shortfall_in(self, free: "Amount") -> dict[str, int]:
-        """What is missing in `free`, by name; only what is missing is named."""
+        """What is missing in `free`, by name; only what is missing is named. A missing part counts as a GPU."""
         missing = {
-            "gpus": self.gpus - free.gpus,
+            "gpus": -((free.all_gpu_milli - self.all_gpu_milli) // WHOLE_GPU),
             "cpus": self.cpus - free.cpus,
             "memory_mb": self.memory_mb - free.memory_mb,
         }
@@ -40,17 +58,22 @@ ZERO = Amount()
 
 def total(amounts: Iterable[Amount]) -> Amount:
     """The sum of many amounts."""
-    cpus = memory_mb = gpus = 0
+    cpus = memory_mb = gpus = gpu_milli = 0
     for one in amounts:
         cpus += one.cpus
         memory_mb += one.memory_mb
         gpus += one.gpus
-    return Amount(cpus, memory_mb, gpus)
+        gpu_milli += one.gpu_milli
+    return Amount(cpus, memory_mb, gpus, gpu_milli)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job asks for on each of its nodes. `gpu_memory_mb` is the least that each of its GPUs must have."""
+    """What a job asks for on each of its nodes. `gpu_memory_mb` is the least that each of its GPUs must have.
+
+    `labels` are names and values that each node must have. A job may ask for a part of one GPU, `gpu_milli` thousandths
+    of it: such a part is planned and counted, but agents isolate whole GPUs only, so no live job asks for one.
+    """
 
     cpus: int = 1
     memory_mb: int = 0
@@ -58,10 +81,23 @@ class Request:
     gpu_memory_mb: int = 0
     gpu_model: str = ""
     nodes: int = 1
+    labels: tuple[tuple[str, str], ...] = ()
+    gpu_milli: int = WHOLE_GPU
+
+    def __post_init__(self) -> None:
+        if self.gpu_milli != WHOLE_GPU and not (0 < self.gpu_milli < WHOLE_GPU and self.gpus == 1):
+            message = f"Must be between 1 and {WHOLE_GPU}, and less than {WHOLE_GPU} only of one GPU."
+            raise InvalidError([FieldError("gpu_milli", message)])
+
+    @property
+    def is_part_of_gpu(self) -> bool:
+        return self.gpu_milli < WHOLE_GPU
 
     @cached_property
     def amount(self) -> Amount:
         """What it holds on one node."""
+        if self.is_part_of_gpu:
+            return Amount(self.cpus, self.memory_mb, 0, self.gpu_milli)
         return Amount(self.cpus, self.memory_mb, self.gpus)
 
     @cached_property

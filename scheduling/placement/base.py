@@ -7,6 +7,7 @@ from itertools import islice
 from typing import ClassVar, NamedTuple
 
 from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
+from scheduling.filters import has_labels
 from scheduling.resources import Request
 from scheduling.snapshot import Share
 
@@ -25,13 +26,13 @@ class Room(NamedTuple):
     ceiling: Mapping[int, FreeNode] = NO_CEILING
     closed: AbstractSet[str] = NOTHING_CLOSED
 
-    @property
-    def is_limited(self) -> bool:
-        return bool(self.ceiling or self.closed)
+    def limits(self, request: Request) -> bool:
+        """Whether more counts than what is free."""
+        return bool(self.ceiling or self.closed or request.labels)
 
     def admits(self, request: Request, node: FreeNode) -> bool:
-        """Whether the node may be used, for a request that fits in what is free there."""
-        if node.view.name in self.closed:
+        """Whether the node may be used, for a request that is not more than what is free there."""
+        if node.view.name in self.closed or not has_labels(request, node.view):
             return False
         under = self.ceiling.get(node.number)
         return under is None or (
@@ -41,7 +42,7 @@ class Room(NamedTuple):
         )
 
     def has_place(self, request: Request, node: FreeNode) -> bool:
-        return node.fits(request) and (not self.is_limited or self.admits(request, node))
+        return node.fits(request) and (not self.limits(request) or self.admits(request, node))
 
     def share(self, request: Request, node: FreeNode, rank: int = 0) -> Share:
         """The request's share of a node that has a place for it."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from heapq import merge
 
 from scheduling.capacity import FreeNode, FreeNodes
-from scheduling.filters import GpuKind, kind_suits, suitable
+from scheduling.filters import GpuKind, kind_suits
 from scheduling.placement.base import PlacementStrategy, Room
 from scheduling.resources import Request
 from scheduling.snapshot import Share
@@ -14,6 +14,7 @@ from scheduling.snapshot import Share
 class BestFit(PlacementStrategy):
     """The nodes that leave the least over: fewest GPUs, then smallest GPUs, fewest CPUs, least memory, first name.
 
+    Parts of GPUs that are left count as such. A request for a part gets the GPU of which least is left.
     A request without GPUs goes to a node that has GPUs only when no node without fits.
     """
 
@@ -42,20 +43,20 @@ def _suits(request: Request, kind: GpuKind) -> bool:
 def _fullest_first(request: Request, kind: GpuKind, room: Room) -> Iterator[FreeNode]:
     """Walks the shelf from the fullest node up; a node that is too small lets it skip all those that are alike."""
     shelf, nodes = room.free.shelves[kind], room.free.nodes
-    is_mixed = request.gpus > 0 and len(kind) > 1
-    is_limited = room.is_limited
-    at = bisect_left(shelf, (request.gpus, 0, 0, 0))
+    counts_gpus = request.gpus > 0 and (len(kind) > 1 or request.is_part_of_gpu)
+    is_limited = room.limits(request)
+    at = bisect_left(shelf, (request.amount.all_gpu_milli, 0, 0, 0))
     while at < len(shelf):
-        gpus, cpus, memory_mb, number = shelf[at]
+        gpu_milli, cpus, memory_mb, number = shelf[at]
         if cpus < request.cpus:
-            at = bisect_left(shelf, (gpus, request.cpus, request.memory_mb, 0), at)
+            at = bisect_left(shelf, (gpu_milli, request.cpus, request.memory_mb, 0), at)
             continue
         if memory_mb < request.memory_mb:
-            at = bisect_left(shelf, (gpus, cpus, request.memory_mb, 0), at)
+            at = bisect_left(shelf, (gpu_milli, cpus, request.memory_mb, 0), at)
             continue
         at += 1
         node = nodes[number]
-        if is_mixed and len(suitable(request, node.gpus)) < request.gpus:
+        if (counts_gpus or node.is_shared) and not node.fits(request):
             continue
         if not is_limited or room.admits(request, node):
             yield node
@@ -63,7 +64,7 @@ def _fullest_first(request: Request, kind: GpuKind, room: Room) -> Iterator[Free
 
 def _leftover(request: Request, node: FreeNode) -> tuple[bool | int, ...]:
     """What to compare nodes of different kinds by."""
-    gpus, cpus, memory_mb, number = node.entry
+    gpu_milli, cpus, memory_mb, number = node.entry
     if not request.gpus:
-        return (bool(node.kind), gpus, cpus, memory_mb, number)
-    return (gpus, max(memory for _, memory in node.kind), cpus, memory_mb, number)
+        return (bool(node.kind), gpu_milli, cpus, memory_mb, number)
+    return (gpu_milli, max(memory for _, memory in node.kind), cpus, memory_mb, number)

@@ -10,6 +10,7 @@ from scheduling.filters import (
     has_gpu_memory,
     has_gpu_model,
     has_gpus,
+    has_labels,
     has_memory,
     model_matches,
     suitable,
@@ -35,15 +36,25 @@ def what_is_lacking(request: Request, nodes: Sequence[NodeView], kind: str) -> t
     """
     if any(could_hold(request, node) for node in nodes):
         return ()
+    labelled = [node for node in nodes if has_labels(request, node)]
+    if not labelled:
+        return (_no_such_labels(request, kind),)
+    return tuple(_parts_lacking(request, labelled, kind))
+
+
+def _parts_lacking(request: Request, nodes: list[NodeView], kind: str) -> list[Lack]:
     lacks: list[Lack] = []
-    pool = list(nodes)
-    beside: list[str] = []  # what the nodes in the pool have and others have not
+    pool = nodes
+    beside = (
+        [_labels_in_words(request)] if request.labels else []
+    )  # what the nodes in the pool have and others have not
     if request.gpus:
         able, lack = _gpus_lacking(request, pool, kind)
         if lack:
             lacks.append(lack)
         elif len(able) < len(pool):
-            pool, beside = able, [gpus_in_words(request)]
+            pool = able
+            beside.append(gpus_in_words(request))
     for name, has_it in SIZES.items():
         passing = [node for node in pool if has_it(request, node)]
         if not passing:
@@ -51,12 +62,21 @@ def what_is_lacking(request: Request, nodes: Sequence[NodeView], kind: str) -> t
         elif len(passing) < len(pool):
             pool = passing
             beside.append(quantity(name, getattr(request, name)))
-    return tuple(lacks)
+    return lacks
 
 
 def gpus_in_words(request: Request) -> str:
     """The GPUs that a request asks for: "2 GPUs of model h100 with 40 GB each"."""
     return f"{quantity('gpus', request.gpus)}{_constraints(request)}"
+
+
+def _labels_in_words(request: Request) -> str:
+    word = "label" if len(request.labels) == 1 else "labels"
+    return f"the {word} {listed(f'{name}={value}' for name, value in request.labels)}"
+
+
+def _no_such_labels(request: Request, kind: str) -> Lack:
+    return Lack("labels", f"Needs a node with {_labels_in_words(request)}; no {kind} is like that.", {})
 
 
 def _constraints(request: Request) -> str:

@@ -4,7 +4,8 @@ import pytest
 
 from scheduling.capacity import FreeNodes
 from scheduling.placement.best_fit import best_fit
-from scheduling.resources import Request
+from scheduling.resources import Amount, Request
+from scheduling.snapshot import Share
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
 
 
@@ -95,3 +96,21 @@ def test_a_node_with_gpus_but_no_cpus_left_is_passed_over():
     held = (running(1, share("a", cpus=64, gpu_indices=(0,))),)
 
     assert place(Request(cpus=2, gpus=2), gpu_node("a"), gpu_node("b"), held=held) == ("b", (0, 1))
+
+
+def test_a_part_of_a_gpu_comes_from_the_gpu_of_which_least_is_left():
+    free = FreeNodes([gpu_node("a", 3)])
+    for holder, (index, milli) in enumerate([(0, 300), (1, 600)]):
+        free.take(Share("a", Amount(gpu_milli=milli), (index,)), holder=holder)
+
+    assert best_fit(Request(gpus=1, gpu_milli=400), free).gpu_indices == (1,)
+    assert best_fit(Request(gpus=1, gpu_milli=500), free).gpu_indices == (0,)
+    assert best_fit(Request(gpus=1, gpu_milli=800), free).gpu_indices == (2,)
+
+
+def test_of_nodes_with_as_many_whole_gpus_the_one_with_less_left_of_others_is_taken():
+    free = FreeNodes([gpu_node("a", 2), gpu_node("b", 2)])
+    free.take(Share("a", Amount(gpu_milli=300), (0,)), holder=1)
+    free.take(Share("b", Amount(gpu_milli=700), (0,)), holder=2)
+
+    assert best_fit(Request(gpus=1), free).node == "b"

@@ -118,3 +118,16 @@ def test_mixed_nodes_are_compared_by_the_gpus_that_suit():
     reason = why(Request(gpus=3, gpu_model="h100"), mostly_t4, mostly_h100, held=held)
 
     assert reason.sentence == "Needs 3 GPUs of model h100; node b has the most free: 2 of 3."
+
+
+def test_no_node_has_the_labels_or_those_that_have_them_are_taken():
+    near = cpu_node("cpu-1", cpus=4, labels={"zone": "a"})
+    held = (running(7, share("cpu-1", cpus=4)),)
+    asked = Request(labels=(("zone", "a"),))
+
+    assert (
+        why(asked, cpu_node("cpu-2")).sentence == "Needs a node with the label zone=a; no node that is up is like that."
+    )
+    assert why(asked, cpu_node("cpu-2"), near, held=held).sentence.startswith(
+        "Needs 1 CPU; node cpu-1 has the most free"
+    )

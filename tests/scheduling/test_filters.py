@@ -46,3 +46,11 @@ MIXED = gpu_node(cpus=8, memory_mb=100, gpus=gpus(2) + gpus(4, model=T4, memory_
 )
 def test_a_node_could_hold_what_it_has_when_empty(request_, could):
     assert could_hold(request_, MIXED) == could
+
+
+def test_a_node_without_the_labels_could_not_hold_a_job_that_needs_them():
+    near = cpu_node(labels={"zone": "a"})
+
+    assert could_hold(Request(labels=(("zone", "a"),)), near)
+    assert not could_hold(Request(labels=(("zone", "b"),)), near)
+    assert not could_hold(Request(labels=(("zone", "a"),)), cpu_node())

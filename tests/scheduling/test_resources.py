@@ -2,6 +2,7 @@
 
 import pytest
 
+from scheduling.errors import InvalidError
 from scheduling.resources import ZERO, Amount, Request, total
 
 NODE = Amount(cpus=16, memory_mb=1024, gpus=4)
@@ -45,3 +46,17 @@ def test_a_request_over_several_nodes_asks_for_its_amount_on_each():
 @pytest.mark.parametrize(("gpus", "hardware"), [(0, "cpu"), (1, "gpu")])
 def test_a_request_with_gpus_wants_gpu_hardware(gpus, hardware):
     assert Request(gpus=gpus).hardware == hardware
+
+
+def test_parts_of_gpus_count_beside_whole_ones():
+    assert Amount(gpus=1, gpu_milli=600) + Amount(gpu_milli=600) == Amount(gpus=1, gpu_milli=1200)
+    assert Amount(gpu_milli=460).fits_in(Amount(gpus=1))
+    assert not Amount(gpus=2).fits_in(Amount(gpus=1, gpu_milli=999))
+    assert Amount(gpu_milli=460).shortfall_in(Amount(gpu_milli=459)) == {"gpus": 1}
+    assert Request(gpus=1, gpu_milli=460).amount == Amount(1, 0, 0, 460)
+
+
+@pytest.mark.parametrize("parts", [{"gpus": 2, "gpu_milli": 500}, {"gpu_milli": 500}, {"gpus": 1, "gpu_milli": 0}])
+def test_only_one_gpu_can_be_asked_for_in_part(parts):
+    with pytest.raises(InvalidError, match="gpu_milli: Must be between 1 and 1000, and less than 1000 only of one GPU"):
+        Request(**parts)

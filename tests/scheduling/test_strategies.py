@@ -1,5 +1,6 @@
 """What every placement strategy keeps to, whatever it prefers."""
 
+import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
@@ -45,12 +46,22 @@ def test_each_share_is_on_a_node_of_its_own_that_has_room_for_it(placing, reques
 @given(gangs, fleets)
 def test_the_gpus_of_a_share_are_free_suit_the_request_and_lie_under_the_ceiling(placing, request, fleet):
     for one in place(placing, request, fleet) or ():
-        node = fleet.free[one.node]
-        limits = [node, *(under for number, under in fleet.ceiling.items() if number == node.number)]
-        given_ = [gpu for gpu in node.view.gpus if gpu.index in one.gpu_indices]
-        assert len(one.gpu_indices) == len(given_) == request.gpus
-        assert all(gpu in limit.gpus and gpu.memory_mb >= request.gpu_memory_mb for gpu in given_ for limit in limits)
-        assert all(request.gpu_model in gpu.model.casefold() for gpu in given_)
+        assert len(set(one.gpu_indices)) == len(one.gpu_indices) == request.gpus
+        assert set(one.gpu_indices) <= fleet.usable_gpus(request, fleet.free[one.node])
+
+
+@every_strategy
+@few
+@given(st.lists(gangs, max_size=12), fleets)
+def test_whatever_is_placed_one_after_the_other_no_node_and_no_gpu_gives_more_than_it_has(placing, requests, fleet):
+    for holder, request in enumerate(requests, 100):
+        for one in place(placing, request, fleet) or ():
+            fleet.free.take(one, holder=holder)
+
+    for node in fleet.free.nodes:
+        assert node._cpus >= 0
+        assert node._memory_mb >= 0
+        assert all(milli <= 1000 for milli in node.held.values())
 
 
 @every_strategy
@@ -89,6 +100,28 @@ def test_a_closed_node_is_not_used(placing):
 
     assert placing.place(Request(), free, closed=frozenset({"a"}))[0].node == "b"
     assert placing.place(Request(), free, closed=frozenset({"a", "b"})) is None
+
+
+@every_strategy
+def test_only_nodes_with_the_labels_that_are_asked_for_are_used(placing):
+    free = FreeNodes(
+        [cpu_node("a", labels={"zone": "b"}), cpu_node("b"), cpu_node("c", labels={"zone": "a", "x": "y"})]
+    )
+
+    assert placing.place(Request(labels=(("zone", "a"),)), free)[0].node == "c"
+    assert placing.place(Request(labels=(("zone", "a"), ("x", "z"))), free) is None
+
+
+@every_strategy
+def test_two_jobs_share_a_gpu_if_it_has_enough_for_both(placing):
+    free = FreeNodes([gpu_node("a", 1)])
+    (first,) = placing.place(Request(gpus=1, gpu_milli=600), free)
+    free.take(first, holder=1)
+
+    assert first.amount.gpu_milli == 600
+    assert placing.place(Request(gpus=1, gpu_milli=500), free) is None
+    assert placing.place(Request(gpus=1), free) is None
+    assert placing.place(Request(gpus=1, gpu_milli=400), free)[0].gpu_indices == (0,)
 
 
 def test_an_unknown_strategy_is_refused_with_the_names_there_are():
