@@ -1,0 +1,106 @@
+"""When waiting jobs will start: the plan itself, played forward until they do.
+
+Three times: jobs run as long as expected, much shorter, and up to their limits. What comes out is an opinion on the jobs
+that are known now; who is submitted later and goes first is not in it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from scheduling.course import Course
+from scheduling.holds import queue_holds
+from scheduling.ordering import in_order
+from scheduling.pace import expected, limits, optimistic
+from scheduling.profile import FOREVER
+from scheduling.rules import DAY
+from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When a job will start: soonest <= expected <= latest, each a time or None for "not as far as we looked".
+
+    Without an expected start, `later_than` says how far we looked; None there means that the job cannot start as things
+    are: it is held back, or what it asks for does not exist.
+    """
+
+    expected: float | None = None
+    soonest: float | None = None
+    latest: float | None = None
+    later_than: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much work a forecast may be. Its cost is at most three times `plans` plans of `jobs` waiting jobs.
+
+    `usual_lag` and `worst_lag` are the seconds that a place stays empty between two jobs, as one ends and the next begins.
+    """
+
+    jobs: int = 200  # the head of the line; who stands behind it is not foretold
+    plans: int = 200  # where more ends lie ahead, several are taken at a time: the further away, the coarser
+    horizon_seconds: float = 30 * DAY
+    usual_lag: float = 0.0
+    worst_lag: float = 0.0
+
+
+THOROUGH = Effort()
+
+
+def forecast(
+    snapshot: Snapshot, now: float, job_ids: Iterable[int] | None = None, effort: Effort = THOROUGH
+) -> Mapping[int, Forecast]:
+    """The starts of these jobs, or of the first in line. A job that does not wait is not in the answer."""
+    quick = replace(snapshot, rules=replace(snapshot.rules, explain=False))
+    line = in_order(quick, now).jobs
+    closed = _closed(quick)
+    never = {job.id for job in line if job.broken or job.queue in closed}
+    head = _head([job for job in line if job.id not in never], snapshot.running, effort.jobs)
+    known = {job.id for job in line}
+    wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known
+    played = {job.id for job in head} & wanted
+    paces = (expected(effort.usual_lag), optimistic(), limits(effort.worst_lag))
+    shortened = replace(quick, waiting=head)
+    courses = [Course(shortened, now, pace).play(played, effort.plans, effort.horizon_seconds) for pace in paces]
+    return {
+        job_id: _told(job_id, courses, effort)
+        if job_id in played
+        else Forecast(later_than=None if job_id in never else now)
+        for job_id in wanted
+    }
+
+
+def _told(job_id: int, courses: list[Course], effort: Effort) -> Forecast:
+    """The three courses in one. A shorter run may make others start later, so they are put in order."""
+    usual, *others = (course.starts.get(job_id, FOREVER) for course in courses)
+    times = (usual, *others)
+    return Forecast(
+        expected=_time(usual),
+        soonest=_time(min(times)),
+        latest=_time(max(times) + effort.worst_lag),
+        later_than=courses[0].looked_until if usual == FOREVER else None,
+    )
+
+
+def _time(moment: float) -> float | None:
+    return None if moment == FOREVER else moment
+
+
+def _head(line: Iterable[WaitingJob], running: Iterable[RunningJob], number: int) -> tuple[WaitingJob, ...]:
+    """The first that may start now, and as many of those that wait for a time or for other jobs of the head."""
+    able: list[WaitingJob] = []
+    later: list[WaitingJob] = []
+    for job in line:
+        (later if job.unmet or job.not_before else able).append(job)
+    head, runs = able[:number] + later[:number], {job.id for job in running}
+    while True:
+        there = {job.id for job in head} | runs
+        kept = [job for job in head if there.issuperset(job.unmet)]
+        if len(kept) == len(head):
+            return tuple(kept)
+        head = kept
+
+
+def _closed(snapshot: Snapshot) -> Collection[str]:
+    """Queues that start nothing, however few jobs they run."""
+    return {queue.name for queue in snapshot.queues if queue_holds(replace(queue, max_running=None), 0)}

@@ -1,0 +1,74 @@
+"""How long jobs run from here on: as expected, as short as can be hoped for, or up to their limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduling.reservations import SOON
+from scheduling.rules import Rules
+from scheduling.run_times import expected_seconds, limit_seconds
+from scheduling.snapshot import RunningJob, WaitingJob
+
+HOPED_OF_EXPECTED = 0.5
+"""A job may end in half the time that is expected of it: learned run times are seldom further off than that."""
+HOPED_OF_LIMIT = 0.05
+"""Where only a limit is known it may end in a twentieth of it: users ask for far more than they need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One assumption about all run times.
+
+    `run` says for how long a job that starts holds its place, `end` when one that runs now gives its own back.
+    """
+
+    run: Callable[[WaitingJob, Rules], float]
+    end: Callable[[RunningJob, float, Rules], float]
+
+
+def expected(lag: float = 0.0) -> Pace:
+    """By what is learned or said of each job; `lag` seconds pass before the next one can start in its place."""
+    return Pace(
+        run=lambda job, rules: expected_seconds(job, rules) + lag,
+        end=lambda job, now, rules: expected_end(job, now, rules) + lag,
+    )
+
+
+def limits(lag: float = 0.0) -> Pace:
+    """Every job runs until it is stopped."""
+    return Pace(
+        run=lambda job, rules: limit_seconds(job, rules) + lag,
+        end=lambda job, now, rules: limit_end(job, now, rules) + lag,
+    )
+
+
+def optimistic() -> Pace:
+    return Pace(run=_hoped_seconds, end=_hoped_end)
+
+
+def limit_end(job: RunningJob, now: float, rules: Rules) -> float:
+    """When the job is stopped at the latest; one that should be gone already is gone soon."""
+    if job.leaving:
+        return now + SOON
+    end = job.expected_end
+    if end is None:
+        end = (now if job.started_at is None else job.started_at) + rules.assumed_limit_seconds
+    return max(end, now + SOON)
+
+
+def expected_end(job: RunningJob, now: float, rules: Rules) -> float:
+    """When the job will probably end. One that is late is taken to stay for as long again, at most up to its limit."""
+    latest = limit_end(job, now, rules)
+    if job.predicted_end is None:
+        return latest
+    late = now - job.predicted_end
+    return min(latest, job.predicted_end if late < 0 else now + max(late, SOON))
+
+
+def _hoped_seconds(job: WaitingJob, rules: Rules) -> float:
+    known = job.predicted_seconds or job.estimated_runtime_seconds
+    return expected_seconds(job, rules) * (HOPED_OF_EXPECTED if known else HOPED_OF_LIMIT)
+
+
+def _hoped_end(job: RunningJob, now: float, rules: Rules) -> float:
+    share = HOPED_OF_LIMIT if job.predicted_end is None else HOPED_OF_EXPECTED
+    return now + (expected_end(job, now, rules) - now) * share

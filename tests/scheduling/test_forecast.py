@@ -1,0 +1,195 @@
+"""When jobs will start, worked out by hand."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from scheduling.forecast import Effort, Forecast, forecast
+from scheduling.plan import make_plan
+from scheduling.resources import Request
+from scheduling.rules import Preemption, Rules
+from scheduling.snapshot import QueueView, Reservation
+from tests.scheduling.builders import gpu_node, limited, running, share, snapshot, waiting
+from tests.scheduling.worlds import NOW, worlds
+
+EIGHT = Request(gpus=8)
+ALL = tuple(range(8))
+
+
+def runs(job_id=900, *, since=0.0, limit=None, predicted=None, gpus=ALL, **more):
+    """A job on all GPUs of the node that started at `since`."""
+    job = running(job_id, share(gpu_indices=gpus), **more)
+    until = None if limit is None else since + limit
+    return replace(job, started_at=since, expected_end=until, predicted_end=predicted)
+
+
+def one_node(*jobs, **more):
+    return snapshot(*jobs, nodes=(gpu_node(),), **more)
+
+
+def test_a_job_starts_when_the_one_before_it_ends():
+    world = one_node(waiting(1, request=EIGHT), running=(runs(limit=1000, predicted=600),))
+
+    told = forecast(world, 100.0)[1]
+
+    assert told == Forecast(expected=600, soonest=350, latest=1000)
+
+
+def test_of_a_job_that_only_has_a_limit_little_is_known():
+    world = one_node(waiting(1, request=EIGHT), running=(runs(limit=1000),))
+
+    assert forecast(world, 0.0)[1] == Forecast(expected=1000, soonest=50, latest=1000)
+
+
+def test_a_job_that_is_late_stays_as_late_again_but_never_beyond_its_limit():
+    world = one_node(waiting(1, request=EIGHT), running=(runs(limit=1000, predicted=600),))
+
+    assert forecast(world, 700.0)[1].expected == 800
+    assert forecast(world, 900.0)[1].expected == 1000
+
+
+def test_a_job_for_which_there_is_room_starts_now():
+    assert forecast(one_node(waiting(1)), 100.0)[1] == Forecast(100, 100, 100)
+
+
+def test_each_in_line_waits_for_those_before_it():
+    line = [waiting(job_id, request=EIGHT, max_runtime_seconds=100, predicted_seconds=60) for job_id in (1, 2, 3)]
+
+    told = forecast(one_node(*line), 0.0)
+
+    assert [(told[one].soonest, told[one].expected, told[one].latest) for one in (1, 2, 3)] == [
+        (0, 0, 0), (30, 60, 100), (60, 120, 200),
+    ]  # fmt: skip
+
+
+def test_lags_between_two_jobs_add_up():
+    line = [waiting(job_id, request=EIGHT, max_runtime_seconds=100, predicted_seconds=60) for job_id in (1, 2, 3)]
+
+    told = forecast(one_node(*line), 0.0, effort=Effort(usual_lag=1, worst_lag=10))[3]
+
+    assert told == Forecast(expected=122, soonest=60, latest=230)
+
+
+def test_a_short_job_goes_before_the_reservation_in_the_forecast_too():
+    large = waiting(1, request=EIGHT, max_runtime_seconds=100)
+    short = waiting(2, request=Request(gpus=1), max_runtime_seconds=50)
+    long = waiting(3, request=Request(gpus=1), max_runtime_seconds=200)
+    world = one_node(large, short, long, running=(runs(limit=60, gpus=tuple(range(7))),))
+
+    told = forecast(world, 0.0)
+
+    assert [told[one].latest for one in (1, 2, 3)] == [60, 0, 160]
+
+
+def test_a_dependency_s_end_frees_its_dependents():
+    first = waiting(1, max_runtime_seconds=100)
+    second = waiting(2, unmet=(1,), max_runtime_seconds=50)
+    third = waiting(3, unmet=(1, 2))
+
+    told = forecast(one_node(first, second, third), 10.0)
+
+    assert [told[one].latest for one in (1, 2, 3)] == [10, 110, 160]
+
+
+def test_a_job_starts_at_its_not_before_although_nothing_ends_then():
+    assert forecast(one_node(waiting(1, not_before=500.0)), 100.0)[1] == Forecast(500, 500, 500)
+
+
+def test_a_job_starts_when_the_maintenance_is_over():
+    world = one_node(waiting(1, max_runtime_seconds=1000))
+    world = replace(world, reservations=(Reservation("upgrade", ("gpu-1",), 200, 500),))
+
+    assert forecast(world, 0.0)[1].expected == 500
+
+
+def test_a_quota_is_free_again_when_a_job_of_the_project_ends():
+    world = snapshot(
+        waiting(1, request=EIGHT),
+        nodes=(gpu_node("gpu-1"), gpu_node("gpu-2")),
+        projects=(limited(gpus=8),),
+        running=(runs(limit=300),),
+    )
+
+    assert forecast(world, 0.0)[1].expected == 300
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        one_node(waiting(1, broken=(7,))),
+        one_node(waiting(1, request=Request(gpus=9))),
+        one_node(waiting(1, queue="shut"), queues=(QueueView("shut", state="paused"),)),
+        one_node(waiting(1), projects=(limited(cpus=0),)),
+        snapshot(waiting(1), nodes=()),
+    ],
+    ids=["broken dependency", "no such hardware", "paused queue", "no quota", "no node"],
+)
+def test_a_job_that_cannot_start_as_things_are_has_no_start(world):
+    assert forecast(world, 0.0).get(1, Forecast()) == Forecast()
+    assert forecast(world, 0.0, [1]) == {1: Forecast()}
+
+
+def test_what_was_not_reached_is_later_than_that():
+    line = [waiting(job_id, request=EIGHT, max_runtime_seconds=100) for job_id in (1, 2, 3)]
+
+    told = forecast(one_node(*line), 0.0, effort=Effort(horizon_seconds=150))
+
+    assert told[2].expected == 100
+    assert (told[3].expected, told[3].later_than) == (None, 200)
+
+
+def test_a_job_behind_the_head_of_the_line_is_later_than_now():
+    line = [waiting(job_id, request=EIGHT, max_runtime_seconds=100) for job_id in (1, 2, 3)]
+
+    told = forecast(one_node(*line), 5.0, effort=Effort(jobs=2))
+
+    assert set(told) == {1, 2}
+    assert forecast(one_node(*line), 5.0, [3], Effort(jobs=2)) == {3: Forecast(later_than=5.0)}
+
+
+def test_few_plans_over_many_ends_are_coarse_but_reach_the_end():
+    """11 ends in 6 plans: after 1, 2, 3, 5 and 8 of them."""
+    line = [waiting(job_id, request=EIGHT, max_runtime_seconds=100) for job_id in range(1, 4)]
+    ends = tuple(runs(900 + one, limit=10 * (one + 1), gpus=(one % 8,)) for one in range(8))
+
+    told = forecast(one_node(*line, running=ends), 0.0, [1], Effort(plans=6))
+
+    assert told[1].latest == 80
+
+
+def test_a_job_for_which_another_is_stopped_starts_in_its_place():
+    rules = Rules(preemption=Preemption(strategies=("priority",), min_runtime_seconds=0, only_checkpointable=False))
+    urgent = waiting(1, request=EIGHT, priority=90, max_runtime_seconds=100)
+    low = replace(runs(limit=10_000, priority=10), request=EIGHT)
+    world = replace(one_node(urgent, running=(low,)), rules=rules)
+
+    told = forecast(world, 1000.0)
+
+    assert told == {1: Forecast(1001, 1001, 1001)}
+
+
+few = settings(max_examples=30, deadline=None)
+
+
+@few
+@given(worlds)
+def test_the_three_times_are_in_order_and_not_in_the_past(world):
+    for told in forecast(world, NOW).values():
+        times = [FAR if time is None else time for time in (told.soonest, told.expected, told.latest)]
+        assert times == sorted(times)
+        assert times[0] >= NOW
+        assert told.later_than is None or told.expected is None
+
+
+@few
+@given(worlds)
+def test_who_starts_now_in_the_plan_starts_now_in_the_forecast(world):
+    placed = {one.job_id for one in make_plan(world, NOW).placements}
+
+    now = {job_id for job_id, told in forecast(world, NOW).items() if told.latest == NOW}
+
+    assert now >= placed
+
+
+FAR = float("inf")
