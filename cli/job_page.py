@@ -26,6 +26,9 @@ def job_page(
         parts.append(framed(console, "waits because", reasons_list(job["reasons"])))
     if attempts:
         parts.append(framed(console, "attempts", _attempts(console, attempts, now)))
+        members = attempts[-1].get("placements") or []
+        if len(members) > 1:
+            parts.append(framed(console, f"members of attempt {attempts[-1]['number']}", _members(console, members)))
     if events:
         parts.append(framed(console, "last events", _events(console, events[-LAST_EVENTS:])))
     return parts
@@ -135,6 +138,17 @@ def _attempts(console: Console, attempts: Sequence[Row], now: datetime) -> Table
         Column("MESSAGE", lambda one: plain(one.get("message")), shrinks=True),
     ]
     return make_table(console, columns, attempts)
+
+
+def _members(console: Console, placements: Sequence[Row]) -> Table:
+    columns = [
+        Column("RANK", lambda one: str(one["rank"]), right=True),
+        Column("NODE", lambda one: plain(one.get("node")), shrinks=True),
+        Column("CPU", lambda one: str(one.get("cpus", "")), right=True),
+        Column("GPUS", lambda one: ", ".join(str(index) for index in one.get("gpu_indices") or []), shrinks=True),
+        Column("STATE", lambda one: plain(one.get("state"))),
+    ]
+    return make_table(console, columns, sorted(placements, key=lambda one: int(one["rank"])))
 
 
 def spell_nodes(attempt: Row) -> str:

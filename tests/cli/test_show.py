@@ -94,3 +94,17 @@ def test_an_id_that_is_no_number_is_a_usage_error(trainyard, connected):
 )
 def test_an_end_is_told_in_a_few_words(ended, words):
     assert spell_end(failed(17, **{"message": "", **ended})) == words
+
+
+def test_the_members_of_a_gang_are_shown_with_their_nodes_and_gpus(shown):
+    members = [
+        {"rank": rank, "node": f"n{rank}", "cpus": 4, "gpu_indices": [rank, 5], "state": "running"} for rank in (1, 0)
+    ]
+
+    out = shown(running(17), attempts=[ATTEMPT | {"placements": members}]).out
+
+    lines = [line.split() for line in out.partition("members of attempt 1")[2].splitlines()]
+    assert [words for words in lines if "running" in words] == [
+        ["0", "n0", "4", "0,", "5", "running"],
+        ["1", "n1", "4", "1,", "5", "running"],
+    ]

@@ -79,7 +79,14 @@ def test_a_log_is_complete_when_its_attempt_is_over_and_all_was_read(get, attemp
     end(attempt)
     assert get("?limit=4").json()["complete"] is False
     assert get().json()["complete"] is True
-    assert get("?offset=6").json() == {"attempt": 1, "rank": 0, "offset": 6, "next_offset": 6, "text": "", "complete": True}
+    assert get("?offset=6").json() == {
+        "attempt": 1,
+        "rank": 0,
+        "offset": 6,
+        "next_offset": 6,
+        "text": "",
+        "complete": True,
+    }
 
 
 def test_a_negative_offset_counts_from_the_end(get, attempt):
