@@ -5,9 +5,9 @@ from typing import Any
 from jobs.models import Cycle, Queue
 
 QUEUES = (
-    ("live", 100, "Somebody is waiting for the answer."),
-    ("default", 50, "Ordinary training runs."),
-    ("batch", 10, "Whatever is left over: sweeps, nightly runs."),
+    ("live", 100, "", "Somebody is waiting for the answer."),
+    ("default", 50, "", "Ordinary training runs."),
+    ("batch", 10, "responsive", "Whatever is left over: sweeps, nightly runs."),
 )
 
 
@@ -16,5 +16,6 @@ def add_defaults(*, using: str = "default", **_: Any) -> None:
     Cycle.objects.using(using).get_or_create(pk=1)
     if not Queue.objects.using(using).exists():
         Queue.objects.using(using).bulk_create(
-            Queue(name=name, rank=rank, description=description) for name, rank, description in QUEUES
+            Queue(name=name, rank=rank, policy=policy, description=description)
+            for name, rank, policy, description in QUEUES
         )

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import publishing, snapshots, transitions
+from jobs import alerts, publishing, snapshots, transitions
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
@@ -260,4 +260,5 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         placed=result.placed,
         waiting=result.waiting,
         line=list(plan.line),
+        alerts=alerts.told(plan.alerts),
     )

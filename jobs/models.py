@@ -298,6 +298,8 @@ class Cycle(models.Model):
     waiting = models.PositiveIntegerField(default=0)
     # The waiting jobs in the order in which the planner looks at them: a job's position is its place in here.
     line = ArrayField(models.BigIntegerField(), default=list)
+    # What went wrong in it without stopping it, a sentence each: a policy that failed.
+    alerts = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_cycle_row")]

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
+from jobs.knobs import rules
 from jobs.models import Job, JobDependency, Placement, Queue
 from quotas.models import Project, Quota
 from scheduling.lifecycle import JobState
 from scheduling.resources import Amount, Request
-from scheduling.rules import DAY, Rules
 from scheduling.snapshot import (
     Gpu,
     Limits,
@@ -41,11 +41,6 @@ def take() -> Snapshot:
         taken_at=database_now().timestamp(),
         rules=rules(),
     )
-
-
-def rules() -> Rules:
-    """How the operator wants plans to be made."""
-    return Rules(policy=settings.SCHEDULING_POLICY, bounded_wait_seconds=DAY)
 
 
 def database_now() -> datetime:

@@ -1,6 +1,7 @@
 from django.apps import AppConfig
+from django.conf import settings
 
-from scheduler_site import checks
+from scheduler_site import checks, plugins
 
 
 class SiteConfig(AppConfig):
@@ -8,4 +9,6 @@ class SiteConfig(AppConfig):
     verbose_name = "Trainyard"
 
     def ready(self) -> None:
+        if settings.TRAINYARD_ROLE != "node":  # an agent plans nothing
+            plugins.load_policies()
         checks.register()

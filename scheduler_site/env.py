@@ -63,6 +63,26 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def words_or_none(name: str, default: str) -> list[str]:
+    """A comma-separated list that may be empty: a variable that is set to nothing, or to `none`, means no words."""
+    if os.environ.get(name) == "":
+        return []
+    found = words(name, default)
+    return [] if found == ["none"] else found
+
+
+def numbers_by_word(name: str) -> dict[str, float]:
+    """A list such as `age=1000,size=50`; raises ImproperlyConfigured naming the variable when it is none."""
+    pairs = [word.partition("=") for word in words(name)]
+    try:
+        found = {word.strip(): float(raw) for word, _, raw in pairs}
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be like age=1000,size=50, not {text(name)!r}.") from None
+    if not all(0 <= value < float("inf") for value in found.values()):
+        raise ImproperlyConfigured(f"{name} must have numbers of at least 0, not {text(name)!r}.")
+    return found
+
+
 def secret(name: str, default: str = "") -> str:
     """The variable, or the contents of the file that `NAME_FILE` points to (container secrets)."""
     path = text(f"{name}_FILE")

@@ -21,9 +21,13 @@ class Counts(serializers.DictField):
 
 
 class CycleOut(serializers.ModelSerializer[Cycle]):
+    alerts = serializers.ListField(
+        child=serializers.CharField(), help_text="What went wrong without stopping it: a policy that failed."
+    )
+
     class Meta:
         model = Cycle
-        fields = ("started_at", "duration_ms", "count", "placed", "waiting")
+        fields = ("started_at", "duration_ms", "count", "placed", "waiting", "alerts")
 
 
 class SchedulerInfo(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ PostgreSQL.
 
 from django.core import checks
 
-from scheduler_site.checks import celery, servers, site
+from scheduler_site.checks import celery, planning, servers, site
 
 ALWAYS = (
     site.check_secret_key,
@@ -14,8 +14,13 @@ ALWAYS = (
     site.check_debug,
     site.check_home,
     site.check_time_zone,
-    site.check_policy,
-    site.check_provider,
+    planning.check_policy,
+    planning.check_backfill,
+    planning.check_placement,
+    planning.check_weights,
+    planning.check_preemption,
+    planning.check_plugins,
+    planning.check_provider,
     site.check_lease,
     celery.check_celery,
     celery.check_publish_retry,

@@ -1,7 +1,7 @@
-"""What this installation says of itself: its secret, its hosts, its folder, its clock and its scheduling."""
+"""What this installation says of itself: its secret, its hosts, its folder and its clock."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site.checks.findings import error, is_node, warning
-from scheduling.policies import POLICIES
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"})
-LATER_POLICIES = ("fairshare", "backfill", "sjf", "edf")
-PROVIDERS = ("local",)
-LATER_PROVIDERS = ("k8s", "slurm")
 SHORTEST_KEY = 32
 HEARTBEATS_PER_LEASE = 3
 ROLES = ("site", "node")
@@ -76,22 +72,6 @@ def check_time_zone(**_: Any) -> Iterator[CheckMessage]:
                 f"{name} is {zone!r}: beat loads its entries by UTC hours and would miss some.",
                 "Leave it at UTC; browsers and the command line show local time.",
             )
-
-
-def check_policy(**_: Any) -> list[CheckMessage]:
-    return _known(5, "SCHEDULING_POLICY", available=sorted(POLICIES), later=LATER_POLICIES)
-
-
-def check_provider(**_: Any) -> list[CheckMessage]:
-    return _known(6, "QUOTA_PROVIDER", available=PROVIDERS, later=LATER_PROVIDERS)
-
-
-def _known(number: int, setting: str, *, available: Sequence[str], later: Sequence[str]) -> list[CheckMessage]:
-    value = getattr(settings, setting)
-    if value in available:
-        return []
-    reason = "is not available in this version" if value in later else "is unknown"
-    return [error(number, f"{setting} {value!r} {reason}.", f"Available: {', '.join(available)}.")]
 
 
 def check_lease(**_: Any) -> Iterator[CheckMessage]:

@@ -76,3 +76,13 @@ def test_more_queues_take_no_more_statements(staff, django_assert_num_queries):
         builders.job(queue=builders.queue())
     with django_assert_num_queries(1):
         assert len(rows(staff.get(URL))) == 23
+
+
+def test_batch_jobs_go_by_the_policy_recommended_for_them():
+    assert Queue.objects.get(name="batch").policy == "responsive"
+
+
+def test_a_policy_that_does_not_exist_is_refused_with_those_that_do(staff):
+    response = staff.patch(f"{URL}/batch", {"policy": "lottery"})
+    assert response.status_code == 400
+    assert "fairshare" in faults(response)["policy"]

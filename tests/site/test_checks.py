@@ -9,7 +9,7 @@ import pytest
 from django.core import checks as django_checks
 from django.test import override_settings
 
-from scheduler_site.checks import celery, servers, site
+from scheduler_site.checks import celery, planning, servers, site
 from workers.process import Command
 from workers.shim import supervisor
 
@@ -115,15 +115,9 @@ def test_the_traps_of_redis_do_not_bind_rabbitmq(settings):
     assert found() == []
 
 
-def test_an_unknown_policy_is_answered_with_the_known_ones(settings):
-    settings.SCHEDULING_POLICY = "lottery"
-    (message,) = site.check_policy()
-    assert message.hint == "Available: fifo, priority."
-
-
 def test_a_provider_of_a_later_version_is_told_apart_from_a_typing_error(settings):
     settings.QUOTA_PROVIDER = "slurm"
-    (message,) = site.check_provider()
+    (message,) = planning.check_provider()
     assert message.msg == "QUOTA_PROVIDER 'slurm' is not available in this version."
 
 
