@@ -1,0 +1,110 @@
+"""Which jobs of a trace can be replayed, and what is assumed of them. Every rule is counted, none is silent."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from simulator.trace import SimulationError, TraceJob
+
+
+class Overrun(StrEnum):
+    """What becomes of a job that ran longer than its walltime."""
+
+    STOP = "stop"  # it is stopped at its walltime: run := min(run, walltime)
+    EXTEND = "extend"  # nobody is stopped: walltime := max(walltime, run)
+
+
+class MissingWalltime(StrEnum):
+    """What becomes of a job without a walltime; a number of seconds is possible too."""
+
+    AUTO = "auto"  # dropped; but its run time where no job of the trace has one, or overruns extend the walltime anyway
+    DROP = "drop"
+    RUN = "run"  # its run time is taken for it: a perfect estimate
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningRules:
+    """How a trace is made fit to be replayed. The defaults are those of Gaussier et al., SC'15."""
+
+    missing_walltime: MissingWalltime | float = MissingWalltime.AUTO
+    overrun: Overrun = Overrun.STOP
+
+
+@dataclass(frozen=True, slots=True)
+class CleanJob:
+    """A job that can be replayed. `number` is its place among all clean jobs of the trace, from 0 on."""
+
+    number: int
+    run_s: float
+    walltime_s: int  # whole seconds, rounded up
+    trace: TraceJob
+
+
+@dataclass(slots=True)
+class Cleaning:
+    """What was done to a trace, in numbers of jobs."""
+
+    read: int = 0
+    without_run: int = 0  # dropped: no run time, or none above zero
+    without_width: int = 0  # dropped: no processors
+    without_walltime: int = 0  # dropped
+    assumed: int = 0  # got a walltime
+    stopped: int = 0  # ran until their walltime only
+    extended: int = 0  # got their run time for a walltime
+    jobs: list[CleanJob] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """What a reader has to know to compare the figures with others."""
+        said = {
+            "dropped without a run time": self.without_run,
+            "dropped without processors": self.without_width,
+            "dropped without a walltime": self.without_walltime,
+            "given a walltime": self.assumed,
+            "stopped at their walltime": self.stopped,
+            "given more walltime": self.extended,
+        }
+        done = ", ".join(f"{count:,} {what}" for what, count in said.items() if count)
+        return f"{self.read:,} jobs read" + (f": {done}" if done else "")
+
+
+def clean(jobs: Sequence[TraceJob], rules: CleaningRules | None = None) -> Cleaning:
+    """The jobs that can be replayed, and the count of all others. Raises SimulationError if none is left."""
+    rules = _settled(rules or CleaningRules(), jobs)
+    cleaning = Cleaning(read=len(jobs))
+    for job in jobs:
+        run = job.run_s or 0
+        if run <= 0:
+            cleaning.without_run += 1
+        elif job.width <= 0:
+            cleaning.without_width += 1
+        else:
+            _keep(cleaning, job, run, rules)
+    if not cleaning.jobs:
+        raise SimulationError(f"No job is left to replay: {cleaning.sentence()}.")
+    return cleaning
+
+
+def _settled(rules: CleaningRules, jobs: Iterable[TraceJob]) -> CleaningRules:
+    if rules.missing_walltime is not MissingWalltime.AUTO:
+        return rules
+    drops = rules.overrun is Overrun.STOP and any(job.walltime_s for job in jobs)
+    return replace(rules, missing_walltime=MissingWalltime.DROP if drops else MissingWalltime.RUN)
+
+
+def _keep(cleaning: Cleaning, job: TraceJob, run: float, rules: CleaningRules) -> None:
+    walltime = job.walltime_s or 0
+    if walltime <= 0:
+        if rules.missing_walltime is MissingWalltime.DROP:
+            cleaning.without_walltime += 1
+            return
+        walltime = run if isinstance(rules.missing_walltime, MissingWalltime) else rules.missing_walltime
+        cleaning.assumed += 1
+    if run > walltime:
+        if rules.overrun is Overrun.STOP:
+            run = walltime
+            cleaning.stopped += 1
+        else:
+            walltime = run
+            cleaning.extended += 1
+    cleaning.jobs.append(CleanJob(len(cleaning.jobs), run, math.ceil(walltime), job))

@@ -1,0 +1,51 @@
+"""What became of each job in a replay."""
+
+from dataclasses import dataclass, field
+
+from simulator.cleaning import CleanJob
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job on its nodes, from its start until it ended or was stopped."""
+
+    number: int
+    start: float
+    end: float
+    width: float  # in CPUs or GPUs, what the cluster is counted in
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """A job from its submission to its end."""
+
+    job: CleanJob
+    width: float
+    start: float  # of its first run
+    end: float
+    preemptions: int = 0
+    lost_s: float = 0.0  # work that was done twice
+    predicted_s: float | None = None  # what was expected of its run time when it was submitted
+
+    @property
+    def wait_s(self) -> float:
+        """All the time between submission and end in which it did not get on."""
+        if not self.preemptions:
+            return self.start - self.job.trace.submit_s
+        return self.end - self.job.trace.submit_s - self.job.run_s
+
+    @property
+    def bounded_slowdown(self) -> float:
+        """Response time over run time, where no job is taken for shorter than ten seconds (Feitelson et al., 1997)."""
+        return max((self.wait_s + self.job.run_s) / max(self.job.run_s, 10), 1)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A whole replay: the jobs in the order in which they ended, the runs in the order of their ends."""
+
+    jobs: list[JobOutcome] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    plans: int = 0
+    alerts: set[str] = field(default_factory=set)

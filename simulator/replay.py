@@ -1,0 +1,237 @@
+"""Runs a trace through the planner: jobs arrive, start where the plan says, and end after the run times of the trace."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from scheduling.plan import Plan, PlannedJob, make_plan
+from scheduling.resources import Request
+from scheduling.snapshot import ProjectView, QueueView, RunningJob, Snapshot, WaitingJob
+from simulator.cleaning import CleanJob
+from simulator.clock import Clock
+from simulator.cluster import Cluster
+from simulator.history import Learner, learner
+from simulator.outcome import JobOutcome, Outcome, Run
+from simulator.settings import RunTimes, Settings, Ties
+from simulator.trace import SimulationError
+from simulator.usage import Usage
+
+QUEUE = "default"
+NORMAL_PRIORITY = 50
+HOUR = 3_600.0
+
+Planner = Callable[[Snapshot, float], Plan]
+Progress = Callable[[int], None]
+"""Told from time to time how many jobs have ended."""
+TOLD_EVERY = 256
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a job has come."""
+
+    job: CleanJob
+    waiting: WaitingJob
+    first_start: float | None = None
+    saved_s: float = 0.0  # work that no stop can take any more
+    lost_s: float = 0.0
+
+
+class Replay:
+    """One replay. Between two plans only what has changed is touched: plans of long traces come by the hundred thousand."""
+
+    def __init__(
+        self,
+        jobs: Sequence[CleanJob],
+        cluster: Cluster,
+        settings: Settings | None = None,
+        *,
+        source: str = "the trace",
+        planner: Planner = make_plan,
+    ) -> None:
+        """Raises TraceError if a job could never start on this cluster."""
+        self.outcome = Outcome()
+        self._settings = settings or Settings()
+        self._cluster = cluster
+        self._requests: dict[int, Request] = cluster.requests(jobs, source)
+        self._clock = Clock(jobs)
+        self._planner = planner
+        self._progress: dict[int, _Progress] = {}
+        self._waiting: dict[int, WaitingJob] = {}
+        self._running: dict[int, RunningJob] = {}
+        self._projects = tuple(ProjectView(name) for name in sorted({_project(job) for job in jobs}))
+        self._learner: Learner = learner(self._settings.run_times)
+        self._usage = Usage(self._settings.rules)
+        self._stops: list[float] = []
+
+    def run(self, told: Progress | None = None) -> Outcome:
+        """Replay everything. Raises SimulationError if jobs wait at the end that nothing will ever start."""
+        step = self._pyss_instant if self._settings.ties is Ties.PYSS else self._natural_instant
+        untold = 0
+        while (instant := self._clock.advance()) is not None:
+            step(instant.arrivals, instant.ends)
+            untold += len(instant.ends)
+            if told and untold >= TOLD_EVERY:
+                told(len(self.outcome.jobs))
+                untold = 0
+        if self._waiting:
+            first = next(iter(self._waiting.values()))
+            said = " ".join(sorted(self.outcome.alerts))
+            raise SimulationError(
+                f"{len(self._waiting)} jobs wait on an empty cluster and nothing starts them, first job "
+                f"{self._progress[first.id].job.trace.id}. {said}".strip()
+            )
+        return self.outcome
+
+    def _natural_instant(self, arrivals: list[CleanJob], ends: list[int]) -> None:
+        for number in ends:
+            self._end(number, self._running.pop(number))
+        for job in arrivals:
+            self._arrive(job)
+        self._plan()
+
+    def _pyss_instant(self, arrivals: list[CleanJob], ends: list[int]) -> None:
+        """As the simulator pyss orders it.
+
+        The room of a job that should have ended by now may be given away before its end is handled: for that moment the
+        cluster holds more than it has.
+        """
+        ending = {number: self._running[number] for number in ends}
+        for number, job in ending.items():
+            if (job.expected_end or 0) <= self._clock.now:
+                del self._running[number]
+        for one in arrivals:
+            self._arrive(one)
+            self._plan()
+        for number, job in ending.items():
+            self._running.pop(number, None)
+            self._end(number, job)
+            self._plan()
+
+    def _arrive(self, job: CleanJob) -> None:
+        settings = self._settings
+        exact = settings.run_times is RunTimes.EXACT
+        limit = math.ceil(job.run_s if exact else job.walltime_s)
+        waiting = WaitingJob(
+            id=job.number,
+            project=_project(job),
+            queue=QUEUE,
+            priority=NORMAL_PRIORITY if job.trace.priority is None else job.trace.priority,
+            submitted_at=job.trace.submit_s,
+            request=self._requests[job.number],
+            owner=job.trace.user,
+            max_runtime_seconds=limit,
+            predicted_seconds=self._learner.predict(job),
+            checkpointable=settings.checkpoint_s is not None,
+        )
+        self._waiting[job.number] = waiting
+        self._progress[job.number] = _Progress(job, waiting)
+
+    def _plan(self) -> None:
+        """Plan, start what may start; and again, at the same instant, if somebody was stopped for somebody else."""
+        while self._waiting:
+            plan = self._planner(self._snapshot(), self._clock.now)
+            self.outcome.plans += 1
+            self.outcome.alerts.update(plan.alerts)
+            for placed in plan.placements:
+                self._start(placed)
+            for stopped in plan.preemptions:
+                self._stop(stopped.job_id, stopped.for_job)
+            if not plan.preemptions:
+                return
+
+    def _snapshot(self) -> Snapshot:
+        now, rules = self._clock.now, self._settings.rules
+        return Snapshot(
+            waiting=tuple(self._waiting.values()),
+            running=tuple(self._checkpointed() if rules.preemption.strategies else self._running.values()),
+            nodes=self._cluster.nodes,
+            queues=(QueueView(QUEUE),),
+            projects=self._projects,
+            taken_at=now,
+            rules=rules,
+            usage=self._usage.at(now, self._running.values()),
+            recent_preemptions=self._recent_stops(),
+        )
+
+    def _start(self, placed: PlannedJob) -> None:
+        now, job = self._clock.now, self._waiting.pop(placed.job_id)
+        progress = self._progress[job.id]
+        if progress.first_start is None:
+            progress.first_start = now
+        self._running[job.id] = RunningJob(
+            id=job.id,
+            project=job.project,
+            queue=job.queue,
+            priority=job.priority,
+            shares=placed.shares,
+            started_at=now,
+            expected_end=now + (job.max_runtime_seconds or 0),
+            owner=job.owner,
+            request=job.request,
+            predicted_end=None if job.predicted_seconds is None else now + job.predicted_seconds,
+            checkpointable=job.checkpointable,
+            preemptions=job.preemptions,
+        )
+        self._clock.run_until(now + progress.job.run_s - progress.saved_s, job.id)
+
+    def _end(self, number: int, running: RunningJob) -> None:
+        progress = self._progress.pop(number)
+        self._leave(number, running)
+        self._learner.learn(progress.job)
+        self.outcome.jobs.append(
+            JobOutcome(
+                job=progress.job,
+                width=self._width(number),
+                start=self._clock.now if progress.first_start is None else progress.first_start,
+                end=self._clock.now,
+                preemptions=running.preemptions,
+                lost_s=progress.lost_s,
+                predicted_s=progress.waiting.predicted_seconds,
+            )
+        )
+
+    def _stop(self, number: int, for_job: int) -> None:
+        """Back in line with what is left to do: the work since the last checkpoint is lost."""
+        running, progress = self._running.pop(number), self._progress[number]
+        self._clock.stop(number)
+        self._leave(number, running)
+        done = progress.saved_s + self._clock.now - (running.started_at or 0)
+        progress.saved_s = max(progress.saved_s, self._saved(done))
+        progress.lost_s += done - progress.saved_s
+        self._waiting[number] = replace(progress.waiting, preemptions=running.preemptions + 1)
+        self._waiting[for_job] = replace(self._waiting[for_job], promised=True)
+        self._stops.append(self._clock.now)
+
+    def _leave(self, number: int, running: RunningJob) -> None:
+        start = running.started_at or 0.0
+        nodes = tuple(share.node for share in running.shares)
+        self.outcome.runs.append(Run(number, start, self._clock.now, self._width(number), nodes))
+        self._usage.charge(running, self._clock.now)
+
+    def _width(self, number: int) -> float:
+        return self._cluster.width(self._requests[number])
+
+    def _saved(self, done: float) -> float:
+        every = self._settings.checkpoint_s
+        return done // every * every if every else 0.0
+
+    def _checkpointed(self) -> list[RunningJob]:
+        """The running jobs, with the moment of each one's last checkpoint."""
+        if not self._settings.checkpoint_s:
+            return list(self._running.values())
+        return [replace(job, checkpoint_at=self._checkpoint_at(job)) for job in self._running.values()]
+
+    def _checkpoint_at(self, job: RunningJob) -> float | None:
+        saved, start = self._progress[job.id].saved_s, job.started_at or 0.0
+        later = self._saved(saved + self._clock.now - start) - saved
+        return start + later if later > 0 else None
+
+    def _recent_stops(self) -> int:
+        while self._stops and self._stops[0] <= self._clock.now - HOUR:
+            self._stops.pop(0)
+        return len(self._stops)
+
+
+def _project(job: CleanJob) -> str:
+    return job.trace.group or "default"

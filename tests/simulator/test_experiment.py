@@ -1,0 +1,69 @@
+"""One trace, cut into windows, replayed with different settings."""
+
+import pytest
+
+from simulator.experiment import Window, prepare
+from simulator.settings import InvalidError, Preemption, Rules, RunTimes, Settings, checked, usual_run_times
+from simulator.trace import SimulationError
+
+TRACE = "job_id,submit_s,duration_s,cpus,requested_walltime_s\n" + "".join(
+    f"{number},{number * 10},20,1,60\n" for number in range(6)
+)
+
+
+@pytest.fixture
+def trace(tmp_path):
+    path = tmp_path / "trace.csv"
+    path.write_text(TRACE)
+    return str(path)
+
+
+def test_without_a_window_all_jobs_are_replayed(trace):
+    assert prepare(trace, processors=4).run(Settings()).metrics.jobs == 6
+
+
+def test_each_window_starts_on_an_empty_cluster(trace):
+    """On one processor the second of a window's jobs waits 10 s, the third 20 s."""
+    experiment = prepare(trace, processors=1, windows=[Window(0, 3), Window(3, 3)])
+
+    result = experiment.run(Settings())
+
+    assert (experiment.jobs, result.metrics.jobs) == (6, 6)
+    assert (result.metrics.mean_wait_s, result.metrics.max_wait_s) == (10, 20)
+    assert [one.job.number for one in result.outcome.jobs] == [0, 1, 2]
+
+
+def test_a_synthetic_trace_needs_no_file_and_no_cluster():
+    assert prepare("synthetic:20").cluster.size == 128
+    assert prepare("synthetic:20", processors=64).cluster.size == 64
+
+
+@pytest.mark.parametrize("text", ["", "5", "a:b", "1:0", "-1:5", ":5"])
+def test_a_window_that_is_none_is_refused(text):
+    with pytest.raises(SimulationError, match="write START:COUNT"):
+        Window.parse(text)
+
+
+def test_a_window_beyond_the_last_job_is_refused(trace):
+    with pytest.raises(SimulationError, match="6 can be replayed"):
+        prepare(trace, processors=4, windows=[Window(4, 3)])
+
+
+@pytest.mark.parametrize("given", [{}, {"processors": 4, "nodes": "1x4x0"}])
+def test_the_cluster_is_named_once(trace, given):
+    with pytest.raises(SimulationError, match="Say how large the cluster is"):
+        prepare(trace, **given)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [Rules(policy="luck"), Rules(placement="luck"), Rules(preemption=Preemption(strategies=("luck",)))],
+)
+def test_names_that_nobody_knows_are_refused_with_those_that_there_are(rules):
+    with pytest.raises(InvalidError, match=r"There is no .* 'luck'\. Known are: "):
+        checked(Settings(rules))
+
+
+def test_responsive_goes_by_what_is_learned():
+    assert usual_run_times("responsive") is RunTimes.LEARNED
+    assert usual_run_times("sjf") is RunTimes.REQUESTED
