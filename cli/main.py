@@ -35,6 +35,7 @@ COMMANDS = {
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
     "nodes": Entry("nodes", "List the machines and their load."),
     "top": Entry("top", "Watch the machines and the jobs, live."),
+    "simulate": Entry("simulate", "Replay a trace of jobs under one or more policies, and compare."),
     "login": Entry("login", "Log in to a server, and remember it."),
     "logout": Entry("login", "Forget the server, and end the token there."),
     "version": Entry("version", "Print the version."),

@@ -10,7 +10,8 @@ from cli.main import COMMANDS, load
 from tests.cli.rows import job
 from tests.cli.yard import Answer
 
-WITH_SERVER = sorted(COMMANDS.keys() - {"login", "logout", "version"})
+WITHOUT_SERVER = {"login", "logout", "version", "simulate"}
+WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER)
 
 
 def loaded(code):
@@ -46,10 +47,18 @@ def test_help_loads_neither_http_nor_tables():
 
 
 def test_the_command_line_imports_nothing_of_the_platform():
-    """Users may install it alone."""
-    load_all = "import cli.main; [cli.main.load(name) for name in cli.main.COMMANDS]"
+    """Only `simulate` brings something along, the core, which needs nothing of the platform either."""
+    load_all = "import cli.main; [cli.main.load(name) for name in cli.main.COMMANDS if name != 'simulate']"
     ours = "{'scheduling', 'quotas', 'workers', 'jobs', 'scheduler_site', 'django', 'celery'}"
     code = f"import sys; {load_all}; print({ours} & set(sys.modules))"
+
+    assert loaded(code) == "set()\n"
+
+
+def test_a_simulation_loads_the_core_and_nothing_else_of_the_platform():
+    """Neither Django nor what only pictures need."""
+    others = "{'quotas', 'workers', 'jobs', 'scheduler_site', 'django', 'celery', 'matplotlib'}"
+    code = f"import sys, cli.main; cli.main.load('simulate'); print({others} & set(sys.modules))"
 
     assert loaded(code) == "set()\n"
 

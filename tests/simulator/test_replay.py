@@ -88,7 +88,7 @@ def test_the_planner_knows_the_walltime_and_nothing_more():
 
 
 def test_learned_run_times_come_from_the_jobs_of_the_same_user():
-    seen: dict = {}
+    seen: dict[int, tuple[int | None, float | None]] = {}
 
     def planner(snapshot, now):
         seen.update((one.id, (one.max_runtime_seconds, one.predicted_seconds)) for one in snapshot.waiting)
@@ -105,7 +105,7 @@ def test_learned_run_times_come_from_the_jobs_of_the_same_user():
 
 def once(preemption):
     """A planner that makes one job give way the first time it is asked at or after a moment."""
-    done: list = []
+    done: list[float] = []
 
     def planner(snapshot, now):
         plan = make_plan(snapshot, now)
@@ -162,7 +162,7 @@ def test_a_planner_that_leaves_jobs_behind_is_found_out():
 
 
 def test_progress_is_told():
-    told: list = []
+    told: list[int] = []
 
     Replay(jobs(*[(at, 1, 1) for at in range(600)]), pool(1)).run(told.append)
 

@@ -1,0 +1,66 @@
+"""`trainyard simulate`: needs no server."""
+
+import importlib
+import json
+from typing import Annotated
+
+import typer
+
+from cli.errors import CommandError, UsageError
+from cli.option_groups import grouped
+from cli.output import note
+from cli.simulation import Scheduled, results_table, shown_progress
+from cli.simulation_options import ExperimentOptions, OutputOptions, SchedulingOptions
+from cli.tables import display, make_console
+from simulator.experiment import Experiment
+from simulator.settings import InvalidError, Settings
+from simulator.trace import SimulationError
+
+app = typer.Typer(rich_markup_mode=None)
+
+Trace = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRACE",
+        show_default=False,
+        help="A file in SWF or in our CSV, also compressed; or synthetic:JOBS[:SEED] for made-up jobs.",
+    ),
+]
+
+
+@app.command()
+@grouped
+def simulate(trace: Trace, jobs: ExperimentOptions, how: SchedulingOptions, output: OutputOptions) -> None:
+    """Replay a trace of jobs under one or more policies, and compare.
+
+    The planner is the platform's own; time is simulated. Waits are those from submission to start.
+    """
+    try:
+        settings = how.settings()
+        experiment = jobs.prepared(trace)
+        done = [run(experiment, one) for one in settings]
+    except InvalidError as error:
+        raise UsageError(*(f"--{one.field}: {one.message}" for one in error.errors)) from error
+    except SimulationError as error:
+        raise CommandError(str(error)) from error
+    if output.plots:
+        drawn = {f"{one.settings.rules.policy}": one.result.outcome for one in done}
+        # Matplotlib takes a second to load, which nobody should wait for who draws nothing.
+        importlib.import_module("simulator.plots").draw(drawn, experiment.cluster, output.plots)
+    show(experiment, done, as_json=output.as_json)
+
+
+def run(experiment: Experiment, settings: Settings) -> Scheduled:
+    with shown_progress(experiment.jobs) as begin:
+        return Scheduled(settings, experiment.run(settings, begin(settings.rules.policy)))
+
+
+def show(experiment: Experiment, done: list[Scheduled], *, as_json: bool) -> None:
+    rows = [one.row(experiment) for one in done]
+    if as_json:
+        for row in rows:
+            print(json.dumps(row))
+        return
+    note(f"{experiment.source}: {experiment.said}.")
+    console = make_console()
+    display(console, results_table(console, rows))

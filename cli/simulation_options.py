@@ -1,0 +1,146 @@
+"""What `trainyard simulate` can be told, each with its word of help."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.durations import parse_duration
+from cli.errors import UsageError
+from simulator.cleaning import CleaningRules, MissingWalltime, Overrun
+from simulator.experiment import Experiment, Window, prepare
+from simulator.settings import Backfill, Preemption, Rules, RunTimes, Settings, Ties, checked, usual_run_times
+
+
+def option(*names: str, metavar: str | None = None, text: str, **more: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOptions:
+    """Which jobs, and on what."""
+
+    pool: Annotated[
+        int | None, option("--pool", metavar="P", text="P processors without node boundaries; a job takes its width.")
+    ] = None
+    nodes: Annotated[
+        str | None,
+        option("--nodes", metavar="SHAPE", text="Nodes: COUNTxCPUSxGPUS like 16x64x8,4x128x0, or a CSV file."),
+    ] = None
+    window: Annotated[
+        list[str] | None,
+        option(
+            "--window",
+            metavar="START:COUNT",
+            text="Only these jobs, on an empty cluster (0:10000: the first 10,000). Repeated: the mean over all windows.",
+        ),
+    ] = None
+    missing_walltime: Annotated[
+        str,
+        option(
+            "--missing-walltime",
+            metavar="RULE",
+            text="Jobs without a walltime: drop, run (take the run time), a length of time; auto: drop, but run where no "
+            "job has one or with --overrun extend.",
+        ),
+    ] = MissingWalltime.AUTO.value
+    overrun: Annotated[
+        Overrun, option("--overrun", text="A job that ran beyond its walltime: stop it there, or extend the walltime.")
+    ] = Overrun.STOP
+
+    def prepared(self, trace: str) -> Experiment:
+        """Raises SimulationError for what cannot be simulated."""
+        return prepare(
+            trace,
+            processors=self.pool,
+            nodes=self.nodes,
+            cleaning=CleaningRules(self._missing_walltime(), self.overrun),
+            windows=[Window.parse(text) for text in self.window or ()],
+        )
+
+    def _missing_walltime(self) -> MissingWalltime | float:
+        if self.missing_walltime in set(MissingWalltime):
+            return MissingWalltime(self.missing_walltime)
+        return _duration("--missing-walltime", self.missing_walltime)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulingOptions:
+    """How to schedule."""
+
+    policy: Annotated[
+        list[str] | None, option("--policy", metavar="NAME", text="May be repeated, to compare. Default: fifo.")
+    ] = None
+    backfill: Annotated[Backfill, option("--backfill", text="What may start while the first job waits for room.")] = (
+        Backfill.EASY
+    )
+    ties: Annotated[
+        Ties,
+        option(
+            "--ties", text="At one instant: all ends and arrivals, then one plan; or in the order of the tool pyss."
+        ),
+    ] = Ties.NATURAL
+    run_times: Annotated[
+        RunTimes | None,
+        option(
+            "--run-times",
+            text="What the planner knows of run times. Default: requested; learned for the policy responsive.",
+        ),
+    ] = None
+    bounded_wait: Annotated[
+        str | None,
+        option("--bounded-wait", metavar="TIME", text="Who has waited so long goes first, whatever the policy (12h)."),
+    ] = None
+    reserve_depth: Annotated[
+        int, option("--reserve-depth", metavar="N", min=0, text="So many waiting jobs get a reservation.")
+    ] = 1
+    placement: Annotated[str, option("--placement", metavar="NAME", text="How nodes are chosen.")] = "best_fit"
+    preemption: Annotated[
+        str | None,
+        option("--preemption", metavar="NAMES", text="Who may be stopped for others: priority,reclaim,pressure."),
+    ] = None
+    checkpoint_every: Annotated[
+        str | None,
+        option("--checkpoint-every", metavar="TIME", text="Who is stopped loses no more than this; else all its work."),
+    ] = None
+
+    def settings(self) -> list[Settings]:
+        """One for each policy. Raises InvalidError for a name that nobody knows."""
+        return [checked(self._settings(name)) for name in self.policy or ("fifo",)]
+
+    def _settings(self, name: str) -> Settings:
+        rules = Rules(
+            policy=name,
+            backfill=self.backfill,
+            reserve_depth=self.reserve_depth,
+            bounded_wait_seconds=_maybe(_duration, "--bounded-wait", self.bounded_wait),
+            placement=self.placement,
+            preemption=Preemption(strategies=tuple(filter(None, (self.preemption or "").split(",")))),
+            explain=False,
+        )
+        checkpoint_s = _maybe(_duration, "--checkpoint-every", self.checkpoint_every)
+        return Settings(rules, self.ties, self.run_times or usual_run_times(name), checkpoint_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What comes out."""
+
+    plots: Annotated[
+        Path | None,
+        option("--plots", metavar="FOLDER", text="Also draw the line, the load, waits by size and who ran when (PNG)."),
+    ] = None
+    as_json: Annotated[bool, option("--json", text="One JSON object a policy, each on its line.")] = False
+
+
+def _maybe(read: Callable[[str, str], int], name: str, text: str | None) -> int | None:
+    return None if text is None else read(name, text)
+
+
+def _duration(name: str, text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
