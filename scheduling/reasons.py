@@ -54,6 +54,7 @@ class Reason:
     sentence: str = ""
     shortfall: Mapping[str, int] = field(default_factory=dict, hash=False)
     held_by: tuple[int, ...] = ()
+    expected_clear: float | None = None  # when it will probably no longer hold; told by `clearing`, not by each plan
 
     def __post_init__(self) -> None:
         if not self.sentence:
@@ -61,12 +62,13 @@ class Reason:
 
     def as_data(self) -> dict[str, object]:
         """The reason as JSON can carry it."""
-        return {
+        data: dict[str, object] = {
             "code": str(self.code),
             "sentence": self.sentence,
             "shortfall": dict(self.shortfall),
             "held_by": list(self.held_by),
         }
+        return data if self.expected_clear is None else data | {"expected_clear": self.expected_clear}
 
 
 NEW = Reason(ReasonCode.NEW)

@@ -59,7 +59,7 @@ class Trial:
         full = replace(snapshot, rules=rules)
         self._plan = plan or make_plan(full, now)
         self._now = now
-        counts = {one.job_id for one in (*self._plan.placements, *self._plan.reservations)}
+        counts = {one.job_id for one in self._plan.placements} | {one.job_id for one in self._plan.reservations}
         self._others = tuple(one for one in snapshot.waiting if one.id in counts and one.id != job_id)
         self._snapshot = full
         self._free = Planning(full, now)
