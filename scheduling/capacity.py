@@ -16,14 +16,14 @@ Entry: TypeAlias = tuple[int, int, int, int]
 class FreeNode:
     """What is left of one node, and who holds the rest. Its GPUs are in the order in which they are given away.
 
-    Never below zero: a node may come back smaller than what still runs on it. What is missing then is remembered, so
+    `order` has all its GPUs, `gpus` those that are free as a whole. Never below zero: a node may come back smaller than what still runs on it. What is missing then is remembered, so
     that nothing is free before as much has been given back as the node really has.
     """
 
     __slots__ = (
         "_cpus",
+        "_left",
         "_memory_mb",
-        "_order",
         "cpus",
         "gpu_milli",
         "gpus",
@@ -33,6 +33,7 @@ class FreeNode:
         "kind",
         "memory_mb",
         "number",
+        "order",
         "view",
     )
 
@@ -42,11 +43,12 @@ class FreeNode:
         self.kind = kind_of(view)
         self.cpus = self._cpus = view.cpus
         self.memory_mb = self._memory_mb = view.memory_mb
-        self._order = tuple(sorted(view.gpus, key=lambda gpu: (gpu.memory_mb, gpu.index))) if view.gpus else ()
+        self.order = tuple(sorted(view.gpus, key=lambda gpu: (gpu.memory_mb, gpu.index))) if view.gpus else ()
         self.held: dict[int, int] = {}  # thousandths of each GPU that is not free: more than all if somebody lies
-        self.gpus: Sequence[Gpu] = self._order  # those that are free as a whole
-        self.gpu_milli = WHOLE_GPU * len(self._order)  # these and what is left of the others, in thousandths
+        self.gpus: Sequence[Gpu] = self.order  # those that are free as a whole
+        self.gpu_milli = WHOLE_GPU * len(self.order)  # these and what is left of the others, in thousandths
         self.is_shared = False  # whether a part of a GPU has ever been taken
+        self._left: tuple[int, ...] | None = None  # worked out when it is asked for
         self.holders: list[int] = []
 
     @property
@@ -61,11 +63,11 @@ class FreeNode:
     def copy(self) -> "FreeNode":
         """The same node, to be taken from and given to without changing this one."""
         other: FreeNode = object.__new__(FreeNode)
-        other.view, other.number, other.kind, other._order = self.view, self.number, self.kind, self._order
+        other.view, other.number, other.kind, other.order = self.view, self.number, self.kind, self.order
         other.cpus, other._cpus = self.cpus, self._cpus
         other.memory_mb, other._memory_mb = self.memory_mb, self._memory_mb
         other.gpus, other.held = self.gpus, self.held.copy()  # the sequence of GPUs is replaced, never changed
-        other.gpu_milli, other.is_shared = self.gpu_milli, self.is_shared
+        other.gpu_milli, other.is_shared, other._left = self.gpu_milli, self.is_shared, self._left
         other.holders = self.holders.copy()
         return other
 
@@ -130,16 +132,24 @@ class FreeNode:
             return None
         return tuple(sorted(gpu.index for gpu in usable[: request.gpus]))
 
+    @property
+    def left(self) -> tuple[int, ...]:
+        """What is free of each GPU in thousandths, in the order of `order`."""
+        if self._left is None:
+            self._left = tuple(map(self.left_of, self.order))
+        return self._left
+
     def parts_for(self, request: Request, under: "FreeNode | None" = None) -> list[tuple[int, int, int]]:
         """The GPUs of which the part is free: how much is left of it, its memory, its index."""
         limits = (self,) if under is None else (self, under)
-        left = ((min(node.left_of(gpu) for node in limits), gpu) for gpu in suitable(request, self._order))
+        left = ((min(node.left_of(gpu) for node in limits), gpu) for gpu in suitable(request, self.order))
         return [(milli, gpu.memory_mb, gpu.index) for milli, gpu in left if milli >= request.gpu_milli]
 
     def _count_gpus(self) -> None:
-        self.gpus = [gpu for gpu in self._order if gpu.index not in self.held]
+        self._left = None
+        self.gpus = [gpu for gpu in self.order if gpu.index not in self.held]
         whole = WHOLE_GPU * len(self.gpus)
-        self.gpu_milli = sum(map(self.left_of, self._order)) if self.is_shared else whole
+        self.gpu_milli = sum(map(self.left_of, self.order)) if self.is_shared else whole
 
 
 NO_CEILING: Mapping[int, FreeNode] = MappingProxyType({})

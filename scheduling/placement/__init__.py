@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 
 from scheduling.errors import FieldError, InvalidError
+from scheduling.placement.affinity import AFFINITY
 from scheduling.placement.base import PlacementStrategy
 from scheduling.placement.best_fit import BEST_FIT
+from scheduling.placement.fgd import FGD
+from scheduling.placement.first_fit import FIRST_FIT
+from scheduling.placement.least_loaded import LEAST_LOADED
+from scheduling.placement.spread import SPREAD
 
 __all__ = ["STRATEGIES", "PlacementStrategy", "strategy"]
 
-STRATEGIES: Mapping[str, PlacementStrategy] = {one.name: one for one in (BEST_FIT,)}
+STRATEGIES: Mapping[str, PlacementStrategy] = {
+    one.name: one for one in (BEST_FIT, FIRST_FIT, SPREAD, LEAST_LOADED, AFFINITY, FGD)
+}
 
 
 def strategy(name: str) -> PlacementStrategy:

@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
 from scheduling.filters import has_labels
 from scheduling.resources import Request
-from scheduling.snapshot import Share
+from scheduling.snapshot import Share, Snapshot
+
+Places: TypeAlias = tuple[tuple[Share, ...] | None, ...]
+"""The shares of each of several requests, None for one that has no place."""
 
 NOTHING_CLOSED: AbstractSet[str] = frozenset()
 
@@ -44,12 +47,9 @@ class Room(NamedTuple):
     def has_place(self, request: Request, node: FreeNode) -> bool:
         return node.fits(request) and (not self.limits(request) or self.admits(request, node))
 
-    def share(self, request: Request, node: FreeNode, rank: int = 0) -> Share:
-        """The request's share of a node that has a place for it."""
-        if not request.gpus:
-            return Share(node.view.name, request.amount, (), rank)
-        indices = node.gpus_for(request, self.ceiling.get(node.number))
-        return Share(node.view.name, request.amount, indices or (), rank)
+    def nodes(self, request: Request) -> Iterator[FreeNode]:
+        """Every node where the request has a place, by name."""
+        return (node for node in self.free.nodes if self.has_place(request, node))
 
 
 class PlacementStrategy(ABC):
@@ -70,11 +70,43 @@ class PlacementStrategy(ABC):
         room = Room(free, near, ceiling, closed)
         if request.nodes == 1:  # most are, and this is where a plan spends its time
             node = next(self.preferred(request, room), None)
-            return None if node is None else (room.share(request, node),)
+            return None if node is None else (self.share(request, node, room),)
         chosen = list(islice(self.preferred(request, room), request.nodes))
         if len(chosen) < request.nodes:
             return None
-        return tuple(room.share(request, node, rank) for rank, node in enumerate(chosen))
+        return tuple(self.share(request, node, room, rank) for rank, node in enumerate(chosen))
+
+    def place_all(
+        self, requests: Sequence[Request], free: FreeNodes, *, closed: AbstractSet[str] = NOTHING_CLOSED
+    ) -> Places:
+        """A place for each of the requests beside the others, as far as there is one; nothing is taken of `free`.
+
+        One after the other, unless a strategy looks at all of them together.
+        """
+        left = free.copy()
+        return tuple(self._placed(number, request, left, closed) for number, request in enumerate(requests))
+
+    def prepare(self, snapshot: Snapshot) -> "PlacementStrategy":  # noqa: ARG002 - for those who derive
+        """The strategy for this snapshot: itself, or a copy that knows what it needs of it."""
+        return self
+
+    def share(self, request: Request, node: FreeNode, room: Room, rank: int = 0) -> Share:
+        """The request's share of a node that has a place for it."""
+        if not request.gpus:
+            return Share(node.view.name, request.amount, (), rank)
+        return Share(node.view.name, request.amount, self.gpus_on(request, node, room), rank)
+
+    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+        """Which GPUs of that node it gets."""
+        return node.gpus_for(request, room.ceiling.get(node.number)) or ()
+
+    def _placed(
+        self, holder: int, request: Request, left: FreeNodes, closed: AbstractSet[str]
+    ) -> tuple[Share, ...] | None:
+        shares = self.place(request, left, closed=closed)
+        for one in shares or ():
+            left.take(one, holder=holder)
+        return shares
 
     @abstractmethod
     def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:

@@ -21,8 +21,7 @@ class BestFit(PlacementStrategy):
     name = "best_fit"
 
     def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
-        kinds = [kind for kind in room.free.shelves if not request.gpus or _suits(request, kind)]
-        walks = [_fullest_first(request, kind, room) for kind in kinds]
+        walks = walks_of(request, room)
         return walks[0] if len(walks) == 1 else merge(*walks, key=lambda node: _leftover(request, node))
 
 
@@ -33,7 +32,13 @@ def best_fit(request: Request, free: FreeNodes) -> Share | None:
     """The share of the node that a request fills up most."""
     room = Room(free)
     node = next(BEST_FIT.preferred(request, room), None)
-    return None if node is None else room.share(request, node)
+    return None if node is None else BEST_FIT.share(request, node, room)
+
+
+def walks_of(request: Request, room: Room) -> list[Iterator[FreeNode]]:
+    """Every node where the request has a place, once: for each kind of GPU the fullest first."""
+    kinds = [kind for kind in room.free.shelves if not request.gpus or _suits(request, kind)]
+    return [_fullest_first(request, kind, room) for kind in kinds]
 
 
 def _suits(request: Request, kind: GpuKind) -> bool:

@@ -1,0 +1,33 @@
+"""Where the job's data already is: its data set, its checkpoint, its image."""
+
+from collections.abc import Iterator
+
+from scheduling.capacity import FreeNode
+from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.best_fit import BEST_FIT
+from scheduling.resources import Request
+from scheduling.snapshot import Snapshot
+
+
+class Affinity(PlacementStrategy):
+    """The nodes in `near`, in their order, then those that another strategy prefers. Nobody waits to be near."""
+
+    name = "affinity"
+
+    def __init__(self, otherwise: PlacementStrategy = BEST_FIT) -> None:
+        self._otherwise = otherwise
+
+    def prepare(self, snapshot: Snapshot) -> "Affinity":
+        return Affinity(self._otherwise.prepare(snapshot))
+
+    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+        near = [room.free[name] for name in dict.fromkeys(room.near) if name in room.free]
+        yield from (node for node in near if room.has_place(request, node))
+        numbers = {node.number for node in near}
+        yield from (node for node in self._otherwise.preferred(request, room) if node.number not in numbers)
+
+    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+        return self._otherwise.gpus_on(request, node, room)
+
+
+AFFINITY = Affinity()

@@ -1,0 +1,19 @@
+"""The first node by name that has a place: what every other strategy is compared with."""
+
+from collections.abc import Iterator
+
+from scheduling.capacity import FreeNode
+from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.resources import Request
+
+
+class FirstFit(PlacementStrategy):
+    """The nodes by name."""
+
+    name = "first_fit"
+
+    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+        return room.nodes(request)
+
+
+FIRST_FIT = FirstFit()

@@ -1,0 +1,27 @@
+"""Away from other jobs, so that the loss of one node hurts few of them."""
+
+from collections.abc import Iterator
+
+from scheduling.capacity import FreeNode
+from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.resources import Request
+
+
+class Spread(PlacementStrategy):
+    """The nodes with the fewest jobs, then the most free GPUs, CPUs and memory, then the first name.
+
+    A request without GPUs goes to a node that has GPUs only when no node without fits.
+    """
+
+    name = "spread"
+
+    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+        return iter(sorted(room.nodes(request), key=lambda node: _crowd(request, node)))
+
+
+def _crowd(request: Request, node: FreeNode) -> tuple[bool | int, ...]:
+    wastes_gpus = not request.gpus and bool(node.kind)
+    return (wastes_gpus, len(node.holders), -node.gpu_milli, -node.cpus, -node.memory_mb, node.number)
+
+
+SPREAD = Spread()
