@@ -4,6 +4,7 @@ All of it happens in one transaction, or none of it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db.models.functions import Now
 from jobs import claims, gang_endings, gangs, publishing, transitions
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
+from jobs.preemptions import PREEMPT
 from jobs.transitions import Move
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
 from scheduling.reasons import Reason, ReasonCode
@@ -22,7 +24,7 @@ from scheduling.retry import GiveUp, Retry, decide
 NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__started_at",
     "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
-    "attempt__job__desired", "attempt__job__max_retries", "attempt__job__retries_used",
+    "attempt__job__desired", "attempt__job__progress", "attempt__job__max_retries", "attempt__job__retries_used",
     "attempt__job__platform_retries_used",
 )  # fmt: skip
 CLOSE_ATTEMPTS = """
@@ -54,6 +56,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
         settled = gang_endings.settle(gangs.among(_open_rows(by_id)), by_id)
         over += settled.over
         members = settled.closed
+    over = [(row, _judged(row.attempt.job, ending)) for row, ending in over]
     moved = transitions.apply([_end_move(row.attempt.job, row, ending) for row, ending in over])
     ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
@@ -68,6 +71,19 @@ def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
     rows = Placement.objects.filter(pk__in=by_id, closed_at__isnull=True)
     rows = rows.select_related("attempt__job", "node").only(*NEEDED_TO_END).order_by("pk")
     return [row for row in rows if claims.same_token(row.attempt.token, by_id[row.pk].ticket.token)]
+
+
+def _judged(job: Job, ending: Ending) -> Ending:
+    """How an attempt ended that may have been told to give way.
+
+    A command that exits with 0 in its grace says that its work is done. It is taken at its word, unless somebody wants
+    something else of the job by now, or the job's own progress says that it is not done: many a script exits with 0
+    when it has written its checkpoint.
+    """
+    unfinished = job.progress is not None and job.progress < 1
+    if ending.asked and ending.reason == EndReason.COMPLETED and (job.desired != PREEMPT or unfinished):
+        return replace(ending, reason=EndReason.PREEMPTED)
+    return ending
 
 
 def _end_move(job: Job, row: Placement, ending: Ending) -> Move:

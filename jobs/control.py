@@ -78,7 +78,9 @@ def change(*, job_id: int, actor: str, **fields: Any) -> Job:
     before = {name: _plain(getattr(job, name)) for name in columns}
     changed = {name: _plain(value) for name, value in columns.items() if before[name] != _plain(value)}
     if changed:
-        Job.objects.filter(pk=job_id).update(**columns)
+        # What was promised, was promised to the job as it stood in line.
+        kept = {} if changed.keys() <= ALWAYS_CHANGEABLE else {"promised": False}
+        Job.objects.filter(pk=job_id).update(**columns, **kept)
         transitions.note(
             [job_id], "changed", actor=actor, data={"from": {name: before[name] for name in changed}, "to": changed}
         )
@@ -110,6 +112,7 @@ def _end_waiting(job: Job, actor: str) -> None:
                     "end_reason": EndReason.CANCELLED,
                     "message": f"Cancelled by {actor} before it started.",
                     "reasons": [],
+                    "promised": False,
                 },
                 message=f"Cancelled by {actor} before it started.",
                 actor=actor,

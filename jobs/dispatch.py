@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import alerts, publishing, snapshots, transitions
+from jobs import alerts, preemptions, publishing, snapshots, transitions
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
@@ -87,6 +87,7 @@ def run_cycle() -> CycleResult:
         snapshot = snapshots.take()
         plan = make_plan(snapshot, snapshot.taken_at)
         doorbells = _commit_placements(plan.placements)
+        preemptions.request(plan.preemptions)
         _write_reasons(plan)
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
         _write_cycle(plan, result)
@@ -158,7 +159,14 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
         kind="queued",
         expected=frozenset({JobState.PENDING}),
         next_attempt=True,
-        changes={"node_id": node.pk, "queued_at": Now(), "reasons": [], "desired": "", "not_before": None},
+        changes={
+            "node_id": node.pk,
+            "queued_at": Now(),
+            "reasons": [],
+            "desired": "",
+            "promised": False,
+            "not_before": None,
+        },
         message=f"Placed on {names}.",
         data={
             "node": node.name,

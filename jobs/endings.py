@@ -10,7 +10,10 @@ from scheduling.lifecycle import END_SENTENCES, EndReason
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How it ended. `charged` says whether it uses up one of the retries that the job has."""
+    """How it ended. `charged` says whether it uses up one of the retries that the job has.
+
+    `asked` says that the command was told to give way and ended in the time it was given for that.
+    """
 
     ticket: Ticket
     reason: EndReason
@@ -18,6 +21,7 @@ class Ending:
     message: str = ""
     started_at: datetime | None = None
     charged: bool = True
+    asked: bool = False
 
 
 def sentence(ending: Ending) -> str:

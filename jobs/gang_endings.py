@@ -63,7 +63,8 @@ def _verdict(ended: Sequence[Placement], by_id: Mapping[int, Ending]) -> Ending:
             message = _whose(ended, by_id, ending)
             verdict = replace(verdict, reason=ending.reason, exit_code=ending.exit_code, message=message)
     starts = [attempt.started_at, *(by_id[row.pk].started_at for row in ended)]
-    return replace(verdict, started_at=min(filter(None, starts), default=None))
+    asked = any(by_id[row.pk].asked for row in ended)
+    return replace(verdict, started_at=min(filter(None, starts), default=None), asked=asked)
 
 
 def _explains(new: EndReason, known: EndReason) -> bool:

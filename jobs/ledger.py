@@ -23,7 +23,7 @@ from jobs import claims, gangs, recovery, shipping
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
-from jobs.runs import WISHES, Run
+from jobs.runs import Run
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
@@ -294,8 +294,8 @@ class Ledger:
 
     def _fulfil(self, wishes: Mapping[int, str]) -> None:
         for placement_id, wish in wishes.items():
-            if placement_id in self._runs and wish in WISHES:
-                self._runs[placement_id].stop(WISHES[wish])
+            if placement_id in self._runs:
+                self._runs[placement_id].fulfil(wish)
 
     def _say_goodbye(self) -> None:
         heartbeats.say_goodbye(node_id=self.node_id, agent_id=self._identity.agent_id)

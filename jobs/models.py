@@ -92,6 +92,9 @@ class Job(models.Model):
     progress = models.FloatField(null=True, editable=False)
     metrics = models.JSONField(default=dict, editable=False)
     progress_at = models.DateTimeField(null=True, editable=False)
+    checkpoint_at = models.DateTimeField(null=True, editable=False)
+    # Others were told to stop to make room for it, and it has not been placed since.
+    promised = models.BooleanField(default=False, editable=False)
     predicted_start = models.DateTimeField(null=True, editable=False)
     estimated_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
     actual_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
@@ -268,6 +271,23 @@ class JobEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} {self.kind}"
+
+
+class Preemption(models.Model):
+    """An attempt that was told to stop for a waiting job. How it ended, and when, the attempt says."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="preemption")
+    for_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="room_made")
+    strategy = models.CharField(max_length=20)
+    lost_seconds = models.FloatField(help_text="Work to be done again, as it was estimated when the attempt was told.")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["at"], name="preemption_at")]
+
+    def __str__(self) -> str:
+        return f"{self.attempt} for {self.for_job_id}"
 
 
 class LogChunk(models.Model):

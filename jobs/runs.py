@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.conf import settings
 
 from jobs import gangs
 from jobs.claims import Claimed
 from jobs.endings import Ending
+from jobs.preemptions import PREEMPT
 from scheduling.lifecycle import EndReason
 from workers.logs import LogReader
 from workers.process import Outcome, Shim
@@ -25,10 +28,19 @@ REASONS = {
 WISHES = {
     "cancel": EndReason.CANCELLED,
     "requeue": EndReason.PREEMPTED,
+    PREEMPT: EndReason.PREEMPTED,
     "stall": EndReason.STALLED,
     gangs.END: EndReason.GANG_ENDED,
 }
 """What may be wished of a job that is on its nodes, and the reason with which its command then ends."""
+
+
+class Stop(NamedTuple):
+    """Why a command is stopped, and how long it may take; None: as long as its launcher said."""
+
+    reason: EndReason
+    grace_seconds: float | None = None
+    gives_way: bool = False
 
 
 class Run:
@@ -46,7 +58,7 @@ class Run:
         self.report = ProgressReader(folder / "report.jsonl")
         self.start_recorded = False
         self._shim: Shim | None = None
-        self._stop: tuple[EndReason, float | None] | None = None
+        self._stop: Stop | None = None
         self._lock = threading.Lock()
         self._may_go_on = threading.Event()
         if claimed.nodes == 1:
@@ -70,7 +82,7 @@ class Run:
         self._may_go_on.wait()
         with self._lock:
             stop = self._stop
-        return Ending(self.claimed.ticket, stop[0]) if stop and self.claimed.nodes > 1 else None
+        return Ending(self.claimed.ticket, stop.reason) if stop and self.claimed.nodes > 1 else None
 
     def attach(self, shim: Shim) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
@@ -79,7 +91,7 @@ class Run:
             stop = self._stop
         shim.renew(self.lease_deadline)
         if stop is not None:
-            shim.stop(stop[1])
+            shim.stop(stop.grace_seconds)
 
     def renew(self, lease_deadline: float) -> None:
         """The lease now ends at `lease_deadline` on the monotonic clock."""
@@ -89,12 +101,22 @@ class Run:
         if shim is not None:
             shim.renew(lease_deadline)
 
-    def stop(self, reason: EndReason, grace_seconds: float | None = None) -> None:
-        """Stop the command; the first reason given is the one that its end is reported with."""
+    def fulfil(self, wish: str) -> None:
+        """Do what is wished of the job; what is not known is left undone."""
+        if wish == PREEMPT:
+            self.stop(WISHES[wish], settings.PREEMPT_GRACE_SECONDS, gives_way=True)
+        elif wish in WISHES:
+            self.stop(WISHES[wish])
+
+    def stop(self, reason: EndReason, grace_seconds: float | None = None, *, gives_way: bool = False) -> None:
+        """Stop the command; the first reason given is the one that its end is reported with.
+
+        A command that `gives_way` may also complete in its grace.
+        """
         with self._lock:
             if self._stop is not None:
                 return
-            self._stop = (reason, grace_seconds)
+            self._stop = Stop(reason, grace_seconds, gives_way)
             shim = self._shim
         self._may_go_on.set()
         if shim is not None:
@@ -108,8 +130,9 @@ class Run:
     def ending(self, outcome: Outcome) -> Ending:
         """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""
         reason = REASONS.get(outcome.reason)
-        if outcome.reason == "stopped":
-            reason = self._stop[0] if self._stop else EndReason.PREEMPTED
+        stop = (self._stop or Stop(EndReason.PREEMPTED)) if outcome.reason == "stopped" else None
+        if stop is not None:
+            reason = EndReason.COMPLETED if stop.gives_way and outcome.exit_code == 0 else stop.reason
         elif reason is None:
             reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
         return Ending(
@@ -118,6 +141,7 @@ class Run:
             exit_code=outcome.exit_code,
             message=outcome.message,
             started_at=None if reason == EndReason.START_FAILED else moment(outcome.started_at),
+            asked=stop is not None and stop.gives_way,
         )
 
     def failed_to_start(self, message: str) -> Ending:

@@ -1,7 +1,7 @@
 """Rows to a Snapshot: the only translator between the database and the scheduling core."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
+from jobs import preemptions
 from jobs.knobs import rules
 from jobs.models import Job, JobDependency, Placement, Queue
 from quotas.models import Project, Quota
@@ -27,19 +28,22 @@ from scheduling.snapshot import (
 )
 from workers.models import Node
 
+NOBODY: Mapping[int, int] = {}
 BROKEN_STATES = frozenset({JobState.FAILED, JobState.CANCELLED})
 
 
 def take() -> Snapshot:
     """Everything that one planning pass looks at, read in the caller's transaction by the database's clock."""
+    gave_way = preemptions.counts()
     return Snapshot(
-        waiting=waiting(),
-        running=running(),
+        waiting=waiting(gave_way),
+        running=running(gave_way),
         nodes=nodes(),
         queues=queues(),
         projects=projects(),
         taken_at=database_now().timestamp(),
         rules=rules(),
+        recent_preemptions=preemptions.recent(),
     )
 
 
@@ -51,8 +55,9 @@ def database_now() -> datetime:
     return now
 
 
-def waiting() -> tuple[WaitingJob, ...]:
+def waiting(gave_way: Mapping[int, int] = NOBODY) -> tuple[WaitingJob, ...]:
     unmet, broken = _dependencies()
+    near = preemptions.last_nodes()
     rows = Job.objects.filter(state=JobState.PENDING).order_by("pk")
     return tuple(
         WaitingJob(
@@ -69,11 +74,17 @@ def waiting() -> tuple[WaitingJob, ...]:
             not_before=_seconds(row[15]),
             unmet=tuple(unmet.get(row[0], ())),
             broken=tuple(broken.get(row[0], ())),
+            checkpointable=row[16],
+            preemptible=row[17],
+            promised=row[18],
+            preemptions=gave_way.get(row[0], 0),
+            near=near.get(row[0], ()),
         )
         for row in rows.values_list(
             "pk", "project__slug", "queue__name", "priority", "created_at",
             "cpus", "memory_mb", "gpus", "gpu_memory_mb", "gpu_model", "nodes",
             "owner__username", "max_runtime_seconds", "estimated_runtime_seconds", "deadline", "not_before",
+            "checkpointable", "preemptible", "promised",
         )
     )  # fmt: skip
 
@@ -88,20 +99,22 @@ def _dependencies() -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     return unmet, broken
 
 
-def running() -> tuple[RunningJob, ...]:
+def running(gave_way: Mapping[int, int] = NOBODY) -> tuple[RunningJob, ...]:
     rows = Placement.objects.filter(closed_at__isnull=True).order_by("attempt__job_id", "rank")
     jobs: dict[int, list[Any]] = defaultdict(list)
     for row in rows.values_list(
         "attempt__job_id", "attempt__job__project__slug", "attempt__job__queue__name", "attempt__job__priority",
         "node__name", "cpus", "memory_mb", "gpu_indices", "rank",
-        "attempt__started_at", "attempt__job__max_runtime_seconds",
+        "attempt__started_at", "attempt__job__max_runtime_seconds", "attempt__job__checkpointable",
+        "attempt__job__preemptible", "attempt__job__checkpoint_at", "attempt__job__desired",
     ):  # fmt: skip
         jobs[row[0]].append(row)
-    return tuple(_running_job(job_id, rows) for job_id, rows in jobs.items())
+    return tuple(_running_job(job_id, rows, gave_way.get(job_id, 0)) for job_id, rows in jobs.items())
 
 
-def _running_job(job_id: int, rows: Sequence[Any]) -> RunningJob:
-    _, project, queue, priority, *_, started_at, max_runtime = rows[0]
+def _running_job(job_id: int, rows: Sequence[Any], gave_way: int) -> RunningJob:
+    _, project, queue, priority, *_ = rows[0]
+    started_at, max_runtime, checkpointable, preemptible, checkpoint_at, desired = rows[0][9:]
     started = _seconds(started_at)
     return RunningJob(
         id=job_id,
@@ -111,6 +124,11 @@ def _running_job(job_id: int, rows: Sequence[Any]) -> RunningJob:
         shares=tuple(Share(row[4], Amount(row[5], row[6], len(row[7])), tuple(row[7]), row[8]) for row in rows),
         started_at=started,
         expected_end=started + max_runtime if started is not None and max_runtime else None,
+        checkpointable=checkpointable,
+        preemptible=preemptible,
+        preemptions=gave_way,
+        checkpoint_at=_seconds(checkpoint_at),
+        leaving=bool(desired),
     )
 
 

@@ -30,7 +30,7 @@ HISTORY = (
     "retries_used", "platform_retries_used", "estimated_cost", "actual_cost",
 )  # fmt: skip
 FACTS = WHAT_IT_RUNS + HISTORY
-WISHES = {"cancel": "being cancelled", "requeue": "being requeued"}
+WISHES = {"cancel": "being cancelled", "requeue": "being requeued", "preempt": "giving way"}
 
 
 @admin.register(Job)

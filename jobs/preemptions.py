@@ -1,0 +1,124 @@
+"""Running jobs that give way to waiting ones: told by the planner, stopped by their nodes, and what that has cost so far.
+
+A preemption is written down once, when the attempt is told; how the attempt ended is read from the attempt.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Now
+
+from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
+from scheduling.decisions import PlannedPreemption
+from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
+
+PREEMPT = "preempt"
+"""The wish that tells a job's agents to stop it for another one."""
+RATE_PERIOD = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All preemptions by one strategy: how many were asked for, how many gave way, and the seconds of work lost."""
+
+    strategy: str
+    requested: int
+    preempted: int
+    lost_seconds: float
+
+
+def request(planned: Sequence[PlannedPreemption]) -> int:
+    """Tell these jobs to give way, and promise the room to those that it is made for; returns how many were told.
+
+    For each waiting job either all of its victims are told or none: half the room would help nobody. A job that has
+    changed meanwhile, or that somebody holds locked, is left to the next cycle. The nodes hear of it within a second,
+    and with their next heartbeat for certain.
+    """
+    wanted: dict[int, list[PlannedPreemption]] = defaultdict(list)
+    for one in planned:
+        wanted[one.for_job].append(one)
+    if not wanted:
+        return 0
+    waiting, attempts = _lock(planned)
+    kept = {for_job: ones for for_job, ones in wanted.items() if for_job in waiting}
+    told = [one for ones in kept.values() if all(one.job_id in attempts for one in ones) for one in ones]
+    _write(told, attempts)
+    return len(told)
+
+
+def _lock(planned: Sequence[PlannedPreemption]) -> tuple[set[int], dict[int, Attempt]]:
+    """The waiting jobs that still wait; of the victims that still run, and of which nothing is wished, the attempts."""
+    ids = {one.job_id for one in planned} | {one.for_job for one in planned}
+    rows = Job.objects.select_for_update(skip_locked=True, no_key=True).filter(pk__in=ids).order_by("pk")
+    jobs = list(rows.only("state", "desired", "attempt"))
+    stoppable = [job.pk for job in jobs if job.state == JobState.RUNNING and not job.desired]
+    attempts = Attempt.objects.filter(job__in=stoppable, ended_at__isnull=True, preemption__isnull=True)
+    return {job.pk for job in jobs if job.state == JobState.PENDING}, {one.job_id: one for one in attempts}
+
+
+def _write(told: Sequence[PlannedPreemption], attempts: dict[int, Attempt]) -> None:
+    Job.objects.filter(pk__in=[one.job_id for one in told]).update(desired=PREEMPT)
+    Job.objects.filter(pk__in={one.for_job for one in told}).update(promised=True)
+    Preemption.objects.bulk_create(
+        Preemption(
+            attempt=attempts[one.job_id], for_job_id=one.for_job, strategy=one.strategy, lost_seconds=one.lost_seconds
+        )
+        for one in told
+    )
+    JobEvent.objects.bulk_create(event for one in told for event in _events(one, attempts[one.job_id].number))
+
+
+def _events(one: PlannedPreemption, attempt: int) -> tuple[JobEvent, JobEvent]:
+    cost = {"strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}
+    gives = f"Gives way to job {one.for_job} ({one.strategy}); about {one.lost_seconds:.0f} s of work are done again."
+    gets = f"Job {one.job_id} gives way to it ({one.strategy})."
+    return (
+        JobEvent(
+            job_id=one.job_id,
+            kind="preempt_requested",
+            attempt=attempt,
+            message=gives,
+            data={"for_job": one.for_job, **cost},
+        ),
+        JobEvent(job_id=one.for_job, kind="room_promised", message=gets, data={"job": one.job_id, **cost}),
+    )
+
+
+def recent() -> int:
+    """How many were told in the last hour."""
+    return Preemption.objects.filter(at__gt=Now() - RATE_PERIOD).count()
+
+
+def counts() -> dict[int, int]:
+    """For each unfinished job how often it has had to give way so far; jobs that never had to are left out."""
+    rows = Preemption.objects.filter(
+        attempt__end_reason=EndReason.PREEMPTED, attempt__job__state__in=sorted(ACTIVE_STATES)
+    )
+    return dict(rows.order_by().values_list("attempt__job_id").annotate(count=Count("pk")))
+
+
+def last_nodes() -> dict[int, tuple[str, ...]]:
+    """For each waiting job that writes checkpoints the nodes of its last attempt, rank 0 first: its work may lie there."""
+    rows = Placement.objects.filter(
+        attempt__job__state=JobState.PENDING,
+        attempt__job__checkpointable=True,
+        attempt__job__attempt=F("attempt__number"),
+        attempt__started_at__isnull=False,
+    )
+    nodes: dict[int, tuple[str, ...]] = {}
+    for job_id, node in rows.order_by("attempt__job_id", "rank").values_list("attempt__job_id", "node__name"):
+        nodes[job_id] = (*nodes.get(job_id, ()), node)
+    return nodes
+
+
+def totals() -> tuple[Total, ...]:
+    """What preemption has done since the platform was set up, by strategy."""
+    rows = Preemption.objects.order_by("strategy").values("strategy")
+    gone = Q(attempt__end_reason=EndReason.PREEMPTED)
+    summed = rows.annotate(
+        requested=Count("pk"), preempted=Count("pk", filter=gone), lost=Sum("lost_seconds", filter=gone)
+    )
+    return tuple(Total(row["strategy"], row["requested"], row["preempted"], row["lost"] or 0.0) for row in summed)

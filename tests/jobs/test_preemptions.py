@@ -1,0 +1,225 @@
+"""Running jobs give way to waiting ones: who is told, what is promised, how it ends, and what is remembered."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import claims, control, dispatch, preemptions, snapshots
+from jobs.claims import Ticket
+from jobs.completion import finish
+from jobs.endings import Ending
+from jobs.models import Job, JobEvent, Placement, Preemption
+from scheduling.decisions import PlannedPreemption
+from scheduling.lifecycle import EndReason
+from scheduling.rules import Preemption as Knobs
+from scheduling.rules import Rules
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+LONG_AGO = timedelta(hours=1)
+
+
+@pytest.fixture
+def _by_priority(monkeypatch):
+    knobs = Knobs(strategies=("priority",), min_runtime_seconds=60)
+    monkeypatch.setattr(snapshots, "rules", lambda: Rules(preemption=knobs))
+
+
+def victim(node=None, **fields):
+    """A background job that has run for an hour and can be stopped."""
+    return builders.running_job(
+        node=node or builders.node(name="n1", cpus=4),
+        cpus=4,
+        started_at=timezone.now() - LONG_AGO,
+        **{"priority": 10, "checkpointable": True} | fields,
+    )
+
+
+def told(victim, for_job, strategy="priority"):
+    """The victim was told to give way to the other job."""
+    assert preemptions.request([PlannedPreemption(victim.pk, for_job.pk, strategy, 90.0)]) == 1
+    return fresh(victim)
+
+
+def fresh(job):
+    return Job.objects.get(pk=job.pk)
+
+
+def ended(job, reason=EndReason.PREEMPTED, **fields):
+    """The node reports the end of the job's attempt."""
+    row = Placement.objects.select_related("attempt").get(attempt__job=job, closed_at__isnull=True)
+    finish([Ending(Ticket(row.pk, str(row.attempt.token)), reason, **fields)])
+    return fresh(job)
+
+
+@pytest.mark.usefixtures("_by_priority")
+def test_a_cycle_tells_the_victim_promises_the_room_and_says_so_to_both():
+    running, urgent = victim(), builders.job(cpus=4, priority=90)
+
+    dispatch.run_cycle()
+
+    assert (fresh(running).state, fresh(running).desired) == ("running", "preempt")
+    assert fresh(urgent).promised
+    row = Preemption.objects.get()
+    assert (row.attempt.job_id, row.for_job_id, row.strategy) == (running.pk, urgent.pk, "priority")
+    assert row.lost_seconds == pytest.approx(3660, abs=30)
+    event = JobEvent.objects.get(job=running, kind="preempt_requested")
+    assert event.data["for_job"] == urgent.pk
+    assert f"job {urgent.pk} (priority)" in event.message
+    assert JobEvent.objects.get(job=urgent, kind="room_promised").data["job"] == running.pk
+
+
+@pytest.mark.usefixtures("_by_priority")
+def test_a_second_cycle_stops_nobody_else_for_the_same_room():
+    victim()
+    builders.running_job(node=builders.node(name="n2", cpus=4), cpus=4, priority=10, checkpointable=True,
+                         started_at=timezone.now() - LONG_AGO)  # fmt: skip
+    builders.job(cpus=4, priority=90)
+
+    for _ in range(3):
+        dispatch.run_cycle()
+
+    assert Preemption.objects.count() == 1
+
+
+@pytest.mark.usefixtures("_by_priority")
+def test_the_room_goes_to_the_job_it_was_made_for_and_the_victim_waits_in_its_old_place():
+    running, urgent = victim(), builders.job(cpus=4, priority=90)
+    dispatch.run_cycle()
+    later = builders.job(cpus=4, priority=95)
+
+    ended(running, exit_code=143)
+    dispatch.run_cycle()
+
+    states = {job.pk: (job.state, job.promised) for job in Job.objects.all()}
+    assert states == {running.pk: ("pending", False), urgent.pk: ("queued", False), later.pk: ("pending", False)}
+    seen = {job.id: job for job in snapshots.take().waiting}[running.pk]
+    assert (seen.submitted_at, seen.preemptions, seen.near) == (running.created_at.timestamp(), 1, ("n1",))
+
+
+@pytest.mark.parametrize("wish", ["cancel", "requeue", "stall"])
+def test_a_job_of_which_something_else_is_wanted_already_is_left_alone(wish):
+    running, urgent = victim(desired=wish), builders.job(priority=90)
+
+    assert preemptions.request([PlannedPreemption(running.pk, urgent.pk, "priority", 1.0)]) == 0
+    assert (fresh(running).desired, fresh(urgent).promised) == (wish, False)
+
+
+def test_no_victim_is_told_when_one_of_them_has_ended_meanwhile():
+    one, urgent = victim(), builders.job(priority=90)
+    other = victim(node=builders.node(name="n2"))
+    ended(other, EndReason.COMPLETED)
+
+    plan = [PlannedPreemption(job.pk, urgent.pk, "priority", 1.0) for job in (one, other)]
+
+    assert preemptions.request(plan) == 0
+    assert fresh(one).desired == ""
+
+
+def test_nobody_is_told_for_a_job_that_does_not_wait_any_more():
+    running, gone = victim(), builders.job(priority=90, state="cancelled")
+
+    assert preemptions.request([PlannedPreemption(running.pk, gone.pk, "priority", 1.0)]) == 0
+    assert fresh(running).desired == ""
+
+
+def test_giving_way_costs_no_retry():
+    running = told(victim(), builders.job(priority=90))
+
+    job = ended(running, exit_code=143)
+
+    assert (job.state, job.desired, job.retries_used, job.platform_retries_used) == ("pending", "", 0, 0)
+    assert (job.attempts.get().end_reason, job.attempts.get().exit_code) == ("preempted", 143)
+
+
+def test_a_command_that_completes_in_its_grace_is_completed():
+    running = told(victim(), builders.job(priority=90))
+
+    job = ended(running, EndReason.COMPLETED, exit_code=0, asked=True)
+
+    assert (job.state, preemptions.totals()[0].preempted) == ("completed", 0)
+
+
+def test_a_command_whose_own_progress_says_that_it_is_not_done_goes_back_in_line_whatever_it_exits_with():
+    running = told(victim(progress=0.4), builders.job(priority=90))
+
+    assert ended(running, EndReason.COMPLETED, exit_code=0, asked=True).state == "pending"
+
+
+def test_what_completes_before_the_signal_reached_it_is_completed():
+    running = told(victim(progress=0.4), builders.job(priority=90))
+
+    assert ended(running, EndReason.COMPLETED, exit_code=0).state == "completed"
+
+
+def test_a_job_that_is_cancelled_while_it_gives_way_is_cancelled():
+    running = told(victim(), builders.job(priority=90))
+    control.cancel(job_id=running.pk, actor="ann")
+
+    assert ended(running, EndReason.COMPLETED, exit_code=0, asked=True).state == "cancelled"
+
+
+@pytest.mark.parametrize("end", [control.cancel, lambda **who: control.change(priority=10, **who)])
+def test_a_promise_ends_when_the_job_does_not_want_the_room_any_more_or_stands_elsewhere_in_line(end):
+    urgent = builders.job(priority=90)
+    told(victim(), urgent)
+
+    end(job_id=urgent.pk, actor="ann")
+
+    assert not fresh(urgent).promised
+
+
+def test_another_name_keeps_the_promise():
+    urgent = builders.job(priority=90)
+    told(victim(), urgent)
+
+    control.change(job_id=urgent.pk, actor="ann", name="better")
+
+    assert fresh(urgent).promised
+
+
+def test_the_snapshot_knows_who_is_leaving_who_may_be_stopped_and_how_often_that_happened():
+    checkpoint = timezone.now() - timedelta(minutes=5)
+    running = told(victim(checkpoint_at=checkpoint, preemptible=False), builders.job(priority=90))
+
+    [seen] = snapshots.take().running
+
+    assert (seen.id, seen.leaving, seen.checkpointable, seen.preemptible, seen.checkpoint_at, seen.preemptions) == (
+        running.pk, True, True, False, checkpoint.timestamp(), 0,
+    )  # fmt: skip
+    assert snapshots.take().recent_preemptions == 1
+
+
+def test_only_the_last_hour_counts_for_the_rate():
+    told(victim(), builders.job(priority=90))
+    Preemption.objects.update(at=timezone.now() - timedelta(minutes=61))
+
+    assert preemptions.recent() == 0
+
+
+def test_totals_tell_what_each_strategy_has_cost():
+    one, two = victim(), victim(node=builders.node(name="n2"))
+    told(one, builders.job(priority=90))
+    told(two, builders.job(priority=90), strategy="reclaim")
+    ended(one, exit_code=143)
+
+    assert preemptions.totals() == (
+        preemptions.Total("priority", 1, 1, 90.0),
+        preemptions.Total("reclaim", 1, 0, 0.0),
+    )
+
+
+def test_every_member_of_a_gang_is_told():
+    gang = builders.job(state="running", nodes=2, cpus=4, checkpointable=True, priority=10)
+    attempt = builders.attempt(job=gang, started_at=timezone.now() - LONG_AGO)
+    nodes = [builders.node(name=name, cpus=4) for name in ("n1", "n2")]
+    rows = [builders.placement(attempt=attempt, node=node, rank=rank, state="running", cpus=4)
+            for rank, node in enumerate(nodes)]  # fmt: skip
+    told(gang, builders.job(priority=90))
+
+    assert claims.wishes([row.pk for row in rows]) == dict.fromkeys([row.pk for row in rows], "preempt")
+    tickets = [Ticket(row.pk, str(attempt.token)) for row in rows]
+    finish([Ending(tickets[0], EndReason.COMPLETED, exit_code=0, asked=True)])
+    finish([Ending(tickets[1], EndReason.PREEMPTED, exit_code=143, asked=True)])
+    assert (fresh(gang).state, fresh(gang).attempts.get().end_reason) == ("pending", "preempted")
