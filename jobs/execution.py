@@ -22,6 +22,7 @@ from jobs.endings import Ending
 from jobs.ledger import Identity, Ledger
 from jobs.runs import Run, claim_as_data, claim_from_data
 from workers import isolation
+from workers.checkpoints import CheckpointWatch
 from workers.hardware import Hardware
 from workers.process import Command, Outcome, Shim, adopt, launch, never_launched
 
@@ -75,13 +76,14 @@ class Runner:
         if isinstance(shim, Ending):
             ending = shim
         else:
+            run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
             run.attach(shim)
             ending = run.ending(_wait(shim))
         self._ledger.finish(run, ending)
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _command(self, run: Run) -> Command:
-        checkpoints = self._folder(run.claimed, "checkpoints")
+        checkpoints = self._checkpoints(run.claimed)
         outputs = self._folder(run.claimed, "outputs", str(run.claimed.attempt))
         return Command(
             argv=run.claimed.command,
@@ -91,6 +93,9 @@ class Runner:
             grace_seconds=settings.KILL_GRACE_SECONDS,
             max_runtime_seconds=run.claimed.max_runtime_seconds,
         )
+
+    def _checkpoints(self, claimed: Claimed) -> Path:
+        return self._folder(claimed, "checkpoints")
 
     def _folder(self, claimed: Claimed, *parts: str) -> Path:
         folder = self._home.joinpath("jobs", str(claimed.job_id), *parts)

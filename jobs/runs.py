@@ -14,6 +14,7 @@ from jobs.claims import Claimed
 from jobs.endings import Ending
 from jobs.preemptions import PREEMPT
 from scheduling.lifecycle import EndReason
+from workers.checkpoints import CheckpointWatch
 from workers.logs import LogReader
 from workers.process import Outcome, Shim
 from workers.progress import ProgressReader
@@ -56,6 +57,7 @@ class Run:
         self.log = LogReader(folder / "log")
         self.next_chunk = 0
         self.report = ProgressReader(folder / "report.jsonl")
+        self.checkpoints: CheckpointWatch | None = None
         self.start_recorded = False
         self._shim: Shim | None = None
         self._stop: Stop | None = None

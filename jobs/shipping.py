@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
 from jobs.models import Attempt, LogChunk
-from jobs.runs import Run
+from jobs.runs import Run, moment
 from workers.progress import Report
 
 CHUNKS_A_TURN = 4
@@ -14,8 +15,16 @@ UPDATE_PROGRESS = """
     UPDATE jobs_job SET
         progress = coalesce(said.progress, jobs_job.progress),
         metrics = jobs_job.metrics || said.metrics,
-        progress_at = statement_timestamp()
-    FROM unnest(%s::bigint[], %s::int[], %s::float8[], %s::jsonb[]) AS said (job_id, attempt, progress, metrics)
+        progress_at = CASE
+            WHEN said.progress IS NULL AND said.metrics = '{}' THEN jobs_job.progress_at
+            ELSE statement_timestamp()
+        END,
+        checkpoint_at = CASE
+            WHEN said.checkpoint_at IS NULL THEN jobs_job.checkpoint_at
+            ELSE greatest(jobs_job.checkpoint_at, least(said.checkpoint_at, statement_timestamp()))
+        END
+    FROM unnest(%s::bigint[], %s::int[], %s::float8[], %s::jsonb[], %s::timestamptz[])
+        AS said (job_id, attempt, progress, metrics, checkpoint_at)
     WHERE jobs_job.id = said.job_id AND jobs_job.attempt = said.attempt
       AND jobs_job.state IN ('assigned', 'running')
 """
@@ -24,25 +33,35 @@ UPDATE_PROGRESS = """
 def ship_progress(runs: Sequence[Run]) -> None:
     """Write what the jobs reported since the last time, in one statement. A stale attempt writes nothing.
 
-    For a gang its rank 0 speaks.
+    For a gang its rank 0 speaks. A checkpoint is no progress: a job that reports nothing else is not watched for stalls.
     """
-    said: list[tuple[Run, Report]] = []
+    said: list[tuple[Run, Report, datetime | None]] = []
     for run in (run for run in runs if run.claimed.rank == 0):
         report = run.report.read_new()
-        if report is not None:
-            said.append((run, report))
+        checkpoint_at = _checkpoint_at(run, report)
+        if report is not None or checkpoint_at is not None:
+            said.append((run, report or Report(), checkpoint_at))
     if not said:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             UPDATE_PROGRESS,
             [
-                [run.claimed.job_id for run, _ in said],
-                [run.claimed.attempt for run, _ in said],
-                [report.progress for _, report in said],
-                [json.dumps(report.metrics) for _, report in said],
+                [run.claimed.job_id for run, _, _ in said],
+                [run.claimed.attempt for run, _, _ in said],
+                [report.progress for _, report, _ in said],
+                [json.dumps(report.metrics) for _, report, _ in said],
+                [checkpoint_at for _, _, checkpoint_at in said],
             ],
         )
+
+
+def _checkpoint_at(run: Run, report: Report | None) -> datetime | None:
+    """When the job wrote a checkpoint, if that is news: it says so, or a file in its folder for checkpoints is new."""
+    if report is not None and report.checkpoint:
+        return datetime.now(UTC)
+    written = run.checkpoints.news() if run.checkpoints is not None else None
+    return moment(written)
 
 
 def ship_logs(runs: Sequence[Run], *, to_the_end: bool = False) -> None:

@@ -26,6 +26,7 @@ class Report:
 
     progress: float | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    checkpoint: bool = False  # a checkpoint was written
 
 
 class ProgressReader:
@@ -42,14 +43,18 @@ class ProgressReader:
         """What the complete new lines say together, a later one before an earlier one; None when they say nothing."""
         progress: float | None = None
         metrics: dict[str, Metric] = {}
+        checkpoint = False
         for line in self._new_lines():
             values = self._parse(line)
+            if values.get("checkpoint") is True:
+                checkpoint = True
+                del values["checkpoint"]
             if "progress" in values:
                 progress = self._progress(values.pop("progress"), progress)
             metrics |= self._metrics(values)
-        if progress is None and not metrics:
+        if progress is None and not metrics and not checkpoint:
             return None
-        return Report(progress, dict(list(metrics.items())[:METRICS]))
+        return Report(progress, dict(list(metrics.items())[:METRICS]), checkpoint)
 
     def _new_lines(self) -> Iterator[bytes]:
         if self.path.exists() and self.path.stat().st_size < self._offset:

@@ -6,35 +6,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0003_cycle_alerts'),
+        ("jobs", "0003_cycle_alerts"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='job',
-            name='checkpoint_at',
+            model_name="job",
+            name="checkpoint_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='job',
-            name='promised',
+            model_name="job",
+            name="promised",
             field=models.BooleanField(default=False, editable=False),
         ),
         migrations.CreateModel(
-            name='Preemption',
+            name="Preemption",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('strategy', models.CharField(max_length=20)),
-                ('lost_seconds', models.FloatField(help_text='Work to be done again, as it was estimated when the attempt was told.')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('attempt', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='preemption', to='jobs.attempt')),
-                ('for_job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='room_made', to='jobs.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("strategy", models.CharField(max_length=20)),
+                (
+                    "lost_seconds",
+                    models.FloatField(
+                        help_text="Work to be done again, as it was estimated when the attempt was told."
+                    ),
+                ),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "attempt",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="preemption", to="jobs.attempt"
+                    ),
+                ),
+                (
+                    "for_job",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="room_made", to="jobs.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
-                'indexes': [models.Index(fields=['at'], name='preemption_at')],
+                "ordering": ["id"],
+                "indexes": [models.Index(fields=["at"], name="preemption_at")],
             },
         ),
     ]

@@ -127,3 +127,12 @@ def test_names_texts_and_their_number_are_limited(path):
     assert len(report.metrics) == 100
     assert {len(name) for name in report.metrics if name.endswith("n")} == {100}
     assert len(next(iter(report.metrics.values()))) == 1000
+
+
+def test_a_checkpoint_is_reported_by_saying_so_and_is_no_metric(path):
+    assert read(path, '{"checkpoint": true}\n')[0] == Report(checkpoint=True)
+    assert read(path, '{"checkpoint": true, "progress": 0.5}\n{"loss": 1}\n')[0] == Report(0.5, {"loss": 1}, True)
+
+
+def test_a_checkpoint_s_name_stays_a_metric(path):
+    assert read(path, '{"checkpoint": "step-7"}\n')[0] == Report(None, {"checkpoint": "step-7"})

@@ -1,0 +1,87 @@
+"""What running jobs report, on its way to the database."""
+
+import os
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs import shipping
+from jobs.claims import Claimed
+from jobs.runs import Run
+from tests import builders
+from workers.checkpoints import CheckpointWatch
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def job():
+    return builders.running_job()
+
+
+@pytest.fixture
+def run(job, tmp_path):
+    """The job as its agent sees it."""
+    attempt = job.attempts.get()
+    claimed = Claimed(
+        placement_id=attempt.placements.get().pk, token=str(attempt.token), job_id=job.pk, job_name=job.name,
+        attempt_id=attempt.pk, attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="",
+        env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
+    )  # fmt: skip
+    made = Run(claimed, tmp_path, lease_deadline=time.monotonic() + 60)
+    (tmp_path / "checkpoints").mkdir()
+    made.checkpoints = CheckpointWatch(tmp_path / "checkpoints")
+    return made
+
+
+def said(run, *lines):
+    with (run.folder / "report.jsonl").open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def shipped(run, job):
+    shipping.ship_progress([run])
+    job.refresh_from_db()
+    return job
+
+
+def test_a_job_that_says_so_has_written_a_checkpoint(run, job):
+    said(run, '{"checkpoint": true}')
+
+    assert abs((datetime.now(UTC) - shipped(run, job).checkpoint_at).total_seconds()) < 5
+    assert (job.progress_at, job.metrics) == (None, {})
+
+
+def test_a_new_file_in_the_folder_for_checkpoints_counts_as_one(run, job):
+    path = run.folder / "checkpoints" / "latest.pt"
+    path.write_text("weights")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    assert shipped(run, job).checkpoint_at == datetime.fromtimestamp(1_700_000_000, UTC)
+
+
+def test_a_checkpoint_from_the_future_was_written_now_and_an_older_one_takes_nothing_back(run, job):
+    path = run.folder / "checkpoints" / "latest.pt"
+    path.write_text("weights")
+    os.utime(path, (4_000_000_000, 4_000_000_000))
+    latest = shipped(run, job).checkpoint_at
+    assert latest <= datetime.now(UTC)
+
+    run.checkpoints = CheckpointWatch(run.folder / "checkpoints")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert shipped(run, job).checkpoint_at == latest
+
+
+def test_progress_leaves_the_checkpoint_alone(run, job):
+    said(run, '{"progress": 0.5, "loss": 1.5}')
+
+    assert (shipped(run, job).progress, job.metrics, job.checkpoint_at) == (0.5, {"loss": 1.5}, None)
+    assert job.progress_at is not None
+
+
+def test_a_stale_attempt_writes_nothing(run, job):
+    type(job).objects.filter(pk=job.pk).update(attempt=2)
+    said(run, '{"checkpoint": true, "progress": 0.5}')
+
+    assert (shipped(run, job).progress, job.checkpoint_at) == (None, None)
