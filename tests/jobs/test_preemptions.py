@@ -12,8 +12,6 @@ from jobs.endings import Ending
 from jobs.models import Job, JobEvent, Placement, Preemption
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import EndReason
-from scheduling.rules import Preemption as Knobs
-from scheduling.rules import Rules
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -21,9 +19,8 @@ LONG_AGO = timedelta(hours=1)
 
 
 @pytest.fixture
-def _by_priority(monkeypatch):
-    knobs = Knobs(strategies=("priority",), min_runtime_seconds=60)
-    monkeypatch.setattr(snapshots, "rules", lambda: Rules(preemption=knobs))
+def _by_priority(settings):
+    settings.PREEMPTION = ["priority"]
 
 
 def victim(node=None, **fields):
