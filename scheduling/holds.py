@@ -25,6 +25,11 @@ def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
     return tuple(reasons)
 
 
+def is_held(job: WaitingJob, now: float) -> bool:
+    """Whether `job_holds` has anything to say."""
+    return bool(job.unmet or job.broken or (job.not_before is not None and job.not_before > now))
+
+
 def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
     """Why the job itself may not start now."""
     reasons = []

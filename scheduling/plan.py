@@ -1,16 +1,17 @@
 """One scheduling pass: a snapshot and the time go in; starts, stops, promises and reasons come out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait
 from scheduling.explanation import Explanations
-from scheduling.holds import job_holds
+from scheduling.holds import is_held, job_holds
 from scheduling.ordering import Line, in_order
-from scheduling.planning import Alike, Planning, shortest_first
+from scheduling.planning import Alike, Planning, Waiting
 from scheduling.policies import backfill_mode
 from scheduling.preemption import preempt
 from scheduling.reasons import Reason
 from scheduling.rules import Backfill
+from scheduling.run_times import shortest_first
 from scheduling.snapshot import Snapshot, WaitingJob
 
 __all__ = ["Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "Wait", "make_plan"]
@@ -27,8 +28,7 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     # 1. Order: who is looked at first.
     line = in_order(snapshot, now)
     # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
-    started = _start_and_reserve(work, line)
-    waiting = [job for job in line.jobs if job.id not in started]
+    waiting = _start_and_reserve(work, line)
     # 5. Preempt: who runs and should give way to the first of those that wait.
     preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
@@ -36,58 +36,72 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     return Plan(
         placements=tuple(work.placements),
         waits=waits,
-        line=tuple(job.id for job in waiting),
+        line=tuple([one.job.id for one in waiting]),
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
         alerts=line.alerts,
     )
 
 
-def _start_and_reserve(work: Planning, line: Line) -> set[int]:
-    """Place what may start; the ids of the jobs that do."""
+def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
+    """Place what may start; the others, in line."""
     mode = backfill_mode(work.rules)
     ahead = {job.id for job in line.jobs[: line.ahead]}
-    for job in _candidates(work, line, mode):
-        alike = work.alike(job)
-        if job_holds(job, work.now) or work.start(job, alike) or alike.refused:
-            continue
-        if _may_reserve(work, job, mode, ahead) and work.reserve(job, alike) and mode is Backfill.NONE:
-            break
-    return {one.job_id for one in work.placements}
+    waiting: list[Waiting] = []
+    for job in (candidates := _candidates(work, line, mode)):
+        alike, held = work.alike(job), is_held(job, work.now)
+        if held or not work.start(job, alike):
+            waiting.append(Waiting(job, alike, held))
+            if held or alike.refused or not _may_reserve(work, job, mode, ahead):
+                continue
+            if work.reserve(job, alike) and mode is Backfill.NONE:
+                break
+    waiting += (Waiting(job, work.alike(job), is_held(job, work.now)) for job in candidates)
+    if mode is Backfill.SJBF:
+        place = {job.id: number for number, job in enumerate(line.jobs)}
+        waiting.sort(key=lambda one: place[one.job.id])
+    return waiting
 
 
 def _candidates(work: Planning, line: Line, mode: Backfill) -> Iterator[WaitingJob]:
     """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
+    if mode is not Backfill.SJBF:
+        return iter(line.jobs)
+    return _shortest_after_reservations(work, line)
+
+
+def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[WaitingJob]:
     rest = iter(line.jobs)
     for job in rest:
         yield job
-        if mode is Backfill.SJBF and len(work.book.reservations) >= work.rules.reserve_depth:
+        if len(work.book.reservations) >= work.rules.reserve_depth:
             break
-    yield from shortest_first(rest, work)
+    yield from shortest_first(rest, work.rules)
 
 
 def _may_reserve(work: Planning, job: WaitingJob, mode: Backfill, ahead: set[int]) -> bool:
     made = len(work.book.reservations)
     if mode is Backfill.CONSERVATIVE:
         return made < work.rules.conservative_depth
-    if job.id in ahead:
-        return made < work.rules.overdue_depth
-    return made < (1 if mode is Backfill.NONE else work.rules.reserve_depth)
+    if made < (1 if mode is Backfill.NONE else work.rules.reserve_depth):
+        return True
+    return made < work.rules.overdue_depth and job.id in ahead
 
 
-def _explain(work: Planning, waiting: list[WaitingJob]) -> tuple[Wait, ...]:
+def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
     explanations = Explanations(work.free)
     promised = {one.job_id for one in work.book.reservations}
     waits = []
-    for job in waiting:
-        reasons = (*job_holds(job, work.now), *work.reasons(work.alike(job), explanations))
-        waits.append(Wait(job.id, reasons or (_behind(work, job, promised, explanations),)))
+    for job, alike, held in waiting:
+        reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
+        if held:
+            reasons = (*job_holds(job, work.now), *reasons)
+        waits.append(Wait(job.id, reasons or (_behind(work, job, alike, promised, explanations),)))
     return tuple(waits)
 
 
-def _behind(work: Planning, job: WaitingJob, promised: set[int], explanations: Explanations) -> Reason:
+def _behind(work: Planning, job: WaitingJob, alike: Alike, promised: set[int], explanations: Explanations) -> Reason:
     """Why a job waits that nothing else keeps: it would be in the way of others."""
-    alike: Alike = work.alike(job)
     length = work.limit(job)
     if work.closed(alike.windows, length) and work.find_open(job, alike, length) is None:
         return explanations.kept_for_others()

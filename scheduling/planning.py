@@ -1,8 +1,8 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scheduling import placement
 from scheduling.allowance import NOTHING_USED, enforced, may_run_now, usage_by_project
@@ -14,7 +14,7 @@ from scheduling.reasons import Reason
 from scheduling.reservations import Book, Windows
 from scheduling.resources import Request
 from scheduling.rules import Rules
-from scheduling.run_times import expected_seconds, limit_seconds
+from scheduling.run_times import limit_seconds
 from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
@@ -36,6 +36,14 @@ class Alike:
     no_room: bool = False
     too_long: float = float("inf")
     reasons: tuple[Reason, ...] | None = None
+
+
+class Waiting(NamedTuple):
+    """A job that was looked at and not placed; `held` says that something of its own keeps it."""
+
+    job: WaitingJob
+    alike: Alike
+    held: bool
 
 
 class Planning:
@@ -98,7 +106,7 @@ class Planning:
             return False
         shares = self.find(job, alike, length)
         if shares is None:
-            self._remember_refusal(job, alike, length)
+            self._remember_refusal(alike, length)
             return False
         self._place(job.id, alike, shares, self.now + length)
         return True
@@ -136,8 +144,8 @@ class Planning:
             if any(start < end for start, _ in kept)
         )
 
-    def _remember_refusal(self, job: WaitingJob, alike: Alike, length: float) -> None:
-        if self.find_now(job.request) is None:
+    def _remember_refusal(self, alike: Alike, length: float) -> None:
+        if (not self.book.reservations and not alike.windows) or self.find_now(alike.request) is None:
             alike.no_room = True
         else:
             alike.too_long = length
@@ -172,8 +180,3 @@ class Planning:
             nowhere = () if fits else explanations.why_nowhere(alike.request)
             alike.reasons = (*self.not_allowed(alike), *nowhere)
         return alike.reasons
-
-
-def shortest_first(jobs: Iterable[WaitingJob], work: Planning) -> Sequence[WaitingJob]:
-    """By the run time that is expected, else by the limit; equals stay in their order."""
-    return sorted(jobs, key=lambda job: expected_seconds(job, work.rules))

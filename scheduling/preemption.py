@@ -12,8 +12,7 @@ from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.decisions import PlannedPreemption
 from scheduling.entitlement import Standing
 from scheduling.filters import could_hold
-from scheduling.holds import job_holds
-from scheduling.planning import Alike, Planning
+from scheduling.planning import Alike, Planning, Waiting
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.profile import need, room_of
 from scheduling.reservations import SOON
@@ -58,14 +57,12 @@ def by_pressure(victim: RunningJob, job: WaitingJob, _: Standing, __: Preemption
 STRATEGIES: dict[str, Right] = {"priority": by_priority, "reclaim": by_reclaim, "pressure": by_pressure}
 
 
-def preempt(work: Planning, waiting: Sequence[WaitingJob], snapshot: Snapshot) -> tuple[PlannedPreemption, ...]:
+def preempt(work: Planning, waiting: Sequence[Waiting], snapshot: Snapshot) -> tuple[PlannedPreemption, ...]:
     """Whom to stop so that the first of those that wait for room get it, within the limits on preemption."""
     pass_ = _Pass(work, snapshot)
-    for job in waiting[:LOOKED_AT]:
-        alike = work.alike(job)
-        if alike.refused or job_holds(job, work.now) or pass_.is_coming(job):
-            continue
-        pass_.make_room(job, alike)
+    for job, alike, held in waiting[:LOOKED_AT]:
+        if not (held or alike.refused or pass_.is_coming(job)):
+            pass_.make_room(job, alike)
     return tuple(pass_.planned)
 
 

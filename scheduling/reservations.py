@@ -9,7 +9,7 @@ from scheduling.decisions import PlannedReservation
 from scheduling.filters import could_hold
 from scheduling.profile import FOREVER, NodeProfile, Room, Window, held_by, need
 from scheduling.resources import Request
-from scheduling.snapshot import RunningJob, Share
+from scheduling.snapshot import NodeView, RunningJob, Share
 
 SOON = 1.0
 """A job that runs beyond its limit, or was told to stop, is expected to be gone in so many seconds."""
@@ -75,22 +75,20 @@ class Book:
         able = [node for node in self._free.nodes if could_hold(request, node.view)]
         if len(able) < request.nodes:
             return None
-        wanted = {node.number: need(request, node.view) for node in able}
-
-        def earliest(number: int, after: float) -> float:
-            return self._profile(number).earliest(wanted[number], length, after, kept.get(number, ()))
-
-        times = {number: earliest(number, self._now) for number in wanted}
+        search = _Search(self, request, length, kept)
+        times = search.earliest_of(able, self._now)
         while True:
             start = sorted(times.values())[request.nodes - 1]
             if start == FOREVER:
                 return None
-            ready = [number for number, time in times.items() if time <= start and earliest(number, start) == start]
+            ready = [
+                number for number, time in times.items() if time <= start and search.earliest(number, start) == start
+            ]
             if len(ready) >= request.nodes:
                 # Those that become free last: the others stay open to long jobs.
                 ready.sort(key=lambda number: (-times[number], number))
                 return Slot(start, tuple(sorted(ready[: request.nodes])))
-            times = {number: time if time > start else earliest(number, start) for number, time in times.items()}
+            times = search.earliest_of(able, start)
 
     def reserve(self, job_id: int, request: Request, slot: Slot, length: float) -> None:
         """Keep the slot for the job."""
@@ -99,7 +97,7 @@ class Book:
             node = self._free.nodes[number]
             gpus = self._gpus(number, request, slot.start, slot.start + length)
             share = Share(node.view.name, request.amount, gpus, rank)
-            self._profile(number).take(slot.start, slot.start + length, held_by(share))
+            self.profile(number).take(slot.start, slot.start + length, held_by(share))
             self._first_start[number] = min(slot.start, self._first_start.get(number, FOREVER))
             shares.append(share)
         self._ceilings.clear()
@@ -109,29 +107,46 @@ class Book:
         """GPUs that are taken now come first: those that are free stay open to jobs that start before."""
         if not request.gpus:
             return ()
-        profile = self._profile(number)
+        profile = self.profile(number)
         usable = profile.room_between(start, end).gpus & need(request, self._free.nodes[number].view).suits
         now = profile.rooms[0].gpus
         indices = [index for index in range(usable.bit_length()) if usable >> index & 1]
         return tuple(sorted(sorted(indices, key=lambda index: (now >> index & 1, index))[: request.gpus]))
 
-    def _profile(self, number: int) -> NodeProfile:
+    def view(self, number: int) -> NodeView:
+        return self._free.nodes[number].view
+
+    def next_release(self, number: int) -> float:
+        """When something on the node ends next, or a reservation does; what does not fit now fits no earlier."""
+        if number in self._first_start:
+            return self._now
+        releases = self.releases.get(number)
+        return releases[0][0] if releases else FOREVER
+
+    @property
+    def releases(self) -> dict[int, list[tuple[float, int, Share]]]:
+        if self._releases is None:
+            self._releases = self._by_node()
+        return self._releases
+
+    def profile(self, number: int) -> NodeProfile:
+        """What will be free on the node of that number."""
         found = self._profiles.get(number)
         if found is None:
-            if self._releases is None:
-                self._releases = self._by_node()
-            releases = [(end, share) for end, _, share in self._releases.get(number, ())]
+            releases = [(end, share) for end, _, share in self.releases.get(number, ())]
             found = self._profiles[number] = NodeProfile(self._free.nodes[number].view, self._now, releases)
         return found
 
     def _by_node(self) -> dict[int, list[tuple[float, int, Share]]]:
         """What is held on each node and until when, the earliest end first."""
         releases: dict[int, list[tuple[float, int, Share]]] = {}
+        numbers = {node.view.name: node.number for node in self._free.nodes}
         for job in self._running:
             end = self._end(job)
             for share in job.shares:
-                if share.node in self._free:
-                    releases.setdefault(self._free[share.node].number, []).append((end, job.id, share))
+                number = numbers.get(share.node)
+                if number is not None:
+                    releases.setdefault(number, []).append((end, job.id, share))
         for end, share in self._started:
             releases.setdefault(self._free[share.node].number, []).append((end, -1, share))
         for one in releases.values():
@@ -145,6 +160,37 @@ class Book:
         if end is None:
             end = (self._now if job.started_at is None else job.started_at) + self._assumed_limit
         return end if end > self._now else self._now + SOON
+
+
+class _Search:
+    """Looks for the earliest moment at which one request fits, without a look at nodes that cannot be among the first."""
+
+    def __init__(self, book: Book, request: Request, length: float, kept: Windows) -> None:
+        self._book = book
+        self._request = request
+        self._length = length
+        self._kept = kept
+
+    def earliest(self, number: int, after: float) -> float:
+        """When the request first fits on the node, not before `after`."""
+        view = self._book.view(number)
+        wanted = need(self._request, view)
+        return self._book.profile(number).earliest(wanted, self._length, after, self._kept.get(number, ()))
+
+    def earliest_of(self, able: Sequence[FreeNode], after: float) -> dict[int, float]:
+        """By node, for at least as many as are needed; all that are left out come no earlier than these."""
+        hopes = sorted((max(after, self._hope(node)), node.number) for node in able)
+        times: dict[int, float] = {}
+        best: list[float] = []
+        for hope, number in hopes:
+            if len(best) >= self._request.nodes and hope >= best[self._request.nodes - 1]:
+                break
+            times[number] = self.earliest(number, after)
+            insort(best, times[number])
+        return times
+
+    def _hope(self, node: FreeNode) -> float:
+        return 0.0 if node.fits(self._request) else self._book.next_release(node.number)
 
 
 def _limited(node: FreeNode, room: Room) -> FreeNode:

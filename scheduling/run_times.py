@@ -1,5 +1,7 @@
 """How long a waiting job may run, and how long it is expected to."""
 
+from collections.abc import Iterable
+
 from scheduling.rules import Rules
 from scheduling.snapshot import WaitingJob
 
@@ -14,3 +16,8 @@ def expected_seconds(job: WaitingJob, rules: Rules) -> float:
     limit = job.max_runtime_seconds or rules.assumed_limit_seconds
     expected = job.predicted_seconds or job.estimated_runtime_seconds
     return float(min(expected, limit)) if expected else float(limit)
+
+
+def shortest_first(jobs: Iterable[WaitingJob], rules: Rules) -> list[WaitingJob]:
+    """By the run time that is expected; equals stay in their order."""
+    return sorted(jobs, key=lambda job: expected_seconds(job, rules))
