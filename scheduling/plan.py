@@ -36,7 +36,7 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     return Plan(
         placements=tuple(work.placements),
         waits=waits,
-        line=tuple([one.job.id for one in waiting]),
+        line=tuple([job.id for job, _, _ in waiting]),
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
         alerts=line.alerts,
@@ -48,18 +48,22 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     mode = backfill_mode(work.rules)
     ahead = {job.id for job in line.jobs[: line.ahead]}
     waiting: list[Waiting] = []
+    promises_left = True
     for job in (candidates := _candidates(work, line, mode)):
         alike, held = work.alike(job), is_held(job, work.now)
-        if held or not work.start(job, alike):
-            waiting.append(Waiting(job, alike, held))
-            if held or alike.refused or not _may_reserve(work, job, mode, ahead):
-                continue
-            if work.reserve(job, alike) and mode is Backfill.NONE:
+        if not held and work.start(job, alike):
+            continue
+        waiting.append((job, alike, held))
+        if held or alike.refused or not (promises_left or job.id in ahead):
+            continue
+        if _may_reserve(work, job, mode, ahead) and work.reserve(job, alike):
+            promises_left = _promises_left(work, mode)
+            if mode is Backfill.NONE:
                 break
-    waiting += (Waiting(job, work.alike(job), is_held(job, work.now)) for job in candidates)
+    waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
     if mode is Backfill.SJBF:
         place = {job.id: number for number, job in enumerate(line.jobs)}
-        waiting.sort(key=lambda one: place[one.job.id])
+        waiting.sort(key=lambda one: place[one[0].id])
     return waiting
 
 
@@ -80,12 +84,13 @@ def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[Waiting
 
 
 def _may_reserve(work: Planning, job: WaitingJob, mode: Backfill, ahead: set[int]) -> bool:
-    made = len(work.book.reservations)
-    if mode is Backfill.CONSERVATIVE:
-        return made < work.rules.conservative_depth
-    if made < (1 if mode is Backfill.NONE else work.rules.reserve_depth):
-        return True
-    return made < work.rules.overdue_depth and job.id in ahead
+    return _promises_left(work, mode) or (job.id in ahead and len(work.book.reservations) < work.rules.overdue_depth)
+
+
+def _promises_left(work: Planning, mode: Backfill) -> bool:
+    """Whether the next job that finds no room gets a reservation."""
+    depths = {Backfill.NONE: 1, Backfill.CONSERVATIVE: work.rules.conservative_depth}
+    return len(work.book.reservations) < depths.get(mode, work.rules.reserve_depth)
 
 
 def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TypeAlias
 
 from scheduling import placement
 from scheduling.allowance import NOTHING_USED, enforced, may_run_now, usage_by_project
@@ -38,12 +38,8 @@ class Alike:
     reasons: tuple[Reason, ...] | None = None
 
 
-class Waiting(NamedTuple):
-    """A job that was looked at and not placed; `held` says that something of its own keeps it."""
-
-    job: WaitingJob
-    alike: Alike
-    held: bool
+Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
+"""A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
 
 
 class Planning:
@@ -98,8 +94,10 @@ class Planning:
 
     def start(self, job: WaitingJob, alike: Alike) -> bool:
         """Place the job if it may start now; whether it was."""
+        if alike.refused or alike.no_room:
+            return False
         length = self.limit(job)
-        if alike.refused or alike.no_room or length >= alike.too_long:
+        if length >= alike.too_long:
             return False
         if self.not_allowed(alike):
             alike.refused = True

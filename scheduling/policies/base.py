@@ -1,6 +1,7 @@
 """What a scheduling policy is: an order among the waiting jobs of a queue, and a word on who gives way."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from scheduling.snapshot import QueueView, RunningJob, Snapshot, WaitingJob
@@ -40,10 +41,11 @@ class SchedulingPolicy:
         """All of `jobs`, in the order in which they are looked at. Raises ValueError if the policy loses or repeats one."""
         if type(self).select_next_job is not SchedulingPolicy.select_next_job:
             return self._one_by_one(jobs, queues, now)
+        # Stable sorts, the least important first: on a line of thousands faster than one sort by tuples.
+        ordered = default_order(jobs)
         sort_key = self.sort_key
-        keyed = [(sort_key(job, queues[job.queue], now), -job.priority, job.submitted_at, job.id, job) for job in jobs]
-        keyed.sort()
-        return [one[-1] for one in keyed]
+        ordered.sort(key=lambda job: sort_key(job, queues[job.queue], now))
+        return ordered
 
     def _one_by_one(
         self, jobs: Sequence[WaitingJob], queues: Mapping[str, QueueView], now: float
@@ -67,7 +69,10 @@ class SchedulingPolicy:
 
 def default_order(jobs: Iterable[WaitingJob]) -> list[WaitingJob]:
     """By priority, then first come."""
-    return sorted(jobs, key=_by_default)
+    ordered = sorted(jobs, key=attrgetter("id"))
+    ordered.sort(key=attrgetter("submitted_at"))
+    ordered.sort(key=attrgetter("priority"), reverse=True)
+    return ordered
 
 
 def _by_default(job: WaitingJob) -> tuple[int, float, int]:
