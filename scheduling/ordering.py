@@ -1,13 +1,18 @@
 """Who is looked at first: those that others were stopped for, those that waited too long, then queue rank and policy."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.policies.base import default_order
 from scheduling.profile import FOREVER
 from scheduling.rules import Rules
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
+
+RankAndName: TypeAlias = tuple[int, str]
+PolicyLine: TypeAlias = tuple[SchedulingPolicy, list[WaitingJob]]
+Bound: TypeAlias = float | Callable[[WaitingJob], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +34,77 @@ def in_order(snapshot: Snapshot, now: float) -> Line:
     the lines of different policies follow each other by the policy's name. A queue whose policy does not exist starts
     no jobs (see `holds`): any order will do for it.
     """
-    ahead, rest = split_ahead(snapshot.waiting, snapshot.rules, now)
-    fallback = policy(snapshot.rules.policy)
+    ahead, lines = _split(snapshot, now)
     queues = {queue.name: queue for queue in snapshot.queues}
-    lines: dict[tuple[int, str], list[WaitingJob]] = {}
-    place = {name: (-one.rank, POLICIES.get(one.policy, fallback).name) for name, one in queues.items()}
-    for job in rest:
-        lines.setdefault(place[job.queue], []).append(job)
-    jobs: list[WaitingJob] = list(ahead)
+    jobs = ahead
     alerts: list[str] = []
     for rank_and_name in sorted(lines):
-        ready = POLICIES[rank_and_name[1]].prepare(snapshot, now)
-        ordered, alert = _ordered(ready, lines[rank_and_name], queues, now)
-        jobs += ordered
+        ready, members = lines[rank_and_name]
+        ordered, alert = _ordered(ready, members, queues, now)
+        jobs = [*jobs, *ordered]
         alerts += alert
     return Line(tuple(jobs), len(ahead), tuple(alerts))
 
 
-def split_ahead(
-    jobs: Iterable[WaitingJob], rules: Rules, now: float
-) -> tuple[Sequence[WaitingJob], Sequence[WaitingJob]]:
-    """Those that go before any policy, and the others.
+def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], dict[RankAndName, PolicyLine]]:
+    """Those that go before any policy; and the others, by the rank and the policy of their queue.
 
     First the jobs that others were stopped for: the room that was made is theirs. Then those that have waited for the
-    bounded wait or longer, first come first served.
+    bounded wait or longer, first come first served; only the oldest of them, or an overloaded platform, where sooner or
+    later everybody is overdue, would know no other order any more.
     """
-    since = now - (FOREVER if rules.bounded_wait_seconds is None else rules.bounded_wait_seconds)
-    ahead: list[WaitingJob] = []
-    rest: list[WaitingJob] = []
-    for job in jobs:
-        (ahead if job.submitted_at <= since or job.promised else rest).append(job)
-    return sorted(ahead, key=lambda job: (not job.promised, job.submitted_at, job.id)), rest
+    fallback = policy(snapshot.rules.policy)
+    found: dict[RankAndName, PolicyLine] = {}
+    by_queue: dict[str, tuple[PolicyLine, Bound]] = {}
+    for queue in snapshot.queues:
+        own = POLICIES.get(queue.policy, fallback)
+        key = (-queue.rank, own.name)
+        line = found.setdefault(key, (_prepared(own, snapshot, now), []))
+        by_queue[queue.name] = (line, _bound(line[0], snapshot.rules))
+    promised: list[WaitingJob] = []
+    overdue: list[WaitingJob] = []
+    for job in snapshot.waiting:
+        (_, members), bound = by_queue[job.queue]
+        if job.promised:
+            promised.append(job)
+        elif now - job.submitted_at >= (bound if isinstance(bound, float) else bound(job)):
+            overdue.append(job)
+        else:
+            members.append(job)
+    overdue.sort(key=_first_come)
+    for job in overdue[snapshot.rules.overdue_ahead :]:
+        by_queue[job.queue][0][1].append(job)
+    ahead = [*sorted(promised, key=_first_come), *overdue[: snapshot.rules.overdue_ahead]]
+    return ahead, {key: line for key, line in found.items() if line[1]}
+
+
+def _first_come(job: WaitingJob) -> tuple[float, int]:
+    return (job.submitted_at, job.id)
+
+
+def _prepared(one: SchedulingPolicy, snapshot: Snapshot, now: float) -> SchedulingPolicy:
+    try:
+        return one.prepare(snapshot, now)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the cycle has to go on
+        return _Failed(one.name, error)
+
+
+def _bound(ready: SchedulingPolicy, rules: Rules) -> Bound:
+    """After how long a wait a job goes ahead: one number for all jobs, or the policy's word on each."""
+    if type(ready).bound_seconds is SchedulingPolicy.bound_seconds:
+        return FOREVER if rules.bounded_wait_seconds is None else float(rules.bounded_wait_seconds)
+    return ready.bound_seconds
+
+
+class _Failed(SchedulingPolicy):
+    """Stands for a policy that could not be prepared."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = name
+        self._error = error
+
+    def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> float:  # noqa: ARG002 - it has no order
+        raise self._error
 
 
 def _ordered(

@@ -47,7 +47,8 @@ class Rules:
     policy: str = "priority"  # of queues that name none
     backfill: Backfill = Backfill.EASY
     reserve_depth: int = 1  # jobs that get a reservation under easy and sjbf
-    overdue_depth: int = 8  # jobs that get one because they waited for the bounded wait, those included
+    overdue_ahead: int = 8  # so many of those that waited longer than the bounded wait go first, the oldest
+    overdue_depth: int = 1  # jobs that may get a reservation because they do, those under reserve_depth included
     conservative_depth: int = 1_000  # jobs that get one under conservative
     bounded_wait_seconds: float | None = None  # a job that waited so long gets a reservation whatever its policy
     assumed_limit_seconds: float = DAY  # how long a job without a limit is taken to run

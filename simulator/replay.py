@@ -175,10 +175,19 @@ class Replay:
         )
         self._clock.run_until(now + progress.job.run_s - progress.saved_s, job.id)
 
+    def _learn(self, ended: CleanJob) -> None:
+        """What is expected of the user's jobs that wait changes with each that ends."""
+        self._learner.learn(ended)
+        if self._settings.run_times is RunTimes.LEARNED:
+            for number, job in self._waiting.items():
+                if job.owner == ended.trace.user:
+                    predicted = self._learner.predict(self._progress[number].job)
+                    self._waiting[number] = replace(job, predicted_seconds=predicted)
+
     def _end(self, number: int, running: RunningJob) -> None:
         progress = self._progress.pop(number)
         self._leave(number, running)
-        self._learner.learn(progress.job)
+        self._learn(progress.job)
         self.outcome.jobs.append(
             JobOutcome(
                 job=progress.job,

@@ -24,6 +24,13 @@ class SchedulingPolicy:
         """What to sort by, smallest first. Equal keys go by priority, then first come."""
         raise NotImplementedError
 
+    def bound_seconds(self, job: WaitingJob) -> float:  # noqa: ARG002 - for those who derive
+        """After how long a wait the job goes ahead of any policy, first come first served.
+
+        Override it for a bound that depends on the job; otherwise it is `Rules.bounded_wait_seconds`.
+        """
+        return float("inf")
+
     def select_next_job(
         self, queue: QueueView, pending_jobs: Sequence[WaitingJob], *, now: float = 0.0
     ) -> WaitingJob | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from scheduling.fair_tree import Account, ranks
+from scheduling.platform_size import PlatformSize
 from scheduling.policies.base import SchedulingPolicy
 from scheduling.rules import DAY, Rules
 from scheduling.run_times import expected_seconds
@@ -22,16 +23,14 @@ class Multifactor(SchedulingPolicy):
     name = "multifactor"
     rules: Rules = field(default_factory=Rules)
     places: Mapping[Account, int] = field(default_factory=dict)
-    gpus: int = 0
-    cpus: int = 0
+    size: PlatformSize = field(default_factory=PlatformSize)
 
     def prepare(self, snapshot: Snapshot, now: float) -> "Multifactor":  # noqa: ARG002 - the clock comes with each key
         accounts = {Account(job.project, job.owner) for job in snapshot.waiting}
         return Multifactor(
             snapshot.rules,
             ranks(snapshot.projects, snapshot.usage, accounts),
-            sum(len(node.gpus) for node in snapshot.nodes),
-            sum(node.cpus for node in snapshot.nodes),
+            PlatformSize.of(snapshot),
         )
 
     def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> float:  # noqa: ARG002 - one order for all queues
@@ -44,16 +43,12 @@ class Multifactor(SchedulingPolicy):
             "age": weights.age * min(1.0, max(0.0, now - job.submitted_at) / self.rules.age_full_seconds),
             "fair_share": weights.fair_share * self._fair_share(job),
             "priority": weights.priority * job.priority / 100,
-            "size": weights.size * self._size(job),
+            "size": weights.size * self.size.part_of(job.request),
             "deadline": weights.deadline * self._urgency(job, now),
         }
 
     def _fair_share(self, job: WaitingJob) -> float:
         return 1 - self.places.get(Account(job.project, job.owner), 0) / max(1, len(self.places))
-
-    def _size(self, job: WaitingJob) -> float:
-        asked = job.request.total
-        return min(1.0, max(asked.gpus / max(1, self.gpus), asked.cpus / max(1, self.cpus)))
 
     def _urgency(self, job: WaitingJob, now: float) -> float:
         if job.deadline is None:
