@@ -266,6 +266,8 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         duration_ms=result.duration_ms,
         count=F("count") + 1,
         placed=result.placed,
+        placed_total=F("placed_total") + result.placed,
+        total_ms=F("total_ms") + result.duration_ms,
         waiting=result.waiting,
         line=list(plan.line),
         alerts=alerts.told(plan.alerts),

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from jobs import start_rows  # noqa: F401 - further rows of this app: Django looks for them here
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -96,6 +97,8 @@ class Job(models.Model):
     # Others were told to stop to make room for it, and it has not been placed since.
     promised = models.BooleanField(default=False, editable=False)
     predicted_start = models.DateTimeField(null=True, editable=False)
+    predicted_start_soonest = models.DateTimeField(null=True, editable=False)
+    predicted_start_latest = models.DateTimeField(null=True, editable=False)
     estimated_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
     actual_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)
@@ -315,6 +318,8 @@ class Cycle(models.Model):
     duration_ms = models.FloatField(default=0)
     count = models.PositiveBigIntegerField(default=0)
     placed = models.PositiveIntegerField(default=0)
+    placed_total = models.PositiveBigIntegerField(default=0)
+    total_ms = models.FloatField(default=0)
     waiting = models.PositiveIntegerField(default=0)
     # The waiting jobs in the order in which the planner looks at them: a job's position is its place in here.
     line = ArrayField(models.BigIntegerField(), default=list)

@@ -5,13 +5,19 @@ The platform's own tasks send no events: what Flower shows are the training runs
 
 from celery import shared_task
 
-from jobs import dispatch, execution, recovery
+from jobs import dispatch, execution, predictions, recovery
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
 def run_cycle() -> None:
     """Plan once; requests that come while a plan is made share the next one."""
     dispatch.combiner.run(dispatch.run_cycle)
+
+
+@shared_task(name="trainyard.predict_starts", send_events=False)
+def predict_starts() -> None:
+    """Foretell the starts of the first in line; no cycle waits for it."""
+    predictions.refresh_when_due()
 
 
 @shared_task(name="trainyard.recover", send_events=False)

@@ -242,6 +242,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": CYCLE_SECONDS,
         "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
     },
+    "predicted starts": {
+        "task": "trainyard.predict_starts",
+        "schedule": CYCLE_SECONDS,
+        "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
+    },
     "stale-job detection": {
         "task": "trainyard.recover",
         "schedule": RECOVERY_SECONDS,

@@ -1,0 +1,149 @@
+"""Predicted starts: what is written down, and how it is measured."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import predictions
+from jobs.models import Job
+from jobs.start_rows import StartPrediction
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+GPUS = [0, 1]
+
+
+@pytest.fixture
+def node():
+    return builders.node(name="n1", gpus=2)
+
+
+def runs(node, **fields):
+    return builders.running_job(node=node, gpu_indices=GPUS, max_runtime_seconds=1000, **fields)
+
+
+def seconds_from(job, moment):
+    return (moment - job.started_at).total_seconds()
+
+
+def test_a_waiting_job_s_start_is_foretold_with_its_interval(node):
+    first, job = runs(node), builders.job(gpus=2)
+
+    predictions.refresh()
+
+    job.refresh_from_db()
+    times = [job.predicted_start_soonest, job.predicted_start, job.predicted_start_latest]
+    assert None not in times
+    assert times == sorted(times)
+    assert 990 < seconds_from(first, job.predicted_start) < 1010
+    row = StartPrediction.objects.get(job=job)
+    assert (row.attempt, row.first_expected, row.last_expected) == (1, job.predicted_start, job.predicted_start)
+
+
+def test_the_first_prediction_is_kept_when_the_last_one_moves(node):
+    first, job = runs(node), builders.job(gpus=2)
+    predictions.refresh()
+    Job.objects.filter(pk=first.pk).update(max_runtime_seconds=5000)
+
+    predictions.refresh()
+
+    row = StartPrediction.objects.get(job=job)
+    assert seconds_from(first, row.first_expected) < 1010
+    assert seconds_from(first, row.last_expected) > 4990
+
+
+def test_what_has_hardly_moved_is_not_written_again(node):
+    runs(node)
+    builders.job(gpus=2)
+
+    assert [predictions.refresh(), predictions.refresh()] == [1, 0]
+
+
+def test_a_job_that_can_no_longer_start_has_no_prediction(node):
+    runs(node)
+    job = builders.job(gpus=2)
+    predictions.refresh()
+    builders.queue(name="default", state="paused")
+
+    predictions.refresh()
+
+    job.refresh_from_db()
+    assert (job.predicted_start, job.predicted_start_soonest, job.predicted_start_latest) == (None, None, None)
+
+
+def told(job, *, expected, soonest, latest, attempt=1, started=None):
+    """A prediction made at the job's submission, in seconds from then."""
+    at = job.created_at
+    times = {
+        name: None if one is None else at + timedelta(seconds=one)
+        for name, one in (("expected", expected), ("soonest", soonest), ("latest", latest))
+    }
+    fields = {f"{which}_{name}": moment for which in ("first", "last") for name, moment in times.items()}
+    StartPrediction.objects.create(job=job, attempt=attempt, first_made_at=at, last_made_at=at, **fields)
+    if started is not None:
+        builders.attempt(job=job, number=attempt, started_at=at + timedelta(seconds=started))
+
+
+def test_a_start_settles_its_prediction():
+    job = builders.job(state="running")
+    told(job, expected=100, soonest=50, latest=120, started=90)
+
+    predictions.settle()
+
+    row = StartPrediction.objects.get()
+    assert (row.first_error_seconds, row.last_held) == (-10, True)
+
+
+def test_accuracy_is_the_share_of_intervals_that_held_and_how_far_off_the_expected_start_was():
+    for started in (100, 110, 130, 200):
+        told(builders.job(state="running"), expected=100, soonest=50, latest=150, started=started)
+    predictions.settle()
+
+    found = predictions.accuracy()
+
+    assert (found.starts, found.first.held, found.first.p50_seconds) == (4, 0.75, 20)
+    assert found.last.p90_seconds == pytest.approx(79)
+
+
+def test_an_interval_without_an_end_holds_whatever_does_not_come_sooner():
+    for started in (10, 9000):
+        told(builders.job(state="running"), expected=100, soonest=50, latest=None, started=started)
+    predictions.settle()
+
+    assert predictions.accuracy().first.held == 0.5
+
+
+def test_there_is_no_accuracy_before_the_first_start():
+    assert predictions.accuracy() is None
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_a_job_that_never_starts_is_not_measured(state):
+    told(builders.job(state=state), expected=100, soonest=50, latest=None)
+
+    predictions.settle()
+
+    assert not StartPrediction.objects.exists()
+
+
+def test_an_attempt_that_was_placed_and_never_started_is_not_measured():
+    job = builders.job()
+    told(job, expected=100, soonest=50, latest=None)
+    builders.attempt(job=job, ended_at=timezone.now(), end_reason="node_lost")
+
+    predictions.settle()
+
+    assert not StartPrediction.objects.exists()
+
+
+def test_a_forecast_is_coarser_on_a_larger_yard():
+    assert [predictions.effort(nodes).plans for nodes in (1, 100, 10_000)] == [200, 60, 12]
+
+
+def test_nobody_waits_for_a_turn():
+    turns = predictions.Turns()
+    assert turns.take()
+    assert not turns.take()
+    turns.give_back(seconds=10)
+    assert not turns.take()
