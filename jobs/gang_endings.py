@@ -28,20 +28,26 @@ def settle(rows: Sequence[Placement], by_id: Mapping[int, Ending]) -> Settled:
     ended: dict[int, list[Placement]] = defaultdict(list)
     for row in rows:
         ended[row.attempt_id].append(row)
-    gang_of = gangs.members(ended)
+    others = gangs.others_of(rows)
     over: list[tuple[Placement, Ending]] = []
     closed = list(rows)
     for attempt_id, own in ended.items():
         verdict = _verdict(own, by_id)
-        left = [member for member in gang_of[attempt_id] if member.pk not in by_id]
-        if verdict.reason != EndReason.COMPLETED:
-            closed += [member for member in left if member.state == PlacementState.PLACED]
-            left = [member for member in left if member.state != PlacementState.PLACED]
-        if left:
+        states = {state for of_attempt, state in others if of_attempt == attempt_id}
+        if verdict.reason != EndReason.COMPLETED and PlacementState.PLACED in states:
+            closed += _unclaimed(attempt_id, by_id)
+            states.remove(PlacementState.PLACED)
+        if states:
             _go_on(own, verdict, by_id)
         else:
             over.append((own[0], verdict))
     return Settled(over, closed)
+
+
+def _unclaimed(attempt_id: int, by_id: Mapping[int, Ending]) -> list[Placement]:
+    """Members that nobody has claimed, and now nobody can."""
+    rows = Placement.objects.filter(attempt=attempt_id, state=PlacementState.PLACED)
+    return list(rows.exclude(pk__in=by_id).select_related("attempt").order_by("pk"))
 
 
 def _verdict(ended: Sequence[Placement], by_id: Mapping[int, Ending]) -> Ending:

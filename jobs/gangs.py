@@ -8,8 +8,7 @@ the next attempt can meet one of this.
 Whoever claims or closes a member holds the lock of its job, so that there is always one who is the last.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from jobs import dispatch, publishing
@@ -41,18 +40,30 @@ def lock_jobs(rows: Iterable[Placement]) -> None:
 
 def meet(joining: Sequence[Placement]) -> dict[int, Meeting]:
     """What each attempt's gang looks like with `joining` in it; a complete gang's other members are told."""
-    here = {row.pk for row in joining}
-    meetings = {}
-    bells: list[Placement] = []
-    for attempt_id, gang in members({row.attempt_id for row in joining}).items():
-        others = [member for member in gang if member.pk not in here]
-        complete = all(member.state == PlacementState.CLAIMED for member in others)
-        master = gang[0].node
-        meetings[attempt_id] = Meeting(master.address or master.hostname, complete)
-        bells += others if complete else []
-    if bells:
-        publishing.request_placements(dispatch.doorbells(bells))
-    return meetings
+    attempts = {row.attempt_id for row in joining}
+    incomplete = {attempt_id for attempt_id, state in others_of(joining) if state == PlacementState.PLACED}
+    masters = Placement.objects.filter(attempt__in=attempts, rank=0).values_list(
+        "attempt_id", "node__address", "node__hostname"
+    )
+    _ring_for(attempts - incomplete, joining)
+    return {
+        attempt_id: Meeting(address or hostname, complete=attempt_id not in incomplete)
+        for attempt_id, address, hostname in masters
+    }
+
+
+def others_of(rows: Sequence[Placement]) -> set[tuple[int, str]]:
+    """The states, each with its attempt, in which the gangs of `rows` have further open placements."""
+    open_rows = Placement.objects.filter(attempt__in={row.attempt_id for row in rows}, closed_at__isnull=True)
+    others = open_rows.exclude(pk__in=[row.pk for row in rows]).order_by()
+    return set(others.values_list("attempt_id", "state").distinct())
+
+
+def _ring_for(attempt_ids: Collection[int], joining: Sequence[Placement]) -> None:
+    if attempt_ids:
+        others = Placement.objects.filter(attempt__in=attempt_ids, closed_at__isnull=True)
+        waiting = others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node").order_by("pk")
+        publishing.request_placements(dispatch.doorbells(list(waiting)))
 
 
 def gathered(attempt_ids: Iterable[int]) -> frozenset[int]:
@@ -66,12 +77,3 @@ def stop_all(attempt_ids: Iterable[int], wish: str) -> None:
     """Wish this of the gangs of these attempts, where they are open and nothing is wished yet; each member hears of it."""
     attempts = Attempt.objects.filter(pk__in=list(attempt_ids), ended_at__isnull=True)
     Job.objects.filter(pk__in=attempts.values("job_id"), desired="").update(desired=wish)
-
-
-def members(attempt_ids: Iterable[int]) -> dict[int, list[Placement]]:
-    """The open placements of these attempts, by rank."""
-    rows = Placement.objects.filter(attempt__in=list(attempt_ids), closed_at__isnull=True)
-    members: dict[int, list[Placement]] = defaultdict(list)
-    for row in rows.select_related("attempt", "node").order_by("attempt_id", "rank"):
-        members[row.attempt_id].append(row)
-    return members
