@@ -106,7 +106,7 @@ class FreeNode:
         return (
             request.cpus <= self.cpus
             and request.memory_mb <= self.memory_mb
-            and (not request.gpus or self.gpus_for(request) is not None)
+            and (not request.gpus or self._has_gpus_for(request))
             and (not request.labels or has_labels(request, self.view))
         )
 
@@ -144,6 +144,13 @@ class FreeNode:
         limits = (self,) if under is None else (self, under)
         left = ((min(node.left_of(gpu) for node in limits), gpu) for gpu in suitable(request, self.order))
         return [(milli, gpu.memory_mb, gpu.index) for milli, gpu in left if milli >= request.gpu_milli]
+
+    def _has_gpus_for(self, request: Request) -> bool:
+        if request.gpu_model or request.gpu_memory_mb:
+            return self.gpus_for(request) is not None
+        if request.is_part_of_gpu:
+            return max(self.left, default=0) >= request.gpu_milli
+        return len(self.gpus) >= request.gpus
 
     def _count_gpus(self) -> None:
         self._left = None
@@ -183,6 +190,11 @@ class FreeNodes:
     @classmethod
     def of(cls, snapshot: Snapshot) -> "FreeNodes":
         return cls(snapshot.nodes, snapshot.running)
+
+    @property
+    def shares_gpus(self) -> bool:
+        """Whether parts of GPUs are given away here."""
+        return any(node.is_shared for node in self.nodes)
 
     def copy(self) -> "FreeNodes":
         """The same nodes with the same numbers, to be taken from and given to without changing these."""

@@ -53,7 +53,7 @@ class Planning:
         self.placements: list[PlannedJob] = []
         self.usage = usage_by_project(snapshot.running, projects := {one.slug: one for one in snapshot.projects})
         self._projects = projects
-        self._strategy = placement.strategy(self.rules.placement)
+        self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._running = Counter(job.queue for job in snapshot.running)
         self._alike: dict[tuple[str, str, Request], Alike] = {}

@@ -1,7 +1,12 @@
 """What each placement strategy prefers."""
 
+import pytest
+
 from scheduling.capacity import FreeNodes
 from scheduling.placement import strategy
+from scheduling.placement.base import Room
+from scheduling.placement.scores import WeightedScore, Weights
+from scheduling.placement.selector import AUTO
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import Share, Snapshot
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, waiting
@@ -72,3 +77,45 @@ def test_fgd_learns_from_the_snapshot_which_jobs_are_usual():
 
 def test_fgd_without_any_job_that_wants_gpus_takes_what_is_usual_elsewhere():
     assert strategy("fgd").prepare(Snapshot((waiting(),))) is strategy("fgd")
+
+
+@pytest.mark.parametrize(
+    ("label", "better", "worse"),
+    [("speed", "2", "1"), ("price_per_hour", "0.9", "1.2"), ("failures", "0", "3"), ("latency_ms", "1", "90")],
+)
+def test_weighted_prefers_the_faster_cheaper_more_reliable_nearer_node(label, better, worse):
+    nodes = (cpu_node("a", labels={label: worse}), cpu_node("b", labels={label: better}))
+
+    assert place("weighted", Request(), *nodes) == ["b"]
+
+
+def test_weighted_takes_what_is_not_said_as_halfway():
+    nodes = (cpu_node("a", labels={"speed": "fast"}), cpu_node("b", labels={"speed": "1"}))
+    fast = cpu_node("c", labels={"speed": "3"})
+
+    assert place("weighted", Request(nodes=3), *nodes, fast) == ["c", "a", "b"]
+
+
+def test_a_weight_of_nought_leaves_a_criterion_out():
+    free = FreeNodes([cpu_node("a", labels={"speed": "1"}), cpu_node("b", labels={"speed": "2"})])
+
+    assert names(WeightedScore(Weights(speed=0)).place(Request(), free)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "near", "shared", "chosen"),
+    [
+        (Request(gpus=1), ("a",), False, "affinity"),
+        (Request(gpus=1), ("gone",), False, "best_fit"),
+        (Request(gpus=1, gpu_milli=500), (), False, "fgd"),
+        (Request(gpus=1), (), True, "fgd"),
+        (Request(gpus=1, nodes=2), (), True, "best_fit"),
+        (Request(), (), True, "best_fit"),
+    ],
+)
+def test_auto_chooses_by_what_the_job_is_and_how_gpus_are_used(request_, near, shared, chosen):
+    free = FreeNodes([gpu_node("a")])
+    if shared:
+        free.take(Share("a", Amount(gpu_milli=500), (0,)), holder=1)
+
+    assert AUTO.prepare(Snapshot()).choose(request_, Room(free, near)).name == chosen
