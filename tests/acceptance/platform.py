@@ -1,5 +1,6 @@
 """The platform's own processes, started for one test against real servers, so that the test may kill them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -100,7 +101,8 @@ class Platform:
         for process in self.processes.values():
             process.wait(10)
         for left in self.jobs():
-            left.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
 
     def jobs(self) -> list[psutil.Process]:
         """Every process on this machine that belongs to a job of this platform, shims included."""
