@@ -8,6 +8,7 @@ from typing import Any
 from jobs import gangs, transitions
 from jobs.endings import Ending, sentence
 from jobs.models import Attempt, Placement
+from jobs.runs import WISHES
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.reasons import listed
 
@@ -25,6 +26,7 @@ class Settled:
 
 def settle(rows: Sequence[Placement], by_id: Mapping[int, Ending]) -> Settled:
     """Write down how these members ended. The caller holds the locks, has read `rows` under them, and closes them."""
+    by_id = {row.pk: _as_wished(row.attempt.job.desired, by_id[row.pk]) for row in rows}
     ended: dict[int, list[Placement]] = defaultdict(list)
     for row in rows:
         ended[row.attempt_id].append(row)
@@ -48,6 +50,13 @@ def _unclaimed(attempt_id: int, by_id: Mapping[int, Ending]) -> list[Placement]:
     """Members that nobody has claimed, and now nobody can."""
     rows = Placement.objects.filter(attempt=attempt_id, state=PlacementState.PLACED)
     return list(rows.exclude(pk__in=by_id).select_related("attempt").order_by("pk"))
+
+
+def _as_wished(wish: str, ending: Ending) -> Ending:
+    """A member that lost its peer to a wish for the whole gang may fail before its own node has heard of the wish."""
+    if ending.reason == EndReason.EXIT_CODE and wish != gangs.END and wish in WISHES:
+        return replace(ending, reason=WISHES[wish], message="")
+    return ending
 
 
 def _verdict(ended: Sequence[Placement], by_id: Mapping[int, Ending]) -> Ending:

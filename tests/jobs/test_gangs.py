@@ -439,6 +439,16 @@ def test_an_owner_s_wish_is_stronger_than_the_end_of_a_member(running):
     assert job().state == "cancelled"
 
 
+@pytest.mark.parametrize("wish", ["preempt", "requeue"])
+def test_a_member_that_crashes_because_its_peer_gave_way_fails_nothing(running, wish):
+    """Rank 0 wrote its checkpoint and left before the node of rank 1 had heard of it."""
+    Job.objects.update(desired=wish, progress=0.5)
+    end(running[0], EndReason.COMPLETED, exit_code=0, asked=True)
+    crash(running[1])
+
+    assert (job().state, job().retries_used, last_attempt().end_reason) == ("pending", 0, "preempted")
+
+
 def test_a_node_that_drains_takes_its_gangs_along(running):
     gangs.stop_all([running[0].attempt_id], "requeue")
     assert claims.wishes([running[1].pk]) == {running[1].pk: "requeue"}
