@@ -1,56 +1,72 @@
-"""How an agent reports the end of a command that it stopped."""
+"""What an agent keeps in mind of a placement: above all when its command may start."""
 
-from pathlib import Path
+import threading
+from dataclasses import replace
 
 import pytest
 
 from jobs.claims import Claimed
-from jobs.runs import Run
-from workers.process import Outcome
+from jobs.execution import gang_environment
+from jobs.runs import Run, claim_as_data, claim_from_data
+from scheduling.lifecycle import EndReason
+
+SINGLE = Claimed(
+    placement_id=1, token="t", job_id=2, job_name="job", attempt_id=3, attempt=1, project="p", command=("true",),
+    working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(0,), max_runtime_seconds=None,
+)  # fmt: skip
+MEMBER = replace(SINGLE, rank=1, nodes=2, master_address="10.0.0.1", master_port=29_501)
 
 
-def run(*wishes):
-    made = Run(
-        Claimed(
-            placement_id=1, token="t", job_id=1, job_name="", attempt_id=1, attempt=1, project="", command=(),
-            working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
-        ),
-        Path("nowhere"),
-        lease_deadline=0,
-    )  # fmt: skip
-    for wish in wishes:
-        made.fulfil(wish)
-    return made
+@pytest.fixture
+def run(tmp_path):
+    return lambda claimed: Run(claimed, tmp_path, lease_deadline=0)
 
 
-def outcome(reason, exit_code):
-    return Outcome(reason, exit_code, "", started_at=1.0, ended_at=2.0)
+def waiting(member: Run) -> tuple[threading.Thread, list[object]]:
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(member.wait_for_its_gang()))
+    thread.start()
+    return thread, answers
 
 
-@pytest.mark.parametrize(
-    ("wishes", "exit_code", "reason", "asked"),
-    [
-        (["preempt"], 0, "completed", True),
-        (["preempt"], 143, "preempted", True),
-        (["preempt"], None, "preempted", True),
-        (["preempt", "preempt"], 0, "completed", True),
-        (["requeue"], 0, "preempted", False),
-        (["requeue", "preempt"], 0, "preempted", False),
-        (["cancel"], 0, "cancelled", False),
-    ],
-)
-def test_only_a_job_that_gives_way_may_complete_in_its_grace(wishes, exit_code, reason, asked):
-    ending = run(*wishes).ending(outcome("stopped", exit_code))
-
-    assert (ending.reason, ending.asked) == (reason, asked)
+def test_a_job_on_one_node_waits_for_nobody(run):
+    assert run(SINGLE).wait_for_its_gang() is None
 
 
-@pytest.mark.parametrize(("exit_code", "reason"), [(0, "completed"), (1, "exit_code")])
-def test_a_command_that_had_ended_before_the_signal_ended_by_itself(exit_code, reason):
-    ending = run("preempt").ending(outcome("exited", exit_code))
+def test_a_member_waits_until_it_is_released(run):
+    member = run(MEMBER)
+    thread, answers = waiting(member)
+    thread.join(0.1)
+    assert (answers, member.waits_for_its_gang) == ([], True)
 
-    assert (ending.reason, ending.asked) == (reason, False)
+    member.release()
+    thread.join(5)
+    assert answers == [None]
 
 
-def test_an_unknown_wish_is_left_undone():
-    assert run("dance", "preempt").ending(outcome("stopped", 143)).reason == "preempted"
+def test_a_member_that_is_stopped_while_it_waits_never_starts(run):
+    member = run(MEMBER)
+    thread, answers = waiting(member)
+
+    member.stop(EndReason.GANG_ENDED)
+    member.release()
+    thread.join(5)
+    assert [(end.ticket, end.reason, end.started_at) for end in answers] == [(MEMBER.ticket, "gang_ended", None)]
+
+
+def test_what_was_claimed_is_read_back_as_it_was():
+    assert claim_from_data(claim_as_data(MEMBER)) == MEMBER
+
+
+def test_what_an_agent_before_gangs_wrote_down_is_a_job_on_one_node():
+    old = claim_as_data(SINGLE)
+    for name in ("rank", "nodes", "master_address", "master_port"):
+        del old[name]
+
+    assert claim_from_data(old) == SINGLE
+
+
+def test_a_member_is_told_where_to_meet_and_which_it_is():
+    assert gang_environment(MEMBER) == {
+        "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29501", "WORLD_SIZE": "2", "RANK": "1", "NODE_RANK": "1",
+    }  # fmt: skip

@@ -1,0 +1,56 @@
+"""How an agent reports the end of a command that it stopped."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.claims import Claimed
+from jobs.runs import Run
+from workers.process import Outcome
+
+
+def run(*wishes):
+    made = Run(
+        Claimed(
+            placement_id=1, token="t", job_id=1, job_name="", attempt_id=1, attempt=1, project="", command=(),
+            working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
+        ),
+        Path("nowhere"),
+        lease_deadline=0,
+    )  # fmt: skip
+    for wish in wishes:
+        made.fulfil(wish)
+    return made
+
+
+def outcome(reason, exit_code):
+    return Outcome(reason, exit_code, "", started_at=1.0, ended_at=2.0)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "exit_code", "reason", "asked"),
+    [
+        (["preempt"], 0, "completed", True),
+        (["preempt"], 143, "preempted", True),
+        (["preempt"], None, "preempted", True),
+        (["preempt", "preempt"], 0, "completed", True),
+        (["requeue"], 0, "preempted", False),
+        (["requeue", "preempt"], 0, "preempted", False),
+        (["cancel"], 0, "cancelled", False),
+    ],
+)
+def test_only_a_job_that_gives_way_may_complete_in_its_grace(wishes, exit_code, reason, asked):
+    ending = run(*wishes).ending(outcome("stopped", exit_code))
+
+    assert (ending.reason, ending.asked) == (reason, asked)
+
+
+@pytest.mark.parametrize(("exit_code", "reason"), [(0, "completed"), (1, "exit_code")])
+def test_a_command_that_had_ended_before_the_signal_ended_by_itself(exit_code, reason):
+    ending = run("preempt").ending(outcome("exited", exit_code))
+
+    assert (ending.reason, ending.asked) == (reason, False)
+
+
+def test_an_unknown_wish_is_left_undone():
+    assert run("dance", "preempt").ending(outcome("stopped", 143)).reason == "preempted"
