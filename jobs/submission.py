@@ -95,9 +95,17 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     return _in_order(specs, known, created)
 
 
-def _read_intake(specs: Sequence[JobSpec], owner: User) -> Intake:
+def check(*, specs: Sequence[JobSpec], owner: User) -> None:
+    """Raise what `submit` would raise; writes nothing and waits for nobody."""
+    intake = _read_intake(specs, owner, locked=False)
+    _refuse_faults(specs, intake)
+    _refuse_full_line(_without_repeats(specs, _known_by_key(specs, intake)), intake)
+
+
+def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -> Intake:
     slugs = {spec.project for spec in specs}
-    projects = {project.slug: project for project in _lock_projects(slugs, specs)}
+    found = _lock_projects(slugs, specs) if locked else Project.objects.filter(slug__in=slugs)
+    projects = {project.slug: project for project in found}
     needed = {job_id for spec in specs for job_id in spec.depends_on}
     roles = project_roles(owner)
     tree = {view.slug: view for view in snapshots.projects()}

@@ -2,18 +2,19 @@
 
 from django.urls import path
 
-from jobs.views import accounts, history, jobs, logs, nodes, queues, scheduler
+from jobs.views import accounts, explain, history, jobs, logs, nodes, queues, scheduler
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
     path("jobs/batch", jobs.BatchView.as_view()),
+    path("jobs/quote", explain.QuoteView.as_view()),
     path("jobs/<int:job_id>", jobs.JobView.as_view()),
     path("jobs/<int:job_id>/cancel", jobs.CancelView.as_view()),
     path("jobs/<int:job_id>/requeue", jobs.RequeueView.as_view()),
     path("jobs/<int:job_id>/logs", logs.LogsView.as_view()),
     path("jobs/<int:job_id>/events", history.EventsView.as_view()),
     path("jobs/<int:job_id>/attempts", history.AttemptsView.as_view()),
-    path("jobs/<int:job_id>/explain", history.ExplainView.as_view()),
+    path("jobs/<int:job_id>/explain", explain.ExplainView.as_view()),
     path("jobs/scheduler/info", scheduler.InfoView.as_view()),
     path("jobs/scheduler/trigger", scheduler.TriggerView.as_view()),
     path("queues", queues.QueuesView.as_view()),

@@ -1,4 +1,4 @@
-"""What happened to a job: its events, its attempts, and why it waits."""
+"""What happened to a job: its events and its attempts."""
 
 from typing import Any
 
@@ -8,13 +8,10 @@ from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from jobs import queries
 from jobs.fields import GigabytesField
 from jobs.models import Attempt, JobEvent, Placement
 from jobs.permissions import job_to_read
-from jobs.serializers import ReasonOut
 
 
 class EventOut(serializers.ModelSerializer[JobEvent]):
@@ -43,15 +40,6 @@ class AttemptOut(serializers.ModelSerializer[Attempt]):
         fields = ("number", "created_at", "started_at", "ended_at", "end_reason", "exit_code", "message", "placements")
 
 
-class Explanation(serializers.Serializer[Any]):
-    job = serializers.IntegerField()
-    state = serializers.CharField()
-    position = serializers.IntegerField(allow_null=True, help_text="1 is next; empty until a cycle has seen the job.")
-    line_length = serializers.IntegerField(help_text="How many jobs waited when the last cycle looked.")
-    reasons = ReasonOut(many=True)
-    predicted_start = serializers.DateTimeField(allow_null=True)
-
-
 class EventsView(GenericAPIView[JobEvent]):
     queryset = JobEvent.objects.none()
     serializer_class = EventOut
@@ -77,13 +65,3 @@ class AttemptsView(GenericAPIView[Attempt]):
 def _page(view: GenericAPIView[Any], rows: QuerySet[Any]) -> Response:
     page = view.paginate_queryset(view.filter_queryset(rows))
     return view.get_paginated_response(view.get_serializer(page, many=True).data)
-
-
-class ExplainView(APIView):
-    @extend_schema(operation_id="jobs_explain", responses=Explanation)
-    def get(self, request: Request, job_id: int) -> Response:
-        """Why the job waits: all reasons that are known, its place in line, and when it may start."""
-        job = job_to_read(request, job_id)
-        found = {"position": queries.positions_of([job]).get(job.pk), "line_length": queries.line_length()}
-        known = {name: getattr(job, name) for name in ("state", "reasons", "predicted_start")}
-        return Response({"job": job.pk, **known, **found})

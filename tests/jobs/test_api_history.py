@@ -1,8 +1,7 @@
-"""GET /jobs/{id}/events, attempts, explain."""
+"""GET /jobs/{id}/events, attempts; explain has more in its own file."""
 
 import pytest
 
-from jobs.models import Cycle
 from tests import builders
 from tests.rest import V1, client_of, rows
 
@@ -38,21 +37,6 @@ def test_a_fencing_token_is_nobodys_business(staff):
     job = builders.running_job()
     token = str(job.attempts.get().token)
     assert token not in staff.get(f"{V1}/jobs/{job.pk}/attempts").content.decode()
-
-
-def test_an_explanation_has_the_reasons_and_the_place_in_line(staff):
-    reason = {"code": "gpus", "sentence": "No GPU is free.", "shortfall": {"gpus": 1}, "held_by": [7]}
-    first, job = builders.job(), builders.job(reasons=[reason])
-    Cycle.objects.update(line=[first.pk, job.pk])
-    assert staff.get(f"{V1}/jobs/{job.pk}/explain").json() == {
-        "job": job.pk, "state": "pending", "position": 2, "line_length": 2, "reasons": [reason], "predicted_start": None,
-    }  # fmt: skip
-
-
-def test_a_job_that_runs_has_no_place_in_line(staff):
-    job = builders.running_job()
-    Cycle.objects.update(line=[job.pk])
-    assert staff.get(f"{V1}/jobs/{job.pk}/explain").json()["position"] is None
 
 
 @pytest.mark.parametrize("what", ["events", "attempts", "explain"])

@@ -1,0 +1,61 @@
+"""What would become of a job if it were submitted now: the same checks, the same core, and nothing is written."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from django.contrib.auth.models import User
+
+from jobs import snapshots
+from jobs.explaining import Explanation, look
+from jobs.models import Job
+from jobs.submission import JobSpec, check
+from scheduling import priorities
+from scheduling.lifecycle import JobState
+from scheduling.snapshot import Snapshot, WaitingJob
+
+UNBORN = 2**62
+"""The id of a job that there is not: it stands behind all that are in line at its priority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the platform would say of the job, and what it would cost; no cost without prices."""
+
+    told: Explanation
+    estimated_cost: Decimal | None = None
+
+
+def quote(spec: JobSpec, owner: User) -> Quote:
+    """Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile."""
+    check(specs=[spec], owner=owner)
+    snapshot = snapshots.take()
+    job = _as_waiting(spec, owner, snapshot)
+    told = look(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
+    return Quote(told or Explanation())
+
+
+def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot) -> WaitingJob:
+    states = _states(spec.depends_on)
+    return WaitingJob(
+        id=UNBORN,
+        project=spec.project,
+        queue=spec.queue,
+        priority=priorities.number_of(spec.priority),
+        submitted_at=snapshot.taken_at,
+        request=spec.request,
+        owner=owner.get_username(),
+        max_runtime_seconds=spec.max_runtime_seconds,
+        estimated_runtime_seconds=spec.estimated_runtime_seconds,
+        deadline=spec.deadline.timestamp() if spec.deadline else None,
+        unmet=tuple(
+            one for one in spec.depends_on if states[one] not in snapshots.BROKEN_STATES | {JobState.COMPLETED}
+        ),
+        broken=tuple(one for one in spec.depends_on if states[one] in snapshots.BROKEN_STATES),
+        checkpointable=spec.checkpointable,
+        preemptible=spec.preemptible,
+    )
+
+
+def _states(job_ids: Iterable[int]) -> dict[int, str]:
+    return dict(Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state"))

@@ -1,0 +1,115 @@
+"""POST /jobs/quote: what would become of a job, without submitting it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Job, JobEvent
+from tests import builders
+from tests.rest import V1, client_of, faults
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada():
+    return builders.user(username="ada")
+
+
+@pytest.fixture
+def project(ada):
+    return builders.project(slug="vision", members=[ada])
+
+
+@pytest.fixture
+def node():
+    return builders.node(name="n1", gpus=4)
+
+
+def asked(user, **fields):
+    body = {"project": "vision", "command": ["python", "train.py"], **fields}
+    return client_of(user).post(f"{V1}/jobs/quote", body)
+
+
+def quoted(user, **fields):
+    response = asked(user, **fields)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_a_job_for_which_there_is_room_would_start_now(ada, project, node):
+    told = quoted(ada, resources={"gpus": 4})
+
+    assert (told["starts_now"], told["nodes"], told["position"]) == (True, ["n1"], None)
+    assert told["predicted_start"]["expected"] is not None
+    assert told["estimated_cost"] is None
+
+
+def test_a_job_that_would_wait_is_told_why_how_long_and_what_would_start_it(ada, project, node):
+    builders.running_job(node=node, gpu_indices=[0, 1], max_runtime_seconds=600, project=project)
+
+    told = quoted(ada, resources={"gpus": 3})
+
+    assert [reason["code"] for reason in told["reasons"]] == ["resources"]
+    assert told["predicted_start"]["soonest"] < told["predicted_start"]["latest"]
+    assert [(one["field"], one["to"]) for one in told["changes"]] == [("resources.gpus", 2)]
+
+
+def test_it_stands_behind_those_that_wait_at_its_priority(ada, project, node):
+    builders.running_job(node=node, gpu_indices=[0, 1, 2, 3])
+    for priority in (50, 90, 10):
+        builders.job(gpus=4, priority=priority)
+
+    assert quoted(ada, resources={"gpus": 4})["position"] == 3
+    assert quoted(ada, resources={"gpus": 4}, priority="urgent")["position"] == 2
+
+
+def test_nothing_is_written(ada, project, node):
+    quoted(ada, resources={"gpus": 1}, submission_key="once")
+
+    assert not Job.objects.exists()
+    assert not JobEvent.objects.exists()
+
+
+def test_it_waits_for_what_it_would_depend_on(ada, project, node):
+    runs = builders.running_job(node=node, project=project, max_runtime_seconds=60)
+    failed = builders.job(project=project, state="failed")
+
+    told = quoted(ada, depends_on=[runs.pk, failed.pk])
+
+    assert [reason["code"] for reason in told["reasons"]] == ["dependency", "dependency_failed"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"resources": {"gpus": -1}}, "resources.gpus"),
+        ({"resources": {"gpus": 9}}, "resources.gpus"),
+        ({"queue": "nowhere"}, "queue"),
+        ({"project": "nothing"}, "project"),
+        ({"command": []}, "command"),
+        ({"depends_on": [77]}, "depends_on"),
+        ({"deadline": (timezone.now() - timedelta(days=1)).isoformat()}, "deadline"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_it_refuses_what_a_submission_would_refuse(ada, project, node, fields, field):
+    response = asked(ada, **fields)
+
+    assert response.status_code == 400
+    assert field in faults(response)
+
+
+def test_a_full_line_is_told_before_anybody_waits_in_it(ada):
+    project = builders.project(slug="vision", members=[ada], quota={"waiting_jobs": 1})
+    builders.job(project=project)
+
+    assert "waiting" in faults(asked(ada))["project"]
+
+
+def test_a_viewer_and_a_stranger_get_no_quote(project):
+    viewer = builders.member(project=project, role="viewer")
+
+    assert asked(viewer).status_code == 403
+    assert asked(None).status_code == 401
