@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from jobs import snapshots
+from jobs import job_views, snapshots
 from jobs.models import Job
 from quotas.models import Project
 from scheduling.allowance import NOTHING_USED, enforced, usage_by_project
@@ -49,7 +49,7 @@ def account_of(project: Project) -> Account:
 
 def usage_in(tree: dict[str, ProjectView]) -> dict[str, Amounts]:
     """What each project of the tree holds, what is below it included."""
-    held, waiting = usage_by_project(snapshots.running(), tree), _waiting(tree)
+    held, waiting = usage_by_project(job_views.running(), tree), _waiting(tree)
     usage = {}
     for slug in tree:
         one = held.get(slug, NOTHING_USED)

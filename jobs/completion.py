@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import claims, gang_endings, gangs, publishing, transitions
+from jobs import claims, fair_share, gang_endings, gangs, publishing, transitions
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
@@ -62,6 +62,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
     closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
     _free(closed)
+    fair_share.charge(closed)
     if closed:
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from jobs import start_rows  # noqa: F401 - further rows of this app: Django looks for them here
+from jobs import planning_rows, start_rows  # noqa: F401 - further rows of this app: Django looks for them here
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -96,6 +96,11 @@ class Job(models.Model):
     checkpoint_at = models.DateTimeField(null=True, editable=False)
     # Others were told to stop to make room for it, and it has not been placed since.
     promised = models.BooleanField(default=False, editable=False)
+    # Learned from the jobs before it; `predicted_by` says from whose: template, owner or project.
+    predicted_runtime_seconds = models.FloatField(null=True, editable=False)
+    predicted_low_seconds = models.FloatField(null=True, editable=False)
+    predicted_high_seconds = models.FloatField(null=True, editable=False)
+    predicted_by = models.CharField(max_length=10, blank=True, editable=False)
     predicted_start = models.DateTimeField(null=True, editable=False)
     predicted_start_soonest = models.DateTimeField(null=True, editable=False)
     predicted_start_latest = models.DateTimeField(null=True, editable=False)
@@ -150,6 +155,7 @@ class Job(models.Model):
             models.Index(fields=["state"], name="job_active", condition=Q(state__in=sorted(ACTIVE_STATES))),
             models.Index(fields=["project", "state", "-id"], name="job_by_project"),
             models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(fields=["finished_at"], name="job_ended", condition=Q(finished_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -39,7 +39,7 @@ class ProjectForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alon
 
 @admin.register(Project)
 class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
-    list_display = ["slug", "name", "parent", "member_count", "archived"]
+    list_display = ["slug", "name", "parent", "weight", "member_count", "archived"]
     list_select_related = ["parent", "quota"]
     list_filter = ["archived"]
     search_fields = ["slug", "name"]
@@ -55,7 +55,7 @@ class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for m
         return getattr(project, "member_total", 0)
 
     def get_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
-        return ["slug", "name", "parent", *(["archived"] if obj else [])]
+        return ["slug", "name", "parent", "weight", *(["archived"] if obj else [])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
         return ["slug"] if obj else []  # commands and dashboards out there know it by this name
@@ -66,7 +66,9 @@ class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for m
         if change:
             projects.change(project=Project.objects.get(pk=obj.pk), actor=actor, **form.changes())
         else:
-            made = projects.create(actor=actor, slug=obj.slug, name=obj.name, parent=slug_of(obj.parent))
+            made = projects.create(
+                actor=actor, slug=obj.slug, name=obj.name, parent=slug_of(obj.parent), weight=obj.weight
+            )
             obj.pk, obj.created_at = made.pk, made.created_at
 
 

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -19,6 +19,11 @@ class Project(models.Model):
     slug = models.CharField(max_length=63, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200, blank=True)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    weight = models.FloatField(
+        default=1,
+        validators=[MinValueValidator(0), MaxValueValidator(1_000_000)],
+        help_text="Its fair share, in proportion to the weights of its siblings.",
+    )
     archived = models.BooleanField(default=False, help_text="An archived project takes no new jobs.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     members = models.ManyToManyField(
@@ -29,6 +34,7 @@ class Project(models.Model):
         ordering = ["slug"]
         constraints = [
             models.CheckConstraint(condition=~Q(parent=F("pk")), name="project_is_not_its_own_parent"),
+            models.CheckConstraint(condition=Q(weight__gte=0), name="project_weight_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -11,19 +11,24 @@ from scheduling.errors import FieldError, ForbiddenError, InvalidError
 
 
 @transaction.atomic
-def create(*, actor: User, slug: str, name: str = "", parent: str | None = None) -> Project:
+def create(*, actor: User, slug: str, name: str = "", parent: str | None = None, weight: float = 1) -> Project:
     """A new project. Its place decides who may: an admin of the parent; staff alone where there is none."""
     above = _parent(actor, parent)
     if Project.objects.filter(slug=slug).exists():
         raise InvalidError([FieldError("slug", f"There is a project {slug} already.", "taken")])
-    return Project.objects.create(slug=slug, name=name, parent=above)
+    return Project.objects.create(slug=slug, name=name, parent=above, weight=weight)
 
 
 @transaction.atomic
 def change(*, project: Project, actor: User, **fields: Any) -> Project:
-    """Set `name`, `archived` or `parent` (a slug, or None). To move a project takes rights where it was and where it goes."""
+    """Set `name`, `archived`, `weight` or `parent` (a slug, or None).
+
+    To move a project takes rights where it was and where it goes. Its weight is what somebody above grants, like its quota.
+    """
     if not administers(actor, project.pk):
         raise ForbiddenError(f"Only an admin of project {project} may change it.")
+    if fields.get("weight", project.weight) != project.weight and not administers(actor, project.parent_id):
+        raise ForbiddenError(f"The weight of project {project} is set by staff, or by an admin of a project above it.")
     if "parent" in fields:
         fields["parent"] = _new_parent(project, actor, fields["parent"])
     for name, value in fields.items():

@@ -31,7 +31,7 @@ class UsageInline(QuotaInline):
 
 
 class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
-    list_display = ["indented", "name", "gpus", "cpus", "running", "waiting", "member_count", "archived"]
+    list_display = ["indented", "name", "gpus", "cpus", "running", "waiting", "weight", "member_count", "archived"]
     list_per_page = ALL_ON_ONE_PAGE
     inlines = [UsageInline, MembershipInline]
     used_by = ("jobs", "children")

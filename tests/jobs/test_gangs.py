@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import claims, control, dispatch, gangs, publishing, recovery, snapshots
+from jobs import claims, control, dispatch, gangs, job_views, publishing, recovery
 from jobs.claims import Claimed, Ticket
 from jobs.completion import finish
 from jobs.dispatch import _commit_placements as commit
@@ -339,13 +339,13 @@ def test_failures_that_are_reported_together_are_one_end(running):
 def test_the_job_is_never_planned_again_before_all_members_are_gone(running):
     Job.objects.update(max_retries=1)
     crash(running[1])
-    assert snapshots.waiting() == ()
-    [still] = snapshots.running()
+    assert job_views.read().waiting == ()
+    [still] = job_views.running()
     assert [share.node for share in still.shares] == ["n0"]
 
     end(running[0], EndReason.GANG_ENDED)
     assert (job().state, job().retries_used) == ("pending", 1)
-    assert snapshots.running() == ()
+    assert job_views.running() == ()
 
 
 @pytest.mark.parametrize(

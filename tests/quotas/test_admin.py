@@ -45,7 +45,7 @@ def test_a_circle_of_projects_does_not_hang_the_list(client):
 def test_a_project_is_made_with_its_quota_and_its_members(client):
     ana = builders.user(username="ana")
     form = {
-        "slug": "vision", "name": "Vision", "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 0, "quota-0-gpus": 4,
+        "slug": "vision", "name": "Vision", "weight": 2, "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 0, "quota-0-gpus": 4,
         "quota-0-enforced": "on", "memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 0,
         "memberships-0-user": ana.pk, "memberships-0-role": "admin",
     }  # fmt: skip
@@ -57,7 +57,7 @@ def test_a_project_is_made_with_its_quota_and_its_members(client):
 def move(client: Client, project: Project, **fields):
     """Post the project's page with these fields changed."""
     forms = {f"{name}-{count}_FORMS": 0 for name in ("quota", "memberships") for count in ("TOTAL", "INITIAL")}
-    return client.post(f"{PROJECTS}{project.pk}/change/", {"name": "", "parent": ""} | forms | fields)
+    return client.post(f"{PROJECTS}{project.pk}/change/", {"name": "", "parent": "", "weight": 1} | forms | fields)
 
 
 def test_a_project_moves_below_another(client):

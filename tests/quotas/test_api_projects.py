@@ -117,3 +117,19 @@ def test_more_projects_take_no_more_statements(tree, django_assert_num_queries):
         builders.project(parent=tree[2])
     with django_assert_num_queries(3):
         assert len(rows(client.get(URL))) == 23
+
+
+def test_the_weight_of_a_project_is_set_by_who_is_above_it(tree):
+    own, above = (client_of(builders.member(project=project, role="admin")) for project in (tree[1], tree[0]))
+    assert own.patch(f"{URL}/team", {"weight": 5}).status_code == 403
+    assert own.patch(f"{URL}/study", {"weight": 2.5}).json()["weight"] == 2.5
+    assert above.patch(f"{URL}/team", {"weight": 0}).json()["weight"] == 0
+    assert own.post(URL, {"slug": "other", "parent": "team", "weight": 3}).json()["weight"] == 3
+    assert own.get(f"{URL}/other").json()["weight"] == 3
+
+
+@pytest.mark.parametrize("weight", [-1, "2", True, None, 1e300, 2_000_000])
+def test_a_weight_is_a_number_from_0_on(staff, tree, weight):
+    response = staff.patch(f"{URL}/team", {"weight": weight})
+    assert response.status_code == 400
+    assert set(faults(response)) == {"weight"}

@@ -1,0 +1,206 @@
+"""The jobs as the scheduling core sees them: those that wait, and those that hold a place on a node.
+
+Plain statements, because a cycle reads ten thousand rows: moments come as seconds, names once for all rows that share
+them, and equal requests are one object, which the planner is quick with.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from django.db import connection
+
+from jobs import preemptions
+from jobs.models import JobDependency
+from scheduling.fair_tree import Account
+from scheduling.lifecycle import JobState
+from scheduling.resources import Amount, Request
+from scheduling.snapshot import RunningJob, Share, WaitingJob
+
+Dependencies = dict[int, tuple[int, ...]]
+BROKEN_STATES = frozenset({JobState.FAILED, JobState.CANCELLED})
+NOBODY = ""
+WAITING = """
+    SELECT id, project_id, queue_id, owner_id, priority, extract(epoch FROM created_at)::float8,
+           cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
+           max_runtime_seconds, estimated_runtime_seconds, extract(epoch FROM deadline)::float8,
+           extract(epoch FROM not_before)::float8, predicted_runtime_seconds, checkpointable, preemptible, promised
+    FROM jobs_job WHERE state = 'pending' ORDER BY id
+"""
+RUNNING = """
+    SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
+           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes,
+           node.name, placement.cpus, placement.memory_mb, placement.gpu_indices, placement.rank,
+           extract(epoch FROM placement.created_at)::float8, extract(epoch FROM attempt.started_at)::float8,
+           job.max_runtime_seconds, job.checkpointable, job.preemptible,
+           extract(epoch FROM job.checkpoint_at)::float8, job.desired <> '' OR attempt.end_reason <> ''
+    FROM jobs_placement AS placement
+    JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+    JOIN jobs_job AS job ON job.id = attempt.job_id
+    JOIN workers_node AS node ON node.id = placement.node_id
+    WHERE placement.closed_at IS NULL
+    ORDER BY job.id, placement.rank
+"""
+NAMES = """
+    SELECT 0, id, slug FROM quotas_project
+    UNION ALL SELECT 1, id, name FROM jobs_queue
+    UNION ALL SELECT 2, id, username FROM auth_user
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the rows of jobs leave out: the names behind their ids, how often they gave way, and where they ran last."""
+
+    projects: dict[int, str]
+    queues: dict[int, str]
+    owners: dict[int, str]
+    preemptions: dict[int, int]
+    near: dict[int, tuple[str, ...]]
+
+    @classmethod
+    def read(cls) -> "Known":
+        known = cls({}, {}, {}, preemptions.counts(), preemptions.last_nodes())
+        kinds = (known.projects, known.queues, known.owners)
+        for kind, number, name in rows(NAMES):
+            kinds[kind][number] = name
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a job holds on one node, and since when: for its account's usage."""
+
+    account: Account
+    share: Share
+    since: float
+
+
+def rows(statement: LiteralString) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class JobViews:
+    """The jobs that have not ended; `held` goes by the order of the running jobs and their shares."""
+
+    waiting: tuple[WaitingJob, ...]
+    running: tuple[RunningJob, ...]
+    held: Sequence[Held]
+
+
+def read() -> JobViews:
+    """All of them.
+
+    The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
+    dependencies, and none names what is not known yet.
+    """
+    in_line, placed = rows(WAITING), rows(RUNNING)
+    unmet_and_broken = dependencies()
+    known = Known.read()
+    jobs = _running(placed, known)
+    return JobViews(_waiting(in_line, unmet_and_broken, known), jobs, _held(placed, jobs))
+
+
+def running() -> tuple[RunningJob, ...]:
+    """The jobs that hold open placements."""
+    placed = rows(RUNNING)
+    return _running(placed, Known.read())
+
+
+def _waiting(
+    in_line: Sequence[Any], unmet_and_broken: tuple[Dependencies, Dependencies], known: Known
+) -> tuple[WaitingJob, ...]:
+    unmet, broken = unmet_and_broken
+    request_of = Requests().of
+    projects, queues, owner_of = known.projects, known.queues, known.owners.get
+    return tuple(
+        WaitingJob(
+            id=row[0],
+            project=projects[row[1]],
+            queue=queues[row[2]],
+            owner=owner_of(row[3], NOBODY),
+            priority=row[4],
+            submitted_at=row[5],
+            request=request_of(row[6:12]),
+            max_runtime_seconds=row[12],
+            estimated_runtime_seconds=row[13],
+            deadline=row[14],
+            not_before=row[15],
+            predicted_seconds=row[16],
+            checkpointable=row[17],
+            preemptible=row[18],
+            unmet=unmet.get(row[0], ()),
+            broken=broken.get(row[0], ()),
+            preemptions=known.preemptions.get(row[0], 0),
+            promised=row[19],
+            near=known.near.get(row[0], ()),
+        )
+        for row in in_line
+    )
+
+
+class Requests:
+    """One object for each request, however many jobs ask for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Request] = {}
+
+    def of(self, columns: tuple[Any, ...]) -> Request:
+        found = self._known.get(columns)
+        if found is None:
+            found = self._known[columns] = Request(*columns)
+        return found
+
+
+def dependencies() -> tuple[Dependencies, Dependencies]:
+    """For each waiting job the dependencies that are still to come, and those that will never come."""
+    unmet: Dependencies = {}
+    broken: Dependencies = {}
+    found = JobDependency.objects.filter(job__state=JobState.PENDING).exclude(needs__state=JobState.COMPLETED)
+    for job_id, needs_id, state in found.order_by("pk").values_list("job_id", "needs_id", "needs__state"):
+        kind = broken if state in BROKEN_STATES else unmet
+        kind[job_id] = (*kind.get(job_id, ()), needs_id)
+    return unmet, broken
+
+
+def _running(placed: Sequence[Any], known: Known) -> tuple[RunningJob, ...]:
+    members: dict[int, list[Any]] = defaultdict(list)
+    for row in placed:
+        members[row[0]].append(row)
+    request_of = Requests().of
+    return tuple(_running_job(job_id, shares, known, request_of) for job_id, shares in members.items())
+
+
+def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
+    shares = ((Account(job.project, job.owner), share) for job in jobs for share in job.shares)
+    return [Held(account, share, row[16]) for (account, share), row in zip(shares, placed, strict=True)]
+
+
+def _running_job(
+    job_id: int, members: Sequence[Any], known: Known, request_of: Callable[[tuple[Any, ...]], Request]
+) -> RunningJob:
+    _, project, queue, owner, priority, *_ = first = members[0]
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving = first[16:23]
+    begins = started_at or placed_at
+    return RunningJob(
+        id=job_id,
+        project=known.projects[project],
+        queue=known.queues[queue],
+        owner=known.owners.get(owner, NOBODY),
+        priority=priority,
+        request=request_of(first[5:11]),
+        shares=tuple(
+            Share(row[11], Amount(row[12], row[13], len(row[14])), tuple(row[14]), row[15]) for row in members
+        ),
+        started_at=started_at,
+        expected_end=begins + max_runtime if max_runtime else None,
+        checkpointable=checkpointable,
+        preemptible=preemptible,
+        preemptions=known.preemptions.get(job_id, 0),
+        checkpoint_at=checkpoint_at,
+        leaving=leaving,
+    )

@@ -1,0 +1,115 @@
+"""Rows that plans are made with, beside the jobs: what was used, how long jobs ran, which nodes are kept for whom."""
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce, Now
+
+from quotas.models import Project
+from workers.models import Node
+
+reservation_name_validator = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
+    "Use lower-case letters, digits and dashes, at most 63, neither first nor last a dash.",
+)
+
+
+class UsageTally(models.Model):
+    """What a user of a project has used, in charged seconds that are worth half after each half-life.
+
+    `used` is as it was worth at `as_of`; what runs is not in it yet. See `scheduling.charges`.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    used = models.FloatField()
+    as_of = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(F("project"), Coalesce("owner", 0), name="one_tally_per_user_and_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.used:.0f} s by {self.owner_id} in {self.project_id}"
+
+
+class RunTimeHistory(models.Model):
+    """The last run times of one kind of jobs, as `scheduling.prediction` writes them down."""
+
+    key = models.TextField(primary_key=True)
+    data = models.JSONField(default=list)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class RunTimeLearning(models.Model):
+    """How far learning has come, and how good the predictions were: one row, with sums over all jobs that had one."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    learned_until = models.DateTimeField(null=True)
+    count = models.PositiveBigIntegerField(default=0)
+    absolute_seconds = models.FloatField(default=0, help_text="Predicted and true run time apart, either way.")
+    under = models.PositiveBigIntegerField(default=0, help_text="Jobs that outlived their prediction.")
+    alike = models.FloatField(default=0, help_text="The shorter of the two over the longer one.")
+    inside = models.PositiveBigIntegerField(default=0, help_text="Jobs that ended inside their interval.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_run_time_learning_row")]
+
+    def __str__(self) -> str:
+        return f"{self.count} predictions"
+
+
+class Reservation(models.Model):
+    """Nodes kept for a project and all below it for a while; without a project for nobody: maintenance."""
+
+    name = models.CharField(max_length=63, unique=True, validators=[reservation_name_validator])
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.CASCADE, related_name="reservations",
+        help_text="Empty: maintenance, nobody's jobs run.",
+    )  # fmt: skip
+    nodes = models.ManyToManyField(Node, through="ReservedNode", related_name="reservations")
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["start", "name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="reservation_ends_after_its_start"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReservedNode(models.Model):
+    """One node of a reservation. The database refuses a second reservation of the node at the same time."""
+
+    reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="kept")
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="+")
+    during = DateTimeRangeField()
+
+    class Meta:
+        constraints = [
+            # A range of one id needs no extension of PostgreSQL's, which plain equality would.
+            ExclusionConstraint(
+                name="node_reserved_once",
+                expressions=[
+                    (Func(F("node"), F("node"), Value("[]"), function="int8range"), RangeOperators.OVERLAPS),
+                    ("during", RangeOperators.OVERLAPS),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node} for {self.reservation}"
