@@ -59,9 +59,9 @@ class Replay:
         self._progress: dict[int, _Progress] = {}
         self._waiting: dict[int, WaitingJob] = {}
         self._running: dict[int, RunningJob] = {}
-        self._projects = tuple(ProjectView(name) for name in sorted({_project(job) for job in jobs}))
-        self._learner: Learner = learner(self._settings.run_times)
         self._usage = Usage(self._settings.rules)
+        self._projects = tuple(ProjectView(name) for name in sorted({self._project(job) for job in jobs}))
+        self._learner: Learner = learner(self._settings.run_times)
         self._stops: list[float] = []
 
     def run(self, told: Progress | None = None) -> Outcome:
@@ -114,7 +114,7 @@ class Replay:
         limit = math.ceil(job.run_s if exact else job.walltime_s)
         waiting = WaitingJob(
             id=job.number,
-            project=_project(job),
+            project=self._project(job),
             queue=QUEUE,
             priority=NORMAL_PRIORITY if job.trace.priority is None else job.trace.priority,
             submitted_at=job.trace.submit_s,
@@ -241,6 +241,6 @@ class Replay:
             self._stops.pop(0)
         return len(self._stops)
 
-
-def _project(job: CleanJob) -> str:
-    return job.trace.group or "default"
+    def _project(self, job: CleanJob) -> str:
+        """Its group; but one for all where projects make no difference, so that jobs are alike that ask for the same."""
+        return (self._usage.is_needed and job.trace.group) or "default"

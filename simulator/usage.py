@@ -13,24 +13,27 @@ NOTHING = 1.0
 
 
 class Usage:
-    """Width x seconds of each project and owner, halved with each half-life. Keeps nothing for rules that do not ask."""
+    """Width x seconds of each project and owner, halved with each half-life.
+
+    Where the rules do not ask for it (`is_needed`) nothing is kept.
+    """
 
     def __init__(self, rules: Rules) -> None:
-        self._is_needed = rules.policy in NEEDED_BY or "reclaim" in rules.preemption.strategies
+        self.is_needed = rules.policy in NEEDED_BY or "reclaim" in rules.preemption.strategies
         self._half_life = rules.half_life_seconds
         self._used: dict[tuple[str, str], float] = {}
         self._at = 0.0
 
     def charge(self, job: RunningJob, now: float) -> None:
         """The job has left its nodes."""
-        if self._is_needed:
+        if self.is_needed:
             self._decay(now)
             account = (job.project, job.owner)
             self._used[account] = self._used.get(account, 0.0) + _seconds(job, now)
 
     def at(self, now: float, running: Iterable[RunningJob]) -> tuple[UsageView, ...]:
         """What each account has used until now, the jobs that run included."""
-        if not self._is_needed:
+        if not self.is_needed:
             return ()
         self._decay(now)
         used = dict(self._used)
