@@ -117,7 +117,10 @@ class SchedulingOptions:
             reserve_depth=self.reserve_depth,
             bounded_wait_seconds=_maybe(_duration, "--bounded-wait", self.bounded_wait),
             placement=self.placement,
-            preemption=Preemption(strategies=tuple(filter(None, (self.preemption or "").split(",")))),
+            preemption=Preemption(
+                strategies=tuple(filter(None, (self.preemption or "").split(","))),
+                only_checkpointable=self.checkpoint_every is not None,
+            ),
             explain=False,
         )
         checkpoint_s = _maybe(_duration, "--checkpoint-every", self.checkpoint_every)

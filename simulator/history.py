@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from scheduling.prediction import History, Traits
 from simulator.cleaning import CleanJob
 from simulator.settings import RunTimes
 
@@ -17,25 +18,27 @@ class Learner:
         """The job has ended."""
 
 
-class LastTwo(Learner):
-    """The mean of the user's last two run times, never more than the walltime (Tsafrir, Etzion, Feitelson, TPDS 2007)."""
+class Learned(Learner):
+    """Expects what the platform would: by the last jobs of the same user, else of the same group."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[float, ...]] = {}
+        self._history = History()
 
     def predict(self, job: CleanJob) -> float | None:
-        known = self._last.get(job.trace.user, ())
-        if len(known) < 2:  # noqa: PLR2004 - the last two
-            return None
-        return min(sum(known) / len(known), job.walltime_s)
+        prediction = self._history.predict(_traits(job))
+        return None if prediction is None else prediction.expected
 
     def learn(self, job: CleanJob) -> None:
-        user = job.trace.user
-        self._last[user] = (*self._last.get(user, ())[-1:], job.run_s)
+        self._history.observe(_traits(job), job.run_s)
 
 
-LEARNERS: Mapping[RunTimes, type[Learner]] = {RunTimes.LEARNED: LastTwo}
+LEARNERS: Mapping[RunTimes, type[Learner]] = {RunTimes.LEARNED: Learned}
 
 
 def learner(run_times: RunTimes) -> Learner:
     return LEARNERS.get(run_times, Learner)()
+
+
+def _traits(job: CleanJob) -> Traits:
+    """A trace does not say what its jobs run, so jobs of one user are of one kind."""
+    return Traits(project=job.trace.group, owner=job.trace.user, limit_seconds=job.walltime_s)

@@ -95,7 +95,7 @@ def test_learned_run_times_come_from_the_jobs_of_the_same_user():
         return make_plan(snapshot, now)
 
     rows = [job(0, 0, 20, walltime=900, user="ann"), job(1, 0, 40, walltime=900, user="ann")]
-    rows += [job(2, 50, 10, walltime=900, user="ann"), job(3, 50, 10, walltime=900, user="bob")]
+    rows += [job(2, 50, 10, walltime=900, user="ann"), job(3, 50, 10, walltime=900, user="bob", group="other")]
     replayed(rows, 4, planner=planner, run_times=RunTimes.LEARNED)
 
     assert seen[2][0] == 900
