@@ -116,6 +116,11 @@ def one_run(case: tuple[str, int]) -> Outcome:
     return fill(case[0], fleet(TRACES / "openb_2023_nodes.csv"), pods(TRACES / "openb_2023.csv.gz"), case[1])
 
 
+def told(one: Outcome) -> Outcome:
+    print(f"{one.strategy}, seed {one.seed}: {one.percent:.2f} % in {one.seconds:.0f} s", file=sys.stderr, flush=True)
+    return one
+
+
 def show(outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
     print(
         f"{'strategy':<14}{'mean %':>8}{'lowest':>8}{'highest':>9}{'turned away':>13}{'s a run':>9}{'published':>11}{'bar':>7}"
@@ -137,7 +142,7 @@ def main() -> None:
         sys.exit(f"There is no openb_2023.csv.gz in {TRACES}. Name the folder that has it in TRAINYARD_TRACES.")
     names, seeds = options.strategies, range(options.seeds)
     with ProcessPoolExecutor(options.processes) as pool:
-        outcomes = list(pool.map(one_run, product(names, seeds)))
+        outcomes = [told(one) for one in pool.map(one_run, product(names, seeds))]
     show(outcomes, names)
 
 

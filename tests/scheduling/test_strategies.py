@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from scheduling.capacity import FreeNodes
 from scheduling.errors import InvalidError
 from scheduling.placement import STRATEGIES, strategy
-from scheduling.resources import Request
+from scheduling.resources import Amount, Request
+from scheduling.snapshot import Share
 from tests.scheduling.builders import cpu_node, gpu_node, running, share
 from tests.scheduling.fleets import fleets, gangs
 
@@ -123,6 +124,17 @@ def test_two_jobs_share_a_gpu_if_it_has_enough_for_both(placing):
     assert placing.place(Request(gpus=1, gpu_milli=500), free) is None
     assert placing.place(Request(gpus=1), free) is None
     assert placing.place(Request(gpus=1, gpu_milli=400), free)[0].gpu_indices == (0,)
+
+
+@every_strategy
+def test_two_halves_of_gpus_are_not_a_whole_one(placing):
+    free = FreeNodes([gpu_node("a", 2)])
+    for index in (0, 1):
+        free.take(Share("a", Amount(gpu_milli=500), (index,)), holder=index)
+
+    assert placing.place(Request(gpus=1), free) is None
+    assert placing.place(Request(gpus=1, gpu_milli=501), free) is None
+    assert placing.place(Request(gpus=1, gpu_milli=500), free) is not None
 
 
 def test_an_unknown_strategy_is_refused_with_the_names_there_are():
