@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from scheduling.errors import TrainyardError
 
 APPS_FIRST = ("jobs", "workers", "quotas")
-MODELS_FIRST = ("Job", "Queue", "Attempt", "Placement", "JobEvent")
+MODELS_FIRST = ("Job", "Queue", "Attempt", "Placement", "Preemption", "JobEvent")
 
 
 class OperationsSite(AdminSite):

@@ -13,7 +13,7 @@ from jobs.admin import cells, job_page
 from jobs.admin.filters import ReachedStateFilter
 from jobs.admin.keeping import HistoryAdmin
 from jobs.admin.search import FoundByNumber
-from jobs.models import Attempt, JobEvent, Placement
+from jobs.models import Attempt, JobEvent, Placement, Preemption
 
 
 @admin.register(Attempt)
@@ -21,7 +21,7 @@ class AttemptAdmin(FoundByNumber, HistoryAdmin):
     list_display = [
         "id", "job_link", "number", "places", "created_at", "started_at", "ended_at", "ran", "end", "exit_code", "message",
     ]  # fmt: skip
-    list_select_related = ["job"]
+    list_select_related = ["job", "preemption"]
     list_filter = ["end_reason", "created_at"]
     search_fields = ["job__name"]
     search_help_text = "Job number or name"
@@ -98,3 +98,35 @@ class JobEventAdmin(FoundByNumber, HistoryAdmin):
     @admin.display(description="to state", ordering="to_state")
     def reached(self, event: JobEvent) -> SafeString | str:
         return cells.badge(event.to_state) if event.to_state else cells.EMPTY
+
+
+@admin.register(Preemption)
+class PreemptionAdmin(FoundByNumber, HistoryAdmin):
+    list_display = ["id", "at", "victim", "attempt_number", "made_room_for", "strategy", "lost", "end"]
+    list_select_related = ["attempt__job", "for_job"]
+    list_filter = ["strategy", "at"]
+    search_fields = ["attempt__job__name"]
+    search_help_text = "Number or name of the job that gave way"
+    number_field = "attempt__job"
+    ordering = ["-id"]
+
+    @admin.display(description="job that gave way", ordering="attempt__job")
+    def victim(self, preemption: Preemption) -> SafeString:
+        return cells.link("jobs_job", preemption.attempt.job_id, preemption.attempt.job)
+
+    @admin.display(description="attempt", ordering="attempt__number")
+    def attempt_number(self, preemption: Preemption) -> int:
+        return preemption.attempt.number
+
+    @admin.display(description="to", ordering="for_job")
+    def made_room_for(self, preemption: Preemption) -> SafeString | str:
+        job = preemption.for_job
+        return cells.link("jobs_job", job.pk, job) if job else cells.EMPTY
+
+    @admin.display(description="work lost, as estimated", ordering="lost_seconds")
+    def lost(self, preemption: Preemption) -> str:
+        return f"{preemption.lost_seconds:,.0f} s"
+
+    @admin.display(description="end", ordering="attempt__end_reason")
+    def end(self, preemption: Preemption) -> SafeString:
+        return cells.badge(preemption.attempt.end_reason or "current")

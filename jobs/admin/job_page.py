@@ -10,7 +10,7 @@ from typing import Any
 from jobs import control, queries
 from jobs.admin import cells
 from jobs.admin.log_tail import Tail, tail
-from jobs.models import Attempt, Job, JobEvent
+from jobs.models import Attempt, Job, JobEvent, Preemption
 from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobState
 
 ATTEMPTS_SHOWN = 20
@@ -45,6 +45,7 @@ class Try:
     sentence: str
     exit_code: int | None
     message: str
+    gave_way: Preemption | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Happening:
 
 def context(job: Any) -> dict[str, Any]:
     """Everything for the page's template, in a fixed number of queries."""
-    attempts = list(job.attempts.prefetch_related("placements__node").order_by("-number")[:ATTEMPTS_SHOWN])
+    attempts = job.attempts.select_related("preemption").prefetch_related("placements__node")
+    attempts = list(attempts.order_by("-number")[:ATTEMPTS_SHOWN])
     waits = job.state == JobState.PENDING
     events = list(reversed(JobEvent.objects.filter(job=job).order_by("-id")[:EVENTS_SHOWN]))
     return {
@@ -109,6 +111,7 @@ def as_try(attempt: Attempt, now: datetime) -> Try:
         sentence=END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "",
         exit_code=attempt.exit_code,
         message=attempt.message,
+        gave_way=getattr(attempt, "preemption", None),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Cycle, Job, JobEvent, Queue
+from jobs.models import Cycle, Job, JobEvent, Preemption, Queue
 from tests import builders
 from tests.admin_pages import operator, page, queries, staff, told
 
@@ -190,3 +190,15 @@ def test_a_deadline_must_lie_ahead(client):
     assert past.context["adminform"].form.errors == {"deadline": ["Must lie in the future."]}
     client.post(address(job), form(job, deadline_0="2999-01-01", deadline_1="00:00:00"))
     assert Job.objects.get(pk=job.pk).deadline.year == 2999
+
+
+def test_an_attempt_that_gave_way_tells_for_whom_and_what_it_cost(client):
+    job, urgent = builders.running_job(checkpoint_at=timezone.now()), builders.job(promised=True)
+    Preemption.objects.create(attempt=job.attempts.get(), for_job=urgent, strategy="priority", lost_seconds=90)
+
+    html = page(client, address(job))
+
+    assert f'to give way to <a href="{address(urgent)}">job {urgent.pk}</a> (priority), about 90 s of work' in html
+    assert "<dt>Last checkpoint</dt>" in html
+    assert "<dd>being made for it</dd>" in page(client, address(urgent))
+    assert "90 s" in page(client, "/admin/jobs/preemption/")

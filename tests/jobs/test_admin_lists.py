@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.models import Job
+from jobs.models import Job, Preemption
 from tests import builders
 from tests.admin_pages import operator, queries
 
 pytestmark = pytest.mark.django_db
 LISTS = (
     "/admin/jobs/job/", "/admin/jobs/queue/", "/admin/jobs/attempt/", "/admin/jobs/placement/",
-    "/admin/jobs/jobevent/", "/admin/workers/node/", "/admin/quotas/project/", "/admin/",
+    "/admin/jobs/preemption/", "/admin/jobs/jobevent/", "/admin/workers/node/", "/admin/quotas/project/", "/admin/",
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def grow(rows: int) -> None:
         ended = builders.attempt(job=over, ended_at=timezone.now(), end_reason="exit_code")
         builders.placement(attempt=ended, gpu_indices=[0], state="closed")
         builders.event(job=over, to_state="failed")
+        Preemption.objects.create(attempt=ended, for_job=over, strategy="priority", lost_seconds=60)
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows():
