@@ -1,11 +1,12 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scheduling import placement
-from scheduling.allowance import NOTHING_USED, enforced, may_run_now, usage_by_project
+from scheduling.allowance import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
 from scheduling.capacity import FreeNodes
 from scheduling.decisions import PlannedJob
 from scheduling.explanation import Explanations
@@ -38,6 +39,43 @@ class Alike:
     reasons: tuple[Reason, ...] | None = None
 
 
+class Refused:
+    """Requests for which no node has room now: what asks for the same or more need not be looked for."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[object, ...], list[tuple[int, int, int]]] = {}
+
+    def add(self, request: Request) -> None:
+        self._sizes.setdefault(_kind(request), []).append((request.cpus, request.memory_mb, request.gpus))
+
+    def covers(self, request: Request) -> bool:
+        """Whether one like it, and no larger, was refused."""
+        sizes = self._sizes.get(_kind(request)) if self._sizes else None
+        return sizes is not None and any(
+            cpus <= request.cpus and memory_mb <= request.memory_mb and gpus <= request.gpus
+            for cpus, memory_mb, gpus in sizes
+        )
+
+
+def _kind(request: Request) -> tuple[object, ...]:
+    """Requests of one kind differ in size only."""
+    return (
+        request.nodes,
+        bool(request.gpus),
+        request.gpu_model,
+        request.gpu_memory_mb,
+        request.gpu_milli,
+        request.labels,
+    )
+
+
+def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
+    """What projects use; only quotas ask for it."""
+    if not any(map(enforced, snapshot.projects)):
+        return {}
+    return usage_by_project(snapshot.running, projects)
+
+
 Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
 """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
 
@@ -51,8 +89,9 @@ class Planning:
         self.free = FreeNodes.of(snapshot)
         self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
-        self.usage = usage_by_project(snapshot.running, projects := {one.slug: one for one in snapshot.projects})
+        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects})
         self._projects = projects
+        self._beyond = Refused()
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._running = Counter(job.queue for job in snapshot.running)
@@ -102,7 +141,7 @@ class Planning:
         if self.not_allowed(alike):
             alike.refused = True
             return False
-        shares = self.find(job, alike, length)
+        shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
         if shares is None:
             self._remember_refusal(alike, length)
             return False
@@ -143,8 +182,11 @@ class Planning:
         )
 
     def _remember_refusal(self, alike: Alike, length: float) -> None:
-        if (not self.book.reservations and not alike.windows) or self.find_now(alike.request) is None:
+        covered = self._beyond.covers(alike.request)
+        if covered or (not self.book.reservations and not alike.windows) or self.find_now(alike.request) is None:
             alike.no_room = True
+            if not covered:
+                self._beyond.add(alike.request)
         else:
             alike.too_long = length
 

@@ -82,17 +82,21 @@ class NodeProfile:
     __slots__ = ("_lows", "rooms", "times")
 
     def __init__(self, view: NodeView, now: float, releases: Sequence[tuple[float, Share]]) -> None:
-        held = [held_by(share) for _, share in releases]
-        cpus, memory_mb = sum(one.cpus for one in held), sum(one.memory_mb for one in held)
-        all_gpus = bits(gpu.index for gpu in view.gpus)
-        gpus = all_gpus & ~_together(held)
+        all_gpus = gpus = bits(gpu.index for gpu in view.gpus) if view.gpus else 0
+        cpus, memory_mb = view.cpus, view.memory_mb
+        for _, share in releases:
+            cpus -= share.amount.cpus
+            memory_mb -= share.amount.memory_mb
+            if share.gpu_indices:
+                gpus &= ~bits(share.gpu_indices)
         self.times = [now]
-        self.rooms = [Room(max(0, view.cpus - cpus), max(0, view.memory_mb - memory_mb), gpus)]
-        for (end, _), one in zip(releases, held, strict=True):
-            cpus -= one.cpus
-            memory_mb -= one.memory_mb
-            gpus |= one.gpus & all_gpus
-            self._step(end, Room(max(0, view.cpus - cpus), max(0, view.memory_mb - memory_mb), gpus))
+        self.rooms = [Room(max(0, cpus), max(0, memory_mb), gpus)]
+        for end, share in releases:
+            cpus += share.amount.cpus
+            memory_mb += share.amount.memory_mb
+            if share.gpu_indices:
+                gpus |= bits(share.gpu_indices) & all_gpus
+            self._step(end, Room(max(0, cpus), max(0, memory_mb), gpus))
         self._lows: list[Room] | None = None
 
     def _step(self, time: float, room: Room) -> None:
@@ -160,10 +164,3 @@ class NodeProfile:
         if moment != FOREVER and (at == len(self.times) or self.times[at] != moment) and at > 0:
             self.times.insert(at, moment)
             self.rooms.insert(at, self.rooms[at - 1])
-
-
-def _together(rooms: Iterable[Room]) -> int:
-    mask = 0
-    for room in rooms:
-        mask |= room.gpus
-    return mask
