@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from jobs import snapshots
+from jobs import job_views, snapshots
 from jobs.explaining import Explanation, look
 from jobs.models import Job
 from jobs.submission import JobSpec, check
@@ -49,9 +49,9 @@ def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot) -> WaitingJob:
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         deadline=spec.deadline.timestamp() if spec.deadline else None,
         unmet=tuple(
-            one for one in spec.depends_on if states[one] not in snapshots.BROKEN_STATES | {JobState.COMPLETED}
+            one for one in spec.depends_on if states[one] not in job_views.BROKEN_STATES | {JobState.COMPLETED}
         ),
-        broken=tuple(one for one in spec.depends_on if states[one] in snapshots.BROKEN_STATES),
+        broken=tuple(one for one in spec.depends_on if states[one] in job_views.BROKEN_STATES),
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,
     )
