@@ -50,7 +50,7 @@ def _fullest_first(request: Request, kind: GpuKind, room: Room) -> Iterator[Free
     shelf, nodes = room.free.shelves[kind], room.free.nodes
     counts_gpus = request.gpus > 0 and (len(kind) > 1 or request.is_part_of_gpu)
     is_limited = room.limits(request)
-    at = bisect_left(shelf, (request.amount.all_gpu_milli, 0, 0, 0))
+    at = bisect_left(shelf, (request.amount.all_gpu_milli, 0, 0, 0)) if request.gpus else 0
     while at < len(shelf):
         gpu_milli, cpus, memory_mb, number = shelf[at]
         if cpus < request.cpus:
