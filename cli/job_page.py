@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cli.client import Row
 from cli.durations import spell, spell_between, spell_moment
+from cli.foretold import spell_start, start_of
 from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_wait
 from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
@@ -78,11 +79,17 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
 def _history(job: Row, now: datetime) -> list[tuple[str, str | Text]]:
     return [
         ("submitted", spell_moment(job.get("created_at"))),
-        ("predicted start", "" if job.get("started_at") else spell_moment(job.get("predicted_start"))),
+        ("predicted start", _predicted(job, now)),
         ("started", _with(spell_moment(job.get("started_at")), f"waited {spell_wait(job, now)}")),
         ("finished", _with(spell_moment(job.get("finished_at")), f"ran {spell_run(job, now) or '0s'}")),
         ("cost", _cost(job)),
     ]
+
+
+def _predicted(job: Row, now: datetime) -> str:
+    """Only of a job that waits for its start, and only if anything is known."""
+    known = start_of(job)
+    return spell_start(known, now) if job["state"] == "pending" and any(known.values()) else ""
 
 
 def spell_resources(resources: Row) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.client import Row
-from cli.durations import spell_between
+from cli.durations import parse_timestamp, spell, spell_between
 from cli.errors import RefusedError
 from cli.tables import Column, bar, coloured_state, make_table, plain
 
@@ -80,6 +80,7 @@ def job_columns(now: datetime) -> list[Column]:
         Column("NODE", lambda job: plain(job.get("node")), yields=2),
         Column("PROGRESS", lambda job: bar(job.get("progress"))),
         Column("WAITED", lambda job: spell_wait(job, now), right=True, yields=7),
+        Column("STARTS", lambda job: spell_starts_in(job, now), right=True, yields=6),
         Column("RAN", lambda job: spell_run(job, now), right=True),
         Column("REASON", lambda job: plain(spell_reason(job)), shrinks=True),
     ]
@@ -91,6 +92,12 @@ def jobs_table(console: Console, jobs: Iterable[Row], now: datetime) -> Table:
 
 def spell_wait(job: Row, now: datetime) -> str:
     return spell_between(job.get("created_at"), job.get("started_at") or job.get("finished_at"), now)
+
+
+def spell_starts_in(job: Row, now: datetime) -> str:
+    """How far off the start of a waiting job probably is: `in 12m 05s`."""
+    expected = parse_timestamp(job.get("predicted_start")) if job["state"] == "pending" else None
+    return f"in {spell((expected - now).total_seconds())}" if expected else ""
 
 
 def spell_run(job: Row, now: datetime) -> str:

@@ -20,6 +20,7 @@ def test_jobs_are_listed_with_all_that_matters(trainyard, connected):
         "NODE",
         "PROGRESS",
         "WAITED",
+        "STARTS",
         "RAN",
         "REASON",
     ]

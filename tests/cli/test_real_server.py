@@ -194,11 +194,22 @@ def test_a_log_is_followed_until_the_job_is_over(ada, trainyard):
     assert (outcome.code, outcome.out) == (0, "one\n\ufffdtwo\n")
 
 
-def test_an_explanation_names_the_reasons(ada, trainyard):
-    reasons = [{"code": "gpus", "sentence": "2 GPUs are missing.", "shortfall": {"gpus": 2}, "held_by": []}]
-    job = builders.job(project=Project.objects.get(), reasons=reasons)
+def test_an_explanation_names_the_reasons_and_the_start(ada, trainyard):
+    project = Project.objects.get()
+    builders.running_job(node=builders.node(name="n1", gpus=2), gpu_indices=[0], max_runtime_seconds=7230)
+    job = builders.job(project=project, gpus=2)
 
-    assert "2 GPUs are missing." in trainyard("explain", job.pk).out
+    out = trainyard("explain", job.pk).out
+
+    for words in ("Needs 2 GPUs; node n1 has the most free: 1 of 2.", "probably in 2h 0", "With 1 GPU instead of 2"):
+        assert words in out
+
+
+def test_a_quote_submits_nothing(ada, trainyard):
+    builders.node(name="n1", gpus=2)
+
+    assert "now, on n1" in trainyard("quote", "--project", Project.objects.get().slug, "--gpus", 2).out
+    assert not Job.objects.exists()
 
 
 def test_nodes_queues_and_quota_are_what_the_database_says(ada, trainyard):

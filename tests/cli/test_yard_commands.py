@@ -91,34 +91,6 @@ def test_the_quota_is_that_of_the_projects_in_the_environment(trainyard, connect
     assert "not enforced" in trainyard("quota").err
 
 
-def test_an_explanation_names_every_reason_and_the_place_in_line(trainyard, connected):
-    reasons = [
-        {"code": "gpus", "sentence": "2 GPUs are missing.", "held_by": ["17"]},
-        {"code": "q", "sentence": "No quota."},
-    ]
-    answer = {
-        "job": 18,
-        "state": "pending",
-        "position": 2,
-        "line_length": 5,
-        "reasons": reasons,
-        "predicted_start": None,
-    }
-    connected.answers("GET", "jobs/18/explain", answer)
-
-    out = trainyard("explain", 18).out
-
-    for words in ("2 GPUs are missing. (held by 17)", "No quota.", "2 of 5"):
-        assert words in out
-
-
-def test_a_job_that_does_not_wait_needs_no_explanation(trainyard, connected):
-    answer = {"job": 18, "state": "running", "position": None, "line_length": 0, "reasons": [], "predicted_start": None}
-    connected.answers("GET", "jobs/18/explain", answer)
-
-    assert trainyard("explain", 18).out.split() == ["state", "running"]
-
-
 def test_top_in_a_pipe_is_one_look_at_everything(trainyard, connected):
     waits = job(18, name="waits", reasons=[{"code": "gpus", "sentence": "No GPU is free."}])
     connected.lists("nodes", node("n1"))

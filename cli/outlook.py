@@ -1,0 +1,84 @@
+"""What the scheduler says of a job that waits, or would: its start, its reasons, and what would start it now."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from cli.client import Row
+from cli.durations import spell_moment
+from cli.foretold import spell_ahead, spell_start
+from cli.tables import Column, facts, framed, make_table, plain
+
+
+def spell_place(answer: Row) -> str:
+    """`2 of 5`; nothing for a job that does not wait."""
+    return f"{answer['position']} of {answer['line_length']}" if answer.get("position") else ""
+
+
+def spell_reservation(answer: Row, now: datetime) -> str:
+    kept = answer.get("reservation")
+    return f"on {', '.join(kept['nodes'])}, {spell_ahead(kept['start'], now)} at the latest" if kept else ""
+
+
+def outlook(answer: Row, now: datetime) -> list[tuple[str, str | Text]]:
+    """The facts, one a line."""
+    starts = f"now, on {', '.join(answer['nodes'])}" if answer.get("starts_now") else ""
+    return [
+        ("place in line", spell_place(answer)),
+        ("starts", starts or spell_start(answer.get("predicted_start"), now)),
+        ("room kept", spell_reservation(answer, now)),
+    ]
+
+
+def details(console: Console, answer: Row, now: datetime) -> list[RenderableType]:
+    """Why it waits, who holds what it needs, and what would start it now."""
+    parts: list[RenderableType] = []
+    if answer.get("reasons") and not answer.get("starts_now"):
+        parts.append(framed(console, "waits because", reasons_told(answer["reasons"], now)))
+    if answer.get("holders") or answer.get("other_holders"):
+        parts.append(framed(console, "held by", *_holders(console, answer, now)))
+    if answer.get("changes"):
+        parts.append(framed(console, "would start now", _lines(one["sentence"] for one in answer["changes"])))
+    return parts
+
+
+def reasons_told(reasons: Sequence[Row], now: datetime) -> Text:
+    """One sentence a line, each with the time when it will probably no longer hold."""
+    lines = []
+    for reason in reasons:
+        until = spell_ahead(reason.get("expected_clear"), now)
+        lines.append(f"{reason.get('sentence') or reason.get('code')}{f' Clears {until}.' if until else ''}")
+    return _lines(lines)
+
+
+def _holders(console: Console, answer: Row, now: datetime) -> Iterable[RenderableType]:
+    columns = [
+        Column("ID", lambda one: str(one["id"]), right=True),
+        Column("NAME", lambda one: plain(one["name"]), shrinks=True),
+        Column("PROJECT", lambda one: plain(one["project"]), yields=2),
+        Column("OWNER", lambda one: plain(one.get("owner")), yields=1),
+        Column("NODE", lambda one: plain(one.get("node")), yields=3),
+        Column("ENDS", lambda one: spell_ahead(one.get("expected_end"), now)),
+    ]
+    if answer.get("holders"):
+        yield make_table(console, columns, answer["holders"])
+    if others := answer.get("other_holders"):
+        yield plain(f"and {others} of projects that you do not belong to" if answer.get("holders") else _others(others))
+
+
+def _others(number: int) -> str:
+    return f"{number} {'job' if number == 1 else 'jobs'} of projects that you do not belong to"
+
+
+def history(console: Console, answer: Row) -> list[RenderableType]:
+    """What happened to a job that does not wait any more."""
+    if not answer.get("history"):
+        return []
+    pairs = [(spell_moment(one["at"]), plain(one["sentence"])) for one in answer["history"]]
+    return [framed(console, "what happened", facts(pairs))]
+
+
+def _lines(lines: Iterable[str]) -> Text:
+    return Text("\n").join(plain(line) for line in lines)
