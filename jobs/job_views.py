@@ -13,6 +13,7 @@ from django.db import connection
 
 from jobs import preemptions
 from jobs.models import JobDependency
+from jobs.run_times import remaining
 from scheduling.fair_tree import Account
 from scheduling.lifecycle import JobState
 from scheduling.resources import Amount, Request
@@ -34,7 +35,9 @@ RUNNING = """
            node.name, placement.cpus, placement.memory_mb, placement.gpu_indices, placement.rank,
            extract(epoch FROM placement.created_at)::float8, extract(epoch FROM attempt.started_at)::float8,
            job.max_runtime_seconds, job.checkpointable, job.preemptible,
-           extract(epoch FROM job.checkpoint_at)::float8, job.desired <> '' OR attempt.end_reason <> ''
+           extract(epoch FROM job.checkpoint_at)::float8, job.desired <> '' OR attempt.end_reason <> '',
+           extract(epoch FROM statement_timestamp() - coalesce(attempt.started_at, placement.created_at))::float8,
+           job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -184,7 +187,7 @@ def _running_job(
     job_id: int, members: Sequence[Any], known: Known, request_of: Callable[[tuple[Any, ...]], Request]
 ) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
-    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving = first[16:23]
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, ran = first[16:24]
     begins = started_at or placed_at
     return RunningJob(
         id=job_id,
@@ -198,6 +201,7 @@ def _running_job(
         ),
         started_at=started_at,
         expected_end=begins + max_runtime if max_runtime else None,
+        predicted_end=begins + ran + remaining(first[24:28], ran, max_runtime) if first[24] is not None else None,
         checkpointable=checkpointable,
         preemptible=preemptible,
         preemptions=known.preemptions.get(job_id, 0),

@@ -52,7 +52,9 @@ class RunTimeLearning(models.Model):
     """How far learning has come, and how good the predictions were: one row, with sums over all jobs that had one."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    # The last job that was learned from: when it ended, and its id.
     learned_until = models.DateTimeField(null=True)
+    learned_id = models.PositiveBigIntegerField(default=0)
     count = models.PositiveBigIntegerField(default=0)
     absolute_seconds = models.FloatField(default=0, help_text="Predicted and true run time apart, either way.")
     under = models.PositiveBigIntegerField(default=0, help_text="Jobs that outlived their prediction.")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from jobs import job_views, snapshots
+from jobs import job_views, run_times, snapshots
 from jobs.explaining import Explanation, look
 from jobs.models import Job
 from jobs.submission import JobSpec, check
@@ -52,6 +52,9 @@ def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot) -> WaitingJob:
             one for one in spec.depends_on if states[one] not in job_views.BROKEN_STATES | {JobState.COMPLETED}
         ),
         broken=tuple(one for one in spec.depends_on if states[one] in job_views.BROKEN_STATES),
+        predicted_seconds=run_times.expected_of(
+            run_times.traits_of(spec.project, owner.get_username(), spec.name, spec.request, spec.max_runtime_seconds)
+        ),
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,
     )

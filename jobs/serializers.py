@@ -167,9 +167,9 @@ class JobOut(serializers.ModelSerializer[Job]):
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "deadline",
             "checkpointable", "preemptible", "max_retries", "depends_on", "labels", "submission_key",
             "state", "desired", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
-            "predicted_start", "predicted_start_soonest", "predicted_start_latest", "estimated_cost", "actual_cost",
-            "attempt", "node", "created_at", "queued_at", "started_at", "finished_at", "exit_code",
-            "end_reason", "message",
+            "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
+            "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
+            "exit_code", "end_reason", "message",
         ]  # fmt: skip
         read_only_fields = fields
 

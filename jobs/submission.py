@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from jobs import publishing, snapshots
+from jobs import publishing, run_times, snapshots
 from jobs.models import Job, JobDependency, JobEvent, Queue
 from quotas.access import Role, project_roles
 from quotas.models import Project
@@ -224,7 +224,9 @@ def _refuse_full_line(specs: Sequence[JobSpec], intake: Intake) -> None:
 
 
 def _persist(specs: Sequence[JobSpec], intake: Intake, owner: User) -> list[Job]:
-    jobs = Job.objects.bulk_create((_row(spec, intake, owner) for spec in specs), batch_size=1000)
+    rows = [_row(spec, intake, owner) for spec in specs]
+    run_times.foretell(rows)
+    jobs = Job.objects.bulk_create(rows, batch_size=1000)
     JobDependency.objects.bulk_create(
         JobDependency(job=job, needs_id=needed)
         for job, spec in zip(jobs, specs, strict=True)

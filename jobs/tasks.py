@@ -5,7 +5,7 @@ The platform's own tasks send no events: what Flower shows are the training runs
 
 from celery import shared_task
 
-from jobs import dispatch, execution, predictions, recovery
+from jobs import dispatch, execution, predictions, recovery, run_times
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -20,6 +20,12 @@ def predict_starts() -> None:
     predictions.refresh_when_due()
 
 
+@shared_task(name="trainyard.learn_run_times", send_events=False)
+def learn_run_times() -> None:
+    """Learn from the jobs that ended how long jobs run, and expect anew of those that wait."""
+    run_times.learn()
+
+
 @shared_task(name="trainyard.recover", send_events=False)
 def recover() -> None:
     """Stale-job detection: silent nodes, lost messages, jobs without progress."""
@@ -30,6 +36,7 @@ def recover() -> None:
 def prune() -> None:
     """Clean-up of what is older than its retention."""
     recovery.prune()
+    run_times.forget()
 
 
 @shared_task(name="trainyard.run_placement")

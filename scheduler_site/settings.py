@@ -247,6 +247,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": CYCLE_SECONDS,
         "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
     },
+    "run-time learning": {
+        "task": "trainyard.learn_run_times",
+        "schedule": CYCLE_SECONDS,
+        "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
+    },
     "stale-job detection": {
         "task": "trainyard.recover",
         "schedule": RECOVERY_SECONDS,
