@@ -5,6 +5,8 @@ import math
 
 def number(text: str) -> float:
     """An int where there is no fraction, so that sums stay exact. Raises ValueError for what is no finite number."""
+    if "_" in text:  # Python would read 1_000, and nobody else
+        raise ValueError(text)
     try:
         return int(text)
     except ValueError:

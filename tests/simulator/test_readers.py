@@ -77,6 +77,7 @@ def test_a_mark_at_the_start_of_a_file_does_no_harm(written):
         (HEADER + "a,-5,9,,,1,,,,,,\n", "line 2: submit_s is -5: write 0 or more"),
         (HEADER + "a,0,-9,,,1,,,,,,\n", "line 2: duration_s is -9: write 0 or more"),
         (HEADER + "a,0,9,,,one,,,,,,\n", "line 2: cpus is 'one': write a number"),
+        (HEADER + "a,0,1_0,,,1,,,,,,\n", "line 2: duration_s is '1_0': write a number"),
         (HEADER + "a,0,inf,,,1,,,,,,\n", "line 2: duration_s is 'inf': write a number"),
         (HEADER + "a,,9,,,1,,,,,,\n", "line 2: submit_s is empty: write seconds"),
         (HEADER + "a,0,9\n", "line 2: does not have as many fields as the header line"),

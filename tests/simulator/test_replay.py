@@ -8,7 +8,7 @@ from scheduling.plan import Plan, PlannedPreemption, make_plan
 from simulator.clock import Clock
 from simulator.cluster import pool
 from simulator.replay import Replay
-from simulator.settings import RunTimes, Ties
+from simulator.settings import Preemption, Rules, RunTimes, Ties
 from simulator.trace import SimulationError, TraceError
 from tests.simulator.builders import job, jobs, replayed, starts
 
@@ -17,6 +17,22 @@ def test_a_job_starts_when_it_comes_and_ends_when_it_is_done():
     [one] = replayed(jobs((5, 60, 2)), 4).jobs
 
     assert (one.start, one.end, one.wait_s, one.bounded_slowdown) == (5, 65, 0, 1)
+
+
+def test_backfilling_starts_what_does_not_delay_the_first_in_line():
+    """Job 1 can start at 100, when job 0 must have ended: job 2 is done by then, job 3 is not."""
+    rows = jobs((0, 100, 3), (10, 50, 4), (20, 80, 1), (30, 80, 1))
+
+    assert starts(replayed(rows, 4, backfill="easy")) == {0: 0, 1: 100, 2: 20, 3: 150}
+    assert starts(replayed(rows, 4, backfill="none")) == {0: 0, 1: 100, 2: 150, 3: 150}
+
+
+def test_shortest_job_backfilling_looks_at_the_shortest_first():
+    """Two fit beside job 0, one at a time: the one that came last is the shorter one."""
+    rows = jobs((0, 100, 3), (10, 50, 4), (20, 60, 1), (20, 30, 1))
+
+    assert starts(replayed(rows, 4, backfill="easy")) == {0: 0, 1: 100, 2: 20, 3: 150}
+    assert starts(replayed(rows, 4, backfill="sjbf")) == {0: 0, 1: 100, 2: 150, 3: 20}
 
 
 def test_a_job_that_finds_no_room_starts_when_there_is():
@@ -138,6 +154,17 @@ def test_who_writes_checkpoints_goes_on_from_the_last_one():
     _, victim = stopped(checkpoint_s=30).jobs
 
     assert (victim.end, victim.lost_s) == (160, 10)
+
+
+def test_the_planner_stops_whom_its_rules_let_it_stop():
+    rows = [job(0, 0, 2000, 4, priority=10), job(1, 1000, 50, 4, priority=90)]
+    preemption = Preemption(strategies=("priority",), only_checkpointable=False)
+    rules = Rules(policy="priority", preemption=preemption, explain=False)
+
+    urgent, victim = replayed(rows, 4, rules=rules).jobs
+
+    assert (urgent.start, urgent.preemptions) == (1000, 0)
+    assert (victim.end, victim.preemptions, victim.lost_s) == (3050, 1, 1000)
 
 
 def test_each_run_is_kept_with_its_nodes():
