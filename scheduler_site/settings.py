@@ -169,6 +169,8 @@ REST_FRAMEWORK = {
 }
 # Each log that somebody follows keeps a thread of a web process: at most so many in each of them.
 LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 6, at_least=1)
+# Whoever has it may read /metrics, as may staff with a token of their own.
+METRICS_TOKEN = env.secret("TRAINYARD_METRICS_TOKEN", "")
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
     "TOKEN_TTL": timedelta(days=env.number("TRAINYARD_TOKEN_DAYS", 90)),

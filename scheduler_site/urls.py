@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from scheduler_site import health, openapi, problems, tokens
+from scheduler_site import health, metrics, openapi, problems, tokens
 
 api: list[URLPattern | URLResolver] = [
     path("", include("jobs.urls")),
@@ -18,6 +18,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
+    path("metrics", metrics.metrics),
     path("healthz", health.HealthView.as_view(schema=None)),
     path("readyz", health.ReadyView.as_view(schema=None)),
 ]

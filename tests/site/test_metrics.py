@@ -1,0 +1,147 @@
+"""GET /metrics: who may read it, and what it says."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobs.models import Cycle, Preemption
+from jobs.planning_rows import RunTimeLearning
+from jobs.start_rows import StartPrediction
+from tests import builders
+from tests.rest import V1, client_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _token(settings):
+    cache.clear()
+    settings.METRICS_TOKEN = OURS
+
+
+OURS = "for-the-scraper"
+
+
+def scraped(token=OURS):
+    return client_of().get("/metrics", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def read():
+    """The value of each sample, by its name and its labels' values, the labels by their names."""
+
+    def look():
+        response = scraped()
+        assert response.status_code == 200, response.content
+        assert response["Content-Type"].startswith("text/plain")
+        families = text_string_to_metric_families(response.content.decode())
+        return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+    return look
+
+
+def test_jobs_are_counted_by_state_queue_and_project_and_by_reason(read):
+    project = builders.project(slug="vision")
+    builders.job(project=project, reasons=[{"code": "quota"}, {"code": "resources"}])
+    builders.job(project=project, reasons=[{"code": "quota"}])
+    builders.job(project=project, state="completed")
+
+    found = read()
+
+    assert found["trainyard_jobs", "vision", "default", "pending"] == 2
+    assert found["trainyard_waiting_jobs", "quota"] == 2
+    assert found["trainyard_waiting_jobs", "resources"] == 1
+    assert found["trainyard_jobs_ended_last_hour", "completed"] == 1
+
+
+def test_cycles_placements_alerts_and_preemptions_are_counted(read):
+    Cycle.objects.update(count=4, total_ms=200, duration_ms=30, placed_total=9, alerts=["Policy x failed."])
+    Preemption.objects.create(attempt=builders.attempt(), strategy="priority", lost_seconds=5)
+
+    found = read()
+
+    assert found["trainyard_cycle_seconds_count",] == 4
+    assert found["trainyard_cycle_seconds_sum",] == 0.2
+    assert found["trainyard_last_cycle_seconds",] == 0.03
+    assert found["trainyard_placements_total",] == 9
+    assert found["trainyard_alerts",] == 1
+    assert found["trainyard_preemptions_total", "priority"] == 1
+
+
+def test_the_longest_wait_and_the_worst_stretch_are_told(read):
+    now = timezone.now()
+    builders.job(created_at=now - timedelta(seconds=500))
+    times: dict[str, Any] = {"started_at": now - timedelta(seconds=100), "finished_at": now}
+    builders.job(state="completed", created_at=now - timedelta(seconds=400), **times)  # waited 300 s, ran 100 s
+    short: dict[str, Any] = {"started_at": now - timedelta(seconds=1), "finished_at": now}
+    builders.job(state="completed", created_at=now - timedelta(seconds=11), **short)  # a run of 1 s counts as 10 s
+
+    found = read()
+
+    assert 499 < found["trainyard_longest_wait_seconds",] < 520
+    assert found["trainyard_worst_stretch",] == pytest.approx(4)
+
+
+def test_the_accuracy_of_predictions_is_told(read):
+    at = timezone.now()
+    times = {f"{which}_{name}": at for which in ("first", "last") for name in ("made_at", "expected", "soonest")}
+    for job, error in ((builders.job(), -30), (builders.job(), 10)):
+        errors = {"first_error_seconds": error, "last_error_seconds": 1, "first_held": error > 0, "last_held": True}
+        StartPrediction.objects.create(job=job, attempt=1, started_at=at, **times, **errors)
+    RunTimeLearning.objects.update_or_create(pk=1, defaults={"count": 4, "absolute_seconds": 60, "inside": 3})
+
+    found = read()
+
+    assert found["trainyard_predicted_start_error_seconds", "first", "0.5"] == 20
+    assert found["trainyard_predicted_start_held_ratio", "first"] == 0.5
+    assert found["trainyard_predicted_start_held_ratio", "last"] == 1
+    assert found["trainyard_predicted_starts_measured",] == 2
+    assert found["trainyard_predicted_run_time_error_seconds_sum",] == 60
+    assert found["trainyard_predicted_run_times_held_total",] == 3
+
+
+def test_machines_are_told_with_what_is_held_of_them(read):
+    builders.running_job(node=builders.node(gpus=4, cpus=8), gpu_indices=[0, 1], cpus=3)
+    builders.node(gpus=2, silent=True)
+
+    found = read()
+
+    assert found["trainyard_nodes", "alive"] == 1
+    assert (found["trainyard_gpus",], found["trainyard_gpus_held",]) == (4, 2)
+    assert (found["trainyard_cpus",], found["trainyard_cpus_held",]) == (8, 3)
+
+
+def test_an_empty_yard_has_metrics_too(read):
+    assert read()["trainyard_worst_stretch",] == 0
+
+
+@pytest.mark.parametrize("token", ["wrong", "", "ünsinn"])
+def test_a_wrong_token_is_refused(token):
+    assert scraped(token.encode().decode("latin-1")).status_code == 401
+
+
+def test_staff_may_read_it_with_a_token_of_their_own_and_others_may_not():
+    for staff, status in ((True, 200), (False, 401)):
+        user = builders.user(password="a-long-password", staff=staff)
+        given = {"username": user.username, "password": "a-long-password"}
+        token = client_of().post(f"{V1}/auth/tokens", given).json()["token"]
+        assert scraped(token).status_code == status
+
+
+def test_without_a_token_set_nobody_gets_in_with_an_empty_one(settings):
+    settings.METRICS_TOKEN = ""
+
+    assert scraped("").status_code == 401
+
+
+def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
+    for _ in range(5):
+        builders.running_job()
+        builders.job(reasons=[{"code": "quota"}])
+
+    with django_assert_max_num_queries(14):
+        scraped()
