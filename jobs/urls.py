@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.views import accounts, explain, history, jobs, logs, nodes, queues, scheduler
+from jobs.views import accounts, explain, history, jobs, logs, nodes, queues, reservations, scheduler
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -26,5 +26,7 @@ urlpatterns = [
     path("nodes/<slug:name>", nodes.NodeView.as_view()),
     path("nodes/<slug:name>/drain", nodes.DrainView.as_view()),
     path("nodes/<slug:name>/undrain", nodes.UndrainView.as_view()),
+    path("reservations", reservations.ReservationsView.as_view()),
+    path("reservations/<slug:name>", reservations.ReservationView.as_view()),
     path("dashboard", scheduler.DashboardView.as_view()),
 ]

@@ -108,7 +108,8 @@ def test_of_jobs_in_line_something_else_is_expected_once_others_of_their_kind_en
     waiting, other = submitted(ada, "train 1"), submitted(ada, "eval 1")
     ended(100, name="train 2", project=vision, owner=ada), ended(300, name="train 3", project=vision, owner=ada)
     assert learn() == (2, 2)
-    waiting.refresh_from_db(), other.refresh_from_db()
+    for job in (waiting, other):
+        job.refresh_from_db()
     assert waiting.predicted_runtime_seconds == pytest.approx(200, abs=1)
     assert (waiting.predicted_by, other.predicted_by) == ("template", "owner")
 
