@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jobs import control, queries
+from jobs import control
 from jobs.admin import cells
+from jobs.admin.job_outlook import outlook
 from jobs.admin.log_tail import Tail, tail
 from jobs.models import Attempt, Job, JobEvent, Preemption
 from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobState
@@ -62,7 +63,7 @@ class Happening:
     changes: list[tuple[str, Any, Any]]
 
 
-def context(job: Any) -> dict[str, Any]:
+def context(job: Any, user: Any) -> dict[str, Any]:
     """Everything for the page's template, in a fixed number of queries."""
     attempts = job.attempts.select_related("preemption").prefetch_related("placements__node")
     attempts = list(attempts.order_by("-number")[:ATTEMPTS_SHOWN])
@@ -73,8 +74,7 @@ def context(job: Any) -> dict[str, Any]:
         "can_cancel": job.state not in TERMINAL_STATES and job.desired != "cancel",
         "can_requeue": job.state not in control.UNSTARTED and not job.desired,
         "waits": waits,
-        "position": queries.positions_of([job]).get(job.pk),
-        "reasons": list(sentences(job)) if waits else [],
+        "outlook": outlook(job, user, job.now) if waits else None,
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
         "needs": [link.needs for link in job.dependencies.select_related("needs").order_by("needs_id")],
         "attempts": [as_try(attempt, job.now) for attempt in attempts],

@@ -160,7 +160,7 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         obj: Job | None = None,
     ) -> HttpResponse:
         if obj is not None:
-            context.update(job_page.context(obj), summary=self._summary(obj))
+            context.update(job_page.context(obj, request.user), summary=self._summary(obj))
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _summary(self, job: Job) -> dict[str, SafeString | str]:

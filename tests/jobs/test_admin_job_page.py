@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Cycle, Job, JobEvent, Preemption, Queue
+from jobs.models import Job, JobEvent, Preemption, Queue
 from tests import builders
 from tests.admin_pages import operator, page, queries, staff, told
 
@@ -33,12 +33,27 @@ def form(job: Job, **changes: Any) -> dict[str, Any]:
     return fields | changes
 
 
-def test_a_waiting_job_lists_all_its_reasons_and_its_place_in_line(client):
-    first, job = builders.job(), builders.job(reasons=[{"sentence": "No GPU is free."}, {"sentence": "Over quota."}])
-    Cycle.objects.update(line=[first.pk, job.pk])
+def test_a_waiting_job_says_when_it_starts_why_not_now_and_what_would_start_it(client):
+    node = builders.node(name="n1", gpus=4)
+    busy = builders.running_job(node=node, gpu_indices=[0, 1, 2], max_runtime_seconds=7230, name="<busy>")
+    job = builders.job(gpus=2)
     html = page(client, address(job))
-    assert "<li>No GPU is free.</li><li>Over quota.</li>" in html
-    assert "<dt>Place in line</dt><dd>2</dd>" in html
+    assert "<dt>Place in line</dt><dd>1 of 1</dd>" in html
+    assert "<dd>probably in 2h 0" in html
+    assert "<small>between " in html
+    assert "<li>Needs 2 GPUs; node n1 has the most free: 1 of 4. <small>Clears in 2h 0" in html
+    assert f">{busy.pk} &lt;busy&gt;</a>" in html
+    assert "<li>With 1 GPU instead of 2 it would start now.</li>" in html
+
+
+def test_a_job_that_nothing_can_start_says_so(client):
+    html = page(client, address(builders.job(gpus=2)))
+    assert "<dd>not as things are</dd>" in html
+    assert "<li>No node is up.</li>" in html
+
+
+def test_a_job_that_runs_has_no_outlook(client):
+    assert "When it starts" not in page(client, address(builders.running_job()))
 
 
 def test_the_timeline_tells_who_did_what_and_what_changed(client):

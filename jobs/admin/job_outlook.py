@@ -1,0 +1,80 @@
+"""The block of a job's page that says when it will start: why not now, who holds what it needs, what would start it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+
+from jobs.admin import cells
+from jobs.explaining import Explanation, Holder, explain
+from jobs.models import Job
+from jobs.predictions import moment
+from scheduling.forecast import Forecast
+from scheduling.reasons import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the scheduler says of a waiting job, in words; `reasons` are sentences, each with the time when it clears."""
+
+    position: str
+    starts: str
+    interval: str
+    room: str
+    reasons: tuple[tuple[str, str], ...]
+    holders: tuple[tuple[Holder, str], ...]
+    changes: tuple[str, ...]
+
+
+def outlook(job: Job, user: User, now: datetime) -> Outlook | None:
+    """None if the job has left the line meanwhile."""
+    told = explain(job, user)
+    if told.start is None:
+        return None
+    return Outlook(
+        position=f"{told.position} of {told.line_length}" if told.position else "next",
+        starts=f"now, on {listed(told.nodes)}" if told.starts_now else starts(told.start, now),
+        interval="" if told.starts_now else interval(told.start, now),
+        room=_room(told, now),
+        reasons=tuple((one.sentence, ahead(moment(one.expected_clear), now)) for one in told.reasons),
+        holders=tuple((one, ahead(one.expected_end, now)) for one in told.holders),
+        changes=tuple(one.sentence for one in told.changes),
+    )
+
+
+def starts(start: Forecast, now: datetime) -> str:
+    """When the job probably starts, or why nobody can say."""
+    if start.expected is not None:
+        return f"probably {ahead(moment(start.expected), now)}"
+    if start.later_than is not None:
+        return f"later than {clock(moment(start.later_than), now)}"
+    return "not as things are"
+
+
+def interval(start: Forecast, now: datetime) -> str:
+    soonest, latest = clock(moment(start.soonest), now), clock(moment(start.latest), now)
+    if soonest and latest:
+        return f"between {soonest} and {latest}"
+    return f"not before {soonest}" if soonest else ""
+
+
+def ahead(at: datetime | None, now: datetime) -> str:
+    """How far off: "in 12m 05s (14:05:10)", "now"."""
+    if at is None:
+        return ""
+    return "now" if at - now < timedelta(seconds=2) else f"in {cells.duration(at - now)} ({clock(at, now)})"
+
+
+def clock(at: datetime | None, now: datetime) -> str:
+    """In UTC, as all times in the admin: the time of day if it is today's, else with the day."""
+    if at is None:
+        return ""
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def _room(told: Explanation, now: datetime) -> str:
+    kept = told.reservation
+    if kept is None:
+        return ""
+    nodes = listed(share.node for share in kept.shares)
+    return f"on {nodes}, from {clock(moment(kept.start), now)} at the latest"
