@@ -37,7 +37,8 @@ RUNNING = """
            job.max_runtime_seconds, job.checkpointable, job.preemptible,
            extract(epoch FROM job.checkpoint_at)::float8, job.desired <> '' OR attempt.end_reason <> '',
            extract(epoch FROM statement_timestamp() - coalesce(attempt.started_at, placement.created_at))::float8,
-           job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by
+           job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by,
+           job.estimated_runtime_seconds
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -201,10 +202,18 @@ def _running_job(
         ),
         started_at=started_at,
         expected_end=begins + max_runtime if max_runtime else None,
-        predicted_end=begins + ran + remaining(first[24:28], ran, max_runtime) if first[24] is not None else None,
+        predicted_end=_predicted_end(first, begins, ran, max_runtime),
         checkpointable=checkpointable,
         preemptible=preemptible,
         preemptions=known.preemptions.get(job_id, 0),
         checkpoint_at=checkpoint_at,
         leaving=leaving,
     )
+
+
+def _predicted_end(row: Sequence[Any], begins: float, ran: float, limit: float | None) -> float | None:
+    """By what was learned, else by what its owner expects."""
+    expected, low, high, source, estimated = row[24:29]
+    if expected is not None:
+        return begins + ran + remaining((expected, low, high, source), ran, limit)
+    return begins + min(estimated, limit or estimated) if estimated else None

@@ -160,6 +160,14 @@ def test_a_running_job_that_outlived_its_prediction_is_expected_to_go_on_a_littl
     assert ends == [pytest.approx(700, abs=1), pytest.approx(650, abs=1), None]
 
 
+def test_where_nothing_was_learned_the_owner_s_estimate_is_believed_up_to_the_limit(vision):
+    started = timezone.now()
+    builders.running_job(project=vision, started_at=started, estimated_runtime_seconds=300)
+    builders.running_job(project=vision, started_at=started, estimated_runtime_seconds=300, max_runtime_seconds=200)
+    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshots.take().running]
+    assert ends == [pytest.approx(300, abs=1), pytest.approx(200, abs=1)]
+
+
 def test_a_job_that_is_placed_and_has_not_started_ends_by_its_limit_from_now_on():
     job = builders.job(state="queued", max_runtime_seconds=600)
     builders.placement(attempt=builders.attempt(job=job))
