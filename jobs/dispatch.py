@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import alerts, preemptions, publishing, snapshots, transitions
+from jobs import alerts, preemptions, publishing, rebalancing, snapshots, transitions
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
@@ -88,6 +88,7 @@ def run_cycle() -> CycleResult:
         plan = make_plan(snapshot, snapshot.taken_at)
         doorbells = _commit_placements(plan.placements)
         preemptions.request(plan.preemptions)
+        rebalancing.consider(snapshot, plan)
         _write_reasons(plan)
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
         _write_cycle(plan, result)

@@ -289,6 +289,7 @@ class Preemption(models.Model):
     for_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="room_made")
     strategy = models.CharField(max_length=20)
     lost_seconds = models.FloatField(help_text="Work to be done again, as it was estimated when the attempt was told.")
+    target = models.CharField(max_length=200, blank=True, help_text="The node to which its job moves, if it does.")
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -331,6 +332,8 @@ class Cycle(models.Model):
     line = ArrayField(models.BigIntegerField(), default=list)
     # What went wrong in it without stopping it, a sentence each: a policy that failed.
     alerts = models.JSONField(default=list)
+    # What `jobs/rebalancing.py` last proposed to move, see its `as_data`.
+    proposals = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_cycle_row")]

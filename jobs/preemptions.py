@@ -4,7 +4,7 @@ A preemption is written down once, when the attempt is told; how the attempt end
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
 
 PREEMPT = "preempt"
 """The wish that tells a job's agents to stop it for another one."""
+NOWHERE: Mapping[int, str] = {}
 RATE_PERIOD = timedelta(hours=1)
 
 
@@ -30,12 +31,12 @@ class Total:
     lost_seconds: float
 
 
-def request(planned: Sequence[PlannedPreemption]) -> int:
+def request(planned: Sequence[PlannedPreemption], targets: Mapping[int, str] = NOWHERE) -> int:
     """Tell these jobs to give way, and promise the room to those that it is made for; returns how many were told.
 
     For each waiting job either all of its victims are told or none: half the room would help nobody. A job that has
     changed meanwhile, or that somebody holds locked, is left to the next cycle. The nodes hear of it within a second,
-    and with their next heartbeat for certain.
+    and with their next heartbeat for certain. `targets` are the nodes to which victims move, by their jobs.
     """
     wanted: dict[int, list[PlannedPreemption]] = defaultdict(list)
     for one in planned:
@@ -45,7 +46,7 @@ def request(planned: Sequence[PlannedPreemption]) -> int:
     waiting, attempts = _lock(planned)
     kept = {for_job: ones for for_job, ones in wanted.items() if for_job in waiting}
     told = [one for ones in kept.values() if all(one.job_id in attempts for one in ones) for one in ones]
-    _write(told, attempts)
+    _write(told, attempts, targets)
     return len(told)
 
 
@@ -59,12 +60,16 @@ def _lock(planned: Sequence[PlannedPreemption]) -> tuple[set[int], dict[int, Att
     return {job.pk for job in jobs if job.state == JobState.PENDING}, {one.job_id: one for one in attempts}
 
 
-def _write(told: Sequence[PlannedPreemption], attempts: dict[int, Attempt]) -> None:
+def _write(told: Sequence[PlannedPreemption], attempts: dict[int, Attempt], targets: Mapping[int, str]) -> None:
     Job.objects.filter(pk__in=[one.job_id for one in told]).update(desired=PREEMPT)
     Job.objects.filter(pk__in={one.for_job for one in told}).update(promised=True)
     Preemption.objects.bulk_create(
         Preemption(
-            attempt=attempts[one.job_id], for_job_id=one.for_job, strategy=one.strategy, lost_seconds=one.lost_seconds
+            attempt=attempts[one.job_id],
+            for_job_id=one.for_job,
+            strategy=one.strategy,
+            lost_seconds=one.lost_seconds,
+            target=targets.get(one.job_id, ""),
         )
         for one in told
     )
@@ -72,7 +77,7 @@ def _write(told: Sequence[PlannedPreemption], attempts: dict[int, Attempt]) -> N
 
 
 def _events(one: PlannedPreemption, attempt: int) -> tuple[JobEvent, JobEvent]:
-    cost = {"strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}
+    cost: dict[str, object] = {"strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}
     gives = f"Gives way to job {one.for_job} ({one.strategy}); about {one.lost_seconds:.0f} s of work are done again."
     gets = f"Job {one.job_id} gives way to it ({one.strategy})."
     return (
@@ -87,9 +92,9 @@ def _events(one: PlannedPreemption, attempt: int) -> tuple[JobEvent, JobEvent]:
     )
 
 
-def recent() -> int:
-    """How many were told in the last hour."""
-    return Preemption.objects.filter(at__gt=Now() - RATE_PERIOD).count()
+def recent(**which: str) -> int:
+    """How many (`which`: of those with these columns) were told in the last hour."""
+    return Preemption.objects.filter(at__gt=Now() - RATE_PERIOD, **which).count()
 
 
 def counts() -> dict[int, int]:
@@ -101,7 +106,10 @@ def counts() -> dict[int, int]:
 
 
 def last_nodes() -> dict[int, tuple[str, ...]]:
-    """For each waiting job that writes checkpoints the nodes of its last attempt, rank 0 first: its work may lie there."""
+    """For each waiting job that writes checkpoints the nodes of its last attempt, rank 0 first: its work may lie there.
+
+    Of a job that was to move, the node that it was to move to comes before those.
+    """
     rows = Placement.objects.filter(
         attempt__job__state=JobState.PENDING,
         attempt__job__checkpointable=True,
@@ -109,8 +117,10 @@ def last_nodes() -> dict[int, tuple[str, ...]]:
         attempt__started_at__isnull=False,
     )
     nodes: dict[int, tuple[str, ...]] = {}
-    for job_id, node in rows.order_by("attempt__job_id", "rank").values_list("attempt__job_id", "node__name"):
-        nodes[job_id] = (*nodes.get(job_id, ()), node)
+    columns = ("attempt__job_id", "node__name", "attempt__preemption__target")
+    for job_id, node, target in rows.order_by("attempt__job_id", "rank").values_list(*columns):
+        before = nodes.get(job_id, (target,) if target else ())
+        nodes[job_id] = (*before, node)
     return nodes
 
 

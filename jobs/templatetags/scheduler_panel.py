@@ -23,6 +23,8 @@ def scheduler_panel() -> dict[str, Any]:
     age = cycle.now - cycle.started_at if cycle and cycle.started_at else None
     return {
         "cycle": cycle,
+        "rebalancing": settings.REBALANCING,
+        "proposals": cycle.proposals if cycle and settings.REBALANCING != "off" else [],
         "age": "never" if age is None else f"{max(0.0, age.total_seconds()):,.0f} s ago",
         "late": is_late(age),
         "period": f"{settings.CYCLE_SECONDS:g}",

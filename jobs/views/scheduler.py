@@ -30,8 +30,29 @@ class CycleOut(serializers.ModelSerializer[Cycle]):
         fields = ("started_at", "duration_ms", "count", "placed", "waiting", "alerts")
 
 
+class MoveOut(serializers.Serializer[Any]):
+    job = serializers.IntegerField()
+    node = serializers.CharField(help_text="On which it runs.")
+    target = serializers.CharField(help_text="The node to which it moves.")
+    lost_seconds = serializers.IntegerField(help_text="Of its work, to be done again.")
+
+
+class ProposalOut(serializers.Serializer[Any]):
+    for_job = serializers.IntegerField(help_text="The waiting job that could start.")
+    nodes = serializers.ListField(child=serializers.CharField(), help_text="Where it could start.")
+    moves = MoveOut(many=True)
+    gain = serializers.IntegerField(help_text="GPU-seconds of waiting that are saved.")
+    cost = serializers.IntegerField(help_text="GPU-seconds of work that are lost.")
+
+
+class Rebalancing(serializers.Serializer[Any]):
+    mode = serializers.ChoiceField(choices=["off", "propose", "on"])
+    proposals = ProposalOut(many=True, help_text="When moves were last looked for.")
+
+
 class SchedulerInfo(serializers.Serializer[Any]):
     policy = serializers.CharField()
+    rebalancing = Rebalancing()
     cycle = CycleOut(help_text="The last one.")
     jobs = Counts(help_text="Of all projects, by state.")
     nodes = Counts(help_text="By liveness.")
@@ -69,9 +90,17 @@ class InfoView(APIView):
     @extend_schema(operation_id="scheduler_info", responses=SchedulerInfo)
     def get(self, request: Request) -> Response:
         """What the last scheduling cycle saw and did."""
-        cycle = CycleOut(Cycle.objects.defer("line").get()).data
-        jobs, nodes = overview.job_counts(), liveness_counts(nodes_now())
-        return Response({"policy": settings.SCHEDULING_POLICY, "cycle": cycle, "jobs": jobs, "nodes": nodes})
+        cycle = Cycle.objects.defer("line").get()
+        proposals = cycle.proposals if settings.REBALANCING != "off" else []
+        return Response(
+            {
+                "policy": settings.SCHEDULING_POLICY,
+                "rebalancing": {"mode": settings.REBALANCING, "proposals": proposals},
+                "cycle": CycleOut(cycle).data,
+                "jobs": overview.job_counts(),
+                "nodes": liveness_counts(nodes_now()),
+            }
+        )
 
 
 class TriggerView(APIView):

@@ -38,6 +38,10 @@ def check_preemption(**_: Any) -> list[CheckMessage]:
     return _known(38, "TRAINYARD_PREEMPTION", settings.PREEMPTION, preemption.STRATEGIES)
 
 
+def check_rebalancing(**_: Any) -> list[CheckMessage]:
+    return _known(39, "TRAINYARD_REBALANCING", [settings.REBALANCING], ("off", "propose", "on"))
+
+
 def check_plugins(**_: Any) -> Iterator[CheckMessage]:
     for sentence in plugins.faults:
         yield warning(2, sentence, "Correct the plugin, or uninstall its package; the platform runs without it.")

@@ -53,6 +53,7 @@ def test_every_setting_becomes_a_rule(settings):
         (36, "PLACEMENT", "anywhere", "best_fit"),
         (37, "WEIGHTS", {"beauty": 1}, "fair_share"),
         (38, "PREEMPTION", ["priority", "whim"], "reclaim"),
+        (39, "REBALANCING", "sometimes", "propose"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(settings, number, setting, value, known):
