@@ -26,6 +26,8 @@ from scheduling.resources import WHOLE_GPU, Amount
 from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
 
 STRATEGY = "rebalance"
+TRIED = 32
+"""So many nodes more than a job needs are tried, the cheapest to empty first."""
 CPUS_A_GPU = 8
 """So many CPUs count as much as a GPU."""
 
@@ -83,6 +85,8 @@ def propose(
     jobs = {job.id: job for job in snapshot.waiting}
     proposals: list[Proposal] = []
     for job_id in plan.line[: knobs.looked_at]:
+        if left <= 0:
+            break
         proposal = pass_.proposal(jobs[job_id])
         if proposal is not None and len(proposal.moves) <= left:
             pass_.carry_out(proposal)
@@ -116,7 +120,10 @@ class _Pass:
         self._going = {one.job_id for one in plan.preemptions} | {job.id for job in snapshot.running if job.leaving}
         self._served = {one.for_job for one in plan.preemptions} | {job.id for job in snapshot.waiting if job.promised}
         self._kept = frozenset(share.node for job in snapshot.running if job.id in self._going for share in job.shares)
-        self._movers = [self._mover(job) for job in snapshot.running if self._may_move(job)]
+        self._movers: dict[str, list[_Mover]] = {}  # by node
+        for job in snapshot.running:
+            if self._may_move(job):
+                self._movers.setdefault(job.shares[0].node, []).append(self._mover(job))
         self._book = Book(
             self._free.copy(), _by_prediction(snapshot.running), now, snapshot.rules.assumed_limit_seconds
         )
@@ -142,10 +149,11 @@ class _Pass:
 
     def carry_out(self, proposal: Proposal) -> None:
         """From now on in this pass the room is used as the proposal says."""
-        moving = {one.job_id for one in proposal.moves}
-        for mover in [one for one in self._movers if one.job.id in moving]:
+        for move in proposal.moves:
+            here = self._movers[move.source]
+            mover = next(one for one in here if one.job.id == move.job_id)
             self._free.give(mover.share, holder=mover.job.id)
-        self._movers = [one for one in self._movers if one.job.id not in moving]
+            here.remove(mover)
         self._take(proposal.for_job, proposal.shares)
         for one in proposal.moves:
             self._take(one.job_id, (one.target,))
@@ -192,10 +200,14 @@ class _Pass:
         """Nodes for the job, those first where it fits, then those that are emptied for it at the least cost."""
         able = [n for n in self._free.nodes if n.view.name not in closed and could_hold(job.request, n.view)]
         ready = [node for node in able if node.fits(job.request)][: job.request.nodes]
-        offers = [(_cost(chosen), node.number, chosen) for node in able if (chosen := self._in_the_way(job, node))]
+        offers = [
+            (_cost(chosen), node.number, chosen)
+            for node in able
+            if (chosen := self._in_the_way(job, node)) and len(chosen) <= self._knobs.max_moves
+        ]
         nodes: list[FreeNode] = ready
         moves: list[_Mover] = []
-        for _, number, chosen in sorted(offers, key=lambda offer: offer[:2]):
+        for _, number, chosen in sorted(offers, key=lambda offer: offer[:2])[: job.request.nodes + TRIED]:
             if len(nodes) == job.request.nodes:
                 break
             more = [*moves, *chosen]
@@ -210,7 +222,7 @@ class _Pass:
         """The fewest and cheapest movers without whom the job fits on the node; none if it does not without them all."""
         room = node.copy()
         chosen: list[_Mover] = []
-        here = [one for one in self._movers if one.share.node == node.view.name and one.job.priority <= job.priority]
+        here = [one for one in self._movers.get(node.view.name, ()) if one.job.priority <= job.priority]
         for mover in sorted(here, key=lambda one: (one.cost, one.job.id)):
             if room.fits(job.request):
                 break

@@ -119,3 +119,29 @@ def test_in_its_grace_a_command_may_complete_and_one_that_ignores_the_signal_is_
     nearly_done = wait_for_state(nearly_done, "completed", platform=platform)
     assert [attempt.end_reason for attempt in nearly_done.attempts.all()] == ["completed"]
     assert output(nearly_done).endswith("done\n")
+
+
+def test_a_job_as_wide_as_a_node_starts_because_another_moves(platform: Platform):
+    platform.environment |= {
+        "TRAINYARD_REBALANCING": "on",
+        "TRAINYARD_REBALANCING_COOLDOWN_SECONDS": "1",
+        "TRAINYARD_PREEMPTION": "none",
+        "TRAINYARD_PLACEMENT": "spread",
+    }
+    platform.start("n1", "n2", beat=True)
+    steps = 60
+    pair = submitted(*[checkpointed(steps, 0.25)] * 2, checkpointable=True)
+    pair = [wait_for_state(job, "running", platform=platform) for job in pair]
+    assert {job.node.name for job in pair} == {"n1", "n2"}
+
+    [wide] = submitted("sleep 1", cpus=2, max_runtime_seconds=60)
+    wide = wait_for_state(wide, "completed", platform=platform)
+    pair = [wait_for_state(job, "completed", platform=platform) for job in pair]
+
+    row = Preemption.objects.select_related("attempt__job").get()
+    moved = row.attempt.job
+    assert (row.strategy, row.for_job_id, row.target != wide.node.name) == ("rebalance", wide.pk, True)
+    assert [one.placements.get().node.name for one in moved.attempts.all()] == [wide.node.name, row.target]
+    assert all(wide.started_at < job.finished_at for job in pair)
+    for job in pair:
+        assert output(job).splitlines()[-1] == f"weights {reduce(checkpointing.trained, range(1, steps + 1), '')}"
