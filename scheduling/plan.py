@@ -49,9 +49,10 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     ahead = {job.id for job in line.jobs[: line.ahead]}
     waiting: list[Waiting] = []
     promises_left = True
+    alike_of, now = work.alike, work.now
     for job in (candidates := _candidates(work, line, mode)):
-        alike, held = work.alike(job), is_held(job, work.now)
-        if not held and work.start(job, alike):
+        alike, held = alike_of(job), (job.unmet or job.broken or job.not_before) and is_held(job, now)
+        if not held and not alike.hopeless and work.start(job, alike):
             continue
         waiting.append((job, alike, held))
         if held or alike.refused or not (promises_left or job.id in ahead):

@@ -34,7 +34,7 @@ class Alike:
     request: Request
     windows: Windows = field(default_factory=dict)
     refused: bool = False
-    no_room: bool = False
+    hopeless: bool = False  # refused, or no room for it now
     too_long: float = float("inf")
     reasons: tuple[Reason, ...] | None = None
 
@@ -133,13 +133,11 @@ class Planning:
 
     def start(self, job: WaitingJob, alike: Alike) -> bool:
         """Place the job if it may start now; whether it was."""
-        if alike.refused or alike.no_room:
-            return False
         length = self.limit(job)
         if length >= alike.too_long:
             return False
         if self.not_allowed(alike):
-            alike.refused = True
+            alike.refused = alike.hopeless = True
             return False
         shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
         if shares is None:
@@ -184,7 +182,7 @@ class Planning:
     def _remember_refusal(self, alike: Alike, length: float) -> None:
         covered = self._beyond.covers(alike.request)
         if covered or (not self.book.reservations and not alike.windows) or self.find_now(alike.request) is None:
-            alike.no_room = True
+            alike.hopeless = True
             if not covered:
                 self._beyond.add(alike.request)
         else:

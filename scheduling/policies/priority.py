@@ -1,9 +1,9 @@
 """The more urgent job goes first, and a job gains urgency as it waits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scheduling.policies.base import SchedulingPolicy
+from scheduling.policies.base import SchedulingPolicy, default_order
 from scheduling.rules import HOUR, Preemption
 from scheduling.snapshot import QueueView, RunningJob, Snapshot, WaitingJob
 
@@ -24,6 +24,12 @@ class Priority(SchedulingPolicy):
 
     def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> float:  # noqa: ARG002 - one order for all queues
         return -(job.priority + self.points_per_second * (now - job.submitted_at))
+
+    def line(
+        self, jobs: Sequence[WaitingJob], queues: Mapping[str, QueueView], now: float
+    ) -> Sequence[WaitingJob]:
+        """Without ageing the default order is this one."""
+        return super().line(jobs, queues, now) if self.points_per_second else default_order(jobs)
 
     def should_preempt(self, running_jobs: Sequence[RunningJob], new_job: WaitingJob) -> tuple[RunningJob, ...]:
         """Those whose priority is lower by at least the configured gap."""
