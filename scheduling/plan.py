@@ -51,7 +51,8 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     promises_left = True
     alike_of, now = work.alike, work.now
     for job in (candidates := _candidates(work, line, mode)):
-        alike, held = alike_of(job), (job.unmet or job.broken or job.not_before) and is_held(job, now)
+        alike = alike_of(job)
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before else False
         if not held and not alike.hopeless and work.start(job, alike):
             continue
         waiting.append((job, alike, held))

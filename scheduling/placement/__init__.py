@@ -1,26 +1,44 @@
-"""On which nodes a job goes. A new strategy is a new file and a line in `STRATEGIES`."""
+"""On which nodes a job goes. A new strategy is a new file and a line in `FILES`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from scheduling.errors import FieldError, InvalidError
-from scheduling.placement.affinity import AFFINITY
 from scheduling.placement.base import PlacementStrategy
-from scheduling.placement.best_fit import BEST_FIT
-from scheduling.placement.fgd import FGD
-from scheduling.placement.first_fit import FIRST_FIT
-from scheduling.placement.genetic import GENETIC
-from scheduling.placement.least_loaded import LEAST_LOADED
-from scheduling.placement.min_cost import MIN_COST
-from scheduling.placement.scores import WEIGHTED
-from scheduling.placement.selector import AUTO
-from scheduling.placement.spread import SPREAD
 
 __all__ = ["STRATEGIES", "PlacementStrategy", "strategy"]
 
-STRATEGIES: Mapping[str, PlacementStrategy] = {
-    one.name: one
-    for one in (BEST_FIT, FIRST_FIT, SPREAD, LEAST_LOADED, AFFINITY, FGD, WEIGHTED, AUTO, MIN_COST, GENETIC)
+FILES: Mapping[str, tuple[str, str]] = {
+    "best_fit": ("best_fit", "BEST_FIT"),
+    "first_fit": ("first_fit", "FIRST_FIT"),
+    "spread": ("spread", "SPREAD"),
+    "least_loaded": ("least_loaded", "LEAST_LOADED"),
+    "affinity": ("affinity", "AFFINITY"),
+    "fgd": ("fgd", "FGD"),
+    "weighted": ("scores", "WEIGHTED"),
+    "auto": ("selector", "AUTO"),
+    "min_cost": ("min_cost", "MIN_COST"),
+    "genetic": ("genetic", "GENETIC"),
 }
+"""By the name of a strategy: its module here, and what it is called there."""
+
+
+class _Strategies(Mapping[str, PlacementStrategy]):
+    """Loads a strategy when it is asked for: some need numpy, whose 15 MB an agent on a node has no use for."""
+
+    def __getitem__(self, name: str) -> PlacementStrategy:
+        module, variable = FILES[name]
+        found: PlacementStrategy = getattr(import_module(f"{__name__}.{module}"), variable)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FILES)
+
+    def __len__(self) -> int:
+        return len(FILES)
+
+
+STRATEGIES: Mapping[str, PlacementStrategy] = _Strategies()
 
 
 def strategy(name: str) -> PlacementStrategy:

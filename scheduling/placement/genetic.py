@@ -8,8 +8,9 @@ the same plan.
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from random import Random
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
+
+from numpy.random import Generator, default_rng
 
 from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Room
@@ -17,6 +18,7 @@ from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.snapshot import Share
 
+Thing = TypeVar("Thing")
 Order: TypeAlias = tuple[int, ...]
 Worth: TypeAlias = tuple[int, int, int]
 """Of a plan: thousandths of GPUs given away, jobs placed, and GPUs left whole; the more the better, in this order."""
@@ -96,33 +98,39 @@ class _Decoder:
 
 def evolved(decoder: _Decoder, length: int, search: Search) -> Order:
     """The best order that the search comes to. It ends early when every order is as good as the best."""
-    dice = Random(search.seed)  # noqa: S311 - no secret: the same seed has to give the same plan
+    dice = default_rng(search.seed)  # the same seed has to give the same plan
     given = tuple(range(length))
     if length < 2:  # noqa: PLR2004 - one job has one order
         return given
-    crowd = [given, *(tuple(dice.sample(given, length)) for _ in range(search.population - 1))]
+    crowd = [given, *(tuple(dice.permutation(length).tolist()) for _ in range(search.population - 1))]
     for _ in range(search.generations):
         crowd.sort(key=decoder.worth, reverse=True)
         if decoder.worth(crowd[0]) == decoder.worth(crowd[-1]):
             break
         parents = crowd[: max(2, len(crowd) // 2)]
-        children = [_child(dice.sample(parents, 2), search.mutation, dice) for _ in crowd[search.elite :]]
+        children = [_child(_two(parents, dice), search.mutation, dice) for _ in crowd[search.elite :]]
         crowd = [*crowd[: search.elite], *children]
     return max(crowd, key=decoder.worth)
 
 
-def _child(parents: Sequence[Order], mutation: float, dice: Random) -> Order:
+def _child(parents: Sequence[Order], mutation: float, dice: Generator) -> Order:
     """A piece of the mother's order, the rest in the father's; now and then two jobs change places."""
     mother, father = parents
-    start, end = sorted(dice.sample(range(len(mother) + 1), 2))
+    start, end = sorted(_two(range(len(mother) + 1), dice))
     piece = mother[start:end]
     kept = set(piece)
     rest = [number for number in father if number not in kept]
     child = [*rest[:start], *piece, *rest[start:]]
     if dice.random() < mutation:
-        one, other = dice.sample(range(len(child)), 2)
+        one, other = _two(range(len(child)), dice)
         child[one], child[other] = child[other], child[one]
     return tuple(child)
+
+
+def _two(things: Sequence[Thing], dice: Generator) -> tuple[Thing, Thing]:
+    """Two different ones."""
+    one, other = dice.choice(len(things), 2, replace=False)
+    return things[int(one)], things[int(other)]
 
 
 GENETIC = Genetic()

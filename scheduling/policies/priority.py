@@ -25,9 +25,7 @@ class Priority(SchedulingPolicy):
     def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> float:  # noqa: ARG002 - one order for all queues
         return -(job.priority + self.points_per_second * (now - job.submitted_at))
 
-    def line(
-        self, jobs: Sequence[WaitingJob], queues: Mapping[str, QueueView], now: float
-    ) -> Sequence[WaitingJob]:
+    def line(self, jobs: Sequence[WaitingJob], queues: Mapping[str, QueueView], now: float) -> Sequence[WaitingJob]:
         """Without ageing the default order is this one."""
         return super().line(jobs, queues, now) if self.points_per_second else default_order(jobs)
 
