@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs import predictions
-from jobs.models import Cycle, Job, Preemption
+from jobs import predictions, preemptions
+from jobs.models import Cycle, Job
 from jobs.overview import WAITING_FOR
 from jobs.planning_rows import RunTimeLearning
 from jobs.queries import held_by_node
@@ -50,6 +50,7 @@ class _Yard(Collector):
         yield from _jobs()
         yield from _waits()
         yield from _cycles()
+        yield from _preemptions()
         yield from _start_predictions()
         yield from _run_time_predictions()
         yield from _machines()
@@ -99,9 +100,17 @@ def _cycles() -> Iterator[Metric]:
     yield _gauge("last_cycle_timestamp_seconds", "When the last scheduling cycle began.", began)
     yield _gauge("alerts", "What went wrong in the last cycle without stopping it.", len(cycle.alerts))
     yield CounterMetricFamily("trainyard_placements", "Jobs that cycles have placed.", cycle.placed_total)
-    rows = Preemption.objects.order_by().values_list("strategy").annotate(n=Count("pk"))
-    text = "Attempts that were told to give way, by strategy."
-    yield _labelled(CounterMetricFamily, "preemptions", text, ("strategy",), rows)
+
+
+def _preemptions() -> Iterator[Metric]:
+    totals = preemptions.totals()
+    for name, text, rows in (
+        ("preemptions", "Attempts that were told to give way.", [(one.strategy, one.requested) for one in totals]),
+        ("preempted", "Those of them that did, and did not complete.", [(one.strategy, one.preempted) for one in totals]),
+        ("preempted_work_seconds", "The work of these that is done again, as estimated.",
+         [(one.strategy, one.lost_seconds) for one in totals]),
+    ):  # fmt: skip
+        yield _labelled(CounterMetricFamily, name, text, ("strategy",), rows)
 
 
 def _start_predictions() -> Iterator[Metric]:

@@ -145,3 +145,15 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
 
     with django_assert_max_num_queries(14):
         scraped()
+
+
+def test_what_giving_way_has_cost_is_told_by_strategy(read):
+    for end in ("preempted", "preempted", "completed"):
+        attempt = builders.attempt(job=builders.job(), ended_at=timezone.now(), end_reason=end)
+        Preemption.objects.create(attempt=attempt, strategy="reclaim", lost_seconds=90)
+
+    found = read()
+
+    assert found["trainyard_preemptions_total", "reclaim"] == 3
+    assert found["trainyard_preempted_total", "reclaim"] == 2
+    assert found["trainyard_preempted_work_seconds_total", "reclaim"] == 180
