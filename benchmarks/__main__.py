@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import memory, noop_rate, plan_memory, plan_speed, report, rest_submit, start_latency
+from benchmarks import memory, noop_rate, plan_memory, plan_speed, report, rest_submit, snapshot_speed, start_latency
 from benchmarks.figures import Figure
 from benchmarks.reference import CONCURRENCY, Reference, reference_beside
 from benchmarks.stack import Stack, private
@@ -15,6 +15,7 @@ from benchmarks.stack import Stack, private
 ALONE: dict[str, Callable[[], list[Figure]]] = {
     "plan_speed": plan_speed.figures,
     "plan_memory": plan_memory.figures,
+    "snapshot_speed": snapshot_speed.figures,
 }
 ON_A_STACK: dict[str, Callable[[Stack, Reference], list[Figure]]] = {
     "memory": memory.measure,

@@ -83,7 +83,7 @@ def private(*, cpus: int) -> Iterator[Stack]:
             _wait_until_up(home, process)
             yield Stack(home)
         finally:
-            _stop(process)
+            stop(process)
             shutil.rmtree(home, ignore_errors=True)
 
 
@@ -114,7 +114,7 @@ def _takes_jobs(stack: Stack) -> bool:
         return database.execute("SELECT 1 FROM workers_node WHERE state = 'up'").fetchone() is not None
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_SECONDS)

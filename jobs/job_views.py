@@ -6,7 +6,7 @@ them, and equal requests are one object, which the planner is quick with.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
 from django.db import connection
@@ -22,6 +22,9 @@ from scheduling.snapshot import RunningJob, Share, WaitingJob
 Dependencies = dict[int, tuple[int, ...]]
 BROKEN_STATES = frozenset({JobState.FAILED, JobState.CANCELLED})
 NOBODY = ""
+RequestOf = Callable[[tuple[Any, ...]], Request]
+MOST_REQUESTS = 100_000
+"""With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
 WAITING = """
     SELECT id, project_id, queue_id, owner_id, priority, extract(epoch FROM created_at)::float8,
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
@@ -37,8 +40,7 @@ RUNNING = """
            job.max_runtime_seconds, job.checkpointable, job.preemptible,
            extract(epoch FROM job.checkpoint_at)::float8, job.desired <> '' OR attempt.end_reason <> '',
            extract(epoch FROM statement_timestamp() - coalesce(attempt.started_at, placement.created_at))::float8,
-           job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by,
-           job.estimated_runtime_seconds
+           job.predicted_runtime_seconds, job.estimated_runtime_seconds
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -55,21 +57,40 @@ NAMES = """
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rows of jobs leave out: the names behind their ids, how often they gave way, and where they ran last."""
+    """What the rows of jobs leave out: names, what they depend on, how often they gave way, and where they ran last.
 
-    projects: dict[int, str]
-    queues: dict[int, str]
-    owners: dict[int, str]
-    preemptions: dict[int, int]
-    near: dict[int, tuple[str, ...]]
+    An owner who was deleted is missing.
+    """
 
-    @classmethod
-    def read(cls) -> "Known":
-        known = cls({}, {}, {}, preemptions.counts(), preemptions.last_nodes())
-        kinds = (known.projects, known.queues, known.owners)
-        for kind, number, name in rows(NAMES):
-            kinds[kind][number] = name
-        return known
+    projects: dict[int, str] = field(default_factory=dict)
+    queues: dict[int, str] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    unmet: Dependencies = field(default_factory=dict)
+    broken: Dependencies = field(default_factory=dict)
+    preemptions: dict[int, int] = field(default_factory=dict)
+    near: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[dict[int, str], ...]:
+        return self.projects, self.queues, self.owners
+
+    @property
+    def special(self) -> set[int]:
+        """The jobs of which more is known than names."""
+        return self.unmet.keys() | self.broken.keys() | self.preemptions.keys() | self.near.keys()
+
+
+def read_names() -> Known:
+    known = Known()
+    for kind, number, name in rows(NAMES):
+        known.names[kind][number] = name
+    return known
+
+
+def read_all() -> Known:
+    unmet, broken = dependencies()
+    counts, near = preemptions.counts(), preemptions.last_nodes()
+    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,48 +124,15 @@ def read() -> JobViews:
     dependencies, and none names what is not known yet.
     """
     in_line, placed = rows(WAITING), rows(RUNNING)
-    unmet_and_broken = dependencies()
-    known = Known.read()
+    known = read_all()
     jobs = _running(placed, known)
-    return JobViews(_waiting(in_line, unmet_and_broken, known), jobs, _held(placed, jobs))
+    return JobViews(line.of(in_line, known), jobs, _held(placed, jobs))
 
 
 def running() -> tuple[RunningJob, ...]:
-    """The jobs that hold open placements."""
+    """The jobs that hold open placements, without what they did before."""
     placed = rows(RUNNING)
-    return _running(placed, Known.read())
-
-
-def _waiting(
-    in_line: Sequence[Any], unmet_and_broken: tuple[Dependencies, Dependencies], known: Known
-) -> tuple[WaitingJob, ...]:
-    unmet, broken = unmet_and_broken
-    request_of = Requests().of
-    projects, queues, owner_of = known.projects, known.queues, known.owners.get
-    return tuple(
-        WaitingJob(
-            id=row[0],
-            project=projects[row[1]],
-            queue=queues[row[2]],
-            owner=owner_of(row[3], NOBODY),
-            priority=row[4],
-            submitted_at=row[5],
-            request=request_of(row[6:12]),
-            max_runtime_seconds=row[12],
-            estimated_runtime_seconds=row[13],
-            deadline=row[14],
-            not_before=row[15],
-            predicted_seconds=row[16],
-            checkpointable=row[17],
-            preemptible=row[18],
-            unmet=unmet.get(row[0], ()),
-            broken=broken.get(row[0], ()),
-            preemptions=known.preemptions.get(row[0], 0),
-            promised=row[19],
-            near=known.near.get(row[0], ()),
-        )
-        for row in in_line
-    )
+    return _running(placed, read_names())
 
 
 class Requests:
@@ -153,11 +141,70 @@ class Requests:
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], Request] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def of(self, columns: tuple[Any, ...]) -> Request:
         found = self._known.get(columns)
         if found is None:
             found = self._known[columns] = Request(*columns)
         return found
+
+
+class Line:
+    """The waiting jobs as they were read last: most of them still wait and are as they were, and are not made anew.
+
+    To make ten thousand frozen values takes longer than to read their rows, and a cycle follows each event.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Any, dict[int, tuple[Any, WaitingJob]], Requests] = ((), {}, Requests())
+
+    def of(self, in_line: Sequence[tuple[Any, ...]], known: Known) -> tuple[WaitingJob, ...]:
+        """The jobs of these rows. Threads may ask at once: each leaves a whole picture to the next."""
+        names, seen, requests = self._last
+        if known.names != names or len(requests) > MOST_REQUESTS:
+            seen, requests = {}, Requests()
+        request_of, special = requests.of, known.special
+        fresh: dict[int, tuple[Any, WaitingJob]] = {}
+        for row in in_line:
+            job_id = row[0]
+            before = seen.get(job_id)
+            if job_id in special:  # what else makes it up may change while its row does not
+                fresh[job_id] = (None, _waiting_job(row, known, request_of))
+            elif before is not None and before[0] == row:
+                fresh[job_id] = before
+            else:
+                fresh[job_id] = (row, _waiting_job(row, known, request_of))
+        self._last = (known.names, fresh, requests)
+        return tuple(job for _, job in fresh.values())
+
+
+line = Line()
+
+
+def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> WaitingJob:
+    return WaitingJob(
+        id=row[0],
+        project=known.projects[row[1]],
+        queue=known.queues[row[2]],
+        owner=known.owners.get(row[3], NOBODY),
+        priority=row[4],
+        submitted_at=row[5],
+        request=request_of(row[6:12]),
+        max_runtime_seconds=row[12],
+        estimated_runtime_seconds=row[13],
+        deadline=row[14],
+        not_before=row[15],
+        predicted_seconds=row[16],
+        checkpointable=row[17],
+        preemptible=row[18],
+        promised=row[19],
+        unmet=known.unmet.get(row[0], ()),
+        broken=known.broken.get(row[0], ()),
+        preemptions=known.preemptions.get(row[0], 0),
+        near=known.near.get(row[0], ()),
+    )
 
 
 def dependencies() -> tuple[Dependencies, Dependencies]:
@@ -184,11 +231,11 @@ def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
     return [Held(account, share, row[16]) for (account, share), row in zip(shares, placed, strict=True)]
 
 
-def _running_job(
-    job_id: int, members: Sequence[Any], known: Known, request_of: Callable[[tuple[Any, ...]], Request]
-) -> RunningJob:
+def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
-    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, ran = first[16:24]
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, ran, expected = first[
+        16:25
+    ]
     begins = started_at or placed_at
     return RunningJob(
         id=job_id,
@@ -213,7 +260,7 @@ def _running_job(
 
 def _predicted_end(row: Sequence[Any], begins: float, ran: float, limit: float | None) -> float | None:
     """By what was learned, else by what its owner expects."""
-    expected, low, high, source, estimated = row[24:29]
+    expected, estimated = row[24:26]
     if expected is not None:
-        return begins + ran + remaining((expected, low, high, source), ran, limit)
+        return begins + ran + remaining(expected, ran, limit)
     return begins + min(estimated, limit or estimated) if estimated else None

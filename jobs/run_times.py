@@ -113,9 +113,9 @@ def _traits_of_job(job: Job) -> Traits:
     return traits_of(job.project.slug, owner, job.name, request, job.max_runtime_seconds)
 
 
-def remaining(said: tuple[float, float, float, str], ran: float, limit: float | None) -> float:
-    """By what is expected of a job that has run so long: how much longer it will. It may have outlived its prediction."""
-    return max(0.0, corrected(Prediction(*said), ran, limit).expected - ran)
+def remaining(expected: float, ran: float, limit: float | None) -> float:
+    """How much longer a job will run of which so much was expected. It may have outlived that already."""
+    return max(0.0, corrected(Prediction(expected, 0.0, expected, ""), ran, limit).expected - ran)
 
 
 @transaction.atomic

@@ -1,0 +1,125 @@
+"""The planner's picture: what it says of jobs, and that what it keeps from the last one is never stale."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import job_views, snapshots
+from jobs.models import Job
+from scheduling.lifecycle import JobState
+from scheduling.resources import Request
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def waiting():
+    return {job.id: job for job in snapshots.take().waiting}
+
+
+def test_equal_requests_are_one_object_also_over_reads():
+    project = builders.project()
+    first = builders.job(project=project, cpus=2, gpus=1)
+    before = waiting()[first.pk].request
+    second = builders.job(project=project, cpus=2, gpus=1)
+    now = waiting()
+    assert now[first.pk].request is now[second.pk].request is before
+    assert before == Request(cpus=2, gpus=1)
+
+
+def test_a_job_that_did_not_change_is_not_made_anew():
+    job = builders.job()
+    assert waiting()[job.pk] is waiting()[job.pk]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "name"),
+    [
+        ("priority", 77, "priority"),
+        ("max_runtime_seconds", 60, "max_runtime_seconds"),
+        ("predicted_runtime_seconds", 30.0, "predicted_seconds"),
+        ("promised", True, "promised"),
+        ("checkpointable", True, "checkpointable"),
+    ],
+)
+def test_a_job_that_changed_is_seen_as_it_is(column, value, name):
+    job = builders.job()
+    waiting()
+    Job.objects.filter(pk=job.pk).update(**{column: value})
+    assert getattr(waiting()[job.pk], name) == value
+
+
+def test_a_job_that_asks_for_something_else_is_seen_so():
+    job = builders.job(cpus=1)
+    waiting()
+    Job.objects.filter(pk=job.pk).update(cpus=3)
+    assert waiting()[job.pk].request.cpus == 3
+
+
+def test_a_dependency_that_ends_is_met_and_one_that_fails_is_broken():
+    needed, other = builders.job(state="running"), builders.job(state="running")
+    job = builders.job(depends_on=[needed, other])
+    assert waiting()[job.pk].unmet == (needed.pk, other.pk)
+    Job.objects.filter(pk=needed.pk).update(state=JobState.COMPLETED, finished_at=timezone.now())
+    Job.objects.filter(pk=other.pk).update(state=JobState.FAILED, finished_at=timezone.now())
+    assert (waiting()[job.pk].unmet, waiting()[job.pk].broken) == ((), (other.pk,))
+    Job.objects.filter(pk=other.pk).update(state=JobState.COMPLETED)
+    assert waiting()[job.pk].broken == ()
+
+
+def test_an_owner_with_a_new_name_and_one_who_is_gone():
+    ada = builders.user(username="ada")
+    job = builders.job(owner=ada)
+    assert waiting()[job.pk].owner == "ada"
+    ada.username = "ada-l"
+    ada.save()
+    assert waiting()[job.pk].owner == "ada-l"
+    ada.delete()
+    assert waiting()[job.pk].owner == ""
+
+
+def test_a_job_that_left_the_line_is_not_in_it():
+    job = builders.job()
+    waiting()
+    Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLED, finished_at=timezone.now())
+    assert waiting() == {}
+
+
+def test_too_many_different_requests_are_forgotten(monkeypatch):
+    monkeypatch.setattr(job_views, "MOST_REQUESTS", 1)
+    jobs = [builders.job(cpus=number) for number in (1, 2, 3)]
+    waiting()
+    assert [waiting()[job.pk].request.cpus for job in jobs] == [1, 2, 3]
+
+
+def test_a_running_job_says_all_that_preemption_asks_for():
+    saved = timezone.now() - timedelta(seconds=30)
+    job = builders.running_job(
+        owner=builders.user(username="ada"), cpus=4, max_runtime_seconds=600, checkpointable=True, checkpoint_at=saved
+    )
+    [seen] = snapshots.take().running
+    assert (seen.owner, seen.request, seen.checkpointable, seen.leaving) == ("ada", Request(cpus=4), True, False)
+    assert seen.expected_end == pytest.approx(job.started_at.timestamp() + 600)
+    assert seen.checkpoint_at == pytest.approx(saved.timestamp())
+
+
+@pytest.mark.parametrize("desired", ["cancel", "requeue", "stall"])
+def test_a_job_that_was_told_to_stop_is_leaving(desired):
+    builders.running_job(desired=desired)
+    assert [job.leaving for job in snapshots.take().running] == [True]
+
+
+def test_a_machine_that_got_another_gpu_is_seen_with_it():
+    node = builders.node(gpus=1)
+    assert len(snapshots.nodes()[0].gpus) == 1
+    node.gpus = [builders.gpu(index=0), builders.gpu(index=1)]
+    node.labels = {"rack": "a"}
+    node.save()
+    [seen] = snapshots.nodes()
+    assert (len(seen.gpus), seen.labels, seen.alive) == (2, {"rack": "a"}, True)
+
+
+def test_a_silent_machine_is_not_alive():
+    builders.node(silent=True), builders.node(heartbeat=timezone.now() - timedelta(hours=1))
+    assert [node.alive for node in snapshots.nodes()] == [False, False]
