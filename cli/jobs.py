@@ -80,7 +80,7 @@ def job_columns(now: datetime) -> list[Column]:
         Column("NODE", lambda job: plain(job.get("node")), yields=2),
         Column("PROGRESS", lambda job: bar(job.get("progress"))),
         Column("WAITED", lambda job: spell_wait(job, now), right=True, yields=7),
-        Column("STARTS", lambda job: spell_starts_in(job, now), right=True, yields=6),
+        Column("STARTS", lambda job: spell_starts_in(job, now), right=True, yields=3),
         Column("RAN", lambda job: spell_run(job, now), right=True),
         Column("REASON", lambda job: plain(spell_reason(job)), shrinks=True),
     ]

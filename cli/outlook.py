@@ -38,7 +38,7 @@ def details(console: Console, answer: Row, now: datetime) -> list[RenderableType
     if answer.get("reasons") and not answer.get("starts_now"):
         parts.append(framed(console, "waits because", reasons_told(answer["reasons"], now)))
     if answer.get("holders") or answer.get("other_holders"):
-        parts.append(framed(console, "held by", *_holders(console, answer, now)))
+        parts.append(framed(console, "waits for", *_holders(console, answer, now)))
     if answer.get("changes"):
         parts.append(framed(console, "would start now", _lines(one["sentence"] for one in answer["changes"])))
     return parts

@@ -33,7 +33,7 @@ def test_a_job_starts_when_the_one_before_it_ends():
 
     told = forecast(world, 100.0)[1]
 
-    assert told == Forecast(expected=600, soonest=350, latest=1000)
+    assert told == Forecast(expected=600, soonest=225, latest=1000)
 
 
 def test_of_a_job_that_only_has_a_limit_little_is_known():
@@ -59,7 +59,7 @@ def test_each_in_line_waits_for_those_before_it():
     told = forecast(one_node(*line), 0.0)
 
     assert [(told[one].soonest, told[one].expected, told[one].latest) for one in (1, 2, 3)] == [
-        (0, 0, 0), (30, 60, 100), (60, 120, 200),
+        (0, 0, 0), (15, 60, 100), (30, 120, 200),
     ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_lags_between_two_jobs_add_up():
 
     told = forecast(one_node(*line), 0.0, effort=Effort(usual_lag=1, worst_lag=10))[3]
 
-    assert told == Forecast(expected=122, soonest=60, latest=230)
+    assert told == Forecast(expected=122, soonest=30, latest=230)
 
 
 def test_a_short_job_goes_before_the_reservation_in_the_forecast_too():
