@@ -72,6 +72,12 @@ class FreeNode:
         return other
 
     def take(self, share: Share, holder: int) -> None:
+        self.hold(share, holder)
+        if share.gpu_indices:
+            self.count_gpus()
+
+    def hold(self, share: Share, holder: int) -> None:
+        """Take without counting the free GPUs again: for many shares in a row, and `count_gpus` after them."""
         amount = share.amount
         left = self._cpus = self._cpus - amount.cpus
         self.cpus = left if left > 0 else 0  # noqa: FURB136 - max() costs three times as much, and this runs often
@@ -83,7 +89,6 @@ class FreeNode:
                 self.is_shared = True
             for index in share.gpu_indices:
                 self.held[index] = self.held.get(index, 0) + milli
-            self._count_gpus()
         self.holders.append(holder)
 
     def give(self, share: Share, holder: int) -> None:
@@ -98,7 +103,7 @@ class FreeNode:
                 self.held[index] -= milli
                 if not self.held[index]:
                     del self.held[index]
-            self._count_gpus()
+            self.count_gpus()
         self.holders.remove(holder)
 
     def fits(self, request: Request) -> bool:
@@ -152,7 +157,7 @@ class FreeNode:
             return max(self.left, default=0) >= request.gpu_milli
         return len(self.gpus) >= request.gpus
 
-    def _count_gpus(self) -> None:
+    def count_gpus(self) -> None:
         self._left = None
         self.gpus = [gpu for gpu in self.order if gpu.index not in self.held]
         whole = WHOLE_GPU * len(self.gpus)
@@ -180,7 +185,10 @@ class FreeNodes:
             for share in job.shares:
                 node = by_name.get(share.node)
                 if node is not None:
-                    node.take(share, job.id)
+                    node.hold(share, job.id)
+        for node in self.nodes:
+            if node.held:
+                node.count_gpus()
         self.shelves: dict[GpuKind, list[Entry]] = {}
         for node in self.nodes:
             self.shelves.setdefault(node.kind, []).append(node.entry)

@@ -96,6 +96,7 @@ class Planning:
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._running = Counter(job.queue for job in snapshot.running)
         self._alike: dict[tuple[str, str, Request], Alike] = {}
+        self._known: dict[str, tuple[tuple[ProjectView, ...], Windows]] = {}
         self._same: dict[tuple[str, str, int], Alike] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
@@ -111,11 +112,19 @@ class Planning:
         key = (job.queue, job.project, job.request)
         found = self._alike.get(key)
         if found is None:
-            chain = chain_of(job.project, self._projects)
+            counted, windows = self._of_project(job.project)
+            found = self._alike[key] = Alike(self._queues[job.queue], counted, job.request, windows)
+        return found
+
+    def _of_project(self, slug: str) -> tuple[tuple[ProjectView, ...], Windows]:
+        """The projects whose quotas count for the project's jobs, and when nodes are kept for others."""
+        found = self._known.get(slug)
+        if found is None:
+            chain = chain_of(slug, self._projects)
             # Only enforced quotas can refuse, so nothing else has to be counted.
             counted = tuple(one for one in chain if enforced(one) is not None)
             windows = self._windows({one.slug for one in chain}) if self._reserved else NO_WINDOWS
-            found = self._alike[key] = Alike(self._queues[job.queue], counted, job.request, windows)
+            found = self._known[slug] = (counted, windows)
         return found
 
     def _windows(self, slugs: set[str]) -> Windows:

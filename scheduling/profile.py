@@ -97,7 +97,7 @@ class NodeProfile:
             if share.gpu_indices:
                 gpus |= bits(share.gpu_indices) & all_gpus
             self._step(end, Room(max(0, cpus), max(0, memory_mb), gpus))
-        self._lows: list[Room] | None = None
+        self._lows: list[Room] = []
 
     def _step(self, time: float, room: Room) -> None:
         if time <= self.times[-1]:
@@ -108,12 +108,14 @@ class NodeProfile:
 
     def room_until(self, end: float) -> Room:
         """What is free from now to `end` without a break."""
-        if self._lows is None:
-            low, self._lows = self.rooms[0], []
-            for room in self.rooms:
+        at = bisect_left(self.times, end) - 1
+        lows = self._lows
+        if at >= len(lows):  # worked out only as far as somebody asks
+            low = lows[-1] if lows else self.rooms[0]
+            for room in self.rooms[len(lows) : at + 1]:
                 low = low.meet(room)
-                self._lows.append(low)
-        return self._lows[max(0, bisect_left(self.times, end) - 1)]
+                lows.append(low)
+        return lows[at] if at > 0 else self.rooms[0]
 
     def room_at(self, time: float) -> Room:
         return self.rooms[bisect_right(self.times, time) - 1]
@@ -156,7 +158,7 @@ class NodeProfile:
             self._cut(moment)
         for at in range(bisect_left(self.times, start), bisect_left(self.times, end)):
             self.rooms[at] = self.rooms[at].minus(taken)
-        self._lows = None
+        self._lows = []
 
     def _cut(self, moment: float) -> None:
         """Makes `moment` the beginning of a step."""

@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from scheduling.capacity import FreeNode, FreeNodes
@@ -11,6 +12,7 @@ from scheduling.profile import FOREVER, NodeProfile, Room, Window, held_by, need
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView, RunningJob, Share
 
+MOMENT = itemgetter(0)
 SOON = 1.0
 """A job that runs beyond its limit, or was told to stop, is expected to be gone in so many seconds."""
 NOWHERE: Mapping[int, FreeNode] = {}
@@ -49,7 +51,7 @@ class Book:
             self._started.append((end, share))
             number = self._free[share.node].number
             if self._releases is not None:
-                insort(self._releases.setdefault(number, []), (end, -len(self._started), share), key=_moment)
+                insort(self._releases.setdefault(number, []), (end, -len(self._started), share), key=MOMENT)
             if number in self._first_start:
                 self._profiles[number].take(self._now, end, held_by(share))
             else:
@@ -150,7 +152,7 @@ class Book:
         for end, share in self._started:
             releases.setdefault(self._free[share.node].number, []).append((end, -1, share))
         for one in releases.values():
-            one.sort(key=_moment)
+            one.sort(key=MOMENT)
         return releases
 
     def _end(self, job: RunningJob) -> float:
@@ -199,7 +201,3 @@ def _limited(node: FreeNode, room: Room) -> FreeNode:
     limited.cpus, limited.memory_mb = max(0, room.cpus), max(0, room.memory_mb)
     limited.held = {gpu.index: 1 for gpu in node.view.gpus if not room.gpus >> gpu.index & 1}
     return limited
-
-
-def _moment(release: tuple[float, int, Share]) -> float:
-    return release[0]

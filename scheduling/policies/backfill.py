@@ -1,6 +1,8 @@
 """First come, first served, and what fits beside the reservations starts earlier: EASY, the standard of batch systems."""
 
-from scheduling.policies.base import SchedulingPolicy
+from collections.abc import Mapping, Sequence
+
+from scheduling.policies.base import SchedulingPolicy, first_come
 from scheduling.snapshot import QueueView, WaitingJob
 
 
@@ -14,3 +16,12 @@ class BackfillPolicy(SchedulingPolicy):
 
     def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> tuple[float, int]:  # noqa: ARG002 - needs neither
         return (job.submitted_at, job.id)
+
+    def line(
+        self,
+        jobs: Sequence[WaitingJob],
+        queues: Mapping[str, QueueView],  # noqa: ARG002 - one order for all queues
+        now: float,  # noqa: ARG002
+    ) -> Sequence[WaitingJob]:
+        """As `sort_key` says, without a key for each job."""
+        return first_come(jobs)

@@ -76,9 +76,15 @@ class SchedulingPolicy:
 
 def default_order(jobs: Iterable[WaitingJob]) -> list[WaitingJob]:
     """By priority, then first come."""
+    ordered = first_come(jobs)
+    ordered.sort(key=attrgetter("priority"), reverse=True)
+    return ordered
+
+
+def first_come(jobs: Iterable[WaitingJob]) -> list[WaitingJob]:
+    """First come, first served."""
     ordered = sorted(jobs, key=attrgetter("id"))
     ordered.sort(key=attrgetter("submitted_at"))
-    ordered.sort(key=attrgetter("priority"), reverse=True)
     return ordered
 
 

@@ -1,6 +1,8 @@
 """First come, first served: priority does not count."""
 
-from scheduling.policies.base import SchedulingPolicy
+from collections.abc import Mapping, Sequence
+
+from scheduling.policies.base import SchedulingPolicy, first_come
 from scheduling.snapshot import QueueView, WaitingJob
 
 
@@ -11,3 +13,12 @@ class Fifo(SchedulingPolicy):
 
     def sort_key(self, job: WaitingJob, queue: QueueView, now: float) -> tuple[float, int]:  # noqa: ARG002 - needs neither
         return (job.submitted_at, job.id)
+
+    def line(
+        self,
+        jobs: Sequence[WaitingJob],
+        queues: Mapping[str, QueueView],  # noqa: ARG002 - one order for all queues
+        now: float,  # noqa: ARG002
+    ) -> Sequence[WaitingJob]:
+        """As `sort_key` says, without a key for each job."""
+        return first_come(jobs)
