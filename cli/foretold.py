@@ -1,11 +1,12 @@
 """Moments that are still to come, as one says them: how far off, and between when and when."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cli.client import Row
 from cli.durations import parse_timestamp, spell
 
-AT_ONCE_SECONDS = 2
+AT_ONCE = timedelta(seconds=2)
+TOO_FAR = "too far back in line to say when"
 
 
 def spell_ahead(text: str | None, now: datetime) -> str:
@@ -13,8 +14,8 @@ def spell_ahead(text: str | None, now: datetime) -> str:
     moment = parse_timestamp(text)
     if moment is None:
         return ""
-    left = (moment - now).total_seconds()
-    return "now" if left < AT_ONCE_SECONDS else f"in {spell(left)} ({_clock(moment, now)})"
+    left = moment - now
+    return "now" if left < AT_ONCE else f"in {spell(left.total_seconds())} ({_clock(moment, now)})"
 
 
 def spell_start(start: Row | None, now: datetime) -> str:
@@ -26,8 +27,9 @@ def spell_start(start: Row | None, now: datetime) -> str:
         return ", ".join(part for part in (f"probably {spell_ahead(start['expected'], now)}", bounds) if part)
     if start.get("soonest"):
         return f"not before {_at(start['soonest'], now)}; nobody can say when"
-    if start.get("later_than"):
-        return f"later than {_at(start['later_than'], now)}; nobody can say when"
+    looked = parse_timestamp(start.get("later_than"))
+    if looked is not None:
+        return TOO_FAR if looked <= now + AT_ONCE else f"later than {_clock(looked, now)}; nobody can say when"
     return "not as things are"
 
 

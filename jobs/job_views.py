@@ -233,9 +233,7 @@ def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
 
 def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
-    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, ran, expected = first[
-        16:25
-    ]
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, ran = first[16:24]
     begins = started_at or placed_at
     return RunningJob(
         id=job_id,

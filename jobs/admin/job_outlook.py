@@ -46,6 +46,8 @@ def starts(start: Forecast, now: datetime) -> str:
     """When the job probably starts, or why nobody can say."""
     if start.expected is not None:
         return f"probably {ahead(moment(start.expected), now)}"
+    if start.later_than is not None and start.later_than <= now.timestamp() + 1:
+        return "too far back in line to say when"
     if start.later_than is not None:
         return f"later than {clock(moment(start.later_than), now)}"
     return "not as things are"

@@ -88,6 +88,7 @@ def test_a_job_that_runs_tells_how_it_came_there(trainyard, connected):
     [
         ({"soonest": at(60)}, f"not before {clock(60)}; nobody can say when"),
         ({"later_than": at(60)}, f"later than {clock(60)}; nobody can say when"),
+        ({"later_than": at(0)}, "too far back in line to say when"),
         ({}, "not as things are"),
         (None, ""),
         ({"expected": at(60), "soonest": at(30)}, f"probably in 1m 00s ({clock(60)}), not before {clock(30)}"),
