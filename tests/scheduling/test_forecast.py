@@ -169,6 +169,22 @@ def test_a_job_for_which_another_is_stopped_starts_in_its_place():
     assert told == {1: Forecast(1001, 1001, 1001)}
 
 
+def test_shorter_runs_that_make_a_job_start_later_leave_its_times_in_order():
+    """Two anomalies of scheduling: the last job starts at 18 although with the limits it would at 10; the fourth as
+    expected at 8, and with optimism, because another is let in first, at 9.5."""
+    sizes = [(4, 40, 4), (3, 10, 10), (8, 20, 8), (3, 40, 40), (2, 10, 8)]
+    later = [(6, 20, 8), (1, 20, None), (8, 30, 30), (5, 10, None), (5, 20, 8)]
+
+    def line(jobs):
+        return [
+            waiting(number, request=Request(gpus=gpus), max_runtime_seconds=limit, predicted_seconds=predicted)
+            for number, (gpus, limit, predicted) in enumerate(jobs, 1)
+        ]
+
+    assert forecast(one_node(*line(sizes)), 0.0)[5] == Forecast(expected=18, soonest=4.5, latest=18)
+    assert forecast(one_node(*line(later)), 0.0)[4] == Forecast(expected=8, soonest=8, latest=50)
+
+
 few = settings(max_examples=30, deadline=None)
 
 
