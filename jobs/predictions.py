@@ -21,9 +21,9 @@ START_SECONDS = 1.0
 """What usually passes between the end of one job and the start of the next in its place."""
 SHARE_OF_A_CORE = 0.1
 """Foretelling may take so much of one processor; on a large yard it happens less often."""
-NODE_PLANS = 6_000
+NODE_PLANS = 3_000
 """A forecast makes so many plans times nodes, at least FEWEST_PLANS: a plan's cost grows with the nodes."""
-FEWEST_PLANS, MOST_PLANS = 12, 200
+FEWEST_PLANS, MOST_PLANS = 12, 100
 WORTH_WRITING = 0.02
 """A prediction is written again when it moved by this share of its distance, or by more than a second."""
 KEPT_DAYS = 30

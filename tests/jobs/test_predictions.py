@@ -139,7 +139,7 @@ def test_an_attempt_that_was_placed_and_never_started_is_not_measured():
 
 
 def test_a_forecast_is_coarser_on_a_larger_yard():
-    assert [predictions.effort(nodes).plans for nodes in (1, 100, 10_000)] == [200, 60, 12]
+    assert [predictions.effort(nodes).plans for nodes in (1, 100, 10_000)] == [100, 30, 12]
 
 
 def test_nobody_waits_for_a_turn():

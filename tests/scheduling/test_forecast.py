@@ -170,8 +170,11 @@ def test_a_job_for_which_another_is_stopped_starts_in_its_place():
 
 
 def test_shorter_runs_that_make_a_job_start_later_leave_its_times_in_order():
-    """Two anomalies of scheduling: the last job starts at 18 although with the limits it would at 10; the fourth as
-    expected at 8, and with optimism, because another is let in first, at 9.5."""
+    """Two anomalies of scheduling.
+
+    The last job starts at 18 as expected, though with the limits it would at 10. The fourth starts at 8 as expected, and
+    with optimism at 9.5, because another is let in first.
+    """
     sizes = [(4, 40, 4), (3, 10, 10), (8, 20, 8), (3, 40, 40), (2, 10, 8)]
     later = [(6, 20, 8), (1, 20, None), (8, 30, 30), (5, 10, None), (5, 20, 8)]
 
