@@ -26,20 +26,20 @@ RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000
 """With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
 WAITING = """
-    SELECT id, project_id, queue_id, owner_id, priority, extract(epoch FROM created_at)::float8,
+    SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', created_at),
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
-           max_runtime_seconds, estimated_runtime_seconds, extract(epoch FROM deadline)::float8,
-           extract(epoch FROM not_before)::float8, predicted_runtime_seconds, checkpointable, preemptible, promised
+           max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
+           date_part('epoch', not_before), predicted_runtime_seconds, checkpointable, preemptible, promised
     FROM jobs_job WHERE state = 'pending' ORDER BY id
 """
 RUNNING = """
     SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
            job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes,
            node.name, placement.cpus, placement.memory_mb, placement.gpu_indices, placement.rank,
-           extract(epoch FROM placement.created_at)::float8, extract(epoch FROM attempt.started_at)::float8,
+           date_part('epoch', placement.created_at), date_part('epoch', attempt.started_at),
            job.max_runtime_seconds, job.checkpointable, job.preemptible,
-           extract(epoch FROM job.checkpoint_at)::float8, job.desired <> '' OR attempt.end_reason <> '',
-           extract(epoch FROM statement_timestamp() - coalesce(attempt.started_at, placement.created_at))::float8,
+           date_part('epoch', job.checkpoint_at), job.desired <> '' OR attempt.end_reason <> '',
+           date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
