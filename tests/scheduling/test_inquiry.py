@@ -57,7 +57,7 @@ def test_nothing_is_said_of_a_job_that_does_not_wait():
     assert inquire(one_node(), 50.0, 9) is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(worlds)
 def test_the_reasons_are_those_of_the_whole_plan(world):
     plan = make_plan(world, NOW)

@@ -134,7 +134,7 @@ REST_TO_REQUEST = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(worlds)
 def test_what_is_offered_starts_the_job_in_the_plan_of_the_whole_changed_snapshot(world):
     for job in world.waiting[:4]:
