@@ -188,7 +188,9 @@ def _line_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
         faults.append(FieldError("deadline", "Must lie in the future.", "past"))
     missing = [job_id for job_id in spec.depends_on if job_id not in intake.dependencies]
     if missing:
-        faults.append(FieldError("depends_on", f"There is no job {', '.join(map(str, missing))}.", "unknown"))
+        names = ", ".join(map(str, missing))
+        words = f"There is no job {names} in your projects. A job depends on jobs that were submitted before it."
+        faults.append(FieldError("depends_on", words, "unknown"))
     return faults
 
 

@@ -102,6 +102,15 @@ def test_one_bad_job_refuses_the_whole_batch_and_is_named(owner):
     assert "live, default, batch" in faults["jobs[1].queue"]
 
 
+def test_a_batch_cannot_depend_on_itself_whatever_ids_it_guesses(owner):
+    before = builders.job()
+    last = before.pk
+    before.delete()
+    faults = refusal(owner, spec(depends_on=(last + 2,)), spec(depends_on=(last + 1,)))
+    assert list(faults) == ["jobs[0].depends_on", "jobs[1].depends_on"]
+    assert "submitted before it" in faults["jobs[0].depends_on"]
+
+
 def test_all_faults_are_named_at_once(owner):
     builders.node(name="n1", cpus=4, gpus=2)
 
