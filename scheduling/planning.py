@@ -11,6 +11,7 @@ from scheduling.capacity import FreeNodes
 from scheduling.decisions import PlannedJob
 from scheduling.explanation import Explanations
 from scheduling.holds import queue_holds
+from scheduling.placement.affinity import Affinity
 from scheduling.reasons import Reason
 from scheduling.reservations import Book, Windows
 from scheduling.resources import Request
@@ -157,7 +158,8 @@ class Planning:
 
     def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
         """Where the job could run now without delaying a reservation."""
-        return self._strategy.place(
+        strategy = Affinity(self._strategy) if job.near else self._strategy
+        return strategy.place(
             job.request,
             self.free,
             near=job.near,

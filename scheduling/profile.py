@@ -1,7 +1,8 @@
 """What will be free on a node from now on: a step for each moment at which something there ends or begins."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from scheduling.capacity import FreeNode
@@ -25,11 +26,11 @@ class Room(NamedTuple):
         """What is free in both."""
         return Room(min(self.cpus, other.cpus), min(self.memory_mb, other.memory_mb), self.gpus & other.gpus)
 
-    def plus(self, share: Share, view: NodeView) -> "Room":
-        """With what the share holds given back; never more than the node has."""
-        gpus = self.gpus | (bits(share.gpu_indices) & bits(gpu.index for gpu in view.gpus))
-        cpus, memory_mb = self.cpus + share.amount.cpus, self.memory_mb + share.amount.memory_mb
-        return Room(min(view.cpus, cpus), min(view.memory_mb, memory_mb), gpus)
+    def plus(self, given_back: "Room", whole: "Room") -> "Room":
+        """With what is given back; never more than the whole node has."""
+        cpus, memory_mb = self.cpus + given_back.cpus, self.memory_mb + given_back.memory_mb
+        gpus = self.gpus | (given_back.gpus & whole.gpus)
+        return Room(min(whole.cpus, cpus), min(whole.memory_mb, memory_mb), gpus)
 
     def minus(self, taken: "Room") -> "Room":
         return Room(self.cpus - taken.cpus, self.memory_mb - taken.memory_mb, self.gpus & ~taken.gpus)
@@ -51,8 +52,9 @@ class Need(NamedTuple):
         )
 
 
-def bits(indices: Iterable[int]) -> int:
-    """GPU indices as bits."""
+@lru_cache(maxsize=4096)
+def bits(indices: tuple[int, ...]) -> int:
+    """GPU indices as bits. A fleet has few different sets of them, and a pass asks thousands of times."""
     mask = 0
     for index in indices:
         mask |= 1 << index
@@ -60,7 +62,7 @@ def bits(indices: Iterable[int]) -> int:
 
 
 def need(request: Request, view: NodeView) -> Need:
-    good = bits(gpu.index for gpu in view.gpus if suits(request, gpu)) if request.gpus else 0
+    good = bits(tuple([gpu.index for gpu in view.gpus if suits(request, gpu)])) if request.gpus else 0
     return Need(request.cpus, request.memory_mb, request.gpus, good)
 
 
@@ -69,7 +71,12 @@ def held_by(share: Share) -> Room:
 
 
 def room_of(node: FreeNode) -> Room:
-    return Room(node.cpus, node.memory_mb, bits(gpu.index for gpu in node.gpus))
+    return Room(node.cpus, node.memory_mb, bits(tuple([gpu.index for gpu in node.gpus])))
+
+
+def whole_of(view: NodeView) -> Room:
+    """All that the node has."""
+    return Room(view.cpus, view.memory_mb, bits(tuple([gpu.index for gpu in view.gpus])))
 
 
 class NodeProfile:
@@ -82,7 +89,7 @@ class NodeProfile:
     __slots__ = ("_lows", "rooms", "times")
 
     def __init__(self, view: NodeView, now: float, releases: Sequence[tuple[float, Share]]) -> None:
-        all_gpus = gpus = bits(gpu.index for gpu in view.gpus) if view.gpus else 0
+        all_gpus = gpus = bits(tuple([gpu.index for gpu in view.gpus])) if view.gpus else 0
         cpus, memory_mb = view.cpus, view.memory_mb
         for _, share in releases:
             cpus -= share.amount.cpus
