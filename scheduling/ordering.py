@@ -59,7 +59,7 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], dict[RankA
     for queue in snapshot.queues:
         own = POLICIES.get(queue.policy, fallback)
         key = (-queue.rank, own.name)
-        line = found.setdefault(key, (_prepared(own, snapshot, now), []))
+        line = found.setdefault(key, (prepared(own, snapshot, now), []))
         by_queue[queue.name] = (line, _bound(line[0], snapshot.rules))
     promised: list[WaitingJob] = []
     overdue: list[WaitingJob] = []
@@ -82,7 +82,8 @@ def _first_come(job: WaitingJob) -> tuple[float, int]:
     return (job.submitted_at, job.id)
 
 
-def _prepared(one: SchedulingPolicy, snapshot: Snapshot, now: float) -> SchedulingPolicy:
+def prepared(one: SchedulingPolicy, snapshot: Snapshot, now: float) -> SchedulingPolicy:
+    """The policy, ready for this snapshot; one that fails at that fails again when it is asked for its order."""
     try:
         return one.prepare(snapshot, now)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the cycle has to go on

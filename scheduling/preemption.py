@@ -12,6 +12,7 @@ from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.decisions import PlannedPreemption
 from scheduling.entitlement import Standing
 from scheduling.filters import could_hold
+from scheduling.ordering import prepared
 from scheduling.planning import Alike, Planning, Waiting
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.profile import Need, Room, held_by, need, room_of, whole_of
@@ -115,7 +116,7 @@ class _Pass:
         self._standing = Standing(snapshot)
         self._candidates = self._sorted(may_go)
         self._policies = {
-            one.name: POLICIES.get(one.policy, policy(snapshot.rules.policy)).prepare(snapshot, work.now)
+            one.name: prepared(POLICIES.get(one.policy, policy(snapshot.rules.policy)), snapshot, work.now)
             for one in snapshot.queues
         }
 

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from scheduling.plan import make_plan
+from scheduling.policies import POLICIES, SchedulingPolicy
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob
@@ -148,6 +149,25 @@ def test_a_job_without_gpus_makes_room_on_a_gpu_node_for_one_that_needs_them():
     )  # fmt: skip
 
     assert stopped(world(wants(2, priority=50), held=[cpu_only], nodes=(node,))) == [(900, "pressure")]
+
+
+class Broken(SchedulingPolicy):
+    """A plugin that fails wherever it is asked."""
+
+    name = "broken"
+
+    def prepare(self, snapshot, now):
+        raise RuntimeError("no idea")
+
+
+def test_a_policy_that_fails_neither_ends_the_cycle_nor_keeps_anybody_from_giving_way(monkeypatch):
+    monkeypatch.setitem(POLICIES, "broken", Broken())
+    seen = world(wants(4), held=[holding(900, 0, 1, 2, 3)])
+
+    plan = make_plan(replace(seen, rules=replace(seen.rules, policy="broken")), NOW)
+
+    assert [one.job_id for one in plan.preemptions] == [900]
+    assert "RuntimeError: no idea" in plan.alerts[0]
 
 
 def after(seen: Snapshot, now: float) -> tuple[Snapshot, int]:
