@@ -156,7 +156,7 @@ class Broken(SchedulingPolicy):
 
     name = "broken"
 
-    def prepare(self, snapshot, now):
+    def prepare(self, snapshot, now):  # noqa: ARG002 - it fails before it looks
         raise RuntimeError("no idea")
 
 
