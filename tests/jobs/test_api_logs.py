@@ -121,7 +121,7 @@ def test_each_member_of_a_gang_has_a_log_of_its_own():
     assert client.get(f"{path}?rank=1").json() == {
         "attempt": 1, "rank": 1, "offset": 0, "next_offset": 9, "text": "one\nmore\n", "complete": False,
     }  # fmt: skip
-    assert b"".join(client.get(f"{path}?rank=1&format=text").streaming_content) == b"one\nmore\n"
+    assert b"".join(client.get(f"{path}?rank=1&format=text").streaming_content) == b"one\nmore\n"  # type: ignore[attr-defined]
     coming = transcripts.follow(members[0].attempt.job, None, 4, seconds=60, rank=1)
     assert next(coming).text == "more\n"
 

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -127,7 +128,7 @@ def test_a_member_waits_until_all_are_claimed(gang):
 
 
 def test_the_last_member_rings_for_those_that_wait(gang, monkeypatch):
-    rung = []
+    rung: list[Any] = []
     monkeypatch.setattr(publishing, "request_placements", rung.extend)
     claim(gang[1])
     assert rung == []

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ def run(tmp_path):
     return lambda claimed: Run(claimed, tmp_path, lease_deadline=0)
 
 
-def waiting(member: Run) -> tuple[threading.Thread, list[object]]:
-    answers: list[object] = []
+def waiting(member: Run) -> tuple[threading.Thread, list[Any]]:
+    answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(member.wait_for_its_gang()))
     thread.start()
     return thread, answers
