@@ -23,7 +23,8 @@ class ExperimentOptions:
     """Which jobs, and on what."""
 
     pool: Annotated[
-        int | None, option("--pool", metavar="P", text="P processors without node boundaries; a job takes its width.")
+        int | None,
+        option("--pool", metavar="P", text="P processors without node boundaries; a job takes its width.", min=1),
     ] = None
     nodes: Annotated[
         str | None,

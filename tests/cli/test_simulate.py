@@ -81,6 +81,13 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(trainyard, trace, words
     assert said in outcome.err
 
 
+def test_a_pool_has_at_least_one_processor(trainyard):
+    outcome = trainyard("simulate", "synthetic:9", "--pool", 0)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "'--pool'" in outcome.err
+
+
 def test_a_line_that_cannot_be_understood_is_named(trainyard):
     Path("bad.csv").write_text("job_id,submit_s,duration_s,cpus\na,0,9,1\nb,-1,9,1\n")
 
