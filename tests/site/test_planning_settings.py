@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from jobs.knobs import rules
 from scheduler_site import env
-from scheduling.rules import DAY, Backfill, Preemption, Rules, Weights
+from scheduling.rules import HOUR, Backfill, Preemption, Rules, Weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_defaults_are_the_platform_s():
     assert rules() == Rules(
         policy="priority",
-        bounded_wait_seconds=DAY,
+        bounded_wait_seconds=40 * HOUR,
         ageing_points_per_hour=1,
         preemption=Preemption(strategies=("priority",)),
     )
