@@ -29,7 +29,8 @@ WAITING = """
     SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', created_at),
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
-           date_part('epoch', not_before), predicted_runtime_seconds, checkpointable, preemptible, promised
+           date_part('epoch', not_before),
+           CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised
     FROM jobs_job WHERE state = 'pending' ORDER BY id
 """
 RUNNING = """

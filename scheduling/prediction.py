@@ -18,6 +18,8 @@ from scheduling.errors import FieldError, InvalidError
 REMEMBERED = 20
 """How many jobs a key remembers: enough for the quantiles, little enough for one row of a database."""
 
+PROJECT = "project"
+
 RECENT = 2
 """How many of them make the expected run time. Longer means react too late."""
 
@@ -49,6 +51,11 @@ class Prediction:
     high: float
     source: str  # template, owner or project
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the owner's own jobs say so. What is usual in a project foretells a start, and orders no line."""
+        return self.source != PROJECT
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -69,9 +76,9 @@ class Scope:
 
 def scopes_of(traits: Traits) -> tuple[Scope, ...]:
     """The scopes of a job, the most specific first. Their keys are all that a prediction for it can depend on."""
-    scopes = [_scope("project", 1, traits.project)]
+    scopes = [_scope(PROJECT, 1, traits.project)]
     if traits.owner:
-        scopes.insert(0, _scope("owner", 1, traits.project, traits.owner))
+        scopes.insert(0, _scope("owner", RECENT, traits.project, traits.owner))
     if traits.template:
         said = (traits.project, traits.owner, traits.template, traits.shape, traits.hardware)
         scopes.insert(0, _scope("template", RECENT, *said))
@@ -100,7 +107,7 @@ class History:
         for scope in scopes_of(traits):
             outcomes = self._records.get(scope.key, ())
             if len(outcomes) >= scope.needed:
-                return _prediction(outcomes, limit, scope.source)
+                return _prediction(tuple(outcomes), limit, scope.source)
         return None
 
     def as_data(self) -> dict[str, list[list[float | None]]]:
@@ -183,8 +190,10 @@ def _scope(source: str, needed: int, *said: str) -> Scope:
 def _prediction(outcomes: Sequence[Outcome], limit: float | None, source: str) -> Prediction:
     """From strangers' jobs only the part of the limit that they used is taken over, where the limits are known."""
     ceiling = math.inf if limit is None else limit
-    runs = [_run_under(limit, one) if source == "project" else min(one.run_seconds, ceiling) for one in outcomes]
-    expected = sum(runs[-RECENT:]) / len(runs[-RECENT:])
+    runs = [_run_under(limit, one) if source == PROJECT else min(one.run_seconds, ceiling) for one in outcomes]
+    # Capped after the mean is taken: one long run says that the next may be long, even under a short limit.
+    recent = runs[-RECENT:] if source == PROJECT else [one.run_seconds for one in outcomes[-RECENT:]]
+    expected = min(sum(recent) / len(recent), ceiling)
     low, high = _interval(sorted(runs), limit)
     return Prediction(expected, min(low, expected), max(high, expected), source)
 

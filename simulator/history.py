@@ -26,7 +26,7 @@ class Learned(Learner):
 
     def predict(self, job: CleanJob) -> float | None:
         prediction = self._history.predict(_traits(job))
-        return None if prediction is None else prediction.expected
+        return prediction.expected if prediction is not None and prediction.is_own else None
 
     def learn(self, job: CleanJob) -> None:
         self._history.observe(_traits(job), job.run_s)
