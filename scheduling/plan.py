@@ -48,7 +48,7 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     mode = backfill_mode(work.rules)
     ahead = {job.id for job in line.jobs[: line.ahead]}
     waiting: list[Waiting] = []
-    promises_left = True
+    promises_left = _promises_left(work, mode)
     alike_of, now = work.alike, work.now
     for job in (candidates := _candidates(work, line, mode)):
         alike = alike_of(job)
@@ -56,9 +56,9 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
         if not held and not alike.hopeless and work.start(job, alike):
             continue
         waiting.append((job, alike, held))
-        if held or alike.refused or not (promises_left or job.id in ahead):
+        if held or alike.refused or not (promises_left or (job.id in ahead and _overdue_promises_left(work))):
             continue
-        if _may_reserve(work, job, mode, ahead) and work.reserve(job, alike):
+        if work.reserve(job, alike):
             promises_left = _promises_left(work, mode)
             if mode is Backfill.NONE:
                 break
@@ -85,14 +85,15 @@ def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[Waiting
     yield from shortest_first(rest, work.rules)
 
 
-def _may_reserve(work: Planning, job: WaitingJob, mode: Backfill, ahead: set[int]) -> bool:
-    return _promises_left(work, mode) or (job.id in ahead and len(work.book.reservations) < work.rules.overdue_depth)
-
-
 def _promises_left(work: Planning, mode: Backfill) -> bool:
     """Whether the next job that finds no room gets a reservation."""
     depths = {Backfill.NONE: 1, Backfill.CONSERVATIVE: work.rules.conservative_depth}
     return len(work.book.reservations) < depths.get(mode, work.rules.reserve_depth)
+
+
+def _overdue_promises_left(work: Planning) -> bool:
+    """Whether the next job that goes ahead of every policy gets a reservation, even if others would not."""
+    return len(work.book.reservations) < work.rules.overdue_depth
 
 
 def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:

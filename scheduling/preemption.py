@@ -115,10 +115,7 @@ class _Pass:
         self._free: FreeNodes = work.free.copy()
         self._standing = Standing(snapshot)
         self._candidates = self._sorted(may_go)
-        self._policies = {
-            one.name: prepared(POLICIES.get(one.policy, policy(snapshot.rules.policy)), snapshot, work.now)
-            for one in snapshot.queues
-        }
+        self._policies = {one.name: POLICIES.get(one.policy, policy(snapshot.rules.policy)) for one in snapshot.queues}
 
     def _sorted(self, may_go: Iterable[RunningJob]) -> list[Candidate]:
         above = {slug: -self._standing.above_share(slug) for slug in {job.project for job in may_go}}
@@ -215,7 +212,8 @@ class _Pass:
         if type(ordering).should_preempt is SchedulingPolicy.should_preempt or ordering.name in STRATEGIES:
             return set()
         try:
-            return {one.id for one in ordering.should_preempt(tuple(one.job for one in self._candidates), job)}
+            ready = prepared(ordering, self._snapshot, self._work.now)
+            return {one.id for one in ready.should_preempt(tuple(one.job for one in self._candidates), job)}
         except Exception:  # noqa: BLE001 - a plugin may raise anything, and the cycle has to go on
             return set()
 
