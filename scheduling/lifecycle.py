@@ -36,6 +36,10 @@ class EndReason(StrEnum):
     START_FAILED = "start_failed"
     LOST_LEASE = "lost_lease"
     GANG_ENDED = "gang_ended"
+    OUTPUT_LIMIT = "output_limit"
+    DISK_FULL = "disk_full"
+    GPU_ERROR = "gpu_error"
+    PLATFORM_ERROR = "platform_error"
 
 
 END_SENTENCES = {
@@ -51,6 +55,10 @@ END_SENTENCES = {
     EndReason.START_FAILED: "The command could not be started.",
     EndReason.LOST_LEASE: "The node could not renew its lease, so the command was stopped there.",
     EndReason.GANG_ENDED: "Another member of the gang ended first, so this one was stopped.",
+    EndReason.OUTPUT_LIMIT: "The command wrote more output files than it may.",
+    EndReason.DISK_FULL: "The disk of the node was full.",
+    EndReason.GPU_ERROR: "A GPU of the job reported an error.",
+    EndReason.PLATFORM_ERROR: "The platform failed on the node, not the command.",
 }
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})

@@ -7,11 +7,26 @@ from scheduling.lifecycle import EndReason
 FIRST_DELAY_SECONDS = 5.0
 LONGEST_DELAY_SECONDS = 300.0
 
-COSTS_PLATFORM = frozenset({EndReason.NODE_LOST, EndReason.LOST_LEASE})
+COSTS_PLATFORM = frozenset(
+    {
+        EndReason.NODE_LOST,
+        EndReason.LOST_LEASE,
+        EndReason.DISK_FULL,
+        EndReason.GPU_ERROR,
+        EndReason.PLATFORM_ERROR,
+    }
+)
 """The platform's fault: retried at once, on the platform's own allowance."""
 
 COSTS_USER = frozenset(
-    {EndReason.EXIT_CODE, EndReason.TIMEOUT, EndReason.OUT_OF_MEMORY, EndReason.STALLED, EndReason.START_FAILED}
+    {
+        EndReason.EXIT_CODE,
+        EndReason.TIMEOUT,
+        EndReason.OUT_OF_MEMORY,
+        EndReason.STALLED,
+        EndReason.START_FAILED,
+        EndReason.OUTPUT_LIMIT,
+    }
 )
 """The command's fault, as far as anybody can tell: retried as often as its owner said, later each time."""
 
@@ -41,7 +56,7 @@ def decide(
     if end_reason in COSTS_PLATFORM:
         if platform_retries_used < platform_retries:
             return Retry(0, platform=True)
-        return GiveUp(f"Lost with its node; the platform's retries are used up ({platform_retries}).")
+        return GiveUp(f"Its nodes failed it; the platform's retries are used up ({platform_retries}).")
     if end_reason in COSTS_USER:
         if retries_used < max_retries:
             return Retry(backoff_seconds(retries_used), platform=False)

@@ -11,8 +11,15 @@ USERS = (
     EndReason.OUT_OF_MEMORY,
     EndReason.STALLED,
     EndReason.START_FAILED,
+    EndReason.OUTPUT_LIMIT,
 )
-PLATFORMS = (EndReason.NODE_LOST, EndReason.LOST_LEASE)
+PLATFORMS = (
+    EndReason.NODE_LOST,
+    EndReason.LOST_LEASE,
+    EndReason.DISK_FULL,
+    EndReason.GPU_ERROR,
+    EndReason.PLATFORM_ERROR,
+)
 
 
 def after(end_reason, *, used=0, allowed=3, platform_used=0, platform=3):
