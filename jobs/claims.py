@@ -24,6 +24,13 @@ WRITE_STARTS = """
     FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (attempt_id, started_at)
     WHERE jobs_attempt.id = said.attempt_id
 """
+RENEW_LEASES = """
+    UPDATE jobs_placement AS placement SET lease_expires_at = statement_timestamp() + make_interval(secs => %s)
+    FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, token), jobs_attempt AS attempt, jobs_job AS job
+    WHERE placement.id = said.placement_id AND attempt.id = placement.attempt_id AND job.id = attempt.job_id
+      AND attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
+    RETURNING placement.id, job.desired
+"""
 NEEDED_TO_RUN = (
     "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
@@ -129,14 +136,10 @@ def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
 
     A placement that is not in `kept` is not this node's any more: its command must be stopped.
     """
-    mine = Placement.objects.filter(
-        pk__in=[ticket.placement_id for ticket in tickets],
-        attempt__token__in=[ticket.token for ticket in tickets],
-        node_id=node_id,
-        state__in=HELD_STATES,
-    )
-    mine.update(lease_expires_at=_lease_end())
-    kept = dict(mine.values_list("pk", "attempt__job__desired"))
+    ids, tokens = [ticket.placement_id for ticket in tickets], [ticket.token for ticket in tickets]
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(HELD_STATES)])
+        kept: dict[int, str] = dict(cursor.fetchall())
     return Renewal(frozenset(kept), {pk: wish for pk, wish in kept.items() if wish})
 
 
@@ -144,11 +147,6 @@ def wishes(placement_ids: Sequence[int]) -> dict[int, str]:
     """What owners want of the jobs behind these placements, where they want anything."""
     rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True).exclude(attempt__job__desired="")
     return dict(rows.values_list("pk", "attempt__job__desired"))
-
-
-def held(tickets: Sequence[Ticket], *, node_id: int) -> frozenset[int]:
-    """Which of these placements the node still holds: what a restarted agent may go on with."""
-    return frozenset(row.pk for row in _open_placements(tickets, node_id) if row.state in HELD_STATES)
 
 
 def _open_placements(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:

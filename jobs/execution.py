@@ -91,6 +91,7 @@ class Runner:
             env=self._environment(run, checkpoints=checkpoints, outputs=outputs),
             log_limit_bytes=int(settings.LOG_LIMIT_MB * 1024 * 1024),
             grace_seconds=settings.KILL_GRACE_SECONDS,
+            lease_grace_seconds=settings.LEASE_MARGIN_SECONDS / 2,  # the other half is for what is slow to die
             max_runtime_seconds=run.claimed.max_runtime_seconds,
         )
 
@@ -122,11 +123,16 @@ class Runner:
         }
 
     def _take_over(self, node_id: int) -> None:
-        """Go on with those commands of an earlier agent that are still this node's, and stop the others."""
+        """Go on with those commands of an earlier agent that are still this node's, and stop the others.
+
+        A shim gets no more time than the database has just given its lease.
+        """
         found = [pair for pair in map(self._find, self._attempts.iterdir()) if pair is not None]
-        held = claims.held([run.claimed.ticket for run, _ in found], node_id=node_id)
+        deadline = time.monotonic() + settings.LEASE_SECONDS
+        held = claims.renew([run.claimed.ticket for run, _ in found], node_id=node_id).kept
         for run, shim in found:
             if run.ticket_id in held:
+                run.renew(deadline)
                 self._adopt(run, shim)
             else:
                 log.warning("Job %d is not this node's any more: what runs of it is stopped.", run.claimed.job_id)
@@ -148,7 +154,7 @@ class Runner:
         if claimed is None or (shim is None and not (claimed.nodes > 1 and never_launched(folder))):
             shutil.rmtree(folder, ignore_errors=True)
             return None
-        return Run(claimed, folder, lease_deadline=time.monotonic() + settings.LEASE_SECONDS), shim
+        return Run(claimed, folder, lease_deadline=time.monotonic()), shim
 
     def _adopt(self, run: Run, shim: Shim | None) -> None:
         log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)

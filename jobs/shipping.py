@@ -23,9 +23,11 @@ UPDATE_PROGRESS = """
             WHEN said.checkpoint_at IS NULL THEN jobs_job.checkpoint_at
             ELSE greatest(jobs_job.checkpoint_at, least(said.checkpoint_at, statement_timestamp()))
         END
-    FROM unnest(%s::bigint[], %s::int[], %s::float8[], %s::jsonb[], %s::timestamptz[])
-        AS said (job_id, attempt, progress, metrics, checkpoint_at)
-    WHERE jobs_job.id = said.job_id AND jobs_job.attempt = said.attempt
+    FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::jsonb[], %s::timestamptz[])
+        AS said (attempt_id, token, progress, metrics, checkpoint_at),
+        jobs_attempt AS attempt
+    WHERE attempt.id = said.attempt_id AND attempt.token::text = said.token AND attempt.ended_at IS NULL
+      AND jobs_job.id = attempt.job_id AND jobs_job.attempt = attempt.number
       AND jobs_job.state IN ('assigned', 'running')
 """
 
@@ -47,8 +49,8 @@ def ship_progress(runs: Sequence[Run]) -> None:
         cursor.execute(
             UPDATE_PROGRESS,
             [
-                [run.claimed.job_id for run, _, _ in said],
-                [run.claimed.attempt for run, _, _ in said],
+                [run.claimed.attempt_id for run, _, _ in said],
+                [run.claimed.token for run, _, _ in said],
                 [report.progress for _, report, _ in said],
                 [json.dumps(report.metrics) for _, report, _ in said],
                 [checkpoint_at for _, _, checkpoint_at in said],

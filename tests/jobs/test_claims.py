@@ -5,12 +5,14 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from jobs import claims, control
 from jobs.claims import Ticket
 from jobs.models import Job, JobEvent, Placement
+from jobs.snapshots import database_now
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 
@@ -121,9 +123,29 @@ def test_a_forged_token_renews_nothing(placement):
     assert Placement.objects.get().lease_expires_at == before
 
 
-def test_leases_of_many_runs_cost_two_queries(django_assert_num_queries):
+def test_the_token_of_another_placement_of_the_same_node_renews_nothing():
+    node = builders.node()
+    mine, other = (builders.placement(node=node, state=PlacementState.RUNNING) for _ in range(2))
+
+    crossed = [Ticket(mine.pk, str(other.attempt.token)), Ticket(other.pk, str(mine.attempt.token))]
+
+    assert claims.renew(crossed, node_id=node.pk).kept == frozenset()
+
+
+def test_leases_of_many_runs_cost_one_statement(django_assert_num_queries):
     node = builders.node()
     tickets = [ticket(builders.placement(node=node, state=PlacementState.RUNNING)) for _ in range(20)]
 
-    with django_assert_num_queries(2):
-        claims.renew(tickets, node_id=node.pk)
+    with django_assert_num_queries(1):
+        assert len(claims.renew(tickets, node_id=node.pk).kept) == 20
+
+
+def test_the_clock_of_the_node_has_no_part_in_a_lease(placement, monkeypatch):
+    claims.claim([ticket(placement)], node_id=placement.node_id)
+    monkeypatch.setattr("time.time", lambda: 0.0)
+
+    claims.renew([ticket(placement)], node_id=placement.node_id)
+
+    placement.refresh_from_db()
+    left = placement.lease_expires_at - database_now()
+    assert timedelta(0) < left <= timedelta(seconds=settings.LEASE_SECONDS)

@@ -2,12 +2,15 @@
 
 import os
 import time
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from jobs import shipping
 from jobs.claims import Claimed
+from jobs.models import LogChunk
 from jobs.runs import Run
 from tests import builders
 from workers.checkpoints import CheckpointWatch
@@ -85,3 +88,14 @@ def test_a_stale_attempt_writes_nothing(run, job):
     said(run, '{"checkpoint": true, "progress": 0.5}')
 
     assert (shipped(run, job).progress, job.checkpoint_at) == (None, None)
+
+
+def test_a_forged_token_writes_neither_progress_nor_log(run, job):
+    forged = Run(replace(run.claimed, token=str(uuid.uuid4())), run.folder, lease_deadline=time.monotonic() + 60)
+    said(forged, '{"progress": 0.9, "checkpoint": true}')
+    (run.folder / "log").write_text("forged\n")
+
+    shipping.ship_logs([forged])
+
+    assert (shipped(forged, job).progress, job.checkpoint_at) == (None, None)
+    assert not LogChunk.objects.exists()

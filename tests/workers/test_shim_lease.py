@@ -1,5 +1,7 @@
 """The dead man's switch: a command whose lease is not renewed is stopped by its shim, with no help from outside."""
 
+import os
+import signal
 import time
 
 
@@ -21,6 +23,19 @@ def test_a_command_deaf_to_sigterm_is_killed_after_the_grace_of_the_lease(start)
     outcome = launched.outcome()
     assert (outcome.reason, outcome.exit_code) == ("lost_lease", 137)
     assert outcome.ended_at - outcome.started_at < 3
+
+
+def test_the_grace_counts_from_the_end_of_the_lease_even_if_the_shim_was_stopped_then(start):
+    """As on a machine that was paused: by now the job may run elsewhere."""
+    script = "trap 'sleep 0.4; echo saved' TERM; echo ready; while :; do sleep 0.05; done"
+    launched = start.sh(script, lease=1.5, lease_grace_seconds=0.9).prints(b"ready")
+
+    os.kill(launched.shim.pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    os.kill(launched.shim.pid, signal.SIGCONT)
+
+    assert launched.outcome().exit_code == 137
+    assert launched.log == b"ready\n"
 
 
 def test_a_lost_lease_ends_the_longer_grace_of_a_stop(start):

@@ -107,7 +107,8 @@ class Supervisor:
             left = self.lease.left()
             self.lease_check_at = now + min(left, LEASE_CHECK_SECONDS) if left > 0 else NEVER
             if left <= 0:
-                self.end("lost_lease", self.spec.lease_grace, now)
+                # Counted from the end of the lease: a shim that was itself stopped meanwhile has no time left to give.
+                self.end("lost_lease", self.spec.lease_grace + left, now)
 
     def stop_grace(self) -> float:
         try:
