@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from jobs import planning_rows, start_rows  # noqa: F401 - further rows of this app: Django looks for them here
+from jobs import planning_rows, repair_rows, start_rows  # noqa: F401 - further rows of this app: Django looks for them here
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -227,6 +227,9 @@ class Placement(models.Model):
     claimed_at = models.DateTimeField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    # Which agent took it, and how its own command ended: of a gang, each member for itself.
+    claimed_by = models.UUIDField(null=True)
+    end_reason = models.CharField(max_length=20, blank=True, db_default="")
 
     class Meta:
         ordering = ["id"]
@@ -241,6 +244,7 @@ class Placement(models.Model):
         indexes = [
             models.Index(fields=["node"], name="placement_open", condition=Q(closed_at__isnull=True)),
             models.Index(fields=["lease_expires_at"], name="placement_lease", condition=Q(closed_at__isnull=True)),
+            models.Index(fields=["node", "closed_at"], name="placement_ended", condition=~Q(end_reason="")),
         ]
 
     def __str__(self) -> str:

@@ -37,6 +37,10 @@ class Node(models.Model):
     cordoned = models.BooleanField(default=False, help_text="An operator has drained this node.")
     cpus = models.PositiveIntegerField(default=0)
     memory_mb = models.PositiveBigIntegerField(default=0)
+    # Why the platform takes it for broken: jobs failed on it one after another. Empty again when it is undrained.
+    suspicion = models.CharField(max_length=500, blank=True, db_default="", editable=False)
+    # What happened on it before this moment does not count against it any more.
+    forgiven_at = models.DateTimeField(null=True, editable=False)
     # [{"index": 0, "model": "NVIDIA H100", "memory_mb": 81559, "uuid": "GPU-...", "simulated": false}, ...]
     gpus = models.JSONField(default=list, blank=True)
     # {"cpu_percent": 12.5, "memory_used_mb": 812, "gpus": [{"index": 0, "utilisation": 97, "memory_used_mb": 60000}]}
@@ -44,6 +48,8 @@ class Node(models.Model):
     labels = models.JSONField(default=dict, blank=True)
     # One run of the agent process; a second process under the same name is refused while the first is alive.
     agent_id = models.UUIDField(null=True, editable=False)
+    # Of the machine's running kernel: after a reboot it is another one, and nothing that ran before runs still.
+    boot_id = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     version = models.CharField(max_length=40, blank=True)
     registered_at = models.DateTimeField(db_default=Now(), editable=False)
     last_heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
