@@ -24,6 +24,7 @@ from jobs.runs import Run, claim_as_data, claim_from_data
 from workers import isolation
 from workers.checkpoints import CheckpointWatch
 from workers.hardware import Hardware
+from workers.hearing import Heard, Hearing
 from workers.process import Command, Outcome, Shim, adopt, launch, never_launched
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,13 @@ CLAIM_FILE = "claim.json"
 class Runner:
     """Everything that one node runs. The agent's process has one."""
 
-    def __init__(self, *, identity: Identity, hardware: Hardware, home: Path) -> None:
+    def __init__(self, *, identity: Identity, hardware: Hardware, home: Path, hearing: Hearing | None = None) -> None:
+        self.hearing = hearing
         self._hardware = hardware
         self._home = home
         self._attempts = home / "nodes" / identity.name / "attempts"
-        self._ledger = Ledger(identity=identity, hardware=hardware, attempts=self._attempts)
+        says = hearing.says if hearing is not None else Heard
+        self._ledger = Ledger(identity=identity, hardware=hardware, attempts=self._attempts, hearing=says)
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
@@ -54,6 +57,10 @@ class Runner:
     def close(self) -> None:
         """Drain, wait for everything to be reported, say goodbye."""
         self._ledger.close()
+
+    def leave(self, within: float) -> bool:
+        """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
+        return self._ledger.leave(within)
 
     def run(self, ticket: Ticket) -> None:
         """Claim the placement and run it to its end; returns quietly if it is not this node's to run."""
@@ -142,16 +149,16 @@ class Runner:
         connection.close()
 
     def _find(self, folder: Path) -> tuple[Run, Shim | None] | None:
-        """What an earlier agent left in this folder: a command, or without a shim a member that waited for its gang.
+        """What an earlier agent left in this folder: a command, or without a shim one that it had not yet started.
 
-        A folder in which nothing ever ran is removed.
+        A folder of which neither is certain is removed.
         """
         try:
             claimed = claim_from_data(json.loads((folder / CLAIM_FILE).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError):
             claimed = None
         shim = adopt(folder) if claimed else None
-        if claimed is None or (shim is None and not (claimed.nodes > 1 and never_launched(folder))):
+        if claimed is None or (shim is None and not never_launched(folder)):
             shutil.rmtree(folder, ignore_errors=True)
             return None
         return Run(claimed, folder, lease_deadline=time.monotonic()), shim
@@ -201,3 +208,9 @@ def run_placement(placement_id: int, token: str) -> None:
         log.error("Placement %d was sent to a process that is no node's agent.", placement_id)
         return
     current.run(Ticket(placement_id, token))
+
+
+def heard() -> None:
+    """A message that only wanted to be heard came through to this process."""
+    if current is not None and current.hearing is not None:
+        current.hearing.heard()

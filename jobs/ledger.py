@@ -28,6 +28,7 @@ from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.hardware import Hardware, current_load
+from workers.hearing import Heard
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
@@ -70,8 +71,12 @@ class Finish:
 class Ledger:
     """Speaks for one node. `claim` and `finish` may be called from any thread and wait for the database's word."""
 
-    def __init__(self, *, identity: Identity, hardware: Hardware, attempts: Path) -> None:
+    def __init__(
+        self, *, identity: Identity, hardware: Hardware, attempts: Path, hearing: Callable[[], Heard] = Heard
+    ) -> None:
+        """`hearing` says what the agent knows of its own hearing: heartbeats carry it."""
         self.node_id = 0
+        self._hearing = hearing
         self._identity = identity
         self._hardware = hardware
         self._attempts = attempts
@@ -80,6 +85,7 @@ class Ledger:
         self._unsaid: list[Claim | Finish] = []
         self._draining = threading.Event()
         self._drained = False
+        self._leaving = threading.Event()
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
         self._next_beat = self._next_ship = self._next_glance = self._spoke_at = 0.0
@@ -123,16 +129,38 @@ class Ledger:
         self._inbox.put(None)
         self._thread.join()
 
+    def leave(self, within: float) -> bool:
+        """Claim nothing more, say what is unsaid, renew each lease once more, and fall silent: everything runs on.
+
+        Returns whether that was done within so many seconds. The next agent has a whole lease to take over.
+        """
+        self._leaving.set()
+        self._inbox.put(None)
+        if self._thread.ident is not None:
+            self._thread.join(within)
+        return not self._thread.is_alive()
+
     # The thread
 
     def _speak(self) -> None:
         if not self._register():
             return
-        while not (self._closing.is_set() and not self._runs and not self._unsaid):
+        while not self._over():
             self._collect()
             self._try(self._turn)
-        self._try(self._say_goodbye)
+        if self._leaving.is_set():
+            while not self._try(self._say_last_words):
+                pass
+        else:
+            self._try(self._say_goodbye)
         connection.close()
+
+    def _over(self) -> bool:
+        if self._unsaid:
+            return False
+        if self._leaving.is_set():  # a command that is just being started would be lost to the next agent
+            return all(run.can_be_left for run in self._runs.values())
+        return self._closing.is_set() and not self._runs
 
     def _register(self) -> bool:
         while True:
@@ -147,7 +175,7 @@ class Ledger:
             except DATABASE_ERRORS as error:
                 log.warning("The database is out of reach, trying again: %s", str(error).strip())
                 connection.close()
-                if self._closing.wait(1):
+                if self._leaving.is_set() or self._closing.wait(1):
                     self._registered.cancel()
                     return False
             except TrainyardError as error:
@@ -192,7 +220,7 @@ class Ledger:
             self._beat()
         self._spoke_at = time.monotonic()
 
-    def _try(self, step: Callable[[], None]) -> None:
+    def _try(self, step: Callable[[], None]) -> bool:
         """Run `step`; when the database fails, drop the connection, wait a moment, and leave what is unsaid unsaid."""
         try:
             step()
@@ -200,6 +228,8 @@ class Ledger:
             log.warning("The database did not answer, trying again: %s", str(error).strip())
             connection.close()
             time.sleep(0.5)
+            return False
+        return True
 
     def _serve(self) -> None:
         """Say what has to be said; it is forgotten only when the database has taken it."""
@@ -224,7 +254,8 @@ class Ledger:
     def _answer_claims(self, questions: Sequence[Claim]) -> None:
         deadline = time.monotonic() + settings.LEASE_SECONDS
         tickets = {question.ticket for question in questions}
-        won = [] if self._draining.is_set() else claims.claim(tickets, node_id=self.node_id)
+        going = self._draining.is_set() or self._leaving.is_set()
+        won = [] if going else claims.claim(tickets, node_id=self.node_id)
         for claimed in won:
             folder = self._attempts / str(claimed.placement_id)
             self._runs[claimed.placement_id] = Run(claimed, folder, lease_deadline=deadline)
@@ -281,7 +312,8 @@ class Ledger:
         deadline = time.monotonic() + settings.LEASE_SECONDS
         load = current_load(self._hardware)
         agent_id = self._identity.agent_id
-        if not heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained):
+        heard = self._hearing()
+        if not heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
             log.error("Node %s belongs to another agent now.", self._identity.name)
         renewal = claims.renew([run.claimed.ticket for run in runs.values()], node_id=self.node_id)
         for placement_id, run in runs.items():
@@ -296,6 +328,10 @@ class Ledger:
         for placement_id, wish in wishes.items():
             if placement_id in self._runs:
                 self._runs[placement_id].fulfil(wish)
+
+    def _say_last_words(self) -> None:
+        self._next_beat = self._next_ship = self._next_glance = 0
+        self._turn()
 
     def _say_goodbye(self) -> None:
         heartbeats.say_goodbye(node_id=self.node_id, agent_id=self._identity.agent_id)

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import KombuError
 
-from jobs.routing import CONTROL_QUEUE, Route, broker_priority, transport_of
+from jobs.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, transport_of
 from scheduling.priorities import HIGHEST
 
 log = logging.getLogger(__name__)
@@ -72,9 +72,17 @@ def send_placements(doorbells: Sequence[Doorbell]) -> None:
         _publish([_placement_message(doorbell) for doorbell in doorbells])
 
 
+def ring_at(node: str) -> bool:
+    """Send the node's agent a message that only wants to be heard; says whether the broker took it."""
+    return _publish([_most_urgent("trainyard.hear", node_queues(node)[0])])
+
+
 def _ring_for_cycle() -> None:
-    priority = broker_priority(HIGHEST, transport_of(settings.BROKER_URL))
-    _publish([{"name": "trainyard.run_cycle", "queue": CONTROL_QUEUE, "priority": priority}])
+    _publish([_most_urgent("trainyard.run_cycle", CONTROL_QUEUE)])
+
+
+def _most_urgent(task: str, queue: str) -> dict[str, Any]:
+    return {"name": task, "queue": queue, "priority": broker_priority(HIGHEST, transport_of(settings.BROKER_URL))}
 
 
 def _placement_message(doorbell: Doorbell) -> dict[str, Any]:
@@ -89,16 +97,19 @@ def _placement_message(doorbell: Doorbell) -> dict[str, Any]:
     }
 
 
-def _publish(messages: Sequence[dict[str, Any]]) -> None:
+def _publish(messages: Sequence[dict[str, Any]]) -> bool:
+    """Whether the broker took them."""
     if circuit.broken:
         log.info("The broker was out of reach a moment ago: %d messages are left to the sweep.", len(messages))
-        return
+        return False
     try:
         with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
             _send(messages, producer)
     except broker_errors() as error:
         circuit.trip()
         log.warning("The broker did not take %d messages (%s): the sweep will send them.", len(messages), error)
+        return False
+    return True
 
 
 def _send(messages: Sequence[dict[str, Any]], producer: Any) -> None:

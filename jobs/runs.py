@@ -75,6 +75,11 @@ class Run:
         """Whether its command must not start yet, because other members have not been claimed."""
         return not self._may_go_on.is_set()
 
+    @property
+    def can_be_left(self) -> bool:
+        """Whether the next agent of the node finds it: its shim is there, or certainly nothing of it was started."""
+        return self._shim is not None or self.waits_for_its_gang
+
     def release(self) -> None:
         """All members of the gang are there."""
         self._may_go_on.set()

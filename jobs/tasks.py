@@ -43,3 +43,9 @@ def prune() -> None:
 def run_placement(placement_id: int, token: str) -> None:
     """Run one placement on this node; the task lasts as long as the command runs."""
     execution.run_placement(placement_id, token)
+
+
+@shared_task(name="trainyard.hear", send_events=False)
+def hear() -> None:
+    """This node's agent hears what is sent to it."""
+    execution.heard()

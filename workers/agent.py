@@ -2,14 +2,21 @@
 
 import fcntl
 import json
+import logging
+import signal
 import uuid
 from pathlib import Path
 from typing import Any, Protocol
 
 from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
+from celery.worker import state
 
 from scheduling.errors import ConflictError
+from workers.departure import Departure
+from workers.hearing import Hearing, Watch
+
+log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
@@ -21,18 +28,27 @@ class Runner(Protocol):
 
     def close(self) -> None: ...
 
+    def leave(self, within: float) -> bool: ...
 
-def install(app: Celery, runner: Runner) -> None:
+
+def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
     """Make workers of `app` in this process speak for a node through `runner`.
 
     The drain starts with the signal itself: while the broker is away, a worker may take long to stop its own parts.
+    An agent that turns out deaf begins anew; its jobs do not notice.
     """
+    departure = Departure(runner.leave)
 
     class NodeStep(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Pool",)
 
-        def start(self, _worker: Any) -> None:
+        def start(self, worker: Any) -> None:
+            departure.start()
+            heed_signals(departure)
             runner.start()
+            watch = Watch(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
+            worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
+            watch.start()
 
         def stop(self, _worker: Any) -> None:
             runner.close()
@@ -42,6 +58,26 @@ def install(app: Celery, runner: Runner) -> None:
 
     app.steps["worker"].add(NodeStep)
     worker_shutting_down.connect(lambda **_: runner.drain(), weak=False)
+
+
+def heed_signals(departure: Departure) -> None:
+    """SIGQUIT: leave, and let the jobs run. SIGHUP, except from a terminal that closes: the same, and begin anew.
+
+    Celery's own answers to both wait for every job to end.
+    """
+    signal.signal(signal.SIGQUIT, lambda *_: departure.leave())
+    if signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN):  # Celery looked for a terminal
+        signal.signal(signal.SIGHUP, lambda *_: departure.renew())
+
+
+def no_thread_free(worker: Any) -> bool:
+    """Whether the worker takes no message because it has no thread for it; so Celery itself decides that."""
+    return len(state.reserved_requests) >= worker.concurrency
+
+
+def tell_deaf(departure: Departure) -> None:
+    log.error("The broker takes messages for this node, but none of them arrives here: the agent begins anew.")
+    departure.renew()
 
 
 class NodeFolder:

@@ -10,12 +10,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from scheduling.errors import ConflictError
 from workers.hardware import Hardware
+from workers.hearing import Heard
 from workers.models import Node
 
+NOTHING_HEARD = Heard()
 FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), default=Value(Node.State.UP))
 
 
@@ -38,6 +41,8 @@ def register(*, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[s
             registered_at=Now(),
             last_heartbeat_at=Now(),
             load={},
+            consuming=None,
+            heard_at=None,
         )
     )
     if not taken:
@@ -56,20 +61,28 @@ def held_by_another(agent_id: UUID) -> Q:
     return held & ~Q(agent_id=agent_id)
 
 
-def beat(*, node_id: int, agent_id: UUID, load: Mapping[str, Any], leaving: bool = False) -> bool:
+def beat(
+    *, node_id: int, agent_id: UUID, load: Mapping[str, Any], leaving: bool = False, heard: Heard = NOTHING_HEARD
+) -> bool:
     """One sign of life in one statement; False when another agent speaks for the node now.
 
-    A `leaving` agent is about to end: its node is draining, whatever its operators want of it.
+    A `leaving` agent is about to end: its node is draining, whatever its operators want of it. `heard`: whether what
+    is sent to the node arrives there.
     """
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
     state = Value(Node.State.DRAINING) if leaving else FOLLOWS_CORDON
-    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=state))
+    hearing = {"consuming": heard.consuming, "heard_at": _ago(heard.seconds_ago)}
+    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=state, **hearing))
+
+
+def _ago(seconds: float | None) -> CombinedExpression | None:
+    return None if seconds is None else Now() - timedelta(seconds=seconds)
 
 
 def say_goodbye(*, node_id: int, agent_id: UUID) -> bool:
     """The agent ends in order: the node is down at once. False when another agent speaks for the node now."""
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
-    return bool(mine.update(state=Node.State.DOWN, agent_id=None, load={}))
+    return bool(mine.update(state=Node.State.DOWN, agent_id=None, load={}, consuming=None))
 
 
 def drain(node: Node, reason: str = "") -> Node:

@@ -22,6 +22,11 @@ class Node(models.Model):
         DRAINING = "draining"  # takes nothing new; what runs goes on
         DOWN = "down"  # its agent said goodbye, or recovery found its leases run out
 
+    class DrainMode(models.TextChoices):
+        WAIT = "wait"  # what runs there may end in its own time
+        CHECKPOINT = "checkpoint"  # what can save its work gives way, the rest may end
+        NOW = "now"  # everything goes back in line
+
     class Liveness(models.TextChoices):
         ALIVE = "alive"
         DEAD = "dead"
@@ -35,6 +40,9 @@ class Node(models.Model):
     drain_reason = models.CharField(max_length=200, blank=True)
     # The operator's word, kept over restarts of the agent; `state` follows it.
     cordoned = models.BooleanField(default=False, help_text="An operator has drained this node.")
+    # What becomes of the jobs that run on it while it is cordoned, and until when they may take their time.
+    drain_mode = models.CharField(max_length=10, choices=DrainMode.choices, default=DrainMode.WAIT, db_default="wait")
+    drain_deadline = models.DateTimeField(null=True, blank=True)
     cpus = models.PositiveIntegerField(default=0)
     memory_mb = models.PositiveBigIntegerField(default=0)
     # Why the platform takes it for broken: jobs failed on it one after another. Empty again when it is undrained.
@@ -46,6 +54,9 @@ class Node(models.Model):
     # {"cpu_percent": 12.5, "memory_used_mb": 812, "gpus": [{"index": 0, "utilisation": 97, "memory_used_mb": 60000}]}
     load = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=dict, blank=True)
+    # Whether messages for the node arrive at its agent, by its own trials; null: not known. `heard_at`: the last proof.
+    consuming = models.BooleanField(null=True, editable=False)
+    heard_at = models.DateTimeField(null=True, blank=True, editable=False)
     # One run of the agent process; a second process under the same name is refused while the first is alive.
     agent_id = models.UUIDField(null=True, editable=False)
     # Of the machine's running kernel: after a reboot it is another one, and nothing that ran before runs still.

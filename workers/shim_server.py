@@ -37,6 +37,14 @@ class ShimServer:
             raise OSError(detail, f"cannot start a shim: {os.strerror(detail)}")
         return pid, detail
 
+    def close(self) -> None:
+        """End the process that starts shims, and wait for it; the shims stay."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.kill()
+            server.wait()
+
     @staticmethod
     def _ask(server: subprocess.Popen[bytes], folder: Path) -> tuple[int, int]:
         assert server.stdin is not None  # noqa: S101  both are pipes

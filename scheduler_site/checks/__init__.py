@@ -23,6 +23,7 @@ ALWAYS = (
     planning.check_plugins,
     planning.check_provider,
     site.check_lease,
+    site.check_hearing,
     celery.check_celery,
     celery.check_publish_retry,
     celery.check_broker_options,

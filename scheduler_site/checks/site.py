@@ -13,6 +13,7 @@ from scheduler_site.checks.findings import error, is_node, warning
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"})
 SHORTEST_KEY = 32
 HEARTBEATS_PER_LEASE = 3
+RINGS_UNHEARD = 3
 ROLES = ("site", "node")
 # A shim whose lease ran out looks once a second and then gives its command 5 s (workers/process.py).
 SHIM_STOPS_SECONDS = 7
@@ -81,6 +82,16 @@ def check_lease(**_: Any) -> Iterator[CheckMessage]:
             7,
             f"A lease lasts {lease:g} s with a heartbeat every {beat:g} s: one lost heartbeat or two end healthy jobs.",
             f"Set TRAINYARD_LEASE_SECONDS to at least {HEARTBEATS_PER_LEASE * beat:g}.",
+        )
+
+
+def check_hearing(**_: Any) -> Iterator[CheckMessage]:
+    every, deaf = settings.HEARING_SECONDS, settings.DEAF_SECONDS
+    if deaf < RINGS_UNHEARD * every:
+        yield error(
+            29,
+            f"An agent that rings every {every:g} s counts as deaf after {deaf:g} s: a ring or two that get lost restart it.",
+            f"Set TRAINYARD_DEAF_SECONDS to at least {RINGS_UNHEARD * every:g}.",
         )
 
 

@@ -4,6 +4,7 @@ import platform
 import re
 from argparse import ArgumentParser
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,11 +13,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import execution
+from jobs import execution, publishing
 from jobs.ledger import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
 from workers import address, agent, hardware
+from workers.hearing import Hearing
 from workers.models import node_name_validator
 
 VERSION = "0.1.0"
@@ -25,7 +27,7 @@ SPARE_THREADS = 4
 
 
 class Command(BaseCommand):
-    """Runs the agent in the foreground until SIGTERM; then it drains."""
+    """Runs the agent in the foreground until SIGTERM; then it drains. SIGQUIT ends it and leaves its jobs running."""
 
     help = "Run the agent of one node: registers this machine and runs the jobs that are placed on it."
 
@@ -49,13 +51,19 @@ class Command(BaseCommand):
         folder = agent.NodeFolder(settings.TRAINYARD_HOME, name)
         folder.lock()
         machine = offered_hardware(options)
+        hearing = Hearing(
+            ring=partial(publishing.ring_at, name),
+            every=settings.HEARING_SECONDS,
+            deaf_after=settings.DEAF_SECONDS,
+        )
         runner = execution.Runner(
             identity=Identity(name, folder.agent_id(), VERSION, labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
+            hearing=hearing,
         )
         execution.become(runner)
-        agent.install(current_app, runner)
+        agent.install(current_app, runner, hearing)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
 
 
