@@ -245,7 +245,7 @@ class Ledger:
     def _report_ends(self, reports: Sequence[Finish]) -> None:
         runs = [report.run for report in reports]
         shipping.ship_logs(runs, to_the_end=True)
-        shipping.ship_progress(runs)
+        shipping.ship_progress(runs, to_the_end=True)
         finish([report.ending for report in reports])
         for report in reports:
             self._runs.pop(report.run.ticket_id, None)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from jobs import planning_rows, repair_rows, start_rows  # noqa: F401 - further rows of this app: Django looks for them here
+from jobs import planning_rows, repair_rows, series_rows, start_rows  # noqa: F401 - further rows of this app: Django looks for them here
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node

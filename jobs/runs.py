@@ -57,6 +57,7 @@ class Run:
         self.log = LogReader(folder / "log")
         self.next_chunk = 0
         self.report = ProgressReader(folder / "report.jsonl")
+        self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointWatch | None = None
         self.start_recorded = False
         self._shim: Shim | None = None

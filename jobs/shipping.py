@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
+from jobs import series
 from jobs.models import Attempt, LogChunk
 from jobs.runs import Run, moment
 from workers.progress import Report
 
 CHUNKS_A_TURN = 4
+READS_AT_THE_END = 32
+"""Of a report that grew faster than it was read: so many megabytes are read when its command has ended, no more."""
 UPDATE_PROGRESS = """
     UPDATE jobs_job SET
         progress = coalesce(said.progress, jobs_job.progress),
@@ -32,11 +35,19 @@ UPDATE_PROGRESS = """
 """
 
 
-def ship_progress(runs: Sequence[Run]) -> None:
-    """Write what the jobs reported since the last time, in one statement. A stale attempt writes nothing.
+def ship_progress(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
+    """Write what the jobs reported since the last time: for those that have ended, all of it, up to many reads.
 
     For a gang its rank 0 speaks. A checkpoint is no progress: a job that reports nothing else is not watched for stalls.
     """
+    for _ in range(READS_AT_THE_END if to_the_end else 1):
+        if not _write_progress(runs):
+            break
+    series.ship(runs, to_the_end=to_the_end)
+
+
+def _write_progress(runs: Sequence[Run]) -> bool:
+    """Write what one read of each report says, in one statement; says whether any said anything. A stale attempt writes nothing."""
     said: list[tuple[Run, Report, datetime | None]] = []
     for run in (run for run in runs if run.claimed.rank == 0):
         report = run.report.read_new()
@@ -44,7 +55,7 @@ def ship_progress(runs: Sequence[Run]) -> None:
         if report is not None or checkpoint_at is not None:
             said.append((run, report or Report(), checkpoint_at))
     if not said:
-        return
+        return False
     with connection.cursor() as cursor:
         cursor.execute(
             UPDATE_PROGRESS,
@@ -56,6 +67,7 @@ def ship_progress(runs: Sequence[Run]) -> None:
                 [checkpoint_at for _, _, checkpoint_at in said],
             ],
         )
+    return True
 
 
 def _checkpoint_at(run: Run, report: Report | None) -> datetime | None:

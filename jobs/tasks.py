@@ -5,7 +5,7 @@ The platform's own tasks send no events: what Flower shows are the training runs
 
 from celery import shared_task
 
-from jobs import dispatch, execution, predictions, recovery, run_times
+from jobs import dispatch, execution, predictions, recovery, run_times, series
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -36,6 +36,7 @@ def recover() -> None:
 def prune() -> None:
     """Clean-up of what is older than its retention."""
     recovery.prune()
+    series.prune()
     run_times.forget()
 
 

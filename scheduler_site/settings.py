@@ -67,6 +67,7 @@ DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
+METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
 NODE_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "quotas", "workers", "jobs"]

@@ -5,17 +5,27 @@ The command is not ours and may write anything. Every value that comes out of he
 
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.logs import read_regular
+from workers.series import NAMES, SeriesBook
 
 READ_BYTES = 1024 * 1024
 LINE_BYTES = 64 * 1024
 NAME_CHARACTERS = 100
 TEXT_CHARACTERS = 1000
-METRICS = 100
+STEP = "step"
+LARGEST_STEP = 2.0**53
+
+NOT_FINITE = {
+    **dict.fromkeys(("nan", "-nan"), math.nan),
+    **dict.fromkeys(("inf", "infinity"), math.inf),
+    **dict.fromkeys(("-inf", "-infinity"), -math.inf),
+}
+"""What JSON has no numbers for, as people and programs write it."""
 
 Metric = float | int | str
 
@@ -30,31 +40,76 @@ class Report:
 
 
 class ProgressReader:
-    """Follows one report file; `refused` counts the lines and values that could not be used."""
+    """Follows one report file; `refused` counts the lines and values that could not be used.
+
+    What is a number also goes into `series`, under the step that its line names.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.refused = 0
+        self.series = SeriesBook()
+        self._refused_before = 0
+        self._names: set[str] = set()
         self._offset = 0
         self._half_line = b""
         self._inside_refused_line = False
+        self._looked_at = time.time()
+
+    @property
+    def offset(self) -> int:
+        """How far the file is read in whole lines: where another reader would go on."""
+        return self._offset - len(self._half_line)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something about the series that was not stored yet."""
+        return bool(self.series.changed) or self.refused != self._refused_before
+
+    def stored(self) -> None:
+        """Somebody has stored the series as they are now."""
+        self.series.changed.clear()
+        self._refused_before = self.refused
+
+    def go_on(self, *, offset: int, refused: int, series: SeriesBook) -> None:
+        """Follow the file from where an earlier reader stood."""
+        self._offset, self.series = offset, series
+        self.refused = self._refused_before = refused
+        self._names = set(series.series)
 
     def read_new(self) -> Report | None:
         """What the complete new lines say together, a later one before an earlier one; None when they say nothing."""
         progress: float | None = None
         metrics: dict[str, Metric] = {}
         checkpoint = False
-        for line in self._new_lines():
+        lines = list(self._new_lines())
+        for line, written_at in zip(lines, self._moments(len(lines)), strict=True):
             values = self._parse(line)
             if values.get("checkpoint") is True:
                 checkpoint = True
                 del values["checkpoint"]
             if "progress" in values:
                 progress = self._progress(values.pop("progress"), progress)
-            metrics |= self._metrics(values)
+            said = self._metrics(values)
+            metrics |= said
+            self._note(said, written_at)
         if progress is None and not metrics and not checkpoint:
             return None
-        return Report(progress, dict(list(metrics.items())[:METRICS]), checkpoint)
+        return Report(progress, metrics, checkpoint)
+
+    def _moments(self, lines: int) -> Iterator[float]:
+        """When so many new lines were written, as far as we know: spread over the time since the last look."""
+        before, self._looked_at = self._looked_at, time.time()
+        spent = self._looked_at - before
+        yield from (before + spent * number / lines for number in range(1, lines + 1))
+
+    def _note(self, said: Mapping[str, Metric], written_at: float) -> None:
+        step = number_of(said.get(STEP))
+        if step is not None and not abs(step) < LARGEST_STEP:
+            step = None
+        values = {name: number for name, value in said.items() if (number := number_of(value)) is not None}
+        values.pop(STEP, None)
+        self.series.note(values, step=step, time=written_at)
 
     def _new_lines(self) -> Iterator[bytes]:
         if self.path.exists() and self.path.stat().st_size < self._offset:
@@ -90,9 +145,15 @@ class ProgressReader:
 
     def _metrics(self, values: Mapping[str, object]) -> dict[str, Metric]:
         storable = {text(name, NAME_CHARACTERS): as_metric(value) for name, value in values.items()}
-        kept = {name: value for name, value in storable.items() if value is not None}
+        kept = {name: value for name, value in storable.items() if value is not None and self._knows(name)}
         self.refused += len(values) - len(kept)
         return kept
+
+    def _knows(self, name: str) -> bool:
+        """Whether this is one of the first names that were reported, so many as we keep."""
+        if name not in self._names and len(self._names) < NAMES:
+            self._names.add(name)
+        return name in self._names
 
 
 def as_metric(value: object) -> Metric | None:
@@ -108,6 +169,13 @@ def as_metric(value: object) -> Metric | None:
     except OverflowError:
         number = math.inf
     return number if math.isfinite(number) else json.dumps(number)
+
+
+def number_of(value: Metric | None) -> float | None:
+    """The metric as a number, NaN and infinity included; None for other texts, and for yes and no."""
+    if isinstance(value, str):
+        return NOT_FINITE.get(value.lower().removeprefix("+"))
+    return None if value is None or isinstance(value, bool) else float(value)
 
 
 def text(value: str, characters: int) -> str:
