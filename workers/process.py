@@ -31,6 +31,10 @@ class Command:
     grace_seconds: float
     max_runtime_seconds: float | None = None
     lease_grace_seconds: float = 5.0
+    memory_limit_bytes: int = 0  # 0: none
+    memory_enforced: bool = True  # else only told at the end
+    cores: tuple[int, ...] = ()  # empty: any
+    group: str = ""  # the folder of its control group; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,13 @@ class Outcome:
     message: str
     started_at: float | None
     ended_at: float | None
+    peak_memory_bytes: int | None = None
+    cpu_seconds: float | None = None
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> Self:
-        return cls(**{name: status[name] for name in ("reason", "exit_code", "message", "started_at", "ended_at")})
+        known: dict[str, Any] = {field.name: status.get(field.name) for field in fields(cls)}
+        return cls(**known)
 
 
 server = ShimServer()

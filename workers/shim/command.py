@@ -6,6 +6,7 @@ import posix
 import time
 
 from workers.shim.folder import Spec
+from workers.shim.group import Group
 from workers.shim.processes import all_children, descendants, own_children, send
 
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
@@ -26,6 +27,7 @@ class Command:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.group = Group(spec.group)
         self.pid = 0
         self.output = -1
 
@@ -38,12 +40,24 @@ class Command:
         except (OSError, ValueError) as error:
             return f"cannot enter working directory {self.spec.cwd!r}: {reason(error)}"
         try:
-            self.pid = self.spawn(output_write)
+            self.pid = self.spawn_within(output_write)
         except (OSError, ValueError) as error:
             return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
         finally:
             posix.close(output_write)
         return ""
+
+    def spawn_within(self, output: int) -> int:
+        """The command inherits its cores and its group from the shim, which goes back to its own at once."""
+        own = posix.sched_getaffinity(0)
+        try:
+            self.group.enter()
+            if self.spec.cores:
+                posix.sched_setaffinity(0, own.intersection(self.spec.cores) or own)
+            return self.spawn(output)
+        finally:
+            posix.sched_setaffinity(0, own)
+            self.group.leave()
 
     def spawn(self, output: int) -> int:
         """Tries each place where the command may lie; like a shell, prefers to say that a file may not be executed."""
@@ -94,6 +108,7 @@ class Command:
         """SIGKILL until nothing is left; returns how many processes would not die."""
         give_up = time.monotonic() + KILL_WAIT_SECONDS
         pause = 0.001
+        self.group.kill()
         self.signal(_signal.SIGKILL)
         while True:
             others = self.others()

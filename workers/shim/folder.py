@@ -33,6 +33,10 @@ class Spec:
         self.grace: float = values["grace_seconds"]
         self.max_runtime: float | None = values["max_runtime_seconds"]
         self.lease_grace: float = values["lease_grace_seconds"]
+        self.memory_limit: int = values["memory_limit_bytes"]
+        self.memory_enforced: bool = values["memory_enforced"]
+        self.cores: list[int] = values["cores"]
+        self.group: str = values["group"]
 
 
 class Status:
@@ -53,6 +57,8 @@ class Status:
             "signal": None,
             "reason": "",
             "message": "",
+            "peak_memory_bytes": None,
+            "cpu_seconds": None,
         }
         self.next_fd = self.reserve()
 

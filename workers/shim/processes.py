@@ -2,6 +2,8 @@
 
 import posix
 
+FEW_CHILDREN_BYTES = 2048
+
 
 def read_text(path: str) -> str:
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
@@ -12,6 +14,15 @@ def read_text(path: str) -> str:
     finally:
         posix.close(fd)
     return data.decode(errors="replace")
+
+
+def read_short(path: str) -> bytes:
+    """What one read gives: enough for a line that the kernel writes."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        return posix.read(fd, 4096)
+    finally:
+        posix.close(fd)
 
 
 def stat_fields(pid: int) -> list[str]:
@@ -58,6 +69,30 @@ def own_children() -> list[int]:
         return [int(pid) for pid in read_text(f"/proc/self/task/{me}/children").split()]
     except OSError:  # a kernel without that file
         return all_children().get(me, [])
+
+
+def family(pid: int) -> list[int]:
+    """This process and every living or dead one below it, by what each thread has started: no look at strangers."""
+    found = [pid]
+    for each in found:  # grows as we go
+        try:
+            threads = posix.listdir(f"/proc/{each}/task")
+        except OSError:
+            continue  # it ended meanwhile
+        for thread in threads:
+            found += children_of(each, thread)
+    return found
+
+
+def children_of(pid: int, thread: str) -> list[int]:
+    try:
+        path = f"/proc/{pid}/task/{thread}/children"
+        found = read_short(path)
+        if len(found) > FEW_CHILDREN_BYTES:
+            found = read_text(path).encode()
+        return [int(child) for child in found.split()]
+    except OSError:  # it ended, or a kernel without that file
+        return []
 
 
 def send(pid: int, number: int) -> None:

@@ -7,6 +7,7 @@ import time
 
 from workers.shim.command import Command, adopt_orphans
 from workers.shim.folder import Lease, Log, Spec, Status
+from workers.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
 from workers.shim.processes import oom_kills, read_text
 
 LEASE_CHECK_SECONDS = 1.0
@@ -26,6 +27,7 @@ class Supervisor:
         self.log = Log(folder, self.spec.log_limit)
         self.lease = Lease(folder)
         self.command = Command(self.spec)
+        self.memory = MemoryWatch(self.spec.memory_limit)
         self.poll = select.poll()
         self.wakeup = -1
         self.stop_asked = False
@@ -34,6 +36,7 @@ class Supervisor:
         self.all_told = False
         self.kill_at = self.runtime_ends = NEVER
         self.lease_check_at = 0.0
+        self.memory_look_at = NEVER
 
     def run(self) -> None:
         own_session(self.folder.rpartition("/")[2])
@@ -78,14 +81,16 @@ class Supervisor:
     def supervise(self) -> None:
         self.poll.register(self.command.output, select.POLLIN)
         self.poll.register(self.wakeup, select.POLLIN)
+        began = time.monotonic()
+        self.memory_look_at = began + QUICKEST_SECONDS
         if self.spec.max_runtime is not None:
-            self.runtime_ends = time.monotonic() + self.spec.max_runtime
+            self.runtime_ends = began + self.spec.max_runtime
         while not self.over():
             now = time.monotonic()
             self.keep_deadlines(now)
             if now >= self.kill_at:
                 return
-            self.take_events(min(self.lease_check_at, self.runtime_ends, self.kill_at) - now)
+            self.take_events(min(self.lease_check_at, self.memory_look_at, self.runtime_ends, self.kill_at) - now)
 
     def over(self) -> bool:
         """The main process has ended. While stopping, what it started has the rest of the grace to save its work."""
@@ -106,9 +111,20 @@ class Supervisor:
         if now >= self.lease_check_at:
             left = self.lease.left()
             self.lease_check_at = now + min(left, LEASE_CHECK_SECONDS) if left > 0 else NEVER
+            self.memory_look_at = min(self.memory_look_at, now)  # awake anyway
             if left <= 0:
                 # Counted from the end of the lease: a shim that was itself stopped meanwhile has no time left to give.
                 self.end("lost_lease", self.spec.lease_grace + left, now)
+        if now >= self.memory_look_at:
+            self.watch_memory(now)
+
+    def watch_memory(self, now: float) -> None:
+        """Its memory cannot wait for a grace: what it takes meanwhile is missing elsewhere."""
+        self.memory.look(now, posix.getpid())
+        pause = self.memory.pause
+        self.memory_look_at = now + pause if pause < SLOWEST_SECONDS else NEVER
+        if self.memory.exceeded and self.spec.memory_enforced:
+            self.end("out_of_memory", 0.0, now)
 
     def stop_grace(self) -> float:
         try:
@@ -147,8 +163,19 @@ class Supervisor:
         for _ in range(DRAIN_CHUNKS):
             if not self.copy_output():
                 break
-        problems = [self.log.problem, f"{stuck} processes did not die of SIGKILL" if stuck else ""]
-        self.status.ended({**self.result(), "message": "; ".join(filter(None, problems))})
+        result = self.result()
+        self.command.group.remove()
+        memory = self.memory.words() if self.memory.exceeded or result["reason"] == "out_of_memory" else ""
+        problems = [memory, self.log.problem, f"{stuck} processes did not die of SIGKILL" if stuck else ""]
+        self.status.ended({**result, **self.used(), "message": "; ".join(filter(None, problems))})
+
+    def used(self) -> dict[str, object]:
+        """Processor time counts of all that were waited for: everything but a process that would not die."""
+        times = posix.times()
+        return {
+            "peak_memory_bytes": self.memory.peak or None,
+            "cpu_seconds": round(times.children_user + times.children_system, 2),
+        }
 
     def result(self) -> dict[str, object]:
         if not self.command.ended():
@@ -159,6 +186,8 @@ class Supervisor:
 
     def own_end(self, code: int) -> str:
         """A shell passes on that its child was killed; only the system's own count tells who did it."""
+        if self.spec.group:
+            return "out_of_memory" if code and self.command.group.out_of_memory() else "exited"
         killed = code in (-_signal.SIGKILL, 128 + _signal.SIGKILL)
         return "out_of_memory" if killed and oom_kills() > self.oom_kills_before else "exited"
 
