@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import alerts, preemptions, publishing, rebalancing, snapshots, transitions
+from jobs import alerts, collector, preemptions, publishing, rebalancing, snapshots, transitions
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
@@ -82,7 +82,7 @@ combiner = Combiner()
 def run_cycle() -> CycleResult:
     """Plan once and commit the plan; the nodes concerned are told after the commit. One planner at a time."""
     started = time.perf_counter()
-    with transaction.atomic():
+    with collector.paused(), transaction.atomic():
         _wait_for_turn()
         snapshot = snapshots.take()
         plan = make_plan(snapshot, snapshot.taken_at)

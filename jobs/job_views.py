@@ -7,7 +7,7 @@ them, and equal requests are one object, which the planner is quick with.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from django.db import connection
 
@@ -25,13 +25,17 @@ NOBODY = ""
 RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000
 """With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
+SERVER = "SELECT pg_postmaster_start_time()"
+VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
+"""Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
 WAITING = """
     SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', created_at),
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
            date_part('epoch', not_before),
-           CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised
-    FROM jobs_job WHERE state = 'pending' ORDER BY id
+           CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
+           xmin::text || ctid::text
+    FROM jobs_job WHERE state = 'pending' AND id = ANY(%s)
 """
 RUNNING = """
     SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
@@ -103,9 +107,9 @@ class Held:
     since: float
 
 
-def rows(statement: LiteralString) -> list[Any]:
+def rows(statement: LiteralString, *arguments: Any) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(statement, arguments)
         return cursor.fetchall()
 
 
@@ -124,7 +128,7 @@ def read() -> JobViews:
     The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
     dependencies, and none names what is not known yet.
     """
-    in_line, placed = rows(WAITING), rows(RUNNING)
+    in_line, placed = line.read(), rows(RUNNING)
     known = read_all()
     jobs = _running(placed, known)
     return JobViews(line.of(in_line, known), jobs, _held(placed, jobs))
@@ -152,33 +156,62 @@ class Requests:
         return found
 
 
-class Line:
-    """The waiting jobs as they were read last: most of them still wait and are as they were, and are not made anew.
+class LineRow(NamedTuple):
+    """A waiting job's row as it was last read; `version` says who wrote it, and where it lies."""
 
-    To make ten thousand frozen values takes longer than to read their rows, and a cycle follows each event.
+    version: str
+    columns: tuple[Any, ...]
+
+
+class Reading(NamedTuple):
+    """The rows of all waiting jobs, and the server that they came from: another one may use a version again."""
+
+    server: Any
+    rows: dict[int, LineRow]
+
+
+class Line:
+    """The waiting jobs as they were read last: most of them still wait and are as they were, and are not read anew.
+
+    To read ten thousand rows and to make frozen values of them takes longer than to plan, and a cycle follows each event.
     """
 
     def __init__(self) -> None:
-        self._last: tuple[Any, dict[int, tuple[Any, WaitingJob]], Requests] = ((), {}, Requests())
+        self._read = Reading(None, {})
+        self._made: tuple[Any, dict[int, tuple[LineRow | None, WaitingJob]], Requests] = ((), {}, Requests())
 
-    def of(self, in_line: Sequence[tuple[Any, ...]], known: Known) -> tuple[WaitingJob, ...]:
-        """The jobs of these rows. Threads may ask at once: each leaves a whole picture to the next."""
-        names, seen, requests = self._last
+    def read(self) -> Reading:
+        """The rows of all that wait now; only those are fetched whole that were written since the last time.
+
+        Threads may ask at once: each leaves a whole reading to the next.
+        """
+        [(server,)] = rows(SERVER)
+        before = self._read.rows if self._read.server == server else {}
+        versions = rows(VERSIONS)
+        found = {job_id: before.get(job_id) for job_id, _ in versions}
+        changed = [job_id for job_id, version in versions if (row := found[job_id]) is None or row.version != version]
+        fetched = rows(WAITING, changed) if changed else []
+        found |= dict.fromkeys(changed) | {row[0]: LineRow(row[-1], row) for row in fetched}
+        self._read = Reading(server, {job_id: row for job_id, row in found.items() if row is not None})
+        return self._read
+
+    def of(self, reading: Reading, known: Known) -> tuple[WaitingJob, ...]:
+        """The jobs of these rows."""
+        names, seen, requests = self._made
         if known.names != names or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         request_of, special = requests.of, known.special
-        fresh: dict[int, tuple[Any, WaitingJob]] = {}
-        for row in in_line:
-            job_id = row[0]
+        fresh: dict[int, tuple[LineRow | None, WaitingJob]] = {}
+        for job_id, row in reading.rows.items():
             before = seen.get(job_id)
             if job_id in special:  # what else makes it up may change while its row does not
-                fresh[job_id] = (None, _waiting_job(row, known, request_of))
-            elif before is not None and before[0] == row:
+                fresh[job_id] = (None, _waiting_job(row.columns, known, request_of))
+            elif before is not None and before[0] is row:
                 fresh[job_id] = before
             else:
-                fresh[job_id] = (row, _waiting_job(row, known, request_of))
-        self._last = (known.names, fresh, requests)
-        return tuple(job for _, job in fresh.values())
+                fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
+        self._made = (known.names, fresh, requests)
+        return tuple([job for _, job in fresh.values()])
 
 
 line = Line()

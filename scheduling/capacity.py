@@ -199,6 +199,17 @@ class FreeNodes:
     def of(cls, snapshot: Snapshot) -> "FreeNodes":
         return cls(snapshot.nodes, snapshot.running)
 
+    def is_too_full_for(self, request: Request) -> bool:
+        """Whether no node can have room for the request, by a glance at the end of each shelf. False says nothing."""
+        milli = request.amount.all_gpu_milli
+        for kind, shelf in self.shelves.items():
+            most_milli, cpus_there, _, _ = shelf[-1]
+            if not milli and (kind or cpus_there >= request.cpus):
+                return False  # the machine with most GPUs left need not be the one with most processors left
+            if milli and most_milli >= milli:
+                return False
+        return True
+
     @property
     def shares_gpus(self) -> bool:
         """Whether parts of GPUs are given away here."""

@@ -1,6 +1,8 @@
 """What a plan consists of: placements, waits, reservations and preemptions, as values."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from scheduling.reasons import Reason
@@ -20,6 +22,10 @@ class Wait(NamedTuple):  # not a dataclass: a plan may hold a hundred thousand, 
 
     job_id: int
     reasons: tuple[Reason, ...]
+
+
+new_wait: Callable[[tuple[int, tuple[Reason, ...]]], Wait] = partial(tuple.__new__, Wait)
+"""A wait of its two parts, at a third of the cost of naming them."""
 
 
 @dataclass(frozen=True, slots=True)

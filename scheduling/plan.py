@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait
+from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
 from scheduling.explanation import Explanations
 from scheduling.holds import is_held, job_holds
 from scheduling.ordering import Line, in_order
@@ -10,7 +10,7 @@ from scheduling.planning import Alike, Planning, Waiting
 from scheduling.policies import backfill_mode
 from scheduling.preemption import preempt
 from scheduling.reasons import Reason
-from scheduling.rules import Backfill
+from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import Snapshot, WaitingJob
 
@@ -48,7 +48,8 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     mode = backfill_mode(work.rules)
     ahead = {job.id for job in line.jobs[: line.ahead]}
     waiting: list[Waiting] = []
-    promises_left = _promises_left(work, mode)
+    depth = _depth(work.rules, mode)
+    promises, promises_left = work.book.reservations, depth > 0
     alike_of, now = work.alike, work.now
     for job in (candidates := _candidates(work, line, mode)):
         alike = alike_of(job)
@@ -59,7 +60,7 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
         if held or alike.refused or not (promises_left or (job.id in ahead and _overdue_promises_left(work))):
             continue
         if work.reserve(job, alike):
-            promises_left = _promises_left(work, mode)
+            promises_left = len(promises) < depth
             if mode is Backfill.NONE:
                 break
     waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
@@ -85,10 +86,11 @@ def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[Waiting
     yield from shortest_first(rest, work.rules)
 
 
-def _promises_left(work: Planning, mode: Backfill) -> bool:
-    """Whether the next job that finds no room gets a reservation."""
-    depths = {Backfill.NONE: 1, Backfill.CONSERVATIVE: work.rules.conservative_depth}
-    return len(work.book.reservations) < depths.get(mode, work.rules.reserve_depth)
+def _depth(rules: Rules, mode: Backfill) -> int:
+    """How many of the jobs that find no room get a reservation."""
+    if mode is Backfill.NONE:
+        return 1
+    return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
 
 
 def _overdue_promises_left(work: Planning) -> bool:
@@ -104,7 +106,7 @@ def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
         reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
         if held:
             reasons = (*job_holds(job, work.now), *reasons)
-        waits.append(Wait(job.id, reasons or (_behind(work, job, alike, promised, explanations),)))
+        waits.append(new_wait((job.id, reasons or (_behind(work, job, alike, promised, explanations),))))
     return tuple(waits)
 
 

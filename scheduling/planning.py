@@ -36,6 +36,7 @@ class Alike:
     windows: Windows = field(default_factory=dict)
     refused: bool = False
     hopeless: bool = False  # refused, or no room for it now
+    limited: bool = True  # whether its queue or a quota may refuse it
     too_long: float = float("inf")
     reasons: tuple[Reason, ...] | None = None
 
@@ -95,6 +96,7 @@ class Planning:
         self._beyond = Refused()
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._queues = {queue.name: queue for queue in snapshot.queues}
+        self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
         self._running = Counter(job.queue for job in snapshot.running)
         self._alike: dict[tuple[str, str, Request], Alike] = {}
         self._known: dict[str, tuple[tuple[ProjectView, ...], Windows]] = {}
@@ -115,6 +117,7 @@ class Planning:
         if found is None:
             counted, windows = self._of_project(job.project)
             found = self._alike[key] = Alike(self._queues[job.queue], counted, job.request, windows)
+            found.limited = bool(counted) or job.queue in self._limited
         return found
 
     def _of_project(self, slug: str) -> tuple[tuple[ProjectView, ...], Windows]:
@@ -146,8 +149,11 @@ class Planning:
         length = self.limit(job)
         if length >= alike.too_long:
             return False
-        if self.not_allowed(alike):
+        if alike.limited and self.not_allowed(alike):
             alike.refused = alike.hopeless = True
+            return False
+        if self.free.is_too_full_for(job.request):
+            alike.hopeless = True
             return False
         shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
         if shares is None:

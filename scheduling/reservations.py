@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.decisions import PlannedReservation
 from scheduling.filters import could_hold
-from scheduling.profile import FOREVER, NodeProfile, Room, Window, held_by, need
+from scheduling.profile import FOREVER, NodeProfile, Release, Room, Window, held_by, need
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView, RunningJob, Share
 
@@ -39,7 +39,7 @@ class Book:
         self._running = running
         self._now = now
         self._assumed_limit = assumed_limit
-        self._releases: dict[int, list[tuple[float, int, Share]]] | None = None
+        self._releases: dict[int, list[Release]] | None = None
         self._started: list[tuple[float, Share]] = []
         self._profiles: dict[int, NodeProfile] = {}
         self._first_start: dict[int, float] = {}  # of the reservations on a node
@@ -126,7 +126,7 @@ class Book:
         return releases[0][0] if releases else FOREVER
 
     @property
-    def releases(self) -> dict[int, list[tuple[float, int, Share]]]:
+    def releases(self) -> dict[int, list[Release]]:
         if self._releases is None:
             self._releases = self._by_node()
         return self._releases
@@ -135,13 +135,13 @@ class Book:
         """What will be free on the node of that number."""
         found = self._profiles.get(number)
         if found is None:
-            releases = [(end, share) for end, _, share in self.releases.get(number, ())]
+            releases = self.releases.get(number, ())
             found = self._profiles[number] = NodeProfile(self._free.nodes[number].view, self._now, releases)
         return found
 
-    def _by_node(self) -> dict[int, list[tuple[float, int, Share]]]:
+    def _by_node(self) -> dict[int, list[Release]]:
         """What is held on each node and until when, the earliest end first."""
-        releases: dict[int, list[tuple[float, int, Share]]] = {}
+        releases: dict[int, list[Release]] = {}
         numbers = {node.view.name: node.number for node in self._free.nodes}
         for job in self._running:
             end = self._end(job)

@@ -57,6 +57,27 @@ def test_a_job_that_asks_for_something_else_is_seen_so():
     assert waiting()[job.pk].request.cpus == 3
 
 
+def test_what_was_read_from_another_server_is_read_anew(monkeypatch):
+    """After a failover the new server may give the same version to another row."""
+    job = builders.job()
+    before = waiting()[job.pk]
+    monkeypatch.setattr(job_views, "SERVER", "SELECT 'another'")
+
+    assert waiting()[job.pk] is not before
+
+
+def test_only_rows_that_were_written_since_are_read_whole(monkeypatch):
+    first, second = builders.job(), builders.job()
+    waiting()
+    Job.objects.filter(pk=second.pk).update(priority=77)
+    asked = []
+    rows = job_views.rows
+    monkeypatch.setattr(job_views, "rows", lambda *given: (asked.append(given), rows(*given))[1])
+
+    assert waiting().keys() >= {first.pk, second.pk}
+    assert [given[1] for given in asked if given[0] == job_views.WAITING] == [[second.pk]]
+
+
 def test_a_dependency_that_ends_is_met_and_one_that_fails_is_broken():
     needed, other = builders.job(state="running"), builders.job(state="running")
     job = builders.job(depends_on=[needed, other])
