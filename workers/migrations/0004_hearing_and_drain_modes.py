@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workers", "0002_node_address"),
+        ("workers", "0003_suspicion_and_boot"),
     ]
 
     operations = [
