@@ -20,7 +20,8 @@ from jobs.transitions import Move
 from scheduling.lifecycle import JobState, PlacementState
 
 WRITE_STARTS = """
-    UPDATE jobs_attempt SET started_at = said.started_at
+    UPDATE jobs_attempt SET
+        started_at = least(greatest(said.started_at, jobs_attempt.created_at), statement_timestamp())
     FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (attempt_id, started_at)
     WHERE jobs_attempt.id = said.attempt_id
 """

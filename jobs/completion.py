@@ -3,34 +3,38 @@
 All of it happens in one transaction, or none of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import claims, fair_share, gang_endings, gangs, publishing, transitions
+from jobs import claims, failures, fair_share, gang_endings, gangs, publishing, transitions
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
 from jobs.transitions import Move
-from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
+from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
-from scheduling.retry import GiveUp, Retry, decide
+from scheduling.retry import GiveUp, Payer, Retry, decide
 
 NEEDED_TO_END = (
-    "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__started_at",
-    "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
+    "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
+    "attempt__started_at", "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
     "attempt__job__desired", "attempt__job__progress", "attempt__job__max_retries", "attempt__job__retries_used",
     "attempt__job__platform_retries_used",
 )  # fmt: skip
 CLOSE_ATTEMPTS = """
     UPDATE jobs_attempt SET
         ended_at = statement_timestamp(),
-        started_at = coalesce(jobs_attempt.started_at, said.started_at),
+        started_at = CASE
+            WHEN jobs_attempt.started_at IS NULL AND said.started_at IS NOT NULL
+            THEN least(greatest(said.started_at, jobs_attempt.created_at), statement_timestamp())
+            ELSE jobs_attempt.started_at
+        END,
         end_reason = said.end_reason,
         exit_code = said.exit_code,
         message = said.message
@@ -38,6 +42,13 @@ CLOSE_ATTEMPTS = """
         AS said (attempt_id, started_at, end_reason, exit_code, message)
     WHERE jobs_attempt.id = said.attempt_id
 """
+CLOSE_PLACEMENTS = """
+    UPDATE jobs_placement SET
+        state = 'closed', closed_at = statement_timestamp(), lease_expires_at = NULL, end_reason = said.end_reason
+    FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, end_reason)
+    WHERE jobs_placement.id = said.placement_id
+"""
+USED = {Payer.OWNER: "retries_used", Payer.PLATFORM: "platform_retries_used"}
 
 
 @transaction.atomic
@@ -57,11 +68,13 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
         over += settled.over
         members = settled.closed
     over = [(row, _judged(row.attempt.job, ending)) for row, ending in over]
-    moved = transitions.apply([_end_move(row.attempt.job, row, ending) for row, ending in over])
+    verdicts = _verdicts(over, by_id)
+    moved = transitions.apply([_end_move(row, ending, verdicts[row.pk]) for row, ending in over])
     ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
+    _tell_of_own_faults(ended, verdicts)
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
     closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
-    _free(closed)
+    _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
     fair_share.charge(closed)
     if closed:
         publishing.request_cycle()
@@ -87,15 +100,38 @@ def _judged(job: Job, ending: Ending) -> Ending:
     return ending
 
 
-def _end_move(job: Job, row: Placement, ending: Ending) -> Move:
-    verdict = _verdict(job, ending)
-    message = sentence(ending)
+def _verdicts(
+    over: Sequence[tuple[Placement, Ending]], by_id: Mapping[int, Ending]
+) -> dict[int, JobState | Retry | GiveUp]:
+    """By placement, what becomes of its job: the state in which it ends, another attempt, or none."""
+    before = failures.before(over)
+    return {row.pk: _verdict(row, ending, before, by_id) for row, ending in over}
+
+
+def _verdict(
+    row: Placement, ending: Ending, before: failures.Before, by_id: Mapping[int, Ending]
+) -> JobState | Retry | GiveUp:
+    job: Job = row.attempt.job
+    if ending.reason == EndReason.COMPLETED:
+        return JobState.COMPLETED
+    if ending.reason == EndReason.CANCELLED or job.desired == "cancel":
+        return JobState.CANCELLED
+    if not ending.charged:
+        return Retry(0.0, Payer.NOBODY)
+    failure = failures.present(row, ending, failures.culprits(row, ending, by_id))
+    seed = f"{job.pk}.{row.attempt.number}"
+    return decide(failure, failures.allowance(job), past=before.get(job.pk, ()), seed=seed)
+
+
+def _end_move(row: Placement, ending: Ending, verdict: JobState | Retry | GiveUp) -> Move:
     if isinstance(verdict, Retry):
-        return _retry_move(row, ending, verdict, message)
+        return _retry_move(row, ending, verdict)
+    state = JobState.FAILED if isinstance(verdict, GiveUp) else verdict
+    message = _last_words(row.attempt.job, ending, verdict)
     return Move(
-        job_id=job.pk,
-        to=verdict,
-        kind=str(verdict),
+        job_id=row.attempt.job_id,
+        to=state,
+        kind=str(state),
         expected=PLACED_STATES,
         attempt=row.attempt.number,
         started_at=ending.started_at,
@@ -105,34 +141,23 @@ def _end_move(job: Job, row: Placement, ending: Ending) -> Move:
             "end_reason": ending.reason,
             "message": message,
             "desired": "",
-            **({"progress": 1.0} if verdict == JobState.COMPLETED else {}),
+            **({"progress": 1.0} if state == JobState.COMPLETED else {}),
         },
         message=message,
-        data={"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name},
+        data=_data(row, ending),
     )
 
 
-def _verdict(job: Job, ending: Ending) -> JobState | Retry:
-    """The state in which the job ends, or a retry."""
-    if ending.reason == EndReason.COMPLETED:
-        return JobState.COMPLETED
-    if ending.reason == EndReason.CANCELLED or job.desired == "cancel":
-        return JobState.CANCELLED
-    if not ending.charged:
-        return Retry(delay_seconds=0, platform=True, costs=False)
-    decision = decide(
-        ending.reason,
-        retries_used=job.retries_used,
-        max_retries=job.max_retries,
-        platform_retries_used=job.platform_retries_used,
-        platform_retries=settings.PLATFORM_RETRIES,
-    )
-    return JobState.FAILED if isinstance(decision, GiveUp) else decision
+def _last_words(job: Job, ending: Ending, verdict: JobState | GiveUp) -> str:
+    """How the last attempt ended; where there might have been another, also why there is none."""
+    if not isinstance(verdict, GiveUp) or not (verdict.own_fault_on or job.retries_used or job.platform_retries_used):
+        return sentence(ending)
+    return f"{sentence(ending).rstrip('.')}. {verdict.sentence}"[: transitions.MESSAGE_LENGTH]
 
 
-def _retry_move(row: Placement, ending: Ending, retry: Retry, message: str) -> Move:
-    used = "platform_retries_used" if retry.platform else "retries_used"
+def _retry_move(row: Placement, ending: Ending, retry: Retry) -> Move:
     again = f"Attempt {row.attempt.number} ended ({ending.reason}); the next one is waiting to be planned."
+    used = {USED[retry.payer]: F(USED[retry.payer]) + 1} if retry.payer in USED else {}
     return Move(
         job_id=row.attempt.job_id,
         to=JobState.PENDING,
@@ -145,11 +170,25 @@ def _retry_move(row: Placement, ending: Ending, retry: Retry, message: str) -> M
             "not_before": Now() + timedelta(seconds=retry.delay_seconds) if retry.delay_seconds else None,
             "desired": "",
             "node_id": None,
-            **({used: F(used) + 1} if retry.costs else {}),
+            **used,
         },
-        message=message,
-        data={"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name},
+        message=sentence(ending),
+        data=_data(row, ending) | {"paid_by": retry.payer, "delay_seconds": round(retry.delay_seconds, 1)},
     )
+
+
+def _data(row: Placement, ending: Ending) -> dict[str, Any]:
+    return {"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name}
+
+
+def _tell_of_own_faults(
+    ended: Sequence[tuple[Placement, Ending]], verdicts: Mapping[int, JobState | Retry | GiveUp]
+) -> None:
+    for row, _ in ended:
+        verdict = verdicts[row.pk]
+        if isinstance(verdict, GiveUp) and verdict.own_fault_on:
+            nodes = list(verdict.own_fault_on)
+            transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
 
 
 def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
@@ -166,9 +205,10 @@ def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
         )
 
 
-def _free(rows: Sequence[Placement]) -> None:
+def _free(rows: Sequence[Placement], endings: Mapping[int, Ending]) -> None:
+    """What nobody is charged for says nothing of the node: it leaves no reason behind."""
     if any(row.gpu_indices for row in rows):
         GpuHold.objects.filter(placement__in=rows).delete()
-    Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
-        state=PlacementState.CLOSED, closed_at=Now(), lease_expires_at=None
-    )
+    charged = {pk: str(ending.reason) for pk, ending in endings.items() if ending.charged}
+    with connection.cursor() as cursor:
+        cursor.execute(CLOSE_PLACEMENTS, [[row.pk for row in rows], [charged.get(row.pk, "") for row in rows]])

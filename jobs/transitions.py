@@ -14,8 +14,11 @@ from jobs.models import Job, JobEvent
 from scheduling.lifecycle import TERMINAL_STATES, JobState, may_move
 
 MESSAGE_LENGTH = 2000
+# A node whose clock is wrong cannot have begun before it was asked to, nor later than now.
 WRITE_STARTS = """
-    UPDATE jobs_job SET started_at = coalesce(jobs_job.started_at, said.started_at)
+    UPDATE jobs_job SET started_at = coalesce(
+        jobs_job.started_at, least(greatest(said.started_at, jobs_job.queued_at), statement_timestamp())
+    )
     FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (job_id, started_at)
     WHERE jobs_job.id = said.job_id
 """

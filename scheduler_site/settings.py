@@ -60,6 +60,13 @@ GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
 GANG_PORT = env.whole("TRAINYARD_GANG_PORT", 29500, at_least=1)
 NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
+# A command that fails so soon after its start may have been given a broken node, or be broken itself.
+AT_ONCE_SECONDS = env.number("TRAINYARD_AT_ONCE_SECONDS", 30)
+# So many jobs that fail one after another on a node, within so long, have it drained by the platform.
+NODE_FAULTS = env.whole("TRAINYARD_NODE_FAULTS", 3, at_least=1)
+NODE_FAULTS_SECONDS = env.number("TRAINYARD_NODE_FAULTS_SECONDS", 3600, at_least=1)
+# For so long a job is not placed again where it failed, if another node could take it.
+AVOID_SECONDS = env.number("TRAINYARD_AVOID_SECONDS", 600)
 PLATFORM_RETRIES = env.whole("TRAINYARD_PLATFORM_RETRIES", 5)
 KILL_GRACE_SECONDS = env.number("TRAINYARD_KILL_GRACE_SECONDS", 30)
 PREEMPT_GRACE_SECONDS = env.number("TRAINYARD_PREEMPT_GRACE_SECONDS", 60)

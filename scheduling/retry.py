@@ -1,70 +1,186 @@
-"""Whether a job whose attempt ended badly gets another one, and when."""
+"""What follows an attempt that ended badly: another one or none, at whose cost and when; and what it says of node and job.
 
+One table for all reasons. The delay is a moment before which the job is not placed: it keeps its age, and with that its
+place in line, and no second line of retries comes about.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from zlib import crc32
 
 from scheduling.lifecycle import EndReason
+from scheduling.reasons import listed
 
-FIRST_DELAY_SECONDS = 5.0
-LONGEST_DELAY_SECONDS = 300.0
 
-COSTS_PLATFORM = frozenset(
+class Payer(StrEnum):
+    """Whose allowance of attempts a retry is taken from."""
+
+    OWNER = "owner"
+    PLATFORM = "platform"
+    NOBODY = "nobody"
+
+
+class Suspicion(StrEnum):
+    """When an end counts against the node on which it came."""
+
+    NEVER = "never"
+    AT_ONCE = "at_once"  # only if it came so soon after the start that the node may be to blame
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """The seconds before a first retry, doubled for each one after it up to the longest. `free` retries come at once."""
+
+    first: float
+    longest: float
+    free: int = 0
+
+    def seconds(self, used: int) -> float:
+        """The delay after `used` earlier retries."""
+        if used < self.free:
+            return 0.0
+        doublings = min(used - self.free, 10)  # far beyond the ceiling; keeps the power small
+        return min(self.first * 2.0**doublings, self.longest)
+
+
+AT_ONCE = BackOff(0.0, 0.0)
+COMMANDS = BackOff(5.0, 300.0)
+MACHINES = BackOff(30.0, 600.0, free=1)
+"""The first time another node will do; after that something larger may be broken, and needs time to be repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one reason means.
+
+    `elsewhere`: the next attempt had better go to another node. `own_fault_twice`: coming at once and in the same way on
+    two nodes, it is the job's own doing.
+    """
+
+    payer: Payer
+    back_off: BackOff
+    suspicion: Suspicion = Suspicion.NEVER
+    elsewhere: bool = False
+    own_fault_twice: bool = False
+
+
+LOST = Meaning(Payer.PLATFORM, AT_ONCE, elsewhere=True)
+BROKEN = Meaning(Payer.PLATFORM, MACHINES, Suspicion.ALWAYS, elsewhere=True)
+BROKE_OFF = Meaning(Payer.OWNER, COMMANDS, Suspicion.AT_ONCE, elsewhere=True, own_fault_twice=True)
+OVER_ITS_LIMIT = Meaning(Payer.OWNER, COMMANDS, own_fault_twice=True)
+
+MEANINGS: Mapping[EndReason, Meaning] = MappingProxyType(
     {
-        EndReason.NODE_LOST,
-        EndReason.LOST_LEASE,
-        EndReason.DISK_FULL,
-        EndReason.GPU_ERROR,
-        EndReason.PLATFORM_ERROR,
+        # A silent node is found by its silence; that jobs were on it says no more.
+        EndReason.NODE_LOST: LOST,
+        EndReason.LOST_LEASE: LOST,
+        # A full disk or a broken platform is often shared by all nodes: that it comes twice proves nothing of the job.
+        EndReason.DISK_FULL: BROKEN,
+        EndReason.PLATFORM_ERROR: BROKEN,
+        EndReason.GPU_ERROR: Meaning(Payer.PLATFORM, MACHINES, Suspicion.ALWAYS, elsewhere=True, own_fault_twice=True),
+        EndReason.EXIT_CODE: BROKE_OFF,
+        EndReason.START_FAILED: BROKE_OFF,
+        EndReason.OUT_OF_MEMORY: Meaning(Payer.OWNER, COMMANDS, elsewhere=True, own_fault_twice=True),
+        EndReason.STALLED: Meaning(Payer.OWNER, COMMANDS, elsewhere=True),
+        EndReason.TIMEOUT: OVER_ITS_LIMIT,
+        EndReason.OUTPUT_LIMIT: OVER_ITS_LIMIT,
+        EndReason.PREEMPTED: Meaning(Payer.NOBODY, AT_ONCE),
     }
 )
-"""The platform's fault: retried at once, on the platform's own allowance."""
+"""Every reason after which a job may be tried again. The others end it, or somebody asked for them."""
 
-COSTS_USER = frozenset(
-    {
-        EndReason.EXIT_CODE,
-        EndReason.TIMEOUT,
-        EndReason.OUT_OF_MEMORY,
-        EndReason.STALLED,
-        EndReason.START_FAILED,
-        EndReason.OUTPUT_LIMIT,
-    }
-)
-"""The command's fault, as far as anybody can tell: retried as often as its owner said, later each time."""
+
+def reasons_that(*, suspicion: Suspicion | None = None, elsewhere: bool | None = None) -> frozenset[EndReason]:
+    """The reasons that mean this, whatever else they mean."""
+    return frozenset(
+        reason
+        for reason, meaning in MEANINGS.items()
+        if suspicion in (None, meaning.suspicion) and elsewhere in (None, meaning.elsewhere)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One end of an attempt: why, on which nodes it came from, and how long the command ran; None: it never did."""
+
+    reason: EndReason
+    exit_code: int | None = None
+    nodes: frozenset[str] = frozenset()
+    run_seconds: float | None = None
+
+    def alike(self, other: "Failure") -> bool:
+        return (self.reason, self.exit_code) == (other.reason, other.exit_code)
+
+    def at_once(self, within_seconds: float) -> bool:
+        return self.run_seconds is None or self.run_seconds <= within_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many attempts a job may still cost its owner and the platform, and what counts as failing at once."""
+
+    retries_used: int = 0
+    max_retries: int = 0
+    platform_retries_used: int = 0
+    platform_retries: int = 0
+    at_once_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again, after a delay. `platform` says whose allowance an attempt is taken from, if `costs` one."""
+    """Try again, after a delay, at this one's cost."""
 
     delay_seconds: float
-    platform: bool
-    costs: bool = True
+    payer: Payer
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """No further attempt."""
+    """No further attempt. `own_fault_on`: the nodes on which it failed in the same way at once."""
 
     sentence: str = ""
+    own_fault_on: tuple[str, ...] = ()
 
 
-def decide(
-    end_reason: EndReason, *, retries_used: int, max_retries: int, platform_retries_used: int, platform_retries: int
-) -> Retry | GiveUp:
-    """What follows an attempt that ended by `end_reason`. Nobody asks after one that completed or was paused."""
-    if end_reason is EndReason.PREEMPTED:
-        return Retry(0, platform=True, costs=False)
-    if end_reason in COSTS_PLATFORM:
-        if platform_retries_used < platform_retries:
-            return Retry(0, platform=True)
-        return GiveUp(f"Its nodes failed it; the platform's retries are used up ({platform_retries}).")
-    if end_reason in COSTS_USER:
-        if retries_used < max_retries:
-            return Retry(backoff_seconds(retries_used), platform=False)
-        return GiveUp(f"Its retries are used up ({max_retries}).")
-    return GiveUp("It is not to be tried again.")
+def decide(failure: Failure, allowance: Allowance, *, past: Sequence[Failure] = (), seed: str = "") -> Retry | GiveUp:
+    """What follows a failure, `past` being the job's failures before it. The same `seed` gives the same jitter."""
+    meaning = MEANINGS.get(failure.reason)
+    if meaning is None:
+        return GiveUp("It is not to be tried again.")
+    if meaning.payer is Payer.NOBODY:
+        return Retry(0.0, Payer.NOBODY)
+    if nodes := own_fault_on(failure, past, allowance.at_once_seconds):
+        return GiveUp(f"It failed at once and in the same way on {listed(nodes)}: the fault is its own.", nodes)
+    used, allowed = _spent(allowance, meaning.payer)
+    if used >= allowed:
+        return GiveUp(_used_up(meaning.payer, allowed))
+    return Retry(meaning.back_off.seconds(used) * (1 + jitter(seed)), meaning.payer)
 
 
-def backoff_seconds(retries_used: int) -> float:
-    """Five seconds before the first retry, doubled for each one after it, at most five minutes."""
-    doublings = min(retries_used, 10)  # far beyond the ceiling; keeps the power small
-    return min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
+def own_fault_on(failure: Failure, past: Sequence[Failure], at_once_seconds: float) -> tuple[str, ...]:
+    """Two nodes or more on which the job failed in this way as soon as it was started; none if there are no two."""
+    if not (MEANINGS[failure.reason].own_fault_twice and failure.at_once(at_once_seconds)):
+        return ()
+    before = [one for one in past if one.alike(failure) and one.at_once(at_once_seconds)]
+    others = [one for one in before if one.nodes and failure.nodes and not one.nodes & failure.nodes]
+    return tuple(sorted(failure.nodes.union(*(one.nodes for one in others)))) if others else ()
+
+
+def _spent(allowance: Allowance, payer: Payer) -> tuple[int, int]:
+    if payer is Payer.PLATFORM:
+        return allowance.platform_retries_used, allowance.platform_retries
+    return allowance.retries_used, allowance.max_retries
+
+
+def _used_up(payer: Payer, allowed: int) -> str:
+    if payer is Payer.PLATFORM:
+        return f"Its nodes failed it; the platform's retries are used up ({allowed})."
+    return f"Its retries are used up ({allowed})." if allowed else "It has no retries."
+
+
+def jitter(seed: str) -> float:
+    """Up to a quarter, so that jobs that failed together do not come back together: reckoned from the seed alone."""
+    return crc32(seed.encode()) / 2**34
