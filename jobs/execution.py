@@ -21,11 +21,11 @@ from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.ledger import Identity, Ledger
 from jobs.runs import Run, claim_as_data, claim_from_data
-from workers import isolation
+from workers import cores, isolation, job_groups
 from workers.checkpoints import CheckpointWatch
 from workers.hardware import Hardware
 from workers.hearing import Heard, Hearing
-from workers.process import Command, Outcome, Shim, adopt, launch, never_launched
+from workers.process import Command, Outcome, Shim, adopt, cores_of, launch, never_launched
 
 log = logging.getLogger(__name__)
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -41,14 +41,23 @@ class Runner:
         self._hardware = hardware
         self._home = home
         self._attempts = home / "nodes" / identity.name / "attempts"
+        self._machine = cores.Machine()
+        self._cores = cores.Cores()
+        self._groups: job_groups.JobGroups | None = None
         says = hearing.says if hearing is not None else Heard
         self._ledger = Ledger(identity=identity, hardware=hardware, attempts=self._attempts, hearing=says)
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if settings.CPU_AFFINITY:
+            self._cores = cores.of_this_machine(self._hardware.cpus, self._machine)
+        if settings.MEMORY_LIMIT == "enforce":
+            self._groups = job_groups.prepare(settings.CONTROL_GROUPS)
         node_id = self._ledger.open()
         self._take_over(node_id)
+        if self._groups is not None:
+            self._groups.clear()
 
     def drain(self) -> None:
         """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
@@ -86,12 +95,17 @@ class Runner:
             run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
             run.attach(shim)
             ending = run.ending(_wait(shim))
+        self._cores.give_back(run.cores)
+        if self._groups is not None:
+            self._groups.remove(str(run.ticket_id))
         self._ledger.finish(run, ending)
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _command(self, run: Run) -> Command:
         checkpoints = self._checkpoints(run.claimed)
         outputs = self._folder(run.claimed, "outputs", str(run.claimed.attempt))
+        memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
+        run.cores = self._cores.take(run.claimed.cpus)
         return Command(
             argv=run.claimed.command,
             cwd=run.claimed.working_dir or str(outputs),
@@ -100,6 +114,10 @@ class Runner:
             grace_seconds=settings.KILL_GRACE_SECONDS,
             lease_grace_seconds=settings.LEASE_MARGIN_SECONDS / 2,  # the other half is for what is slow to die
             max_runtime_seconds=run.claimed.max_runtime_seconds,
+            memory_limit_bytes=memory,
+            memory_enforced=settings.MEMORY_LIMIT == "enforce",
+            cores=run.cores,
+            group=self._groups.make(str(run.ticket_id), memory) if self._groups else "",
         )
 
     def _checkpoints(self, claimed: Claimed) -> Path:
@@ -137,7 +155,7 @@ class Runner:
         found = [pair for pair in map(self._find, self._attempts.iterdir()) if pair is not None]
         deadline = time.monotonic() + settings.LEASE_SECONDS
         held = claims.renew([run.claimed.ticket for run, _ in found], node_id=node_id).kept
-        for run, shim in found:
+        for run, shim in sorted(found, key=lambda pair: pair[1] is None):  # what runs keeps its cores
             if run.ticket_id in held:
                 run.renew(deadline)
                 self._adopt(run, shim)
@@ -166,6 +184,8 @@ class Runner:
     def _adopt(self, run: Run, shim: Shim | None) -> None:
         log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
         if shim is not None:
+            run.cores = cores_of(run.folder)
+            self._cores.keep(run.cores)
             run.release()
             shipping.resume_log(run)
             series.resume(run)

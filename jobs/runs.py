@@ -59,6 +59,7 @@ class Run:
         self.report = ProgressReader(folder / "report.jsonl")
         self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointWatch | None = None
+        self.cores: tuple[int, ...] = ()
         self.start_recorded = False
         self._shim: Shim | None = None
         self._stop: Stop | None = None

@@ -84,6 +84,14 @@ def never_launched(folder: Path) -> bool:
     return not (folder / "spec.json").exists()
 
 
+def cores_of(folder: Path) -> tuple[int, ...]:
+    """The cores that the command in this folder was given."""
+    try:
+        return tuple(json.loads((folder / "spec.json").read_text())["cores"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
 class Shim:
     """One command under its shim. Every method is safe to call from any thread, and after the end."""
 

@@ -6,7 +6,7 @@ PostgreSQL.
 
 from django.core import checks
 
-from scheduler_site.checks import celery, planning, servers, site
+from scheduler_site.checks import celery, nodes, planning, servers, site
 
 ALWAYS = (
     site.check_secret_key,
@@ -22,6 +22,8 @@ ALWAYS = (
     planning.check_rebalancing,
     planning.check_plugins,
     planning.check_provider,
+    nodes.check_memory_limit,
+    nodes.check_control_groups,
     site.check_lease,
     site.check_hearing,
     celery.check_celery,

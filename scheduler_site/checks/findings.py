@@ -1,5 +1,6 @@
 """How a check says what it found, and what every check may ask about this process."""
 
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -29,3 +30,19 @@ def on_redis() -> bool:
 def is_node() -> bool:
     """A node agent needs neither the site's secret key nor its hosts, so it is not asked for them."""
     return settings.TRAINYARD_ROLE == "node"
+
+
+def known(
+    number: int, setting: str, values: Iterable[str], available: Iterable[str], *, later: Sequence[str] = ()
+) -> list[CheckMessage]:
+    """An error for each value of the setting that is not available; those to come `later` are told apart."""
+    names = sorted(available)
+    return [
+        error(
+            number,
+            f"{setting} {value!r} {'is not available in this version' if value in later else 'is unknown'}.",
+            f"Available: {', '.join(names)}.",
+        )
+        for value in values
+        if value not in names
+    ]

@@ -1,6 +1,6 @@
 """How plans are made: each name in the settings is one that the scheduling core knows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site import plugins
-from scheduler_site.checks.findings import error, is_node, warning
+from scheduler_site.checks.findings import is_node, known, warning
 from scheduling import placement, preemption
 from scheduling.policies import POLICIES
 from scheduling.rules import Backfill, Weights
@@ -19,27 +19,27 @@ LATER_PROVIDERS = ("k8s", "slurm")
 
 def check_policy(**_: Any) -> list[CheckMessage]:
     """An agent plans nothing and loads no plugins, so it cannot judge."""
-    return [] if is_node() else _known(5, "SCHEDULING_POLICY", [settings.SCHEDULING_POLICY], POLICIES)
+    return [] if is_node() else known(5, "SCHEDULING_POLICY", [settings.SCHEDULING_POLICY], POLICIES)
 
 
 def check_backfill(**_: Any) -> list[CheckMessage]:
-    return _known(35, "TRAINYARD_BACKFILL", [settings.BACKFILL], [mode.value for mode in Backfill])
+    return known(35, "TRAINYARD_BACKFILL", [settings.BACKFILL], [mode.value for mode in Backfill])
 
 
 def check_placement(**_: Any) -> list[CheckMessage]:
-    return _known(36, "TRAINYARD_PLACEMENT", [settings.PLACEMENT], placement.STRATEGIES)
+    return known(36, "TRAINYARD_PLACEMENT", [settings.PLACEMENT], placement.STRATEGIES)
 
 
 def check_weights(**_: Any) -> list[CheckMessage]:
-    return _known(37, "TRAINYARD_WEIGHTS", settings.WEIGHTS, [field.name for field in fields(Weights)])
+    return known(37, "TRAINYARD_WEIGHTS", settings.WEIGHTS, [field.name for field in fields(Weights)])
 
 
 def check_preemption(**_: Any) -> list[CheckMessage]:
-    return _known(38, "TRAINYARD_PREEMPTION", settings.PREEMPTION, preemption.STRATEGIES)
+    return known(38, "TRAINYARD_PREEMPTION", settings.PREEMPTION, preemption.STRATEGIES)
 
 
 def check_rebalancing(**_: Any) -> list[CheckMessage]:
-    return _known(39, "TRAINYARD_REBALANCING", [settings.REBALANCING], ("off", "propose", "on"))
+    return known(39, "TRAINYARD_REBALANCING", [settings.REBALANCING], ("off", "propose", "on"))
 
 
 def check_plugins(**_: Any) -> Iterator[CheckMessage]:
@@ -48,19 +48,4 @@ def check_plugins(**_: Any) -> Iterator[CheckMessage]:
 
 
 def check_provider(**_: Any) -> list[CheckMessage]:
-    return _known(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], PROVIDERS, later=LATER_PROVIDERS)
-
-
-def _known(
-    number: int, setting: str, values: Iterable[str], available: Iterable[str], *, later: Sequence[str] = ()
-) -> list[CheckMessage]:
-    known = sorted(available)
-    return [
-        error(
-            number,
-            f"{setting} {value!r} {'is not available in this version' if value in later else 'is unknown'}.",
-            f"Available: {', '.join(known)}.",
-        )
-        for value in values
-        if value not in known
-    ]
+    return known(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], PROVIDERS, later=LATER_PROVIDERS)

@@ -6,12 +6,13 @@ import posix
 import time
 
 from workers.shim.folder import Spec
-from workers.shim.group import Group
+from workers.shim.group import Group, attempt
 from workers.shim.processes import all_children, descendants, own_children, send
 
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
 PR_SET_CHILD_SUBREAPER = 36
 NO_SUCH_FILE = 2
+DIES_BEFORE_US = b"500"  # when the machine runs out of memory: the agent and its shims are small, and needed
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -41,6 +42,7 @@ class Command:
             return f"cannot enter working directory {self.spec.cwd!r}: {reason(error)}"
         try:
             self.pid = self.spawn_within(output_write)
+            attempt(f"/proc/{self.pid}/oom_score_adj", DIES_BEFORE_US)
         except (OSError, ValueError) as error:
             return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
         finally:
