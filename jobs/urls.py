@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.views import accounts, explain, history, jobs, logs, nodes, queues, reservations, scheduler
+from jobs.views import accounts, explain, history, jobs, logs, metrics, nodes, queues, reservations, scheduler
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("jobs/<int:job_id>/cancel", jobs.CancelView.as_view()),
     path("jobs/<int:job_id>/requeue", jobs.RequeueView.as_view()),
     path("jobs/<int:job_id>/logs", logs.LogsView.as_view()),
+    path("jobs/<int:job_id>/metrics", metrics.MetricsView.as_view()),
     path("jobs/<int:job_id>/events", history.EventsView.as_view()),
     path("jobs/<int:job_id>/attempts", history.AttemptsView.as_view()),
     path("jobs/<int:job_id>/explain", explain.ExplainView.as_view()),
