@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString, NamedTuple
 
+from django.conf import settings
 from django.db import connection
 
 from jobs import preemptions
@@ -17,6 +18,7 @@ from jobs.run_times import remaining
 from scheduling.fair_tree import Account
 from scheduling.lifecycle import JobState
 from scheduling.resources import Amount, Request
+from scheduling.retry import Payer, reasons_that
 from scheduling.snapshot import RunningJob, Share, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]
@@ -53,6 +55,18 @@ RUNNING = """
     WHERE placement.closed_at IS NULL
     ORDER BY job.id, placement.rank
 """
+FAILED_ON = """
+    SELECT DISTINCT attempt.job_id, node.name
+    FROM jobs_placement AS placement
+    JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+    JOIN jobs_job AS job ON job.id = attempt.job_id
+    JOIN workers_node AS node ON node.id = placement.node_id
+    WHERE placement.closed_at > statement_timestamp() - make_interval(secs => %s)
+      AND placement.end_reason NOT IN ('', 'completed') AND placement.end_reason = ANY(%s) AND job.state = 'pending'
+      AND (placement.end_reason = ANY(%s) OR NOT job.checkpointable OR attempt.started_at IS NULL
+           OR attempt.ended_at - attempt.started_at < make_interval(secs => %s))
+    ORDER BY attempt.job_id, node.name
+"""
 NAMES = """
     SELECT 0, id, slug FROM quotas_project
     UNION ALL SELECT 1, id, name FROM jobs_queue
@@ -74,6 +88,7 @@ class Known:
     broken: Dependencies = field(default_factory=dict)
     preemptions: dict[int, int] = field(default_factory=dict)
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -82,7 +97,8 @@ class Known:
     @property
     def special(self) -> set[int]:
         """The jobs of which more is known than names."""
-        return self.unmet.keys() | self.broken.keys() | self.preemptions.keys() | self.near.keys()
+        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid)
+        return set().union(*(one.keys() for one in known))
 
 
 def read_names() -> Known:
@@ -94,8 +110,8 @@ def read_names() -> Known:
 
 def read_all() -> Known:
     unmet, broken = dependencies()
-    counts, near = preemptions.counts(), preemptions.last_nodes()
-    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near)
+    counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
+    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +254,7 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         broken=known.broken.get(row[0], ()),
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
+        avoid=known.avoid.get(row[0], ()),
     )
 
 
@@ -250,6 +267,18 @@ def dependencies() -> tuple[Dependencies, Dependencies]:
         kind = broken if state in BROKEN_STATES else unmet
         kind[job_id] = (*kind.get(job_id, ()), needs_id)
     return unmet, broken
+
+
+def failed_on() -> dict[int, tuple[str, ...]]:
+    """For each waiting job that failed a moment ago the nodes where it did, if another one may do better.
+
+    A job that wrote checkpoints there for a while goes back to them, unless the node was to blame.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, Payer.PLATFORM)]
+    for job_id, node in rows(FAILED_ON, settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS):
+        found[job_id] = (*found.get(job_id, ()), node)
+    return found
 
 
 def _running(placed: Sequence[Any], known: Known) -> tuple[RunningJob, ...]:

@@ -244,7 +244,8 @@ class Placement(models.Model):
         indexes = [
             models.Index(fields=["node"], name="placement_open", condition=Q(closed_at__isnull=True)),
             models.Index(fields=["lease_expires_at"], name="placement_lease", condition=Q(closed_at__isnull=True)),
-            models.Index(fields=["node", "closed_at"], name="placement_ended", condition=~Q(end_reason="")),
+            models.Index(fields=["closed_at"], name="placement_failed", condition=~Q(end_reason__in=["", "completed"])),
+            models.Index(fields=["node", "closed_at"], name="placement_done", condition=Q(end_reason="completed")),
         ]
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
-FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED})
+FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.ELSEWHERE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from scheduling.ordering import Line, in_order
 from scheduling.planning import Alike, Planning, Waiting
 from scheduling.policies import backfill_mode
 from scheduling.preemption import preempt
-from scheduling.reasons import Reason
+from scheduling.reasons import Reason, ReasonCode
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import Snapshot, WaitingJob
@@ -114,6 +114,6 @@ def _behind(work: Planning, job: WaitingJob, alike: Alike, promised: set[int], e
     """Why a job waits that nothing else keeps: it would be in the way of others."""
     length = work.limit(job)
     if work.closed(alike.windows, length) and work.find_open(job, alike, length) is None:
-        return explanations.kept_for_others()
+        return Reason(ReasonCode.ELSEWHERE) if job.avoid else explanations.kept_for_others()
     holders = [one for one in work.book.reservations if one.job_id != job.id and job.id not in promised]
     return explanations.behind(holders)

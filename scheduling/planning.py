@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from scheduling import placement
@@ -10,8 +10,10 @@ from scheduling.allowance import NOTHING_USED, Usage, enforced, may_run_now, usa
 from scheduling.capacity import FreeNodes
 from scheduling.decisions import PlannedJob
 from scheduling.explanation import Explanations
+from scheduling.filters import could_hold
 from scheduling.holds import queue_holds
 from scheduling.placement.affinity import Affinity
+from scheduling.profile import FOREVER
 from scheduling.reasons import Reason
 from scheduling.reservations import Book, Windows
 from scheduling.resources import Request
@@ -20,6 +22,7 @@ from scheduling.run_times import limit_seconds
 from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
+ALWAYS = ((0.0, FOREVER),)
 
 
 @dataclass(eq=False, slots=True)
@@ -99,11 +102,14 @@ class Planning:
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
         self._running = Counter(job.queue for job in snapshot.running)
         self._alike: dict[tuple[str, str, Request], Alike] = {}
+        self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], Alike] = {}
         self._known: dict[str, tuple[tuple[ProjectView, ...], Windows]] = {}
         self._same: dict[tuple[str, str, int], Alike] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
     def alike(self, job: WaitingJob) -> Alike:
+        if job.avoid:
+            return self._avoiding(job)
         # A request is often the same object for many jobs; that is found faster than an equal one.
         identity = (job.queue, job.project, id(job.request))
         found = self._same.get(identity)
@@ -118,6 +124,22 @@ class Planning:
             counted, windows = self._of_project(job.project)
             found = self._alike[key] = Alike(self._queues[job.queue], counted, job.request, windows)
             found.limited = bool(counted) or job.queue in self._limited
+        return found
+
+    def _avoiding(self, job: WaitingJob) -> Alike:
+        """The same for those that failed on the same nodes: these are closed to them, if there are others to go to."""
+        key = (job.queue, job.project, job.request, job.avoid)
+        found = self._avoid.get(key)
+        if found is None:
+            alike = self._equal(job)
+            able = [node for node in self.free.nodes if could_hold(job.request, node.view)]
+            shut = [node.number for node in able if node.view.name in job.avoid]
+            if len(able) - len(shut) < job.request.nodes:
+                shut = []
+            windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
+            found = self._avoid[key] = replace(
+                alike, windows=windows, refused=False, hopeless=False, too_long=FOREVER, reasons=None
+            )
         return found
 
     def _of_project(self, slug: str) -> tuple[tuple[ProjectView, ...], Windows]:

@@ -20,6 +20,7 @@ class ReasonCode(StrEnum):
     RESOURCES = "resources"
     AHEAD = "ahead"
     RESERVED = "reserved"
+    ELSEWHERE = "elsewhere"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -37,6 +38,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.RESOURCES: "What it needs is taken by other jobs.",
     ReasonCode.AHEAD: "Another job goes first.",
     ReasonCode.RESERVED: "The nodes with room are reserved for others, or for maintenance, before it would have ended.",
+    ReasonCode.ELSEWHERE: "It failed a moment ago on the nodes that have room; others could take it, and are taken now.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

@@ -93,12 +93,16 @@ MEANINGS: Mapping[EndReason, Meaning] = MappingProxyType(
 """Every reason after which a job may be tried again. The others end it, or somebody asked for them."""
 
 
-def reasons_that(*, suspicion: Suspicion | None = None, elsewhere: bool | None = None) -> frozenset[EndReason]:
+def reasons_that(
+    *, payer: Payer | None = None, suspicion: Suspicion | None = None, elsewhere: bool | None = None
+) -> frozenset[EndReason]:
     """The reasons that mean this, whatever else they mean."""
     return frozenset(
         reason
         for reason, meaning in MEANINGS.items()
-        if suspicion in (None, meaning.suspicion) and elsewhere in (None, meaning.elsewhere)
+        if payer in (None, meaning.payer)
+        and suspicion in (None, meaning.suspicion)
+        and elsewhere in (None, meaning.elsewhere)
     )
 
 

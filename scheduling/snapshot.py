@@ -86,6 +86,7 @@ class WaitingJob:
     preemptible: bool = True
     preemptions: int = 0  # how often it has had to give way so far
     near: tuple[str, ...] = ()  # nodes that hold its data or its checkpoint, the best first
+    avoid: tuple[str, ...] = ()  # nodes on which it failed a moment ago
     promised: bool = False  # others were stopped to make room for it, and it has not started yet
 
 

@@ -31,9 +31,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="placement",
             index=models.Index(
-                condition=models.Q(("end_reason", ""), _negated=True),
+                condition=models.Q(("end_reason__in", ["", "completed"]), _negated=True),
+                fields=["closed_at"],
+                name="placement_failed",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="placement",
+            index=models.Index(
+                condition=models.Q(("end_reason", "completed")),
                 fields=["node", "closed_at"],
-                name="placement_ended",
+                name="placement_done",
             ),
         ),
         migrations.AddConstraint(

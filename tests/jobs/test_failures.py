@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs import claims
+from jobs import claims, job_views
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.dispatch import run_cycle
@@ -163,3 +163,41 @@ def test_each_placement_remembers_how_its_own_command_ended():
     end(first, EndReason.GPU_ERROR)
 
     assert Placement.objects.get().end_reason == "gpu_error"
+
+
+def test_a_job_is_not_placed_again_where_it_failed_a_moment_ago(settings):
+    first = builders.node(name="n1")
+    builders.node(name="n2")
+    job = end(run_on(builders.job(), first), EndReason.DISK_FULL)
+    run_cycle()
+
+    job.refresh_from_db()
+    assert job.node.name == "n2"
+
+
+def test_after_a_while_it_may_go_there_again(settings):
+    settings.AVOID_SECONDS = 0
+    end(run_on(builders.job(), builders.node(name="n1")), EndReason.DISK_FULL)
+
+    assert [one.avoid for one in job_views.read().waiting] == [()]
+
+
+@pytest.mark.parametrize(
+    ("reason", "checkpointable", "long", "avoids"),
+    [
+        (EndReason.DISK_FULL, True, True, True),
+        (EndReason.EXIT_CODE, True, True, False),
+        (EndReason.EXIT_CODE, True, False, True),
+        (EndReason.EXIT_CODE, False, True, True),
+        (EndReason.TIMEOUT, False, True, False),
+        (EndReason.PREEMPTED, False, True, False),
+    ],
+)
+def test_a_job_with_its_checkpoint_there_goes_back_unless_the_node_is_to_blame(reason, checkpointable, long, avoids):
+    job = run_on(builders.job(max_retries=1, checkpointable=checkpointable), builders.node(name="n1"))
+    if long:
+        Attempt.objects.update(created_at=Now() - timedelta(hours=2), started_at=Now() - timedelta(hours=2))
+
+    end(job, reason)
+
+    assert [bool(one.avoid) for one in job_views.read().waiting] == [avoids]
