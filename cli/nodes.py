@@ -29,14 +29,21 @@ def nodes_table(console: Console, nodes: Iterable[Row], now: datetime) -> Table:
         Column("MEMORY USE", _memory_bar, yields=4),
         Column("GPU", lambda node: plain(spell_gpus(node)), yields=5, shrinks=True),
         Column("SEEN", lambda node: _seen(node, now), right=True, yields=3),
+        Column("NOTE", lambda node: plain(spell_health(node)), yields=6, shrinks=True),
     ]
     return make_table(console, columns, nodes)
 
 
 def spell_state(node: Row) -> Text:
-    """Its state; when its agent is silent and nobody has taken note of it yet, that it is."""
-    known = node["state"] == "down" or node["liveness"] == "alive"
-    return coloured_state(node["state"] if known else node["liveness"])
+    """Its state; when its agent is silent and nobody has taken note of it yet, or hears nothing, that it is so."""
+    if node["state"] != "down" and node["liveness"] != "alive":
+        return coloured_state(node["liveness"])
+    return coloured_state("deaf" if node.get("consuming") is False else node["state"])
+
+
+def spell_health(node: Row) -> str:
+    """What there is to know of it, in the server's words."""
+    return " ".join((node.get("health") or {}).get("reasons") or [])
 
 
 def load_bar(used: float | None, whole: float | None) -> Text:

@@ -24,12 +24,15 @@ CONNECTION_OPTIONS = [
 def on_server(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command` the server as its first argument, and add --url and --token-file to its options.
 
-    A parameter of `command` whose type is a dataclass stands for one option per field.
+    A parameter of `command` whose type is a dataclass stands for one option per field. The command of a group runs when
+    none of those in the group is called.
     """
     _server, *own = signature(command).parameters.values()
 
     @functools.wraps(command)
     def run(*, ctx: typer.Context, url: str | None, token_file: Path | None, **options: Any) -> None:
+        if ctx.invoked_subcommand is not None:
+            return
         given: Given = ctx.obj
         connection = find_connection(
             url or given.url, token_file or given.token_file, environ=os.environ, folder=Path.cwd()

@@ -36,6 +36,7 @@ STATE_STYLES = {
     "unknown": "yellow",
     "down": "red",
     "dead": "red",
+    "deaf": "red",
 }
 
 

@@ -5,7 +5,7 @@ The platform's own tasks send no events: what Flower shows are the training runs
 
 from celery import shared_task
 
-from jobs import dispatch, execution, predictions, recovery, run_times, series
+from jobs import dispatch, draining, execution, predictions, recovery, run_times, series
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -30,6 +30,7 @@ def learn_run_times() -> None:
 def recover() -> None:
     """Stale-job detection: silent nodes, lost messages, jobs without progress."""
     recovery.recover()
+    draining.enforce()
 
 
 @shared_task(name="trainyard.prune", send_events=False)

@@ -1,6 +1,6 @@
 """Whether the process is up (healthz), and whether a job that is submitted now would run (readyz)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from jobs import node_health
 from jobs.models import Cycle
+from workers.models import Node
+from workers.queries import nodes_now
 
 BROKER_SECONDS = 1
 FRESH_CYCLES = 3
@@ -37,6 +40,7 @@ class Readiness(serializers.Serializer[Any]):
     broker = Part()
     beat = Part()
     planner = Part()
+    agents = Part(help_text="How many nodes take work; for information, it never makes the platform unready.")
 
 
 class OpenView(APIView):
@@ -63,7 +67,7 @@ class ReadyView(OpenView):
 
 def readiness() -> dict[str, dict[str, Any]]:
     checks = {"database": database, "broker": broker, "beat": beat, "planner": planner}
-    return {name: _judged(check) for name, check in checks.items()}
+    return {**{name: _judged(check) for name, check in checks.items()}, "agents": agents()}
 
 
 def _judged(check: Callable[[], str]) -> dict[str, Any]:
@@ -99,6 +103,27 @@ def beat() -> str:
 def planner() -> str:
     started = Cycle.objects.values_list("started_at", flat=True).first()
     return _stale(timezone.now() - started, "A scheduling cycle") if started else "There was no scheduling cycle yet."
+
+
+def agents() -> dict[str, Any]:
+    """Nodes come and go, and the platform takes jobs without any: they are told of, and fail nothing."""
+    try:
+        detail = in_words(list(nodes_now()))
+    except Exception as error:  # noqa: BLE001  as above
+        detail = f"They are not known ({type(error).__name__})."
+    return {"ok": True, "detail": detail}
+
+
+def in_words(nodes: Sequence[Any]) -> str:
+    """How they are, as in `3 of 4 nodes take work; 1 silent`."""
+    states = {
+        "silent": sum(node.liveness(node.now) != Node.Liveness.ALIVE for node in nodes),
+        "deaf": sum(node_health.consuming(node) is False for node in nodes),
+        "draining": sum(node.state == Node.State.DRAINING for node in nodes),
+    }
+    others = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+    fit = sum(node_health.health(node, jobs=0).ok for node in nodes)
+    return f"{fit} of {len(nodes)} nodes take work{f'; {others}' if others else ''}."
 
 
 def _stale(age: timedelta, who: str) -> str:

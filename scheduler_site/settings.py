@@ -207,6 +207,7 @@ SPECTACULAR_SETTINGS = {
         "EndReason": "scheduling.lifecycle.EndReason",
         "QueueState": "jobs.models.Queue.State",
         "NodeState": "workers.models.Node.State",
+        "DrainMode": "workers.models.Node.DrainMode",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

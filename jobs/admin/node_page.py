@@ -33,6 +33,7 @@ def context(node: Any) -> dict[str, Any]:
         "liveness": node.liveness(node.now),
         "gpus": gpus(node),
         "placements": placements.order_by("id")[:PLACEMENTS_SHOWN],
+        "jobs_left": node.running_jobs,
         "cpu_percent": cpu_percent(node),
     }
 

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin import cells, node_page
+from jobs import node_health
+from jobs.admin import cells, node_actions, node_page
 from jobs.admin.keeping import DeletedWhenUnused
 from workers.admin import NodeAdmin as MachineAdmin
 from workers.models import Node
@@ -23,6 +24,7 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
         "drain_reason",
     ]  # fmt: skip
     fields = ("name", "hostname", "labels", "version", "registered_at")
+    actions = [node_actions.drain, node_actions.undrain]
     change_form_template = "jobs/admin/node.html"
     used_by = ("placements",)
 
@@ -41,12 +43,15 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
         )
 
     @admin.display(description="state", ordering="state")
-    def state_badge(self, node: Node) -> SafeString:
-        return cells.badge(node.state, node.drain_reason)
+    def state_badge(self, node: Any) -> SafeString:
+        words = node_health.drain_in_words(node, node.running_jobs)
+        badge = cells.badge(node.state, node.drain_reason)
+        return format_html('{} <small class="ty-quiet">{}</small>', badge, words) if words else badge
 
     @admin.display(description="liveness", ordering="last_heartbeat_at")
     def alive_badge(self, node: Any) -> SafeString:
-        return cells.badge(node.liveness(node.now))
+        deaf = node_health.consuming(node) is False
+        return cells.badge("deaf") if deaf else cells.badge(node.liveness(node.now))
 
     @admin.display(description="jobs", ordering="running_jobs")
     def running(self, node: Any) -> SafeString:
@@ -88,6 +93,7 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
         if obj is not None:
             may_drain = self.has_change_permission(request)
             context.update(node_page.context(obj), summary=self._summary(obj), may_drain=may_drain)
+            context["health"] = node_health.health(obj, jobs=context["jobs_left"])
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _summary(self, node: Node) -> dict[str, SafeString | str]:

@@ -11,15 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import publishing
+from jobs import draining, node_health, publishing
 from jobs.fields import GigabytesField, LabelsField, in_gigabytes
 from jobs.permissions import StaffWrites
 from jobs.queries import NOTHING_HELD, held_by_node
-from quotas.shapes import StrictSerializer, Text
+from quotas.shapes import StrictSerializer, Text, Whole
 from scheduling.errors import NotFoundError
-from workers import heartbeats
 from workers.models import Node
 from workers.queries import nodes_now
+
+LONGEST_DRAIN_SECONDS = 30 * 86_400
 
 
 class GpuOut(serializers.Serializer[Any]):
@@ -36,6 +37,17 @@ class FreeOut(serializers.Serializer[Any]):
     memory_gb = serializers.FloatField()
 
 
+class DrainOut(serializers.Serializer[Any]):
+    mode = serializers.ChoiceField(Node.DrainMode.choices)
+    deadline = serializers.DateTimeField(allow_null=True)
+    jobs_left = serializers.IntegerField()
+
+
+class HealthOut(serializers.Serializer[Any]):
+    ok = serializers.BooleanField(help_text="It takes work.")
+    reasons = serializers.ListField(child=serializers.CharField(), help_text="What there is to know, in words.")
+
+
 class NodeOut(serializers.ModelSerializer[Node]):
     """A node. The view puts what is held (`held`, by node id) into the context."""
 
@@ -44,6 +56,9 @@ class NodeOut(serializers.ModelSerializer[Node]):
     gpus = serializers.SerializerMethodField()
     load = serializers.DictField(help_text="As the node last measured it.")
     labels = serializers.DictField(child=serializers.CharField())
+    consuming = serializers.SerializerMethodField(help_text="Whether messages for it arrive there; null: not known.")
+    health = serializers.SerializerMethodField()
+    drain = serializers.SerializerMethodField(help_text="How it is being emptied; null while it is not.")
     running = serializers.SerializerMethodField(help_text="Jobs that hold a place on it.")
     free = serializers.SerializerMethodField()
 
@@ -51,7 +66,8 @@ class NodeOut(serializers.ModelSerializer[Node]):
         model = Node
         fields = (
             "name", "hostname", "address", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
-            "running", "load", "labels", "version", "registered_at", "last_heartbeat_at",
+            "running", "load", "labels", "version", "registered_at", "last_heartbeat_at", "consuming", "heard_at", "health",
+            "drain",
         )  # fmt: skip
 
     @extend_schema_field(serializers.ChoiceField(Node.Liveness.choices))
@@ -61,6 +77,20 @@ class NodeOut(serializers.ModelSerializer[Node]):
     @extend_schema_field(GpuOut(many=True))
     def get_gpus(self, node: Node) -> Any:
         return node.gpus
+
+    def get_consuming(self, node: Any) -> bool | None:
+        return node_health.consuming(node)
+
+    @extend_schema_field(HealthOut)
+    def get_health(self, node: Any) -> Any:
+        return HealthOut(node_health.health(node, jobs=self._held(node).jobs)).data
+
+    @extend_schema_field(DrainOut(allow_null=True))
+    def get_drain(self, node: Any) -> Any:
+        if not node.cordoned:
+            return None
+        left = self._held(node).jobs
+        return DrainOut({"mode": node.drain_mode, "deadline": node.drain_deadline, "jobs_left": left}).data
 
     def get_running(self, node: Node) -> int:
         return self._held(node).jobs
@@ -83,7 +113,17 @@ class NodeChange(StrictSerializer):
 
 
 class DrainIn(StrictSerializer):
+    mode = serializers.ChoiceField(Node.DrainMode.choices, required=False)
+    deadline_seconds = Whole(
+        LONGEST_DRAIN_SECONDS, least=1, required=False, allow_null=True,
+        help_text="What is left after that goes back in line.",
+    )  # fmt: skip
     reason = Text(200, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("mode") == Node.DrainMode.NOW and attrs.get("deadline_seconds") is not None:
+            raise serializers.ValidationError({"deadline_seconds": "The mode now leaves no time: leave this out."})
+        return attrs
 
 
 def find_node(name: str) -> Node:
@@ -134,9 +174,12 @@ class DrainView(APIView):
 
     @extend_schema(operation_id="nodes_drain", request=DrainIn, responses=NodeOut)
     def post(self, request: Request, name: str) -> Response:
-        """Give the machine nothing new until it is undrained, by staff; what runs there goes on."""
-        wanted = DrainIn.read(request.data)
-        heartbeats.drain(find_node(name), wanted.get("reason", ""))
+        """Give the machine nothing new until it is undrained, by staff.
+
+        What runs there: `wait` (the default) lets it end; `checkpoint` asks those jobs that can save their work to give
+        way, and lets the others end; `now` puts everything back in line.
+        """
+        draining.drain(find_node(name), **DrainIn.read(request.data))
         return answer(name)
 
 
@@ -146,6 +189,5 @@ class UndrainView(APIView):
     @extend_schema(operation_id="nodes_undrain", request=None, responses=NodeOut)
     def post(self, request: Request, name: str) -> Response:
         """Let the machine take work again, by staff."""
-        heartbeats.undrain(find_node(name))
-        publishing.request_cycle()
+        draining.undrain(find_node(name))
         return answer(name)

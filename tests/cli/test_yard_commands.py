@@ -55,6 +55,47 @@ def test_a_node_that_was_never_heard_of_is_shown_without_a_load(trainyard, conne
     assert line_of(trainyard("nodes").out, "n1").rstrip().endswith("never")
 
 
+def test_a_node_that_hears_nothing_says_so_and_why(trainyard, connected):
+    health = {"ok": False, "reasons": ["Messages do not reach its agent."]}
+    connected.lists("nodes", node("n1", consuming=False, health=health))
+
+    row = line_of(trainyard("nodes").out, "n1")
+
+    assert row.split()[1] == "deaf"
+    assert row.endswith("Messages do not reach its agent.")
+
+
+def test_draining_says_how_many_jobs_are_left(trainyard, connected):
+    connected.answers("POST", "nodes/n1/drain", node("n1", state="draining", drain={"jobs_left": 2}))
+    connected.answers("POST", "nodes/n2/drain", node("n2", state="draining", drain={"jobs_left": 0}))
+
+    outcome = trainyard("nodes", "drain", "n1", "n2", "--mode", "checkpoint", "--deadline", "30m", "--reason", "fan")
+
+    assert (outcome.code, outcome.out) == (0, "node n1 is draining (2 jobs left)\nnode n2 is drained\n")
+    assert connected.asked[0].body == {"mode": "checkpoint", "reason": "fan", "deadline_seconds": 1800}
+
+
+def test_a_node_that_is_not_there_keeps_no_other_from_being_drained(trainyard, connected):
+    connected.refuses("POST", "nodes/n1/drain", 404, "There is no node n1.")
+    connected.answers("POST", "nodes/n2/drain", node("n2", drain={"jobs_left": 1}))
+
+    outcome = trainyard("nodes", "drain", "n1", "n2", "--mode", "now")
+
+    assert (outcome.code, outcome.out) == (1, "node n2 is draining (1 job left)\n")
+    assert outcome.err == "error: node n1: There is no node n1.\n"
+
+
+def test_undraining_says_what_the_node_is_then(trainyard, connected):
+    connected.answers("POST", "nodes/n1/undrain", node("n1", drain=None))
+
+    assert trainyard("nodes", "undrain", "n1").out == "node n1 is up\n"
+
+
+@pytest.mark.parametrize("words", [["--mode", "slowly"], ["--deadline", "soon"]])
+def test_a_wrong_way_to_drain_is_a_usage_error(trainyard, connected, words):
+    assert trainyard("nodes", "drain", "n1", *words).code == 2
+
+
 def test_no_nodes_says_how_to_start_one(trainyard, connected):
     connected.lists("nodes")
 

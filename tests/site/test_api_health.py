@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from jobs.models import Cycle
+from tests import builders
 from tests.rest import V1, client_of
 from tests.servers import new_broker
 
@@ -49,6 +50,16 @@ def test_ready_when_everything_works():
 @pytest.mark.django_db
 def test_an_installation_that_never_ran_is_not_ready():
     assert ready() == {"beat", "planner"}
+
+
+@pytest.mark.usefixtures("beat_and_planner", "broker_url")
+def test_agents_are_told_of_and_fail_nothing():
+    builders.node(consuming=True)
+    builders.node(consuming=False)
+    builders.node(heartbeat=timezone.now() - timedelta(minutes=5))
+    assert ready() == set()
+    agents = client_of().get(f"{V1}/readyz").json()["agents"]
+    assert agents == {"ok": True, "detail": "1 of 3 nodes take work; 1 silent, 1 deaf."}
 
 
 @pytest.mark.usefixtures("beat_and_planner", "broker_url")

@@ -70,6 +70,23 @@ def test_draining_asks_for_the_reason_and_shows_it(client):
     assert "new &lt;fan&gt;" in page(client, NODES)
 
 
+def test_draining_from_the_admin_takes_a_mode_and_a_deadline(client):
+    node = builders.node()
+    job = builders.running_job(node=node, checkpointable=True)
+    act(client, NODES, "drain", [node], apply="yes", mode="checkpoint", deadline_minutes="5")
+    drained = Node.objects.get()
+    job.refresh_from_db()
+    assert (drained.drain_mode, drained.drain_deadline is not None, job.desired) == ("checkpoint", True, "preempt")
+    assert "draining (1 job left)" in page(client, NODES)
+    assert "Draining (1 job left), mode checkpoint" in page(client, f"{NODES}{node.pk}/change/")
+
+
+def test_a_node_that_hears_nothing_is_shown_as_deaf(client):
+    node = builders.node(consuming=False)
+    assert "ty-deaf" in page(client, NODES)
+    assert "Messages do not reach its agent" in page(client, f"{NODES}{node.pk}/change/")
+
+
 def test_a_reason_that_is_too_long_is_asked_for_again(client):
     act(client, NODES, "drain", [builders.node()], apply="yes", reason="x" * 201)
     assert Node.objects.get().state == "up"

@@ -53,6 +53,58 @@ def test_a_drain_needs_no_reason(staff):
     assert staff.post(f"{URL}/n1/drain").status_code == 200
 
 
+def test_a_drain_is_shown_with_what_is_left_and_until_when(staff):
+    node = builders.node(name="n1")
+    builders.running_job(node=node)
+    drained = staff.post(f"{URL}/n1/drain", {"deadline_seconds": 600, "reason": "new cooling"}).json()
+    assert (drained["drain"]["mode"], drained["drain"]["jobs_left"], drained["health"]["ok"]) == ("wait", 1, False)
+    assert drained["drain"]["deadline"] is not None
+    assert "Draining (1 job left), mode wait, until" in drained["health"]["reasons"][-1]
+    assert "new cooling" in drained["health"]["reasons"][-1]
+    assert staff.post(f"{URL}/n1/undrain").json()["drain"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"mode": "slowly"}, "mode"),
+        ({"mode": None}, "mode"),
+        ({"deadline_seconds": 0}, "deadline_seconds"),
+        ({"deadline_seconds": "soon"}, "deadline_seconds"),
+        ({"deadline_seconds": 10**9}, "deadline_seconds"),
+        ({"mode": "now", "deadline_seconds": 5}, "deadline_seconds"),
+        ({"modus": "wait"}, "modus"),
+    ],
+    ids=str,
+)
+def test_a_drain_that_makes_no_sense_is_refused_by_field(staff, body, field):
+    builders.node(name="n1")
+    assert faults(staff.post(f"{URL}/n1/drain", body)).keys() == {field}
+    assert rows(staff.get(URL))[0]["cordoned"] is False
+
+
+def test_the_health_of_a_node_is_told_in_words(staff):
+    now = timezone.now()
+    builders.node(name="a-well", consuming=True, heard_at=now)
+    builders.node(name="b-deaf", consuming=False)
+    builders.node(name="c-unknown")
+    builders.node(name="d-dead", consuming=True, heartbeat=now - timedelta(minutes=5))
+    builders.node(name="e-new", silent=True, state="down")
+    builders.node(name="f-stopped", state="down")
+    builders.node(name="g-leaving", state="draining", consuming=True)
+    told = {
+        row["name"]: (row["consuming"], row["health"]["ok"], *row["health"]["reasons"]) for row in rows(staff.get(URL))
+    }
+    assert told["a-well"] == (True, True)
+    assert told["b-deaf"][:2] == (False, False)
+    assert "Messages do not reach its agent" in told["b-deaf"][2]
+    assert told["c-unknown"][:2] == (None, True)
+    assert told["d-dead"] == (None, False, "Its agent has been silent for 300 s.")
+    assert told["e-new"] == (None, False, "Its agent was never heard of.")
+    assert told["f-stopped"][1:] == (False, "Its agent was stopped.")
+    assert told["g-leaving"][2] == "Drained: its agent is stopping."
+
+
 def test_staff_label_a_node(staff):
     builders.node(name="n1", labels={"zone": "a"})
     assert staff.patch(f"{URL}/n1", {"labels": {"rack": "7"}}).json()["labels"] == {"rack": "7"}
