@@ -16,7 +16,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from jobs import claims, series, shipping
+from jobs import claims, series
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.ledger import Identity, Ledger
@@ -187,7 +187,7 @@ class Runner:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
             run.release()
-            shipping.resume_log(run)
+            run.log.resume()
             series.resume(run)
         self._ledger.adopt(run)
         threading.Thread(target=self._resume, args=(run, shim), name=f"job-{run.claimed.job_id}").start()

@@ -19,7 +19,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs import claims, gangs, recovery, shipping
+from jobs import claims, gangs, log_shipping, recovery, shipping
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -235,21 +235,23 @@ class Ledger:
         """Say what has to be said; it is forgotten only when the database has taken it."""
         reports = [item for item in self._unsaid if isinstance(item, Finish)]
         if reports:
-            self._report_ends(reports)
-            self._unsaid = [item for item in self._unsaid if item not in reports]
+            said = self._report_ends(reports)
+            self._unsaid = [item for item in self._unsaid if item not in said]
         questions = [item for item in self._unsaid if isinstance(item, Claim)]
         if questions:
             self._answer_claims(questions)
             self._unsaid = [item for item in self._unsaid if item not in questions]
 
-    def _report_ends(self, reports: Sequence[Finish]) -> None:
-        runs = [report.run for report in reports]
-        shipping.ship_logs(runs, to_the_end=True)
-        shipping.ship_progress(runs, to_the_end=True)
-        finish([report.ending for report in reports])
-        for report in reports:
+    def _report_ends(self, reports: Sequence[Finish]) -> Sequence[Finish]:
+        """Report the ends of those whose logs are stored whole; a long one takes several turns, with leases in between."""
+        whole = log_shipping.ship_tails([report.run for report in reports])
+        ready = [report for report in reports if report.run in whole]
+        shipping.ship_progress([report.run for report in ready], to_the_end=True)
+        finish([report.ending for report in ready])
+        for report in ready:
             self._runs.pop(report.run.ticket_id, None)
             report.answer.set_result(True)
+        return ready
 
     def _answer_claims(self, questions: Sequence[Claim]) -> None:
         deadline = time.monotonic() + settings.LEASE_SECONDS
@@ -300,7 +302,7 @@ class Ledger:
 
     def _ship(self) -> None:
         runs = list(self._runs.values())
-        shipping.ship_logs(runs)
+        log_shipping.ship_logs(runs)
         shipping.ship_progress(runs)
         self._release_gathered()
         self._fulfil(claims.wishes([run.ticket_id for run in runs]))

@@ -9,7 +9,14 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from jobs import planning_rows, repair_rows, series_rows, start_rows  # noqa: F401 - further rows of this app: Django looks for them here
+from jobs import (  # noqa: F401 - further rows of this app: Django looks for them here
+    alert_rows,
+    log_rows,
+    planning_rows,
+    repair_rows,
+    series_rows,
+    start_rows,
+)
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -303,23 +310,6 @@ class Preemption(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt} for {self.for_job_id}"
-
-
-class LogChunk(models.Model):
-    """A numbered piece of what one placement of an attempt printed. Numbers start at 0 and leave no gaps."""
-
-    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="log_chunks")
-    rank = models.PositiveIntegerField(db_default=0)
-    number = models.PositiveIntegerField()
-    offset = models.PositiveBigIntegerField()
-    data = models.BinaryField()
-
-    class Meta:
-        ordering = ["attempt_id", "rank", "number"]
-        constraints = [models.UniqueConstraint(fields=["attempt", "rank", "number"], name="log_chunk_of_rank_once")]
-
-    def __str__(self) -> str:
-        return f"{self.attempt_id} log {self.number}"
 
 
 class Cycle(models.Model):

@@ -13,11 +13,12 @@ from django.db import connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 
-from jobs import dispatch, publishing, transitions
+from jobs import dispatch, log_shipping, publishing, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
-from jobs.models import Job, JobEvent, LogChunk, Placement
+from jobs.log_rows import LogChunk
+from jobs.models import Job, JobEvent, Placement
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, PlacementState
 from workers import heartbeats
 from workers.models import Node
@@ -131,7 +132,10 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
         )
         for row in rows.filter(attempt__job__in=locked).select_for_update(of=("self",), no_key=True)
     ]
-    return len(finish(endings)) if endings else 0
+    closed = finish(endings) if endings else frozenset()
+    if reason == EndReason.NODE_LOST and charged:
+        log_shipping.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
+    return len(closed)
 
 
 def prune() -> int:

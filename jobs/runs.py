@@ -12,10 +12,10 @@ from django.conf import settings
 from jobs import gangs
 from jobs.claims import Claimed
 from jobs.endings import Ending
+from jobs.outgoing_log import OutgoingLog
 from jobs.preemptions import PREEMPT
 from scheduling.lifecycle import EndReason
 from workers.checkpoints import CheckpointWatch
-from workers.logs import LogReader
 from workers.process import Outcome, Shim
 from workers.progress import ProgressReader
 
@@ -54,8 +54,7 @@ class Run:
         self.claimed = claimed
         self.folder = folder
         self.lease_deadline = lease_deadline
-        self.log = LogReader(folder / "log")
-        self.next_chunk = 0
+        self.log = OutgoingLog(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
         self.report = ProgressReader(folder / "report.jsonl")
         self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointWatch | None = None
@@ -138,6 +137,7 @@ class Run:
 
     def ending(self, outcome: Outcome) -> Ending:
         """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""
+        self._end_log(outcome)
         reason = REASONS.get(outcome.reason)
         stop = (self._stop or Stop(EndReason.PREEMPTED)) if outcome.reason == "stopped" else None
         if stop is not None:
@@ -152,6 +152,14 @@ class Run:
             started_at=None if reason == EndReason.START_FAILED else moment(outcome.started_at),
             asked=stop is not None and stop.gives_way,
         )
+
+    def _end_log(self, outcome: Outcome) -> None:
+        """Of a shim that was killed nobody knows what it had read and not written yet."""
+        status = (self._shim.status() if self._shim is not None else None) or {}
+        if outcome.reason == "shim_lost":
+            self.log.end(None)
+        else:
+            self.log.end(status.get("log_bytes", 0), status.get("log_lost", ""))
 
     def failed_to_start(self, message: str) -> Ending:
         """The node itself could not start the command."""

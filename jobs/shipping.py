@@ -1,17 +1,15 @@
-"""What running jobs say of themselves, on its way to the database: log output and progress, a batch a node."""
+"""What running jobs report of themselves, on its way to the database, a batch a node."""
 
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from django.db import connection, transaction
+from django.db import connection
 
 from jobs import series
-from jobs.models import Attempt, LogChunk
 from jobs.runs import Run, moment
 from workers.progress import Report
 
-CHUNKS_A_TURN = 4
 READS_AT_THE_END = 32
 """Of a report that grew faster than it was read: so many megabytes are read when its command has ended, no more."""
 UPDATE_PROGRESS = """
@@ -76,58 +74,3 @@ def _checkpoint_at(run: Run, report: Report | None) -> datetime | None:
         return datetime.now(UTC)
     written = run.checkpoints.news() if run.checkpoints is not None else None
     return moment(written)
-
-
-def ship_logs(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
-    """Store new output as numbered chunks: a few a turn, or all that is there for jobs that have ended."""
-    while _ship_turn(runs) and to_the_end:
-        pass
-
-
-@transaction.atomic
-def _ship_turn(runs: Sequence[Run]) -> bool:
-    """Ship at most a few chunks of each run; says whether any of them may have more."""
-    read = [(run, _read_chunks(run)) for run in runs]
-    if not any(chunks for _, chunks in read):
-        return False
-    open_ids = _open_attempts(runs)
-    LogChunk.objects.bulk_create(
-        chunk for run, chunks in read if run.claimed.attempt_id in open_ids for chunk in chunks
-    )
-    return any(len(chunks) == CHUNKS_A_TURN for _, chunks in read)
-
-
-def _open_attempts(runs: Sequence[Run]) -> set[int]:
-    """Those of the runs' attempts that are still open: what a stale one says is dropped."""
-    tokens = {run.claimed.attempt_id: run.claimed.token for run in runs}
-    rows = Attempt.objects.filter(pk__in=tokens, ended_at__isnull=True).values_list("pk", "token")
-    return {pk for pk, token in rows if str(token) == tokens[pk]}
-
-
-def _read_chunks(run: Run) -> list[LogChunk]:
-    chunks: list[LogChunk] = []
-    while len(chunks) < CHUNKS_A_TURN:
-        offset = run.log.offset
-        data = run.log.read_new()
-        if not data:
-            break
-        chunks.append(
-            LogChunk(
-                attempt_id=run.claimed.attempt_id,
-                rank=run.claimed.rank,
-                number=run.next_chunk,
-                offset=offset,
-                data=data,
-            )
-        )
-        run.next_chunk += 1
-    return chunks
-
-
-def resume_log(run: Run) -> None:
-    """Go on after the last chunk that is stored: for a run that an earlier agent began."""
-    stored = LogChunk.objects.filter(attempt_id=run.claimed.attempt_id, rank=run.claimed.rank)
-    last = stored.order_by("-number").first()
-    if last is not None:
-        run.next_chunk = last.number + 1
-        run.log.offset = last.offset + len(last.data)

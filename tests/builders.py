@@ -11,7 +11,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.models import Attempt, GpuHold, Job, JobDependency, JobEvent, LogChunk, Placement, Queue
+from jobs.log_rows import LogChunk
+from jobs.models import Attempt, GpuHold, Job, JobDependency, JobEvent, Placement, Queue
 from quotas.models import Membership, Project, Quota
 from scheduling.lifecycle import TERMINAL_STATES, JobState, PlacementState
 from workers.models import Node

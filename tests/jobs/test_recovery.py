@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from jobs import recovery
-from jobs.models import Attempt, Job, JobEvent, LogChunk, Placement
+from jobs.log_rows import LogChunk
+from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.recovery import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs import shipping
+from jobs import log_shipping, shipping
 from jobs.claims import Claimed
-from jobs.models import LogChunk
+from jobs.log_rows import LogChunk
 from jobs.runs import Run
 from tests import builders
 from workers.checkpoints import CheckpointWatch
@@ -95,7 +95,7 @@ def test_a_forged_token_writes_neither_progress_nor_log(run, job):
     said(forged, '{"progress": 0.9, "checkpoint": true}')
     (run.folder / "log").write_text("forged\n")
 
-    shipping.ship_logs([forged])
+    log_shipping.ship_logs([forged])
 
     assert (shipped(forged, job).progress, job.checkpoint_at) == (None, None)
     assert not LogChunk.objects.exists()

@@ -1,4 +1,4 @@
-"""The files of one attempt: `spec.json` and `lease` to read, `status.json` and `log` to write."""
+"""The files of one attempt: `spec.json` and `lease` to read, `status.json` to write. The output is in `log.py`."""
 
 import _json
 import posix
@@ -59,6 +59,8 @@ class Status:
             "message": "",
             "peak_memory_bytes": None,
             "cpu_seconds": None,
+            "log_bytes": 0,
+            "log_lost": "",
         }
         self.next_fd = self.reserve()
 
@@ -113,39 +115,3 @@ class Lease:
             return deadline - time.monotonic()
         self.failures += 1
         return UNREADABLE_RETRY_SECONDS if self.failures == 1 else 0.0
-
-
-class Log:
-    """Keeps the first `limit` bytes of what the command prints, says so once, and drops the rest."""
-
-    def __init__(self, folder: str, limit: int) -> None:
-        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
-        self.fd = posix.open(f"{folder}/log", flags, 0o600)
-        self.limit = limit
-        self.room = limit
-        self.full = False
-        self.inside_line = False
-        self.problem = ""
-
-    def add(self, data: bytes) -> None:
-        if self.full:
-            return
-        kept = data[: self.room]
-        self.room -= len(kept)
-        self.full = len(kept) < len(data)
-        self.inside_line = not kept.endswith(b"\n") if kept else self.inside_line
-        try:
-            self.write(kept)
-            if self.full:
-                self.write(self.marker())
-        except OSError as error:  # a full disk must not stop the training
-            self.full = True
-            self.problem = f"the log could not be written: {error.strerror}"
-
-    def marker(self) -> bytes:
-        line = f"[trainyard] log limit of {round(self.limit / 2**20, 3):g} MB reached; the rest is dropped\n"
-        return (f"\n{line}" if self.inside_line else line).encode()
-
-    def write(self, data: bytes) -> None:
-        while data:
-            data = data[posix.write(self.fd, data) :]

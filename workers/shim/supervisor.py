@@ -6,7 +6,8 @@ import select
 import time
 
 from workers.shim.command import Command, adopt_orphans
-from workers.shim.folder import Lease, Log, Spec, Status
+from workers.shim.folder import Lease, Spec, Status
+from workers.shim.log import Log
 from workers.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
 from workers.shim.processes import oom_kills, read_text
 
@@ -170,11 +171,13 @@ class Supervisor:
         self.status.ended({**result, **self.used(), "message": "; ".join(filter(None, problems))})
 
     def used(self) -> dict[str, object]:
-        """Processor time counts of all that were waited for: everything but a process that would not die."""
+        """Memory, processor time and output. Processor time counts of all that were waited for: everything but a process that would not die."""
         times = posix.times()
         return {
             "peak_memory_bytes": self.memory.peak or None,
             "cpu_seconds": round(times.children_user + times.children_system, 2),
+            "log_bytes": self.log.position,
+            "log_lost": self.log.lost,
         }
 
     def result(self) -> dict[str, object]:
