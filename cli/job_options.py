@@ -49,6 +49,9 @@ class JobOptions:
     stall: Annotated[
         str | None, option("--stall", metavar="TIME", text="Stop it when its progress stands still for this long.")
     ] = None
+    on_stall: Annotated[
+        str | None, option("--on-stall", metavar="WORD", text="stop: end its attempt (the default); warn: only say so.")
+    ] = None
     deadline: Annotated[
         str | None, option("--deadline", metavar="MOMENT", text="When it should be done: +2h, or 2030-05-01T18:00.")
     ] = None

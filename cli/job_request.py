@@ -31,6 +31,7 @@ def job_request(
             "max_runtime_seconds": _understand(parse_duration, "--time", its.time),
             "estimated_runtime_seconds": _understand(parse_duration, "--estimate", its.estimate),
             "stall_seconds": _understand(parse_duration, "--stall", its.stall),
+            "stall_action": its.on_stall,
             "deadline": _understand(lambda text: parse_moment(text, now).isoformat(), "--deadline", its.deadline),
             "checkpointable": its.checkpointable or None,
             "preemptible": False if its.no_preempt else None,

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import claims, failures, fair_share, gang_endings, gangs, publishing, transitions
+from jobs import claims, failures, fair_share, gang_endings, gangs, publishing, transitions, used
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
@@ -75,6 +75,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
     closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
     _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
+    used.record(closed, by_id)
     fair_share.charge(closed)
     if closed:
         publishing.request_cycle()

@@ -21,8 +21,8 @@ ON_A_NODE = frozenset({JobState.ASSIGNED, JobState.RUNNING})
 ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
 CHANGEABLE_WHILE_WAITING = frozenset(
     {
-        "priority", "queue", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "deadline",
-        "checkpointable", "preemptible", "max_retries",
+        "priority", "queue", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
+        "stall_action", "deadline", "checkpointable", "preemptible", "max_retries",
     }
 )  # fmt: skip
 

@@ -22,6 +22,8 @@ class Ending:
     started_at: datetime | None = None
     charged: bool = True
     asked: bool = False
+    peak_memory_mb: int | None = None
+    cpu_seconds: float | None = None
 
 
 def sentence(ending: Ending) -> str:

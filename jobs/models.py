@@ -25,6 +25,7 @@ queue_name_validator = RegexValidator(
     r"\A[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z",
     "Use lower-case letters, digits and dashes, at most 40, neither first nor last a dash.",
 )
+ENDED = [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED]
 
 
 def choices(enum: type[JobState] | type[EndReason] | type[PlacementState]) -> list[tuple[str, str]]:
@@ -83,6 +84,10 @@ class Job(models.Model):
     stall_seconds = models.PositiveIntegerField(
         null=True, blank=True, help_text="Without progress for longer than this, once it has reported any: stalled."
     )
+    stall_action = models.CharField(
+        max_length=4, choices=[("stop", "stop"), ("warn", "warn")], default="stop", db_default="stop",
+        help_text="What happens when it stalls: its attempt ends, or its history says so and no more.",
+    )  # fmt: skip
     deadline = models.DateTimeField(null=True, blank=True)
     checkpointable = models.BooleanField(default=False)
     preemptible = models.BooleanField(default=True)
@@ -138,15 +143,8 @@ class Job(models.Model):
                 condition=Q(progress__isnull=True) | Q(progress__gte=0, progress__lte=1), name="job_progress_0_to_1"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=[JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED], finished_at__isnull=False
-                )
-                | Q(
-                    state__in=[
-                        s for s in JobState if s not in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-                    ],
-                    finished_at__isnull=True,
-                ),
+                condition=Q(state__in=ENDED, finished_at__isnull=False)
+                | Q(state__in=[state for state in JobState if state not in ENDED], finished_at__isnull=True),
                 name="job_finished_at_set_when_it_ended",
             ),
             models.UniqueConstraint(
@@ -201,6 +199,9 @@ class Attempt(models.Model):
     end_reason = models.CharField(max_length=20, blank=True, choices=choices(EndReason))
     exit_code = models.IntegerField(null=True)
     message = models.CharField(max_length=2000, blank=True)
+    # What it really used, where its node could tell: the most memory at once on one node, processor time on all of them.
+    peak_memory_mb = models.PositiveBigIntegerField(null=True)
+    cpu_seconds = models.FloatField(null=True)
     # Where the members of a gang meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
     # `ended_at`: it ends with its last placement.
     master_port = models.PositiveIntegerField(null=True)

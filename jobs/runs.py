@@ -151,6 +151,8 @@ class Run:
             message=outcome.message,
             started_at=None if reason == EndReason.START_FAILED else moment(outcome.started_at),
             asked=stop is not None and stop.gives_way,
+            peak_memory_mb=None if outcome.peak_memory_bytes is None else outcome.peak_memory_bytes // 2**20,
+            cpu_seconds=outcome.cpu_seconds,
         )
 
     def _end_log(self, outcome: Outcome) -> None:

@@ -40,6 +40,7 @@ class JobTerms(StrictSerializer):
     max_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    stall_action = serializers.ChoiceField(choices=["stop", "warn"], required=False)
     deadline = MomentField(required=False, allow_null=True)
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
@@ -164,8 +165,8 @@ class JobOut(serializers.ModelSerializer[Job]):
         model = Job
         fields: ClassVar = [
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
-            "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "deadline",
-            "checkpointable", "preemptible", "max_retries", "depends_on", "labels", "submission_key",
+            "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
+            "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "labels", "submission_key",
             "state", "desired", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",

@@ -44,6 +44,7 @@ class JobSpec:
     max_runtime_seconds: int | None = None
     estimated_runtime_seconds: int | None = None
     stall_seconds: int | None = None
+    stall_action: str = "stop"
     deadline: datetime | None = None
     checkpointable: bool = False
     preemptible: bool = True
@@ -260,6 +261,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         stall_seconds=spec.stall_seconds,
+        stall_action=spec.stall_action,
         deadline=spec.deadline,
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,

@@ -19,7 +19,8 @@ from jobs.models import Attempt, JobEvent, Placement, Preemption
 @admin.register(Attempt)
 class AttemptAdmin(FoundByNumber, HistoryAdmin):
     list_display = [
-        "id", "job_link", "number", "places", "created_at", "started_at", "ended_at", "ran", "end", "exit_code", "message",
+        "id", "job_link", "number", "places", "created_at", "started_at", "ended_at", "ran", "used", "end", "exit_code",
+        "message",
     ]  # fmt: skip
     list_select_related = ["job", "preemption"]
     list_filter = ["end_reason", "created_at"]
@@ -45,6 +46,10 @@ class AttemptAdmin(FoundByNumber, HistoryAdmin):
     @admin.display(description="run")
     def ran(self, attempt: Any) -> str:
         return job_page.as_try(attempt, attempt.now).ran
+
+    @admin.display(description="used")
+    def used(self, attempt: Attempt) -> str:
+        return job_page.used(attempt)
 
     @admin.display(description="end", ordering="end_reason")
     def end(self, attempt: Attempt) -> SafeString | str:

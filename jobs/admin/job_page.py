@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from jobs import control
@@ -17,6 +17,7 @@ from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobS
 ATTEMPTS_SHOWN = 20
 EVENTS_SHOWN = 100
 SECRET_WORDS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY")
+MB_PER_GB = 1024
 HIDDEN = "••••••"
 
 
@@ -46,6 +47,7 @@ class Try:
     sentence: str
     exit_code: int | None
     message: str
+    used: str
     gave_way: Preemption | None
 
 
@@ -111,8 +113,16 @@ def as_try(attempt: Attempt, now: datetime) -> Try:
         sentence=END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "",
         exit_code=attempt.exit_code,
         message=attempt.message,
+        used=used(attempt),
         gave_way=getattr(attempt, "preemption", None),
     )  # fmt: skip
+
+
+def used(attempt: Attempt) -> str:
+    """What it really used, for who sizes the next one."""
+    memory = "" if attempt.peak_memory_mb is None else f"{attempt.peak_memory_mb / MB_PER_GB:.1f} GB at most"
+    time = "" if attempt.cpu_seconds is None else f"{cells.duration(timedelta(seconds=attempt.cpu_seconds))} of CPU"
+    return ", ".join(filter(None, (memory, time))) or cells.EMPTY
 
 
 def happening(event: JobEvent) -> Happening:

@@ -21,7 +21,8 @@ from scheduling.lifecycle import TERMINAL_STATES, JobState
 
 ANY_TIME = ("name", "labels")
 WHILE_IT_WAITS = (
-    "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "deadline",
+    "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "stall_action",
+    "deadline",
     "max_retries", "checkpointable", "preemptible",
 )  # fmt: skip
 WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")

@@ -34,10 +34,12 @@ class PlacementOut(serializers.ModelSerializer[Placement]):
 
 class AttemptOut(serializers.ModelSerializer[Attempt]):
     placements = PlacementOut(many=True)
+    peak_memory_gb = GigabytesField(source="peak_memory_mb", allow_null=True, help_text="The most at once on one node.")
 
     class Meta:
         model = Attempt
-        fields = ("number", "created_at", "started_at", "ended_at", "end_reason", "exit_code", "message", "placements")
+        fields = ("number", "created_at", "started_at", "ended_at", "end_reason", "exit_code", "message",
+                  "peak_memory_gb", "cpu_seconds", "placements")  # fmt: skip
 
 
 class EventsView(GenericAPIView[JobEvent]):

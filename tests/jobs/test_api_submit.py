@@ -49,7 +49,7 @@ def test_the_contract_lists_these_fields(submit):
 def test_what_was_sent_is_what_is_kept(submit):
     sent = {
         "command": ["sh", "-c", "echo ' äöü '"], "env": {"LR": " 0.1 "}, "labels": {"team": "vision"}, "queue": "batch",
-        "working_dir": "/data/run 1", "max_runtime_seconds": 60, "estimated_runtime_seconds": 30, "stall_seconds": 10,
+        "working_dir": "/data/run 1", "max_runtime_seconds": 60, "estimated_runtime_seconds": 30, "stall_seconds": 10, "stall_action": "warn",
         "deadline": "2035-01-31T12:00:00Z", "checkpointable": True, "preemptible": False, "max_retries": 3,
         "submission_key": "k1",
     }  # fmt: skip
