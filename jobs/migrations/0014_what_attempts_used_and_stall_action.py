@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0011_metric_series"),
+        ("jobs", "0013_logs_with_rows"),
     ]
 
     operations = [
