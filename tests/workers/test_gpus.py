@@ -1,65 +1,10 @@
 """GPUs as their driver tells of them. The driver is a stand-in where the machine has none; its calls are NVML's."""
 
-import threading
-from types import SimpleNamespace
-
 import pytest
 
 from tests.waiting import wait_for
+from tests.workers.nvml import Driver, gpu
 from workers.gpus import GpuDevice, GpuLoads, measure_gpus
-
-MIB = 2**20
-
-
-class NvmlError(Exception):
-    pass
-
-
-class Driver:
-    """NVML with so many GPUs; those in `broken` have fallen off the bus."""
-
-    NVMLError = NvmlError
-
-    def __init__(self, gpus: int, broken: tuple[int, ...] = (), loaded: bool = True) -> None:
-        self.gpus, self.broken, self.loaded = gpus, broken, loaded
-        self.open = 0
-        self.answers = threading.Event()
-        self.answers.set()
-
-    def nvmlInit(self):  # noqa: N802  NVML's names
-        if not self.loaded:
-            raise NvmlError("driver not loaded")
-        self.open += 1
-
-    def nvmlShutdown(self):  # noqa: N802
-        self.open -= 1
-
-    def nvmlDeviceGetCount(self):  # noqa: N802
-        if self.gpus < 0:
-            raise NvmlError("unknown error")
-        return self.gpus
-
-    def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
-        if index in self.broken:
-            raise NvmlError("GPU is lost")
-        return index
-
-    def nvmlDeviceGetName(self, _):  # noqa: N802
-        return "NVIDIA H100"
-
-    def nvmlDeviceGetMemoryInfo(self, handle):  # noqa: N802
-        return SimpleNamespace(total=81559 * MIB, used=(handle + 1) * 1000 * MIB)
-
-    def nvmlDeviceGetUUID(self, handle):  # noqa: N802
-        return f"GPU-{handle}abc"
-
-    def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
-        self.answers.wait()
-        return SimpleNamespace(gpu=10 * handle)
-
-
-def gpu(index):
-    return GpuDevice(index, "NVIDIA H100", 81559, f"GPU-{index}abc")
 
 
 def test_each_gpu_is_described():
