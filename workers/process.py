@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from workers import process_tree
 from workers.shim.processes import send
+from workers.shim.suspension import SUSPENDED
 from workers.shim_server import ShimServer
 
 POLL_SECONDS = 0.2  # only where the kernel cannot tell when a process ends
@@ -62,7 +63,7 @@ def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     """Starts the command under a shim of its own; it runs until `lease_deadline` on the monotonic clock unless renewed."""
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for leftover in ("status.json", "status.next", "stop"):
+    for leftover in ("status.json", "status.next", "stop", SUSPENDED):
         (folder / leftover).unlink(missing_ok=True)
     spec = {field.name: getattr(command, field.name) for field in fields(command)}
     spec["env"] = {**command.env, process_tree.MARKER: str(folder)}
@@ -133,6 +134,24 @@ class Shim:
             with contextlib.suppress(OSError):  # without the file the grace of the command holds
                 replace_file(self.folder / "stop", repr(grace_seconds))
         self._signal(signal.SIGTERM)
+
+    def suspend(self) -> None:
+        """Has the command stand still: SIGSTOP for all its processes, until `go_on`. It keeps what it holds.
+
+        The shim keeps to it without us, also over a restart of the agent; a stop wakes the command up.
+        """
+        replace_file(self.folder / SUSPENDED, "")
+        self._signal(signal.SIGCONT)
+
+    def go_on(self) -> None:
+        """The end of a suspension: SIGCONT for all processes of the command, and the clock of its limit runs again."""
+        (self.folder / SUSPENDED).unlink(missing_ok=True)
+        self._signal(signal.SIGCONT)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the command is to stand still."""
+        return (self.folder / SUSPENDED).exists()
 
     def kill(self) -> None:
         """SIGKILL for the shim and everything that it watches."""

@@ -141,3 +141,23 @@ def test_a_command_that_forks_without_end_is_killed(start):
     launched.shim.stop()
     launched.outcome()
     assert launched.left() == []
+
+
+def test_a_daemon_that_forked_twice_and_closed_its_streams_does_not_outlive_the_stop(start):
+    """As daemon(3) does it: nothing ties it to the command any more, neither parent, session, terminal nor pipe."""
+    daemon = (
+        "import os,sys,time\n"
+        "if os.fork() == 0:\n"
+        "  os.setsid()\n"
+        "  if os.fork(): os._exit(0)\n"
+        "  os.chdir('/')\n"
+        "  os.environ.clear()\n"
+        "  for fd in range(3): os.close(fd)\n"
+        "  os.execve('/bin/sleep', ['sleep', '6161'], {'TAG': os.environ.get('TAG', sys.argv[1])})\n"
+        "os.wait(); print('ready', flush=True); time.sleep(60)"
+    )
+    launched = start("sh", "-c", 'exec python3 -I -S -c "$1" "$TAG"', "sh", daemon).prints(b"ready")
+    wait_for(lambda: any("6161" in line for line in launched.left()), message="the daemon")
+    launched.shim.stop()
+    launched.outcome()
+    assert launched.left() == []

@@ -10,6 +10,7 @@ from workers.shim.folder import Lease, Spec, Status
 from workers.shim.log import Log
 from workers.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
 from workers.shim.processes import oom_kills, read_text
+from workers.shim.suspension import Suspension
 
 LEASE_CHECK_SECONDS = 1.0
 CHUNK_BYTES = 64 * 1024
@@ -29,9 +30,11 @@ class Supervisor:
         self.lease = Lease(folder)
         self.command = Command(self.spec)
         self.memory = MemoryWatch(self.spec.memory_limit)
+        self.suspension = Suspension(folder)
         self.poll = select.poll()
         self.wakeup = -1
         self.stop_asked = False
+        self.look_asked = False
         self.reason = ""
         self.oom_kills_before = oom_kills()
         self.all_told = False
@@ -73,11 +76,15 @@ class Supervisor:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)  # it only has to wake the loop
         _signal.signal(_signal.SIGTERM, self.on_term)
+        _signal.signal(_signal.SIGCONT, self.on_cont)
         # The launcher blocked SIGTERM, so that one sent while Python was starting is kept until here.
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
     def on_term(self, *_: object) -> None:
         self.stop_asked = True
+
+    def on_cont(self, *_: object) -> None:
+        self.look_asked = True
 
     def supervise(self) -> None:
         self.poll.register(self.command.output, select.POLLIN)
@@ -106,6 +113,8 @@ class Supervisor:
         if self.stop_asked:
             self.stop_asked = False
             self.end("stopped", self.stop_grace(), now)
+        if self.look_asked or now >= self.lease_check_at:
+            self.keep_still(now)
         if now >= self.runtime_ends:
             self.runtime_ends = NEVER
             self.end("timeout", self.spec.grace, now)
@@ -127,6 +136,12 @@ class Supervisor:
         if self.memory.exceeded and self.spec.memory_enforced:
             self.end("out_of_memory", 0.0, now)
 
+    def keep_still(self, now: float) -> None:
+        """Suspends the command or lets it go on, as is wished; a stop is stronger."""
+        self.look_asked = False
+        if self.command.pid and not self.reason:
+            self.runtime_ends = self.suspension.look(now, self.runtime_ends)
+
     def stop_grace(self) -> float:
         try:
             return float(read_text(f"{self.folder}/stop"))
@@ -142,6 +157,7 @@ class Supervisor:
         if self.command.pid:
             self.command.signal(_signal.SIGTERM)
             self.command.signal(_signal.SIGCONT)  # a suspended process cannot answer SIGTERM
+            self.suspension.end(now, NEVER)
 
     def take_events(self, seconds: float) -> None:
         for fd, _ in self.poll.poll(max(0.0, min(seconds, ONE_HOUR)) * 1000):
