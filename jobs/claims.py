@@ -4,19 +4,21 @@ Every function works on many placements in a few statements: an agent speaks onc
 A placement is named with its token; with a token that is not that of the job's open attempt nothing happens.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import gangs, transitions
 from jobs.gangs import Meeting
 from jobs.models import Job, Placement
 from jobs.transitions import Move
+from jobs.wishes import NOTHING, SUSPEND
 from scheduling.lifecycle import JobState, PlacementState
 
 WRITE_STARTS = """
@@ -30,7 +32,7 @@ RENEW_LEASES = """
     FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, token), jobs_attempt AS attempt, jobs_job AS job
     WHERE placement.id = said.placement_id AND attempt.id = placement.attempt_id AND job.id = attempt.job_id
       AND attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
-    RETURNING placement.id, job.desired
+    RETURNING placement.id, job.desired, job.suspended_at
 """
 NEEDED_TO_RUN = (
     "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
@@ -78,7 +80,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Which leases were renewed, and what is wished of the jobs behind them: see `jobs.runs.WISHES`."""
+    """Which leases were renewed, and what is wished of the jobs behind each of them: see `jobs.wishes`."""
 
     kept: frozenset[int]
     wishes: Mapping[int, str]
@@ -140,14 +142,21 @@ def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
     ids, tokens = [ticket.placement_id for ticket in tickets], [ticket.token for ticket in tickets]
     with connection.cursor() as cursor:
         cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(HELD_STATES)])
-        kept: dict[int, str] = dict(cursor.fetchall())
-    return Renewal(frozenset(kept), {pk: wish for pk, wish in kept.items() if wish})
+        wished = {pk: _wish(*wish) for pk, *wish in cursor.fetchall()}
+    return Renewal(frozenset(wished), wished)
 
 
-def wishes(placement_ids: Sequence[int]) -> dict[int, str]:
-    """What owners want of the jobs behind these placements, where they want anything."""
-    rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True).exclude(attempt__job__desired="")
-    return dict(rows.values_list("pk", "attempt__job__desired"))
+def wishes(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dict[int, str]:
+    """What is wished of the jobs behind these placements, where anything is; of the `suspended` ones also that nothing is."""
+    rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True)
+    anything = ~Q(attempt__job__desired="") | Q(attempt__job__suspended_at__isnull=False) | Q(pk__in=suspended)
+    found = rows.filter(anything).values_list("pk", "attempt__job__desired", "attempt__job__suspended_at")
+    return {pk: _wish(desired, suspended_at) for pk, desired, suspended_at in found}
+
+
+def _wish(desired: str, suspended_at: datetime | None) -> str:
+    """A suspension is the weakest wish: whatever else is wished wakes the job up."""
+    return desired or (NOTHING if suspended_at is None else SUSPEND)
 
 
 def _open_placements(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:

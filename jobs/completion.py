@@ -3,7 +3,7 @@
 All of it happens in one transaction, or none of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,9 @@ from jobs import claims, failures, fair_share, gang_endings, gangs, publishing, 
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
+from jobs.runs import WISHES
 from jobs.transitions import Move
+from jobs.wishes import CANCEL, PAUSE
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.retry import GiveUp, Payer, Retry, decide
@@ -25,7 +27,7 @@ NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
     "attempt__started_at", "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
     "attempt__job__desired", "attempt__job__progress", "attempt__job__max_retries", "attempt__job__retries_used",
-    "attempt__job__platform_retries_used",
+    "attempt__job__platform_retries_used", "attempt__job__suspended_at",
 )  # fmt: skip
 CLOSE_ATTEMPTS = """
     UPDATE jobs_attempt SET
@@ -59,12 +61,12 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     that of the job's open attempt changes nothing. The next cycle is asked for.
     """
     by_id = {ending.ticket.placement_id: ending for ending in endings}
+    _lock_jobs(by_id)
     rows = _open_rows(by_id)
     over = [(row, by_id[row.pk]) for row in rows if row.attempt.job.nodes == 1]
     members: Sequence[Placement] = ()
     if len(over) < len(rows):
-        gangs.lock_jobs(rows)
-        settled = gang_endings.settle(gangs.among(_open_rows(by_id)), by_id)
+        settled = gang_endings.settle(gangs.among(rows), by_id)
         over += settled.over
         members = settled.closed
     over = [(row, _judged(row.attempt.job, ending)) for row, ending in over]
@@ -82,6 +84,12 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     return frozenset(row.pk for row in closed)
 
 
+def _lock_jobs(placement_ids: Iterable[int]) -> None:
+    """Before their rows are read: what is wished of a job a moment before its end must not be lost by the end."""
+    jobs = Job.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    list(jobs.filter(attempts__placements__in=list(placement_ids)).values_list("pk"))
+
+
 def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
     rows = Placement.objects.filter(pk__in=by_id, closed_at__isnull=True)
     rows = rows.select_related("attempt__job", "node").only(*NEEDED_TO_END).order_by("pk")
@@ -96,8 +104,8 @@ def _judged(job: Job, ending: Ending) -> Ending:
     when it has written its checkpoint.
     """
     unfinished = job.progress is not None and job.progress < 1
-    if ending.asked and ending.reason == EndReason.COMPLETED and (job.desired != PREEMPT or unfinished):
-        return replace(ending, reason=EndReason.PREEMPTED)
+    if ending.asked and ending.reason == EndReason.COMPLETED and (job.desired not in (PREEMPT, PAUSE) or unfinished):
+        return replace(ending, reason=WISHES.get(job.desired, EndReason.PREEMPTED))
     return ending
 
 
@@ -115,9 +123,9 @@ def _verdict(
     job: Job = row.attempt.job
     if ending.reason == EndReason.COMPLETED:
         return JobState.COMPLETED
-    if ending.reason == EndReason.CANCELLED or job.desired == "cancel":
+    if ending.reason == EndReason.CANCELLED or job.desired == CANCEL:
         return JobState.CANCELLED
-    if not ending.charged:
+    if ending.reason == EndReason.PAUSED or not ending.charged:
         return Retry(0.0, Payer.NOBODY)
     failure = failures.present(row, ending, failures.culprits(row, ending, by_id))
     seed = f"{job.pk}.{row.attempt.number}"
@@ -156,21 +164,33 @@ def _last_words(job: Job, ending: Ending, verdict: JobState | GiveUp) -> str:
     return f"{sentence(ending).rstrip('.')}. {verdict.sentence}"[: transitions.MESSAGE_LENGTH]
 
 
+def _is_to_rest(job: Job) -> bool:
+    """Whether the job does not go back in line before its owner resumes it.
+
+    That is so for one that is being paused, however its attempt ends; and for a suspended one that loses its place:
+    its owner did not want it to run.
+    """
+    return job.desired == PAUSE or job.suspended_at is not None
+
+
 def _retry_move(row: Placement, ending: Ending, retry: Retry) -> Move:
     again = f"Attempt {row.attempt.number} ended ({ending.reason}); the next one is waiting to be planned."
     used = {USED[retry.payer]: F(USED[retry.payer]) + 1} if retry.payer in USED else {}
+    rests = _is_to_rest(row.attempt.job)
     return Move(
         job_id=row.attempt.job_id,
-        to=JobState.PENDING,
-        kind="requeued",
+        to=JobState.PAUSED if rests else JobState.PENDING,
+        kind="paused" if rests else "requeued",
         expected=PLACED_STATES,
         attempt=row.attempt.number,
         started_at=ending.started_at,
         changes={
-            "reasons": [Reason(ReasonCode.NEW, again).as_data()],
+            "reasons": [] if rests else [Reason(ReasonCode.NEW, again).as_data()],
             "not_before": Now() + timedelta(seconds=retry.delay_seconds) if retry.delay_seconds else None,
             "desired": "",
             "node_id": None,
+            "suspended_at": None,
+            **({"out_of_line_since": Now()} if rests else {}),
             **used,
         },
         message=sentence(ending),

@@ -1,23 +1,27 @@
-"""What people do to jobs that exist: cancel, requeue, change. Rights are checked by the doors."""
+"""What people do to jobs that exist: cancel, requeue, pause, suspend, resume, hold, release, change.
+
+All of them agree on three things. A wish that is on its way already is granted again, and changes nothing. What has
+nothing left to do is refused with the state that the job is in. Of two wishes the later one counts, but nothing takes
+back a cancellation. Rights are checked by the doors.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models.functions import Extract, Now
 
-from jobs import completion, publishing, transitions
+from jobs import completion, gangs, hailing, line_moves, publishing, transitions
 from jobs.claims import Ticket
 from jobs.endings import Ending
+from jobs.line_moves import NOTHING_PROMISED, RELEASED, UNSTARTED, in_line_again
 from jobs.models import Job, Placement, Queue
-from jobs.transitions import Move
+from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE
 from scheduling import priorities
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
-from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, PlacementState
-from scheduling.reasons import NEW
+from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, EndReason, JobState, PlacementState
 
-UNSTARTED = frozenset({JobState.PENDING, JobState.PAUSED})
-ON_A_NODE = frozenset({JobState.ASSIGNED, JobState.RUNNING})
 ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
 CHANGEABLE_WHILE_WAITING = frozenset(
     {
@@ -34,35 +38,123 @@ def cancel(*, job_id: int, actor: str) -> Job:
     Cancelling a job that is being cancelled changes nothing. Raises ConflictError when it has ended already.
     """
     job = _locked(job_id)
-    if job.state in TERMINAL_STATES:
-        raise ConflictError(f"Job {job_id} has ended already: it is {job.state}.", state=job.state)
+    _refuse_over(job)
     if job.state in UNSTARTED:
-        _end_waiting(job, actor)
-    elif job.desired != "cancel":
-        _wish(job, "cancel", actor)
-        if job.state == JobState.QUEUED:
-            _end_unclaimed(job, EndReason.CANCELLED, f"Cancelled by {actor}.")
+        transitions.apply([line_moves.cancelled(job, actor)])
+        publishing.request_cycle()
+    elif job.desired != CANCEL:
+        _stop(job, CANCEL, actor, EndReason.CANCELLED, f"Cancelled by {actor}.")
     return _fresh(job_id)
 
 
 @transaction.atomic
 def requeue(*, job_id: int, actor: str) -> Job:
-    """Put the job back in line, with all its retries: one that ended waits again, one that runs is stopped first.
+    """Put the job back in line with all its retries, also one that ended or is paused; one that runs is stopped first.
 
-    Raises ConflictError for a job that waits already or is being cancelled.
+    Requeueing a job that is being requeued changes nothing. Raises ConflictError for one that waits or is being cancelled.
     """
     job = _locked(job_id)
-    if job.state in UNSTARTED or job.desired == "cancel":
-        doing = "is being cancelled" if job.desired == "cancel" else f"is {job.state} already"
-        raise ConflictError(f"Job {job_id} {doing}.", state=job.state)
-    if job.state in TERMINAL_STATES:
-        transitions.apply([_again(job, actor)])
+    _refuse_cancelled(job)
+    if job.state == JobState.PENDING:
+        raise ConflictError(f"Job {job_id} is {job.state} already.", state=job.state)
+    if job.state not in PLACED_STATES:
+        transitions.apply([line_moves.requeued(job, actor)])
         publishing.request_cycle()
-    elif job.state == JobState.QUEUED:
-        _wish(job, "requeue", actor)
-        _end_unclaimed(job, EndReason.PREEMPTED, f"Requeued by {actor}.")
+    elif job.desired != REQUEUE:
+        _stop(job, REQUEUE, actor, EndReason.PREEMPTED, f"Requeued by {actor}.")
+    return _fresh(job_id)
+
+
+@transaction.atomic
+def pause(*, job_id: int, actor: str) -> Job:
+    """Have the job rest until it is resumed: at once if it waits; if it runs, its node stops it as for a preemption.
+
+    What it held is free then, and no retry is used up; one that completes in its grace is completed. Pausing a job that is
+    being paused changes nothing. Raises ConflictError for a job that has ended, is paused, or is being cancelled.
+    """
+    job = _locked(job_id)
+    _refuse_over(job)
+    _refuse_cancelled(job)
+    if job.state == JobState.PAUSED:
+        raise ConflictError(f"Job {job_id} is paused already.", state=job.state)
+    if job.state == JobState.PENDING:
+        transitions.apply([line_moves.paused(job, actor)])
+        publishing.request_cycle()
+    elif job.desired != PAUSE:
+        _stop(job, PAUSE, actor, EndReason.PAUSED, f"Paused by {actor}.")
+    return _fresh(job_id)
+
+
+@transaction.atomic
+def suspend(*, job_id: int, actor: str) -> Job:
+    """Have a running job stand still where it is (SIGSTOP): it keeps what it holds, and the time of its limit stops.
+
+    Raises ConflictError for a job that does not run, is suspended, or is being stopped.
+    """
+    job = _locked(job_id)
+    if job.state != JobState.RUNNING or job.desired:
+        doing = f"being stopped ({job.desired})" if job.desired else job.state
+        raise ConflictError(f"Job {job_id} is {doing}: only a running job can be suspended.", state=job.state)
+    if job.suspended:
+        raise ConflictError(f"Job {job_id} is suspended already.", state=job.state)
+    Job.objects.filter(pk=job_id).update(suspended_at=Now())
+    transitions.note([job_id], "suspended", actor=actor)
+    hailing.hail(job_id)
+    return _fresh(job_id)
+
+
+@transaction.atomic
+def resume(*, job_id: int, actor: str) -> Job:
+    """Let a paused job wait in line again, or a suspended one go on.
+
+    A job that is still being paused is not paused after all if its node has not begun with that; else it goes back in line
+    as soon as it has stopped. Its age in line does not count the time for which it was paused. Raises ConflictError for
+    all other jobs.
+    """
+    job = _locked(job_id)
+    if job.state == JobState.PAUSED:
+        transitions.apply([line_moves.resumed(job, actor)])
+        publishing.request_cycle()
+    elif job.desired == PAUSE:
+        _take_back_pause(job, actor)
+    elif job.suspended:
+        _wake(job)
+        transitions.note([job_id], "resumed", actor=actor)
+        hailing.hail(job_id)
     else:
-        _wish(job, "requeue", actor)
+        raise ConflictError(f"Job {job_id} is {job.state}, and neither paused nor suspended.", state=job.state)
+    return _fresh(job_id)
+
+
+@transaction.atomic
+def hold(*, job_id: int, actor: str, reason: str = "") -> Job:
+    """Keep a waiting job from being started until somebody releases it. Meanwhile it gains no age in line.
+
+    Raises ConflictError for a job that does not wait in line, or is held.
+    """
+    job = _locked(job_id)
+    if job.state != JobState.PENDING:
+        raise ConflictError(f"Job {job_id} is {job.state}: only a job that waits can be held.", state=job.state)
+    if job.held_at is not None:
+        raise ConflictError(f"Job {job_id} is held already, by {job.held_by}.", state=job.state)
+    Job.objects.filter(pk=job_id).update(
+        held_at=Now(), held_by=actor, held_reason=reason, out_of_line_since=Now(), **NOTHING_PROMISED
+    )
+    transitions.note([job_id], "held", actor=actor, message=reason)
+    publishing.request_cycle()
+    return _fresh(job_id)
+
+
+@transaction.atomic
+def release(*, job_id: int, actor: str) -> Job:
+    """End a hold. A paused job that was held stays paused. Raises ConflictError for a job that is not held."""
+    job = _locked(job_id)
+    if job.held_at is None:
+        raise ConflictError(f"Job {job_id} is not held: it is {job.state}.", state=job.state)
+    older = {} if job.state == JobState.PAUSED else in_line_again(job)
+    Job.objects.filter(pk=job_id).update(**RELEASED, **older)
+    transitions.note([job_id], "released", actor=actor)
+    publishing.request_cycle()
     return _fresh(job_id)
 
 
@@ -99,27 +191,43 @@ def _fresh(job_id: int) -> Job:
     return Job.objects.select_related("project", "queue", "owner", "node").get(pk=job_id)
 
 
-def _end_waiting(job: Job, actor: str) -> None:
-    transitions.apply(
-        [
-            Move(
-                job_id=job.pk,
-                to=JobState.CANCELLED,
-                kind="cancelled",
-                expected=UNSTARTED,
-                changes={
-                    "finished_at": Now(),
-                    "end_reason": EndReason.CANCELLED,
-                    "message": f"Cancelled by {actor} before it started.",
-                    "reasons": [],
-                    "promised": False,
-                },
-                message=f"Cancelled by {actor} before it started.",
-                actor=actor,
-            )
-        ]
-    )
-    publishing.request_cycle()
+def _refuse_over(job: Job) -> None:
+    if job.state in TERMINAL_STATES:
+        raise ConflictError(f"Job {job.pk} has ended already: it is {job.state}.", state=job.state)
+
+
+def _refuse_cancelled(job: Job) -> None:
+    if job.desired == CANCEL:
+        raise ConflictError(f"Job {job.pk} is being cancelled.", state=job.state)
+
+
+def _stop(job: Job, wish: str, actor: str, reason: EndReason, message: str) -> None:
+    """Have its nodes stop the job; where nobody has claimed it yet, there is nothing to wait for."""
+    _wake(job)
+    Job.objects.filter(pk=job.pk).update(desired=wish)
+    transitions.note([job.pk], f"{wish}_requested", actor=actor)
+    if job.state == JobState.QUEUED:
+        _end_unclaimed(job, reason, message)
+    hailing.hail(job.pk)
+
+
+def _take_back_pause(job: Job, actor: str) -> None:
+    """Whoever has not heard of it goes on. A gang that has lost a member to it ends, and is in line again with that."""
+    ending = job.attempts.filter(ended_at__isnull=True).exclude(end_reason="").exists()
+    Job.objects.filter(pk=job.pk).update(desired=gangs.END if ending else NOTHING)
+    transitions.note([job.pk], "resumed", actor=actor, message="While it was still being paused.")
+    hailing.hail(job.pk)
+
+
+def _wake(job: Job) -> None:
+    """End a suspension: neither its limit nor the watch for stalls counts the time for which the job stood still."""
+    if job.suspended_at is not None:
+        still = Now() - F("suspended_at")
+        Job.objects.filter(pk=job.pk).update(
+            suspended_at=None,
+            suspended_seconds=F("suspended_seconds") + Extract(still, "epoch"),
+            progress_at=ExpressionWrapper(F("progress_at") + still, output_field=DateTimeField()),
+        )
 
 
 def _end_unclaimed(job: Job, reason: EndReason, message: str) -> None:
@@ -127,35 +235,6 @@ def _end_unclaimed(job: Job, reason: EndReason, message: str) -> None:
     rows = Placement.objects.filter(attempt__job=job, state=PlacementState.PLACED).select_related("attempt")
     tickets = [Ticket(row.pk, str(row.attempt.token)) for row in rows]
     completion.finish([Ending(ticket, reason, message=message, charged=False) for ticket in tickets])
-
-
-def _wish(job: Job, wish: str, actor: str) -> None:
-    Job.objects.filter(pk=job.pk).update(desired=wish)
-    transitions.note([job.pk], f"{wish}_requested", actor=actor)
-
-
-def _again(job: Job, actor: str) -> Move:
-    return Move(
-        job_id=job.pk,
-        to=JobState.PENDING,
-        kind="requeued",
-        expected=TERMINAL_STATES,
-        changes={
-            "reasons": [NEW.as_data()],
-            "retries_used": 0,
-            "platform_retries_used": 0,
-            "not_before": None,
-            "node_id": None,
-            "exit_code": None,
-            "end_reason": "",
-            "message": "",
-            "progress": None,
-            "progress_at": None,
-            "started_at": None,
-            "queued_at": None,
-        },
-        actor=actor,
-    )
 
 
 def _refuse_unchangeable(job: Job, fields: Mapping[str, Any]) -> None:

@@ -160,6 +160,7 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
         kind="queued",
         expected=frozenset({JobState.PENDING}),
         next_attempt=True,
+        unless_held=True,
         changes={
             "node_id": node.pk,
             "queued_at": Now(),
@@ -167,6 +168,8 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
             "desired": "",
             "promised": False,
             "not_before": None,
+            "suspended_at": None,
+            "suspended_seconds": 0.0,
         },
         message=f"Placed on {names}.",
         data={

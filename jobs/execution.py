@@ -19,7 +19,8 @@ from django.db import connection
 from jobs import claims, series
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
-from jobs.ledger import Identity, Ledger
+from jobs.ledger import Ledger
+from jobs.ledger_entries import Identity
 from jobs.runs import Run, claim_as_data, claim_from_data
 from workers import cores, isolation, job_groups
 from workers.checkpoints import CheckpointWatch
@@ -58,6 +59,10 @@ class Runner:
         self._take_over(node_id)
         if self._groups is not None:
             self._groups.clear()
+
+    def look(self) -> None:
+        """Ask at once what is wished of what runs here. Returns at once."""
+        self._ledger.look()
 
     def drain(self) -> None:
         """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
@@ -221,6 +226,12 @@ def become(runner: Runner) -> None:
     """From now on the placements that this process is told of run here."""
     global current  # noqa: PLW0603  one process speaks for one node
     current = runner
+
+
+def look() -> None:
+    """Somebody wishes something of a job on this process's node; without one there is nothing to look at."""
+    if current is not None:
+        current.look()
 
 
 def run_placement(placement_id: int, token: str) -> None:

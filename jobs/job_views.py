@@ -31,11 +31,12 @@ SERVER = "SELECT pg_postmaster_start_time()"
 VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
 """Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
 WAITING = """
-    SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', created_at),
+    SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', coalesce(in_line_since, created_at)),
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
+           CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END,
            xmin::text || ctid::text
     FROM jobs_job WHERE state = 'pending' AND id = ANY(%s)
 """
@@ -47,7 +48,8 @@ RUNNING = """
            job.max_runtime_seconds, job.checkpointable, job.preemptible,
            date_part('epoch', job.checkpoint_at), job.desired <> '' OR attempt.end_reason <> '',
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
-           job.predicted_runtime_seconds, job.estimated_runtime_seconds
+           job.predicted_runtime_seconds, job.estimated_runtime_seconds,
+           job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0)
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -250,6 +252,7 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         checkpointable=row[17],
         preemptible=row[18],
         promised=row[19],
+        held=row[20],
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         preemptions=known.preemptions.get(row[0], 0),
@@ -296,8 +299,9 @@ def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
 
 def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
-    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, ran = first[16:24]
-    begins = started_at or placed_at
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[16:24]
+    stood_still = first[26]
+    begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
     return RunningJob(
         id=job_id,
         project=known.projects[project],
@@ -310,7 +314,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
         ),
         started_at=started_at,
         expected_end=begins + max_runtime if max_runtime else None,
-        predicted_end=_predicted_end(first, begins, ran, max_runtime),
+        predicted_end=_predicted_end(first, begins, since - stood_still, max_runtime),
         checkpointable=checkpointable,
         preemptible=preemptible,
         preemptions=known.preemptions.get(job_id, 0),

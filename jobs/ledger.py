@@ -11,10 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -23,6 +20,7 @@ from jobs import claims, gangs, log_shipping, recovery, shipping
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
+from jobs.ledger_entries import Claim, Finish, Identity
 from jobs.runs import Run
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
@@ -41,33 +39,6 @@ SHIP_SECONDS = 1.0
 LOST_GRACE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who an agent says it is: the node it speaks for, and one run of its process."""
-
-    name: str
-    agent_id: UUID
-    version: str = ""
-    labels: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The question whether this node may run this placement."""
-
-    ticket: Ticket
-    answer: "Future[Run | None]" = field(default_factory=Future)
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """A report: this run has ended like this."""
-
-    run: Run
-    ending: Ending
-    answer: "Future[bool]" = field(default_factory=Future)
-
-
 class Ledger:
     """Speaks for one node. `claim` and `finish` may be called from any thread and wait for the database's word."""
 
@@ -83,6 +54,7 @@ class Ledger:
         self._runs: dict[int, Run] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
         self._unsaid: list[Claim | Finish] = []
+        self._look = threading.Event()
         self._draining = threading.Event()
         self._drained = False
         self._leaving = threading.Event()
@@ -116,6 +88,11 @@ class Ledger:
     def adopt(self, run: Run) -> None:
         """Take over a run that an earlier agent of this node began."""
         self._runs[run.ticket_id] = run
+
+    def look(self) -> None:
+        """Ask at once what is wished of the runs here, not with the next turn. Returns at once, from any thread."""
+        self._look.set()
+        self._inbox.put(None)
 
     def drain(self) -> None:
         """Claim nothing more and stop what runs, with the drain's grace. Safe to call from a signal handler."""
@@ -212,6 +189,7 @@ class Ledger:
     def _turn(self) -> None:
         self._serve()
         self._drain_once()
+        self._look_if_asked()
         if time.monotonic() >= self._next_glance:
             self._record_starts()
         if self._runs and time.monotonic() >= self._next_ship:
@@ -288,6 +266,11 @@ class Ledger:
             self._drained = True
             self._next_beat = 0  # says at once that the node is leaving
 
+    def _look_if_asked(self) -> None:
+        if self._look.is_set():
+            self._look.clear()
+            self._ask_wishes()
+
     def _record_starts(self) -> None:
         new = {
             run.claimed.ticket: (run, begun)
@@ -305,7 +288,7 @@ class Ledger:
         log_shipping.ship_logs(runs)
         shipping.ship_progress(runs)
         self._release_gathered()
-        self._fulfil(claims.wishes([run.ticket_id for run in runs]))
+        self._ask_wishes()
         self._next_ship = time.monotonic() + SHIP_SECONDS
 
     def _beat(self) -> None:
@@ -325,6 +308,11 @@ class Ledger:
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
         self._fulfil(renewal.wishes)
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
+
+    def _ask_wishes(self) -> None:
+        if self._runs:
+            suspended = [run.ticket_id for run in self._runs.values() if run.suspended]
+            self._fulfil(claims.wishes(list(self._runs), suspended))
 
     def _fulfil(self, wishes: Mapping[int, str]) -> None:
         for placement_id, wish in wishes.items():

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
@@ -83,7 +84,8 @@ def _waits() -> Iterator[Metric]:
     yield _labelled(
         GaugeMetricFamily, "waiting_jobs", text, ("reason",), _ask(WAITING_FOR, {"all": True, "projects": []})
     )
-    oldest = Job.objects.filter(state=JobState.PENDING).aggregate(at=Min("created_at"))["at"]
+    in_line = Job.objects.filter(state=JobState.PENDING, held_at__isnull=True)
+    oldest = in_line.aggregate(at=Min(Coalesce("in_line_since", "created_at")))["at"]
     longest = (database_now() - oldest).total_seconds() if oldest else 0
     yield _gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
     [[worst]] = _ask(STRETCH, [SHORTEST_RUN_SECONDS])

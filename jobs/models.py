@@ -17,6 +17,7 @@ from jobs import (  # noqa: F401 - further rows of this app: Django looks for th
     series_rows,
     start_rows,
 )
+from jobs.control_rows import Controlled
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -57,7 +58,7 @@ class Queue(models.Model):
         return self.name
 
 
-class Job(models.Model):
+class Job(Controlled):
     """What a user submitted: a command, its resources, its place in line."""
 
     name = models.CharField(max_length=200)

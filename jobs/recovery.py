@@ -104,10 +104,15 @@ def _stop_stalled() -> int:
         output_field=DurationField(),
     )
     stalled = Job.objects.filter(
-        state=JobState.RUNNING, desired="", progress_at__isnull=False, progress_at__lt=Now() - limit
+        state=JobState.RUNNING,
+        desired="",
+        suspended_at__isnull=True,
+        progress_at__isnull=False,
+        progress_at__lt=Now() - limit,
     )
     job_ids = list(stalled.values_list("pk", flat=True)[:SWEEP])
-    Job.objects.filter(pk__in=job_ids, state=JobState.RUNNING, desired="").update(desired="stall")
+    still = Job.objects.filter(pk__in=job_ids, state=JobState.RUNNING, desired="", suspended_at__isnull=True)
+    still.update(desired="stall")
     transitions.note(job_ids, "stalled", message="No progress for longer than the job's limit; its node stops it.")
     return len(job_ids)
 

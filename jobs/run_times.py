@@ -37,7 +37,8 @@ ENDED = """
     SELECT job.id, project.slug, coalesce(owner.username, ''), job.name,
            job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.max_runtime_seconds,
            job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by,
-           extract(epoch FROM attempt.ended_at - attempt.started_at)::float8, job.finished_at
+           greatest(0, extract(epoch FROM attempt.ended_at - attempt.started_at)::float8 - job.suspended_seconds),
+           job.finished_at
     FROM jobs_job AS job
     JOIN jobs_attempt AS attempt ON attempt.job_id = job.id AND attempt.number = job.attempt
     JOIN quotas_project AS project ON project.id = job.project_id

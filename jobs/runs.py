@@ -14,6 +14,7 @@ from jobs.claims import Claimed
 from jobs.endings import Ending
 from jobs.outgoing_log import OutgoingLog
 from jobs.preemptions import PREEMPT
+from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
 from scheduling.lifecycle import EndReason
 from workers.checkpoints import CheckpointWatch
 from workers.process import Outcome, Shim
@@ -27,13 +28,16 @@ REASONS = {
     "shim_lost": EndReason.LOST_LEASE,
 }
 WISHES = {
-    "cancel": EndReason.CANCELLED,
-    "requeue": EndReason.PREEMPTED,
+    CANCEL: EndReason.CANCELLED,
+    REQUEUE: EndReason.PREEMPTED,
     PREEMPT: EndReason.PREEMPTED,
-    "stall": EndReason.STALLED,
+    PAUSE: EndReason.PAUSED,
+    STALL: EndReason.STALLED,
     gangs.END: EndReason.GANG_ENDED,
 }
-"""What may be wished of a job that is on its nodes, and the reason with which its command then ends."""
+"""What may be wished of a job that is on its nodes so that it ends there, and the reason with which its command then ends."""
+GIVING_WAY = frozenset({PREEMPT, PAUSE})
+"""Wishes that leave a command the time for its checkpoint, and in which it may also complete."""
 
 
 class Stop(NamedTuple):
@@ -62,6 +66,7 @@ class Run:
         self.start_recorded = False
         self._shim: Shim | None = None
         self._stop: Stop | None = None
+        self._suspended = False
         self._lock = threading.Lock()
         self._may_go_on = threading.Event()
         if claimed.nodes == 1:
@@ -96,10 +101,13 @@ class Run:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
         with self._lock:
             self._shim = shim
-            stop = self._stop
+            stop, suspended = self._stop, self._suspended or shim.suspended
+            self._suspended = suspended
         shim.renew(self.lease_deadline)
         if stop is not None:
             shim.stop(stop.grace_seconds)
+        elif suspended:
+            shim.suspend()
 
     def renew(self, lease_deadline: float) -> None:
         """The lease now ends at `lease_deadline` on the monotonic clock."""
@@ -109,20 +117,41 @@ class Run:
         if shim is not None:
             shim.renew(lease_deadline)
 
+    @property
+    def suspended(self) -> bool:
+        """Whether the command stands still, as far as this agent has told its shim: silence is no stall then."""
+        return self._suspended and self._stop is None
+
     def fulfil(self, wish: str) -> None:
         """Do what is wished of the job; what is not known is left undone."""
-        if wish == PREEMPT:
+        if wish in GIVING_WAY:
             self.stop(WISHES[wish], settings.PREEMPT_GRACE_SECONDS, gives_way=True)
+        elif wish == CANCEL:
+            self.stop(WISHES[wish], settings.KILL_GRACE_SECONDS)
         elif wish in WISHES:
             self.stop(WISHES[wish])
+        elif wish in (SUSPEND, NOTHING):
+            self._suspend(wish == SUSPEND)
+
+    def _suspend(self, suspended: bool) -> None:
+        """Let the command stand still, or go on. The shim is told of a change; it keeps to it without us."""
+        with self._lock:
+            if self._stop is not None or suspended == self._suspended:
+                return
+            self._suspended = suspended
+            shim = self._shim
+        if shim is not None:
+            (shim.suspend if suspended else shim.go_on)()
 
     def stop(self, reason: EndReason, grace_seconds: float | None = None, *, gives_way: bool = False) -> None:
         """Stop the command; the first reason given is the one that its end is reported with.
 
-        A command that `gives_way` may also complete in its grace.
+        A command that `gives_way` may also complete in its grace. A cancellation is stronger than any reason before it,
+        and may bring the end forward: nobody waits for a checkpoint of it.
         """
         with self._lock:
-            if self._stop is not None:
+            cancelled = reason == EndReason.CANCELLED
+            if self._stop is not None and (not cancelled or self._stop.reason == EndReason.CANCELLED):
                 return
             self._stop = Stop(reason, grace_seconds, gives_way)
             shim = self._shim

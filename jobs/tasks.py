@@ -3,9 +3,12 @@
 The platform's own tasks send no events: what Flower shows are the training runs.
 """
 
-from celery import shared_task
+from typing import Any
 
-from jobs import dispatch, draining, execution, predictions, recovery, run_times, series
+from celery import shared_task
+from celery.worker.control import control_command
+
+from jobs import dispatch, draining, execution, hailing, predictions, recovery, run_times, series
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -51,3 +54,9 @@ def run_placement(placement_id: int, token: str) -> None:
 def hear() -> None:
     """This node's agent hears what is sent to it."""
     execution.heard()
+
+
+@control_command(name=hailing.LOOK)
+def look(_state: Any) -> None:
+    """Ask what is wished of this node's jobs: a remote control command, for speed alone."""
+    execution.look()

@@ -29,7 +29,7 @@ class Move:
     """One wanted change of state.
 
     It happens only if the job is in one of `expected` and, where `attempt` is given, if that is still the job's
-    attempt: a stale attempt moves nothing. `changes` are further columns of the job, written with the state.
+    attempt: a stale attempt moves nothing. `unless_held`: nor does a job that somebody holds back. `changes` are further columns of the job, written with the state.
     `started_at` says when the command began to run; a job that is still assigned then passes through running on its
     way, so that the history of a command whose end is reported with its start is whole.
     """
@@ -40,6 +40,7 @@ class Move:
     expected: frozenset[JobState]
     attempt: int | None = None
     next_attempt: bool = False
+    unless_held: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
     started_at: datetime | None = None
     message: str = ""
@@ -54,6 +55,7 @@ class Moved:
     job_id: int
     was: JobState
     attempt: int
+    held: bool = False
 
 
 def apply(moves: Sequence[Move]) -> dict[int, Moved]:
@@ -84,8 +86,8 @@ def note(
 def _lock(job_ids: Iterable[int]) -> dict[int, Moved]:
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
     return {
-        job_id: Moved(job_id, JobState(state), attempt)
-        for job_id, state, attempt in rows.values_list("pk", "state", "attempt")
+        job_id: Moved(job_id, JobState(state), attempt, held=held_at is not None)
+        for job_id, state, attempt, held_at in rows.values_list("pk", "state", "attempt", "held_at")
     }
 
 
@@ -95,6 +97,7 @@ def _still_true(move: Move, found: Moved) -> bool:
         found.was in move.expected
         and all(may_move(old, new) for old, new in pairwise(steps))
         and (move.attempt is None or move.attempt == found.attempt)
+        and not (move.unless_held and found.held)
     )
 
 

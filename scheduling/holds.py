@@ -1,4 +1,4 @@
-"""What holds a job back before anybody looks at nodes: its queue, its dependencies, its own not-before."""
+"""What holds a job back before anybody looks at nodes: its queue, people, its dependencies, its own not-before."""
 
 from datetime import UTC, datetime
 
@@ -27,12 +27,14 @@ def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
 
 def is_held(job: WaitingJob, now: float) -> bool:
     """Whether `job_holds` has anything to say."""
-    return bool(job.unmet or job.broken or (job.not_before is not None and job.not_before > now))
+    return bool(job.held or job.unmet or job.broken or (job.not_before is not None and job.not_before > now))
 
 
 def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
     """Why the job itself may not start now."""
     reasons = []
+    if job.held:
+        reasons.append(Reason(ReasonCode.HELD, f"Held by {job.held}: it does not start before it is released."))
     if job.unmet:
         sentence = f"Waits for {_jobs(job.unmet)} to complete."
         reasons.append(Reason(ReasonCode.DEPENDENCY, sentence, held_by=job.unmet[:HOLDERS_SHOWN]))

@@ -72,9 +72,11 @@ PLACED_STATES = frozenset({JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING}
 
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.QUEUED, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.QUEUED: frozenset({JobState.ASSIGNED, JobState.PENDING, JobState.FAILED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset(
+        {JobState.ASSIGNED, JobState.PENDING, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}
+    ),
     JobState.ASSIGNED: frozenset(
-        {JobState.RUNNING, JobState.PENDING, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+        {JobState.RUNNING, JobState.PENDING, JobState.PAUSED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
     ),
     JobState.RUNNING: frozenset(
         {JobState.PENDING, JobState.PAUSED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}

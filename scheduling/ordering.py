@@ -51,7 +51,7 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], dict[RankA
 
     First the jobs that others were stopped for: the room that was made is theirs. Then those that have waited for the
     bounded wait or longer, first come first served; only the oldest of them, or an overloaded platform, where sooner or
-    later everybody is overdue, would know no other order any more.
+    later everybody is overdue, would know no other order any more. Whoever is held takes none of these places.
     """
     fallback = policy(snapshot.rules.policy)
     found: dict[RankAndName, PolicyLine] = {}
@@ -67,7 +67,7 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], dict[RankA
         (_, members), bound = by_queue[job.queue]
         if job.promised:
             promised.append(job)
-        elif now - job.submitted_at >= (bound if isinstance(bound, float) else bound(job)):
+        elif not job.held and now - job.submitted_at >= (bound if isinstance(bound, float) else bound(job)):
             overdue.append(job)
         else:
             members.append(job)

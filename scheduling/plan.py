@@ -53,7 +53,7 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     alike_of, now = work.alike, work.now
     for job in (candidates := _candidates(work, line, mode)):
         alike = alike_of(job)
-        held = is_held(job, now) if job.unmet or job.broken or job.not_before else False
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
         if not held and not alike.hopeless and work.start(job, alike):
             continue
         waiting.append((job, alike, held))

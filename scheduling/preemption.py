@@ -6,6 +6,7 @@ one that needs the node's GPUs (pressure).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from scheduling.capacity import FreeNode, FreeNodes
@@ -78,9 +79,9 @@ def preempt(work: Planning, waiting: Sequence[Waiting], snapshot: Snapshot) -> t
         return ()
     pass_ = _Pass(work, snapshot, may_go)
     in_vain: set[tuple[int, int]] = set()
-    for job, alike, held in waiting[:LOOKED_AT]:
+    for job, alike, _ in islice((one for one in waiting if not one[2]), LOOKED_AT):
         key = (id(alike), job.priority)
-        if held or alike.refused or key in in_vain or pass_.is_coming(job):
+        if alike.refused or key in in_vain or pass_.is_coming(job):
             continue
         if not pass_.make_room(job, alike):
             in_vain.add(key)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 class ReasonCode(StrEnum):
     NEW = "new"
+    HELD = "held"
     QUEUE_PAUSED = "queue_paused"
     QUEUE_LIMIT = "queue_limit"
     QUEUE_POLICY = "queue_policy"
@@ -25,6 +26,7 @@ class ReasonCode(StrEnum):
 
 SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NEW: "Just submitted: the next scheduling cycle will look at it.",
+    ReasonCode.HELD: "Somebody holds it back: it does not start before it is released.",
     ReasonCode.QUEUE_PAUSED: "Its queue is paused.",
     ReasonCode.QUEUE_LIMIT: "Its queue runs as many jobs at once as it may.",
     ReasonCode.QUEUE_POLICY: "Its queue asks for a scheduling policy that does not exist.",

@@ -88,6 +88,7 @@ class WaitingJob:
     near: tuple[str, ...] = ()  # nodes that hold its data or its checkpoint, the best first
     avoid: tuple[str, ...] = ()  # nodes on which it failed a moment ago
     promised: bool = False  # others were stopped to make room for it, and it has not started yet
+    held: str = ""  # who holds it back, and perhaps why, in words; empty: nobody does
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import control
 from jobs.admin import cells
 from jobs.admin.job_outlook import outlook
 from jobs.admin.log_tail import Tail, tail
+from jobs.line_moves import UNSTARTED
 from jobs.models import Attempt, Job, JobEvent, Preemption
 from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobState
 
@@ -74,7 +74,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
     return {
         "job": job,
         "can_cancel": job.state not in TERMINAL_STATES and job.desired != "cancel",
-        "can_requeue": job.state not in control.UNSTARTED and not job.desired,
+        "can_requeue": job.state not in UNSTARTED and not job.desired,
         "waits": waits,
         "outlook": outlook(job, user, job.now) if waits else None,
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],

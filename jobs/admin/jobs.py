@@ -16,6 +16,7 @@ from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilt
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
 from jobs.admin.search import FoundByNumber
+from jobs.line_moves import UNSTARTED
 from jobs.models import Job
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 
@@ -144,7 +145,7 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
 
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> list[str]:
         """All but what the use case would take. A form opened while the job waited is judged there, not cut here."""
-        waits = obj is not None and obj.state in control.UNSTARTED
+        waits = obj is not None and obj.state in UNSTARTED
         editable = ANY_TIME if not waits and "priority" not in request.POST else ANY_TIME + WHILE_IT_WAITS
         return [name for name in (*ANY_TIME, *WHILE_IT_WAITS, *FACTS) if name not in editable]
 

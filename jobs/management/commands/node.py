@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs import execution, publishing
-from jobs.ledger import Identity
+from jobs.ledger_entries import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
 from workers import address, agent, hardware

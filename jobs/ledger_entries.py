@@ -1,0 +1,38 @@
+"""What is said to a node's ledger: who the agent is, what it asks, and what it reports."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from jobs.claims import Ticket
+from jobs.endings import Ending
+from jobs.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an agent says it is: the node it speaks for, and one run of its process."""
+
+    name: str
+    agent_id: UUID
+    version: str = ""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The question whether this node may run this placement."""
+
+    ticket: Ticket
+    answer: "Future[Run | None]" = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A report: this run has ended like this."""
+
+    run: Run
+    ending: Ending
+    answer: "Future[bool]" = field(default_factory=Future)
