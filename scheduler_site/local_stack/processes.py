@@ -12,6 +12,7 @@ from pathlib import Path
 from scheduler_site.local_stack.errors import StackError
 from scheduler_site.local_stack.line_pipe import LinePipe
 
+SUPERVISOR = "stack"  # whose lines these are
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 30.0  # after this long a process counts as healthy, and its next death as its first
@@ -26,6 +27,8 @@ class Role:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     folder: Path | None = None
+    give_up_after: int | None = None
+    """So many deaths in a row, none after a steady run, and it is not started again; None: it always is."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,41 @@ class SupervisedProcess:
         self._hooks = hooks
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        self._replacing = False
         self._keeper: asyncio.Task[None] | None = None
         self.deaths = 0
+        self.given_up = False
 
     def start(self) -> None:
+        self.given_up = False
+        self._stopping.clear()
         self._keeper = asyncio.create_task(self._keep_running())
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs now; None between two, and after the last one."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process is not None and running else None
+
+    @property
+    def over(self) -> bool:
+        """Whether it runs no more and is not started again."""
+        return self._keeper is not None and self._keeper.done()
+
+    async def replace(self, signal_number: signal.Signals, within: float) -> None:
+        """End the process with this signal, after `within` seconds by SIGKILL, and start its successor at once."""
+        before = self._process
+        if before is None or before.returncode is not None or self.over:
+            if self.over:
+                self.start()
+            return
+        self._replacing = True
+        self._signal(signal_number)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(before.wait()), within)
+        if before.returncode is None:
+            self._hooks.show(SUPERVISOR, f"{self.role.name} did not leave in time and is killed")
+            before.kill()
 
     async def until_ready(self, is_ready: Callable[[], bool], seconds: float) -> None:
         """Return once `is_ready` says so; StackError when the process ends before, or takes too long."""
@@ -72,24 +105,39 @@ class SupervisedProcess:
             return
         done, _ = await asyncio.wait([self._keeper], timeout=max(within, 0))
         if not done:
-            self._hooks.show("stack", f"{self.role.name} did not stop in time and is killed")
+            self._hooks.show(SUPERVISOR, f"{self.role.name} did not stop in time and is killed")
             self.ask_to_stop(signal.SIGKILL)
             await asyncio.wait([self._keeper], timeout=1)
 
     async def _keep_running(self) -> None:
-        delay = FIRST_DELAY
+        in_a_row = 0
         clock = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began = clock.time()
             code = await self._run_once()
             if self._stopping.is_set():
                 return
+            if self._replacing:
+                self._replacing, in_a_row = False, 0
+                continue
             self.deaths += 1
-            delay = FIRST_DELAY if clock.time() - began > STEADY_SECONDS else delay
-            self._hooks.show("stack", f"{self.role.name} {_ending(code)}; it is started again in {delay:g} s")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
-            delay = min(delay * 2, LONGEST_DELAY)
+            in_a_row = 1 if clock.time() - began > STEADY_SECONDS else in_a_row + 1
+            if self.role.give_up_after is not None and in_a_row >= self.role.give_up_after:
+                self._give_up(code, in_a_row)
+                return
+            await self._pause(code, min(FIRST_DELAY * 2 ** min(in_a_row - 1, 10), LONGEST_DELAY))
+
+    async def _pause(self, code: int, delay: float) -> None:
+        self._hooks.show(SUPERVISOR, f"{self.role.name} {_ending(code)}; it is started again in {delay:g} s")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay)
+
+    def _give_up(self, code: int, in_a_row: int) -> None:
+        self.given_up = True
+        sentence = (
+            f"{self.role.name} {_ending(code)}, {in_a_row} times in a row: it is given up; its lines above say why"
+        )
+        self._hooks.show(SUPERVISOR, sentence)
 
     async def _run_once(self) -> int:
         pipe = LinePipe(partial(self._hooks.show, self.role.name))

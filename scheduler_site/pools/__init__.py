@@ -1,0 +1,1 @@
+"""Several agents on one machine, under one supervisor that can be asked to change their number."""
