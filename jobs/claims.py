@@ -20,6 +20,7 @@ from jobs.models import Job, Placement
 from jobs.transitions import Move
 from jobs.wishes import NOTHING, SUSPEND
 from scheduling.lifecycle import JobState, PlacementState
+from workers.models import Node
 
 WRITE_STARTS = """
     UPDATE jobs_attempt SET
@@ -87,13 +88,16 @@ class Renewal:
 
 
 @transaction.atomic
-def claim(tickets: Iterable[Ticket], *, node_id: int) -> list[Claimed]:
+def claim(tickets: Iterable[Ticket], *, node_id: int, agent_id: UUID | None = None) -> list[Claimed]:
     """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
 
     However many agents and messages ask for a placement, exactly one gets it. The member of a gang is taken whether
-    or not the others are: the job is assigned with the last one.
+    or not the others are: the job is assigned with the last one. An agent that names itself gets nothing once another
+    one speaks for its node.
     """
     tickets = list(tickets)
+    if agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
+        return []
     rows = _unclaimed(tickets, node_id)
     meetings: Mapping[int, Meeting] = {}
     if gangs.among(rows):
@@ -104,7 +108,7 @@ def claim(tickets: Iterable[Ticket], *, node_id: int) -> list[Claimed]:
     moved = transitions.apply([_claim_move(row) for row in rows if row not in early])
     won = [row for row in rows if row in early or row.attempt.job_id in moved]
     Placement.objects.filter(pk__in=[row.pk for row in won]).update(
-        state=PlacementState.CLAIMED, claimed_at=Now(), lease_expires_at=_lease_end()
+        state=PlacementState.CLAIMED, claimed_at=Now(), claimed_by=agent_id, lease_expires_at=_lease_end()
     )
     return [_claimed(row, meetings.get(row.attempt_id)) for row in won]
 
@@ -144,6 +148,12 @@ def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
         cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(HELD_STATES)])
         wished = {pk: _wish(*wish) for pk, *wish in cursor.fetchall()}
     return Renewal(frozenset(wished), wished)
+
+
+def not_begun(node_id: int, agent_id: UUID) -> list[Ticket]:
+    """What this agent has claimed for the node and not started, as far as the database knows."""
+    rows = Placement.objects.filter(node=node_id, claimed_by=agent_id, state=PlacementState.CLAIMED)
+    return [_ticket(row) for row in rows.select_related("attempt").order_by("pk")]
 
 
 def wishes(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dict[int, str]:

@@ -4,34 +4,32 @@ The thread only waits: the command belongs to its shim, so an agent that is kill
 agent of the node takes it over from the files in its attempt's folder.
 """
 
-import json
 import logging
 import os
 import shutil
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
 
-from jobs import claims, series
+from jobs import journal, series, takeover
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.ledger import Ledger
 from jobs.ledger_entries import Identity
-from jobs.runs import Run, claim_as_data, claim_from_data
+from jobs.runs import Run
+from jobs.takeover import Left
 from workers import cores, isolation, job_groups
 from workers.checkpoints import CheckpointWatch
 from workers.hardware import Hardware
 from workers.hearing import Heard, Hearing
-from workers.process import Command, Outcome, Shim, adopt, cores_of, launch, never_launched
+from workers.process import Command, Outcome, Shim, cores_of, launch
 
 log = logging.getLogger(__name__)
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """What a command gets of the agent's own environment: nothing that could hold a secret."""
-CLAIM_FILE = "claim.json"
 
 
 class Runner:
@@ -41,6 +39,7 @@ class Runner:
         self.hearing = hearing
         self._hardware = hardware
         self._home = home
+        self._agent_id = identity.agent_id
         self._attempts = home / "nodes" / identity.name / "attempts"
         self._machine = cores.Machine()
         self._cores = cores.Cores()
@@ -87,11 +86,11 @@ class Runner:
     def _launch(self, run: Run) -> Shim | Ending:
         try:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (run.folder / CLAIM_FILE).write_text(json.dumps(claim_as_data(run.claimed)), encoding="utf-8")
+            journal.write_claim(run.folder, run.claimed)
             ended = run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
-            return run.failed_to_start(f"The node could not start the command: {error}")
+            return run.failed_to_start(error)
 
     def _see_to_the_end(self, run: Run, shim: Shim | Ending) -> None:
         if isinstance(shim, Ending):
@@ -103,6 +102,7 @@ class Runner:
         self._cores.give_back(run.cores)
         if self._groups is not None:
             self._groups.remove(str(run.ticket_id))
+        journal.note_ending(run.folder, ending)
         self._ledger.finish(run, ending)
         shutil.rmtree(run.folder, ignore_errors=True)
 
@@ -153,52 +153,27 @@ class Runner:
         }
 
     def _take_over(self, node_id: int) -> None:
-        """Go on with those commands of an earlier agent that are still this node's, and stop the others.
-
-        A shim gets no more time than the database has just given its lease.
-        """
-        found = [pair for pair in map(self._find, self._attempts.iterdir()) if pair is not None]
-        deadline = time.monotonic() + settings.LEASE_SECONDS
-        held = claims.renew([run.claimed.ticket for run, _ in found], node_id=node_id).kept
-        for run, shim in sorted(found, key=lambda pair: pair[1] is None):  # what runs keeps its cores
-            if run.ticket_id in held:
-                run.renew(deadline)
-                self._adopt(run, shim)
-            else:
-                log.warning("Job %d is not this node's any more: what runs of it is stopped.", run.claimed.job_id)
-                if shim is not None:
-                    shim.kill()
-                shutil.rmtree(run.folder, ignore_errors=True)
+        """Go on with what an earlier agent of this node left."""
+        found = takeover.take_over(self._attempts, node_id=node_id, agent_id=self._agent_id)
+        for left in sorted(found, key=lambda left: left.shim is None):  # what runs keeps its cores
+            self._adopt(left)
         connection.close()
 
-    def _find(self, folder: Path) -> tuple[Run, Shim | None] | None:
-        """What an earlier agent left in this folder: a command, or without a shim one that it had not yet started.
-
-        A folder of which neither is certain is removed.
-        """
-        try:
-            claimed = claim_from_data(json.loads((folder / CLAIM_FILE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
-            claimed = None
-        shim = adopt(folder) if claimed else None
-        if claimed is None or (shim is None and not never_launched(folder)):
-            shutil.rmtree(folder, ignore_errors=True)
-            return None
-        return Run(claimed, folder, lease_deadline=time.monotonic()), shim
-
-    def _adopt(self, run: Run, shim: Shim | None) -> None:
+    def _adopt(self, left: Left) -> None:
+        run = left.run
         log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
-        if shim is not None:
+        if left.shim is not None:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
+        if left.is_under_way:
             run.release()
             run.log.resume()
             series.resume(run)
         self._ledger.adopt(run)
-        threading.Thread(target=self._resume, args=(run, shim), name=f"job-{run.claimed.job_id}").start()
+        threading.Thread(target=self._resume, args=(left,), name=f"job-{run.claimed.job_id}").start()
 
-    def _resume(self, run: Run, shim: Shim | None) -> None:
-        self._see_to_the_end(run, shim or self._launch(run))
+    def _resume(self, left: Left) -> None:
+        self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
 
 
 def gang_environment(claimed: Claimed) -> dict[str, str]:

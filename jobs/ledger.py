@@ -6,7 +6,9 @@ it keeps what has to be said, and says it when the database is back.
 """
 
 import logging
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -148,6 +150,7 @@ class Ledger:
                     agent_id=self._identity.agent_id,
                     labels=self._identity.labels,
                     version=self._identity.version,
+                    boot_id=self._identity.boot_id,
                 ).pk
             except DATABASE_ERRORS as error:
                 log.warning("The database is out of reach, trying again: %s", str(error).strip())
@@ -235,7 +238,7 @@ class Ledger:
         deadline = time.monotonic() + settings.LEASE_SECONDS
         tickets = {question.ticket for question in questions}
         going = self._draining.is_set() or self._leaving.is_set()
-        won = [] if going else claims.claim(tickets, node_id=self.node_id)
+        won = [] if going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
         for claimed in won:
             folder = self._attempts / str(claimed.placement_id)
             self._runs[claimed.placement_id] = Run(claimed, folder, lease_deadline=deadline)
@@ -298,9 +301,11 @@ class Ledger:
         load = current_load(self._hardware)
         agent_id = self._identity.agent_id
         heard = self._hearing()
-        if not heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
-            log.error("Node %s belongs to another agent now.", self._identity.name)
-        renewal = claims.renew([run.claimed.ticket for run in runs.values()], node_id=self.node_id)
+        if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
+            renewal = claims.renew([run.claimed.ticket for run in self._renewable()], node_id=self.node_id)
+        else:
+            self._give_way_to_another_agent()
+            renewal = claims.Renewal(frozenset(), {})
         for placement_id, run in runs.items():
             if placement_id in renewal.kept:
                 run.renew(deadline)
@@ -313,6 +318,22 @@ class Ledger:
         if self._runs:
             suspended = [run.ticket_id for run in self._runs.values() if run.suspended]
             self._fulfil(claims.wishes(list(self._runs), suspended))
+
+    def _renewable(self) -> list[Run]:
+        """A lease that is not renewed is the only way to give back what hangs: nobody else can say that it will not begin."""
+        for run in (runs := list(self._runs.values())):
+            if run.hangs:
+                log.error("Job %d has not begun: its lease is not renewed any more.", run.claimed.job_id)
+        return [run for run in runs if not run.hangs]
+
+    def _give_way_to_another_agent(self) -> None:
+        """This one was silent for longer than a lease, and another one has taken the node's name: this process ends."""
+        if not self._draining.is_set():
+            log.error(
+                "Node %s belongs to another agent now: this one ends, and what it ran with it.", self._identity.name
+            )
+            os.kill(os.getpid(), signal.SIGTERM)
+        self._draining.set()
 
     def _fulfil(self, wishes: Mapping[int, str]) -> None:
         for placement_id, wish in wishes.items():

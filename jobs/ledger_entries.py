@@ -18,6 +18,7 @@ class Identity:
     name: str
     agent_id: UUID
     version: str = ""
+    boot_id: str = ""
     labels: Mapping[str, Any] = field(default_factory=dict)
 
 

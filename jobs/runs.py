@@ -1,15 +1,16 @@
 """What an agent keeps in mind of one placement that it runs."""
 
+import math
 import threading
-from collections.abc import Iterable
-from dataclasses import asdict
+import time
 from datetime import UTC, datetime
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 
-from jobs import gangs
+from jobs import gangs, journal
 from jobs.claims import Claimed
 from jobs.endings import Ending
 from jobs.outgoing_log import OutgoingLog
@@ -26,7 +27,9 @@ REASONS = {
     "lost_lease": EndReason.LOST_LEASE,
     "out_of_memory": EndReason.OUT_OF_MEMORY,
     "shim_lost": EndReason.LOST_LEASE,
+    "platform_error": EndReason.PLATFORM_ERROR,
 }
+NEVER_RAN = frozenset({"start_failed", "platform_error"})
 WISHES = {
     CANCEL: EndReason.CANCELLED,
     REQUEUE: EndReason.PREEMPTED,
@@ -69,8 +72,9 @@ class Run:
         self._suspended = False
         self._lock = threading.Lock()
         self._may_go_on = threading.Event()
+        self._start_due = math.inf  # on the monotonic clock
         if claimed.nodes == 1:
-            self._may_go_on.set()
+            self.release()
 
     @property
     def ticket_id(self) -> int:
@@ -88,7 +92,16 @@ class Run:
 
     def release(self) -> None:
         """All members of the gang are there."""
+        if not self._may_go_on.is_set():
+            self._start_due = time.monotonic() + settings.START_SECONDS
         self._may_go_on.set()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it might have begun long ago and has not: its launch or its shim is stuck somewhere in the kernel."""
+        with self._lock:
+            shim = self._shim
+        return time.monotonic() > self._start_due and (shim is None or shim.status() is None)
 
     def wait_for_its_gang(self) -> Ending | None:
         """Returns once the command may start; or how the run ends if it was stopped before that."""
@@ -155,9 +168,16 @@ class Run:
                 return
             self._stop = Stop(reason, grace_seconds, gives_way)
             shim = self._shim
+        journal.note_stop(self.folder, reason, gives_way=gives_way)
         self._may_go_on.set()
         if shim is not None:
             shim.stop(grace_seconds)
+
+    def recall_stop(self) -> None:
+        """What an earlier agent began to stop is still being stopped, for the same reason."""
+        told = journal.read_stop(self.folder)
+        if told is not None:
+            self._stop = Stop(told[0], gives_way=told[1])
 
     def started_at(self) -> datetime | None:
         """When the command began to run, while it does: of one that has ended, the end will tell."""
@@ -178,7 +198,7 @@ class Run:
             reason=reason,
             exit_code=outcome.exit_code,
             message=outcome.message,
-            started_at=None if reason == EndReason.START_FAILED else moment(outcome.started_at),
+            started_at=None if outcome.reason in NEVER_RAN else moment(outcome.started_at),
             asked=stop is not None and stop.gives_way,
             peak_memory_mb=None if outcome.peak_memory_bytes is None else outcome.peak_memory_bytes // 2**20,
             cpu_seconds=outcome.cpu_seconds,
@@ -192,20 +212,13 @@ class Run:
         else:
             self.log.end(status.get("log_bytes", 0), status.get("log_lost", ""))
 
-    def failed_to_start(self, message: str) -> Ending:
-        """The node itself could not start the command."""
-        return Ending(ticket=self.claimed.ticket, reason=EndReason.START_FAILED, message=message)
+    def failed_to_start(self, error: OSError) -> Ending:
+        """The node itself could not start the command: no fault of the command's, which nobody has looked at yet."""
+        reason = EndReason.DISK_FULL if error.errno in (ENOSPC, EDQUOT) else EndReason.PLATFORM_ERROR
+        return Ending(
+            ticket=self.claimed.ticket, reason=reason, message=f"The node could not start the command: {error}"
+        )
 
 
 def moment(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-def claim_as_data(claimed: Claimed) -> dict[str, Any]:
-    return asdict(claimed)
-
-
-def claim_from_data(data: dict[str, Any]) -> Claimed:
-    """The inverse of `claim_as_data`; raises TypeError or KeyError when it is not such data."""
-    lists: Iterable[str] = ("command", "gpu_indices")
-    return Claimed(**{**data, **{name: tuple(data[name]) for name in lists}})

@@ -60,6 +60,8 @@ GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
 GANG_PORT = env.whole("TRAINYARD_GANG_PORT", 29500, at_least=1)
 NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
+# What a node has claimed and could have begun, and has not after so long, is given to another one.
+START_SECONDS = env.number("TRAINYARD_START_SECONDS", 60, at_least=1)
 # A command that fails so soon after its start may have been given a broken node, or be broken itself.
 AT_ONCE_SECONDS = env.number("TRAINYARD_AT_ONCE_SECONDS", 30)
 # So many jobs that fail one after another on a node, within so long, have it drained by the platform.

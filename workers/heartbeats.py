@@ -22,12 +22,14 @@ NOTHING_HEARD = Heard()
 FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), default=Value(Node.State.UP))
 
 
-def register(*, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[str, Any], version: str) -> Node:
+def register(
+    *, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[str, Any], version: str, boot_id: str = ""
+) -> Node:
     """Creates the node or takes over its row; refuses while another agent speaks for it."""
     Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
     taken = (
         Node.objects.filter(name=name)
-        .exclude(held_by_another(agent_id))
+        .exclude(held_by_another(agent_id, boot_id=boot_id, hostname=hardware.hostname))
         .update(
             hostname=hardware.hostname,
             address=hardware.address,
@@ -37,6 +39,7 @@ def register(*, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[s
             gpus=hardware.gpus_json(),
             labels=dict(labels),
             agent_id=agent_id,
+            boot_id=boot_id,
             version=version,
             registered_at=Now(),
             last_heartbeat_at=Now(),
@@ -54,11 +57,15 @@ def register(*, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[s
     return Node.objects.get(name=name)
 
 
-def held_by_another(agent_id: UUID) -> Q:
-    """True for a row whose agent is another one and was heard of within one lease."""
+def held_by_another(agent_id: UUID, *, boot_id: str, hostname: str) -> Q:
+    """True for a row whose agent is another one and was heard of within one lease.
+
+    The same identity on a host of another name that was started at another time is a copy of this machine's disk.
+    """
     lease_began = Now() - timedelta(seconds=settings.LEASE_SECONDS)
     held = ~Q(state=Node.State.DOWN) & Q(agent_id__isnull=False) & Q(last_heartbeat_at__gte=lease_began)
-    return held & ~Q(agent_id=agent_id)
+    copied = ~Q(boot_id__in=["", boot_id]) & ~Q(hostname=hostname)
+    return held & (~Q(agent_id=agent_id) | copied)
 
 
 def beat(

@@ -15,6 +15,7 @@ from jobs.models import Job, JobEvent, Placement
 from jobs.snapshots import database_now
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
+from workers.models import Node
 
 pytestmark = pytest.mark.django_db
 
@@ -149,3 +150,12 @@ def test_the_clock_of_the_node_has_no_part_in_a_lease(placement, monkeypatch):
     placement.refresh_from_db()
     left = placement.lease_expires_at - database_now()
     assert timedelta(0) < left <= timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def test_an_agent_whose_node_another_one_speaks_for_now_claims_nothing(placement):
+    mine, other = uuid.uuid4(), uuid.uuid4()
+    Node.objects.update(agent_id=other)
+
+    assert claims.claim([ticket(placement)], node_id=placement.node_id, agent_id=mine) == []
+    assert len(claims.claim([ticket(placement)], node_id=placement.node_id, agent_id=other)) == 1
+    assert Placement.objects.get().claimed_by == other

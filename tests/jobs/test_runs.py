@@ -8,7 +8,8 @@ import pytest
 
 from jobs.claims import Claimed
 from jobs.execution import gang_environment
-from jobs.runs import Run, claim_as_data, claim_from_data
+from jobs.journal import claim_as_data, claim_from_data
+from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 
 SINGLE = Claimed(

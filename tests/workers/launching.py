@@ -74,12 +74,18 @@ class Launcher:
     launched: list[Launched] = field(default_factory=list)
 
     def __call__(
-        self, *argv: str, lease: float = 60, cwd: str = "/", env: Mapping[str, str] | None = None, **limits: Any
+        self,
+        *argv: str,
+        lease: float = 60,
+        cwd: str = "/",
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        **limits: Any,
     ) -> Launched:
         tag = f"tag-{uuid.uuid4()}"
         environment = {"PATH": os.environ["PATH"], "TAG": tag, **(env or {})}
         command = Command(argv, cwd, environment, **{"log_limit_bytes": 10**6, "grace_seconds": 5.0, **limits})
-        folder = self.home / f"{len(self.launched)}"
+        folder = folder or self.home / f"{len(self.launched)}"
         started = Launched(launch(folder, command, lease_deadline=time.monotonic() + lease), tag)
         self.launched.append(started)
         return started

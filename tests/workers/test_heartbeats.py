@@ -256,3 +256,18 @@ def test_a_take_over_that_waits_for_a_heartbeat_is_refused():
         wait_for(somebody_waits_for_us, message="the take-over")
     thread.join(10)
     assert isinstance(results[0], ConflictError)
+
+
+def test_a_copy_of_the_machine_is_refused_and_the_machine_itself_after_a_reboot_is_not():
+    def again(hostname, boot_id):
+        hardware = Hardware(8, 32768, (), hostname)
+        return heartbeats.register(
+            name="node-1", hardware=hardware, agent_id=ONE, labels={}, version="", boot_id=boot_id
+        )
+
+    again("host", "first boot")
+    with pytest.raises(ConflictError, match="another agent"):
+        again("copy", "its own boot")
+
+    assert again("host", "second boot").boot_id == "second boot"
+    assert again("renamed", "second boot").hostname == "renamed", "a container is given a new name, the machine runs on"

@@ -12,6 +12,8 @@ from workers.shim.processes import all_children, descendants, own_children, send
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
 PR_SET_CHILD_SUBREAPER = 36
 NO_SUCH_FILE = 2
+# No more processes, memory or open files (EAGAIN, ENOMEM, ENFILE, EMFILE); the disk fails or is away (EIO, ENOSPC, ESTALE).
+FAULTS_OF_NODE = (11, 12, 23, 24, 5, 28, 116)
 DIES_BEFORE_US = b"500"  # when the machine runs out of memory: the agent and its shims are small, and needed
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -31,6 +33,7 @@ class Command:
         self.group = Group(spec.group)
         self.pid = 0
         self.output = -1
+        self.blames_node = False
 
     def start(self) -> str:
         """Starts the command; returns what went wrong, or an empty text."""
@@ -39,11 +42,13 @@ class Command:
         try:
             posix.chdir(self.spec.cwd)
         except (OSError, ValueError) as error:
+            self.blames_node = getattr(error, "errno", None) in FAULTS_OF_NODE
             return f"cannot enter working directory {self.spec.cwd!r}: {reason(error)}"
         try:
             self.pid = self.spawn_within(output_write)
             attempt(f"/proc/{self.pid}/oom_score_adj", DIES_BEFORE_US)
         except (OSError, ValueError) as error:
+            self.blames_node = getattr(error, "errno", None) in FAULTS_OF_NODE
             return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
         finally:
             posix.close(output_write)

@@ -61,7 +61,8 @@ class Supervisor:
         started_at = time.time()
         problem = self.command.start()
         if problem:
-            self.status.ended({"reason": "start_failed", "message": problem, "started_at": started_at})
+            fault = "platform_error" if self.command.blames_node else "start_failed"
+            self.status.ended({"reason": fault, "message": problem, "started_at": started_at})
             return
         self.status.running(self.command.pid, started_at)
         self.supervise()

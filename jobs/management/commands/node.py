@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import execution, publishing
+from jobs import execution, journal, publishing
 from jobs.ledger_entries import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             deaf_after=settings.DEAF_SECONDS,
         )
         runner = execution.Runner(
-            identity=Identity(name, folder.agent_id(), VERSION, labels(options["label"])),
+            identity=Identity(name, folder.agent_id(), VERSION, journal.boot_id(), labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
             hearing=hearing,

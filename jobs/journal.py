@@ -1,0 +1,97 @@
+"""What an agent writes down of a placement in its folder, so that the next agent of the node says what this one could not.
+
+`claim.json`: what was claimed, and under which boot of the machine. `stop.json`: why the command is being stopped.
+`ending.json`: how it ended, before the database is told. The folder goes only when the database has it.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jobs.claims import Claimed, Ticket
+from jobs.endings import Ending
+from scheduling.lifecycle import EndReason
+from workers.process import replace_file
+
+CLAIM, STOP, ENDING = "claim.json", "stop.json", "ending.json"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@cache
+def boot_id() -> str:
+    """Which boot of the machine this is; empty where the kernel does not say."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def write_claim(folder: Path, claimed: Claimed) -> None:
+    """Raises OSError: without it nobody could go on with what is started."""
+    data = {"boot_id": boot_id(), "claimed": claim_as_data(claimed)}
+    replace_file(folder / CLAIM, json.dumps(data))
+
+
+def read_claim(folder: Path) -> tuple[Claimed, bool] | None:
+    """What was claimed, and whether the machine has been restarted since; None if that cannot be read."""
+    data = _read(folder / CLAIM)
+    try:
+        claimed = claim_from_data(data.get("claimed", data))  # agents once wrote nothing else
+        return claimed, bool(boot_id()) and data.get("boot_id", boot_id()) != boot_id()
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def note_stop(folder: Path, reason: EndReason, *, gives_way: bool) -> None:
+    """On a full disk it stays unsaid: the next agent then takes the command for one that was stopped by a drain."""
+    with contextlib.suppress(OSError):
+        replace_file(folder / STOP, json.dumps({"reason": reason, "gives_way": gives_way}))
+
+
+def read_stop(folder: Path) -> tuple[EndReason, bool] | None:
+    """Why an earlier agent stopped the command, and whether it was to give way."""
+    data = _read(folder / STOP)
+    try:
+        return EndReason(data["reason"]), bool(data["gives_way"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def note_ending(folder: Path, ending: Ending) -> None:
+    """On a full disk it stays unsaid: the next agent then works it out again from what the shim wrote."""
+    data = {**asdict(ending), "started_at": ending.started_at.isoformat() if ending.started_at else None}
+    with contextlib.suppress(OSError):
+        replace_file(folder / ENDING, json.dumps(data))
+
+
+def read_ending(folder: Path) -> Ending | None:
+    """The end that an earlier agent worked out and that the database perhaps has not heard of."""
+    data = _read(folder / ENDING)
+    try:
+        started_at = datetime.fromisoformat(data["started_at"]) if data["started_at"] else None
+        told = {"ticket": Ticket(**data["ticket"]), "reason": EndReason(data["reason"]), "started_at": started_at}
+        return Ending(**{**data, **told})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def claim_as_data(claimed: Claimed) -> dict[str, Any]:
+    return asdict(claimed)
+
+
+def claim_from_data(data: dict[str, Any]) -> Claimed:
+    """The inverse of `claim_as_data`; raises TypeError or KeyError when it is not such data."""
+    lists: Iterable[str] = ("command", "gpu_indices")
+    return Claimed(**{**data, **{name: tuple(data[name]) for name in lists}})
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

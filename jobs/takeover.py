@@ -1,0 +1,114 @@
+"""What an agent finds of the one before it: commands that run, ends that nobody was told of, and claims that came to nothing.
+
+What is still the node's goes on. What is not is stopped; if its placement is open all the same, its end is reported at
+once, as the node went by another name then. Nothing is reported of which it is not certain that it no longer runs.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from jobs import claims, journal, transitions
+from jobs.claims import Claimed
+from jobs.completion import finish
+from jobs.endings import Ending
+from jobs.runs import Run
+from scheduling.lifecycle import EndReason
+from workers import process_tree
+from workers.process import Outcome, Shim, adopt, never_launched, read_status
+
+log = logging.getLogger(__name__)
+RESTARTED = "The machine was restarted while the command ran."
+RENAMED = "The node goes by another name now: what ran under the old one was stopped."
+NEVER_BEGUN = "The node's agent ended before it had begun with it."
+
+
+class Left(NamedTuple):
+    """One placement as it was found: with its shim, or with the end to report, or with neither: not launched yet."""
+
+    run: Run
+    shim: Shim | None = None
+    ending: Ending | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.shim is not None or self.ending is not None
+
+
+def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Left]:
+    """Everything in the folder of attempts that is this node's to go on with, its lease renewed.
+
+    A shim gets no more time than the database has just given its lease.
+    """
+    folders = list(attempts.iterdir())
+    found = [left for left in map(_look, folders) if left is not None]
+    deadline = time.monotonic() + settings.LEASE_SECONDS
+    kept = claims.renew([left.run.claimed.ticket for left in found], node_id=node_id).kept
+    mine = [left for left in found if left.run.ticket_id in kept]
+    for left in mine:
+        left.run.renew(deadline)
+    _stop([left for left in found if left.run.ticket_id not in kept])
+    _give_back_unbegun(node_id, agent_id, {folder.name for folder in folders})
+    _tell(mine)
+    return mine
+
+
+def _look(folder: Path) -> Left | None:
+    """What is in one folder; None if that cannot be told: the folder is removed, and what might run of it ends."""
+    known = journal.read_claim(folder)
+    if known is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    claimed, restarted = known
+    run = Run(claimed, folder, lease_deadline=time.monotonic())
+    run.recall_stop()
+    if ending := journal.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
+        return Left(run, ending=ending)
+    shim = adopt(folder)
+    if shim is None and not never_launched(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return Left(run, shim)
+
+
+def _after_restart(run: Run, claimed: Claimed) -> Ending | None:
+    """Nothing runs any more. The command's own end counts if it came before; None if it had not been launched."""
+    if never_launched(run.folder):
+        return None
+    status = read_status(run.folder)
+    if status is not None and status["phase"] == "ended":
+        return run.ending(Outcome.from_status(status))
+    return Ending(claimed.ticket, EndReason.NODE_LOST, message=RESTARTED)
+
+
+def _stop(others: Sequence[Left]) -> None:
+    """Kill what runs. Reports change nothing where the placement is closed or the token stale, as nearly always."""
+    gone = []
+    for left in others:
+        log.warning("Job %d is not this node's any more: what runs of it is stopped.", left.run.claimed.job_id)
+        if left.shim is not None:
+            left.shim.kill()
+        if not process_tree.members(left.run.folder, read_status(left.run.folder)):
+            gone.append(left.ending or Ending(left.run.claimed.ticket, EndReason.NODE_LOST, message=RENAMED))
+        shutil.rmtree(left.run.folder, ignore_errors=True)
+    if gone:
+        finish(gone)
+
+
+def _give_back_unbegun(node_id: int, agent_id: UUID, known: Collection[str]) -> None:
+    """Claims of this node's earlier agent that left no folder behind: it ended between the two."""
+    tickets = [ticket for ticket in claims.not_begun(node_id, agent_id) if str(ticket.placement_id) not in known]
+    if tickets:
+        finish([Ending(one, EndReason.PLATFORM_ERROR, message=NEVER_BEGUN, charged=False) for one in tickets])
+
+
+def _tell(mine: Sequence[Left]) -> None:
+    under_way: Iterator[int] = (left.run.claimed.job_id for left in mine if left.shim is not None)
+    message = "The node's agent was restarted and goes on with it."
+    transitions.note(under_way, "adopted", message=message)
