@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
 from celery.worker import state
+from django.conf import settings
 
 from scheduling.errors import ConflictError
-from workers.departure import Departure
+from workers.departure import REPORT_SECONDS, Departure
 from workers.hearing import Hearing, Watch
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,12 @@ def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
             self.stop(worker)
 
     app.steps["worker"].add(NodeStep)
-    worker_shutting_down.connect(lambda **_: runner.drain(), weak=False)
+
+    def on_shutting_down(**_: Any) -> None:
+        runner.drain()
+        departure.leave_within(settings.DRAIN_SECONDS + REPORT_SECONDS)
+
+    worker_shutting_down.connect(on_shutting_down, weak=False)
 
 
 def heed_signals(departure: Departure) -> None:

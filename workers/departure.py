@@ -1,10 +1,12 @@
 """An agent's way out that leaves its jobs running: their shims go on, and the next agent of the node takes them over."""
 
 import logging
+import math
 import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -13,6 +15,8 @@ from workers import process
 log = logging.getLogger(__name__)
 LEAVE_SECONDS = 5.0
 """So long an agent that leaves may take to say what is unsaid. What is left unsaid the next agent finds on disk."""
+REPORT_SECONDS = 5.0
+"""So long an agent that drains may take to report, after the grace of its jobs, before it leaves all the same."""
 
 
 class Departure(threading.Thread):
@@ -25,7 +29,7 @@ class Departure(threading.Thread):
         """`last_words` says what is unsaid within so many seconds, and tells whether all of it was."""
         super().__init__(name="departure", daemon=True)
         self._last_words = last_words
-        self._orders: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Callable[[bool], object] | float] = queue.SimpleQueue()
 
     def leave(self) -> None:
         """End this process soon. Safe to call from a signal handler."""
@@ -35,20 +39,40 @@ class Departure(threading.Thread):
         """Begin this process anew soon, with the code that lies on disk. Safe to call from a signal handler."""
         self._orders.put(begin_anew)
 
+    def leave_within(self, seconds: float) -> None:
+        """The process is about to end by itself; if it still lives after so long, it leaves.
+
+        So it is while the database or the broker is away. Safe to call from a signal handler.
+        """
+        self._orders.put(seconds)
+
     def run(self) -> None:
-        go = self._orders.get()
-        if not self._last_words(LEAVE_SECONDS):
+        go = self._next_order()
+        said = self._last_words(LEAVE_SECONDS)
+        if not said:
             log.warning("Leaving with something unsaid: the next agent of this node says it.")
-        go()
+        go(said)
+
+    def _next_order(self) -> Callable[[bool], object]:
+        order = self._orders.get()
+        ends_at = math.inf
+        while isinstance(order, float):
+            ends_at = min(ends_at, time.monotonic() + order)
+            try:
+                order = self._orders.get(timeout=max(0.0, ends_at - time.monotonic()))
+            except queue.Empty:
+                log.warning("The agent could not end in order within its time: it leaves.")
+                return end
+        return order
 
 
-def end() -> NoReturn:
-    """At once, threads or not: what is worth keeping is in the database and on disk."""
+def end(said: bool) -> NoReturn:
+    """At once, threads or not: what is worth keeping is in the database and on disk. 0 if all is in the database."""
     _flush()
-    os._exit(0)
+    os._exit(0 if said else 1)
 
 
-def begin_anew() -> NoReturn:
+def begin_anew(_said: bool) -> NoReturn:
     """The same process to whoever supervises it; locks, threads and connections are gone."""
     process.server.close()
     _flush()

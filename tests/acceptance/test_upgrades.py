@@ -1,13 +1,16 @@
 """Agents that leave, are killed or turn deaf while their jobs run on."""
 
+import os
 import signal
 from pathlib import Path
+
+from django.db import connection
 
 from jobs.models import Attempt, Job, JobEvent
 from scheduler_site.celery import app
 from tests.acceptance.platform import Platform, history, output, state_of, submitted, wait_for_state
 from tests.acceptance.test_faults import ONE_LIFE
-from tests.servers import Broker
+from tests.servers import Broker, RunningServer
 from tests.waiting import wait_for
 from workers.models import Node
 
@@ -32,7 +35,8 @@ def test_twenty_running_jobs_outlive_two_agents(platform: Platform, tmp_path: Pa
     platform.start_node("n1", cpus=JOBS)
     assert {shim.pid for shim in platform.shims()} == shims
 
-    platform.kill("n1")
+    os.killpg(platform.processes["n1"].pid, signal.SIGKILL)  # with all that is in its process group
+    platform.processes.pop("n1").wait(10)
     gates[1].touch()
     platform.start_node("n1", cpus=JOBS)
 
@@ -81,3 +85,24 @@ def test_a_broker_that_is_away_restarts_no_agent(platform: Platform, broker: Bro
     assert Node.objects.get().registered_at == before
     [job] = submitted("true")
     assert state_of(job) == "pending"
+
+
+def test_an_agent_told_to_stop_ends_in_time_though_database_and_broker_are_away(
+    platform_on_own_database: Platform, postgres_server: RunningServer, broker: Broker
+):
+    """Its job ignores SIGTERM, too. What the agent cannot say lies on disk for the next one."""
+    platform = platform_on_own_database
+    [job] = submitted('trap "" TERM; echo up; while :; do sleep 0.2; done')
+    wait_for_state(job, "running", platform=platform)
+    connection.close()
+    postgres_server.kill()
+    broker.kill()
+
+    platform.kill("n1", signal.SIGTERM)
+    assert platform.processes.pop("n1").wait(60) == 1, platform.log("n1")
+    wait_for(lambda: not platform.jobs(), 10, "nothing to be left of the job")
+
+    postgres_server.start()
+    platform.start_node("n1")
+    wait_for(lambda: Attempt.objects.exclude(end_reason="").exists(), 30, "the next agent to report the end")
+    assert Attempt.objects.first().end_reason in ("preempted", "node_lost", "lost_lease")

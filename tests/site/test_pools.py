@@ -1,6 +1,7 @@
 """Pools of agents: what each gets of the machine, and how the supervisor keeps them. Small processes stand for agents."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,8 @@ BARE = Hardware(cpus=4, memory_mb=8 * 1024)
     ids=["all", "uneven", "none", "asked", "simulated", "oversubscribed"],
 )
 def test_every_agent_gets_the_same_share(machine, wanted, agents, cpus, memory_gb, gpus):
-    assert shares.each(machine, wanted, agents) == Share(cpus, pytest.approx(memory_gb), gpus)
+    share = shares.each(machine, wanted, agents)
+    assert (share.cpus, round(share.memory_gb, 3), share.gpus) == (cpus, round(memory_gb, 3), gpus)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_nonsense_and_too_much_are_refused_in_words(wanted, agents, kind, words)
 
 
 def test_no_gpu_and_no_core_is_given_twice(monkeypatch):
-    monkeypatch.setattr(shares.os, "sched_getaffinity", lambda _: set(range(5)))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(5)))
     given: list[Share] = []
     for _ in range(3):
         given.append(shares.own(BIG, Share(2, 1, 2), given))
@@ -72,7 +74,7 @@ def test_no_gpu_and_no_core_is_given_twice(monkeypatch):
 
 
 def test_an_agent_sees_its_own_gpus_and_cores_alone(monkeypatch):
-    monkeypatch.setattr(pool.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     role = pool.agent_role("a-1", Share(2, 8, 1, ("GPU-3",), (4, 5)), Wanted(labels=("zone=a",)))
     assert role.environment["CUDA_VISIBLE_DEVICES"] == "GPU-3"
     assert role.command[:3] == ("taskset", "--cpu-list", "4,5")
@@ -85,6 +87,7 @@ class Running:
     def __init__(self, home: PoolHome, lines: Lines, script: str, **terms) -> None:
         self.home, self.lines = home, lines
         self.code: int | None = None
+        self.empty: dict[str, int] = {}
         role = lambda name, _share, _wanted: Role(name, ("sh", "-c", script))  # noqa: E731
         share = shares.each(BARE, Wanted(cpus=1, memory_gb=1), 1)
         terms = {"machine": BARE, "wanted": Wanted(), "share": share, "drain_seconds": 5, "role": role, **terms}
@@ -120,8 +123,8 @@ def running(home, monkeypatch):
     monkeypatch.setattr(nodes, "scaled_down", lambda _name: False)
     monkeypatch.setattr(nodes, "drain", lambda _name, **_how: None)
     monkeypatch.setattr(nodes, "is_empty", lambda _name: not empty["jobs"])
-    monkeypatch.setattr(nodes, "registered_at", lambda _name: next(moments))
     moments = iter(range(1000))
+    monkeypatch.setattr(nodes, "registered_at", lambda _name: next(moments))
 
     @contextmanager
     def start(agents: int, script: str = "echo up; exec sleep 60", **terms) -> Iterator[Running]:
@@ -132,7 +135,7 @@ def running(home, monkeypatch):
         wait_for(lambda: home.socket.exists() or made.code is not None, 10, "the pool")
         yield made
         if made.code is None:
-            made.pool._end.get_loop().call_soon_threadsafe(made.pool._ask_to_end, processes.signal.SIGTERM)
+            made.pool._end.get_loop().call_soon_threadsafe(made.pool._ask_to_end, signal.SIGTERM)
         thread.join(15)
         assert not thread.is_alive()
 

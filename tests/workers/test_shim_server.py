@@ -109,3 +109,17 @@ def test_many_threads_start_shims_at_once(server, tmp_path):
 def test_odd_characters_in_the_folder_name(start, tmp_path):
     start.home = tmp_path / "ein Ördner\nmit 'Zeichen'"
     assert start.sh("exit 2").outcome().exit_code == 2
+
+
+def test_fifty_jobs_leave_no_open_file_behind(start):
+    """Neither in the agent, which waits for each, nor in the process that forks the shims."""
+    start("true").outcome()
+    before = open_files()
+    for launched in [start("true") for _ in range(50)]:
+        launched.outcome()
+    assert open_files() == before
+
+
+def open_files() -> tuple[int, int]:
+    mine, server = (Path(f"/proc/{pid}/fd") for pid in (os.getpid(), process.server._server.pid))
+    return len(list(mine.iterdir())), len(list(server.iterdir()))

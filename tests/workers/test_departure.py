@@ -1,0 +1,49 @@
+"""When an agent that leaves goes, and what it does before."""
+
+import queue
+
+import pytest
+
+from workers import departure
+from workers.departure import Departure
+
+
+class Leaving:
+    """A departure whose ends are told instead of ending the tests."""
+
+    def __init__(self, monkeypatch, *, said=True):
+        self.told: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        for name in ("end", "begin_anew"):
+            monkeypatch.setattr(departure, name, lambda said, name=name: self.told.put((name, said)))
+        self.thread = Departure(lambda _seconds: said)
+        self.thread.start()
+
+    def outcome(self):
+        return self.told.get(timeout=10)
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_last_words_come_before_the_end(monkeypatch, said):
+    leaving = Leaving(monkeypatch, said=said)
+    leaving.thread.leave()
+    assert leaving.outcome() == ("end", said)
+
+
+def test_an_agent_may_begin_anew(monkeypatch):
+    leaving = Leaving(monkeypatch)
+    leaving.thread.renew()
+    assert leaving.outcome() == ("begin_anew", True)
+
+
+def test_an_agent_that_does_not_end_by_itself_in_its_time_leaves(monkeypatch):
+    leaving = Leaving(monkeypatch, said=False)
+    leaving.thread.leave_within(0.05)
+    assert leaving.outcome() == ("end", False)
+
+
+def test_an_agent_that_drains_may_be_told_to_leave_at_once(monkeypatch):
+    leaving = Leaving(monkeypatch)
+    leaving.thread.leave_within(3600.0)
+    leaving.thread.leave_within(7200.0)
+    leaving.thread.leave()
+    assert leaving.outcome() == ("end", True)
