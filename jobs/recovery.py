@@ -1,7 +1,6 @@
 """Repair of what was lost: silent nodes, messages that never arrived, jobs that make no progress.
 
-Safe to run at any time, twice, and beside anything else. What is not known is left alone: while the database has only
-just come back, agents have had no chance to renew their leases, so no lease is judged.
+Safe to run at any time, twice, and beside anything else. What is not known is left alone: see `jobs/sweeps.py`.
 """
 
 import logging
@@ -13,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 
-from jobs import dispatch, log_shipping, publishing, transitions
+from jobs import dispatch, log_shipping, publishing, sweeps, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -44,8 +43,7 @@ def recover() -> Recovered:
     with transaction.atomic():
         if not _our_turn():
             return Recovered()
-        if _database_just_started():
-            log.info("The database has only just started: leases are not judged yet.")
+        if not sweeps.may_judge():
             return Recovered(republished=_republish())
         heartbeats.mark_down()
         lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
@@ -58,17 +56,14 @@ def _our_turn() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _database_just_started() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM statement_timestamp() - pg_postmaster_start_time())")
-        return float(cursor.fetchone()[0]) < settings.LEASE_SECONDS + settings.LEASE_MARGIN_SECONDS
-
-
 def _end_lost() -> int:
     """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone."""
     gone = Now() - timedelta(seconds=settings.LEASE_MARGIN_SECONDS)
     rows = _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
-    return _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
+    speaks = Q(node__last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
+    hung = rows.filter(speaks, state=PlacementState.CLAIMED)
+    never_began = _finish(hung, EndReason.PLATFORM_ERROR, "Node {node} took the job and did not begin.", charged=True)
+    return never_began + _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
 
 
 @transaction.atomic
@@ -93,6 +88,8 @@ def _republish() -> int:
     Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
         published_at=Now(), publish_count=F("publish_count") + 1
     )
+    first_time = [row.attempt.job_id for row in rows if row.publish_count == 1]
+    transitions.note(first_time, "republished", message="Nobody claimed it in time: its node is told again.")
     publishing.request_placements(dispatch.doorbells(rows))
     return len(rows)
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from jobs import recovery
 from jobs.log_rows import LogChunk
-from jobs.models import Attempt, Job, JobEvent, Placement
+from jobs.models import Attempt, JobEvent, Placement
 from jobs.recovery import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
@@ -44,13 +44,21 @@ def test_a_lease_within_its_margin_is_left_alone(settings):
     assert recovery.recover().lost == 0
 
 
-def test_while_the_database_has_only_just_come_back_no_lease_is_judged(settings):
-    settings.LEASE_SECONDS = 1_000_000_000
-    builders.running_job()
-    Placement.objects.update(lease_expires_at=ago(60))
+def test_a_job_that_its_node_took_and_never_began_counts_against_the_node(settings):
+    settings.LEASE_SECONDS = 30
+    job = builders.job(state=JobState.ASSIGNED)
+    builders.placement(
+        attempt=builders.attempt(job=job),
+        node=builders.node(name="n1"),
+        state=PlacementState.CLAIMED,
+        lease_expires_at=ago(60),
+    )
 
-    assert recovery.recover() == Recovered()
-    assert Job.objects.get().state == JobState.RUNNING
+    assert recovery.recover().lost == 1
+
+    job.refresh_from_db()
+    assert (job.state, job.platform_retries_used) == (JobState.PENDING, 1)
+    assert Attempt.objects.get().end_reason == Placement.objects.get().end_reason == "platform_error"
 
 
 def test_a_placement_nobody_claimed_is_published_again(settings):
@@ -62,6 +70,7 @@ def test_a_placement_nobody_claimed_is_published_again(settings):
 
     placement.refresh_from_db()
     assert placement.publish_count == 2
+    assert JobEvent.objects.get().kind == "republished"
 
 
 def test_a_placement_on_a_node_that_went_away_goes_back_in_line_for_free():
