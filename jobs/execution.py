@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from jobs import journal, series, takeover
+from jobs import companions, journal, series, takeover
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.ledger import Ledger
@@ -41,6 +41,7 @@ class Runner:
         self._home = home
         self._agent_id = identity.agent_id
         self._attempts = home / "nodes" / identity.name / "attempts"
+        self._python = home / "nodes" / identity.name / "python"
         self._machine = cores.Machine()
         self._cores = cores.Cores()
         self._groups: job_groups.JobGroups | None = None
@@ -50,6 +51,7 @@ class Runner:
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        companions.lay_out(self._python)
         if settings.CPU_AFFINITY:
             self._cores = cores.of_this_machine(self._hardware.cpus, self._machine)
         if settings.MEMORY_LIMIT == "enforce":
@@ -143,6 +145,7 @@ class Runner:
             "PYTHONUNBUFFERED": "1",
             **threads_and_gpus,
             **claimed.env,
+            **companions.environment(claimed, self._python),
             **devices,
             "TRAINYARD_JOB_ID": str(claimed.job_id),
             "TRAINYARD_ATTEMPT": str(claimed.attempt),

@@ -79,6 +79,8 @@ CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
 CPU_AFFINITY = env.yes_no("TRAINYARD_CPU_AFFINITY", default=True)
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
+# Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
+MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
 METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,53 @@
+"""What a command finds in its environment beside its own variables: the package `trainyard`, and where MLflow listens."""
+
+import json
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs.claims import Claimed
+
+log = logging.getLogger(__name__)
+PACKAGE = "trainyard"
+
+
+def lay_out(folder: Path) -> None:
+    """Make `folder` one in which Python finds the package for training scripts, and nothing else."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return
+    draft = folder / f".{PACKAGE}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(Path(spec.origin).parent, target_is_directory=True)
+        draft.replace(folder / PACKAGE)
+    except OSError as error:
+        log.warning("Jobs will not find the package %s here: %s", PACKAGE, error)
+
+
+def environment(claimed: Claimed, python: Path) -> dict[str, str]:
+    """Variables that give way to those which the job brings; `python` is a folder that was laid out."""
+    return {**_mlflow(claimed), "PYTHONPATH": _python_path(claimed, python)}
+
+
+def _python_path(claimed: Claimed, python: Path) -> str:
+    """The job's own folders first: whatever it brings under our name is what it imports."""
+    given = claimed.env.get("PYTHONPATH", "")
+    return f"{given}:{python}" if given else str(python)
+
+
+def _mlflow(claimed: Claimed) -> dict[str, str]:
+    """Where runs are tracked, and tags by which they are found: MLflow puts those of MLFLOW_RUN_CONTEXT on each run."""
+    if not settings.MLFLOW_TRACKING_URI:
+        return {}
+    tags = {
+        "mlflow.runName": claimed.job_name,
+        "trainyard.job_id": str(claimed.job_id),
+        "trainyard.attempt": str(claimed.attempt),
+        "trainyard.project": claimed.project,
+    }
+    ours = {"MLFLOW_TRACKING_URI": settings.MLFLOW_TRACKING_URI, "MLFLOW_RUN_CONTEXT": json.dumps(tags)}
+    return {name: claimed.env.get(name, value) for name, value in ours.items()}

@@ -1,0 +1,119 @@
+"""Scripts that are told to stop, as processes of their own."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = """
+import sys
+from trainyard import stoppable
+
+done = []
+for step in stoppable(range(int(sys.argv[1])), lambda: print("saved", len(done), flush=True)):
+    print("step", step, flush=True)
+    sys.stdin.readline()
+    done.append(step)
+print("finished", len(done), flush=True)
+"""
+CHAINED = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: print("theirs", flush=True))
+from trainyard import preempted
+print(preempted(), flush=True)
+sys.stdin.readline()
+print(preempted(), flush=True)
+"""
+CHILD = """
+import os, signal, time
+from trainyard import preempted
+preempted()
+ready, say = os.pipe()
+child = os.fork()
+if child == 0:
+    os.write(say, b"here")
+    while True:
+        time.sleep(0.01)
+os.read(ready, 4)
+os.kill(child, signal.SIGTERM)
+print(os.WTERMSIG(os.waitpid(child, 0)[1]), preempted())
+"""
+THREAD = """
+import threading
+from trainyard import preempted
+answers = []
+thread = threading.Thread(target=lambda: answers.append(preempted()))
+thread.start(); thread.join()
+print(answers)
+"""
+
+
+class Script:
+    """A script in Python that says what it does, line by line."""
+
+    def __init__(self, text, *arguments):
+        command = [sys.executable, "-S", "-c", text, *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def says(self):
+        return self.process.stdout.readline().strip()
+
+    def go_on(self):
+        self.process.stdin.write("\n")
+
+    def end(self):
+        """The rest of what it says, and its exit code."""
+        said, _ = self.process.communicate(timeout=30)
+        return said.split("\n")[:-1], self.process.returncode
+
+
+@pytest.fixture
+def start():
+    scripts = []
+
+    def start(*words):
+        scripts.append(Script(*words))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        script.process.kill()
+        script.process.communicate()
+
+
+def test_a_script_that_is_told_to_stop_ends_its_step_saves_and_says_so_by_its_exit_code(start):
+    script = start(TRAIN, 100)
+    assert script.says() == "step 0"
+    script.process.send_signal(signal.SIGTERM)
+    script.go_on()
+    assert script.end() == (["saved 1"], 143)
+
+
+def test_in_its_last_step_there_is_nothing_left_to_stop(start):
+    script = start(TRAIN, 1)
+    assert script.says() == "step 0"
+    script.process.send_signal(signal.SIGTERM)
+    script.go_on()
+    assert script.end() == (["finished 1"], 0)
+
+
+def test_a_handler_that_was_there_before_is_still_called(start):
+    script = start(CHAINED)
+    assert script.says() == "False"
+    script.process.send_signal(signal.SIGTERM)
+    assert script.says() == "theirs"
+    script.go_on()
+    assert script.end() == (["True"], 0)
+
+
+def test_a_forked_child_dies_of_the_signal_as_it_would_have(start):
+    assert start(CHILD).end() == ([f"{signal.SIGTERM.value} False"], 0)
+
+
+def test_asking_in_a_thread_is_harmless(start):
+    assert start(THREAD).end() == (["[False]"], 0)

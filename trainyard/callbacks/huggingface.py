@@ -1,0 +1,41 @@
+"""For the Trainer of Hugging Face's transformers, and for what is built on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import TrainerCallback
+
+from trainyard.callbacks.pace import Pace
+from trainyard.reporting import report
+from trainyard.stopping import STOPPED, preempted
+
+
+class HuggingFaceCallback(TrainerCallback):
+    """Reports what the Trainer logs, under its steps. Told to stop, the Trainer saves a checkpoint, and the script exits."""
+
+    def __init__(self, *, seconds: float = 10) -> None:
+        """Progress is reported at most once in so many `seconds`."""
+        self._pace = Pace(seconds)
+        self._stops = False
+        preempted()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        report({**(logs or {}), **_at(state)})
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._pace.is_due():
+            report(_at(state))
+        if preempted() and state.global_step < state.max_steps:
+            self._stops = control.should_save = control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        report.checkpoint()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._stops:
+            raise SystemExit(STOPPED)
+
+
+def _at(state: Any) -> dict[str, float]:
+    return {"step": state.global_step, **({"progress": state.global_step / state.max_steps} if state.max_steps else {})}
