@@ -21,6 +21,7 @@ from jobs.ledger import Ledger
 from jobs.ledger_entries import Identity
 from jobs.runs import Run
 from jobs.takeover import Left
+from scheduling.lifecycle import EndReason
 from workers import cores, isolation, job_groups
 from workers.checkpoints import CheckpointWatch
 from workers.hardware import Hardware
@@ -93,20 +94,29 @@ class Runner:
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
+        except Exception as error:
+            log.exception("The agent failed to start job %d.", run.claimed.job_id)
+            return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to start the command: {error!r}")
 
     def _see_to_the_end(self, run: Run, shim: Shim | Ending) -> None:
-        if isinstance(shim, Ending):
-            ending = shim
-        else:
-            run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
-            run.attach(shim)
-            ending = run.ending(_wait(shim))
+        ending = shim if isinstance(shim, Ending) else self._watched(run, shim)
         self._cores.give_back(run.cores)
         if self._groups is not None:
             self._groups.remove(str(run.ticket_id))
         journal.note_ending(run.folder, ending)
         self._ledger.finish(run, ending)
         shutil.rmtree(run.folder, ignore_errors=True)
+
+    def _watched(self, run: Run, shim: Shim) -> Ending:
+        """How the command ended. A run that nobody waits for would keep its place for ever: if the agent fails, it ends."""
+        try:
+            run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
+            run.attach(shim)
+            return run.ending(_wait(shim))
+        except Exception as error:
+            log.exception("The agent failed to look after job %d.", run.claimed.job_id)
+            shim.kill()
+            return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to look after the command: {error!r}")
 
     def _command(self, run: Run) -> Command:
         checkpoints = self._checkpoints(run.claimed)

@@ -202,15 +202,21 @@ class Ledger:
         self._spoke_at = time.monotonic()
 
     def _try(self, step: Callable[[], None]) -> bool:
-        """Run `step`; when the database fails, drop the connection, wait a moment, and leave what is unsaid unsaid."""
+        """Run `step`; when it fails, wait a moment, and leave what is unsaid unsaid. Whether it went well.
+
+        Mostly the database has failed; but without this thread the node would fall silent, so nothing may end it.
+        """
         try:
             step()
         except DATABASE_ERRORS as error:
             log.warning("The database did not answer, trying again: %s", str(error).strip())
             connection.close()
-            time.sleep(0.5)
-            return False
-        return True
+        except Exception:
+            log.exception("The node could not say all that it has to say, trying again.")
+        else:
+            return True
+        time.sleep(0.5)
+        return False
 
     def _serve(self) -> None:
         """Say what has to be said; it is forgotten only when the database has taken it."""

@@ -215,9 +215,11 @@ class Run:
     def failed_to_start(self, error: OSError) -> Ending:
         """The node itself could not start the command: no fault of the command's, which nobody has looked at yet."""
         reason = EndReason.DISK_FULL if error.errno in (ENOSPC, EDQUOT) else EndReason.PLATFORM_ERROR
-        return Ending(
-            ticket=self.claimed.ticket, reason=reason, message=f"The node could not start the command: {error}"
-        )
+        return self.failed(reason, f"The node could not start the command: {error}")
+
+    def failed(self, reason: EndReason, message: str) -> Ending:
+        """The node has no outcome of the command to report."""
+        return Ending(ticket=self.claimed.ticket, reason=reason, message=message)
 
 
 def moment(seconds: float | None) -> datetime | None:

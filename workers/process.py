@@ -18,6 +18,7 @@ from workers.shim.processes import send
 from workers.shim.suspension import SUSPENDED
 from workers.shim_server import ShimServer
 
+LEASE_CHARACTERS = 32  # more than any number has
 POLL_SECONDS = 0.2  # only where the kernel cannot tell when a process ends
 
 
@@ -159,8 +160,17 @@ class Shim:
         process_tree.kill(self.folder, self.status())
 
     def renew(self, lease_deadline: float) -> None:
-        """Lets the command run until `lease_deadline` on the monotonic clock."""
-        replace_file(self.folder / "lease", repr(lease_deadline))
+        """Lets the command run until `lease_deadline` on the monotonic clock.
+
+        On a full disk the room of the old lease is used. If even that fails the old lease holds, and the shim ends the
+        command with it: nobody has to be told.
+        """
+        text = repr(lease_deadline)
+        try:
+            replace_file(self.folder / "lease", text)
+        except OSError:
+            with contextlib.suppress(OSError):
+                overwrite(self.folder / "lease", text)
 
     def _alive(self) -> bool:
         return process_tree.is_running(self.pid, self._start)
@@ -237,6 +247,15 @@ def replace_file(path: Path, text: str) -> None:
     temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
     write_private(temporary, text)
     temporary.replace(path)
+
+
+def overwrite(path: Path, text: str) -> None:
+    """Writes over the beginning of a file that is there, and blanks over the rest of its line: takes no new room."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, text.ljust(LEASE_CHARACTERS).encode(), 0)
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, text: str) -> None:

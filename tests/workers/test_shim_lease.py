@@ -1,8 +1,11 @@
 """The dead man's switch: a command whose lease is not renewed is stopped by its shim, with no help from outside."""
 
+import errno
 import os
 import signal
 import time
+
+from workers import process
 
 
 def test_a_command_ends_when_its_lease_runs_out(start):
@@ -16,6 +19,29 @@ def test_a_renewed_lease_keeps_the_command_alive(start):
     launched = start.sh("echo ready; sleep 1.2; exit 6", lease=0.8).prints(b"ready")
     launched.shim.renew(time.monotonic() + 60)
     assert launched.outcome().exit_code == 6
+
+
+def test_a_lease_is_renewed_on_a_full_disk_too(start, monkeypatch):
+    launched = start.sh("echo ready; sleep 1.2; exit 6", lease=0.8).prints(b"ready")
+    monkeypatch.setattr(process, "replace_file", no_room)
+
+    launched.shim.renew(time.monotonic() + 60)
+
+    assert launched.outcome().exit_code == 6
+
+
+def test_a_lease_that_cannot_be_renewed_runs_out(start, monkeypatch):
+    launched = start.sh("echo ready; sleep 60", lease=0.8).prints(b"ready")
+    monkeypatch.setattr(process, "replace_file", no_room)
+    monkeypatch.setattr(process, "overwrite", no_room)
+
+    launched.shim.renew(time.monotonic() + 60)
+
+    assert launched.outcome().reason == "lost_lease"
+
+
+def no_room(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_command_deaf_to_sigterm_is_killed_after_the_grace_of_the_lease(start):

@@ -1,0 +1,88 @@
+"""Whatever fails in an agent, each run that it claimed is reported: nobody else would."""
+
+import errno
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from jobs import execution
+from jobs.claims import Claimed, Ticket
+from jobs.execution import Runner
+from jobs.ledger import Ledger
+from jobs.ledger_entries import Identity
+from jobs.runs import Run
+from workers.hardware import Hardware
+from workers.process import Outcome
+
+CLAIMED = Claimed(
+    placement_id=1, token="t", job_id=1, job_name="", attempt_id=1, attempt=1, project="", command=("true",),
+    working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
+)  # fmt: skip
+
+
+class Reports:
+    """In the place of the ledger: grants every claim, and keeps what is reported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run = Run(CLAIMED, folder, lease_deadline=0)
+        self.reasons: list[str] = []
+
+    def claim(self, _ticket: Ticket) -> Run:
+        return self.run
+
+    def finish(self, _run, ending) -> None:
+        self.reasons.append(ending.reason)
+
+
+class BrokenShim:
+    """A shim that its agent cannot speak to."""
+
+    killed = False
+
+    def renew(self, _deadline: float) -> None:
+        raise RuntimeError("broken")
+
+    def wait(self, _timeout=None) -> Outcome:
+        raise AssertionError("never reached")
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.fixture
+def runner(tmp_path):
+    made = Runner(identity=Identity("n1", uuid4()), hardware=Hardware(cpus=1, memory_mb=1024), home=tmp_path)
+    made._ledger = Reports(tmp_path / "attempt")
+    return made
+
+
+def test_a_command_that_its_agent_cannot_look_after_is_ended_and_reported(runner, monkeypatch):
+    shim = BrokenShim()
+    monkeypatch.setattr(execution, "launch", lambda *_, **__: shim)
+
+    runner.run(Ticket(1, "t"))
+
+    assert (runner._ledger.reasons, shim.killed) == (["platform_error"], True)
+
+
+def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(execution, "launch", fail)
+
+    runner.run(Ticket(1, "t"))
+
+    assert runner._ledger.reasons == ["platform_error"]
+
+
+def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypatch, tmp_path):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    ledger = Ledger(identity=Identity("n1", uuid4()), hardware=Hardware(cpus=1, memory_mb=1024), attempts=tmp_path)
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert [ledger._try(fail), ledger._try(lambda: None)] == [False, True]
