@@ -43,7 +43,7 @@ def write(figures: Sequence[Figure], machine: dict[str, Any]) -> None:
     RESULTS.write_text(json.dumps({**machine, "figures": rows}, indent=2) + "\n", encoding="utf-8")
 
 
-def show(figures: Sequence[Figure], machine: dict[str, Any]) -> None:
+def show(figures: Sequence[Figure], machine: dict[str, Any], *, written: bool = True) -> None:
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=160)
     table = Table(title="Trainyard, measured", title_justify="left")
@@ -59,7 +59,10 @@ def show(figures: Sequence[Figure], machine: dict[str, Any]) -> None:
     for figure in figures:
         for name, detail in figure.details.items():
             console.print(f"[dim]{figure.measure}, {name}: {detail}[/dim]")
-    console.print(f"Written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
+    if written:
+        console.print(
+            f"Written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}"
+        )
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

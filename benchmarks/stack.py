@@ -68,19 +68,21 @@ class Stack:
 
 
 @contextmanager
-def private(*, cpus: int) -> Iterator[Stack]:
+def private(*, cpus: int, nodes: int = 1) -> Iterator[Stack]:
     """A stack of its own in a temporary folder, on free ports, with the settings of production; gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="trainyard-bench-"))
+    names = [NODE] if nodes == 1 else [f"{NODE}-{number}" for number in range(1, nodes + 1)]
+    agents = [word for name in names for word in ("--node", f"{name}:cpus={cpus}")]
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--node", f"{NODE}:cpus={cpus}"],
+            [sys.executable, "manage.py", "up", *agents],
             cwd=CHECKOUT,
             env=_environment(home),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_until_up(home, process)
+            _wait_until_up(home, process, nodes)
             yield Stack(home)
         finally:
             stop(process)
@@ -98,20 +100,21 @@ def _environment(home: Path) -> dict[str, str]:
     return {**inherited, **chosen, "TRAINYARD_HOME": str(home)}
 
 
-def _wait_until_up(home: Path, process: "subprocess.Popen[bytes]") -> None:
+def _wait_until_up(home: Path, process: "subprocess.Popen[bytes]", nodes: int) -> None:
     def is_up() -> bool:
         if process.poll() is not None:
             raise SystemExit(f"The stack did not start:\n{(home / 'output').read_text(errors='replace')}")
-        return (home / "credentials.json").exists() and _takes_jobs(Stack(home))
+        return (home / "credentials.json").exists() and _takes_jobs(Stack(home), nodes)
 
     wait_until(is_up, START_SECONDS, "the stack to be up")
 
 
-def _takes_jobs(stack: Stack) -> bool:
+def _takes_jobs(stack: Stack, nodes: int) -> bool:
     if not ports.answers(stack.web[1]):
         return False
     with stack.database() as database:
-        return database.execute("SELECT 1 FROM workers_node WHERE state = 'up'").fetchone() is not None
+        up = database.execute("SELECT count(*) FROM workers_node WHERE state = 'up'").fetchone()
+        return up is not None and up[0] >= nodes
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

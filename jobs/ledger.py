@@ -27,6 +27,7 @@ from jobs.runs import Run
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
+from workers.agent import VOICE
 from workers.hardware import Hardware, current_load
 from workers.hearing import Heard
 
@@ -63,7 +64,7 @@ class Ledger:
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
         self._next_beat = self._next_ship = self._next_glance = self._spoke_at = 0.0
-        self._thread = threading.Thread(target=self._speak, name="ledger", daemon=True)
+        self._thread = threading.Thread(target=self._speak, name=VOICE, daemon=True)
 
     # Called by others
 

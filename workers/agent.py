@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import signal
+import threading
 import uuid
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +15,13 @@ from celery.worker import state
 from django.conf import settings
 
 from scheduling.errors import ConflictError
+from workers import departure as leaving
 from workers.departure import REPORT_SECONDS, Departure
 from workers.hearing import Hearing, Watch
 
 log = logging.getLogger(__name__)
+VOICE = "ledger"
+"""The name of the thread through which an agent speaks to the database."""
 
 
 class Runner(Protocol):
@@ -46,6 +50,7 @@ def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
         def start(self, worker: Any) -> None:
             departure.start()
             heed_signals(departure)
+            threading.excepthook = end_when_silenced
             runner.start()
             watch = Watch(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
             worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
@@ -74,6 +79,17 @@ def heed_signals(departure: Departure) -> None:
     signal.signal(signal.SIGQUIT, lambda *_: departure.leave())
     if signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN):  # Celery looked for a terminal
         signal.signal(signal.SIGHUP, lambda *_: departure.renew())
+
+
+def end_when_silenced(failed: threading.ExceptHookArgs) -> None:
+    """The thread that renews the leases ends only by a fault of ours: without it an agent is of no use to anybody.
+
+    The process ends with exit code 1, and its supervisor starts the next one, which takes the jobs over.
+    """
+    threading.__excepthook__(failed)
+    if failed.thread is not None and failed.thread.name == VOICE:
+        log.critical("The agent cannot speak for its node any more (%s): it ends.", failed.exc_type.__name__)
+        leaving.end(said=False)
 
 
 def no_thread_free(worker: Any) -> bool:

@@ -72,6 +72,10 @@ def test_an_agent_whose_consumer_is_deaf_begins_anew(platform: Platform, broker:
     assert output(running) == "done\n"
     assert JobEvent.objects.filter(kind="claimed").count() == 2
 
+    platform.kill("n1", signal.SIGHUP)
+    wait_for(lambda: Node.objects.get().registered_at > after.registered_at, 30, "the agent to begin anew at SIGHUP")
+    assert platform.processes["n1"].poll() is None
+
 
 def test_a_broker_that_is_away_restarts_no_agent(platform: Platform, broker: Broker):
     platform.environment.update(TRAINYARD_HEARING_SECONDS="0.3", TRAINYARD_DEAF_SECONDS="1")

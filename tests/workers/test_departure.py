@@ -1,10 +1,11 @@
 """When an agent that leaves goes, and what it does before."""
 
 import queue
+import threading
 
 import pytest
 
-from workers import departure
+from workers import agent, departure
 from workers.departure import Departure
 
 
@@ -47,3 +48,15 @@ def test_an_agent_that_drains_may_be_told_to_leave_at_once(monkeypatch):
     leaving.thread.leave_within(7200.0)
     leaving.thread.leave()
     assert leaving.outcome() == ("end", True)
+
+
+def test_an_agent_that_lost_its_voice_ends_and_one_whose_other_threads_fail_goes_on(monkeypatch, capfd):
+    ends: list[bool] = []
+    monkeypatch.setattr(departure, "end", lambda *, said: ends.append(said))
+    monkeypatch.setattr(threading, "excepthook", agent.end_when_silenced)
+    for name in ("job-1", agent.VOICE):
+        thread = threading.Thread(target=lambda: 1 / 0, name=name)
+        thread.start()
+        thread.join()
+    assert ends == [False]
+    assert "ZeroDivisionError" in capfd.readouterr().err
