@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import alerts, collector, preemptions, publishing, rebalancing, snapshots, transitions
+from jobs import alerts, collector, preemptions, publishing, rebalancing, snapshots, suspects, transitions
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
@@ -274,5 +274,5 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         total_ms=F("total_ms") + result.duration_ms,
         waiting=result.waiting,
         line=list(plan.line),
-        alerts=alerts.told(plan.alerts),
+        alerts=alerts.told([*plan.alerts, *suspects.alerts()]),
     )

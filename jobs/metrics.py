@@ -146,6 +146,8 @@ def _run_time_predictions() -> Iterator[Metric]:
 def _machines() -> Iterator[Metric]:
     nodes = list(nodes_now())
     yield _labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
+    suspects = sum(bool(node.suspicion) for node in nodes)
+    yield _gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
     held = held_by_node()
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 
-from jobs import dispatch, log_shipping, publishing, sweeps, transitions
+from jobs import dispatch, log_shipping, publishing, suspects, sweeps, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -29,13 +29,14 @@ SWEEP = 500
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How many placements one sweep repaired, by what was wrong with them."""
+    """How many placements one sweep repaired, by what was wrong with them, and how many nodes it drained."""
 
     lost: int = 0
     released: int = 0
     republished: int = 0
     stalled: int = 0
     late: int = 0
+    drained: int = 0
 
 
 def recover() -> Recovered:
@@ -47,7 +48,7 @@ def recover() -> Recovered:
             return Recovered(republished=_republish())
         heartbeats.mark_down()
         lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-        return Recovered(lost, released, _republish(), _stop_stalled(), late)
+        return Recovered(lost, released, _republish(), _stop_stalled(), late, suspects.judge())
 
 
 def _our_turn() -> bool:

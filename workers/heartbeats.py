@@ -98,7 +98,8 @@ def drain(node: Node, reason: str = "") -> Node:
 
 
 def undrain(node: Node) -> Node:
-    """The node takes work again, as soon as its agent is up."""
+    """The node takes work again, as soon as its agent is up; what failed on it before does not count any more."""
+    Node.objects.filter(pk=node.pk).update(suspicion="", forgiven_at=Now())
     return set_cordon(node, cordoned=False, reason="")
 
 

@@ -1,0 +1,95 @@
+"""Nodes on which one job after another fails: found with each sweep, drained by the platform, and told of."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+
+from jobs import publishing, transitions
+from jobs.snapshots import nodes as node_views
+from scheduling.filters import kind_of
+from scheduling.node_faults import Machine, NodeFault, Suspect, suspects
+from scheduling.retry import Suspicion, reasons_that
+from workers import heartbeats
+from workers.models import Node
+
+CERTAIN = reasons_that(suspicion=Suspicion.ALWAYS)
+AT_ONCE = reasons_that(suspicion=Suspicion.AT_ONCE)
+FAULTS = """
+    SELECT node.name, job.id, job.owner_id, job.project_id, placement.end_reason, attempt.exit_code
+    FROM jobs_placement AS placement
+    JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+    JOIN jobs_job AS job ON job.id = attempt.job_id
+    JOIN workers_node AS node ON node.id = placement.node_id
+    WHERE placement.closed_at > statement_timestamp() - make_interval(secs => %s)
+      AND placement.end_reason NOT IN ('', 'completed')
+      AND (placement.end_reason = ANY(%s) OR (placement.end_reason = ANY(%s) AND (
+           attempt.started_at IS NULL OR placement.closed_at - attempt.started_at < make_interval(secs => %s))))
+      AND placement.closed_at > coalesce(node.forgiven_at, '-infinity')
+      AND NOT EXISTS (
+          SELECT FROM jobs_placement AS good
+          WHERE good.node_id = placement.node_id AND good.end_reason = 'completed' AND good.closed_at > placement.closed_at
+      )
+    ORDER BY placement.closed_at
+"""
+
+
+def judge() -> int:
+    """Drain the nodes that are probably broken; returns how many. Those that are not after all are cleared of suspicion.
+
+    A drained one stays drained until somebody undrains it, and is then not held to what came before.
+    """
+    found = suspects(faults(), _machines(), needed=settings.NODE_FAULTS)
+    names = [one.node for one in found]
+    Node.objects.exclude(suspicion="").filter(cordoned=False).exclude(name__in=names).update(suspicion="")
+    for one in found:
+        Node.objects.filter(name=one.node).exclude(suspicion=one.sentence[:500]).update(suspicion=one.sentence[:500])
+    drained = [one for one in found if one.drain]
+    for one in drained:
+        _drain(one)
+    return len(drained)
+
+
+def faults() -> Sequence[NodeFault]:
+    """What failed on each node since the last job that completed there."""
+    window, soon = settings.NODE_FAULTS_SECONDS, settings.AT_ONCE_SECONDS
+    with connection.cursor() as cursor:
+        cursor.execute(FAULTS, [window, sorted(CERTAIN), sorted(AT_ONCE), soon])
+        return [
+            NodeFault(node, job_id, _submitter(owner, project), reason in CERTAIN, _how(reason, code))
+            for node, job_id, owner, project, reason, code in cursor.fetchall()
+        ]
+
+
+def alerts() -> list[str]:
+    """A sentence for each node under suspicion."""
+    rows = Node.objects.exclude(suspicion="").order_by("name").values_list("name", "cordoned", "suspicion")
+    return [f"Node {name} {'is drained' if cordoned else 'may be broken'}: {why}" for name, cordoned, why in rows]
+
+
+def _submitter(owner: int | None, project: int) -> str:
+    """A person is one, in however many projects."""
+    return f"project {project}" if owner is None else f"user {owner}"
+
+
+def _how(reason: str, code: int | None) -> str:
+    return f"{reason} {code}" if reason == "exit_code" and code is not None else reason
+
+
+def _machines() -> list[Machine]:
+    """The nodes that are there; of those that somebody else drained nobody knows when they come back."""
+    by_platform = set(Node.objects.filter(~Q(suspicion=""), cordoned=True).values_list("name", flat=True))
+    return [
+        Machine(view.name, tuple(sorted(model for model, _ in kind_of(view))), view.name in by_platform)
+        for view in node_views()
+        if view.alive and (view.state == "up" or view.name in by_platform)
+    ]
+
+
+def _drain(one: Suspect) -> None:
+    node = Node.objects.get(name=one.node)
+    heartbeats.drain(node, f"By the platform. {one.sentence}")
+    message = f"Node {one.node}, where it failed, takes no more jobs: others failed there too."
+    transitions.note(one.job_ids, "node_drained", message=message, data={"node": one.node})
+    publishing.request_cycle()

@@ -1,0 +1,139 @@
+"""A node that fails one job after another is drained by the platform, with the jobs named; a good one never is."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from jobs import draining, metrics, recovery, suspects
+from jobs.dispatch import run_cycle
+from jobs.models import Attempt, Cycle, JobEvent, Placement
+from scheduling.lifecycle import EndReason
+from tests import builders
+from tests.jobs.test_failures import end, run_on
+from workers.models import Node
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def node():
+    builders.node(name="good")
+    return builders.node(name="bad")
+
+
+def failed(node, reason=EndReason.EXIT_CODE, *, owner=None, code=1):
+    job = builders.job(owner=owner or builders.user(), max_retries=3)
+    return end(run_on(job, node), reason, exit_code=code if reason == EndReason.EXIT_CODE else None)
+
+
+def state(node):
+    node.refresh_from_db()
+    return node.state, node.cordoned
+
+
+def test_three_jobs_of_different_people_that_fail_at_once_have_the_node_drained(node):
+    jobs = [failed(node) for _ in range(3)]
+
+    assert recovery.recover().drained == 1
+
+    assert state(node) == ("draining", True)
+    assert node.drain_reason.startswith("By the platform. Jobs failed on it one after another: ")
+    assert all(str(job.pk) in node.drain_reason for job in jobs)
+    assert JobEvent.objects.filter(kind="node_drained", job__in=jobs).count() == 3
+    assert suspects.judge() == 0, "once is enough"
+
+
+def test_jobs_of_one_user_are_not_enough_unless_the_node_tells_of_it_itself(node):
+    ann = builders.user()
+    for _ in range(5):
+        failed(node, owner=ann)
+    assert suspects.judge() == 0
+
+    for reason in (EndReason.DISK_FULL, EndReason.GPU_ERROR):
+        failed(node, reason, owner=ann)
+    assert suspects.judge() == 1
+
+
+def test_one_job_that_completes_in_between_speaks_for_the_node(node):
+    failed(node), failed(node)
+    end(run_on(builders.job(), node), EndReason.COMPLETED)
+    failed(node)
+
+    assert suspects.judge() == 0
+
+
+def test_jobs_that_ran_for_long_or_were_lost_or_stopped_say_nothing(node):
+    for reason in (EndReason.NODE_LOST, EndReason.LOST_LEASE, EndReason.PREEMPTED, EndReason.TIMEOUT):
+        failed(node, reason)
+    long = [run_on(builders.job(owner=builders.user()), node) for _ in range(3)]
+    Attempt.objects.filter(job__in=long).update(started_at=Now() - timedelta(hours=1))
+    for job in long:
+        end(job, EndReason.EXIT_CODE, exit_code=1)
+
+    assert suspects.judge() == 0
+
+
+def test_what_is_long_past_is_forgotten(node):
+    for _ in range(3):
+        failed(node)
+    Placement.objects.update(closed_at=timezone.now() - timedelta(hours=2))
+
+    assert suspects.judge() == 0
+
+
+def test_what_nobody_was_charged_for_does_not_count(node):
+    for _ in range(3):
+        job = run_on(builders.job(owner=builders.user()), node)
+        end(job, EndReason.PLATFORM_ERROR, charged=False)
+
+    assert suspects.judge() == 0
+
+
+def test_undrained_it_starts_anew(node):
+    for _ in range(3):
+        failed(node)
+    suspects.judge()
+
+    draining.undrain(node)
+
+    assert suspects.judge() == 0
+    assert state(node) == ("up", False)
+    assert node.suspicion == ""
+    failed(node), failed(node)
+    assert suspects.judge() == 0
+    failed(node)
+    assert suspects.judge() == 1
+
+
+def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes_there():
+    node = builders.node(name="only")
+    for _ in range(3):
+        failed(node)
+
+    assert suspects.judge() == 0
+    run_cycle()
+
+    assert state(node) == ("up", False)
+    [alert] = Cycle.objects.get().alerts
+    assert alert.startswith("Node only may be broken: Jobs failed on it")
+    assert b"trainyard_suspect_nodes 1.0" in metrics.exposition()
+
+    end(run_on(builders.job(), node), EndReason.COMPLETED)
+    suspects.judge()
+    run_cycle()
+    assert Cycle.objects.get().alerts == []
+
+
+def test_a_fleet_that_fails_as_a_whole_is_not_drained_as_a_whole():
+    nodes = [builders.node(name=f"n{number}") for number in range(8)]
+    for node in nodes:
+        for _ in range(3):
+            failed(node, EndReason.PLATFORM_ERROR)
+
+    for _ in range(3):
+        recovery.recover()
+
+    assert Node.objects.filter(cordoned=True).count() == 2
+    assert Node.objects.exclude(suspicion="").count() == 8
