@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": Entry("explain", "Say why a job waits and until when, and what would start it now."),
     "quote": Entry("quote", "Say when a job would start, without submitting it."),
     "logs": Entry("logs", "Print what a job has written."),
+    "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
     "requeue": Entry("control", "Run jobs again that are over."),
     "queues": Entry("queues", "List the queues, the one that goes first on top."),

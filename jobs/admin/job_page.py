@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.admin import cells
+from jobs.admin import cells, charts
 from jobs.admin.job_outlook import outlook
 from jobs.admin.log_tail import Tail, tail
 from jobs.line_moves import UNSTARTED
@@ -80,6 +80,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
         "needs": [link.needs for link in job.dependencies.select_related("needs").order_by("needs_id")],
         "attempts": [as_try(attempt, job.now) for attempt in attempts],
+        "metrics_drawn": charts.of(job),
         "log": last_log(attempts),
         "events": [happening(event) for event in events],
         "events_shown": EVENTS_SHOWN,

@@ -1,0 +1,57 @@
+"""`trainyard metrics`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.client import Server
+from cli.curves import metrics_table, plot
+from cli.on_server import on_server
+from cli.options import AsJson, JobId
+from cli.output import note, print_json
+from cli.tables import display, make_console
+
+app = typer.Typer(rich_markup_mode=None)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--name", "-n", metavar="NAME", help="Draw this metric large. May be repeated."),
+]
+AttemptNumber = Annotated[
+    int | None, typer.Option("--attempt", metavar="N", min=1, help="Of this attempt alone; else of all together.")
+]
+Points = Annotated[
+    int | None,
+    typer.Option("--points", metavar="N", min=10, max=1000, help="Of each metric at most so many; else 200."),
+]
+
+
+@app.command()
+@on_server
+def metrics(
+    server: Server,
+    job_id: JobId,
+    name: Names = None,
+    attempt: AttemptNumber = None,
+    points: Points = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Draw what a job has reported over time: its loss, its accuracy, whatever it names."""
+    answer = server.get(f"jobs/{job_id}/metrics", name=name or None, attempt=attempt, points=points)
+    if as_json:
+        print_json(answer)
+        return
+    console = make_console()
+    for unknown in sorted(set(name or []) - set(answer["names"])):
+        known = f"; there are: {', '.join(answer['names'])}" if answer["names"] else ""
+        note(f"job {job_id} has reported no metric '{unknown}'{known}")
+    if not answer["series"] and not name:
+        note(f"job {job_id} has reported no metrics yet")
+    if name:
+        for one in answer["series"]:
+            display(console, *plot(console, one))
+    elif answer["series"]:
+        display(console, metrics_table(console, answer["series"]))
+    if answer["refused"]:
+        note(f"{answer['refused']} lines or values of its reports could not be used")
