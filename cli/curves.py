@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -25,7 +26,7 @@ def metrics_table(console: Console, series: Sequence[Row]) -> Table:
     """One line for each metric: its last value, its range, and how it went."""
     columns = [
         Column("METRIC", lambda one: plain(one["name"]), shrinks=True),
-        Column("LAST", lambda one: spell_last(one), right=True),
+        Column("LAST", spell_last, right=True),
         Column("LEAST", lambda one: spell_number(one["minimum"]), right=True, yields=1),
         Column("GREATEST", lambda one: spell_number(one["maximum"]), right=True, yields=1),
         Column("VALUES", lambda one: str(one["count"]), right=True, yields=3),
@@ -37,12 +38,12 @@ def metrics_table(console: Console, series: Sequence[Row]) -> Table:
 def plot(console: Console, one: Row) -> list[RenderableType]:
     """One metric large, over its steps or the time; values that are no numbers are marked below."""
     width = PLOT_WIDTH if in_pipe(console) else max(min(console.width - AXIS_WIDTH - 2, PLOT_WIDTH), 10)
+    numbers = [value for value in one["values"] if value is not None]
+    if not numbers:
+        return [plain(f"{one['name']}: {spell_last(one)}", "bold"), plain("no value is a number")]
     title = (
         f"{one['name']}: {spell_last(one)}, between {spell_number(one['minimum'])} and {spell_number(one['maximum'])}"
     )
-    numbers = [value for value in one["values"] if value is not None]
-    if not numbers:
-        return [plain(title, "bold"), plain("no value is a number")]
     lines = _dots(one, width) if _fine(console) else _stars(one, width)
     labels = {0: spell_number(max(numbers)), len(lines) - 1: spell_number(min(numbers))}
     drawn = [f"{labels.get(row, ''):>{AXIS_WIDTH}} {line}" for row, line in enumerate(lines)]
@@ -61,10 +62,11 @@ def spark(one: Row, width: int, *, fine: bool = True) -> Text:
     low, high = one["minimum"], one["maximum"]
     cells = []
     for stretch in _stretches(values, min(width, len(values))):
-        if None in stretch:
+        numbers = [value for value in stretch if value is not None]
+        if len(numbers) < len(stretch):
             cells.append(GAP if fine else "x")
         else:
-            level = _share(sum(value / len(stretch) for value in stretch), low, high)
+            level = _share(sum(value / len(numbers) for value in numbers), low, high)
             cells.append(blocks[round(level * (len(blocks) - 1))])
     return Text("".join(cells))
 
@@ -91,7 +93,7 @@ def _fine(console: Console) -> bool:
 
 def _stretches(values: Sequence[float | None], count: int) -> list[list[float | None]]:
     edges = [place * len(values) // count for place in range(count + 1)] if count else []
-    return [list(values[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    return [list(values[start:end]) for start, end in pairwise(edges)]
 
 
 def _share(value: float, low: float, high: float) -> float:
@@ -130,7 +132,7 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]
 def _drawn(places: Sequence[tuple[int, int] | None]) -> set[tuple[int, int]]:
     """All cells of the line through the places, lifted at gaps."""
     cells = {place for place in places if place is not None}
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         if start is not None and end is not None:
             cells.update(_line(start, end))
     return cells

@@ -37,7 +37,10 @@ def metrics(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Draw what a job has reported over time: its loss, its accuracy, whatever it names."""
+    """Draw what a job has reported over time.
+
+    A line for each metric, or those named large.
+    """
     answer = server.get(f"jobs/{job_id}/metrics", name=name or None, attempt=attempt, points=points)
     if as_json:
         print_json(answer)
