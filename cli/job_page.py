@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.client import Row
 from cli.durations import spell, spell_between, spell_moment
 from cli.foretold import spell_start, start_of
-from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_wait
+from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_state, spell_wait
 from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
 LAST_EVENTS = 8
@@ -52,12 +52,22 @@ def reasons_list(reasons: Sequence[Row]) -> Text:
 
 def _condition(job: Row) -> list[tuple[str, str | Text]]:
     return [
-        ("state", coloured_state(job["state"])),
+        ("state", coloured_state(job["state"], spell_state(job))),
+        ("held", _held(job)),
         ("ended", plain(spell_end(job)) if is_over(job) and job["state"] != "completed" else ""),
         ("progress", bar(job.get("progress"), width=30)),
         ("metrics", plain(spell_pairs(job.get("metrics")))),
         ("node", plain(job.get("node"))),
     ]
+
+
+def _held(job: Row) -> Text:
+    """By whom, since when and why."""
+    held = job.get("held")
+    if not held:
+        return plain("")
+    why = f": {held['reason']}" if held.get("reason") else ""
+    return plain(f"by {held['by']} since {spell_moment(held['since'])}{why}")
 
 
 def _request(job: Row) -> list[tuple[str, str | Text]]:

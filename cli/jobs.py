@@ -23,6 +23,19 @@ def is_over(job: Row) -> bool:
     return job["state"] in OVER
 
 
+LEAVING = {"cancel": "being cancelled", "requeue": "being requeued", "pause": "being paused", "preempt": "giving way"}
+"""What is wished of a job that is on its nodes, as people say it."""
+
+
+def spell_state(job: Row) -> str:
+    """`running`, `running (suspended)`, `pending (held by ann)`, `running (being paused)`."""
+    held = job.get("held")
+    remark = "suspended" if job.get("suspended") else LEAVING.get(job.get("desired") or "", "")
+    if held and not is_over(job):
+        remark = f"held by {held['by']}"
+    return f"{job['state']} ({remark})" if remark else str(job["state"])
+
+
 def spell_priority(priority: int) -> str:
     word = "urgent" if priority >= URGENT else "normal" if priority >= NORMAL else "background"
     return f"{priority} {word}"
@@ -76,7 +89,7 @@ def job_columns(now: datetime) -> list[Column]:
         Column("QUEUE", lambda job: plain(job["queue"]), yields=6),
         Column("PRIORITY", lambda job: spell_priority(job["priority"]), yields=4),
         Column("HARDWARE", lambda job: plain(spell_hardware(job["resources"])), yields=3),
-        Column("STATE", lambda job: coloured_state(job["state"])),
+        Column("STATE", lambda job: coloured_state(job["state"], spell_state(job))),
         Column("NODE", lambda job: plain(job.get("node")), yields=2),
         Column("PROGRESS", lambda job: bar(job.get("progress"))),
         Column("WAITED", lambda job: spell_wait(job, now), right=True, yields=7),

@@ -57,8 +57,9 @@ def plain(text: Any, style: str = "") -> Text:
     return Text("" if text is None else visible(text), style=style)
 
 
-def coloured_state(state: Any) -> Text:
-    return plain(state, STATE_STYLES.get(str(state), ""))
+def coloured_state(state: Any, words: str = "") -> Text:
+    """The state in its colour; with `words`, these in its place."""
+    return plain(words or state, STATE_STYLES.get(str(state), ""))
 
 
 def display(console: Console, *parts: RenderableType) -> None:

@@ -20,7 +20,8 @@ from scheduling.whatif import Change, spelt
 
 REQUEST_PLANS = 40
 """Somebody waits for the answer: a forecast that is not on record is made with so many plans."""
-PAUSED = "It is paused: its checkpoint is written, and it holds nothing until its owner resumes it."
+PAUSED = "It is paused: it holds nothing, and waits for nothing until somebody resumes it."
+SUSPENDED = "It is suspended: it stands still on its node and keeps what it holds until somebody resumes it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ def _history(job: Job) -> tuple[Told, ...]:
     if attempt is not None:
         told += _attempted(job, attempt)
     if job.state == JobState.PAUSED:
-        told.append(Told(told[-1].at, PAUSED))
+        told.append(Told(job.out_of_line_since or told[-1].at, PAUSED))
+    if job.suspended and job.suspended_at is not None:
+        told.append(Told(job.suspended_at, SUSPENDED))
     if job.finished_at is not None and (attempt is None or attempt.ended_at is None):
         told.append(Told(job.finished_at, f"It was {job.state}. {job.message}".strip()))
     return tuple(told)

@@ -4,7 +4,7 @@ from typing import Any
 
 import django_filters as filters
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 
 from jobs.models import Job
@@ -56,6 +56,8 @@ class JobFilter(filters.FilterSet):
     node = filters.CharFilter("node__name")
     name = filters.CharFilter("name", lookup_expr="icontains", help_text="Any part of the name.")
     hardware = filters.ChoiceFilter(choices=[("cpu", "cpu"), ("gpu", "gpu")], method="by_hardware")
+    held = filters.BooleanFilter("held_at", lookup_expr="isnull", exclude=True)
+    suspended = filters.BooleanFilter(method="by_suspended")
     priority_min = filters.NumberFilter("priority", "gte", min_value=LOWEST, max_value=HIGHEST)
     priority_max = filters.NumberFilter("priority", "lte", min_value=LOWEST, max_value=HIGHEST)
     label = LabelFilter(help_text="NAME=VALUE, or NAME for any value. Several: all of them must hold.")
@@ -67,6 +69,10 @@ class JobFilter(filters.FilterSet):
         if value == "me":
             return jobs.filter(owner=self.request.user.pk)
         return jobs.filter(owner__username=value)
+
+    def by_suspended(self, jobs: QuerySet[Job], name: str, value: bool) -> QuerySet[Job]:
+        suspended = Q(state=JobState.RUNNING, desired="", suspended_at__isnull=False)
+        return jobs.filter(suspended) if value else jobs.exclude(suspended)
 
     def by_hardware(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
         return jobs.filter(gpus__gt=0) if value == "gpu" else jobs.filter(gpus=0)

@@ -81,6 +81,16 @@ class JobChange(JobTerms):
         return deadline
 
 
+class PauseIn(StrictSerializer):
+    """How a job is to rest: off its node, or on it."""
+
+    suspend = serializers.BooleanField(default=False, help_text="Stand still and keep what it holds.")
+
+
+class HoldIn(StrictSerializer):
+    reason = Text(200, default="", allow_blank=True, help_text="For those who wonder.")
+
+
 class BatchIn(StrictSerializer):
     """Many jobs, all of them or none. `defaults` holds for each job that does not say otherwise."""
 
@@ -140,6 +150,12 @@ class ReasonOut(serializers.Serializer[Any]):
     held_by = serializers.ListField(child=serializers.CharField(), required=False)
 
 
+class HoldOut(serializers.Serializer[Job]):
+    by = serializers.CharField(source="held_by")
+    reason = serializers.CharField(source="held_reason")
+    since = serializers.DateTimeField(source="held_at")
+
+
 class JobOut(serializers.ModelSerializer[Job]):
     """A job in full, but for its `position`, which `shown` fills in: no row knows its own."""
 
@@ -158,6 +174,8 @@ class JobOut(serializers.ModelSerializer[Job]):
         help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
     )
     reasons = serializers.SerializerMethodField()
+    suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
+    held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
     estimated_cost = serializers.FloatField(allow_null=True)
     actual_cost = serializers.FloatField(allow_null=True)
 
@@ -167,7 +185,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "labels", "submission_key",
-            "state", "desired", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
+            "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
             "exit_code", "end_reason", "message",
@@ -177,6 +195,10 @@ class JobOut(serializers.ModelSerializer[Job]):
     @extend_schema_field(ReasonOut(many=True))
     def get_reasons(self, job: Job) -> Any:
         return job.reasons
+
+    @extend_schema_field(HoldOut(allow_null=True))
+    def get_held(self, job: Job) -> Any:
+        return None if job.held_at is None else HoldOut(job).data
 
     def get_depends_on(self, job: Job) -> list[int]:
         return [dependency.needs_id for dependency in job.dependencies.all()]

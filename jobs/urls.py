@@ -2,15 +2,19 @@
 
 from django.urls import path
 
-from jobs.views import accounts, explain, history, jobs, logs, metrics, nodes, queues, reservations, scheduler
+from jobs.views import accounts, control, explain, history, jobs, logs, metrics, nodes, queues, reservations, scheduler
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
     path("jobs/batch", jobs.BatchView.as_view()),
     path("jobs/quote", explain.QuoteView.as_view()),
     path("jobs/<int:job_id>", jobs.JobView.as_view()),
-    path("jobs/<int:job_id>/cancel", jobs.CancelView.as_view()),
-    path("jobs/<int:job_id>/requeue", jobs.RequeueView.as_view()),
+    path("jobs/<int:job_id>/cancel", control.CancelView.as_view()),
+    path("jobs/<int:job_id>/requeue", control.RequeueView.as_view()),
+    path("jobs/<int:job_id>/pause", control.PauseView.as_view()),
+    path("jobs/<int:job_id>/resume", control.ResumeView.as_view()),
+    path("jobs/<int:job_id>/hold", control.HoldView.as_view()),
+    path("jobs/<int:job_id>/release", control.ReleaseView.as_view()),
     path("jobs/<int:job_id>/logs", logs.LogsView.as_view()),
     path("jobs/<int:job_id>/metrics", metrics.MetricsView.as_view()),
     path("jobs/<int:job_id>/events", history.EventsView.as_view()),

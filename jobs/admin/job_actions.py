@@ -69,16 +69,16 @@ def _sum_up(done: str, succeeded: int, refusals: list[str]) -> tuple[int, str]:
     return level, f"{succeeded} {done}, {len(refusals)} refused: {'; '.join(shown)}."
 
 
-@admin.action(description="Cancel", permissions=["change"])
-def cancel(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> None:
-    actor = request.user.get_username()
-    tell(request, "cancelled", ids(jobs), lambda job_id: control.cancel(job_id=job_id, actor=actor))
+def action(description: str, done: str, use_case: Callable[..., object]) -> Callable[..., None]:
+    """An action that calls the use case for each of the jobs."""
 
+    @admin.action(description=description, permissions=["change"])
+    def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        actor = request.user.get_username()
+        tell(request, done, ids(jobs), lambda job_id: use_case(job_id=job_id, actor=actor))
 
-@admin.action(description="Requeue", permissions=["change"])
-def requeue(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> None:
-    actor = request.user.get_username()
-    tell(request, "requeued", ids(jobs), lambda job_id: control.requeue(job_id=job_id, actor=actor))
+    act.__name__ = use_case.__name__  # by which Django finds it again
+    return act
 
 
 @admin.action(description="Change the priority…", permissions=["change"])
@@ -101,8 +101,19 @@ def change_priority(
     return TemplateResponse(request, "jobs/admin/change_priority.html", context)
 
 
-ACTIONS = [cancel, requeue, change_priority]
-BUTTONS = {"cancel": cancel, "requeue": requeue}
+BUTTONS = {
+    one.__name__: one
+    for one in (
+        action("Cancel", "cancelled", control.cancel),
+        action("Requeue", "requeued", control.requeue),
+        action("Pause (checkpoint, and give back what it holds)", "paused", control.pause),
+        action("Suspend (stand still, and keep what it holds)", "suspended", control.suspend),
+        action("Resume", "resumed", control.resume),
+        action("Hold", "held", control.hold),
+        action("Release", "released", control.release),
+    )
+}
+ACTIONS = [*BUTTONS.values(), change_priority]
 
 
 def ids(jobs: QuerySet[Job]) -> list[int]:

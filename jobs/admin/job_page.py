@@ -10,9 +10,9 @@ from typing import Any
 from jobs.admin import cells, charts
 from jobs.admin.job_outlook import outlook
 from jobs.admin.log_tail import Tail, tail
-from jobs.line_moves import UNSTARTED
 from jobs.models import Attempt, Job, JobEvent, Preemption
-from scheduling.lifecycle import END_SENTENCES, TERMINAL_STATES, EndReason, JobState
+from jobs.wishes import CANCEL, PAUSE
+from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, TERMINAL_STATES, EndReason, JobState
 
 ATTEMPTS_SHOWN = 20
 EVENTS_SHOWN = 100
@@ -73,8 +73,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
     events = list(reversed(JobEvent.objects.filter(job=job).order_by("-id")[:EVENTS_SHOWN]))
     return {
         "job": job,
-        "can_cancel": job.state not in TERMINAL_STATES and job.desired != "cancel",
-        "can_requeue": job.state not in UNSTARTED and not job.desired,
+        "can": possible(job),
         "waits": waits,
         "outlook": outlook(job, user, job.now) if waits else None,
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
@@ -85,6 +84,22 @@ def context(job: Any, user: Any) -> dict[str, Any]:
         "events": [happening(event) for event in events],
         "events_shown": EVENTS_SHOWN,
     }
+
+
+def possible(job: Job) -> set[str]:
+    """The names of those buttons that make sense for the job as it is; the use cases judge for themselves."""
+    stopping, waits = bool(job.desired), job.state == JobState.PENDING
+    rests = job.state == JobState.PAUSED or job.suspended or job.desired == PAUSE
+    offers = {
+        "cancel": job.state not in TERMINAL_STATES and job.desired != CANCEL,
+        "requeue": not waits and not stopping,
+        "pause": (waits or job.state in PLACED_STATES) and not stopping,
+        "suspend": job.state == JobState.RUNNING and not stopping and not job.suspended,
+        "resume": rests,
+        "hold": waits and job.held_at is None,
+        "release": job.held_at is not None,
+    }
+    return {name for name, offered in offers.items() if offered}
 
 
 def sentences(job: Job) -> Iterator[str]:

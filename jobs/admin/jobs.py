@@ -32,7 +32,14 @@ HISTORY = (
     "retries_used", "platform_retries_used", "estimated_cost", "actual_cost",
 )  # fmt: skip
 FACTS = WHAT_IT_RUNS + HISTORY
-WISHES = {"cancel": "being cancelled", "requeue": "being requeued", "preempt": "giving way"}
+WISHES = {"cancel": "being cancelled", "requeue": "being requeued", "preempt": "giving way", "pause": "being paused"}
+
+
+def remark_on(job: Job) -> str:
+    """What the state alone does not say: what is wished of the job, that it stands still, who holds it."""
+    if job.held_at is not None:
+        return f"held by {job.held_by}"
+    return "suspended" if job.suspended else WISHES.get(job.desired, "")
 
 
 @admin.register(Job)
@@ -80,7 +87,8 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
     @admin.display(description="state", ordering="state")
     def state_badge(self, job: Job) -> SafeString:
         badge = cells.badge(job.state, job.message or job.end_reason)
-        return format_html("{}<br><small>{}</small>", badge, WISHES[job.desired]) if job.desired in WISHES else badge
+        remark = remark_on(job)
+        return format_html("{}<br><small>{}</small>", badge, remark) if remark else badge
 
     @admin.display(description="priority", ordering="priority")
     def priority_cell(self, job: Job) -> SafeString:

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look, change, cancel, requeue."""
+"""Jobs: submit, list, look, change."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -77,19 +77,3 @@ class JobView(APIView):
         job_to_control(request, job_id)
         wanted = JobChange.read(request.data)
         return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted))
-
-
-class CancelView(APIView):
-    @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)
-    def post(self, request: Request, job_id: int) -> Response:
-        """End a job: at once if it waits; if it runs, after a grace period for its last checkpoint."""
-        job_to_control(request, job_id)
-        return answer(control.cancel(job_id=job_id, actor=caller(request).username))
-
-
-class RequeueView(APIView):
-    @extend_schema(operation_id="jobs_requeue", request=None, responses=JobOut)
-    def post(self, request: Request, job_id: int) -> Response:
-        """Put a job back in line, also one that is over."""
-        job_to_control(request, job_id)
-        return answer(control.requeue(job_id=job_id, actor=caller(request).username))

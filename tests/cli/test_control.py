@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from tests.cli.rows import job, running
 
 
@@ -36,3 +38,50 @@ def test_json_lists_the_jobs(trainyard, connected):
 
 def test_cancelling_nothing_is_a_usage_error(trainyard, connected):
     assert trainyard("cancel").code == 2
+
+
+HELD = {"by": "ann", "reason": "no data yet", "since": "2030-01-01T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "said"),
+    [
+        (["pause"], job(1, state="paused"), "job 1 is paused"),
+        (["pause"], running(1, desired="pause"), "job 1 is running and will be paused"),
+        (["pause", "--suspend"], running(1, suspended=True), "job 1 is running (suspended)"),
+        (["resume"], job(1), "job 1 is pending"),
+        (["resume"], running(1, suspended=False), "job 1 is running"),
+        (["hold"], job(1, held=HELD), "job 1 is pending (held by ann)"),
+        (["release"], job(1, held=None), "job 1 is pending"),
+    ],
+    ids=str,
+)
+def test_a_job_is_paused_held_and_let_go(trainyard, connected, words, answer, said):
+    connected.answers("POST", f"jobs/1/{words[0]}", answer)
+
+    outcome = trainyard(*words, 1)
+    assert (outcome.code, outcome.out) == (0, f"{said}\n")
+
+
+def test_how_and_why_is_told_to_the_server(trainyard, connected):
+    connected.answers("POST", "jobs/1/pause", running(1, suspended=True))
+    connected.answers("POST", "jobs/1/hold", job(1, held=HELD))
+    trainyard("pause", 1, "--suspend")
+    trainyard("hold", 1, "--reason", "no data yet", "--json")
+
+    assert [asked.body for asked in connected.asked] == [{"suspend": True}, {"reason": "no data yet"}]
+
+
+def test_a_refusal_names_the_job(trainyard, connected):
+    connected.refuses("POST", "jobs/1/resume", 409, "Job 1 is running, and neither paused nor suspended.")
+
+    outcome = trainyard("resume", 1)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "job 1: Job 1 is running" in outcome.err
+
+
+def test_list_and_page_say_what_the_state_alone_does_not(trainyard, connected):
+    connected.lists("jobs", running(1, suspended=True), job(2, held=HELD), running(3, desired="pause"))
+    listed = trainyard("list").out
+    for words in ("running (suspended)", "pending (held by ann)", "running (being paused)"):
+        assert words in listed

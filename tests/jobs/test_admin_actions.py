@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from jobs.models import Job, JobEvent
 from tests import builders
@@ -89,7 +90,7 @@ def test_the_priority_of_a_job_that_runs_is_refused(client):
     assert message.startswith(f"0 changed to priority 90, 1 refused: Job {job.pk} is running")
 
 
-@pytest.mark.parametrize("action", ["cancel", "requeue", "change_priority"])
+@pytest.mark.parametrize("action", ["cancel", "requeue", "pause", "hold", "change_priority"])
 def test_who_may_only_look_can_do_nothing_to_a_list(action):
     job = builders.job()
     act(staff("view_job"), JOBS, action, [job], apply="yes", word="urgent")
@@ -104,7 +105,7 @@ def test_the_buttons_of_a_page_call_the_same_use_cases(client):
     assert Job.objects.get(pk=job.pk).state == "pending"
 
 
-@pytest.mark.parametrize("button", ["cancel", "requeue"])
+@pytest.mark.parametrize("button", ["cancel", "requeue", "pause", "suspend", "resume", "hold", "release"])
 def test_a_button_needs_a_post_the_right_and_a_job(client, button):
     job = builders.job()
     assert client.get(f"{JOBS}{job.pk}/{button}/").status_code == 405
@@ -128,3 +129,33 @@ def test_buttons_are_offered_when_they_would_work(client):
     assert [f"Cancel job {pk}" in html for pk, html in offered.items()] == [True, True, False]
     assert [f"Requeue job {pk}" in html for pk, html in offered.items()] == [True, False, True]
     assert "Cancel job" not in page(staff("view_job"), change_page(running))
+
+
+def test_jobs_are_paused_suspended_held_and_let_go_in_the_list_too(client):
+    waiting, running = builders.job(), builders.running_job()
+    assert told(act(client, JOBS, "hold", [waiting])) == ["1 held."]
+    assert told(act(client, JOBS, "suspend", [running]))[-1] == "1 suspended."
+    listed = page(client, JOBS)
+    assert "held by olga" in listed
+    assert "suspended" in listed
+
+    assert told(act(client, JOBS, "release", [waiting]))[-1] == "1 released."
+    assert told(act(client, JOBS, "resume", [running]))[-1] == "1 resumed."
+    assert told(act(client, JOBS, "pause", [waiting, running]))[-1] == "2 paused."
+    assert "being paused" in page(client, JOBS)
+
+
+def test_each_job_is_offered_what_helps_it(client):
+    suspended = builders.running_job(suspended_at=timezone.now())
+    jobs = {
+        "waiting": builders.job(), "held": builders.job(held_at=timezone.now(), held_by="ann"),
+        "running": builders.running_job(), "suspended": suspended, "paused": builders.job(state="paused"),
+    }  # fmt: skip
+    words = ("Pause", "Suspend", "Resume", "Hold", "Release")
+    pages = {name: page(client, change_page(job)) for name, job in jobs.items()}
+    offered = {name: [word for word in words if f"{word} job " in html] for name, html in pages.items()}
+
+    assert offered == {
+        "waiting": ["Pause", "Hold"], "held": ["Pause", "Release"], "running": ["Pause", "Suspend"],
+        "suspended": ["Pause", "Resume"], "paused": ["Resume"],
+    }  # fmt: skip

@@ -1,0 +1,170 @@
+"""Two at once: what people ask of a job at the very moment at which something else happens to it.
+
+The first has done its part and not committed yet; the second, on a connection of its own, has to wait for it.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from jobs import claims, control, dispatch
+from jobs.claims import Ticket
+from jobs.completion import finish
+from jobs.endings import Ending
+from jobs.models import Job, Placement
+from scheduling.errors import ConflictError
+from scheduling.lifecycle import EndReason, JobState, PlacementState
+from tests import builders
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+
+
+def race(first: Callable[[], object], second: Callable[[], object]) -> Any:
+    """What became of the second: its answer or its ConflictError. It really waits, or the test fails."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(answer_of(second)))
+    with transaction.atomic():
+        first()
+        thread.start()
+        wait_for(somebody_waits, message="the second to wait for the first")
+    thread.join(20)
+    return answers[0]
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(WAITS)
+        return bool(cursor.fetchone()[0])
+
+
+def answer_of(step: Callable[[], object]) -> object:
+    try:
+        return step()
+    except ConflictError as refusal:
+        return refusal
+    finally:
+        connection.close()
+
+
+def ask(verb: Callable[..., Job]) -> Callable[[], Job]:
+    return lambda: verb(job_id=the_job().pk, actor="ann")
+
+
+def ends(reason: EndReason, **fields: Any) -> Callable[[], object]:
+    row = Placement.objects.select_related("attempt").get()
+    ending = Ending(Ticket(row.pk, str(row.attempt.token)), reason, **fields)
+    return lambda: finish([ending])
+
+
+def claims_it() -> Callable[[], object]:
+    row = Placement.objects.select_related("attempt").get()
+    return lambda: claims.claim([Ticket(row.pk, str(row.attempt.token))], node_id=row.node_id)
+
+
+def the_job() -> Job:
+    return Job.objects.get()
+
+
+def queued_job() -> Job:
+    job = builders.job(state=JobState.QUEUED)
+    builders.placement(attempt=builders.attempt(job=job))
+    return job
+
+
+def test_a_pause_that_comes_with_the_end_finds_the_job_completed():
+    builders.running_job()
+    refusal = race(ends(EndReason.COMPLETED, exit_code=0), ask(control.pause))
+
+    assert (refusal.state, the_job().state) == ("completed", "completed")
+
+
+def test_an_end_that_comes_with_a_pause_is_an_end():
+    builders.running_job()
+    race(ask(control.pause), ends(EndReason.COMPLETED, exit_code=0))
+
+    assert (the_job().state, the_job().desired) == ("completed", "")
+
+
+def test_a_node_that_is_lost_at_the_moment_of_the_pause_leaves_the_job_paused():
+    builders.running_job()
+    race(ask(control.pause), ends(EndReason.NODE_LOST))
+
+    assert the_job().state == "paused"
+
+
+def test_a_cancellation_at_the_moment_at_which_the_job_goes_back_in_line_is_not_lost():
+    builders.running_job()
+    race(ask(control.cancel), ends(EndReason.PREEMPTED))
+
+    assert the_job().state == "cancelled"
+
+
+def test_a_cancellation_that_comes_with_a_pause_wins_in_either_order():
+    builders.running_job()
+    race(ask(control.pause), ask(control.cancel))
+    assert the_job().desired == "cancel"
+
+    Job.objects.update(desired="")
+    refusal = race(ask(control.cancel), ask(control.pause))
+    assert (refusal.state, the_job().desired) == ("running", "cancel")
+
+
+def test_a_job_that_is_claimed_at_the_moment_of_its_pause_is_stopped_by_its_node():
+    queued_job()
+    race(claims_it(), ask(control.pause))
+
+    assert (the_job().state, the_job().desired) == ("assigned", "pause")
+
+
+def test_a_claim_that_comes_with_a_pause_gets_nothing():
+    queued_job()
+    assert race(ask(control.pause), claims_it()) == []
+
+    assert (the_job().state, Placement.objects.get().state) == ("paused", PlacementState.CLOSED)
+
+
+@pytest.mark.parametrize("resumed_first", [True, False])
+def test_a_resume_at_the_moment_at_which_the_job_has_stopped_puts_it_in_line(resumed_first):
+    builders.running_job()
+    control.pause(job_id=the_job().pk, actor="ann")
+    stopped = ends(EndReason.PAUSED, exit_code=143, asked=True)
+
+    race(*((ask(control.resume), stopped) if resumed_first else (stopped, ask(control.resume))))
+
+    assert (the_job().state, the_job().desired, the_job().out_of_line_since) == ("pending", "", None)
+
+
+def test_a_plan_that_was_made_before_a_hold_does_not_start_the_job():
+    builders.node()
+    builders.job()
+    result = race(ask(control.hold), dispatch.run_cycle)
+
+    assert (result.placed, the_job().state, the_job().held_by) == (0, "pending", "ann")
+
+
+def test_a_hold_that_comes_with_a_start_is_refused():
+    builders.node()
+    builders.job()
+    refusal = race(dispatch.run_cycle, ask(control.hold))
+
+    assert (refusal.state, the_job().held_at) == ("queued", None)
+
+
+def test_a_suspension_at_the_moment_at_which_the_node_is_lost_leaves_the_job_paused():
+    builders.running_job()
+    race(ask(control.suspend), ends(EndReason.NODE_LOST))
+
+    assert (the_job().state, the_job().suspended_at) == ("paused", None)
+
+
+def test_of_two_requests_to_resume_one_is_granted():
+    builders.job(state="paused", out_of_line_since=timezone.now())
+    refusal = race(ask(control.resume), ask(control.resume))
+
+    assert (refusal.state, the_job().state) == ("pending", "pending")
