@@ -38,7 +38,7 @@ RENEW_LEASES = """
 NEEDED_TO_RUN = (
     "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
-    "attempt__job__max_runtime_seconds", "attempt__job__nodes", "attempt__master_port",
+    "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__nodes", "attempt__master_port",
 )  # fmt: skip
 HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
 
@@ -73,6 +73,7 @@ class Claimed:
     nodes: int = 1
     master_address: str = ""
     master_port: int = 0
+    stall_action: str = "stop"
 
     @property
     def ticket(self) -> Ticket:
@@ -230,4 +231,5 @@ def _claimed(row: Placement, meeting: Meeting | None) -> Claimed:
         nodes=job.nodes,
         master_address=meeting.address if meeting else "",
         master_port=row.attempt.master_port or 0,
+        stall_action=job.stall_action,
     )

@@ -21,9 +21,13 @@ from jobs.ledger import Ledger
 from jobs.ledger_entries import Identity
 from jobs.runs import Run
 from jobs.takeover import Left
+from jobs.watching import Watch
 from scheduling.lifecycle import EndReason
 from workers import cores, isolation, job_groups
 from workers.checkpoints import CheckpointWatch
+from workers.condition import Condition
+from workers.disk import Disk
+from workers.gpu_faults import GpuFaults
 from workers.hardware import Hardware
 from workers.hearing import Heard, Hearing
 from workers.process import Command, Outcome, Shim, cores_of, launch
@@ -46,13 +50,24 @@ class Runner:
         self._machine = cores.Machine()
         self._cores = cores.Cores()
         self._groups: job_groups.JobGroups | None = None
-        says = hearing.says if hearing is not None else Heard
-        self._ledger = Ledger(identity=identity, hardware=hardware, attempts=self._attempts, hearing=says)
+        folder = self._attempts.parent
+        disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
+        self._condition = Condition(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
+        self._ledger = Ledger(
+            identity=identity,
+            hardware=hardware,
+            attempts=self._attempts,
+            hearing=hearing.says if hearing is not None else Heard,
+            load=self._condition.load,
+        )
+        self._watch = Watch(self._condition, tell=self._ledger.beat_soon)
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
         companions.lay_out(self._python)
+        (self._home / "jobs").mkdir(exist_ok=True)
+        self._watch.start()
         if settings.CPU_AFFINITY:
             self._cores = cores.of_this_machine(self._hardware.cpus, self._machine)
         if settings.MEMORY_LIMIT == "enforce":
@@ -73,6 +88,7 @@ class Runner:
     def close(self) -> None:
         """Drain, wait for everything to be reported, say goodbye."""
         self._ledger.close()
+        self._watch.close()
 
     def leave(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
@@ -87,6 +103,9 @@ class Runner:
         self._see_to_the_end(run, self._launch(run))
 
     def _launch(self, run: Run) -> Shim | Ending:
+        refused = self._watch.refusal(run)
+        if refused is not None:
+            return refused
         try:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             journal.write_claim(run.folder, run.claimed)
@@ -112,7 +131,10 @@ class Runner:
         try:
             run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
             run.attach(shim)
-            return run.ending(_wait(shim))
+            self._watch.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed))
+            outcome = _wait(shim)
+            self._watch.remove(run)
+            return run.ending(outcome)
         except Exception as error:
             log.exception("The agent failed to look after job %d.", run.claimed.job_id)
             shim.kill()
@@ -120,7 +142,7 @@ class Runner:
 
     def _command(self, run: Run) -> Command:
         checkpoints = self._checkpoints(run.claimed)
-        outputs = self._folder(run.claimed, "outputs", str(run.claimed.attempt))
+        outputs = self._outputs(run.claimed)
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
         run.cores = self._cores.take(run.claimed.cpus)
         return Command(
@@ -139,6 +161,9 @@ class Runner:
 
     def _checkpoints(self, claimed: Claimed) -> Path:
         return self._folder(claimed, "checkpoints")
+
+    def _outputs(self, claimed: Claimed) -> Path:
+        return self._folder(claimed, "outputs", str(claimed.attempt))
 
     def _folder(self, claimed: Claimed, *parts: str) -> Path:
         folder = self._home.joinpath("jobs", str(claimed.job_id), *parts)

@@ -18,18 +18,19 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs import claims, gangs, log_shipping, recovery, shipping
+from jobs import claims, gangs, log_shipping, notes, recovery, shipping
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.ledger_entries import Claim, Finish, Identity
-from jobs.runs import Run
+from jobs.runs import Run, record_starts, release_gathered
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.agent import VOICE
-from workers.hardware import Hardware, current_load
-from workers.hearing import Heard
+from workers.condition import Load
+from workers.hardware import Hardware
+from workers.hearing import Heard, Hears
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
@@ -46,11 +47,12 @@ class Ledger:
     """Speaks for one node. `claim` and `finish` may be called from any thread and wait for the database's word."""
 
     def __init__(
-        self, *, identity: Identity, hardware: Hardware, attempts: Path, hearing: Callable[[], Heard] = Heard
+        self, *, identity: Identity, hardware: Hardware, attempts: Path, load: Load, hearing: Hears = Heard
     ) -> None:
-        """`hearing` says what the agent knows of its own hearing: heartbeats carry it."""
+        """`hearing` says what the agent knows of its own hearing, `load` how the node is: heartbeats carry both."""
         self.node_id = 0
         self._hearing = hearing
+        self._load = load
         self._identity = identity
         self._hardware = hardware
         self._attempts = attempts
@@ -95,6 +97,11 @@ class Ledger:
     def look(self) -> None:
         """Ask at once what is wished of the runs here, not with the next turn. Returns at once, from any thread."""
         self._look.set()
+        self._inbox.put(None)
+
+    def beat_soon(self) -> None:
+        """Send the next heartbeat at once: the node is not as it was."""
+        self._next_beat = 0
         self._inbox.put(None)
 
     def drain(self) -> None:
@@ -257,16 +264,6 @@ class Ledger:
         if any(run.waits_for_its_gang for run in self._runs.values()):
             self._next_ship = 0  # a doorbell for a member that waits here says that its gang may be complete
 
-    def _release_gathered(self) -> None:
-        """Let those members start whose gang is complete."""
-        waiting = [run for run in self._runs.values() if run.waits_for_its_gang]
-        if not waiting:
-            return
-        complete = gangs.gathered([run.claimed.attempt_id for run in waiting])
-        for run in waiting:
-            if run.claimed.attempt_id in complete:
-                run.release()
-
     def _drain_once(self) -> None:
         if self._draining.is_set() and not self._drained:
             runs = list(self._runs.values())
@@ -282,22 +279,15 @@ class Ledger:
             self._ask_wishes()
 
     def _record_starts(self) -> None:
-        new = {
-            run.claimed.ticket: (run, begun)
-            for run in self._runs.values()
-            if not run.start_recorded and (begun := run.started_at()) is not None
-        }
-        if new:
-            claims.started({ticket: begun for ticket, (_, begun) in new.items()}, node_id=self.node_id)
-            for run, _ in new.values():
-                run.start_recorded = True
+        record_starts(list(self._runs.values()), node_id=self.node_id)
         self._next_glance = time.monotonic() + GLANCE_SECONDS
 
     def _ship(self) -> None:
         runs = list(self._runs.values())
         log_shipping.ship_logs(runs)
         shipping.ship_progress(runs)
-        self._release_gathered()
+        notes.ship(runs)
+        release_gathered(runs)
         self._ask_wishes()
         self._next_ship = time.monotonic() + SHIP_SECONDS
 
@@ -305,7 +295,7 @@ class Ledger:
         """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
         runs = dict(self._runs)
         deadline = time.monotonic() + settings.LEASE_SECONDS
-        load = current_load(self._hardware)
+        load = self._load()
         agent_id = self._identity.agent_id
         heard = self._hearing()
         if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):

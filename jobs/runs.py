@@ -3,6 +3,8 @@
 import math
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from jobs import gangs, journal
+from jobs import claims, gangs, journal
 from jobs.claims import Claimed
 from jobs.endings import Ending
 from jobs.outgoing_log import OutgoingLog
@@ -30,6 +32,7 @@ REASONS = {
     "platform_error": EndReason.PLATFORM_ERROR,
 }
 NEVER_RAN = frozenset({"start_failed", "platform_error"})
+EXPLAINED_BY_BLAME = ("exited", "start_failed", "shim_lost")
 WISHES = {
     CANCEL: EndReason.CANCELLED,
     REQUEUE: EndReason.PREEMPTED,
@@ -49,6 +52,21 @@ class Stop(NamedTuple):
     reason: EndReason
     grace_seconds: float | None = None
     gives_way: bool = False
+    message: str = ""
+
+
+class Blame(NamedTuple):
+    """What the platform knows went wrong on the node: it explains a command that fails meanwhile."""
+
+    reason: EndReason
+    message: str
+
+
+class Note(NamedTuple):
+    """Something for the job's history."""
+
+    kind: str
+    message: str
 
 
 class Run:
@@ -67,6 +85,8 @@ class Run:
         self.checkpoints: CheckpointWatch | None = None
         self.cores: tuple[int, ...] = ()
         self.start_recorded = False
+        self.notes: deque[Note] = deque()
+        self._blame: Blame | None = None
         self._shim: Shim | None = None
         self._stop: Stop | None = None
         self._suspended = False
@@ -156,8 +176,18 @@ class Run:
         if shim is not None:
             (shim.suspend if suspended else shim.go_on)()
 
-    def stop(self, reason: EndReason, grace_seconds: float | None = None, *, gives_way: bool = False) -> None:
-        """Stop the command; the first reason given is the one that its end is reported with.
+    def note(self, kind: str, message: str) -> None:
+        """Have it written into the job's history with the next batch."""
+        self.notes.append(Note(kind, message))
+
+    def blame(self, reason: EndReason, message: str) -> None:
+        """If the command fails, this is why, and not its own fault; the first blame counts."""
+        self._blame = self._blame or Blame(reason, message)
+
+    def stop(
+        self, reason: EndReason, grace_seconds: float | None = None, *, gives_way: bool = False, message: str = ""
+    ) -> None:
+        """Stop the command; the first reason given is the one that its end is reported with, in the words of `message`.
 
         A command that `gives_way` may also complete in its grace. A cancellation is stronger than any reason before it,
         and may bring the end forward: nobody waits for a checkpoint of it.
@@ -166,7 +196,7 @@ class Run:
             cancelled = reason == EndReason.CANCELLED
             if self._stop is not None and (not cancelled or self._stop.reason == EndReason.CANCELLED):
                 return
-            self._stop = Stop(reason, grace_seconds, gives_way)
+            self._stop = Stop(reason, grace_seconds, gives_way, message)
             shim = self._shim
         journal.note_stop(self.folder, reason, gives_way=gives_way)
         self._may_go_on.set()
@@ -187,19 +217,24 @@ class Run:
     def ending(self, outcome: Outcome) -> Ending:
         """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""
         self._end_log(outcome)
+        if self._blame is not None and outcome.exit_code != 0 and outcome.reason in EXPLAINED_BY_BLAME:
+            return self._end(outcome, self._blame.reason, self._blame.message)
         reason = REASONS.get(outcome.reason)
         stop = (self._stop or Stop(EndReason.PREEMPTED)) if outcome.reason == "stopped" else None
         if stop is not None:
             reason = EndReason.COMPLETED if stop.gives_way and outcome.exit_code == 0 else stop.reason
         elif reason is None:
             reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
+        return self._end(outcome, reason, stop.message if stop else "", asked=stop is not None and stop.gives_way)
+
+    def _end(self, outcome: Outcome, reason: EndReason, message: str, *, asked: bool = False) -> Ending:
         return Ending(
             ticket=self.claimed.ticket,
             reason=reason,
             exit_code=outcome.exit_code,
-            message=outcome.message,
+            message=" ".join(filter(None, (message, outcome.message))),
             started_at=None if outcome.reason in NEVER_RAN else moment(outcome.started_at),
-            asked=stop is not None and stop.gives_way,
+            asked=asked,
             peak_memory_mb=None if outcome.peak_memory_bytes is None else outcome.peak_memory_bytes // 2**20,
             cpu_seconds=outcome.cpu_seconds,
         )
@@ -224,3 +259,23 @@ class Run:
 
 def moment(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def record_starts(runs: Iterable[Run], *, node_id: int) -> None:
+    """Say of each command that runs by now since when it does, once."""
+    new = [(run, begun) for run in runs if not run.start_recorded and (begun := run.started_at()) is not None]
+    if new:
+        claims.started({run.claimed.ticket: begun for run, begun in new}, node_id=node_id)
+        for run, _ in new:
+            run.start_recorded = True
+
+
+def release_gathered(runs: Iterable[Run]) -> None:
+    """Let those members start whose gang is complete."""
+    waiting = [run for run in runs if run.waits_for_its_gang]
+    if not waiting:
+        return
+    complete = gangs.gathered([run.claimed.attempt_id for run in waiting])
+    for run in waiting:
+        if run.claimed.attempt_id in complete:
+            run.release()

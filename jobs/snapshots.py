@@ -19,10 +19,13 @@ from scheduling.snapshot import Gpu, Limits, NodeView, ProjectView, QueueView, R
 
 MOST_NODES = 20_000
 NODES = """
-    SELECT name, cpus, memory_mb, gpus::text, state,
-           coalesce(last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text
+    SELECT name, cpus, memory_mb, gpus::text,
+           CASE WHEN state = 'up' AND load @> '{"disk_full": true}' THEN 'draining' ELSE state END,
+           coalesce(last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
+           coalesce(load -> 'gpus_out', '[]')::text
     FROM workers_node ORDER BY name
 """
+NONE_OUT = "[]"
 
 
 def take() -> Snapshot:
@@ -32,7 +35,7 @@ def take() -> Snapshot:
     return Snapshot(
         waiting=jobs.waiting,
         running=jobs.running,
-        nodes=nodes(),
+        nodes=nodes(usable=True),
         queues=queues(),
         projects=projects(),
         taken_at=now,
@@ -51,20 +54,28 @@ def database_now() -> datetime:
     return now
 
 
-def nodes() -> tuple[NodeView, ...]:
-    """Every node that ever registered; one whose last heartbeat is older than a lease is not alive."""
+def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:
+    """Every node that ever registered; one whose last heartbeat is older than a lease is not alive.
+
+    With `usable` GPUs that reported an error are left out: they are still this node's, but nothing may start there now.
+    """
     with connection.cursor() as cursor:
         cursor.execute(NODES, [settings.LEASE_SECONDS])
         return tuple(
-            NodeView(name, cpus, memory_mb, _gpus(gpus), state, alive, _labels(labels))
-            for name, cpus, memory_mb, gpus, state, alive, labels in cursor.fetchall()
+            NodeView(name, cpus, memory_mb, _gpus(gpus, out if usable else NONE_OUT), state, alive, _labels(labels))
+            for name, cpus, memory_mb, gpus, state, alive, labels, out in cursor.fetchall()
         )
 
 
 # What a machine has hardly ever changes, and to read it takes longer than all the rest.
 @lru_cache(maxsize=MOST_NODES)
-def _gpus(text: str) -> tuple[Gpu, ...]:
-    return tuple(Gpu(gpu["index"], gpu.get("model", ""), gpu.get("memory_mb", 0)) for gpu in json.loads(text))
+def _gpus(text: str, out: str) -> tuple[Gpu, ...]:
+    left_out = {gpu["index"] for gpu in json.loads(out)}
+    return tuple(
+        Gpu(gpu["index"], gpu.get("model", ""), gpu.get("memory_mb", 0))
+        for gpu in json.loads(text)
+        if gpu["index"] not in left_out
+    )
 
 
 @lru_cache(maxsize=MOST_NODES)

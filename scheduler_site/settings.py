@@ -76,6 +76,11 @@ DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
+OUTPUT_LIMIT_GB = env.number("TRAINYARD_OUTPUT_LIMIT_GB", 0)
+# A node whose disk has less than this left takes nothing new.
+DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)
+# GPUs held for so long without work, output or report: something is wrong. 0: never.
+SILENCE_SECONDS = env.number("TRAINYARD_SILENCE_SECONDS", 7200)
 CPU_AFFINITY = env.yes_no("TRAINYARD_CPU_AFFINITY", default=True)
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)

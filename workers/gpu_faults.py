@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,19 @@ class GpuFaults:
         self._file = file
         self._real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
         self._news: queue.SimpleQueue[GpuFault] = queue.SimpleQueue()
-        self._out = {self._real[uuid]: words for uuid, words in self._remembered().items() if uuid in self._real}
+        known = self._remembered().items()
+        self._out = {self._real[uuid]: GpuFault(self._real[uuid], xid) for uuid, xid in known if uuid in self._real}
         self._closed = threading.Event()
 
     @property
     def out(self) -> Mapping[int, str]:
         """The GPUs that must not get work, and why."""
-        return dict(self._out)
+        return {index: fault.sentence for index, fault in self._out.copy().items()}
+
+    def fatal(self, indices: Iterable[int]) -> GpuFault | None:
+        """The first of these GPUs' errors that a job does not survive."""
+        faults = (self._out.get(index) for index in indices)
+        return next((fault for fault in faults if fault is not None and fault.ends_job), None)
 
     def start(self) -> None:
         """Listen from now on; a machine without real GPUs has nothing to listen to."""
@@ -139,23 +145,24 @@ class GpuFaults:
             return
         fault = GpuFault(index, xid)
         log.error("%s It gets no work until this machine is started again.", fault.sentence)
-        self._out[index] = fault.sentence
+        self._out[index] = fault
         self._news.put(fault)
         self._remember()
 
     def _remember(self) -> None:
         uuids = {index: uuid for uuid, index in self._real.items()}
-        found = {"boot": boot(), "out": {uuids[index]: words for index, words in self._out.items()}}
+        found = {"boot": boot(), "out": {uuids[index]: fault.xid for index, fault in self._out.items()}}
         temporary = self._file.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full disk: then it is known until the agent ends
             temporary.write_text(json.dumps(found), encoding="utf-8")
             temporary.replace(self._file)
 
-    def _remembered(self) -> dict[str, str]:
+    def _remembered(self) -> dict[str, int]:
         try:
             found = json.loads(self._file.read_text(encoding="utf-8"))
-            return dict(found["out"]) if found["boot"] == boot() else {}
-        except (OSError, ValueError, KeyError, TypeError):
+            known = {uuid: xid for uuid, xid in found["out"].items() if xid in HARDWARE}
+            return known if found["boot"] == boot() else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 LOOK_SECONDS = 1.0
 
@@ -18,6 +19,10 @@ class Heard:
 
     consuming: bool | None = None
     seconds_ago: float | None = None
+
+
+Hears: TypeAlias = Callable[[], Heard]
+"""Says so, for a heartbeat."""
 
 
 class Hearing:

@@ -144,3 +144,17 @@ def test_a_machine_that_got_another_gpu_is_seen_with_it():
 def test_a_silent_machine_is_not_alive():
     builders.node(silent=True), builders.node(heartbeat=timezone.now() - timedelta(hours=1))
     assert [node.alive for node in snapshots.nodes()] == [False, False]
+
+
+def test_a_node_with_a_full_disk_gets_nothing():
+    builders.node(name="full", load={"disk_full": True})
+    builders.node(name="gone", state="down", load={"disk_full": True})
+    builders.node(name="well", load={"disk_full": False})
+    assert {node.name: node.state for node in snapshots.nodes()} == {"full": "draining", "gone": "down", "well": "up"}
+
+
+def test_gpus_that_are_out_take_part_in_no_plan_but_still_belong_to_their_node():
+    builders.node(gpus=3, load={"gpus_out": [{"index": 1, "reason": "Xid 79"}]})
+    assert [gpu.index for gpu in snapshots.nodes(usable=True)[0].gpus] == [0, 2]
+    assert [gpu.index for gpu in snapshots.nodes()[0].gpus] == [0, 1, 2]
+    assert [gpu.index for gpu in snapshots.take().nodes[0].gpus] == [0, 2]

@@ -1,0 +1,67 @@
+"""How this node is: its load, its disk and its GPUs, as its heartbeats tell."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pynvml
+
+from workers.disk import Disk
+from workers.gpu_faults import GpuFaults
+from workers.gpu_trespass import Trespass, trespasses
+from workers.hardware import Hardware, current_load
+
+Load: TypeAlias = Callable[[], Mapping[str, Any]]
+"""Says how a node is, for its heartbeat."""
+log = logging.getLogger(__name__)
+TRESPASS_SECONDS = 15.0
+"""How often the driver is asked who computes where."""
+
+
+class Condition:
+    """Watched by one thread and told by another; knows no jobs, only the folders of their attempts."""
+
+    def __init__(self, hardware: Hardware, disk: Disk, faults: GpuFaults, nvml: Any = pynvml) -> None:
+        self.disk = disk
+        self.faults = faults
+        self._hardware = hardware
+        self._nvml = nvml
+        self._loads: Mapping[int, int] = {}
+        self._trespasses: Sequence[Trespass] = ()
+        self._next_trespass_look = 0.0
+
+    def load(self) -> dict[str, Any]:
+        """For a heartbeat. `disk_full`: it must get no work; `gpus_out`: nor must these of its GPUs."""
+        load = current_load(self._hardware)
+        self._loads = {gpu["index"]: gpu["utilisation"] for gpu in load["gpus"]}
+        return {
+            **load,
+            "disk_free_mb": self.disk.free_mb(),
+            "disk_full": bool(self.disk.problem()),
+            "gpus_out": [{"index": index, "reason": words} for index, words in sorted(self.faults.out.items())],
+            "trespasses": [
+                {"gpu": one.index, "pid": one.pid, "command": one.command, "of_a_job": one.folder is not None}
+                for one in self._trespasses
+            ],
+        }
+
+    def idle(self, gpu_indices: Sequence[int]) -> bool:
+        """Whether these real GPUs did nothing at the last heartbeat; what is not known counts as busy."""
+        mine = {gpu.index for gpu in self._hardware.gpus if not gpu.simulated and gpu.index in gpu_indices}
+        return bool(mine) and all(self._loads.get(index) == 0 for index in mine)
+
+    def new_trespasses(self, holders: Mapping[int, Path]) -> list[Trespass]:
+        """Processes that were not on a GPU of others at the last look; at most one look in fifteen seconds."""
+        if time.monotonic() < self._next_trespass_look:
+            return []
+        self._next_trespass_look = time.monotonic() + TRESPASS_SECONDS
+        folders = {index: str(folder) for index, folder in holders.items()}
+        found = trespasses(self._hardware.gpus, folders, self._nvml)
+        fresh = [one for one in found if one not in self._trespasses]
+        self._trespasses = found
+        for one in fresh:
+            owner = "a job that does not hold it" if one.folder else "no job"
+            log.error("Process %d of %s computes on GPU %d: %s", one.pid, owner, one.index, one.command)
+        return fresh
