@@ -11,18 +11,18 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs import publishing, transitions
+from jobs import hailing, publishing, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.models import Job, Placement
 from jobs.preemptions import PREEMPT
+from jobs.wishes import REQUEUE
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from workers import heartbeats
 from workers.models import Node
 
 ON_A_NODE = (JobState.ASSIGNED, JobState.RUNNING)
-REQUEUE = "requeue"
 LATE = Q(drain_deadline__isnull=False, drain_deadline__lte=Now())
 EVERYTHING = Q(drain_mode=Node.DrainMode.NOW) | LATE
 
@@ -93,7 +93,10 @@ def _ask_to_leave(node_id: int, name: str, *, everything: bool) -> int:
     there = Placement.objects.filter(node=node_id, closed_at__isnull=True).values("attempt__job_id")
     jobs = Job.objects.filter(pk__in=there, state__in=ON_A_NODE, desired="")
     told = _wish(jobs.filter(checkpointable=True), PREEMPT, name)
-    return told + (_wish(jobs.filter(checkpointable=False), REQUEUE, name) if everything else 0)
+    told += _wish(jobs.filter(checkpointable=False), REQUEUE, name) if everything else 0
+    if told:
+        transaction.on_commit(lambda: hailing.caller.call({name}))
+    return told
 
 
 def _wish(jobs: QuerySet[Job], wish: str, name: str) -> int:

@@ -5,14 +5,19 @@ Nothing in it can be stale: the lock ends with its process, and without the lock
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 from scheduler_site.local_stack import private_files
 from scheduler_site.pools.errors import NotRunningError, PoolError
+
+TRIES = 5
+AGAIN_SECONDS = 0.1
 
 
 class PoolHome:
@@ -28,13 +33,11 @@ class PoolHome:
         """Be the pool of this name on this machine; PoolError when another process is."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.folder / "lock").open("a+", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _taken(lock):
                 raise PoolError(
                     f"The pool {self.name} runs already (process {self.pid or 'unknown'}): "
                     f"`manage.py pool scale` changes its size, another --name starts a second one."
-                ) from None
+                )
             private_files.write(self.folder / "pid", str(os.getpid()))
             yield
             self.socket.unlink(missing_ok=True)
@@ -74,3 +77,16 @@ class PoolHome:
             yield str((through if through.exists() else self.folder) / self.socket.name)
         finally:
             os.close(descriptor)
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Whether the lock is ours now. Somebody who only looks whether a pool runs holds it for a moment."""
+    for left in reversed(range(TRIES)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                time.sleep(AGAIN_SECONDS)
+        else:
+            return True
+    return False
