@@ -21,7 +21,7 @@ from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
 from scheduling.lifecycle import EndReason
 from workers.checkpoints import CheckpointWatch
 from workers.process import Outcome, Shim
-from workers.progress import ProgressReader
+from workers.progress import ProgressReader, Report
 
 REASONS = {
     "timeout": EndReason.TIMEOUT,
@@ -69,6 +69,13 @@ class Note(NamedTuple):
     message: str
 
 
+class Unsaid(NamedTuple):
+    """What was read of a command's reports and is not in the database yet."""
+
+    report: Report
+    checkpoint_at: datetime | None
+
+
 class Run:
     """One claimed placement on this node, from its claim to the report of its end.
 
@@ -81,6 +88,7 @@ class Run:
         self.lease_deadline = lease_deadline
         self.log = OutgoingLog(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
         self.report = ProgressReader(folder / "report.jsonl")
+        self.unsaid: Unsaid | None = None
         self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointWatch | None = None
         self.cores: tuple[int, ...] = ()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django.db import connection
 
 from jobs import series
-from jobs.runs import Run, moment
+from jobs.runs import Run, Unsaid, moment
 from workers.progress import Report
 
 READS_AT_THE_END = 32
@@ -46,12 +46,12 @@ def ship_progress(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
 
 def _write_progress(runs: Sequence[Run]) -> bool:
     """Write what one read of each report says, in one statement; says whether any said anything. A stale attempt writes nothing."""
-    said: list[tuple[Run, Report, datetime | None]] = []
     for run in (run for run in runs if run.claimed.rank == 0):
         report = run.report.read_new()
         checkpoint_at = _checkpoint_at(run, report)
         if report is not None or checkpoint_at is not None:
-            said.append((run, report or Report(), checkpoint_at))
+            run.unsaid = _together(run.unsaid, Unsaid(report or Report(), checkpoint_at))
+    said = [(run, *run.unsaid) for run in runs if run.unsaid]
     if not said:
         return False
     with connection.cursor() as cursor:
@@ -65,7 +65,18 @@ def _write_progress(runs: Sequence[Run]) -> bool:
                 [checkpoint_at for _, _, checkpoint_at in said],
             ],
         )
+    for run, _, _ in said:
+        run.unsaid = None
     return True
+
+
+def _together(before: Unsaid | None, now: Unsaid) -> Unsaid:
+    """What the database did not take the last time is said again with what is new."""
+    if before is None:
+        return now
+    progress = before.report.progress if now.report.progress is None else now.report.progress
+    report = Report(progress, {**before.report.metrics, **now.report.metrics})
+    return Unsaid(report, now.checkpoint_at or before.checkpoint_at)
 
 
 def _checkpoint_at(run: Run, report: Report | None) -> datetime | None:
