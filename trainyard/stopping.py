@@ -57,6 +57,10 @@ def stoppable(items: Iterable[Item], save: Callable[[], object] | None = None) -
     told during the last one, there is nothing left to stop.
     """
     request.listen()
+    return _until_told(items, save)
+
+
+def _until_told(items: Iterable[Item], save: Callable[[], object] | None) -> Iterator[Item]:
     for item in items:
         if request.came:
             if save is not None:

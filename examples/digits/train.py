@@ -2,22 +2,25 @@
 
     python examples/digits/train.py --hidden 64 --learning-rate 0.1
 
-It runs the same with and without Trainyard. To train a model of your own, put it in place of the part between the two
-rulers; what is below the second one (checkpoint, progress, stopping when told to) stays as it is.
+It runs the same with and without Trainyard; every job finds the package `trainyard`, elsewhere it does without.
+To train a model of your own, put it in place of the part between the two rulers; what is below the second one
+(checkpoint, progress, stopping when told to) stays as it is.
 """
 
 import argparse
 import json
 import os
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
+
+try:
+    import trainyard
+except ImportError:  # somewhere without Trainyard: nobody to report to, and nobody who asks for a checkpoint
+    trainyard = None  # type: ignore[assignment]
 
 Array = NDArray[Any]
 Weights = dict[str, Array]
@@ -86,19 +89,6 @@ def accuracy(weights: Weights, images: Array, labels: Array) -> float:
 # ======== The same for every model: checkpoint, progress, result, stopping when told to ================================
 CHECKPOINTS = Path(os.environ.get("TRAINYARD_CHECKPOINT_DIR", "digits-run/checkpoints"))
 OUTPUTS = Path(os.environ.get("TRAINYARD_OUTPUT_DIR", "digits-run/outputs"))
-REPORT = os.environ.get("TRAINYARD_REPORT")
-STOPPED_BY_SIGTERM = 143
-
-
-class StopRequest:
-    """Remembers that SIGTERM came: the platform wants this place back, and waits a while for a checkpoint."""
-
-    def __init__(self) -> None:
-        self.came = False
-        signal.signal(signal.SIGTERM, self._note)
-
-    def _note(self, *_: object) -> None:
-        self.came = True
 
 
 def save_checkpoint(weights: Weights, epoch: int, args: argparse.Namespace) -> None:
@@ -120,34 +110,25 @@ def resume(args: argparse.Namespace) -> tuple[Weights, int]:
     return new_weights(args), 0
 
 
-def report(**values: float) -> None:
-    """Tell whoever watches. `progress` goes from 0 to 1; every other name is a metric."""
-    if REPORT:
-        with Path(REPORT).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+def tell(**values: float) -> None:
+    """Whoever watches, and the log. `progress` goes from 0 to 1, `step` counts; every other name is a metric."""
+    if trainyard:
+        trainyard.report(**values)
     print(" ".join(f"{name}={value:g}" for name, value in values.items()), flush=True)
 
 
-def epochs_to_do(first: int, args: argparse.Namespace, stop: StopRequest, weights: Weights) -> Iterator[int]:
-    """The epochs that are left, with a checkpoint after each; ends the process when SIGTERM came."""
-    for epoch in range(first, args.epochs):
-        yield epoch
-        save_checkpoint(weights, epoch + 1, args)
-        if stop.came:
-            print(f"stopped after epoch {epoch + 1} of {args.epochs}; the next run goes on from here", flush=True)
-            sys.exit(STOPPED_BY_SIGTERM)
-
-
 def main() -> None:
-    stop = StopRequest()
     args = options().parse_args()
     images, labels, held_out_images, held_out_labels = load_data()
     weights, first = resume(args)
     print(f"epoch {first} of {args.epochs}; GPUs given: {os.environ.get('CUDA_VISIBLE_DEVICES') or 'none'}", flush=True)
-    for epoch in epochs_to_do(first, args, stop, weights):
+    epochs = range(first, args.epochs)
+    # Told to stop by SIGTERM, it ends its epoch, which writes a checkpoint, and exits: the next run goes on from there.
+    for epoch in trainyard.stoppable(epochs) if trainyard else epochs:
         loss = train_one_epoch(weights, images, labels, epoch, args)
         score = accuracy(weights, held_out_images, held_out_labels)
-        report(progress=(epoch + 1) / args.epochs, loss=loss, accuracy=score, epoch=epoch + 1)
+        tell(progress=(epoch + 1) / args.epochs, step=epoch + 1, loss=loss, accuracy=score, epoch=epoch + 1)
+        save_checkpoint(weights, epoch + 1, args)
     OUTPUTS.mkdir(parents=True, exist_ok=True)
     np.savez(OUTPUTS / "model.npz", allow_pickle=False, **weights)
     result = {**vars(args), "accuracy": accuracy(weights, held_out_images, held_out_labels)}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from jobs import companions
 from scheduler_site.local_stack.roles import CHECKOUT
 from tests.waiting import wait_for
 
@@ -15,8 +16,15 @@ SMALL = ("--hidden", "16", "--epochs", "40")
 
 def given_folders(base: Path) -> dict[str, str]:
     (base / "report.jsonl").touch()
+    companions.lay_out(base / "python")
     folders = {f"TRAINYARD_{name}_DIR": str(base / name.lower()) for name in ("CHECKPOINT", "OUTPUT")}
-    return {**os.environ, **folders, "TRAINYARD_REPORT": str(base / "report.jsonl"), "OMP_NUM_THREADS": "1"}
+    return {
+        **os.environ,
+        **folders,
+        "TRAINYARD_REPORT": str(base / "report.jsonl"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(base / "python"),
+    }
 
 
 def start(base: Path) -> subprocess.Popen[bytes]:
@@ -49,8 +57,14 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_result(tmp_p
 
 def test_a_run_without_trainyard_keeps_everything_beside_where_it_was_started(tmp_path: Path):
     plain = {name: value for name, value in os.environ.items() if not name.startswith("TRAINYARD_")}
+    hide = "import runpy, sys; sys.modules['trainyard'] = None; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
     run = subprocess.run(
-        [sys.executable, SCRIPT, *SMALL], cwd=tmp_path, env=plain, capture_output=True, text=True, check=False
+        [sys.executable, "-c", hide, SCRIPT, *SMALL],
+        cwd=tmp_path,
+        env=plain,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "held-out accuracy 0.9" in run.stdout, run.stderr
     assert (tmp_path / "digits-run" / "outputs" / "model.npz").exists()
