@@ -47,7 +47,7 @@ class Runner:
         self._agent_id = identity.agent_id
         self._attempts = home / "nodes" / identity.name / "attempts"
         self._python = home / "nodes" / identity.name / "python"
-        self._machine = cores.Machine()
+        self._claimed_cores = cores.Claim()
         self._cores = cores.Cores()
         self._groups: job_groups.JobGroups | None = None
         folder = self._attempts.parent
@@ -69,7 +69,7 @@ class Runner:
         (self._home / "jobs").mkdir(exist_ok=True)
         self._watch.start()
         if settings.CPU_AFFINITY:
-            self._cores = cores.of_this_machine(self._hardware.cpus, self._machine)
+            self._cores = cores.of_this_machine(self._hardware.cpus, self._claimed_cores)
         if settings.MEMORY_LIMIT == "enforce":
             self._groups = job_groups.prepare(settings.CONTROL_GROUPS)
         node_id = self._ledger.open()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs import predictions, preemptions
+from jobs import node_condition, predictions, preemptions
 from jobs.models import Cycle, Job
 from jobs.overview import WAITING_FOR
 from jobs.planning_rows import RunTimeLearning
@@ -151,6 +151,11 @@ def _machines() -> Iterator[Metric]:
     held = held_by_node()
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]
+    yield _gauge("full_disks", "Nodes whose disk is full.", sum(map(node_condition.disk_full, alive)))
+    gpus_out = sum(len(node_condition.gpus_out(node)) for node in alive)
+    yield _gauge("gpus_out", "GPUs that reported an error of their hardware.", gpus_out)
+    trespasses = sum(len(node_condition.trespasses(node)) for node in alive)
+    yield _gauge("gpu_trespasses", "Processes on GPUs that their jobs do not hold.", trespasses)
     totals = {
         "gpus": (sum(len(node.gpus) for node in alive), sum(one.gpus for one in used)),
         "cpus": (sum(node.cpus for node in alive), sum(one.cpus for one in used)),

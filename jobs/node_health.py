@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from jobs import node_condition
 from workers.models import Node
 
 
@@ -18,8 +19,9 @@ def health(node: Any, *, jobs: int) -> Health:
     """Of one of `workers.queries.nodes_now`, on which so many jobs hold a place."""
     alive = node.liveness(node.now) == Node.Liveness.ALIVE
     reasons = (_agent(node, alive=alive), _hearing(node, alive=alive), _drain(node, jobs), node.suspicion)
-    ok = alive and node.state == Node.State.UP and consuming(node) is not False
-    return Health(ok, tuple(filter(None, reasons)))
+    told = node_condition.sentences(node) if alive else []
+    ok = alive and not node_condition.disk_full(node) and node.state == Node.State.UP and consuming(node) is not False
+    return Health(ok, tuple(filter(None, (*reasons, *told))))
 
 
 def consuming(node: Any) -> bool | None:

@@ -9,16 +9,16 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, Now
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 
-from jobs import dispatch, log_shipping, publishing, suspects, sweeps, transitions
+from jobs import dispatch, log_shipping, publishing, stalls, suspects, sweeps, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.log_rows import LogChunk
 from jobs.models import Job, JobEvent, Placement
-from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, PlacementState
+from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
 from workers import heartbeats
 from workers.models import Node
 
@@ -48,7 +48,7 @@ def recover() -> Recovered:
             return Recovered(republished=_republish())
         heartbeats.mark_down()
         lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-        return Recovered(lost, released, _republish(), _stop_stalled(), late, suspects.judge())
+        return Recovered(lost, released, _republish(), stalls.judge(), late, suspects.judge())
 
 
 def _our_turn() -> bool:
@@ -93,26 +93,6 @@ def _republish() -> int:
     transitions.note(first_time, "republished", message="Nobody claimed it in time: its node is told again.")
     publishing.request_placements(dispatch.doorbells(rows))
     return len(rows)
-
-
-def _stop_stalled() -> int:
-    """A job that reported progress once and then none for longer than its limit is stopped by its node."""
-    limit = ExpressionWrapper(
-        Coalesce(F("stall_seconds"), Value(settings.STALL_SECONDS)) * Value(timedelta(seconds=1)),
-        output_field=DurationField(),
-    )
-    stalled = Job.objects.filter(
-        state=JobState.RUNNING,
-        desired="",
-        suspended_at__isnull=True,
-        progress_at__isnull=False,
-        progress_at__lt=Now() - limit,
-    )
-    job_ids = list(stalled.values_list("pk", flat=True)[:SWEEP])
-    still = Job.objects.filter(pk__in=job_ids, state=JobState.RUNNING, desired="", suspended_at__isnull=True)
-    still.update(desired="stall")
-    transitions.note(job_ids, "stalled", message="No progress for longer than the job's limit; its node stops it.")
-    return len(job_ids)
 
 
 def _open() -> QuerySet[Placement]:

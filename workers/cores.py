@@ -1,6 +1,6 @@
 """Which processor cores belong to which command of this node, so that none slows down another.
 
-Only where the agent offers exactly the cores that it may use, and is the only one on its machine that does: a node that
+Only where the agent offers exactly the cores that it may use, and no other agent gives out one of them: a node that
 declares more than there is shares them, and two agents know nothing of each other's commands.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 CPUS = Path("/sys/devices/system/cpu")
-ONE_AGENT = b"\0trainyard-cores"  # an abstract address: it is free again with the end of its process
+CLAIMED = b"\0trainyard-core-%d"  # an abstract address for each: it is free again with the end of its process
 Place = tuple[int, int, int]
 
 
@@ -51,24 +51,33 @@ class Cores:
             self._free = sorted({*self._free, *known})
 
 
-class Machine:
-    """The claim to be the one agent of this machine that gives out cores; lasts as long as this object."""
+class Claim:
+    """The word that some cores are given out by this agent and no other; it lasts as long as this object."""
 
     def __init__(self) -> None:
-        self._claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._held: list[socket.socket] = []
 
-    def is_ours(self) -> bool:
-        try:
-            self._claim.bind(ONE_AGENT)
-        except OSError:
-            return False
+    def of(self, cores: Iterable[int]) -> bool:
+        """Whether all of them are ours now; if one is another agent's, none is."""
+        for core in cores:
+            held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._held.append(held)
+            try:
+                held.bind(CLAIMED % core)
+            except OSError:
+                self.close()
+                return False
         return True
 
+    def close(self) -> None:
+        while self._held:
+            self._held.pop().close()
 
-def of_this_machine(offered: int, machine: Machine) -> Cores:
+
+def of_this_machine(offered: int, claim: Claim) -> Cores:
     """The cores to give out where the agent offers `offered` CPUs; none where they cannot be told apart."""
     mine = os.sched_getaffinity(0)
-    if offered != len(mine) or not machine.is_ours():
+    if offered != len(mine) or not claim.of(mine):
         return Cores()
     return Cores(place_of(cpu) for cpu in mine)
 

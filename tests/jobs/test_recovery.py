@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import recovery
+from jobs import recovery, stalls
 from jobs.log_rows import LogChunk
-from jobs.models import Attempt, JobEvent, Placement
+from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.recovery import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
@@ -113,6 +113,29 @@ def test_the_platform_s_limit_holds_for_jobs_without_their_own(settings):
     builders.running_job(progress=0.1, progress_at=ago(31))
 
     assert recovery.recover().stalled == 1
+
+
+def kinds(job: Job) -> list[str]:
+    return list(job.events.order_by("id").values_list("kind", flat=True))
+
+
+def test_half_way_to_a_stall_the_history_warns_once_for_each_standstill():
+    job = builders.running_job(progress=0.5, progress_at=ago(40), stall_seconds=60)
+    for _ in range(2):
+        assert stalls.judge() == 0
+    assert kinds(job) == ["stall_warning"]
+
+    JobEvent.objects.update(at=ago(200))
+    stalls.judge()
+    assert kinds(job) == ["stall_warning", "stall_warning"]
+
+
+def test_a_job_that_wants_to_be_warned_only_is_never_stopped():
+    job = builders.running_job(progress=0.5, progress_at=ago(100), stall_seconds=60, stall_action="warn")
+    for _ in range(2):
+        assert stalls.judge() == 0
+    job.refresh_from_db()
+    assert (job.desired, kinds(job)) == ("", ["stall_warning", "stalled"])
 
 
 def test_clean_up_takes_old_logs_and_keeps_young_ones(settings):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers import cores
-from workers.cores import Cores, Machine, of_this_machine, place_of
+from workers.cores import Claim, Cores, of_this_machine, place_of
 
 TWO_SOCKETS = [(cpu % 2, cpu // 2, cpu) for cpu in range(8)]  # numbered across sockets, as many machines do
 
@@ -64,32 +64,43 @@ def test_no_core_is_ever_given_twice_and_none_gets_lost(wanted, random):
 
 @pytest.fixture
 def _own_address(monkeypatch, tmp_path):
-    monkeypatch.setattr(cores, "ONE_AGENT", f"\0{tmp_path}".encode()[:100])
+    monkeypatch.setattr(cores, "CLAIMED", f"\0{tmp_path.name}-".encode()[-80:] + b"%d")
 
 
 @pytest.mark.usefixtures("_own_address")
 def test_an_agent_that_offers_the_whole_machine_gives_out_its_cores():
     mine = os.sched_getaffinity(0)
-    assert set(of_this_machine(len(mine), Machine()).take(len(mine))) == mine
+    assert set(of_this_machine(len(mine), Claim()).take(len(mine))) == mine
 
 
 @pytest.mark.usefixtures("_own_address")
 @pytest.mark.parametrize("more", [1, -1])
 def test_an_agent_that_offers_more_or_less_gives_out_none(more):
-    assert of_this_machine(len(os.sched_getaffinity(0)) + more, Machine()).take(1) == ()
+    assert of_this_machine(len(os.sched_getaffinity(0)) + more, Claim()).take(1) == ()
 
 
 @pytest.mark.usefixtures("_own_address")
 def test_the_second_agent_of_a_machine_gives_out_none_until_the_first_is_gone():
     every = len(os.sched_getaffinity(0))
-    first, second = Machine(), Machine()
+    first, second = Claim(), Claim()
     assert of_this_machine(every, first).take(1)
     assert of_this_machine(every, second).take(1) == ()
-    del first
-    assert of_this_machine(every, Machine()).take(1)
+    first.close()
+    assert of_this_machine(every, Claim()).take(1)
 
 
 def test_a_machine_that_does_not_tell_where_its_cores_sit_has_one_socket(tmp_path):
     (tmp_path / "cpu3" / "topology").mkdir(parents=True)
     (tmp_path / "cpu3" / "topology" / "core_id").write_text("1\n")
     assert [place_of(3, tmp_path), place_of(4, tmp_path)] == [(0, 1, 3), (0, 0, 4)]
+
+
+@pytest.mark.usefixtures("_own_address")
+def test_agents_that_share_no_core_both_give_out_theirs():
+    first, second, third = Claim(), Claim(), Claim()
+    assert first.of([0, 1])
+    assert second.of([2, 3])
+    assert not third.of([4, 1])
+    assert third.of([4, 5])
+    for claim in (first, second, third):
+        claim.close()

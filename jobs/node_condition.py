@@ -1,0 +1,45 @@
+"""What nodes' heartbeats say of their disks and GPUs, in words for people and in figures for alarms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workers.models import Node
+
+
+def disk_full(node: Node) -> bool:
+    return _load(node).get("disk_full") is True
+
+
+def gpus_out(node: Node) -> list[Mapping[str, Any]]:
+    """Its GPUs that reported an error of their hardware: `index` and `reason`."""
+    return _rows(node, "gpus_out")
+
+
+def trespasses(node: Node) -> list[Mapping[str, Any]]:
+    """Processes on its GPUs that do not belong there: `gpu`, `pid`, `command`, and whether they are `of_a_job`."""
+    return _rows(node, "trespasses")
+
+
+def sentences(node: Node) -> list[str]:
+    """All that there is to know."""
+    full = (
+        f"Its disk is full, {_load(node).get('disk_free_mb')} MB are left: it takes nothing new."
+        if disk_full(node)
+        else ""
+    )
+    faults = [f"{fault.get('reason')} It gets no work." for fault in gpus_out(node)]
+    return list(filter(None, [full, *faults, *map(_trespass, trespasses(node))]))
+
+
+def _trespass(one: Mapping[str, Any]) -> str:
+    whose = "a job that does not hold that GPU" if one.get("of_a_job") else "no job of this node"
+    return f"Process {one.get('pid')} ({one.get('command')}) computes on GPU {one.get('gpu')}; it is of {whose}."
+
+
+def _load(node: Node) -> Mapping[str, Any]:
+    return node.load if isinstance(node.load, Mapping) else {}
+
+
+def _rows(node: Node, name: str) -> list[Mapping[str, Any]]:
+    found = _load(node).get(name)
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
