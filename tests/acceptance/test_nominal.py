@@ -1,6 +1,8 @@
 """A job goes all the way."""
 
-from jobs import control
+import sys
+
+from jobs import control, curves
 from jobs.models import Attempt, GpuHold, Job, Placement
 from tests.acceptance.platform import Platform, history, output, submitted, wait_for_state
 from tests.waiting import wait_for
@@ -8,7 +10,8 @@ from tests.waiting import wait_for
 
 def test_a_job_runs_reports_and_completes(platform: Platform):
     platform.start("n1", gpus=1)
-    script = 'echo "gpus: $CUDA_VISIBLE_DEVICES threads: $OMP_NUM_THREADS"; echo \'{"progress": 0.5, "loss": 1.5}\' >> $TRAINYARD_REPORT'
+    script = 'echo "gpus: $CUDA_VISIBLE_DEVICES threads: $OMP_NUM_THREADS"; echo \'{"progress": 0.5, "loss": 1.5}\' >> $TRAINYARD_REPORT; '
+    script += f"cd /; {sys.executable} -S -c 'from trainyard import report; report(step=7, accuracy=0.5)'"
 
     [job] = submitted(script, gpus=1, priority="urgent")
     job = wait_for_state(job, "completed", platform=platform)
@@ -16,6 +19,9 @@ def test_a_job_runs_reports_and_completes(platform: Platform):
     assert history(job) == ["pending", "queued", "assigned", "running", "completed"]
     assert (job.exit_code, job.end_reason, job.metrics["loss"], job.progress) == (0, "completed", 1.5, 1.0)
     assert "gpus: 0 threads: 1" in output(job)
+    assert [(curve.name, curve.over_steps, curve.last) for curve in curves.curves(job)] == [
+        ("accuracy", True, 0.5), ("loss", True, 1.5),
+    ]  # fmt: skip
     assert Placement.objects.get().closed_at is not None
     assert not GpuHold.objects.exists()
 
