@@ -73,7 +73,8 @@ class Ledger:
     def open(self) -> int:
         """Register the node, waiting for the database if need be; returns its id.
 
-        Raises ConflictError if the name belongs to another agent that is alive.
+        Raises ConflictError if the name belongs to another agent that is alive, and CancelledError if it was told to end
+        before the database answered.
         """
         self._thread.start()
         return self._registered.result()
@@ -142,6 +143,10 @@ class Ledger:
             self._try(self._say_goodbye)
         connection.close()
 
+    @property
+    def _is_going(self) -> bool:
+        return self._draining.is_set() or self._leaving.is_set()
+
     def _over(self) -> bool:
         if self._unsaid:
             return False
@@ -163,7 +168,7 @@ class Ledger:
             except DATABASE_ERRORS as error:
                 log.warning("The database is out of reach, trying again: %s", str(error).strip())
                 connection.close()
-                if self._leaving.is_set() or self._closing.wait(1):
+                if self._is_going or self._closing.wait(1):
                     self._registered.cancel()
                     return False
             except TrainyardError as error:
@@ -251,8 +256,7 @@ class Ledger:
     def _answer_claims(self, questions: Sequence[Claim]) -> None:
         deadline = time.monotonic() + settings.LEASE_SECONDS
         tickets = {question.ticket for question in questions}
-        going = self._draining.is_set() or self._leaving.is_set()
-        won = [] if going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
+        won = [] if self._is_going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
         for claimed in won:
             folder = self._attempts / str(claimed.placement_id)
             self._runs[claimed.placement_id] = Run(claimed, folder, lease_deadline=deadline)

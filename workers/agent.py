@@ -6,10 +6,12 @@ import logging
 import signal
 import threading
 import uuid
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, Protocol
 
 from celery import Celery, bootsteps
+from celery.exceptions import WorkerShutdown
 from celery.signals import worker_shutting_down
 from celery.worker import state
 from django.conf import settings
@@ -51,7 +53,10 @@ def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
             departure.start()
             heed_signals(departure)
             threading.excepthook = end_when_silenced
-            runner.start()
+            try:
+                runner.start()
+            except CancelledError:
+                raise WorkerShutdown(0) from None  # told to end before the database had answered
             watch = Watch(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
             worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
             watch.start()

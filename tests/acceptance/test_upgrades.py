@@ -102,3 +102,12 @@ def test_an_agent_told_to_stop_ends_in_time_though_database_and_broker_are_away(
     platform.start_node("n1")
     wait_for(lambda: Attempt.objects.exclude(end_reason="").exists(), 30, "the next agent to report the end")
     assert Attempt.objects.first().end_reason in ("preempted", "node_lost", "lost_lease")
+
+
+def test_an_agent_that_still_waits_for_its_database_ends_at_once(platform: Platform):
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    platform.start_node("n1", wait=False, DATABASE_URL=nowhere, TRAINYARD_DRAIN_SECONDS="600")
+    wait_for(lambda: "database is out of reach" in platform.log("n1"), 30, "the agent to wait for the database")
+
+    assert platform.stop("n1", timeout=30) == 0, platform.log("n1")
+    assert "Traceback" not in platform.log("n1")

@@ -177,7 +177,7 @@ def scale(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
     ask(home, {"verb": "scale", "agents": options["agents"], "mode": options["mode"]}, command.say)
     while options["wait"] and len(ask(home, {"verb": "status"}, command.say)) > options["agents"]:
         time.sleep(LOOK_SECONDS * 5)
-    command.say(f"pool {home.name} has {options['agents']} agents")
+    command.say(f"pool {home.name} is to have {counted(options['agents'])}")
 
 
 def status(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
@@ -205,7 +205,7 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
 
 def restart(command: Command, home: PoolHome, _options: dict[str, Any]) -> None:
     count = ask(home, {"verb": "restart"}, command.say)
-    command.say(f"{count} agents replaced; their jobs ran on")
+    command.say(f"{counted(count)} replaced; their jobs ran on")
 
 
 def drain(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
@@ -223,6 +223,10 @@ def undrain(command: Command, home: PoolHome, _options: dict[str, Any]) -> None:
     for agent in ask(home, {"verb": "status"}, command.say):
         nodes.undrain(agent["name"])
         command.say(f"{agent['name']} takes work again")
+
+
+def counted(agents: int) -> str:
+    return "1 agent" if agents == 1 else f"{agents} agents"
 
 
 def wait_until(holds: Callable[[], object], seconds: float) -> bool:
