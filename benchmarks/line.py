@@ -16,6 +16,10 @@ LEFT = "SELECT count(*) FROM jobs_job WHERE queue_id = %s AND state NOT IN ('com
 EMPTYING = (
     """DELETE FROM jobs_logchunk USING jobs_attempt, jobs_job WHERE jobs_logchunk.attempt_id = jobs_attempt.id
        AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
+    """UPDATE jobs_storedlog SET attempt_id = NULL FROM jobs_attempt, jobs_job WHERE jobs_storedlog.attempt_id = jobs_attempt.id
+       AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
+    """DELETE FROM jobs_followedlog USING jobs_attempt, jobs_job WHERE jobs_followedlog.attempt_id = jobs_attempt.id
+       AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
     """DELETE FROM jobs_placement USING jobs_attempt, jobs_job WHERE jobs_placement.attempt_id = jobs_attempt.id
        AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
     "DELETE FROM jobs_attempt USING jobs_job WHERE jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s",

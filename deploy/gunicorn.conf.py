@@ -7,9 +7,10 @@ from django.core.management import execute_from_command_line
 
 bind = f"0.0.0.0:{os.environ.get('TRAINYARD_PORT') or 8000}"
 workers = int(os.environ.get("TRAINYARD_WEB_WORKERS") or 2)
-# A log that is followed keeps its thread for as long: there are many, and a few are left for everybody else.
+# A log that is followed keeps its thread for as long, asleep and without a database connection: there are many, and a
+# few are left for everybody else.
 worker_class = "gthread"
-threads = int(os.environ.get("TRAINYARD_WEB_THREADS") or 32)
+threads = int(os.environ.get("TRAINYARD_WEB_THREADS") or 64)
 os.environ.setdefault("TRAINYARD_LOG_FOLLOWERS", str(max(1, threads - 4)))
 timeout = 60
 graceful_timeout = 20

@@ -1,7 +1,9 @@
-"""What went wrong in a cycle without stopping it: logged once, and kept on record for as long as it lasts."""
+"""What went wrong without stopping the platform: logged once, and kept on record for as long as it lasts."""
 
 import logging
 from collections.abc import Sequence
+
+from jobs.alert_rows import StandingAlert
 
 log = logging.getLogger(__name__)
 _last: list[str] = []
@@ -14,3 +16,18 @@ def told(alerts: Sequence[str]) -> list[str]:
             log.error(alert)
     _last[:] = alerts
     return list(alerts)
+
+
+def stand(key: str, sentence: str) -> None:
+    """From now on this is wrong, until `lift` is called with the same key."""
+    StandingAlert.objects.update_or_create(key=key, defaults={"sentence": sentence[:1000]})
+
+
+def lift(key: str) -> None:
+    """It is well again, or always was."""
+    StandingAlert.objects.filter(key=key).delete()
+
+
+def standing() -> list[str]:
+    """What is wrong at the moment, beside what the last cycle told; what has lasted longest first."""
+    return list(StandingAlert.objects.values_list("sentence", flat=True))

@@ -38,8 +38,8 @@ GLANCE_SECONDS = 0.2
 """How often new starts are looked for while something is starting."""
 BUSY_SECONDS = 0.05
 """What comes so soon after the last turn is waited for, and said together with what else comes."""
-SHIP_SECONDS = 1.0
-"""How often logs, progress and wishes travel while something runs."""
+SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
+"""How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
 LOST_GRACE_SECONDS = 5.0
 
 
@@ -65,7 +65,7 @@ class Ledger:
         self._leaving = threading.Event()
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
-        self._next_beat = self._next_ship = self._next_glance = self._spoke_at = 0.0
+        self._next_beat = self._next_ship = self._next_tail = self._next_glance = self._spoke_at = 0.0
         self._thread = threading.Thread(target=self._speak, name=VOICE, daemon=True)
 
     # Called by others
@@ -198,6 +198,8 @@ class Ledger:
         until = self._next_beat - time.monotonic()
         if self._runs:
             until = min(until, self._next_ship - time.monotonic())
+        if any(run.log.followed for run in self._runs.values()):
+            until = min(until, self._next_tail - time.monotonic())
         if any(not run.start_recorded for run in self._runs.values()):
             until = min(until, self._next_glance - time.monotonic())
         return max(until, 0.001)
@@ -210,6 +212,9 @@ class Ledger:
             self._record_starts()
         if self._runs and time.monotonic() >= self._next_ship:
             self._ship()
+        elif time.monotonic() >= self._next_tail:
+            log_shipping.ship_logs([run for run in self._runs.values() if run.log.followed])
+            self._next_tail = time.monotonic() + FOLLOWED_SECONDS
         if time.monotonic() >= self._next_beat:
             self._beat()
         self._spoke_at = time.monotonic()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from jobs import node_condition, predictions, preemptions
+from jobs import alerts, node_condition, predictions, preemptions
 from jobs.models import Cycle, Job
 from jobs.overview import WAITING_FOR
 from jobs.planning_rows import RunTimeLearning
@@ -100,7 +100,9 @@ def _cycles() -> Iterator[Metric]:
     yield _gauge("last_cycle_seconds", "How long the last scheduling cycle took.", cycle.duration_ms / 1000)
     began = cycle.started_at.timestamp() if cycle.started_at else 0
     yield _gauge("last_cycle_timestamp_seconds", "When the last scheduling cycle began.", began)
-    yield _gauge("alerts", "What went wrong in the last cycle without stopping it.", len(cycle.alerts))
+    yield _gauge(
+        "alerts", "What is wrong at the moment without stopping the platform.", len([*cycle.alerts, *alerts.standing()])
+    )
     yield CounterMetricFamily("trainyard_placements", "Jobs that cycles have placed.", cycle.placed_total)
 
 

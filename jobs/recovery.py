@@ -16,7 +16,6 @@ from jobs import dispatch, log_shipping, publishing, stalls, suspects, sweeps, t
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
-from jobs.log_rows import LogChunk
 from jobs.models import Job, JobEvent, Placement
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
 from workers import heartbeats
@@ -122,10 +121,8 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
 
 
 def prune() -> int:
-    """Delete logs and events of jobs that ended longer ago than their retention; returns the number of rows."""
+    """Delete events of jobs that ended longer ago than their retention; returns the number of rows."""
     ended = Q(state__in=TERMINAL_STATES)
-    old_logs = Job.objects.filter(ended, finished_at__lt=Now() - timedelta(days=settings.LOG_RETENTION_DAYS))
     old_events = Job.objects.filter(ended, finished_at__lt=Now() - timedelta(days=settings.EVENT_RETENTION_DAYS))
-    logs, _ = LogChunk.objects.filter(attempt__job__in=old_logs).delete()
     events, _ = JobEvent.objects.filter(job__in=old_events).delete()
-    return logs + events
+    return events

@@ -8,7 +8,18 @@ from typing import Any
 from celery import shared_task
 from celery.worker.control import control_command
 
-from jobs import dispatch, draining, execution, hailing, predictions, recovery, run_times, series
+from jobs import (
+    dispatch,
+    draining,
+    execution,
+    hailing,
+    log_archive,
+    log_retention,
+    predictions,
+    recovery,
+    run_times,
+    series,
+)
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -36,10 +47,17 @@ def recover() -> None:
     draining.enforce()
 
 
+@shared_task(name="trainyard.archive_logs", send_events=False)
+def archive_logs() -> None:
+    """Move the logs of attempts that are over to the storage."""
+    log_archive.archive()
+
+
 @shared_task(name="trainyard.prune", send_events=False)
 def prune() -> None:
     """Clean-up of what is older than its retention."""
     recovery.prune()
+    log_retention.prune()
     series.prune()
     run_times.forget()
 

@@ -1,27 +1,34 @@
-"""What an attempt has printed, each rank of it for itself: any part of it, and what comes while somebody watches. Offsets count bytes."""
+"""What an attempt has printed, each rank of it for itself: any part of it, wherever it lies. Offsets count bytes.
+
+While an attempt is open its log is in rows; afterwards `jobs/log_archive.py` moves it to the storage. Nobody who reads
+it can tell, except by the clock.
+"""
 
 import codecs
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
 
+from jobs import log_gaps, log_objects
+from jobs.log_gaps import TextGap
+from jobs.log_rows import StoredLog
 from jobs.models import Attempt, Job
 from scheduling.errors import NotFoundError
 from scheduling.lifecycle import TERMINAL_STATES
 
-POLL_SECONDS = 0.5
 PIECE_BYTES = 256 * 1024
-STATE = """
-    SELECT ended_at IS NOT NULL, coalesce((
+EXTENT = """
+    SELECT attempt.ended_at IS NOT NULL, coalesce(stored.size, (
         SELECT "offset" + length(data) FROM jobs_logchunk
         WHERE attempt_id = %(attempt)s AND rank = %(rank)s ORDER BY number DESC LIMIT 1
-    ), 0)
-    FROM jobs_attempt WHERE id = %(attempt)s
+    ), 0), stored.id
+    FROM jobs_attempt AS attempt LEFT JOIN jobs_storedlog AS stored
+        ON stored.attempt_id = attempt.id AND stored.rank = %(rank)s AND stored.stored_at IS NOT NULL
+    WHERE attempt.id = %(attempt)s
 """
 RANGE = """
-    SELECT chunk.offset, chunk.data FROM jobs_logchunk AS chunk
+    SELECT chunk.offset, chunk.data, chunk.gap, chunk.missing FROM jobs_logchunk AS chunk
     WHERE chunk.attempt_id = %(attempt)s AND chunk.rank = %(rank)s AND chunk.offset < %(end)s AND chunk.number >= (
         SELECT coalesce(max(number), 0) FROM jobs_logchunk
         WHERE attempt_id = %(attempt)s AND rank = %(rank)s AND "offset" <= %(start)s
@@ -32,7 +39,10 @@ RANGE = """
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Part of what one rank of an attempt printed. `complete`: the attempt is over and nothing comes after `next_offset`."""
+    """Part of what one rank of an attempt printed. `complete`: the attempt is over and nothing comes after `next_offset`.
+
+    `gaps` are those whose lines begin in it.
+    """
 
     attempt: int | None
     rank: int
@@ -40,6 +50,28 @@ class Piece:
     next_offset: int
     text: str
     complete: bool
+    gaps: tuple[TextGap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How long a log is, whether more may come, and its entry if it is in the storage: all at one moment."""
+
+    over: bool
+    end: int
+    stored_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes of a log. They are as long as the place that they take up, unless they tell of bytes that cannot be had."""
+
+    data: bytes
+    length: int
+    gaps: tuple[TextGap, ...] = ()
+
+
+NOTHING = Stretch(b"", 0)
 
 
 def attempt_of(job: Job, number: int | None) -> Attempt | None:
@@ -66,57 +98,98 @@ def nothing_yet(job: Job, rank: int = 0) -> Piece:
 def read(attempt: Attempt, offset: int, limit: int = PIECE_BYTES, *, rank: int = 0) -> Piece:
     """Up to `limit` bytes from `offset` on, or from so many bytes before the end when it is negative.
 
-    A character that is cut in half at the end is left for the next piece, unless nothing comes after it.
+    A character that is cut in half at the end is left for the next piece, unless nothing comes after it. Raises
+    UnavailableError when the log lies in a storage that does not answer.
     """
-    over, end = _state(attempt.pk, rank)
-    start = offset if offset >= 0 else max(end + offset, 0)
-    data = _bytes(attempt.pk, rank, start, limit) if start < end else b""
-    last = over and start + len(data) >= end
-    text, used = _decode(data, last=last)
-    return Piece(attempt.number, rank, start, start + used, text, complete=last)
+    extent = _extent(attempt.pk, rank)
+    start = offset if offset >= 0 else max(extent.end + offset, 0)
+    stretch = _stretch(attempt.pk, rank, start, limit, extent)
+    return piece_of(stretch, attempt=attempt.number, rank=rank, start=start, extent=extent)
+
+
+def piece_of(stretch: Stretch, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
+    """The stretch as text."""
+    last = extent.over and start + stretch.length >= extent.end
+    text, used = _decode(stretch.data, last=last)
+    following = start + (used if len(stretch.data) == stretch.length else stretch.length)
+    gaps = tuple(gap for gap in stretch.gaps if gap.offset < following)
+    return Piece(attempt, rank, start, following, text, complete=last, gaps=gaps)
 
 
 def pieces(attempt: Attempt, offset: int, *, rank: int = 0) -> Iterator[bytes]:
     """All bytes from `offset` on that are there by now."""
-    _, end = _state(attempt.pk, rank)
-    start = offset if offset >= 0 else max(end + offset, 0)
-    while data := _bytes(attempt.pk, rank, start, PIECE_BYTES):
-        start += len(data)
-        yield data
+    extent = _extent(attempt.pk, rank)
+    start = offset if offset >= 0 else max(extent.end + offset, 0)
+    while (stretch := _stretch(attempt.pk, rank, start, _to_the_next_block(start), extent)).length:
+        start += stretch.length
+        yield stretch.data
 
 
-def follow(job: Job, number: int | None, offset: int, *, seconds: float, rank: int = 0) -> Iterator[Piece | None]:
-    """Pieces as they come, until the attempt is over or the `seconds` are; None each time that nothing came."""
-    give_up_at = time.monotonic() + seconds
-    attempt = attempt_of(job, number)
-    while time.monotonic() < give_up_at:
-        piece = read(attempt, offset, rank=rank) if attempt else nothing_yet(job, rank)
-        offset = piece.next_offset if attempt else offset
-        yield piece if piece.text or piece.complete else None
-        if piece.complete:
-            return
-        if not piece.text:
-            time.sleep(POLL_SECONDS)
-        if attempt is None:
-            job.refresh_from_db(fields=["state"])
-            attempt = attempt_of(job, number)
+def _to_the_next_block(start: int) -> int:
+    return log_objects.BLOCK_BYTES - start % log_objects.BLOCK_BYTES
 
 
-def _state(attempt_id: int, rank: int) -> tuple[bool, int]:
-    """Whether the attempt is over, and how long its output is, at the same moment: no tail is missed."""
+def _extent(attempt_id: int, rank: int) -> Extent:
     with connection.cursor() as cursor:
-        cursor.execute(STATE, {"attempt": attempt_id, "rank": rank})
-        over, end = cursor.fetchone()
-    return over, end
+        cursor.execute(EXTENT, {"attempt": attempt_id, "rank": rank})
+        return Extent(*(cursor.fetchone() or (True, 0, None)))  # nothing comes of an attempt that was deleted
 
 
-def _bytes(attempt_id: int, rank: int, start: int, limit: int) -> bytes:
+def _stretch(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Stretch:
+    if start >= extent.end:
+        return NOTHING
+    if extent.stored_id is None:
+        found = _from_rows(attempt_id, rank, start, limit)
+        if found is not None:
+            return found
+        extent = _extent(attempt_id, rank)  # the rows went into the storage meanwhile, or are lost
+        if extent.stored_id is None:
+            return _in_place_of_rows(attempt_id, rank, start, extent.end)
+    return _from_storage(extent.stored_id, start, limit)
+
+
+def _from_rows(attempt_id: int, rank: int, start: int, limit: int) -> Stretch | None:
+    """What the rows have from exactly there on, as far as it is coherent; None if they have not that place."""
+    rows = _rows(attempt_id, rank, start, start + limit)
+    data, gaps = b"", list[TextGap]()
+    for offset, chunk, gap, missing in rows:
+        if offset > start + len(data):
+            break
+        data += bytes(chunk)[max(start - offset, 0) :]
+        if gap and offset >= start:
+            gaps.append(TextGap(offset, len(chunk), missing, gap))
+    return Stretch(data[:limit], len(data[:limit]), tuple(gaps)) if data else None
+
+
+def _in_place_of_rows(attempt_id: int, rank: int, start: int, end: int) -> Stretch:
+    """A line in place of rows that somebody removed."""
+    following = (offset for offset, *_ in _rows(attempt_id, rank, start, end) if offset > start)
+    return _lost(start, next(following, end) - start, log_gaps.ROWS_LOST)
+
+
+def _rows(attempt_id: int, rank: int, start: int, end: int) -> Sequence[tuple[int, bytes, str, int | None]]:
     with connection.cursor() as cursor:
-        cursor.execute(RANGE, {"attempt": attempt_id, "rank": rank, "start": start, "end": start + limit})
-        chunks = cursor.fetchall()
-    data = b"".join(bytes(chunk) for _, chunk in chunks)
-    skipped = start - chunks[0][0] if chunks else 0
-    return data[skipped : skipped + limit]
+        cursor.execute(RANGE, {"attempt": attempt_id, "rank": rank, "start": start, "end": end})
+        return cursor.fetchall()
+
+
+def _from_storage(stored_id: int, start: int, limit: int) -> Stretch:
+    stored = StoredLog.objects.filter(pk=stored_id).first()
+    if stored is None or start >= stored.size:
+        return NOTHING  # forgotten meanwhile
+    try:
+        data = log_objects.read(stored, start, limit)
+    except log_objects.DAMAGED as error:
+        whole = isinstance(error, FileNotFoundError)
+        rest = stored.size - start if whole else min(_to_the_next_block(start), stored.size - start)
+        return _lost(start, rest, log_gaps.OBJECT_LOST)
+    told = (TextGap(*gap) for gap in stored.gaps)
+    return Stretch(data, len(data), tuple(gap for gap in told if start <= gap.offset < start + len(data)))
+
+
+def _lost(start: int, length: int, reason: str) -> Stretch:
+    line = log_gaps.line(length, reason, inside_line=start > 0)
+    return Stretch(line, length, (TextGap(start, len(line), length, reason),))
 
 
 def _decode(data: bytes, *, last: bool) -> tuple[str, int]:

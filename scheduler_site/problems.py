@@ -18,7 +18,14 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from scheduler_site.middleware import REQUEST_ID
-from scheduling.errors import ConflictError, FieldError, ForbiddenError, InvalidError, NotFoundError
+from scheduling.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +95,8 @@ def _refusal(error: Exception) -> Problem | None:
             return Problem(403, str(error))
         case ConflictError():
             return Problem(409, str(error), more={"state": error.state} if error.state else {})
+        case UnavailableError():
+            return Problem(503, str(error), headers={"Retry-After": str(RETRY_SECONDS)})
     return None
 
 

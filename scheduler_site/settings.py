@@ -86,6 +86,18 @@ EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
+# Where logs lie when their attempt is over: in a folder that web and control worker share, or in a bucket. Not for
+# agents, which store nothing and need no keys.
+LOG_STORAGE = env.text("TRAINYARD_LOG_STORAGE", "files") if TRAINYARD_ROLE != "node" else "files"
+LOG_FOLDER = env.text("TRAINYARD_LOG_FOLDER", str(TRAINYARD_HOME / "logs"))
+LOG_S3 = {
+    "bucket_name": env.text("TRAINYARD_LOG_S3_BUCKET"),
+    "location": env.text("TRAINYARD_LOG_S3_PREFIX"),
+    "endpoint_url": env.text("TRAINYARD_LOG_S3_ENDPOINT") or None,
+    "region_name": env.text("TRAINYARD_LOG_S3_REGION") or None,
+    "access_key": env.secret("TRAINYARD_LOG_S3_ACCESS_KEY") or None if LOG_STORAGE == "s3" else None,
+    "secret_key": env.secret("TRAINYARD_LOG_S3_SECRET_KEY") or None if LOG_STORAGE == "s3" else None,
+}
 METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
@@ -158,6 +170,17 @@ STATIC_URL = "/static/"
 STATIC_ROOT = TRAINYARD_HOME / "static"
 WHITENOISE_USE_FINDERS = True  # the admin's files are served from the packages: nothing to collect first
 WHITENOISE_AUTOREFRESH = DEBUG
+FILES = "django.core.files.storage.FileSystemStorage"
+LOG_FILES = {"location": LOG_FOLDER, "file_permissions_mode": 0o640, "directory_permissions_mode": 0o750}
+STORAGES = {
+    "default": {"BACKEND": FILES},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "logs": (
+        {"BACKEND": "jobs.s3_logs.S3Logs", "OPTIONS": LOG_S3}
+        if LOG_STORAGE == "s3"
+        else {"BACKEND": FILES, "OPTIONS": LOG_FILES}
+    ),
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -195,7 +218,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 # Each log that somebody follows keeps a thread of a web process: at most so many in each of them.
-LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 6, at_least=1)
+LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 28, at_least=1)
 # Whoever has it may read /metrics, as may staff with a token of their own.
 METRICS_TOKEN = env.secret("TRAINYARD_METRICS_TOKEN", "")
 REST_KNOX = {
@@ -286,6 +309,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "trainyard.recover",
         "schedule": RECOVERY_SECONDS,
         "options": {"queue": "control", "priority": 0, "expires": RECOVERY_SECONDS},
+    },
+    "log archive": {
+        "task": "trainyard.archive_logs",
+        "schedule": 10.0,
+        "options": {"queue": "control", "priority": 0, "expires": 10.0},
     },
     "clean-up": {
         "task": "trainyard.prune",

@@ -39,3 +39,7 @@ class ConflictError(TrainyardError):
     def __init__(self, message: str, *, state: str = "") -> None:
         super().__init__(message)
         self.state = state
+
+
+class UnavailableError(TrainyardError):
+    """Something that is needed for it does not answer at the moment."""

@@ -192,7 +192,7 @@ def event(*, job: Job | None = None, kind: str = "state", **fields: Any) -> JobE
     return JobEvent.objects.create(job=job or new_job(), kind=kind, **fields)
 
 
-def log(*, attempt: Attempt | None = None, rank: int = 0, data: bytes | str = b"hello\n") -> LogChunk:
+def log(*, attempt: Attempt | None = None, rank: int = 0, data: bytes | str = b"hello\n", **fields: Any) -> LogChunk:
     """The next chunk of the attempt's output, or of that of one rank of a gang."""
     owner = attempt or new_attempt()
     last = owner.log_chunks.filter(rank=rank).last()
@@ -202,4 +202,5 @@ def log(*, attempt: Attempt | None = None, rank: int = 0, data: bytes | str = b"
         number=last.number + 1 if last else 0,
         offset=last.offset + len(last.data) if last else 0,
         data=data.encode() if isinstance(data, str) else data,
+        **fields,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jobs import transcripts
 from jobs.models import Attempt
+from scheduling.errors import UnavailableError
 
 TAIL_BYTES = 16 * 1024
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -22,7 +23,10 @@ class Tail:
 
 def tail(attempt: Attempt) -> Tail:
     """The last 16 KiB, whatever bytes they are."""
-    piece = transcripts.read(attempt, -TAIL_BYTES, TAIL_BYTES)
+    try:
+        piece = transcripts.read(attempt, -TAIL_BYTES, TAIL_BYTES)
+    except UnavailableError as error:
+        return Tail(str(error), 0, cut=False)
     return Tail(readable(piece.text), piece.next_offset, cut=piece.offset > 0)
 
 

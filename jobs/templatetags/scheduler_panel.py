@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Count
 from django.db.models.functions import Now
 
+from jobs import alerts
 from jobs.models import Cycle, Job
 from scheduling.lifecycle import ACTIVE_STATES, JobState
 from workers.models import Node
@@ -18,13 +19,14 @@ LATE_AFTER_CYCLES = 3
 
 @register.inclusion_tag("jobs/admin/scheduler_panel.html")
 def scheduler_panel() -> dict[str, Any]:
-    """The last cycle, the unfinished jobs by state and the nodes by liveness, in three queries."""
+    """The last cycle, the unfinished jobs by state and the nodes by liveness, in four queries."""
     cycle: Any = Cycle.objects.annotate(now=Now()).defer("line").first()
     age = cycle.now - cycle.started_at if cycle and cycle.started_at else None
     return {
         "cycle": cycle,
         "rebalancing": settings.REBALANCING,
         "proposals": cycle.proposals if cycle and settings.REBALANCING != "off" else [],
+        "alerts": alerts.standing(),
         "age": "never" if age is None else f"{max(0.0, age.total_seconds()):,.0f} s ago",
         "late": is_late(age),
         "period": f"{settings.CYCLE_SECONDS:g}",

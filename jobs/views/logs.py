@@ -1,9 +1,11 @@
 """What a job printed: a piece as JSON, all of it as text, or a stream of what comes."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, Self
 
 from django.conf import settings
@@ -17,13 +19,18 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs import bounds, transcripts
+from jobs.log_following import follow
+from jobs.log_gaps import CAUSES
 from jobs.models import Job
 from jobs.permissions import job_to_read
 from jobs.transcripts import Piece
 from quotas.shapes import StrictSerializer, Whole
+from scheduling.errors import FieldError, InvalidError
+from workers.logs import HELD_BACK
 
 LONGEST_FOLLOW_SECONDS = 600
-SILENCE_BEFORE_SIGN_OF_LIFE = 30  # polls
+RECONNECT_MILLISECONDS = 1000
+EVENT_ID = re.compile(r"([1-9][0-9]{0,8}):([0-9]{1,15})")
 seats = threading.BoundedSemaphore(settings.LOG_FOLLOWERS)
 
 
@@ -36,6 +43,13 @@ class LogQuery(StrictSerializer):
     format = serializers.ChoiceField(["json", "text", "stream"], required=False, help_text="Instead of Accept.")
 
 
+class LogGap(serializers.Serializer[Any]):
+    offset = serializers.IntegerField(help_text="Of the line in the text that tells of it.")
+    length = serializers.IntegerField(help_text="Of that line, in bytes.")
+    missing = serializers.IntegerField(allow_null=True, help_text="Bytes that are missing here; null: nobody knows.")
+    reason = serializers.CharField(help_text=", ".join([*CAUSES, HELD_BACK]))
+
+
 class LogPiece(serializers.Serializer[Any]):
     attempt = serializers.IntegerField(allow_null=True)
     rank = serializers.IntegerField()
@@ -43,6 +57,7 @@ class LogPiece(serializers.Serializer[Any]):
     next_offset = serializers.IntegerField(help_text="Where the next request goes on.")
     text = serializers.CharField(help_text="What is no UTF-8 shows as replacement characters.")
     complete = serializers.BooleanField(help_text="The attempt is over, and nothing comes after this.")
+    gaps = LogGap(many=True, help_text="What is missing from the log at this place.")
 
 
 class AsText(BaseRenderer):
@@ -102,7 +117,8 @@ class LogsView(APIView):
 
         As JSON, one piece; as text/plain, everything. With `follow=1`, server-sent events: each carries a piece as
         JSON, and one of the type `end` says that the attempt is over. A stream that ends without it goes on from the
-        last `next_offset`.
+        last `next_offset`, or with the header Last-Event-ID, as browsers send it by themselves. What is missing has a
+        line in the text that begins with `[trainyard:`, and an entry in `gaps`.
         """
         job = job_to_read(request, job_id)
         wanted = LogQuery.read(request.query_params)
@@ -110,8 +126,10 @@ class LogsView(APIView):
         transcripts.require_rank(job, rank)
         as_text = request.accepted_renderer.format == "text"
         if wanted["follow"]:
-            return _stream(job, wanted, as_text=as_text)
+            wanted |= _resumed(request.headers.get("Last-Event-ID", ""))
         attempt = transcripts.attempt_of(job, wanted.get("attempt"))
+        if wanted["follow"]:
+            return _stream(job, wanted, as_text=as_text)
         if as_text:
             return _whole(transcripts.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
         if attempt is None:
@@ -119,14 +137,23 @@ class LogsView(APIView):
         return JsonResponse(LogPiece(transcripts.read(attempt, wanted["offset"], wanted["limit"], rank=rank)).data)
 
 
+def _resumed(event_id: str) -> dict[str, int]:
+    """Where a stream broke off, from the id of its last event."""
+    if not event_id:
+        return {}
+    found = EVENT_ID.fullmatch(event_id)
+    if found is None:
+        raise InvalidError([FieldError("Last-Event-ID", "This is not the id of an event of a log: ATTEMPT:OFFSET.")])
+    return {"attempt": int(found[1]), "offset": int(found[2])}
+
+
 def _whole(pieces: Iterator[bytes]) -> StreamingHttpResponse:
-    return StreamingHttpResponse(pieces, content_type="text/plain; charset=utf-8")
+    first = next(pieces, b"")  # what can go wrong does so before the answer has begun
+    return StreamingHttpResponse(chain([first], pieces), content_type="text/plain; charset=utf-8")
 
 
 def _stream(job: Job, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttpResponse:
-    pieces = transcripts.follow(
-        job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"]
-    )
+    pieces = follow(job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"])
     media_type = "text/plain" if as_text else "text/event-stream"
     chunks = (piece.text if piece else "" for piece in pieces) if as_text else _events(job, pieces)
     response = StreamingHttpResponse(Seat(chunks), content_type=f"{media_type}; charset=utf-8")
@@ -137,17 +164,15 @@ def _stream(job: Job, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttp
 
 def _events(job: Job, pieces: Iterator[Piece | None]) -> Iterator[str]:
     """Server-sent events. A comment now and then finds out whether anybody still listens."""
-    silent = 0
-    yield ": here is the log\n\n"
+    yield f"retry: {RECONNECT_MILLISECONDS}\n: here is the log\n\n"
     for piece in pieces:
-        silent = 0 if piece else silent + 1
-        if piece and piece.text:
-            yield f"id: {piece.next_offset}\ndata: {json.dumps(asdict(piece))}\n\n"
-        if piece and piece.complete:
-            yield f"event: end\ndata: {json.dumps(_end(job, piece))}\n\n"
-        if silent == SILENCE_BEFORE_SIGN_OF_LIFE:
-            silent = 0
+        if piece is None:
             yield ": still here\n\n"
+            continue
+        if piece.text:
+            yield f"id: {piece.attempt}:{piece.next_offset}\ndata: {json.dumps(asdict(piece))}\n\n"
+        if piece.complete:
+            yield f"event: end\ndata: {json.dumps(_end(job, piece))}\n\n"
 
 
 def _end(job: Job, piece: Piece) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import overview, publishing
+from jobs import alerts, overview, publishing
 from jobs.models import Cycle
 from jobs.permissions import StaffWrites, caller
 from workers.queries import liveness_counts, nodes_now
@@ -54,6 +54,9 @@ class SchedulerInfo(serializers.Serializer[Any]):
     policy = serializers.CharField()
     rebalancing = Rebalancing()
     cycle = CycleOut(help_text="The last one.")
+    alerts = serializers.ListField(
+        child=serializers.CharField(), help_text="What else is wrong with the platform at the moment."
+    )
     jobs = Counts(help_text="Of all projects, by state.")
     nodes = Counts(help_text="By liveness.")
 
@@ -97,6 +100,7 @@ class InfoView(APIView):
                 "policy": settings.SCHEDULING_POLICY,
                 "rebalancing": {"mode": settings.REBALANCING, "proposals": proposals},
                 "cycle": CycleOut(cycle).data,
+                "alerts": alerts.standing(),
                 "jobs": overview.job_counts(),
                 "nodes": liveness_counts(nodes_now()),
             }

@@ -6,7 +6,7 @@ PostgreSQL.
 
 from django.core import checks
 
-from scheduler_site.checks import celery, nodes, planning, servers, site
+from scheduler_site.checks import celery, logs, nodes, planning, servers, site
 
 ALWAYS = (
     site.check_secret_key,
@@ -34,6 +34,7 @@ ALWAYS = (
     celery.check_beat,
     celery.check_beat_expiry,
     servers.check_database_url,
+    logs.check_log_storage,
 )
 
 

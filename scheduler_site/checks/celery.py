@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage
 
 from scheduler_site.checks.findings import BROKER_SCHEMES, broker_scheme, error, on_redis
 
-PERIODIC_TASKS = frozenset({"trainyard.run_cycle", "trainyard.recover", "trainyard.prune"})
+PERIODIC_TASKS = frozenset({"trainyard.run_cycle", "trainyard.recover", "trainyard.archive_logs", "trainyard.prune"})
 OLDEST_KOMBU = (5, 7)
 MOST_PUBLISH_RETRIES = 3
 KEEP = "Leave it as scheduler_site/settings.py has it."

@@ -49,7 +49,7 @@ class NodeSpec:
 
 def web(port: int) -> Role:
     server = ("gunicorn", "scheduler_site.wsgi", "--bind", f"{LOOPBACK}:{port}", "--preload", "--no-control-socket")
-    pool = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "3")
+    pool = ("--worker-class", "gthread", "--workers", "2", "--threads", "32", "--graceful-timeout", "3")
     return _python("web", "-m", *server, *pool, "--log-level", "warning")
 
 

@@ -26,6 +26,8 @@ def platform(transactional_db: None, broker: Broker, tmp_path: Path, settings) -
     """The platform on a broker of the test's own, to which this process publishes too."""
     settings.LEASE_SECONDS = float(QUICK["TRAINYARD_LEASE_SECONDS"])
     settings.LEASE_MARGIN_SECONDS = float(QUICK["TRAINYARD_LEASE_MARGIN_SECONDS"])
+    logs = {"BACKEND": settings.FILES, "OPTIONS": {"location": str(tmp_path / "home" / "logs")}}
+    settings.STORAGES = {**settings.STORAGES, "logs": logs}
     with publishing_to(broker.url, settings):
         started = Platform(tmp_path / "home", broker.url)
         yield started

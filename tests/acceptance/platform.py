@@ -15,6 +15,7 @@ from django.db import connection
 
 from jobs.models import Job
 from jobs.submission import JobSpec, submit
+from jobs.transcripts import pieces
 from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES
 from tests import builders
@@ -172,8 +173,10 @@ def history(job: Job) -> list[str]:
 
 
 def output(job: Job) -> str:
-    chunks = [bytes(chunk.data) for attempt in job.attempts.all() for chunk in attempt.log_chunks.all()]
-    return b"".join(chunks).decode(errors="replace")
+    """What all attempts printed, wherever it lies by now."""
+    ranks = range(job.nodes)
+    read = [piece for attempt in job.attempts.all() for rank in ranks for piece in pieces(attempt, 0, rank=rank)]
+    return b"".join(read).decode(errors="replace")
 
 
 def _words(process: psutil.Process) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Max
 
 from jobs import control
 from jobs.models import Attempt, GpuHold, Job, Placement
+from jobs.transcripts import pieces
 from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state
 from tests.waiting import wait_for
 from workers.models import Node
@@ -24,8 +25,7 @@ def gang(nodes: int, *command: str, **fields) -> Job:
 
 
 def log_of(job: Job, rank: int, attempt: int = 1) -> str:
-    chunks = job.attempts.get(number=attempt).log_chunks.filter(rank=rank)
-    return b"".join(bytes(chunk.data) for chunk in chunks).decode()
+    return b"".join(pieces(job.attempts.get(number=attempt), 0, rank=rank)).decode()
 
 
 def members_running(job: Job, attempt: int, nodes: int) -> bool:

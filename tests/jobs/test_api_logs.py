@@ -5,7 +5,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from jobs import transcripts
+from jobs.log_following import follow
 from jobs.views import logs
 from tests import builders
 from tests.rest import V1, client_of, faults
@@ -35,15 +35,20 @@ def write(attempt, *texts):
 
 def events(response):
     """(type, data) of each server-sent event; comments are left out."""
-    blocks = b"".join(response.streaming_content).decode().strip().split("\n\n")
+    return events_in(b"".join(response.streaming_content).decode())
+
+
+def events_in(stream):
+    blocks = stream.strip().split("\n\n")
     fields = [dict(line.split(": ", 1) for line in block.splitlines() if line[0] != ":") for block in blocks]
-    return [(field.get("event", "message"), json.loads(field["data"])) for field in fields if field]
+    return [(field.get("event", "message"), json.loads(field["data"])) for field in fields if "data" in field]
 
 
 def test_a_piece_says_where_to_go_on(get, attempt):
     write(attempt, "one\n", "two\n")
     assert get("?limit=6").json() == {
         "attempt": 1, "rank": 0, "offset": 0, "next_offset": 6, "text": "one\ntw", "complete": False,
+        "gaps": [],
     }  # fmt: skip
     assert get("?offset=6").json()["text"] == "o\n"
 
@@ -86,6 +91,7 @@ def test_a_log_is_complete_when_its_attempt_is_over_and_all_was_read(get, attemp
         "next_offset": 6,
         "text": "",
         "complete": True,
+        "gaps": [],
     }
 
 
@@ -120,9 +126,10 @@ def test_each_member_of_a_gang_has_a_log_of_its_own():
     assert client.get(path).json()["text"] == "zero\n"
     assert client.get(f"{path}?rank=1").json() == {
         "attempt": 1, "rank": 1, "offset": 0, "next_offset": 9, "text": "one\nmore\n", "complete": False,
+        "gaps": [],
     }  # fmt: skip
     assert b"".join(client.get(f"{path}?rank=1&format=text").streaming_content) == b"one\nmore\n"  # type: ignore[attr-defined]
-    coming = transcripts.follow(members[0].attempt.job, None, 4, seconds=60, rank=1)
+    coming = follow(members[0].attempt.job, None, 4, seconds=60, rank=1)
     assert next(coming).text == "more\n"
 
 
@@ -134,7 +141,15 @@ def test_a_rank_that_the_job_has_not_is_named(get):
 def test_a_job_that_has_not_started_has_an_empty_log():
     job = builders.job()
     response = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{job.pk}/logs")
-    assert response.json() == {"attempt": None, "rank": 0, "offset": 0, "next_offset": 0, "text": "", "complete": False}
+    assert response.json() == {
+        "attempt": None,
+        "rank": 0,
+        "offset": 0,
+        "next_offset": 0,
+        "text": "",
+        "complete": False,
+        "gaps": [],
+    }
 
 
 @pytest.mark.parametrize(("query", "headers"), [("?format=text", {}), ("", {"Accept": "text/plain"})])
@@ -161,28 +176,6 @@ def test_following_goes_on_where_an_earlier_stream_broke_off(get, attempt):
     assert events(get("?follow=1&offset=4", Accept="text/event-stream"))[0][1]["text"] == "two\n"
 
 
-def test_following_brings_what_is_written_meanwhile(attempt):
-    coming = transcripts.follow(attempt.job, None, 0, seconds=60)
-    write(attempt, "one\n")
-    assert next(coming).text == "one\n"
-    write(attempt, "two\n")
-    assert next(coming).text == "two\n"
-    write(attempt, "tail\n")
-    end(attempt)
-    piece = next(coming)
-    assert (piece.text, piece.complete) == ("tail\n", True)
-    assert list(coming) == []
-
-
-def test_following_waits_for_the_first_attempt(monkeypatch):
-    monkeypatch.setattr(transcripts, "POLL_SECONDS", 0)
-    job = builders.job()
-    coming = transcripts.follow(job, None, 0, seconds=60)
-    assert next(coming) is None
-    write(builders.attempt(job=job), "hello")
-    assert next(coming).text == "hello"
-
-
 def test_following_a_job_that_ends_without_an_attempt_ends_too():
     response = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{builders.job(state='cancelled').pk}/logs?follow=1")
     assert events(response) == [
@@ -190,16 +183,47 @@ def test_following_a_job_that_ends_without_an_attempt_ends_too():
     ]
 
 
-def test_following_gives_up_after_a_while(attempt):
-    assert list(transcripts.follow(attempt.job, None, 0, seconds=0)) == []
+@pytest.mark.parametrize("header", ["1:4", "2:0"])
+def test_a_browser_that_connects_again_goes_on_where_it_was(get, attempt, header):
+    write(attempt, "one\n", "two\n")
+    end(attempt)
+    write(builders.attempt(job=attempt.job), "other\n")
+    end(attempt.job.attempts.last())
+    response = get("?follow=1", **{"Last-Event-ID": header})
+    blocks = b"".join(response.streaming_content).decode()
+    assert events_in(blocks)[0][1]["text"] == {"1:4": "two\n", "2:0": "other\n"}[header]
+    assert {"1:4": "id: 1:8\n", "2:0": "id: 2:6\n"}[header] in blocks
 
 
-def test_following_in_silence_costs_one_statement_a_poll(attempt, django_assert_num_queries, monkeypatch):
-    monkeypatch.setattr(transcripts, "POLL_SECONDS", 0)
-    coming = transcripts.follow(attempt.job, None, 0, seconds=60)
-    next(coming)
-    with django_assert_num_queries(1):
-        assert next(coming) is None
+@pytest.mark.parametrize("header", ["x", "4", "0:4", "1:-4", "1:" + "9" * 40, "7:0"])
+def test_an_event_that_never_was_is_refused(get, header):
+    response = get("?follow=1", **{"Last-Event-ID": header})
+    assert response.status_code == (404 if header == "7:0" else 400)
+
+
+def test_an_attempt_that_never_was_cannot_be_followed(get):
+    assert get("?follow=1&attempt=3").status_code == 404
+
+
+def test_what_is_missing_is_told_as_data_too(get, attempt):
+    write(attempt, "one\n")
+    builders.log(attempt=attempt, data="[trainyard: 7 bytes]\n", gap="disk_full", missing=7)
+    write(attempt, "two\n")
+    gap = {"offset": 4, "length": 21, "missing": 7, "reason": "disk_full"}
+    assert get().json()["gaps"] == [gap]
+    assert get("?offset=5").json()["gaps"] == get("?limit=4").json()["gaps"] == []
+    end(attempt)
+    assert events(get("?follow=1"))[0][1]["gaps"] == [gap]
+
+
+def test_rows_that_somebody_removed_leave_a_line_in_their_place(get, attempt):
+    write(attempt, "one\n", "removed\n", "two\n")
+    attempt.log_chunks.filter(number=1).delete()
+    end(attempt)
+    line = "\n[trainyard: 8 bytes of output are missing here: they are not in the database any more]\n"
+    assert b"".join(get("?format=text").streaming_content).decode() == f"one\n{line}two\n"
+    piece = get("?offset=4").json()
+    assert (piece["next_offset"], piece["text"], piece["gaps"][0]["missing"]) == (12, line, 8)
 
 
 def test_the_threads_that_follow_are_counted_and_given_back(get):

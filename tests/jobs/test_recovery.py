@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from jobs import recovery, stalls
-from jobs.log_rows import LogChunk
 from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.recovery import Recovered
 from scheduling.lifecycle import JobState, PlacementState
@@ -136,17 +135,6 @@ def test_a_job_that_wants_to_be_warned_only_is_never_stopped():
         assert stalls.judge() == 0
     job.refresh_from_db()
     assert (job.desired, kinds(job)) == ("", ["stall_warning", "stalled"])
-
-
-def test_clean_up_takes_old_logs_and_keeps_young_ones(settings):
-    old = builders.job(state="completed", finished_at=ago(86_400 * 31))
-    young = builders.job(state="completed", finished_at=ago(60))
-    for job in (old, young):
-        builders.log(attempt=builders.attempt(job=job, ended_at=timezone.now()))
-
-    recovery.prune()
-
-    assert LogChunk.objects.get().attempt.job == young
 
 
 def test_running_placements_keep_their_state(settings):
