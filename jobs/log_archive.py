@@ -160,7 +160,7 @@ def _text(entry: StoredLog, gaps: list[TextGap]) -> Iterator[bytes]:
 
 
 def _rows(entry: StoredLog) -> Iterator[LogChunk]:
-    rows = LogChunk.objects.filter(attempt_id=entry.attempt_id, rank=entry.rank).order_by("number")
+    rows = LogChunk.objects.filter(attempt=entry.attempt_id, rank=entry.rank).order_by("number")
     following = 0
     while some := list(rows.filter(number__gte=following)[:ROWS_READ]):
         yield from some

@@ -21,7 +21,7 @@ OLD_ROWS = """
     SELECT chunk.attempt_id, chunk.rank FROM jobs_logchunk AS chunk
     JOIN jobs_attempt AS attempt ON attempt.id = chunk.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
-    WHERE chunk.number = 0 AND job.state = ANY(%s) AND job.finished_at < statement_timestamp() - %s
+    WHERE chunk.number = 0 AND job.state = ANY(%s) AND job.finished_at < statement_timestamp() - make_interval(days => %s)
     LIMIT %s
 """
 
@@ -73,7 +73,6 @@ def _delete_old_rows() -> int:
 
 
 def _old_rows() -> list[tuple[int, int]]:
-    age = timedelta(days=settings.LOG_RETENTION_DAYS)
     with connection.cursor() as cursor:
-        cursor.execute(OLD_ROWS, [sorted(TERMINAL_STATES), age, LOGS_AT_ONCE])
+        cursor.execute(OLD_ROWS, [sorted(TERMINAL_STATES), settings.LOG_RETENTION_DAYS, LOGS_AT_ONCE])
         return list(cursor.fetchall())

@@ -210,7 +210,7 @@ class Broken(InMemoryStorage):
         if self.how == "away":
             raise OSError("no route to the storage")
         content.read(3)
-        return super()._save(name, content)
+        return super()._save(name, content)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("how", ["away", "keeps half"])

@@ -169,7 +169,7 @@ def test_following_gives_up_after_a_while(hub, attempt):
 def test_a_hundred_threads_follow_one_log_over_one_connection():
     attempt = builders.attempt(job=builders.job(state="running"), started_at=timezone.now())
     write(attempt, "one\n")
-    read = [[] for _ in range(100)]
+    read: list[list[str]] = [[] for _ in range(100)]
 
     def watch(number):
         try:
