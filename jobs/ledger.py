@@ -197,9 +197,8 @@ class Ledger:
             return 0
         until = self._next_beat - time.monotonic()
         if self._runs:
-            until = min(until, self._next_ship - time.monotonic())
-        if any(run.log.followed for run in self._runs.values()):
-            until = min(until, self._next_tail - time.monotonic())
+            followed = any(run.log.followed for run in self._runs.values())
+            until = min(until, (self._next_tail if followed else self._next_ship) - time.monotonic())
         if any(not run.start_recorded for run in self._runs.values()):
             until = min(until, self._next_glance - time.monotonic())
         return max(until, 0.001)
