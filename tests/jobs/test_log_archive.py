@@ -196,7 +196,8 @@ def test_a_second_pass_beside_the_first_does_nothing(folder):
     another = connection.copy()
     with another.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [log_archive.ARCHIVE_LOCK])
-    assert (log_archive.archive(), log_retention.prune()) == (0, 0)
+        assert (log_archive.archive(), log_retention.prune()) == (0, 0)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [log_archive.ARCHIVE_LOCK])
     another.close()
     assert log_archive.archive() == 1
 
