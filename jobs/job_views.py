@@ -65,6 +65,7 @@ FAILED_ON = """
     JOIN workers_node AS node ON node.id = placement.node_id
     WHERE placement.closed_at > statement_timestamp() - make_interval(secs => %s)
       AND placement.end_reason NOT IN ('', 'completed') AND placement.end_reason = ANY(%s) AND job.state = 'pending'
+      AND attempt.number > job.attempt - 2
       AND (placement.end_reason = ANY(%s) OR NOT job.checkpointable OR attempt.started_at IS NULL
            OR attempt.ended_at - attempt.started_at < make_interval(secs => %s))
     ORDER BY attempt.job_id, node.name
@@ -275,6 +276,7 @@ def dependencies() -> tuple[Dependencies, Dependencies]:
 def failed_on() -> dict[int, tuple[str, ...]]:
     """For each waiting job that failed a moment ago the nodes where it did, if another one may do better.
 
+    Only its last two attempts count: a job that has seen half the fleet fail must not be left with one node to wait for.
     A job that wrote checkpoints there for a while goes back to them, unless the node was to blame.
     """
     found: dict[int, tuple[str, ...]] = {}

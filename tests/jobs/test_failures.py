@@ -201,3 +201,11 @@ def test_a_job_with_its_checkpoint_there_goes_back_unless_the_node_is_to_blame(r
     end(job, reason)
 
     assert [bool(one.avoid) for one in job_views.read().waiting] == [avoids]
+
+
+def test_only_where_the_last_two_attempts_failed_is_avoided():
+    job = builders.job()
+    for name in ("n1", "n2", "n3"):
+        end(run_on(job, builders.node(name=name)), EndReason.NODE_LOST)
+
+    assert [one.avoid for one in job_views.read().waiting] == [("n2", "n3")]

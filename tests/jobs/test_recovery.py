@@ -1,15 +1,20 @@
 """What was lost is found; what is not known is left alone."""
 
+import threading
+import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from jobs import recovery, stalls
+from jobs import dispatch, recovery, stalls
 from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.recovery import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
+from workers import heartbeats
+from workers.hardware import Hardware
 
 pytestmark = pytest.mark.django_db
 
@@ -144,3 +149,51 @@ def test_running_placements_keep_their_state(settings):
 
     assert recovery.recover() == Recovered()
     assert Placement.objects.get().state == PlacementState.RUNNING
+
+
+def test_a_node_that_another_agent_took_over_gives_its_old_jobs_back_when_their_leases_are_over(settings):
+    settings.LEASE_SECONDS, settings.LEASE_MARGIN_SECONDS = 30, 10
+    node = builders.node(name="n1", agent_id=uuid.uuid4(), heartbeat=ago(31))
+    job = builders.running_job(node=node)
+    Placement.objects.update(lease_expires_at=ago(1))
+    heartbeats.register(name="n1", hardware=Hardware(8, 32768), agent_id=uuid.uuid4(), labels={}, version="")
+
+    assert recovery.recover().lost == 0, "its shim may still need the margin"
+    Placement.objects.update(lease_expires_at=ago(11))
+    assert recovery.recover().lost == 1
+
+    job.refresh_from_db()
+    assert (job.state, job.platform_retries_used) == (JobState.PENDING, 1)
+
+
+def at_once(step, times=2):
+    """Run the step in so many threads at the same moment, each on a connection of its own."""
+    start, answers = threading.Barrier(times), []
+
+    def run() -> None:
+        start.wait()
+        answers.append(step())
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_planners_and_two_sweeps_at_once_do_everything_once(settings):
+    settings.LEASE_SECONDS = 30
+    lost = builders.running_job(node=builders.node(name="silent", heartbeat=ago(100)))
+    Placement.objects.update(lease_expires_at=ago(100))
+    waiting = [builders.job() for _ in range(5)]
+    builders.node(name="n1", cpus=3)
+
+    assert sum(swept.lost for swept in at_once(recovery.recover)) == 1
+    assert sum(cycle.placed for cycle in at_once(dispatch.run_cycle)) == 3
+
+    assert JobEvent.objects.filter(job=lost, kind="requeued").count() == 1
+    assert Attempt.objects.filter(ended_at=None).count() == Placement.objects.filter(closed_at=None).count() == 3
+    assert Job.objects.filter(state=JobState.PENDING).count() == len(waiting) + 1 - 3

@@ -1,0 +1,66 @@
+"""An agent that another one has replaced gives way; one whose run hangs does not keep it."""
+
+import time
+import uuid
+
+import pytest
+
+from jobs import ledger
+from jobs.ledger_entries import Identity
+from jobs.models import Placement
+from jobs.runs import Run
+from tests import builders
+from tests.jobs.test_log_shipping import run_of
+from workers.hardware import Hardware
+from workers.models import Node
+
+pytestmark = pytest.mark.django_db
+MINE = uuid.uuid4()
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return run_of(builders.running_job(node=builders.node(name="n1", agent_id=MINE)), tmp_path / "run")
+
+
+@pytest.fixture
+def mine(run, tmp_path, monkeypatch):
+    """The ledger of that node's agent, without its thread, and the signals that it sends itself."""
+    made = ledger.Ledger(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
+    made.node_id = Node.objects.get().pk
+    made.adopt(run)
+    made.sent = []
+    monkeypatch.setattr(ledger.os, "kill", lambda _, number: made.sent.append(number))
+    return made
+
+
+def lease():
+    return Placement.objects.get().lease_expires_at
+
+
+def test_an_agent_that_another_one_has_replaced_renews_nothing_and_ends(mine, run):
+    Node.objects.update(agent_id=uuid.uuid4())
+
+    mine._beat()
+    mine._beat()
+
+    assert lease() is None
+    assert run.suspended is False
+    assert mine.sent == [ledger.signal.SIGTERM], "told once"
+
+
+def test_an_agent_renews_what_runs(mine):
+    mine._beat()
+
+    assert lease() is not None
+    assert mine.sent == []
+
+
+def test_a_run_that_hangs_is_not_renewed(mine, run, monkeypatch):
+    later = time.monotonic() + 1000
+    monkeypatch.setattr("jobs.runs.time.monotonic", lambda: later)
+
+    mine._beat()
+
+    assert run.hangs
+    assert lease() is None
