@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import memory, noop_rate, plan_memory, plan_speed, report, rest_submit, snapshot_speed, start_latency
+from benchmarks import (
+    cancel_latency,
+    memory,
+    noop_rate,
+    plan_memory,
+    plan_speed,
+    report,
+    rest_submit,
+    snapshot_speed,
+    start_latency,
+)
 from benchmarks.figures import Figure
 from benchmarks.reference import CONCURRENCY, Reference, reference_beside
 from benchmarks.stack import Stack, private
@@ -21,6 +31,7 @@ ON_A_STACK: dict[str, Callable[[Stack, Reference], list[Figure]]] = {
     "memory": memory.measure,
     "rest_submit": rest_submit.measure,
     "start_latency": start_latency.measure,
+    "cancel_latency": cancel_latency.measure,
     "noop_rate": noop_rate.measure,
 }
 ALL = [*ALONE, *ON_A_STACK]

@@ -14,6 +14,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
+from jobs.claims import HELD_STATES
 from jobs.models import Placement
 from jobs.publishing import broker_errors, circuit
 
@@ -26,7 +27,7 @@ ACQUIRE_SECONDS = 1.0
 
 def hail(job_id: int) -> None:
     """Have the agents that hold the job look at what is wished of it, as soon as the current transaction is committed."""
-    held = Placement.objects.filter(attempt__job=job_id, closed_at__isnull=True, claimed_at__isnull=False)
+    held = Placement.objects.filter(attempt__job=job_id, state__in=HELD_STATES)
     names = frozenset(held.values_list("node__name", flat=True))
     if names:
         transaction.on_commit(lambda: caller.call(names))

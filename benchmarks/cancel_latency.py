@@ -1,0 +1,69 @@
+"""From the moment before the request to the last moment of the job's process, while others run beside it."""
+
+import os
+import select
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.client import Client
+from benchmarks.figures import Figure, percentile
+from benchmarks.line import NAME, line_of
+from benchmarks.reference import CONCURRENCY, Reference
+from benchmarks.stack import Stack, wait_until
+
+ROUNDS = 3
+PAUSE_SECONDS = 0.07  # not a divisor of any period of the platform: its ticks fall anywhere
+GONE_WITHIN_SECONDS = 60
+
+
+def measure(stack: Stack, _reference: Reference) -> list[Figure]:
+    """The jobs end at once when they are told: what is left is the platform's own time."""
+    took: list[float] = []
+    with line_of(stack) as line:
+        for _ in range(ROUNDS):
+            took += one_round(stack)
+            line.wait_until_over(GONE_WITHIN_SECONDS)
+    return [
+        Figure(
+            f"cancel to gone, p{share:.0%}".rstrip("%"),
+            percentile(took, share),
+            "ms",
+            (min(took), max(took)),
+            at_most=1000 if share == 0.95 else None,
+            note=f"{CONCURRENCY} jobs run, one is cancelled after the other; {ROUNDS} times",
+        )
+        for share in (0.5, 0.95)
+    ]
+
+
+def one_round(stack: Stack) -> list[float]:
+    """Milliseconds for each of as many jobs as run at once."""
+    with TemporaryDirectory() as folder:
+        with Client(stack) as client:
+            jobs = client.submit_batch(writes_its_id(Path(folder)), CONCURRENCY, queue=NAME)
+        files = {job_id: Path(folder) / str(job_id) for job_id in jobs}
+        wait_until(lambda: all(map(is_written, files.values())), GONE_WITHIN_SECONDS, "the jobs to run")
+        return [cancel_one(stack, job_id, int(file.read_text())) for job_id, file in files.items()]
+
+
+def cancel_one(stack: Stack, job_id: int, process_id: int) -> float:
+    time.sleep(PAUSE_SECONDS)
+    end = os.pidfd_open(process_id)  # readable from the process's last moment on
+    try:
+        with Client(stack) as client:
+            began = time.monotonic()
+            client.post(f"/api/v1/jobs/{job_id}/cancel", {})
+            assert select.select([end], [], [], GONE_WITHIN_SECONDS)[0], f"job {job_id} is still there"
+            return (time.monotonic() - began) * 1000
+    finally:
+        os.close(end)
+
+
+def writes_its_id(folder: Path) -> list[str]:
+    """The shell is the job's process to the end: `exec` keeps its id."""
+    return ["sh", "-c", f'echo $$ >"{folder}/$TRAINYARD_JOB_ID"; exec sleep 600']
+
+
+def is_written(file: Path) -> bool:
+    return file.exists() and file.read_text().endswith("\n")

@@ -1,0 +1,96 @@
+"""Agents are called by remote control when something is wished of their jobs; nobody waits for the call."""
+
+import time
+
+import pytest
+from celery.worker.control import Panel
+
+from jobs import control, execution, hailing, publishing, tasks  # noqa: F401 - with the tasks the command is known
+from scheduler_site.celery import app
+from scheduling.lifecycle import JobState
+from tests import builders
+from tests.waiting import wait_for
+
+
+@pytest.fixture
+def called(monkeypatch) -> list[set[str]]:
+    calls: list[set[str]] = []
+    monkeypatch.setattr(hailing.caller, "call", lambda names: calls.append(set(names)))
+    return calls
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("verb", [control.cancel, control.pause, control.requeue, control.suspend])
+def test_the_nodes_that_hold_the_job_are_called_after_the_commit(verb, called, django_capture_on_commit_callbacks):
+    job = builders.running_job(node=builders.node(name="n1"))
+    with django_capture_on_commit_callbacks(execute=True):
+        verb(job_id=job.pk, actor="ann")
+        assert called == []
+
+    assert called == [{"n1"}]
+
+
+@pytest.mark.django_db
+def test_nobody_is_called_for_a_job_that_no_node_holds(called, django_capture_on_commit_callbacks):
+    placed = builders.job(state=JobState.QUEUED)
+    builders.placement(attempt=builders.attempt(job=placed))
+    with django_capture_on_commit_callbacks(execute=True):
+        for job in (placed, builders.job()):
+            control.cancel(job_id=job.pk, actor="ann")
+
+    assert called == []
+
+
+def test_a_call_reaches_the_agent_of_the_node_and_no_other():
+    heard: list[str] = []
+    with app.connection_for_read() as connection:
+        mailbox = app.control.mailbox(connection)
+        listeners = []
+        for name in ("node@n1", "node@n2"):
+            node = mailbox.Node(name, handlers={hailing.LOOK: lambda _, name=name: heard.append(name)})
+            listeners.append(node.listen(channel=connection.channel()))
+        _listens(connection)  # with the first look they subscribe
+        hailing.Caller().call({"n1"})
+        wait_for(lambda: _listens(connection) or heard, message="the call")
+        _listens(connection)
+
+    assert heard == ["node@n1"]
+
+
+def _listens(connection) -> None:
+    try:
+        connection.drain_events(timeout=0.3)
+    except TimeoutError:
+        return
+
+
+def test_an_agent_that_is_called_looks(monkeypatch):
+    looks: list[str] = []
+
+    class Runner:
+        def look(self) -> None:
+            looks.append("look")
+
+    monkeypatch.setattr(execution, "current", None)
+    Panel.data[hailing.LOOK](None)
+    monkeypatch.setattr(execution, "current", Runner())
+    Panel.data[hailing.LOOK](None)
+
+    assert looks == ["look"]
+
+
+def test_a_broker_that_hangs_delays_nobody_and_fails_nothing(monkeypatch):
+    def hangs(*_):
+        time.sleep(0.5)
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(hailing, "_publish", hangs)
+    monkeypatch.setattr(hailing, "circuit", circuit := publishing.Circuit())
+    began = time.monotonic()
+    caller = hailing.Caller()
+    caller.call({"n1"})
+    caller.call({"n2"})
+
+    assert time.monotonic() - began < 0.4
+    wait_for(lambda: circuit.broken, message="the failure to be noticed")
+    assert caller._thread.is_alive()
