@@ -37,6 +37,12 @@ def outcome(reason, exit_code):
         (["requeue"], 0, "preempted", False),
         (["requeue", "preempt"], 0, "preempted", False),
         (["cancel"], 0, "cancelled", False),
+        (["pause"], 0, "completed", True),
+        (["pause"], 143, "paused", True),
+        (["pause", "requeue"], 143, "paused", True),
+        (["pause", "cancel"], 0, "cancelled", False),
+        (["cancel", "pause"], 0, "cancelled", False),
+        (["suspend", "pause"], 143, "paused", True),
     ],
 )
 def test_only_a_job_that_gives_way_may_complete_in_its_grace(wishes, exit_code, reason, asked):
@@ -54,3 +60,57 @@ def test_a_command_that_had_ended_before_the_signal_ended_by_itself(exit_code, r
 
 def test_an_unknown_wish_is_left_undone():
     assert run("dance", "preempt").ending(outcome("stopped", 143)).reason == "preempted"
+
+
+class ToldShim:
+    """Remembers what it was told."""
+
+    def __init__(self, *, suspended: bool = False) -> None:
+        self.told: list[object] = []
+        self.suspended = suspended
+
+    def renew(self, _deadline: float) -> None:
+        pass
+
+    def suspend(self) -> None:
+        self.told.append("suspend")
+
+    def go_on(self) -> None:
+        self.told.append("go on")
+
+    def stop(self, grace_seconds: float | None) -> None:
+        self.told.append(grace_seconds)
+
+
+def test_a_suspension_is_told_once_and_so_is_its_end():
+    shim, one = ToldShim(), run()
+    one.attach(shim)
+    for wish in ("", "suspend", "suspend", "", ""):
+        one.fulfil(wish)
+
+    assert (shim.told, one.suspended) == (["suspend", "go on"], False)
+
+
+def test_what_was_wished_before_the_command_was_there_is_told_then():
+    shim, one = ToldShim(), run("suspend")
+    one.attach(shim)
+
+    assert (shim.told, one.suspended) == (["suspend"], True)
+
+
+def test_a_restarted_agent_finds_a_suspended_command_suspended_and_may_let_it_go_on():
+    shim, one = ToldShim(suspended=True), run()
+    one.attach(shim)
+    assert one.suspended
+
+    one.fulfil("")
+    assert (shim.told[-1], one.suspended) == ("go on", False)
+
+
+def test_a_cancellation_brings_the_end_of_a_pause_forward(settings):
+    shim, one = ToldShim(), run()
+    one.attach(shim)
+    for wish in ("pause", "cancel", "cancel", "suspend"):
+        one.fulfil(wish)
+
+    assert shim.told == [settings.PREEMPT_GRACE_SECONDS, settings.KILL_GRACE_SECONDS]
