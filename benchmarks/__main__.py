@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import (
     cancel_latency,
+    log_latency,
     memory,
     noop_rate,
     plan_memory,
@@ -33,6 +34,7 @@ ON_A_STACK: dict[str, Callable[[Stack, Reference], list[Figure]]] = {
     "start_latency": start_latency.measure,
     "cancel_latency": cancel_latency.measure,
     "noop_rate": noop_rate.measure,
+    "log_latency": log_latency.measure,
 }
 ALL = [*ALONE, *ON_A_STACK]
 
