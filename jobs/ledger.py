@@ -34,10 +34,8 @@ from workers.hearing import Heard, Hears
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
-GLANCE_SECONDS = 0.2
-"""How often new starts are looked for while something is starting."""
-BUSY_SECONDS = 0.05
-"""What comes so soon after the last turn is waited for, and said together with what else comes."""
+GLANCE_SECONDS = 0.2  # how often new starts are looked for while something is starting
+BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and said together with what else comes
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
 LOST_GRACE_SECONDS = 5.0
@@ -334,9 +332,7 @@ class Ledger:
     def _give_way_to_another_agent(self) -> None:
         """This one was silent for longer than a lease, and another one has taken the node's name: this process ends."""
         if not self._draining.is_set():
-            log.error(
-                "Node %s belongs to another agent now: this one ends, and what it ran with it.", self._identity.name
-            )
+            log.error("Node %s belongs to another agent now: this one and its jobs end.", self._identity.name)
             os.kill(os.getpid(), signal.SIGTERM)
         self._draining.set()
 
