@@ -181,8 +181,8 @@ def test_what_a_stale_run_says_is_dropped_and_it_need_not_say_it_again(run, shim
     assert chunks(run) == []
 
 
-def test_a_node_that_fell_silent_leaves_a_line_in_the_log(run, shim, settings, monkeypatch):
-    monkeypatch.setattr(recovery, "_database_just_started", lambda: False)
+def test_a_node_that_fell_silent_leaves_a_line_in_the_log(run, shim, settings):
+    settings.LEASE_SECONDS, settings.LEASE_MARGIN_SECONDS = 0.01, 0.01  # a database that has been up for long
     shim.add(b"one\ntw")
     log_shipping.ship_logs([run])
     Placement.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
