@@ -204,7 +204,9 @@ class Ledger:
     def _turn(self) -> None:
         self._serve()
         self._drain_once()
-        self._look_if_asked()
+        if self._look.is_set():
+            self._look.clear()
+            self._ask_wishes()
         if time.monotonic() >= self._next_glance:
             self._record_starts()
         if self._runs and time.monotonic() >= self._next_ship:
@@ -279,11 +281,6 @@ class Ledger:
             self._drained = True
             self._next_beat = 0  # says at once that the node is leaving
 
-    def _look_if_asked(self) -> None:
-        if self._look.is_set():
-            self._look.clear()
-            self._ask_wishes()
-
     def _record_starts(self) -> None:
         record_starts(list(self._runs.values()), node_id=self.node_id)
         self._next_glance = time.monotonic() + GLANCE_SECONDS
@@ -318,9 +315,8 @@ class Ledger:
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
 
     def _ask_wishes(self) -> None:
-        if self._runs:
-            suspended = [run.ticket_id for run in self._runs.values() if run.suspended]
-            self._fulfil(claims.wishes(list(self._runs), suspended))
+        suspended = [run.ticket_id for run in self._runs.values() if run.suspended]
+        self._fulfil(claims.wishes(list(self._runs), suspended) if self._runs else {})
 
     def _renewable(self) -> list[Run]:
         """A lease that is not renewed is the only way to give back what hangs: nobody else can say that it will not begin."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import claims, control, dispatch, recovery, snapshots
+from jobs import claims, control, dispatch, snapshots, stalls
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -297,13 +297,13 @@ class TestSuspension:
         job = builders.running_job(stall_seconds=600, progress_at=timezone.now() - HOUR)
         suspend(job)
         Job.objects.update(suspended_at=timezone.now() - HOUR + timedelta(seconds=300))
-        assert recovery._stop_stalled() == 0
+        assert stalls.judge() == 0
 
         resume(job)
-        assert recovery._stop_stalled() == 0
+        assert stalls.judge() == 0
         assert Job.objects.get().suspended_seconds == pytest.approx(3300, abs=60)
         Job.objects.update(stall_seconds=200)
-        assert recovery._stop_stalled() == 1
+        assert stalls.judge() == 1
 
     def test_the_clock_of_its_limit_stands_still_for_the_planner_too(self):
         began = timezone.now() - 2 * HOUR
