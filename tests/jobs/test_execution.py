@@ -54,7 +54,7 @@ class BrokenShim:
 @pytest.fixture
 def runner(tmp_path):
     made = Runner(identity=Identity("n1", uuid4()), hardware=Hardware(cpus=1, memory_mb=1024), home=tmp_path)
-    made._ledger = Reports(tmp_path / "attempt")
+    made._ledger = Reports(tmp_path / "attempt")  # type: ignore[assignment]  # it takes reports as well
     return made
 
 
@@ -80,7 +80,8 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
 
 def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypatch, tmp_path):
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    ledger = Ledger(identity=Identity("n1", uuid4()), hardware=Hardware(cpus=1, memory_mb=1024), attempts=tmp_path)
+    hardware = Hardware(cpus=1, memory_mb=1024)
+    ledger = Ledger(identity=Identity("n1", uuid4()), hardware=hardware, attempts=tmp_path, load=dict)
 
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

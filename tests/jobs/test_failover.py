@@ -57,7 +57,7 @@ class Cut:
             self.kill()
 
     def __exit__(self, *details: object) -> None:
-        self._wrapper.__exit__(*details)
+        self._wrapper.__exit__(*details)  # type: ignore[arg-type]  # as they came
         if self.happened:
             connection.close()
 

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -68,7 +69,8 @@ def test_a_command_that_does_not_exist_is(start: Launcher, tmp_path):
 def test_the_shim_tells_the_node_s_faults_from_the_command_s(monkeypatch, number, blamed):
     monkeypatch.setattr(Command, "spawn_within", lambda *_: (_ for _ in ()).throw(OSError(number, "no")))
     command = Command.__new__(Command)
-    command.spec, command.blames_node, command.pid = SimpleNamespace(cwd=".", argv=["true"]), False, 0
+    spec: Any = SimpleNamespace(cwd=".", argv=["true"])
+    command.spec, command.blames_node, command.pid = spec, False, 0
 
     assert command.start().startswith("cannot start 'true'")
     assert command.blames_node is blamed

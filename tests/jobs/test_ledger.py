@@ -1,5 +1,6 @@
 """An agent that another one has replaced gives way; one whose run hangs does not keep it."""
 
+import signal
 import time
 import uuid
 
@@ -24,13 +25,19 @@ def run(tmp_path) -> Run:
 
 
 @pytest.fixture
-def mine(run, tmp_path, monkeypatch):
-    """The ledger of that node's agent, without its thread, and the signals that it sends itself."""
+def sent(monkeypatch):
+    """The signals that the agent sends itself."""
+    numbers: list[int] = []
+    monkeypatch.setattr("jobs.ledger.os.kill", lambda _, number: numbers.append(number))
+    return numbers
+
+
+@pytest.fixture
+def mine(run, tmp_path, sent):
+    """The ledger of that node's agent, without its thread."""
     made = ledger.Ledger(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
     made.node_id = Node.objects.get().pk
     made.adopt(run)
-    made.sent = []
-    monkeypatch.setattr(ledger.os, "kill", lambda _, number: made.sent.append(number))
     return made
 
 
@@ -38,7 +45,7 @@ def lease():
     return Placement.objects.get().lease_expires_at
 
 
-def test_an_agent_that_another_one_has_replaced_renews_nothing_and_ends(mine, run):
+def test_an_agent_that_another_one_has_replaced_renews_nothing_and_ends(mine, run, sent):
     Node.objects.update(agent_id=uuid.uuid4())
 
     mine._beat()
@@ -46,14 +53,14 @@ def test_an_agent_that_another_one_has_replaced_renews_nothing_and_ends(mine, ru
 
     assert lease() is None
     assert run.suspended is False
-    assert mine.sent == [ledger.signal.SIGTERM], "told once"
+    assert sent == [signal.SIGTERM], "told once"
 
 
-def test_an_agent_renews_what_runs(mine):
+def test_an_agent_renews_what_runs(mine, sent):
     mine._beat()
 
     assert lease() is not None
-    assert mine.sent == []
+    assert sent == []
 
 
 def test_a_run_that_hangs_is_not_renewed(mine, run, monkeypatch):

@@ -72,7 +72,12 @@ def test_only_rows_that_were_written_since_are_read_whole(monkeypatch):
     Job.objects.filter(pk=second.pk).update(priority=77)
     asked = []
     rows = job_views.rows
-    monkeypatch.setattr(job_views, "rows", lambda *given: (asked.append(given), rows(*given))[1])
+
+    def read(*given):
+        asked.append(given)
+        return rows(*given)
+
+    monkeypatch.setattr(job_views, "rows", read)
 
     assert waiting().keys() >= {first.pk, second.pk}
     assert [given[1] for given in asked if given[0] == job_views.WAITING] == [[second.pk]]

@@ -1,7 +1,7 @@
 """Unknown never kills: whoever was away or had a wrong clock gives everybody time to be heard again."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db.models import F
@@ -124,7 +124,13 @@ def test_after_a_leap_back_the_dead_are_missed_within_a_lease():
 
 def test_a_process_that_was_itself_delayed_takes_that_for_no_leap(watch, monkeypatch):
     watch.look()
-    monkeypatch.setattr(sweeps, "database_now", lambda real=database_now: (real(), time.sleep(1.2))[0])
+
+    def slowly() -> datetime:
+        read = database_now()
+        time.sleep(1.2)
+        return read
+
+    monkeypatch.setattr(sweeps, "database_now", slowly)
 
     assert watch.look()[1] is False
 

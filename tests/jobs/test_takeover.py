@@ -114,7 +114,7 @@ def test_after_a_restart_of_the_machine_what_ran_is_lost_and_said_at_once(start,
 
 def test_a_command_that_ended_before_the_machine_did_ended_as_it_did(start, node, attempts):
     shim = left_behind(start, attempts, claimed(node), "exit 7")
-    wait_for(lambda: shim.status()["phase"] == "ended", 10, "the command to end")
+    wait_for(lambda: (shim.status() or {}).get("phase") == "ended", 10, "the command to end")
     restarted(attempts)
 
     [left] = take_over(node, attempts)

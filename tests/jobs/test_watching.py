@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def node(tmp_path, monkeypatch):
     driver = Driver(2)
     hardware = Hardware(cpus=8, memory_mb=1000, gpus=(gpu(0), gpu(1)))
     faults = GpuFaults(hardware.gpus, tmp_path / "gpus.json", driver)
-    disk = SimpleNamespace(
+    disk: Any = SimpleNamespace(
         now="", recent="", problem=lambda: disk.now, recent_problem=lambda: disk.recent, free_mb=lambda: 7
     )
     state = Condition(hardware, disk, faults, driver)
@@ -98,7 +99,7 @@ def test_folders_that_outgrow_their_limit_end_the_job_with_both_figures(node, ru
 
 
 def test_without_a_limit_nobody_walks_through_folders(node, runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(watching.FolderUse, "look", lambda *_: pytest.fail("it was walked through"))
+    monkeypatch.setattr("jobs.watching.FolderUse.look", lambda *_: pytest.fail("it was walked through"))
     node.watch.add(runs(), tmp_path)
     node.watch.turn()
 
@@ -273,7 +274,12 @@ def test_a_job_without_real_gpus_may_be_silent_for_ever(node, runs):
 def test_the_thread_goes_on_after_a_look_that_failed(node, monkeypatch, caplog):
     monkeypatch.setattr(watching, "TURN_SECONDS", 0.01)
     looks = []
-    monkeypatch.setattr(node.watch, "turn", lambda: looks.append(1) or 1 / 0)
+
+    def fail() -> None:
+        looks.append(1)
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(node.watch, "turn", fail)
     node.watch.start()
     wait_for(lambda: len(looks) > 1, message="a second look")
     node.watch.close()

@@ -48,7 +48,8 @@ def test_cores_that_are_not_ours_are_not_taken_in():
 
 @given(st.lists(st.integers(1, 5), max_size=30), st.randoms(use_true_random=False))
 def test_no_core_is_ever_given_twice_and_none_gets_lost(wanted, random):
-    given_out, held = Cores(TWO_SOCKETS), []
+    given_out = Cores(TWO_SOCKETS)
+    held: list[tuple[int, ...]] = []
     for count in wanted:
         if held and random.random() < 0.5:
             given_out.give_back(held.pop(random.randrange(len(held))))

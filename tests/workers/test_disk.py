@@ -49,7 +49,7 @@ def test_a_folder_that_is_gone_has_no_room(tmp_path):
 def test_what_was_full_a_moment_ago_is_remembered_for_a_while(tmp_path, monkeypatch):
     left, now = [20], [1000.0]
     monkeypatch.setattr(disk, "room", lambda _: left[0])
-    monkeypatch.setattr(disk.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("workers.disk.time.monotonic", lambda: now[0])
     watched = Disk([tmp_path], 100)
     assert watched.recent_problem()
     left[0] = 5000
@@ -82,7 +82,7 @@ def test_a_walk_without_time_goes_on_where_it_was_and_starts_anew_after_its_end(
         (tmp_path / f"{number}").write_bytes(b"x" * 100_000)
     monkeypatch.setattr(folder_use, "GLANCES", 4)
     ticks = iter(range(1000))
-    monkeypatch.setattr(folder_use.time, "monotonic", lambda: next(ticks))
+    monkeypatch.setattr("workers.folder_use.time.monotonic", lambda: next(ticks))
     use = FolderUse([tmp_path])
     found = [use.look(1.5) for _ in range(4)]
     whole = found[2]

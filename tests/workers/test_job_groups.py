@@ -124,10 +124,10 @@ def base():
     for leaf in ("shims", "job-1"):
         (made / leaf).mkdir()
     yield made
-    for leaf in (made / "job-1", made / "shims", made):
-        if leaf.exists():
-            wait_for(lambda: not (leaf / "cgroup.procs").read_text(), message=f"{leaf} to be empty")  # noqa: B023
-            leaf.rmdir()
+    for group in (made / "job-1", made / "shims", made):
+        if group.exists():
+            wait_for(lambda: not (group / "cgroup.procs").read_text(), message=f"{group} to be empty")  # noqa: B023
+            group.rmdir()
 
 
 def test_under_a_real_kernel_the_command_is_in_its_group_which_is_gone_with_it(start, base):

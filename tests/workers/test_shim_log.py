@@ -15,7 +15,7 @@ def read(launched):
     reader = LogReader(launched.folder)
     reader.end(status.get("log_bytes"), status.get("log_lost", ""))
     found: list[bytes | Gap] = [b""]
-    for part in iter(reader.read_new, None):
+    while (part := reader.read_new()) is not None:
         if isinstance(part, bytes) and isinstance(found[-1], bytes):
             found[-1] += part
         else:

@@ -106,11 +106,16 @@ def looks(monkeypatch):
     """Looks at two processes of a made-up size; says whether the exact figure was asked for."""
 
     def look(watch: MemoryWatch, now: float, resident: int) -> bool:
-        asked = []
+        asked: list[int] = []
+
+        def exact(pid: int) -> int:
+            asked.append(pid)
+            return 1
+
         monkeypatch.setattr(memory, "family", lambda _: [1, 2, 3])
         monkeypatch.setattr(memory, "resident", lambda _: resident)
-        monkeypatch.setattr(memory, "share_of", lambda pid: asked.append(pid) or 1)
-        monkeypatch.setattr(memory.time, "monotonic", lambda: now + 0.1)
+        monkeypatch.setattr(memory, "share_of", exact)
+        monkeypatch.setattr("workers.shim.memory.time.monotonic", lambda: now + 0.1)
         watch.look(now, 1)
         return asked == [2, 3]
 
