@@ -53,6 +53,8 @@ class BrokenShim:
 
 @pytest.fixture
 def runner(tmp_path):
+    for folder in ("nodes/n1", "jobs"):
+        (tmp_path / folder).mkdir(parents=True)
     made = Runner(identity=Identity("n1", uuid4()), hardware=Hardware(cpus=1, memory_mb=1024), home=tmp_path)
     made._ledger = Reports(tmp_path / "attempt")  # type: ignore[assignment]  # it takes reports as well
     return made
