@@ -1,0 +1,317 @@
+"""What a drill proves: each check looks at the history of a run and says what should not be in it.
+
+Values in, findings out. The platform is believed in nothing that the jobs' diaries can tell.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from chaos.diaries import Run
+from chaos.history import Attempted, History, Placed, Printed, Recorded
+from chaos.submitting import Accepted
+from chaos.workload import Action, Kind
+from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState, may_move
+
+CLOCK_SECONDS = 0.25
+"""By so much a moment of the database's clock may be off when it is read as one of the monotonic clock."""
+UNREADABLE = frozenset({Kind.MUTE, Kind.BABBLER})
+EXIT_CODE = 3
+MARK = b"[trainyard"
+"""So begins a line in a log that is the platform's own."""
+EXCUSE = b"disk was full"
+"""What may be missing from the log of a command that ended by itself, if the log says so."""
+
+
+class Wrong(StrEnum):
+    """What can go wrong."""
+
+    LOST = "lost"
+    DOUBLED = "doubled"
+    OVERLAPPING = "overlapping"
+    WRONG_END = "wrong end"
+    OUTLIVED = "outlived its attempt"
+    GPU_TWICE = "GPU held twice"
+    DRIFT = "drift"
+    LOG_GAP = "log gaps"
+    HISTORY = "illegal histories"
+    STRAY = "stray processes"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that should not be, about a job or, with 0, about all."""
+
+    wrong: Wrong
+    job_id: int
+    sentence: str
+
+
+def check(history: History) -> list[Finding]:
+    """Everything that is wrong; empty when the drill was passed."""
+    return [finding for one in CHECKS for finding in one(history)]
+
+
+def lost(history: History) -> Iterator[Finding]:
+    """A job that was taken and has not ended, although everything has been well for long."""
+    for accepted in history.accepted:
+        job = history.jobs.get(accepted.job_id)
+        if job is None:
+            yield Finding(Wrong.LOST, accepted.job_id, "The platform does not know it.")
+        elif job.state not in TERMINAL_STATES:
+            yield Finding(Wrong.LOST, job.job_id, f"It is still {job.state}: {_brief(job)}")
+
+
+def wrong_ends(history: History) -> Iterator[Finding]:
+    """A job that ended otherwise than it should, or that is said to have completed and did not run to its end."""
+    finished = {(run.job_id, run.attempt, run.rank) for run in history.runs if run.code == 0}
+    for accepted, job in _pairs(history):
+        if job.state in TERMINAL_STATES and job.state not in _right_ends(accepted):
+            yield Finding(Wrong.WRONG_END, job.job_id, f"{accepted.plan.kind} ended as {_brief(job)}")
+        if job.state == JobState.FAILED and accepted.plan.kind == Kind.FAILING and job.exit_code != EXIT_CODE:
+            yield Finding(Wrong.WRONG_END, job.job_id, f"It exits with 3, and failed by {job.end_reason}.")
+        for attempt in job.attempts:
+            ranks = range(accepted.plan.nodes) if attempt.end_reason == EndReason.COMPLETED else ()
+            for rank in ranks:
+                if (job.job_id, attempt.number, rank) not in finished:
+                    sentence = f"Attempt {attempt.number} completed, and rank {rank} did not run to its end."
+                    yield Finding(Wrong.WRONG_END, job.job_id, sentence)
+
+
+def _right_ends(accepted: Accepted) -> set[str]:
+    """By itself it fails or completes; a cancelled one may have come to its end first."""
+    own = JobState.FAILED if accepted.plan.kind == Kind.FAILING else JobState.COMPLETED
+    return {own, JobState.CANCELLED} if Action.CANCEL in accepted.granted else {own}
+
+
+def doubled(history: History) -> Iterator[Finding]:
+    """A member of an attempt that was started twice, and an end that was counted twice."""
+    starts = Counter((run.job_id, run.attempt, run.rank) for run in history.runs)
+    for (job_id, attempt, rank), count in starts.items():
+        if count > 1:
+            yield Finding(Wrong.DOUBLED, job_id, f"Rank {rank} of attempt {attempt} was started {count} times.")
+    for job in history.jobs.values():
+        lives = 1 + sum(event.old in TERMINAL_STATES and event.new == JobState.PENDING for event in job.events)
+        ends = sum(attempt.end_reason == EndReason.COMPLETED for attempt in job.attempts)
+        if ends > lives:
+            yield Finding(Wrong.DOUBLED, job.job_id, f"It completed {ends} times.")
+
+
+def after_cancelling(history: History) -> Iterator[Finding]:
+    """A job that was placed again although somebody had cancelled it."""
+    for job in history.jobs.values():
+        cancelled = False
+        for event in job.events:
+            if cancelled and event.new == JobState.QUEUED:
+                yield Finding(Wrong.WRONG_END, job.job_id, "It was placed after it had been cancelled.")
+            owner_again = event.old in TERMINAL_STATES
+            cancelled = (cancelled or event.kind == "cancel_requested") and not owner_again
+
+
+def overlapping(history: History) -> Iterator[Finding]:
+    """Two attempts of a job of which both showed a sign of life at the same time."""
+    for job_id, runs in _by_job(history.runs).items():
+        spans = _spans(runs)
+        for (first, (_, last)), (second, (began, _)) in pairwise(sorted(spans.items())):
+            if began < last:
+                sentence = f"Attempt {second} began {last - began:.2f} s before attempt {first} was over."
+                yield Finding(Wrong.OVERLAPPING, job_id, sentence)
+
+
+def _spans(runs: Iterable[Run]) -> dict[int, tuple[float, float]]:
+    """The first and the last sign of life of each attempt."""
+    spans: dict[int, tuple[float, float]] = {}
+    for run in runs:
+        began, last = spans.get(run.attempt, (run.began, run.last))
+        spans[run.attempt] = (min(began, run.began), max(last, run.last))
+    return spans
+
+
+def outlived(history: History) -> Iterator[Finding]:
+    """A run that nobody knows of, and one that went on after the platform had closed its attempt."""
+    for run in history.runs:
+        attempt = _attempt_of(run, history.jobs)
+        if attempt is None:
+            yield Finding(Wrong.OUTLIVED, run.job_id, f"It ran as attempt {run.attempt}, which nobody knows of.")
+        elif attempt.ended is not None and run.last > attempt.ended + CLOCK_SECONDS:
+            after = run.last - attempt.ended
+            sentence = f"Attempt {run.attempt} ({attempt.end_reason}) went on for {after:.2f} s after its end."
+            yield Finding(Wrong.OUTLIVED, run.job_id, sentence)
+
+
+def gpus_held_twice(history: History) -> Iterator[Finding]:
+    """Two runs that saw the same GPU of a node at the same time; and one that saw others than it was given."""
+    seen: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in history.runs:
+        placed = _placed(run, history.jobs)
+        if placed is None:
+            continue
+        if set(placed.gpus) != set(run.gpus):
+            sentence = f"It was given the GPUs {placed.gpus} of {placed.node} and saw {run.gpus}."
+            yield Finding(Wrong.GPU_TWICE, run.job_id, sentence)
+        for gpu in run.gpus:
+            seen[placed.node, gpu].append(run)
+    for (node, gpu), runs in seen.items():
+        for one, other in pairwise(sorted(runs, key=lambda run: run.began)):
+            if other.began < one.last:
+                sentence = (
+                    f"GPU {gpu} of {node} was that of job {one.job_id} until {one.last - other.began:.2f} s later."
+                )
+                yield Finding(Wrong.GPU_TWICE, other.job_id, sentence)
+
+
+def drift(history: History) -> Iterator[Finding]:
+    """What is still held when nothing runs, and what was held beyond a limit while it ran."""
+    for what, amount in history.held.items():
+        if amount:
+            yield Finding(Wrong.DRIFT, 0, f"{what}: {amount:g} at the end.")
+    for breach in history.breaches:
+        yield Finding(Wrong.DRIFT, 0, breach)
+
+
+def log_gaps(history: History) -> Iterator[Finding]:
+    """Output that is not what the job printed: all of it if it ended by itself, the beginning of it if it was killed."""
+    runs = {(run.job_id, run.attempt, run.rank): run for run in history.runs}
+    kinds = {accepted.job_id: accepted.plan.kind for accepted in history.accepted}
+    for log in history.logs:
+        problem = _broken_numbers(log)
+        run = runs.get((log.job_id, log.attempt, log.rank))
+        if not problem and run is not None and kinds.get(log.job_id) not in UNREADABLE:
+            problem = _broken_text(log, run, _attempt_of(run, history.jobs))
+        if problem:
+            yield Finding(Wrong.LOG_GAP, log.job_id, f"Attempt {log.attempt}, rank {log.rank}: {problem}")
+
+
+def _broken_numbers(log: Printed) -> str:
+    offset = 0
+    for expected, (number, begins, length) in enumerate(sorted(log.chunks)):
+        if (number, begins) != (expected, offset):
+            return f"piece {number} begins at {begins}, where piece {expected} should begin at {offset}"
+        offset = begins + length
+    return ""
+
+
+def _broken_text(log: Printed, run: Run, attempt: Attempted | None) -> str:
+    """Lines that do not follow from one another, and a log that ends too soon; where the log tells of a gap, there may be one."""
+    told = [line for line in log.text.split(b"\n") if line.startswith(MARK)]
+    ended_by_itself = run.lines is not None and attempt is not None and attempt.end_reason in OWN_ENDS
+    if ended_by_itself and any(EXCUSE not in line for line in told):
+        return told[0].decode(errors="replace")
+    number = 0
+    for piece in _between_gaps(log.text):
+        number, problem = _follow(piece, f"{run.job_id}.{run.attempt}.{run.rank}", number, after_gap=bool(told))
+        if problem:
+            return problem
+    return f"{number} of {run.lines} lines" if ended_by_itself and not told and number != run.lines else ""
+
+
+def _between_gaps(text: bytes) -> list[list[str]]:
+    """The lines of a log, cut where a line of the platform tells that something is missing."""
+    pieces: list[list[str]] = [[]]
+    for line in text.decode(errors="replace").splitlines(keepends=True):
+        if line.startswith(MARK.decode()):
+            pieces.append([])
+        else:
+            pieces[-1].append(line)
+    return pieces
+
+
+def _follow(lines: Sequence[str], name: str, before: int, *, after_gap: bool) -> tuple[int, str]:
+    """The number of the last line, and what is wrong with the first that is wrong. The first and the last may be cut."""
+    number = before
+    for index, line in enumerate(lines):
+        first, last = index == 0, index == len(lines) - 1
+        if first and after_gap and before:
+            number = _number_of(line, number)
+            continue
+        number += 1
+        whole = f"{name} {number}\n"
+        if line != whole and not (last and whole.startswith(line.rstrip("\n"))):
+            return number, f"line {number} is {line!r}"
+    return number, ""
+
+
+def _number_of(line: str, otherwise: int) -> int:
+    """After a gap a line may lack its beginning, and any number may be the next."""
+    last = line.split()[-1:]
+    return int(last[0]) if last and last[0].isdigit() and line.endswith("\n") else otherwise
+
+
+OWN_ENDS = frozenset({EndReason.COMPLETED, EndReason.EXIT_CODE})
+
+
+def illegal_histories(history: History) -> Iterator[Finding]:
+    """Moves that are not allowed, do not follow from one another, or do not lead to what the job is."""
+    for job in history.jobs.values():
+        state = ""
+        for event in (event for event in job.events if event.new):
+            legal = may_move(JobState(event.old), JobState(event.new)) if event.old else event.new == JobState.PENDING
+            if event.old != state or not legal:
+                yield Finding(
+                    Wrong.HISTORY, job.job_id, f"{event.kind}: {event.old} to {event.new}, when it was {state}."
+                )
+            state = event.new
+        if state != job.state:
+            yield Finding(Wrong.HISTORY, job.job_id, f"It is {job.state}, and by its events {state}.")
+        open_ends = [attempt.number for attempt in job.attempts if attempt.ended is None]
+        if open_ends and job.state in TERMINAL_STATES:
+            yield Finding(Wrong.HISTORY, job.job_id, f"It is {job.state}, and its attempt {open_ends[0]} is open.")
+
+
+def strays(history: History) -> Iterator[Finding]:
+    """Processes of jobs that are left when no job is."""
+    for stray in history.strays:
+        yield Finding(Wrong.STRAY, 0, stray)
+
+
+def refused(history: History) -> Iterator[Finding]:
+    """A request that the platform should have granted."""
+    for sentence in history.refused:
+        yield Finding(Wrong.REFUSED, 0, sentence)
+
+
+CHECKS: Sequence[Callable[[History], Iterator[Finding]]] = (
+    lost,
+    wrong_ends,
+    doubled,
+    after_cancelling,
+    overlapping,
+    outlived,
+    gpus_held_twice,
+    drift,
+    log_gaps,
+    illegal_histories,
+    strays,
+    refused,
+)
+
+
+def _pairs(history: History) -> Iterator[tuple[Accepted, Recorded]]:
+    for accepted in history.accepted:
+        if accepted.job_id in history.jobs:
+            yield accepted, history.jobs[accepted.job_id]
+
+
+def _by_job(runs: Iterable[Run]) -> dict[int, list[Run]]:
+    found: dict[int, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[run.job_id].append(run)
+    return found
+
+
+def _attempt_of(run: Run, jobs: Mapping[int, Recorded]) -> Attempted | None:
+    job = jobs.get(run.job_id)
+    return next((one for one in job.attempts if one.number == run.attempt), None) if job else None
+
+
+def _placed(run: Run, jobs: Mapping[int, Recorded]) -> Placed | None:
+    attempt = _attempt_of(run, jobs)
+    return next((one for one in attempt.placements if one.rank == run.rank), None) if attempt else None
+
+
+def _brief(job: Recorded) -> str:
+    ends = " ".join(f"{attempt.number}:{attempt.end_reason or 'open'}" for attempt in job.attempts)
+    return f"{job.state} {job.end_reason} [{ends}] {job.message}".strip()

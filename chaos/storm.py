@@ -1,0 +1,118 @@
+"""The drill itself: jobs come, parts fail and are healed, until every job has ended or it has taken far too long."""
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psycopg
+
+from chaos import collecting
+from chaos.fault_plan import Fault
+from chaos.injection import CannotBeDoneError, Undo, inject
+from chaos.rest import Rest
+from chaos.stack import Stack
+from chaos.submitting import User
+from chaos.workload import PlannedJob
+
+LOOK_SECONDS = 0.02
+SAMPLE_SECONDS = 0.5
+RETRY_SECONDS = 0.5
+TRIES = 12
+"""A fault to which nothing lends itself is tried again for six seconds, then left out."""
+SETTLE_SECONDS = 20.0
+
+
+@dataclass
+class Outcome:
+    """What happened in a storm, beside what the checks look at."""
+
+    user: User
+    done: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    breaches: dict[str, None] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(order=True, slots=True)
+class Due:
+    """A fault to be done, or undone, at a moment of the drill."""
+
+    at: float
+    number: int
+    fault: Fault = field(compare=False)
+    undo: Undo | None = field(compare=False, default=None)
+    tries: int = field(compare=False, default=0)
+
+
+class Storm:
+    """Runs in the main thread: it is the parent of every part."""
+
+    def __init__(self, stack: Stack, rest: Rest, plans: Sequence[PlannedJob], faults: Sequence[Fault]) -> None:
+        self.outcome = Outcome(User(rest, plans, stack.diaries))
+        self._stack = stack
+        self._due = [Due(fault.at, fault.number, fault) for fault in faults]
+        heapq.heapify(self._due)
+        self._began = 0.0
+        self._sample_at = 0.0
+        self._unfinished = 1
+
+    def run(self, patience: float) -> Outcome:
+        """Returns when all jobs have ended, or `patience` seconds after the last fault was healed."""
+        self._began = time.monotonic()
+        self.outcome.user.start()
+        give_up_at = float("inf")
+        while time.monotonic() < give_up_at and not (self._quiet() and not self._unfinished):
+            self._step()
+            if give_up_at == float("inf") and self._quiet():
+                give_up_at = time.monotonic() + patience
+        self.outcome.seconds = time.monotonic() - self._began
+        self._settle()
+        return self.outcome
+
+    def _quiet(self) -> bool:
+        return not self._due and self.outcome.user.done
+
+    def _step(self) -> None:
+        self._stack.look_after()
+        while self._due and self._due[0].at <= time.monotonic() - self._began:
+            self._do(heapq.heappop(self._due))
+        if time.monotonic() >= self._sample_at:
+            self._sample()
+            self._sample_at = time.monotonic() + SAMPLE_SECONDS
+        time.sleep(LOOK_SECONDS)
+
+    def _do(self, due: Due) -> None:
+        if due.undo is not None:
+            due.undo()
+            return
+        now = time.monotonic() - self._began
+        try:
+            undo = inject(self._stack, due.fault)
+        except CannotBeDoneError:
+            self._later(due, now)
+            return
+        self.outcome.done[due.fault.kind] += 1
+        print(f"{now:7.1f} s  {due.fault.kind} {self._where(due.fault)} for {due.fault.seconds:.1f} s", flush=True)
+        heapq.heappush(self._due, Due(now + due.fault.seconds, due.number, due.fault, undo))
+
+    def _later(self, due: Due, now: float) -> None:
+        if due.tries >= TRIES:
+            self.outcome.left_out[due.fault.kind] += 1
+        else:
+            heapq.heappush(self._due, Due(now + RETRY_SECONDS, due.number, due.fault, None, due.tries + 1))
+
+    def _where(self, fault: Fault) -> str:
+        return self._stack.machines[fault.node].name if fault.node >= 0 else ""
+
+    def _sample(self) -> None:
+        with suppress(psycopg.Error), self._stack.database() as database:
+            self.outcome.breaches.update(dict.fromkeys(collecting.breaches(database)))
+            self._unfinished = collecting.unfinished(database)
+
+    def _settle(self) -> None:
+        """A moment for what the last job left: its shim, its folder."""
+        with suppress(TimeoutError):
+            self._stack.wait_for(lambda: not self._stack.strays(), "the last processes to end", SETTLE_SECONDS)
