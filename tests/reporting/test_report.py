@@ -55,7 +55,7 @@ def test_what_json_has_no_number_for_is_written_so_that_any_reader_can_read_it(p
     assert lines(path) == [{"loss": "NaN", "high": "Infinity", "low": "-Infinity"}]
 
 
-@pytest.mark.parametrize("said", [7, "loss", [1], {"loss": object()}], ids=str)
+@pytest.mark.parametrize("said", [7, "loss", [1], {"loss": object()}], ids=["number", "text", "list", "object"])
 def test_nonsense_is_no_reason_to_stop_training(path, said):
     report(said)
     assert not path.exists()
