@@ -35,7 +35,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NOT_BEFORE: "It may not start yet.",
     ReasonCode.UNSUPPORTED: "It asks for something that is not supported yet.",
     ReasonCode.QUOTA: "It would take its project, or one above it, over its quota.",
-    ReasonCode.NO_NODE: "No node is up.",
+    ReasonCode.NO_NODE: "No node takes jobs: none is up, or those that are drain or have a full disk.",
     ReasonCode.HARDWARE: "No node that is up has the hardware it needs.",
     ReasonCode.RESOURCES: "What it needs is taken by other jobs.",
     ReasonCode.AHEAD: "Another job goes first.",

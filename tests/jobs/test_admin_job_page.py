@@ -50,7 +50,7 @@ def test_a_waiting_job_says_when_it_starts_why_not_now_and_what_would_start_it(c
 def test_a_job_that_nothing_can_start_says_so(client):
     html = page(client, address(builders.job(gpus=2)))
     assert "<dd>not as things are</dd>" in html
-    assert "<li>No node is up.</li>" in html
+    assert "<li>No node takes jobs: none is up, or those that are drain or have a full disk.</li>" in html
 
 
 def test_a_job_that_runs_has_no_outlook(client):
