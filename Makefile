@@ -22,7 +22,7 @@ up: $(RUNTIME)  ## Run the whole platform on this machine until Ctrl-C
 	@$(BIN)/python manage.py up
 
 test: $(DEV)  ## Run the tests
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 check: lint test  ## Everything CI runs: lint, format, types, imports, migrations, Django's checks, tests
 

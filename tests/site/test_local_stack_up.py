@@ -139,8 +139,8 @@ def test_after_kill_9_nothing_is_left_and_a_new_start_has_the_data_until_ctrl_c_
     assert up.get("/api/v1/jobs").status_code == 200
     began = time.monotonic()
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(15) == 0
-    assert time.monotonic() - began < 10
+    assert up.process.wait(30) == 0
+    assert time.monotonic() - began < 15  # ten, and what a busy machine adds
     assert up.processes() == []
 
 
