@@ -102,7 +102,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="may be repeated (default: all)")
     parser.add_argument("--jobs", type=int, default=1000)
-    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--faults", type=int, default=110)
     parser.add_argument("--agents", type=int, default=4)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run (default: a new one)")
     parser.add_argument("--lease", type=float, default=4.0, help="seconds; more on a machine that is busy")
