@@ -44,6 +44,14 @@ def test_jobs_are_paused_with_their_checkpoint_and_suspended_over_a_restart_of_t
 def stands_still(platform: Platform) -> bool:
     """Whether all processes of jobs are stopped, in whatever session; those that wait in the kernel for such a one too."""
     shims = {shim.pid for shim in platform.shims()}
-    found = {process.status() for process in platform.jobs() if process.pid not in shims}
+    found = {status_of(process) for process in platform.jobs() if process.pid not in shims} - {None}
     still = {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DISK_SLEEP}
     return psutil.STATUS_STOPPED in found and found <= still
+
+
+def status_of(process: psutil.Process) -> str | None:
+    """None if it ended after it was listed, as the short sleeps of a loop do."""
+    try:
+        return process.status()
+    except psutil.NoSuchProcess:
+        return None

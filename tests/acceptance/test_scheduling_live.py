@@ -70,6 +70,11 @@ def keep_coming(gang: Job, seconds: float) -> Sequence[Job]:
 def test_a_gang_that_small_urgent_jobs_keep_passing_starts_within_its_bounded_wait(platform: Platform):
     platform.environment["TRAINYARD_BOUNDED_WAIT_SECONDS"] = str(BOUNDED_WAIT)
     platform.start(*NODES)
+    first = [job.pk for job in small_jobs()]
+    # A platform that only just started may take as long as the bounded wait until the first jobs run on it.
+    wait_for(
+        lambda: not Job.objects.filter(pk__in=first, started_at=None).exists(), 30, "the first small jobs to start"
+    )
     small_jobs()
     [gang] = submitted("sleep 1; echo rank $RANK of $WORLD_SIZE", nodes=4, cpus=2, priority="background")
 
