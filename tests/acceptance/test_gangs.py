@@ -109,9 +109,8 @@ def test_a_lost_node_stops_the_whole_gang_before_it_runs_elsewhere(platform: Pla
 def test_a_node_that_does_not_take_its_part_gives_everything_back(platform: Platform, tmp_path: Path):
     """It still counts as alive when the gang is placed; nothing of the job may have run before it runs elsewhere."""
     platform.environment["TRAINYARD_GANG_START_SECONDS"] = "2"
-    platform.environment["TRAINYARD_LEASE_SECONDS"] = (
-        "15"  # on a busy machine the gang must give up well before its node is lost
-    )
+    # On a busy machine, too, the gang must give up well before its node is lost.
+    platform.environment["TRAINYARD_LEASE_SECONDS"] = "15"
     platform.start("n1", "n2", beat=True, cpus=1)
     platform.kill("n2", signal.SIGSTOP)
     job = gang(2, "sh", "-c", f'echo "$RANK $TRAINYARD_ATTEMPT" >> {tmp_path}/starts')
