@@ -9,6 +9,7 @@ from typing import Any
 from cli.durations import parse_duration, parse_moment
 from cli.errors import UsageError
 from cli.job_options import JobOptions
+from cli.option_values import understand
 
 RUNS_A_SCRIPT = re.compile(r"(python[\d.]*|pypy[\d.]*|torchrun|bash|sh|zsh|Rscript|julia|node)(\.exe)?")
 NAME_LENGTH = 200
@@ -28,11 +29,11 @@ def job_request(
             "working_dir": str((its.working_dir or Path()).absolute()),
             "env": parse_env(its.env or [], environ),
             "resources": _resources(its),
-            "max_runtime_seconds": _understand(parse_duration, "--time", its.time),
-            "estimated_runtime_seconds": _understand(parse_duration, "--estimate", its.estimate),
-            "stall_seconds": _understand(parse_duration, "--stall", its.stall),
+            "max_runtime_seconds": _if_given(parse_duration, "--time", its.time),
+            "estimated_runtime_seconds": _if_given(parse_duration, "--estimate", its.estimate),
+            "stall_seconds": _if_given(parse_duration, "--stall", its.stall),
             "stall_action": its.on_stall,
-            "deadline": _understand(lambda text: parse_moment(text, now).isoformat(), "--deadline", its.deadline),
+            "deadline": _if_given(lambda text: parse_moment(text, now).isoformat(), "--deadline", its.deadline),
             "checkpointable": its.checkpointable or None,
             "preemptible": False if its.no_preempt else None,
             "max_retries": its.retries,
@@ -88,8 +89,5 @@ def _resources(its: JobOptions) -> dict[str, Any]:
     return without_gaps({name: getattr(its, name) for name in names})
 
 
-def _understand(parse: Callable[[str], Any], option: str, text: str | None) -> Any:
-    try:
-        return None if text is None else parse(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
+def _if_given(parse: Callable[[str], Any], option: str, text: str | None) -> Any:
+    return None if text is None else understand(parse, option, text)

@@ -40,6 +40,7 @@ COMMANDS = {
     "queues": Entry("queues", "List the queues, the one that goes first on top."),
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
     "nodes": Entry("nodes", "List the machines and their load; drain and undrain them."),
+    "reservations": Entry("reservations", "List which nodes are kept for whom; keep more, and give them back."),
     "top": Entry("top", "Watch the machines and the jobs, live."),
     "simulate": Entry("simulate", "Replay a trace of jobs under one or more policies, and compare."),
     "login": Entry("login", "Log in to a server, and remember it."),

@@ -34,6 +34,8 @@ STATE_STYLES = {
     "open": "green",
     "draining": "yellow",
     "unknown": "yellow",
+    "now": "bold blue",
+    "ahead": "cyan",
     "down": "red",
     "dead": "red",
     "deaf": "red",

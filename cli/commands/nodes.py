@@ -7,9 +7,10 @@ import typer
 
 from cli.client import Row, Server
 from cli.durations import parse_duration
-from cli.errors import RefusedError, UsageError
+from cli.errors import RefusedError
 from cli.nodes import nodes_table
 from cli.on_server import on_server
+from cli.option_values import understand
 from cli.options import AsJson
 from cli.output import note, print_json
 from cli.tables import display, make_console
@@ -65,7 +66,7 @@ def drain(
     """Give machines nothing new, and empty them."""
     body: Row = {"mode": mode.value, "reason": reason}
     if deadline is not None:
-        body["deadline_seconds"] = seconds(deadline)
+        body["deadline_seconds"] = understand(parse_duration, "--deadline", deadline)
     ask_each(server, names, "drain", body, as_json=as_json)
 
 
@@ -101,10 +102,3 @@ def outcome(node: Row) -> str:
         return str(node["state"])
     left = drain["jobs_left"]
     return f"draining ({left} {'job' if left == 1 else 'jobs'} left)" if left else "drained"
-
-
-def seconds(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--deadline: {error}") from error

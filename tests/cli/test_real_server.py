@@ -6,11 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from knox.models import AuthToken
 
 from jobs.models import Attempt, Job
+from jobs.planning_rows import Reservation
 from quotas.models import Project, Quota
 from tests import builders
 
@@ -221,6 +223,20 @@ def test_nodes_queues_and_quota_are_what_the_database_says(ada, trainyard):
     assert all(words in line for words in ("n1", "up", "2/8", "2/4", " 50%", "4 x NVIDIA H100 (simulated)"))
     assert [row.split()[0] for row in trainyard("queues").out.splitlines()[1:]] == ["live", "default", "batch"]
     assert ["GPUs", "2", "4", "█████░░░░░", "50%", "2"] in [row.split() for row in trainyard("quota").out.splitlines()]
+
+
+def test_staff_keep_nodes_and_give_them_back_and_nobody_else_may(ada, trainyard):
+    builders.node(name="n1")
+    words = ["reservations", "add", "cooling", "--node", "n1", "--start", "+1h", "--for", "4h"]
+    assert "Only staff may" in trainyard(*words).err
+
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    assert trainyard(*words).code == 0
+    assert "cooling" in trainyard("reservations").out
+    assert "Node n1 is kept by reservation cooling then." in trainyard("reservations", "add", "again", *words[3:]).err
+
+    assert trainyard("reservations", "remove", "cooling").code == 0
+    assert not Reservation.objects.exists()
 
 
 def test_top_shows_what_runs_and_what_waits(ada, trainyard):
