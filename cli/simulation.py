@@ -55,6 +55,8 @@ def results_table(console: Console, rows: Iterable[Row]) -> Table:
         Column("MAKESPAN", _length("makespan_s"), yields=5, right=True),
         Column("FAIRNESS", lambda row: f"{row['fairness']:.3f}", yields=6, right=True),
     ]
+    if any(row["late"] is not None for row in known):
+        columns.append(Column("LATE", lambda row: f"{row['late']:.1%}", yields=2, right=True))
     if any(row["preemptions"] for row in known):
         columns += [
             Column("STOPPED", lambda row: f"{row['preemptions']:,}", yields=2, right=True),

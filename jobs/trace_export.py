@@ -12,7 +12,7 @@ from scheduling.lifecycle import TERMINAL_STATES
 
 COLUMNS = (
     "job_id", "submit_s", "duration_s", "nodes", "gpus", "cpus", "mem_gb", "user", "group", "priority",
-    "requested_walltime_s", "status",
+    "requested_walltime_s", "status", "deadline_s",
 )  # fmt: skip
 """As the simulator reads them; GPUs, CPUs and memory are those of all nodes together."""
 DIGITS_OF_A_NAME = 12
@@ -64,6 +64,7 @@ def _rows(since: datetime | None, naming: Naming) -> Iterator[tuple[object, ...]
             job.priority,
             job.max_runtime_seconds,
             job.state,
+            _seconds(first, job.deadline),
         )
 
 

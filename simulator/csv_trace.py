@@ -1,7 +1,7 @@
 """Our own trace format, one job a line: what `manage.py export_trace` writes.
 
-`job_id submit_s duration_s nodes gpus cpus mem_gb user group priority requested_walltime_s status`: a header line,
-sorted by `submit_s`, empty is unknown. Other columns are passed over; all but `COLUMNS_NEEDED` may be missing.
+`job_id submit_s duration_s nodes gpus cpus mem_gb user group priority requested_walltime_s status deadline_s`: a header
+line, sorted by `submit_s`, empty is unknown. Other columns are passed over; all but `COLUMNS_NEEDED` may be missing.
 """
 
 import csv
@@ -15,7 +15,7 @@ from simulator.trace import TraceError, TraceJob
 
 COLUMNS = (
     "job_id", "submit_s", "duration_s", "nodes", "gpus", "cpus", "mem_gb", "user", "group", "priority",
-    "requested_walltime_s", "status",
+    "requested_walltime_s", "status", "deadline_s",
 )  # fmt: skip
 COLUMNS_NEEDED = ("job_id", "submit_s", "duration_s")
 SIZES = ("cpus", "gpus")
@@ -60,6 +60,7 @@ def _job(cells: "_Cells") -> TraceJob:
         user=cells.text("user"),
         group=cells.text("group"),
         priority=cells.priority(),
+        deadline_s=cells.number("deadline_s"),
     )
 
 

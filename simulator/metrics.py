@@ -18,6 +18,7 @@ class Metrics:
     p95: by linear interpolation between the two nearest waits, as numpy has it. Utilisation: the part of the cluster that was
     busy between the first and the last submission. Makespan: from the first submission to the last end; its lower bound
     is what no scheduler could beat. Fairness: Jain's index of the users' mean bounded slowdowns, 1 when all are equal.
+    Late: the part of the jobs with a deadline that ended after it.
     """
 
     jobs: int
@@ -35,6 +36,7 @@ class Metrics:
     lost_hours: float
     prediction_error_s: float | None = None  # mean of |expected - run|, over the jobs of which something was expected
     prediction_accuracy: float | None = None  # mean of the smaller of the two over the larger
+    late: float | None = None
     plans: int = 0
 
     def as_dict(self) -> dict[str, float | None]:
@@ -66,6 +68,7 @@ def measure(outcome: Outcome, size: int) -> Metrics:
         lost_hours=sum(job.lost_s * job.width for job in jobs) / HOUR,
         prediction_error_s=error,
         prediction_accuracy=accuracy,
+        late=_late_part(jobs),
         plans=outcome.plans,
     )
 
@@ -114,6 +117,11 @@ def _prediction(jobs: Iterable[JobOutcome]) -> tuple[float | None, float | None]
         return None, None
     error = fmean(abs(expected - run) for expected, run in known)
     return error, fmean(min(expected, run) / max(expected, run) for expected, run in known)
+
+
+def _late_part(jobs: Iterable[JobOutcome]) -> float | None:
+    judged = [one.is_late for one in jobs if one.is_late is not None]
+    return fmean(judged) if judged else None
 
 
 SUMS = ("jobs", "preemptions", "lost_hours", "plans")

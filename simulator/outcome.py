@@ -40,6 +40,12 @@ class JobOutcome:
         """Response time over run time, where no job is taken for shorter than ten seconds (Feitelson et al., 1997)."""
         return max((self.wait_s + self.job.run_s) / max(self.job.run_s, 10), 1)
 
+    @property
+    def is_late(self) -> bool | None:
+        """Whether it ended after its deadline; None if it has none."""
+        deadline = self.job.trace.deadline_s
+        return None if deadline is None else self.end > deadline
+
 
 @dataclass(slots=True)
 class Outcome:

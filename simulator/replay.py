@@ -122,6 +122,7 @@ class Replay:
             owner=job.trace.user,
             max_runtime_seconds=limit,
             predicted_seconds=self._learner.predict(job),
+            deadline=job.trace.deadline_s,
             checkpointable=settings.checkpoint_s is not None,
         )
         self._waiting[job.number] = waiting

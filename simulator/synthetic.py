@@ -2,15 +2,16 @@
 
 Sizes, run times and arrivals follow Lublin and Feitelson, "The workload on parallel supercomputers: modeling the
 characteristics of rigid jobs" (JPDC 63(11), 2003), with the parameters that they publish for jobs of all types. The
-model knows no walltimes and no users. Here an owner asks for the next round value above run / accuracy, with an accuracy
+model knows no walltimes, no users, no priorities and no deadlines. Here an owner asks for the next round value above run / accuracy, with an accuracy
 between 0 and 1 (Mu'alem and Feitelson, TPDS 2001; round values: Tsafrir, Etsion and Feitelson, JSSPP 2005); few users
-own most jobs (the k-th most active one in proportion to 1/k).
+own most jobs (the k-th most active one in proportion to 1/k). One job in ten is urgent and three are background work; one
+in three has to be done within so many walltimes after its submission. What is added so leaves the model's jobs as they are.
 """
 
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from simulator.trace import SimulationError, TraceJob
@@ -39,6 +40,9 @@ ROUND_WALLTIMES = tuple(
     + [hours * HOUR for hours in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 24, 36, 48)]
 )
 JOBS_A_USER = 40
+PRIORITIES, PARTS = (80, 50, 20), (1, 6, 3)  # urgent, normal and background
+WITH_DEADLINE = 1 / 3
+DEADLINE_WALLTIMES = (2, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,11 @@ def generate(recipe: Recipe, size: int = DEFAULT_SIZE) -> tuple[TraceJob, ...]:
     """The jobs, for a machine of so many processors."""
     if size < SMALLEST_SIZE:
         raise SimulationError(f"The model needs a machine of {SMALLEST_SIZE} processors or more, not {size}.")
-    chance = Random(recipe.seed)  # noqa: S311 - no secret
+    chance, wishes = Random(recipe.seed), Random(f"wishes {recipe.seed}")  # noqa: S311 - no secret
     users = max(1, recipe.jobs // JOBS_A_USER)
     weights = list(itertools.accumulate(1 / place for place in range(1, users + 1)))
     return tuple(
-        _job(number, submit, size, chance.choices(range(users), cum_weights=weights)[0], chance)
+        _wished(_job(number, submit, size, chance.choices(range(users), cum_weights=weights)[0], chance), wishes)
         for number, submit in enumerate(itertools.islice(_arrivals(chance), recipe.jobs), start=1)
     )
 
@@ -85,6 +89,13 @@ def _job(number: int, submit: int, size: int, user: int, chance: Random) -> Trac
         cpus=width,
         user=f"user-{user + 1}",
     )
+
+
+def _wished(job: TraceJob, chance: Random) -> TraceJob:
+    """With what its owner wishes for: a priority, and perhaps a deadline."""
+    is_due, walltimes = chance.random() < WITH_DEADLINE, chance.uniform(*DEADLINE_WALLTIMES)
+    deadline = job.submit_s + round(walltimes * (job.walltime_s or 0)) if is_due else None
+    return replace(job, priority=chance.choices(PRIORITIES, PARTS)[0], deadline_s=deadline)
 
 
 def _width(size: int, chance: Random) -> int:

@@ -40,6 +40,7 @@ class TraceJob:
     user: str = ""
     group: str = ""
     priority: int | None = None
+    deadline_s: float | None = None
 
     @property
     def width(self) -> int:

@@ -44,7 +44,7 @@ def test_the_columns_are_those_that_the_simulator_knows():
 def test_a_job_comes_back_as_it_was(exported):
     ann = builders.user(username="ann")
     late = over(submitted=10, started=12, ended=15, cpus=4, gpus=8, nodes=2, memory_mb=2048, max_runtime_seconds=600,
-                priority=90, owner=ann, project=builders.project(slug="vision"))  # fmt: skip
+                priority=90, deadline=NOW, owner=ann, project=builders.project(slug="vision"))  # fmt: skip
     over(submitted=5, started=5, ended=6)
 
     first, second = exported()
@@ -53,6 +53,7 @@ def test_a_job_comes_back_as_it_was(exported):
     assert (second.id, second.submit_s, second.run_s, second.walltime_s) == (str(late.pk), 300, 180, 600)
     assert (second.cpus, second.gpus, second.nodes, second.memory_mb, second.priority) == (8, 16, 2, 4096, 90)
     assert (second.user, second.group) == ("ann", "vision")
+    assert (first.deadline_s, second.deadline_s) == (None, 86_400 - 300)
 
 
 def test_jobs_that_still_go_on_are_left_out(exported):

@@ -57,6 +57,16 @@ def test_a_single_job_has_figures_too():
     assert (figures.utilisation, figures.fairness, figures.makespan_over_bound) == (0.5, 1, 1)
 
 
+def test_late_is_who_ends_after_the_deadline_among_those_that_have_one():
+    due = [
+        replace(one.job.trace, deadline_s=deadline) for one, deadline in zip(THREE.jobs, (100, 139, None), strict=True)
+    ]
+    jobs = [replace(one, job=replace(one.job, trace=trace)) for one, trace in zip(THREE.jobs, due, strict=True)]
+
+    assert measure(Outcome(jobs, THREE.runs), 4).late == 0.5
+    assert measure(THREE, 4).late is None
+
+
 def test_lost_work_is_counted_in_hours_of_a_processor():
     one = replace(THREE.jobs[1], preemptions=2, lost_s=1800)
     figures = measure(Outcome([one], THREE.runs), 4)

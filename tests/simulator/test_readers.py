@@ -31,6 +31,12 @@ def test_a_csv_job_has_all_that_its_line_says(written):
     assert (job.user, job.group, job.priority) == ("ann", "vision", 90)
 
 
+def test_a_deadline_is_in_seconds_from_the_start_of_the_trace(written):
+    [due, free] = read_trace(written("job_id,submit_s,duration_s,cpus,deadline_s\na,5,9,1,600\nb,5,9,1,\n"))
+
+    assert (due.deadline_s, free.deadline_s) == (600, None)
+
+
 def test_empty_cells_are_unknown(written):
     [job] = read_trace(written(HEADER + "a,0,,,,1,,,,,,\n"))
 

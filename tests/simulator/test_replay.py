@@ -167,6 +167,12 @@ def test_the_planner_stops_whom_its_rules_let_it_stop():
     assert (victim.end, victim.preemptions, victim.lost_s) == (3050, 1, 1000)
 
 
+def test_whose_deadline_is_next_goes_first_and_who_has_none_last():
+    rows = [job(0, 0, 60), job(1, 1, 9), job(2, 2, 9, deadline_s=900), job(3, 3, 9, deadline_s=500)]
+
+    assert starts(replayed(rows, 1, policy="edf")) == {0: 0, 3: 60, 2: 69, 1: 78}
+
+
 def test_each_run_is_kept_with_its_nodes():
     assert [(run.number, run.start, run.end, run.nodes) for run in stopped().runs] == [
         (0, 0, 70, ("pool",)),

@@ -69,6 +69,15 @@ def test_some_users_have_more_jobs_than_others(thousands):
     assert owners.count("user-1") > 5 * owners.count("user-50") > 0
 
 
+def test_some_jobs_are_urgent_and_some_are_due(thousands):
+    due = [job for job in thousands if job.deadline_s is not None]
+
+    assert fmean(job.priority == 80 for job in thousands) == pytest.approx(0.1, abs=0.02)
+    assert fmean(job.priority == 20 for job in thousands) == pytest.approx(0.3, abs=0.03)
+    assert len(due) / len(thousands) == pytest.approx(1 / 3, abs=0.03)
+    assert all(2 * job.walltime_s <= job.deadline_s - job.submit_s <= 20 * job.walltime_s for job in due)
+
+
 def test_a_machine_too_small_for_the_model_is_refused():
     with pytest.raises(SimulationError, match="needs a machine of 8 processors or more, not 4"):
         generate(Recipe(10), 4)
