@@ -6,26 +6,19 @@ from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from benchmarks.client import Client
 from benchmarks.stack import Stack, wait_until
 
 NAME = "benchmarks"
 LEFT = "SELECT count(*) FROM jobs_job WHERE queue_id = %s AND state NOT IN ('completed', 'failed', 'cancelled')"
-# In the order of their references to each other.
-EMPTYING = (
-    """DELETE FROM jobs_logchunk USING jobs_attempt, jobs_job WHERE jobs_logchunk.attempt_id = jobs_attempt.id
-       AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
-    """UPDATE jobs_storedlog SET attempt_id = NULL FROM jobs_attempt, jobs_job WHERE jobs_storedlog.attempt_id = jobs_attempt.id
-       AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
-    """DELETE FROM jobs_followedlog USING jobs_attempt, jobs_job WHERE jobs_followedlog.attempt_id = jobs_attempt.id
-       AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
-    """DELETE FROM jobs_placement USING jobs_attempt, jobs_job WHERE jobs_placement.attempt_id = jobs_attempt.id
-       AND jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s""",
-    "DELETE FROM jobs_attempt USING jobs_job WHERE jobs_attempt.job_id = jobs_job.id AND jobs_job.queue_id = %s",
-    "DELETE FROM jobs_jobevent USING jobs_job WHERE jobs_jobevent.job_id = jobs_job.id AND jobs_job.queue_id = %s",
-    "DELETE FROM jobs_job WHERE queue_id = %s",
-)
+REFERENCES = """
+    SELECT key.conrelid::regclass::text, referring.attname, referred.attname, referring.attnotnull
+    FROM pg_constraint key
+    JOIN pg_attribute referring ON referring.attrelid = key.conrelid AND referring.attnum = key.conkey[1]
+    JOIN pg_attribute referred ON referred.attrelid = key.confrelid AND referred.attnum = key.confkey[1]
+    WHERE key.contype = 'f' AND key.confrelid = %s::regclass AND key.conrelid <> key.confrelid"""
 TABLES = ("jobs_job", "jobs_jobevent", "jobs_attempt", "jobs_placement", "jobs_logchunk")
 
 
@@ -68,10 +61,21 @@ class Line:
     def empty(self) -> None:
         """Remove its jobs, none of which may run, so that the next measurement finds the tables as this one did."""
         with self._database.transaction():
-            for statement in EMPTYING:
-                self._database.execute(statement, [self._id])
+            self._remove("jobs_job", sql.SQL("queue_id = {}").format(self._id))
         self._database.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
         self._wait_for_cycle()
+
+    def _remove(self, table: str, those: sql.Composed) -> None:
+        """Those rows and all that cannot be without them; who merely knows of them forgets them."""
+        for child, *columns, needed in self.rows(REFERENCES, table):
+            column, referred = (sql.Identifier(name) for name in columns)
+            found = sql.SQL("{} IN (SELECT {} FROM {} WHERE {})").format(column, referred, sql.Identifier(table), those)
+            if needed:
+                self._remove(child, found)
+            else:
+                forget = sql.SQL("UPDATE {} SET {} = NULL WHERE {}")
+                self._database.execute(forget.format(sql.Identifier(child), column, found))
+        self._database.execute(sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(table), those))
 
     def _wait_for_cycle(self) -> None:
         """The planner has seen that they are gone: what it was still busy with is over."""
