@@ -41,6 +41,9 @@ class JobOptions:
     nodes: Annotated[int | None, option("--nodes", metavar="N", text="Nodes that start together, or not at all.")] = (
         None
     )
+    node_label: Annotated[
+        list[str] | None, option("--node-label", metavar="K=V", text="Only nodes with this label; may be repeated.")
+    ] = None
 
     time: Annotated[str | None, option("--time", "-t", metavar="TIME", text=f"Stop it after this: {LENGTH}.")] = None
     estimate: Annotated[

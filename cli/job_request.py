@@ -38,7 +38,7 @@ def job_request(
             "preemptible": False if its.no_preempt else None,
             "max_retries": its.retries,
             "depends_on": its.after,
-            "labels": parse_labels(its.label or []),
+            "labels": parse_labels("--label", its.label or []),
             "submission_key": its.key,
         }
     )
@@ -69,12 +69,12 @@ def parse_env(settings: Iterable[str], environ: Mapping[str, str]) -> dict[str, 
     return env
 
 
-def parse_labels(settings: Iterable[str]) -> dict[str, str]:
+def parse_labels(option: str, settings: Iterable[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for setting in settings:
         name, given, value = setting.partition("=")
         if not given or not name:
-            raise UsageError(f"--label {setting}: write NAME=VALUE.")
+            raise UsageError(f"{option} {setting}: write NAME=VALUE.")
         labels[name] = value
     return labels
 
@@ -86,7 +86,8 @@ def without_gaps(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _resources(its: JobOptions) -> dict[str, Any]:
     names = ("gpus", "gpu_model", "gpu_memory_gb", "cpus", "memory_gb", "nodes")
-    return without_gaps({name: getattr(its, name) for name in names})
+    labels = parse_labels("--node-label", its.node_label or [])
+    return without_gaps({name: getattr(its, name) for name in names} | {"node_labels": labels})
 
 
 def _if_given(parse: Callable[[str], Any], option: str, text: str | None) -> Any:

@@ -42,12 +42,17 @@ def spell_priority(priority: int) -> str:
 
 
 def spell_hardware(resources: Row) -> str:
-    """`2 GPU h100`, `4 CPU`, `2 x 8 GPU`."""
+    """`2 GPU h100`, `4 CPU zone=a`, `2 x 8 GPU`."""
     many = f"{resources['nodes']} x " if resources.get("nodes", 1) > 1 else ""
+    labels = [f"{name}={value}" for name, value in sorted((resources.get("node_labels") or {}).items())]
+    return many + " ".join([*_devices(resources), *labels])
+
+
+def _devices(resources: Row) -> list[str]:
     if not resources.get("gpus"):
-        return f"{many}{resources.get('cpus', 1)} CPU"
+        return [f"{resources.get('cpus', 1)} CPU"]
     memory = f"{resources['gpu_memory_gb']:g} GB" if resources.get("gpu_memory_gb") else ""
-    return " ".join(part for part in (f"{many}{resources['gpus']} GPU", resources.get("gpu_model"), memory) if part)
+    return [part for part in (f"{resources['gpus']} GPU", resources.get("gpu_model"), memory) if part]
 
 
 def spell_reason(job: Row) -> str:

@@ -4,6 +4,7 @@ Plain statements, because a cycle reads ten thousand rows: moments come as secon
 them, and equal requests are one object, which the planner is quick with.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pen
 """Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
 WAITING = """
     SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', coalesce(in_line_since, created_at)),
-           cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes,
+           cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, node_labels::text,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
@@ -42,7 +43,7 @@ WAITING = """
 """
 RUNNING = """
     SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
-           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes,
+           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.node_labels::text,
            node.name, placement.cpus, placement.memory_mb, placement.gpu_indices, placement.rank,
            date_part('epoch', placement.created_at), date_part('epoch', attempt.started_at),
            job.max_runtime_seconds, job.checkpointable, job.preemptible,
@@ -171,7 +172,8 @@ class Requests:
     def of(self, columns: tuple[Any, ...]) -> Request:
         found = self._known.get(columns)
         if found is None:
-            found = self._known[columns] = Request(*columns)
+            labels = tuple(sorted(json.loads(columns[-1]).items()))
+            found = self._known[columns] = Request(*(*columns[:-1], labels))
         return found
 
 
@@ -244,16 +246,16 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         owner=known.owners.get(row[3], NOBODY),
         priority=row[4],
         submitted_at=row[5],
-        request=request_of(row[6:12]),
-        max_runtime_seconds=row[12],
-        estimated_runtime_seconds=row[13],
-        deadline=row[14],
-        not_before=row[15],
-        predicted_seconds=row[16],
-        checkpointable=row[17],
-        preemptible=row[18],
-        promised=row[19],
-        held=row[20],
+        request=request_of(row[6:13]),
+        max_runtime_seconds=row[13],
+        estimated_runtime_seconds=row[14],
+        deadline=row[15],
+        not_before=row[16],
+        predicted_seconds=row[17],
+        checkpointable=row[18],
+        preemptible=row[19],
+        promised=row[20],
+        held=row[21],
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         preemptions=known.preemptions.get(row[0], 0),
@@ -296,13 +298,13 @@ def _running(placed: Sequence[Any], known: Known) -> tuple[RunningJob, ...]:
 
 def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
     shares = ((Account(job.project, job.owner), share) for job in jobs for share in job.shares)
-    return [Held(account, share, row[16]) for (account, share), row in zip(shares, placed, strict=True)]
+    return [Held(account, share, row[17]) for (account, share), row in zip(shares, placed, strict=True)]
 
 
 def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
-    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[16:24]
-    stood_still = first[26]
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
+    stood_still = first[27]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
     return RunningJob(
         id=job_id,
@@ -310,9 +312,9 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
         queue=known.queues[queue],
         owner=known.owners.get(owner, NOBODY),
         priority=priority,
-        request=request_of(first[5:11]),
+        request=request_of(first[5:12]),
         shares=tuple(
-            Share(row[11], Amount(row[12], row[13], len(row[14])), tuple(row[14]), row[15]) for row in members
+            Share(row[12], Amount(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),
         started_at=started_at,
         expected_end=begins + max_runtime if max_runtime else None,
@@ -327,7 +329,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
 
 def _predicted_end(row: Sequence[Any], begins: float, ran: float, limit: float | None) -> float | None:
     """By what was learned, else by what its owner expects."""
-    expected, estimated = row[24:26]
+    expected, estimated = row[25:27]
     if expected is not None:
         return begins + ran + remaining(expected, ran, limit)
     return begins + min(estimated, limit or estimated) if estimated else None

@@ -79,6 +79,10 @@ class Job(Controlled):
     gpu_memory_mb = models.PositiveBigIntegerField(default=0)
     gpu_model = models.CharField(max_length=100, blank=True)
     nodes = models.PositiveIntegerField(default=1)
+    node_labels = models.JSONField(
+        default=dict, blank=True, db_default=models.Value({}, models.JSONField()),
+        help_text="Names and values that each of its nodes must have.",
+    )  # fmt: skip
 
     max_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
     estimated_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)

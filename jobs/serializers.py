@@ -30,6 +30,7 @@ class ResourcesIn(StrictSerializer):
     cpus = Whole(bounds.CPUS, least=1, required=False)
     memory_gb = GigabytesField(required=False)
     nodes = Whole(bounds.NODES, least=1, required=False)
+    node_labels = LabelsField(required=False, help_text="Names and values that each node must have.")
 
 
 class JobTerms(StrictSerializer):
@@ -139,6 +140,7 @@ class ResourcesOut(serializers.Serializer[Job]):
     cpus = serializers.IntegerField()
     memory_gb = GigabytesField(source="memory_mb")
     nodes = serializers.IntegerField()
+    node_labels = serializers.DictField(child=serializers.CharField())
 
 
 class ReasonOut(serializers.Serializer[Any]):

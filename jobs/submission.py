@@ -41,6 +41,7 @@ class JobSpec:
     gpu_memory_mb: int = 0
     gpu_model: str = ""
     nodes: int = 1
+    node_labels: Mapping[str, str] = field(default_factory=dict)
     max_runtime_seconds: int | None = None
     estimated_runtime_seconds: int | None = None
     stall_seconds: int | None = None
@@ -54,7 +55,8 @@ class JobSpec:
 
     @property
     def request(self) -> Request:
-        return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes)
+        labels = tuple(sorted(self.node_labels.items()))
+        return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +260,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
         gpu_memory_mb=spec.gpu_memory_mb,
         gpu_model=spec.gpu_model,
         nodes=spec.nodes,
+        node_labels=dict(spec.node_labels),
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         stall_seconds=spec.stall_seconds,

@@ -16,6 +16,7 @@ REST_FIELDS = {
     "memory_mb": "resources.memory_gb",
     "gpu_memory_mb": "resources.gpu_memory_gb",
     "gpu_model": "resources.gpu_model",
+    "labels": "resources.node_labels",
     "running_jobs": "project",
 }
 

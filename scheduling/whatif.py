@@ -116,6 +116,7 @@ def _sizes(job: WaitingJob) -> Iterator[Knob]:
     asks = job.request
     yield Knob(range(asks.gpus - 1, 0, -1), _asking("gpus"), _fewer("gpus"))
     yield Knob([""] if asks.gpu_model else [], _asking("gpu_model"), _any_model)
+    yield Knob([()] if asks.labels else [], _asking("labels"), _any_labels)
     yield Knob([0] if asks.gpu_memory_mb else [], _asking("gpu_memory_mb"), _any_gpu_memory)
     gigabytes_less = range((asks.memory_mb - 1) // MB_IN_A_GB * MB_IN_A_GB, 0, -MB_IN_A_GB)
     yield Knob(gigabytes_less, _asking("memory_mb"), _less_memory)
@@ -150,6 +151,10 @@ def _fewer_nodes(job: WaitingJob, to: int) -> Change:
 def _any_model(job: WaitingJob, _: str) -> Change:
     sentence = f"With GPUs of any model, not only {job.request.gpu_model}, it would start now."
     return Change("resources.gpu_model", job.request.gpu_model, "", sentence)
+
+
+def _any_labels(job: WaitingJob, _: tuple[()]) -> Change:
+    return Change("resources.node_labels", dict(job.request.labels), {}, "On nodes with any labels it would start now.")
 
 
 def _any_gpu_memory(job: WaitingJob, _: int) -> Change:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, JSONField, Q, QuerySet, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
@@ -25,7 +25,10 @@ FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), defa
 def register(
     *, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[str, Any], version: str, boot_id: str = ""
 ) -> Node:
-    """Creates the node or takes over its row; refuses while another agent speaks for it."""
+    """Creates the node or takes over its row; refuses while another agent speaks for it.
+
+    Labels that were set over REST or in the admin stay, unless the agent was given others of the same names.
+    """
     Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
     taken = (
         Node.objects.filter(name=name)
@@ -37,7 +40,7 @@ def register(
             cpus=hardware.cpus,
             memory_mb=hardware.memory_mb,
             gpus=hardware.gpus_json(),
-            labels=dict(labels),
+            labels=CombinedExpression(F("labels"), "||", Value(dict(labels), JSONField())),
             agent_id=agent_id,
             boot_id=boot_id,
             version=version,

@@ -159,10 +159,11 @@ def last_log(attempts: list[Attempt]) -> Tail | None:
 
 
 def hardware(job: Job) -> list[str]:
-    """What it asks for, as people say it: 4 nodes, each with 2 × h100 GPU and 8 CPU."""
+    """What it asks for, as people say it: 4 nodes, each with 2 × h100 GPU and 8 CPU, zone=a."""
     nodes = f"{job.nodes} nodes, each" if job.nodes > 1 else ""
     gpus = f"{job.gpus} × {job.gpu_model} GPU" if job.gpu_model else f"{job.gpus} GPU"
-    return [part for part in (nodes, gpus if job.gpus else "", f"{job.cpus} CPU") if part]
+    labels = (f"{name}={value}" for name, value in sorted(job.node_labels.items()))
+    return [part for part in (nodes, gpus if job.gpus else "", f"{job.cpus} CPU", *labels) if part]
 
 
 def command_line(command: Any) -> str:

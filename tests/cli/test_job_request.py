@@ -46,6 +46,10 @@ def test_hardware_is_asked_for_together():
     assert asked["resources"] == {"gpus": 2, "gpu_model": "h100", "memory_gb": 16.0}
 
 
+def test_nodes_are_asked_for_by_their_labels():
+    assert request(node_label=["zone=a", "disk=ssd"])["resources"] == {"node_labels": {"zone": "a", "disk": "ssd"}}
+
+
 def test_zero_is_not_left_open():
     assert request(gpus=0, retries=0)["resources"] == {"gpus": 0}
     assert request(gpus=0, retries=0)["max_retries"] == 0
@@ -85,9 +89,10 @@ def test_a_variable_that_is_not_here_is_refused():
 
 
 @pytest.mark.parametrize("label", ["team", "=vision"])
-def test_a_label_needs_a_name_and_a_value(label):
-    with pytest.raises(UsageError, match="write NAME=VALUE"):
-        request(label=[label])
+@pytest.mark.parametrize("option", ["label", "node_label"])
+def test_a_label_needs_a_name_and_a_value(label, option):
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {label}: write NAME=VALUE"):
+        request(**{option: [label]})
 
 
 def test_the_working_folder_is_sent_in_full():

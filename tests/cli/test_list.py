@@ -5,6 +5,7 @@ from tests.cli.rows import completed, failed, job, running
 
 def test_jobs_are_listed_with_all_that_matters(trainyard, connected):
     hardware = {"gpus": 2, "gpu_memory_gb": 0, "gpu_model": "h100", "cpus": 8, "memory_gb": 64, "nodes": 1}
+    hardware["node_labels"] = {"zone": "a"}
     connected.lists("jobs", running(17, resources=hardware, progress=0.4, priority=90, node="gpu-01"))
 
     header, row = trainyard("list").out.splitlines()
@@ -24,7 +25,7 @@ def test_jobs_are_listed_with_all_that_matters(trainyard, connected):
         "RAN",
         "REASON",
     ]
-    for word in ("17", "train", "90 urgent", "2 GPU h100", "running", "gpu-01", "████░░░░░░  40%", "5m 00s"):
+    for word in ("17", "train", "90 urgent", "2 GPU h100 zone=a", "running", "gpu-01", "████░░░░░░  40%", "5m 00s"):
         assert word in row
 
 

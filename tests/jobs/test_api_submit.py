@@ -34,8 +34,17 @@ def test_a_job_is_answered_with_all_that_is_known_of_it(submit, member):
     assert (job["state"], job["priority"], job["owner"]) == ("pending", 90, member.username)
     assert job["resources"] == {
         "gpus": 2, "gpu_memory_gb": 0, "gpu_model": "", "cpus": 1, "memory_gb": 1.5, "nodes": 1,
+        "node_labels": {},
     }  # fmt: skip
     assert job["reasons"][0]["sentence"]
+
+
+def test_a_job_may_ask_for_nodes_with_labels_that_some_node_has(submit):
+    builders.node(name="n1", labels={"zone": "a"})
+    taken, refused = (submit(resources={"node_labels": {"zone": zone}}) for zone in ("a", "b"))
+
+    assert taken.json()["resources"]["node_labels"] == {"zone": "a"}
+    assert faults(refused) == {"resources.node_labels": "Needs a node with the label zone=b; no node is like that."}
 
 
 def test_the_contract_lists_these_fields(submit):
@@ -123,6 +132,9 @@ def test_a_job_may_wait_for_another_of_the_same_project(submit):
         ({"resources": {"gpu_memory_gb": 1e308}}, "resources.gpu_memory_gb"),
         ({"resources": {"gpu_model": "a\0"}}, "resources.gpu_model"),
         ({"resources": {"nodes": 0}}, "resources.nodes"),
+        ({"resources": {"node_labels": {"zone": 1}}}, "resources.node_labels.zone"),
+        ({"resources": {"node_labels": ["zone"]}}, "resources.node_labels"),
+        ({"resources": {"node_labels": {"a=b": ""}}}, "resources.node_labels"),
         ({"resources": {"nodes": 10_001}}, "resources.nodes"),
         ({"resources": {"gpu": 1}}, "resources.gpu"),
         ({"resources": [1]}, "resources"),

@@ -1,14 +1,17 @@
 """One scheduling cycle on real rows."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from jobs import dispatch
-from jobs.models import Attempt, Cycle, GpuHold, JobEvent, Placement
+from jobs.models import Attempt, Cycle, GpuHold, Job, JobEvent, Placement
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
+from workers.models import Node
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +104,25 @@ def test_nothing_is_placed_on_nodes_that_are_silent_draining_or_down():
 
     job.refresh_from_db()
     assert [reason["code"] for reason in job.reasons] == ["no_node"]
+
+
+def test_a_job_goes_where_its_labels_are_and_waits_when_they_are_gone():
+    builders.node(name="n1", cpus=1)
+    labelled = builders.node(name="n2", cpus=8, labels={"zone": "a", "disk": "ssd"})
+    first, second = (builders.job(node_labels={"zone": "a"}) for _ in range(2))
+    Job.objects.filter(pk=second.pk).update(not_before=timezone.now() + timedelta(hours=1))
+
+    dispatch.run_cycle()
+    Node.objects.filter(pk=labelled.pk).update(labels={"zone": "b"})
+    Job.objects.filter(pk=second.pk).update(not_before=None)
+    dispatch.run_cycle()
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.node, second.state) == (labelled, JobState.PENDING)
+    assert [reason["sentence"] for reason in second.reasons] == [
+        "Needs a node with the label zone=a; no node that is up is like that."
+    ]
 
 
 def test_the_doorbell_names_placement_token_queue_and_job():

@@ -122,10 +122,16 @@ def test_too_many_different_requests_are_forgotten(monkeypatch):
 def test_a_running_job_says_all_that_preemption_asks_for():
     saved = timezone.now() - timedelta(seconds=30)
     job = builders.running_job(
-        owner=builders.user(username="ada"), cpus=4, max_runtime_seconds=600, checkpointable=True, checkpoint_at=saved
+        owner=builders.user(username="ada"),
+        cpus=4,
+        node_labels={"zone": "a"},
+        max_runtime_seconds=600,
+        checkpointable=True,
+        checkpoint_at=saved,
     )
     [seen] = snapshots.take().running
-    assert (seen.owner, seen.request, seen.checkpointable, seen.leaving) == ("ada", Request(cpus=4), True, False)
+    asked = Request(cpus=4, labels=(("zone", "a"),))
+    assert (seen.owner, seen.request, seen.checkpointable, seen.leaving) == ("ada", asked, True, False)
     assert seen.expected_end == pytest.approx(job.started_at.timestamp() + 600)
     assert seen.checkpoint_at == pytest.approx(saved.timestamp())
 

@@ -43,6 +43,14 @@ def test_any_model_where_the_one_it_names_is_taken():
     assert offers(world) == {"resources.gpu_model": ""}
 
 
+def test_any_labels_where_the_nodes_with_its_own_are_taken():
+    nodes = (gpu_node("gpu-1", 1), gpu_node("gpu-2", 1))
+    nodes = (replace(nodes[0], labels={"zone": "a"}), nodes[1])
+    world = snapshot(waiting(1, request=Request(gpus=1, labels=(("zone", "a"),))), nodes=nodes, running=(held(0),))
+
+    assert offers(world) == {"resources.node_labels": {}}
+
+
 def test_as_much_memory_as_is_free_in_whole_gigabytes():
     world = one_node(waiting(1, request=Request(memory_mb=60 * 1024)), running=(held(memory_mb=9 * 1024 + 100),))
 
@@ -124,6 +132,7 @@ def test_a_length_of_time_is_told_exactly():
 REST_TO_REQUEST = {
     "resources.gpus": lambda job, to: replace(job, request=replace(job.request, gpus=to)),
     "resources.gpu_model": lambda job, to: replace(job, request=replace(job.request, gpu_model=to)),
+    "resources.node_labels": lambda job, to: replace(job, request=replace(job.request, labels=tuple(to))),
     "resources.gpu_memory_gb": lambda job, to: replace(job, request=replace(job.request, gpu_memory_mb=to)),
     "resources.memory_gb": lambda job, to: replace(job, request=replace(job.request, memory_mb=to * 1024)),
     "resources.cpus": lambda job, to: replace(job, request=replace(job.request, cpus=to)),

@@ -46,6 +46,13 @@ def test_a_new_node_is_up_with_its_hardware():
     assert (node.labels, node.version) == ({"zone": "a"}, "0.1.0")
 
 
+def test_labels_that_operators_set_outlive_the_agent_and_its_own_are_always_its_own():
+    register()
+    Node.objects.update(labels={"zone": "b", "rack": "7"})
+
+    assert register().labels == {"zone": "a", "rack": "7"}
+
+
 def test_registering_is_the_first_heartbeat_by_the_clock_of_the_database():
     node = register()
     age = Node.objects.annotate(age=Now() - F("last_heartbeat_at")).get(pk=node.pk).age
