@@ -152,6 +152,9 @@ class Stack:
             with suppress(psutil.Error):
                 process.kill()
         self._network.close()
+        if self.shape.disks:
+            for machine in self.machines:
+                unmount_disk(machine.home)
 
     def strays(self) -> list[psutil.Process]:
         """Every process of a job of this drill that is left, shims included."""
@@ -242,6 +245,11 @@ def mounts_allowed() -> bool:
 def mount_disk(folder: Path) -> None:
     """A small disk at `folder`; it goes with the last process of this mount namespace."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "none", str(folder)], check=True)
+
+
+def unmount_disk(folder: Path) -> None:
+    """Its folder can be removed again, though the last process that had a file open there may not have ended yet."""
+    subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
 def _of_a_job(process: psutil.Process, mark: str) -> bool:
