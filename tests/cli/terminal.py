@@ -15,6 +15,8 @@ from typing import Any
 
 SOURCE = Path(__file__).parents[2]
 SECONDS = 20
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would all that they start.
+COMMAND = "import cli.main, signal; signal.signal(signal.SIGINT, signal.default_int_handler); cli.main.main()"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -27,7 +29,7 @@ class Terminal:
         unset = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
         environ = {name: value for name, value in os.environ.items() if name not in unset}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *map(str, words)],
+            [sys.executable, "-c", COMMAND, *map(str, words)],
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,
