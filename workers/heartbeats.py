@@ -27,7 +27,7 @@ def register(
 ) -> Node:
     """Creates the node or takes over its row; refuses while another agent speaks for it.
 
-    Labels that were set over REST or in the admin stay, unless the agent was given others of the same names.
+    Labels that were set over REST stay, unless the agent was given others of the same names.
     """
     Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
     taken = (
