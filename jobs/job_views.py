@@ -18,7 +18,7 @@ from jobs.models import JobDependency
 from jobs.run_times import remaining
 from scheduling.fair_tree import Account
 from scheduling.lifecycle import JobState
-from scheduling.resources import Amount, Request
+from scheduling.resources import Amount, Request, ordered_labels
 from scheduling.retry import Payer, reasons_that
 from scheduling.snapshot import RunningJob, Share, WaitingJob
 
@@ -172,8 +172,7 @@ class Requests:
     def of(self, columns: tuple[Any, ...]) -> Request:
         found = self._known.get(columns)
         if found is None:
-            labels = tuple(sorted(json.loads(columns[-1]).items()))
-            found = self._known[columns] = Request(*(*columns[:-1], labels))
+            found = self._known[columns] = Request(*(*columns[:-1], ordered_labels(json.loads(columns[-1]))))
         return found
 
 

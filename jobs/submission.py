@@ -19,7 +19,7 @@ from scheduling import allowance, priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
 from scheduling.reasons import NEW
-from scheduling.resources import Request
+from scheduling.resources import Request, ordered_labels
 from scheduling.snapshot import NodeView, ProjectView, chain_of
 
 
@@ -55,7 +55,7 @@ class JobSpec:
 
     @property
     def request(self) -> Request:
-        labels = tuple(sorted(self.node_labels.items()))
+        labels = ordered_labels(self.node_labels)
         return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels)
 
 

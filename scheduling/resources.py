@@ -1,6 +1,6 @@
 """How much of a machine: amounts that are held, and requests that ask for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,6 +65,11 @@ def total(amounts: Iterable[Amount]) -> Amount:
         gpus += one.gpus
         gpu_milli += one.gpu_milli
     return Amount(cpus, memory_mb, gpus, gpu_milli)
+
+
+def ordered_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The labels of a request as it keeps them: equal ones are equal, in whatever order they were written."""
+    return tuple(sorted(labels.items()))
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _prediction(jobs: Iterable[JobOutcome]) -> tuple[float | None, float | None]
 
 
 def _late_part(jobs: Iterable[JobOutcome]) -> float | None:
-    judged = [one.is_late for one in jobs if one.is_late is not None]
+    judged = [late for one in jobs if (late := one.is_late) is not None]
     return fmean(judged) if judged else None
 
 

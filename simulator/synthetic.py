@@ -2,10 +2,11 @@
 
 Sizes, run times and arrivals follow Lublin and Feitelson, "The workload on parallel supercomputers: modeling the
 characteristics of rigid jobs" (JPDC 63(11), 2003), with the parameters that they publish for jobs of all types. The
-model knows no walltimes, no users, no priorities and no deadlines. Here an owner asks for the next round value above run / accuracy, with an accuracy
-between 0 and 1 (Mu'alem and Feitelson, TPDS 2001; round values: Tsafrir, Etsion and Feitelson, JSSPP 2005); few users
-own most jobs (the k-th most active one in proportion to 1/k). One job in ten is urgent and three are background work; one
-in three has to be done within so many walltimes after its submission. What is added so leaves the model's jobs as they are.
+model knows no walltimes, users, priorities and deadlines. Here an owner asks for the next round value above
+run / accuracy, with an accuracy between 0 and 1 (Mu'alem and Feitelson, TPDS 2001; round values: Tsafrir, Etsion and
+Feitelson, JSSPP 2005); few users own most jobs (the k-th most active one in proportion to 1/k). One job in ten is urgent
+and three are background work, and one in three has a deadline, 2 to 20 walltimes after its submission; without these two
+the jobs would be the same.
 """
 
 import itertools
