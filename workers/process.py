@@ -64,7 +64,7 @@ def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     """Starts the command under a shim of its own; it runs until `lease_deadline` on the monotonic clock unless renewed."""
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for leftover in ("status.json", "status.next", "stop", SUSPENDED):
+    for leftover in ("status.json", "status.next", "status.end", "stop", SUSPENDED):
         (folder / leftover).unlink(missing_ok=True)
     spec = {field.name: getattr(command, field.name) for field in fields(command)}
     spec["env"] = {**command.env, process_tree.MARKER: str(folder)}

@@ -167,11 +167,39 @@ print(launch(Path(sys.argv[1]) / "attempt", command, lease_deadline=time.monoton
 """
 
 
-def test_the_end_is_recorded_also_when_the_command_has_filled_the_disk(tmp_path):
-    mounted = f"mount -t tmpfs -o size=64k none {tmp_path} && exec {sys.executable} -c '{FULL_DISK}' {tmp_path}"
+FULL_BEFORE_THE_SHIM_HAS_NOTED_ITS_START = """
+import os, sys
+from workers.shim.folder import Status
+status = Status(sys.argv[1])
+os.system("head -c 1000000 /dev/zero > fill")
+status.running(os.getpid(), 1.0)
+status.ended({"exit_code": 5})
+print(open("status.json").read())
+"""
+
+
+@pytest.fixture
+def on_a_small_disk(tmp_path):
+    """Run a Python script in a folder of 64 KB, which is also its first argument."""
     namespace = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     if subprocess.run([*namespace, f"mount -t tmpfs none {tmp_path}"], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody mount a small disk")
-    shown = subprocess.run([*namespace, mounted], capture_output=True, text=True, check=False, timeout=30)
+
+    def run(script):
+        python = f"PYTHONPATH={Path.cwd()} exec {sys.executable} -c '{script}' {tmp_path}"
+        mounted = f"mount -t tmpfs -o size=64k none {tmp_path} && cd {tmp_path} && {python}"
+        return subprocess.run([*namespace, mounted], capture_output=True, text=True, check=False, timeout=30)
+
+    return run
+
+
+def test_the_end_is_recorded_also_when_the_command_has_filled_the_disk(on_a_small_disk):
+    shown = on_a_small_disk(FULL_DISK)
     assert "exit_code=5" in shown.stdout, shown.stderr
     assert "No space left" in shown.stdout
+
+
+def test_a_command_that_fills_the_disk_as_it_starts_hides_its_end_no_more_than_another(on_a_small_disk):
+    shown = on_a_small_disk(FULL_BEFORE_THE_SHIM_HAS_NOTED_ITS_START)
+    assert '"phase": "ended"' in shown.stdout, shown.stderr
+    assert '"exit_code": 5' in shown.stdout

@@ -8,6 +8,7 @@ from workers.shim.processes import read_text, start_ticks
 
 UNREADABLE_RETRY_SECONDS = 1.0
 STATUS_BYTES = 8192
+SPARE = ("status.end", "status.next")  # there are two statuses, of a command that runs and of one that has ended
 MESSAGE_CHARACTERS = 500  # each may take twelve bytes in JSON
 
 
@@ -44,7 +45,6 @@ class Status:
 
     def __init__(self, folder: str) -> None:
         self.path = f"{folder}/status.json"
-        self.next_path = f"{folder}/status.next"
         self.fields: dict[str, object] = {
             "phase": "running",
             "shim_pid": posix.getpid(),
@@ -62,21 +62,20 @@ class Status:
             "log_bytes": 0,
             "log_lost": "",
         }
-        self.next_fd = self.reserve()
+        self.spare = [self.reserve(f"{folder}/{name}") for name in SPARE]
 
-    def reserve(self) -> int:
-        """Room for the next status: a disk that the command has filled must not hide how it ended."""
+    def reserve(self, path: str) -> tuple[str, int]:
+        """Room for a later status, before the command begins: one that fills the disk at once must not hide its end."""
         # O_EXCL: a second shim in the same folder, if there ever was one, ends here.
-        fd = posix.open(self.next_path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
+        fd = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600)
         try:
             posix.write(fd, b" " * STATUS_BYTES)
         except OSError:
-            return fd  # full already; by the end there may be room again
-        return fd
+            return path, fd  # full already; by the end there may be room again
+        return path, fd
 
     def running(self, pid: int, started_at: float) -> None:
         self.write({"pid": pid, "pid_start": start_ticks(pid), "started_at": started_at})
-        self.next_fd = self.reserve()
 
     def ended(self, changes: dict[str, object]) -> None:
         self.write({"phase": "ended", "ended_at": time.time(), **changes})
@@ -84,9 +83,10 @@ class Status:
     def write(self, changes: dict[str, object]) -> None:
         self.fields.update(changes)
         text = ", ".join(f'"{key}": {as_json(value)}' for key, value in self.fields.items())
-        posix.pwrite(self.next_fd, f"{{{text}}}\n".encode().ljust(STATUS_BYTES), 0)
-        posix.close(self.next_fd)
-        posix.rename(self.next_path, self.path)
+        path, fd = self.spare.pop()
+        posix.pwrite(fd, f"{{{text}}}\n".encode().ljust(STATUS_BYTES), 0)
+        posix.close(fd)
+        posix.rename(path, self.path)
 
 
 def as_json(value: object) -> str:
