@@ -71,5 +71,8 @@ def _hoped_seconds(job: WaitingJob, rules: Rules) -> float:
 
 
 def _hoped_end(job: RunningJob, now: float, rules: Rules) -> float:
+    """One that is late, by what was expected of it, may end at any moment."""
+    if job.predicted_end is not None and job.predicted_end <= now:
+        return now
     share = HOPED_OF_LIMIT if job.predicted_end is None else HOPED_OF_EXPECTED
     return now + (expected_end(job, now, rules) - now) * share

@@ -49,6 +49,13 @@ def test_a_job_that_is_late_stays_as_late_again_but_never_beyond_its_limit():
     assert forecast(world, 900.0)[1].expected == 1000
 
 
+@pytest.mark.parametrize("now", [600.0, 600.02, 700.0])
+def test_who_waits_for_a_job_that_is_late_may_start_at_any_moment(now):
+    world = one_node(waiting(1, request=EIGHT), running=(runs(limit=1000, predicted=600),))
+
+    assert forecast(world, now)[1].soonest == now
+
+
 def test_a_job_for_which_there_is_room_starts_now():
     assert forecast(one_node(waiting(1)), 100.0)[1] == Forecast(100, 100, 100)
 
