@@ -31,7 +31,10 @@ class JobOptions:
 
     gpus: Annotated[int | None, option("--gpus", "-g", metavar="N", text="GPUs on each node.")] = None
     gpu_model: Annotated[
-        str | None, option("--gpu-model", metavar="MODEL", text="Only this kind of GPU, such as h100.")
+        str | None,
+        option(
+            "--gpu-model", metavar="MODEL", text="Only these GPUs: h100, or a100-80gb,h100-sxm, or a pattern: *A100*."
+        ),
     ] = None
     gpu_memory_gb: Annotated[
         float | None, option("--gpu-memory-gb", metavar="GB", text="Least memory of each GPU.")

@@ -12,7 +12,17 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import alerts, collector, preemptions, publishing, rebalancing, snapshots, suspects, transitions
+from jobs import (
+    alerts,
+    collector,
+    memory_defaults,
+    preemptions,
+    publishing,
+    rebalancing,
+    snapshots,
+    suspects,
+    transitions,
+)
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
@@ -85,6 +95,8 @@ def run_cycle() -> CycleResult:
     with collector.paused(), transaction.atomic():
         _wait_for_turn()
         snapshot = snapshots.take()
+        if memory_defaults.fill(snapshot):
+            snapshot = snapshots.take()
         plan = make_plan(snapshot, snapshot.taken_at)
         doorbells = _commit_placements(plan.placements)
         preemptions.request(plan.preemptions)

@@ -1,6 +1,5 @@
 """Values of a request body that need more than a type: words, maps of strings, sizes, times."""
 
-import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs import bounds
-from scheduling import priorities
+from scheduling import memory_units, priorities
 from scheduling.errors import InvalidError
 
 PRIORITY_SCHEMA = {
@@ -136,21 +135,23 @@ class GigabytesField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= self.most:
             raise serializers.ValidationError(f"Must be a number from 0 to {self.most}, in GB.", "out_of_range")
-        return math.ceil(data * 1024)
+        return memory_units.megabytes(data)
 
     def to_representation(self, value: int) -> float:
-        return in_gigabytes(value)
+        return memory_units.gigabytes(value)
 
 
 class GpuGigabytesField(GigabytesField):
     """Memory of a GPU as its maker counts it (1 GB = 10^9 bytes): an "80 GB" card reports 81,559 of our megabytes."""
 
     def to_internal_value(self, data: Any) -> int:
-        return super().to_internal_value(data) * 10**9 // 2**30
+        super().to_internal_value(data)
+        return memory_units.gpu_megabytes(data)
 
     def to_representation(self, value: int) -> float:
-        return round(value * 2**20 / 10**9, 2)
+        return memory_units.gpu_gigabytes(value)
 
 
 def in_gigabytes(megabytes: int) -> float:
+    """An amount that was measured or added up."""
     return round(megabytes / 1024, 3)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from jobs import job_views, run_times, snapshots
 from jobs.explaining import Explanation, look
 from jobs.models import Job
-from jobs.submission import JobSpec, check
+from jobs.submission import JobSpec, check, with_memory
 from scheduling import priorities
 from scheduling.lifecycle import JobState
 from scheduling.snapshot import Snapshot, WaitingJob
@@ -30,6 +30,7 @@ def quote(spec: JobSpec, owner: User) -> Quote:
     """Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile."""
     check(specs=[spec], owner=owner)
     snapshot = snapshots.take()
+    spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
     job = _as_waiting(spec, owner, snapshot)
     told = look(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     return Quote(told or Explanation())

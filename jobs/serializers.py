@@ -26,9 +26,17 @@ from quotas.shapes import StrictSerializer, Text, Whole
 class ResourcesIn(StrictSerializer):
     gpus = Whole(bounds.GPUS, required=False)
     gpu_memory_gb = GpuGigabytesField(required=False, help_text="Least memory of each GPU.")
-    gpu_model = Text(100, required=False, allow_blank=True)
+    gpu_model = Text(
+        100,
+        required=False,
+        allow_blank=True,
+        help_text="A whole name such as h100, H100-SXM or NVIDIA L4; several with commas; with * or ? a pattern.",
+    )
     cpus = Whole(bounds.CPUS, least=1, required=False)
-    memory_gb = GigabytesField(required=False)
+    memory_gb = GigabytesField(
+        required=False,
+        help_text="Memory on each node. A job that names none gets a default where a quota limits memory.",
+    )
     nodes = Whole(bounds.NODES, least=1, required=False)
     node_labels = LabelsField(required=False, help_text="Names and values that each node must have.")
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from jobs import publishing, run_times, snapshots
+from jobs import memory_defaults, publishing, run_times, snapshots
 from jobs.models import Job, JobDependency, JobEvent, Queue
 from quotas.access import Role, project_roles
 from quotas.models import Project
@@ -52,6 +52,7 @@ class JobSpec:
     max_retries: int = 0
     depends_on: tuple[int, ...] = ()
     submission_key: str = ""
+    memory_by_default: bool = False  # its owner named none
 
     @property
     def request(self) -> Request:
@@ -89,6 +90,7 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     when the owner may only look at a project; then nothing is written.
     """
     intake = _read_intake(specs, owner)
+    specs = [with_memory(spec, intake.tree) for spec in specs]
     _refuse_faults(specs, intake)
     known = _known_by_key(specs, intake)
     fresh = _without_repeats(specs, known)
@@ -101,8 +103,16 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
 def check(*, specs: Sequence[JobSpec], owner: User) -> None:
     """Raise what `submit` would raise; writes nothing and waits for nobody."""
     intake = _read_intake(specs, owner, locked=False)
+    specs = [with_memory(spec, intake.tree) for spec in specs]
     _refuse_faults(specs, intake)
     _refuse_full_line(_without_repeats(specs, _known_by_key(specs, intake)), intake)
+
+
+def with_memory(spec: JobSpec, tree: Mapping[str, ProjectView]) -> JobSpec:
+    """The spec with the platform's default, if it names no memory where a quota limits it."""
+    if spec.memory_mb or not memory_defaults.is_limited(spec.project, tree):
+        return spec
+    return replace(spec, memory_mb=memory_defaults.default_mb(spec.cpus, spec.gpus), memory_by_default=True)
 
 
 def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -> Intake:
@@ -156,8 +166,21 @@ def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_line_faults(spec, intake)]
     if spec.project in intake.projects:
-        faults += allowance.may_ever_run(spec.request, nodes=intake.nodes, chain=chain_of(spec.project, intake.tree))
+        faults += _size_faults(spec, chain_of(spec.project, intake.tree), intake.nodes)
     return faults
+
+
+def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[NodeView]) -> list[FieldError]:
+    if spec.memory_by_default and not spec.memory_mb:
+        sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
+        return [FieldError("resources.memory_gb", sentence, "required")]
+    faults = allowance.may_ever_run(spec.request, nodes=nodes, chain=chain)
+    if not spec.memory_by_default:
+        return list(faults)
+    why = memory_defaults.told(spec.memory_mb)
+    return [
+        replace(one, message=f"{one.message} {why}") if one.field == "resources.memory_gb" else one for one in faults
+    ]
 
 
 def _project_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
@@ -238,7 +261,14 @@ def _persist(specs: Sequence[JobSpec], intake: Intake, owner: User) -> list[Job]
         for needed in dict.fromkeys(spec.depends_on)
     )
     JobEvent.objects.bulk_create(
-        JobEvent(job=job, kind="submitted", to_state=JobState.PENDING, actor=owner.get_username()) for job in jobs
+        JobEvent(
+            job=job,
+            kind="submitted",
+            to_state=JobState.PENDING,
+            actor=owner.get_username(),
+            message=memory_defaults.told(spec.memory_mb) if spec.memory_by_default else "",
+        )
+        for job, spec in zip(jobs, specs, strict=True)
     )
     return jobs
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scheduling import gpu_models
 from scheduling.errors import FieldError
 from scheduling.filters import could_hold
 from scheduling.placement.hardware import what_is_lacking
@@ -55,6 +56,8 @@ def may_ever_run(
     """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small."""
     if not request.gpus and (request.gpu_model or request.gpu_memory_mb):
         return (FieldError("resources.gpus", "Ask for at least 1 GPU, or name no GPU model and no GPU memory."),)
+    if request.gpu_model and not gpu_models.named(request.gpu_model):
+        return (FieldError("resources.gpu_model", "Name a GPU model, such as h100, or several with commas between."),)
     lacks = what_is_lacking(request, nodes, "node") if nodes else ()
     hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
     return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain))

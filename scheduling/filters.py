@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from scheduling import gpu_models
 from scheduling.resources import Request
 from scheduling.snapshot import Gpu, NodeView
 
@@ -23,13 +24,12 @@ def has_labels(request: Request, node: NodeView) -> bool:
     return all(node.labels.get(name) == value for name, value in request.labels)
 
 
-def model_matches(request: Request, model: str) -> bool:
-    """Part of the name is enough, in any case: "h100" asks for any H100."""
-    return not request.gpu_model or request.gpu_model.casefold() in model.casefold()
+def has_model(request: Request, gpu: Gpu) -> bool:
+    return gpu_models.matches(request.gpu_model, gpu.model, gpu.memory_mb)
 
 
 def kind_suits(request: Request, model: str, memory_mb: int) -> bool:
-    return memory_mb >= request.gpu_memory_mb and model_matches(request, model)
+    return memory_mb >= request.gpu_memory_mb and gpu_models.matches(request.gpu_model, model, memory_mb)
 
 
 def suits(request: Request, gpu: Gpu) -> bool:
@@ -45,7 +45,7 @@ def has_gpus(_: Request, node: NodeView) -> bool:
 
 
 def has_gpu_model(request: Request, node: NodeView) -> bool:
-    return any(model_matches(request, gpu.model) for gpu in node.gpus)
+    return any(has_model(request, gpu) for gpu in node.gpus)
 
 
 def has_gpu_memory(request: Request, node: NodeView) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from scheduling import memory_units
+
 
 class ReasonCode(StrEnum):
     NEW = "new"
@@ -44,7 +46,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 
-MB_IN_A_GB = 1024
+DIGITS_BELOW_ONE = 2
 
 HOLDERS_SHOWN = 10
 """A reason names at most so many jobs."""
@@ -97,10 +99,20 @@ def noun(name: str, amount: int) -> str:
 
 
 def gigabytes(megabytes: int) -> str:
-    """Memory in words: "80 GB", "79.647 GB", "512 MB"."""
-    if megabytes < MB_IN_A_GB:
+    """Memory in words, as it was asked for: "80 GB", "79.647 GB", "0.7 GB"; what nobody writes in GB is in MB: "100 MB"."""
+    asked = memory_units.gigabytes(megabytes)
+    if megabytes < memory_units.MB_IN_A_GB and round(asked, DIGITS_BELOW_ONE) != asked:
         return f"{megabytes} MB"
-    return f"{megabytes / MB_IN_A_GB:.3f}".rstrip("0").rstrip(".") + " GB"
+    return in_gigabytes(asked)
+
+
+def gpu_gigabytes(megabytes: int) -> str:
+    """The least memory of a GPU in words, as it was asked for: "80 GB"."""
+    return in_gigabytes(memory_units.gpu_gigabytes(megabytes))
+
+
+def in_gigabytes(amount: float) -> str:
+    return f"{amount:.3f}".rstrip("0").rstrip(".") + " GB"
 
 
 def listed(parts: Iterable[str]) -> str:

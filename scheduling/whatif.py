@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from scheduling import memory_units
 from scheduling.decisions import Plan
 from scheduling.holds import job_holds
+from scheduling.memory_units import MB_IN_A_GB
 from scheduling.plan import make_plan
 from scheduling.planning import Planning
 from scheduling.priorities import HIGHEST
-from scheduling.reasons import MB_IN_A_GB, gigabytes, quantity
+from scheduling.reasons import gigabytes, quantity
 from scheduling.rules import Preemption
 from scheduling.run_times import limit_seconds
 from scheduling.snapshot import Snapshot, WaitingJob
@@ -159,13 +161,13 @@ def _any_labels(job: WaitingJob, _: tuple[()]) -> Change:
 
 def _any_gpu_memory(job: WaitingJob, _: int) -> Change:
     sentence = "With GPUs of any memory it would start now."
-    return Change("resources.gpu_memory_gb", round(job.request.gpu_memory_mb * 2**20 / 10**9, 2), 0, sentence)
+    return Change("resources.gpu_memory_gb", memory_units.gpu_gigabytes(job.request.gpu_memory_mb), 0, sentence)
 
 
 def _less_memory(job: WaitingJob, to: int) -> Change:
     before = job.request.memory_mb
     sentence = f"With {gigabytes(to)} of memory instead of {gigabytes(before)} it would start now."
-    return Change("resources.memory_gb", round(before / MB_IN_A_GB, 3), to // MB_IN_A_GB, sentence)
+    return Change("resources.memory_gb", memory_units.gigabytes(before), to // MB_IN_A_GB, sentence)
 
 
 def _shorter(job: WaitingJob, to: int) -> Change:

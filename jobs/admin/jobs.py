@@ -19,6 +19,7 @@ from jobs.admin.search import FoundByNumber
 from jobs.line_moves import UNSTARTED
 from jobs.models import Job
 from scheduling.lifecycle import TERMINAL_STATES, JobState
+from scheduling.reasons import gigabytes, gpu_gigabytes
 
 ANY_TIME = ("name", "labels")
 WHILE_IT_WAITS = (
@@ -128,11 +129,11 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
 
     @admin.display(description="memory")
     def memory(self, job: Job) -> str:
-        return cells.gigabytes(job.memory_mb) if job.memory_mb else "any"
+        return gigabytes(job.memory_mb) if job.memory_mb else "any"
 
     @admin.display(description="memory of a GPU")
     def gpu_memory(self, job: Job) -> str:
-        return cells.gigabytes(job.gpu_memory_mb) if job.gpu_memory_mb else "any"
+        return gpu_gigabytes(job.gpu_memory_mb) if job.gpu_memory_mb else "any"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return with_times(super().get_queryset(request))

@@ -11,12 +11,13 @@ from rest_framework.views import APIView
 
 from jobs import publishing
 from jobs.accounts import account_of
-from jobs.fields import GigabytesField, in_gigabytes
+from jobs.fields import GigabytesField
 from jobs.permissions import caller
 from quotas.limits import set_limits
 from quotas.models import Project
 from quotas.queries import find_project
 from quotas.shapes import StrictSerializer, Whole
+from scheduling import memory_units
 
 MOST, MOST_GB = 2**31 - 1, 10**9
 
@@ -106,4 +107,4 @@ def answer(project: Project) -> Response:
 def _shown(amounts: Any) -> dict[str, Any]:
     shown = {name: amount for name, amount in amounts.items() if name != "memory_mb"}
     memory = amounts["memory_mb"]
-    return {**shown, "memory_gb": None if memory is None else in_gigabytes(memory)}
+    return {**shown, "memory_gb": None if memory is None else memory_units.gigabytes(memory)}

@@ -12,10 +12,11 @@ from scheduling.filters import (
     has_gpus,
     has_labels,
     has_memory,
-    model_matches,
+    has_model,
     suitable,
 )
-from scheduling.reasons import gigabytes, listed, quantity
+from scheduling.memory_units import gpu_gigabytes_there
+from scheduling.reasons import gpu_gigabytes, in_gigabytes, listed, quantity
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView
 
@@ -81,7 +82,7 @@ def _no_such_labels(request: Request, kind: str) -> Lack:
 
 def _constraints(request: Request) -> str:
     model = f" of model {request.gpu_model}" if request.gpu_model else ""
-    memory = f" with {gigabytes(request.gpu_memory_mb)} each" if request.gpu_memory_mb else ""
+    memory = f" with {gpu_gigabytes(request.gpu_memory_mb)} each" if request.gpu_memory_mb else ""
     return model + memory
 
 
@@ -109,11 +110,11 @@ def _no_such_model(request: Request, pool: list[NodeView], kind: str) -> Lack:
 def _too_little_gpu_memory(request: Request, pool: list[NodeView], kind: str) -> Lack:
     model = f" of model {request.gpu_model}" if request.gpu_model else ""
     largest, node = _largest(
-        (gpu.memory_mb, node.name) for node in pool for gpu in node.gpus if model_matches(request, gpu.model)
+        (gpu.memory_mb, node.name) for node in pool for gpu in node.gpus if has_model(request, gpu)
     )
     sentence = (
-        f"Needs {gigabytes(request.gpu_memory_mb)} of memory on each GPU; "
-        f"no {kind} has a GPU{model} with more than {gigabytes(largest)} ({node})."
+        f"Needs {gpu_gigabytes(request.gpu_memory_mb)} of memory on each GPU; "
+        f"no {kind} has a GPU{model} with more than {in_gigabytes(gpu_gigabytes_there(largest))} ({node})."
     )
     return Lack("gpu_memory_mb", sentence, {"gpu_memory_mb": request.gpu_memory_mb - largest})
 

@@ -47,7 +47,9 @@ def usage(running: Iterable[RunningJob], world: Snapshot) -> dict[str, dict[str,
 
 def good_gpus(request: Request, gpus: Iterable[Gpu]) -> list[Gpu]:
     return [
-        gpu for gpu in gpus if gpu.memory_mb >= request.gpu_memory_mb and request.gpu_model.lower() in gpu.model.lower()
+        gpu
+        for gpu in gpus
+        if gpu.memory_mb >= request.gpu_memory_mb and request.gpu_model.lower() in ("", *gpu.model.lower().split())
     ]
 
 

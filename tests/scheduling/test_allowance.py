@@ -3,6 +3,7 @@
 import pytest
 
 from scheduling.allowance import Usage, may_ever_run, may_run_now, may_wait, usage_by_project
+from scheduling.memory_units import gpu_megabytes
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import ProjectView
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share
@@ -44,9 +45,9 @@ def test_what_one_node_could_hold_may_run(request_):
             "Needs 64.001 GB of memory; no node has more than 64 GB of memory (cpu-1).",
         ),
         (
-            Request(gpus=1, gpu_memory_mb=90_000),
+            Request(gpus=1, gpu_memory_mb=gpu_megabytes(90)),
             "resources.gpu_memory_gb",
-            "Needs 87.891 GB of memory on each GPU; no node has a GPU with more than 79.647 GB (gpu-1).",
+            "Needs 90 GB of memory on each GPU; no node has a GPU with more than 85.5 GB (gpu-1).",
         ),
         (
             Request(gpus=1, gpu_model="a100"),
@@ -78,9 +79,9 @@ def test_more_than_any_node_has_is_refused_with_the_largest_there_is(request_, f
             "Needs 40 GB of memory; no node with 32 CPUs has more than 32 GB of memory (gpu-1).",
         ),
         (
-            Request(gpus=1, gpu_model="t4", gpu_memory_mb=40_960),
+            Request(gpus=1, gpu_model="t4", gpu_memory_mb=gpu_megabytes(40)),
             "resources.gpu_memory_gb",
-            "Needs 40 GB of memory on each GPU; no node has a GPU of model t4 with more than 15 GB (gpu-2).",
+            "Needs 40 GB of memory on each GPU; no node has a GPU of model t4 with more than 16.1 GB (gpu-2).",
         ),
     ],
 )
@@ -114,7 +115,7 @@ def test_without_any_known_node_the_hardware_refuses_nothing():
     [
         ({"gpus": 1}, "resources.gpus", "at most 1 GPU at once"),
         ({"cpus": 3}, "resources.cpus", "at most 3 CPUs at once"),
-        ({"memory_mb": 512}, "resources.memory_gb", "at most 512 MB of memory at once"),
+        ({"memory_mb": 512}, "resources.memory_gb", "at most 0.5 GB of memory at once"),
         ({"running_jobs": 0}, "project", "at most 0 running jobs at once"),
     ],
 )

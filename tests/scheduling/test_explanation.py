@@ -4,6 +4,7 @@ import pytest
 
 from scheduling.capacity import FreeNodes
 from scheduling.explanation import Explanations
+from scheduling.memory_units import gpu_megabytes
 from scheduling.resources import Request
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
 
@@ -36,7 +37,7 @@ def test_the_hardware_is_on_no_node_that_is_up():
     [
         (Request(gpus=2), "Needs 2 GPUs; node gpu-1 has the most free: 1 of 8.", {"gpus": 1}),
         (
-            Request(gpus=2, gpu_model="h100", gpu_memory_mb=40_960),
+            Request(gpus=2, gpu_model="h100", gpu_memory_mb=gpu_megabytes(40)),
             "Needs 2 GPUs of model h100 with 40 GB each; node gpu-1 has the most free: 1 of 8.",
             {"gpus": 1},
         ),

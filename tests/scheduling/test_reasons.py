@@ -45,7 +45,16 @@ def test_quantities_in_words(name, amount, words):
 
 @pytest.mark.parametrize(
     ("megabytes", "words"),
-    [(0, "0 MB"), (1023, "1023 MB"), (1024, "1 GB"), (1536, "1.5 GB"), (81_559, "79.647 GB"), (65_537, "64.001 GB")],
+    [
+        (0, "0 GB"),
+        (717, "0.7 GB"),
+        (512, "0.5 GB"),
+        (1023, "1023 MB"),
+        (1024, "1 GB"),
+        (1536, "1.5 GB"),
+        (81_559, "79.647 GB"),
+        (65_537, "64.001 GB"),
+    ],
 )
 def test_memory_in_words(megabytes, words):
     assert gigabytes(megabytes) == words
