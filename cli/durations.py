@@ -28,9 +28,24 @@ def parse_moment(text: str, now: datetime) -> datetime:
     try:
         if text.startswith("+"):
             return now + timedelta(seconds=parse_duration(text[1:]))
-        return datetime.fromisoformat(text).astimezone()
+        written = datetime.fromisoformat(text)
+        moment = written.astimezone()
     except (ValueError, OverflowError) as error:
         raise ValueError(f"'{text}' is not a moment: write +2h, 2030-05-01 or 2030-05-01T18:00+02:00.") from error
+    if written.tzinfo is None:
+        _refuse_leap(text, written, moment)
+    return moment
+
+
+def _refuse_leap(text: str, written: datetime, moment: datetime) -> None:
+    """Where clocks are put forward an hour of that day does not exist; where they are put back, one comes twice."""
+    if moment.replace(tzinfo=None) != written:
+        raise ValueError(f"'{text}' does not exist here: clocks are put forward then.")
+    twin = written.replace(fold=1).astimezone()
+    if twin != moment:
+        raise ValueError(
+            f"'{text}' comes twice here: clocks are put back then. Write {moment.isoformat()} or {twin.isoformat()}."
+        )
 
 
 def parse_timestamp(text: str | None) -> datetime | None:

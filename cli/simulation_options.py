@@ -43,8 +43,9 @@ class ExperimentOptions:
         option(
             "--missing-walltime",
             metavar="RULE",
-            text="Jobs without a walltime: drop, run (take the run time), a length of time; auto: drop, but run where no "
-            "job has one or with --overrun extend.",
+            text="Jobs without a walltime: drop, run (take the run time), a length of time; auto: as the platform takes them "
+            "where the trace says that they had none (export_trace does), else drop, but run where no job has one or with "
+            "--overrun extend.",
         ),
     ] = MissingWalltime.AUTO.value
     overrun: Annotated[

@@ -15,6 +15,8 @@ COLUMNS = (
     "requested_walltime_s", "status", "deadline_s",
 )  # fmt: skip
 """As the simulator reads them; GPUs, CPUs and memory are those of all nodes together."""
+NO_LIMIT = "none"
+"""In place of a walltime: the job was given none. An empty cell would say that nobody knows."""
 DIGITS_OF_A_NAME = 12
 MEGABYTES = 1024
 
@@ -62,7 +64,7 @@ def _rows(since: datetime | None, naming: Naming) -> Iterator[tuple[object, ...]
             naming(job.owner.get_username() if job.owner else ""),
             naming(job.project.slug),
             job.priority,
-            job.max_runtime_seconds,
+            job.max_runtime_seconds or NO_LIMIT,
             job.state,
             _seconds(first, job.deadline),
         )

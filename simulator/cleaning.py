@@ -18,7 +18,8 @@ class Overrun(StrEnum):
 class MissingWalltime(StrEnum):
     """What becomes of a job without a walltime; a number of seconds is possible too."""
 
-    AUTO = "auto"  # dropped; but its run time where no job of the trace has one, or overruns extend the walltime anyway
+    AUTO = "auto"  # kept without, as the platform takes it, if the trace says so; else dropped; but its run time where
+    # no job of the trace has one, or overruns extend the walltime anyway
     DROP = "drop"
     RUN = "run"  # its run time is taken for it: a perfect estimate
 
@@ -37,7 +38,7 @@ class CleanJob:
 
     number: int
     run_s: float
-    walltime_s: int  # whole seconds, rounded up
+    walltime_s: int | None  # whole seconds, rounded up; None: nothing stops it
     trace: TraceJob
 
 
@@ -49,6 +50,7 @@ class Cleaning:
     without_run: int = 0  # dropped: no run time, or none above zero
     without_width: int = 0  # dropped: no processors
     without_walltime: int = 0  # dropped
+    unlimited: int = 0  # kept without a walltime
     assumed: int = 0  # got a walltime
     stopped: int = 0  # ran until their walltime only
     extended: int = 0  # got their run time for a walltime
@@ -60,6 +62,7 @@ class Cleaning:
             "dropped without a run time": self.without_run,
             "dropped without processors": self.without_width,
             "dropped without a walltime": self.without_walltime,
+            "kept without a limit": self.unlimited,
             "given a walltime": self.assumed,
             "stopped at their walltime": self.stopped,
             "given more walltime": self.extended,
@@ -70,7 +73,9 @@ class Cleaning:
 
 def clean(jobs: Sequence[TraceJob], rules: CleaningRules | None = None) -> Cleaning:
     """The jobs that can be replayed, and the count of all others. Raises SimulationError if none is left."""
-    rules = _settled(rules or CleaningRules(), jobs)
+    rules = rules or CleaningRules()
+    keeps_unlimited = rules.missing_walltime is MissingWalltime.AUTO
+    rules = _settled(rules, jobs)
     cleaning = Cleaning(read=len(jobs))
     for job in jobs:
         run = job.run_s or 0
@@ -78,6 +83,9 @@ def clean(jobs: Sequence[TraceJob], rules: CleaningRules | None = None) -> Clean
             cleaning.without_run += 1
         elif job.width <= 0:
             cleaning.without_width += 1
+        elif job.unlimited and keeps_unlimited:
+            cleaning.unlimited += 1
+            cleaning.jobs.append(CleanJob(len(cleaning.jobs), run, None, job))
         else:
             _keep(cleaning, job, run, rules)
     if not cleaning.jobs:
@@ -88,7 +96,7 @@ def clean(jobs: Sequence[TraceJob], rules: CleaningRules | None = None) -> Clean
 def _settled(rules: CleaningRules, jobs: Iterable[TraceJob]) -> CleaningRules:
     if rules.missing_walltime is not MissingWalltime.AUTO:
         return rules
-    drops = rules.overrun is Overrun.STOP and any(job.walltime_s for job in jobs)
+    drops = rules.overrun is Overrun.STOP and any(job.walltime_s or job.unlimited for job in jobs)
     return replace(rules, missing_walltime=MissingWalltime.DROP if drops else MissingWalltime.RUN)
 
 

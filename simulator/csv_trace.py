@@ -1,7 +1,7 @@
 """Our own trace format, one job a line: what `manage.py export_trace` writes.
 
 `job_id submit_s duration_s nodes gpus cpus mem_gb user group priority requested_walltime_s status deadline_s`: a header
-line, sorted by `submit_s`, empty is unknown. Other columns are passed over; all but `COLUMNS_NEEDED` may be missing.
+line, sorted by `submit_s`, empty is unknown; a `requested_walltime_s` of `none`: the job had no limit. Other columns are passed over; all but `COLUMNS_NEEDED` may be missing.
 """
 
 import csv
@@ -21,6 +21,7 @@ COLUMNS_NEEDED = ("job_id", "submit_s", "duration_s")
 SIZES = ("cpus", "gpus")
 MEGABYTES = 1024
 HIGHEST_PRIORITY = 100
+NO_LIMIT = "none"
 
 
 def read(path: Path, lines: Iterable[str]) -> Iterator[TraceJob]:
@@ -46,12 +47,14 @@ def _job(cells: "_Cells") -> TraceJob:
     if submit is None:
         raise cells.error("submit_s is empty: write seconds from the start of the trace.")
     gpus = cells.number("gpus") or 0
+    unlimited = cells.text("requested_walltime_s").casefold() == NO_LIMIT
     return TraceJob(
         id=cells.text("job_id"),
         line=cells.line,
         submit_s=submit,
         run_s=cells.number("duration_s"),
-        walltime_s=cells.number("requested_walltime_s"),
+        walltime_s=None if unlimited else cells.number("requested_walltime_s"),
+        unlimited=unlimited,
         cpus=math.ceil(cells.number("cpus") or 0),
         gpus=math.ceil(gpus),
         gpu_milli=max(1, math.floor(gpus * WHOLE_GPU + 0.5)) if 0 < gpus < 1 else WHOLE_GPU,

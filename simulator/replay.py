@@ -98,7 +98,7 @@ class Replay:
         """
         ending = {number: self._running[number] for number in ends}
         for number, job in ending.items():
-            if (job.expected_end or 0) <= self._clock.now:
+            if job.expected_end is not None and job.expected_end <= self._clock.now:
                 del self._running[number]
         for one in arrivals:
             self._arrive(one)
@@ -111,7 +111,7 @@ class Replay:
     def _arrive(self, job: CleanJob) -> None:
         settings = self._settings
         exact = settings.run_times is RunTimes.EXACT
-        limit = math.ceil(job.run_s if exact else job.walltime_s)
+        limit = math.ceil(job.run_s) if exact else job.walltime_s
         waiting = WaitingJob(
             id=job.number,
             project=self._project(job),
@@ -167,7 +167,7 @@ class Replay:
             priority=job.priority,
             shares=placed.shares,
             started_at=now,
-            expected_end=now + (job.max_runtime_seconds or 0),
+            expected_end=now + job.max_runtime_seconds if job.max_runtime_seconds else None,
             owner=job.owner,
             request=job.request,
             predicted_end=None if job.predicted_seconds is None else now + job.predicted_seconds,

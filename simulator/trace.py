@@ -32,6 +32,7 @@ class TraceJob:
     submit_s: float
     run_s: float | None = None
     walltime_s: float | None = None
+    unlimited: bool = False  # it is known to have had no walltime
     cpus: int = 0
     gpus: int = 0
     gpu_milli: int = WHOLE_GPU  # thousandths of its GPU, if it asks for a part of one

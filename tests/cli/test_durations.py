@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,6 +41,34 @@ def test_a_moment_with_a_zone_is_that_moment():
 
 def test_a_moment_without_a_zone_is_local_time():
     assert parse_moment("2030-01-01T12:00", NOON) == datetime(2030, 1, 1, 12).astimezone()
+
+
+@pytest.fixture
+def berlin(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("text", ["2030-03-31T02:00", "2030-03-31T02:59"])
+def test_an_hour_that_summer_time_leaves_out_is_refused(text):
+    with pytest.raises(ValueError, match="does not exist here"):
+        parse_moment(text, NOON)
+
+
+@pytest.mark.usefixtures("berlin")
+def test_an_hour_that_comes_twice_is_refused_with_both_moments():
+    with pytest.raises(ValueError, match=r"Write 2030-10-27T02:30:00\+02:00 or 2030-10-27T02:30:00\+01:00"):
+        parse_moment("2030-10-27T02:30", NOON)
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("text", ["2030-03-31T01:59", "2030-03-31T03:00", "2030-10-27T02:30+01:00", "2030-03-31"])
+def test_all_other_moments_of_such_days_are_taken(text):
+    assert parse_moment(text, NOON).tzinfo is not None
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "+", "+soon", "2030-13-01", "+99999999999d"])

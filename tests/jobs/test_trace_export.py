@@ -9,6 +9,7 @@ from django.utils import timezone
 from jobs.models import Job
 from jobs.trace_export import COLUMNS
 from simulator import csv_trace
+from simulator.cleaning import clean
 from simulator.reading import read_trace
 from tests import builders
 
@@ -54,6 +55,15 @@ def test_a_job_comes_back_as_it_was(exported):
     assert (second.cpus, second.gpus, second.nodes, second.memory_mb, second.priority) == (8, 16, 2, 4096, 90)
     assert (second.user, second.group) == ("ann", "vision")
     assert (first.deadline_s, second.deadline_s) == (None, 86_400 - 300)
+
+
+def test_a_job_without_a_limit_is_replayed_as_one(exported):
+    over(submitted=0, started=0, ended=5)
+    over(submitted=1, started=2, ended=3, max_runtime_seconds=600)
+
+    cleaning = clean(exported())
+
+    assert [one.walltime_s for one in cleaning.jobs] == [None, 600]
 
 
 def test_jobs_that_still_go_on_are_left_out(exported):

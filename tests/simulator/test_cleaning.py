@@ -44,6 +44,19 @@ def test_one_job_without_a_walltime_is_dropped(walltime):
     assert (len(cleaning.jobs), cleaning.without_walltime) == (1, 1)
 
 
+def test_a_job_that_is_known_to_have_had_no_limit_is_kept_without_one():
+    cleaning = cleaned(trace_job(), TraceJob("b", 3, 0, 99, unlimited=True, cpus=1))
+
+    assert [(job.run_s, job.walltime_s) for job in cleaning.jobs] == [(10, 20), (99, None)]
+    assert cleaning.sentence() == "2 jobs read: 1 kept without a limit"
+
+
+def test_who_says_what_becomes_of_jobs_without_a_walltime_says_it_of_those_too():
+    cleaning = cleaned(TraceJob("b", 3, 0, 99, unlimited=True, cpus=1), missing_walltime=3600.0)
+
+    assert [job.walltime_s for job in cleaning.jobs] == [3600]
+
+
 def test_where_no_job_has_a_walltime_it_is_the_run_time():
     cleaning = cleaned(trace_job(walltime=None), trace_job(run=7, walltime=None))
 

@@ -13,6 +13,10 @@ from simulator.trace import SimulationError, TraceError
 from tests.simulator.builders import job, jobs, replayed, starts
 
 
+def unlimited(job):
+    return replace(job, walltime_s=None)
+
+
 def test_a_job_starts_when_it_comes_and_ends_when_it_is_done():
     [one] = replayed(jobs((5, 60, 2)), 4).jobs
 
@@ -33,6 +37,16 @@ def test_shortest_job_backfilling_looks_at_the_shortest_first():
 
     assert starts(replayed(rows, 4, backfill="easy")) == {0: 0, 1: 100, 2: 20, 3: 150}
     assert starts(replayed(rows, 4, backfill="sjbf")) == {0: 0, 1: 100, 2: 150, 3: 20}
+
+
+def test_a_job_without_a_limit_is_taken_to_run_for_as_long_as_the_platform_assumes_and_is_not_stopped():
+    """Job 1 needs all that job 0 holds, so room is kept for it a day after its start: job 2 of two days would delay it."""
+    two_days = 2 * 86_400
+    rows = [unlimited(job(0, 0, two_days, 3)), job(1, 10, 5, 4), job(2, 20, two_days, 1), job(3, 30, 60, 1)]
+
+    outcome = replayed(rows, 4)
+
+    assert starts(outcome) == {0: 0, 1: two_days, 2: two_days + 5, 3: 30}
 
 
 def test_a_job_that_finds_no_room_starts_when_there_is():
