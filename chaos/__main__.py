@@ -32,13 +32,15 @@ def main() -> int:
     if IN_OWN_MOUNTS not in os.environ and mounts_allowed():
         enter_own_mounts()
     folder = Path(tempfile.mkdtemp(prefix="trainyard-chaos-"))
+    passed = False
     try:
         data = {name: scenario(folder / name, options) for name, scenario in chosen(options).items()}
         if options.json:
             options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        return 0 if all(map(report.passed, data.values())) else 1
+        passed = all(map(report.passed, data.values()))
+        return 0 if passed else 1
     finally:
-        if options.keep:
+        if options.keep or not passed:
             print(f"everything lies in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -108,7 +110,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lease", type=float, default=4.0, help="seconds; more on a machine that is busy")
     parser.add_argument("--no-drills", dest="drills", action="store_false", help="leave out the timed recoveries")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
-    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and diaries")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and diaries, also after a run in which nothing broke")
     return parser.parse_args(arguments)
 
 

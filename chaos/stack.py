@@ -68,6 +68,7 @@ class Shape:
             "TRAINYARD_BROKER_TIMEOUT": "2",
             "TRAINYARD_PLATFORM_RETRIES": "1000",
             "TRAINYARD_THROTTLE": "1000000/min",
+            "TRAINYARD_NODE_TRIAL_SECONDS": "10",
             "TRAINYARD_DISK_RESERVE_MB": "4",
         }
 

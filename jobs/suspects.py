@@ -1,23 +1,33 @@
 """Nodes on which one job after another fails: found with each sweep, drained by the platform, and told of."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from jobs import publishing, transitions
+from jobs.models import Placement
 from jobs.snapshots import nodes as node_views
 from scheduling.filters import kind_of
-from scheduling.node_faults import Machine, NodeFault, Suspect, suspects
+from scheduling.lifecycle import EndReason
+from scheduling.node_faults import Machine, NodeFault, Suspect, suspects, trial_after
 from scheduling.retry import Suspicion, reasons_that
 from workers import heartbeats
 from workers.models import Node
 
 CERTAIN = reasons_that(suspicion=Suspicion.ALWAYS)
 AT_ONCE = reasons_that(suspicion=Suspicion.AT_ONCE)
+BY_PLATFORM = "By the platform."
+DRAINED_BY_PLATFORM = ~Q(suspicion="") & Q(cordoned=True, drain_reason__startswith=BY_PLATFORM)
 FAULTS = """
-    SELECT node.name, job.id, job.owner_id, job.project_id, placement.end_reason, attempt.exit_code
+    SELECT node.name, job.id, job.owner_id, job.project_id, placement.end_reason, attempt.exit_code, EXISTS (
+        SELECT FROM jobs_placement AS other JOIN jobs_attempt AS better ON better.id = other.attempt_id
+        WHERE better.job_id = job.id AND better.id <> attempt.id AND other.node_id <> placement.node_id AND better.started_at IS NOT NULL AND (
+              other.end_reason = 'completed' OR
+              coalesce(other.closed_at, statement_timestamp()) - better.started_at >= make_interval(secs => %s)))
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -38,8 +48,11 @@ FAULTS = """
 def judge() -> int:
     """Drain the nodes that are probably broken; returns how many. Those that are not after all are cleared of suspicion.
 
-    A drained one stays drained until somebody undrains it, and is then not held to what came before.
+    A drained one is not held to what came before once somebody undrains it, or the platform itself, some time later:
+    then it is on trial until a job completes there.
     """
+    _acquit()
+    _try_again()
     found = suspects(faults(), _machines(), needed=settings.NODE_FAULTS)
     names = [one.node for one in found]
     Node.objects.exclude(suspicion="").filter(cordoned=False).exclude(name__in=names).update(suspicion="")
@@ -55,10 +68,10 @@ def faults() -> Sequence[NodeFault]:
     """What failed on each node since the last job that completed there."""
     window, soon = settings.NODE_FAULTS_SECONDS, settings.AT_ONCE_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(FAULTS, [window, sorted(CERTAIN), sorted(AT_ONCE), soon])
+        cursor.execute(FAULTS, [soon, window, sorted(CERTAIN), sorted(AT_ONCE), soon])
         return [
-            NodeFault(node, job_id, _submitter(owner, project), reason in CERTAIN, _how(reason, code))
-            for node, job_id, owner, project, reason, code in cursor.fetchall()
+            NodeFault(node, job_id, _submitter(owner, project), reason in CERTAIN, _how(reason, code), elsewhere)
+            for node, job_id, owner, project, reason, code, elsewhere in cursor.fetchall()
         ]
 
 
@@ -79,17 +92,43 @@ def _how(reason: str, code: int | None) -> str:
 
 def _machines() -> list[Machine]:
     """The nodes that are there; of those that somebody else drained nobody knows when they come back."""
-    by_platform = set(Node.objects.filter(~Q(suspicion=""), cordoned=True).values_list("name", flat=True))
+    by_platform = set(Node.objects.filter(DRAINED_BY_PLATFORM).values_list("name", flat=True))
+    on_trial = set(Node.objects.filter(suspicions__gt=0, cordoned=False).values_list("name", flat=True))
     return [
-        Machine(view.name, tuple(sorted(model for model, _ in kind_of(view))), view.name in by_platform)
+        Machine(
+            view.name,
+            tuple(sorted(model for model, _ in kind_of(view))),
+            drained=view.name in by_platform,
+            on_trial=view.name in on_trial,
+        )
         for view in node_views()
         if view.alive and (view.state == "up" or view.name in by_platform)
     ]
 
 
+def _acquit() -> None:
+    """A job completed on a node that was on trial: it is as any other."""
+    good = Placement.objects.filter(node=OuterRef("pk"), end_reason=EndReason.COMPLETED)
+    since = good.filter(closed_at__gt=OuterRef("forgiven_at"))
+    Node.objects.filter(Exists(since), suspicions__gt=0, cordoned=False).update(suspicions=0, trial_at=None)
+
+
+def _try_again() -> None:
+    """End the platform's own drains that have lasted long enough: whether a node is mended only work on it can tell."""
+    for node in Node.objects.filter(DRAINED_BY_PLATFORM, trial_at__lte=Now()):
+        drains = node.suspicions
+        heartbeats.undrain(node)
+        Node.objects.filter(pk=node.pk).update(suspicions=drains)
+        publishing.request_cycle()
+
+
 def _drain(one: Suspect) -> None:
     node = Node.objects.get(name=one.node)
-    heartbeats.drain(node, f"By the platform. {one.sentence}")
+    drains = node.suspicions + 1
+    seconds = trial_after(drains, settings.NODE_TRIAL_SECONDS)
+    Node.objects.filter(pk=node.pk).update(suspicions=drains, trial_at=Now() + timedelta(seconds=seconds))
+    again = f"It is tried again in {seconds / 60:.0f} min; undrain it once it is mended."
+    heartbeats.drain(node, f"{BY_PLATFORM} {again} {one.sentence}")
     message = f"Node {one.node}, where it failed, takes no more jobs: others failed there too."
     transitions.note(one.job_ids, "node_drained", message=message, data={"node": one.node})
     publishing.request_cycle()

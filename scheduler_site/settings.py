@@ -70,6 +70,8 @@ AT_ONCE_SECONDS = env.number("TRAINYARD_AT_ONCE_SECONDS", 30)
 # So many jobs that fail one after another on a node, within so long, have it drained by the platform.
 NODE_FAULTS = env.whole("TRAINYARD_NODE_FAULTS", 3, at_least=1)
 NODE_FAULTS_SECONDS = env.number("TRAINYARD_NODE_FAULTS_SECONDS", 3600, at_least=1)
+# A node that the platform drained is tried again after so long, twice as long each time that it fails again.
+NODE_TRIAL_SECONDS = env.number("TRAINYARD_NODE_TRIAL_SECONDS", 600, at_least=1)
 # For so long a job is not placed again where it failed, if another node could take it.
 AVOID_SECONDS = env.number("TRAINYARD_AVOID_SECONDS", 600)
 PLATFORM_RETRIES = env.whole("TRAINYARD_PLATFORM_RETRIES", 5)

@@ -77,8 +77,9 @@ MEANINGS: Mapping[EndReason, Meaning] = MappingProxyType(
         # A silent node is found by its silence; that jobs were on it says no more.
         EndReason.NODE_LOST: LOST,
         EndReason.LOST_LEASE: LOST,
-        # A full disk or a broken platform is often shared by all nodes: that it comes twice proves nothing of the job.
-        EndReason.DISK_FULL: BROKEN,
+        # A node whose disk is full takes nothing until there is room again: with that all is said of it.
+        EndReason.DISK_FULL: Meaning(Payer.PLATFORM, MACHINES, elsewhere=True),
+        # A broken platform is often shared by all nodes: that it comes twice proves nothing of the job.
         EndReason.PLATFORM_ERROR: BROKEN,
         EndReason.GPU_ERROR: Meaning(Payer.PLATFORM, MACHINES, Suspicion.ALWAYS, elsewhere=True, own_fault_twice=True),
         EndReason.EXIT_CODE: BROKE_OFF,

@@ -102,7 +102,7 @@ def drain(node: Node, reason: str = "") -> Node:
 
 def undrain(node: Node) -> Node:
     """The node takes work again, as soon as its agent is up; what failed on it before does not count any more."""
-    Node.objects.filter(pk=node.pk).update(suspicion="", forgiven_at=Now())
+    Node.objects.filter(pk=node.pk).update(suspicion="", suspicions=0, trial_at=None, forgiven_at=Now())
     return set_cordon(node, cordoned=False, reason="")
 
 

@@ -47,6 +47,9 @@ class Node(models.Model):
     memory_mb = models.PositiveBigIntegerField(default=0)
     # Why the platform takes it for broken: jobs failed on it one after another. Empty again when it is undrained.
     suspicion = models.CharField(max_length=500, blank=True, db_default="", editable=False)
+    # How often in a row the platform has drained it, no job having completed there in between, and when it ends that by itself.
+    suspicions = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    trial_at = models.DateTimeField(null=True, editable=False)
     # What happened on it before this moment does not count against it any more.
     forgiven_at = models.DateTimeField(null=True, editable=False)
     # [{"index": 0, "model": "NVIDIA H100", "memory_mb": 81559, "uuid": "GPU-...", "simulated": false}, ...]

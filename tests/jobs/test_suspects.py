@@ -28,18 +28,36 @@ def failed(node, reason=EndReason.EXIT_CODE, *, owner=None, code=1):
     return end(run_on(job, node), reason, exit_code=code if reason == EndReason.EXIT_CODE else None)
 
 
+def failed_here_only(node, **fields):
+    """A job that failed there at once, and completed on another node."""
+    job = failed(node, **fields)
+    end(run_on(job, Node.objects.get(name="good")), EndReason.COMPLETED)
+    return job
+
+
+def drained_by_platform(node):
+    for _ in range(3):
+        failed(node, EndReason.GPU_ERROR)
+    assert suspects.judge() == 1
+    node.refresh_from_db()
+
+
+def its_time_is_over(node):
+    Node.objects.filter(pk=node.pk).update(trial_at=Now() - timedelta(seconds=1))
+
+
 def state(node):
     node.refresh_from_db()
     return node.state, node.cordoned
 
 
-def test_three_jobs_of_different_people_that_fail_at_once_have_the_node_drained(node):
-    jobs = [failed(node) for _ in range(3)]
+def test_three_jobs_of_different_people_that_fail_at_once_there_alone_have_the_node_drained(node):
+    jobs = [failed_here_only(node) for _ in range(3)]
 
     assert recovery.recover().drained == 1
 
     assert state(node) == ("draining", True)
-    assert node.drain_reason.startswith("By the platform. Jobs failed on it one after another: ")
+    assert node.drain_reason.startswith("By the platform. It is tried again in 10 min;")
     assert all(str(job.pk) in node.drain_reason for job in jobs)
     assert JobEvent.objects.filter(kind="node_drained", job__in=jobs).count() == 3
     assert suspects.judge() == 0, "once is enough"
@@ -48,12 +66,64 @@ def test_three_jobs_of_different_people_that_fail_at_once_have_the_node_drained(
 def test_jobs_of_one_user_are_not_enough_unless_the_node_tells_of_it_itself(node):
     ann = builders.user()
     for _ in range(5):
-        failed(node, owner=ann)
+        failed_here_only(node, owner=ann)
     assert suspects.judge() == 0
 
-    for reason in (EndReason.DISK_FULL, EndReason.GPU_ERROR):
+    for reason in (EndReason.PLATFORM_ERROR, EndReason.GPU_ERROR):
         failed(node, reason, owner=ann)
     assert suspects.judge() == 1
+
+
+def test_commands_that_may_have_failed_by_themselves_drain_nothing_and_operators_are_told(node):
+    for _ in range(9):
+        failed(node)
+
+    assert suspects.judge() == 0
+    assert state(node) == ("up", False)
+    assert "ran well elsewhere" in node.suspicion
+
+
+def test_a_disk_that_was_full_says_nothing(node):
+    for _ in range(9):
+        failed(node, EndReason.DISK_FULL)
+
+    assert suspects.judge() == 0
+    assert node.suspicion == ""
+
+
+def test_the_platform_s_own_drain_ends_and_one_more_fault_drains_again_for_twice_as_long(node):
+    drained_by_platform(node)
+    its_time_is_over(node)
+
+    assert suspects.judge() == 0
+    assert state(node) == ("up", False)
+    failed(node, EndReason.GPU_ERROR)
+    assert suspects.judge() == 1
+    node.refresh_from_db()
+    assert "tried again in 20 min" in node.drain_reason
+
+
+def test_a_job_that_completes_on_a_node_on_trial_clears_it(node):
+    drained_by_platform(node)
+    its_time_is_over(node)
+    suspects.judge()
+
+    end(run_on(builders.job(), node), EndReason.COMPLETED)
+    suspects.judge()
+    failed(node, EndReason.GPU_ERROR)
+
+    assert suspects.judge() == 0
+    assert state(node) == ("up", False)
+
+
+def test_a_drain_that_an_operator_repeats_is_the_operator_s(node):
+    drained_by_platform(node)
+    draining.drain(node, reason="a new GPU comes on Monday")
+    its_time_is_over(node)
+
+    suspects.judge()
+
+    assert state(node) == ("draining", True)
 
 
 def test_one_job_that_completes_in_between_speaks_for_the_node(node):
@@ -92,18 +162,16 @@ def test_what_nobody_was_charged_for_does_not_count(node):
 
 
 def test_undrained_it_starts_anew(node):
-    for _ in range(3):
-        failed(node)
-    suspects.judge()
+    drained_by_platform(node)
 
     draining.undrain(node)
 
     assert suspects.judge() == 0
     assert state(node) == ("up", False)
     assert node.suspicion == ""
-    failed(node), failed(node)
+    failed(node, EndReason.GPU_ERROR), failed(node, EndReason.GPU_ERROR)
     assert suspects.judge() == 0
-    failed(node)
+    failed(node, EndReason.GPU_ERROR)
     assert suspects.judge() == 1
 
 

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.node_faults import MOST_DRAINED, Machine, NodeFault, suspects, witnesses
+from scheduling.node_faults import MOST_DRAINED, Machine, NodeFault, suspects, trial_after, witnesses
 
 ANN, BOB, CAT = "user 1", "user 2", "user 3"
 CPU: tuple[str, ...] = ()
 
 
-def fault(job_id, submitter=ANN, *, node="n1", certain=False, how="exit_code 1"):
-    return NodeFault(node, job_id, submitter, certain, how)
+def fault(job_id, submitter=ANN, *, node="n1", certain=False, how="exit_code 1", elsewhere=True):
+    return NodeFault(node, job_id, submitter, certain, how, elsewhere)
 
 
 def fleet(*names, kind=CPU, drained=()):
@@ -35,6 +35,28 @@ def test_a_node_that_fails_jobs_of_several_is_drained_and_they_are_named():
 
     assert (one.node, one.drain, one.job_ids) == ("n1", True, (1, 2, 3))
     assert one.sentence == "Jobs failed on it one after another: 1 (exit_code 1), 2 (exit_code 1) and 3 (disk_full)."
+
+
+def test_commands_that_did_no_better_elsewhere_drain_nothing_and_operators_are_told():
+    broken = [fault(number, f"user {number}", elsewhere=False) for number in range(9)]
+
+    [one] = suspects(broken, fleet("n1", "n2"), needed=3)
+
+    assert not one.drain
+    assert "None of them ran well elsewhere" in one.sentence
+    assert suspects(broken[:2], fleet("n1", "n2"), needed=3) == ()
+
+
+def test_a_node_on_trial_is_drained_by_one_witness_but_not_by_a_command_that_may_have_failed_by_itself():
+    trial = [Machine("n1", CPU, on_trial=True), *fleet("n2")]
+
+    assert [one.drain for one in suspects([fault(1, certain=True)], trial, needed=3)] == [True]
+    assert [one.drain for one in suspects([fault(1)], trial, needed=3)] == [True]
+    assert suspects([fault(1, elsewhere=False)], trial, needed=3) == ()
+
+
+def test_each_drain_in_a_row_lasts_twice_as_long_up_to_a_day():
+    assert [trial_after(drains, 600) for drains in (1, 2, 3, 9, 10, 1000)] == [600, 1200, 2400, 86_400, 86_400, 86_400]
 
 
 def test_a_broken_script_of_one_user_drains_nothing():

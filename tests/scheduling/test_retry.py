@@ -162,7 +162,7 @@ def test_a_gang_failed_on_two_nodes_only_if_others_are_to_blame_each_time():
 
 
 def test_what_counts_against_a_node():
-    assert reasons_that(suspicion=Suspicion.ALWAYS) == set(BROKEN)
+    assert reasons_that(suspicion=Suspicion.ALWAYS) == {EndReason.GPU_ERROR, EndReason.PLATFORM_ERROR}
     assert reasons_that(suspicion=Suspicion.AT_ONCE) == {EndReason.EXIT_CODE, EndReason.START_FAILED}
 
 
