@@ -9,7 +9,8 @@
 Standard library only, and nothing happens until it is called. Outside of Trainyard `report` does nothing.
 """
 
+from trainyard.checkpoints import latest_checkpoint
 from trainyard.reporting import report
-from trainyard.stopping import STOPPED, latest_checkpoint, preempted, stoppable
+from trainyard.stopping import STOPPED, preempted, stoppable
 
 __all__ = ["STOPPED", "latest_checkpoint", "preempted", "report", "stoppable"]

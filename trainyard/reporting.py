@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "OMPI_COMM_WORLD_RANK")
-"""Where launchers say which of the processes of a job this one is; one that is not 0 means another one speaks."""
+from trainyard import checkpoints, resumes
+from trainyard.ranks import RANKS as RANKS
+from trainyard.ranks import is_first
+
+MEANS_WORK = ("step", "progress", "checkpoint")
+"""Who reports one of these has got further than the checkpoint that it began from."""
 
 
 class Reporter:
@@ -28,16 +32,20 @@ class Reporter:
     def from_any_rank(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> None:
         """The same from whichever process calls. Of a job over several nodes those on the first node are heard."""
         with suppress(Exception):  # whatever is wrong with a report, training goes on
-            _append({**(values or {}), **named})
+            said = {**(values or {}), **named}
+            if any(name in said for name in MEANS_WORK):
+                resumes.went_on()
+            _append(said)
 
-    def checkpoint(self) -> None:
-        """A checkpoint has been written: up to here nothing is lost if the job is stopped."""
+    def checkpoint(self, path: str | os.PathLike[str] | None = None) -> None:
+        """A checkpoint has been written: up to here nothing is lost if the job is stopped.
+
+        One that is named, a folder above all, is known to be whole: `latest_checkpoint` then takes no other folders.
+        """
+        if path is not None and is_first():
+            with suppress(Exception):
+                checkpoints.mark(path)
         self({"checkpoint": True})
-
-
-def is_first() -> bool:
-    """Whether this process has rank 0, or none."""
-    return all(os.environ.get(name) in (None, "", "0") for name in RANKS)
 
 
 def _append(values: Mapping[str, Any]) -> None:

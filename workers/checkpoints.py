@@ -11,6 +11,8 @@ LOOK_SECONDS = 5.0
 """How often the folder is looked at: it may lie on a file server."""
 ENTRIES = 1000
 """At most so many entries of a folder are looked at; checkpoints are few and big."""
+NOTES = ".trainyard"
+"""The folder in which the package for training scripts notes from where an attempt began: no checkpoint."""
 
 
 class CheckpointWatch:
@@ -49,7 +51,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """The entries of a folder, at most `ENTRIES`; none if it cannot be read: the command may have replaced it."""
     try:
         with os.scandir(folder) as found:
-            return list(islice(found, ENTRIES))
+            return [entry for entry in islice(found, ENTRIES) if entry.name != NOTES]
     except OSError:
         return []
 

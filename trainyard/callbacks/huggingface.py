@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from trainyard.agreement import Agreement
 from trainyard.callbacks.pace import Pace
 from trainyard.reporting import report
-from trainyard.stopping import STOPPED, preempted
+from trainyard.stopping import leave, preempted
 
 
 class HuggingFaceCallback(TrainerCallback):
@@ -18,7 +20,11 @@ class HuggingFaceCallback(TrainerCallback):
         """Progress is reported at most once in so many `seconds`."""
         self._pace = Pace(seconds)
         self._stops = False
+        self._agreement = Agreement()
         preempted()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._agreement = Agreement()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         report({**(logs or {}), **_at(state)})
@@ -26,15 +32,16 @@ class HuggingFaceCallback(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._pace.is_due():
             report(_at(state))
-        if preempted() and state.global_step < state.max_steps:
+        if self._agreement.stops(preempted()) and state.global_step < state.max_steps:
             self._stops = control.should_save = control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        report.checkpoint()
+        folder = getattr(args, "output_dir", None)
+        report.checkpoint(Path(folder) / f"checkpoint-{state.global_step}" if folder else None)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._stops:
-            raise SystemExit(STOPPED)
+            leave()
 
 
 def _at(state: Any) -> dict[str, float]:

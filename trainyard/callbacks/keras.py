@@ -7,9 +7,10 @@ from typing import Any
 
 from keras.callbacks import Callback
 
+from trainyard.agreement import Agreement
 from trainyard.callbacks.pace import Pace
 from trainyard.reporting import report
-from trainyard.stopping import STOPPED, preempted
+from trainyard.stopping import preempted, stop
 
 
 class KerasCallback(Callback):
@@ -22,6 +23,7 @@ class KerasCallback(Callback):
         self._save = save
         self._epoch = first_epoch
         self._batch = 0
+        self._agreement = Agreement()
         preempted()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -31,14 +33,19 @@ class KerasCallback(Callback):
         self._batch = batch + 1
         if self._pace.is_due():
             self._report(logs)
-        if preempted():
-            if self._save is not None:
-                self._save()
-                report.checkpoint()
-            raise SystemExit(STOPPED)
+        if self._agreement.stops(preempted()):
+            stop(self._save_and_tell if self._save is not None else None)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._agreement = Agreement()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._report(logs)
+
+    def _save_and_tell(self) -> None:
+        if self._save is not None:
+            self._save()
+            report.checkpoint()
 
     def _report(self, logs: Any) -> None:
         params = self.params or {}

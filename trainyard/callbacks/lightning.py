@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from trainyard.agreement import Agreement
 from trainyard.callbacks.pace import Pace
 from trainyard.reporting import report
-from trainyard.stopping import STOPPED, preempted
+from trainyard.stopping import listen_alone, preempted, stop
 
 if find_spec("lightning"):
     from lightning.pytorch import Callback
@@ -23,23 +25,34 @@ STOPPED_FILE = "stopped.ckpt"
 class LightningCallback(Callback):
     """Reports what modules log, under the Trainer's global step.
 
-    Told to stop, a Trainer with one process writes `stopped.ckpt` into the folder for checkpoints (`save=False`: it does
-    not) and exits; with several processes, which are told at different steps, it exits: then your own ModelCheckpoint counts.
+    Told to stop, the Trainer writes `stopped.ckpt` into the folder for checkpoints (`save=False`: it does not), and the
+    script exits: after a batch of training or of validation, and of several processes after the same one.
     """
 
     def __init__(self, *, seconds: float = 10, save: bool = True) -> None:
         """While a batch follows the other, reports at most once in so many `seconds`."""
         self._pace = Pace(seconds)
         self._save = save
+        self._agreement = Agreement()
         preempted()
+
+    # Lightning's own handler of SIGTERM ends the script in the middle of a validation, and several processes wait in it
+    # for each other, each in another step.
+    def on_sanity_check_start(self, trainer: Any, *_: Any) -> None:
+        listen_alone()
+
+    def on_train_start(self, trainer: Any, *_: Any) -> None:
+        listen_alone()
+        self._agreement = Agreement()
 
     def on_train_batch_end(self, trainer: Any, *_: Any, **__: Any) -> None:
         if self._pace.is_due():
             _report(trainer)
-        if preempted():
-            if self._save and trainer.world_size == 1:
-                _write(trainer)
-            raise SystemExit(STOPPED)
+        self._stop_if_told(trainer)
+
+    def on_validation_batch_end(self, trainer: Any, *_: Any, **__: Any) -> None:
+        if not trainer.sanity_checking:
+            self._stop_if_told(trainer)
 
     def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
         _report(trainer)
@@ -47,6 +60,10 @@ class LightningCallback(Callback):
     def on_validation_end(self, trainer: Any, *_: Any) -> None:
         if not trainer.sanity_checking:
             _report(trainer)
+
+    def _stop_if_told(self, trainer: Any) -> None:
+        if self._agreement.stops(preempted()):
+            stop((lambda: _write(trainer)) if self._save else None)
 
 
 def _report(trainer: Any) -> None:
@@ -58,10 +75,14 @@ def _report(trainer: Any) -> None:
 
 
 def _write(trainer: Any) -> None:
-    """Whole or not at all: under another name first."""
+    """Whole or not at all: under another name first. All processes take part; what they write may be a folder."""
     folder = os.environ.get("TRAINYARD_CHECKPOINT_DIR")
-    if folder:
-        draft = Path(folder) / f"{STOPPED_FILE}.draft"
-        trainer.save_checkpoint(draft)
-        draft.replace(Path(folder) / STOPPED_FILE)
-        report.checkpoint()
+    if not folder:
+        return
+    draft, stopped = Path(folder) / f"{STOPPED_FILE}.draft", Path(folder) / STOPPED_FILE
+    trainer.save_checkpoint(draft)
+    if getattr(trainer, "is_global_zero", True):
+        if stopped.is_dir():
+            shutil.rmtree(stopped)
+        draft.replace(stopped)
+        report.checkpoint(stopped)

@@ -105,12 +105,6 @@ class Command:
                 posix.waitpid(pid, posix.WNOHANG)
         return [pid for pid in descendants([posix.getpid()], all_children()) if pid != self.pid]
 
-    def tell_others(self) -> None:
-        """SIGTERM for those that left the group, and so were not told yet; nobody is told twice."""
-        for pid in self.others():
-            if group_of(pid) != self.pid:
-                send(pid, _signal.SIGTERM)
-
     def kill(self) -> int:
         """SIGKILL until nothing is left; returns how many processes would not die."""
         give_up = time.monotonic() + KILL_WAIT_SECONDS
@@ -148,13 +142,6 @@ def spawn(path: str, argv: list[str], env: dict[str, str], output: int) -> int:
 
 def reason(error: Exception) -> object:
     return getattr(error, "strerror", None) or error
-
-
-def group_of(pid: int) -> int:
-    try:
-        return posix.getpgid(pid)
-    except ProcessLookupError:
-        return -1
 
 
 def exists(path: str) -> bool:

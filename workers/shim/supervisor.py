@@ -11,6 +11,7 @@ from workers.shim.log import Log
 from workers.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
 from workers.shim.processes import oom_kills, read_text
 from workers.shim.suspension import Suspension
+from workers.shim.telling import Telling
 
 LEASE_CHECK_SECONDS = 1.0
 CHUNK_BYTES = 64 * 1024
@@ -37,7 +38,7 @@ class Supervisor:
         self.look_asked = False
         self.reason = ""
         self.oom_kills_before = oom_kills()
-        self.all_told = False
+        self.telling = Telling()
         self.kill_at = self.runtime_ends = NEVER
         self.lease_check_at = 0.0
         self.memory_look_at = NEVER
@@ -105,10 +106,10 @@ class Supervisor:
         """The main process has ended. While stopping, what it started has the rest of the grace to save its work."""
         if not self.command.ended():
             return False
-        if self.reason and not self.all_told:
-            self.all_told = True
-            self.command.tell_others()
-        return not self.reason or not self.command.others()
+        if not self.reason or not self.command.others():
+            return True
+        self.telling.tell()  # those whose parents have ended
+        return False
 
     def keep_deadlines(self, now: float) -> None:
         if self.stop_asked:
@@ -156,7 +157,7 @@ class Supervisor:
             return
         self.reason = reason
         if self.command.pid:
-            self.command.signal(_signal.SIGTERM)
+            self.telling.tell()
             self.command.signal(_signal.SIGCONT)  # a suspended process cannot answer SIGTERM
             self.suspension.end(now, NEVER)
 
