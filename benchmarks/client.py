@@ -43,6 +43,9 @@ class Client:
         body = {"jobs": [{"name": f"{command[0]}-{number}", **shared} for number in range(count)]}
         return [int(job["id"]) for job in self.post("/api/v1/jobs/batch", body)["jobs"]]
 
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path, {})
+
     def post(self, path: str, body: dict[str, Any]) -> Any:
         return self._ask("POST", path, body)
 

@@ -22,9 +22,7 @@ TRAINING = CHECKOUT / "benchmarks" / "training"
 PATTERNS = {"loader": "*.pt", "trainer": "checkpoint-*", "lightning": "*.ckpt", "torchrun": "*.pt"}
 SECONDS = 180
 STATE = "SELECT state FROM jobs_job WHERE id = %s"
-REPORTED = """
-    SELECT a.number, (j.metrics->>'step')::float FROM jobs_job j JOIN jobs_attempt a ON a.job_id = j.id
-    WHERE j.id = %s ORDER BY a.number DESC LIMIT 1"""
+REPORTED = "SELECT (metrics->>'attempt')::int, (metrics->>'step')::float FROM jobs_job WHERE id = %s"
 
 
 def commands(python: str) -> dict[str, list[str]]:
@@ -45,7 +43,7 @@ class Training:
         self.stack = stack
         self.kind = kind
         self.step = 0.0
-        self.attempt = 0
+        self.attempt = self.began_at = 0
         nodes = 2 if kind == "torchrun" else 1
         body = {
             "name": kind, "project": "default", "command": commands(python)[kind], "checkpointable": True,
@@ -70,12 +68,16 @@ class Training:
         wait_until(may_go_on, SECONDS, what)
 
     def trains(self) -> bool:
-        """Whether this attempt has said that it has got further than the one before was known to be."""
+        """Whether a new attempt has said that it runs, and then a step."""
         attempt, step = self.row(REPORTED)
-        if self.row(STATE)[0] != "running" or attempt <= self.attempt or step is None or step <= self.step:
+        if attempt is None or step is None or attempt <= self.attempt:
             return False
-        self.step, self.attempt = step, attempt
-        return True
+        before, self.step = self.step, step
+        if self.began_at != attempt:
+            self.began_at = attempt
+        elif before != step:
+            self.attempt = attempt
+        return self.attempt == attempt
 
     def pause(self) -> bool:
         """Pause it while it trains; whether a whole checkpoint of the time since is there."""
@@ -94,8 +96,7 @@ class Training:
 
     def log(self) -> str:
         with Client(self.stack) as client:
-            client._connection.request("GET", f"/api/v1/jobs/{self.id}/logs", headers=client._headers)
-            return client._connection.getresponse().read().decode(errors="replace")[-6000:]
+            return str(client.get(f"/api/v1/jobs/{self.id}/logs")["text"])[-6000:]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from jobs import (
     recovery,
     run_times,
     series,
+    tracking,
 )
 
 
@@ -51,6 +52,12 @@ def recover() -> None:
 def archive_logs() -> None:
     """Move the logs of attempts that are over to the storage."""
     log_archive.archive()
+
+
+@shared_task(name="trainyard.close_runs", send_events=False)
+def close_runs() -> None:
+    """End the runs that killed attempts left open in MLflow."""
+    tracking.close_runs()
 
 
 @shared_task(name="trainyard.prune", send_events=False)

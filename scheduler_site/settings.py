@@ -91,6 +91,9 @@ EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
+# With which the control worker ends what killed attempts left open there; MLflow's own names. Jobs do not get them.
+MLFLOW_USERNAME = env.text("MLFLOW_TRACKING_USERNAME")
+MLFLOW_PASSWORD = env.text("MLFLOW_TRACKING_PASSWORD")
 # Where logs lie when their attempt is over: in a folder that web and control worker share, or in a bucket. Not for
 # agents, which store nothing and need no keys.
 LOG_STORAGE = env.text("TRAINYARD_LOG_STORAGE", "files") if TRAINYARD_ROLE != "node" else "files"
@@ -319,6 +322,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "trainyard.archive_logs",
         "schedule": 10.0,
         "options": {"queue": "control", "priority": 0, "expires": 10.0},
+    },
+    "tracked runs": {
+        "task": "trainyard.close_runs",
+        "schedule": 30.0,
+        "options": {"queue": "control", "priority": 0, "expires": 30.0},
     },
     "clean-up": {
         "task": "trainyard.prune",

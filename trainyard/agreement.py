@@ -76,7 +76,7 @@ def _group() -> Any:
     try:
         if distributed is None or not distributed.is_available() or not distributed.is_initialized():
             return None
-        if distributed.get_world_size() < 2 or not distributed.is_gloo_available():
+        if distributed.get_world_size() == 1 or not distributed.is_gloo_available():
             return None
         world = distributed.group.WORLD
         if not groups or groups[0][0] is not world:
@@ -96,7 +96,7 @@ def _made(distributed: Any) -> Any:
 
 def _all_are_here(distributed: Any) -> bool:
     """Whether every rank has come to its loop. All get the same answer: the last one gives it, or the most impatient."""
-    store = distributed.PrefixStore("trainyard", distributed.distributed_c10d._get_default_store())
+    store = distributed.PrefixStore("trainyard", distributed.distributed_c10d._get_default_store())  # noqa: SLF001
     if store.add("ranks", 1) == distributed.get_world_size():
         store.compare_set("together", "", "yes")
     try:

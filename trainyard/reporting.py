@@ -10,8 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from trainyard import checkpoints, resumes
-from trainyard.ranks import RANKS as RANKS
-from trainyard.ranks import is_first
+from trainyard.ranks import RANKS, is_first  # noqa: F401  where others look for the first
 
 MEANS_WORK = ("step", "progress", "checkpoint")
 """Who reports one of these has got further than the checkpoint that it began from."""

@@ -24,7 +24,7 @@ def began(path: Path) -> None:
 
 def went_on() -> None:
     """The attempt has got further than the checkpoint that it began from."""
-    global _begun  # noqa: PLW0603
+    global _begun
     if _begun is not None:
         path, _begun = _begun, None
         forget(path)

@@ -24,6 +24,7 @@ def save():
 found = latest_checkpoint("*.pt")
 begin = torch.load(found)["step"] if found else 0
 dist.init_process_group("gloo")
+report(attempt=int(os.environ["TRAINYARD_ATTEMPT"]))
 model = DistributedDataParallel(torch.nn.Linear(10, 1))
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-9)
 for step in stoppable(range(begin + 1, 100_000_000), save):

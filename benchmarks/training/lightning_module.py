@@ -5,7 +5,7 @@ import time
 
 import lightning
 import torch
-from trainyard import latest_checkpoint
+from trainyard import latest_checkpoint, report
 from trainyard.callbacks import LightningCallback
 
 torch.set_num_threads(1)
@@ -42,6 +42,7 @@ def loaded(number):
     return torch.utils.data.DataLoader(Items(number), batch_size=4, num_workers=2)
 
 
+report(attempt=int(os.environ["TRAINYARD_ATTEMPT"]))
 trainer = lightning.Trainer(
     accelerator="cpu",
     max_epochs=-1,

@@ -30,6 +30,7 @@ def save():
 
 found = latest_checkpoint("*.pt")
 step = torch.load(found)["step"] if found else 0
+report(attempt=int(os.environ["TRAINYARD_ATTEMPT"]))
 model = torch.nn.Linear(10, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-9)
 for batch in stoppable(DataLoader(Items(), batch_size=4, num_workers=4), save):

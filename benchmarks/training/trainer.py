@@ -4,7 +4,7 @@ import os
 import time
 
 import torch
-from trainyard import latest_checkpoint
+from trainyard import latest_checkpoint, report
 from trainyard.callbacks import HuggingFaceCallback
 from transformers import Trainer, TrainingArguments
 
@@ -43,5 +43,6 @@ arguments = TrainingArguments(
     ignore_data_skip=True,
     disable_tqdm=True,
 )
+report(attempt=int(os.environ["TRAINYARD_ATTEMPT"]))
 trainer = Trainer(model=Model(), args=arguments, train_dataset=Items(), callbacks=[HuggingFaceCallback(seconds=0.1)])
 trainer.train(resume_from_checkpoint=latest_checkpoint("checkpoint-*"))
