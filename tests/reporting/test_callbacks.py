@@ -2,13 +2,15 @@
 
 import importlib
 import json
+import os
+import signal
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from trainyard import stopping
+from trainyard import latest_checkpoint, stopping
 from trainyard.reporting import RANKS
 
 
@@ -87,6 +89,13 @@ def test_hugging_face_reports_what_is_logged_and_that_a_checkpoint_was_written(h
     assert said() == [{"loss": 2.5, "epoch": 0.5, "step": 10, "progress": 0.25}, {"checkpoint": True}]
 
 
+def test_hugging_face_marks_the_folder_that_was_written_to_the_end(hugging_face, tmp_path):
+    (tmp_path / "checkpoint-20").mkdir()
+    (tmp_path / "checkpoint-40").mkdir()
+    hugging_face().on_save(SimpleNamespace(output_dir=str(tmp_path)), state(20), None)
+    assert latest_checkpoint("checkpoint-*") == str(tmp_path / "checkpoint-20")
+
+
 def test_hugging_face_says_between_logs_how_far_it_is_but_not_at_each_step(hugging_face, said):
     each = hugging_face(seconds=1000)
     for step in (1, 2, 3):
@@ -140,13 +149,44 @@ def test_lightning_that_is_told_to_stop_writes_a_whole_checkpoint_and_leaves(lig
     assert said()[-1] == {"checkpoint": True}
 
 
-@pytest.mark.parametrize(("options", "processes"), [({"save": False}, 1), ({}, 2)], ids=["unwanted", "several"])
-def test_lightning_leaves_without_a_checkpoint_where_it_cannot_write_one(lightning, told, tmp_path, options, processes):
-    each = lightning(**options)
+def test_lightning_leaves_without_a_checkpoint_where_none_is_wanted(lightning, told, tmp_path):
+    each = lightning(save=False)
     told.came = True
     with pytest.raises(SystemExit, match="143"):
-        each.on_train_batch_end(trainer(world_size=processes), None, None, None, 0)
+        each.on_train_batch_end(trainer(), None, None, None, 0)
     assert not (tmp_path / "stopped.ckpt").exists()
+
+
+def test_lightning_stops_in_a_validation_too_but_not_in_its_sanity_check(lightning, told, tmp_path):
+    each = lightning()
+    told.came = True
+    each.on_validation_batch_end(trainer(sanity_checking=True), None, None, None, 0)
+    with pytest.raises(SystemExit, match="143"):
+        each.on_validation_batch_end(trainer(), None, None, None, 0)
+    assert (tmp_path / "stopped.ckpt").exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_lightnings_processes_all_save_and_the_first_gives_the_name(lightning, told, tmp_path, first):
+    each = lightning()
+    told.came = True
+    with pytest.raises(SystemExit, match="143"):
+        each.on_train_batch_end(trainer(is_global_zero=first), None, None, None, 0)
+    assert [path.name for path in tmp_path.glob("stopped*")] == ["stopped.ckpt" if first else "stopped.ckpt.draft"]
+
+
+def test_lightnings_own_handler_of_the_signal_gives_way_to_ours(lightning, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    request = stopping.StopRequest()
+    monkeypatch.setattr(stopping, "request", request)
+    try:
+        each = lightning()
+        signal.signal(signal.SIGTERM, lambda *_: pytest.fail("Lightning's"))
+        each.on_train_start(trainer(), None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopping.preempted()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_keras_reports_batches_now_and_then_and_each_epoch(keras, said):

@@ -1,5 +1,6 @@
 """Scripts that are told to stop, as processes of their own."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -49,6 +50,57 @@ thread = threading.Thread(target=lambda: answers.append(preempted()))
 thread.start(); thread.join()
 print(answers)
 """
+LOADER = """
+import multiprocessing, os, signal, time
+from trainyard import stoppable
+
+def load(pipe):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for step in range(100):
+        time.sleep(0.02)
+        pipe.send(step)
+
+def items():
+    ours, theirs = multiprocessing.Pipe()
+    loader = multiprocessing.get_context("fork").Process(target=load, args=(theirs,), daemon=True)
+    loader.start()
+    theirs.close()
+    while True:
+        yield ours.recv()
+
+if __name__ == "__main__":
+    os.setpgid(0, 0)
+    for step in stoppable(items(), lambda: print("saved", step, flush=True)):
+        if step == 3:
+            os.killpg(0, signal.SIGTERM)
+"""
+RANK = """
+import multiprocessing
+from trainyard import preempted
+
+def train(pipe):
+    while not preempted():
+        pass
+    print("heard", flush=True)
+
+if __name__ == "__main__":
+    preempted()
+    rank = multiprocessing.get_context("fork").Process(target=train, args=(None,))
+    rank.start()
+    print("ready", flush=True)
+    rank.join()
+    print(preempted(), flush=True)
+"""
+OTHERS = """
+import sys
+from trainyard import agreement, stopping
+agreement._group = lambda: "ours"
+agreement._greatest = lambda values, group: [values[0] or step == 1, values[1], values[2]]
+agreement.ROUND_SECONDS = 0
+step = -1
+for step in stopping.stoppable(range(100), lambda: print("saved", flush=True)):
+    pass
+"""
 
 
 class Script:
@@ -56,8 +108,9 @@ class Script:
 
     def __init__(self, text, *arguments):
         command = [sys.executable, "-S", "-c", text, *map(str, arguments)]
+        environment = {**os.environ, "TRAINYARD_JOB_ID": "17"}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
     def says(self):
@@ -117,3 +170,34 @@ def test_a_forked_child_dies_of_the_signal_as_it_would_have(start):
 
 def test_asking_in_a_thread_is_harmless(start):
     assert start(THREAD).end() == (["[False]"], 0)
+
+
+def test_a_process_that_loads_data_outlasts_a_signal_to_the_whole_group(start):
+    """As torchrun sends it."""
+    assert start(LOADER).end() == (["saved 3"], 143)
+
+
+def test_data_that_no_longer_comes_is_no_failure_of_one_that_has_been_told_to_stop(start):
+    died = LOADER.replace(
+        "os.killpg(0, signal.SIGTERM)", "os.kill(os.getpid(), 15); multiprocessing.active_children()[0].kill()"
+    )
+    assert start(died).end() in [([f"saved {step}"], 143) for step in range(3, 100)]
+
+
+def test_without_being_told_a_loss_of_the_data_is_a_failure(start):
+    died = LOADER.replace("os.killpg(0, signal.SIGTERM)", "multiprocessing.active_children()[0].kill()")
+    assert start(died).end() == ([], 1)
+
+
+def test_a_child_that_asks_hears_what_the_process_that_forked_it_was_told(start):
+    script = start(RANK)
+    assert script.says() == "ready"
+    script.process.send_signal(signal.SIGTERM)
+    assert script.end() == (["heard", "True"], 0)
+
+
+def test_one_that_hears_it_from_another_rank_waits_until_it_is_told_itself(start):
+    script = start(OTHERS)
+    assert script.says() == "saved"
+    script.process.send_signal(signal.SIGTERM)
+    assert script.end() == ([], 143)
