@@ -64,7 +64,7 @@ def test_where_none_is_marked_the_newest_folder_counts(folder, attempt):
 def test_only_the_first_rank_marks(folder, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     report.checkpoint(saved(folder / "checkpoint-20", at=100))
-    assert os.listdir(folder / "checkpoint-20") == ["weights"]
+    assert [path.name for path in (folder / "checkpoint-20").iterdir()] == ["weights"]
 
 
 def test_a_file_that_was_cut_off_is_passed_over(folder, attempt):
