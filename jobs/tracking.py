@@ -84,7 +84,7 @@ def _close_runs() -> int:
 
 
 def _login() -> tuple[str, str] | None:
-    return (settings.MLFLOW_USERNAME, settings.MLFLOW_PASSWORD) if settings.MLFLOW_USERNAME else None
+    return settings.MLFLOW_LOGIN if settings.MLFLOW_LOGIN[0] else None
 
 
 def _open_runs(client: httpx.Client) -> Iterator[list[Run]]:

@@ -91,9 +91,8 @@ EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
-# With which the control worker ends what killed attempts left open there; MLflow's own names. Jobs do not get them.
-MLFLOW_USERNAME = env.text("MLFLOW_TRACKING_USERNAME")
-MLFLOW_PASSWORD = env.text("MLFLOW_TRACKING_PASSWORD")
+# For the control worker, which ends there what killed attempts left open; jobs do not get it.
+MLFLOW_LOGIN = (env.text("MLFLOW_TRACKING_USERNAME"), env.text("MLFLOW_TRACKING_PASSWORD"))
 # Where logs lie when their attempt is over: in a folder that web and control worker share, or in a bucket. Not for
 # agents, which store nothing and need no keys.
 LOG_STORAGE = env.text("TRAINYARD_LOG_STORAGE", "files") if TRAINYARD_ROLE != "node" else "files"
@@ -297,42 +296,21 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SYNC_EVERY = (
     1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
 )
+
+
+def _every(seconds: float, task: str) -> dict[str, object]:
+    """One that waited so long that the next one is there is not needed any more."""
+    return {"task": task, "schedule": seconds, "options": {"queue": "control", "priority": 0, "expires": seconds}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "scheduling cycle": {
-        "task": "trainyard.run_cycle",
-        "schedule": CYCLE_SECONDS,
-        "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
-    },
-    "predicted starts": {
-        "task": "trainyard.predict_starts",
-        "schedule": CYCLE_SECONDS,
-        "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
-    },
-    "run-time learning": {
-        "task": "trainyard.learn_run_times",
-        "schedule": CYCLE_SECONDS,
-        "options": {"queue": "control", "priority": 0, "expires": CYCLE_SECONDS},
-    },
-    "stale-job detection": {
-        "task": "trainyard.recover",
-        "schedule": RECOVERY_SECONDS,
-        "options": {"queue": "control", "priority": 0, "expires": RECOVERY_SECONDS},
-    },
-    "log archive": {
-        "task": "trainyard.archive_logs",
-        "schedule": 10.0,
-        "options": {"queue": "control", "priority": 0, "expires": 10.0},
-    },
-    "tracked runs": {
-        "task": "trainyard.close_runs",
-        "schedule": 30.0,
-        "options": {"queue": "control", "priority": 0, "expires": 30.0},
-    },
-    "clean-up": {
-        "task": "trainyard.prune",
-        "schedule": 3600.0,
-        "options": {"queue": "control", "priority": 0, "expires": 3600.0},
-    },
+    "scheduling cycle": _every(CYCLE_SECONDS, "trainyard.run_cycle"),
+    "predicted starts": _every(CYCLE_SECONDS, "trainyard.predict_starts"),
+    "run-time learning": _every(CYCLE_SECONDS, "trainyard.learn_run_times"),
+    "stale-job detection": _every(RECOVERY_SECONDS, "trainyard.recover"),
+    "log archive": _every(10.0, "trainyard.archive_logs"),
+    "tracked runs": _every(30.0, "trainyard.close_runs"),
+    "clean-up": _every(3600.0, "trainyard.prune"),
 }
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
