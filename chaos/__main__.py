@@ -110,7 +110,11 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lease", type=float, default=4.0, help="seconds; more on a machine that is busy")
     parser.add_argument("--no-drills", dest="drills", action="store_false", help="leave out the timed recoveries")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
-    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and diaries, also after a run in which nothing broke")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave the folder with logs and diaries, also after a run in which nothing broke",
+    )
     return parser.parse_args(arguments)
 
 

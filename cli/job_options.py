@@ -66,6 +66,9 @@ class JobOptions:
         list[str] | None,
         option("--env", "-e", metavar="K=V", text="A variable for it; K alone takes its value here. May be repeated."),
     ] = None
+    venv: Annotated[
+        bool, option("--venv", text="Run it in the virtual environment that is active here (nodes must have it, too).")
+    ] = False
     working_dir: Annotated[
         Path | None, option("--working-dir", "-C", metavar="FOLDER", text="Where it starts; else this folder.")
     ] = None

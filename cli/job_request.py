@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
+from cli import virtual_environment
 from cli.durations import parse_duration, parse_moment
 from cli.errors import UsageError
 from cli.job_options import JobOptions
@@ -27,7 +28,7 @@ def job_request(
             "priority": parse_priority(its.priority),
             "command": list(command),
             "working_dir": str((its.working_dir or Path()).absolute()),
-            "env": parse_env(its.env or [], environ),
+            "env": (virtual_environment.variables(environ) if its.venv else {}) | parse_env(its.env or [], environ),
             "resources": _resources(its),
             "max_runtime_seconds": _if_given(parse_duration, "--time", its.time),
             "estimated_runtime_seconds": _if_given(parse_duration, "--estimate", its.estimate),

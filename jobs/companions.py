@@ -1,7 +1,8 @@
-"""What a command finds in its environment beside its own variables: the package `trainyard`, and where MLflow listens."""
+"""What a command finds in its environment beside its own variables: programs, the package `trainyard`, where MLflow listens."""
 
 import json
 import logging
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from jobs.claims import Claimed
 
 log = logging.getLogger(__name__)
 PACKAGE = "trainyard"
+VIRTUAL_ENVIRONMENTS = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
 
 def lay_out(folder: Path) -> None:
@@ -30,7 +32,15 @@ def lay_out(folder: Path) -> None:
 
 def environment(claimed: Claimed, python: Path) -> dict[str, str]:
     """Variables that give way to those which the job brings; `python` is a folder that was laid out."""
-    return {**_mlflow(claimed), "PYTHONPATH": _python_path(claimed, python)}
+    return {**_path(claimed), **_mlflow(claimed), "PYTHONPATH": _python_path(claimed, python)}
+
+
+def _path(claimed: Claimed) -> dict[str, str]:
+    """A job that names a virtual environment runs in it, as a shell does that has activated it."""
+    prefix = next((claimed.env[name] for name in VIRTUAL_ENVIRONMENTS if claimed.env.get(name)), "")
+    if not prefix or "PATH" in claimed.env:
+        return {}
+    return {"PATH": os.pathsep.join((str(Path(prefix, "bin")), os.environ.get("PATH", os.defpath)))}
 
 
 def _python_path(claimed: Claimed, python: Path) -> str:

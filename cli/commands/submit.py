@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import virtual_environment
 from cli.client import Row, Server
 from cli.following import follow_to_the_end
 from cli.job_options import JobOptions
@@ -39,6 +40,8 @@ def submit(
     Example: trainyard submit --gpus 1 --time 2h -- python train.py --lr 0.1
     """
     request = job_request(command, its, environ=os.environ, now=datetime.now(UTC))
+    if hint := virtual_environment.hint(command, request.get("env", {}), os.environ):
+        note(hint)
     job, new = server.create("jobs", request)
     stay = wait or follow
     if not as_json:

@@ -1,5 +1,6 @@
 """Trainyard's own processes, as the local stack runs them."""
 
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from scheduler_site.local_stack.processes import Role
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 # Celery warns root about pickled messages, which Trainyard does not accept.
 QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+# Jobs find the Python, and the packages, that this stack runs with: the machine need not have another one.
+OWN_PYTHON = {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))}
 NODE_OPTIONS = ("cpus", "memory-gb", "gpus", "gpu-model", "gpu-memory-gb")
 
 
@@ -70,7 +73,7 @@ def flower(port: int, login: str) -> Role:
 
 
 def agent(node: NodeSpec, environment: Mapping[str, str]) -> Role:
-    return _python(node.name or "node", "manage.py", "node", *node.arguments, environment=environment)
+    return _python(node.name or "node", "manage.py", "node", *node.arguments, environment={**OWN_PYTHON, **environment})
 
 
 def _celery(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Role:

@@ -78,3 +78,17 @@ def test_what_a_job_says_of_mlflow_goes_first(python, settings):
     assert own.items() >= companions.environment(replace(CLAIMED, env=own), python).items() - {
         ("PYTHONPATH", str(python))
     }
+
+
+@pytest.mark.parametrize("name", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_a_job_that_names_a_virtual_environment_finds_its_programs_first(python, monkeypatch, name):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    found = companions.environment(replace(CLAIMED, env={name: "/home/ann/venv"}), python)
+
+    assert found["PATH"] == "/home/ann/venv/bin:/usr/bin:/bin"
+
+
+@pytest.mark.parametrize("env", [{}, {"VIRTUAL_ENV": "/home/ann/venv", "PATH": "/own/bin"}, {"VIRTUAL_ENV": ""}])
+def test_else_the_path_is_left_as_it_is(python, env):
+    assert "PATH" not in companions.environment(replace(CLAIMED, env=env), python)
