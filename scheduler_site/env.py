@@ -1,8 +1,15 @@
-"""Typed readers for settings that come from the environment."""
+"""Typed readers for settings that come from the environment.
 
+While `settings.py` is read, between `collect_faults` and `refuse_faults`, whatever is wrong is collected, so that all of it is told at
+once, in words and without a traceback. At other times a reader raises ImproperlyConfigured naming the variable.
+"""
+
+import functools
 import os
 import shlex
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +17,12 @@ from django.core.exceptions import ImproperlyConfigured
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
+
+HINT = "Correct it, or unset it for the default: docs/operations.md has the table of all settings."
+HIGHEST_PORT = 65_535
+LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+T = TypeVar("T")
+_faults: list[str] | None = None  # None: nobody collects them
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("TRAINYARD_HOME") or BASE_DIR / ".trainyard").absolute()
@@ -28,11 +41,41 @@ def of_local_stack(home: Path) -> dict[str, str]:
 LOCAL_STACK = of_local_stack(HOME)
 
 
+def collect_faults() -> None:
+    """From now on a reader that finds nonsense gives the default."""
+    global _faults  # noqa: PLW0603 - one process reads its settings once
+    _faults = []
+
+
+def refuse_faults() -> None:
+    """End the process with one line for each fault, if there are any."""
+    global _faults
+    found, _faults = _faults, None
+    if found:
+        raise SystemExit("\n".join(f"trainyard.E060 {fault}\n\tHINT: {HINT}" for fault in found))
+
+
+def _told_at_once(reader: Callable[..., T]) -> Callable[..., T]:
+    @functools.wraps(reader)
+    def read(name: str, default: Any = None, **more: Any) -> T:
+        given = {} if default is None else {"default": default}
+        try:
+            return reader(name, **given, **more)
+        except ImproperlyConfigured as fault:
+            if _faults is None:
+                raise
+            _faults.append(str(fault))
+            return {} if default is None else default  # the one without a default reads a table
+
+    return read
+
+
 def text(name: str, default: str = "") -> str:
     """The variable's value, else what the local stack runs with, else `default`."""
     return os.environ.get(name) or LOCAL_STACK.get(name) or default
 
 
+@_told_at_once
 def number(name: str, default: float, *, at_least: float = 0) -> float:
     """The variable as a number; raises ImproperlyConfigured naming the variable when it is not one."""
     raw = text(name, str(default))
@@ -49,6 +92,24 @@ def whole(name: str, default: int, *, at_least: int = 0) -> int:
     return int(number(name, default, at_least=at_least))
 
 
+@_told_at_once
+def port(name: str, default: int) -> int:
+    raw = text(name, str(default))
+    if not raw.isdecimal() or not 1 <= int(raw) <= HIGHEST_PORT:
+        raise ImproperlyConfigured(f"{name} must be a port from 1 to {HIGHEST_PORT}, not {raw!r}.")
+    return int(raw)
+
+
+@_told_at_once
+def one_of(name: str, default: str, *, words: Collection[str]) -> str:
+    """A word in capital letters, in whatever case it is written."""
+    word = text(name, default).strip().upper()
+    if word not in words:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(sorted(words))}, not {word!r}.")
+    return word
+
+
+@_told_at_once
 def yes_no(name: str, *, default: bool) -> bool:
     raw = text(name, "yes" if default else "no").strip().lower()
     if raw in TRUE_WORDS:
@@ -71,6 +132,7 @@ def words_or_none(name: str, default: str) -> list[str]:
     return [] if found == ["none"] else found
 
 
+@_told_at_once
 def numbers_by_word(name: str) -> dict[str, float]:
     """A list such as `age=1000,size=50`; raises ImproperlyConfigured naming the variable when it is none."""
     pairs = [word.partition("=") for word in words(name)]
@@ -83,6 +145,7 @@ def numbers_by_word(name: str) -> dict[str, float]:
     return found
 
 
+@_told_at_once
 def secret(name: str, default: str = "") -> str:
     """The variable, or the contents of the file that `NAME_FILE` points to (container secrets)."""
     path = text(f"{name}_FILE")

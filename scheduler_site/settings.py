@@ -10,11 +10,13 @@ import environ
 
 from scheduler_site import env
 
+env.collect_faults()
+
 # --- this installation -------------------------------------------------------------------------------------------
 TRAINYARD_HOME = env.HOME
 TRAINYARD_ROLE = env.text("TRAINYARD_ROLE", "site")  # "node" loads only what an agent needs
-TRAINYARD_PORT = env.whole("TRAINYARD_PORT", 8000, at_least=1)
-FLOWER_PORT = env.whole("FLOWER_PORT", 5555, at_least=1)
+TRAINYARD_PORT = env.port("TRAINYARD_PORT", 8000)
+FLOWER_PORT = env.port("FLOWER_PORT", 5555)
 
 DEBUG = env.yes_no("TRAINYARD_DEBUG", default=False)
 INSECURE_SECRET_KEY = "insecure-key-for-a-build-step-or-a-test-only"  # noqa: S105  refused by checks.py
@@ -60,7 +62,7 @@ REPUBLISH_SECONDS = env.number("TRAINYARD_REPUBLISH_SECONDS", 10, at_least=0.1)
 # A gang whose nodes have not all taken their part after this long gives everything back.
 GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
 # Each gang gets one of the 500 ports from this one on, to meet at.
-GANG_PORT = env.whole("TRAINYARD_GANG_PORT", 29500, at_least=1)
+GANG_PORT = env.port("TRAINYARD_GANG_PORT", 29500)
 NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
 # What a node has claimed and could have begun, and has not after so long, is given to another one.
@@ -320,7 +322,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("TRAINYARD_LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["console"], "level": env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS)},
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
@@ -329,3 +331,5 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
     },
 }
+
+env.refuse_faults()

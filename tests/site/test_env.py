@@ -1,5 +1,9 @@
 """Settings come from the environment: what is read, and what is refused."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
@@ -40,6 +44,30 @@ def test_a_number_that_is_none_is_refused_with_the_variables_name(monkeypatch, r
     monkeypatch.setenv("TRAINYARD_LEASE_SECONDS", raw)
     with pytest.raises(ImproperlyConfigured, match="TRAINYARD_LEASE_SECONDS must be"):
         env.number("TRAINYARD_LEASE_SECONDS", 30)
+
+
+@pytest.mark.parametrize("raw", ["0", "65536", "8000.5", "web"])
+def test_a_port_that_is_none_is_refused(monkeypatch, raw):
+    monkeypatch.setenv("FLOWER_PORT", raw)
+    with pytest.raises(ImproperlyConfigured, match="FLOWER_PORT must be a port from 1 to 65535"):
+        env.port("FLOWER_PORT", 5555)
+
+
+def test_all_nonsense_is_told_at_once_in_words():
+    nonsense = {
+        "TRAINYARD_LEASE_SECONDS": "soon",
+        "TRAINYARD_DEBUG": "maybe",
+        "TRAINYARD_LOG_LEVEL": "loud",
+        "TRAINYARD_WEIGHTS": "a=b",
+    }
+    command = [sys.executable, str(env.BASE_DIR / "manage.py"), "check"]
+
+    done = subprocess.run(command, env={**os.environ, **nonsense}, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert [name for name in nonsense if f"trainyard.E060 {name} must be" in done.stderr] == list(nonsense)
+    assert "HINT" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_word_that_is_neither_yes_nor_no_is_refused(monkeypatch):
