@@ -1,0 +1,71 @@
+"""The embedded database is backed up to one file, and comes back from it whole or not at all."""
+
+import stat
+
+import psycopg
+import pytest
+
+from scheduler_site.local_stack import dumps
+from scheduler_site.local_stack.errors import StackError
+from scheduler_site.local_stack.home import Home
+
+
+def run(url, *statements):
+    with psycopg.connect(url) as connection:
+        return [connection.execute(one) for one in statements][-1].fetchall()
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def backup(home, tmp_path):
+    """A home whose database changed after it was backed up."""
+    with dumps.resting_server(home) as url:
+        run(url, "CREATE TABLE jobs (id int); INSERT INTO jobs VALUES (1), (2)", "SELECT 1")
+        dumps.back_up(url, tmp_path / "trainyard.dump")
+        run(url, "DELETE FROM jobs; CREATE TABLE later (id int)", "SELECT 1")
+    return tmp_path / "trainyard.dump"
+
+
+def test_a_restored_database_is_that_of_the_backup_and_nothing_else(home, backup):
+    with dumps.resting_server(home) as url:
+        dumps.restore(url, backup)
+
+        assert run(url, "SELECT id FROM jobs ORDER BY id") == [(1,), (2,)]
+        assert run(url, "SELECT to_regclass('later')") == [(None,)]
+
+
+def test_a_backup_is_for_its_owner_s_eyes_only(backup):
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_no_backup_changes_nothing(home, backup, tmp_path):
+    broken = tmp_path / "broken.dump"
+    broken.write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
+
+    with dumps.resting_server(home) as url:
+        with pytest.raises(StackError, match="pg_restore"):
+            dumps.restore(url, broken)
+        assert run(url, "SELECT to_regclass('later') IS NOT NULL") == [(True,)]
+
+
+def test_nothing_is_restored_under_somebody_who_is_at_work(home, backup):
+    with (
+        dumps.resting_server(home) as url,
+        psycopg.connect(url),
+        pytest.raises(StackError, match="1 other connections"),
+    ):
+        dumps.restore(url, backup)
+
+
+def test_a_folder_that_cannot_be_written_is_named(home, tmp_path):
+    with dumps.resting_server(home) as url, pytest.raises(StackError, match="cannot be written"):
+        dumps.back_up(url, tmp_path / "nowhere" / "trainyard.dump")
+
+
+def test_a_home_whose_stack_runs_is_not_started_twice(home):
+    with dumps.resting_server(home), pytest.raises(StackError, match="already runs"), dumps.resting_server(home):
+        pass
