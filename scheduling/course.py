@@ -9,7 +9,7 @@ from typing import Self
 from scheduling.decisions import Plan, PlannedPreemption
 from scheduling.pace import Pace
 from scheduling.plan import make_plan
-from scheduling.reservations import SOON
+from scheduling.run_times import SOON
 from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
 
 
@@ -99,7 +99,8 @@ class Course:
             return
         for waiting in [one for one in self._waiting.values() if job_id in one.unmet]:
             left = tuple(needed for needed in waiting.unmet if needed != job_id)
-            self._waiting[waiting.id] = replace(waiting, unmet=left)
+            since = waiting.eligible_at if left else self._now
+            self._waiting[waiting.id] = replace(waiting, unmet=left, eligible_at=since)
 
 
 def started(job: WaitingJob, shares: tuple[Share, ...], now: float) -> RunningJob:

@@ -8,6 +8,7 @@ from scheduling.decisions import PlannedReservation
 from scheduling.filters import GpuKind, could_hold, suitable
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
+from scheduling.quota_profile import Limit
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Amount, Request
 
@@ -25,7 +26,7 @@ class Explanations:
         self._largest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _size)]
         self._all = free.nodes
         self._told: dict[Request, tuple[Reason, ...]] = {}
-        self._behind: dict[tuple[int, ...], Reason] = {}
+        self._behind: dict[tuple[Limit | int, ...], Reason] = {}
         self._kept = Reason(ReasonCode.RESERVED)
 
     def why_nowhere(self, request: Request) -> tuple[Reason, ...]:
@@ -40,7 +41,14 @@ class Explanations:
             return Reason(ReasonCode.AHEAD)
         key = tuple(one.job_id for one in holders)
         if key not in self._behind:
-            self._behind[key] = _behind(holders)
+            self._behind[key] = _behind(holders, "There is room, but it is kept")
+        return self._behind[key]
+
+    def behind_in_quota(self, limit: Limit, holders: Sequence[PlannedReservation]) -> Reason:
+        """For a job that its quotas would allow now, but what is free there is kept for others."""
+        key: tuple[Limit | int, ...] = (limit, *(one.job_id for one in holders))
+        if key not in self._behind:
+            self._behind[key] = _behind(holders, f"{limit.in_words} has room, but it is kept")
         return self._behind[key]
 
     def kept_for_others(self) -> Reason:
@@ -81,13 +89,12 @@ def _too_few_nodes(request: Request, able: int) -> Reason:
     return Reason(ReasonCode.HARDWARE, sentence, {"nodes": request.nodes - able})
 
 
-def _behind(holders: Sequence[PlannedReservation]) -> Reason:
+def _behind(holders: Sequence[PlannedReservation], kept: str) -> Reason:
     first = holders[0]
     moment = datetime.fromtimestamp(first.start, UTC).strftime("%Y-%m-%d %H:%M UTC")
     more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
     sentence = (
-        f"There is room, but it is kept for job {first.job_id}{more}, which is to start by {moment}; "
-        "a job that ends before then may go first."
+        f"{kept} for job {first.job_id}{more}, which is to start by {moment}; a job that ends before then may go first."
     )
     return Reason(ReasonCode.AHEAD, sentence, held_by=tuple(one.job_id for one in holders[:HOLDERS_SHOWN]))
 

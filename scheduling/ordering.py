@@ -1,30 +1,48 @@
 """Who is looked at first: those that others were stopped for, those that waited too long, then queue rank and policy."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
+from scheduling.eligibility import Eligibility
+from scheduling.holds import is_held
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.policies.base import default_order
+from scheduling.priorities import URGENT_FROM
 from scheduling.profile import FOREVER
+from scheduling.quota_profile import Limit
 from scheduling.rules import Rules
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
+from scheduling.standing import as_they_stand
 
 RankAndName: TypeAlias = tuple[int, str]
 PolicyLine: TypeAlias = tuple[SchedulingPolicy, list[WaitingJob]]
+Ranked: TypeAlias = tuple[int, Sequence[WaitingJob]]
 Bound: TypeAlias = float | Callable[[WaitingJob], float]
+
+
+TWICE = 2
+"""A job that has waited for so many bounds goes before urgent jobs of higher queues too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """All waiting jobs, the first to start first. The first `ahead` of them go before any policy.
+    """All waiting jobs, the first to start first. Those in `ahead` go before their policies.
 
     `alerts` say which policies failed; their jobs stand in the default order: priority, then first come.
     """
 
     jobs: tuple[WaitingJob, ...]
-    ahead: int = 0
+    ahead: frozenset[int] = frozenset()
     alerts: tuple[str, ...] = ()
+
+
+class Overdue(NamedTuple):
+    """A job that has waited longer than its bound; `twice` as long, if it has."""
+
+    job: WaitingJob
+    twice: bool
 
 
 def in_order(snapshot: Snapshot, now: float) -> Line:
@@ -34,24 +52,30 @@ def in_order(snapshot: Snapshot, now: float) -> Line:
     the lines of different policies follow each other by the policy's name. A queue whose policy does not exist starts
     no jobs (see `holds`): any order will do for it.
     """
-    ahead, lines = _split(snapshot, now)
+    world = replace(snapshot, waiting=as_they_stand(snapshot))
+    promised, overdue, lines = _split(world, now)
     queues = {queue.name: queue for queue in snapshot.queues}
-    jobs = ahead
+    ranked: list[Ranked] = []
     alerts: list[str] = []
     for rank_and_name in sorted(lines):
         ready, members = lines[rank_and_name]
         ordered, alert = _ordered(ready, members, queues, now)
-        jobs = [*jobs, *ordered]
+        ranked.append((-rank_and_name[0], ordered))
         alerts += alert
-    return Line(tuple(jobs), len(ahead), tuple(alerts))
+    ahead = frozenset([job.id for job in promised] + [one.job.id for one in overdue])
+    jobs = (*promised, *_joined(overdue, ranked, queues))
+    if world.waiting is not snapshot.waiting:
+        own = {job.id: job for job in snapshot.waiting}
+        jobs = tuple([own[job.id] for job in jobs])
+    return Line(jobs, ahead, tuple(alerts))
 
 
-def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], dict[RankAndName, PolicyLine]]:
+def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overdue], dict[RankAndName, PolicyLine]]:
     """Those that go before any policy; and the others, by the rank and the policy of their queue.
 
     First the jobs that others were stopped for: the room that was made is theirs. Then those that have waited for the
     bounded wait or longer, first come first served; only the oldest of them, or an overloaded platform, where sooner or
-    later everybody is overdue, would know no other order any more. Whoever is held takes none of these places.
+    later everybody is overdue, would know no other order any more.
     """
     fallback = policy(snapshot.rules.policy)
     found: dict[RankAndName, PolicyLine] = {}
@@ -62,20 +86,66 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], dict[RankA
         line = found.setdefault(key, (prepared(own, snapshot, now), []))
         by_queue[queue.name] = (line, _bound(line[0], snapshot.rules))
     promised: list[WaitingJob] = []
-    overdue: list[WaitingJob] = []
+    overdue: list[Overdue] = []
     for job in snapshot.waiting:
         (_, members), bound = by_queue[job.queue]
+        waited, least = now - job.submitted_at, bound if isinstance(bound, float) else bound(job)
         if job.promised:
             promised.append(job)
-        elif not job.held and now - job.submitted_at >= (bound if isinstance(bound, float) else bound(job)):
-            overdue.append(job)
+        elif waited >= least and not is_held(job, now):
+            overdue.append(Overdue(job, waited >= TWICE * least))
         else:
             members.append(job)
-    overdue.sort(key=_first_come)
-    for job in overdue[snapshot.rules.overdue_ahead :]:
-        by_queue[job.queue][0][1].append(job)
-    ahead = [*sorted(promised, key=_first_come), *overdue[: snapshot.rules.overdue_ahead]]
-    return ahead, {key: line for key, line in found.items() if line[1]}
+    ahead, others = _oldest(overdue, snapshot) if overdue else ([], [])
+    for one in others:
+        by_queue[one.job.queue][0][1].append(one.job)
+    return sorted(promised, key=_first_come), ahead, {key: line for key, line in found.items() if line[1]}
+
+
+def _oldest(overdue: list[Overdue], snapshot: Snapshot) -> tuple[list[Overdue], list[Overdue]]:
+    """Those that go ahead, and the others. Whoever cannot start whatever room there is takes none of the places.
+
+    Those that quotas or queues refuse come after those that only wait for room, so many under each limit: room would
+    not help them now, but when the limit is free it is theirs.
+    """
+    eligibility, places = Eligibility(snapshot), snapshot.rules.overdue_ahead
+    first: list[Overdue] = []
+    refused: list[Overdue] = []
+    others: list[Overdue] = []
+    taken: Counter[Limit] = Counter()
+    for one in sorted(overdue, key=lambda one: _first_come(one.job)):
+        if len(first) >= places or not eligibility.is_possible(one.job):
+            others.append(one)
+        elif not (limits := eligibility.refusing(one.job)):
+            eligibility.admit(one.job)
+            first.append(one)
+        elif any(taken[limit] < places for limit in limits):
+            eligibility.close(one.job, limits)
+            taken.update(limits)
+            refused.append(one)
+        else:
+            others.append(one)
+    return [*first, *refused], others
+
+
+def _joined(overdue: Sequence[Overdue], ranked: Sequence[Ranked], queues: Mapping[str, QueueView]) -> list[WaitingJob]:
+    """The overdue jobs and then the others, by rank; but urgent jobs before those overdue that stand in lower queues.
+
+    Not for ever: whoever has waited for twice the bound goes before them too.
+    """
+    highest = 0  # so many of the ranks have had their urgent jobs go before
+    early: set[int] = set()
+    line: list[WaitingJob] = []
+    for one in sorted(overdue, key=lambda one: not one.twice):
+        while not one.twice and highest < len(ranked) and ranked[highest][0] > queues[one.job.queue].rank:
+            urgent = [job for job in ranked[highest][1] if job.priority >= URGENT_FROM]
+            early.update([job.id for job in urgent])
+            line += urgent
+            highest += 1
+        line.append(one.job)
+    for _, jobs in ranked:
+        line += [job for job in jobs if job.id not in early] if early else jobs
+    return line
 
 
 def _first_come(job: WaitingJob) -> tuple[float, int]:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduling.reservations import SOON
 from scheduling.rules import Rules
-from scheduling.run_times import expected_seconds, limit_seconds
+from scheduling.run_times import SOON, expected_seconds, latest_end, limit_seconds
 from scheduling.snapshot import RunningJob, WaitingJob
 
 HOPED_OF_EXPECTED = 0.25
@@ -47,22 +46,18 @@ def optimistic() -> Pace:
 
 
 def limit_end(job: RunningJob, now: float, rules: Rules) -> float:
-    """When the job is stopped at the latest; one that should be gone already is gone soon."""
-    if job.leaving:
-        return now + SOON
-    end = job.expected_end
-    if end is None:
-        end = (now if job.started_at is None else job.started_at) + rules.assumed_limit_seconds
-    return max(end, now + SOON)
+    """When the job is gone at the latest, as far as anybody can say; what is late is expected later the later it is."""
+    return latest_end(job, now, rules.assumed_limit_seconds)
 
 
 def expected_end(job: RunningJob, now: float, rules: Rules) -> float:
     """When the job will probably end. One that is late is taken to stay for as long again, at most up to its limit."""
     latest = limit_end(job, now, rules)
-    if job.predicted_end is None:
+    if job.predicted_end is None or job.leaving:
         return latest
+    still = 0.0 if job.suspended_since is None else max(0.0, now - job.suspended_since)
     late = now - job.predicted_end
-    return min(latest, job.predicted_end if late < 0 else now + max(late, SOON))
+    return min(latest, (job.predicted_end if late < 0 else now + max(late, SOON)) + still)
 
 
 def _hoped_seconds(job: WaitingJob, rules: Rules) -> float:
@@ -71,8 +66,15 @@ def _hoped_seconds(job: WaitingJob, rules: Rules) -> float:
 
 
 def _hoped_end(job: RunningJob, now: float, rules: Rules) -> float:
-    """One that is late, by what was expected of it, may end at any moment."""
-    if job.predicted_end is not None and job.predicted_end <= now:
+    """One that is late, by its limit or by what was expected of it, may end at any moment."""
+    known = [end for end in (job.predicted_end, _end_of_limit(job, rules)) if end is not None]
+    if job.suspended_since is None and known and min(known) <= now:
         return now
     share = HOPED_OF_LIMIT if job.predicted_end is None else HOPED_OF_EXPECTED
     return now + (expected_end(job, now, rules) - now) * share
+
+
+def _end_of_limit(job: RunningJob, rules: Rules) -> float | None:
+    if job.expected_end is not None or job.started_at is None:
+        return job.expected_end
+    return job.started_at + rules.assumed_limit_seconds

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from scheduling.alike import Alike
 from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
 from scheduling.explanation import Explanations
 from scheduling.holds import is_held, job_holds
 from scheduling.ordering import Line, in_order
-from scheduling.planning import Alike, Planning, Waiting
+from scheduling.planning import Planning, Waiting
 from scheduling.policies import backfill_mode
 from scheduling.preemption import preempt
 from scheduling.reasons import Reason, ReasonCode
@@ -46,10 +47,8 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
 def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     """Place what may start; the others, in line."""
     mode = backfill_mode(work.rules)
-    ahead = {job.id for job in line.jobs[: line.ahead]}
+    promises = _Promises(work, line.ahead, mode)
     waiting: list[Waiting] = []
-    depth = _depth(work.rules, mode)
-    promises, promises_left = work.book.reservations, depth > 0
     alike_of, now = work.alike, work.now
     for job in (candidates := _candidates(work, line, mode)):
         alike = alike_of(job)
@@ -57,17 +56,56 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
         if not held and not alike.hopeless and work.start(job, alike):
             continue
         waiting.append((job, alike, held))
-        if held or alike.refused or not (promises_left or (job.id in ahead and _overdue_promises_left(work))):
-            continue
-        if work.reserve(job, alike):
-            promises_left = len(promises) < depth
-            if mode is Backfill.NONE:
-                break
+        if not held and not alike.settled and promises.stop_behind(job, alike):
+            break
     waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
     if mode is Backfill.SJBF:
         place = {job.id: number for number, job in enumerate(line.jobs)}
         waiting.sort(key=lambda one: place[one[0].id])
     return waiting
+
+
+class _Promises:
+    """To whom of those that cannot start now a start is promised: so many that find no room, and so many in each quota."""
+
+    def __init__(self, work: Planning, ahead: frozenset[int], mode: Backfill) -> None:
+        self._work = work
+        self._ahead = ahead
+        self._mode = mode
+        self._depth = _depth(work.rules, mode)
+        self._left = self._depth
+        self._left_ahead = work.rules.overdue_depth
+
+    def stop_behind(self, job: WaitingJob, alike: Alike) -> bool:
+        """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
+        if alike.refused or self._work.would_delay_others_in_quota(job, alike):
+            if not alike.passed_over:
+                self._reserve_in_quota(job, alike)
+            alike.settled = alike.refused and alike.passed_over
+            return False
+        if not (self._left > 0 or (self._left_ahead > 0 and job.id in self._ahead)):
+            alike.settled = alike.hopeless and (self._left_ahead <= 0 or not self._ahead)
+            return False
+        if not self._work.reserve(job, alike):  # nor for any other of them, as no node could ever hold it
+            alike.settled = alike.hopeless
+            return False
+        self._left -= 1
+        self._left_ahead -= job.id in self._ahead
+        return self._mode is Backfill.NONE
+
+    def _reserve_in_quota(self, job: WaitingJob, alike: Alike) -> None:
+        """Those behind it that count under the limit that refuses it start only if they do not delay it.
+
+        On nodes nothing is kept for it before the quota is free, or all would wait for it; only if it is overdue, so
+        that it need not wait for the one after the other.
+        """
+        depth, with_room = self._depth, 0
+        if self._mode is Backfill.CONSERVATIVE:
+            with_room = self._left
+        elif job.id in self._ahead:
+            depth = max(depth, self._work.rules.overdue_depth)
+            with_room = self._work.rules.overdue_depth
+        self._work.reserve_in_quota(job, alike, depth, with_room, strictly=self._mode is Backfill.NONE)
 
 
 def _candidates(work: Planning, line: Line, mode: Backfill) -> Iterator[WaitingJob]:
@@ -81,7 +119,7 @@ def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[Waiting
     rest = iter(line.jobs)
     for job in rest:
         yield job
-        if len(work.book.reservations) >= work.rules.reserve_depth:
+        if work.promises >= work.rules.reserve_depth:
             break
     yield from shortest_first(rest, work.rules)
 
@@ -91,11 +129,6 @@ def _depth(rules: Rules, mode: Backfill) -> int:
     if mode is Backfill.NONE:
         return 1
     return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
-
-
-def _overdue_promises_left(work: Planning) -> bool:
-    """Whether the next job that goes ahead of every policy gets a reservation, even if others would not."""
-    return len(work.book.reservations) < work.rules.overdue_depth
 
 
 def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
@@ -113,7 +146,12 @@ def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
 def _behind(work: Planning, job: WaitingJob, alike: Alike, promised: set[int], explanations: Explanations) -> Reason:
     """Why a job waits that nothing else keeps: it would be in the way of others."""
     length = work.limit(job)
+    crowded = work.quotas.in_the_way(alike.limits, alike.count, length, but=job.id)
+    if crowded is not None:
+        limit, ahead = crowded
+        return explanations.behind_in_quota(limit, [one for one in work.book.reservations if one.job_id in ahead])
     if work.closed(alike.windows, length) and work.find_open(job, alike, length) is None:
         return Reason(ReasonCode.ELSEWHERE) if job.avoid else explanations.kept_for_others()
-    holders = [one for one in work.book.reservations if one.job_id != job.id and job.id not in promised]
+    others = [one for one in work.book.reservations if one.shares and one.job_id != job.id]
+    holders = others if job.id not in promised else []
     return explanations.behind(holders)

@@ -1,21 +1,25 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from scheduling import placement
+from scheduling.alike import Alike, Refused
 from scheduling.allowance import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
 from scheduling.capacity import FreeNodes
-from scheduling.decisions import PlannedJob
+from scheduling.decisions import PlannedJob, PlannedReservation
 from scheduling.explanation import Explanations
 from scheduling.filters import could_hold
 from scheduling.holds import queue_holds
 from scheduling.placement.affinity import Affinity
+from scheduling.placement.own_first import Kept, OwnFirst, kept_for
 from scheduling.profile import FOREVER
+from scheduling.quota_profile import Limit, count_of, limits_over
+from scheduling.quota_room import KeptInQuota, QuotaRoom
 from scheduling.reasons import Reason
-from scheduling.reservations import Book, Windows
+from scheduling.reservations import Book, Slot, Windows
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import limit_seconds
@@ -25,55 +29,6 @@ NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
 
 
-@dataclass(eq=False, slots=True)
-class Alike:
-    """Jobs of one queue and one project that ask for the same: what refuses one of them refuses them all.
-
-    A refusal stands until the end of the pass, because room and quota only shrink in it. `too_long` is the shortest
-    time for which there was room now, but not beside the reservations.
-    """
-
-    queue: QueueView
-    chain: tuple[ProjectView, ...]
-    request: Request
-    windows: Windows = field(default_factory=dict)
-    refused: bool = False
-    hopeless: bool = False  # refused, or no room for it now
-    limited: bool = True  # whether its queue or a quota may refuse it
-    too_long: float = float("inf")
-    reasons: tuple[Reason, ...] | None = None
-
-
-class Refused:
-    """Requests for which no node has room now: what asks for the same or more need not be looked for."""
-
-    def __init__(self) -> None:
-        self._sizes: dict[tuple[object, ...], list[tuple[int, int, int]]] = {}
-
-    def add(self, request: Request) -> None:
-        self._sizes.setdefault(_kind(request), []).append((request.cpus, request.memory_mb, request.gpus))
-
-    def covers(self, request: Request) -> bool:
-        """Whether one like it, and no larger, was refused."""
-        sizes = self._sizes.get(_kind(request)) if self._sizes else None
-        return sizes is not None and any(
-            cpus <= request.cpus and memory_mb <= request.memory_mb and gpus <= request.gpus
-            for cpus, memory_mb, gpus in sizes
-        )
-
-
-def _kind(request: Request) -> tuple[object, ...]:
-    """Requests of one kind differ in size only."""
-    return (
-        request.nodes,
-        bool(request.gpus),
-        request.gpu_model,
-        request.gpu_memory_mb,
-        request.gpu_milli,
-        request.labels,
-    )
-
-
 def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
     """What projects use; only quotas ask for it."""
     if not any(map(enforced, snapshot.projects)):
@@ -81,6 +36,7 @@ def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> dict[str,
     return usage_by_project(snapshot.running, projects)
 
 
+OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
 Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
 """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
 
@@ -103,9 +59,14 @@ class Planning:
         self._running = Counter(job.queue for job in snapshot.running)
         self._alike: dict[tuple[str, str, Request], Alike] = {}
         self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], Alike] = {}
-        self._known: dict[str, tuple[tuple[ProjectView, ...], Windows]] = {}
+        self._known: dict[str, OfProject] = {}
         self._same: dict[tuple[str, str, int], Alike] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
+        self.promises = 0  # how many that only wait for room have a reservation
+        self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
+        self.quotas = QuotaRoom(
+            snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects
+        )
 
     def alike(self, job: WaitingJob) -> Alike:
         if job.avoid:
@@ -121,9 +82,11 @@ class Planning:
         key = (job.queue, job.project, job.request)
         found = self._alike.get(key)
         if found is None:
-            counted, windows = self._of_project(job.project)
-            found = self._alike[key] = Alike(self._queues[job.queue], counted, job.request, windows)
+            counted, windows, own = self._of_project(job.project)
+            queue = self._queues[job.queue]
+            found = self._alike[key] = Alike(queue, counted, job.request, windows, limits_over(counted, queue))
             found.limited = bool(counted) or job.queue in self._limited
+            found.count, found.own = count_of(job.request.total), own
         return found
 
     def _avoiding(self, job: WaitingJob) -> Alike:
@@ -137,20 +100,21 @@ class Planning:
             if len(able) - len(shut) < job.request.nodes:
                 shut = []
             windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
-            found = self._avoid[key] = replace(
-                alike, windows=windows, refused=False, hopeless=False, too_long=FOREVER, reasons=None
+            found = self._avoid[key] = Alike(
+                alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own
             )
+            found.limited = alike.limited
         return found
 
-    def _of_project(self, slug: str) -> tuple[tuple[ProjectView, ...], Windows]:
-        """The projects whose quotas count for the project's jobs, and when nodes are kept for others."""
+    def _of_project(self, slug: str) -> OfProject:
+        """The projects whose quotas count for the project's jobs, and when nodes are kept for others and for itself."""
         found = self._known.get(slug)
         if found is None:
             chain = chain_of(slug, self._projects)
             # Only enforced quotas can refuse, so nothing else has to be counted.
             counted = tuple(one for one in chain if enforced(one) is not None)
             windows = self._windows({one.slug for one in chain}) if self._reserved else NO_WINDOWS
-            found = self._known[slug] = (counted, windows)
+            found = self._known[slug] = (counted, windows, kept_for(chain, self._reserved))
         return found
 
     def _windows(self, slugs: set[str]) -> Windows:
@@ -169,13 +133,16 @@ class Planning:
     def start(self, job: WaitingJob, alike: Alike) -> bool:
         """Place the job if it may start now; whether it was."""
         length = self.limit(job)
-        if length >= alike.too_long:
+        if length >= alike.too_long or length >= alike.too_long_in_quota:
             return False
         if alike.limited and self.not_allowed(alike):
             alike.refused = alike.hopeless = True
             return False
         if self.free.is_too_full_for(job.request):
             alike.hopeless = True
+            return False
+        if alike.limits and not self.quotas.fits(alike.limits, alike.count, length):
+            alike.too_long_in_quota = length
             return False
         shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
         if shares is None:
@@ -187,6 +154,8 @@ class Planning:
     def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
         """Where the job could run now without delaying a reservation."""
         strategy = Affinity(self._strategy) if job.near else self._strategy
+        if alike.own:
+            strategy = OwnFirst(strategy, alike.own, self.now, self.now + length)
         return strategy.place(
             job.request,
             self.free,
@@ -220,7 +189,7 @@ class Planning:
 
     def _remember_refusal(self, alike: Alike, length: float) -> None:
         covered = self._beyond.covers(alike.request)
-        if covered or (not self.book.reservations and not alike.windows) or self.find_now(alike.request) is None:
+        if covered or (not self.book.keeps_room and not alike.windows) or self.find_now(alike.request) is None:
             alike.hopeless = True
             if not covered:
                 self._beyond.add(alike.request)
@@ -235,15 +204,79 @@ class Planning:
         for project in alike.chain:
             before = self.usage.get(project.slug, NOTHING_USED)
             self.usage[project.slug] = before.plus_job(alike.request.total)
+        if alike.limits:
+            self.quotas.started(alike.limits, alike.count, end)
         self.placements.append(PlannedJob(job_id, shares))
 
     def reserve(self, job: WaitingJob, alike: Alike) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
+        if not self._keep(job, alike, ()):
+            return False
+        self.promises += 1
+        return True
+
+    def _is_shut(self, queue: QueueView) -> bool:
+        """Whether the queue starts nothing, however few of its jobs run."""
+        return bool(queue_holds(replace(queue, max_running=None), 0))
+
+    def would_delay_others_in_quota(self, job: WaitingJob, alike: Alike) -> bool:
+        return alike.too_long_in_quota < FOREVER and self.limit(job) >= alike.too_long_in_quota
+
+    def reserve_in_quota(self, job: WaitingJob, alike: Alike, depth: int, with_room: int, *, strictly: bool) -> None:
+        """Keep room for the job under all limits that it counts under, if one of them refuses fewer than `depth` so far.
+
+        Also on nodes, for `with_room` such jobs. `strictly` nobody who counts there starts before it.
+        """
+        refusing = self.quotas.refusing(alike.limits, alike.count, self.limit(job))
+        if (
+            all(self.quotas.blocked(limit) >= depth for limit in refusing)
+            or self._is_shut(alike.queue)
+            or not self._could_ever(alike)
+        ):
+            alike.passed_over = True
+        elif self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):
+            self.promises_in_quota += 1
+        elif not self._keep_in_quota(job, alike, refusing, strictly=strictly):
+            alike.passed_over = True
+
+    def _keep(self, job: WaitingJob, alike: Alike, refusing: Sequence[Limit], *, strictly: bool = False) -> bool:
+        """Room on nodes and in quotas from the same moment on."""
         length = self.limit(job)
-        slot = self.book.find(job.request, length, alike.windows)
-        if slot is not None:
-            self.book.reserve(job.id, job.request, slot, length)
-        return slot is not None
+        slot = self._earliest(alike, length)
+        if slot is None:
+            return False
+        self.book.reserve(job.id, job.request, slot, length)
+        if alike.limits:
+            self.quotas.keep(
+                alike.limits, _kept(job, alike, slot.start, length, self.now if strictly else None), refusing
+            )
+        return True
+
+    def _earliest(self, alike: Alike, length: float) -> Slot | None:
+        """When there is room for it on nodes and under all its limits."""
+        limits, count = alike.limits, alike.count
+        after = self.quotas.earliest(limits, count, length, self.now)
+        while after < FOREVER:
+            slot = self.book.find(alike.request, length, alike.windows, after)
+            if slot is None:
+                return None
+            after = self.quotas.earliest(limits, count, length, slot.start)
+            if after == slot.start:
+                return slot
+        return None
+
+    def _keep_in_quota(self, job: WaitingJob, alike: Alike, refusing: Sequence[Limit], *, strictly: bool) -> bool:
+        length = self.limit(job)
+        start = self.quotas.earliest(alike.limits, alike.count, length, self.now)
+        if start == FOREVER:
+            return False
+        self.quotas.keep(alike.limits, _kept(job, alike, start, length, self.now if strictly else None), refusing)
+        self.book.reservations.append(PlannedReservation(job.id, start, ()))
+        return True
+
+    def _could_ever(self, alike: Alike) -> bool:
+        """Whether the nodes there are could hold such a job if they were empty."""
+        return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
 
     def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""
@@ -257,3 +290,9 @@ class Planning:
             nowhere = () if fits else explanations.why_nowhere(alike.request)
             alike.reasons = (*self.not_allowed(alike), *nowhere)
         return alike.reasons
+
+
+def _kept(job: WaitingJob, alike: Alike, start: float, length: float, strictly_from: float | None) -> KeptInQuota:
+    if strictly_from is not None:
+        return KeptInQuota(job.id, strictly_from, FOREVER, alike.count)
+    return KeptInQuota(job.id, start, start + length, alike.count)

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from scheduling.alike import Alike
 from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.decisions import PlannedPreemption
 from scheduling.entitlement import Standing
 from scheduling.filters import could_hold
 from scheduling.ordering import prepared
-from scheduling.planning import Alike, Planning, Waiting
+from scheduling.planning import Planning, Waiting
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.profile import Need, Room, held_by, need, room_of, whole_of
-from scheduling.reservations import SOON
 from scheduling.rules import Preemption
+from scheduling.run_times import SOON
 from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
 
 LOOKED_AT = 16

@@ -15,11 +15,12 @@ and only for a job that is at least as urgent does it move at all.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from scheduling.alike import Alike
 from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.decisions import Plan, PlannedPreemption
 from scheduling.filters import could_hold
 from scheduling.holds import job_holds
-from scheduling.planning import Alike, Planning
+from scheduling.planning import Planning
 from scheduling.preemption import lost_seconds
 from scheduling.reservations import Book
 from scheduling.resources import WHOLE_GPU, Amount
@@ -193,7 +194,7 @@ class _Pass:
 
     def _wait(self, job: WaitingJob, alike: Alike, length: float) -> float:
         """How long the job would wait if nobody moved, as far as anybody can say."""
-        slot = self._book.find(job.request, length, alike.windows)
+        slot = self._book.find(job.request, length, alike.windows, self._book.now)
         return slot.start - self._now if slot is not None else self._work.rules.assumed_limit_seconds
 
     def _rearranged(self, job: WaitingJob, closed: frozenset[str]) -> Proposal | None:

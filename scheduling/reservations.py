@@ -10,11 +10,10 @@ from scheduling.decisions import PlannedReservation
 from scheduling.filters import could_hold
 from scheduling.profile import FOREVER, NodeProfile, Release, Room, Window, held_by, need
 from scheduling.resources import Request
+from scheduling.run_times import latest_end
 from scheduling.snapshot import NodeView, RunningJob, Share
 
 MOMENT = itemgetter(0)
-SOON = 1.0
-"""A job that runs beyond its limit, or was told to stop, is expected to be gone in so many seconds."""
 NOWHERE: Mapping[int, FreeNode] = {}
 Windows = Mapping[int, Sequence[Window]]
 """For nodes by number: when they are kept for others."""
@@ -37,7 +36,7 @@ class Book:
         self.reservations: list[PlannedReservation] = []
         self._free = free
         self._running = running
-        self._now = now
+        self.now = now
         self._assumed_limit = assumed_limit
         self._releases: dict[int, list[Release]] | None = None
         self._started: list[tuple[float, Share]] = []
@@ -53,11 +52,15 @@ class Book:
             if self._releases is not None:
                 insort(self._releases.setdefault(number, []), (end, -len(self._started), share), key=MOMENT)
             if number in self._first_start:
-                self._profiles[number].take(self._now, end, held_by(share))
+                self._profiles[number].take(self.now, end, held_by(share))
             else:
                 self._profiles.pop(number, None)
         if self._ceilings:
             self._ceilings.clear()
+
+    @property
+    def keeps_room(self) -> bool:
+        return bool(self._first_start)
 
     def ceilings(self, until: float) -> Mapping[int, FreeNode]:
         """What a job that may last until then can have on the nodes where it would run into a reservation."""
@@ -72,13 +75,16 @@ class Book:
             found = self._ceilings[number, room] = _limited(self._free.nodes[number], room)
         return found
 
-    def find(self, request: Request, length: float, kept: Windows) -> Slot | None:
-        """The earliest moment at which the request fits on all its nodes at once for so long; None if it never will."""
+    def find(self, request: Request, length: float, kept: Windows, after: float) -> Slot | None:
+        """The earliest moment, not before `after`, at which the request fits on all its nodes at once for so long.
+
+        None if it never will.
+        """
         able = [node for node in self._free.nodes if could_hold(request, node.view)]
         if len(able) < request.nodes:
             return None
         search = _Search(self, request, length, kept)
-        times = search.earliest_of(able, self._now)
+        times = search.earliest_of(able, after)
         while True:
             start = sorted(times.values())[request.nodes - 1]
             if start == FOREVER:
@@ -88,7 +94,7 @@ class Book:
             ]
             if len(ready) >= request.nodes:
                 # Those that become free last: the others stay open to long jobs.
-                ready.sort(key=lambda number: (-times[number], number))
+                ready.sort(key=lambda number: (-times[number], -search.hope(self._free.nodes[number]), number))
                 return Slot(start, tuple(sorted(ready[: request.nodes])))
             times = search.earliest_of(able, start)
 
@@ -121,7 +127,7 @@ class Book:
     def next_release(self, number: int) -> float:
         """When something on the node ends next, or a reservation does; what does not fit now fits no earlier."""
         if number in self._first_start:
-            return self._now
+            return self.now
         releases = self.releases.get(number)
         return releases[0][0] if releases else FOREVER
 
@@ -136,7 +142,7 @@ class Book:
         found = self._profiles.get(number)
         if found is None:
             releases = self.releases.get(number, ())
-            found = self._profiles[number] = NodeProfile(self._free.nodes[number].view, self._now, releases)
+            found = self._profiles[number] = NodeProfile(self._free.nodes[number].view, self.now, releases)
         return found
 
     def _by_node(self) -> dict[int, list[Release]]:
@@ -144,7 +150,7 @@ class Book:
         releases: dict[int, list[Release]] = {}
         numbers = {node.view.name: node.number for node in self._free.nodes}
         for job in self._running:
-            end = self._end(job)
+            end = latest_end(job, self.now, self._assumed_limit)
             for share in job.shares:
                 number = numbers.get(share.node)
                 if number is not None:
@@ -154,14 +160,6 @@ class Book:
         for one in releases.values():
             one.sort(key=MOMENT)
         return releases
-
-    def _end(self, job: RunningJob) -> float:
-        if job.leaving:
-            return self._now + SOON
-        end = job.expected_end
-        if end is None:
-            end = (self._now if job.started_at is None else job.started_at) + self._assumed_limit
-        return end if end > self._now else self._now + SOON
 
 
 class _Search:
@@ -181,17 +179,19 @@ class _Search:
 
     def earliest_of(self, able: Sequence[FreeNode], after: float) -> dict[int, float]:
         """By node, for at least as many as are needed; all that are left out come no earlier than these."""
-        hopes = sorted((max(after, self._hope(node)), node.number) for node in able)
+        hopes = [(self.hope(node), node.number) for node in able]
         times: dict[int, float] = {}
         best: list[float] = []
-        for hope, number in hopes:
+        # Of those that may all be free by a later moment the last one comes first.
+        later = after > self._book.now
+        for hope, _, number in sorted((max(after, hope), -hope if later else 0.0, number) for hope, number in hopes):
             if len(best) >= self._request.nodes and hope >= best[self._request.nodes - 1]:
                 break
             times[number] = self.earliest(number, after)
             insort(best, times[number])
         return times
 
-    def _hope(self, node: FreeNode) -> float:
+    def hope(self, node: FreeNode) -> float:
         return 0.0 if node.fits(self._request) else self._book.next_release(node.number)
 
 

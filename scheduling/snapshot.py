@@ -89,6 +89,13 @@ class WaitingJob:
     avoid: tuple[str, ...] = ()  # nodes on which it failed a moment ago
     promised: bool = False  # others were stopped to make room for it, and it has not started yet
     held: str = ""  # who holds it back, and perhaps why, in words; empty: nobody does
+    eligible_at: float | None = None  # when the last thing came true that it had to wait for: its wait counts from then
+
+    @property
+    def waits_since(self) -> float:
+        """Since when it could have started: to wait for others, or for a time, is not to stand in line."""
+        known = self.not_before if self.eligible_at is None else self.eligible_at
+        return self.submitted_at if known is None or known < self.submitted_at else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ class RunningJob:
     preemptions: int = 0
     checkpoint_at: float | None = None
     leaving: bool = False  # it was told to stop and will soon be gone
+    suspended_since: float | None = None  # it stands still; `expected_end` says what is left of its limit from now on
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from scheduling.placement import STRATEGIES
 from scheduling.plan import Plan, make_plan
 from scheduling.profile import need
+from scheduling.quota_profile import Limit, count_of, limits_over
+from scheduling.resources import total
 from scheduling.rules import Backfill
-from scheduling.run_times import limit_seconds
+from scheduling.run_times import latest_end, limit_seconds
 from scheduling.snapshot import Share, Snapshot, chain_of
 from tests.scheduling import oracle
 from tests.scheduling.full_worlds import NOW, POLICY_NAMES, full_world, shuffled
@@ -25,6 +27,7 @@ def check(world: Snapshot) -> None:
     no_quota_is_broken(world, plan)
     nobody_runs_into_nodes_kept_for_others(world, plan)
     promises_can_be_kept(world, plan)
+    promises_can_be_kept_inside_quotas(world, plan)
     only_those_who_may_be_stopped_are(world, plan)
     assert make_plan(world, NOW) == plan
     assert make_plan(shuffled(world), NOW) == plan
@@ -94,6 +97,32 @@ def promises_can_be_kept(world: Snapshot, plan: Plan) -> None:
             _fit_together(world, at_once)
 
 
+def promises_can_be_kept_inside_quotas(world: Snapshot, plan: Plan) -> None:
+    """The same for quotas and queues' limits: at its promised start each job is let in by all that it counts under."""
+    jobs = {job.id: job for job in world.waiting}
+    limits = {job.id: _limits(world, job) for job in world.waiting}
+    limits |= {job.id: _limits(world, job) for job in world.running}
+    holds = [
+        (NOW, _end(world, job), count_of(total(share.amount for share in job.shares)), limits[job.id])
+        for job in world.running
+    ]
+    starts = [(one.job_id, NOW) for one in plan.placements] + [(one.job_id, one.start) for one in plan.reservations]
+    for job_id, start in starts:
+        job = jobs[job_id]
+        holds.append((start, start + limit_seconds(job, world.rules), count_of(job.request.total), limits[job_id]))
+    for kept in plan.reservations:
+        own = count_of(jobs[kept.job_id].request.total)
+        for limit in limits[kept.job_id]:
+            at_once = [count for start, end, count, over in holds if start <= kept.start < end and limit in over]
+            for asked, most, *held in zip(own, limit.most, *at_once, strict=True):
+                assert not asked or sum(held) <= most
+
+
+def _limits(world: Snapshot, job) -> tuple[Limit, ...]:
+    (queue,) = [one for one in world.queues if one.name == job.queue]
+    return limits_over(chain_of(job.project, {one.slug: one for one in world.projects}), queue)
+
+
 def _fit_together(world: Snapshot, shares: list[Share]) -> None:
     node = next(one for one in world.nodes if one.name == shares[0].node)
     held = oracle.held_on(node.name, shares)
@@ -104,12 +133,7 @@ def _fit_together(world: Snapshot, shares: list[Share]) -> None:
 
 
 def _end(world: Snapshot, job) -> float:
-    if job.leaving:
-        return NOW + 1
-    end = job.expected_end
-    if end is None:
-        end = (NOW if job.started_at is None else job.started_at) + world.rules.assumed_limit_seconds
-    return end if end > NOW else NOW + 1
+    return latest_end(job, NOW, world.rules.assumed_limit_seconds)
 
 
 def only_those_who_may_be_stopped_are(world: Snapshot, plan: Plan) -> None:

@@ -78,13 +78,30 @@ def test_an_unknown_default_policy_is_refused():
 
 def test_a_job_that_waited_too_long_goes_before_every_other_whatever_its_queue_and_policy():
     jobs = (
-        waiting(1, queue="live", priority=100, submitted_at=900),
+        waiting(1, queue="live", priority=69, submitted_at=900),
         waiting(2, queue="batch", priority=0, submitted_at=100),
         waiting(3, queue="batch", priority=100, submitted_at=50),
     )
 
     assert order(*jobs, bounded_wait_seconds=800) == [3, 2, 1]
     assert order(*jobs) == [1, 3, 2]
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(800, [1, 3, 2]), (450, [3, 2, 1])])
+def test_an_urgent_job_of_a_higher_queue_goes_before_them_until_they_have_waited_twice_as_long(bound, expected):
+    jobs = (
+        waiting(1, queue="live", priority=70, submitted_at=900),
+        waiting(2, queue="batch", priority=0, submitted_at=100),
+        waiting(3, queue="batch", priority=100, submitted_at=50),
+    )
+
+    assert order(*jobs, bounded_wait_seconds=bound) == expected
+
+
+def test_an_urgent_job_of_the_same_queue_goes_after_them():
+    jobs = (waiting(1, priority=100, submitted_at=900), waiting(2, priority=0, submitted_at=100))
+
+    assert order(*jobs, bounded_wait_seconds=800) == [2, 1]
 
 
 class Chooser(SchedulingPolicy):
