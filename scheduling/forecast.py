@@ -4,11 +4,13 @@ Three times: jobs run as long as expected, much shorter, and up to their limits.
 that are known now; who is submitted later and goes first is not in it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 
 from scheduling.course import Course
-from scheduling.holds import queue_holds
+from scheduling.eligibility import Eligibility
+from scheduling.holds import is_held
 from scheduling.ordering import in_order
 from scheduling.pace import expected, limits, optimistic
 from scheduling.profile import FOREVER
@@ -32,7 +34,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much work a forecast may be. Its cost is at most three times `plans` plans of `jobs` waiting jobs.
+    """How much work a forecast may be. Its cost is at most three times `plans` plans of three times `jobs` waiting jobs.
 
     `usual_lag` and `worst_lag` are the seconds that a place stays empty between two jobs, as one ends and the next begins.
     """
@@ -53,9 +55,9 @@ def forecast(
     """The starts of these jobs, or of the first in line. A job that does not wait is not in the answer."""
     quick = replace(snapshot, rules=replace(snapshot.rules, explain=False))
     line = in_order(quick, now).jobs
-    closed = _closed(quick)
-    never = {job.id for job in line if job.broken or job.held or job.queue in closed}
-    head = _head([job for job in line if job.id not in never], snapshot.running, effort.jobs)
+    eligibility = Eligibility(quick)
+    never = _never(line, snapshot.running, eligibility)
+    head = _head([job for job in line if job.id not in never], snapshot.running, eligibility, now, effort.jobs)
     known = {job.id for job in line}
     wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known
     played = {job.id for job in head} & wanted
@@ -86,21 +88,63 @@ def _time(moment: float) -> float | None:
     return None if moment == FOREVER else moment
 
 
-def _head(line: Iterable[WaitingJob], running: Iterable[RunningJob], number: int) -> tuple[WaitingJob, ...]:
-    """The first that may start now, and as many of those that wait for a time or for other jobs of the head."""
+def _never(line: Iterable[WaitingJob], running: Iterable[RunningJob], eligibility: Eligibility) -> Collection[int]:
+    """Those that cannot start as things are, and whoever waits for one of them."""
+    jobs = {job.id: job for job in line}
+    there = jobs.keys() | {job.id for job in running}
+    asking: dict[int, list[int]] = {}
+    for job in jobs.values():
+        for needed in job.unmet:
+            asking.setdefault(needed, []).append(job.id)
+    stuck = [job.id for job in jobs.values() if job.broken or job.held or not eligibility.is_possible(job)]
+    stuck += [job.id for job in jobs.values() if not there.issuperset(job.unmet)]
+    never: set[int] = set()
+    while stuck:
+        one = stuck.pop()
+        if one not in never:
+            never.add(one)
+            stuck += asking.get(one, ())
+    return never
+
+
+def _head(
+    line: Iterable[WaitingJob], running: Iterable[RunningJob], eligibility: Eligibility, now: float, number: int
+) -> tuple[WaitingJob, ...]:
+    """The first that may start now, as many of those that quotas refuse, and of those that wait for a time or for others.
+
+    Whoever waits for jobs that are not in the head is not in it either.
+    """
     able: list[WaitingJob] = []
+    refused: list[WaitingJob] = []
     later: list[WaitingJob] = []
     for job in line:
-        (later if job.unmet or job.not_before else able).append(job)
-    head, runs = able[:number] + later[:number], {job.id for job in running}
-    while True:
-        there = {job.id for job in head} | runs
-        kept = [job for job in head if there.issuperset(job.unmet)]
-        if len(kept) == len(head):
-            return tuple(kept)
-        head = kept
+        if is_held(job, now):
+            later.append(job)
+        elif len(able) < number or len(refused) < number:
+            if eligibility.refusing(job):
+                refused.append(job)
+            else:
+                eligibility.admit(job)
+                able.append(job)
+    head = [*able[:number], *refused[:number]]
+    there = {job.id for job in head} | {job.id for job in running}
+    return (*head, *_whose_needs_are_there(later, there, number))
 
 
-def _closed(snapshot: Snapshot) -> Collection[str]:
-    """Queues that start nothing, however few jobs they run."""
-    return {queue.name for queue in snapshot.queues if queue_holds(replace(queue, max_running=None), 0)}
+def _whose_needs_are_there(later: Sequence[WaitingJob], there: set[int], number: int) -> Iterator[WaitingJob]:
+    """The first of them all of whose dependencies are there, or become so with others that are chosen."""
+    missing = [set(job.unmet) - there for job in later]
+    asking: dict[int, list[int]] = {}
+    for place, needs in enumerate(missing):
+        for needed in needs:
+            asking.setdefault(needed, []).append(place)
+    ready = [place for place, needs in enumerate(missing) if not needs]  # in order, and so a heap
+    for _ in range(number):
+        if not ready:
+            return
+        chosen = later[heappop(ready)]
+        yield chosen
+        for place in asking.get(chosen.id, ()):
+            missing[place].discard(chosen.id)
+            if not missing[place]:
+                heappush(ready, place)
