@@ -15,7 +15,8 @@ from django.db.models.functions import Extract, Now
 from jobs import completion, gangs, hailing, line_moves, publishing, transitions
 from jobs.claims import Ticket
 from jobs.endings import Ending
-from jobs.line_moves import NOTHING_PROMISED, RELEASED, UNSTARTED, in_line_again
+from jobs.line_age import in_line_again
+from jobs.line_moves import NOTHING_PROMISED, RELEASED, UNSTARTED
 from jobs.models import Job, Placement, Queue
 from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE
 from scheduling import priorities

@@ -13,7 +13,7 @@ from typing import Any, LiteralString, NamedTuple
 from django.conf import settings
 from django.db import connection
 
-from jobs import preemptions
+from jobs import line_age, preemptions
 from jobs.models import JobDependency
 from jobs.run_times import remaining
 from scheduling.fair_tree import Account
@@ -50,7 +50,8 @@ RUNNING = """
            date_part('epoch', job.checkpoint_at), job.desired <> '' OR attempt.end_reason <> '',
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
-           job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0)
+           job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
+           date_part('epoch', job.suspended_at)
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -93,6 +94,7 @@ class Known:
     preemptions: dict[int, int] = field(default_factory=dict)
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -101,7 +103,7 @@ class Known:
     @property
     def special(self) -> set[int]:
         """The jobs of which more is known than names."""
-        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid)
+        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.ready)
         return set().union(*(one.keys() for one in known))
 
 
@@ -113,9 +115,9 @@ def read_names() -> Known:
 
 
 def read_all() -> Known:
-    unmet, broken = dependencies()
+    unmet, broken, ready = dependencies()
     counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid)
+    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid, ready=ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         owner=known.owners.get(row[3], NOBODY),
         priority=row[4],
         submitted_at=row[5],
+        eligible_at=line_age.eligible_at(row[5], row[16], known.ready.get(row[0])),
         request=request_of(row[6:13]),
         max_runtime_seconds=row[13],
         estimated_runtime_seconds=row[14],
@@ -263,15 +266,20 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
     )
 
 
-def dependencies() -> tuple[Dependencies, Dependencies]:
-    """For each waiting job the dependencies that are still to come, and those that will never come."""
+def dependencies() -> tuple[Dependencies, Dependencies, dict[int, float]]:
+    """For each waiting job the dependencies that are still to come, those that will never come, and when the last ended."""
     unmet: Dependencies = {}
     broken: Dependencies = {}
-    found = JobDependency.objects.filter(job__state=JobState.PENDING).exclude(needs__state=JobState.COMPLETED)
-    for job_id, needs_id, state in found.order_by("pk").values_list("job_id", "needs_id", "needs__state"):
-        kind = broken if state in BROKEN_STATES else unmet
-        kind[job_id] = (*kind.get(job_id, ()), needs_id)
-    return unmet, broken
+    ready: dict[int, float] = {}
+    found = JobDependency.objects.filter(job__state=JobState.PENDING).order_by("pk")
+    columns = found.values_list("job_id", "needs_id", "needs__state", "needs__finished_at")
+    for job_id, needs_id, state, ended in columns:
+        if state != JobState.COMPLETED:
+            kind = broken if state in BROKEN_STATES else unmet
+            kind[job_id] = (*kind.get(job_id, ()), needs_id)
+        if ended is not None:
+            ready[job_id] = max(ended.timestamp(), ready.get(job_id, 0.0))
+    return unmet, broken, ready
 
 
 def failed_on() -> dict[int, tuple[str, ...]]:
@@ -303,7 +311,7 @@ def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
 def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
-    stood_still = first[27]
+    stood_still, suspended_at = first[27:29]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
     return RunningJob(
         id=job_id,
@@ -323,6 +331,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
         preemptions=known.preemptions.get(job_id, 0),
         checkpoint_at=checkpoint_at,
         leaving=leaving,
+        suspended_since=suspended_at,
     )
 
 

@@ -1,10 +1,8 @@
-"""The moves that a person's word makes of a job that is on no node, as values; and how old a job is in line after them."""
+"""The moves that a person's word makes of a job that is on no node, as values."""
 
-from typing import Any
+from django.db.models.functions import Now
 
-from django.db.models import DateTimeField, ExpressionWrapper, F
-from django.db.models.functions import Coalesce, Now
-
+from jobs.line_age import in_line_again
 from jobs.models import Job
 from jobs.transitions import Move
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState
@@ -90,10 +88,3 @@ def requeued(job: Job, actor: str) -> Move:
         },
         actor=actor,
     )
-
-
-def in_line_again(job: Job) -> dict[str, Any]:
-    """It is as old in line as it was when it left it."""
-    away = Now() - F("out_of_line_since")
-    aged = ExpressionWrapper(Coalesce("in_line_since", "created_at") + away, output_field=DateTimeField())
-    return {"in_line_since": aged, "out_of_line_since": None} if job.out_of_line_since else {}

@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Min
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, F, Min, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Greatest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from jobs import alerts, node_condition, predictions, preemptions
-from jobs.models import Cycle, Job
+from jobs.models import Cycle, Job, JobDependency
 from jobs.overview import WAITING_FOR
 from jobs.planning_rows import RunTimeLearning
 from jobs.queries import held_by_node
@@ -85,7 +85,11 @@ def _waits() -> Iterator[Metric]:
         GaugeMetricFamily, "waiting_jobs", text, ("reason",), _ask(WAITING_FOR, {"all": True, "projects": []})
     )
     in_line = Job.objects.filter(state=JobState.PENDING, held_at__isnull=True)
-    oldest = in_line.aggregate(at=Min(Coalesce("in_line_since", "created_at")))["at"]
+    needs = JobDependency.objects.filter(job=OuterRef("pk"))
+    able = in_line.exclude(Exists(needs.exclude(needs__state=JobState.COMPLETED)))
+    last = Subquery(needs.order_by(F("needs__finished_at").desc(nulls_last=True)).values("needs__finished_at")[:1])
+    since = Greatest(Coalesce("in_line_since", "created_at"), last)
+    oldest = able.annotate(since=since).aggregate(at=Min("since"))["at"]
     longest = (database_now() - oldest).total_seconds() if oldest else 0
     yield _gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
     [[worst]] = _ask(STRETCH, [SHORTEST_RUN_SECONDS])

@@ -87,6 +87,19 @@ def test_a_held_job_gains_no_age_in_line():
     assert waiting.submitted_at == pytest.approx((timezone.now() - HOUR).timestamp(), abs=60)
 
 
+@pytest.mark.parametrize(("ended", "age"), [(5, 3), (1, 0)])
+def test_what_it_waited_for_others_before_or_during_a_hold_makes_it_no_older(ended, age):
+    """Ten hours old and held for the last two: its dependency ended before, or meanwhile."""
+    needed = builders.job(state="completed", finished_at=timezone.now() - ended * HOUR)
+    job = hold(builders.job(created_at=timezone.now() - 10 * HOUR, depends_on=[needed]))
+    Job.objects.filter(pk=job.pk).update(out_of_line_since=timezone.now() - 2 * HOUR)
+
+    release(job)
+
+    [seen] = snapshots.take().waiting
+    assert seen.waits_since == pytest.approx((timezone.now() - age * HOUR).timestamp(), abs=60)
+
+
 def test_a_hold_outlasts_a_pause_and_a_job_that_is_released_while_it_rests_stays_paused():
     job = hold(builders.job(created_at=timezone.now() - 5 * HOUR))
     Job.objects.update(out_of_line_since=timezone.now() - 4 * HOUR)

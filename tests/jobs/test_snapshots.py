@@ -94,6 +94,21 @@ def test_a_dependency_that_ends_is_met_and_one_that_fails_is_broken():
     assert waiting()[job.pk].broken == ()
 
 
+def test_a_job_that_waited_for_others_stands_in_line_since_the_last_of_them_ended():
+    came, ended = timezone.now() - timedelta(hours=45), timezone.now() - timedelta(minutes=1)
+    needed = builders.job(state="completed", finished_at=ended)
+    job, other = builders.job(created_at=came, depends_on=[needed]), builders.job(created_at=came)
+    seen = waiting()
+    assert seen[job.pk].waits_since == pytest.approx(ended.timestamp())
+    assert seen[other.pk].waits_since == pytest.approx(came.timestamp())
+
+
+def test_a_job_that_is_tried_again_after_a_while_is_as_old_as_ever():
+    came, again = timezone.now() - timedelta(hours=45), timezone.now() - timedelta(minutes=1)
+    job = builders.job(created_at=came, not_before=again)
+    assert waiting()[job.pk].waits_since == pytest.approx(came.timestamp())
+
+
 def test_an_owner_with_a_new_name_and_one_who_is_gone():
     ada = builders.user(username="ada")
     job = builders.job(owner=ada)
@@ -134,6 +149,13 @@ def test_a_running_job_says_all_that_preemption_asks_for():
     assert (seen.owner, seen.request, seen.checkpointable, seen.leaving) == ("ada", asked, True, False)
     assert seen.expected_end == pytest.approx(job.started_at.timestamp() + 600)
     assert seen.checkpoint_at == pytest.approx(saved.timestamp())
+
+
+def test_a_suspended_job_says_since_when_it_stands_still():
+    since = timezone.now() - timedelta(hours=3)
+    builders.running_job(suspended_at=since, max_runtime_seconds=600)
+    [seen] = snapshots.take().running
+    assert seen.suspended_since == pytest.approx(since.timestamp())
 
 
 @pytest.mark.parametrize("desired", ["cancel", "requeue", "stall"])
