@@ -14,16 +14,14 @@ from django.conf import settings
 from django.db import connection
 
 from jobs import preemptions
-from jobs.models import JobDependency
 from jobs.run_times import remaining
+from jobs.standings import STANDING
 from scheduling.fair_tree import Account
-from scheduling.lifecycle import JobState
 from scheduling.resources import Amount, Request, ordered_labels
 from scheduling.retry import Payer, reasons_that
 from scheduling.snapshot import RunningJob, Share, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]
-BROKEN_STATES = frozenset({JobState.FAILED, JobState.CANCELLED})
 NOBODY = ""
 RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000
@@ -71,6 +69,22 @@ FAILED_ON = """
            OR attempt.ended_at - attempt.started_at < make_interval(secs => %s))
     ORDER BY attempt.job_id, node.name
 """
+DEPENDENCIES = f"""
+    SELECT job_id,
+           array_agg(needs_id ORDER BY id) FILTER (WHERE standing = 'unmet'),
+           array_agg(needs_id ORDER BY id) FILTER (WHERE standing = 'dead'),
+           array_agg(needs_id ORDER BY id) FILTER (WHERE after = 'any'),
+           array_agg(needs_id ORDER BY id) FILTER (WHERE after = 'failed')
+    FROM (
+        SELECT link.*, {STANDING} AS standing
+        FROM jobs_job AS job
+        JOIN jobs_jobdependency AS link ON link.job_id = job.id
+        JOIN jobs_job AS needed ON needed.id = link.needs_id
+        WHERE job.state = 'pending'
+    ) AS links
+    WHERE standing <> 'met'
+    GROUP BY job_id
+"""  # noqa: S608  made of constants
 NAMES = """
     SELECT 0, id, slug FROM quotas_project
     UNION ALL SELECT 1, id, name FROM jobs_queue
@@ -90,6 +104,8 @@ class Known:
     owners: dict[int, str] = field(default_factory=dict)
     unmet: Dependencies = field(default_factory=dict)
     broken: Dependencies = field(default_factory=dict)
+    needs_end: Dependencies = field(default_factory=dict)
+    needs_failure: Dependencies = field(default_factory=dict)
     preemptions: dict[int, int] = field(default_factory=dict)
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -113,9 +129,9 @@ def read_names() -> Known:
 
 
 def read_all() -> Known:
-    unmet, broken = dependencies()
+    needs = dependencies()
     counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid)
+    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,21 +273,19 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         held=row[21],
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
+        needs_end=known.needs_end.get(row[0], ()),
+        needs_failure=known.needs_failure.get(row[0], ()),
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
     )
 
 
-def dependencies() -> tuple[Dependencies, Dependencies]:
-    """For each waiting job the dependencies that are still to come, and those that will never come."""
-    unmet: Dependencies = {}
-    broken: Dependencies = {}
-    found = JobDependency.objects.filter(job__state=JobState.PENDING).exclude(needs__state=JobState.COMPLETED)
-    for job_id, needs_id, state in found.order_by("pk").values_list("job_id", "needs_id", "needs__state"):
-        kind = broken if state in BROKEN_STATES else unmet
-        kind[job_id] = (*kind.get(job_id, ()), needs_id)
-    return unmet, broken
+def dependencies() -> dict[str, Any]:
+    """For each waiting job the dependencies that are still to come, and those that will never come, in columns of `Known`."""
+    found = rows(DEPENDENCIES)
+    columns = ("unmet", "broken", "needs_end", "needs_failure")
+    return {name: {row[0]: tuple(row[at]) for row in found if row[at]} for at, name in enumerate(columns, start=1)}
 
 
 def failed_on() -> dict[int, tuple[str, ...]]:

@@ -82,6 +82,7 @@ def requeued(job: Job, actor: str) -> Move:
             "exit_code": None,
             "end_reason": "",
             "message": "",
+            "root_cause": None,
             "progress": None,
             "progress_at": None,
             "started_at": None,

@@ -54,7 +54,7 @@ def forecast(
     quick = replace(snapshot, rules=replace(snapshot.rules, explain=False))
     line = in_order(quick, now).jobs
     closed = _closed(quick)
-    never = {job.id for job in line if job.broken or job.held or job.queue in closed}
+    never = {job.id for job in line if job.broken or job.needs_failure or job.held or job.queue in closed}
     head = _head([job for job in line if job.id not in never], snapshot.running, effort.jobs)
     known = {job.id for job in line}
     wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known

@@ -22,8 +22,8 @@ URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=B
 
 
 def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    positions = queries.positions_of(jobs)
-    return [shown(job, positions.get(job.pk)) for job in jobs]
+    positions, needs = queries.positions_of(jobs), queries.needs_of(jobs)
+    return [shown(job, positions.get(job.pk), needs.get(job.pk, ())) for job in jobs]
 
 
 def answer(job: Job) -> Response:
@@ -51,7 +51,8 @@ class JobsView(GenericAPIView[Job]):
         wanted = JobIn.read(request.data)
         [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request))
         if submitted.created:  # no cycle has seen it: it has no place in line to look for
-            return Response(shown(submitted.job, None), status=201)
+            needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
+            return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
         return answer(submitted.job)
 
 
