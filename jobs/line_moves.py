@@ -49,7 +49,7 @@ def paused(job: Job, actor: str) -> Move:
         to=JobState.PAUSED,
         kind="paused",
         expected=frozenset({JobState.PENDING}),
-        changes={"reasons": [], "out_of_line_since": job.out_of_line_since or Now(), **NOTHING_PROMISED},
+        changes={"reasons": [], "out_of_line_since": Coalesce("out_of_line_since", Now()), **NOTHING_PROMISED},
         actor=actor,
     )
 

@@ -85,15 +85,19 @@ class JobIn(JobDefaults):
     command = CommandField()
 
 
-class JobChange(JobTerms):
-    """What may be changed after submission: name and labels always, the rest while the job waits."""
-
-    name = Text(bounds.NAME, required=False)
+class ChangedTerms(JobTerms):
+    """Terms that may be changed after submission, of one job or of many."""
 
     def validate_deadline(self, deadline: datetime | None) -> datetime | None:
         if deadline is not None and deadline <= timezone.now():
             raise serializers.ValidationError("Must lie in the future.", "past")
         return deadline
+
+
+class JobChange(ChangedTerms):
+    """What may be changed after submission: name and labels always, the rest while the job waits."""
+
+    name = Text(bounds.NAME, required=False)
 
 
 class PauseIn(StrictSerializer):
