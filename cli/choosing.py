@@ -63,10 +63,13 @@ def selection(job_ids: list[int] | None, chosen: Chosen) -> dict[str, Any]:
 def ask_many(
     server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
 ) -> Any:
-    """What became of it, once it is certain that these jobs are meant; None if they are not."""
+    """What became of it, once it is certain that these jobs are meant."""
     send = server.patch if words.path == "" else server.post
     if not chosen.dry_run and not chosen.yes and "ids" not in which:
-        which = confirmed(send(path, {**which, **body, "dry_run": True}), which, words)
+        foretold = send(path, {**which, **body, "dry_run": True})
+        if not foretold["changed"]:
+            return {**foretold, "dry_run": False}
+        which = confirmed(foretold, which, words)
     return send(path, {**which, **body, **({"dry_run": True} if chosen.dry_run else {})})
 
 
@@ -81,8 +84,6 @@ class Words:
 
 def confirmed(answer: Row, which: dict[str, Any], words: Words) -> dict[str, Any]:
     """The selection without jobs that nobody has seen; raises when the user says no, or cannot be asked."""
-    if not answer["changed"]:
-        return which
     question = f"{words.ask} {amount(answer['changed'])} ({named(answer['jobs'])})?"
     if not sys.stdin.isatty():
         raise UsageError(f"{question} There is nobody to ask: add --yes if that is meant, or --dry-run to look.")

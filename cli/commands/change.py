@@ -39,9 +39,9 @@ class Terms:
 @app.command()
 @on_server
 def change(server: Server, terms: Terms, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
-    """Give jobs that wait another priority, queue or labels: those with these numbers, or those that match.
+    """Give waiting jobs another priority, queue or labels.
 
-    Example: trainyard change --queue batch --mine --set-priority background
+    Those with these numbers, or those that match. Example: trainyard change --queue batch --mine --set-priority background
     """
     which, body = selection(job_ids, chosen), terms.body()
     if not body:

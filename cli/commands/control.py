@@ -31,9 +31,9 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for 
 @app.command()
 @on_server
 def cancel(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
-    """Cancel jobs: those with these numbers, or those that match; then it asks first.
+    """Cancel jobs.
 
-    Example: trainyard cancel --state pending --queue batch --name 'sweep-*'. A job that runs is stopped, after a moment to write its checkpoint.
+    Those with these numbers, or those that match; of those that match it asks first. Example: trainyard cancel --state pending --queue batch --name 'sweep-*'. A job that runs is stopped, after a moment to write its checkpoint.
     """
     ask(server, "cancel", job_ids, chosen, {}, as_json=as_json)
 
