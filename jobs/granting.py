@@ -43,9 +43,10 @@ def grant(job_ids: Iterable[int], verb: Verb, asked: Asked) -> dict[int, Answer]
     transitions.apply([answer.move for answer in granted.values() if answer.move])
     _wake([pk for pk, answer in granted.items() if answer.wakes and jobs[pk].suspended_at is not None])
     _write({pk: answer.columns for pk, answer in granted.items() if answer.columns})
-    _stop({pk: answer.wish for pk, answer in granted.items() if answer.wish})
+    wishes = {pk: answer.wish for pk, answer in granted.items() if answer.wish}
+    _stop(wishes)
     _note(granted, asked.actor)
-    _end_unclaimed({pk: granted[pk].wish for pk in granted if jobs[pk].state == JobState.QUEUED}, asked.actor)
+    _end_unclaimed({pk: wish for pk, wish in wishes.items() if jobs[pk].state == JobState.QUEUED}, asked.actor)
     _tell([jobs[pk] for pk in granted])
     return told
 

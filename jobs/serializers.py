@@ -211,6 +211,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
     held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
+    root_cause = serializers.IntegerField(
+        allow_null=True, help_text="The job because of which it was cancelled: the first of the chain that led to it."
+    )
     estimated_cost = serializers.FloatField(allow_null=True)
     actual_cost = serializers.FloatField(allow_null=True)
 

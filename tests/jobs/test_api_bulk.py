@@ -211,6 +211,14 @@ def test_labels_are_changed_of_jobs_that_run_too(client, project):
     assert Job.objects.get(pk=job.pk).labels == {"a": "b"}
 
 
+def test_a_placed_job_that_nobody_claimed_stays_placed_with_other_labels(client, project):
+    job = builders.job(project=project, state="queued")
+    builders.placement(attempt=builders.attempt(job=job))
+    assert client.patch(f"{V1}/jobs/{job.pk}", {"labels": {"a": "b"}}).json()["labels"] == {"a": "b"}
+    assert client.patch(f"{V1}/jobs", {"ids": [job.pk], "labels": {"a": "c"}}).json()["changed"] == 1
+    assert states(job) == ["queued"]
+
+
 @pytest.mark.parametrize(
     ("terms", "field"),
     [({}, "priority"), ({"queue": "nowhere"}, "queue"), ({"priority": 101}, "priority"), ({"command": ["x"]}, "command"),
