@@ -9,7 +9,6 @@ from jobs import bounds
 from jobs.needs import Need
 from quotas.shapes import Text, Whole
 from scheduling.dependencies import After
-from scheduling.lifecycle import JobState
 
 WORDS = {
     "ok": After.OK, "completed": After.OK, "success": After.OK,
@@ -87,4 +86,4 @@ class DependencyOut(serializers.Serializer[Any]):
 
     job = serializers.IntegerField()
     after = serializers.ChoiceField(choices=[str(after) for after in After])
-    state = serializers.ChoiceField(choices=[str(state) for state in JobState])
+    state = serializers.CharField(help_text="The state that it is in, as in its own `state`.")

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import (  # noqa: F401 - further rows of this app: Django looks for them here
@@ -18,8 +18,8 @@ from jobs import (  # noqa: F401 - further rows of this app: Django looks for th
     start_rows,
 )
 from jobs.control_rows import Controlled
+from jobs.dependency_rows import JobDependency as JobDependency  # noqa: PLC0414  it is looked for here
 from quotas.models import Project
-from scheduling.dependencies import After
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
 
@@ -30,7 +30,7 @@ queue_name_validator = RegexValidator(
 ENDED = [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED]
 
 
-def choices(enum: type[JobState] | type[EndReason] | type[PlacementState] | type[After]) -> list[tuple[str, str]]:
+def choices(enum: type[JobState] | type[EndReason] | type[PlacementState]) -> list[tuple[str, str]]:
     return [(member.value, member.value) for member in enum]
 
 
@@ -187,26 +187,6 @@ class Job(Controlled):
     @property
     def hardware(self) -> str:
         return "gpu" if self.gpus else "cpu"
-
-
-class JobDependency(models.Model):
-    """`job` starts only after `needs` has ended, in the way that `after` says."""
-
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="dependencies")
-    needs = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="needed_by")
-    after = models.CharField(max_length=6, choices=choices(After), default="ok", db_default="ok")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["job", "needs"], name="dependency_once"),
-            models.CheckConstraint(
-                condition=Q(after__in=[after.value for after in After]), name="dependency_after_known"
-            ),
-            models.CheckConstraint(condition=~Q(job=F("needs")), name="no_dependency_on_itself"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.job_id} after {self.needs_id}"
 
 
 class Attempt(models.Model):

@@ -94,9 +94,9 @@ def test_a_job_does_not_need_itself(client):
 
 
 def test_a_long_chain_in_a_batch_is_no_circle(post):
-    jobs = [job(f"n{n}", depends_on=[f"n{n + 1}"] if n < 2_999 else []) for n in range(3_000)]
+    jobs = [job(f"n{n}", depends_on=[f"n{n + 1}"] if n < 1_199 else []) for n in range(1_200)]
     assert post(*jobs).status_code == 201
-    assert JobDependency.objects.count() == 2_999
+    assert JobDependency.objects.count() == 1_199
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_one_job_named_twice_in_two_ways_is_refused(client, project):
 
 def test_a_job_may_need_more_than_a_thousand_others(client, project):
     first = builders.job(project=project)
-    rows = [Job(name="n", project=project, queue=first.queue, command=["true"]) for _ in range(2_000)]
+    rows = [Job(name="n", project=project, queue=first.queue, command=["true"]) for _ in range(1_100)]
     numbers = [first.pk, *[one.pk for one in Job.objects.bulk_create(rows)]]
     answer = client.post(f"{V1}/jobs", job(depends_on=numbers)).json()
     assert answer["depends_on"] == numbers
