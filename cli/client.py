@@ -62,6 +62,9 @@ class Server:
     def post(self, path: str, body: Any = None) -> Any:
         return self._json(self._send("POST", path, body={} if body is None else body))
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self._json(self._send("PATCH", path, body=body))
+
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 

@@ -74,7 +74,20 @@ class JobOptions:
     ] = None
     label: Annotated[list[str] | None, option("--label", "-l", metavar="K=V", text="A label. May be repeated.")] = None
     after: Annotated[
-        list[int] | None, option("--after", metavar="ID", text="Start only when job ID has completed. May be repeated.")
+        list[str] | None,
+        option(
+            "--after",
+            metavar="ID",
+            text="Start only when job ID has completed; ID:any when it has ended, ID:failed when it has failed. May be repeated.",
+        ),
+    ] = None
+    on_dependency_failure: Annotated[
+        str | None,
+        option(
+            "--on-dependency-failure",
+            metavar="WORD",
+            text="When what it waits for can no longer come true: cancel it (the default), or wait.",
+        ),
     ] = None
     retries: Annotated[int | None, option("--retries", metavar="N", text="How often to try again after a failure.")] = (
         None

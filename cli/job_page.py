@@ -16,6 +16,8 @@ from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_r
 from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
 LAST_EVENTS = 8
+NEEDS_SHOWN = 20
+HAS_TO = {"any": "has to end", "failed": "has to fail"}
 
 
 def job_page(
@@ -70,6 +72,19 @@ def _held(job: Row) -> Text:
     return plain(f"by {held['by']} since {spell_moment(held['since'])}{why}")
 
 
+def spell_needs(job: Row) -> str:
+    """`7 (completed), 8 (running, has to fail)`: what it waits for, and how that stands."""
+    needs = job.get("dependencies") or [{"job": one} for one in job.get("depends_on") or []]
+    more = len(needs) - NEEDS_SHOWN
+    return ", ".join([*map(_need, needs[:NEEDS_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
+
+
+def _need(need: Row) -> str:
+    how = HAS_TO.get(need.get("after") or "", "")
+    words = ", ".join(filter(None, (need.get("state"), how)))
+    return f"{need['job']} ({words})" if words else str(need["job"])
+
+
 def _request(job: Row) -> list[tuple[str, str | Text]]:
     place = f", place {job['position']} in line" if job.get("position") else ""
     return [
@@ -80,7 +95,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("folder", plain(job.get("working_dir"))),
         ("environment", plain(spell_pairs(job.get("env")))),
         ("labels", plain(spell_pairs(job.get("labels")))),
-        ("after", plain(", ".join(str(one) for one in job.get("depends_on") or []))),
+        ("after", plain(spell_needs(job))),
         ("limits", plain(spell_limits(job))),
         ("submission key", plain(job.get("submission_key"))),
     ]

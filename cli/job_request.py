@@ -14,6 +14,7 @@ from cli.option_values import understand
 
 RUNS_A_SCRIPT = re.compile(r"(python[\d.]*|pypy[\d.]*|torchrun|bash|sh|zsh|Rscript|julia|node)(\.exe)?")
 NAME_LENGTH = 200
+ENDS = ("ok", "any", "failed")
 
 
 def job_request(
@@ -38,7 +39,8 @@ def job_request(
             "checkpointable": its.checkpointable or None,
             "preemptible": False if its.no_preempt else None,
             "max_retries": its.retries,
-            "depends_on": its.after,
+            "depends_on": parse_needs(its.after or []),
+            "on_dependency_failure": its.on_dependency_failure,
             "labels": parse_labels("--label", its.label or []),
             "submission_key": its.key,
         }
@@ -68,6 +70,18 @@ def parse_env(settings: Iterable[str], environ: Mapping[str, str]) -> dict[str, 
             raise UsageError(f"--env {name}: there is no {name} in your environment; write {name}=VALUE.")
         env[name] = value if given else environ[name]
     return env
+
+
+def parse_needs(settings: Iterable[str]) -> list[Any]:
+    """`7` and `nightly` as they are, `7:any` with how the job has to end."""
+    needs: list[Any] = []
+    for setting in settings:
+        word, given, after = setting.rpartition(":")
+        known = given and after in ENDS
+        word = word if known else setting
+        job = int(word) if word.isascii() and word.isdecimal() else word
+        needs.append({"job": job, "after": after} if known else job)
+    return needs
 
 
 def parse_labels(option: str, settings: Iterable[str]) -> dict[str, str]:

@@ -36,6 +36,7 @@ COMMANDS = {
     "pause": Entry("control", "Pause jobs until they are resumed."),
     "resume": Entry("control", "Let paused jobs wait in line again, and suspended ones go on."),
     "hold": Entry("control", "Keep waiting jobs from starting until they are released."),
+    "change": Entry("change", "Give waiting jobs another priority, queue or labels."),
     "release": Entry("control", "Let held jobs start again when their turn comes."),
     "queues": Entry("queues", "List the queues, the one that goes first on top."),
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),

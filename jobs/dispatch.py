@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from jobs import (
     alerts,
     collector,
+    dead_dependencies,
     memory_defaults,
     preemptions,
     publishing,
@@ -90,7 +91,10 @@ combiner = Combiner()
 
 
 def run_cycle() -> CycleResult:
-    """Plan once and commit the plan; the nodes concerned are told after the commit. One planner at a time."""
+    """Plan once and commit the plan; the nodes concerned are told after the commit. One planner at a time.
+
+    Jobs that were seen to wait in vain for what they depend on end after it, in transactions of their own.
+    """
     started = time.perf_counter()
     with collector.paused(), transaction.atomic():
         _wait_for_turn()
@@ -105,6 +109,8 @@ def run_cycle() -> CycleResult:
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
         _write_cycle(plan, result)
         publishing.request_placements(doorbells)
+    if any(job.broken for job in snapshot.waiting):
+        dead_dependencies.cancel_dead()
     return result
 
 

@@ -1,5 +1,6 @@
 """What a list of jobs can be narrowed down to."""
 
+import re
 from typing import Any
 
 import django_filters as filters
@@ -44,6 +45,14 @@ class LabelFilter(filters.Filter):
         return qs
 
 
+class NumbersFilter(filters.BaseInFilter, filters.NumberFilter):
+    """Any of these numbers."""
+
+
+WILD = re.compile(r"([*?])")
+WILDCARDS = {"*": ".*", "?": "."}
+
+
 class JobFilter(filters.FilterSet):
     state = filters.MultipleChoiceFilter(
         choices=[(state.value, state.value) for state in JobState],
@@ -54,7 +63,9 @@ class JobFilter(filters.FilterSet):
     queue = filters.CharFilter("queue__name")
     owner = filters.CharFilter(method="by_owner", help_text="A user name, or `me`.")
     node = filters.CharFilter("node__name")
-    name = filters.CharFilter("name", lookup_expr="icontains", help_text="Any part of the name.")
+    name = filters.CharFilter(method="by_name", help_text="Any part of the name; with * or ? in it, the whole of it.")
+    id = NumbersFilter("pk", lookup_expr="in", min_value=1, help_text="Several: separate them by commas.")
+    id_max = filters.NumberFilter("pk", "lte", min_value=1, help_text="None that were submitted after this one.")
     hardware = filters.ChoiceFilter(choices=[("cpu", "cpu"), ("gpu", "gpu")], method="by_hardware")
     held = filters.BooleanFilter("held_at", lookup_expr="isnull", exclude=True)
     suspended = filters.BooleanFilter(method="by_suspended")
@@ -69,6 +80,12 @@ class JobFilter(filters.FilterSet):
         if value == "me":
             return jobs.filter(owner=self.request.user.pk)
         return jobs.filter(owner__username=value)
+
+    def by_name(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
+        if not WILD.search(value):
+            return jobs.filter(name__icontains=value)
+        parts = (WILDCARDS.get(part) or re.escape(part) for part in WILD.split(value))
+        return jobs.filter(name__iregex=f"^{''.join(parts)}$")
 
     def by_suspended(self, jobs: QuerySet[Job], name: str, value: bool) -> QuerySet[Job]:
         suspended = Q(state=JobState.RUNNING, desired="", suspended_at__isnull=False)

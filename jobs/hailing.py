@@ -25,10 +25,10 @@ AGENT = "node@{}"
 ACQUIRE_SECONDS = 1.0
 
 
-def hail(job_id: int) -> None:
-    """Have the agents that hold the job look at what is wished of it, as soon as the current transaction is committed."""
-    held = Placement.objects.filter(attempt__job=job_id, state__in=HELD_STATES)
-    names = frozenset(held.values_list("node__name", flat=True))
+def hail(job_ids: Collection[int]) -> None:
+    """Have the agents that hold the jobs look at what is wished of them, as soon as the current transaction is committed."""
+    held = Placement.objects.filter(attempt__job__in=list(job_ids), state__in=HELD_STATES)
+    names = frozenset(held.order_by().values_list("node__name", flat=True).distinct())
     if names:
         transaction.on_commit(lambda: caller.call(names))
 

@@ -14,16 +14,14 @@ from django.conf import settings
 from django.db import connection
 
 from jobs import line_age, preemptions
-from jobs.models import JobDependency
 from jobs.run_times import remaining
+from jobs.standings import dependencies
 from scheduling.fair_tree import Account
-from scheduling.lifecycle import JobState
 from scheduling.resources import Amount, Request, ordered_labels
 from scheduling.retry import Payer, reasons_that
 from scheduling.snapshot import RunningJob, Share, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]
-BROKEN_STATES = frozenset({JobState.FAILED, JobState.CANCELLED})
 NOBODY = ""
 RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000
@@ -91,6 +89,8 @@ class Known:
     owners: dict[int, str] = field(default_factory=dict)
     unmet: Dependencies = field(default_factory=dict)
     broken: Dependencies = field(default_factory=dict)
+    needs_end: Dependencies = field(default_factory=dict)
+    needs_failure: Dependencies = field(default_factory=dict)
     preemptions: dict[int, int] = field(default_factory=dict)
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -115,9 +115,9 @@ def read_names() -> Known:
 
 
 def read_all() -> Known:
-    unmet, broken, ready = dependencies()
+    needs = dependencies()
     counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid, ready=ready)
+    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,26 +260,12 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         held=row[21],
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
+        needs_end=known.needs_end.get(row[0], ()),
+        needs_failure=known.needs_failure.get(row[0], ()),
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
     )
-
-
-def dependencies() -> tuple[Dependencies, Dependencies, dict[int, float]]:
-    """For each waiting job the dependencies that are still to come, those that will never come, and when the last ended."""
-    unmet: Dependencies = {}
-    broken: Dependencies = {}
-    ready: dict[int, float] = {}
-    found = JobDependency.objects.filter(job__state=JobState.PENDING).order_by("pk")
-    columns = found.values_list("job_id", "needs_id", "needs__state", "needs__finished_at")
-    for job_id, needs_id, state, ended in columns:
-        if state != JobState.COMPLETED:
-            kind = broken if state in BROKEN_STATES else unmet
-            kind[job_id] = (*kind.get(job_id, ()), needs_id)
-        if ended is not None:
-            ready[job_id] = max(ended.timestamp(), ready.get(job_id, 0.0))
-    return unmet, broken, ready
 
 
 def failed_on() -> dict[int, tuple[str, ...]]:

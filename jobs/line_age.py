@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import DateTimeField, ExpressionWrapper, F, Max, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from jobs.models import Job, JobDependency
@@ -15,14 +15,24 @@ def eligible_at(came: float, not_before: float | None, last_end: float | None) -
     return max(came, last_end)
 
 
+class LastEnd(Subquery):
+    """When the last of a job's dependencies ended; null where it has none."""
+
+    def __init__(self) -> None:
+        needs = JobDependency.objects.filter(job=OuterRef("pk")).order_by().values("job")
+        super().__init__(needs.annotate(at=Max("needs__finished_at")).values("at"))
+
+    def __repr__(self) -> str:
+        """The same for all jobs: by that they are found of which the same is written."""
+        return "LastEnd()"
+
+
 def in_line_again(job: Job) -> dict[str, Any]:
     """It is as old in line as it was when it left it."""
     if job.out_of_line_since is None:
         return {}
-    last = JobDependency.objects.filter(job=job).aggregate(at=Max("needs__finished_at"))["at"]
     left = F("out_of_line_since")
-    since = Coalesce("in_line_since", "created_at")
-    aged = Least(left, Greatest(since, Value(last))) if last else since
+    aged = Least(left, Greatest(Coalesce("in_line_since", "created_at"), LastEnd()))
     return {
         "in_line_since": ExpressionWrapper(aged + (Now() - left), output_field=DateTimeField()),
         "out_of_line_since": None,

@@ -1,6 +1,6 @@
 """The moves that a person's word makes of a job that is on no node, as values."""
 
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from jobs.line_age import in_line_again
 from jobs.models import Job
@@ -47,7 +47,7 @@ def paused(job: Job, actor: str) -> Move:
         to=JobState.PAUSED,
         kind="paused",
         expected=frozenset({JobState.PENDING}),
-        changes={"reasons": [], "out_of_line_since": job.out_of_line_since or Now(), **NOTHING_PROMISED},
+        changes={"reasons": [], "out_of_line_since": Coalesce("out_of_line_since", Now()), **NOTHING_PROMISED},
         actor=actor,
     )
 
@@ -80,6 +80,7 @@ def requeued(job: Job, actor: str) -> Move:
             "exit_code": None,
             "end_reason": "",
             "message": "",
+            "root_cause": None,
             "progress": None,
             "progress_at": None,
             "started_at": None,

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import (  # noqa: F401 - further rows of this app: Django looks for them here
@@ -18,6 +18,7 @@ from jobs import (  # noqa: F401 - further rows of this app: Django looks for th
     start_rows,
 )
 from jobs.control_rows import Controlled
+from jobs.dependency_rows import JobDependency as JobDependency  # noqa: PLC0414  it is looked for here
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -100,6 +101,10 @@ class Job(Controlled):
     depends_on = models.ManyToManyField(
         "self", through="JobDependency", symmetrical=False, related_name="dependents", blank=True
     )
+    on_dependency_failure = models.CharField(
+        max_length=6, choices=[("cancel", "cancel"), ("wait", "wait")], default="cancel", db_default="cancel",
+        help_text="What becomes of it while it waits, once something that it depends on can no longer come true.",
+    )  # fmt: skip
     submission_key = models.CharField(max_length=200, blank=True)
 
     state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.PENDING, editable=False)
@@ -131,6 +136,8 @@ class Job(Controlled):
     exit_code = models.IntegerField(null=True, editable=False)
     end_reason = models.CharField(max_length=20, blank=True, choices=choices(EndReason), editable=False)
     message = models.CharField(max_length=2000, blank=True, editable=False)
+    # The number of the job because of which it was cancelled: the first of the chain that led to it. It may be deleted.
+    root_cause = models.BigIntegerField(null=True, editable=False)
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     queued_at = models.DateTimeField(null=True, editable=False)
@@ -144,6 +151,9 @@ class Job(Controlled):
             models.CheckConstraint(condition=Q(cpus__gte=1), name="job_needs_a_cpu"),
             models.CheckConstraint(condition=Q(nodes__gte=1), name="job_needs_a_node"),
             models.CheckConstraint(condition=Q(state__in=[state.value for state in JobState]), name="job_state_known"),
+            models.CheckConstraint(
+                condition=Q(on_dependency_failure__in=["cancel", "wait"]), name="job_on_dependency_failure_known"
+            ),
             models.CheckConstraint(
                 condition=Q(progress__isnull=True) | Q(progress__gte=0, progress__lte=1), name="job_progress_0_to_1"
             ),
@@ -162,6 +172,9 @@ class Job(Controlled):
             models.Index(
                 fields=["queue", "-priority", "id"], name="job_waiting_line", condition=Q(state=JobState.PENDING)
             ),
+            models.Index(
+                fields=["id"], name="job_unstarted", condition=Q(state__in=[JobState.PENDING, JobState.PAUSED])
+            ),
             models.Index(fields=["state"], name="job_active", condition=Q(state__in=sorted(ACTIVE_STATES))),
             models.Index(fields=["project", "state", "-id"], name="job_by_project"),
             models.Index(fields=["-created_at"], name="job_newest"),
@@ -174,22 +187,6 @@ class Job(Controlled):
     @property
     def hardware(self) -> str:
         return "gpu" if self.gpus else "cpu"
-
-
-class JobDependency(models.Model):
-    """`job` starts only after `needs` has completed."""
-
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="dependencies")
-    needs = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="needed_by")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["job", "needs"], name="dependency_once"),
-            models.CheckConstraint(condition=~Q(job=F("needs")), name="no_dependency_on_itself"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.job_id} after {self.needs_id}"
 
 
 class Attempt(models.Model):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection
@@ -18,12 +19,26 @@ POSITIONS = """
     FROM jobs_cycle, unnest(jobs_cycle.line) WITH ORDINALITY AS line(job_id, position)
     WHERE line.job_id = ANY(%s)
 """
+NEEDS = """
+    SELECT link.job_id, array_agg(link.needs_id ORDER BY link.id), array_agg(link.after ORDER BY link.id),
+           array_agg(needed.state ORDER BY link.id)
+    FROM jobs_jobdependency AS link JOIN jobs_job AS needed ON needed.id = link.needs_id
+    WHERE link.job_id = ANY(%s)
+    GROUP BY link.job_id
+"""
+
+
+class Needed(NamedTuple):
+    """A job that has to end before another one starts."""
+
+    job: int
+    after: str
+    state: str
 
 
 def visible_jobs(user: User) -> QuerySet[Job]:
     """The jobs that `user` may see, with what it takes to show them."""
     jobs = Job.objects.select_related("project", "queue", "owner", "node").defer(*NOT_SHOWN)
-    jobs = jobs.prefetch_related("dependencies")
     return jobs if user.is_staff else jobs.filter(project__in=list(project_roles(user)))
 
 
@@ -43,6 +58,13 @@ def positions_of(jobs: Iterable[Job]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(POSITIONS, [waiting])
         return dict(cursor.fetchall())
+
+
+def needs_of(jobs: Iterable[Job]) -> dict[int, list[Needed]]:
+    """What each of them depends on, in the order in which it was said."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEEDS, [[job.pk for job in jobs]])
+        return {job_id: list(map(Needed, *columns)) for job_id, *columns in cursor.fetchall()}
 
 
 def line_length() -> int:

@@ -1,17 +1,18 @@
 """What would become of a job if it were submitted now: the same checks, the same core, and nothing is written."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from jobs import job_views, run_times, snapshots
+from jobs import run_times, snapshots
 from jobs.explaining import Explanation, look
 from jobs.models import Job
 from jobs.submission import JobSpec, check, with_memory
 from scheduling import priorities
-from scheduling.lifecycle import JobState
+from scheduling.dependencies import After, Link, Standing
+from scheduling.lifecycle import EndReason, JobState
 from scheduling.snapshot import Snapshot, WaitingJob
 
 UNBORN = 2**62
@@ -28,16 +29,15 @@ class Quote:
 
 def quote(spec: JobSpec, owner: User) -> Quote:
     """Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile."""
-    check(specs=[spec], owner=owner)
+    [needs] = check(specs=[spec], owner=owner).needs
     snapshot = snapshots.take()
     spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
-    job = _as_waiting(spec, owner, snapshot)
+    job = _as_waiting(spec, owner, snapshot, _links(needs))
     told = look(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     return Quote(told or Explanation())
 
 
-def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot) -> WaitingJob:
-    states = _states(spec.depends_on)
+def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[int, Link]) -> WaitingJob:
     return WaitingJob(
         id=UNBORN,
         project=spec.project,
@@ -49,10 +49,12 @@ def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot) -> WaitingJob:
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         deadline=spec.deadline.timestamp() if spec.deadline else None,
-        unmet=tuple(
-            one for one in spec.depends_on if states[one] not in job_views.BROKEN_STATES | {JobState.COMPLETED}
+        unmet=tuple(one for one, link in links.items() if link.standing == Standing.UNMET),
+        broken=tuple(one for one, link in links.items() if link.standing == Standing.DEAD),
+        needs_end=tuple(one for one, link in links.items() if link.after == After.ANY),
+        needs_failure=tuple(
+            one for one, link in links.items() if link.after == After.FAILED and link.standing != Standing.MET
         ),
-        broken=tuple(one for one in spec.depends_on if states[one] in job_views.BROKEN_STATES),
         predicted_seconds=run_times.expected_of(
             run_times.traits_of(spec.project, owner.get_username(), spec.name, spec.request, spec.max_runtime_seconds)
         ),
@@ -61,5 +63,9 @@ def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot) -> WaitingJob:
     )
 
 
-def _states(job_ids: Iterable[int]) -> dict[int, str]:
-    return dict(Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state"))
+def _links(needs: Mapping[int, After]) -> dict[int, Link]:
+    rows = Job.objects.filter(pk__in=list(needs)).order_by("pk").values_list("pk", "state", "end_reason")
+    return {
+        pk: Link(UNBORN, pk, needs[pk], JobState(state), for_failure=reason == EndReason.DEPENDENCY_FAILED)
+        for pk, state, reason in rows
+    }

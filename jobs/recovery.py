@@ -4,7 +4,7 @@ Safe to run at any time, twice, and beside anything else. What is not known is l
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs import dispatch, log_shipping, publishing, stalls, suspects, sweeps, transitions
+from jobs import dead_dependencies, dispatch, log_shipping, publishing, stalls, suspects, sweeps, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -28,7 +28,10 @@ SWEEP = 500
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How many placements one sweep repaired, by what was wrong with them, and how many nodes it drained."""
+    """How many placements one sweep repaired, by what was wrong with them.
+
+    Also how many nodes it drained, and how many jobs it ended because they waited for others in vain.
+    """
 
     lost: int = 0
     released: int = 0
@@ -36,10 +39,15 @@ class Recovered:
     stalled: int = 0
     late: int = 0
     drained: int = 0
+    in_vain: int = 0
 
 
 def recover() -> Recovered:
-    """One sweep. Does nothing while another one runs."""
+    """One sweep. What concerns placements and nodes is left alone while another one runs."""
+    return replace(_repair(), in_vain=dead_dependencies.cancel_dead())
+
+
+def _repair() -> Recovered:
     with transaction.atomic():
         if not _our_turn():
             return Recovered()

@@ -1,5 +1,6 @@
 """A job as JSON, in and out. Shapes and types only; what they may mean is for `submission` to judge."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs import bounds
+from jobs.dependency_fields import DependencyOut, NeedsField, OnDependencyFailureField
 from jobs.fields import (
     CommandField,
     EnvField,
@@ -19,6 +21,7 @@ from jobs.fields import (
     PriorityField,
 )
 from jobs.models import Job
+from jobs.queries import Needed
 from jobs.submission import JobSpec
 from quotas.shapes import StrictSerializer, Text, Whole
 
@@ -54,6 +57,7 @@ class JobTerms(StrictSerializer):
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
     max_retries = Whole(bounds.RETRIES, required=False)
+    on_dependency_failure = OnDependencyFailureField(required=False)
     labels = LabelsField(required=False)
 
 
@@ -66,8 +70,10 @@ class JobDefaults(JobTerms):
     working_dir = Text(bounds.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)
     resources = ResourcesIn(required=False)
-    depends_on = serializers.ListField(
-        child=Whole(2**63 - 1, least=1), required=False, max_length=bounds.DEPENDENCIES, help_text="Ids of jobs."
+    depends_on = NeedsField(
+        required=False,
+        help_text="Jobs that have to end first: their ids, or in a batch the submission_key or the name of another of its jobs. "
+        'Each as it is (it has to complete), or as {"job": ..., "after": "ok" | "any" | "failed"}.',
     )
     submission_key = Text(200, required=False, allow_blank=True)
 
@@ -79,15 +85,19 @@ class JobIn(JobDefaults):
     command = CommandField()
 
 
-class JobChange(JobTerms):
-    """What may be changed after submission: name and labels always, the rest while the job waits."""
-
-    name = Text(bounds.NAME, required=False)
+class ChangedTerms(JobTerms):
+    """Terms that may be changed after submission, of one job or of many."""
 
     def validate_deadline(self, deadline: datetime | None) -> datetime | None:
         if deadline is not None and deadline <= timezone.now():
             raise serializers.ValidationError("Must lie in the future.", "past")
         return deadline
+
+
+class JobChange(ChangedTerms):
+    """What may be changed after submission: name and labels always, the rest while the job waits."""
+
+    name = Text(bounds.NAME, required=False)
 
 
 class PauseIn(StrictSerializer):
@@ -107,7 +117,21 @@ class BatchIn(StrictSerializer):
     jobs = JobIn(many=True, allow_empty=False, max_length=bounds.BATCH)  # type: ignore[call-arg]  # DRF hands it to the list
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        return super().to_internal_value(_with_defaults(data))
+        merged = _with_defaults(data)
+        _refuse_too_many_links(merged)
+        return super().to_internal_value(merged)
+
+
+def _refuse_too_many_links(data: Any) -> None:
+    """Before each of them is looked at: a line of defaults can ask for millions."""
+    jobs = data.get("jobs") if isinstance(data, dict) else None
+    needs = [job.get("depends_on") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
+    if sum(len(one) for one in needs if isinstance(one, list)) > bounds.BATCH_DEPENDENCIES:
+        words = (
+            f"May depend on at most {bounds.BATCH_DEPENDENCIES} jobs in all. "
+            "Have one job in between, that depends on the ones and that the others depend on."
+        )
+        raise serializers.ValidationError({"jobs": [words]})
 
 
 MERGED = ("resources", "env", "labels")
@@ -167,7 +191,7 @@ class HoldOut(serializers.Serializer[Job]):
 
 
 class JobOut(serializers.ModelSerializer[Job]):
-    """A job in full, but for its `position`, which `shown` fills in: no row knows its own."""
+    """A job in full, but for its `position` and what it depends on, which `shown` fills in: no row knows its own."""
 
     project = serializers.CharField(source="project.slug")
     queue = serializers.CharField(source="queue.name")
@@ -180,12 +204,16 @@ class JobOut(serializers.ModelSerializer[Job]):
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
     resources = ResourcesOut(source="*")
     depends_on = serializers.SerializerMethodField()
+    dependencies = serializers.SerializerMethodField(help_text="What stands in `depends_on`, and how it stands.")
     position = serializers.SerializerMethodField(
         help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
     )
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
     held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
+    root_cause = serializers.IntegerField(
+        allow_null=True, help_text="The job because of which it was cancelled: the first of the chain that led to it."
+    )
     estimated_cost = serializers.FloatField(allow_null=True)
     actual_cost = serializers.FloatField(allow_null=True)
 
@@ -194,11 +222,11 @@ class JobOut(serializers.ModelSerializer[Job]):
         fields: ClassVar = [
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
-            "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "labels", "submission_key",
-            "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
+            "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
+            "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
-            "exit_code", "end_reason", "message",
+            "exit_code", "end_reason", "message", "root_cause",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -211,7 +239,12 @@ class JobOut(serializers.ModelSerializer[Job]):
         return None if job.held_at is None else HoldOut(job).data
 
     def get_depends_on(self, job: Job) -> list[int]:
-        return [dependency.needs_id for dependency in job.dependencies.all()]
+        # `shown` fills it in, as `dependencies` and `position`: they are read for many jobs at once
+        return []
+
+    @extend_schema_field(DependencyOut(many=True))
+    def get_dependencies(self, job: Job) -> Any:
+        return []
 
     def get_position(self, job: Job) -> int | None:
         return None
@@ -223,9 +256,13 @@ def _ready() -> JobOut:
     return JobOut()
 
 
-def shown(job: Job, position: int | None) -> dict[str, Any]:
+def shown(job: Job, position: int | None, needs: Sequence[Needed] = ()) -> dict[str, Any]:
     """The job as JSON."""
-    return {**_ready().to_representation(job), "position": position}
+    links = {
+        "depends_on": [one.job for one in needs],
+        "dependencies": [{"job": one.job, "after": one.after, "state": one.state} for one in needs],
+    }
+    return {**_ready().to_representation(job), **links, "position": position}
 
 
 class BatchJobOut(serializers.Serializer[Job]):

@@ -11,8 +11,9 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from jobs import memory_defaults, publishing, run_times, snapshots
-from jobs.models import Job, JobDependency, JobEvent, Queue
+from jobs import linking, memory_defaults, publishing, run_times, snapshots
+from jobs.models import Job, JobEvent, Queue
+from jobs.needs import Author, Need, Resolved
 from quotas.access import Role, project_roles
 from quotas.models import Project
 from scheduling import allowance, priorities
@@ -50,7 +51,8 @@ class JobSpec:
     checkpointable: bool = False
     preemptible: bool = True
     max_retries: int = 0
-    depends_on: tuple[int, ...] = ()
+    depends_on: tuple[int | Need, ...] = ()
+    on_dependency_failure: str = "cancel"
     submission_key: str = ""
     memory_by_default: bool = False  # its owner named none
 
@@ -58,6 +60,11 @@ class JobSpec:
     def request(self) -> Request:
         labels = ordered_labels(self.node_labels)
         return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels)
+
+    @property
+    def author(self) -> Author:
+        needs = tuple(one if isinstance(one, Need) else Need(one) for one in self.depends_on)
+        return Author(self.project, self.name, self.submission_key, needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Intake:
     projects: Mapping[str, Project]
     roles: Mapping[int, str]
     queues: Mapping[str, Queue]
-    dependencies: frozenset[int]
+    links: Resolved
     nodes: Sequence[NodeView]
     tree: Mapping[str, ProjectView]
     waiting: Mapping[str, int]
@@ -94,18 +101,19 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     _refuse_faults(specs, intake)
     known = _known_by_key(specs, intake)
     fresh = _without_repeats(specs, known)
-    _refuse_full_line(fresh, intake)
-    created = _persist(fresh, intake, owner)
+    _refuse_full_line(list(fresh.values()), intake)
+    created = list(_persist(fresh, intake, owner).values())
     publishing.request_cycle()
     return _in_order(specs, known, created)
 
 
-def check(*, specs: Sequence[JobSpec], owner: User) -> None:
-    """Raise what `submit` would raise; writes nothing and waits for nobody."""
+def check(*, specs: Sequence[JobSpec], owner: User) -> Resolved:
+    """Raise what `submit` would raise; writes nothing and waits for nobody. Answers what the jobs would depend on."""
     intake = _read_intake(specs, owner, locked=False)
     specs = [with_memory(spec, intake.tree) for spec in specs]
     _refuse_faults(specs, intake)
-    _refuse_full_line(_without_repeats(specs, _known_by_key(specs, intake)), intake)
+    _refuse_full_line(list(_without_repeats(specs, _known_by_key(specs, intake)).values()), intake)
+    return intake.links
 
 
 def with_memory(spec: JobSpec, tree: Mapping[str, ProjectView]) -> JobSpec:
@@ -119,14 +127,15 @@ def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) 
     slugs = {spec.project for spec in specs}
     found = _lock_projects(slugs, specs) if locked else Project.objects.filter(slug__in=slugs)
     projects = {project.slug: project for project in found}
-    needed = {job_id for spec in specs for job_id in spec.depends_on}
     roles = project_roles(owner)
+    authors = [spec.author for spec in specs]
+    own = [project for project in projects.values() if project.pk in roles]
     tree = {view.slug: view for view in snapshots.projects()}
     return Intake(
         projects=projects,
         roles=roles,
         queues={queue.name: queue for queue in Queue.objects.filter(name__in={spec.queue for spec in specs})},
-        dependencies=frozenset(Job.objects.filter(pk__in=needed, project__in=roles).values_list("pk", flat=True)),
+        links=linking.resolve(authors, projects=own, visible=roles, locked=locked),
         nodes=snapshots.nodes(),
         tree=tree,
         waiting=_waiting_counts(tree),
@@ -157,7 +166,7 @@ def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
     faults = [
         replace(fault, field=f"jobs[{index}].{fault.field}") if len(specs) > 1 else fault
         for index, spec in enumerate(specs)
-        for fault in _faults(spec, intake)
+        for fault in (*_faults(spec, intake), *intake.links.faults.get(index, ()))
     ]
     if faults:
         raise InvalidError(faults)
@@ -212,11 +221,6 @@ def _line_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
         faults += error.errors
     if spec.deadline is not None and spec.deadline <= intake.now:
         faults.append(FieldError("deadline", "Must lie in the future.", "past"))
-    missing = [job_id for job_id in spec.depends_on if job_id not in intake.dependencies]
-    if missing:
-        names = ", ".join(map(str, missing))
-        words = f"There is no job {names} in your projects. A job depends on jobs that were submitted before it."
-        faults.append(FieldError("depends_on", words, "unknown"))
     return faults
 
 
@@ -228,13 +232,14 @@ def _known_by_key(specs: Sequence[JobSpec], intake: Intake) -> dict[tuple[str, s
     return {(job.project.slug, job.submission_key): job for job in rows.select_related("project", "queue", "owner")}
 
 
-def _without_repeats(specs: Sequence[JobSpec], known: Mapping[tuple[str, str], Job]) -> list[JobSpec]:
+def _without_repeats(specs: Sequence[JobSpec], known: Mapping[tuple[str, str], Job]) -> dict[int, JobSpec]:
+    """Those that make a new job, by their place in the call."""
     seen = set(known)
-    fresh = []
-    for spec in specs:
+    fresh = {}
+    for index, spec in enumerate(specs):
         key = (spec.project, spec.submission_key or uuid.uuid4().hex)
         if key not in seen:
-            fresh.append(spec)
+            fresh[index] = spec
             seen.add(key)
     return fresh
 
@@ -251,15 +256,12 @@ def _refuse_full_line(specs: Sequence[JobSpec], intake: Intake) -> None:
                 raise InvalidError([FieldError("project", broken[0].sentence, "quota")])
 
 
-def _persist(specs: Sequence[JobSpec], intake: Intake, owner: User) -> list[Job]:
-    rows = [_row(spec, intake, owner) for spec in specs]
+def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:
+    rows = [_row(spec, intake, owner) for spec in specs.values()]
     run_times.foretell(rows)
     jobs = Job.objects.bulk_create(rows, batch_size=1000)
-    JobDependency.objects.bulk_create(
-        JobDependency(job=job, needs_id=needed)
-        for job, spec in zip(jobs, specs, strict=True)
-        for needed in dict.fromkeys(spec.depends_on)
-    )
+    by_place = dict(zip(specs, jobs, strict=True))
+    linking.write(by_place, intake.links)
     JobEvent.objects.bulk_create(
         JobEvent(
             job=job,
@@ -268,9 +270,9 @@ def _persist(specs: Sequence[JobSpec], intake: Intake, owner: User) -> list[Job]
             actor=owner.get_username(),
             message=memory_defaults.told(spec.memory_mb) if spec.memory_by_default else "",
         )
-        for job, spec in zip(jobs, specs, strict=True)
+        for job, spec in zip(jobs, specs.values(), strict=True)
     )
-    return jobs
+    return by_place
 
 
 def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
@@ -299,6 +301,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,
         max_retries=spec.max_retries,
+        on_dependency_failure=spec.on_dependency_failure,
         submission_key=spec.submission_key,
         reasons=[NEW.as_data()],
         created_at=intake.now,

@@ -2,12 +2,31 @@
 
 from django.urls import path
 
-from jobs.views import accounts, control, explain, history, jobs, logs, metrics, nodes, queues, reservations, scheduler
+from jobs.views import (
+    accounts,
+    bulk,
+    control,
+    explain,
+    history,
+    jobs,
+    logs,
+    metrics,
+    nodes,
+    queues,
+    reservations,
+    scheduler,
+)
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
     path("jobs/batch", jobs.BatchView.as_view()),
     path("jobs/quote", explain.QuoteView.as_view()),
+    path("jobs/cancel", bulk.CancelManyView.as_view()),
+    path("jobs/requeue", bulk.RequeueManyView.as_view()),
+    path("jobs/pause", bulk.PauseManyView.as_view()),
+    path("jobs/resume", bulk.ResumeManyView.as_view()),
+    path("jobs/hold", bulk.HoldManyView.as_view()),
+    path("jobs/release", bulk.ReleaseManyView.as_view()),
     path("jobs/<int:job_id>", jobs.JobView.as_view()),
     path("jobs/<int:job_id>/cancel", control.CancelView.as_view()),
     path("jobs/<int:job_id>/requeue", control.RequeueView.as_view()),

@@ -96,7 +96,11 @@ def _never(line: Iterable[WaitingJob], running: Iterable[RunningJob], eligibilit
     for job in jobs.values():
         for needed in job.unmet:
             asking.setdefault(needed, []).append(job.id)
-    stuck = [job.id for job in jobs.values() if job.broken or job.held or not eligibility.is_possible(job)]
+    stuck = [
+        job.id
+        for job in jobs.values()
+        if job.broken or job.needs_failure or job.held or not eligibility.is_possible(job)
+    ]
     stuck += [job.id for job in jobs.values() if not there.issuperset(job.unmet)]
     never: set[int] = set()
     while stuck:

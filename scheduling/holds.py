@@ -36,16 +36,38 @@ def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
     if job.held:
         reasons.append(Reason(ReasonCode.HELD, f"Held by {job.held}: it does not start before it is released."))
     if job.unmet:
-        sentence = f"Waits for {_jobs(job.unmet)} to complete."
-        reasons.append(Reason(ReasonCode.DEPENDENCY, sentence, held_by=job.unmet[:HOLDERS_SHOWN]))
+        reasons.append(Reason(ReasonCode.DEPENDENCY, _waits_for(job), held_by=job.unmet[:HOLDERS_SHOWN]))
     if job.broken:
-        were = "was" if len(job.broken) == 1 else "were"
-        sentence = f"Depends on {_jobs(job.broken)}, which failed or {were} cancelled."
-        reasons.append(Reason(ReasonCode.DEPENDENCY_FAILED, sentence, held_by=job.broken[:HOLDERS_SHOWN]))
+        reasons.append(Reason(ReasonCode.DEPENDENCY_FAILED, _in_vain(job), held_by=job.broken[:HOLDERS_SHOWN]))
     if job.not_before is not None and job.not_before > now:
         moment = datetime.fromtimestamp(job.not_before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         reasons.append(Reason(ReasonCode.NOT_BEFORE, f"May not start before {moment}."))
     return tuple(reasons)
+
+
+def _waits_for(job: WaitingJob) -> str:
+    """Waits for jobs 7 and 9 to complete, for job 3 to end and for job 4 to fail."""
+    end, fail = set(job.needs_end), set(job.needs_failure)
+    complete = tuple(one for one in job.unmet if one not in end and one not in fail)
+    kinds = (
+        ("complete", complete),
+        ("end", tuple(one for one in job.unmet if one in end)),
+        ("fail", tuple(one for one in job.unmet if one in fail)),
+    )
+    return f"Waits {listed(f'for {_jobs(ids)} to {verb}' for verb, ids in kinds if ids)}."
+
+
+def _in_vain(job: WaitingJob) -> str:
+    """Of dependencies that can no longer come true."""
+    fail = set(job.needs_failure)
+    lost, unfailed = (tuple(one for one in job.broken if (one in fail) is wanted) for wanted in (False, True))
+    were = "was" if len(lost) == 1 else "were"
+    sentences = []
+    if lost:
+        sentences.append(f"Depends on {_jobs(lost)}, which failed or {were} cancelled.")
+    if unfailed:
+        sentences.append(f"Was to start once {_jobs(unfailed)} had failed, which can no longer happen.")
+    return " ".join(sentences)
 
 
 def _jobs(ids: tuple[int, ...]) -> str:

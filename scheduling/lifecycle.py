@@ -40,6 +40,7 @@ class EndReason(StrEnum):
     DISK_FULL = "disk_full"
     GPU_ERROR = "gpu_error"
     PLATFORM_ERROR = "platform_error"
+    DEPENDENCY_FAILED = "dependency_failed"  # of a job that never got an attempt
 
 
 END_SENTENCES = {
@@ -59,6 +60,7 @@ END_SENTENCES = {
     EndReason.DISK_FULL: "The disk of the node was full.",
     EndReason.GPU_ERROR: "A GPU of the job reported an error.",
     EndReason.PLATFORM_ERROR: "The platform failed on the node, not the command.",
+    EndReason.DEPENDENCY_FAILED: "A job that it needed failed, so that it could not start.",
 }
 
 TERMINAL_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})

@@ -89,6 +89,8 @@ class WaitingJob:
     avoid: tuple[str, ...] = ()  # nodes on which it failed a moment ago
     promised: bool = False  # others were stopped to make room for it, and it has not started yet
     held: str = ""  # who holds it back, and perhaps why, in words; empty: nobody does
+    needs_end: tuple[int, ...] = ()  # of `unmet`: those that only have to end, however
+    needs_failure: tuple[int, ...] = ()  # of `unmet` and `broken`: those that have to fail
     eligible_at: float | None = None  # when the last thing came true that it had to wait for: its wait counts from then
 
     @property

@@ -105,6 +105,7 @@ def job(
     owner: User | None = None,
     state: str = JobState.PENDING,
     depends_on: Sequence[Job] = (),
+    after: str = "ok",
     **fields: Any,
 ) -> Job:
     """A job in any state; a job that is over has a `finished_at`."""
@@ -114,7 +115,7 @@ def job(
     fields.setdefault("name", f"job{next(numbers)}")
     fields.setdefault("command", ["true"])
     made = Job.objects.create(project=project or new_project(), queue=line, owner=owner, state=state, **fields)
-    JobDependency.objects.bulk_create(JobDependency(job=made, needs=needed) for needed in depends_on)
+    JobDependency.objects.bulk_create(JobDependency(job=made, needs=needed, after=after) for needed in depends_on)
     made.refresh_from_db()
     return made
 

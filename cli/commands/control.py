@@ -4,65 +4,92 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.choosing import Chosen, Words, ask_many, selection, tell
 from cli.client import Row, Server
 from cli.errors import RefusedError
 from cli.jobs import spell_state
 from cli.on_server import on_server
-from cli.options import AsJson, JobIds
+from cli.options import AsJson
 from cli.output import print_json
 
 app = typer.Typer(rich_markup_mode=None)
+ONE_BY_ONE = 20
+"""Of more jobs nobody reads a line for each."""
+WORDS = {
+    "cancel": Words("cancel", "cancelled", "cancel"),
+    "requeue": Words("requeue", "requeued", "requeue"),
+    "pause": Words("pause", "paused", "pause"),
+    "resume": Words("resume", "resumed", "resume"),
+    "hold": Words("hold", "held", "hold"),
+    "release": Words("release", "released", "release"),
+}
+SomeIds = Annotated[list[int] | None, typer.Argument(metavar="[ID...]", show_default=False, help="The jobs' numbers.")]
 Suspend = Annotated[bool, typer.Option("--suspend", help="Stand still and keep what they hold.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who wonder.")]
 
 
 @app.command()
 @on_server
-def cancel(server: Server, job_ids: JobIds, *, as_json: AsJson = False) -> None:
+def cancel(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
     """Cancel jobs.
 
-    A job that runs is stopped, after a moment to write its checkpoint.
+    Those with these numbers, or those that match; of those that match it asks first. Example: trainyard cancel --state pending --queue batch --name 'sweep-*'. A job that runs is stopped, after a moment to write its checkpoint.
     """
-    ask_each(server, job_ids, "cancel", as_json=as_json)
+    ask(server, "cancel", job_ids, chosen, {}, as_json=as_json)
 
 
 @app.command()
 @on_server
-def requeue(server: Server, job_ids: JobIds, *, as_json: AsJson = False) -> None:
+def requeue(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
     """Run jobs again that are over or paused, or that run."""
-    ask_each(server, job_ids, "requeue", as_json=as_json)
+    ask(server, "requeue", job_ids, chosen, {}, as_json=as_json)
 
 
 @app.command()
 @on_server
-def pause(server: Server, job_ids: JobIds, *, suspend: Suspend = False, as_json: AsJson = False) -> None:
+def pause(
+    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, suspend: Suspend = False, as_json: AsJson = False
+) -> None:
     """Pause jobs until they are resumed.
 
     A job that runs is stopped, after a moment to write its checkpoint, and gives back what it holds. With --suspend it
     stands still where it is, and keeps it.
     """
-    ask_each(server, job_ids, "pause", {"suspend": suspend}, as_json=as_json)
+    ask(server, "pause", job_ids, chosen, {"suspend": suspend}, as_json=as_json)
 
 
 @app.command()
 @on_server
-def resume(server: Server, job_ids: JobIds, *, as_json: AsJson = False) -> None:
+def resume(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
     """Let paused jobs wait in line again, and suspended ones go on."""
-    ask_each(server, job_ids, "resume", as_json=as_json)
+    ask(server, "resume", job_ids, chosen, {}, as_json=as_json)
 
 
 @app.command()
 @on_server
-def hold(server: Server, job_ids: JobIds, *, reason: Reason = "", as_json: AsJson = False) -> None:
+def hold(
+    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, reason: Reason = "", as_json: AsJson = False
+) -> None:
     """Keep waiting jobs from starting until they are released."""
-    ask_each(server, job_ids, "hold", {"reason": reason}, as_json=as_json)
+    ask(server, "hold", job_ids, chosen, {"reason": reason}, as_json=as_json)
 
 
 @app.command()
 @on_server
-def release(server: Server, job_ids: JobIds, *, as_json: AsJson = False) -> None:
+def release(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
     """Let held jobs start again when their turn comes."""
-    ask_each(server, job_ids, "release", as_json=as_json)
+    ask(server, "release", job_ids, chosen, {}, as_json=as_json)
+
+
+def ask(
+    server: Server, verb: str, job_ids: list[int] | None, chosen: Chosen, body: dict[str, Any], *, as_json: bool
+) -> None:
+    """Ask it of some jobs one by one, and of many at once."""
+    which = selection(job_ids, chosen)
+    if job_ids and len(job_ids) <= ONE_BY_ONE and not chosen.dry_run:
+        ask_each(server, job_ids, verb, body or None, as_json=as_json)
+    else:
+        tell(ask_many(server, f"jobs/{verb}", which, chosen, body, WORDS[verb]), WORDS[verb], as_json=as_json)
 
 
 def ask_each(server: Server, job_ids: list[int], action: str, body: Any = None, *, as_json: bool) -> None:

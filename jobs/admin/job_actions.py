@@ -1,22 +1,22 @@
-"""What an operator may do to jobs, one or many: each goes through its use case, and every refusal is shown."""
+"""What an operator may do to jobs: of one at once, of many after a question; every refusal is shown."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs import control
+from jobs import bulk, verbs
 from jobs.models import Job
-from scheduling.errors import TrainyardError
+from jobs.verbs import Asked, Verb
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
 
 REFUSALS_SHOWN = 5
@@ -48,16 +48,11 @@ class PriorityForm(forms.Form):
         return WORDS[self.cleaned_data["word"]] if number is None else number
 
 
-def tell(request: HttpRequest, done: str, job_ids: Iterable[int], use_case: Callable[[int], object]) -> None:
-    """Call the use case for each job, and say once how many were `done` and why others were refused."""
-    succeeded, refusals = 0, []
-    for job_id in job_ids:
-        try:
-            use_case(job_id)
-            succeeded += 1
-        except TrainyardError as refusal:
-            refusals.append(str(refusal).removesuffix("."))
-    messages.add_message(request, *_sum_up(done, succeeded, refusals))
+def tell(request: HttpRequest, done: str, job_ids: Sequence[int], verb: Verb, **more: Any) -> None:
+    """Ask it of the jobs, and say once how many were `done` and why others were refused."""
+    outcome = bulk.ask(verb, job_ids, Asked(request.user.get_username(), **more))
+    refusals = [refusal.removesuffix(".") for _, refusal in sorted(outcome.refusals.items())]
+    messages.add_message(request, *_sum_up(done, len(outcome.changed) + outcome.unchanged, refusals))
 
 
 def _sum_up(done: str, succeeded: int, refusals: list[str]) -> tuple[int, str]:
@@ -69,16 +64,42 @@ def _sum_up(done: str, succeeded: int, refusals: list[str]) -> tuple[int, str]:
     return level, f"{succeeded} {done}, {len(refusals)} refused: {'; '.join(shown)}."
 
 
-def action(description: str, done: str, use_case: Callable[..., object]) -> Callable[..., None]:
-    """An action that calls the use case for each of the jobs."""
+def action(name: str) -> Callable[..., TemplateResponse | None]:
+    """An action that asks first, and then asks it of each of the jobs."""
+    button = BUTTONS[name]
 
-    @admin.action(description=description, permissions=["change"])
-    def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        actor = request.user.get_username()
-        tell(request, done, ids(jobs), lambda job_id: use_case(job_id=job_id, actor=actor))
+    @admin.action(description=button.description, permissions=["change"])
+    def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> TemplateResponse | None:
+        if "apply" not in request.POST:
+            return ask_first(model_admin, request, jobs, title=button.title, action=name)
+        tell(request, button.done, ids(meant(request, jobs)), button.verb)
+        return None
 
-    act.__name__ = use_case.__name__  # by which Django finds it again
+    act.__name__ = name  # by which Django finds it again
     return act
+
+
+def ask_first(
+    model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job], **more: Any
+) -> TemplateResponse:
+    """The page that shows how many jobs are meant, and which; its answer comes back to the action, with `apply`."""
+    chosen = Job.objects.filter(pk__in=jobs.values("pk"))
+    states = chosen.order_by("state").values_list("state").annotate(count=Count("pk"))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts, "media": model_admin.media,
+        "jobs": chosen.order_by("pk")[:JOBS_SHOWN], "states": list(states), "count": sum(count for _, count in states),
+        "newest": chosen.aggregate(newest=Max("pk"))["newest"],
+        "selected": request.POST.getlist("_selected_action"), "select_across": request.POST.get("select_across", "0"),
+        **more,
+    }  # fmt: skip
+    return TemplateResponse(request, "jobs/admin/ask_first.html", context)
+
+
+def meant(request: HttpRequest, jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Of all that a filter finds now only those that were there when it was asked."""
+    newest = request.POST.get("newest", "")
+    return jobs.filter(pk__lte=int(newest)) if newest.isascii() and newest.isdecimal() else jobs
 
 
 @admin.action(description="Change the priority…", permissions=["change"])
@@ -88,32 +109,32 @@ def change_priority(
     """Asks for the priority first, and comes back here with the answer."""
     form = PriorityForm(request.POST if "apply" in request.POST else None)
     if form.is_bound and form.is_valid():
-        actor, priority = request.user.get_username(), form.priority()
+        priority = form.priority()
         done = f"changed to priority {priority}"
-        tell(request, done, ids(jobs), lambda job_id: control.change(job_id=job_id, actor=actor, priority=priority))
+        tell(request, done, ids(meant(request, jobs)), verbs.change, columns={"priority": priority})
         return None
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Change the priority", "opts": model_admin.opts, "form": form, "media": model_admin.media,
-        "jobs": jobs[:JOBS_SHOWN], "count": jobs.count(), "selected": request.POST.getlist("_selected_action"),
-        "select_across": request.POST.get("select_across", "0"),
-    }  # fmt: skip
-    return TemplateResponse(request, "jobs/admin/change_priority.html", context)
+    return ask_first(model_admin, request, jobs, title="Change the priority", action="change_priority", form=form)
+
+
+class Button(NamedTuple):
+    """What it says in the list, on the page that asks first, and once it is done."""
+
+    description: str
+    title: str
+    done: str
+    verb: Verb
 
 
 BUTTONS = {
-    one.__name__: one
-    for one in (
-        action("Cancel", "cancelled", control.cancel),
-        action("Requeue", "requeued", control.requeue),
-        action("Pause (checkpoint, and give back what it holds)", "paused", control.pause),
-        action("Suspend (stand still, and keep what it holds)", "suspended", control.suspend),
-        action("Resume", "resumed", control.resume),
-        action("Hold", "held", control.hold),
-        action("Release", "released", control.release),
-    )
+    "cancel": Button("Cancel…", "Cancel", "cancelled", verbs.cancel),
+    "requeue": Button("Requeue…", "Requeue", "requeued", verbs.requeue),
+    "pause": Button("Pause (checkpoint, and give back what it holds)…", "Pause", "paused", verbs.pause),
+    "suspend": Button("Suspend (stand still, and keep what it holds)…", "Suspend", "suspended", verbs.suspend),
+    "resume": Button("Resume…", "Resume", "resumed", verbs.resume),
+    "hold": Button("Hold…", "Hold", "held", verbs.hold),
+    "release": Button("Release…", "Release", "released", verbs.release),
 }
-ACTIONS = [*BUTTONS.values(), change_priority]
+ACTIONS = [*map(action, BUTTONS), change_priority]
 
 
 def ids(jobs: QuerySet[Job]) -> list[int]:
@@ -130,7 +151,7 @@ def _button_view(model_admin: "ModelAdmin[Job]", name: str) -> Callable[..., Htt
         if not request.user.has_perm("jobs.change_job"):
             raise PermissionDenied
         job = get_object_or_404(Job, pk=job_id)
-        BUTTONS[name](model_admin, request, Job.objects.filter(pk=job.pk))
+        tell(request, BUTTONS[name].done, [job.pk], BUTTONS[name].verb)
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.pk]))
 
     return model_admin.admin_site.admin_view(require_POST(press))

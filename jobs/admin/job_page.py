@@ -16,6 +16,7 @@ from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, TERMINAL_STATES, 
 
 ATTEMPTS_SHOWN = 20
 EVENTS_SHOWN = 100
+NEEDS_SHOWN = 50
 SECRET_WORDS = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY")
 MB_PER_GB = 1024
 HIDDEN = "••••••"
@@ -70,6 +71,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
     attempts = job.attempts.select_related("preemption").prefetch_related("placements__node")
     attempts = list(attempts.order_by("-number")[:ATTEMPTS_SHOWN])
     waits = job.state == JobState.PENDING
+    needs = list(job.dependencies.select_related("needs").order_by("pk")[: NEEDS_SHOWN + 1])
     events = list(reversed(JobEvent.objects.filter(job=job).order_by("-id")[:EVENTS_SHOWN]))
     return {
         "job": job,
@@ -77,7 +79,8 @@ def context(job: Any, user: Any) -> dict[str, Any]:
         "waits": waits,
         "outlook": outlook(job, user, job.now) if waits else None,
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
-        "needs": [link.needs for link in job.dependencies.select_related("needs").order_by("needs_id")],
+        "needs": needs[:NEEDS_SHOWN],
+        "more_needs": len(needs) > NEEDS_SHOWN,
         "attempts": [as_try(attempt, job.now) for attempt in attempts],
         "metrics_drawn": charts.of(job),
         "log": last_log(attempts),

@@ -25,7 +25,7 @@ ANY_TIME = ("name", "labels")
 WHILE_IT_WAITS = (
     "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "stall_action",
     "deadline",
-    "max_retries", "checkpointable", "preemptible",
+    "max_retries", "checkpointable", "preemptible", "on_dependency_failure",
 )  # fmt: skip
 WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")
 HISTORY = (
@@ -150,7 +150,7 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         return job_deletion.preview(list(objs))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        job_deletion.over(queryset).delete()
+        job_deletion.delete(Job.objects.filter(pk__in=queryset.values("pk")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> list[str]:
         """All but what the use case would take. A form opened while the job waited is judged there, not cut here."""

@@ -11,19 +11,21 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs import control, queries
+from jobs.bulk_shapes import ChangeManyIn, OutcomeOut
 from jobs.filters import JobFilter
 from jobs.models import Job
 from jobs.permissions import caller, job_to_control, job_to_read
 from jobs.serializers import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
 from jobs.submission import submit
+from jobs.views.bulk import change_many
 
 FIRST_COME = 2**40  # more than any job id: among equal priorities the older job is the more urgent one
 URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=BigIntegerField())
 
 
 def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    positions = queries.positions_of(jobs)
-    return [shown(job, positions.get(job.pk)) for job in jobs]
+    positions, needs = queries.positions_of(jobs), queries.needs_of(jobs)
+    return [shown(job, positions.get(job.pk), needs.get(job.pk, ())) for job in jobs]
 
 
 def answer(job: Job) -> Response:
@@ -51,8 +53,17 @@ class JobsView(GenericAPIView[Job]):
         wanted = JobIn.read(request.data)
         [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request))
         if submitted.created:  # no cycle has seen it: it has no place in line to look for
-            return Response(shown(submitted.job, None), status=201)
+            needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
+            return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
         return answer(submitted.job)
+
+    @extend_schema(operation_id="jobs_change_many", request=ChangeManyIn, responses=OutcomeOut, filters=False)
+    def patch(self, request: Request) -> Response:
+        """Change many jobs: their place in line while they wait, labels at any time.
+
+        A filter without a state means those that wait, and for labels alone those that have not ended.
+        """
+        return change_many(request)
 
 
 class BatchView(APIView):

@@ -46,6 +46,13 @@ def test_hardware_is_asked_for_together():
     assert asked["resources"] == {"gpus": 2, "gpu_model": "h100", "memory_gb": 16.0}
 
 
+def test_a_dependency_is_a_number_or_a_key_and_how_it_has_to_end():
+    assert request(after=["7", "8:any", "nightly", "a:b", "k:failed"])["depends_on"] == [
+        7, {"job": 8, "after": "any"}, "nightly", "a:b", {"job": "k", "after": "failed"},
+    ]  # fmt: skip
+    assert request(on_dependency_failure="wait")["on_dependency_failure"] == "wait"
+
+
 def test_nodes_are_asked_for_by_their_labels():
     assert request(node_label=["zone=a", "disk=ssd"])["resources"] == {"node_labels": {"zone": "a", "disk": "ssd"}}
 

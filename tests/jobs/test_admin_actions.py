@@ -24,7 +24,7 @@ def change_page(job: Job) -> str:
 def test_cancel_counts_what_it_did_and_says_why_a_job_refused(client):
     waiting, running = builders.job(), builders.running_job()
     ended = builders.job(state="completed")
-    answer = act(client, JOBS, "cancel", [waiting, running, ended])
+    answer = act(client, JOBS, "cancel", [waiting, running, ended], apply="yes")
     refusal = f"Job {ended.pk} has ended already: it is completed"
     assert told(answer) == [f"2 cancelled, 1 refused: {refusal}."]
     assert {job.state for job in Job.objects.filter(pk=waiting.pk)} == {"cancelled"}
@@ -33,22 +33,40 @@ def test_cancel_counts_what_it_did_and_says_why_a_job_refused(client):
 
 def test_the_event_names_the_operator(client):
     job = builders.job()
-    act(client, JOBS, "cancel", [job])
+    act(client, JOBS, "cancel", [job], apply="yes")
     assert JobEvent.objects.get(job=job, to_state="cancelled").actor == "olga"
 
 
 def test_many_refusals_are_shortened(client):
     ended = [builders.job(state="failed") for _ in range(8)]
-    (message,) = told(act(client, JOBS, "cancel", ended))
+    (message,) = told(act(client, JOBS, "cancel", ended, apply="yes"))
     assert message.startswith("0 cancelled, 8 refused: ")
     assert message.endswith("; and 3 more.")
 
 
 def test_requeue_puts_a_job_that_ended_back_in_line(client):
     failed, waiting = builders.job(state="failed"), builders.job()
-    answer = act(client, JOBS, "requeue", [failed, waiting])
+    answer = act(client, JOBS, "requeue", [failed, waiting], apply="yes")
     assert told(answer) == [f"1 requeued, 1 refused: Job {waiting.pk} is pending already."]
     assert Job.objects.get(pk=failed.pk).state == "pending"
+
+
+@pytest.mark.parametrize("action", ["cancel", "requeue", "pause", "suspend", "resume", "hold", "release"])
+def test_whatever_is_asked_of_the_jobs_of_a_list_is_asked_for_first(client, action):
+    jobs = [builders.job(name="<b>bold</b>"), builders.job(state="paused")]
+    asked = act(client, JOBS, action, jobs).content.decode()
+    assert f"{action.capitalize()}: 2 jobs (1 paused, 1 pending)" in asked
+    assert "&lt;b&gt;bold" in asked
+    assert not JobEvent.objects.exists()
+
+
+def test_of_all_that_a_list_shows_only_those_change_that_were_there_when_it_was_asked(client):
+    first = builders.job(name="sweep")
+    asked = act(client, f"{JOBS}?q=sweep", "cancel", [first], select_across="1")
+    newest = asked.context["newest"]
+    later = builders.job(name="sweep")
+    act(client, f"{JOBS}?q=sweep", "cancel", [first], select_across="1", newest=newest, apply="yes")
+    assert [job.state for job in Job.objects.order_by("pk")] == ["cancelled", later.state]
 
 
 def test_changing_the_priority_asks_first(client):
@@ -133,15 +151,15 @@ def test_buttons_are_offered_when_they_would_work(client):
 
 def test_jobs_are_paused_suspended_held_and_let_go_in_the_list_too(client):
     waiting, running = builders.job(), builders.running_job()
-    assert told(act(client, JOBS, "hold", [waiting])) == ["1 held."]
-    assert told(act(client, JOBS, "suspend", [running]))[-1] == "1 suspended."
+    assert told(act(client, JOBS, "hold", [waiting], apply="yes")) == ["1 held."]
+    assert told(act(client, JOBS, "suspend", [running], apply="yes"))[-1] == "1 suspended."
     listed = page(client, JOBS)
     assert "held by olga" in listed
     assert "suspended" in listed
 
-    assert told(act(client, JOBS, "release", [waiting]))[-1] == "1 released."
-    assert told(act(client, JOBS, "resume", [running]))[-1] == "1 resumed."
-    assert told(act(client, JOBS, "pause", [waiting, running]))[-1] == "2 paused."
+    assert told(act(client, JOBS, "release", [waiting], apply="yes"))[-1] == "1 released."
+    assert told(act(client, JOBS, "resume", [running], apply="yes"))[-1] == "1 resumed."
+    assert told(act(client, JOBS, "pause", [waiting, running], apply="yes"))[-1] == "2 paused."
     assert "being paused" in page(client, JOBS)
 
 

@@ -28,7 +28,7 @@ def form(job: Job, **changes: Any) -> dict[str, Any]:
     fields = {
         "name": job.name, "labels": "{}", "queue": job.queue_id, "priority": job.priority, "max_retries": 0,
         "preemptible": "on", "max_runtime_seconds": "", "estimated_runtime_seconds": "", "stall_seconds": "",
-        "stall_action": "stop",
+        "stall_action": "stop", "on_dependency_failure": "cancel",
         "deadline_0": "", "deadline_1": "",
     }  # fmt: skip
     return fields | changes

@@ -106,5 +106,5 @@ def test_more_attempts_and_metrics_take_no_more_statements(staff, django_assert_
         attempt = builders.attempt(job=job, ended_at=job.created_at)
         for metric in range(5):
             kept(attempt, name=f"m{metric}", first_step=number)
-    with django_assert_max_num_queries(5):  # the job, its dependencies, names, refused, series
+    with django_assert_max_num_queries(4):  # the job, names, refused, series
         assert len(metrics(staff, job)["series"]) == 5

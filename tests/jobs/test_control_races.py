@@ -3,19 +3,22 @@
 The first has done its part and not committed yet; the second, on a connection of its own, has to wait for it.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from jobs import claims, control, dispatch
+from jobs import bulk, claims, control, dispatch, verbs
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
-from jobs.models import Job, Placement
+from jobs.models import Job, JobEvent, Placement
+from jobs.verbs import Asked
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
@@ -168,3 +171,45 @@ def test_of_two_requests_to_resume_one_is_granted():
     refusal = race(ask(control.resume), ask(control.resume))
 
     assert (refusal.state, the_job().state) == ("pending", "pending")
+
+
+def test_a_bulk_cancellation_that_meets_an_end_finds_the_job_completed():
+    builders.running_job()
+    outcome = race(ends(EndReason.COMPLETED, exit_code=0), lambda: bulk.ask(verbs.cancel, [the_job().pk], Asked("ann")))
+
+    assert (the_job().state, list(outcome.changed), len(outcome.refusals)) == ("completed", [], 1)
+
+
+def test_two_bulk_cancellations_at_once_cancel_each_job_once():
+    jobs = [builders.job().pk for _ in range(3)]
+    outcome = race(
+        lambda: bulk.ask(verbs.cancel, jobs[:2], Asked("ann")), lambda: bulk.ask(verbs.cancel, jobs[::-1], Asked("bob"))
+    )
+
+    assert (list(outcome.changed), sorted(outcome.refusals)) == (jobs[2:], jobs[:2])
+    assert JobEvent.objects.filter(kind="cancelled").count() == 3
+
+
+def test_who_is_chosen_in_a_circle_of_locks_asks_again(monkeypatch):
+    first, second = builders.job(), builders.job()
+
+    def locks(job: Job) -> None:
+        list(Job.objects.select_for_update().filter(pk=job.pk))
+
+    def backwards() -> None:
+        locks(second)
+        wait_for(somebody_waits, message="the bulk cancellation to wait")
+        locks(first)
+
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(answer_of, transaction.atomic(backwards))
+        wait_for(lambda: is_locked(second), message="the other to hold its lock")
+        outcome = bulk.ask(verbs.cancel, [first.pk, second.pk], Asked("ann"))
+    with contextlib.suppress(OperationalError):
+        other.result()
+    assert len(outcome.changed) == 2
+
+
+def is_locked(job: Job) -> bool:
+    with transaction.atomic():
+        return not Job.objects.select_for_update(skip_locked=True).filter(pk=job.pk).exists()

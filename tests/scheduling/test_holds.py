@@ -68,6 +68,19 @@ def test_a_job_whose_dependency_failed_says_which(broken, sentence):
     assert (reason.code, reason.sentence, reason.held_by) == ("dependency_failed", sentence, broken)
 
 
+def test_how_a_dependency_has_to_end_is_told():
+    job = waiting(1, unmet=(2, 3, 4), needs_end=(3,), needs_failure=(4,))
+    [reason] = job_holds(job, NOW)
+    assert reason.sentence == "Waits for job 2 to complete, for job 3 to end and for job 4 to fail."
+
+
+def test_a_failure_that_can_no_longer_happen_is_told_apart():
+    [reason] = job_holds(waiting(1, broken=(2, 3), needs_failure=(3,)), NOW)
+    assert reason.sentence == (
+        "Depends on job 2, which failed or was cancelled. Was to start once job 3 had failed, which can no longer happen."
+    )
+
+
 def test_many_dependencies_are_counted_rather_than_listed():
     (reason,) = job_holds(waiting(unmet=tuple(range(1, 31))), NOW)
 

@@ -171,5 +171,11 @@ def test_after_what_a_job_goes_elsewhere():
 
 
 def test_whoever_is_never_tried_again_has_no_entry():
-    ends = {EndReason.COMPLETED, EndReason.CANCELLED, EndReason.PAUSED, EndReason.GANG_ENDED}
+    ends = {
+        EndReason.COMPLETED,
+        EndReason.CANCELLED,
+        EndReason.PAUSED,
+        EndReason.GANG_ENDED,
+        EndReason.DEPENDENCY_FAILED,
+    }
     assert set(EndReason) - MEANINGS.keys() == ends

@@ -1,0 +1,103 @@
+"""What a job's dependencies wait for, which of them can no longer come true, and who ends with them, root first."""
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scheduling.lifecycle import TERMINAL_STATES, JobState
+
+
+class After(StrEnum):
+    """How the needed job has to end before its dependent may start."""
+
+    OK = "ok"  # completed
+    ANY = "any"  # ended, however
+    FAILED = "failed"  # failed, or could not run because something that it needed had failed
+
+
+class Standing(StrEnum):
+    MET = "met"
+    UNMET = "unmet"  # still to come
+    DEAD = "dead"  # can no longer come true, unless the needed job is requeued
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One dependency of a job, and how the needed job stands.
+
+    `for_failure`: it was cancelled because something that it needed had failed. `root`: the job because of which it was
+    cancelled, if it was because of another one.
+    """
+
+    job: int
+    needs: int
+    after: After
+    state: JobState
+    for_failure: bool = False
+    root: int | None = None
+
+    @property
+    def standing(self) -> Standing:
+        if self.state not in TERMINAL_STATES:
+            return Standing.UNMET
+        failed = self.state == JobState.FAILED or self.for_failure
+        met = {After.OK: self.state == JobState.COMPLETED, After.ANY: True, After.FAILED: failed}
+        return Standing.MET if met[self.after] else Standing.DEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Doom:
+    """Why a job can no longer start: the dependency that died first, and the job at the root of it."""
+
+    job: int
+    link: Link
+    root: int
+
+    @property
+    def failure(self) -> bool:
+        """Whether a failure stands at the root, rather than somebody's word or a job that completed."""
+        return self.link.state == JobState.FAILED or self.link.for_failure
+
+    @property
+    def sentence(self) -> str:
+        needs = f"job {self.link.needs}"
+        if self.link.after == After.FAILED:
+            return f"It was to start once {needs} had failed, but {needs} {_ended(self.link.state)}."
+        if self.root == self.link.needs:
+            return f"It depends on {needs}, which {_ended(self.link.state)}."
+        why = f"job {self.root} failed" if self.failure else f"of job {self.root}"
+        return f"It depends on {needs}, which was cancelled because {why}."
+
+
+def _ended(state: JobState) -> str:
+    return f"was {state}" if state == JobState.CANCELLED else str(state)
+
+
+def doomed(links: Iterable[Link], mortal: Collection[int]) -> dict[int, Doom]:
+    """Those of the waiting jobs `mortal` that end because of a dead dependency, each after the one that it ends with.
+
+    A job that ends so is cancelled, which decides over those that need it. Whoever is not `mortal` waits, and so do
+    those behind it.
+    """
+    dooms: dict[int, Doom] = {}
+    dependents: dict[int, list[Link]] = defaultdict(list)
+    dead: deque[Link] = deque()
+    for link in links:
+        if link.needs in mortal:
+            dependents[link.needs].append(link)
+        elif link.standing == Standing.DEAD:
+            dead.append(link)
+    while dead:
+        link = dead.popleft()
+        if link.job in dooms or link.job not in mortal:
+            continue
+        doom = dooms[link.job] = Doom(link.job, link, link.needs if link.root is None else link.root)
+        after_it = (_cancelled(one, doom) for one in dependents[link.job])
+        dead.extend(one for one in after_it if one.standing == Standing.DEAD)
+    return dooms
+
+
+def _cancelled(link: Link, doom: Doom) -> Link:
+    """The link once the job that it needs has been cancelled."""
+    return Link(link.job, link.needs, link.after, JobState.CANCELLED, for_failure=doom.failure, root=doom.root)

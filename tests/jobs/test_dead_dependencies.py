@@ -1,0 +1,192 @@
+"""Jobs whose dependencies can no longer come true end with the root cause on record, and nobody else does."""
+
+from itertools import pairwise, product
+
+import pytest
+from django.utils import timezone
+
+from jobs import completion, control, dead_dependencies, dispatch, job_views, recovery
+from jobs.claims import Ticket
+from jobs.dead_dependencies import cancel_dead
+from jobs.endings import Ending
+from jobs.models import Job, JobDependency, JobEvent, Placement
+from scheduling.dependencies import After, Link
+from scheduling.lifecycle import EndReason, JobState
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def state_of(job: Job) -> tuple[str, str, int | None]:
+    job.refresh_from_db()
+    return job.state, job.end_reason, job.root_cause
+
+
+def chain(length: int, first: Job) -> list[Job]:
+    """Jobs of which each needs the one before."""
+    rows = [Job(name=f"link{n}", project=first.project, queue=first.queue, command=["true"]) for n in range(length)]
+    jobs = [first, *Job.objects.bulk_create(rows)]
+    JobDependency.objects.bulk_create(JobDependency(job=job, needs=needed) for needed, job in pairwise(jobs))
+    return jobs[1:]
+
+
+def test_a_cycle_ends_the_job_whose_dependency_failed_and_tells_the_root():
+    failed = builders.job(state="failed", name="prepare")
+    job = builders.job(depends_on=[failed])
+    dispatch.run_cycle()
+
+    assert state_of(job) == ("cancelled", "dependency_failed", failed.pk)
+    assert job.message == f"It depends on job {failed.pk}, which failed."
+    event = JobEvent.objects.get(job=job)
+    assert (event.kind, event.from_state, event.to_state) == ("cancelled", "pending", "cancelled")
+    assert (event.message, event.data["root"], event.data["needs"]) == (job.message, failed.pk, failed.pk)
+
+
+def test_the_whole_chain_ends_and_each_names_the_root():
+    first = builders.job(state="failed")
+    second, third = chain(2, first)
+    cancel_dead()
+
+    assert state_of(second) == state_of(third) == ("cancelled", "dependency_failed", first.pk)
+    assert third.message == f"It depends on job {second.pk}, which was cancelled because job {first.pk} failed."
+
+
+def test_who_comes_later_is_told_the_same_root():
+    first = builders.job(state="failed")
+    [second] = chain(1, first)
+    cancel_dead()
+    third = builders.job(depends_on=[second])
+    cancel_dead()
+
+    assert state_of(third) == ("cancelled", "dependency_failed", first.pk)
+
+
+def test_a_job_that_somebody_cancelled_is_a_root_without_a_failure():
+    cancelled = builders.job(state="cancelled", end_reason="cancelled")
+    job, behind = chain(2, cancelled)
+    cancel_dead()
+
+    assert state_of(job) == state_of(behind) == ("cancelled", "cancelled", cancelled.pk)
+    assert behind.message == f"It depends on job {job.pk}, which was cancelled because of job {cancelled.pk}."
+
+
+def test_hundreds_in_a_row_end_in_a_fixed_number_of_statements(django_assert_max_num_queries):
+    jobs = chain(500, builders.job(state="failed"))
+    with django_assert_max_num_queries(16):
+        assert cancel_dead() == 500
+
+    assert set(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("state")) == {("cancelled",)}
+    assert JobEvent.objects.filter(kind="cancelled").count() == 500
+
+
+def test_a_chain_longer_than_one_transaction_ends_in_several(monkeypatch):
+    monkeypatch.setattr(dead_dependencies, "AT_ONCE", 7)
+    chain(30, builders.job(state="failed"))
+
+    assert cancel_dead() == 30
+
+
+def test_a_job_that_is_to_wait_waits_and_so_does_who_needs_it():
+    failed = builders.job(state="failed")
+    job = builders.job(depends_on=[failed], on_dependency_failure="wait")
+    behind = builders.job(depends_on=[job])
+    dispatch.run_cycle()
+
+    assert state_of(job)[0] == state_of(behind)[0] == "pending"
+    assert [job.reasons[0]["code"], behind.reasons[0]["code"]] == ["dependency_failed", "dependency"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"state": "paused"}, {"held_at": timezone.now(), "held_by": "ann"}], ids=["paused", "held"]
+)
+def test_a_job_that_rests_ends_too(fields):
+    job = builders.job(depends_on=[builders.job(state="failed")], **fields)
+    recovery.recover()
+
+    assert state_of(job)[0] == "cancelled"
+    assert job.held_at is None
+
+
+def test_the_sweep_ends_what_no_cycle_saw():
+    job = builders.job(depends_on=[builders.job(state="failed")])
+
+    assert recovery.recover().in_vain == 1
+    assert state_of(job)[0] == "cancelled"
+
+
+def test_an_end_with_retries_left_ends_nobody():
+    running = builders.running_job(max_retries=1)
+    job = builders.job(depends_on=[running])
+    row = Placement.objects.select_related("attempt").get()
+    completion.finish([Ending(Ticket(row.pk, str(row.attempt.token)), EndReason.EXIT_CODE, exit_code=1)])
+    cancel_dead()
+
+    assert (state_of(running)[0], state_of(job)[0]) == ("pending", "pending")
+
+
+def test_a_failed_job_that_is_requeued_ends_nobody():
+    failed = builders.job(state="failed")
+    job = builders.job(depends_on=[failed])
+    control.requeue(job_id=failed.pk, actor="ann")
+    cancel_dead()
+
+    assert state_of(job)[0] == "pending"
+
+
+def test_who_ended_so_can_be_requeued_with_the_root_and_forgets_it():
+    failed = builders.job(state="failed")
+    job = builders.job(depends_on=[failed])
+    cancel_dead()
+    for one in (failed, job):
+        control.requeue(job_id=one.pk, actor="ann")
+    cancel_dead()
+
+    assert state_of(job) == ("pending", "", None)
+
+
+@pytest.mark.parametrize(
+    ("after", "state", "outcome"),
+    [
+        ("any", "failed", "queued"), ("any", "cancelled", "queued"), ("any", "completed", "queued"),
+        ("failed", "failed", "queued"), ("failed", "completed", "cancelled"), ("failed", "cancelled", "cancelled"),
+        ("ok", "completed", "queued"), ("ok", "cancelled", "cancelled"),
+    ],
+)  # fmt: skip
+def test_how_the_needed_job_has_to_end(after, state, outcome):
+    builders.node()
+    job = builders.job(depends_on=[builders.job(state=state)], after=after)
+    dispatch.run_cycle()
+
+    assert state_of(job)[0] == outcome
+
+
+def test_a_clean_up_after_a_failure_also_runs_for_a_job_that_a_failure_kept_from_running():
+    builders.node()
+    [train] = chain(1, builders.job(state="failed"))
+    tidy, report = (builders.job(depends_on=[train], after=after) for after in ("failed", "any"))
+    dispatch.run_cycle()
+    dispatch.run_cycle()
+
+    assert [state_of(job)[0] for job in (train, tidy, report)] == ["cancelled", "queued", "queued"]
+
+
+def test_a_failure_that_can_no_longer_happen_is_told():
+    done = builders.job(state="completed")
+    job = builders.job(depends_on=[done], after="failed")
+    cancel_dead()
+
+    assert state_of(job) == ("cancelled", "cancelled", done.pk)
+    assert job.message == f"It was to start once job {done.pk} had failed, but job {done.pk} completed."
+
+
+def test_statements_and_the_core_agree_on_how_a_dependency_stands():
+    reasons = ("", "cancelled", "dependency_failed")
+    worlds = [
+        (builders.job(depends_on=[builders.job(state=state, end_reason=reason)], after=after), after, state, reason)
+        for after, state, reason in product(After, JobState, reasons)
+    ]
+    told = job_views.dependencies()
+    for job, after, state, reason in worlds:
+        standing = Link(1, 2, after, state, for_failure=reason == "dependency_failed").standing
+        found = [name for name in ("unmet", "broken") if job.pk in told[name]]
+        assert found == {"met": [], "unmet": ["unmet"], "dead": ["broken"]}[standing], (after, state, reason)
