@@ -126,6 +126,8 @@ INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE !=
 
 MIDDLEWARE = [
     "scheduler_site.middleware.name_requests",
+    "scheduler_site.problems.refuse_in_one_shape",
+    "scheduler_site.bodies.refuse_unreadable_bodies",
     "scheduler_site.middleware.forgive_slashes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -24,5 +24,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 handler400 = problems.bad_request
+handler403 = problems.permission_denied
 handler404 = problems.page_not_found
 handler500 = problems.server_error
