@@ -120,7 +120,9 @@ SITE_APPS = [
     "knox",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
 ]
 INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
@@ -137,6 +139,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "scheduler_site.urls" if TRAINYARD_ROLE != "node" else ""  # an agent answers no requests
 WSGI_APPLICATION = "scheduler_site.wsgi.application"
@@ -170,6 +174,18 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+if TRAINYARD_ROLE != "node":
+    AUTHENTICATION_BACKENDS = ["scheduler_site.signing_in.SignInLimit", "django.contrib.auth.backends.ModelBackend"]
+# Failed sign-ins, counted in the database: so many with a name from an address, and both together wait.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = env.whole("TRAINYARD_SIGN_IN_FAILURES", 15, at_least=1)
+AXES_COOLOFF_TIME = timedelta(seconds=env.number("TRAINYARD_SIGN_IN_LOCK_SECONDS", 900, at_least=1))
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "scheduler_site.signing_in.address_of"
+AXES_LOCKOUT_CALLABLE = "scheduler_site.signing_in.locked_out"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -194,6 +210,17 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 
+# Pages take scripts, styles and pictures from this site alone, none written into a page, and are shown in no frame.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_SSL_REDIRECT = env.yes_no("TRAINYARD_HTTPS", default=False)
 SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
@@ -230,6 +257,7 @@ REST_FRAMEWORK = {
 }
 # Each log that somebody follows keeps a thread of a web process: at most so many in each of them.
 LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 28, at_least=1)
+LOG_FOLLOWERS_PER_USER = env.whole("TRAINYARD_LOG_FOLLOWERS_PER_USER", max(1, LOG_FOLLOWERS // 4), at_least=1)
 # Whoever has it may read /metrics, as may staff with a token of their own.
 METRICS_TOKEN = env.secret("TRAINYARD_METRICS_TOKEN", "")
 REST_KNOX = {
@@ -331,6 +359,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }
 
