@@ -16,6 +16,7 @@ from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_r
 from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
 LAST_EVENTS = 8
+HIDDEN = "(hidden)"
 
 
 def job_page(
@@ -78,7 +79,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("resources", plain(spell_resources(job["resources"]))),
         ("command", plain(shlex.join(job.get("command") or []))),
         ("folder", plain(job.get("working_dir"))),
-        ("environment", plain(spell_pairs(job.get("env")))),
+        ("environment", plain(spell_environment(job.get("env")))),
         ("labels", plain(spell_pairs(job.get("labels")))),
         ("after", plain(", ".join(str(one) for one in job.get("depends_on") or []))),
         ("limits", plain(spell_limits(job))),
@@ -128,6 +129,12 @@ def spell_limits(job: Row) -> str:
 
 def spell_pairs(mapping: Row | None) -> str:
     return ", ".join(f"{key}={_short(value)}" for key, value in (mapping or {}).items())
+
+
+def spell_environment(env: Row | None) -> str:
+    """With names alone where the values are not for whoever asks."""
+    shown = {name: HIDDEN if value is None else value for name, value in (env or {}).items()}
+    return spell_pairs(shown)
 
 
 def _short(value: Any) -> str:
