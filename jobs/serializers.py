@@ -158,7 +158,7 @@ class ReasonOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     sentence = serializers.CharField()
     shortfall = serializers.DictField(required=False)
-    held_by = serializers.ListField(child=serializers.CharField(), required=False)
+    held_by = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Ids of jobs.")
 
 
 class HoldOut(serializers.Serializer[Job]):

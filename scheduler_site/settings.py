@@ -142,6 +142,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+if TRAINYARD_ROLE == "node":
+    MIDDLEWARE = []  # an agent answers no requests, and has not the apps that these need
 ROOT_URLCONF = "scheduler_site.urls" if TRAINYARD_ROLE != "node" else ""  # an agent answers no requests
 WSGI_APPLICATION = "scheduler_site.wsgi.application"
 TEMPLATES = [
@@ -283,6 +285,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "scheduler_site.openapi.add_problems",
+        "scheduler_site.openapi.add_words",
     ],
 }
 

@@ -13,6 +13,7 @@ api: list[URLPattern | URLResolver] = [
     path("healthz", health.HealthView.as_view()),
     path("readyz", health.ReadyView.as_view()),
     path("schema", openapi.SchemaView.as_view()),
+    path("docs", openapi.DocumentationView.as_view()),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

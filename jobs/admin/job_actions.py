@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from jobs import control
 from jobs.models import Job
 from scheduling.errors import TrainyardError
+from scheduling.lifecycle import PLACED_STATES
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
 
 REFUSALS_SHOWN = 5
@@ -69,16 +70,43 @@ def _sum_up(done: str, succeeded: int, refusals: list[str]) -> tuple[int, str]:
     return level, f"{succeeded} {done}, {len(refusals)} refused: {'; '.join(shown)}."
 
 
-def action(description: str, done: str, use_case: Callable[..., object]) -> Callable[..., None]:
-    """An action that calls the use case for each of the jobs."""
+def action(
+    description: str, done: str, use_case: Callable[..., object], *, warning: str = ""
+) -> Callable[..., TemplateResponse | None]:
+    """An action that calls the use case for each of the jobs; with a `warning`, from a list it asks first."""
 
-    @admin.action(description=description, permissions=["change"])
-    def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> None:
+    @admin.action(description=f"{description}…" if warning else description, permissions=["change"])
+    def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> TemplateResponse | None:
+        if warning and "action" in request.POST and "apply" not in request.POST:
+            asked = {"action": use_case.__name__, "verb": description.partition(" (")[0], "warning": warning}
+            return ask(model_admin, request, jobs, asked)
         actor = request.user.get_username()
         tell(request, done, ids(jobs), lambda job_id: use_case(job_id=job_id, actor=actor))
+        return None
 
     act.__name__ = use_case.__name__  # by which Django finds it again
     return act
+
+
+def ask(
+    model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job], asked: dict[str, Any]
+) -> TemplateResponse:
+    """The page between choosing an action and doing it, which says what is chosen."""
+    context = {
+        **model_admin.admin_site.each_context(request), **asked, "title": f"{asked['verb']}?",
+        "opts": model_admin.opts, "media": model_admin.media, **selection(request, jobs),
+    }  # fmt: skip
+    return TemplateResponse(request, "jobs/admin/ask_first.html", context)
+
+
+def selection(request: HttpRequest, jobs: QuerySet[Job]) -> dict[str, Any]:
+    return {
+        "jobs": jobs[:JOBS_SHOWN],
+        "count": jobs.count(),
+        "running": jobs.filter(state__in=list(PLACED_STATES)).count(),
+        "selected": request.POST.getlist("_selected_action"),
+        "select_across": request.POST.get("select_across", "0"),
+    }
 
 
 @admin.action(description="Change the priority…", permissions=["change"])
@@ -95,8 +123,7 @@ def change_priority(
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Change the priority", "opts": model_admin.opts, "form": form, "media": model_admin.media,
-        "jobs": jobs[:JOBS_SHOWN], "count": jobs.count(), "selected": request.POST.getlist("_selected_action"),
-        "select_across": request.POST.get("select_across", "0"),
+        **selection(request, jobs),
     }  # fmt: skip
     return TemplateResponse(request, "jobs/admin/change_priority.html", context)
 
@@ -104,9 +131,14 @@ def change_priority(
 BUTTONS = {
     one.__name__: one
     for one in (
-        action("Cancel", "cancelled", control.cancel),
-        action("Requeue", "requeued", control.requeue),
-        action("Pause (checkpoint, and give back what it holds)", "paused", control.pause),
+        action("Cancel", "cancelled", control.cancel, warning="Commands are stopped. Nothing takes this back."),
+        action("Requeue", "requeued", control.requeue, warning="Commands are stopped, and start again later."),
+        action(
+            "Pause (checkpoint, and give back what it holds)",
+            "paused",
+            control.pause,
+            warning="Commands are stopped, with time to write a checkpoint.",
+        ),
         action("Suspend (stand still, and keep what it holds)", "suspended", control.suspend),
         action("Resume", "resumed", control.resume),
         action("Hold", "held", control.hold),

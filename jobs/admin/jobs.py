@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from jobs import control, env_sight
 from jobs.admin import cells, job_actions, job_deletion, job_page
-from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilter
+from jobs.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
 from jobs.admin.search import FoundByNumber
@@ -45,7 +45,7 @@ def remark_on(job: Job) -> str:
 
 
 @admin.register(Job)
-class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     list_display = [
         "number", "title", "state_badge", "standing", "priority_cell", "owned_by", "queue", "hardware_cell",
         "node", "wait", "run",
@@ -55,11 +55,11 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
     list_filter = [
         "state",
         ("queue", WithJobsFilter),
-        ("project", WithJobsFilter),
+        ("project", SearchedFilter),
+        ("owner", SearchedFilter),
+        ("node", SearchedFilter),
         HardwareFilter,
         PriorityClassFilter,
-        ("node", WithJobsFilter),
-        ("owner", WithJobsFilter),
         "created_at",
     ]
     search_fields = ["name", "project__slug", "owner__username", "submission_key"]

@@ -24,29 +24,38 @@ def change_page(job: Job) -> str:
 def test_cancel_counts_what_it_did_and_says_why_a_job_refused(client):
     waiting, running = builders.job(), builders.running_job()
     ended = builders.job(state="completed")
-    answer = act(client, JOBS, "cancel", [waiting, running, ended])
+    answer = act(client, JOBS, "cancel", [waiting, running, ended], apply="yes")
     refusal = f"Job {ended.pk} has ended already: it is completed"
     assert told(answer) == [f"2 cancelled, 1 refused: {refusal}."]
     assert {job.state for job in Job.objects.filter(pk=waiting.pk)} == {"cancelled"}
     assert Job.objects.get(pk=running.pk).desired == "cancel"
 
 
+@pytest.mark.parametrize("verb", ["cancel", "requeue", "pause"])
+def test_what_stops_commands_asks_first_and_says_how_many(client, verb):
+    jobs = [builders.running_job(), builders.job(name="<b>bold</b>")]
+    asked = act(client, JOBS, verb, jobs).content.decode()
+    assert f"{verb.capitalize()} 2 jobs, 1 of which holds a place on a node?" in asked
+    assert "&lt;b&gt;bold" in asked
+    assert {(job.state, job.desired) for job in Job.objects.all()} == {("running", ""), ("pending", "")}
+
+
 def test_the_event_names_the_operator(client):
     job = builders.job()
-    act(client, JOBS, "cancel", [job])
+    act(client, JOBS, "cancel", [job], apply="yes")
     assert JobEvent.objects.get(job=job, to_state="cancelled").actor == "olga"
 
 
 def test_many_refusals_are_shortened(client):
     ended = [builders.job(state="failed") for _ in range(8)]
-    (message,) = told(act(client, JOBS, "cancel", ended))
+    (message,) = told(act(client, JOBS, "cancel", ended, apply="yes"))
     assert message.startswith("0 cancelled, 8 refused: ")
     assert message.endswith("; and 3 more.")
 
 
 def test_requeue_puts_a_job_that_ended_back_in_line(client):
     failed, waiting = builders.job(state="failed"), builders.job()
-    answer = act(client, JOBS, "requeue", [failed, waiting])
+    answer = act(client, JOBS, "requeue", [failed, waiting], apply="yes")
     assert told(answer) == [f"1 requeued, 1 refused: Job {waiting.pk} is pending already."]
     assert Job.objects.get(pk=failed.pk).state == "pending"
 
@@ -141,7 +150,7 @@ def test_jobs_are_paused_suspended_held_and_let_go_in_the_list_too(client):
 
     assert told(act(client, JOBS, "release", [waiting]))[-1] == "1 released."
     assert told(act(client, JOBS, "resume", [running]))[-1] == "1 resumed."
-    assert told(act(client, JOBS, "pause", [waiting, running]))[-1] == "2 paused."
+    assert told(act(client, JOBS, "pause", [waiting, running], apply="yes"))[-1] == "2 paused."
     assert "being paused" in page(client, JOBS)
 
 
