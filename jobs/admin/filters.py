@@ -87,7 +87,8 @@ class SearchedFilter(admin.RelatedFieldListFilter):
         own = (self.lookup_kwarg, self.lookup_kwarg_isnull, "p")
         chosen = self.lookup_val[-1] if self.lookup_val else None
         widget = AutocompleteSelect(self.field, self.site)
-        choices = ModelChoiceField(self.field.remote_field.model.objects.all(), widget=widget, required=False)
+        related: Any = self.field.remote_field.model
+        choices = ModelChoiceField(related.objects.all(), widget=widget, required=False)
         yield {
             "widget": choices.widget.render(self.lookup_kwarg, chosen, {"id": f"filter-{self.field_path}"}),
             "label_for": f"filter-{self.field_path}",

@@ -33,8 +33,8 @@ def site():
     }
     known = {**os.environ, **size, "TRAINYARD_SECRET_KEY": KEY, "TRAINYARD_PORT": str(port)}
     command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "scheduler_site.wsgi"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=known, **quiet) as server:
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, env=known, stdout=nowhere, stderr=nowhere) as server:
         wait_for(lambda: answers(port) or server.poll() is not None, 60, "the server")
         yield port
         server.send_signal(signal.SIGTERM)

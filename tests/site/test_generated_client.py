@@ -4,9 +4,11 @@ import importlib.util
 import json
 import sys
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from datamodel_code_generator import DataModelType, InputFileType, generate
+from datamodel_code_generator import InputFileType, generate
+from datamodel_code_generator.enums import DataModelType
 from django.core.cache import cache
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
@@ -34,6 +36,8 @@ def client_code(description, tmp_path_factory):
         output_model_type=DataModelType.PydanticV2BaseModel, extra_fields="forbid", formatters=[], strict_nullable=True,
     )  # fmt: skip
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module
@@ -48,7 +52,7 @@ def world(db):
     owner = builders.member(project=team, role="admin")
     node = builders.node(name="n1", gpus=2, load={"cpu_percent": 50, "gpus": []}, consuming=True)
     builders.node(name="n2", silent=True, cordoned=True, state="draining")
-    over = {"started_at": timezone.now() - timedelta(hours=1), "finished_at": timezone.now()}
+    over: dict[str, Any] = {"started_at": timezone.now() - timedelta(hours=1), "finished_at": timezone.now()}
     for state in ("completed", "failed", "cancelled"):
         builders.attempt(job=builders.job(project=team, state=state, end_reason="exit_code", exit_code=3, **over))
     running = builders.running_job(project=team, owner=owner, node=node, gpu_indices=[0], env={"A": "b"}, progress=0.5)
