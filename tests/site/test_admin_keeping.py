@@ -82,7 +82,7 @@ def test_whoever_may_not_see_users_gets_no_search_for_them():
 def test_times_have_a_zone(client):
     job = builders.attempt().job
     assert "\N{NO-BREAK SPACE}UTC" in page(client, "/admin/jobs/attempt/")
-    assert " UTC" in page(client, f"/admin/jobs/job/{job.pk}/change/")
+    assert "\N{NO-BREAK SPACE}UTC" in page(client, f"/admin/jobs/job/{job.pk}/change/")
 
 
 def test_the_documentation_is_here_and_comes_from_here():
