@@ -83,12 +83,12 @@ class SearchedFilter(admin.RelatedFieldListFilter):
     def has_output(self) -> bool:
         return self.may_search or bool(self.lookup_val)
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         own = (self.lookup_kwarg, self.lookup_kwarg_isnull, "p")
         chosen = self.lookup_val[-1] if self.lookup_val else None
         widget = AutocompleteSelect(self.field, self.site)
-        related: Any = self.field.remote_field.model
-        choices = ModelChoiceField(related.objects.all(), widget=widget, required=False)
+        field: Any = self.field
+        choices = ModelChoiceField(field.remote_field.model.objects.all(), widget=widget, required=False)
         yield {
             "widget": choices.widget.render(self.lookup_kwarg, chosen, {"id": f"filter-{self.field_path}"}),
             "label_for": f"filter-{self.field_path}",
