@@ -18,6 +18,7 @@ from cli.tables import Column, bar, coloured_state, facts, framed, make_table, p
 LAST_EVENTS = 8
 NEEDS_SHOWN = 20
 HAS_TO = {"any": "has to end", "failed": "has to fail"}
+HIDDEN = "(hidden)"
 
 
 def job_page(
@@ -93,7 +94,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("resources", plain(spell_resources(job["resources"]))),
         ("command", plain(shlex.join(job.get("command") or []))),
         ("folder", plain(job.get("working_dir"))),
-        ("environment", plain(spell_pairs(job.get("env")))),
+        ("environment", plain(spell_environment(job.get("env")))),
         ("labels", plain(spell_pairs(job.get("labels")))),
         ("after", plain(spell_needs(job))),
         ("limits", plain(spell_limits(job))),
@@ -143,6 +144,12 @@ def spell_limits(job: Row) -> str:
 
 def spell_pairs(mapping: Row | None) -> str:
     return ", ".join(f"{key}={_short(value)}" for key, value in (mapping or {}).items())
+
+
+def spell_environment(env: Row | None) -> str:
+    """With names alone where the values are not for whoever asks."""
+    shown = {name: HIDDEN if value is None else value for name, value in (env or {}).items()}
+    return spell_pairs(shown)
 
 
 def _short(value: Any) -> str:

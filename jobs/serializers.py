@@ -24,6 +24,7 @@ from jobs.models import Job
 from jobs.queries import Needed
 from jobs.submission import JobSpec
 from quotas.shapes import StrictSerializer, Text, Whole
+from scheduling.lifecycle import EndReason
 
 
 class ResourcesIn(StrictSerializer):
@@ -181,7 +182,7 @@ class ReasonOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     sentence = serializers.CharField()
     shortfall = serializers.DictField(required=False)
-    held_by = serializers.ListField(child=serializers.CharField(), required=False)
+    held_by = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Ids of jobs.")
 
 
 class HoldOut(serializers.Serializer[Job]):
@@ -198,7 +199,10 @@ class JobOut(serializers.ModelSerializer[Job]):
     owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
     node = serializers.CharField(source="node.name", default=None, allow_null=True)
     command = serializers.ListField(child=serializers.CharField())
-    env = serializers.DictField(child=serializers.CharField())
+    env = serializers.DictField(
+        child=serializers.CharField(allow_null=True),
+        help_text="Values are null for everybody but its owner and administrators of its project.",
+    )
     labels = serializers.DictField(child=serializers.CharField())
     metrics = serializers.DictField()
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
@@ -216,6 +220,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     )
     estimated_cost = serializers.FloatField(allow_null=True)
     actual_cost = serializers.FloatField(allow_null=True)
+    end_reason = serializers.ChoiceField(
+        [reason.value for reason in EndReason], allow_blank=True, help_text="Why it is over; empty until then."
+    )
 
     class Meta:
         model = Job

@@ -9,6 +9,7 @@ from datetime import timedelta
 import environ
 
 from scheduler_site import env
+from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
 env.collect_faults()
 
@@ -120,12 +121,16 @@ SITE_APPS = [
     "knox",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
 ]
 INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [
     "scheduler_site.middleware.name_requests",
+    "scheduler_site.problems.refuse_in_one_shape",
+    "scheduler_site.bodies.refuse_unreadable_bodies",
     "scheduler_site.middleware.forgive_slashes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -135,7 +140,11 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+if TRAINYARD_ROLE == "node":
+    MIDDLEWARE = []  # an agent answers no requests, and has not the apps that these need
 ROOT_URLCONF = "scheduler_site.urls" if TRAINYARD_ROLE != "node" else ""  # an agent answers no requests
 WSGI_APPLICATION = "scheduler_site.wsgi.application"
 TEMPLATES = [
@@ -168,6 +177,8 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+if TRAINYARD_ROLE != "node":
+    AUTHENTICATION_BACKENDS = ["scheduler_site.signing_in.SignInLimit", "django.contrib.auth.backends.ModelBackend"]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -228,32 +239,13 @@ REST_FRAMEWORK = {
 }
 # Each log that somebody follows keeps a thread of a web process: at most so many in each of them.
 LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 28, at_least=1)
+LOG_FOLLOWERS_PER_USER = env.whole("TRAINYARD_LOG_FOLLOWERS_PER_USER", max(1, LOG_FOLLOWERS // 4), at_least=1)
 # Whoever has it may read /metrics, as may staff with a token of their own.
 METRICS_TOKEN = env.secret("TRAINYARD_METRICS_TOKEN", "")
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
     "TOKEN_TTL": timedelta(days=env.number("TRAINYARD_TOKEN_DAYS", 90)),
     "AUTO_REFRESH": False,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Trainyard",
-    "DESCRIPTION": "Schedules ML training jobs over CPU and GPU machines.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "JobState": "scheduling.lifecycle.JobState",
-        "PlacementState": "scheduling.lifecycle.PlacementState",
-        "EndReason": "scheduling.lifecycle.EndReason",
-        "QueueState": "jobs.models.Queue.State",
-        "NodeState": "workers.models.Node.State",
-        "DrainMode": "workers.models.Node.DrainMode",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "scheduler_site.openapi.add_problems",
-    ],
 }
 
 # --- Celery: see docs/decisions for each of these ------------------------------------------------------------------
@@ -329,6 +321,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }
 

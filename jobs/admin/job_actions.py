@@ -71,7 +71,7 @@ def action(name: str) -> Callable[..., TemplateResponse | None]:
     @admin.action(description=button.description, permissions=["change"])
     def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> TemplateResponse | None:
         if "apply" not in request.POST:
-            return ask_first(model_admin, request, jobs, title=button.title, action=name)
+            return ask_first(model_admin, request, jobs, title=button.title, action=name, warning=button.warning)
         tell(request, button.done, ids(meant(request, jobs)), button.verb)
         return None
 
@@ -123,12 +123,19 @@ class Button(NamedTuple):
     title: str
     done: str
     verb: Verb
+    warning: str = ""
 
 
 BUTTONS = {
-    "cancel": Button("Cancel…", "Cancel", "cancelled", verbs.cancel),
-    "requeue": Button("Requeue…", "Requeue", "requeued", verbs.requeue),
-    "pause": Button("Pause (checkpoint, and give back what it holds)…", "Pause", "paused", verbs.pause),
+    "cancel": Button("Cancel…", "Cancel", "cancelled", verbs.cancel, "Commands are stopped. Nothing takes this back."),
+    "requeue": Button("Requeue…", "Requeue", "requeued", verbs.requeue, "Commands are stopped, and start again later."),
+    "pause": Button(
+        "Pause (checkpoint, and give back what it holds)…",
+        "Pause",
+        "paused",
+        verbs.pause,
+        "Commands are stopped, with time to write a checkpoint.",
+    ),
     "suspend": Button("Suspend (stand still, and keep what it holds)…", "Suspend", "suspended", verbs.suspend),
     "resume": Button("Resume…", "Resume", "resumed", verbs.resume),
     "hold": Button("Hold…", "Hold", "held", verbs.hold),

@@ -13,6 +13,7 @@ from jobs import control
 from jobs.permissions import caller, job_to_control
 from jobs.serializers import HoldIn, JobOut, PauseIn
 from jobs.views.jobs import answer
+from quotas.shapes import Nothing
 
 
 class CancelView(APIView):
@@ -23,7 +24,8 @@ class CancelView(APIView):
         Nothing takes a cancellation back. 200 and no change while it is being cancelled; 409 once it has ended.
         """
         job_to_control(request, job_id)
-        return answer(control.cancel(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.cancel(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class RequeueView(APIView):
@@ -34,7 +36,8 @@ class RequeueView(APIView):
         200 and no change while it is being requeued; 409 for a job that waits in line, or is being cancelled.
         """
         job_to_control(request, job_id)
-        return answer(control.requeue(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.requeue(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class PauseView(APIView):
@@ -54,7 +57,7 @@ class PauseView(APIView):
         job_to_control(request, job_id)
         wanted = PauseIn.read(request.data)
         verb = control.suspend if wanted["suspend"] else control.pause
-        return answer(verb(job_id=job_id, actor=caller(request).username))
+        return answer(verb(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class ResumeView(APIView):
@@ -66,7 +69,8 @@ class ResumeView(APIView):
         to stop it, and else is back in line as soon as it has stopped. 409 for a job that is neither paused nor suspended.
         """
         job_to_control(request, job_id)
-        return answer(control.resume(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.resume(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class HoldView(APIView):
@@ -79,7 +83,9 @@ class HoldView(APIView):
         """
         job_to_control(request, job_id)
         wanted = HoldIn.read(request.data)
-        return answer(control.hold(job_id=job_id, actor=caller(request).username, reason=wanted["reason"]))
+        return answer(
+            control.hold(job_id=job_id, actor=caller(request).username, reason=wanted["reason"]), caller(request)
+        )
 
 
 class ReleaseView(APIView):
@@ -87,4 +93,5 @@ class ReleaseView(APIView):
     def post(self, request: Request, job_id: int) -> Response:
         """End a hold; a job that was paused meanwhile stays paused. 409 for a job that is not held."""
         job_to_control(request, job_id)
-        return answer(control.release(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.release(job_id=job_id, actor=caller(request).username), caller(request))

@@ -16,7 +16,6 @@ from jobs.serializers import JobIn, ReasonOut, spec_of
 
 
 class ToldReason(ReasonOut):
-    held_by = serializers.ListField(child=serializers.IntegerField(), help_text="Ids of jobs.")
     expected_clear = serializers.DateTimeField(
         allow_null=True, help_text="When it will probably no longer hold; null: somebody has to do something first."
     )

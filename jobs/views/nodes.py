@@ -15,7 +15,7 @@ from jobs import draining, node_health, publishing
 from jobs.fields import GigabytesField, LabelsField, in_gigabytes
 from jobs.permissions import StaffWrites
 from jobs.queries import NOTHING_HELD, held_by_node
-from quotas.shapes import StrictSerializer, Text, Whole
+from quotas.shapes import Nothing, StrictSerializer, Text, Whole
 from scheduling.errors import NotFoundError
 from workers.models import Node
 from workers.queries import nodes_now
@@ -189,5 +189,6 @@ class UndrainView(APIView):
     @extend_schema(operation_id="nodes_undrain", request=None, responses=NodeOut)
     def post(self, request: Request, name: str) -> Response:
         """Let the machine take work again, by staff."""
+        Nothing.read(request.data)
         draining.undrain(find_node(name))
         return answer(name)
