@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs import dispatch, log_shipping, publishing, stalls, suspects, sweeps, transitions
+from jobs import dispatch, inactive_owners, log_shipping, publishing, stalls, suspects, sweeps, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -36,6 +36,7 @@ class Recovered:
     stalled: int = 0
     late: int = 0
     drained: int = 0
+    ownerless: int = 0
 
 
 def recover() -> Recovered:
@@ -47,7 +48,8 @@ def recover() -> Recovered:
             return Recovered(republished=_republish())
         heartbeats.mark_down()
         lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-        return Recovered(lost, released, _republish(), stalls.judge(), late, suspects.judge())
+        stalled, drained, ownerless = stalls.judge(), suspects.judge(), inactive_owners.judge()
+        return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
 
 
 def _our_turn() -> bool:
