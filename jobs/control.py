@@ -26,7 +26,7 @@ ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
 CHANGEABLE_WHILE_WAITING = frozenset(
     {
         "priority", "queue", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
-        "stall_action", "deadline", "checkpointable", "preemptible", "max_retries",
+        "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries",
     }
 )  # fmt: skip
 

@@ -83,6 +83,7 @@ def requeued(job: Job, actor: str) -> Move:
             "end_reason": "",
             "message": "",
             "progress": None,
+            "said_done": False,
             "progress_at": None,
             "started_at": None,
             "queued_at": None,

@@ -50,6 +50,7 @@ class JobSpec:
     checkpointable: bool = False
     preemptible: bool = True
     max_retries: int = 0
+    grace_seconds: int | None = None
     depends_on: tuple[int, ...] = ()
     submission_key: str = ""
     memory_by_default: bool = False  # its owner named none
@@ -299,6 +300,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,
         max_retries=spec.max_retries,
+        grace_seconds=spec.grace_seconds,
         submission_key=spec.submission_key,
         reasons=[NEW.as_data()],
         created_at=intake.now,

@@ -22,8 +22,8 @@ URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=B
 
 
 def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    positions = queries.positions_of(jobs)
-    return [shown(job, positions.get(job.pk)) for job in jobs]
+    positions, ran = queries.positions_of(jobs), queries.ran(jobs)
+    return [shown(job, positions.get(job.pk), ran.get(job.pk, queries.NEVER_RAN)) for job in jobs]
 
 
 def answer(job: Job) -> Response:
