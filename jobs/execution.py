@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from jobs import companions, journal, series, takeover
+from jobs import companions, journal, meeting, series, takeover
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.ledger import Ledger
@@ -80,6 +80,11 @@ class Runner:
     def look(self) -> None:
         """Ask at once what is wished of what runs here. Returns at once."""
         self._ledger.look()
+
+    @property
+    def patience(self) -> float:
+        """How long a drain may take: the longest grace of what runs here."""
+        return max(self._ledger.patience, settings.DRAIN_SECONDS)
 
     def drain(self) -> None:
         """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
@@ -151,6 +156,7 @@ class Runner:
             env=self._environment(run, checkpoints=checkpoints, outputs=outputs),
             log_limit_bytes=int(settings.LOG_LIMIT_MB * 1024 * 1024),
             grace_seconds=settings.KILL_GRACE_SECONDS,
+            timeout_grace_seconds=run.grace(settings.KILL_GRACE_SECONDS),
             lease_grace_seconds=settings.LEASE_MARGIN_SECONDS / 2,  # the other half is for what is slow to die
             max_runtime_seconds=run.claimed.max_runtime_seconds,
             memory_limit_bytes=memory,
@@ -179,6 +185,7 @@ class Runner:
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "PYTHONUNBUFFERED": "1",
             **threads_and_gpus,
+            **({} if claimed.nodes > 1 else meeting.environment(claimed)),
             **claimed.env,
             **companions.environment(claimed, self._python),
             **devices,
@@ -187,7 +194,7 @@ class Runner:
             "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
-            **(gang_environment(claimed) if claimed.nodes > 1 else {}),
+            **(meeting.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
     def _take_over(self, node_id: int) -> None:
@@ -212,17 +219,6 @@ class Runner:
 
     def _resume(self, left: Left) -> None:
         self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
-
-
-def gang_environment(claimed: Claimed) -> dict[str, str]:
-    """Where the members of a gang meet, and which of them this one is: one process a node."""
-    return {
-        "MASTER_ADDR": claimed.master_address,
-        "MASTER_PORT": str(claimed.master_port),
-        "WORLD_SIZE": str(claimed.nodes),
-        "RANK": str(claimed.rank),
-        "NODE_RANK": str(claimed.rank),
-    }
 
 
 def _wait(shim: Shim) -> Outcome:

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -21,7 +22,7 @@ from jobs.fields import (
     PriorityField,
 )
 from jobs.models import Job
-from jobs.queries import Needed
+from jobs.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import JobSpec
 from quotas.shapes import StrictSerializer, Text, Whole
 from scheduling.lifecycle import EndReason
@@ -54,12 +55,22 @@ class JobTerms(StrictSerializer):
     estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     stall_action = serializers.ChoiceField(choices=["stop", "warn"], required=False)
+    grace_seconds = Whole(
+        bounds.SECONDS, required=False, allow_null=True,
+        help_text="From SIGTERM to SIGKILL when it is paused, preempted, drained or out of time; null: as the platform has it.",
+    )  # fmt: skip
     deadline = MomentField(required=False, allow_null=True)
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
     max_retries = Whole(bounds.RETRIES, required=False)
     on_dependency_failure = OnDependencyFailureField(required=False)
     labels = LabelsField(required=False)
+
+    def validate_grace_seconds(self, seconds: int | None) -> int | None:
+        most = settings.MAX_GRACE_SECONDS
+        if seconds is not None and seconds > most:
+            raise serializers.ValidationError(f"May be at most {most} here: the operator's limit.", "too_long")
+        return seconds
 
 
 class JobDefaults(JobTerms):
@@ -192,7 +203,7 @@ class HoldOut(serializers.Serializer[Job]):
 
 
 class JobOut(serializers.ModelSerializer[Job]):
-    """A job in full, but for its `position` and what it depends on, which `shown` fills in: no row knows its own."""
+    """A job in full, but for its `position`, what it depends on and how long it ran, which `shown` fills in: no row knows its own."""
 
     project = serializers.CharField(source="project.slug")
     queue = serializers.CharField(source="queue.name")
@@ -212,6 +223,10 @@ class JobOut(serializers.ModelSerializer[Job]):
     position = serializers.SerializerMethodField(
         help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
     )
+    run_seconds = serializers.SerializerMethodField(
+        help_text="For how long its attempts that are over have run, all together. Null for a job that has not run."
+    )
+    running_since = serializers.SerializerMethodField(help_text="When its present attempt began to run.")
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
     held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
@@ -229,11 +244,11 @@ class JobOut(serializers.ModelSerializer[Job]):
         fields: ClassVar = [
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
-            "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
+            "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
-            "exit_code", "end_reason", "message", "root_cause",
+            "run_seconds", "running_since", "exit_code", "end_reason", "message", "root_cause",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -256,6 +271,12 @@ class JobOut(serializers.ModelSerializer[Job]):
     def get_position(self, job: Job) -> int | None:
         return None
 
+    def get_run_seconds(self, job: Job) -> float | None:
+        return None
+
+    def get_running_since(self, job: Job) -> datetime | None:
+        return None
+
 
 @cache
 def _ready() -> JobOut:
@@ -263,13 +284,16 @@ def _ready() -> JobOut:
     return JobOut()
 
 
-def shown(job: Job, position: int | None, needs: Sequence[Needed] = ()) -> dict[str, Any]:
+def shown(job: Job, position: int | None, needs: Sequence[Needed] = (), ran: Ran = NEVER_RAN) -> dict[str, Any]:
     """The job as JSON."""
-    links = {
+    known = {
+        "position": position,
         "depends_on": [one.job for one in needs],
         "dependencies": [{"job": one.job, "after": one.after, "state": one.state} for one in needs],
+        "run_seconds": ran.seconds,
+        "running_since": ran.since,
     }
-    return {**_ready().to_representation(job), **links, "position": position}
+    return {**_ready().to_representation(job), **known}
 
 
 class BatchJobOut(serializers.Serializer[Job]):

@@ -66,6 +66,10 @@ GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
 GANG_PORT = env.port("TRAINYARD_GANG_PORT", 29500)
 NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
+# What comes after a job's progress of 1.0 may be silent for so long.
+FINISH_SECONDS = env.whole("TRAINYARD_FINISH_SECONDS", 3600, at_least=1)
+# What becomes of the jobs of somebody who is made inactive: keep or cancel.
+INACTIVE_OWNERS_JOBS = env.text("TRAINYARD_INACTIVE_OWNERS_JOBS", "keep")
 # What a node has claimed and could have begun, and has not after so long, is given to another one.
 START_SECONDS = env.number("TRAINYARD_START_SECONDS", 60, at_least=1)
 # A command that fails so soon after its start may have been given a broken node, or be broken itself.
@@ -81,6 +85,8 @@ PLATFORM_RETRIES = env.whole("TRAINYARD_PLATFORM_RETRIES", 5)
 KILL_GRACE_SECONDS = env.number("TRAINYARD_KILL_GRACE_SECONDS", 30)
 PREEMPT_GRACE_SECONDS = env.number("TRAINYARD_PREEMPT_GRACE_SECONDS", 60)
 DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
+# The longest grace that a job may ask for instead of these.
+MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")

@@ -14,7 +14,6 @@ from celery import Celery, bootsteps
 from celery.exceptions import WorkerShutdown
 from celery.signals import worker_shutting_down
 from celery.worker import state
-from django.conf import settings
 
 from scheduling.errors import ConflictError
 from workers import departure as leaving
@@ -30,6 +29,9 @@ class Runner(Protocol):
     """What runs placements on this node."""
 
     def start(self) -> None: ...
+
+    @property
+    def patience(self) -> float: ...
 
     def drain(self) -> None: ...
 
@@ -71,7 +73,7 @@ def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
 
     def on_shutting_down(**_: Any) -> None:
         runner.drain()
-        departure.leave_within(settings.DRAIN_SECONDS + REPORT_SECONDS)
+        departure.leave_within(runner.patience + REPORT_SECONDS)
 
     worker_shutting_down.connect(on_shutting_down, weak=False)
 

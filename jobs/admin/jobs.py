@@ -26,7 +26,7 @@ ANY_TIME = ("name", "labels")
 WHILE_IT_WAITS = (
     "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "stall_action",
     "deadline",
-    "max_retries", "checkpointable", "preemptible", "on_dependency_failure",
+    "max_retries", "checkpointable", "preemptible", "on_dependency_failure", "grace_seconds",
 )  # fmt: skip
 WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")
 HISTORY = (

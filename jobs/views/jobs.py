@@ -25,8 +25,10 @@ URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=B
 
 
 def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    positions, needs = queries.positions_of(jobs), queries.needs_of(jobs)
-    return [shown(job, positions.get(job.pk), needs.get(job.pk, ())) for job in jobs]
+    positions, needs, ran = queries.positions_of(jobs), queries.needs_of(jobs), queries.ran(jobs)
+    return [
+        shown(job, positions.get(job.pk), needs.get(job.pk, ()), ran.get(job.pk, queries.NEVER_RAN)) for job in jobs
+    ]
 
 
 def seen_by(user: User, jobs: Sequence[Job]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpResponseBase, JsonResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -101,7 +102,7 @@ class LogsView(APIView):
             wanted |= _resumed(request.headers.get("Last-Event-ID", ""))
         attempt = transcripts.attempt_of(job, wanted.get("attempt"))
         if wanted["follow"]:
-            return _stream(job, wanted, caller(request).pk, as_text=as_text)
+            return _stream(job, caller(request), wanted, as_text=as_text)
         if as_text:
             return _whole(transcripts.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
         if attempt is None:
@@ -124,11 +125,14 @@ def _whole(pieces: Iterator[bytes]) -> StreamingHttpResponse:
     return StreamingHttpResponse(chain([first], pieces), content_type="text/plain; charset=utf-8")
 
 
-def _stream(job: Job, wanted: dict[str, Any], user_id: int, *, as_text: bool) -> StreamingHttpResponse:
-    pieces = follow(job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"])
+def _stream(job: Job, user: User, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttpResponse:
+    pieces = follow(
+        job, wanted.get("attempt"), wanted["offset"],
+        seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"], user_id=user.pk,
+    )  # fmt: skip
     media_type = "text/plain" if as_text else "text/event-stream"
     chunks = (piece.text if piece else "" for piece in pieces) if as_text else _events(job, pieces)
-    response = StreamingHttpResponse(Seat(chunks, seats, user_id), content_type=f"{media_type}; charset=utf-8")
+    response = StreamingHttpResponse(Seat(chunks, seats, user.pk), content_type=f"{media_type}; charset=utf-8")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"  # or a proxy would keep it until it is complete
     return response

@@ -1,10 +1,9 @@
 """The local stack as a whole: what is started, in which order."""
 
 import asyncio
-import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from scheduler_site.local_stack import accounts, environment, leftovers, ports, postgres, remembered, roles, valkey
@@ -15,9 +14,7 @@ from scheduler_site.local_stack.output import PrefixedOutput
 from scheduler_site.local_stack.processes import Role
 from scheduler_site.local_stack.remembered import Remembered
 from scheduler_site.local_stack.supervisor import Supervisor
-
-# Ten seconds are there to stop everything: less for a job's checkpoint than a drained node of a real fleet gives.
-AGENT_PATIENCE = {"TRAINYARD_DRAIN_SECONDS": "4", "TRAINYARD_KILL_GRACE_SECONDS": "4"}
+from workers import departure
 
 
 @dataclass(frozen=True)
@@ -134,9 +131,8 @@ class LocalStack:
     def _start_platform(self, known: Remembered) -> None:
         flower = roles.flower(self._options.flower_port, f"{accounts.ADMIN}:{known.flower_password}")
         self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(), flower)
-        patience = {name: os.environ.get(name, seconds) for name, seconds in AGENT_PATIENCE.items()}
-        in_agent = {"TRAINYARD_ROLE": "node", **patience}
-        self._supervisor.start(*(roles.agent(node, in_agent) for node in self._options.nodes))
+        agents = (roles.agent(node, {"TRAINYARD_ROLE": "node"}) for node in self._options.nodes)
+        self._supervisor.start(*(replace(agent, patience=departure.longest_drain()) for agent in agents))
 
     def _addresses(self) -> Addresses:
         return Addresses(web_port=self._options.web_port, flower_port=self._options.flower_port)
