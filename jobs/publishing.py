@@ -9,14 +9,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
-from kombu.exceptions import KombuError
 
+from jobs.after_commit import after_commit
 from jobs.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, transport_of
 from scheduling.priorities import HIGHEST
 
@@ -58,12 +56,12 @@ circuit = Circuit()
 
 def request_cycle() -> None:
     """Ask for a scheduling cycle as soon as the current transaction is committed."""
-    transaction.on_commit(_ring_for_cycle)
+    after_commit(_ring_for_cycle)
 
 
 def request_placements(doorbells: Sequence[Doorbell]) -> None:
     """Tell the agents of their placements as soon as the current transaction is committed."""
-    transaction.on_commit(lambda: send_placements(doorbells))
+    after_commit(lambda: send_placements(doorbells))
 
 
 def send_placements(doorbells: Sequence[Doorbell]) -> None:
@@ -105,9 +103,9 @@ def _publish(messages: Sequence[dict[str, Any]]) -> bool:
     try:
         with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
             _send(messages, producer)
-    except broker_errors() as error:
+    except Exception as error:  # noqa: BLE001  a client that is reconnecting raises anything, an AttributeError too
         circuit.trip()
-        log.warning("The broker did not take %d messages (%s): the sweep will send them.", len(messages), error)
+        log.warning("The broker did not take %d messages (%r): the sweep will send them.", len(messages), error)
         return False
     return True
 
@@ -119,10 +117,3 @@ def _send(messages: Sequence[dict[str, Any]], producer: Any) -> None:
     with producer.batch(max_size=BATCH):
         for message in messages:
             current_app.send_task(**message, producer=producer)
-
-
-@cache
-def broker_errors() -> tuple[type[BaseException], ...]:
-    """Everything that a broker out of reach may raise, whatever the transport."""
-    connection = current_app.connection_for_write()
-    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)

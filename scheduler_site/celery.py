@@ -5,11 +5,14 @@ import warnings
 
 from celery import Celery
 
+from scheduler_site import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
 
 # Celery warns root because of pickled messages; ours are JSON and nothing else is accepted.
 warnings.filterwarnings("ignore", message="(?s)You're running the worker with superuser privileges")
 
+broker.use()
 app = Celery("trainyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["jobs"])

@@ -160,11 +160,14 @@ def secret(name: str, default: str = "") -> str:
 def service_url(name: str, default: str, password: str) -> str:
     """The URL in the variable `name`, with the password from the variable named `password` where that one is set.
 
-    A password that comes apart needs no percent-encoding and can be a container secret of its own.
+    A password that comes apart needs no percent-encoding and can be a container secret of its own. Several URLs, as of
+    sentinels, stand apart by semicolons.
     """
     url, word = secret(name, default), secret(password)
-    if not word:
-        return url
+    return ";".join(_with_password(one, word) for one in url.split(";")) if word else url
+
+
+def _with_password(url: str, word: str) -> str:
     parts = urlsplit(url)
     user, _, address = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user.partition(':')[0]}:{quote(word, safe='')}@{address}").geturl()

@@ -278,6 +278,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # what a broker refuses is no reason for a worker to end
+CELERY_WORKER_CONSUMER = "scheduler_site.broker:Consumer"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_DEFAULT_PRIORITY = 0
@@ -293,6 +295,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
     "visibility_timeout": 600,
     "unacked_restore_throttle": 1,
+    # Only for BROKER_URL=sentinel://...: which Redis the sentinels are asked for, and their own password.
+    "master_name": env.text("TRAINYARD_SENTINEL_MASTER", "mymaster"),
+    "sentinel_kwargs": {"password": env.secret("TRAINYARD_SENTINEL_PASSWORD") or None},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SYNC_EVERY = (

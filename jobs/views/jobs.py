@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -46,6 +47,7 @@ class JobsView(GenericAPIView[Job]):
         return self.get_paginated_response(described(page))
 
     @extend_schema(operation_id="jobs_submit", request=JobIn, responses={201: JobOut, 200: JobOut}, filters=False)
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
         wanted = JobIn.read(request.data)
@@ -72,6 +74,7 @@ class JobView(APIView):
         return answer(job_to_read(request, job_id))
 
     @extend_schema(operation_id="jobs_change", request=JobChange, responses=JobOut)
+    @transaction.atomic
     def patch(self, request: Request, job_id: int) -> Response:
         """Change a job's name and labels at any time, and its place in line while it waits."""
         job_to_control(request, job_id)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -76,6 +77,7 @@ class QueuesView(GenericAPIView[Queue]):
         return self.get_paginated_response(QueueOut(page, many=True).data)
 
     @extend_schema(operation_id="queues_create", request=QueueIn, responses={201: QueueOut})
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """A new queue, by staff."""
         wanted = QueueIn.read(request.data)
@@ -95,6 +97,7 @@ class QueueView(APIView):
         return Response(described(name))
 
     @extend_schema(operation_id="queues_change", request=QueueChange, responses=QueueOut)
+    @transaction.atomic
     def patch(self, request: Request, name: str) -> Response:
         """Change a queue, by staff: its rank, its policy, its limit; open, pause or drain it."""
         wanted = QueueChange.read(request.data)

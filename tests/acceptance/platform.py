@@ -74,9 +74,12 @@ class Platform:
     def start_beat(self, name: str = "beat") -> None:
         self._start(name, [sys.executable, "-m", "celery", "-A", "scheduler_site", "beat", "--max-interval", "1"])
 
-    def start_node(self, name: str, *, wait: bool = True, cpus: int = 2, gpus: int = 0, **extra: str) -> None:
+    def start_node(
+        self, name: str, *, wait: bool = True, cpus: int = 2, gpus: int = 0, process: str = "", **extra: str
+    ) -> None:
+        """An agent, in a process of that name; named like its node unless said otherwise."""
         command = [sys.executable, "manage.py", "node", "--name", name, "--cpus", str(cpus), "--gpus", str(gpus)]
-        self._start(name, command, TRAINYARD_ROLE="node", **extra)
+        self._start(process or name, command, TRAINYARD_ROLE="node", **extra)
         if wait:
             self.wait_for_node(name)
 

@@ -2,6 +2,7 @@
 
 import platform
 import re
+import sys
 from argparse import ArgumentParser
 from dataclasses import replace
 from functools import partial
@@ -63,8 +64,10 @@ class Command(BaseCommand):
             hearing=hearing,
         )
         execution.become(runner)
-        agent.install(current_app, runner, hearing)
+        service = agent.install(current_app, runner, hearing)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
+        if service.failed:  # Celery's own exit code does not come through here
+            sys.exit(1)
 
 
 def default_name() -> str:
