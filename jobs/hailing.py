@@ -17,11 +17,10 @@ from jobs.after_commit import after_commit
 from jobs.claims import HELD_STATES
 from jobs.models import Placement
 from jobs.publishing import circuit
+from jobs.task_events import AGENT
 
 log = logging.getLogger(__name__)
 LOOK = "look"
-AGENT = "node@{}"
-"""How the Celery worker of a node's agent is called."""
 ACQUIRE_SECONDS = 1.0
 
 

@@ -19,6 +19,8 @@ from jobs.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, tra
 from scheduling.priorities import HIGHEST
 
 log = logging.getLogger(__name__)
+RUN = "trainyard.run_placement"
+"""The name of every run's message: who watches Celery's events counts by it, so it must not be the job's."""
 BROKEN_PAUSE_SECONDS = 3.0
 BATCH = 500
 
@@ -70,6 +72,11 @@ def send_placements(doorbells: Sequence[Doorbell]) -> None:
         _publish([_placement_message(doorbell) for doorbell in doorbells])
 
 
+def run_id(*, job_id: int, attempt: int, placement_id: int) -> str:
+    """The id of a run's message, however often it is sent: one run, whoever saw its start and its end."""
+    return f"job-{job_id}-attempt-{attempt}-placement-{placement_id}"
+
+
 def ring_at(node: str) -> bool:
     """Send the node's agent a message that only wants to be heard; says whether the broker took it."""
     return _publish([_most_urgent("trainyard.hear", node_queues(node)[0])])
@@ -85,12 +92,12 @@ def _most_urgent(task: str, queue: str) -> dict[str, Any]:
 
 def _placement_message(doorbell: Doorbell) -> dict[str, Any]:
     return {
-        "name": "trainyard.run_placement",
+        "name": RUN,
+        "task_id": run_id(job_id=doorbell.job_id, attempt=doorbell.attempt, placement_id=doorbell.placement_id),
         "args": [doorbell.placement_id, doorbell.token],
         "queue": doorbell.route.queue,
         "priority": doorbell.route.priority,
-        "shadow": doorbell.job_name,
-        "argsrepr": f"job {doorbell.job_id}, attempt {doorbell.attempt}, queue {doorbell.route.queue}",
+        "argsrepr": f"job {doorbell.job_id} {doorbell.job_name!r}, attempt {doorbell.attempt}, queue {doorbell.route.queue}",
         "kwargsrepr": "",
     }
 

@@ -1,7 +1,9 @@
 """The Celery application: one for the site, beat, the control worker, Flower and every node agent."""
 
 import os
+import sys
 import warnings
+from importlib import import_module
 
 from celery import Celery
 
@@ -16,3 +18,6 @@ broker.use()
 app = Celery("trainyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["jobs"])
+
+if "flower.command" in sys.modules:  # Celery's command line, which loads its plugins before it loads us
+    import_module("scheduler_site.flower_view").use()
