@@ -7,7 +7,8 @@ once, in words and without a traceback. At other times a reader raises Improperl
 import functools
 import os
 import shlex
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -155,6 +156,15 @@ def secret(name: str, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None
+
+
+PROGRAMS = {"gunicorn": "web", "beat": "beat", "worker": "control", "flower": "flower", "node": "node"}
+
+
+def program_name(words: Sequence[str] = tuple(sys.orig_argv)) -> str:
+    """What this process is called among the database's connections: by the command line that it was started with."""
+    known = next((PROGRAMS[name] for name in (Path(word).name for word in words) if name in PROGRAMS), "")
+    return f"trainyard {known or Path(words[-1]).name}"[:63] if words else "trainyard"
 
 
 def service_url(name: str, default: str, password: str) -> str:
