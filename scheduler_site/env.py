@@ -76,6 +76,11 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name) or LOCAL_STACK.get(name) or default
 
 
+def given(name: str) -> bool:
+    """Whether this process was started with the variable, or with the file that holds it."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
 @_told_at_once
 def number(name: str, default: float, *, at_least: float = 0) -> float:
     """The variable as a number; raises ImproperlyConfigured naming the variable when it is not one."""
