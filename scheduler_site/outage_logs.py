@@ -51,10 +51,15 @@ class OutageFilter(logging.Filter):
 
 def _without_stack(record: logging.LogRecord) -> None:
     """Beat hands its stack over as the message's second argument, as a list of lines."""
-    if record.exc_info and isinstance(record.exc_info[1], OUTAGES):
+    if record.exc_info and _is_outage(record.exc_info[1]):
         record.exc_info = record.exc_text = None
     if isinstance(record.args, tuple) and any(isinstance(one, list) for one in record.args):
         record.msg, record.args = str(record.msg).replace("\n%s", ""), record.args[:1]
     message = record.getMessage()
     if "\n" in message:
         record.msg, record.args = message.strip().splitlines()[0], ()
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    """Also behind an error that somebody made of it, as beat does."""
+    return error is not None and (isinstance(error, OUTAGES) or _is_outage(error.__cause__ or error.__context__))

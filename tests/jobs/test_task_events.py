@@ -36,7 +36,7 @@ def told(monkeypatch, django_capture_on_commit_callbacks) -> Any:
 
 
 def state_after(event: task_events.RunEvent) -> tuple[str, str]:
-    state = State()
+    state: Any = State()
     worker = {"hostname": task_events.AGENT.format(event.node), "timestamp": 1.0, "local_received": 1.0, "clock": 1}
     for kind, fields in (("task-received", {"name": publishing.RUN}), ("task-started", {}), (event.kind, event.fields)):
         state.event({"type": kind, "uuid": event.uuid, **worker, **fields})

@@ -5,6 +5,7 @@ import traceback
 
 import pytest
 import redis
+from celery.beat import SchedulingError
 
 from scheduler_site.env import program_name
 from scheduler_site.outage_logs import EVERY_SECONDS, OutageFilter
@@ -40,6 +41,13 @@ def test_beats_failed_ticks_are_one_line_a_minute_with_their_number():
         "Message Error: Connection refused",
         "Message Error: Connection refused (999 more like it were left out)",
     ]
+
+
+def test_an_outage_is_known_behind_the_error_that_beat_makes_of_it():
+    log, error = Log(), SchedulingError("Couldn't apply scheduled task")
+    error.__context__ = AWAY
+    log.fail(error)
+    assert log.lines == ["Message Error: Couldn't apply scheduled task"]
 
 
 def test_what_is_no_outage_keeps_its_traceback():
