@@ -6,11 +6,11 @@ since the site alone knows what that means, and Celery's events name every proje
 
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from flower import command
 from flower.api import BaseApiHandler
 from flower.api.tasks import GetQueueLengths
 from flower.app import Flower, rewrite_handler
@@ -99,4 +99,4 @@ OURS = [(r"/metrics", ClosedMetrics), (r"/broker", AllQueues), (r"/api/queues/le
 
 def use() -> None:
     """Let Flower's command run this Flower."""
-    command.Flower = ReadOnlyFlower
+    vars(import_module("flower.command"))["Flower"] = ReadOnlyFlower
