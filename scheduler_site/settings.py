@@ -156,14 +156,10 @@ DATABASE_URL = env.service_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:
 if TRAINYARD_ROLE == "node" and not env.given("DATABASE_URL"):  # beside a local stack: as its own agents connect
     DATABASE_URL = env.text("TRAINYARD_AGENT_DATABASE_URL", DATABASE_URL)
 DATABASES = {
-    "default": {
-        **environ.Env.db_url_config(DATABASE_URL),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-    },
+    "default": {**environ.Env.db_url_config(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
-DATABASES["default"]["OPTIONS"].setdefault("application_name", env.program_name())
+CONNECTING = {"connect_timeout": 5, "application_name": env.program_name()}
+DATABASES["default"]["OPTIONS"] = CONNECTING | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -298,14 +294,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
     "visibility_timeout": 600,
     "unacked_restore_throttle": 1,
-    # Only for BROKER_URL=sentinel://...: which Redis the sentinels are asked for, and their own password.
-    "master_name": env.text("TRAINYARD_SENTINEL_MASTER", "mymaster"),
+    "master_name": env.text("TRAINYARD_SENTINEL_MASTER", "mymaster"),  # these two for sentinel://... alone
     "sentinel_kwargs": {"password": env.secret("TRAINYARD_SENTINEL_PASSWORD") or None},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SYNC_EVERY = (
-    1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
-)
+# Each tick is on record at once: readiness looks at it, and no tick comes twice after a crash.
+CELERY_BEAT_SYNC_EVERY = 1
 
 
 def _every(seconds: float, task: str) -> dict[str, object]:
