@@ -12,7 +12,18 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import claims, failures, fair_share, gang_endings, gangs, last_words, publishing, transitions, used
+from jobs import (
+    claims,
+    failures,
+    fair_share,
+    gang_endings,
+    gangs,
+    last_words,
+    publishing,
+    task_events,
+    transitions,
+    used,
+)
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
@@ -81,6 +92,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
     used.record(closed, by_id)
     fair_share.charge(closed)
+    _tell_who_watches(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
@@ -214,6 +226,13 @@ def _tell_of_own_faults(
         if isinstance(verdict, GiveUp) and verdict.own_fault_on:
             nodes = list(verdict.own_fault_on)
             transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
+
+
+def _tell_who_watches(
+    closed: Sequence[Placement], endings: Mapping[int, Ending], verdicts: Mapping[int, JobState | Retry | GiveUp]
+) -> None:
+    begun = [row for row in closed if task_events.was_begun(row) and row.pk in endings]
+    task_events.tell([task_events.of_end(row, endings[row.pk], verdicts.get(row.pk)) for row in begun])
 
 
 def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:

@@ -99,13 +99,14 @@ class Runner:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
         return self._ledger.leave(within)
 
-    def run(self, ticket: Ticket) -> None:
-        """Claim the placement and run it to its end; returns quietly if it is not this node's to run."""
+    def run(self, ticket: Ticket) -> bool:
+        """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
         run = self._ledger.claim(ticket)
         if run is None:
             log.info("Placement %d is not for this node, or not any more.", ticket.placement_id)
-            return
+            return False
         self._see_to_the_end(run, self._launch(run))
+        return True
 
     def _launch(self, run: Run) -> Shim | Ending:
         refused = self._watch.refusal(run)
@@ -243,12 +244,15 @@ def look() -> None:
         current.look()
 
 
-def run_placement(placement_id: int, token: str) -> None:
-    """Run a placement on this process's node; returns when it has ended and that is recorded."""
+def run_placement(placement_id: int, token: str) -> bool:
+    """Run a placement on this process's node; returns when it has ended and that is recorded.
+
+    False if it was not this node's to run.
+    """
     if current is None:
         log.error("Placement %d was sent to a process that is no node's agent.", placement_id)
-        return
-    current.run(Ticket(placement_id, token))
+        return False
+    return current.run(Ticket(placement_id, token))
 
 
 def heard() -> None:

@@ -24,6 +24,7 @@ from workers.models import Node
 from workers.queries import nodes_now
 
 BROKER_SECONDS = 1
+PROBE = "trainyard.readyz"
 FRESH_CYCLES = 3
 REMEMBERED_SECONDS = 1  # however often somebody asks without a token, the servers are asked once a second
 
@@ -95,7 +96,9 @@ def broker() -> str:
     limits = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
     options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **limits}
     with current_app.connection_for_write(settings.BROKER_URL, transport_options=options) as link:
-        link.transport.establish_connection()  # once: `connect` would try again after a pause
+        opened = link.transport.establish_connection()  # once: `connect` would try again after a pause
+        if link.transport.driver_type == "redis":  # one that takes no writes is of no use, though it answers
+            link.transport.create_channel(opened).client.set(PROBE, 1, ex=60)  # type: ignore[attr-defined]  # Redis's own channel has it
     return ""
 
 

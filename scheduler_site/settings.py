@@ -168,14 +168,13 @@ TEMPLATES = [
 ]
 
 DATABASE_URL = env.service_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres", "DATABASE_PASSWORD")
+if TRAINYARD_ROLE == "node" and not env.given("DATABASE_URL"):  # beside a local stack: as its own agents connect
+    DATABASE_URL = env.text("TRAINYARD_AGENT_DATABASE_URL", DATABASE_URL)
 DATABASES = {
-    "default": {
-        **environ.Env.db_url_config(DATABASE_URL),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-    },
+    "default": {**environ.Env.db_url_config(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+CONNECTING = {"connect_timeout": 5, "application_name": env.program_name()}
+DATABASES["default"]["OPTIONS"] = CONNECTING | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -276,6 +275,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # what a broker refuses is no reason for a worker to end
+CELERY_WORKER_CONSUMER = "scheduler_site.broker:Consumer"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_DEFAULT_PRIORITY = 0
@@ -291,11 +292,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
     "visibility_timeout": 600,
     "unacked_restore_throttle": 1,
+    "master_name": env.text("TRAINYARD_SENTINEL_MASTER", "mymaster"),  # these two for sentinel://... alone
+    "sentinel_kwargs": {"password": env.secret("TRAINYARD_SENTINEL_PASSWORD") or None},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SYNC_EVERY = (
-    1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
-)
+# Each tick is on record at once: readiness looks at it, and no tick comes twice after a crash.
+CELERY_BEAT_SYNC_EVERY = 1
 
 
 def _every(seconds: float, task: str) -> dict[str, object]:
@@ -319,7 +321,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"outages": {"()": "scheduler_site.outage_logs.OutageFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}},
     "root": {"handlers": ["console"], "level": env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS)},
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},

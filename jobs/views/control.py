@@ -4,6 +4,7 @@ They agree on what happens when they are asked twice: what is under way already 
 what has nothing left to do is a conflict (409) that names the state of the job.
 """
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,6 +19,7 @@ from quotas.shapes import Nothing
 
 class CancelView(APIView):
     @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """End a job: at once if it waits or is paused; if it runs, after a grace period.
 
@@ -30,6 +32,7 @@ class CancelView(APIView):
 
 class RequeueView(APIView):
     @extend_schema(operation_id="jobs_requeue", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Put a job back in line with all its retries, also one that is over or paused; one that runs is stopped first.
 
@@ -42,6 +45,7 @@ class RequeueView(APIView):
 
 class PauseView(APIView):
     @extend_schema(operation_id="jobs_pause", request=PauseIn, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Have a job rest until it is resumed.
 
@@ -62,6 +66,7 @@ class PauseView(APIView):
 
 class ResumeView(APIView):
     @extend_schema(operation_id="jobs_resume", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Let a paused job wait in line again, or a suspended one go on.
 
@@ -75,6 +80,7 @@ class ResumeView(APIView):
 
 class HoldView(APIView):
     @extend_schema(operation_id="jobs_hold", request=HoldIn, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Keep a waiting job from starting until it is released. It stays `pending`, with the reason `held`.
 
@@ -90,6 +96,7 @@ class HoldView(APIView):
 
 class ReleaseView(APIView):
     @extend_schema(operation_id="jobs_release", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """End a hold; a job that was paused meanwhile stays paused. 409 for a job that is not held."""
         job_to_control(request, job_id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -56,6 +57,7 @@ class JobsView(GenericAPIView[Job]):
         return self.get_paginated_response(seen_by(caller(request), page))
 
     @extend_schema(operation_id="jobs_submit", request=JobIn, responses={201: JobOut, 200: JobOut}, filters=False)
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
         wanted = JobIn.read(request.data)
@@ -91,6 +93,7 @@ class JobView(APIView):
         return answer(job_to_read(request, job_id), caller(request))
 
     @extend_schema(operation_id="jobs_change", request=JobChange, responses=JobOut)
+    @transaction.atomic
     def patch(self, request: Request, job_id: int) -> Response:
         """Change a job's name and labels at any time, and its place in line while it waits."""
         job_to_control(request, job_id)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters as filters
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -103,6 +104,7 @@ class QueuesView(GenericAPIView[Queue]):
         return self.get_paginated_response(QueueOut(page, many=True).data)
 
     @extend_schema(operation_id="queues_create", request=QueueIn, responses={201: QueueOut}, filters=False)
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """A new queue, by staff."""
         wanted = QueueIn.read(request.data)
@@ -122,6 +124,7 @@ class QueueView(APIView):
         return Response(described(name))
 
     @extend_schema(operation_id="queues_change", request=QueueChange, responses=QueueOut)
+    @transaction.atomic
     def patch(self, request: Request, name: str) -> Response:
         """Change a queue, by staff: its rank, its policy, its limit; open, pause or drain it."""
         wanted = QueueChange.read(request.data)

@@ -68,8 +68,7 @@ def control() -> Role:
 
 
 def flower(port: int, login: str) -> Role:
-    # Everybody can read a command line, hence the login by the environment. Flower serves /metrics to whoever reaches
-    # it, hence the loopback address.
+    # Everybody can read a command line, hence the login by the environment. It is the Flower of `flower_view`.
     options = ("flower", f"--address={LOOPBACK}", f"--port={port}", "--loglevel=WARNING")
     return _celery("flower", *options, environment={"FLOWER_BASIC_AUTH": login})
 

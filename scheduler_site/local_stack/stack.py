@@ -39,6 +39,7 @@ class LocalStack:
         self._options = options
         self._output = output
         self._supervisor = Supervisor(output, home.process_list)
+        self._agent_url = ""  # of theirs nothing is known but DATABASE_URL
         self._began = time.monotonic()
 
     def run(self) -> None:
@@ -88,6 +89,7 @@ class LocalStack:
         await asyncio.to_thread(server.prepare)
         self._supervisor.start(Role("postgres", tuple(server.command), stop_signal=signal.SIGINT))
         await self._supervisor.until_ready("postgres", server.is_ready)
+        self._agent_url = server.agent_url(known.agent_password)
         return server.url
 
     async def _until_database_answers(self, url: str) -> None:
@@ -120,18 +122,28 @@ class LocalStack:
             "BROKER_URL": broker_url,
             "TRAINYARD_SECRET_KEY": self._options.secret_key or known.secret_key,
         }
-        environment.write(self._home.environment, shared)
+        for_agents = {environment.FOR_AGENTS: self._agent_url} if self._agent_url else {}
+        environment.write(self._home.environment, shared | for_agents)
         ours = {"TRAINYARD_HOME": str(self._home.folder), "TRAINYARD_PORT": str(self._options.web_port)}
         environment.use({**shared, **ours, "FLOWER_PORT": str(self._options.flower_port)})
 
     def _prepare_accounts(self, database_url: str, known: Remembered) -> None:
         addresses = self._addresses().for_the_command_line(known.flower_password)
-        accounts.prepare(database_url, self._home.credentials, password=known.admin_password, addresses=addresses)
+        agent_password = known.agent_password if self._agent_url else ""
+        accounts.prepare(
+            database_url,
+            self._home.credentials,
+            password=known.admin_password,
+            addresses=addresses,
+            agent_password=agent_password,
+        )
 
     def _start_platform(self, known: Remembered) -> None:
         flower = roles.flower(self._options.flower_port, f"{accounts.ADMIN}:{known.flower_password}")
         self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(), flower)
-        agents = (roles.agent(node, {"TRAINYARD_ROLE": "node"}) for node in self._options.nodes)
+        database = {"DATABASE_URL": self._agent_url} if self._agent_url else {}
+        in_agent = {"TRAINYARD_ROLE": "node", **database}
+        agents = (roles.agent(node, in_agent) for node in self._options.nodes)
         self._supervisor.start(*(replace(agent, patience=departure.longest_drain()) for agent in agents))
 
     def _addresses(self) -> Addresses:
