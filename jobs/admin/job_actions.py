@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from jobs import bulk, verbs
 from jobs.models import Job
 from jobs.verbs import Asked, Verb
+from scheduling.lifecycle import PLACED_STATES
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
 
 REFUSALS_SHOWN = 5
@@ -89,6 +90,7 @@ def ask_first(
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts, "media": model_admin.media,
         "jobs": chosen.order_by("pk")[:JOBS_SHOWN], "states": list(states), "count": sum(count for _, count in states),
+        "placed": sum(count for state, count in states if state in PLACED_STATES),
         "newest": chosen.aggregate(newest=Max("pk"))["newest"],
         "selected": request.POST.getlist("_selected_action"), "select_across": request.POST.get("select_across", "0"),
         **more,

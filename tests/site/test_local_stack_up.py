@@ -127,12 +127,16 @@ def test_flower_asks_for_its_login(up: Up):
     assert httpx.get(known["flower_url"], auth=login, follow_redirects=True).status_code == 200
 
 
+def queues_shown(flower: httpx.Client) -> set[str]:
+    return {queue["name"] for queue in flower.get("/api/queues/length").json()["active_queues"]}
+
+
 def test_flower_shows_the_queues_of_every_agent_and_takes_no_order(up: Up):
     wait_for(lambda: answers(up.flower_port), 20, "Flower")
     known = up.credentials
     flower = httpx.Client(base_url=known["flower_url"], auth=(known["admin_user"], known["flower_password"]))
-    queues = {queue["name"] for queue in flower.get("/api/queues/length").json()["active_queues"]}
-    assert {"control", "cpu.urgent.cpu-1", "gpu.background.cpu-1"} <= queues
+    wanted = {"control", "cpu.urgent.cpu-1", "gpu.background.cpu-1"}  # once the agent has registered
+    wait_for(lambda: wanted <= queues_shown(flower), 20, "the queues of the agent")
     assert "flower_worker_online" in flower.get("/metrics").text
     orders = ("worker/shutdown/node@cpu-1", "task/revoke/x", "task/send-task/trainyard.run_cycle", "task/apply/x")
     for order in orders:
