@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 
+from jobs.boolean_filters import StrictBooleanFilter
 from jobs.models import Job
 from scheduling.lifecycle import JobState
 from scheduling.priorities import HIGHEST, LOWEST
@@ -57,6 +58,7 @@ class JobFilter(filters.FilterSet):
     state = filters.MultipleChoiceFilter(
         choices=[(state.value, state.value) for state in JobState],
         widget=ManyWidget,
+        error_messages={"invalid_choice": f"There is no state %(value)s. There are: {', '.join(JobState)}."},
         help_text="Several: repeat it, or separate them by commas.",
     )
     project = filters.CharFilter("project__slug")
@@ -67,8 +69,8 @@ class JobFilter(filters.FilterSet):
     id = NumbersFilter("pk", lookup_expr="in", min_value=1, help_text="Several: separate them by commas.")
     id_max = filters.NumberFilter("pk", "lte", min_value=1, help_text="None that were submitted after this one.")
     hardware = filters.ChoiceFilter(choices=[("cpu", "cpu"), ("gpu", "gpu")], method="by_hardware")
-    held = filters.BooleanFilter("held_at", lookup_expr="isnull", exclude=True)
-    suspended = filters.BooleanFilter(method="by_suspended")
+    held = StrictBooleanFilter("held_at", lookup_expr="isnull", exclude=True)
+    suspended = StrictBooleanFilter(method="by_suspended")
     priority_min = filters.NumberFilter("priority", "gte", min_value=LOWEST, max_value=HIGHEST)
     priority_max = filters.NumberFilter("priority", "lte", min_value=LOWEST, max_value=HIGHEST)
     label = LabelFilter(help_text="NAME=VALUE, or NAME for any value. Several: all of them must hold.")

@@ -22,7 +22,7 @@ from jobs.queries import held_by_node
 from jobs.snapshots import database_now
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from workers.models import Node
-from workers.queries import liveness_counts, nodes_now
+from workers.queries import in_use, liveness_counts, nodes_now
 
 HOUR = timedelta(hours=1)
 MB = 2**20
@@ -150,7 +150,7 @@ def _run_time_predictions() -> Iterator[Metric]:
 
 
 def _machines() -> Iterator[Metric]:
-    nodes = list(nodes_now())
+    nodes = list(in_use(nodes_now()))
     yield _labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
     suspects = sum(bool(node.suspicion) for node in nodes)
     yield _gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)

@@ -13,7 +13,7 @@ from jobs.queries import held_by_node
 from quotas.access import project_roles
 from scheduling.lifecycle import JobState
 from workers.models import Node
-from workers.queries import liveness_counts, nodes_now
+from workers.queries import in_use, liveness_counts, nodes_now
 
 WAITING_FOR = """
     SELECT reason ->> 'code', count(DISTINCT job.id)
@@ -55,7 +55,7 @@ def _waiting_for(projects: list[int], *, everything: bool) -> dict[str, int]:
 
 
 def _fleet() -> dict[str, Any]:
-    nodes, held = list(nodes_now()), held_by_node()
+    nodes, held = list(in_use(nodes_now())), held_by_node()
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]
     memory = {"total": sum(node.memory_mb for node in alive), "used": sum(one.memory_mb for one in used)}

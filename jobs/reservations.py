@@ -16,6 +16,7 @@ from quotas.access import project_roles
 from quotas.models import Project
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
 from workers.models import Node
+from workers.queries import nodes_now
 
 KNOWN_SHOWN = 20
 
@@ -107,7 +108,7 @@ def _window_faults(wanted: Wanted) -> list[FieldError]:
 
 
 def _node_faults(wanted: Wanted) -> list[FieldError]:
-    known = set(Node.objects.order_by("name").values_list("name", flat=True))
+    known = set(nodes_now().order_by("name").values_list("name", flat=True))
     unknown = sorted(set(wanted.nodes) - known)
     if not unknown and wanted.nodes:
         return []

@@ -23,7 +23,7 @@ NODES = """
            CASE WHEN state = 'up' AND load @> '{"disk_full": true}' THEN 'draining' ELSE state END,
            coalesce(last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
            coalesce(load -> 'gpus_out', '[]')::text
-    FROM workers_node ORDER BY name
+    FROM workers_node WHERE removed_at IS NULL ORDER BY name
 """
 NONE_OUT = "[]"
 

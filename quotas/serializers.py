@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from quotas.models import Project, slug_validator
+from quotas.models import Membership, Project, slug_validator
 from quotas.shapes import StrictSerializer, Text
 
 HEAVIEST = 1_000_000
@@ -43,3 +43,26 @@ class ProjectOut(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
         fields = ("slug", "name", "parent", "weight", "archived", "created_at")
+
+
+class MemberIn(StrictSerializer):
+    user = Text(150, help_text="The user's name. Accounts are made by staff.")
+    role = serializers.ChoiceField(
+        Membership.Role.choices, required=False, help_text="Viewers look, members (the default) submit, admins manage."
+    )
+
+
+class MemberChange(StrictSerializer):
+    role = serializers.ChoiceField(
+        Membership.Role.choices, help_text="The new one: viewers look, members submit, admins manage."
+    )
+
+
+class MemberOut(serializers.ModelSerializer[Membership]):
+    user = serializers.CharField(source="user.username", help_text="The user's name.")
+    active = serializers.BooleanField(source="user.is_active", help_text="The account is not switched off.")
+    role = serializers.ChoiceField(Membership.Role.choices, help_text="Viewers look, members submit, admins manage.")
+
+    class Meta:
+        model = Membership
+        fields = ("user", "role", "active")

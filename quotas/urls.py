@@ -7,4 +7,6 @@ from quotas import views
 urlpatterns = [
     path("projects", views.ProjectsView.as_view()),
     path("projects/<slug:slug>", views.ProjectView.as_view()),
+    path("projects/<slug:slug>/members", views.MembersView.as_view()),
+    path("projects/<slug:slug>/members/<str:user>", views.MemberView.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""Projects: list, make, look, change."""
+"""Projects and their members: list, make, look, change."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from quotas import projects
-from quotas.models import Project
+from quotas import members, projects
+from quotas.models import Membership, Project
 from quotas.queries import find_project, visible_projects
-from quotas.serializers import ProjectChange, ProjectIn, ProjectOut
+from quotas.serializers import MemberChange, MemberIn, MemberOut, ProjectChange, ProjectIn, ProjectOut
 
 
 def caller(request: Request) -> User:
@@ -58,3 +58,47 @@ class ProjectView(APIView):
         project = find_project(caller(request), slug)
         wanted = ProjectChange.read(request.data)
         return Response(ProjectOut(projects.change(project=project, actor=caller(request), **wanted)).data)
+
+
+class MembersView(GenericAPIView[Membership]):
+    queryset = Membership.objects.none()
+    serializer_class = MemberOut
+    orderings = {"user": "user__username", "-user": "-user__username"}
+
+    @extend_schema(operation_id="members_list", responses=MemberOut(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """Who belongs to a project itself. Members of the projects above it belong to it, too."""
+        project = find_project(caller(request), slug)
+        page = self.paginate_queryset(self.filter_queryset(members.members_of(project)))
+        return self.get_paginated_response(MemberOut(page, many=True).data)
+
+    @extend_schema(operation_id="members_add", request=MemberIn, responses={201: MemberOut})
+    def post(self, request: Request, slug: str) -> Response:
+        """Take a user in, as an admin of the project."""
+        project = find_project(caller(request), slug)
+        wanted = MemberIn.read(request.data)
+        username = wanted.pop("user")
+        return Response(
+            MemberOut(members.add(project=project, actor=caller(request), username=username, **wanted)).data, 201
+        )
+
+
+class MemberView(APIView):
+    @extend_schema(operation_id="members_retrieve", responses=MemberOut)
+    def get(self, request: Request, slug: str, user: str) -> Response:
+        """One member of a project."""
+        return Response(MemberOut(members.find_member(find_project(caller(request), slug), user)).data)
+
+    @extend_schema(operation_id="members_change", request=MemberChange, responses=MemberOut)
+    def patch(self, request: Request, slug: str, user: str) -> Response:
+        """Give a member another role, as an admin of the project. The last admin stays one."""
+        project = find_project(caller(request), slug)
+        role = MemberChange.read(request.data)["role"]
+        member = members.change_role(project=project, actor=caller(request), username=user, role=role)
+        return Response(MemberOut(member).data)
+
+    @extend_schema(operation_id="members_remove", responses={204: None})
+    def delete(self, request: Request, slug: str, user: str) -> Response:
+        """Send a member away, as an admin of the project; everybody may leave. The last admin stays."""
+        members.remove(project=find_project(caller(request), slug), actor=caller(request), username=user)
+        return Response(status=204)

@@ -21,7 +21,7 @@ from jobs import node_health
 from jobs.models import Cycle
 from jobs.repair_rows import Sweep
 from workers.models import Node
-from workers.queries import nodes_now
+from workers.queries import in_use, nodes_now
 
 BROKER_SECONDS = 1
 PROBE = "trainyard.readyz"
@@ -127,7 +127,7 @@ def recovery() -> str:
 def agents() -> dict[str, Any]:
     """Nodes come and go, and the platform takes jobs without any: they are told of, and fail nothing."""
     try:
-        detail = in_words(list(nodes_now()))
+        detail = in_words(list(in_use(nodes_now())))
     except Exception as error:  # noqa: BLE001  as above
         detail = f"They are not known ({type(error).__name__})."
     return {"ok": True, "detail": detail}

@@ -51,6 +51,8 @@ REBALANCING_MAX_PER_HOUR = env.whole("TRAINYARD_REBALANCING_MAX_PER_HOUR", 6)
 QUOTA_PROVIDER = env.text("QUOTA_PROVIDER", "local")
 HEARTBEAT_SECONDS = env.number("TRAINYARD_HEARTBEAT_SECONDS", 10, at_least=0.1)
 LEASE_SECONDS = env.number("TRAINYARD_LEASE_SECONDS", 30, at_least=1)
+# A node whose agent said goodbye so long ago was scaled away: lists show it only when asked for all.
+HIDE_NODES_SECONDS = env.number("TRAINYARD_HIDE_NODES_SECONDS", 86_400)
 # So often an agent rings at its own door; unheard for so long while the broker takes its rings, it begins anew.
 HEARING_SECONDS = env.number("TRAINYARD_HEARING_SECONDS", 10, at_least=0.1)
 DEAF_SECONDS = env.number("TRAINYARD_DEAF_SECONDS", 40, at_least=1)

@@ -3,13 +3,16 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from scheduler_site import health, metrics, openapi, problems, tokens
+from scheduler_site import health, metrics, openapi, problems, tokens, whoami
 
 api: list[URLPattern | URLResolver] = [
     path("", include("jobs.urls")),
     path("", include("quotas.urls")),
     path("auth/tokens", tokens.TokensView.as_view()),
     path("auth/tokens/current", tokens.CurrentTokenView.as_view()),
+    path("auth/tokens/own", tokens.OwnTokensView.as_view()),
+    path("auth/tokens/own/<str:token_id>", tokens.OwnTokenView.as_view()),
+    path("whoami", whoami.WhoAmIView.as_view()),
     path("healthz", health.HealthView.as_view()),
     path("readyz", health.ReadyView.as_view()),
     path("schema", openapi.SchemaView.as_view()),

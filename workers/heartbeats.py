@@ -49,6 +49,7 @@ def register(
             load={},
             consuming=None,
             heard_at=None,
+            removed_at=None,
         )
     )
     if not taken:
@@ -82,7 +83,7 @@ def beat(
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
     state = Value(Node.State.DRAINING) if leaving else FOLLOWS_CORDON
     hearing = {"consuming": heard.consuming, "heard_at": _ago(heard.seconds_ago)}
-    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=state, **hearing))
+    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=state, removed_at=None, **hearing))
 
 
 def _ago(seconds: float | None) -> CombinedExpression | None:
@@ -112,6 +113,14 @@ def set_cordon(node: Node, *, cordoned: bool, reason: str) -> Node:
     Node.objects.filter(pk=node.pk).update(cordoned=cordoned, drain_reason=reason[:200], state=follows)
     node.refresh_from_db()
     return node
+
+
+def forget(node: Node) -> None:
+    """The node counts as gone for good, and what operators and the platform said of it with it, until its agent is heard of."""
+    suspicion = {"suspicion": "", "suspicions": 0, "trial_at": None, "forgiven_at": Now()}
+    cordon = {"cordoned": False, "drain_reason": "", "drain_mode": Node.DrainMode.WAIT, "drain_deadline": None}
+    gone = {"removed_at": Now(), "state": Node.State.DOWN, "load": {}, "labels": {}}
+    Node.objects.filter(pk=node.pk).update(**gone, **cordon, **suspicion)
 
 
 def mark_down() -> int:

@@ -67,6 +67,8 @@ class Node(models.Model):
     version = models.CharField(max_length=40, blank=True)
     registered_at = models.DateTimeField(db_default=Now(), editable=False)
     last_heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when it counts as scaled away: kept for the history of what ran there, until its agent is heard of again.
+    removed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]

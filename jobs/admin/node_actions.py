@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from jobs import draining
+from jobs import draining, node_removal
+from scheduling.errors import ConflictError
 from workers.models import Node
 
 REASON_LENGTH = 200
@@ -66,3 +67,15 @@ def undrain(model_admin: "admin.ModelAdmin[Node]", request: HttpRequest, nodes: 
     for node in nodes:
         draining.undrain(node)
     model_admin.message_user(request, f"{len(nodes)} take work again as soon as they are up.", messages.SUCCESS)
+
+
+@admin.action(description="Remove (scaled away)", permissions=["change"])
+def remove(model_admin: "admin.ModelAdmin[Node]", request: HttpRequest, nodes: QuerySet[Node]) -> None:
+    """Those that are in use are named and stay."""
+    for node in nodes:
+        try:
+            node_removal.remove(node)
+        except ConflictError as error:
+            model_admin.message_user(request, str(error), messages.ERROR)
+        else:
+            model_admin.message_user(request, f"Node {node} is removed.", messages.SUCCESS)

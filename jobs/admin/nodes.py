@@ -24,7 +24,7 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
         "drain_reason",
     ]  # fmt: skip
     fields = ("name", "hostname", "labels", "version", "registered_at")
-    actions = [node_actions.drain, node_actions.undrain]
+    actions = [node_actions.drain, node_actions.undrain, node_actions.remove]
     change_form_template = "jobs/admin/node.html"
     used_by = ("placements",)
 

@@ -16,7 +16,7 @@ from workers.models import Node
 
 
 class ReservationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
-    nodes = forms.ModelMultipleChoiceField(queryset=Node.objects.order_by("name"))
+    nodes = forms.ModelMultipleChoiceField(queryset=Node.objects.filter(removed_at__isnull=True).order_by("name"))
 
     class Meta:
         model = Reservation

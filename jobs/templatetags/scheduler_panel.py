@@ -12,6 +12,7 @@ from jobs import alerts
 from jobs.models import Cycle, Job
 from scheduling.lifecycle import ACTIVE_STATES, JobState
 from workers.models import Node
+from workers.queries import in_use, nodes_now
 
 register = template.Library()
 LATE_AFTER_CYCLES = 3
@@ -49,7 +50,7 @@ def unfinished() -> list[tuple[str, int]]:
 def nodes() -> list[tuple[str, int]]:
     """Nodes by liveness; those that said goodbye are down, and nobody need look for them."""
     counts = dict.fromkeys([*Node.Liveness.values, Node.State.DOWN.value], 0)
-    found: list[Any] = list(Node.objects.annotate(now=Now()).only("last_heartbeat_at", "state"))
+    found: list[Any] = list(in_use(nodes_now()).only("last_heartbeat_at", "state"))
     for node in found:
         counts[node.state if node.state == Node.State.DOWN else node.liveness(node.now)] += 1
     return list(counts.items())

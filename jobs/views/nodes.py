@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import django_filters as filters
 from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -12,14 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import draining, node_health, publishing
+from jobs import draining, node_health, node_removal, publishing
+from jobs.boolean_filters import StrictBooleanFilter
 from jobs.fields import GigabytesField, LabelsField, in_gigabytes
 from jobs.permissions import StaffWrites
 from jobs.queries import NOTHING_HELD, held_by_node
 from quotas.shapes import Nothing, StrictSerializer, Text, Whole
 from scheduling.errors import NotFoundError
 from workers.models import Node
-from workers.queries import nodes_now
+from workers.queries import in_use, nodes_now
 
 LONGEST_DRAIN_SECONDS = 30 * 86_400
 
@@ -109,6 +111,13 @@ class NodeOut(serializers.ModelSerializer[Node]):
         return self.context["held"].get(node.pk, NOTHING_HELD)
 
 
+class NodeFilter(filters.FilterSet):
+    all = StrictBooleanFilter(help_text="Also those whose agent said goodbye long ago.")
+
+    def filter_queryset(self, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        return queryset if self.form.cleaned_data["all"] else in_use(queryset)
+
+
 class NodeChange(StrictSerializer):
     labels = LabelsField(required=False)
 
@@ -141,6 +150,7 @@ def answer(name: str) -> Response:
 class NodesView(GenericAPIView[Node]):
     queryset = Node.objects.none()
     serializer_class = NodeOut
+    filterset_class = NodeFilter
     orderings = {"name": "name", "-name": "-name"}
 
     def get_queryset(self) -> QuerySet[Node]:
@@ -148,7 +158,7 @@ class NodesView(GenericAPIView[Node]):
 
     @extend_schema(operation_id="nodes_list", responses=NodeOut(many=True))
     def get(self, request: Request) -> Response:
-        """The machines, what they have, and what of it is free."""
+        """The machines, what they have, and what of it is free. Those that were scaled away long ago only with `all`."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(NodeOut(page, many=True, context={"held": held_by_node()}).data)
 
@@ -169,6 +179,15 @@ class NodeView(APIView):
         Node.objects.filter(pk=find_node(name).pk).update(**wanted)
         publishing.request_cycle()
         return answer(name)
+
+    @extend_schema(operation_id="nodes_remove", responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        """Remove a machine that was scaled away, by staff; refused while it is alive, holds a job or is reserved.
+
+        What ran there keeps its name. Its agent brings it back when it starts again.
+        """
+        node_removal.remove(find_node(name))
+        return Response(status=204)
 
 
 class DrainView(APIView):

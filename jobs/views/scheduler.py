@@ -16,7 +16,7 @@ from jobs.permissions import StaffWrites, caller
 from quotas.queries import find_project
 from quotas.shapes import StrictSerializer, Text
 from scheduling.lifecycle import JobState
-from workers.queries import liveness_counts, nodes_now
+from workers.queries import in_use, liveness_counts, nodes_now
 
 
 class Counts(serializers.DictField):
@@ -127,7 +127,7 @@ class InfoView(APIView):
                 "cycle": CycleOut(cycle).data,
                 "alerts": alerts.standing(),
                 "jobs": counts,
-                "nodes": liveness_counts(nodes_now()),
+                "nodes": liveness_counts(in_use(nodes_now())),
             }
         )
 

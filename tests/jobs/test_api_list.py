@@ -90,12 +90,17 @@ def test_created_between(staff):
     "query",
     ["stat=running", "state=busy", "hardware=tpu", "priority_min=high", "priority_min=NaN", "created_after=soon",
      "ordering=name", "page_size=0", "page_size=201", "page_size=many", "cursor=!!", "cursor=cD1hYmM%3D",
-     "cursor=bz0xJnA9JTAw", "label=%3Dx", "name=%00", "project=%00", "label=a%00", "owner=%00"],
+     "cursor=bz0xJnA9JTAw", "label=%3Dx", "held=maybe", "suspended=2", "name=%00", "project=%00", "label=a%00", "owner=%00"],
 )  # fmt: skip
 def test_a_question_that_cannot_be_is_refused_by_name(staff, query):
     response = staff.get(f"{URL}?{query}")
     assert response.status_code == 400
     assert set(faults(response)) == {query.partition("=")[0]}
+
+
+def test_a_state_that_is_none_is_refused_with_those_there_are(staff):
+    words = faults(staff.get(f"{URL}?state=busy"))["state"]
+    assert words.startswith("There is no state busy. There are: pending, queued, ")
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,48 @@ def test_an_invented_forwarding_header_does_not_reset_the_count(ada):
         return client_of().post(URL, {"username": f"u{n}", "password": "x"}, headers={"X-Forwarded-For": f"10.0.0.{n}"})
 
     assert [guess(n).status_code for n in range(21)][-1] == 429
+
+
+OWN = f"{URL}/own"
+
+
+def test_ones_own_tokens_are_listed_without_what_lets_in(ada):
+    token = sign_in().json()["token"]
+    sign_in(), AuthToken.objects.create(builders.user()), AuthToken.objects.create(ada, expiry=timedelta(seconds=-1))
+    found = bearer(token).get(OWN).json()
+    assert [(row["current"], token.startswith(row["id"])) for row in found] == [(False, False), (True, True)]
+    assert token not in str(found)
+
+
+def test_a_token_brings_another_one_that_ends_no_later(ada):
+    _, token = AuthToken.objects.create(ada, expiry=timedelta(days=10))
+    response = bearer(token).post(OWN, {"days": 7})
+    assert response.status_code == 201
+    assert datetime.fromisoformat(response.json()["expiry"]) < timezone.now() + timedelta(days=7, minutes=1)
+    assert bearer(response.json()["token"]).get(f"{V1}/whoami").json()["user"] == "ada"
+    assert datetime.fromisoformat(bearer(token).post(OWN).json()["expiry"]) < timezone.now() + timedelta(days=10)
+    assert "At most 10.0" in faults(bearer(token).post(OWN, {"days": 11}))["days"]
+
+
+@pytest.mark.parametrize("days", [0, -1, "soon", 1.5, 10**9])
+def test_a_token_for_no_time_is_refused(ada, days):
+    assert "days" in faults(client_of(ada).post(OWN, {"days": days}))
+
+
+def test_who_has_many_tokens_takes_some_back_first(ada):
+    AuthToken.objects.bulk_create(AuthToken(digest=str(n), token_key=str(n), user=ada) for n in range(100))
+    assert client_of(ada).post(OWN).status_code == 409
+
+
+def test_a_token_that_is_taken_back_lets_nobody_in(ada):
+    token, other = (sign_in().json()["token"] for _ in range(2))
+    assert bearer(token).delete(f"{OWN}/{other[:15]}").status_code == 204
+    assert bearer(other).get(f"{V1}/jobs").status_code == 401
+    assert bearer(token).get(f"{V1}/jobs").status_code == 200
+
+
+def test_nobody_takes_back_the_tokens_of_others(ada):
+    row, _ = AuthToken.objects.create(builders.user())
+    assert client_of(ada).delete(f"{OWN}/{row.token_key}").status_code == 404
+    assert AuthToken.objects.count() == 1
+    assert client_of().get(OWN).status_code == 401

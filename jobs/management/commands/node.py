@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from jobs import execution, journal, publishing
+from jobs import announcing, execution, journal, publishing
 from jobs.ledger_entries import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
@@ -67,10 +67,16 @@ class Command(BaseCommand):
         )
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
         execution.become(runner)
-        service = agent.install(current_app, runner, hearing)
+        offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
+        announced = announcing.Announced(runner, self._say, name=name, offers=offers)
+        service = agent.install(current_app, announced, hearing)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
         if service.failed:  # Celery's own exit code does not come through here
             sys.exit(1)
+
+    def _say(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()
 
 
 def default_name() -> str:
