@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 
@@ -19,6 +19,7 @@ from cli.problems import raise_for
 Row = dict[str, Any]
 
 TIMEOUT = httpx.Timeout(30, connect=3)
+QUICK_SECONDS = 1.0
 TRIES = 3
 LARGEST_PAGE = 200
 AGAIN_SECONDS = 0.3
@@ -32,8 +33,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Server:
     """One server, as one user. Its methods raise `RefusedError` when it says no, `OutOfReachError` when it is silent."""
 
-    def __init__(self, connection: Connection, *, timeout: httpx.Timeout = TIMEOUT) -> None:
+    def __init__(self, connection: Connection, *, timeout: httpx.Timeout = TIMEOUT, tries: int = TRIES) -> None:
         self.connection = connection
+        self._tries = tries
         self.now = datetime.now(UTC)
         """The server's clock at its last answer, so that ours may be wrong."""
         try:
@@ -111,7 +113,7 @@ class Server:
         # In ASCII: whatever was typed gets through, and what is no text is for the server to refuse.
         content = None if body is None else json.dumps(body)
         harmless = (*UNSENT, *CUT_SHORT) if method == "GET" else UNSENT
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(self._tries)):
             try:
                 response = self._http.request(method, path, params=params, content=content)
             except httpx.HTTPError as error:
@@ -137,6 +139,16 @@ class Server:
         where = f"{self.connection.url} (from {self.connection.source})"
         hint = "Start it with `make up`." if self.connection.is_local_stack else "Is the server running?"
         return OutOfReachError(f"no answer from {where}: {str(error) or type(error).__name__}. {hint}")
+
+
+def quick_server(connection: Connection) -> Server:
+    """For somebody who waits at a prompt: it answers at once, or not at all."""
+    return Server(connection, timeout=httpx.Timeout(QUICK_SECONDS), tries=1)
+
+
+def path_word(text: str) -> str:
+    """The text as one word of a path, whatever it holds."""
+    return quote(text, safe="")
 
 
 def _headers(token: str) -> dict[str, str]:

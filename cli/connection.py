@@ -1,14 +1,21 @@
 """Which server a command talks to, and as whom."""
 
-import json
-import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cli.errors import UsageError
+from cli.profiles import (
+    DEFAULT,
+    Profile,
+    Profiles,
+    checked_name,
+    config_file,
+    config_folder,
+    read_file,
+    read_profiles,
+    write_profiles,
+)
 
 NOWHERE = (
     "no server is known here. Start one with `make up`, log in to one with `trainyard login URL`, "
@@ -17,6 +24,7 @@ NOWHERE = (
 
 
 CREDENTIALS = "credentials.json"
+STACKS = "stacks.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +41,55 @@ class Connection:
 
 
 def find_connection(
-    url: str | None, token_file: Path | None, *, environ: Mapping[str, str], folder: Path
+    url: str | None,
+    token_file: Path | None,
+    *,
+    environ: Mapping[str, str],
+    folder: Path,
+    profile: str | None = None,
 ) -> Connection:
     """The server that was named by option or environment, else the first that is known; raises `UsageError` if none.
 
-    Known servers, in this order: the local stack in TRAINYARD_HOME, the one of the last `trainyard login`, and the
-    local stack in `folder` or one of its parents.
+    An option goes before the environment, an address before a profile. Known servers, in this order: the local stack in
+    TRAINYARD_HOME, the current login, the local stack in `folder` or one of its parents, and the one that was started
+    last anywhere.
     """
-    address = url or environ.get("TRAINYARD_URL")
+    if url and profile:
+        raise UsageError("--url and --profile both name a server: give one of them.")
     token = _given_token(token_file, environ)
-    if not address:
-        return _nearest(environ, folder, token)
-    address = clean_url(address)
-    token = token or next((one.token for one in _known(environ, folder) if one.url == address), None)
-    if not token:
-        raise UsageError(f"no token for {address}: set TRAINYARD_TOKEN, give --token-file, or `trainyard login` first.")
-    return Connection(address, token, "--url" if url else "TRAINYARD_URL")
-
-
-def saved_login(*, environ: Mapping[str, str]) -> Connection | None:
-    """The server of the last `trainyard login`, if it is remembered."""
-    return next(_readable([config_file(environ)]), None)
-
-
-def _given_token(token_file: Path | None, environ: Mapping[str, str]) -> str | None:
-    if token_file:
-        return _clean_token(_read_token(token_file), f"--token-file {token_file}")
-    token = environ.get("TRAINYARD_TOKEN")
-    return _clean_token(token, "TRAINYARD_TOKEN") if token else None
-
-
-def _nearest(environ: Mapping[str, str], folder: Path, token: str | None) -> Connection:
-    first = next(_known(environ, folder), None)
-    if first is None:
+    address = url or (None if profile else environ.get("TRAINYARD_URL"))
+    if address:
+        return _addressed(clean_url(address), token, "--url" if url else "TRAINYARD_URL", environ, folder)
+    name = profile or environ.get("TRAINYARD_PROFILE")
+    found = _of_profile(name, environ) if name else next(_known(environ, folder), None)
+    if found is None:
         raise UsageError(NOWHERE)
-    return replace(first, token=token) if token else first
+    return replace(found, token=token) if token else found
+
+
+def saved_login(*, environ: Mapping[str, str], profile: str | None = None) -> Connection | None:
+    """The current login, or that of the profile, if it is remembered."""
+    if profile:
+        return _of_profile(profile, environ)
+    name = read_profiles(environ).current
+    return _of_profile(name, environ) if name else None
+
+
+def save_login(url: str, token: str, expiry: str, *, environ: Mapping[str, str], profile: str | None = None) -> Path:
+    """Remember a login, readable by its owner alone. One without a name is used from now on."""
+    known = read_profiles(environ)
+    name = checked_name(profile) if profile else DEFAULT
+    logins = {**known.by_name, name: Profile(url, token, expiry)}
+    return write_profiles(Profiles(logins, known.chosen if profile else ""), environ=environ)
+
+
+def forget_login(*, environ: Mapping[str, str], profile: str | None = None) -> None:
+    """Forget that profile's login, or the current one."""
+    known = read_profiles(environ)
+    name = profile or known.current
+    write_profiles(
+        Profiles({other: one for other, one in known.by_name.items() if other != name}, known.chosen), environ=environ
+    )
 
 
 def clean_url(url: str) -> str:
@@ -79,54 +101,51 @@ def clean_url(url: str) -> str:
     return address
 
 
-def config_file(environ: Mapping[str, str]) -> Path:
-    """Where `trainyard login` keeps the server and the token."""
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".config")
-    return Path(base) / "trainyard" / "config.toml"
+def _addressed(address: str, token: str | None, source: str, environ: Mapping[str, str], folder: Path) -> Connection:
+    token = token or next((one.token for one in _everything(environ, folder) if one.url == address), None)
+    if not token:
+        raise UsageError(f"no token for {address}: set TRAINYARD_TOKEN, give --token-file, or `trainyard login` first.")
+    return Connection(address, token, source)
 
 
-def save_login(url: str, token: str, expiry: str, *, environ: Mapping[str, str]) -> Path:
-    """Remember a login, readable by its owner alone."""
-    path = config_file(environ)
-    # A JSON string is a TOML string, too.
-    lines = [f"{key} = {json.dumps(value)}\n" for key, value in (("url", url), ("token", token), ("expiry", expiry))]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.writelines(lines)
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}.") from error
-    return path
+def _given_token(token_file: Path | None, environ: Mapping[str, str]) -> str | None:
+    if token_file:
+        return _clean_token(_read_token(token_file), f"--token-file {token_file}")
+    token = environ.get("TRAINYARD_TOKEN")
+    return _clean_token(token, "TRAINYARD_TOKEN") if token else None
+
+
+def _of_profile(name: str, environ: Mapping[str, str]) -> Connection:
+    profile = read_profiles(environ).find(name)
+    source = config_file(environ) if name == DEFAULT else f"profile {name} in {config_file(environ)}"
+    return Connection(clean_url(profile.url), profile.token, str(source))
+
+
+def _everything(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
+    yield from _known(environ, folder)
+    yield from (_of_profile(name, environ) for name in read_profiles(environ).by_name)
 
 
 def _known(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
     home = environ.get("TRAINYARD_HOME")
-    files = [Path(home) / CREDENTIALS] if home else []
-    files += [config_file(environ)]
-    files += [place / ".trainyard" / CREDENTIALS for place in (folder, *folder.parents)]
-    yield from _readable(files)
+    yield from _stacks([Path(home)] if home else [])
+    login = saved_login(environ=environ)
+    yield from [login] if login else []
+    yield from _stacks(place / ".trainyard" for place in (folder, *folder.parents))
+    yield from _stacks(_started_last(environ))
 
 
-def _readable(files: Iterable[Path]) -> Iterator[Connection]:
-    for path in files:
-        content = _read(path)
+def _stacks(homes: Iterable[Path]) -> Iterator[Connection]:
+    for path in (home / CREDENTIALS for home in homes):
+        content = read_file(path)
         if content.get("url") and content.get("token"):
             yield Connection(clean_url(str(content["url"])), str(content["token"]), str(path))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a file of ours says; nothing if it is not there or not ours to read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except OSError:
-        return {}
-    except ValueError as error:
-        raise UsageError(f"{path} is damaged ({error}). Remove it, or log in again.") from error
-    return content if isinstance(content, dict) else {}
+def _started_last(environ: Mapping[str, str]) -> list[Path]:
+    """The homes of local stacks as `make up` wrote them down, the one that was started last before the others."""
+    homes = read_file(config_folder(environ) / STACKS).get("homes")
+    return [Path(home) for home in homes if isinstance(home, str)] if isinstance(homes, list) else []
 
 
 def _read_token(path: Path) -> str:

@@ -1,9 +1,10 @@
 """Staying with a job until it is over."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cli.client import Row, Server
+from cli.errors import CommandError
 from cli.jobs import is_over, spell_reason
 from cli.log_stream import Log
 from cli.output import note
@@ -26,23 +27,54 @@ def follow_to_the_end(server: Server, job: Row, *, with_logs: bool) -> Row:
     return job
 
 
-def print_logs(server: Server, job_id: int, rank: int | None = None) -> None:
-    """Print what the job (or this rank of a job over several nodes) writes in its present attempt and all later ones, until it is over."""
+def print_logs(server: Server, job_id: int, rank: int | None = None, tail: int | None = None) -> None:
+    """Print what the job (or this rank of a job over several nodes) writes in its present attempt and all later ones, until it is over.
+
+    With `tail`, only so many lines of what the present attempt has written by now.
+    """
     job = server.get(f"jobs/{job_id}")
     teller, printed = Teller(), max(job["attempt"] - 1, 0)
+    tail = tail if job["attempt"] else None
     for look in _looks(server, job):
         if not look["attempt"]:
             teller.tell(look)
-        _print_attempts(server, look, printed + 1, rank)
-        printed = look["attempt"]
+        _print_attempts(server, look, printed + 1, rank, tail)
+        printed, tail = look["attempt"], None
 
 
-def _print_attempts(server: Server, job: Row, first: int, rank: int | None = None) -> None:
-    """Print the attempts from `first` to the present one, each to its end."""
+def _print_attempts(server: Server, job: Row, first: int, rank: int | None = None, tail: int | None = None) -> None:
+    """Print the attempts from `first` to the present one, each to its end; of the first one perhaps only its tail."""
     for number in range(first, job["attempt"] + 1):
         if number > 1:
             note(f"--- attempt {number} ---")
-        Log(server, job["id"], number, rank).print_to_the_end()
+        log = Log(server, job["id"], number, rank)
+        if tail is not None and number == first:
+            log.skip_to_last(tail)
+        log.print_to_the_end()
+
+
+def wait_for(
+    server: Server,
+    job_ids: Sequence[int],
+    arrived: Callable[[Row], bool],
+    *,
+    seconds: float | None = None,
+    tell: Callable[[Row], None] = lambda _job: None,
+) -> list[Row]:
+    """The jobs as they were when each had `arrived`; `tell` gets every look. Raises `CommandError` after `seconds`."""
+    patience, pause, began = Patience(), FIRST_PAUSE_SECONDS, time.monotonic()
+    looks = {job_id: server.get(f"jobs/{job_id}") for job_id in job_ids}
+    while True:
+        for look in looks.values():
+            tell(look)
+        left = [job_id for job_id, look in looks.items() if not (arrived(look) or is_over(look))]
+        if not left:
+            return list(looks.values())
+        if seconds is not None and time.monotonic() - began + pause > seconds:
+            raise CommandError(*(f"job {job_id} is still {describe(looks[job_id])}" for job_id in left))
+        time.sleep(pause)
+        pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
+        looks |= {job_id: patience.ask(server.get, f"jobs/{job_id}") for job_id in left}
 
 
 def _looks(server: Server, job: Row) -> Iterator[Row]:

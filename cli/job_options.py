@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import completing
 from cli.options import DEFAULT_PROJECT, ProjectName
 
 LENGTH = "90 (seconds), 30m, 2h, 1h30m or 1d"
 
 
-def option(*names: str, metavar: str | None = None, text: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=text, show_default=False)
+def option(*names: str, metavar: str | None = None, text: str, offer: Any = None) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, show_default=False, autocompletion=offer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,23 @@ class JobOptions:
     name: Annotated[str | None, option("--name", metavar="NAME", text="A name; else one from the command.")] = None
     project: ProjectName = DEFAULT_PROJECT
     queue: Annotated[
-        str | None, option("--queue", "-q", metavar="NAME", text="The line to wait in (see `trainyard queues`).")
+        str | None,
+        option(
+            "--queue",
+            "-q",
+            metavar="NAME",
+            text="The line to wait in (see `trainyard queues`).",
+            offer=completing.queues,
+        ),
     ] = None
     priority: Annotated[
         str | None,
-        option("--priority", metavar="WORD", text="urgent (90), normal (50), background (10), or a number, 0 to 100."),
+        option(
+            "--priority",
+            metavar="WORD",
+            text="urgent (90), normal (50), background (10), or a number, 0 to 100.",
+            offer=completing.priorities,
+        ),
     ] = None
 
     gpus: Annotated[int | None, option("--gpus", "-g", metavar="N", text="GPUs on each node.")] = None

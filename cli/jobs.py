@@ -9,7 +9,6 @@ from rich.table import Table
 
 from cli.client import Row
 from cli.durations import parse_timestamp, spell, spell_between
-from cli.errors import RefusedError
 from cli.tables import Column, bar, coloured_state, make_table, plain
 
 OVER = frozenset({"completed", "failed", "cancelled"})
@@ -63,20 +62,20 @@ def spell_reason(job: Row) -> str:
     return spell_end(job) if job["state"] in ("failed", "cancelled") else ""
 
 
-def require_success(job: Row) -> None:
-    """Raise `RefusedError` with the reason unless the job completed."""
-    if job["state"] != "completed":
-        raise RefusedError(f"job {job['id']} {job['state']}: {spell_end(job) or 'no reason was given'}")
-
-
 def spell_end(job: Row) -> str:
     """`exit code 3`, `timeout: ...`: why it ended, and what the platform said about it."""
     ended, message = job.get("end_reason") or "", job.get("message") or ""
     if ended == "exit_code" and job.get("exit_code") is not None:
-        return f"exit code {job['exit_code']}{_signal(job['exit_code'])}"
+        return spell_exit(job)
     if ended == "completed" or (ended == job.get("state") and message):
         return message
     return ": ".join(part for part in (ended.replace("_", " "), message) if part)
+
+
+def spell_exit(job: Row) -> str:
+    """`exit code 3`, `exit code 143 (SIGTERM)`; nothing where no command ended."""
+    code = job.get("exit_code")
+    return "" if code is None else f"exit code {code}{_signal(code)}"
 
 
 def _signal(exit_code: int) -> str:

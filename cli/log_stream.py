@@ -11,6 +11,8 @@ from cli.event_stream import parse_events
 from cli.patience import Patience
 
 POLL_SECONDS = 1.0
+FIRST_REACH_BYTES = 16 * 1024
+LEAST_PIECE = 4
 NO_TEXT = "\ufffd"
 """Stands in a text for bytes that are none."""
 
@@ -35,6 +37,26 @@ class Log:
             for data in answer.iter_bytes():
                 self.offset += len(data)
                 write(data)
+
+    def skip_to_last(self, lines: int) -> None:
+        """Stand before the last `lines` of what has been written so far."""
+        self.offset += beginning_of_last(self._reach_back(lines), lines)
+
+    def last_lines(self, lines: int) -> list[str]:
+        """The last lines that have been written so far."""
+        data = self._reach_back(lines)
+        return data[beginning_of_last(data, lines) :].decode(errors="replace").splitlines()
+
+    def _reach_back(self, lines: int) -> bytes:
+        """All bytes from somewhere before the last lines on; we stand at the first of them."""
+        reach = FIRST_REACH_BYTES
+        while True:
+            self.offset = self._server.get(self._path, offset=-reach, limit=LEAST_PIECE, **self._which)["offset"]
+            with self._server.stream(self._path, "text/plain", offset=self.offset, **self._which) as answer:
+                data = answer.read()
+            if not self.offset or data.count(b"\n") > lines:
+                return data
+            reach *= 8
 
     def print_to_the_end(self) -> None:
         """Print all until the attempt has ended, over lost connections, and no byte twice."""
@@ -81,6 +103,16 @@ class Log:
             return
         write(piece["text"].encode())
         self.offset = piece["next_offset"]
+
+
+def beginning_of_last(data: bytes, lines: int) -> int:
+    """Where the last lines begin; one that has no end yet is a line, too."""
+    position = len(data) - data.endswith(b"\n")
+    for _ in range(lines):
+        position = data.rfind(b"\n", 0, position)
+        if position < 0:
+            return 0
+    return position + 1 if lines else len(data)
 
 
 def write(data: bytes) -> None:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from cli.errors import CommandError
-from cli.options import Given, TokenFile, Url
-from cli.output import print_errors
+from cli.options import Given, Profile, TokenFile, Url
+from cli.output import print_failure, speak_json
 
 
 class Entry(NamedTuple):
@@ -29,6 +30,8 @@ COMMANDS = {
     "show": Entry("show", "Show everything about a job."),
     "explain": Entry("explain", "Say why a job waits and until when, and what would start it now."),
     "quote": Entry("quote", "Say when a job would start, without submitting it."),
+    "status": Entry("status", "Say in a line each how jobs are doing, and with --follow what changes."),
+    "wait": Entry("wait", "Stay until jobs are over."),
     "logs": Entry("logs", "Print what a job has written."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
@@ -40,14 +43,25 @@ COMMANDS = {
     "release": Entry("control", "Let held jobs start again when their turn comes."),
     "queues": Entry("queues", "List the queues, the one that goes first on top."),
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
-    "nodes": Entry("nodes", "List the machines and their load; drain and undrain them."),
+    "projects": Entry("projects", "List your projects as a tree, with your role in each; make more."),
+    "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
+    "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),
     "reservations": Entry("reservations", "List which nodes are kept for whom; keep more, and give them back."),
     "top": Entry("top", "Watch the machines and the jobs, live."),
     "simulate": Entry("simulate", "Replay a trace of jobs under one or more policies, and compare."),
     "login": Entry("login", "Log in to a server, and remember it."),
     "logout": Entry("login", "Forget the server, and end the token there."),
+    "profiles": Entry("profiles", "List the servers that you are logged in to; say which is used, and forget them."),
+    "whoami": Entry(
+        "whoami", "Say who you are on the server, your role in each project, and how long you are logged in."
+    ),
+    "tokens": Entry("tokens", "List your tokens; make more for scripts, and take them back."),
     "version": Entry("version", "Print the version."),
 }
+
+
+EXTRAS = frozenset({"simulate"})
+"""Commands that need more than the command line alone brings."""
 
 
 class CommandsOnDemand(TyperGroup):
@@ -64,7 +78,12 @@ class CommandsOnDemand(TyperGroup):
 
 def load(name: str) -> Any:
     """The command of that name, with all its options."""
-    module = importlib.import_module(f"cli.commands.{COMMANDS[name].module}")
+    try:
+        module = importlib.import_module(f"cli.commands.{COMMANDS[name].module}")
+    except ModuleNotFoundError as error:
+        if name not in EXTRAS:
+            raise
+        raise CommandError(f"`trainyard {name}` needs {error.name}: pip install 'trainyard-cli[{name}]'") from error
     return typer.main.get_group(module.app).commands[name]
 
 
@@ -94,27 +113,39 @@ def remember(
     ctx: typer.Context,
     url: Url = None,
     token_file: TokenFile = None,
+    profile: Profile = None,
     *,
     version: Version = False,  # noqa: ARG001  its callback has answered it
 ) -> None:
-    ctx.obj = Given(url, token_file)
+    ctx.obj = Given(url, token_file, profile)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command; always ends with an exit code, never with a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    as_json = wants_json(sys.argv[1:] if arguments is None else arguments)
+    speak_json(on=as_json)
     try:
-        app(arguments, prog_name="trainyard")
+        code = app(arguments, prog_name="trainyard", standalone_mode=not as_json)
     except CommandError as error:
-        print_errors(error.lines)
+        print_failure(error.kind, error.exit_code, error.lines, **error.more)
+        sys.exit(error.exit_code)
+    except TyperException as error:
+        print_failure("usage", error.exit_code, [error.format_message()])
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001  a user gets a sentence, whatever went wrong
         if os.environ.get("TRAINYARD_DEBUG"):
             traceback.print_exc()
-        print_errors([f"unexpected {type(error).__name__}: {error} (TRAINYARD_DEBUG=1 shows where)"])
+        print_failure("failed", 1, [f"unexpected {type(error).__name__}: {error} (TRAINYARD_DEBUG=1 shows where)"])
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def wants_json(arguments: list[str]) -> bool:
+    """Whether --json stands where it is ours, so far as one can say who has not understood the rest yet."""
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in ours
 
 
 if __name__ == "__main__":

@@ -5,11 +5,31 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+_speaks_json = False
+
+
+def speak_json(*, on: bool) -> None:
+    """Whether errors are for a program, too: one JSON document on standard error."""
+    global _speaks_json  # noqa: PLW0603  one process, one command
+    _speaks_json = on
+
 
 def print_json(content: Any) -> None:
     """The server's answer, for a program."""
+    print(as_json(content))
+
+
+def as_json(content: Any) -> str:
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(content, indent=2, ensure_ascii=not utf8))
+    return json.dumps(content, indent=2, ensure_ascii=not utf8)
+
+
+def print_failure(kind: str, code: int, lines: Iterable[str], **more: Any) -> None:
+    """Why the command ended early: a line each for a person, one document for a program."""
+    if _speaks_json:
+        print(as_json({"error": {"kind": kind, "exit_code": code, "messages": list(lines), **more}}), file=sys.stderr)
+    else:
+        print_errors(lines)
 
 
 def print_errors(lines: Iterable[str]) -> None:
@@ -18,8 +38,9 @@ def print_errors(lines: Iterable[str]) -> None:
 
 
 def note(text: str) -> None:
-    """A word to the person at the terminal that is no part of the output."""
-    print(visible(text), file=sys.stderr, flush=True)
+    """A word to the person at the terminal that is no part of the output; a program gets none of them."""
+    if not _speaks_json:
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def visible(text: Any) -> str:

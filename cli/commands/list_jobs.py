@@ -5,17 +5,34 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Server
-from cli.jobs import jobs_table
+from cli import completing
+from cli.client import Row, Server
+from cli.errors import UsageError
+from cli.job_lists import BY_SERVER, MOST_SORTED, checked_order, chosen_columns, in_order
+from cli.known_values import refuse_unknown_node, refuse_unknown_project, refuse_unknown_queue
 from cli.on_server import on_server
 from cli.options import AsJson
 from cli.output import note, print_json
-from cli.tables import display, make_console
+from cli.tables import display, make_console, make_table
 
 app = typer.Typer(rich_markup_mode=None)
+ORDERS = completing.words("id", "-id", "priority", "-priority", "name", "state", "created", "started", "waited", "ran")
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")]
 All = Annotated[bool, typer.Option("--all", "-a", help="No limit.")]
+Sort = Annotated[
+    str | None,
+    typer.Option(
+        "--sort",
+        metavar="WORD",
+        help="id, priority, name, state, created, started, finished, waited, ran and others; -WORD turns it round.",
+        autocompletion=ORDERS,
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B,C", help="These columns, such as id,name,state,owner,labels,exit."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,34 +40,79 @@ class Filters:
     """Which jobs to list; what is left open narrows nothing down."""
 
     state: Annotated[
-        list[str] | None, typer.Option("--state", "-s", metavar="STATE", help="Only in this state. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--state",
+            "-s",
+            metavar="STATE",
+            help="Only in this state. May be repeated.",
+            autocompletion=completing.states,
+        ),
     ] = None
-    project: Annotated[str | None, typer.Option("--project", "-p", metavar="NAME", help="Only of this project.")] = None
-    queue: Annotated[str | None, typer.Option("--queue", "-q", metavar="NAME", help="Only in this queue.")] = None
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project", "-p", metavar="NAME", help="Only of this project.", autocompletion=completing.projects
+        ),
+    ] = None
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", "-q", metavar="NAME", help="Only in this queue.", autocompletion=completing.queues),
+    ] = None
+    node: Annotated[
+        str | None,
+        typer.Option("--node", metavar="NAME", help="Only those last on this node.", autocompletion=completing.nodes),
+    ] = None
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Only with this in their name.")] = None
     label: Annotated[
         list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="Only with this label. May be repeated.")
     ] = None
+    user: Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")] = None
     mine: Annotated[bool, typer.Option("--mine", help="Only those that I submitted.")] = False
 
     def query(self) -> dict[str, Any]:
         """The filters as the server calls them."""
+        if self.mine and self.user:
+            raise UsageError("--mine and --user both say whose: give one of them.")
         return {
             "state": self.state or None,
             "project": self.project,
             "queue": self.queue,
+            "node": self.node,
+            "name": self.name,
             "label": self.label or None,
-            "owner": "me" if self.mine else None,
+            "owner": "me" if self.mine else self.user,
         }
+
+    def refuse_unknown(self, server: Server) -> None:
+        """Raise what an empty answer may be due to: a name that is not there."""
+        if self.project:
+            refuse_unknown_project(server, self.project)
+        if self.queue:
+            refuse_unknown_queue(server, self.queue)
+        if self.node:
+            refuse_unknown_node(server, self.node)
 
 
 @app.command("list")
 @on_server
 def list_jobs(
-    server: Server, only: Filters, limit: Limit = 30, *, everything: All = False, as_json: AsJson = False
+    server: Server,
+    only: Filters,
+    limit: Limit = 30,
+    *,
+    everything: All = False,
+    sort: Sort = None,
+    columns: Columns = None,
+    as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
+    order = checked_order(sort or "-id")
     shown = None if everything else limit
-    jobs = server.rows("jobs", limit=None if shown is None else shown + 1, **only.query())
+    chosen_columns(columns, server.now)
+    jobs = fetch(server, only.query(), order, shown)
+    if not jobs:
+        only.refuse_unknown(server)
     if as_json:
         print_json(jobs[:shown])
         return
@@ -59,6 +121,17 @@ def list_jobs(
         note("no jobs match" if narrowed else "no jobs yet: submit one with `trainyard submit -- COMMAND`")
         return
     console = make_console()
-    display(console, jobs_table(console, jobs[:shown], server.now))
+    display(console, make_table(console, chosen_columns(columns, server.now), jobs[:shown]))
     if shown is not None and len(jobs) > shown:
-        note(f"the newest {shown}; --all shows all of them")
+        note(f"the {'newest' if order == '-id' else 'first'} {shown}; --all shows all of them")
+
+
+def fetch(server: Server, query: dict[str, Any], order: str, shown: int | None) -> list[Row]:
+    """The jobs in that order, one more than are shown where there are more."""
+    most = None if shown is None else shown + 1
+    if order.removeprefix("-") in BY_SERVER:
+        return server.rows("jobs", limit=most, ordering=order, **query)
+    jobs = server.rows("jobs", limit=MOST_SORTED, **query)
+    if len(jobs) == MOST_SORTED:
+        note(f"only the newest {MOST_SORTED} jobs are put in this order: narrow the list down for others")
+    return in_order(jobs, order, server.now)[:most]

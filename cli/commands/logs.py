@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Server
+from cli.client import Row, Server
 from cli.following import print_logs
 from cli.log_stream import Log
 from cli.on_server import on_server
@@ -23,6 +23,11 @@ Rank = Annotated[
     typer.Option("--rank", metavar="N", min=0, help="Of this member of a job over several nodes; else of 0."),
 ]
 
+Tail = Annotated[
+    int | None,
+    typer.Option("--tail", "-n", metavar="N", min=0, help="Only the last N lines, and what comes after them."),
+]
+
 
 @app.command()
 @on_server
@@ -31,6 +36,7 @@ def logs(
     job_id: JobId,
     attempt: AttemptNumber = None,
     rank: Rank = None,
+    tail: Tail = None,
     *,
     follow: Follow = False,
     as_json: AsJson = False,
@@ -38,13 +44,21 @@ def logs(
     """Print what a job has written."""
     log = Log(server, job_id, attempt, rank)
     if follow and attempt is None:
-        print_logs(server, job_id, rank)
-    elif follow:
+        print_logs(server, job_id, rank, tail)
+        return
+    if tail is not None:
+        log.skip_to_last(tail)
+    if follow:
         log.print_to_the_end()
     elif as_json:
-        pieces = list(log.pieces())
-        print_json({**pieces[-1], "offset": 0, "text": "".join(piece["text"] for piece in pieces)})
+        print_json(whole(log))
     else:
         log.print_all()
         if not log.offset:
             note(f"job {job_id} has written nothing yet")
+
+
+def whole(log: Log) -> Row:
+    """From where the log stands to its end as one piece."""
+    pieces = list(log.pieces())
+    return {**pieces[-1], "offset": pieces[0]["offset"], "text": "".join(piece["text"] for piece in pieces)}

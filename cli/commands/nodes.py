@@ -1,23 +1,28 @@
-"""`trainyard nodes`, `trainyard nodes drain` and `trainyard nodes undrain`."""
+"""`trainyard nodes`, and what is asked of a node: describe, drain, undrain, remove."""
 
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cli.client import Row, Server
+from cli import completing
+from cli.client import Row, Server, path_word
 from cli.durations import parse_duration
 from cli.errors import RefusedError
+from cli.known_values import refuse_unknown_node
+from cli.node_page import node_page
 from cli.nodes import nodes_table
 from cli.on_server import on_server
 from cli.option_values import understand
 from cli.options import AsJson
-from cli.output import note, print_json
+from cli.output import note, print_json, visible
 from cli.tables import display, make_console
 
 app = typer.Typer(rich_markup_mode=None)
 nodes_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(nodes_app, name="nodes")
+
+HOLDING = ["running", "assigned", "queued"]
 
 
 class Mode(StrEnum):
@@ -26,14 +31,22 @@ class Mode(StrEnum):
     NOW = "now"
 
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False, help="The nodes' names.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", show_default=False, help="The nodes' names.", autocompletion=completing.nodes),
+]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", show_default=False, help="The node's name.", autocompletion=completing.nodes),
+]
+All = Annotated[bool, typer.Option("--all", "-a", help="Also those whose agent said goodbye long ago.")]
 
 
 @nodes_app.callback(invoke_without_command=True)
 @on_server
-def nodes(server: Server, *, as_json: AsJson = False) -> None:
-    """List the machines and their load; drain and undrain them."""
-    rows = server.rows("nodes")
+def nodes(server: Server, *, everything: All = False, as_json: AsJson = False) -> None:
+    """List the machines and their load; describe, drain, undrain and remove them."""
+    rows = server.rows("nodes", all="true" if everything else None)
     if as_json:
         print_json(rows)
         return
@@ -42,6 +55,44 @@ def nodes(server: Server, *, as_json: AsJson = False) -> None:
         return
     console = make_console()
     display(console, nodes_table(console, rows, server.now))
+
+
+@nodes_app.command()
+@on_server
+def describe(server: Server, name: Name, *, as_json: AsJson = False) -> None:
+    """Show everything about a machine, and which jobs hold a place on it."""
+    try:
+        node = server.get(f"nodes/{path_word(name)}")
+    except RefusedError:
+        refuse_unknown_node(server, name)
+        raise
+    jobs = server.rows("jobs", node=name, state=HOLDING)
+    if as_json:
+        print_json({**node, "jobs": jobs})
+        return
+    console = make_console()
+    display(console, *node_page(console, node, jobs, server.now))
+
+
+@nodes_app.command()
+@on_server
+def remove(server: Server, names: Names, *, as_json: AsJson = False) -> None:
+    """Remove machines that were scaled away, as staff. An agent that starts again brings its own back."""
+    refusals: list[str] = []
+    gone: list[str] = []
+    for name in names:
+        try:
+            server.delete(f"nodes/{path_word(name)}")
+            gone.append(name)
+        except RefusedError as error:
+            refusals += [f"node {name}: {line}" for line in error.lines]
+    if as_json:
+        print_json(gone)
+    else:
+        for name in gone:
+            print(f"node {visible(name)} is removed")
+    if refusals:
+        raise RefusedError(*refusals)
 
 
 @nodes_app.command()
@@ -83,7 +134,7 @@ def ask_each(server: Server, names: list[str], action: str, body: Row, *, as_jso
     answers: list[Row] = []
     for name in names:
         try:
-            answers.append(server.post(f"nodes/{name}/{action}", body))
+            answers.append(server.post(f"nodes/{path_word(name)}/{action}", body))
         except RefusedError as error:
             refusals += [f"node {name}: {line}" for line in error.lines]
     if as_json:

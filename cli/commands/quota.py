@@ -1,11 +1,12 @@
 """`trainyard quota`."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
-from cli.client import Row, Server
+from cli import completing
+from cli.client import Row, Server, path_word
+from cli.known_values import in_project
 from cli.nodes import load_bar
 from cli.on_server import on_server
 from cli.options import DEFAULT_PROJECT, AsJson
@@ -14,7 +15,12 @@ from cli.tables import Column, display, make_console, make_table
 
 app = typer.Typer(rich_markup_mode=None)
 
-Project = Annotated[str, typer.Argument(metavar="PROJECT", envvar="TRAINYARD_PROJECT", help="The project.")]
+Project = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROJECT", envvar="TRAINYARD_PROJECT", help="The project.", autocompletion=completing.projects
+    ),
+]
 NAMES = {
     "gpus": "GPUs",
     "cpus": "CPUs",
@@ -28,7 +34,8 @@ NAMES = {
 @on_server
 def quota(server: Server, project: Project = DEFAULT_PROJECT, *, as_json: AsJson = False) -> None:
     """Show what a project holds, and how much it may hold."""
-    answer = server.get(f"queues/quota/{quote(project, safe='')}")
+    with in_project(server, project):
+        answer = server.get(f"queues/quota/{path_word(project)}")
     if as_json:
         print_json(answer)
         return

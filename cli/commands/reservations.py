@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Row, Server
+from cli import completing
+from cli.client import Row, Server, path_word
 from cli.durations import parse_duration, parse_moment, spell_moment
 from cli.on_server import on_server
 from cli.option_values import understand
@@ -18,8 +19,22 @@ reservations_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(reservations_app, name="reservations")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="What it is called.")]
+Kept = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", show_default=False, help="What it is called.", autocompletion=completing.reservations
+    ),
+]
 Nodes = Annotated[
-    list[str], typer.Option("--node", "-n", metavar="NODE", show_default=False, help="A node to keep; may be repeated.")
+    list[str],
+    typer.Option(
+        "--node",
+        "-n",
+        metavar="NODE",
+        show_default=False,
+        help="A node to keep; may be repeated.",
+        autocompletion=completing.nodes,
+    ),
 ]
 Start = Annotated[
     str | None,
@@ -28,7 +43,13 @@ Start = Annotated[
 Length = Annotated[str, typer.Option("--for", metavar="TIME", show_default=False, help="How long: 30m, 8h, 2d.")]
 Project = Annotated[
     str | None,
-    typer.Option("--project", "-p", metavar="NAME", help="For whom; for nobody without it: maintenance."),
+    typer.Option(
+        "--project",
+        "-p",
+        metavar="NAME",
+        help="For whom; for nobody without it: maintenance.",
+        autocompletion=completing.projects,
+    ),
 ]
 
 
@@ -72,10 +93,10 @@ def add(
 
 @reservations_app.command()
 @on_server
-def remove(server: Server, name: Name) -> None:
+def remove(server: Server, name: Kept, *, as_json: AsJson = False) -> None:
     """Give the nodes back, as staff."""
-    server.delete(f"reservations/{name}")
-    print(f"reservation {name} is gone")
+    server.delete(f"reservations/{path_word(name)}")
+    print_json([name]) if as_json else print(f"reservation {name} is gone")
 
 
 def window(start: str | None, length: str, now: datetime) -> tuple[datetime, datetime]:

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from cli import virtual_environment
+from cli.aftermath import require_success
 from cli.client import Row, Server
 from cli.following import follow_to_the_end
 from cli.job_options import JobOptions
 from cli.job_request import job_request
-from cli.jobs import require_success
 from cli.on_server import on_server
 from cli.options import AsJson
 from cli.output import note, print_json
@@ -51,7 +51,7 @@ def submit(
     if as_json:
         print_json(job)
     if stay:
-        require_success(job)
+        require_success(server, [job], with_logs=not follow)
 
 
 def stay_with(server: Server, job: Row, *, with_logs: bool) -> Row:

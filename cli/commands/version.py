@@ -11,7 +11,10 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def version() -> None:
     """Print the version."""
-    try:
-        print(f"trainyard {installed('trainyard')}")
-    except PackageNotFoundError:
-        print("trainyard, not installed: run from its source")
+    for distribution in ("trainyard", "trainyard-cli"):
+        try:
+            print(f"trainyard {installed(distribution)}")
+        except PackageNotFoundError:
+            continue
+        return
+    print("trainyard, not installed: run from its source")

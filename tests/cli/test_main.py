@@ -10,7 +10,7 @@ from cli.main import COMMANDS, load
 from tests.cli.rows import job
 from tests.cli.yard import Answer
 
-WITHOUT_SERVER = {"login", "logout", "version", "simulate"}
+WITHOUT_SERVER = {"profiles", "login", "logout", "version", "simulate"}
 WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER)
 
 

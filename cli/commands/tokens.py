@@ -1,0 +1,83 @@
+"""`trainyard tokens`, `trainyard tokens create` and `trainyard tokens revoke`."""
+
+from typing import Annotated
+
+import typer
+
+from cli import completing
+from cli.client import Server, path_word
+from cli.durations import spell_moment
+from cli.errors import RefusedError
+from cli.on_server import on_server
+from cli.options import AsJson
+from cli.output import note, print_json, visible
+from cli.tables import Column, display, make_console, make_table, plain
+
+app = typer.Typer(rich_markup_mode=None)
+tokens_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(tokens_app, name="tokens")
+
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID...", show_default=False, help="As `trainyard tokens` lists them.", autocompletion=completing.tokens
+    ),
+]
+Days = Annotated[
+    int | None,
+    typer.Option("--days", metavar="N", min=1, help="How long it lasts; else as long as the token that asks for it."),
+]
+COLUMNS = [
+    Column("ID", lambda token: plain(token["id"])),
+    Column("MADE", lambda token: spell_moment(token["created"])),
+    Column("UNTIL", lambda token: spell_moment(token["expiry"]) if token["expiry"] else "for ever"),
+    Column("", lambda token: plain("the one in use" if token["current"] else "")),
+]
+
+
+@tokens_app.callback(invoke_without_command=True)
+@on_server
+def tokens(server: Server, *, as_json: AsJson = False) -> None:
+    """List your tokens; make more for scripts, and take them back."""
+    rows = server.get("auth/tokens/own")
+    if as_json:
+        print_json(rows)
+        return
+    console = make_console()
+    display(console, make_table(console, COLUMNS, rows))
+
+
+@tokens_app.command()
+@on_server
+def create(server: Server, *, days: Days = None, as_json: AsJson = False) -> None:
+    """Make a token, say for a script: printed once, and never shown again.
+
+    Example: TRAINYARD_TOKEN=$(trainyard tokens create --days 7)
+    """
+    made = server.post("auth/tokens/own", {} if days is None else {"days": days})
+    if as_json:
+        print_json(made)
+        return
+    print(made["token"])
+    note(f"it lets whoever has it in as you until {spell_moment(made['expiry'])}; it is not shown again")
+
+
+@tokens_app.command()
+@on_server
+def revoke(server: Server, ids: Ids, *, as_json: AsJson = False) -> None:
+    """Take tokens back: they let nobody in any more."""
+    refusals: list[str] = []
+    gone: list[str] = []
+    for token_id in ids:
+        try:
+            server.delete(f"auth/tokens/own/{path_word(token_id)}")
+            gone.append(token_id)
+        except RefusedError as error:
+            refusals += error.lines
+    if as_json:
+        print_json(gone)
+    else:
+        for token_id in gone:
+            print(f"token {visible(token_id)} lets nobody in any more")
+    if refusals:
+        raise RefusedError(*refusals)
