@@ -75,7 +75,7 @@ def private(*, cpus: int, nodes: int = 1) -> Iterator[Stack]:
     agents = [word for name in names for word in ("--node", f"{name}:cpus={cpus}")]
     with (home / "output").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", *agents],
+            [sys.executable, "manage.py", "up", "--unlisted", *agents],
             cwd=CHECKOUT,
             env=_environment(home),
             stdout=output,

@@ -7,7 +7,7 @@ from cli.client import Row, Server
 from cli.errors import CommandError, UnsuccessfulError
 from cli.jobs import spell_end, spell_exit
 from cli.log_stream import Log
-from cli.output import note
+from cli.output import note, quote
 
 LAST_LINES = 20
 OTHERS = ("", "completed", "cancelled", "preempted")
@@ -24,7 +24,7 @@ def require_success(server: Server, jobs: Sequence[Row], *, with_logs: bool = Tr
         if one["log_end"]:
             note(f"--- the end of the log of job {one['id']} ---")
             for line in one["log_end"]:
-                note(f"  {line}")
+                quote(line)
     raise UnsuccessfulError(*map(sentence, failed), jobs=told)
 
 
@@ -40,7 +40,9 @@ def last_lines(server: Server, job: Row) -> list[str]:
     if not job.get("attempt"):
         return []
     with suppress(CommandError, KeyError):
-        return Log(server, job["id"], job["attempt"], _rank_that_failed(server, job)).last_lines(LAST_LINES)
+        return Log(server, job["id"], job["attempt"], _rank_that_failed(server, job)).last_lines(LAST_LINES)[
+            -LAST_LINES:
+        ]
     return []
 
 

@@ -144,7 +144,10 @@ def _stacks(homes: Iterable[Path]) -> Iterator[Connection]:
 
 def _started_last(environ: Mapping[str, str]) -> list[Path]:
     """The homes of local stacks as `make up` wrote them down, the one that was started last before the others."""
-    homes = read_file(config_folder(environ) / STACKS).get("homes")
+    try:
+        homes = read_file(config_folder(environ) / STACKS).get("homes")
+    except UsageError:  # not a file of the user's: the next stack writes it anew
+        return []
     return [Path(home) for home in homes if isinstance(home, str)] if isinstance(homes, list) else []
 
 

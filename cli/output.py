@@ -45,5 +45,14 @@ def note(text: str) -> None:
 
 def visible(text: Any) -> str:
     """The text on one line, with what could play tricks on a terminal made visible."""
-    line = " ".join(str(text).split())
+    return printable(" ".join(str(text).split()))
+
+
+def quote(line: str) -> None:
+    """A line that somebody else wrote, indented as it was, for the person at the terminal."""
+    if not _speaks_json:
+        print(f"  {printable(line.expandtabs())}".rstrip(), file=sys.stderr, flush=True)
+
+
+def printable(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

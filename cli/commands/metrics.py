@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from cli.client import Server
+from cli.client import Row, Server
 from cli.curves import metrics_table, plot
 from cli.on_server import on_server
 from cli.options import AsJson, JobId
@@ -46,15 +47,22 @@ def metrics(
         print_json(answer)
         return
     console = make_console()
-    for unknown in sorted(set(name or []) - set(answer["names"])):
+    unknown = sorted(set(name or []) - set(answer["names"]))
+    for one in unknown:
         known = f"; there are: {', '.join(answer['names'])}" if answer["names"] else ""
-        note(f"job {job_id} has reported no metric '{unknown}'{known}")
+        note(f"job {job_id} has reported no metric '{one}'{known}")
     if not answer["series"] and not name:
         note(f"job {job_id} has reported no metrics yet")
-    if name:
-        for one in answer["series"]:
-            display(console, *plot(console, one))
-    elif answer["series"]:
-        display(console, metrics_table(console, answer["series"]))
+    draw(console, answer["series"], large=bool(name))
     if answer["refused"]:
         note(f"{answer['refused']} lines or values of its reports could not be used")
+    if unknown:
+        raise typer.Exit(1)
+
+
+def draw(console: Console, series: list[Row], *, large: bool) -> None:
+    if large:
+        for one in series:
+            display(console, *plot(console, one))
+    elif series:
+        display(console, metrics_table(console, series))

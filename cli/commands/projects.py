@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from cli import completing
 from cli.client import Row, Server
@@ -24,7 +25,7 @@ Parent = Annotated[
     ),
 ]
 COLUMNS = [
-    Column("PROJECT", lambda project: plain("  " * project["depth"] + project["slug"])),
+    Column("PROJECT", lambda project: Text("  " * project["depth"]).append(plain(project["slug"]))),
     Column("NAME", lambda project: plain(project["name"]), shrinks=True),
     Column("ROLE", lambda project: plain(project["role"])),
     Column("WEIGHT", lambda project: f"{project['weight']:g}", right=True),

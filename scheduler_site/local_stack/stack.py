@@ -5,8 +5,10 @@ import signal
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from scheduler_site.local_stack import accounts, environment, leftovers, ports, postgres, remembered, roles, valkey
+from scheduler_site.local_stack.announced import announced
 from scheduler_site.local_stack.banner import Addresses, show_banner
 from scheduler_site.local_stack.errors import StackError
 from scheduler_site.local_stack.home import Home
@@ -34,8 +36,9 @@ class Options:
 class LocalStack:
     """PostgreSQL, Valkey and Trainyard's processes on one machine."""
 
-    def __init__(self, home: Home, options: Options, output: PrefixedOutput) -> None:
+    def __init__(self, home: Home, options: Options, output: PrefixedOutput, *, listed_in: Path | None = None) -> None:
         self._home = home
+        self._listed_in = listed_in
         self._options = options
         self._output = output
         self._supervisor = Supervisor(output, home.process_list)
@@ -49,7 +52,8 @@ class LocalStack:
             for name in leftovers.clear_away(self._home.process_list):
                 self._say(f"ended {name}, left over from a stack that was killed")
             self._check_ports()
-            asyncio.run(self._run(remembered.recall(self._home.remembered)))
+            with announced(self._home.folder.resolve(), self._listed_in):
+                asyncio.run(self._run(remembered.recall(self._home.remembered)))
 
     def _check_ports(self) -> None:
         settings = {"TRAINYARD_PORT": self._options.web_port, "FLOWER_PORT": self._options.flower_port}

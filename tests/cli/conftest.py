@@ -9,7 +9,14 @@ import pytest
 from cli.main import main
 from tests.cli.yard import Yard
 
-OURS = ("TRAINYARD_URL", "TRAINYARD_TOKEN", "TRAINYARD_HOME", "TRAINYARD_PROJECT", "TRAINYARD_PROFILE", "XDG_CONFIG_HOME")
+OURS = (
+    "TRAINYARD_URL",
+    "TRAINYARD_TOKEN",
+    "TRAINYARD_HOME",
+    "TRAINYARD_PROJECT",
+    "TRAINYARD_PROFILE",
+    "XDG_CONFIG_HOME",
+)
 
 
 @dataclass(frozen=True)

@@ -105,3 +105,63 @@ def test_an_unknown_state_is_refused_by_the_server(trainyard, connected):
     outcome = trainyard("list", "--state", "lost")
 
     assert (outcome.code, outcome.err) == (1, "error: state: Must be one of pending, queued.\n")
+
+
+def titles(out):
+    return out.splitlines()[0].split()
+
+
+def test_columns_come_as_they_were_asked_for(trainyard, connected):
+    connected.lists("jobs", failed(17, labels={"team": "a"}))
+
+    header, row = trainyard("list", "--columns", "id,exit,Owner,labels").out.splitlines()
+
+    assert header.split() == ["ID", "EXIT", "OWNER", "LABELS"]
+    assert row.split() == ["17", "3", "ada", "team=a"]
+
+
+def test_a_column_and_an_order_that_are_none_are_refused_with_those_there_are(trainyard, connected):
+    for words in (["--columns", "id,colour"], ["--columns", ","], ["--sort", "colour"]):
+        outcome = trainyard("list", *words)
+        assert outcome.code == 2
+        assert "there are: " in outcome.err
+        assert not connected.asked
+
+
+def test_the_server_puts_in_order_what_it_can(trainyard, connected):
+    connected.lists("jobs", job(1))
+
+    trainyard("list", "--sort", "-priority")
+
+    assert connected.asked[0].query["ordering"] == ["-priority"]
+
+
+def test_other_orders_are_made_here_with_the_unknown_at_the_end(trainyard, connected):
+    connected.lists("jobs", running(1, progress=0.5), job(2), running(3, progress=0.9), running(4, progress=0.1))
+
+    def order(*words):
+        return [row["id"] for row in json.loads(trainyard("list", "--json", *words).out)]
+
+    assert order("--sort", "progress") == [4, 1, 3, 2]
+    assert order("--sort", "-progress", "-n", 2) == [3, 1]
+    assert order("--sort", "ran")[-1] == 2
+
+
+def test_a_filter_by_what_is_not_there_is_refused_with_what_there_is(trainyard, connected):
+    connected.lists("jobs")
+    connected.lists("projects", {"slug": "vision"}, {"slug": "speech"})
+    connected.lists("queues", {"name": "live"})
+    connected.lists("nodes")
+
+    assert (
+        trainyard("list", "-p", "visio").err
+        == "error: project: there is no project 'visio'; there are: vision, speech\n"
+    )
+    assert "there are: live" in trainyard("list", "-q", "life").err
+    assert "there are none" in trainyard("list", "--node", "n9").err
+    outcome = trainyard("list", "-p", "vision")
+    assert (outcome.code, outcome.err) == (0, "no jobs match\n")
+
+
+def test_mine_and_somebody_elses_are_not_asked_for_together(trainyard, connected):
+    assert trainyard("list", "--mine", "--user", "ada").code == 2

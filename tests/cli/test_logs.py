@@ -141,3 +141,33 @@ def test_a_job_that_never_ran_has_nothing_to_follow(trainyard, connected):
 
     assert trainyard("logs", 17, "-f").code == 0
     assert asked_for_logs(connected) == []
+
+
+def test_only_the_last_lines_are_printed(trainyard, connected):
+    data = b"".join(b"line %d\n" % n for n in range(1, 101))
+    connected.answers("GET", "jobs/17/logs", piece(0, "line"))
+    connected.says("GET", "jobs/17/logs", raw(data))
+    connected.says("GET", "jobs/17/logs", raw(b"line 99\nline 100\n"))
+
+    assert trainyard("logs", 17, "--tail", 2).out == "line 99\nline 100\n"
+    assert asked_for_logs(connected)[0].query["offset"] == ["-16384"]
+    assert asked_for_logs(connected)[2].query["offset"] == [str(len(data) - 17)]
+
+
+def test_following_begins_with_the_last_lines(trainyard, connected):
+    connected.answers("GET", "jobs/17", running(17), completed(17))
+    connected.answers("GET", "jobs/17/logs", piece(0, "one"))
+    connected.says("GET", "jobs/17/logs", raw(b"one\ntwo\n"))
+    connected.streams("jobs/17/logs", event(4, "two\n"), event(8, "three\n"), END)
+
+    assert trainyard("logs", "-f", 17, "--tail", 1).out == "two\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "lines", "kept"),
+    [(b"a\nb\n", 1, b"b\n"), (b"a\nb", 1, b"b"), (b"a\nb\n", 0, b""), (b"a\n", 5, b"a\n"), (b"", 3, b""), (b"\n\n", 1, b"\n")],
+)  # fmt: skip
+def test_lines_are_counted_from_the_end(data, lines, kept):
+    from cli.log_stream import beginning_of_last
+
+    assert data[beginning_of_last(data, lines) :] == kept

@@ -1,4 +1,5 @@
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,49 @@ def test_each_module_of_commands_is_listed_in_the_table(name):
     module = importlib.import_module(f"cli.commands.{name}")
 
     assert set(typer.main.get_group(module.app).commands) <= set(COMMANDS)
+
+
+def test_an_error_is_one_document_where_json_was_asked_for(trainyard, connected):
+    connected.refuses("GET", "jobs", 400, "Invalid.", ("state", "There is no state lost."))
+
+    outcome = trainyard("list", "--json", "--state", "lost")
+
+    error = json.loads(outcome.err)["error"]
+    assert (outcome.code, outcome.out) == (1, "")
+    assert error == {
+        "kind": "refused",
+        "exit_code": 1,
+        "messages": ["state: There is no state lost."],
+        "fields": [{"field": "state", "message": "There is no state lost."}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (["list", "--json", "--limit", "0"], 2, "usage"),
+        (["list", "--json", "--colour"], 2, "usage"),
+        (["lits", "--json"], 2, "usage"),
+        (["list", "--json", "--url", "nowhere"], 2, "usage"),
+        (["list", "--json", "--url", "http://127.0.0.1:1"], 3, "out_of_reach"),
+        (["show", "--json", "1"], 1, "refused"),
+    ],
+)
+def test_every_kind_of_error_is_a_document_and_keeps_its_exit_code(trainyard, connected, words, code, kind):
+    outcome = trainyard(*words)
+
+    error = json.loads(outcome.err)["error"]
+    assert (outcome.code, error["exit_code"], error["kind"]) == (code, code, kind)
+    assert error["messages"]
+
+
+def test_help_is_help_with_json_too(trainyard):
+    outcome = trainyard("list", "--json", "--help")
+
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_json_of_the_jobs_command_is_not_ours(trainyard, connected):
+    connected.refuses("POST", "jobs", 400, "no")
+
+    assert trainyard("submit", "python", "train.py", "--json").err == "error: no\n"

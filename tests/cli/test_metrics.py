@@ -65,6 +65,7 @@ def test_a_job_that_reported_nothing_says_so(metrics):
 def test_a_metric_that_is_not_there_is_named_with_those_that_are(metrics):
     outcome = metrics(answer(names=["accuracy", "loss"]), "--name", "los")
     assert outcome.err == "job 17 has reported no metric 'los'; there are: accuracy, loss\n"
+    assert outcome.code == 1
 
 
 def test_what_could_not_be_used_is_told(metrics):

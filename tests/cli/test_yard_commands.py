@@ -166,3 +166,42 @@ def test_json_of_top_holds_its_three_lists(trainyard, connected):
     answer = json.loads(trainyard("top", "--json").out)
 
     assert answer == {"nodes": [node("n1")], "running": [running(17)], "waiting": [job(18)]}
+
+
+def test_a_node_is_described_with_its_gpus_and_jobs(trainyard, connected):
+    gpus = [{"index": 0, "model": "NVIDIA H100", "memory_mb": 81920, "uuid": "", "simulated": False}]
+    load = {"cpu_percent": 25, "gpus": [{"index": 0, "utilisation": 97}]}
+    health = {"ok": True, "reasons": ["Its disk is filling up."]}
+    connected.answers("GET", "nodes/n1", node("n1", gpus=gpus, load=load, health=health, labels={"zone": "a"}))
+    connected.lists("jobs", running(17, name="digits"))
+
+    out = trainyard("nodes", "describe", "n1").out
+
+    for words in ("zone=a", "NVIDIA H100", "80", " 97%", "Its disk is filling up.", "8 of 8 free", "digits"):
+        assert words in out
+    assert json.loads(trainyard("nodes", "describe", "n1", "--json").out)["jobs"] == [running(17, name="digits")]
+
+
+def test_a_node_that_is_not_there_is_named_with_those_that_are(trainyard, connected):
+    connected.refuses("GET", "nodes/n9", 404, "There is no node n9.")
+    connected.lists("nodes", node("n1"))
+
+    assert trainyard("nodes", "describe", "n9").err == "error: node: there is no node 'n9'; there are: n1\n"
+
+
+def test_all_nodes_are_those_that_are_hidden_too(trainyard, connected):
+    connected.lists("nodes", node("n1"))
+
+    trainyard("nodes"), trainyard("nodes", "--all")
+
+    assert [asked.query.get("all") for asked in connected.asked] == [None, ["true"]]
+
+
+def test_a_node_that_cannot_be_removed_keeps_no_other_from_it(trainyard, connected):
+    connected.refuses("DELETE", "nodes/n1", 409, "Node n1 is alive: stop its agent first.")
+    connected.answers("DELETE", "nodes/n2", None)
+
+    outcome = trainyard("nodes", "remove", "n1", "n2")
+
+    assert (outcome.code, outcome.out) == (1, "node n2 is removed\n")
+    assert outcome.err == "error: node n1: Node n1 is alive: stop its agent first.\n"

@@ -44,7 +44,7 @@ class Up:
         ours = {"TRAINYARD_HOME": self.home, "TRAINYARD_PORT": self.port, "FLOWER_PORT": self.flower_port}
         kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
         environment = {**kept, **{name: str(value) for name, value in ours.items()}}
-        command = [sys.executable, str(CHECKOUT / "manage.py"), "up", *arguments]
+        command = [sys.executable, str(CHECKOUT / "manage.py"), "up", "--unlisted", *arguments]
         return subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
         )

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from scheduler_site.local_stack import environment
+from scheduler_site.local_stack.announced import stacks_file
 from scheduler_site.local_stack.errors import StackError
 from scheduler_site.local_stack.home import Home
 from scheduler_site.local_stack.output import PrefixedOutput
@@ -29,10 +30,18 @@ class Command(BaseCommand):
             help="an agent to run, may be repeated; GPUs beyond the real ones are simulated (default: this machine)",
         )
 
+        parser.add_argument(
+            "--unlisted",
+            action="store_true",
+            help="do not write down for this user where it runs: `trainyard` finds it from its own folder alone",
+        )
+
     def handle(self, **options: Any) -> None:
         output = PrefixedOutput()
+        home = Home(settings.TRAINYARD_HOME)
+        where = None if options["unlisted"] else stacks_file()
         try:
-            LocalStack(Home(settings.TRAINYARD_HOME), read_options(options["node"]), output).run()
+            LocalStack(home, read_options(options["node"]), output, listed_in=where).run()
         except StackError as error:
             raise CommandError(str(error)) from None
 
