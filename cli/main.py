@@ -60,10 +60,6 @@ COMMANDS = {
 }
 
 
-EXTRAS = frozenset({"simulate"})
-"""Commands that need more than the command line alone brings."""
-
-
 class CommandsOnDemand(TyperGroup):
     """Loads a command's module when the command is called: help and typing errors come at once."""
 
@@ -78,12 +74,7 @@ class CommandsOnDemand(TyperGroup):
 
 def load(name: str) -> Any:
     """The command of that name, with all its options."""
-    try:
-        module = importlib.import_module(f"cli.commands.{COMMANDS[name].module}")
-    except ModuleNotFoundError as error:
-        if name not in EXTRAS:
-            raise
-        raise CommandError(f"`trainyard {name}` needs {error.name}: pip install 'trainyard-cli[{name}]'") from error
+    module = importlib.import_module(f"cli.commands.{COMMANDS[name].module}")
     return typer.main.get_group(module.app).commands[name]
 
 

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,11 +43,25 @@ def simulate(trace: Trace, jobs: ExperimentOptions, how: SchedulingOptions, outp
         raise UsageError(*(f"--{one.field}: {one.message}" for one in error.errors)) from error
     except SimulationError as error:
         raise CommandError(str(error)) from error
+    except ModuleNotFoundError as error:
+        raise missing(error, "This placement") from error
     if output.plots:
         drawn = {f"{one.settings.rules.policy}": one.result.outcome for one in done}
-        # Matplotlib takes a second to load, which nobody should wait for who draws nothing.
-        importlib.import_module("simulator.plots").draw(drawn, experiment.cluster, output.plots)
+        pictures().draw(drawn, experiment.cluster, output.plots)
     show(experiment, done, as_json=output.as_json)
+
+
+def pictures() -> Any:
+    """What draws. It takes a second to load, which nobody should wait for who draws nothing."""
+    try:
+        return importlib.import_module("simulator.plots")
+    except ModuleNotFoundError as error:
+        raise missing(error, "--plots") from error
+
+
+def missing(error: ModuleNotFoundError, who: str) -> CommandError:
+    """The command line alone brings neither numpy nor matplotlib."""
+    return CommandError(f"{who} needs {error.name}: pip install 'trainyard-cli[simulate]'")
 
 
 def run(experiment: Experiment, settings: Settings) -> Scheduled:
