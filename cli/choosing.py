@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import completing
 from cli.client import Row, Server
 from cli.errors import RefusedError, UsageError
+from cli.known_values import refuse_unknown_names
 from cli.output import note, print_json, visible
 
 JOBS_NAMED = 20
@@ -19,12 +21,25 @@ class Chosen:
     """Which jobs, where no numbers are typed; and whether to ask before."""
 
     state: Annotated[
-        list[str] | None, typer.Option("--state", "-s", metavar="STATE", help="Those in this state. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--state",
+            "-s",
+            metavar="STATE",
+            help="Those in this state. May be repeated.",
+            autocompletion=completing.states,
+        ),
     ] = None
-    project: Annotated[str | None, typer.Option("--project", "-p", metavar="NAME", help="Those of this project.")] = (
-        None
-    )
-    queue: Annotated[str | None, typer.Option("--queue", "-q", metavar="NAME", help="Those in this queue.")] = None
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project", "-p", metavar="NAME", help="Those of this project.", autocompletion=completing.projects
+        ),
+    ] = None
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", "-q", metavar="NAME", help="Those in this queue.", autocompletion=completing.queues),
+    ] = None
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="TEXT", help="Those with this in their name; with * or ? in it, of this name."),
@@ -63,7 +78,16 @@ def selection(job_ids: list[int] | None, chosen: Chosen) -> dict[str, Any]:
 def ask_many(
     server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
 ) -> Any:
-    """What became of it, once it is certain that these jobs are meant."""
+    """What became of it, once it is certain that these jobs are meant. Raises when none match, because of a wrong name."""
+    answer = _asked(server, path, which, chosen, body, words)
+    if not answer["matched"]:
+        refuse_unknown_names(server, project=chosen.project, queue=chosen.queue)
+    return answer
+
+
+def _asked(
+    server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
+) -> Any:
     send = server.patch if words.path == "" else server.post
     if not chosen.dry_run and not chosen.yes and "ids" not in which:
         foretold = send(path, {**which, **body, "dry_run": True})

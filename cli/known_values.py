@@ -10,6 +10,18 @@ from cli.errors import RefusedError
 SHOWN = 20
 
 
+def refuse_unknown_names(
+    server: Server, *, project: str | None = None, queue: str | None = None, node: str | None = None
+) -> None:
+    """Raise what an empty answer may be due to: a name that is not there."""
+    if project:
+        refuse_unknown_project(server, project)
+    if queue:
+        refuse_unknown_queue(server, queue)
+    if node:
+        refuse_unknown_node(server, node)
+
+
 def refuse_unknown_project(server: Server, project: str) -> None:
     _refuse("project", project, [row["slug"] for row in server.rows("projects")])
 

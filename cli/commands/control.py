@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import completing
 from cli.choosing import Chosen, Words, ask_many, selection, tell
 from cli.client import Row, Server
 from cli.errors import RefusedError
@@ -23,7 +24,10 @@ WORDS = {
     "hold": Words("hold", "held", "hold"),
     "release": Words("release", "released", "release"),
 }
-SomeIds = Annotated[list[int] | None, typer.Argument(metavar="[ID...]", show_default=False, help="The jobs' numbers.")]
+SomeIds = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[ID...]", show_default=False, help="The jobs' numbers.", autocompletion=completing.job_ids),
+]
 Suspend = Annotated[bool, typer.Option("--suspend", help="Stand still and keep what they hold.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who wonder.")]
 

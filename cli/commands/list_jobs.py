@@ -9,7 +9,7 @@ from cli import completing
 from cli.client import Row, Server
 from cli.errors import UsageError
 from cli.job_lists import BY_SERVER, MOST_SORTED, checked_order, chosen_columns, in_order
-from cli.known_values import refuse_unknown_node, refuse_unknown_project, refuse_unknown_queue
+from cli.known_values import refuse_unknown_names
 from cli.on_server import on_server
 from cli.options import AsJson
 from cli.output import note, print_json
@@ -84,15 +84,6 @@ class Filters:
             "owner": "me" if self.mine else self.user,
         }
 
-    def refuse_unknown(self, server: Server) -> None:
-        """Raise what an empty answer may be due to: a name that is not there."""
-        if self.project:
-            refuse_unknown_project(server, self.project)
-        if self.queue:
-            refuse_unknown_queue(server, self.queue)
-        if self.node:
-            refuse_unknown_node(server, self.node)
-
 
 @app.command("list")
 @on_server
@@ -112,7 +103,7 @@ def list_jobs(
     chosen_columns(columns, server.now)
     jobs = fetch(server, only.query(), order, shown)
     if not jobs:
-        only.refuse_unknown(server)
+        refuse_unknown_names(server, project=only.project, queue=only.queue, node=only.node)
     if as_json:
         print_json(jobs[:shown])
         return

@@ -85,3 +85,13 @@ def test_list_and_page_say_what_the_state_alone_does_not(trainyard, connected):
     listed = trainyard("list").out
     for words in ("running (suspended)", "pending (held by ann)", "running (being paused)"):
         assert words in listed
+
+
+def test_a_selection_by_a_queue_that_is_not_there_is_refused_with_those_that_are(trainyard, connected):
+    nothing = {"matched": 0, "changed": 0, "unchanged": 0, "refused": 0, "jobs": [], "refusals": [], "dry_run": True}
+    connected.answers("POST", "jobs/cancel", nothing)
+    connected.lists("queues", {"name": "batch"})
+
+    outcome = trainyard("cancel", "--queue", "bacth")
+
+    assert (outcome.code, outcome.err) == (1, "error: queue: there is no queue 'bacth'; there are: batch\n")

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cli.connection import config_file
+from cli.profiles import config_file
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from cli.connection import config_file, find_connection, save_login
+from cli.connection import find_connection, save_login
 from cli.errors import UsageError
+from cli.profiles import config_file
 
 
 @pytest.fixture

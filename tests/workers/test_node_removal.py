@@ -1,6 +1,7 @@
 """Nodes that were scaled away: hidden after a while, removed by staff, back as soon as their agent is."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -64,7 +65,7 @@ def test_staff_remove_a_node_and_what_ran_there_keeps_its_name(staff):
 def test_its_agent_brings_it_back_as_new(staff):
     gone(labels={"zone": "a"}, cordoned=True, drain_reason="old")
     staff.delete(f"{URL}/n1")
-    heartbeats.register(name="n1", hardware=hardware.measure(), agent_id="1" * 32, labels={}, version="")
+    heartbeats.register(name="n1", hardware=hardware.measure(), agent_id=UUID("1" * 32), labels={}, version="")
     back = staff.get(f"{URL}/n1").json()
     assert (back["state"], back["labels"], back["drain_reason"]) == ("up", {}, "")
 
@@ -72,7 +73,7 @@ def test_its_agent_brings_it_back_as_new(staff):
 def test_an_agent_that_was_only_cut_off_shows_it_again(staff):
     node = builders.node(name="n1", agent_id="2" * 32, heartbeat=timezone.now() - LONG_AGO)
     assert staff.delete(f"{URL}/n1").status_code == 204
-    assert heartbeats.beat(node_id=node.pk, agent_id="2" * 32, load={})
+    assert heartbeats.beat(node_id=node.pk, agent_id=UUID("2" * 32), load={})
     assert names(staff.get(URL)) == ["n1"]
 
 
