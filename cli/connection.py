@@ -51,8 +51,8 @@ def find_connection(
     """The server that was named by option or environment, else the first that is known; raises `UsageError` if none.
 
     An option goes before the environment, an address before a profile. Known servers, in this order: the local stack in
-    TRAINYARD_HOME, the current login, the local stack in `folder` or one of its parents, and the one that was started
-    last anywhere.
+    TRAINYARD_HOME, the current login, the local stack in `folder` or one of its parents, the one that was started
+    last anywhere, and the only login there is.
     """
     if url and profile:
         raise UsageError("--url and --profile both name a server: give one of them.")
@@ -68,10 +68,9 @@ def find_connection(
 
 
 def saved_login(*, environ: Mapping[str, str], profile: str | None = None) -> Connection | None:
-    """The current login, or that of the profile, if it is remembered."""
-    if profile:
-        return _of_profile(profile, environ)
-    name = read_profiles(environ).current
+    """The login of the profile; else the current one, else the only one."""
+    known = read_profiles(environ)
+    name = profile or known.current or known.only
     return _of_profile(name, environ) if name else None
 
 
@@ -86,7 +85,7 @@ def save_login(url: str, token: str, expiry: str, *, environ: Mapping[str, str],
 def forget_login(*, environ: Mapping[str, str], profile: str | None = None) -> None:
     """Forget that profile's login, or the current one."""
     known = read_profiles(environ)
-    name = profile or known.current
+    name = profile or known.current or known.only
     write_profiles(
         Profiles({other: one for other, one in known.by_name.items() if other != name}, known.chosen), environ=environ
     )
@@ -129,10 +128,12 @@ def _everything(environ: Mapping[str, str], folder: Path) -> Iterator[Connection
 def _known(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
     home = environ.get("TRAINYARD_HOME")
     yield from _stacks([Path(home)] if home else [])
-    login = saved_login(environ=environ)
-    yield from [login] if login else []
+    known = read_profiles(environ)
+    yield from [_of_profile(known.current, environ)] if known.current else []
     yield from _stacks(place / ".trainyard" for place in (folder, *folder.parents))
     yield from _stacks(_started_last(environ))
+    # Last, because nobody has said that it is to be used unasked: it must not come between a user and their own stack.
+    yield from [_of_profile(known.only, environ)] if known.only and not known.current else []
 
 
 def _stacks(homes: Iterable[Path]) -> Iterator[Connection]:

@@ -33,10 +33,13 @@ class Profiles:
 
     @property
     def current(self) -> str | None:
-        """The one that is used when none is named: the chosen one, else `default`, else the only one."""
-        names = list(self.by_name)
-        usual = names[0] if len(names) == 1 else DEFAULT
-        return next((name for name in (self.chosen, DEFAULT, usual) if name in self.by_name), None)
+        """The one that is used when none is named: the chosen one, else `default`."""
+        return next((name for name in (self.chosen, DEFAULT) if name in self.by_name), None)
+
+    @property
+    def only(self) -> str | None:
+        """The one that can be meant where nothing else is known."""
+        return next(iter(self.by_name)) if len(self.by_name) == 1 else None
 
     def find(self, name: str) -> Profile:
         """Raises `UsageError` with the names there are."""

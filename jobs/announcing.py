@@ -8,6 +8,7 @@ from workers.agent import Runner
 from workers.hardware import Hardware
 
 MB_PER_GB = 1024
+UNNAMED = ("", "simulated")
 
 
 class Announced:
@@ -49,7 +50,7 @@ class Announced:
 
 def offer(hardware: Hardware, urls: Iterable[str]) -> str:
     """`8 CPUs, 32 GB, 2 x NVIDIA H100 (simulated); the platform is at db:5432 and broker:6379`."""
-    models = Counter((gpu.model or "GPU", gpu.simulated) for gpu in hardware.gpus)
+    models = Counter(("GPU" if gpu.model in UNNAMED else gpu.model, gpu.simulated) for gpu in hardware.gpus)
     gpus = [f"{count} x {model}{' (simulated)' if made_up else ''}" for (model, made_up), count in models.items()]
     machine = [f"{hardware.cpus} CPU{'' if hardware.cpus == 1 else 's'}", f"{hardware.memory_mb / MB_PER_GB:.4g} GB"]
     return f"{', '.join([*machine, *(gpus or ['no GPU'])])}; the platform is at {' and '.join(map(place, urls))}"

@@ -51,9 +51,12 @@ def test_a_profile_that_is_not_there_is_named_with_those_that_are(home, two, tmp
         find(home, tmp_path, profile="wrok")
 
 
-def test_the_only_login_needs_no_name(home, tmp_path):
+def test_the_only_login_needs_no_name_unless_there_is_a_local_stack(home, tmp_path):
     save_login("https://two.example", "second", "", environ=home, profile="work")
     assert find(home, tmp_path) == ("https://two.example", "second")
+    (tmp_path / ".trainyard").mkdir()
+    (tmp_path / ".trainyard" / "credentials.json").write_text('{"url": "http://127.0.0.1:8000", "token": "local"}')
+    assert find(home, tmp_path) == ("http://127.0.0.1:8000", "local")
 
 
 def test_profiles_are_listed_chosen_and_forgotten(trainyard, home, two, tmp_path):
