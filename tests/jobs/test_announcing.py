@@ -19,21 +19,24 @@ class Quiet:
 
 
 def test_coming_and_going_are_a_line_each():
-    said = []
+    said: list[str] = []
     runner = Announced(Quiet(), said.append, name="n1", offers="8 CPUs")
-    runner.start(), runner.drain(), runner.close(), runner.close()
+    for turn in (runner.start, runner.drain, runner.close, runner.close):
+        turn()
     assert said == ["node n1 is up: 8 CPUs", "node n1 has ended, and said goodbye"]
 
 
 def test_one_that_leaves_says_that_its_jobs_run_on():
-    said = []
+    said: list[str] = []
     runner = Announced(Quiet(), said.append, name="n1", offers="")
-    runner.start(), runner.leave(1), runner.close()
+    runner.start()
+    runner.leave(1)
+    runner.close()
     assert said[1:] == ["node n1 leaves; what runs there runs on"]
 
 
 def test_one_that_was_refused_says_nothing_of_an_end():
-    said = []
+    said: list[str] = []
     Announced(Quiet(), said.append, name="n1", offers="").close()
     assert said == []
 
