@@ -1,7 +1,9 @@
 """One scheduling pass: a snapshot and the time go in; starts, stops, promises and reasons come out."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
+from scheduling.coming import keep_coming, keep_promises
 from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
 from scheduling.explanation import Explanations
 from scheduling.holds import is_held, job_holds
@@ -28,7 +30,7 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     # 1. Order: who is looked at first.
     line = in_order(snapshot, now)
     # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
-    waiting = _start_and_reserve(work, line)
+    waiting = _start_and_reserve(work, line, snapshot)
     # 5. Preempt: who runs and should give way to the first of those that wait.
     preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
@@ -43,26 +45,22 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     )
 
 
-def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
+def _start_and_reserve(work: Planning, line: Line, snapshot: Snapshot) -> list[Waiting]:
     """Place what may start; the others, in line."""
     mode = backfill_mode(work.rules)
-    ahead = {job.id for job in line.jobs[: line.ahead]}
+    strict = mode is Backfill.NONE
+    settled = _settle_promises(work, line, snapshot, strict=strict)
+    reserving = _Reserving(work, line, _depth(work.rules, mode))
     waiting: list[Waiting] = []
-    depth = _depth(work.rules, mode)
-    promises, promises_left = work.book.reservations, depth > 0
-    alike_of, now = work.alike, work.now
-    for job in (candidates := _candidates(work, line, mode)):
+    alike_of, now, kept = work.alike, work.now, work.kept
+    for job in (candidates := _candidates(work, line, mode, settled)):
         alike = alike_of(job)
         held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
-        if not held and not alike.hopeless and work.start(job, alike):
+        if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
             continue
         waiting.append((job, alike, held))
-        if held or alike.refused or not (promises_left or (job.id in ahead and _overdue_promises_left(work))):
-            continue
-        if work.reserve(job, alike):
-            promises_left = len(promises) < depth
-            if mode is Backfill.NONE:
-                break
+        if not held and reserving.reserve(job, alike) and strict:
+            break
     waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
     if mode is Backfill.SJBF:
         place = {job.id: number for number, job in enumerate(line.jobs)}
@@ -70,18 +68,49 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
     return waiting
 
 
-def _candidates(work: Planning, line: Line, mode: Backfill) -> Iterator[WaitingJob]:
+class _Reserving:
+    """Who gets a reservation of those that find no room: `depth` of the first, and those that go ahead of every policy.
+
+    For whom it is enough that others have gone who leave already, what comes is kept beside that.
+    """
+
+    def __init__(self, work: Planning, line: Line, depth: int) -> None:
+        self._work = work
+        self._depth = depth
+        self._left = depth > 0
+        self._ahead = {job.id for job in line.jobs[: line.ahead]}
+
+    def reserve(self, job: WaitingJob, alike: Alike) -> bool:
+        """Whether something is kept for the job from now on."""
+        work = self._work
+        if job.id in work.kept or keep_coming(work, job, alike):
+            return True
+        if alike.refused or not (self._left or (job.id in self._ahead and _overdue_promises_left(work))):
+            return False
+        reserved = work.reserve(job, alike)
+        self._left = work.reserved < self._depth
+        return reserved
+
+
+def _settle_promises(work: Planning, line: Line, snapshot: Snapshot, *, strict: bool) -> set[int]:
+    """The jobs that others were stopped for start or keep their room before anybody else; which of them started."""
+    if work.coming is None:
+        return set()
+    promised = [job for job in line.jobs[: line.ahead] if job.promised]
+    keep_promises(work, promised, snapshot.running, strict=strict)
+    return {one.job_id for one in work.placements}
+
+
+def _candidates(work: Planning, line: Line, mode: Backfill, settled: AbstractSet[int]) -> Iterator[WaitingJob]:
     """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
-    if mode is not Backfill.SJBF:
-        return iter(line.jobs)
-    return _shortest_after_reservations(work, line)
+    left = iter([job for job in line.jobs if job.id not in settled] if settled else line.jobs)
+    return left if mode is not Backfill.SJBF else _shortest_after_reservations(work, left)
 
 
-def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[WaitingJob]:
-    rest = iter(line.jobs)
+def _shortest_after_reservations(work: Planning, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
     for job in rest:
         yield job
-        if len(work.book.reservations) >= work.rules.reserve_depth:
+        if work.reserved >= work.rules.reserve_depth:
             break
     yield from shortest_first(rest, work.rules)
 
@@ -95,7 +124,7 @@ def _depth(rules: Rules, mode: Backfill) -> int:
 
 def _overdue_promises_left(work: Planning) -> bool:
     """Whether the next job that goes ahead of every policy gets a reservation, even if others would not."""
-    return len(work.book.reservations) < work.rules.overdue_depth
+    return work.reserved < work.rules.overdue_depth
 
 
 def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:

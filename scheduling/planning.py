@@ -1,13 +1,14 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from scheduling import placement
 from scheduling.allowance import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
-from scheduling.capacity import FreeNodes
+from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
+from scheduling.cluster import Cluster
 from scheduling.decisions import PlannedJob
 from scheduling.explanation import Explanations
 from scheduling.filters import could_hold
@@ -15,11 +16,11 @@ from scheduling.holds import queue_holds
 from scheduling.placement.affinity import Affinity
 from scheduling.profile import FOREVER
 from scheduling.reasons import Reason
-from scheduling.reservations import Book, Windows
+from scheduling.reservations import SOON, Book, Windows
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import limit_seconds
-from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import ProjectView, QueueView, RunningJob, Share, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
@@ -41,6 +42,7 @@ class Alike:
     hopeless: bool = False  # refused, or no room for it now
     limited: bool = True  # whether its queue or a quota may refuse it
     too_long: float = float("inf")
+    too_long_to_come: float = float("inf")  # the same for what will be free once those that leave have gone
     reasons: tuple[Reason, ...] | None = None
 
 
@@ -74,11 +76,20 @@ def _kind(request: Request) -> tuple[object, ...]:
     )
 
 
-def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
+def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
     """What projects use; only quotas ask for it."""
     if not any(map(enforced, snapshot.projects)):
         return {}
-    return usage_by_project(snapshot.running, projects)
+    return usage_by_project(running, projects)
+
+
+def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster | None:
+    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
+    staying = [job for job in snapshot.running if not job.leaving]
+    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
+        return None
+    usage = _usage(snapshot, projects, staying)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
 
 
 Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
@@ -94,8 +105,13 @@ class Planning:
         self.free = FreeNodes.of(snapshot)
         self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
-        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects})
+        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
+        self.coming = _coming(snapshot, projects)
+        self.kept: dict[
+            int, tuple[Share, ...]
+        ] = {}  # those for which what comes is kept: they start once others have left
         self._projects = projects
+        self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = Refused()
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._queues = {queue.name: queue for queue in snapshot.queues}
@@ -138,8 +154,9 @@ class Planning:
                 shut = []
             windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
             found = self._avoid[key] = replace(
-                alike, windows=windows, refused=False, hopeless=False, too_long=FOREVER, reasons=None
-            )
+                alike, windows=windows, refused=False, hopeless=False, too_long=FOREVER, reasons=None,
+                too_long_to_come=FOREVER,
+            )  # fmt: skip
         return found
 
     def _of_project(self, slug: str) -> tuple[tuple[ProjectView, ...], Windows]:
@@ -171,7 +188,7 @@ class Planning:
         length = self.limit(job)
         if length >= alike.too_long:
             return False
-        if alike.limited and self.not_allowed(alike):
+        if alike.limited and (self.not_allowed(alike) or self._is_kept_for_others(alike)):
             alike.refused = alike.hopeless = True
             return False
         if self.free.is_too_full_for(job.request):
@@ -181,7 +198,7 @@ class Planning:
         if shares is None:
             self._remember_refusal(alike, length)
             return False
-        self._place(job.id, alike, shares, self.now + length)
+        self.place(job, alike, shares)
         return True
 
     def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
@@ -203,9 +220,11 @@ class Planning:
         """Where it could run now if there were no reservations."""
         return self._strategy.place(request, self.free)
 
-    def find_in(self, free: FreeNodes, job: WaitingJob, closed: frozenset[str]) -> tuple[Share, ...] | None:
+    def find_in(
+        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
+    ) -> tuple[Share, ...] | None:
         """Where it could run if so much were free."""
-        return self._strategy.place(job.request, free, near=job.near, closed=closed)
+        return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
@@ -227,15 +246,18 @@ class Planning:
         else:
             alike.too_long = length
 
-    def _place(self, job_id: int, alike: Alike, shares: tuple[Share, ...], end: float) -> None:
+    def place(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Start the job there."""
         for share in shares:
-            self.free.take(share, holder=job_id)
-        self.book.started(shares, end)
+            self.free.take(share, holder=job.id)
+        self.book.started(shares, self.now + self.limit(job))
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
         self._running[alike.queue.name] += 1
         for project in alike.chain:
             before = self.usage.get(project.slug, NOTHING_USED)
             self.usage[project.slug] = before.plus_job(alike.request.total)
-        self.placements.append(PlannedJob(job_id, shares))
+        self.placements.append(PlannedJob(job.id, shares))
 
     def reserve(self, job: WaitingJob, alike: Alike) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
@@ -244,6 +266,36 @@ class Planning:
         if slot is not None:
             self.book.reserve(job.id, job.request, slot, length)
         return slot is not None
+
+    def keep(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Keep this for the job, which starts there as soon as those that leave have gone."""
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        self.book.keep(job.id, self.now + SOON, shares, self.limit(job))
+        self.kept[job.id] = shares
+
+    @property
+    def reserved(self) -> int:
+        """How many have a reservation because they wait for others to end. Who starts in seconds is not among them."""
+        return len(self.book.reservations) - len(self.kept)
+
+    def cluster(self) -> Cluster:
+        """The cluster as it will be once those that leave have gone, with all that was placed and kept: to try changes on."""
+        return self.coming.copy() if self.coming else self.present()
+
+    def present(self) -> Cluster:
+        """The cluster as it is, with what was placed."""
+        return Cluster(self.free.copy(), self.usage, self._running)
+
+    def counted(self, slug: str) -> tuple[ProjectView, ...]:
+        """The projects whose quotas count for the project's jobs."""
+        return self._of_project(slug)[0] if self._quotas else ()
+
+    def _is_kept_for_others(self, alike: Alike) -> bool:
+        """Whether the quotas or the queue will be full once those have started for which room is kept."""
+        if not self.kept or self.coming is None:
+            return False
+        return bool(self.coming.refusals(alike.request, alike.queue, alike.chain))
 
     def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""

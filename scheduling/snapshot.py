@@ -65,6 +65,16 @@ class ProjectView:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What a job holds on one node."""
+
+    node: str
+    amount: Amount
+    gpu_indices: tuple[int, ...] = ()
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingJob:
     """A job in line. `unmet` dependencies have not completed yet, `broken` ones never will by themselves."""
 
@@ -89,16 +99,7 @@ class WaitingJob:
     avoid: tuple[str, ...] = ()  # nodes on which it failed a moment ago
     promised: bool = False  # others were stopped to make room for it, and it has not started yet
     held: str = ""  # who holds it back, and perhaps why, in words; empty: nobody does
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a job holds on one node."""
-
-    node: str
-    amount: Amount
-    gpu_indices: tuple[int, ...] = ()
-    rank: int = 0
+    room: tuple[Share, ...] = ()  # what those held or hold that were stopped for it, while it is promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class RunningJob:
     preemptions: int = 0
     checkpoint_at: float | None = None
     leaving: bool = False  # it was told to stop and will soon be gone
+    leaving_for: int | None = None  # the waiting job that it gives way to, if it does
 
 
 @dataclass(frozen=True, slots=True)
