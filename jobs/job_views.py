@@ -50,11 +50,13 @@ RUNNING = """
            date_part('epoch', job.checkpoint_at), job.desired <> '' OR attempt.end_reason <> '',
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
-           job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0)
+           job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
+           preemption.for_job_id
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
     JOIN workers_node AS node ON node.id = placement.node_id
+    LEFT JOIN jobs_preemption AS preemption ON preemption.attempt_id = attempt.id
     WHERE placement.closed_at IS NULL
     ORDER BY job.id, placement.rank
 """
@@ -80,7 +82,7 @@ NAMES = """
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rows of jobs leave out: names, what they depend on, how often they gave way, and where they ran last.
+    """What the rows of jobs leave out: names, dependencies, how often they gave way, where they ran, what was freed for them.
 
     An owner who was deleted is missing.
     """
@@ -93,6 +95,7 @@ class Known:
     preemptions: dict[int, int] = field(default_factory=dict)
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    room: dict[int, tuple[Share, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -101,7 +104,7 @@ class Known:
     @property
     def special(self) -> set[int]:
         """The jobs of which more is known than names."""
-        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid)
+        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.room)
         return set().union(*(one.keys() for one in known))
 
 
@@ -115,7 +118,8 @@ def read_names() -> Known:
 def read_all() -> Known:
     unmet, broken = dependencies()
     counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    return replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid)
+    known = replace(read_names(), unmet=unmet, broken=broken, preemptions=counts, near=near, avoid=avoid)
+    return replace(known, room=preemptions.rooms())
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +264,7 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
+        room=known.room.get(row[0], ()),
     )
 
 
@@ -323,6 +328,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
         preemptions=known.preemptions.get(job_id, 0),
         checkpoint_at=checkpoint_at,
         leaving=leaving,
+        leaving_for=first[28],
     )
 
 
