@@ -65,7 +65,7 @@ class Course:
 
     def _preempt(self, one: PlannedPreemption) -> None:
         self._world = replace(self._world, recent_preemptions=self._world.recent_preemptions + 1)
-        self._runs(replace(self._running[one.job_id], leaving=True), self._now + SOON)
+        self._runs(replace(self._running[one.job_id], leaving=True, leaving_for=one.for_job), self._now + SOON)
         self._waiting[one.for_job] = replace(self._waiting[one.for_job], promised=True)
 
     def _go_on(self, number: int) -> bool:

@@ -1,8 +1,10 @@
 """One scheduling pass: a snapshot and the time go in; starts, stops, promises and reasons come out."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from scheduling.alike import Alike
+from scheduling.coming import keep_coming, keep_promises
 from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
 from scheduling.explanation import Explanations
 from scheduling.holds import is_held, job_holds
@@ -29,7 +31,7 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     # 1. Order: who is looked at first.
     line = in_order(snapshot, now)
     # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
-    waiting = _start_and_reserve(work, line)
+    waiting = _start_and_reserve(work, line, snapshot)
     # 5. Preempt: who runs and should give way to the first of those that wait.
     preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
@@ -44,19 +46,20 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     )
 
 
-def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
+def _start_and_reserve(work: Planning, line: Line, snapshot: Snapshot) -> list[Waiting]:
     """Place what may start; the others, in line."""
     mode = backfill_mode(work.rules)
+    started = _settle_promises(work, line, snapshot, strict=mode is Backfill.NONE)
     promises = _Promises(work, line.ahead, mode)
     waiting: list[Waiting] = []
-    alike_of, now = work.alike, work.now
-    for job in (candidates := _candidates(work, line, mode)):
+    alike_of, now, kept = work.alike, work.now, work.kept
+    for job in (candidates := _candidates(work, line, mode, started)):
         alike = alike_of(job)
         held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
-        if not held and not alike.hopeless and work.start(job, alike):
+        if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
             continue
         waiting.append((job, alike, held))
-        if not held and not alike.settled and promises.stop_behind(job, alike):
+        if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
             break
     waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
     if mode is Backfill.SJBF:
@@ -66,7 +69,10 @@ def _start_and_reserve(work: Planning, line: Line) -> list[Waiting]:
 
 
 class _Promises:
-    """To whom of those that cannot start now a start is promised: so many that find no room, and so many in each quota."""
+    """To whom of those that cannot start now a start is promised: so many that find no room, and so many in each quota.
+
+    Whoever only needs that others have gone who leave already takes no place: what comes is kept beside that.
+    """
 
     def __init__(self, work: Planning, ahead: frozenset[int], mode: Backfill) -> None:
         self._work = work
@@ -78,20 +84,26 @@ class _Promises:
 
     def stop_behind(self, job: WaitingJob, alike: Alike) -> bool:
         """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
+        if job.id in self._work.kept or keep_coming(self._work, job, alike):
+            return self._mode is Backfill.NONE
         if alike.refused or self._work.would_delay_others_in_quota(job, alike):
             if not alike.passed_over:
                 self._reserve_in_quota(job, alike)
-            alike.settled = alike.refused and alike.passed_over
+            self._settle(alike, in_vain=alike.refused and alike.passed_over)
             return False
         if not (self._left > 0 or (self._left_ahead > 0 and job.id in self._ahead)):
-            alike.settled = alike.hopeless and (self._left_ahead <= 0 or not self._ahead)
+            self._settle(alike, in_vain=alike.hopeless and (self._left_ahead <= 0 or not self._ahead))
             return False
         if not self._work.reserve(job, alike):  # nor for any other of them, as no node could ever hold it
-            alike.settled = alike.hopeless
+            self._settle(alike, in_vain=alike.hopeless)
             return False
         self._left -= 1
         self._left_ahead -= job.id in self._ahead
         return self._mode is Backfill.NONE
+
+    def _settle(self, alike: Alike, *, in_vain: bool) -> None:
+        """Nothing is kept for any more of them, if that is in vain and what comes is not for them either."""
+        alike.settled = in_vain and (self._work.coming is None or not alike.too_long_to_come)
 
     def _reserve_in_quota(self, job: WaitingJob, alike: Alike) -> None:
         """Those behind it that count under the limit that refuses it start only if they do not delay it.
@@ -108,15 +120,22 @@ class _Promises:
         self._work.reserve_in_quota(job, alike, depth, with_room, strictly=self._mode is Backfill.NONE)
 
 
-def _candidates(work: Planning, line: Line, mode: Backfill) -> Iterator[WaitingJob]:
+def _settle_promises(work: Planning, line: Line, snapshot: Snapshot, *, strict: bool) -> set[int]:
+    """The jobs that others were stopped for start or keep their room before anybody else; which of them started."""
+    if work.coming is None:
+        return set()
+    promised = [job for job in line.jobs if job.promised]
+    keep_promises(work, promised, snapshot.running, strict=strict)
+    return {one.job_id for one in work.placements}
+
+
+def _candidates(work: Planning, line: Line, mode: Backfill, started: AbstractSet[int]) -> Iterator[WaitingJob]:
     """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
-    if mode is not Backfill.SJBF:
-        return iter(line.jobs)
-    return _shortest_after_reservations(work, line)
+    left = iter([job for job in line.jobs if job.id not in started] if started else line.jobs)
+    return left if mode is not Backfill.SJBF else _shortest_after_reservations(work, left)
 
 
-def _shortest_after_reservations(work: Planning, line: Line) -> Iterator[WaitingJob]:
-    rest = iter(line.jobs)
+def _shortest_after_reservations(work: Planning, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
     for job in rest:
         yield job
         if work.promises >= work.rules.reserve_depth:
@@ -146,7 +165,7 @@ def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
 def _behind(work: Planning, job: WaitingJob, alike: Alike, promised: set[int], explanations: Explanations) -> Reason:
     """Why a job waits that nothing else keeps: it would be in the way of others."""
     length = work.limit(job)
-    crowded = work.quotas.in_the_way(alike.limits, alike.count, length, but=job.id)
+    crowded = work.quotas.in_the_way(alike.limits, alike.count, length, promised - {job.id})
     if crowded is not None:
         limit, ahead = crowded
         return explanations.behind_in_quota(limit, [one for one in work.book.reservations if one.job_id in ahead])

@@ -1,14 +1,15 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from scheduling import placement
 from scheduling.alike import Alike, Refused
 from scheduling.allowance import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
-from scheduling.capacity import FreeNodes
+from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
+from scheduling.cluster import Cluster
 from scheduling.decisions import PlannedJob, PlannedReservation
 from scheduling.explanation import Explanations
 from scheduling.filters import could_hold
@@ -22,18 +23,27 @@ from scheduling.reasons import Reason
 from scheduling.reservations import Book, Slot, Windows
 from scheduling.resources import Request
 from scheduling.rules import Rules
-from scheduling.run_times import limit_seconds
-from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
+from scheduling.run_times import SOON, limit_seconds
+from scheduling.snapshot import ProjectView, QueueView, RunningJob, Share, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
 
 
-def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
+def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
     """What projects use; only quotas ask for it."""
     if not any(map(enforced, snapshot.projects)):
         return {}
-    return usage_by_project(snapshot.running, projects)
+    return usage_by_project(running, projects)
+
+
+def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster | None:
+    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
+    staying = [job for job in snapshot.running if not job.leaving]
+    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
+        return None
+    usage = _usage(snapshot, projects, staying)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
 
 
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
@@ -50,8 +60,13 @@ class Planning:
         self.free = FreeNodes.of(snapshot)
         self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
-        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects})
+        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
+        self.coming = _coming(snapshot, projects)
+        self.kept: dict[
+            int, tuple[Share, ...]
+        ] = {}  # those for which what comes is kept: they start once others have left
         self._projects = projects
+        self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = Refused()
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._queues = {queue.name: queue for queue in snapshot.queues}
@@ -148,7 +163,7 @@ class Planning:
         if shares is None:
             self._remember_refusal(alike, length)
             return False
-        self._place(job.id, alike, shares, self.now + length)
+        self.place(job, alike, shares)
         return True
 
     def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
@@ -172,9 +187,11 @@ class Planning:
         """Where it could run now if there were no reservations."""
         return self._strategy.place(request, self.free)
 
-    def find_in(self, free: FreeNodes, job: WaitingJob, closed: frozenset[str]) -> tuple[Share, ...] | None:
+    def find_in(
+        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
+    ) -> tuple[Share, ...] | None:
         """Where it could run if so much were free."""
-        return self._strategy.place(job.request, free, near=job.near, closed=closed)
+        return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
@@ -196,17 +213,21 @@ class Planning:
         else:
             alike.too_long = length
 
-    def _place(self, job_id: int, alike: Alike, shares: tuple[Share, ...], end: float) -> None:
+    def place(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Start the job there."""
         for share in shares:
-            self.free.take(share, holder=job_id)
+            self.free.take(share, holder=job.id)
+        end = self.now + self.limit(job)
         self.book.started(shares, end)
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
         self._running[alike.queue.name] += 1
         for project in alike.chain:
             before = self.usage.get(project.slug, NOTHING_USED)
             self.usage[project.slug] = before.plus_job(alike.request.total)
         if alike.limits:
             self.quotas.started(alike.limits, alike.count, end)
-        self.placements.append(PlannedJob(job_id, shares))
+        self.placements.append(PlannedJob(job.id, shares))
 
     def reserve(self, job: WaitingJob, alike: Alike) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
@@ -277,6 +298,28 @@ class Planning:
     def _could_ever(self, alike: Alike) -> bool:
         """Whether the nodes there are could hold such a job if they were empty."""
         return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
+
+    def keep(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Keep this for the job, which starts there as soon as those that leave have gone."""
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        start, length = self.now + SOON, self.limit(job)
+        self.book.keep(job.id, start, shares, length)
+        if alike.limits:
+            self.quotas.keep(alike.limits, KeptInQuota(job.id, start, start + length, alike.count))
+        self.kept[job.id] = shares
+
+    def cluster(self) -> Cluster:
+        """The cluster as it will be once those that leave have gone, with all that was placed and kept: to try changes on."""
+        return self.coming.copy() if self.coming else self.present()
+
+    def present(self) -> Cluster:
+        """The cluster as it is, with what was placed."""
+        return Cluster(self.free.copy(), self.usage, self._running)
+
+    def counted(self, slug: str) -> tuple[ProjectView, ...]:
+        """The projects whose quotas count for the project's jobs."""
+        return self._of_project(slug)[0] if self._quotas else ()
 
     def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""
