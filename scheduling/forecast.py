@@ -4,14 +4,15 @@ Three times: jobs run as long as expected, much shorter, and up to their limits.
 that are known now; who is submitted later and goes first is not in it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from scheduling.course import Course
-from scheduling.holds import queue_holds
+from scheduling.dependencies import can_run
 from scheduling.ordering import in_order
 from scheduling.pace import expected, limits, optimistic
 from scheduling.profile import FOREVER
+from scheduling.prospects import Prospects
 from scheduling.rules import DAY
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
@@ -53,9 +54,9 @@ def forecast(
     """The starts of these jobs, or of the first in line. A job that does not wait is not in the answer."""
     quick = replace(snapshot, rules=replace(snapshot.rules, explain=False))
     line = in_order(quick, now).jobs
-    closed = _closed(quick)
-    never = {job.id for job in line if job.broken or job.held or job.queue in closed}
-    head = _head([job for job in line if job.id not in never], snapshot.running, effort.jobs)
+    prospects = Prospects(quick)
+    possible = can_run(line, [job.id for job in snapshot.running], prospects.ever)
+    head = _head([job for job in line if job.id in possible], prospects, snapshot.running, effort.jobs)
     known = {job.id for job in line}
     wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known
     played = {job.id for job in head} & wanted
@@ -65,7 +66,7 @@ def forecast(
     return {
         job_id: _told(job_id, courses, effort)
         if job_id in played
-        else Forecast(later_than=None if job_id in never else now)
+        else Forecast(later_than=now if job_id in possible else None)
         for job_id in wanted
     }
 
@@ -86,12 +87,14 @@ def _time(moment: float) -> float | None:
     return None if moment == FOREVER else moment
 
 
-def _head(line: Iterable[WaitingJob], running: Iterable[RunningJob], number: int) -> tuple[WaitingJob, ...]:
-    """The first that may start now, and as many of those that wait for a time or for other jobs of the head."""
+def _head(
+    line: Iterable[WaitingJob], prospects: Prospects, running: Iterable[RunningJob], number: int
+) -> tuple[WaitingJob, ...]:
+    """The first that may start now, and as many of those that wait for a time, for a quota or for jobs of the head."""
     able: list[WaitingJob] = []
     later: list[WaitingJob] = []
     for job in line:
-        (later if job.unmet or job.not_before else able).append(job)
+        (later if job.unmet or job.not_before or prospects.refused_now(job) else able).append(job)
     head, runs = able[:number] + later[:number], {job.id for job in running}
     while True:
         there = {job.id for job in head} | runs
@@ -99,8 +102,3 @@ def _head(line: Iterable[WaitingJob], running: Iterable[RunningJob], number: int
         if len(kept) == len(head):
             return tuple(kept)
         head = kept
-
-
-def _closed(snapshot: Snapshot) -> Collection[str]:
-    """Queues that start nothing, however few jobs they run."""
-    return {queue.name for queue in snapshot.queues if queue_holds(replace(queue, max_running=None), 0)}

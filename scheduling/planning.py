@@ -11,11 +11,12 @@ from scheduling.capacity import FreeNodes
 from scheduling.decisions import PlannedJob
 from scheduling.explanation import Explanations
 from scheduling.filters import could_hold
+from scheduling.holders import Holder, Holders
 from scheduling.holds import queue_holds
 from scheduling.placement.affinity import Affinity
 from scheduling.profile import FOREVER
 from scheduling.reasons import Reason
-from scheduling.reservations import Book, Windows
+from scheduling.reservations import NOWHERE, Book, Windows
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import limit_seconds
@@ -37,9 +38,11 @@ class Alike:
     chain: tuple[ProjectView, ...]
     request: Request
     windows: Windows = field(default_factory=dict)
+    avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     refused: bool = False
     hopeless: bool = False  # refused, or no room for it now
     limited: bool = True  # whether its queue or a quota may refuse it
+    fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons
     too_long: float = float("inf")
     reasons: tuple[Reason, ...] | None = None
 
@@ -106,6 +109,8 @@ class Planning:
         self._known: dict[str, tuple[tuple[ProjectView, ...], Windows]] = {}
         self._same: dict[tuple[str, str, int], Alike] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
+        self._snapshot = snapshot
+        self._holders: Holders | None = None
 
     def alike(self, job: WaitingJob) -> Alike:
         if job.avoid:
@@ -137,8 +142,9 @@ class Planning:
             if len(able) - len(shut) < job.request.nodes:
                 shut = []
             windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
+            avoided = frozenset(self.free.nodes[number].view.name for number in shut)
             found = self._avoid[key] = replace(
-                alike, windows=windows, refused=False, hopeless=False, too_long=FOREVER, reasons=None
+                alike, windows=windows, avoided=avoided, refused=False, hopeless=False, too_long=FOREVER, reasons=None
             )
         return found
 
@@ -195,13 +201,20 @@ class Planning:
             closed=self.closed(alike.windows, length),
         )
 
-    def find_open(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
-        """Where it could run now if only advance reservations counted."""
-        return self._strategy.place(job.request, self.free, closed=self.closed(alike.windows, length))
-
     def find_now(self, request: Request) -> tuple[Share, ...] | None:
         """Where it could run now if there were no reservations."""
         return self._strategy.place(request, self.free)
+
+    def find_beside(
+        self, request: Request, closed: frozenset[str], length: float | None = None
+    ) -> tuple[Share, ...] | None:
+        """Where it could run now if these nodes were closed; with a length, beside the reservations as well."""
+        ceiling = NOWHERE if length is None else self.book.ceilings(self.now + length)
+        return self._strategy.place(request, self.free, ceiling=ceiling, closed=closed)
+
+    def reserved_for_others(self, job: WaitingJob) -> Windows:
+        """When nodes are kept for others than the job's projects, or for maintenance."""
+        return self._of_project(job.project)[1]
 
     def find_in(self, free: FreeNodes, job: WaitingJob, closed: frozenset[str]) -> tuple[Share, ...] | None:
         """Where it could run if so much were free."""
@@ -253,7 +266,16 @@ class Planning:
     def reasons(self, alike: Alike, explanations: Explanations) -> tuple[Reason, ...]:
         """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
         if alike.reasons is None:
-            fits = self.find_now(alike.request) is not None
-            nowhere = () if fits else explanations.why_nowhere(alike.request)
-            alike.reasons = (*self.not_allowed(alike), *nowhere)
+            alike.fits = self.find_now(alike.request) is not None
+            nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
+            refused = self.not_allowed(alike)
+            alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)
         return alike.reasons
+
+    def holders(self) -> Holders:
+        """Who holds quotas and places of queues, those included who were placed in this pass; asked for at its end."""
+        if self._holders is None:
+            placed = {one.job_id for one in self.placements}
+            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
+            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), self._projects)
+        return self._holders
