@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from typing import NamedTuple
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
@@ -39,6 +40,7 @@ class Holders:
         self._projects = projects
         self._by_queue: dict[str, list[Holder]] = {}
         self._by_project: dict[str, list[Holder]] = {}
+        self._most: dict[tuple[str, tuple[str, ...]], list[Holder]] = {}
         own: dict[str, list[Holder]] = {}
         for one in holders:
             self._by_queue.setdefault(one.queue, []).append(one)
@@ -53,11 +55,15 @@ class Holders:
             ids = sorted(one.job_id for one in self._by_queue.get(reason.subject, ()))
             return replace(reason, held_by=tuple(ids[:HOLDERS_SHOWN]))
         if reason.code is ReasonCode.QUOTA and reason.subject:
-            return with_holders(reason, sorted(self._of_quota(reason), key=_most_first(tuple(reason.shortfall))))
+            return with_holders(reason, self._of_quota(reason.subject, tuple(reason.shortfall)))
         return reason
 
-    def _of_quota(self, reason: Reason) -> list[Holder]:
-        return [one for one in self._by_project.get(reason.subject, ()) if one.has(reason.shortfall)]
+    def _of_quota(self, slug: str, names: tuple[str, ...]) -> list[Holder]:
+        """The first that are named; asked once for each kind of shortage, however many jobs it keeps waiting."""
+        if (slug, names) not in self._most:
+            held = [one for one in self._by_project.get(slug, ()) if one.has(names)]
+            self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=_most_first(names))
+        return self._most[slug, names]
 
 
 def with_holders(reason: Reason, holders: Sequence[Holder]) -> Reason:
