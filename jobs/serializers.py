@@ -181,7 +181,8 @@ class JobOut(serializers.ModelSerializer[Job]):
     resources = ResourcesOut(source="*")
     depends_on = serializers.SerializerMethodField()
     position = serializers.SerializerMethodField(
-        help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
+        help_text="Place in line, 1 is next. Null for a job that could not start if there was room: it does not wait, is "
+        "held, waits for a time or other jobs or in a paused queue, or no cycle has looked at it yet."
     )
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")

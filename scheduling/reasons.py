@@ -62,7 +62,9 @@ class Reason:
     held_by: tuple[int, ...] = ()
     expected_clear: float | None = None  # when it will probably no longer hold; told by `clearing`, not by each plan
     subject: str = ""  # the project whose quota it is, or the queue: the sentence names it, `clearing` looks it up
-    holds: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)  # what each holder has of it
+    holds: Mapping[int, Mapping[str, int]] = field(
+        default_factory=dict, hash=False
+    )  # what each holder has; of jobs that not everybody may see
 
     def __post_init__(self) -> None:
         if not self.sentence:
@@ -76,8 +78,6 @@ class Reason:
             "shortfall": dict(self.shortfall),
             "held_by": list(self.held_by),
         }
-        if self.holds:
-            data["holds"] = [{"job": job_id, **amounts} for job_id, amounts in self.holds.items()]
         return data if self.expected_clear is None else data | {"expected_clear": self.expected_clear}
 
 
