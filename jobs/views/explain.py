@@ -14,7 +14,8 @@ from jobs.permissions import caller, job_to_read
 from jobs.predictions import moment
 from jobs.quotes import quote
 from jobs.serializers import JobIn, ReasonOut, spec_of
-from scheduling.reasons import MB_IN_A_GB, Reason
+from scheduling import memory_units
+from scheduling.reasons import Reason
 
 
 class HeldAmount(serializers.Serializer[Any]):
@@ -164,7 +165,7 @@ def _reason(one: Reason) -> dict[str, Any]:
 
 
 def _amounts(amounts: Mapping[str, int]) -> dict[str, float]:
-    memory = {"memory_gb": round(amounts["memory_mb"] / MB_IN_A_GB, 3)} if "memory_mb" in amounts else {}
+    memory = {"memory_gb": memory_units.gigabytes(amounts["memory_mb"])} if "memory_mb" in amounts else {}
     return {name: amount for name, amount in amounts.items() if name != "memory_mb"} | memory
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import control, dispatch, explaining, predictions
+from jobs import control, dispatch, explaining, predictions, snapshots
 from jobs.models import Attempt, Job
 from tests import builders
 from tests.rest import V1, client_of
@@ -290,13 +290,13 @@ def test_what_each_job_holds_of_a_quota_is_told_of_those_that_the_caller_may_see
 
 def test_a_job_that_ends_while_it_is_explained_is_told_as_ended(staff, monkeypatch):
     job = builders.job()
-    take = explaining.snapshots.take
+    take = snapshots.take
 
     def late():
         control.cancel(job_id=job.pk, actor="ada")
         return take()
 
-    monkeypatch.setattr(explaining.snapshots, "take", late)
+    monkeypatch.setattr(snapshots, "take", late)
 
     told = explained(staff, job)
 

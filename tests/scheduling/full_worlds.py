@@ -86,7 +86,7 @@ def knotted_world(seed: int) -> Snapshot:
     """A full world in which jobs also depend on each other, on what failed and on nobody, are held, and failed before."""
     dice = Random(seed)  # noqa: S311 - no secret
     world = full_world(seed, backfill=dice.choice(tuple(Backfill)))
-    ids = [job.id for job in (*world.waiting, *world.running)]
+    ids = [*(job.id for job in world.waiting), *(job.id for job in world.running)]
     nodes = [node.name for node in world.nodes]
 
     def knotted(job: WaitingJob) -> WaitingJob:

@@ -82,7 +82,7 @@ def told_of(world, job_id):
 def test_a_quote_is_what_the_submission_gets(seed):
     """A quote's job has an id behind all others; the submitted one has the next."""
     world = knotted_world(seed)
-    next_id = 1 + max([one.id for one in (*world.waiting, *world.running)], default=0)
+    next_id = 1 + max([0, *(one.id for one in world.waiting), *(one.id for one in world.running)])
     for job in world.waiting[:3]:
         new = replace(job, id=next_id, submitted_at=NOW, promised=False, near=(), avoid=(), preemptions=0, held="")
         quoted = replace(world, waiting=(*world.waiting, replace(new, id=2**62)))
