@@ -77,7 +77,8 @@ def test_a_job_without_a_place_in_line_says_so(explained):
 
 
 def test_whom_it_stops_and_what_each_holds_of_a_quota_are_told(explained):
-    reason = {**WAITS["reasons"][0], "holds": [{"job": 17, "gpus": 4, "memory_gb": 1.5}]}
+    holds = [{"job": 17, "gpus": 4, "memory_gb": 1.5}]
+    reason = {"code": "quota", "sentence": "Full.", "held_by": [17], "holds": holds}
     gives_way = [{"job": one, "strategy": "priority", "lost_seconds": 60.0} for one in (17, 18)]
 
     out = explained({**WAITS, "reasons": [reason], "gives_way": gives_way}).out
