@@ -97,7 +97,7 @@ def _others(number: int) -> str:
 
 
 def history(console: Console, answer: Row) -> list[RenderableType]:
-    """What happened to a job that does not wait any more."""
+    """What happened to a job so far."""
     if not answer.get("history"):
         return []
     pairs = [(spell_moment(one["at"]), plain(one["sentence"])) for one in answer["history"]]

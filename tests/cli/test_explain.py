@@ -72,6 +72,12 @@ def test_a_job_that_starts_next_says_where_and_has_nothing_to_complain_of(explai
     assert "waits because" not in out
 
 
+def test_a_job_that_waits_again_tells_what_happened_before(explained):
+    history = [{"at": at(0), "sentence": one} for one in ("Submitted.", "Placed on n1.", "Put back in line by ada.")]
+
+    assert "Put back in line by ada." in explained({**WAITS, "history": history}).out
+
+
 def test_a_job_without_a_place_in_line_says_so(explained):
     assert "none: it could not start if there was room" in explained({**WAITS, "position": None}).out
 
