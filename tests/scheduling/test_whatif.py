@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from scheduling.forecast import Effort
 from scheduling.inquiry import inquire
+from scheduling.memory_units import megabytes
 from scheduling.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import QueueView, Reservation
@@ -170,9 +171,7 @@ def carried_out(world, job, change):
 def with_quotas(world, change):
     """The world in which the quotas allow what is offered."""
     raised = {
-        slug: {
-            name.replace("_gb", "_mb"): round(to * 1024) if name == "memory_gb" else to for name, to in limits.items()
-        }
+        slug: {name.replace("_gb", "_mb"): megabytes(to) if name == "memory_gb" else to for name, to in limits.items()}
         for slug, limits in change.after.items()
     }
     projects = [
