@@ -206,7 +206,8 @@ class JobOut(serializers.ModelSerializer[Job]):
     depends_on = serializers.SerializerMethodField()
     dependencies = serializers.SerializerMethodField(help_text="What stands in `depends_on`, and how it stands.")
     position = serializers.SerializerMethodField(
-        help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
+        help_text="Place in line, 1 is next. Null for a job that could not start if there was room: it does not wait, is "
+        "held, waits for a time or other jobs or in a paused queue, or no cycle has looked at it yet."
     )
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")

@@ -27,8 +27,10 @@ class Alike:
     limits: Limits = ()  # the quotas and the queue's limit that it counts under
     count: Count = NOTHING  # what it counts for there
     own: Kept = ()  # the nodes that are kept for it, and when
+    avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     refused: bool = False
     hopeless: bool = False  # refused, or no room for it now
+    fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons
     limited: bool = True  # whether its queue or a quota may refuse it
     too_long: float = FOREVER
     too_long_in_quota: float = FOREVER  # the same inside a quota: it would delay those for whom that is kept

@@ -103,6 +103,13 @@ class Course:
             self._waiting[waiting.id] = replace(waiting, unmet=left, eligible_at=since)
 
 
+def carried_out(snapshot: Snapshot, plan: Plan, now: float) -> Snapshot:
+    """The snapshot once all that the plan starts runs."""
+    waiting = {job.id: job for job in snapshot.waiting}
+    new = tuple(started(waiting.pop(one.job_id), one.shares, now) for one in plan.placements)
+    return replace(snapshot, waiting=tuple(waiting.values()), running=(*snapshot.running, *new))
+
+
 def started(job: WaitingJob, shares: tuple[Share, ...], now: float) -> RunningJob:
     """The job as it runs once it is placed there."""
     return RunningJob(

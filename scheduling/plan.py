@@ -2,22 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from scheduling.alike import Alike
 from scheduling.coming import keep_coming, keep_promises
 from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
+from scheduling.dependencies import failed_roots, unfailed_roots
 from scheduling.explanation import Explanations
-from scheduling.holds import is_held, job_holds
+from scheduling.holds import is_held, job_holds, starts_nothing
+from scheduling.kept_room import KeptRoom
 from scheduling.ordering import Line, in_order
 from scheduling.planning import Planning, Waiting
 from scheduling.policies import backfill_mode
+from scheduling.precedence import Precedence
 from scheduling.preemption import preempt
-from scheduling.reasons import Reason, ReasonCode
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import Snapshot, WaitingJob
 
-__all__ = ["Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "Wait", "make_plan"]
+__all__ = ["Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "Wait", "make_plan", "starts_now"]
 
 
 def make_plan(snapshot: Snapshot, now: float) -> Plan:
@@ -35,15 +38,37 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     # 5. Preempt: who runs and should give way to the first of those that wait.
     preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
-    waits = _explain(work, waiting) if snapshot.rules.explain else ()
+    waits = _explain(work, snapshot, line, waiting) if snapshot.rules.explain else ()
     return Plan(
         placements=tuple(work.placements),
         waits=waits,
         line=tuple([job.id for job, _, _ in waiting]),
+        eligible=_eligible(snapshot, waiting),
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
         alerts=line.alerts,
     )
+
+
+def starts_now(snapshot: Snapshot, now: float, job_id: int) -> bool:
+    """Whether `make_plan` places this job, without the time for the rest: who stands behind it changes nothing for it.
+
+    But for those that others were stopped for: the room that was made is dealt out among all of them.
+    """
+    work, line = Planning(snapshot, now), in_order(snapshot, now)
+    if backfill_mode(work.rules) is not Backfill.SJBF:  # there a shorter job may be taken first
+        places = [job.id for job in line.jobs]
+        behind = places.index(job_id) + 1
+        helped = [job for job in line.jobs[behind:] if job.promised]
+        line = replace(line, jobs=(*line.jobs[:behind], *helped))
+    _start_and_reserve(work, line, snapshot)
+    return any(one.job_id == job_id for one in work.placements)
+
+
+def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
+    """Who could start once there is room: no hold, no dependency, no time and no paused queue keeps it."""
+    shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
+    return tuple([job.id for job, _, held in waiting if not held and job.queue not in shut])
 
 
 def _start_and_reserve(work: Planning, line: Line, snapshot: Snapshot) -> list[Waiting]:
@@ -150,27 +175,18 @@ def _depth(rules: Rules, mode: Backfill) -> int:
     return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
 
 
-def _explain(work: Planning, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
+def _explain(work: Planning, snapshot: Snapshot, line: Line, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
     explanations = Explanations(work.free)
-    promised = {one.job_id for one in work.book.reservations}
+    held_back = [job for job, _, held in waiting if held]
+    failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
+    kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
+        if alike.fits:
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons)))
         if held:
-            reasons = (*job_holds(job, work.now), *reasons)
-        waits.append(new_wait((job.id, reasons or (_behind(work, job, alike, promised, explanations),))))
+            reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
+        waits.append(new_wait((job.id, reasons)))
+        kept.pass_by(job)
     return tuple(waits)
-
-
-def _behind(work: Planning, job: WaitingJob, alike: Alike, promised: set[int], explanations: Explanations) -> Reason:
-    """Why a job waits that nothing else keeps: it would be in the way of others."""
-    length = work.limit(job)
-    crowded = work.quotas.in_the_way(alike.limits, alike.count, length, promised - {job.id})
-    if crowded is not None:
-        limit, ahead = crowded
-        return explanations.behind_in_quota(limit, [one for one in work.book.reservations if one.job_id in ahead])
-    if work.closed(alike.windows, length) and work.find_open(job, alike, length) is None:
-        return Reason(ReasonCode.ELSEWHERE) if job.avoid else explanations.kept_for_others()
-    others = [one for one in work.book.reservations if one.shares and one.job_id != job.id]
-    holders = others if job.id not in promised else []
-    return explanations.behind(holders)
