@@ -23,6 +23,9 @@ class FaultKind(StrEnum):
     WEB_KILLED = "web killed"
     BROKER_KILLED = "broker killed"
     BROKER_WIPED = "broker wiped"  # killed, and its data deleted
+    BROKER_REFUSES = (
+        "broker refuses"  # it answers with errors: read-only, out of memory, without replicas, another password
+    )
     DATABASE_KILLED = "database killed"
     NETWORK_CUT = "network cut"
     NETWORK_DEAF = "network half-open"  # takes what is sent, and passes nothing on
@@ -56,6 +59,7 @@ WEIGHTS: dict[FaultKind, float] = {
     FaultKind.WEB_KILLED: 5,
     FaultKind.BROKER_KILLED: 5,
     FaultKind.BROKER_WIPED: 5,
+    FaultKind.BROKER_REFUSES: 7,
     FaultKind.DATABASE_KILLED: 5,
     FaultKind.NETWORK_CUT: 7,
     FaultKind.NETWORK_DEAF: 5,
@@ -70,6 +74,7 @@ SPANS: dict[FaultKind, tuple[float, float]] = {
     FaultKind.SHIM_KILLED: (0, 0),
     FaultKind.SHIM_STOPPED: (0.5, 2.0),
     FaultKind.PLANNER_STOPPED: (0.5, 1.5),
+    FaultKind.BROKER_REFUSES: (0.3, 2.5),
     FaultKind.NETWORK_CUT: (0.3, 2.5),
     FaultKind.NETWORK_DEAF: (0.3, 2.5),
     FaultKind.DISK_FULL: (0.5, 2.0),

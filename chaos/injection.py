@@ -10,9 +10,11 @@ from pathlib import Path
 
 import psutil
 import psycopg
+import redis
 from celery import Celery
 from kombu.exceptions import KombuError
 
+from chaos import refusals
 from chaos.fault_plan import Fault, FaultKind
 from chaos.network import Line
 from chaos.stack import Machine, Stack
@@ -131,6 +133,20 @@ def _wipe_broker(stack: Stack, fault: Fault) -> Undo:
     return nothing
 
 
+def _refuse(stack: Stack, fault: Fault) -> Undo:
+    broker = redis.Redis.from_url(stack.valkey.url, single_connection_client=True, socket_timeout=5)
+    try:
+        refusals.refuse(broker, fault.draw)
+    except redis.RedisError:
+        raise CannotBeDoneError from None
+
+    def grant() -> None:
+        with suppress(redis.RedisError), broker:  # one that was restarted meanwhile refuses nothing
+            refusals.grant(broker, stack.valkey.password)
+
+    return grant
+
+
 def _set_lines(machine: Machine, line: Line) -> None:
     for proxy in machine.lines:
         proxy.set(line)
@@ -226,6 +242,7 @@ INJECTIONS: dict[FaultKind, Callable[[Stack, Fault], Undo]] = {
     FaultKind.SHIM_STOPPED: _stop_shim,
     FaultKind.PLANNER_STOPPED: _stop_planner,
     FaultKind.BROKER_WIPED: _wipe_broker,
+    FaultKind.BROKER_REFUSES: _refuse,
     FaultKind.NETWORK_CUT: _cut,
     FaultKind.NETWORK_DEAF: _cut,
     FaultKind.DISK_FULL: _fill_disk,

@@ -58,6 +58,10 @@ class JobOptions:
     on_stall: Annotated[
         str | None, option("--on-stall", metavar="WORD", text="stop: end its attempt (the default); warn: only say so.")
     ] = None
+    grace: Annotated[
+        str | None,
+        option("--grace", metavar="TIME", text="From SIGTERM to SIGKILL when it has to give way or its time is over."),
+    ] = None
     deadline: Annotated[
         str | None, option("--deadline", metavar="MOMENT", text="When it should be done: +2h, or 2030-05-01T18:00.")
     ] = None

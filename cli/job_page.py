@@ -1,6 +1,5 @@
 """Everything about one job, on one page."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,11 +12,13 @@ from cli.client import Row
 from cli.durations import spell, spell_between, spell_moment
 from cli.foretold import spell_start, start_of
 from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_state, spell_wait
+from cli.shell_words import joined
 from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
 LAST_EVENTS = 8
 NEEDS_SHOWN = 20
 HAS_TO = {"any": "has to end", "failed": "has to fail"}
+HIDDEN = "(hidden)"
 
 
 def job_page(
@@ -90,9 +91,9 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("project", plain(job["project"])),
         ("queue", plain(f"{job['queue']}, priority {spell_priority(job['priority'])}{_place(job)}")),
         ("resources", plain(spell_resources(job["resources"]))),
-        ("command", plain(shlex.join(job.get("command") or []))),
+        ("command", Text(joined(job.get("command") or []))),
         ("folder", plain(job.get("working_dir"))),
-        ("environment", plain(spell_pairs(job.get("env")))),
+        ("environment", plain(spell_environment(job.get("env")))),
         ("labels", plain(spell_pairs(job.get("labels")))),
         ("after", plain(spell_needs(job))),
         ("limits", plain(spell_limits(job))),
@@ -143,6 +144,7 @@ def spell_limits(job: Row) -> str:
         f"at most {spell(longest)}" if longest else "",
         f"expected {spell(expected)}" if expected else "",
         f"deadline {spell_moment(job['deadline'])}" if job.get("deadline") else "",
+        f"grace {spell(job['grace_seconds'])}" if job.get("grace_seconds") is not None else "",
         f"{job['max_retries']} retries" if job.get("max_retries") else "",
         "checkpointable" if job.get("checkpointable") else "",
         "" if job.get("preemptible", True) else "never preempted",
@@ -152,6 +154,12 @@ def spell_limits(job: Row) -> str:
 
 def spell_pairs(mapping: Row | None) -> str:
     return ", ".join(f"{key}={_short(value)}" for key, value in (mapping or {}).items())
+
+
+def spell_environment(env: Row | None) -> str:
+    """With names alone where the values are not for whoever asks."""
+    shown = {name: HIDDEN if value is None else value for name, value in (env or {}).items()}
+    return spell_pairs(shown)
 
 
 def _short(value: Any) -> str:

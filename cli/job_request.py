@@ -1,19 +1,17 @@
 """From what was typed to what the server is asked for. What was left open is left to the server."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from cli import virtual_environment
 from cli.durations import parse_duration, parse_moment
 from cli.errors import UsageError
+from cli.job_names import name_of
 from cli.job_options import JobOptions
 from cli.option_values import understand
 
-RUNS_A_SCRIPT = re.compile(r"(python[\d.]*|pypy[\d.]*|torchrun|bash|sh|zsh|Rscript|julia|node)(\.exe)?")
-NAME_LENGTH = 200
 ENDS = ("ok", "any", "failed")
 
 
@@ -35,6 +33,7 @@ def job_request(
             "estimated_runtime_seconds": _if_given(parse_duration, "--estimate", its.estimate),
             "stall_seconds": _if_given(parse_duration, "--stall", its.stall),
             "stall_action": its.on_stall,
+            "grace_seconds": _if_given(parse_duration, "--grace", its.grace),
             "deadline": _if_given(lambda text: parse_moment(text, now).isoformat(), "--deadline", its.deadline),
             "checkpointable": its.checkpointable or None,
             "preemptible": False if its.no_preempt else None,
@@ -45,15 +44,6 @@ def job_request(
             "submission_key": its.key,
         }
     )
-
-
-def name_of(command: Sequence[str]) -> str:
-    """A name for a command: its script, else its program (`python -u train.py --lr 1` is `train`)."""
-    program = PurePath(command[0]).name
-    if not RUNS_A_SCRIPT.fullmatch(program) or "-c" in command:
-        return program[:NAME_LENGTH] or "job"
-    script = next((word for word in command[1:] if not word.startswith("-")), program)
-    return PurePath(script).name.removesuffix(".py")[:NAME_LENGTH] or program
 
 
 def parse_priority(text: str | None) -> int | str | None:

@@ -119,4 +119,10 @@ def spell_starts_in(job: Row, now: datetime) -> str:
 
 
 def spell_run(job: Row, now: datetime) -> str:
-    return spell_between(job.get("started_at"), job.get("finished_at"), now)
+    """For how long it has run, all attempts together: that stands still while the job rests."""
+    if "run_seconds" in job:
+        since = parse_timestamp(job.get("running_since"))
+        now_running = (now - since).total_seconds() if since else 0.0
+        return "" if job["run_seconds"] is None else spell(job["run_seconds"] + max(now_running, 0.0))
+    rests = job["state"] not in (*OVER, "running")  # what a server said that knew no better
+    return "" if rests else spell_between(job.get("started_at"), job.get("finished_at"), now)

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs import gangs, transitions
 from jobs.gangs import Meeting
 from jobs.models import Job, Placement
+from jobs.stalls import CLOCK_ANEW
 from jobs.transitions import Move
 from jobs.wishes import NOTHING, SUSPEND
 from scheduling.lifecycle import JobState, PlacementState
@@ -38,7 +39,8 @@ RENEW_LEASES = """
 NEEDED_TO_RUN = (
     "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
-    "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__nodes", "attempt__master_port",
+    "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
+    "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__master_port",
 )  # fmt: skip
 HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
 
@@ -74,6 +76,8 @@ class Claimed:
     master_address: str = ""
     master_port: int = 0
     stall_action: str = "stop"
+    stall_seconds: int | None = None
+    grace_seconds: int | None = None
 
     @property
     def ticket(self) -> Ticket:
@@ -206,6 +210,7 @@ def _start_move(row: Placement, moment: datetime) -> Move:
         kind="started",
         expected=frozenset({JobState.ASSIGNED}),
         attempt=row.attempt.number,
+        changes={"progress_at": CLOCK_ANEW},
         started_at=moment,
     )
 
@@ -232,4 +237,6 @@ def _claimed(row: Placement, meeting: Meeting | None) -> Claimed:
         master_address=meeting.address if meeting else "",
         master_port=row.attempt.master_port or 0,
         stall_action=job.stall_action,
+        stall_seconds=job.stall_seconds,
+        grace_seconds=job.grace_seconds,
     )

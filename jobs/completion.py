@@ -12,13 +12,24 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import claims, failures, fair_share, gang_endings, gangs, publishing, transitions, used
+from jobs import (
+    claims,
+    failures,
+    fair_share,
+    gang_endings,
+    gangs,
+    last_words,
+    publishing,
+    task_events,
+    transitions,
+    used,
+)
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
 from jobs.runs import WISHES
 from jobs.transitions import Move
-from jobs.wishes import CANCEL, PAUSE
+from jobs.wishes import CANCEL, NOTHING, PAUSE
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.retry import GiveUp, Payer, Retry, decide
@@ -26,8 +37,8 @@ from scheduling.retry import GiveUp, Payer, Retry, decide
 NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
     "attempt__started_at", "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
-    "attempt__job__desired", "attempt__job__progress", "attempt__job__max_retries", "attempt__job__retries_used",
-    "attempt__job__platform_retries_used", "attempt__job__suspended_at",
+    "attempt__saved", "attempt__job__desired", "attempt__job__progress", "attempt__job__said_done", "attempt__job__checkpoint_at",
+    "attempt__job__max_retries", "attempt__job__retries_used", "attempt__job__platform_retries_used", "attempt__job__suspended_at",
 )  # fmt: skip
 CLOSE_ATTEMPTS = """
     UPDATE jobs_attempt SET
@@ -39,9 +50,10 @@ CLOSE_ATTEMPTS = """
         END,
         end_reason = said.end_reason,
         exit_code = said.exit_code,
-        message = said.message
-    FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::int[], %s::text[])
-        AS said (attempt_id, started_at, end_reason, exit_code, message)
+        message = said.message,
+        saved = said.saved
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::int[], %s::text[], %s::boolean[])
+        AS said (attempt_id, started_at, end_reason, exit_code, message, saved)
     WHERE jobs_attempt.id = said.attempt_id
 """
 CLOSE_PLACEMENTS = """
@@ -50,6 +62,7 @@ CLOSE_PLACEMENTS = """
     FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, end_reason)
     WHERE jobs_placement.id = said.placement_id
 """
+GAVE_WAY = frozenset({EndReason.PREEMPTED, EndReason.PAUSED})
 USED = {Payer.OWNER: "retries_used", Payer.PLATFORM: "platform_retries_used"}
 
 
@@ -69,7 +82,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
         settled = gang_endings.settle(gangs.among(rows), by_id)
         over += settled.over
         members = settled.closed
-    over = [(row, _judged(row.attempt.job, ending)) for row, ending in over]
+    over = last_words.spoken([(row, _judged(row.attempt.job, ending)) for row, ending in over])
     verdicts = _verdicts(over, by_id)
     moved = transitions.apply([_end_move(row, ending, verdicts[row.pk]) for row, ending in over])
     ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
@@ -79,6 +92,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
     used.record(closed, by_id)
     fair_share.charge(closed)
+    _tell_who_watches(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
@@ -99,12 +113,13 @@ def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
 def _judged(job: Job, ending: Ending) -> Ending:
     """How an attempt ended that may have been told to give way.
 
-    A command that exits with 0 in its grace says that its work is done. It is taken at its word, unless somebody wants
-    something else of the job by now, or the job's own progress says that it is not done: many a script exits with 0
-    when it has written its checkpoint.
+    Exit code 0 alone says nothing then: many a script ends so when it has written its checkpoint. It has completed if it
+    has also said that it is done, unless somebody wants something else of the job by now.
     """
-    unfinished = job.progress is not None and job.progress < 1
-    if ending.asked and ending.reason == EndReason.COMPLETED and (job.desired not in (PREEMPT, PAUSE) or unfinished):
+    done = ending.exit_code == 0 and (job.said_done or job.progress == 1)
+    if ending.reason in GAVE_WAY and done and job.desired in (PREEMPT, PAUSE, NOTHING):
+        return replace(ending, reason=EndReason.COMPLETED, message="")
+    if ending.asked and ending.reason == EndReason.COMPLETED and not (done and job.desired in (PREEMPT, PAUSE)):
         return replace(ending, reason=WISHES.get(job.desired, EndReason.PREEMPTED))
     return ending
 
@@ -199,7 +214,8 @@ def _retry_move(row: Placement, ending: Ending, retry: Retry) -> Move:
 
 
 def _data(row: Placement, ending: Ending) -> dict[str, Any]:
-    return {"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name}
+    saved = {} if ending.saved is None else {"saved": ending.saved}
+    return {"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name, **saved}
 
 
 def _tell_of_own_faults(
@@ -212,6 +228,13 @@ def _tell_of_own_faults(
             transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
 
 
+def _tell_who_watches(
+    closed: Sequence[Placement], endings: Mapping[int, Ending], verdicts: Mapping[int, JobState | Retry | GiveUp]
+) -> None:
+    begun = [row for row in closed if task_events.was_begun(row) and row.pk in endings]
+    task_events.tell([task_events.of_end(row, endings[row.pk], verdicts.get(row.pk)) for row in begun])
+
+
 def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -222,6 +245,7 @@ def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
                 [ending.reason.value for _, ending in ends],
                 [ending.exit_code for _, ending in ends],
                 [sentence(ending) for _, ending in ends],
+                [ending.saved for _, ending in ends],
             ],
         )
 

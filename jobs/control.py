@@ -20,6 +20,7 @@ CHANGEABLE_WHILE_WAITING = frozenset(
     {
         "priority", "queue", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
         "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "on_dependency_failure",
+        "grace_seconds",
     }
 )  # fmt: skip
 

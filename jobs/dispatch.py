@@ -17,6 +17,7 @@ from jobs import (
     collector,
     dead_dependencies,
     memory_defaults,
+    ports,
     preemptions,
     publishing,
     rebalancing,
@@ -27,6 +28,7 @@ from jobs import (
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import route, transport_of
+from jobs.stalls import CLOCK_ANEW
 from jobs.transitions import Move
 from scheduling.lifecycle import JobState
 from scheduling.plan import Plan, PlannedJob, make_plan
@@ -35,7 +37,6 @@ from workers.models import Node
 
 log = logging.getLogger(__name__)
 Reasons = list[dict[str, object]]
-GANG_PORTS = 500
 PLANNER_LOCK = 0x7472_6169  # "trai": one planner at a time, in whatever process
 
 
@@ -127,9 +128,12 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
     nodes = {node.name: node for node in Node.objects.filter(name__in=names)}
     moved = transitions.apply([_queue_move(planned, nodes[planned.shares[0].node]) for planned in placements])
     kept = [planned for planned in placements if planned.job_id in moved]
-    ports = meeting_ports([planned.job_id for planned in kept if len(planned.shares) > 1])
+    given = ports.of(
+        (planned.job_id, moved[planned.job_id].attempt, nodes[planned.shares[0].node], len(planned.shares) > 1)
+        for planned in kept
+    )
     attempts = Attempt.objects.bulk_create(
-        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt, master_port=ports.get(planned.job_id))
+        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt, master_port=given[planned.job_id])
         for planned in kept
     )
     rows = Placement.objects.bulk_create(
@@ -148,24 +152,6 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
         GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
     )
     return doorbells(rows)
-
-
-def meeting_ports(gangs: Sequence[int]) -> dict[int, int]:
-    """A port for each of these jobs that no other open gang has, on whatever node.
-
-    It depends on the job and on how many attempts there were, so that a retry does not wait for the port of the attempt before.
-    """
-    if not gangs:
-        return {}
-    taken = set(
-        Attempt.objects.filter(ended_at__isnull=True).exclude(master_port=None).values_list("master_port", flat=True)
-    )
-    ports = {}
-    for job_id, attempts in Job.objects.filter(pk__in=gangs).order_by("pk").values_list("pk", "attempt"):
-        line = [settings.GANG_PORT + (job_id + attempts + step) % GANG_PORTS for step in range(GANG_PORTS)]
-        ports[job_id] = next((port for port in line if port not in taken), line[0])
-        taken.add(ports[job_id])
-    return ports
 
 
 def _queue_move(planned: PlannedJob, node: Node) -> Move:
@@ -188,6 +174,9 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
             "not_before": None,
             "suspended_at": None,
             "suspended_seconds": 0.0,
+            "progress": None,
+            "said_done": False,
+            "progress_at": CLOCK_ANEW,
         },
         message=f"Placed on {names}.",
         data={

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from jobs import hailing, publishing, transitions
+from jobs.after_commit import after_commit
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -95,7 +96,7 @@ def _ask_to_leave(node_id: int, name: str, *, everything: bool) -> int:
     told = _wish(jobs.filter(checkpointable=True), PREEMPT, name)
     told += _wish(jobs.filter(checkpointable=False), REQUEUE, name) if everything else 0
     if told:
-        transaction.on_commit(lambda: hailing.caller.call({name}))
+        after_commit(lambda: hailing.caller.call({name}))
     return told
 
 

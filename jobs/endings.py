@@ -12,7 +12,8 @@ from scheduling.lifecycle import END_SENTENCES, EndReason
 class Ending:
     """How it ended. `charged` says whether it uses up one of the retries that the job has.
 
-    `asked` says that the command was told to give way and ended in the time it was given for that.
+    `asked` says that the command was told to give way and ended in the time it was given for that, `saved` whether it
+    wrote a checkpoint in that time (None: nobody looked).
     """
 
     ticket: Ticket
@@ -22,6 +23,7 @@ class Ending:
     started_at: datetime | None = None
     charged: bool = True
     asked: bool = False
+    saved: bool | None = None
     peak_memory_mb: int | None = None
     cpu_seconds: float | None = None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from jobs import companions, journal, series, takeover
+from jobs import companions, journal, meeting, series, takeover
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.ledger import Ledger
@@ -81,6 +81,11 @@ class Runner:
         """Ask at once what is wished of what runs here. Returns at once."""
         self._ledger.look()
 
+    @property
+    def patience(self) -> float:
+        """How long a drain may take: the longest grace of what runs here."""
+        return max(self._ledger.patience, settings.DRAIN_SECONDS)
+
     def drain(self) -> None:
         """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
         self._ledger.drain()
@@ -94,13 +99,14 @@ class Runner:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
         return self._ledger.leave(within)
 
-    def run(self, ticket: Ticket) -> None:
-        """Claim the placement and run it to its end; returns quietly if it is not this node's to run."""
+    def run(self, ticket: Ticket) -> bool:
+        """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
         run = self._ledger.claim(ticket)
         if run is None:
             log.info("Placement %d is not for this node, or not any more.", ticket.placement_id)
-            return
+            return False
         self._see_to_the_end(run, self._launch(run))
+        return True
 
     def _launch(self, run: Run) -> Shim | Ending:
         refused = self._watch.refusal(run)
@@ -151,6 +157,7 @@ class Runner:
             env=self._environment(run, checkpoints=checkpoints, outputs=outputs),
             log_limit_bytes=int(settings.LOG_LIMIT_MB * 1024 * 1024),
             grace_seconds=settings.KILL_GRACE_SECONDS,
+            timeout_grace_seconds=run.grace(settings.KILL_GRACE_SECONDS),
             lease_grace_seconds=settings.LEASE_MARGIN_SECONDS / 2,  # the other half is for what is slow to die
             max_runtime_seconds=run.claimed.max_runtime_seconds,
             memory_limit_bytes=memory,
@@ -179,6 +186,7 @@ class Runner:
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "PYTHONUNBUFFERED": "1",
             **threads_and_gpus,
+            **({} if claimed.nodes > 1 else meeting.environment(claimed)),
             **claimed.env,
             **companions.environment(claimed, self._python),
             **devices,
@@ -187,7 +195,7 @@ class Runner:
             "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
-            **(gang_environment(claimed) if claimed.nodes > 1 else {}),
+            **(meeting.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
     def _take_over(self, node_id: int) -> None:
@@ -214,17 +222,6 @@ class Runner:
         self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
 
 
-def gang_environment(claimed: Claimed) -> dict[str, str]:
-    """Where the members of a gang meet, and which of them this one is: one process a node."""
-    return {
-        "MASTER_ADDR": claimed.master_address,
-        "MASTER_PORT": str(claimed.master_port),
-        "WORLD_SIZE": str(claimed.nodes),
-        "RANK": str(claimed.rank),
-        "NODE_RANK": str(claimed.rank),
-    }
-
-
 def _wait(shim: Shim) -> Outcome:
     while (outcome := shim.wait()) is None:
         pass
@@ -247,12 +244,15 @@ def look() -> None:
         current.look()
 
 
-def run_placement(placement_id: int, token: str) -> None:
-    """Run a placement on this process's node; returns when it has ended and that is recorded."""
+def run_placement(placement_id: int, token: str) -> bool:
+    """Run a placement on this process's node; returns when it has ended and that is recorded.
+
+    False if it was not this node's to run.
+    """
     if current is None:
         log.error("Placement %d was sent to a process that is no node's agent.", placement_id)
-        return
-    current.run(Ticket(placement_id, token))
+        return False
+    return current.run(Ticket(placement_id, token))
 
 
 def heard() -> None:

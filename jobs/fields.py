@@ -43,8 +43,6 @@ class CommandField(serializers.Field[Any, Any, Any, Any]):
             raise serializers.ValidationError('Must be a list of strings, for example ["python", "train.py"].')
         if not data or not data[0]:
             raise serializers.ValidationError("Needs at least the program to run.", "empty")
-        if "" in data:
-            raise serializers.ValidationError("May not hold empty strings.", "empty")
         if len(data) > bounds.COMMAND_WORDS:
             raise serializers.ValidationError(f"May have at most {bounds.COMMAND_WORDS} words.", "too_long")
         if bytes_of(data) > bounds.COMMAND_BYTES:

@@ -77,9 +77,13 @@ def _verdict(ended: Sequence[Placement], by_id: Mapping[int, Ending]) -> Ending:
         if _explains(ending.reason, verdict.reason):
             message = _whose(ended, by_id, ending)
             verdict = replace(verdict, reason=ending.reason, exit_code=ending.exit_code, message=message)
+        elif ending.reason in OF_ALL and not verdict.exit_code:
+            verdict = replace(verdict, exit_code=ending.exit_code)  # 0 only if all members ended so
     starts = [attempt.started_at, *(by_id[row.pk].started_at for row in ended)]
     asked = any(by_id[row.pk].asked for row in ended)
-    return replace(verdict, started_at=min(filter(None, starts), default=None), asked=asked)
+    known = [saved for saved in (attempt.saved, *(by_id[row.pk].saved for row in ended)) if saved is not None]
+    saved = any(known) if known else None
+    return replace(verdict, started_at=min(filter(None, starts), default=None), asked=asked, saved=saved)
 
 
 def _explains(new: EndReason, known: EndReason) -> bool:
@@ -96,7 +100,7 @@ def _explains(new: EndReason, known: EndReason) -> bool:
 def _whose(ended: Sequence[Placement], by_id: Mapping[int, Ending], ending: Ending) -> str:
     """The end in words; of one that is not everybody's, with the members that ended so."""
     if ending.reason in OF_ALL:
-        return sentence(ending)
+        return ending.message
     alike = [
         row for row in ended if (by_id[row.pk].reason, sentence(by_id[row.pk])) == (ending.reason, sentence(ending))
     ]
@@ -106,7 +110,7 @@ def _whose(ended: Sequence[Placement], by_id: Mapping[int, Ending], ending: Endi
 def _go_on(ended: Sequence[Placement], verdict: Ending, by_id: Mapping[int, Ending]) -> None:
     """Other members are still there: remember how it stands, and have them stopped unless all went well."""
     attempt = ended[0].attempt
-    known: dict[str, Any] = {"started_at": verdict.started_at}
+    known: dict[str, Any] = {"started_at": verdict.started_at, "saved": verdict.saved}
     if verdict.reason != EndReason.COMPLETED:
         known |= {"end_reason": verdict.reason, "exit_code": verdict.exit_code, "message": verdict.message}
         gangs.stop_all([attempt.pk], gangs.END)

@@ -12,16 +12,15 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
 
+from jobs.after_commit import after_commit
 from jobs.claims import HELD_STATES
 from jobs.models import Placement
-from jobs.publishing import broker_errors, circuit
+from jobs.publishing import circuit
+from jobs.task_events import AGENT
 
 log = logging.getLogger(__name__)
 LOOK = "look"
-AGENT = "node@{}"
-"""How the Celery worker of a node's agent is called."""
 ACQUIRE_SECONDS = 1.0
 
 
@@ -30,7 +29,7 @@ def hail(job_ids: Collection[int]) -> None:
     held = Placement.objects.filter(attempt__job__in=list(job_ids), state__in=HELD_STATES)
     names = frozenset(held.order_by().values_list("node__name", flat=True).distinct())
     if names:
-        transaction.on_commit(lambda: caller.call(names))
+        after_commit(lambda: caller.call(names))
 
 
 class Caller:
@@ -70,9 +69,9 @@ def send(names: Collection[str]) -> None:
     try:
         with current_app.producer_pool.acquire(block=True, timeout=ACQUIRE_SECONDS) as producer:
             _publish(names, producer)
-    except broker_errors() as error:
+    except Exception as error:  # noqa: BLE001  as in publishing
         circuit.trip()
-        log.info("The broker did not take a call to %d nodes (%s): they look by themselves.", len(names), error)
+        log.info("The broker did not take a call to %d nodes (%r): they look by themselves.", len(names), error)
 
 
 def _publish(names: Collection[str], producer: Any) -> None:

@@ -1,6 +1,7 @@
 """What an agent writes down of a placement in its folder, so that the next agent of the node says what this one could not.
 
-`claim.json`: what was claimed, and under which boot of the machine. `stop.json`: why the command is being stopped.
+`claim.json`: what was claimed, and under which boot of the machine. `stop.json`: why the command is being stopped, and
+what of its work was saved by then.
 `ending.json`: how it ended, before the database is told. The folder goes only when the database has it.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
+from jobs.saving import Before
 from scheduling.lifecycle import EndReason
 from workers.process import replace_file
 
@@ -47,18 +49,19 @@ def read_claim(folder: Path) -> tuple[Claimed, bool] | None:
         return None
 
 
-def note_stop(folder: Path, reason: EndReason, *, gives_way: bool) -> None:
+def note_stop(folder: Path, reason: EndReason, *, gives_way: bool, before: Before | None = None) -> None:
     """On a full disk it stays unsaid: the next agent then takes the command for one that was stopped by a drain."""
     with contextlib.suppress(OSError):
-        replace_file(folder / STOP, json.dumps({"reason": reason, "gives_way": gives_way}))
+        replace_file(folder / STOP, json.dumps({"reason": reason, "gives_way": gives_way, "before": before}))
 
 
-def read_stop(folder: Path) -> tuple[EndReason, bool] | None:
-    """Why an earlier agent stopped the command, and whether it was to give way."""
+def read_stop(folder: Path) -> tuple[EndReason, bool, Before | None] | None:
+    """Why an earlier agent stopped the command, whether it was to give way, and what of its work was saved then."""
     data = _read(folder / STOP)
     try:
-        return EndReason(data["reason"]), bool(data["gives_way"])
-    except (KeyError, TypeError, ValueError):
+        before = data.get("before")
+        return EndReason(data["reason"]), bool(data["gives_way"]), Before(*before) if before else None
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

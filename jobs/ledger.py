@@ -18,11 +18,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs import claims, gangs, log_shipping, notes, recovery, shipping
+from jobs import activity, claims, gangs, log_shipping, notes, recovery, shipping
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.ledger_entries import Claim, Finish, Identity
+from jobs.preemptions import PREEMPT
 from jobs.runs import Run, record_starts, release_gathered
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
@@ -103,6 +104,11 @@ class Ledger:
         self._next_beat = 0
         self._inbox.put(None)
 
+    @property
+    def patience(self) -> float:
+        """How long what runs here may take to save its work when the node is drained."""
+        return max((run.grace(settings.DRAIN_SECONDS) for run in list(self._runs.values())), default=0.0)
+
     def drain(self) -> None:
         """Claim nothing more and stop what runs, with the drain's grace. Safe to call from a signal handler."""
         self._draining.set()
@@ -155,14 +161,11 @@ class Ledger:
     def _register(self) -> bool:
         while True:
             try:
+                its = self._identity
                 self.node_id = heartbeats.register(
-                    name=self._identity.name,
-                    hardware=self._hardware,
-                    agent_id=self._identity.agent_id,
-                    labels=self._identity.labels,
-                    version=self._identity.version,
-                    boot_id=self._identity.boot_id,
-                ).pk
+                    name=its.name, hardware=self._hardware, agent_id=its.agent_id, labels=its.labels,
+                    version=its.version, boot_id=its.boot_id,
+                ).pk  # fmt: skip
             except DATABASE_ERRORS as error:
                 log.warning("The database is out of reach, trying again: %s", str(error).strip())
                 connection.close()
@@ -276,8 +279,8 @@ class Ledger:
         if self._draining.is_set() and not self._drained:
             runs = list(self._runs.values())
             for run in runs:
-                run.stop(EndReason.PREEMPTED, settings.DRAIN_SECONDS)
-            gangs.stop_all([run.claimed.attempt_id for run in runs if run.claimed.nodes > 1], "requeue")
+                run.stop(EndReason.PREEMPTED, run.grace(settings.DRAIN_SECONDS), gives_way=True)
+            gangs.stop_all([run.claimed.attempt_id for run in runs if run.claimed.nodes > 1], PREEMPT)
             self._drained = True
             self._next_beat = 0  # says at once that the node is leaving
 
@@ -289,6 +292,7 @@ class Ledger:
         runs = list(self._runs.values())
         log_shipping.ship_logs(runs)
         shipping.ship_progress(runs)
+        activity.ship(runs)
         notes.ship(runs)
         release_gathered(runs)
         self._ask_wishes()

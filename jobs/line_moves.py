@@ -82,6 +82,7 @@ def requeued(job: Job, actor: str) -> Move:
             "message": "",
             "root_cause": None,
             "progress": None,
+            "said_done": False,
             "progress_at": None,
             "started_at": None,
             "queued_at": None,

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connection
 
 from jobs.log_gaps import TextGap
+from jobs.log_readers import Readers
 from jobs.transcripts import Extent, Stretch
 from scheduling.lifecycle import TERMINAL_STATES
 
@@ -149,6 +150,7 @@ class Hub:
         self._starts: dict[int, Watch] = {}
         self._thread: threading.Thread | None = None
         self._marked_at = 0.0
+        self.readers = Readers()
 
     @contextmanager
     def follow(self, attempt_id: int, rank: int) -> Iterator[Feed]:
@@ -174,6 +176,8 @@ class Hub:
         if starts:
             for job_id in _begun(list(starts)):
                 starts[job_id].tell()
+        if feeds or starts:
+            self.readers.look()
 
     @contextmanager
     def _kept(self, watches: dict[Any, Any], key: Any, fresh: Any) -> Iterator[Any]:

@@ -98,6 +98,9 @@ class Job(Controlled):
     checkpointable = models.BooleanField(default=False)
     preemptible = models.BooleanField(default=True)
     max_retries = models.PositiveSmallIntegerField(default=0)
+    grace_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="From SIGTERM to SIGKILL when it has to give way or its time is over."
+    )
     depends_on = models.ManyToManyField(
         "self", through="JobDependency", symmetrical=False, related_name="dependents", blank=True
     )
@@ -112,9 +115,11 @@ class Job(Controlled):
     desired = models.CharField(max_length=10, blank=True, editable=False)
     # [{"code": ..., "sentence": ..., "shortfall": {...}, "held_by": [...]}], refreshed by each cycle while it waits
     reasons = models.JSONField(default=list, editable=False)
+    # Of the present attempt: how far it is, whether it said that it is done, and its clock for stalls (null: never reported).
     progress = models.FloatField(null=True, editable=False)
-    metrics = models.JSONField(default=dict, editable=False)
+    said_done = models.BooleanField(default=False, db_default=False, editable=False)
     progress_at = models.DateTimeField(null=True, editable=False)
+    metrics = models.JSONField(default=dict, editable=False)
     checkpoint_at = models.DateTimeField(null=True, editable=False)
     # Others were told to stop to make room for it, and it has not been placed since.
     promised = models.BooleanField(default=False, editable=False)
@@ -204,7 +209,8 @@ class Attempt(models.Model):
     # What it really used, where its node could tell: the most memory at once on one node, processor time on all of them.
     peak_memory_mb = models.PositiveBigIntegerField(null=True)
     cpu_seconds = models.FloatField(null=True)
-    # Where the members of a gang meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
+    saved = models.BooleanField(null=True)  # told to give way, it wrote a checkpoint after that; null: nobody looked
+    # Where its processes meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
     # `ended_at`: it ends with its last placement.
     master_port = models.PositiveIntegerField(null=True)
 
@@ -240,6 +246,7 @@ class Placement(models.Model):
     # Which agent took it, and how its own command ended: of a gang, each member for itself.
     claimed_by = models.UUIDField(null=True)
     end_reason = models.CharField(max_length=20, blank=True, db_default="")
+    active_at = models.DateTimeField(null=True)  # the last sign of life: output, a report, work of its processes
 
     class Meta:
         ordering = ["id"]

@@ -9,18 +9,18 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
-from kombu.exceptions import KombuError
 
+from jobs.after_commit import after_commit
 from jobs.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, transport_of
 from scheduling.priorities import HIGHEST
 
 log = logging.getLogger(__name__)
+RUN = "trainyard.run_placement"
+"""The name of every run's message: who watches Celery's events counts by it, so it must not be the job's."""
 BROKEN_PAUSE_SECONDS = 3.0
 BATCH = 500
 
@@ -58,18 +58,23 @@ circuit = Circuit()
 
 def request_cycle() -> None:
     """Ask for a scheduling cycle as soon as the current transaction is committed."""
-    transaction.on_commit(_ring_for_cycle)
+    after_commit(_ring_for_cycle)
 
 
 def request_placements(doorbells: Sequence[Doorbell]) -> None:
     """Tell the agents of their placements as soon as the current transaction is committed."""
-    transaction.on_commit(lambda: send_placements(doorbells))
+    after_commit(lambda: send_placements(doorbells))
 
 
 def send_placements(doorbells: Sequence[Doorbell]) -> None:
     """Publish now; a failure is logged, and the sweep publishes again."""
     if doorbells:
         _publish([_placement_message(doorbell) for doorbell in doorbells])
+
+
+def run_id(*, job_id: int, attempt: int, placement_id: int) -> str:
+    """The id of a run's message, however often it is sent: one run, whoever saw its start and its end."""
+    return f"job-{job_id}-attempt-{attempt}-placement-{placement_id}"
 
 
 def ring_at(node: str) -> bool:
@@ -87,12 +92,12 @@ def _most_urgent(task: str, queue: str) -> dict[str, Any]:
 
 def _placement_message(doorbell: Doorbell) -> dict[str, Any]:
     return {
-        "name": "trainyard.run_placement",
+        "name": RUN,
+        "task_id": run_id(job_id=doorbell.job_id, attempt=doorbell.attempt, placement_id=doorbell.placement_id),
         "args": [doorbell.placement_id, doorbell.token],
         "queue": doorbell.route.queue,
         "priority": doorbell.route.priority,
-        "shadow": doorbell.job_name,
-        "argsrepr": f"job {doorbell.job_id}, attempt {doorbell.attempt}, queue {doorbell.route.queue}",
+        "argsrepr": f"job {doorbell.job_id} {doorbell.job_name!r}, attempt {doorbell.attempt}, queue {doorbell.route.queue}",
         "kwargsrepr": "",
     }
 
@@ -105,9 +110,9 @@ def _publish(messages: Sequence[dict[str, Any]]) -> bool:
     try:
         with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
             _send(messages, producer)
-    except broker_errors() as error:
+    except Exception as error:  # noqa: BLE001  a client that is reconnecting raises anything, an AttributeError too
         circuit.trip()
-        log.warning("The broker did not take %d messages (%s): the sweep will send them.", len(messages), error)
+        log.warning("The broker did not take %d messages (%r): the sweep will send them.", len(messages), error)
         return False
     return True
 
@@ -119,10 +124,3 @@ def _send(messages: Sequence[dict[str, Any]], producer: Any) -> None:
     with producer.batch(max_size=BATCH):
         for message in messages:
             current_app.send_task(**message, producer=producer)
-
-
-@cache
-def broker_errors() -> tuple[type[BaseException], ...]:
-    """Everything that a broker out of reach may raise, whatever the transport."""
-    connection = current_app.connection_for_write()
-    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum
 
-from jobs.models import Cycle, Job, Placement
+from jobs.models import Attempt, Cycle, Job, Placement
 from quotas.access import project_roles
 from scheduling.errors import NotFoundError
 from scheduling.lifecycle import JobState
@@ -68,6 +69,28 @@ def needs_of(jobs: Iterable[Job]) -> dict[int, list[Needed]]:
     with connection.cursor() as cursor:
         cursor.execute(NEEDS, [[job.pk for job in jobs]])
         return {job_id: list(map(Needed, *columns)) for job_id, *columns in cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """For how long the attempts of a job that are over have run, all together, and since when one runs now."""
+
+    seconds: float | None = None
+    since: datetime | None = None
+
+
+NEVER_RAN = Ran()
+
+
+def ran(jobs: Iterable[Job]) -> dict[int, Ran]:
+    """Of those of `jobs` that have run."""
+    tried = [job.pk for job in jobs if job.started_at is not None]
+    if not tried:
+        return {}
+    over = Sum(F("ended_at") - F("started_at"), output_field=DurationField())
+    rows = Attempt.objects.filter(job__in=tried, started_at__isnull=False).order_by().values_list("job_id")
+    found: Iterable[Any] = rows.annotate(over=over, since=Max("started_at", filter=Q(ended_at__isnull=True)))
+    return {job_id: Ran(span.total_seconds() if span else 0.0, since) for job_id, span, since in found}
 
 
 def line_length() -> int:

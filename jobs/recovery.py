@@ -12,7 +12,17 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs import dead_dependencies, dispatch, log_shipping, publishing, stalls, suspects, sweeps, transitions
+from jobs import (
+    dead_dependencies,
+    dispatch,
+    inactive_owners,
+    log_shipping,
+    publishing,
+    stalls,
+    suspects,
+    sweeps,
+    transitions,
+)
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -39,6 +49,7 @@ class Recovered:
     stalled: int = 0
     late: int = 0
     drained: int = 0
+    ownerless: int = 0
     in_vain: int = 0
 
 
@@ -55,7 +66,8 @@ def _repair() -> Recovered:
             return Recovered(republished=_republish())
         heartbeats.mark_down()
         lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-        return Recovered(lost, released, _republish(), stalls.judge(), late, suspects.judge())
+        stalled, drained, ownerless = stalls.judge(), suspects.judge(), inactive_owners.judge()
+        return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
 
 
 def _our_turn() -> bool:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from jobs import claims, gangs, journal
+from jobs import claims, gangs, journal, saving
 from jobs.claims import Claimed
 from jobs.endings import Ending
 from jobs.outgoing_log import OutgoingLog
 from jobs.preemptions import PREEMPT
+from jobs.saving import Before
 from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
 from scheduling.lifecycle import EndReason
 from workers.checkpoints import CheckpointWatch
@@ -43,7 +44,7 @@ WISHES = {
 }
 """What may be wished of a job that is on its nodes so that it ends there, and the reason with which its command then ends."""
 GIVING_WAY = frozenset({PREEMPT, PAUSE})
-"""Wishes that leave a command the time for its checkpoint, and in which it may also complete."""
+"""Wishes that leave a command the time for its checkpoint; it may also complete in it, if it says so."""
 
 
 class Stop(NamedTuple):
@@ -53,6 +54,7 @@ class Stop(NamedTuple):
     grace_seconds: float | None = None
     gives_way: bool = False
     message: str = ""
+    before: Before | None = None
 
 
 class Blame(NamedTuple):
@@ -93,6 +95,7 @@ class Run:
         self.checkpoints: CheckpointWatch | None = None
         self.cores: tuple[int, ...] = ()
         self.start_recorded = False
+        self.active_at = self.active_told = 0.0  # on the monotonic clock
         self.notes: deque[Note] = deque()
         self._blame: Blame | None = None
         self._shim: Shim | None = None
@@ -166,13 +169,25 @@ class Run:
     def fulfil(self, wish: str) -> None:
         """Do what is wished of the job; what is not known is left undone."""
         if wish in GIVING_WAY:
-            self.stop(WISHES[wish], settings.PREEMPT_GRACE_SECONDS, gives_way=True)
+            self.stop(WISHES[wish], self.grace(settings.PREEMPT_GRACE_SECONDS), gives_way=True)
         elif wish == CANCEL:
             self.stop(WISHES[wish], settings.KILL_GRACE_SECONDS)
+        elif wish == REQUEUE:
+            self.stop(WISHES[wish], self.grace(settings.KILL_GRACE_SECONDS))
         elif wish in WISHES:
             self.stop(WISHES[wish])
         elif wish in (SUSPEND, NOTHING):
             self._suspend(wish == SUSPEND)
+
+    def grace(self, usual: float) -> float:
+        """How long its command may take to save its work: as the job says, within the operator's limit, else as usual."""
+        own = self.claimed.grace_seconds
+        return usual if own is None else min(own, settings.MAX_GRACE_SECONDS)
+
+    @property
+    def shim_pid(self) -> int:
+        """The process above all of its command's; 0 before there is one."""
+        return self._shim.pid if self._shim is not None else 0
 
     def _suspend(self, suspended: bool) -> None:
         """Let the command stand still, or go on. The shim is told of a change; it keeps to it without us."""
@@ -200,22 +215,29 @@ class Run:
         A command that `gives_way` may also complete in its grace. A cancellation is stronger than any reason before it,
         and may bring the end forward: nobody waits for a checkpoint of it.
         """
+        if self._is_told(reason):
+            return
+        before = saving.look(self.checkpoints, self.report.path) if gives_way else None
         with self._lock:
-            cancelled = reason == EndReason.CANCELLED
-            if self._stop is not None and (not cancelled or self._stop.reason == EndReason.CANCELLED):
+            if self._is_told(reason):
                 return
-            self._stop = Stop(reason, grace_seconds, gives_way, message)
+            self._stop = Stop(reason, grace_seconds, gives_way, message, before)
             shim = self._shim
-        journal.note_stop(self.folder, reason, gives_way=gives_way)
+        journal.note_stop(self.folder, reason, gives_way=gives_way, before=before)
         self._may_go_on.set()
         if shim is not None:
             shim.stop(grace_seconds)
+
+    def _is_told(self, reason: EndReason) -> bool:
+        """Whether it is being stopped already, for a reason that is not weaker."""
+        cancelled = reason == EndReason.CANCELLED
+        return self._stop is not None and (not cancelled or self._stop.reason == EndReason.CANCELLED)
 
     def recall_stop(self) -> None:
         """What an earlier agent began to stop is still being stopped, for the same reason."""
         told = journal.read_stop(self.folder)
         if told is not None:
-            self._stop = Stop(told[0], gives_way=told[1])
+            self._stop = Stop(told[0], gives_way=told[1], before=told[2])
 
     def started_at(self) -> datetime | None:
         """When the command began to run, while it does: of one that has ended, the end will tell."""
@@ -228,21 +250,22 @@ class Run:
         if self._blame is not None and outcome.exit_code != 0 and outcome.reason in EXPLAINED_BY_BLAME:
             return self._end(outcome, self._blame.reason, self._blame.message)
         reason = REASONS.get(outcome.reason)
-        stop = (self._stop or Stop(EndReason.PREEMPTED)) if outcome.reason == "stopped" else None
+        stop = (self._stop or Stop(EndReason.PREEMPTED, gives_way=True)) if outcome.reason == "stopped" else None
         if stop is not None:
-            reason = EndReason.COMPLETED if stop.gives_way and outcome.exit_code == 0 else stop.reason
-        elif reason is None:
+            return self._end(outcome, stop.reason, stop.message, asked=stop)
+        if reason is None:
             reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
-        return self._end(outcome, reason, stop.message if stop else "", asked=stop is not None and stop.gives_way)
+        return self._end(outcome, reason, "")
 
-    def _end(self, outcome: Outcome, reason: EndReason, message: str, *, asked: bool = False) -> Ending:
+    def _end(self, outcome: Outcome, reason: EndReason, message: str, *, asked: Stop | None = None) -> Ending:
         return Ending(
             ticket=self.claimed.ticket,
             reason=reason,
             exit_code=outcome.exit_code,
             message=" ".join(filter(None, (message, outcome.message))),
             started_at=None if outcome.reason in NEVER_RAN else moment(outcome.started_at),
-            asked=asked,
+            asked=asked is not None and asked.gives_way,
+            saved=saving.since(asked.before, self.checkpoints, self.report.path) if asked is not None else None,
             peak_memory_mb=None if outcome.peak_memory_bytes is None else outcome.peak_memory_bytes // 2**20,
             cpu_seconds=outcome.cpu_seconds,
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -21,9 +22,10 @@ from jobs.fields import (
     PriorityField,
 )
 from jobs.models import Job
-from jobs.queries import Needed
+from jobs.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import JobSpec
 from quotas.shapes import StrictSerializer, Text, Whole
+from scheduling.lifecycle import EndReason
 
 
 class ResourcesIn(StrictSerializer):
@@ -53,12 +55,22 @@ class JobTerms(StrictSerializer):
     estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
     stall_action = serializers.ChoiceField(choices=["stop", "warn"], required=False)
+    grace_seconds = Whole(
+        bounds.SECONDS, required=False, allow_null=True,
+        help_text="From SIGTERM to SIGKILL when it is paused, preempted, drained or out of time; null: as the platform has it.",
+    )  # fmt: skip
     deadline = MomentField(required=False, allow_null=True)
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
     max_retries = Whole(bounds.RETRIES, required=False)
     on_dependency_failure = OnDependencyFailureField(required=False)
     labels = LabelsField(required=False)
+
+    def validate_grace_seconds(self, seconds: int | None) -> int | None:
+        most = settings.MAX_GRACE_SECONDS
+        if seconds is not None and seconds > most:
+            raise serializers.ValidationError(f"May be at most {most} here: the operator's limit.", "too_long")
+        return seconds
 
 
 class JobDefaults(JobTerms):
@@ -181,7 +193,7 @@ class ReasonOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     sentence = serializers.CharField()
     shortfall = serializers.DictField(required=False)
-    held_by = serializers.ListField(child=serializers.CharField(), required=False)
+    held_by = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Ids of jobs.")
 
 
 class HoldOut(serializers.Serializer[Job]):
@@ -191,14 +203,17 @@ class HoldOut(serializers.Serializer[Job]):
 
 
 class JobOut(serializers.ModelSerializer[Job]):
-    """A job in full, but for its `position` and what it depends on, which `shown` fills in: no row knows its own."""
+    """A job in full, but for its `position`, what it depends on and how long it ran, which `shown` fills in: no row knows its own."""
 
     project = serializers.CharField(source="project.slug")
     queue = serializers.CharField(source="queue.name")
     owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
     node = serializers.CharField(source="node.name", default=None, allow_null=True)
     command = serializers.ListField(child=serializers.CharField())
-    env = serializers.DictField(child=serializers.CharField())
+    env = serializers.DictField(
+        child=serializers.CharField(allow_null=True),
+        help_text="Values are null for everybody but its owner and administrators of its project.",
+    )
     labels = serializers.DictField(child=serializers.CharField())
     metrics = serializers.DictField()
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
@@ -209,6 +224,10 @@ class JobOut(serializers.ModelSerializer[Job]):
         help_text="Place in line, 1 is next. Null for a job that could not start if there was room: it does not wait, is "
         "held, waits for a time or other jobs or in a paused queue, or no cycle has looked at it yet."
     )
+    run_seconds = serializers.SerializerMethodField(
+        help_text="For how long its attempts that are over have run, all together. Null for a job that has not run."
+    )
+    running_since = serializers.SerializerMethodField(help_text="When its present attempt began to run.")
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
     held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
@@ -217,17 +236,20 @@ class JobOut(serializers.ModelSerializer[Job]):
     )
     estimated_cost = serializers.FloatField(allow_null=True)
     actual_cost = serializers.FloatField(allow_null=True)
+    end_reason = serializers.ChoiceField(
+        [reason.value for reason in EndReason], allow_blank=True, help_text="Why it is over; empty until then."
+    )
 
     class Meta:
         model = Job
         fields: ClassVar = [
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
-            "stall_action", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
+            "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
-            "exit_code", "end_reason", "message", "root_cause",
+            "run_seconds", "running_since", "exit_code", "end_reason", "message", "root_cause",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -250,6 +272,12 @@ class JobOut(serializers.ModelSerializer[Job]):
     def get_position(self, job: Job) -> int | None:
         return None
 
+    def get_run_seconds(self, job: Job) -> float | None:
+        return None
+
+    def get_running_since(self, job: Job) -> datetime | None:
+        return None
+
 
 @cache
 def _ready() -> JobOut:
@@ -257,13 +285,16 @@ def _ready() -> JobOut:
     return JobOut()
 
 
-def shown(job: Job, position: int | None, needs: Sequence[Needed] = ()) -> dict[str, Any]:
+def shown(job: Job, position: int | None, needs: Sequence[Needed] = (), ran: Ran = NEVER_RAN) -> dict[str, Any]:
     """The job as JSON."""
-    links = {
+    known = {
+        "position": position,
         "depends_on": [one.job for one in needs],
         "dependencies": [{"job": one.job, "after": one.after, "state": one.state} for one in needs],
+        "run_seconds": ran.seconds,
+        "running_since": ran.since,
     }
-    return {**_ready().to_representation(job), **links, "position": position}
+    return {**_ready().to_representation(job), **known}
 
 
 class BatchJobOut(serializers.Serializer[Job]):

@@ -15,17 +15,18 @@ READS_AT_THE_END = 32
 UPDATE_PROGRESS = """
     UPDATE jobs_job SET
         progress = coalesce(said.progress, jobs_job.progress),
+        said_done = jobs_job.said_done OR said.done,
         metrics = jobs_job.metrics || said.metrics,
         progress_at = CASE
-            WHEN said.progress IS NULL AND said.metrics = '{}' THEN jobs_job.progress_at
+            WHEN said.progress IS NULL AND said.metrics = '{}' AND NOT said.done THEN jobs_job.progress_at
             ELSE statement_timestamp()
         END,
         checkpoint_at = CASE
             WHEN said.checkpoint_at IS NULL THEN jobs_job.checkpoint_at
             ELSE greatest(jobs_job.checkpoint_at, least(said.checkpoint_at, statement_timestamp()))
         END
-    FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::jsonb[], %s::timestamptz[])
-        AS said (attempt_id, token, progress, metrics, checkpoint_at),
+    FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::jsonb[], %s::boolean[], %s::timestamptz[])
+        AS said (attempt_id, token, progress, metrics, done, checkpoint_at),
         jobs_attempt AS attempt
     WHERE attempt.id = said.attempt_id AND attempt.token::text = said.token AND attempt.ended_at IS NULL
       AND jobs_job.id = attempt.job_id AND jobs_job.attempt = attempt.number
@@ -62,6 +63,7 @@ def _write_progress(runs: Sequence[Run]) -> bool:
                 [run.claimed.token for run, _, _ in said],
                 [report.progress for _, report, _ in said],
                 [json.dumps(report.metrics) for _, report, _ in said],
+                [report.done for _, report, _ in said],
                 [checkpoint_at for _, _, checkpoint_at in said],
             ],
         )
@@ -75,7 +77,8 @@ def _together(before: Unsaid | None, now: Unsaid) -> Unsaid:
     if before is None:
         return now
     progress = before.report.progress if now.report.progress is None else now.report.progress
-    report = Report(progress, {**before.report.metrics, **now.report.metrics})
+    done = before.report.done or now.report.done
+    report = Report(progress, {**before.report.metrics, **now.report.metrics}, done=done)
     return Unsaid(report, now.checkpoint_at or before.checkpoint_at)
 
 

@@ -51,6 +51,7 @@ class JobSpec:
     checkpointable: bool = False
     preemptible: bool = True
     max_retries: int = 0
+    grace_seconds: int | None = None
     depends_on: tuple[int | Need, ...] = ()
     on_dependency_failure: str = "cancel"
     submission_key: str = ""
@@ -302,6 +303,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
         preemptible=spec.preemptible,
         max_retries=spec.max_retries,
         on_dependency_failure=spec.on_dependency_failure,
+        grace_seconds=spec.grace_seconds,
         submission_key=spec.submission_key,
         reasons=[NEW.as_data()],
         created_at=intake.now,

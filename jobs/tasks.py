@@ -1,4 +1,4 @@
-"""Inbound Celery messages. Each parses, calls one function, and returns nothing.
+"""Inbound Celery messages. Each parses and calls one function.
 
 The platform's own tasks send no events: what Flower shows are the training runs.
 """
@@ -16,6 +16,7 @@ from jobs import (
     log_archive,
     log_retention,
     predictions,
+    publishing,
     recovery,
     run_times,
     series,
@@ -69,10 +70,10 @@ def prune() -> None:
     run_times.forget()
 
 
-@shared_task(name="trainyard.run_placement")
-def run_placement(placement_id: int, token: str) -> None:
-    """Run one placement on this node; the task lasts as long as the command runs."""
-    execution.run_placement(placement_id, token)
+@shared_task(name=publishing.RUN, Request="jobs.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
+def run_placement(placement_id: int, token: str) -> bool:
+    """Run one placement on this node; the task lasts as long as the command runs. False: it was not ours to run."""
+    return execution.run_placement(placement_id, token)
 
 
 @shared_task(name="trainyard.hear", send_events=False)

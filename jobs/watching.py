@@ -15,6 +15,7 @@ from django.conf import settings
 from jobs.endings import Ending
 from jobs.runs import Run
 from scheduling.lifecycle import EndReason
+from workers.activity import Activity
 from workers.condition import Condition
 from workers.folder_use import FolderUse
 from workers.silence import Silence, SilenceWatch
@@ -33,6 +34,7 @@ class Watched:
     run: Run
     use: FolderUse
     silence: SilenceWatch
+    activity: Activity
 
 
 class Watch:
@@ -66,8 +68,10 @@ class Watch:
     def add(self, run: Run, *folders: Path) -> None:
         """From now on: `folders` are those whose size is limited."""
         limit = settings.SILENCE_SECONDS if run.claimed.gpu_indices else 0
-        silence = SilenceWatch(limit, time.monotonic())
-        self._watched[run.ticket_id] = Watched(run, FolderUse(folders), silence)
+        now, seen = time.monotonic(), printed(run.folder)
+        silence = SilenceWatch(limit, now, seen=seen, kept=run.folder / "sign" if limit else None)
+        activity = Activity(run.claimed.stall_seconds or settings.STALL_SECONDS, now, seen)
+        self._watched[run.ticket_id] = Watched(run, FolderUse(folders), silence, activity)
 
     def remove(self, run: Run) -> None:
         """The command has ended: if the node was at fault, the run is told."""
@@ -94,7 +98,9 @@ class Watch:
         self._look_for_trespassers(watched)
         for each in watched:
             self._look_at_folders(each, WALK_SECONDS / len(watched))
-            self._listen(each)
+            seen = printed(each.run.folder)
+            self._look_for_life(each, seen)
+            self._listen(each, seen)
 
     def _look_at_disk(self) -> None:
         problem = self._condition.disk.problem()
@@ -135,10 +141,19 @@ class Watch:
             words = f"Its outputs and checkpoints take {used:.3g} GB; the limit is {limit:g} GB."
             each.run.stop(EndReason.OUTPUT_LIMIT, message=words)
 
-    def _listen(self, each: Watched) -> None:
+    def _look_for_life(self, each: Watched, seen: object) -> None:
+        """Whoever stands still because that is wished is as alive as it was: it need not prove it."""
+        run, now = each.run, time.monotonic()
+        signs = each.activity.look(now, seen=seen, root=run.shim_pid)
+        if signs or run.suspended or self._condition.busy(run.claimed.gpu_indices):
+            run.active_at = now
+
+    def _listen(self, each: Watched, seen: object) -> None:
         run = each.run
+        if not self._condition.measured and run.claimed.gpu_indices:
+            return  # an agent that has just begun does not know yet what its GPUs do
         busy = run.suspended or not self._condition.idle(run.claimed.gpu_indices)
-        step = each.silence.look(time.monotonic(), seen=printed(run.folder), busy=busy)
+        step = each.silence.look(time.monotonic(), seen=seen, busy=busy)
         if step is None:
             return
         minutes = settings.SILENCE_SECONDS / 60

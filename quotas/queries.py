@@ -15,7 +15,7 @@ def visible_projects(user: User) -> QuerySet[Project]:
 
 def find_project(user: User, slug: str) -> Project:
     """Raises NotFoundError when there is no such project, or none that `user` belongs to."""
-    project = visible_projects(user).filter(slug=slug).first()
+    project = None if "\0" in slug else visible_projects(user).filter(slug=slug).first()
     if project is None:
         raise NotFoundError(f"There is no project {slug}.")
     return project

@@ -66,6 +66,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return f"There is no such field. {known}"
 
 
+class Nothing(StrictSerializer):
+    """No body, or an empty object: what somebody sends to a verb that takes nothing is refused, not passed over."""
+
+    def _hint(self, name: str) -> str:
+        return "There is no such field: this takes none."
+
+
 @cache
 def _ready(shape: type[StrictSerializer]) -> StrictSerializer:
     """One of each is enough: validation keeps nothing, and to make one takes longer than to use it."""

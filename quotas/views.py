@@ -1,6 +1,7 @@
 """Projects: list, make, look, change."""
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotAuthenticated
@@ -36,6 +37,7 @@ class ProjectsView(GenericAPIView[Project]):
         return self.get_paginated_response(ProjectOut(page, many=True).data)
 
     @extend_schema(operation_id="projects_create", request=ProjectIn, responses={201: ProjectOut})
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """A new project, by an admin of its parent; at the top of the tree, by staff."""
         wanted = ProjectIn.read(request.data)
@@ -50,6 +52,7 @@ class ProjectView(APIView):
         return Response(ProjectOut(find_project(caller(request), slug)).data)
 
     @extend_schema(operation_id="projects_change", request=ProjectChange, responses=ProjectOut)
+    @transaction.atomic
     def patch(self, request: Request, slug: str) -> Response:
         """Rename, archive or move a project, as an admin of it."""
         project = find_project(caller(request), slug)

@@ -7,7 +7,8 @@ once, in words and without a traceback. At other times a reader raises Improperl
 import functools
 import os
 import shlex
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -73,6 +74,11 @@ def _told_at_once(reader: Callable[..., T]) -> Callable[..., T]:
 def text(name: str, default: str = "") -> str:
     """The variable's value, else what the local stack runs with, else `default`."""
     return os.environ.get(name) or LOCAL_STACK.get(name) or default
+
+
+def given(name: str) -> bool:
+    """Whether this process was started with the variable, or with the file that holds it."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 @_told_at_once
@@ -157,14 +163,26 @@ def secret(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None
 
 
+PROGRAMS = {"gunicorn": "web", "beat": "beat", "worker": "control", "flower": "flower", "node": "node"}
+
+
+def program_name(words: Sequence[str] = tuple(sys.orig_argv)) -> str:
+    """What this process is called among the database's connections: by the command line that it was started with."""
+    known = next((PROGRAMS[name] for name in (Path(word).name for word in words) if name in PROGRAMS), "")
+    return f"trainyard {known or Path(words[-1]).name}"[:63] if words else "trainyard"
+
+
 def service_url(name: str, default: str, password: str) -> str:
     """The URL in the variable `name`, with the password from the variable named `password` where that one is set.
 
-    A password that comes apart needs no percent-encoding and can be a container secret of its own.
+    A password that comes apart needs no percent-encoding and can be a container secret of its own. Several URLs, as of
+    sentinels, stand apart by semicolons.
     """
     url, word = secret(name, default), secret(password)
-    if not word:
-        return url
+    return ";".join(_with_password(one, word) for one in url.split(";")) if word else url
+
+
+def _with_password(url: str, word: str) -> str:
     parts = urlsplit(url)
     user, _, address = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user.partition(':')[0]}:{quote(word, safe='')}@{address}").geturl()

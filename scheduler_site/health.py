@@ -19,27 +19,30 @@ from rest_framework.views import APIView
 
 from jobs import node_health
 from jobs.models import Cycle
+from jobs.repair_rows import Sweep
 from workers.models import Node
 from workers.queries import nodes_now
 
 BROKER_SECONDS = 1
+PROBE = "trainyard.readyz"
 FRESH_CYCLES = 3
 REMEMBERED_SECONDS = 1  # however often somebody asks without a token, the servers are asked once a second
 
 
 class Health(serializers.Serializer[Any]):
-    ok = serializers.BooleanField()
+    ok = serializers.BooleanField(help_text="It works.")
 
 
 class Part(Health):
-    detail = serializers.CharField()
+    detail = serializers.CharField(help_text="What is wrong, in words.")
 
 
 class Readiness(serializers.Serializer[Any]):
-    database = Part()
-    broker = Part()
-    beat = Part()
-    planner = Part()
+    database = Part(help_text="PostgreSQL answers.")
+    broker = Part(help_text="Redis, or RabbitMQ, takes a connection.")
+    beat = Part(help_text="The clock that asks for cycles and sweeps ticks.")
+    planner = Part(help_text="Scheduling cycles come in time.")
+    recovery = Part(help_text="Sweeps for leases that ran out and messages that were lost come in time.")
     agents = Part(help_text="How many nodes take work; for information, it never makes the platform unready.")
 
 
@@ -66,17 +69,21 @@ class ReadyView(OpenView):
 
 
 def readiness() -> dict[str, dict[str, Any]]:
-    checks = {"database": database, "broker": broker, "beat": beat, "planner": planner}
+    checks = {"database": database, "broker": broker, "beat": beat, "planner": planner, "recovery": recovery}
     return {**{name: _judged(check) for name, check in checks.items()}, "agents": agents()}
 
 
 def _judged(check: Callable[[], str]) -> dict[str, Any]:
+    fault = fault_of(check)
+    return {"ok": not fault, "detail": fault or "It works."}
+
+
+def fault_of(check: Callable[[], str]) -> str:
     """Anything that keeps a part from answering means that it is not ready; why in detail is for our log alone."""
     try:
-        fault = check()
+        return check()
     except Exception as error:  # noqa: BLE001  a health check outlives whatever it examines
-        fault = f"It does not answer ({type(error).__name__})."
-    return {"ok": not fault, "detail": fault or "It works."}
+        return f"It does not answer ({type(error).__name__})."
 
 
 def database() -> str:
@@ -89,7 +96,9 @@ def broker() -> str:
     limits = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
     options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **limits}
     with current_app.connection_for_write(settings.BROKER_URL, transport_options=options) as link:
-        link.transport.establish_connection()  # once: `connect` would try again after a pause
+        opened = link.transport.establish_connection()  # once: `connect` would try again after a pause
+        if link.transport.driver_type == "redis":  # one that takes no writes is of no use, though it answers
+            link.transport.create_channel(opened).client.set(PROBE, 1, ex=60)  # type: ignore[attr-defined]  # Redis's own channel has it
     return ""
 
 
@@ -97,12 +106,22 @@ def beat() -> str:
     last = PeriodicTask.objects.filter(enabled=True, last_run_at__isnull=False).order_by("-last_run_at").first()
     if last is None or last.last_run_at is None:
         return "It has not run anything yet."
-    return _stale(timezone.now() - last.last_run_at, "Beat")
+    return _stale(timezone.now() - last.last_run_at, "Beat", settings.CYCLE_SECONDS)
 
 
 def planner() -> str:
     started = Cycle.objects.values_list("started_at", flat=True).first()
-    return _stale(timezone.now() - started, "A scheduling cycle") if started else "There was no scheduling cycle yet."
+    if started is None:
+        return "There was no scheduling cycle yet."
+    return _stale(timezone.now() - started, "A scheduling cycle", settings.CYCLE_SECONDS)
+
+
+def recovery() -> str:
+    """Without sweeps nobody finds silent nodes and lost messages, however well everything else works."""
+    swept = Sweep.objects.values_list("swept_at", flat=True).first()
+    if swept is None:
+        return "There was no sweep yet."
+    return _stale(timezone.now() - swept, "A sweep", settings.RECOVERY_SECONDS)
 
 
 def agents() -> dict[str, Any]:
@@ -126,7 +145,7 @@ def in_words(nodes: Sequence[Any]) -> str:
     return f"{fit} of {len(nodes)} nodes take work{f'; {others}' if others else ''}."
 
 
-def _stale(age: timedelta, who: str) -> str:
-    limit = max(FRESH_CYCLES * settings.CYCLE_SECONDS, 2)
+def _stale(age: timedelta, who: str, period: float) -> str:
+    limit = max(FRESH_CYCLES * period, 2)
     seconds = age.total_seconds()
     return "" if seconds <= limit else f"{who} last ran {seconds:.0f} s ago; more than {limit:g} s is too long."

@@ -1,31 +1,63 @@
 """GET /metrics, for Prometheus: with the token of TRAINYARD_METRICS_TOKEN, or as staff."""
 
+import logging
+
 from django.conf import settings
 from django.core.cache import cache
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from jobs.metrics import exposition
+from scheduler_site import health
 from scheduler_site.authentication import BearerTokens
+from scheduler_site.problems import RETRY_SECONDS, Problem
 
+logger = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 2  # several Prometheus servers that scrape at once cost one look at the database
 REFUSAL = (
-    "Metrics are for staff, and for whoever has the token of TRAINYARD_METRICS_TOKEN: Authorization: Bearer TOKEN.\n"
+    "Metrics are for staff, and for whoever has the token of TRAINYARD_METRICS_TOKEN: Authorization: Bearer TOKEN."
 )
 
 
+@csrf_exempt
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything about jobs, cycles, predictions and machines."""
-    if not (_has_our_token(request) or _is_staff(request)):
-        return HttpResponse(REFUSAL, status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
-    body = cache.get("metrics") or exposition()
+    """Everything about jobs, cycles, predictions and machines; 503 and what is known without it if the database is away."""
+    try:
+        if not (_has_our_token(request) or _is_staff(request)):
+            return Problem(401, REFUSAL, headers={"WWW-Authenticate": "Bearer"}).answer(request)
+        body = cache.get("metrics") or exposition() + servers(database_up=True)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("The database did not answer a scrape: %s", str(error).strip())
+        return _without_database(request)
     cache.add("metrics", body, REMEMBERED_SECONDS)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+
+
+def _without_database(request: HttpRequest) -> HttpResponse:
+    """For our own token: whether somebody else is staff is not known without it."""
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    if not _has_our_token(request):
+        return Problem(503, "The database does not answer at the moment. Ask again soon.", headers=headers).answer(
+            request
+        )
+    body = servers(database_up=False)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST, status=503, headers=headers)
+
+
+def servers(*, database_up: bool) -> bytes:
+    """Which of the servers behind this site answer."""
+    registry = CollectorRegistry()
+    up = Gauge("trainyard_server_up", "Whether the server answers this site.", ["server"], registry=registry)
+    up.labels("database").set(database_up)
+    up.labels("broker").set(not health.fault_of(health.broker))
+    return generate_latest(registry)
 
 
 def _has_our_token(request: HttpRequest) -> bool:

@@ -8,6 +8,8 @@ from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from scheduler_site.chunked_bodies import too_large
+
 
 class JsonBody(JSONParser):
     """JSON in UTF-8, within DATA_UPLOAD_MAX_MEMORY_SIZE; whatever is wrong with it is the caller's fault, never ours."""
@@ -16,7 +18,7 @@ class JsonBody(JSONParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(limit + 1)
         if len(body) > limit:
-            raise RequestDataTooBig(f"The body is larger than {limit // 1024**2} MB.")
+            raise RequestDataTooBig(too_large())
         try:
             return json.loads(body, parse_constant=_refuse_constant)
         except RecursionError:

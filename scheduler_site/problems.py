@@ -3,14 +3,15 @@
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.views import defaults
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 ERRORS_SHOWN, ERRORS_IN_DETAIL = 100, 5
+KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 NO_FIELD = "body"  # what an error names that belongs to no single field
 HINTS = {415: " Send JSON, as application/json."}
 KINDS = {
@@ -42,6 +44,7 @@ KINDS = {
     405: "method-not-allowed",
     406: "not-acceptable",
     409: "conflict",
+    411: "length-required",
     413: "too-large",
     415: "unsupported-media-type",
     429: "throttled",
@@ -71,14 +74,17 @@ class Problem:
             "request_id": request.META.get(REQUEST_ID, ""),
             **self.more,
         }
-        return HttpResponse(json.dumps(document), CONTENT_TYPE, self.status, headers=dict(self.headers))
+        body = json.dumps(document).encode()
+        headers = {"Content-Length": str(len(body)), **self.headers}
+        return HttpResponse(body, CONTENT_TYPE, self.status, headers=headers)
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """The answer to an exception that a view raised. Nothing that it wrote stays; a surprise is logged with its id."""
     set_rollback()
     request = context["request"]
-    problem = _refusal(error) or _refusal_of_framework(error) or _trouble_with_database(error)
+    problem = _refusal(error) or _refusal_of_framework(error) or _refusal_of_body(error)
+    problem = problem or _trouble_with_database(error)
     if problem is None:
         logger.error("Request %s failed.", request.META.get(REQUEST_ID, ""), exc_info=error)
         problem = _unexpected()
@@ -111,6 +117,13 @@ def _refusal_of_framework(error: Exception) -> Problem | None:
             return Problem(404, "There is no such thing here.")
         case PermissionDenied():
             return Problem(403, "You may not do this.")
+    return None
+
+
+def _refusal_of_body(error: Exception) -> Problem | None:
+    match error:
+        case UnreadablePostError():
+            return Problem(400, "The body broke off.", [FieldError(NO_FIELD, "It broke off.", "unreadable")])
         case RequestDataTooBig():
             return Problem(413, str(error), [FieldError(NO_FIELD, str(error), "too_large")])
     return None
@@ -173,20 +186,53 @@ def _join(path: str, key: Any) -> str:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if _is_for_api(request):
-        return Problem(404, f"There is nothing at {request.path}.").answer(request)
-    return defaults.page_not_found(request, exception)
+    if for_people(request):
+        return defaults.page_not_found(request, exception)
+    return Problem(404, f"There is nothing at {request.path}.").answer(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    if _is_for_api(request):
-        return Problem(400, "The request is malformed.").answer(request)
-    return defaults.bad_request(request, exception)
+    if for_people(request):
+        return defaults.bad_request(request, exception)
+    return Problem(400, "The request is malformed.").answer(request)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if for_people(request):
+        return defaults.permission_denied(request, exception)
+    return Problem(403, "You may not do this.").answer(request)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    return _unexpected().answer(request) if _is_for_api(request) else defaults.server_error(request)
+    """A surprise, or a database that is away: then the time to come again is said, on a page of the admin too."""
+    error = sys.exception()
+    problem = (_trouble_with_database(error) if isinstance(error, Exception) else None) or _unexpected()
+    if not for_people(request):
+        return problem.answer(request)
+    page = defaults.server_error(request)
+    page.status_code = problem.status
+    for name, value in problem.headers.items():
+        page.headers[name] = value
+    return page
 
 
-def _is_for_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/api/")
+def for_people(request: HttpRequest) -> bool:
+    """Whether the caller wants a page: a browser says so, and who asks for an address of the API does not."""
+    return not request.path_info.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
+
+
+def refuse_in_one_shape(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Turn every refusal that has no words for a program, whoever made it, into a problem document."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if response.status_code < HTTPStatus.BAD_REQUEST or not is_page or for_people(request):
+            return response
+        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        sentence = f"{HTTPStatus(response.status_code).description}.".lstrip(".") or "The request was refused."
+        return Problem(response.status_code, sentence, headers=kept).answer(request)
+
+    return middleware

@@ -9,6 +9,7 @@ from datetime import timedelta
 import environ
 
 from scheduler_site import env
+from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
 env.collect_faults()
 
@@ -65,6 +66,10 @@ GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
 GANG_PORT = env.port("TRAINYARD_GANG_PORT", 29500)
 NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
+# What comes after a job's progress of 1.0 may be silent for so long.
+FINISH_SECONDS = env.whole("TRAINYARD_FINISH_SECONDS", 3600, at_least=1)
+# What becomes of the jobs of somebody who is made inactive: keep or cancel.
+INACTIVE_OWNERS_JOBS = env.text("TRAINYARD_INACTIVE_OWNERS_JOBS", "keep")
 # What a node has claimed and could have begun, and has not after so long, is given to another one.
 START_SECONDS = env.number("TRAINYARD_START_SECONDS", 60, at_least=1)
 # A command that fails so soon after its start may have been given a broken node, or be broken itself.
@@ -80,6 +85,8 @@ PLATFORM_RETRIES = env.whole("TRAINYARD_PLATFORM_RETRIES", 5)
 KILL_GRACE_SECONDS = env.number("TRAINYARD_KILL_GRACE_SECONDS", 30)
 PREEMPT_GRACE_SECONDS = env.number("TRAINYARD_PREEMPT_GRACE_SECONDS", 60)
 DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
+# The longest grace that a job may ask for instead of these.
+MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
@@ -120,12 +127,16 @@ SITE_APPS = [
     "knox",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
 ]
 INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [
     "scheduler_site.middleware.name_requests",
+    "scheduler_site.problems.refuse_in_one_shape",
+    "scheduler_site.bodies.refuse_unreadable_bodies",
     "scheduler_site.middleware.forgive_slashes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -135,7 +146,11 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+if TRAINYARD_ROLE == "node":
+    MIDDLEWARE = []  # an agent answers no requests, and has not the apps that these need
 ROOT_URLCONF = "scheduler_site.urls" if TRAINYARD_ROLE != "node" else ""  # an agent answers no requests
 WSGI_APPLICATION = "scheduler_site.wsgi.application"
 TEMPLATES = [
@@ -153,14 +168,13 @@ TEMPLATES = [
 ]
 
 DATABASE_URL = env.service_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres", "DATABASE_PASSWORD")
+if TRAINYARD_ROLE == "node" and not env.given("DATABASE_URL"):  # beside a local stack: as its own agents connect
+    DATABASE_URL = env.text("TRAINYARD_AGENT_DATABASE_URL", DATABASE_URL)
 DATABASES = {
-    "default": {
-        **environ.Env.db_url_config(DATABASE_URL),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-    },
+    "default": {**environ.Env.db_url_config(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+CONNECTING = {"connect_timeout": 5, "application_name": env.program_name()}
+DATABASES["default"]["OPTIONS"] = CONNECTING | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -168,6 +182,8 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+if TRAINYARD_ROLE != "node":
+    AUTHENTICATION_BACKENDS = ["scheduler_site.signing_in.SignInLimit", "django.contrib.auth.backends.ModelBackend"]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -228,32 +244,13 @@ REST_FRAMEWORK = {
 }
 # Each log that somebody follows keeps a thread of a web process: at most so many in each of them.
 LOG_FOLLOWERS = env.whole("TRAINYARD_LOG_FOLLOWERS", 28, at_least=1)
+LOG_FOLLOWERS_PER_USER = env.whole("TRAINYARD_LOG_FOLLOWERS_PER_USER", max(1, LOG_FOLLOWERS // 4), at_least=1)
 # Whoever has it may read /metrics, as may staff with a token of their own.
 METRICS_TOKEN = env.secret("TRAINYARD_METRICS_TOKEN", "")
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
     "TOKEN_TTL": timedelta(days=env.number("TRAINYARD_TOKEN_DAYS", 90)),
     "AUTO_REFRESH": False,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Trainyard",
-    "DESCRIPTION": "Schedules ML training jobs over CPU and GPU machines.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "JobState": "scheduling.lifecycle.JobState",
-        "PlacementState": "scheduling.lifecycle.PlacementState",
-        "EndReason": "scheduling.lifecycle.EndReason",
-        "QueueState": "jobs.models.Queue.State",
-        "NodeState": "workers.models.Node.State",
-        "DrainMode": "workers.models.Node.DrainMode",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "scheduler_site.openapi.add_problems",
-    ],
 }
 
 # --- Celery: see docs/decisions for each of these ------------------------------------------------------------------
@@ -278,6 +275,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # what a broker refuses is no reason for a worker to end
+CELERY_WORKER_CONSUMER = "scheduler_site.broker:Consumer"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_DEFAULT_PRIORITY = 0
@@ -293,11 +292,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
     "visibility_timeout": 600,
     "unacked_restore_throttle": 1,
+    "master_name": env.text("TRAINYARD_SENTINEL_MASTER", "mymaster"),  # these two for sentinel://... alone
+    "sentinel_kwargs": {"password": env.secret("TRAINYARD_SENTINEL_PASSWORD") or None},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SYNC_EVERY = (
-    1  # each tick is on record at once: readiness looks at it, and no tick comes twice after a crash
-)
+# Each tick is on record at once: readiness looks at it, and no tick comes twice after a crash.
+CELERY_BEAT_SYNC_EVERY = 1
 
 
 def _every(seconds: float, task: str) -> dict[str, object]:
@@ -321,7 +321,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"outages": {"()": "scheduler_site.outage_logs.OutageFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}},
     "root": {"handlers": ["console"], "level": env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS)},
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},
@@ -329,6 +330,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }
 

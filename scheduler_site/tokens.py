@@ -1,6 +1,5 @@
 """Signing in: a name and a password for a token that expires, of which we keep only a hash."""
 
-from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -11,38 +10,20 @@ from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from quotas.shapes import StrictSerializer, Text
-
-
-class SignInsFromAddress(SimpleRateThrottle):
-    scope = "sign-in"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
-
-
-class SignInsOfName(SimpleRateThrottle):
-    """However many addresses somebody guesses from, one name can be tried only so often."""
-
-    scope = "sign-in-name"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        name = request.data.get("username") if isinstance(request.data, dict) else None
-        ident = sha256(str(name).encode("utf-8", "replace")).hexdigest()
-        return self.cache_format % {"scope": self.scope, "ident": ident} if name else None
+from scheduler_site.signing_in import SignInsFromAddress, SignInsOfName
 
 
 class SignIn(StrictSerializer):
-    username = Text(150)
-    password = Text(200, write_only=True)
+    username = Text(150, help_text="As for the admin.")
+    password = Text(200, write_only=True, help_text="Is checked and not kept.")
 
 
 class Token(serializers.Serializer[Any]):
     token = serializers.CharField(help_text="Send it as `Authorization: Bearer TOKEN`. It is shown only this once.")
-    expiry = serializers.DateTimeField(allow_null=True)
+    expiry = serializers.DateTimeField(allow_null=True, help_text="Until then; null: for ever.")
 
 
 class TokensView(APIView):

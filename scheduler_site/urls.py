@@ -13,6 +13,7 @@ api: list[URLPattern | URLResolver] = [
     path("healthz", health.HealthView.as_view()),
     path("readyz", health.ReadyView.as_view()),
     path("schema", openapi.SchemaView.as_view()),
+    path("docs", openapi.DocumentationView.as_view()),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -24,5 +25,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 handler400 = problems.bad_request
+handler403 = problems.permission_denied
 handler404 = problems.page_not_found
 handler500 = problems.server_error

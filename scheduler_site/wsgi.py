@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from scheduler_site.chunked_bodies import with_known_length
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
 
-application = get_wsgi_application()
+application = with_known_length(get_wsgi_application())

@@ -44,24 +44,25 @@ class Refused:
     """Requests for which no node has room now: what asks for the same or more need not be looked for."""
 
     def __init__(self) -> None:
-        self._sizes: dict[tuple[object, ...], list[tuple[int, int, int]]] = {}
+        self._sizes: dict[tuple[object, ...], list[tuple[int, int, int, int]]] = {}
 
     def add(self, request: Request) -> None:
-        self._sizes.setdefault(_kind(request), []).append((request.cpus, request.memory_mb, request.gpus))
+        self._sizes.setdefault(_kind(request), []).append(
+            (request.nodes, request.cpus, request.memory_mb, request.gpus)
+        )
 
     def covers(self, request: Request) -> bool:
         """Whether one like it, and no larger, was refused."""
         sizes = self._sizes.get(_kind(request)) if self._sizes else None
         return sizes is not None and any(
-            cpus <= request.cpus and memory_mb <= request.memory_mb and gpus <= request.gpus
-            for cpus, memory_mb, gpus in sizes
+            nodes <= request.nodes and cpus <= request.cpus and memory_mb <= request.memory_mb and gpus <= request.gpus
+            for nodes, cpus, memory_mb, gpus in sizes
         )
 
 
 def _kind(request: Request) -> tuple[object, ...]:
     """Requests of one kind differ in size only."""
     return (
-        request.nodes,
         bool(request.gpus),
         request.gpu_model,
         request.gpu_memory_mb,

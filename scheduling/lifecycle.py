@@ -8,7 +8,7 @@ class JobState(StrEnum):
     QUEUED = "queued"  # placed on a node, the node has been told
     ASSIGNED = "assigned"  # claimed by the node's agent, not started yet
     RUNNING = "running"  # its command runs
-    PAUSED = "paused"  # checkpointed and off its node, until its owner resumes it
+    PAUSED = "paused"  # off its node, until its owner resumes it
     COMPLETED = "completed"  # its command ended with exit code 0
     FAILED = "failed"  # ended otherwise, and no retry is left
     CANCELLED = "cancelled"  # ended because somebody asked for it
@@ -49,10 +49,10 @@ END_SENTENCES = {
     EndReason.TIMEOUT: "The command ran longer than its max_runtime_seconds and was stopped.",
     EndReason.OUT_OF_MEMORY: "The command was stopped because it used more memory than it had.",
     EndReason.NODE_LOST: "The node fell silent for longer than the lease.",
-    EndReason.CANCELLED: "Somebody cancelled the job.",
+    EndReason.CANCELLED: "The job was cancelled.",
     EndReason.PREEMPTED: "The job had to give its place back: the node drained, or another job went first.",
-    EndReason.PAUSED: "The job was checkpointed and gave its place back at its owner's wish.",
-    EndReason.STALLED: "The job reported no progress for longer than its limit.",
+    EndReason.PAUSED: "The job was paused: it gave its place back.",
+    EndReason.STALLED: "The job showed no progress and no sign of life for longer than its limit.",
     EndReason.START_FAILED: "The command could not be started.",
     EndReason.LOST_LEASE: "The node could not renew its lease, so the command was stopped there.",
     EndReason.GANG_ENDED: "Another member of the gang ended first, so this one was stopped.",

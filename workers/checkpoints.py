@@ -28,11 +28,15 @@ class CheckpointWatch:
         if time.monotonic() < self._next_look:
             return None
         self._next_look = time.monotonic() + LOOK_SECONDS
-        newest = max(written_at(self.folder), default=0.0)
+        newest = self.newest()
         if newest <= self._newest:
             return None
         self._newest = newest
         return newest
+
+    def newest(self) -> float:
+        """When the newest entry was written, by the clock of its file system; 0 if there is none."""
+        return max(written_at(self.folder), default=0.0)
 
 
 def written_at(folder: Path) -> Iterator[float]:

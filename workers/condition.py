@@ -29,6 +29,7 @@ class Condition:
         self._hardware = hardware
         self._nvml = nvml
         self._loads: Mapping[int, int] = {}
+        self.measured = False
         self._trespasses: Sequence[Trespass] = ()
         self._next_trespass_look = 0.0
 
@@ -36,6 +37,7 @@ class Condition:
         """For a heartbeat. `disk_full`: it must get no work; `gpus_out`: nor must these of its GPUs."""
         load = current_load(self._hardware)
         self._loads = {gpu["index"]: gpu["utilisation"] for gpu in load["gpus"]}
+        self.measured = True
         return {
             **load,
             "disk_free_mb": self.disk.free_mb(),
@@ -51,6 +53,10 @@ class Condition:
         """Whether these real GPUs did nothing at the last heartbeat; what is not known counts as busy."""
         mine = {gpu.index for gpu in self._hardware.gpus if not gpu.simulated and gpu.index in gpu_indices}
         return bool(mine) and all(self._loads.get(index) == 0 for index in mine)
+
+    def busy(self, gpu_indices: Sequence[int]) -> bool:
+        """Whether one of these GPUs certainly did something at the last heartbeat."""
+        return any(self._loads.get(index) for index in gpu_indices)
 
     def new_trespasses(self, holders: Mapping[int, Path]) -> list[Trespass]:
         """Processes that were not on a GPU of others at the last look; at most one look in fifteen seconds."""

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from django.conf import settings
+
 from workers import process
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,14 @@ LEAVE_SECONDS = 5.0
 """So long an agent that leaves may take to say what is unsaid. What is left unsaid the next agent finds on disk."""
 REPORT_SECONDS = 5.0
 """So long an agent that drains may take to report, after the grace of its jobs, before it leaves all the same."""
+
+
+def longest_drain() -> float:
+    """The seconds after which an agent that was told to drain has certainly ended: most end much sooner.
+
+    It waits for what runs there; whoever supervises it does not know that, and waits for the longest that jobs may ask for.
+    """
+    return max(settings.DRAIN_SECONDS, settings.MAX_GRACE_SECONDS) + REPORT_SECONDS
 
 
 class Departure(threading.Thread):

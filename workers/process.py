@@ -32,6 +32,7 @@ class Command:
     log_limit_bytes: int
     grace_seconds: float
     max_runtime_seconds: float | None = None
+    timeout_grace_seconds: float | None = None  # when that is over; None: as any other grace
     lease_grace_seconds: float = 5.0
     memory_limit_bytes: int = 0  # 0: none
     memory_enforced: bool = True  # else only told at the end

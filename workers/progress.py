@@ -18,6 +18,8 @@ LINE_BYTES = 64 * 1024
 NAME_CHARACTERS = 100
 TEXT_CHARACTERS = 1000
 STEP = "step"
+CHECKPOINT, DONE = "checkpoint", "done"
+"""Words that a line says by `true`; with another value they are metrics as any other."""
 LARGEST_STEP = 2.0**53
 
 NOT_FINITE = {
@@ -37,6 +39,7 @@ class Report:
     progress: float | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     checkpoint: bool = False  # a checkpoint was written
+    done: bool = False  # the work is done, whatever comes after it
 
 
 class ProgressReader:
@@ -81,21 +84,20 @@ class ProgressReader:
         """What the complete new lines say together, a later one before an earlier one; None when they say nothing."""
         progress: float | None = None
         metrics: dict[str, Metric] = {}
-        checkpoint = False
+        checkpoint = done = False
         lines = list(self._new_lines())
         for line, written_at in zip(lines, self._moments(len(lines)), strict=True):
             values = self._parse(line)
-            if values.get("checkpoint") is True:
-                checkpoint = True
-                del values["checkpoint"]
+            checkpoint |= says(values, CHECKPOINT)
+            done |= says(values, DONE)
             if "progress" in values:
                 progress = self._progress(values.pop("progress"), progress)
             said = self._metrics(values)
             metrics |= said
             self._note(said, written_at)
-        if progress is None and not metrics and not checkpoint:
+        if progress is None and not metrics and not checkpoint and not done:
             return None
-        return Report(progress, metrics, checkpoint)
+        return Report(progress, metrics, checkpoint, done)
 
     def _moments(self, lines: int) -> Iterator[float]:
         """When so many new lines were written, as far as we know: spread over the time since the last look."""
@@ -154,6 +156,26 @@ class ProgressReader:
         if name not in self._names and len(self._names) < NAMES:
             self._names.add(name)
         return name in self._names
+
+
+def says(values: dict[str, object], word: str) -> bool:
+    """Whether a line says this word, which is taken out of it then."""
+    if values.get(word) is not True:
+        return False
+    del values[word]
+    return True
+
+
+def checkpoint_after(path: Path, offset: int) -> bool:
+    """Whether a report that was so long says after that, in what one read gives, that a checkpoint was written."""
+    for line in read_regular(path, offset, READ_BYTES).split(b"\n"):
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(values, dict) and values.get(CHECKPOINT) is True:
+            return True
+    return False
 
 
 def as_metric(value: object) -> Metric | None:

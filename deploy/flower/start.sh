@@ -3,5 +3,5 @@
 set -eu
 FLOWER_BASIC_AUTH="$(cat "${FLOWER_BASIC_AUTH_FILE:-/run/secrets/flower_basic_auth}")"
 export FLOWER_BASIC_AUTH
-# Read-only: jobs are cancelled through the site, which knows their state; a task revoked here would come back.
-exec celery -A scheduler_site flower --address=0.0.0.0 --port=5555 --read-only "$@"
+# It is read-only by itself (scheduler_site/flower_view.py): jobs are cancelled through the site, which knows their state.
+exec celery -A scheduler_site flower --address=0.0.0.0 --port=5555 "$@"

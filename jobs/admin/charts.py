@@ -96,7 +96,7 @@ def _position(point: Point, curve: Curve) -> float:
 def _spell(point: Point, curve: Curve) -> str:
     if curve.over_steps:
         return f"step {point.step or 0:,.15g}"
-    return f"{datetime.fromtimestamp(point.time, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(point.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _scale(values: Sequence[float], room: float) -> Callable[[float], float]:

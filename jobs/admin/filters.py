@@ -1,11 +1,14 @@
 """The filters beside the admin's lists."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.forms import Media, ModelChoiceField
 from django.http import HttpRequest
 
 from jobs.models import Job
@@ -55,9 +58,56 @@ class ReachedStateFilter(admin.SimpleListFilter):
 
 
 class WithJobsFilter(admin.RelatedFieldListFilter):
-    """Offers only the related rows that some job points to: of a thousand users, those who have submitted."""
+    """Offers only the related rows that some job points to: for the few queues that there are."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> Any:
         has_jobs = Q(Exists(Job.objects.filter(**{field.name: OuterRef("pk")})))
         ordering = self.field_admin_ordering(field, request, model_admin)
         return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=has_jobs)
+
+
+class SearchedFilter(admin.RelatedFieldListFilter):
+    """A field to type in instead of a list, for projects, users and nodes: there may be thousands."""
+
+    template = "jobs/admin/searched_filter.html"
+
+    def __init__(self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, **of: Any) -> None:
+        super().__init__(field, request, params, model, model_admin, **of)
+        self.site = model_admin.admin_site
+        related = self.site._registry.get(field.remote_field.model)  # noqa: SLF001  Django has no other way to ask
+        self.may_search = related is not None and related.has_view_permission(request)
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[Any]:
+        return []
+
+    def has_output(self) -> bool:
+        return self.may_search or bool(self.lookup_val)
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        own = (self.lookup_kwarg, self.lookup_kwarg_isnull, "p")
+        chosen = self.lookup_val[-1] if self.lookup_val else None
+        widget = AutocompleteSelect(self.field, self.site)
+        field: Any = self.field
+        choices = ModelChoiceField(field.remote_field.model.objects.all(), widget=widget, required=False)
+        yield {
+            "widget": choices.widget.render(self.lookup_kwarg, chosen, {"id": f"filter-{self.field_path}"}),
+            "label_for": f"filter-{self.field_path}",
+            "kept": [
+                (name, value)
+                for name, values in changelist.filter_params.items()
+                if name not in own
+                for value in values
+            ],
+            "query": changelist.query,
+            "without": changelist.get_query_string(remove=list(own)),
+            "chosen": chosen,
+        }
+
+
+class Searching:
+    """For lists that have such a filter: the scripts and styles of Django's own search fields."""
+
+    @property
+    def media(self) -> Media:
+        own: Media = super().media  # type: ignore[misc]  # a mixin of ModelAdmin
+        return own + AutocompleteSelect(Job.project.field, admin.site).media

@@ -10,7 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin import cells, job_page
-from jobs.admin.filters import ReachedStateFilter
+from jobs.admin.filters import ReachedStateFilter, SearchedFilter, Searching
 from jobs.admin.keeping import HistoryAdmin
 from jobs.admin.search import FoundByNumber
 from jobs.models import Attempt, JobEvent, Placement, Preemption
@@ -57,13 +57,13 @@ class AttemptAdmin(FoundByNumber, HistoryAdmin):
 
 
 @admin.register(Placement)
-class PlacementAdmin(FoundByNumber, HistoryAdmin):
+class PlacementAdmin(Searching, FoundByNumber, HistoryAdmin):
     list_display = [
         "id", "job_link", "rank", "node", "gpus", "cpus", "memory", "state_badge", "publish_count", "created_at",
         "claimed_at", "lease_expires_at", "closed_at",
     ]  # fmt: skip
     list_select_related = ["attempt__job", "node"]
-    list_filter = ["state", "node"]
+    list_filter = ["state", ("node", SearchedFilter)]
     search_fields = ["attempt__job__name"]
     search_help_text = "Job number or name"
     number_field = "attempt__job"

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from jobs import bulk, verbs
 from jobs.models import Job
 from jobs.verbs import Asked, Verb
+from scheduling.lifecycle import PLACED_STATES
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
 
 REFUSALS_SHOWN = 5
@@ -71,7 +72,7 @@ def action(name: str) -> Callable[..., TemplateResponse | None]:
     @admin.action(description=button.description, permissions=["change"])
     def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> TemplateResponse | None:
         if "apply" not in request.POST:
-            return ask_first(model_admin, request, jobs, title=button.title, action=name)
+            return ask_first(model_admin, request, jobs, title=button.title, action=name, warning=button.warning)
         tell(request, button.done, ids(meant(request, jobs)), button.verb)
         return None
 
@@ -89,6 +90,7 @@ def ask_first(
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts, "media": model_admin.media,
         "jobs": chosen.order_by("pk")[:JOBS_SHOWN], "states": list(states), "count": sum(count for _, count in states),
+        "placed": sum(count for state, count in states if state in PLACED_STATES),
         "newest": chosen.aggregate(newest=Max("pk"))["newest"],
         "selected": request.POST.getlist("_selected_action"), "select_across": request.POST.get("select_across", "0"),
         **more,
@@ -123,12 +125,19 @@ class Button(NamedTuple):
     title: str
     done: str
     verb: Verb
+    warning: str = ""
 
 
 BUTTONS = {
-    "cancel": Button("Cancel…", "Cancel", "cancelled", verbs.cancel),
-    "requeue": Button("Requeue…", "Requeue", "requeued", verbs.requeue),
-    "pause": Button("Pause (checkpoint, and give back what it holds)…", "Pause", "paused", verbs.pause),
+    "cancel": Button("Cancel…", "Cancel", "cancelled", verbs.cancel, "Commands are stopped. Nothing takes this back."),
+    "requeue": Button("Requeue…", "Requeue", "requeued", verbs.requeue, "Commands are stopped, and start again later."),
+    "pause": Button(
+        "Pause (checkpoint, and give back what it holds)…",
+        "Pause",
+        "paused",
+        verbs.pause,
+        "Commands are stopped, with time to write a checkpoint.",
+    ),
     "suspend": Button("Suspend (stand still, and keep what it holds)…", "Suspend", "suspended", verbs.suspend),
     "resume": Button("Resume…", "Resume", "resumed", verbs.resume),
     "hold": Button("Hold…", "Hold", "held", verbs.hold),

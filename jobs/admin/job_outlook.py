@@ -82,10 +82,10 @@ def ahead(at: datetime | None, now: datetime) -> str:
 
 
 def clock(at: datetime | None, now: datetime) -> str:
-    """In UTC, as all times in the admin: the time of day if it is today's, else with the day."""
+    """The time of day if it is today's, else with the day; in UTC, and says so, as all times in the admin."""
     if at is None:
         return ""
-    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+    return at.strftime("%H:%M:%S UTC" if at.date() == now.date() else "%Y-%m-%d %H:%M UTC")
 
 
 def _room(told: Explanation, now: datetime) -> str:

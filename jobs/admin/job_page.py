@@ -174,10 +174,10 @@ def command_line(command: Any) -> str:
     return shlex.join(str(word) for word in command) if isinstance(command, list) else json.dumps(command)
 
 
-def environment(variables: Any) -> str:
-    """One variable a line; the values of those named like a secret stay hidden."""
+def environment(variables: Any, *, values: bool) -> str:
+    """One variable a line, with `values` if they are for this reader; of those named like a secret they never are."""
     pairs = sorted(variables.items()) if isinstance(variables, dict) else []
-    return "\n".join(f"{name}={HIDDEN if _is_secret(name) else value}" for name, value in pairs)
+    return "\n".join(f"{name}={value if values and not _is_secret(name) else HIDDEN}" for name, value in pairs)
 
 
 def _is_secret(name: str) -> bool:

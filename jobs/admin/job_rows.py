@@ -11,6 +11,7 @@ from django.db.models import (
     OuterRef,
     QuerySet,
     Subquery,
+    Sum,
     Value,
     When,
 )
@@ -44,9 +45,10 @@ def _last_end(**numbers: OuterRef) -> Subquery:
     return Subquery(attempts.values(last=Max("ended_at")))
 
 
-def _ran() -> Case:
-    return Case(
-        When(state=JobState.RUNNING, then=ExpressionWrapper(Now() - F("started_at"), output_field=DurationField())),
-        When(finished_at__isnull=False, then=F("finished_at") - F("started_at")),
-        output_field=DurationField(),
-    )
+def _ran() -> Coalesce:
+    """All its attempts together: the time between them does not count. Of older jobs nothing better may be known."""
+    attempts = Attempt.objects.filter(job=OuterRef("pk"), started_at__isnull=False).order_by().values("job")
+    span = Coalesce(F("ended_at"), Now()) - F("started_at")
+    each = Subquery(attempts.values(ran=Sum(span, output_field=DurationField())))
+    whole = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
+    return Coalesce(each, whole)

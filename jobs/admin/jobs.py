@@ -1,18 +1,19 @@
 """The list of jobs and the page of one job."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from jobs import control
+from jobs import control, env_sight
 from jobs.admin import cells, job_actions, job_deletion, job_page
-from jobs.admin.filters import HardwareFilter, PriorityClassFilter, WithJobsFilter
+from jobs.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
 from jobs.admin.search import FoundByNumber
@@ -25,7 +26,7 @@ ANY_TIME = ("name", "labels")
 WHILE_IT_WAITS = (
     "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "stall_action",
     "deadline",
-    "max_retries", "checkpointable", "preemptible", "on_dependency_failure",
+    "max_retries", "checkpointable", "preemptible", "on_dependency_failure", "grace_seconds",
 )  # fmt: skip
 WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")
 HISTORY = (
@@ -44,7 +45,7 @@ def remark_on(job: Job) -> str:
 
 
 @admin.register(Job)
-class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     list_display = [
         "number", "title", "state_badge", "standing", "priority_cell", "owned_by", "queue", "hardware_cell",
         "node", "wait", "run",
@@ -54,11 +55,11 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
     list_filter = [
         "state",
         ("queue", WithJobsFilter),
-        ("project", WithJobsFilter),
+        ("project", SearchedFilter),
+        ("owner", SearchedFilter),
+        ("node", SearchedFilter),
         HardwareFilter,
         PriorityClassFilter,
-        ("node", WithJobsFilter),
-        ("owner", WithJobsFilter),
         "created_at",
     ]
     search_fields = ["name", "project__slug", "owner__username", "submission_key"]
@@ -124,8 +125,9 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         return format_html('<code class="ty-code">{}</code>', job_page.command_line(job.command))
 
     @admin.display(description="environment")
-    def environment(self, job: Job) -> SafeString:
-        return format_html('<code class="ty-code">{}</code>', job_page.environment(job.env) or cells.EMPTY)
+    def environment(self, job: Any) -> SafeString:
+        variables = job_page.environment(job.env, values=job.shows_values)
+        return format_html('<code class="ty-code">{}</code>', variables or cells.EMPTY)
 
     @admin.display(description="memory")
     def memory(self, job: Job) -> str:
@@ -137,6 +139,12 @@ class JobAdmin(FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return with_times(super().get_queryset(request))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        job: Any = super().get_object(request, object_id, from_field)
+        if job is not None:
+            job.shows_values = env_sight.sees(cast("User", request.user), job)
+        return job
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a job enters through submission alone

@@ -3,23 +3,24 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import publishing
+from jobs import publishing, quota_forms
 from jobs.accounts import account_of
 from jobs.fields import GigabytesField
 from jobs.permissions import caller
+from jobs.quota_forms import MOST, MOST_GB
 from quotas.limits import set_limits
 from quotas.models import Project
 from quotas.queries import find_project
-from quotas.shapes import StrictSerializer, Whole
+from quotas.shapes import Nothing, StrictSerializer, Whole
 from scheduling import memory_units
-
-MOST, MOST_GB = 2**31 - 1, 10**9
+from scheduling.errors import FieldError, InvalidError
 
 
 class LimitsIn(StrictSerializer):
@@ -33,8 +34,14 @@ class LimitsIn(StrictSerializer):
 
 
 class QuotaChange(StrictSerializer):
+    """Limits, nested or a field each; both forms may stand side by side if they agree."""
+
     limits = LimitsIn(required=False)
     enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
+    enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | quota_forms.wanted_fields()
 
 
 class AmountsOut(serializers.Serializer[Any]):
@@ -54,6 +61,11 @@ class QuotaOut(serializers.Serializer[Any]):
     limits = AmountsOut()
     usage = AmountsOut()
     available = AmountsOut()
+    enforce_quota = serializers.BooleanField(help_text="As enforced.")
+    synced_at = serializers.DateTimeField(help_text="When limits and usage were last in line with the provider.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | quota_forms.answered_fields()
 
 
 class QuotaView(APIView):
@@ -67,10 +79,7 @@ class QuotaView(APIView):
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
         wanted = QuotaChange.read(request.data)
-        limits = dict(wanted.get("limits", {}))
-        if "memory_gb" in limits:
-            limits["memory_mb"] = limits.pop("memory_gb")
-        enforced = wanted.get("enforced")
+        limits, enforced = quota_forms.limits_in(wanted), enforced_in(wanted)
         set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
         publishing.request_cycle()
         return answer(project)
@@ -80,6 +89,7 @@ class QuotaSyncView(APIView):
     @extend_schema(operation_id="quota_sync", request=None, responses=QuotaOut)
     def post(self, request: Request, slug: str) -> Response:
         """Bring limits and usage in line with the provider. The local provider derives usage anew each time it is read."""
+        Nothing.read(request.data)
         return answer(find_project(caller(request), slug))
 
 
@@ -88,6 +98,13 @@ class UsageView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """What a project and everything below it hold at this moment."""
         return answer(find_project(caller(request), slug))
+
+
+def enforced_in(wanted: dict[str, Any]) -> bool | None:
+    enforced: bool | None = wanted.get("enforced", wanted.get("enforce_quota"))
+    if wanted.get("enforce_quota", enforced) != enforced:
+        raise InvalidError([FieldError("enforce_quota", "Says something else than enforced.", "contradiction")])
+    return enforced
 
 
 def answer(project: Project) -> Response:
@@ -100,6 +117,9 @@ def answer(project: Project) -> Response:
             "limits": _shown(account.limits),
             "usage": _shown(dict(account.usage)),
             "available": _shown(account.available),
+            "enforce_quota": account.enforced,
+            "synced_at": timezone.now(),  # the local provider derives usage as it is read
+            **quota_forms.flat(account.limits, account.usage, account.available),
         }
     )
 

@@ -4,6 +4,7 @@ They agree on what happens when they are asked twice: what is under way already 
 what has nothing left to do is a conflict (409) that names the state of the job.
 """
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,32 +14,38 @@ from jobs import control
 from jobs.permissions import caller, job_to_control
 from jobs.serializers import HoldIn, JobOut, PauseIn
 from jobs.views.jobs import answer
+from quotas.shapes import Nothing
 
 
 class CancelView(APIView):
     @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """End a job: at once if it waits or is paused; if it runs, after a grace period.
 
         Nothing takes a cancellation back. 200 and no change while it is being cancelled; 409 once it has ended.
         """
         job_to_control(request, job_id)
-        return answer(control.cancel(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.cancel(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class RequeueView(APIView):
     @extend_schema(operation_id="jobs_requeue", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Put a job back in line with all its retries, also one that is over or paused; one that runs is stopped first.
 
         200 and no change while it is being requeued; 409 for a job that waits in line, or is being cancelled.
         """
         job_to_control(request, job_id)
-        return answer(control.requeue(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.requeue(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class PauseView(APIView):
     @extend_schema(operation_id="jobs_pause", request=PauseIn, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Have a job rest until it is resumed.
 
@@ -54,11 +61,12 @@ class PauseView(APIView):
         job_to_control(request, job_id)
         wanted = PauseIn.read(request.data)
         verb = control.suspend if wanted["suspend"] else control.pause
-        return answer(verb(job_id=job_id, actor=caller(request).username))
+        return answer(verb(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class ResumeView(APIView):
     @extend_schema(operation_id="jobs_resume", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Let a paused job wait in line again, or a suspended one go on.
 
@@ -66,11 +74,13 @@ class ResumeView(APIView):
         to stop it, and else is back in line as soon as it has stopped. 409 for a job that is neither paused nor suspended.
         """
         job_to_control(request, job_id)
-        return answer(control.resume(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.resume(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class HoldView(APIView):
     @extend_schema(operation_id="jobs_hold", request=HoldIn, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Keep a waiting job from starting until it is released. It stays `pending`, with the reason `held`.
 
@@ -79,12 +89,16 @@ class HoldView(APIView):
         """
         job_to_control(request, job_id)
         wanted = HoldIn.read(request.data)
-        return answer(control.hold(job_id=job_id, actor=caller(request).username, reason=wanted["reason"]))
+        return answer(
+            control.hold(job_id=job_id, actor=caller(request).username, reason=wanted["reason"]), caller(request)
+        )
 
 
 class ReleaseView(APIView):
     @extend_schema(operation_id="jobs_release", request=None, responses=JobOut)
+    @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """End a hold; a job that was paused meanwhile stays paused. 409 for a job that is not held."""
         job_to_control(request, job_id)
-        return answer(control.release(job_id=job_id, actor=caller(request).username))
+        Nothing.read(request.data)
+        return answer(control.release(job_id=job_id, actor=caller(request).username), caller(request))

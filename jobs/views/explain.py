@@ -29,7 +29,6 @@ class HeldAmount(serializers.Serializer[Any]):
 
 
 class ToldReason(ReasonOut):
-    held_by = serializers.ListField(child=serializers.IntegerField(), help_text="Ids of jobs.")
     holds = HeldAmount(many=True, help_text="Of a quota: what each job that you may see has of it.")
     expected_clear = serializers.DateTimeField(
         allow_null=True, help_text="When it will probably no longer hold; null: somebody has to do something first."

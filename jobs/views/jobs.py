@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
@@ -10,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import control, queries
+from jobs import control, env_sight, queries
 from jobs.bulk_shapes import ChangeManyIn, OutcomeOut
 from jobs.filters import JobFilter
 from jobs.models import Job
@@ -24,12 +26,19 @@ URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=B
 
 
 def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    positions, needs = queries.positions_of(jobs), queries.needs_of(jobs)
-    return [shown(job, positions.get(job.pk), needs.get(job.pk, ())) for job in jobs]
+    positions, needs, ran = queries.positions_of(jobs), queries.needs_of(jobs), queries.ran(jobs)
+    return [
+        shown(job, positions.get(job.pk), needs.get(job.pk, ()), ran.get(job.pk, queries.NEVER_RAN)) for job in jobs
+    ]
 
 
-def answer(job: Job) -> Response:
-    return Response(described([job])[0])
+def seen_by(user: User, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """The jobs as JSON, without what is not for this user."""
+    return env_sight.hide_from(user, jobs, described(jobs))
+
+
+def answer(job: Job, user: User) -> Response:
+    return Response(seen_by(user, [job])[0])
 
 
 class JobsView(GenericAPIView[Job]):
@@ -45,9 +54,10 @@ class JobsView(GenericAPIView[Job]):
     def get(self, request: Request) -> Response:
         """The jobs of your projects, newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        return self.get_paginated_response(described(page))
+        return self.get_paginated_response(seen_by(caller(request), page))
 
     @extend_schema(operation_id="jobs_submit", request=JobIn, responses={201: JobOut, 200: JobOut}, filters=False)
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
         wanted = JobIn.read(request.data)
@@ -55,7 +65,7 @@ class JobsView(GenericAPIView[Job]):
         if submitted.created:  # no cycle has seen it: it has no place in line to look for
             needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
             return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
-        return answer(submitted.job)
+        return answer(submitted.job, caller(request))
 
     @extend_schema(operation_id="jobs_change_many", request=ChangeManyIn, responses=OutcomeOut, filters=False)
     def patch(self, request: Request) -> Response:
@@ -80,11 +90,12 @@ class JobView(APIView):
     @extend_schema(operation_id="jobs_retrieve", responses=JobOut)
     def get(self, request: Request, job_id: int) -> Response:
         """One job."""
-        return answer(job_to_read(request, job_id))
+        return answer(job_to_read(request, job_id), caller(request))
 
     @extend_schema(operation_id="jobs_change", request=JobChange, responses=JobOut)
+    @transaction.atomic
     def patch(self, request: Request, job_id: int) -> Response:
         """Change a job's name and labels at any time, and its place in line while it waits."""
         job_to_control(request, job_id)
         wanted = JobChange.read(request.data)
-        return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted))
+        return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted), caller(request))

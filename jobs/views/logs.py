@@ -2,18 +2,17 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpResponseBase, JsonResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -22,8 +21,9 @@ from jobs import bounds, transcripts
 from jobs.log_following import follow
 from jobs.log_gaps import CAUSES
 from jobs.models import Job
-from jobs.permissions import job_to_read
+from jobs.permissions import caller, job_to_read
 from jobs.transcripts import Piece
+from jobs.views.seats import Seat, Seats
 from quotas.shapes import StrictSerializer, Whole
 from scheduling.errors import FieldError, InvalidError
 from workers.logs import HELD_BACK
@@ -31,7 +31,7 @@ from workers.logs import HELD_BACK
 LONGEST_FOLLOW_SECONDS = 600
 RECONNECT_MILLISECONDS = 1000
 EVENT_ID = re.compile(r"([1-9][0-9]{0,8}):([0-9]{1,15})")
-seats = threading.BoundedSemaphore(settings.LOG_FOLLOWERS)
+seats = Seats(settings.LOG_FOLLOWERS, settings.LOG_FOLLOWERS_PER_USER)
 
 
 class LogQuery(StrictSerializer):
@@ -73,33 +73,6 @@ class AsStream(AsText):
     format = "stream"
 
 
-class TooManyFollowers(APIException):
-    status_code = 503
-    default_detail = "Too many logs are being followed at the moment. Ask again soon, or read without follow."
-    wait = 5
-
-
-class Seat:
-    """Chunks of a stream that holds one of our few threads, and gives its place back however the stream ends."""
-
-    def __init__(self, chunks: Iterator[str]) -> None:
-        if not seats.acquire(blocking=False):
-            raise TooManyFollowers
-        self._chunks = chunks
-        self._taken = True
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        return next(self._chunks)
-
-    def close(self) -> None:
-        if self._taken:
-            self._taken = False
-            seats.release()
-
-
 class LogsView(APIView):
     renderer_classes = (JSONRenderer, AsText, AsStream)
 
@@ -129,7 +102,7 @@ class LogsView(APIView):
             wanted |= _resumed(request.headers.get("Last-Event-ID", ""))
         attempt = transcripts.attempt_of(job, wanted.get("attempt"))
         if wanted["follow"]:
-            return _stream(job, wanted, as_text=as_text)
+            return _stream(job, caller(request), wanted, as_text=as_text)
         if as_text:
             return _whole(transcripts.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
         if attempt is None:
@@ -152,11 +125,14 @@ def _whole(pieces: Iterator[bytes]) -> StreamingHttpResponse:
     return StreamingHttpResponse(chain([first], pieces), content_type="text/plain; charset=utf-8")
 
 
-def _stream(job: Job, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttpResponse:
-    pieces = follow(job, wanted.get("attempt"), wanted["offset"], seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"])
+def _stream(job: Job, user: User, wanted: dict[str, Any], *, as_text: bool) -> StreamingHttpResponse:
+    pieces = follow(
+        job, wanted.get("attempt"), wanted["offset"],
+        seconds=LONGEST_FOLLOW_SECONDS, rank=wanted["rank"], user_id=user.pk,
+    )  # fmt: skip
     media_type = "text/plain" if as_text else "text/event-stream"
     chunks = (piece.text if piece else "" for piece in pieces) if as_text else _events(job, pieces)
-    response = StreamingHttpResponse(Seat(chunks), content_type=f"{media_type}; charset=utf-8")
+    response = StreamingHttpResponse(Seat(chunks, seats, user.pk), content_type=f"{media_type}; charset=utf-8")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"  # or a proxy would keep it until it is complete
     return response

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -15,7 +16,7 @@ from jobs import draining, node_health, publishing
 from jobs.fields import GigabytesField, LabelsField, in_gigabytes
 from jobs.permissions import StaffWrites
 from jobs.queries import NOTHING_HELD, held_by_node
-from quotas.shapes import StrictSerializer, Text, Whole
+from quotas.shapes import Nothing, StrictSerializer, Text, Whole
 from scheduling.errors import NotFoundError
 from workers.models import Node
 from workers.queries import nodes_now
@@ -161,6 +162,7 @@ class NodeView(APIView):
         return answer(name)
 
     @extend_schema(operation_id="nodes_change", request=NodeChange, responses=NodeOut)
+    @transaction.atomic
     def patch(self, request: Request, name: str) -> Response:
         """Set a machine's labels, by staff."""
         wanted = NodeChange.read(request.data)
@@ -173,6 +175,7 @@ class DrainView(APIView):
     permission_classes = (IsAuthenticated, StaffWrites)
 
     @extend_schema(operation_id="nodes_drain", request=DrainIn, responses=NodeOut)
+    @transaction.atomic
     def post(self, request: Request, name: str) -> Response:
         """Give the machine nothing new until it is undrained, by staff.
 
@@ -187,7 +190,9 @@ class UndrainView(APIView):
     permission_classes = (IsAuthenticated, StaffWrites)
 
     @extend_schema(operation_id="nodes_undrain", request=None, responses=NodeOut)
+    @transaction.atomic
     def post(self, request: Request, name: str) -> Response:
         """Let the machine take work again, by staff."""
+        Nothing.read(request.data)
         draining.undrain(find_node(name))
         return answer(name)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import django_filters as filters
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,7 +15,9 @@ from rest_framework.views import APIView
 
 from jobs import publishing
 from jobs.models import Queue, queue_name_validator
-from jobs.permissions import StaffWrites
+from jobs.permissions import StaffWrites, caller
+from jobs.project_cycle import slugs_below
+from quotas.queries import find_project
 from quotas.shapes import StrictSerializer, Text, Whole
 from scheduling.errors import FieldError, InvalidError, NotFoundError
 from scheduling.lifecycle import PLACED_STATES, JobState
@@ -43,16 +47,33 @@ class QueueIn(QueueChange):
 class QueueOut(serializers.ModelSerializer[Queue]):
     waiting = serializers.IntegerField(help_text="Jobs that wait in it.")
     running = serializers.IntegerField(help_text="Jobs that hold a place on a node.")
+    pending_jobs = serializers.IntegerField(source="waiting", help_text="As waiting.")
+    running_jobs = serializers.IntegerField(source="running", help_text="As running.")
+    total_jobs = serializers.IntegerField(help_text="All jobs in it, those that are over too.")
 
     class Meta:
         model = Queue
-        fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running")
+        fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running", "pending_jobs",
+                  "running_jobs", "total_jobs")  # fmt: skip
 
 
-def queues() -> QuerySet[Queue]:
+class QueueFilter(filters.FilterSet):
+    project_id = filters.CharFilter(
+        method="counted_already", help_text="A project's slug: counts its jobs, and those below it, alone."
+    )
+
+    def counted_already(self, rows: QuerySet[Queue], name: str, value: str) -> QuerySet[Queue]:
+        """Every queue is there for every project: what is narrowed down are the counts (`QueuesView.get_queryset`)."""
+        return rows
+
+
+def queues(of: Q | None = None) -> QuerySet[Queue]:
+    """With how many jobs they have, or how many of those jobs."""
+    counted = of or Q()
     return Queue.objects.annotate(
-        waiting=Count("jobs", Q(jobs__state=JobState.PENDING)),
-        running=Count("jobs", Q(jobs__state__in=list(PLACED_STATES))),
+        waiting=Count("jobs", counted & Q(jobs__state=JobState.PENDING)),
+        running=Count("jobs", counted & Q(jobs__state__in=list(PLACED_STATES))),
+        total_jobs=Count("jobs", counted),
     )
 
 
@@ -67,15 +88,23 @@ class QueuesView(GenericAPIView[Queue]):
     queryset = Queue.objects.none()
     serializer_class = QueueOut
     permission_classes = (IsAuthenticated, StaffWrites)
+    filterset_class = QueueFilter
     orderings = {"name": "name", "-name": "-name"}
+
+    def get_queryset(self) -> QuerySet[Queue]:
+        slug = self.request.query_params.get("project_id")
+        if not slug:
+            return queues()
+        return queues(Q(jobs__project__slug__in=slugs_below(find_project(caller(self.request), slug))))
 
     @extend_schema(operation_id="queues_list", responses=QueueOut(many=True))
     def get(self, request: Request) -> Response:
         """The queues, with how many jobs wait and run in each."""
-        page = self.paginate_queryset(self.filter_queryset(queues()))
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(QueueOut(page, many=True).data)
 
-    @extend_schema(operation_id="queues_create", request=QueueIn, responses={201: QueueOut})
+    @extend_schema(operation_id="queues_create", request=QueueIn, responses={201: QueueOut}, filters=False)
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """A new queue, by staff."""
         wanted = QueueIn.read(request.data)
@@ -95,6 +124,7 @@ class QueueView(APIView):
         return Response(described(name))
 
     @extend_schema(operation_id="queues_change", request=QueueChange, responses=QueueOut)
+    @transaction.atomic
     def patch(self, request: Request, name: str) -> Response:
         """Change a queue, by staff: its rank, its policy, its limit; open, pause or drain it."""
         wanted = QueueChange.read(request.data)

@@ -1,5 +1,6 @@
 """Reservations: nodes kept for a project, or for maintenance."""
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -52,6 +53,7 @@ class ReservationsView(GenericAPIView[Reservation]):
         return self.get_paginated_response(ReservationOut(page, many=True).data)
 
     @extend_schema(operation_id="reservations_create", request=ReservationIn, responses={201: ReservationOut})
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """Keep nodes for a project, or for maintenance, by staff."""
         wanted = reservations.Wanted(**ReservationIn.read(request.data))
@@ -67,6 +69,7 @@ class ReservationView(APIView):
         return Response(ReservationOut(reservations.find_reservation(caller(request), name)).data)
 
     @extend_schema(operation_id="reservations_delete", request=None, responses={204: None})
+    @transaction.atomic
     def delete(self, request: Request, name: str) -> Response:
         """Give the nodes back, by staff."""
         actor = caller(request)

@@ -10,9 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import alerts, overview, publishing
-from jobs.models import Cycle
+from jobs import alerts, overview, project_cycle, publishing
+from jobs.models import Cycle, Queue
 from jobs.permissions import StaffWrites, caller
+from quotas.queries import find_project
+from quotas.shapes import StrictSerializer, Text
+from scheduling.lifecycle import JobState
 from workers.queries import liveness_counts, nodes_now
 
 
@@ -51,7 +54,10 @@ class Rebalancing(serializers.Serializer[Any]):
 
 
 class SchedulerInfo(serializers.Serializer[Any]):
-    policy = serializers.CharField()
+    policy = serializers.CharField(help_text="By which waiting jobs are ordered, unless their queue has its own.")
+    quota_provider = serializers.CharField(help_text="Who says what projects may hold.")
+    active_queues = serializers.IntegerField(help_text="Queues that are open.")
+    pending_jobs = serializers.IntegerField(help_text="Jobs that wait, of all projects.")
     rebalancing = Rebalancing()
     cycle = CycleOut(help_text="The last one.")
     alerts = serializers.ListField(
@@ -61,8 +67,23 @@ class SchedulerInfo(serializers.Serializer[Any]):
     nodes = Counts(help_text="By liveness.")
 
 
+class TriggerIn(StrictSerializer):
+    project_id = Text(
+        63,
+        required=False,
+        allow_null=True,
+        help_text="A project's slug: run the cycle now, and tell what it did for it.",
+    )
+
+
 class Requested(serializers.Serializer[Any]):
-    requested = serializers.BooleanField()
+    requested = serializers.BooleanField(help_text="A cycle comes, or has just run.")
+    scheduled_count = serializers.IntegerField(
+        allow_null=True, help_text="Jobs of the project that the cycle placed; null if none was named."
+    )
+    remaining_pending = serializers.IntegerField(
+        allow_null=True, help_text="Jobs of the project that wait on; null if none was named."
+    )
 
 
 class QueueLoad(serializers.Serializer[Any]):
@@ -95,13 +116,17 @@ class InfoView(APIView):
         """What the last scheduling cycle saw and did."""
         cycle = Cycle.objects.defer("line").get()
         proposals = cycle.proposals if settings.REBALANCING != "off" else []
+        counts = overview.job_counts()
         return Response(
             {
                 "policy": settings.SCHEDULING_POLICY,
+                "quota_provider": settings.QUOTA_PROVIDER,
+                "active_queues": Queue.objects.filter(state=Queue.State.OPEN).count(),
+                "pending_jobs": counts[JobState.PENDING],
                 "rebalancing": {"mode": settings.REBALANCING, "proposals": proposals},
                 "cycle": CycleOut(cycle).data,
                 "alerts": alerts.standing(),
-                "jobs": overview.job_counts(),
+                "jobs": counts,
                 "nodes": liveness_counts(nodes_now()),
             }
         )
@@ -110,11 +135,15 @@ class InfoView(APIView):
 class TriggerView(APIView):
     permission_classes = (IsAuthenticated, StaffWrites)
 
-    @extend_schema(operation_id="scheduler_trigger", request=None, responses={202: Requested})
+    @extend_schema(operation_id="scheduler_trigger", request=TriggerIn, responses={200: Requested, 202: Requested})
     def post(self, request: Request) -> Response:
-        """Ask for a scheduling cycle now, by staff."""
-        publishing.request_cycle()
-        return Response({"requested": True}, status=202)
+        """Ask for a scheduling cycle, by staff: it comes at once. With a project it has run when the answer comes (200)."""
+        slug = TriggerIn.read(request.data).get("project_id")
+        if slug is None:
+            publishing.request_cycle()
+            return Response({"requested": True, "scheduled_count": None, "remaining_pending": None}, status=202)
+        done = project_cycle.schedule(find_project(caller(request), slug))
+        return Response({"requested": True, "scheduled_count": done.placed, "remaining_pending": done.waiting})
 
 
 class DashboardView(APIView):

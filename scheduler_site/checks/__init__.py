@@ -24,6 +24,7 @@ ALWAYS = (
     planning.check_provider,
     nodes.check_memory_limit,
     nodes.check_control_groups,
+    site.check_inactive_owners,
     site.check_lease,
     site.check_hearing,
     celery.check_celery,

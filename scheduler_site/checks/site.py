@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from scheduler_site.checks.findings import error, is_node, warning
+from scheduler_site.checks.findings import error, is_node, known, warning
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"})
 SHORTEST_KEY = 32
@@ -73,6 +73,10 @@ def check_time_zone(**_: Any) -> Iterator[CheckMessage]:
                 f"{name} is {zone!r}: beat loads its entries by UTC hours and would miss some.",
                 "Leave it at UTC; browsers and the command line show local time.",
             )
+
+
+def check_inactive_owners(**_: Any) -> list[CheckMessage]:
+    return known(50, "TRAINYARD_INACTIVE_OWNERS_JOBS", [settings.INACTIVE_OWNERS_JOBS], ("keep", "cancel"))
 
 
 def check_lease(**_: Any) -> Iterator[CheckMessage]:

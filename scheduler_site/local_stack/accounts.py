@@ -14,8 +14,10 @@ from django.utils import timezone
 from knox.models import AuthToken
 from knox.settings import CONSTANTS
 
+from jobs import agent_rights
 from quotas.models import Membership, Project
 from scheduler_site.local_stack import private_files
+from scheduler_site.local_stack.postgres import AGENT
 
 ADMIN = "admin"
 PROJECT = "default"
@@ -34,11 +36,18 @@ def migrate() -> None:
         call_command("migrate", interactive=False, verbosity=0)
 
 
-def prepare(url: str, credentials: Path, *, password: str, addresses: Mapping[str, str]) -> None:
-    """Tables, the administrator, the default project, and a token that stays valid for a while, written for the CLI."""
+def prepare(
+    url: str, credentials: Path, *, password: str, addresses: Mapping[str, str], agent_password: str = ""
+) -> None:
+    """Tables, the administrator, the default project, and a token that stays valid for a while, written for the CLI.
+
+    With a password for them, also the role as which agents connect.
+    """
     connect_to(url)
     try:
         migrate()
+        if agent_password:
+            agent_rights.grant(AGENT, password=agent_password)
         admin, known_password = administrator(password)
         membership_in_default(admin)
         login = {"admin_user": ADMIN, "admin_password": known_password}

@@ -1,6 +1,7 @@
 """What the person at the terminal is told once the stack is up: where everything is, and how to get in."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -31,22 +32,28 @@ class Addresses:
 
 
 def show_banner(addresses: Addresses, home: Home, *, seconds: float) -> None:
+    """Passwords and the token are shown to a person at a terminal alone: what is written to a file is kept and sent on."""
+    console = Console(highlight=False)
     known = json.loads(home.credentials.read_text(encoding="utf-8"))
-    password = f"password {known['admin_password']}" if known["admin_password"] else "the password that you gave it"
     rows = Table.grid(padding=(0, 2))
     rows.add_row("Admin", f"{addresses.web}/admin/")
-    rows.add_row("", f"user {known['admin_user']}, {password}")
     rows.add_row("API", f"{addresses.web}/api/v1/schema/")
-    rows.add_row("", f"token {known['token']}")
     rows.add_row("Flower", addresses.flower)
-    rows.add_row("", f"user {known['admin_user']}, password {known['flower_password']}")
     rows.add_row("Data", str(home.folder))
-    rows.add_row("", "credentials.json in there has all of this; `trainyard` reads it")
-    _print(rows, f"Trainyard is up after {seconds:.1f} s; Ctrl-C stops it")
+    rows.add_row("", "credentials.json in there has the ways in; `trainyard` reads it")
+    if console.is_terminal:
+        _add_ways_in(rows, known)
+    _print(console, rows, f"Trainyard is up after {seconds:.1f} s; Ctrl-C stops it")
 
 
-def _print(rows: Table, title: str) -> None:
-    console = Console(highlight=False)
+def _add_ways_in(rows: Table, known: Mapping[str, str]) -> None:
+    password = f"password {known['admin_password']}" if known["admin_password"] else "the password that you gave it"
+    rows.add_row("Sign in", f"admin: user {known['admin_user']}, {password}")
+    rows.add_row("", f"API: token {known['token']}")
+    rows.add_row("", f"Flower: user {known['admin_user']}, password {known['flower_password']}")
+
+
+def _print(console: Console, rows: Table, title: str) -> None:
     if console.is_terminal:
         console.print(Panel.fit(rows, title=title, border_style="green"))
     else:  # a log file: whatever its width, no line is broken

@@ -14,7 +14,12 @@ from scheduler_site.local_stack.home import Home
 
 START_SECONDS, STOP_SECONDS = 30.0, 60.0
 CLEARED = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
-OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();"
+OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
+"""
+GONE_SECONDS = 3.0
+"""Whoever has just hung up is seen for a moment longer."""
 
 
 def back_up(url: str, path: Path) -> None:
@@ -41,9 +46,7 @@ def restore(url: str, path: Path) -> None:
     """
     if not path.is_file():
         raise StackError(f"There is no file {path}.")
-    others = _run([*_tool("psql"), "--tuples-only", "--no-align", "--command", OTHERS], url).strip()
-    if others != "0":
-        raise StackError(f"{others} other connections use the database: stop web, beat, control and the agents first.")
+    _refuse_company(url)
     script = path.with_name(f".{path.name}.{os.getpid()}.sql")
     try:
         script.touch(mode=0o600)
@@ -52,6 +55,16 @@ def restore(url: str, path: Path) -> None:
         _run([*_tool("psql"), *once, "--command", CLEARED, "--file", str(script)], url)
     finally:
         script.unlink(missing_ok=True)
+
+
+def _refuse_company(url: str) -> None:
+    give_up_at = time.monotonic() + GONE_SECONDS
+    while (others := _run([*_tool("psql"), "--tuples-only", "--no-align", "--command", OTHERS], url).strip()) != "0":
+        if time.monotonic() > give_up_at:
+            raise StackError(
+                f"{others} other connections use the database: stop web, beat, control and the agents first."
+            )
+        time.sleep(0.1)
 
 
 @contextmanager

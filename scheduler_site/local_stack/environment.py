@@ -7,6 +7,9 @@ from pathlib import Path
 
 from scheduler_site.local_stack import private_files
 
+FOR_AGENTS = "TRAINYARD_AGENT_DATABASE_URL"
+"""What agents find in that file instead of DATABASE_URL: they have a role of their own."""
+
 
 def given(name: str) -> bool:
     """Whether the person who starts the stack names this server, so that none is started for it."""

@@ -22,6 +22,7 @@ from scheduler_site.local_stack.errors import StackError
 from scheduler_site.local_stack.ports import LOOPBACK
 
 USER = "trainyard"
+AGENT = "trainyard_agent"
 NOBODY = "65534"
 # PostgreSQL refuses to run as root, or as a user without a name. In a user namespace of its own it sees another user id,
 # while its files stay whose they were: no account, no chown, no folder opened. Where namespaces are closed (most
@@ -81,6 +82,10 @@ class PostgresServer:
     @property
     def url(self) -> str:
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/postgres"
+
+    def agent_url(self, password: str) -> str:
+        """As agents connect: see `jobs.agent_rights`."""
+        return f"postgresql://{AGENT}:{password}@{LOOPBACK}:{self.port}/postgres"
 
     @property
     def command(self) -> list[str]:

@@ -26,6 +26,8 @@ class Role:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    patience: float = 0.0
+    """So many seconds more than other processes it may take to stop: an agent waits for its jobs to save their work."""
     folder: Path | None = None
     give_up_after: int | None = None
     """So many deaths in a row, none after a steady run, and it is not started again; None: it always is."""
@@ -98,6 +100,11 @@ class SupervisedProcess:
         self._stopping.set()
         if self._process and self._process.returncode is None:
             self._signal(signal_number or self.role.stop_signal)
+
+    async def ended(self) -> None:
+        """Return once it has ended by itself."""
+        if self._keeper is not None:
+            await asyncio.wait([self._keeper])
 
     async def stopped(self, within: float) -> None:
         """Return once it has ended; after `within` seconds it and all its children are killed."""

@@ -18,12 +18,19 @@ class Remembered:
     valkey_port: int
     admin_password: str
     flower_password: str
+    agent_password: str = ""
+    """Of the agents' own role in the database. A home from before there was one gets it with its next start."""
 
 
 def recall(path: Path) -> Remembered:
     """What `path` holds, made up at the first call. A port that some other program took meanwhile is replaced."""
     known = _read(path) if path.exists() else _make_up()
-    current = replace(known, postgres_port=_still_free(known.postgres_port), valkey_port=_still_free(known.valkey_port))
+    current = replace(
+        known,
+        agent_password=known.agent_password or secrets.token_urlsafe(24),
+        postgres_port=_still_free(known.postgres_port),
+        valkey_port=_still_free(known.valkey_port),
+    )
     private_files.write(path, json.dumps(asdict(current), indent=1))
     return current
 

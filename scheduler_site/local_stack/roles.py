@@ -17,6 +17,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 # Jobs find the Python, and the packages, that this stack runs with: the machine need not have another one.
 OWN_PYTHON = {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))}
+WEB_WORKER = "scheduler_site.patient_worker.PatientWorker"
 NODE_OPTIONS = ("cpus", "memory-gb", "gpus", "gpu-model", "gpu-memory-gb")
 
 
@@ -52,8 +53,9 @@ class NodeSpec:
 
 def web(port: int) -> Role:
     server = ("gunicorn", "scheduler_site.wsgi", "--bind", f"{LOOPBACK}:{port}", "--preload", "--no-control-socket")
-    pool = ("--worker-class", "gthread", "--workers", "2", "--threads", "32", "--graceful-timeout", "3")
-    return _python("web", "-m", *server, *pool, "--log-level", "warning")
+    pool = ("--worker-class", WEB_WORKER, "--workers", "2", "--threads", "40", "--graceful-timeout", "3")
+    bounds = ("--worker-connections", "2000", "--limit-request-line", "8190", "--keep-alive", "5")
+    return _python("web", "-m", *server, *pool, *bounds, "--log-level", "warning")
 
 
 def beat() -> Role:
@@ -66,8 +68,7 @@ def control() -> Role:
 
 
 def flower(port: int, login: str) -> Role:
-    # Everybody can read a command line, hence the login by the environment. Flower serves /metrics to whoever reaches
-    # it, hence the loopback address.
+    # Everybody can read a command line, hence the login by the environment. It is the Flower of `flower_view`.
     options = ("flower", f"--address={LOOPBACK}", f"--port={port}", "--loglevel=WARNING")
     return _celery("flower", *options, environment={"FLOWER_BASIC_AUTH": login})
 

@@ -1,10 +1,9 @@
 """The local stack as a whole: what is started, in which order."""
 
 import asyncio
-import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from scheduler_site.local_stack import accounts, environment, leftovers, ports, postgres, remembered, roles, valkey
@@ -15,9 +14,7 @@ from scheduler_site.local_stack.output import PrefixedOutput
 from scheduler_site.local_stack.processes import Role
 from scheduler_site.local_stack.remembered import Remembered
 from scheduler_site.local_stack.supervisor import Supervisor
-
-# Ten seconds are there to stop everything: less for a job's checkpoint than a drained node of a real fleet gives.
-AGENT_PATIENCE = {"TRAINYARD_DRAIN_SECONDS": "4", "TRAINYARD_KILL_GRACE_SECONDS": "4"}
+from workers import departure
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ class LocalStack:
         self._options = options
         self._output = output
         self._supervisor = Supervisor(output, home.process_list)
+        self._agent_url = ""  # of theirs nothing is known but DATABASE_URL
         self._began = time.monotonic()
 
     def run(self) -> None:
@@ -91,6 +89,7 @@ class LocalStack:
         await asyncio.to_thread(server.prepare)
         self._supervisor.start(Role("postgres", tuple(server.command), stop_signal=signal.SIGINT))
         await self._supervisor.until_ready("postgres", server.is_ready)
+        self._agent_url = server.agent_url(known.agent_password)
         return server.url
 
     async def _until_database_answers(self, url: str) -> None:
@@ -123,20 +122,29 @@ class LocalStack:
             "BROKER_URL": broker_url,
             "TRAINYARD_SECRET_KEY": self._options.secret_key or known.secret_key,
         }
-        environment.write(self._home.environment, shared)
+        for_agents = {environment.FOR_AGENTS: self._agent_url} if self._agent_url else {}
+        environment.write(self._home.environment, shared | for_agents)
         ours = {"TRAINYARD_HOME": str(self._home.folder), "TRAINYARD_PORT": str(self._options.web_port)}
         environment.use({**shared, **ours, "FLOWER_PORT": str(self._options.flower_port)})
 
     def _prepare_accounts(self, database_url: str, known: Remembered) -> None:
         addresses = self._addresses().for_the_command_line(known.flower_password)
-        accounts.prepare(database_url, self._home.credentials, password=known.admin_password, addresses=addresses)
+        agent_password = known.agent_password if self._agent_url else ""
+        accounts.prepare(
+            database_url,
+            self._home.credentials,
+            password=known.admin_password,
+            addresses=addresses,
+            agent_password=agent_password,
+        )
 
     def _start_platform(self, known: Remembered) -> None:
         flower = roles.flower(self._options.flower_port, f"{accounts.ADMIN}:{known.flower_password}")
         self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(), flower)
-        patience = {name: os.environ.get(name, seconds) for name, seconds in AGENT_PATIENCE.items()}
-        in_agent = {"TRAINYARD_ROLE": "node", **patience}
-        self._supervisor.start(*(roles.agent(node, in_agent) for node in self._options.nodes))
+        database = {"DATABASE_URL": self._agent_url} if self._agent_url else {}
+        in_agent = {"TRAINYARD_ROLE": "node", **database}
+        agents = (roles.agent(node, in_agent) for node in self._options.nodes)
+        self._supervisor.start(*(replace(agent, patience=departure.longest_drain()) for agent in agents))
 
     def _addresses(self) -> Addresses:
         return Addresses(web_port=self._options.web_port, flower_port=self._options.flower_port)

@@ -1,8 +1,11 @@
-"""Starts the stack's processes in order, keeps them running, and stops them in order within ten seconds."""
+"""Starts the stack's processes in order, keeps them running, and stops them in order.
+
+That takes ten seconds at most, beside what jobs may take to save their work; a second signal cuts that short.
+"""
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scheduler_site.local_stack import leftovers
@@ -28,6 +31,7 @@ class Supervisor:
         self._running: dict[str, Recorded] = {}
         self._hooks = Hooks(show=output.show, started=self._record)
         self.stop_requested = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     def listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -53,13 +57,33 @@ class Supervisor:
         for earlier, group in reversed(list(enumerate(self._groups))):
             for process in group:
                 process.ask_to_stop()
+            end += await self._be_patient(group)
             within = end - loop.time() - earlier * RESERVED_SECONDS
             await asyncio.gather(*(process.stopped(within) for process in group))
         leftovers.record(self._process_list, [])
 
+    async def _be_patient(self, group: Sequence[SupervisedProcess]) -> float:
+        """Wait as long as some of the group may take beyond the others' time; returns the seconds that took."""
+        loop = asyncio.get_running_loop()
+        began, patience = loop.time(), max((process.role.patience for process in group), default=0.0)
+        if patience:
+            waits: list[asyncio.Task[object]] = [
+                asyncio.create_task(_all_ended(group)),
+                asyncio.create_task(self._hurry.wait()),
+            ]
+            await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        return loop.time() - began
+
     def _on_signal(self, number: signal.Signals) -> None:
-        if not self.stop_requested.is_set():
-            self._output.show("stack", f"{number.name} received: stopping")
+        if self.stop_requested.is_set():
+            self._output.show(
+                "stack", f"{number.name} received again: jobs that still save their work are not waited for"
+            )
+            self._hurry.set()
+        else:
+            self._output.show("stack", f"{number.name} received: stopping, once jobs have had their grace")
         self.stop_requested.set()
 
     def _record(self, role: Role, pid: int) -> None:
@@ -67,3 +91,8 @@ class Supervisor:
         if recorded:
             self._running[role.name] = recorded
             leftovers.record(self._process_list, self._running.values())
+
+
+async def _all_ended(group: Sequence[SupervisedProcess]) -> None:
+    for process in group:
+        await process.ended()

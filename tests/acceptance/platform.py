@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psutil
 from django.db import connection
 
+from jobs import agent_rights
 from jobs.models import Job
 from jobs.submission import JobSpec, submit
 from jobs.transcripts import pieces
@@ -52,6 +54,7 @@ class Platform:
             "TRAINYARD_HOME": str(home),
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._agent_role = ""
 
     def start(self, *nodes: str, beat: bool = False, **options: Any) -> None:
         """A control worker, and an agent for each name; returns once all nodes are up.
@@ -74,11 +77,23 @@ class Platform:
     def start_beat(self, name: str = "beat") -> None:
         self._start(name, [sys.executable, "-m", "celery", "-A", "scheduler_site", "beat", "--max-interval", "1"])
 
-    def start_node(self, name: str, *, wait: bool = True, cpus: int = 2, gpus: int = 0, **extra: str) -> None:
+    def start_node(
+        self, name: str, *, wait: bool = True, cpus: int = 2, gpus: int = 0, process: str = "", **extra: str
+    ) -> None:
+        """An agent, in a process of that name; named like its node unless said otherwise."""
         command = [sys.executable, "manage.py", "node", "--name", name, "--cpus", str(cpus), "--gpus", str(gpus)]
-        self._start(name, command, TRAINYARD_ROLE="node", **extra)
+        extra.setdefault("DATABASE_URL", self.agent_url())
+        self._start(process or name, command, TRAINYARD_ROLE="node", **extra)
         if wait:
             self.wait_for_node(name)
+
+    def agent_url(self) -> str:
+        """As agents connect: with a role of their own, so that whatever they lack is found here."""
+        if not self._agent_role:
+            self._agent_role = f"agent_{uuid.uuid4().hex[:12]}"
+            agent_rights.grant(self._agent_role, password="secret")
+        parts = urlsplit(self.environment["DATABASE_URL"])
+        return parts._replace(netloc=f"{self._agent_role}:secret@{parts.hostname}:{parts.port}").geturl()
 
     def wait_for_node(self, name: str) -> None:
         up = Node.objects.filter(name=name, state="up", agent_id__isnull=False)

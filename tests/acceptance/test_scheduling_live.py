@@ -106,9 +106,10 @@ def test_in_its_grace_a_command_may_complete_and_one_that_ignores_the_signal_is_
         "TRAINYARD_PREEMPTION_MIN_RUNTIME_SECONDS": "1", "TRAINYARD_PREEMPT_GRACE_SECONDS": "2",
     }  # fmt: skip
     platform.start("n1", cpus=2)
+    said_done = 'echo "{\\"done\\": true}" >> $TRAINYARD_REPORT'  # with exit code 0 alone it would have given way
     stubborn, nearly_done = submitted(
         'trap "" TERM; test "$TRAINYARD_ATTEMPT" = 2 || while :; do sleep 0.1; done',
-        'trap "echo done; exit 0" TERM; while :; do sleep 0.1; done',
+        f"trap '{said_done}; echo done; exit 0' TERM; while :; do sleep 0.1; done",
         priority="background",
         checkpointable=True,
     )

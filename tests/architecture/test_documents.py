@@ -32,7 +32,12 @@ def test_every_link_of_a_document_leads_somewhere(document):
 
 
 def settings_that_are_read():
-    code = read("scheduler_site/settings.py") + read("scheduler_site/env.py") + read("deploy/gunicorn.conf.py")
+    code = (
+        read("scheduler_site/settings.py")
+        + read("scheduler_site/door_settings.py")
+        + read("scheduler_site/env.py")
+        + read("deploy/gunicorn.conf.py")
+    )
     return {name for found in READ.findall(code) for name in found if name}
 
 

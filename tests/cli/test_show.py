@@ -1,8 +1,9 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from cli.jobs import spell_end
+from cli.jobs import spell_end, spell_run
 from tests.cli.rows import failed, job, running
 
 EVENT = {"at": "2030-01-01T12:00:00Z", "kind": "submitted", "to_state": "pending", "actor": "ada", "message": ""}
@@ -108,3 +109,22 @@ def test_the_members_of_a_gang_are_shown_with_their_nodes_and_gpus(shown):
         ["0", "n0", "4", "0,", "5", "running"],
         ["1", "n1", "4", "1,", "5", "running"],
     ]
+
+
+def test_a_command_over_several_lines_is_shown_so_that_it_can_be_copied(shown):
+    row = running(17, command=["sh", "-c", "if true; then\n  echo two\nfi"])
+    assert r"sh -c $'if true; then\n  echo two\nfi'" in shown(row).out
+
+
+@pytest.mark.parametrize(
+    ("row", "ran"),
+    [
+        (job(state="paused", started_at="2030-01-01T12:05:00Z", run_seconds=22.0, running_since=None), "22s"),
+        (job(state="pending", started_at="2030-01-01T12:05:00Z", run_seconds=22.0, running_since=None), "22s"),
+        (running(run_seconds=22.0, running_since="2030-01-01T12:59:50Z"), "32s"),
+        (job(run_seconds=None, running_since=None), ""),
+        (job(state="paused", started_at="2030-01-01T12:05:00Z"), ""),
+    ],
+)
+def test_the_time_that_a_job_ran_stands_still_while_it_rests(row, ran):
+    assert spell_run(row, datetime(2030, 1, 1, 13, tzinfo=UTC)) == ran

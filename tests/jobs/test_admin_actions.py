@@ -31,6 +31,15 @@ def test_cancel_counts_what_it_did_and_says_why_a_job_refused(client):
     assert Job.objects.get(pk=running.pk).desired == "cancel"
 
 
+@pytest.mark.parametrize("verb", ["cancel", "requeue", "pause"])
+def test_what_stops_commands_asks_first_and_says_how_many(client, verb):
+    jobs = [builders.running_job(), builders.job(name="<b>bold</b>")]
+    asked = act(client, JOBS, verb, jobs).content.decode()
+    assert f"{verb.capitalize()} 2 jobs, 1 of which holds a place on a node?" in asked
+    assert "&lt;b&gt;bold" in asked
+    assert {(job.state, job.desired) for job in Job.objects.all()} == {("running", ""), ("pending", "")}
+
+
 def test_the_event_names_the_operator(client):
     job = builders.job()
     act(client, JOBS, "cancel", [job], apply="yes")

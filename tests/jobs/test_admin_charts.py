@@ -40,7 +40,7 @@ def test_it_shows_where_a_later_attempt_went_on():
 
 
 def test_without_steps_it_is_drawn_over_time():
-    assert chart_of(1.0, 2.0, over_steps=False).begins == "2001-09-09 01:46:40"
+    assert chart_of(1.0, 2.0, over_steps=False).begins == "2001-09-09 01:46:40 UTC"
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=30))

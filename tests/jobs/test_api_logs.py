@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jobs.log_following import follow
 from jobs.views import logs
+from jobs.views.seats import Seats
 from tests import builders
 from tests.rest import V1, client_of, faults
 
@@ -233,6 +234,15 @@ def test_the_threads_that_follow_are_counted_and_given_back(get):
     for leave in streams[0]._resource_closers:  # what the server calls when the client has gone, once or more often
         leave(), leave()
     assert [get("?follow=1").status_code for _ in range(2)] == [200, 503]
+
+
+def test_one_user_leaves_seats_for_others(get, attempt, monkeypatch):
+    monkeypatch.setattr(logs, "seats", Seats(3, each=2))
+    assert [get("?follow=1").status_code for _ in range(2)] == [200, 200]
+    refused = get("?follow=1")
+    assert (refused.status_code, refused.json()["detail"][:17]) == (503, "You follow 2 logs")
+    other = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{attempt.job_id}/logs?follow=1")
+    assert other.status_code == 200
 
 
 @pytest.fixture(autouse=True)

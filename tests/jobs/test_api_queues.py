@@ -86,3 +86,27 @@ def test_a_policy_that_does_not_exist_is_refused_with_those_that_do(staff):
     response = staff.patch(f"{URL}/batch", {"policy": "lottery"})
     assert response.status_code == 400
     assert "fairshare" in faults(response)["policy"]
+
+
+def test_the_jobs_of_one_project_and_below_can_be_counted_alone(staff):
+    team = builders.project(slug="team")
+    below = builders.project(parent=team)
+    builders.job(), builders.job(project=team), builders.running_job(project=below)
+    builders.job(project=below, state="completed")
+    found = {row["name"]: row for row in rows(staff.get(f"{URL}?project_id=team"))}
+    assert set(found) == {"batch", "default", "live"}
+    default = found["default"]
+    assert (default["pending_jobs"], default["running_jobs"], default["total_jobs"]) == (1, 1, 3)
+    assert rows(staff.get(URL))[1]["total_jobs"] == 4
+
+
+def test_the_jobs_of_a_project_that_is_not_mine_are_not_counted():
+    builders.job(project=builders.project(slug="team"))
+    assert client_of(builders.user()).get(f"{URL}?project_id=team").status_code == 404
+
+
+def test_a_verb_that_takes_nothing_refuses_what_it_would_not_read(staff):
+    job = builders.job()
+    for verb in ("cancel", "requeue", "resume", "release"):
+        assert faults(staff.post(f"{V1}/jobs/{job.pk}/{verb}", {"reason": "mine"})).keys() == {"reason"}
+    assert staff.post(f"{V1}/jobs/{job.pk}/cancel", {}).json()["state"] == "cancelled"

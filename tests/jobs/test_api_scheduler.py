@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Cycle
+from jobs.models import Cycle, Queue
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -31,6 +31,30 @@ def test_staff_ask_for_a_cycle_others_do_not(staff):
     assert staff.post(f"{V1}/jobs/scheduler/trigger").status_code == 202
     assert client_of(builders.user()).post(f"{V1}/jobs/scheduler/trigger").status_code == 403
     assert client_of(builders.user()).get(f"{V1}/jobs/scheduler/info").status_code == 200
+
+
+def test_info_tells_the_policy_and_what_there_is_in_numbers(staff):
+    builders.job(), builders.job(state="completed")
+    builders.queue(name="shut", state="paused")
+    answer = staff.get(f"{V1}/jobs/scheduler/info").json()
+    assert (answer["policy"], answer["quota_provider"], answer["pending_jobs"]) == ("priority", "local", 1)
+    assert answer["active_queues"] == Queue.objects.filter(state="open").count()
+
+
+def test_a_cycle_for_a_project_says_what_it_did_for_it_and_below(staff):
+    builders.node(cpus=2)
+    team = builders.project(slug="team")
+    study = builders.project(parent=team)
+    [builders.job(project=project, cpus=1) for project in (team, study, study)]
+    answer = staff.post(f"{V1}/jobs/scheduler/trigger", {"project_id": "team"})
+    assert (answer.status_code, answer.json()["scheduled_count"], answer.json()["remaining_pending"]) == (200, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"project_id": "nobody"}, 404), ({"project_id": 5}, 400), ({"x": 1}, 400)]
+)
+def test_a_cycle_for_what_is_not_there_is_refused(staff, body, status):
+    assert staff.post(f"{V1}/jobs/scheduler/trigger", body).status_code == status
 
 
 def reason(code):

@@ -58,7 +58,7 @@ def test_the_contract_lists_these_fields(submit):
 def test_what_was_sent_is_what_is_kept(submit):
     sent = {
         "command": ["sh", "-c", "echo ' äöü '"], "env": {"LR": " 0.1 "}, "labels": {"team": "vision"}, "queue": "batch",
-        "working_dir": "/data/run 1", "max_runtime_seconds": 60, "estimated_runtime_seconds": 30, "stall_seconds": 10, "stall_action": "warn",
+        "working_dir": "/data/run 1", "max_runtime_seconds": 60, "estimated_runtime_seconds": 30, "stall_seconds": 10, "stall_action": "warn", "grace_seconds": 600,
         "deadline": "2035-01-31T12:00:00Z", "checkpointable": True, "preemptible": False, "max_retries": 3,
         "submission_key": "k1",
     }  # fmt: skip
@@ -98,7 +98,7 @@ def test_a_job_may_wait_for_another_of_the_same_project(submit):
         ({"name": "nul\0"}, "name"),
         ({"command": []}, "command"),
         ({"command": "python train.py"}, "command"),
-        ({"command": ["python", ""]}, "command"),
+        ({"command": ["", "x"]}, "command"),
         ({"command": ["python", 5]}, "command"),
         ({"command": ["python", "a\0b"]}, "command"),
         ({"command": ["x"] * 1001}, "command"),
@@ -153,6 +153,7 @@ def test_a_job_may_wait_for_another_of_the_same_project(submit):
         ({"max_runtime_seconds": 0}, "max_runtime_seconds"),
         ({"max_runtime_seconds": 10**10}, "max_runtime_seconds"),
         ({"max_retries": 101}, "max_retries"),
+        ({"grace_seconds": 1801}, "grace_seconds"),
         ({"depends_on": [10**6]}, "depends_on"),
         ({"depends_on": [10**30]}, "depends_on[0]"),
         ({"depends_on": ["a"]}, "depends_on[0]"),

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import pytest
 from django.utils import timezone
 
-from jobs import completion, control, dead_dependencies, dispatch, job_views, recovery
+from jobs import completion, control, dead_dependencies, dispatch, recovery, standings
 from jobs.claims import Ticket
 from jobs.dead_dependencies import cancel_dead
 from jobs.endings import Ending
@@ -185,7 +185,7 @@ def test_statements_and_the_core_agree_on_how_a_dependency_stands():
         (builders.job(depends_on=[builders.job(state=state, end_reason=reason)], after=after), after, state, reason)
         for after, state, reason in product(After, JobState, reasons)
     ]
-    told = job_views.dependencies()
+    told = standings.dependencies()
     for job, after, state, reason in worlds:
         standing = Link(1, 2, after, state, for_failure=reason == "dependency_failed").standing
         found = [name for name in ("unmet", "broken") if job.pk in told[name]]

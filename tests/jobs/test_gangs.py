@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import claims, control, dispatch, gangs, job_views, publishing, recovery
+from jobs import claims, control, gangs, job_views, ports, publishing, recovery
 from jobs.claims import Claimed, Ticket
 from jobs.completion import finish
 from jobs.dispatch import _commit_placements as commit
@@ -94,7 +94,7 @@ def test_all_members_are_placed_in_one_attempt_with_a_port_to_meet_at():
 
 
 def test_no_two_open_gangs_meet_at_the_same_port(settings, monkeypatch):
-    monkeypatch.setattr(dispatch, "GANG_PORTS", 3)
+    monkeypatch.setattr(ports, "OF_GANGS", 3)
     for name in ("n1", "n2"):
         builders.node(name=name)
     for _ in range(3):
@@ -103,11 +103,17 @@ def test_no_two_open_gangs_meet_at_the_same_port(settings, monkeypatch):
     assert set(Attempt.objects.values_list("master_port", flat=True)) == {29_500, 29_501, 29_502}
 
 
-def test_a_job_on_one_node_has_no_such_port():
-    builders.node(name="n1")
-    commit([planned(builders.job(), "n1")])
+def test_jobs_on_one_node_meet_at_ports_of_their_own_whatever_agents_share_the_machine():
+    for name in ("n1", "n2"):
+        builders.node(name=name, hostname="machine")
+    first = builders.job()
+    others = [builders.job(pk=first.pk + ports.OF_ONE_NODE * times) for times in (1, 2)]
+    commit([planned(first, "n1"), planned(others[0], "n2")])
+    commit([planned(others[1], "n1")])
 
-    assert last_attempt().master_port is None
+    given = {port or 0 for port in Attempt.objects.values_list("master_port", flat=True)}
+    assert len(given) == 3
+    assert min(given) >= 30_000
 
 
 # Starting

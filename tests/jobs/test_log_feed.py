@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import log_archive, log_feed, log_following
+from jobs import log_archive, log_feed, log_following, log_readers
 from jobs.log_following import follow
 from jobs.log_rows import FollowedLog
 from tests import builders
@@ -198,3 +198,16 @@ def connections():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         return cursor.fetchone()[0]
+
+
+def test_a_stream_ends_for_who_is_made_inactive_also_while_lines_keep_coming(hub, attempt, monkeypatch):
+    monkeypatch.setattr(log_readers, "LOOK_SECONDS", 0)
+    reader = builders.member(project=attempt.job.project)
+    coming = follow(attempt.job, None, 0, seconds=60, user_id=reader.pk)
+    write(attempt, "one\n")
+    assert next(coming).text == "one\n"
+
+    type(reader).objects.update(is_active=False)
+    write(attempt, "two\n")
+    hub.look()
+    assert list(coming) == []

@@ -83,15 +83,25 @@ def test_a_claimed_job_whose_command_never_started_is_paused_too():
     assert end(job, EndReason.PAUSED).state == "paused"
 
 
-def test_a_job_that_completes_in_its_grace_is_completed():
-    job = builders.running_job()
+@pytest.mark.parametrize("said", [{"progress": 1.0}, {"said_done": True}])
+@pytest.mark.parametrize("reason", [EndReason.PAUSED, EndReason.COMPLETED])
+def test_a_job_that_completes_in_its_grace_and_says_so_is_completed(said, reason):
+    job = builders.running_job(**said)
     pause(job)
 
-    assert end(job, EndReason.COMPLETED, exit_code=0, asked=True).state == "completed"
+    assert end(job, reason, exit_code=0, asked=True).state == "completed"
 
 
-def test_a_job_whose_own_progress_says_that_it_is_not_done_is_paused_whatever_it_exits_with():
-    job = builders.running_job(progress=0.4)
+def test_a_job_that_said_it_was_done_and_crashed_in_its_grace_is_paused():
+    job = builders.running_job(progress=1.0)
+    pause(job)
+
+    assert end(job, EndReason.PAUSED, exit_code=1, asked=True).state == "paused"
+
+
+@pytest.mark.parametrize("progress", [None, 0.4])
+def test_a_job_that_does_not_say_that_it_is_done_is_paused_whatever_it_exits_with(progress):
+    job = builders.running_job(progress=progress)
     pause(job)
 
     job = end(job, EndReason.COMPLETED, exit_code=0, asked=True)

@@ -131,16 +131,18 @@ def test_giving_way_costs_no_retry():
     assert (job.attempts.get().end_reason, job.attempts.get().exit_code) == ("preempted", 143)
 
 
-def test_a_command_that_completes_in_its_grace_is_completed():
-    running = told(victim(), builders.job(priority=90))
+@pytest.mark.parametrize("said", [{"progress": 1.0}, {"progress": 0.9, "said_done": True}])
+def test_a_command_that_completes_in_its_grace_and_says_so_is_completed(said):
+    running = told(victim(**said), builders.job(priority=90))
 
     job = ended(running, EndReason.COMPLETED, exit_code=0, asked=True)
 
     assert (job.state, preemptions.totals()[0].preempted) == ("completed", 0)
 
 
-def test_a_command_whose_own_progress_says_that_it_is_not_done_goes_back_in_line_whatever_it_exits_with():
-    running = told(victim(progress=0.4), builders.job(priority=90))
+@pytest.mark.parametrize("progress", [None, 0.4])
+def test_a_command_that_does_not_say_that_it_is_done_goes_back_in_line_whatever_it_exits_with(progress):
+    running = told(victim(progress=progress), builders.job(priority=90))
 
     assert ended(running, EndReason.COMPLETED, exit_code=0, asked=True).state == "pending"
 

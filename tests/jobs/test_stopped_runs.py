@@ -1,11 +1,15 @@
 """How an agent reports the end of a command that it stopped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jobs import journal
 from jobs.claims import Claimed
 from jobs.runs import Run
+from jobs.saving import Before
+from scheduling.lifecycle import EndReason
 from workers.process import Outcome
 
 
@@ -30,14 +34,14 @@ def outcome(reason, exit_code):
 @pytest.mark.parametrize(
     ("wishes", "exit_code", "reason", "asked"),
     [
-        (["preempt"], 0, "completed", True),
+        (["preempt"], 0, "preempted", True),
         (["preempt"], 143, "preempted", True),
         (["preempt"], None, "preempted", True),
-        (["preempt", "preempt"], 0, "completed", True),
+        (["preempt", "preempt"], 0, "preempted", True),
         (["requeue"], 0, "preempted", False),
         (["requeue", "preempt"], 0, "preempted", False),
         (["cancel"], 0, "cancelled", False),
-        (["pause"], 0, "completed", True),
+        (["pause"], 0, "paused", True),
         (["pause"], 143, "paused", True),
         (["pause", "requeue"], 143, "paused", True),
         (["pause", "cancel"], 0, "cancelled", False),
@@ -45,7 +49,7 @@ def outcome(reason, exit_code):
         (["suspend", "pause"], 143, "paused", True),
     ],
 )
-def test_only_a_job_that_gives_way_may_complete_in_its_grace(wishes, exit_code, reason, asked):
+def test_what_was_told_to_stop_ends_for_that_reason_whatever_it_exits_with(wishes, exit_code, reason, asked):
     ending = run(*wishes).ending(outcome("stopped", exit_code))
 
     assert (ending.reason, ending.asked) == (reason, asked)
@@ -114,3 +118,21 @@ def test_a_cancellation_brings_the_end_of_a_pause_forward(settings):
         one.fulfil(wish)
 
     assert shim.told == [settings.PREEMPT_GRACE_SECONDS, settings.KILL_GRACE_SECONDS]
+
+
+@pytest.mark.parametrize(
+    ("own", "wish", "grace"),
+    [(600, "pause", 600), (600, "preempt", 600), (600, "requeue", 600), (5, "pause", 5), (9000, "pause", 1800), (600, "cancel", 30)],
+)  # fmt: skip
+def test_a_job_has_the_grace_that_it_asked_for_within_the_operator_s_limit(own, wish, grace):
+    shim, one = ToldShim(), run()
+    one.claimed = replace(one.claimed, grace_seconds=own)
+    one.attach(shim)
+    one.fulfil(wish)
+
+    assert shim.told == [grace]
+
+
+def test_the_next_agent_knows_what_was_saved_when_the_command_was_told_to_stop(tmp_path):
+    journal.note_stop(tmp_path, EndReason.PAUSED, gives_way=True, before=Before(12.5, 7))
+    assert journal.read_stop(tmp_path) == (EndReason.PAUSED, True, Before(12.5, 7))

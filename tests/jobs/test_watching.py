@@ -29,6 +29,7 @@ class Stops:
     """Stands in for a shim: keeps what it is told."""
 
     suspended = False
+    pid = 0
 
     def __init__(self) -> None:
         self.asked: list[float | None] = []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs.quota_forms import percent
 from tests import builders
 from tests.rest import V1, client_of, faults
 
@@ -100,8 +101,10 @@ def test_a_quota_that_cannot_be_is_refused_by_name(staff, team, body, field):
 
 def test_sync_and_usage_answer_the_same_document(staff, team):
     builders.running_job(project=team, gpu_indices=[0])
-    assert staff.post(f"{V1}/queues/quota/team/sync").json() == quota(staff)
-    assert staff.get(f"{V1}/projects/team/usage").json() == quota(staff)
+    documents = [staff.post(f"{V1}/queues/quota/team/sync"), staff.get(f"{V1}/projects/team/usage")]
+    synced = [document.json().pop("synced_at") for document in documents]
+    assert [{**document.json(), "synced_at": ""} for document in documents] == [{**quota(staff), "synced_at": ""}] * 2
+    assert synced[0] < synced[1] < quota(staff)["synced_at"]
 
 
 def test_more_projects_and_jobs_take_no_more_statements(staff, team, django_assert_num_queries):
@@ -113,3 +116,33 @@ def test_more_projects_and_jobs_take_no_more_statements(staff, team, django_asse
     for _ in range(10):
         builders.running_job(project=builders.project(parent=team))
     statements()
+
+
+def test_a_quota_is_also_told_in_a_field_for_each_amount(staff, team):
+    builders.running_job(project=team, gpu_indices=[0], cpus=4, memory_mb=2048)
+    answer = quota(staff)
+    assert (answer["cpu_quota"], answer["used_cpu"], answer["available_cpu"]) == (16, 4, 12)
+    assert (answer["cpu_usage_percent"], answer["gpu_usage_percent"]) == (25.0, 25.0)
+    assert (answer["memory_quota"], answer["used_memory"], answer["memory_usage_percent"]) == (None, 2, None)
+    assert (answer["provider"], answer["enforce_quota"]) == ("local", True)
+    assert answer["synced_at"].endswith("Z")
+
+
+def test_a_quota_may_be_set_in_a_field_for_each_amount(staff, team):
+    body = {"cpu_quota": 8, "memory_quota": 2.5, "gpu_quota": None, "enforce_quota": False}
+    answer = staff.patch(f"{V1}/queues/quota/team", body).json()
+    assert answer["limits"] == {"cpus": 8, "memory_gb": 2.5, "gpus": None, "running_jobs": None, "waiting_jobs": None}
+    assert answer["enforced"] is answer["enforce_quota"] is False
+
+
+def test_both_forms_may_agree_and_a_contradiction_is_refused_by_name(staff, team):
+    url = f"{V1}/queues/quota/team"
+    assert staff.patch(url, {"cpu_quota": 3, "limits": {"cpus": 3}}).json()["cpu_quota"] == 3
+    assert set(faults(staff.patch(url, {"cpu_quota": 3, "limits": {"cpus": 4}}))) == {"cpu_quota"}
+    assert set(faults(staff.patch(url, {"enforced": True, "enforce_quota": False}))) == {"enforce_quota"}
+    assert set(faults(staff.patch(url, {"cpu_quota": -1, "memory_quota": "much"}))) == {"cpu_quota", "memory_quota"}
+
+
+@pytest.mark.parametrize(("used", "limit", "share"), [(0, 0, None), (1, 0, 100.0), (3, None, None), (1, 3, 33.3)])
+def test_the_share_of_a_quota(used, limit, share):
+    assert percent(used, limit) == share

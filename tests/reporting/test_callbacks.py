@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from trainyard import latest_checkpoint, stopping
-from trainyard.reporting import RANKS
+from trainyard.ranks import RANKS
 
 
 class Base:

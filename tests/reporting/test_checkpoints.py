@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from trainyard import latest_checkpoint, report, resumes
-from trainyard.reporting import RANKS
+from trainyard.ranks import RANKS
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from trainyard import latest_checkpoint, report
-from trainyard.reporting import RANKS
+from trainyard.ranks import RANKS
 
 PACKAGE = Path(__file__).resolve().parents[2] / "trainyard"
 

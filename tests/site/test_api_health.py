@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from jobs.models import Cycle
+from jobs.repair_rows import Sweep
 from tests import builders
 from tests.rest import V1, client_of
 from tests.servers import new_broker
@@ -25,6 +26,7 @@ def beat_and_planner(db):
     every = IntervalSchedule.objects.create(every=5, period="seconds")
     PeriodicTask.objects.create(name="cycle", task="trainyard.run_cycle", interval=every, last_run_at=timezone.now())
     Cycle.objects.update(started_at=timezone.now())
+    Sweep.objects.update_or_create(defaults={"swept_at": timezone.now()})
 
 
 def ready():
@@ -49,7 +51,7 @@ def test_ready_when_everything_works():
 @pytest.mark.usefixtures("broker_url")
 @pytest.mark.django_db
 def test_an_installation_that_never_ran_is_not_ready():
-    assert ready() == {"beat", "planner"}
+    assert ready() == {"beat", "planner", "recovery"}
 
 
 @pytest.mark.usefixtures("beat_and_planner", "broker_url")
@@ -66,6 +68,12 @@ def test_agents_are_told_of_and_fail_nothing():
 def test_a_planner_that_fell_silent_is_named():
     Cycle.objects.update(started_at=timezone.now() - timedelta(minutes=1))
     assert ready() == {"planner"}
+
+
+@pytest.mark.usefixtures("beat_and_planner", "broker_url")
+def test_sweeps_that_stopped_are_named():
+    Sweep.objects.update(swept_at=timezone.now() - timedelta(minutes=1))
+    assert ready() == {"recovery"}
 
 
 @pytest.mark.usefixtures("beat_and_planner", "broker_url")

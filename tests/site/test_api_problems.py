@@ -1,8 +1,9 @@
 """Problem documents: whatever goes wrong under /api/, the answer has one shape and hides what is ours."""
 
 import pytest
-from django.db import OperationalError
-from django.test import RequestFactory
+from django.db import OperationalError, connection
+from django.http import UnreadablePostError
+from django.test import Client, RequestFactory
 
 from scheduler_site import problems
 from scheduler_site.middleware import REQUEST_ID
@@ -78,8 +79,58 @@ def test_an_address_that_is_nothing(client):
     assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
 
-def test_outside_of_the_api_people_get_a_page(client):
-    assert client.get("/nothing")["Content-Type"].startswith("text/html")
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/static/nothing.css", 404),
+        ("POST", "/metrics", 405),
+        ("POST", "/healthz", 405),
+        ("POST", "/admin/login/", 403),
+    ],
+)
+def test_a_program_gets_a_problem_document_on_every_path_and_people_get_a_page(method, address, status):
+    client = Client(enforce_csrf_checks=True)
+    program = client.generic(method, address, headers={"Accept": "*/*"})
+    browser = client.generic(method, address, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (program.status_code, program["Content-Type"]) == (status, "application/problem+json")
+    assert program["X-Request-ID"] == program.json()["request_id"]
+    assert browser.status_code == status
+    assert address == "/healthz" or browser["Content-Type"].startswith("text/html")
+
+
+def test_a_host_that_is_not_ours_is_refused_in_the_same_shape(client):
+    assert client.get("/healthz", headers={"Host": "elsewhere.example.com"}).json()["status"] == 400
+
+
+def test_a_surprise_outside_of_the_api_has_the_same_shape(monkeypatch):
+    monkeypatch.setattr("scheduler_site.metrics._is_staff", None)
+    response = client_of().get("/metrics")
+    assert (response.status_code, response["Content-Type"]) == (500, "application/problem+json")
+
+
+def test_a_page_of_the_admin_says_503_while_the_database_is_away():
+    def fail(*_):
+        raise OperationalError("connection refused")
+
+    client = Client(raise_request_exception=False, headers={"Accept": "text/html"})
+    client.force_login(builders.user(staff=True))
+    with connection.execute_wrapper(fail):
+        response = client.get("/admin/")
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Transfer-Encoding": "chunked"}, 411), ({"Content-Encoding": "gzip"}, 415)],
+)
+def test_a_body_that_cannot_be_read_is_no_empty_one(client, headers, status):
+    response = client.generic("POST", f"{URL}/1/pause", b'{"suspend": true}', "application/json", headers=headers)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (status, "body")
+
+
+def test_a_body_that_breaks_off_is_no_empty_one():
+    assert handled(UnreadablePostError("connection reset")).status_code == 400
 
 
 def test_a_method_that_is_not_there(client):

@@ -1,6 +1,7 @@
 """Starting, restarting and stopping the stack's processes: real ones, small ones."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -109,6 +110,23 @@ def test_a_process_that_ignores_its_signal_is_killed_in_time(lines: Lines, tmp_p
 
     run(work())
     assert lines.of("stack") == ["deaf did not stop in time and is killed"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_process_with_patience_has_more_time_than_the_others_until_a_second_signal(lines, tmp_path, again):
+    supervisor = Supervisor(lines, tmp_path / "processes.json", stop_seconds=0.3)
+    saves = "trap 'sleep 1.5; echo saved; exit' TERM; echo up; while :; do sleep 0.1; done"
+
+    async def work() -> None:
+        supervisor.start(Role("agent", ("sh", "-c", saves), patience=15))
+        await until(lambda: lines.of("agent"))
+        supervisor._on_signal(signal.SIGINT)
+        if again:
+            supervisor._on_signal(signal.SIGINT)
+        await supervisor.stop()
+
+    run(work())
+    assert ("saved" in lines.of("agent")) is not again
 
 
 def test_readiness_fails_at_once_when_the_process_ended(supervisor: Supervisor):

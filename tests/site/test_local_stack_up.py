@@ -38,6 +38,7 @@ class Up:
     port: int = field(default_factory=pick_free)
     flower_port: int = field(default_factory=pick_free)
     process: subprocess.Popen[str] | None = None
+    shown: str = ""
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         ours = {"TRAINYARD_HOME": self.home, "TRAINYARD_PORT": self.port, "FLOWER_PORT": self.flower_port}
@@ -55,6 +56,7 @@ class Up:
         for line in self.process.stdout:
             shown.append(line)
             if line.startswith("Data"):
+                self.shown = "".join(shown)
                 return
         pytest.fail("".join(shown))
 
@@ -108,20 +110,37 @@ def test_a_command_beside_the_stack_finds_its_database(up: Up):
         assert connection.execute(query).fetchone() == (1,)
 
 
-def test_no_password_stands_on_a_command_line(up: Up):
+def test_no_password_stands_on_a_command_line_or_in_a_log(up: Up):
     remembered = json.loads((up.home / "stack.json").read_text())
     secrets = {value for name, value in remembered.items() if name.endswith(("password", "key"))}
     secrets.add(up.credentials["token"])
-    shown = [word for process in up.processes() for word in process.cmdline()]
+    shown = [up.shown, *(word for process in up.processes() for word in process.cmdline())]
     assert not [word for word in shown if any(secret in word for secret in secrets)]
 
 
 def test_flower_asks_for_its_login(up: Up):
     wait_for(lambda: answers(up.flower_port), 20, "Flower")
     known = up.credentials
-    assert httpx.get(f"{known['flower_url']}/api/workers").status_code == 401
+    for path in ("/", "/metrics", "/api/workers", "/api/queues/length"):
+        assert httpx.get(known["flower_url"] + path).status_code == 401, path
     login = (known["admin_user"], known["flower_password"])
     assert httpx.get(known["flower_url"], auth=login, follow_redirects=True).status_code == 200
+
+
+def queues_shown(flower: httpx.Client) -> set[str]:
+    return {queue["name"] for queue in flower.get("/api/queues/length").json()["active_queues"]}
+
+
+def test_flower_shows_the_queues_of_every_agent_and_takes_no_order(up: Up):
+    wait_for(lambda: answers(up.flower_port), 20, "Flower")
+    known = up.credentials
+    flower = httpx.Client(base_url=known["flower_url"], auth=(known["admin_user"], known["flower_password"]))
+    wanted = {"control", "cpu.urgent.cpu-1", "gpu.background.cpu-1"}  # once the agent has registered
+    wait_for(lambda: wanted <= queues_shown(flower), 20, "the queues of the agent")
+    assert "flower_worker_online" in flower.get("/metrics").text
+    orders = ("worker/shutdown/node@cpu-1", "task/revoke/x", "task/send-task/trainyard.run_cycle", "task/apply/x")
+    for order in orders:
+        assert flower.post(f"/api/{order}").status_code == 403, order
 
 
 def test_a_second_stack_in_the_same_home_is_refused(up: Up):

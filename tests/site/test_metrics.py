@@ -1,10 +1,12 @@
 """GET /metrics: who may read it, and what it says."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import OperationalError, connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -157,3 +159,33 @@ def test_what_giving_way_has_cost_is_told_by_strategy(read):
     assert found["trainyard_preemptions_total", "reclaim"] == 3
     assert found["trainyard_preempted_total", "reclaim"] == 2
     assert found["trainyard_preempted_work_seconds_total", "reclaim"] == 180
+
+
+def test_the_servers_behind_it_are_told(read):
+    found = read()
+    assert (found["trainyard_server_up", "database"], found["trainyard_server_up", "broker"]) == (1, 1)
+
+
+def test_without_the_database_it_tells_what_it_knows_and_that_it_is_away():
+    with away():
+        response = scraped()
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert b'trainyard_server_up{server="database"} 0.0' in response.content
+    assert b'trainyard_server_up{server="broker"} 1.0' in response.content
+
+
+def test_without_the_database_whoever_has_another_token_gets_a_problem_document():
+    with away():
+        response = scraped("a-token-of-somebodys")
+    assert (response.status_code, response.json()["status"]) == (503, 503)
+
+
+@contextmanager
+def away():
+    """Every statement fails, as when the server is gone."""
+
+    def fail(*_):
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(fail):
+        yield

@@ -33,6 +33,8 @@ class Spec:
         self.log_limit: int = values["log_limit_bytes"]
         self.grace: float = values["grace_seconds"]
         self.max_runtime: float | None = values["max_runtime_seconds"]
+        timeout_grace: float | None = values["timeout_grace_seconds"]
+        self.timeout_grace: float = self.grace if timeout_grace is None else timeout_grace
         self.lease_grace: float = values["lease_grace_seconds"]
         self.memory_limit: int = values["memory_limit_bytes"]
         self.memory_enforced: bool = values["memory_enforced"]

@@ -119,7 +119,7 @@ class Supervisor:
             self.keep_still(now)
         if now >= self.runtime_ends:
             self.runtime_ends = NEVER
-            self.end("timeout", self.spec.grace, now)
+            self.end("timeout", self.spec.timeout_grace, now)
         if now >= self.lease_check_at:
             left = self.lease.left()
             self.lease_check_at = now + min(left, LEASE_CHECK_SECONDS) if left > 0 else NEVER

@@ -2,6 +2,7 @@
 
 import platform
 import re
+import sys
 from argparse import ArgumentParser
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from jobs import execution, journal, publishing
 from jobs.ledger_entries import Identity
@@ -22,6 +24,7 @@ from workers.hearing import Hearing
 from workers.models import node_name_validator
 
 VERSION = "0.1.0"
+APPLICATION_NAME_LENGTH = 63  # PostgreSQL's
 SPARE_THREADS = 4
 """Beyond one a CPU: a doorbell that turns out stale must not wait behind running jobs."""
 
@@ -62,9 +65,12 @@ class Command(BaseCommand):
             home=settings.TRAINYARD_HOME,
             hearing=hearing,
         )
+        connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
         execution.become(runner)
-        agent.install(current_app, runner, hearing)
+        service = agent.install(current_app, runner, hearing)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
+        if service.failed:  # Celery's own exit code does not come through here
+            sys.exit(1)
 
 
 def default_name() -> str:

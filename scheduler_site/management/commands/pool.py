@@ -24,6 +24,7 @@ from scheduler_site.pools.home import PoolHome
 from scheduler_site.pools.pool import GIVE_UP_AFTER, MODES, Pool, Terms
 from scheduler_site.pools.shares import Wanted
 from workers import hardware
+from workers.departure import longest_drain
 
 REPORT_SECONDS = 15
 """What agents may need beyond the grace of their jobs to report and end."""
@@ -129,7 +130,7 @@ def terms_of(options: dict[str, Any]) -> Terms:
         machine=machine,
         wanted=wanted,
         share=shares.each(machine, wanted, options["agents"]),
-        drain_seconds=settings.DRAIN_SECONDS + REPORT_SECONDS,
+        drain_seconds=longest_drain() + REPORT_SECONDS,
         give_up_after=options["give_up_after"],
     )
 
@@ -167,7 +168,7 @@ def stop(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
     if not pid:
         raise PoolError(f"The pool {home.name} runs, but which process it is, is not known.")
     os.kill(pid, signal.SIGQUIT if options["leave"] else signal.SIGTERM)
-    if not wait_until(lambda: not home.runs, settings.DRAIN_SECONDS + 2 * REPORT_SECONDS):
+    if not wait_until(lambda: not home.runs, longest_drain() + 2 * REPORT_SECONDS):
         raise PoolError(f"The pool {home.name} (process {pid}) does not end: `kill -9 {pid}` ends it, its jobs run on.")
     command.say(f"pool {home.name} has ended{', its jobs run on' if options['leave'] else ''}")
 

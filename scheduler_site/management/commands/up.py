@@ -15,7 +15,7 @@ from scheduler_site.local_stack.stack import LocalStack, Options
 
 
 class Command(BaseCommand):
-    """Runs everything until Ctrl-C or SIGTERM, then stops it within ten seconds."""
+    """Runs everything until Ctrl-C or SIGTERM, then stops it: within ten seconds, beside the grace of its jobs."""
 
     help = "Run PostgreSQL, Valkey, the site, beat, the planner, Flower and node agents on this machine, until Ctrl-C."
     requires_system_checks = []  # the database that they ask about is not there yet

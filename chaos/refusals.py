@@ -1,0 +1,41 @@
+"""A broker that runs and answers with errors, in one of the ways in which real ones do."""
+
+from collections.abc import Callable
+
+import redis
+
+Refusal = Callable[[redis.Redis], object]
+
+
+def _read_only(broker: redis.Redis) -> object:
+    """As after a failover."""
+    return broker.replicaof("127.0.0.1", 1)
+
+
+def _without_replicas(broker: redis.Redis) -> object:
+    return broker.config_set("min-replicas-to-write", 1)
+
+
+def _out_of_memory(broker: redis.Redis) -> object:
+    return broker.config_set("maxmemory", 1)
+
+
+def _other_password(broker: redis.Redis) -> object:
+    broker.config_set("requirepass", "another")
+    return broker.client_kill_filter(_type="normal", skipme=True)
+
+
+REFUSALS: tuple[Refusal, ...] = (_read_only, _without_replicas, _out_of_memory, _other_password)
+
+
+def refuse(broker: redis.Redis, draw: float) -> None:
+    """From now on it refuses, in a way that `draw` (0 to 1) chooses. The connection itself goes on."""
+    REFUSALS[int(draw * len(REFUSALS))](broker)
+
+
+def grant(broker: redis.Redis, password: str) -> None:
+    """Whatever it refused, it refuses no more."""
+    broker.replicaof("NO", "ONE")
+    broker.config_set("min-replicas-to-write", 0)
+    broker.config_set("maxmemory", 0)
+    broker.config_set("requirepass", password)

@@ -1,0 +1,56 @@
+"""What an agent may do in the database: a role of its own, with the rights that its work needs and no others.
+
+It reads and writes what runs and how; it cannot change the schema, and sees no password, no session and no token of
+anybody's. Rights are given by table, and anew with each migration.
+"""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db import connection, transaction
+from psycopg import sql
+
+READ, WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
+WRITABLE_APPS = frozenset({"jobs", "workers"})
+READABLE_APPS = frozenset({"quotas"})
+NOT_AN_AGENTS = frozenset({"queue", "reservation", "reservednode", "cycle", "standingalert", "runtimelearning"})
+"""Models of those apps that only the site writes."""
+
+
+def rights() -> dict[str, str]:
+    """By table, what an agent may do with it."""
+    return dict(_rights())
+
+
+def _rights() -> Iterator[tuple[str, str]]:
+    for model in apps.get_models(include_auto_created=True):
+        options = model._meta  # noqa: SLF001  Django's own way
+        if options.app_label in READABLE_APPS or (
+            options.app_label in WRITABLE_APPS and options.model_name in NOT_AN_AGENTS
+        ):
+            yield options.db_table, READ
+        elif options.app_label in WRITABLE_APPS:
+            yield options.db_table, WRITE
+
+
+@transaction.atomic
+def grant(role: str, *, password: str = "") -> None:
+    """Give the role these rights and take all others of ours from it; with a password, make it first if need be."""
+    name = sql.Identifier(role)
+    with connection.cursor() as cursor:
+        if password:
+            _make(role, password)
+        cursor.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(name))
+        for table, allowed in rights().items():
+            statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(allowed), sql.Identifier(table), name)
+            cursor.execute(statement)
+
+
+def _make(role: str, password: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+        verb = "ALTER" if cursor.fetchone() else "CREATE"
+        statement = sql.SQL(
+            "{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}"
+        )
+        cursor.execute(statement.format(sql.SQL(verb), sql.Identifier(role), sql.Literal(password)))

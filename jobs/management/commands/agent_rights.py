@@ -1,0 +1,25 @@
+"""`manage.py agent_rights`: the rights of the role as which agents connect to the database."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from jobs import agent_rights
+
+
+class Command(BaseCommand):
+    """Run it as the owner of the tables, after each migration."""
+
+    help = "Give an existing PostgreSQL role the rights that agents need in this database, and no others."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("role", help="as made by: CREATE ROLE trainyard_agent LOGIN PASSWORD '...'")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            agent_rights.grant(options["role"])
+        except DatabaseError as error:
+            raise CommandError(f"{options['role']!r}: {str(error).strip()}") from None
+        self.stdout.write(f"{options['role']} may do what an agent does: {len(agent_rights.rights())} tables.")

@@ -1,0 +1,54 @@
+"""Agents have a database role of their own: enough for their work, and nothing else."""
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from psycopg import sql
+
+from jobs import agent_rights
+from tests.acceptance.platform import database_address
+
+ROLE = "agent_of_the_tests"
+
+
+@pytest.fixture
+def agent(transactional_db: None):
+    """A connection as an agent has it."""
+    agent_rights.grant(ROLE, password="secret")
+    address = psycopg.conninfo.make_conninfo(database_address(), user=ROLE, password="secret")
+    with psycopg.connect(address, autocommit=True) as connected:
+        yield connected
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM auth_user",
+        "SELECT * FROM knox_authtoken",
+        "SELECT * FROM django_session",
+        "UPDATE quotas_quota SET gpus = 1000",
+        "INSERT INTO jobs_queue (name) VALUES ('mine')",
+        "CREATE TABLE mine (id int)",
+        "DROP TABLE jobs_job",
+        "CREATE ROLE another SUPERUSER",
+        "COPY jobs_job TO PROGRAM 'cat'",
+        "SELECT pg_read_file('/etc/passwd')",
+    ],
+)
+def test_what_an_agent_does_not_need_is_denied(agent: psycopg.Connection, statement: str):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        agent.execute(statement)
+
+
+def test_every_table_of_what_runs_is_an_agents_to_read(agent: psycopg.Connection):
+    for table in agent_rights.rights():
+        agent.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table)))
+
+
+@pytest.mark.django_db
+def test_a_role_that_is_not_there_is_named():
+    with pytest.raises(CommandError, match="nobody_of_the_tests"):
+        call_command("agent_rights", "nobody_of_the_tests")
