@@ -87,10 +87,9 @@ def _need(need: Row) -> str:
 
 
 def _request(job: Row) -> list[tuple[str, str | Text]]:
-    place = f", place {job['position']} in line" if job.get("position") else ""
     return [
         ("project", plain(job["project"])),
-        ("queue", plain(f"{job['queue']}, priority {spell_priority(job['priority'])}{place}")),
+        ("queue", plain(f"{job['queue']}, priority {spell_priority(job['priority'])}{_place(job)}")),
         ("resources", plain(spell_resources(job["resources"]))),
         ("command", Text(joined(job.get("command") or []))),
         ("folder", plain(job.get("working_dir"))),
@@ -100,6 +99,16 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("limits", plain(spell_limits(job))),
         ("submission key", plain(job.get("submission_key"))),
     ]
+
+
+def _place(job: Row) -> str:
+    """Of a job that waits: its place, or that it has none, because it could not start if there was room."""
+    if job.get("position"):
+        return f", place {job['position']} in line"
+    looked_at = (
+        job["state"] == "pending" and job.get("reasons") and all(one.get("code") != "new" for one in job["reasons"])
+    )
+    return ", no place in line yet" if looked_at else ""
 
 
 def _history(job: Row, now: datetime) -> list[tuple[str, str | Text]]:

@@ -11,15 +11,31 @@ from cli.durations import spell_moment
 from cli.foretold import spell_ahead, spell_start
 from cli.tables import Column, facts, framed, make_table, plain
 
+NOUNS = {"gpus": "GPU", "cpus": "CPU", "memory_gb": "GB", "running_jobs": "running job"}
+
 
 def spell_place(answer: Row) -> str:
-    """`2 of 5`; nothing for a job that does not wait."""
-    return f"{answer['position']} of {answer['line_length']}" if answer.get("position") else ""
+    """`2 of 5`; `none` for one that waits, but could not start if there was room; nothing for a job that does not wait."""
+    if answer.get("position"):
+        return f"{answer['position']} of {answer['line_length']}"
+    waits = answer.get("reasons") and not answer.get("starts_now")
+    return "none: it could not start if there was room" if waits else ""
 
 
 def spell_reservation(answer: Row, now: datetime) -> str:
     kept = answer.get("reservation")
-    return f"on {', '.join(kept['nodes'])}, {spell_ahead(kept['start'], now)} at the latest" if kept else ""
+    if not kept:
+        return ""
+    where = f"on {', '.join(kept['nodes'])}" if kept["nodes"] else "in its quotas and its queue"
+    return f"{where}, {spell_ahead(kept['start'], now)} at the latest"
+
+
+def spell_giving_way(answer: Row) -> str:
+    """`by stopping jobs 3, 4`: whom the plan stops for it."""
+    jobs = [str(one["job"]) for one in answer.get("gives_way") or []]
+    if not jobs:
+        return ""
+    return f"by stopping {'job' if len(jobs) == 1 else 'jobs'} {', '.join(jobs)}"
 
 
 def outlook(answer: Row, now: datetime) -> list[tuple[str, str | Text]]:
@@ -29,6 +45,7 @@ def outlook(answer: Row, now: datetime) -> list[tuple[str, str | Text]]:
         ("place in line", spell_place(answer)),
         ("starts", starts or spell_start(answer.get("predicted_start"), now)),
         ("room kept", spell_reservation(answer, now)),
+        ("room made", spell_giving_way(answer)),
     ]
 
 
@@ -60,6 +77,7 @@ def _holders(console: Console, answer: Row, now: datetime) -> Iterable[Renderabl
         Column("PROJECT", lambda one: plain(one["project"]), yields=2),
         Column("OWNER", lambda one: plain(one.get("owner")), yields=1),
         Column("NODE", lambda one: plain(one.get("node")), yields=3),
+        *([Column("HOLDS", lambda one: held.get(one["id"], ""))] if (held := _amounts(answer)) else []),
         Column("ENDS", lambda one: spell_ahead(one.get("expected_end"), now)),
     ]
     if answer.get("holders"):
@@ -68,12 +86,21 @@ def _holders(console: Console, answer: Row, now: datetime) -> Iterable[Renderabl
         yield plain(f"and {others} of projects that you do not belong to" if answer.get("holders") else _others(others))
 
 
+def _amounts(answer: Row) -> dict[int, str]:
+    """What each job has of a quota, in words: `4 GPU, 16 CPU`."""
+    held: dict[int, dict[str, float]] = {}
+    for reason in answer.get("reasons") or []:
+        for one in reason.get("holds") or []:
+            held.setdefault(one["job"], {}).update({name: one[name] for name in NOUNS if name in one})
+    return {job: ", ".join(f"{value:g} {NOUNS[name]}" for name, value in of.items()) for job, of in held.items()}
+
+
 def _others(number: int) -> str:
     return f"{number} {'job' if number == 1 else 'jobs'} of projects that you do not belong to"
 
 
 def history(console: Console, answer: Row) -> list[RenderableType]:
-    """What happened to a job that does not wait any more."""
+    """What happened to a job so far."""
     if not answer.get("history"):
         return []
     pairs = [(spell_moment(one["at"]), plain(one["sentence"])) for one in answer["history"]]

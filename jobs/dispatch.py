@@ -280,6 +280,6 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         placed_total=F("placed_total") + result.placed,
         total_ms=F("total_ms") + result.duration_ms,
         waiting=result.waiting,
-        line=list(plan.line),
+        line=list(plan.eligible),
         alerts=alerts.told([*plan.alerts, *suspects.alerts()]),
     )

@@ -49,11 +49,12 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at)
+           date_part('epoch', job.suspended_at), preemption.for_job_id
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
     JOIN workers_node AS node ON node.id = placement.node_id
+    LEFT JOIN jobs_preemption AS preemption ON preemption.attempt_id = attempt.id
     WHERE placement.closed_at IS NULL
     ORDER BY job.id, placement.rank
 """
@@ -79,7 +80,7 @@ NAMES = """
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rows of jobs leave out: names, what they depend on, how often they gave way, and where they ran last.
+    """What the rows of jobs leave out: names, dependencies, how often they gave way, where they ran, what was freed for them.
 
     An owner who was deleted is missing.
     """
@@ -95,6 +96,7 @@ class Known:
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
     ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
+    room: dict[int, tuple[Share, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -103,7 +105,7 @@ class Known:
     @property
     def special(self) -> set[int]:
         """The jobs of which more is known than names."""
-        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.ready)
+        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.ready, self.room)
         return set().union(*(one.keys() for one in known))
 
 
@@ -117,7 +119,8 @@ def read_names() -> Known:
 def read_all() -> Known:
     needs = dependencies()
     counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid)
+    rooms = preemptions.rooms()
+    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,7 @@ def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> W
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
+        room=known.room.get(row[0], ()),
     )
 
 
@@ -297,7 +301,7 @@ def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
 def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
-    stood_still, suspended_at = first[27:29]
+    stood_still, suspended_at, leaving_for = first[27:30]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
     return RunningJob(
         id=job_id,
@@ -318,6 +322,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
         checkpoint_at=checkpoint_at,
         leaving=leaving,
         suspended_since=suspended_at,
+        leaving_for=leaving_for,
     )
 
 

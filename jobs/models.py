@@ -333,7 +333,8 @@ class Cycle(models.Model):
     placed_total = models.PositiveBigIntegerField(default=0)
     total_ms = models.FloatField(default=0)
     waiting = models.PositiveIntegerField(default=0)
-    # The waiting jobs in the order in which the planner looks at them: a job's position is its place in here.
+    # The waiting jobs that could start once there is room, in the order in which the planner looks at them: a job's
+    # position is its place in here. Who is held, or waits for a time or for other jobs, has none.
     line = ArrayField(models.BigIntegerField(), default=list)
     # What went wrong in it without stopping it, a sentence each: a policy that failed.
     alerts = models.JSONField(default=list)

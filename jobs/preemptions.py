@@ -14,6 +14,8 @@ from django.db.models.functions import Now
 from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
+from scheduling.resources import Amount
+from scheduling.snapshot import Share
 
 PREEMPT = "preempt"
 """The wish that tells a job's agents to stop it for another one."""
@@ -122,6 +124,22 @@ def last_nodes() -> dict[int, tuple[str, ...]]:
         before = nodes.get(job_id, (target,) if target else ())
         nodes[job_id] = (*before, node)
     return nodes
+
+
+def rooms() -> dict[int, tuple[Share, ...]]:
+    """For each waiting job that room was promised what its victims hold, or held: they may be gone, or in their grace.
+
+    Only those that were told since it last stood on a node: what was made before is used up.
+    """
+    rows = Placement.objects.filter(
+        attempt__preemption__for_job__state=JobState.PENDING, attempt__preemption__for_job__promised=True
+    ).exclude(attempt__preemption__at__lte=F("attempt__preemption__for_job__queued_at"))
+    columns = ("attempt__preemption__for_job_id", "node__name", "cpus", "memory_mb", "gpu_indices", "rank")
+    found: dict[int, tuple[Share, ...]] = {}
+    for job_id, node, cpus, memory_mb, gpus, rank in rows.order_by("pk").values_list(*columns):
+        share = Share(node, Amount(cpus, memory_mb, len(gpus)), tuple(gpus), rank)
+        found[job_id] = (*found.get(job_id, ()), share)
+    return found
 
 
 def totals() -> tuple[Total, ...]:

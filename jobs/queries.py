@@ -52,8 +52,11 @@ def find_job(user: User, job_id: int) -> Job:
 
 
 def positions_of(jobs: Iterable[Job]) -> dict[int, int]:
-    """The places in line, 1 first, of those of `jobs` that wait and that the last cycle saw."""
-    waiting = [job.pk for job in jobs if job.state == JobState.PENDING]
+    """The places in line, 1 first, of those of `jobs` that wait and that could start once there is room, by the last cycle.
+
+    Who has been held since has none.
+    """
+    waiting = [job.pk for job in jobs if job.state == JobState.PENDING and job.held_at is None]
     if not waiting:
         return {}
     with connection.cursor() as cursor:
@@ -91,6 +94,7 @@ def ran(jobs: Iterable[Job]) -> dict[int, Ran]:
 
 
 def line_length() -> int:
+    """How many jobs have a place in line."""
     return Cycle.objects.values_list("line__len", flat=True).first() or 0
 
 

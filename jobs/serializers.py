@@ -221,7 +221,8 @@ class JobOut(serializers.ModelSerializer[Job]):
     depends_on = serializers.SerializerMethodField()
     dependencies = serializers.SerializerMethodField(help_text="What stands in `depends_on`, and how it stands.")
     position = serializers.SerializerMethodField(
-        help_text="Place in line, 1 is next. Null for a job that does not wait, or that no cycle has looked at yet."
+        help_text="Place in line, 1 is next. Null for a job that could not start if there was room: it does not wait, is "
+        "held, waits for a time or other jobs or in a paused queue, or no cycle has looked at it yet."
     )
     run_seconds = serializers.SerializerMethodField(
         help_text="For how long its attempts that are over have run, all together. Null for a job that has not run."

@@ -27,11 +27,14 @@ class Alike:
     limits: Limits = ()  # the quotas and the queue's limit that it counts under
     count: Count = NOTHING  # what it counts for there
     own: Kept = ()  # the nodes that are kept for it, and when
+    avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     refused: bool = False
     hopeless: bool = False  # refused, or no room for it now
+    fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons
     limited: bool = True  # whether its queue or a quota may refuse it
     too_long: float = FOREVER
     too_long_in_quota: float = FOREVER  # the same inside a quota: it would delay those for whom that is kept
+    too_long_to_come: float = FOREVER  # the same for what will be free once those that leave have gone
     settled: bool = False  # nothing can come of any more of them in this pass
     passed_over: bool = False  # no room is kept in its quotas for any more of them
     reasons: tuple[Reason, ...] | None = None
@@ -41,24 +44,25 @@ class Refused:
     """Requests for which no node has room now: what asks for the same or more need not be looked for."""
 
     def __init__(self) -> None:
-        self._sizes: dict[tuple[object, ...], list[tuple[int, int, int]]] = {}
+        self._sizes: dict[tuple[object, ...], list[tuple[int, int, int, int]]] = {}
 
     def add(self, request: Request) -> None:
-        self._sizes.setdefault(_kind(request), []).append((request.cpus, request.memory_mb, request.gpus))
+        self._sizes.setdefault(_kind(request), []).append(
+            (request.nodes, request.cpus, request.memory_mb, request.gpus)
+        )
 
     def covers(self, request: Request) -> bool:
         """Whether one like it, and no larger, was refused."""
         sizes = self._sizes.get(_kind(request)) if self._sizes else None
         return sizes is not None and any(
-            cpus <= request.cpus and memory_mb <= request.memory_mb and gpus <= request.gpus
-            for cpus, memory_mb, gpus in sizes
+            nodes <= request.nodes and cpus <= request.cpus and memory_mb <= request.memory_mb and gpus <= request.gpus
+            for nodes, cpus, memory_mb, gpus in sizes
         )
 
 
 def _kind(request: Request) -> tuple[object, ...]:
     """Requests of one kind differ in size only."""
     return (
-        request.nodes,
         bool(request.gpus),
         request.gpu_model,
         request.gpu_memory_mb,

@@ -138,7 +138,7 @@ def _quota_reason(slug: str, limits: Limits, used: Usage, more: Amount) -> Reaso
     allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, used)})" for name in missing)
     needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
     asks = f"; this job needs {listed(needs)}" if needs else ""
-    return Reason(ReasonCode.QUOTA, f"The quota of project {slug} allows {allowed}{asks}.", missing)
+    return Reason(ReasonCode.QUOTA, f"The quota of project {slug} allows {allowed}{asks}.", missing, subject=slug)
 
 
 def _in_use(name: str, used: Usage) -> str:

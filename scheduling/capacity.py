@@ -93,6 +93,12 @@ class FreeNode:
 
     def give(self, share: Share, holder: int) -> None:
         """The inverse of `take`: the holder gives its share back. It must have taken it."""
+        self.release(share, holder)
+        if share.gpu_indices:
+            self.count_gpus()
+
+    def release(self, share: Share, holder: int) -> None:
+        """Give without counting the free GPUs again: for many shares in a row, and `count_gpus` after them."""
         self._cpus += share.amount.cpus
         self.cpus = max(0, self._cpus)
         self._memory_mb += share.amount.memory_mb
@@ -103,8 +109,16 @@ class FreeNode:
                 self.held[index] -= milli
                 if not self.held[index]:
                     del self.held[index]
-            self.count_gpus()
         self.holders.remove(holder)
+
+    def has(self, share: Share) -> bool:
+        """Whether just this share is free."""
+        amount, milli = share.amount, share.amount.gpu_milli or WHOLE_GPU
+        return (
+            amount.cpus <= self.cpus
+            and amount.memory_mb <= self.memory_mb
+            and all(self.held.get(index, 0) + milli <= WHOLE_GPU for index in share.gpu_indices)
+        )
 
     def fits(self, request: Request) -> bool:
         """Whether the request's share of one node fits in what is free here."""
@@ -189,11 +203,15 @@ class FreeNodes:
         for node in self.nodes:
             if node.held:
                 node.count_gpus()
-        self.shelves: dict[GpuKind, list[Entry]] = {}
+        self.shelves = self._sorted()
+
+    def _sorted(self) -> dict[GpuKind, list[Entry]]:
+        shelves: dict[GpuKind, list[Entry]] = {}
         for node in self.nodes:
-            self.shelves.setdefault(node.kind, []).append(node.entry)
-        for shelf in self.shelves.values():
+            shelves.setdefault(node.kind, []).append(node.entry)
+        for shelf in shelves.values():
             shelf.sort()
+        return shelves
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "FreeNodes":
@@ -246,3 +264,14 @@ class FreeNodes:
         del shelf[bisect_left(shelf, node.entry)]
         node.give(share, holder)
         insort(shelf, node.entry)
+
+    def give_all(self, shares: Iterable[tuple[Share, int]]) -> None:
+        """`give` for many shares and their holders, in a fraction of the time."""
+        touched = set()
+        for share, holder in shares:
+            if share.node in self._numbers:
+                touched.add(number := self._numbers[share.node])
+                self.nodes[number].release(share, holder)
+        for number in touched:
+            self.nodes[number].count_gpus()
+        self.shelves = self._sorted()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from scheduling.allowance import may_run_now, usage_by_project
 from scheduling.forecast import Forecast
+from scheduling.holders import Holder, with_holders
 from scheduling.pace import expected_end
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
@@ -16,7 +17,10 @@ FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVE
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who runs, in the order in which they are expected to end, and when those that wait are expected to start."""
+    """Who runs, in the order in which they are expected to end, and when those that wait are expected to start.
+
+    Who starts in the plan that is asked about counts as running: `course.carried_out` makes such a snapshot.
+    """
 
     snapshot: Snapshot
     now: float
@@ -70,38 +74,31 @@ def _end_of(job_id: int, waiting: WaitingJob | None, scene: Scene) -> float | No
 def _queue_limit(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
     """When enough of the queue's jobs have ended."""
     own = [one for one in scene.running if one.queue == job.queue]
-    return _after(own, reason.shortfall.get("running_jobs", 1), reason, scene)
+    told = replace(reason, held_by=tuple(one.id for one in own[:HOLDERS_SHOWN]))
+    return _after(own, reason.shortfall.get("running_jobs", 1), told, scene)
 
 
 def _after(line: Sequence[RunningJob], number: int, reason: Reason, scene: Scene) -> Reason:
     first = line[:number]
-    clear = scene.ends[first[-1].id] if len(first) == number else None
-    return replace(reason, held_by=tuple(one.id for one in line[:HOLDERS_SHOWN]), expected_clear=clear)
+    return replace(reason, expected_clear=scene.ends[first[-1].id] if len(first) == number else None)
 
 
 def _quota(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
-    """When enough jobs of the project whose quota it is, and of those below it, have ended."""
-    project = _whose(job, reason, scene)
+    """When enough jobs of the project whose quota it is, and of those below it, have ended: those that end first come first."""
+    project = scene.projects.get(reason.subject)
     if project is None:
         return reason
     below = [one for one in scene.running if project.slug in _slugs(one.project, scene)]
+    below = [one for one in below if Holder.of(one).has(reason.shortfall)]
+    told = with_holders(reason, [Holder.of(one) for one in below])
 
     def is_enough(number: int) -> bool:
         usage = usage_by_project(below[number:], scene.projects)
         return not may_run_now(job.request, chain=(project,), usage=usage)
 
     if not is_enough(len(below)):
-        return reason
-    return _after(below, bisect_left(range(len(below)), True, key=is_enough), reason, scene)
-
-
-def _whose(job: WaitingJob, reason: Reason, scene: Scene) -> ProjectView | None:
-    """The project that the reason speaks of: the one for which the core says just that."""
-    usage = usage_by_project(scene.snapshot.running, scene.projects)
-    for project in chain_of(job.project, scene.projects):
-        if reason.sentence in [one.sentence for one in may_run_now(job.request, chain=(project,), usage=usage)]:
-            return project
-    return None
+        return told
+    return _after(below, bisect_left(range(len(below)), True, key=is_enough), told, scene)
 
 
 def _slugs(project: str, scene: Scene) -> set[str]:

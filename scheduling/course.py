@@ -65,7 +65,7 @@ class Course:
 
     def _preempt(self, one: PlannedPreemption) -> None:
         self._world = replace(self._world, recent_preemptions=self._world.recent_preemptions + 1)
-        self._runs(replace(self._running[one.job_id], leaving=True), self._now + SOON)
+        self._runs(replace(self._running[one.job_id], leaving=True, leaving_for=one.for_job), self._now + SOON)
         self._waiting[one.for_job] = replace(self._waiting[one.for_job], promised=True)
 
     def _go_on(self, number: int) -> bool:
@@ -101,6 +101,13 @@ class Course:
             left = tuple(needed for needed in waiting.unmet if needed != job_id)
             since = waiting.eligible_at if left else self._now
             self._waiting[waiting.id] = replace(waiting, unmet=left, eligible_at=since)
+
+
+def carried_out(snapshot: Snapshot, plan: Plan, now: float) -> Snapshot:
+    """The snapshot once all that the plan starts runs."""
+    waiting = {job.id: job for job in snapshot.waiting}
+    new = tuple(started(waiting.pop(one.job_id), one.shares, now) for one in plan.placements)
+    return replace(snapshot, waiting=tuple(waiting.values()), running=(*snapshot.running, *new))
 
 
 def started(job: WaitingJob, shares: tuple[Share, ...], now: float) -> RunningJob:

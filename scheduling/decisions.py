@@ -51,6 +51,7 @@ class PlannedPreemption:
 class Plan:
     """What to start, whom to stop for it, what waits and why, and the line: the ids of those that wait, in planning order.
 
+    `eligible` are those of the line that could start once there is room: only they have a place in it to be told.
     `alerts` are sentences for the operator: a policy that failed and was replaced by the default order.
     """
 
@@ -60,3 +61,4 @@ class Plan:
     reservations: tuple[PlannedReservation, ...] = ()
     preemptions: tuple[PlannedPreemption, ...] = ()
     alerts: tuple[str, ...] = ()
+    eligible: tuple[int, ...] = ()

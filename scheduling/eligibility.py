@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TypeAlias
 
 from scheduling.allowance import usage_by_project
 from scheduling.filters import could_hold, takes_jobs
-from scheduling.holds import queue_holds
+from scheduling.holds import starts_nothing
 from scheduling.quota_profile import NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
 from scheduling.resources import Request
-from scheduling.snapshot import Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
 Kind: TypeAlias = tuple[str, str, Request]
 """Jobs of one project and one queue that ask for the same."""
@@ -21,10 +20,10 @@ class Eligibility:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._running = snapshot.running
-        self._nodes = [node for node in snapshot.nodes if takes_jobs(node)]
+        self._nodes = _kinds_of(node for node in snapshot.nodes if takes_jobs(node))
         self._projects = {one.slug: one for one in snapshot.projects}
         self._queues = {one.name: one for one in snapshot.queues}
-        self._shut = {one.name for one in snapshot.queues if queue_holds(replace(one, max_running=None), 0)}
+        self._shut = {one.name for one in snapshot.queues if starts_nothing(one)}
         self._held_by_nodes: dict[Request, bool] = {}
         self._possible: dict[Kind, bool] = {}
         self._refused: dict[Kind, list[Limit]] = {}
@@ -42,6 +41,10 @@ class Eligibility:
             within = all(count.fits(limit.most) for limit in self._limits_over(job))
             found = self._possible[kind] = job.queue not in self._shut and within and self._has_nodes(job.request)
         return found
+
+    def may_ever_start(self, job: WaitingJob) -> bool:
+        """Whether it could start as things are, once those have ended that it depends on. Whether one fails nobody foretells."""
+        return not (job.broken or job.needs_failure or job.held) and self.is_possible(job)
 
     def refusing(self, job: WaitingJob) -> list[Limit]:
         """The limits that refuse it now, beside what runs and those that were admitted, or that are closed."""
@@ -94,7 +97,7 @@ class Eligibility:
     def _has_nodes(self, request: Request) -> bool:
         found = self._held_by_nodes.get(request)
         if found is None:
-            able = sum(could_hold(request, node) for node in self._nodes)
+            able = sum(number for node, number in self._nodes if could_hold(request, node))
             found = self._held_by_nodes[request] = able >= request.nodes
         return found
 
@@ -109,3 +112,12 @@ class Eligibility:
 
 def _kind(job: WaitingJob) -> Kind:
     return job.project, job.queue, job.request
+
+
+def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:
+    """One of each kind of machine, and how many there are."""
+    found: dict[object, tuple[NodeView, int]] = {}
+    for node in nodes:
+        key = (node.cpus, node.memory_mb, node.gpus, *sorted(node.labels.items()))
+        found[key] = (node, found[key][1] + 1 if key in found else 1)
+    return list(found.values())

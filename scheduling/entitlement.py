@@ -16,6 +16,7 @@ class Standing:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._projects = {one.slug: one for one in snapshot.projects}
+        self._known_branches: dict[tuple[str, str], tuple[str | None, str | None]] = {}
         self._weights: dict[str | None, float] = {}
         for one in snapshot.projects:
             self._weights[one.parent] = self._weights.get(one.parent, 0.0) + one.weight
@@ -40,13 +41,21 @@ class Standing:
 
         Held against each other are the two projects below the point where their branches meet.
         """
-        ours, theirs = self._branches(job.project, victim.project)
+        name = "gpus" if job.request.gpus else "cpus"
+        return self._has_borrowed(job, victim.project, sum(getattr(share.amount, name) for share in victim.shares))
+
+    def could_reclaim(self, job: WaitingJob, slug: str) -> bool:
+        """Whether it may reclaim anything from the project, were it small enough."""
+        return self._has_borrowed(job, slug, 0)
+
+    def _has_borrowed(self, job: WaitingJob, slug: str, amount: int) -> bool:
+        ours, theirs = self._branches(job.project, slug)
         if ours is None or theirs is None:
             return False
         name = "gpus" if job.request.gpus else "cpus"
         whole = getattr(self._whole, name)
         with_job = self._of(ours, name) + getattr(job.request.total, name)
-        without = self._of(theirs, name) - sum(getattr(share.amount, name) for share in victim.shares)
+        without = self._of(theirs, name) - amount
         return bool(with_job <= self.part(ours) * whole and without >= self.part(theirs) * whole)
 
     def moved(self, job: WaitingJob, victims: Iterable[RunningJob]) -> None:
@@ -64,10 +73,14 @@ class Standing:
 
     def _branches(self, ours: str, theirs: str) -> tuple[str | None, str | None]:
         """The uppermost ancestors, the projects themselves included, that the two do not share."""
-        chain, other = (self._names(chain_of(slug, self._projects)) for slug in (ours, theirs))
-        return next((slug for slug in chain if slug not in other), None), next(
-            (slug for slug in other if slug not in chain), None
-        )
+        found = self._known_branches.get((ours, theirs))
+        if found is None:
+            chain, other = (self._names(chain_of(slug, self._projects)) for slug in (ours, theirs))
+            found = self._known_branches[ours, theirs] = (
+                next((slug for slug in chain if slug not in other), None),
+                next((slug for slug in other if slug not in chain), None),
+            )
+        return found
 
     def _names(self, chain: Iterable[ProjectView]) -> list[str]:
         return [one.slug for one in reversed(tuple(chain))]

@@ -11,6 +11,7 @@ from scheduling.placement.hardware import gpus_in_words, what_is_lacking
 from scheduling.quota_profile import Limit
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Amount, Request
+from scheduling.snapshot import WaitingJob
 
 NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}
 
@@ -26,8 +27,9 @@ class Explanations:
         self._largest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _size)]
         self._all = free.nodes
         self._told: dict[Request, tuple[Reason, ...]] = {}
-        self._behind: dict[tuple[Limit | int, ...], Reason] = {}
+        self._behind: dict[tuple[object, ...], Reason] = {}
         self._kept = Reason(ReasonCode.RESERVED)
+        self._elsewhere = Reason(ReasonCode.ELSEWHERE)
 
     def why_nowhere(self, request: Request) -> tuple[Reason, ...]:
         """Asked when `best_fit` finds nothing: no node is up, none is big enough, or those that are are taken."""
@@ -35,21 +37,28 @@ class Explanations:
             self._told[request] = self._explain(request)
         return self._told[request]
 
-    def behind(self, holders: Sequence[PlannedReservation]) -> Reason:
-        """For a job that would fit now, but in the room that is kept for others."""
-        if not holders:
-            return Reason(ReasonCode.AHEAD)
-        key = tuple(one.job_id for one in holders)
+    def behind(
+        self,
+        holders: Sequence[PlannedReservation],
+        first: WaitingJob,
+        why: str,
+        *,
+        strict: bool,
+        limit: Limit | None = None,
+    ) -> Reason:
+        """For a job that would fit now, but in the room that is kept for others; `first` is the job of the first of them.
+
+        `why` says on what ground that one goes first; `strict`, that nothing at all starts before it; `limit`, that the
+        room is in this quota or queue, which would allow the job now.
+        """
+        key = (limit, why, strict, *(one.job_id for one in holders))
         if key not in self._behind:
-            self._behind[key] = _behind(holders, "There is room, but it is kept")
+            self._behind[key] = _behind(holders, first, why, strict=strict, limit=limit)
         return self._behind[key]
 
-    def behind_in_quota(self, limit: Limit, holders: Sequence[PlannedReservation]) -> Reason:
-        """For a job that its quotas would allow now, but what is free there is kept for others."""
-        key: tuple[Limit | int, ...] = (limit, *(one.job_id for one in holders))
-        if key not in self._behind:
-            self._behind[key] = _behind(holders, f"{limit.in_words} has room, but it is kept")
-        return self._behind[key]
+    def elsewhere(self) -> Reason:
+        """For a job that would fit now, but only where it failed a moment ago."""
+        return self._elsewhere
 
     def kept_for_others(self) -> Reason:
         """For a job that would fit now, but on nodes that are reserved for a project or for maintenance."""
@@ -89,13 +98,18 @@ def _too_few_nodes(request: Request, able: int) -> Reason:
     return Reason(ReasonCode.HARDWARE, sentence, {"nodes": request.nodes - able})
 
 
-def _behind(holders: Sequence[PlannedReservation], kept: str) -> Reason:
-    first = holders[0]
-    moment = datetime.fromtimestamp(first.start, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _behind(
+    holders: Sequence[PlannedReservation], first: WaitingJob, why: str, *, strict: bool, limit: Limit | None = None
+) -> Reason:
+    """For example: "There is room, but it is kept for job 7 (queue live, priority 90: it came first), which is ..."."""
+    moment = datetime.fromtimestamp(holders[0].start, UTC).strftime("%Y-%m-%d %H:%M UTC")
     more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
-    sentence = (
-        f"{kept} for job {first.job_id}{more}, which is to start by {moment}; a job that ends before then may go first."
-    )
+    named = f"job {first.id} (queue {first.queue}, priority {first.priority}{f': {why}' if why else ''}){more}"
+    room = "There is room" if limit is None else f"{limit.in_words} has room"
+    if strict:
+        sentence = f"{room}, but without backfilling nothing starts before {named}, which is to start by {moment}."
+    else:
+        sentence = f"{room}, but it is kept for {named}, which is to start by {moment}; a job that ends before then may go first."
     return Reason(ReasonCode.AHEAD, sentence, held_by=tuple(one.job_id for one in holders[:HOLDERS_SHOWN]))
 
 

@@ -4,11 +4,12 @@ Three times: jobs run as long as expected, much shorter, and up to their limits.
 that are known now; who is submitted later and goes first is not in it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from scheduling.course import Course
+from scheduling.dependencies import can_run
 from scheduling.eligibility import Eligibility
 from scheduling.holds import is_held
 from scheduling.ordering import in_order
@@ -56,8 +57,8 @@ def forecast(
     quick = replace(snapshot, rules=replace(snapshot.rules, explain=False))
     line = in_order(quick, now).jobs
     eligibility = Eligibility(quick)
-    never = _never(line, snapshot.running, eligibility)
-    head = _head([job for job in line if job.id not in never], snapshot.running, eligibility, now, effort.jobs)
+    possible = can_run(line, [job.id for job in snapshot.running], eligibility.may_ever_start)
+    head = _head([job for job in line if job.id in possible], snapshot.running, eligibility, now, effort.jobs)
     known = {job.id for job in line}
     wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known
     played = {job.id for job in head} & wanted
@@ -67,7 +68,7 @@ def forecast(
     return {
         job_id: _told(job_id, courses, effort)
         if job_id in played
-        else Forecast(later_than=None if job_id in never else now)
+        else Forecast(later_than=now if job_id in possible else None)
         for job_id in wanted
     }
 
@@ -86,29 +87,6 @@ def _told(job_id: int, courses: list[Course], effort: Effort) -> Forecast:
 
 def _time(moment: float) -> float | None:
     return None if moment == FOREVER else moment
-
-
-def _never(line: Iterable[WaitingJob], running: Iterable[RunningJob], eligibility: Eligibility) -> Collection[int]:
-    """Those that cannot start as things are, and whoever waits for one of them."""
-    jobs = {job.id: job for job in line}
-    there = jobs.keys() | {job.id for job in running}
-    asking: dict[int, list[int]] = {}
-    for job in jobs.values():
-        for needed in job.unmet:
-            asking.setdefault(needed, []).append(job.id)
-    stuck = [
-        job.id
-        for job in jobs.values()
-        if job.broken or job.needs_failure or job.held or not eligibility.is_possible(job)
-    ]
-    stuck += [job.id for job in jobs.values() if not there.issuperset(job.unmet)]
-    never: set[int] = set()
-    while stuck:
-        one = stuck.pop()
-        if one not in never:
-            never.add(one)
-            stuck += asking.get(one, ())
-    return never
 
 
 def _head(

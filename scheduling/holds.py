@@ -1,10 +1,18 @@
 """What holds a job back before anybody looks at nodes: its queue, people, its dependencies, its own not-before."""
 
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 
 from scheduling.policies import POLICIES
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity
 from scheduling.snapshot import QueueView, WaitingJob
+
+NOTHING_FAILED: Mapping[int, tuple[int, ...]] = {}
+
+
+def starts_nothing(queue: QueueView) -> bool:
+    """Whether the queue starts no job, however few it runs."""
+    return queue.state == "paused" or bool(queue.policy and queue.policy not in POLICIES)
 
 
 def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
@@ -15,7 +23,11 @@ def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
     if queue.max_running is not None and running >= queue.max_running:
         allowed = quantity("running_jobs", queue.max_running)
         sentence = f"Queue {queue.name} allows {allowed} at once ({running} now)."
-        reasons.append(Reason(ReasonCode.QUEUE_LIMIT, sentence, {"running_jobs": running + 1 - queue.max_running}))
+        reasons.append(
+            Reason(
+                ReasonCode.QUEUE_LIMIT, sentence, {"running_jobs": running + 1 - queue.max_running}, subject=queue.name
+            )
+        )
     if queue.policy and queue.policy not in POLICIES:
         sentence = (
             f"Queue {queue.name} asks for the policy {queue.policy!r}, which does not exist. "
@@ -30,29 +42,42 @@ def is_held(job: WaitingJob, now: float) -> bool:
     return bool(job.held or job.unmet or job.broken or (job.not_before is not None and job.not_before > now))
 
 
-def job_holds(job: WaitingJob, now: float) -> tuple[Reason, ...]:
-    """Why the job itself may not start now."""
+def job_holds(
+    job: WaitingJob,
+    now: float,
+    failed: Mapping[int, tuple[int, ...]] = NOTHING_FAILED,
+    unfailed: Container[int] = frozenset(),
+) -> tuple[Reason, ...]:
+    """Why the job itself may not start now.
+
+    `failed` are the jobs at the root, for waiting jobs that will never run because of them (`dependencies.failed_roots`);
+    `unfailed` are those of them that were to fail.
+    """
     reasons = []
     if job.held:
         reasons.append(Reason(ReasonCode.HELD, f"Held by {job.held}: it does not start before it is released."))
-    if job.unmet:
-        reasons.append(Reason(ReasonCode.DEPENDENCY, _waits_for(job), held_by=job.unmet[:HOLDERS_SHOWN]))
+    dead = tuple([needed for needed in job.unmet if needed in failed]) if failed else ()
+    unmet = tuple([needed for needed in job.unmet if needed not in dead]) if dead else job.unmet
+    if unmet:
+        reasons.append(Reason(ReasonCode.DEPENDENCY, _waits_for(job, unmet), held_by=unmet[:HOLDERS_SHOWN]))
     if job.broken:
         reasons.append(Reason(ReasonCode.DEPENDENCY_FAILED, _in_vain(job), held_by=job.broken[:HOLDERS_SHOWN]))
+    if dead:
+        reasons.append(_dead_chain(dead, failed, unfailed))
     if job.not_before is not None and job.not_before > now:
         moment = datetime.fromtimestamp(job.not_before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         reasons.append(Reason(ReasonCode.NOT_BEFORE, f"May not start before {moment}."))
     return tuple(reasons)
 
 
-def _waits_for(job: WaitingJob) -> str:
+def _waits_for(job: WaitingJob, unmet: tuple[int, ...]) -> str:
     """Waits for jobs 7 and 9 to complete, for job 3 to end and for job 4 to fail."""
     end, fail = set(job.needs_end), set(job.needs_failure)
-    complete = tuple(one for one in job.unmet if one not in end and one not in fail)
+    complete = tuple(one for one in unmet if one not in end and one not in fail)
     kinds = (
         ("complete", complete),
-        ("end", tuple(one for one in job.unmet if one in end)),
-        ("fail", tuple(one for one in job.unmet if one in fail)),
+        ("end", tuple(one for one in unmet if one in end)),
+        ("fail", tuple(one for one in unmet if one in fail)),
     )
     return f"Waits {listed(f'for {_jobs(ids)} to {verb}' for verb, ids in kinds if ids)}."
 
@@ -68,6 +93,18 @@ def _in_vain(job: WaitingJob) -> str:
     if unfailed:
         sentences.append(f"Was to start once {_jobs(unfailed)} had failed, which can no longer happen.")
     return " ".join(sentences)
+
+
+def _dead_chain(dead: tuple[int, ...], failed: Mapping[int, tuple[int, ...]], unfailed: Container[int]) -> Reason:
+    """For example: "Depends on job 3, which cannot run: job 1 failed or was cancelled."."""
+    roots = tuple(dict.fromkeys(root for needed in dead for root in failed[needed]))
+    lost, needed_to_fail = (tuple(one for one in roots if (one in unfailed) is wanted) for wanted in (False, True))
+    were = "was" if len(lost) == 1 else "were"
+    causes = [f"{_jobs(lost)} failed or {were} cancelled"] if lost else []
+    if needed_to_fail:
+        causes.append(f"it was to start once {_jobs(needed_to_fail)} had failed")
+    sentence = f"Depends on {_jobs(dead)}, which cannot run: {listed(causes)}."
+    return Reason(ReasonCode.DEPENDENCY_FAILED, sentence, held_by=roots[:HOLDERS_SHOWN])
 
 
 def _jobs(ids: tuple[int, ...]) -> str:

@@ -1,42 +1,49 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from scheduling import placement
 from scheduling.alike import Alike, Refused
 from scheduling.allowance import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
-from scheduling.capacity import FreeNodes
+from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
+from scheduling.cluster import Cluster
 from scheduling.decisions import PlannedJob, PlannedReservation
 from scheduling.explanation import Explanations
 from scheduling.filters import could_hold
-from scheduling.holds import queue_holds
+from scheduling.holders import Holder, Holders
+from scheduling.holds import queue_holds, starts_nothing
+from scheduling.kinds import Kinds
 from scheduling.placement.affinity import Affinity
-from scheduling.placement.own_first import Kept, OwnFirst, kept_for
+from scheduling.placement.own_first import OwnFirst
 from scheduling.profile import FOREVER
-from scheduling.quota_profile import Limit, count_of, limits_over
+from scheduling.quota_profile import Limit
 from scheduling.quota_room import KeptInQuota, QuotaRoom
 from scheduling.reasons import Reason
-from scheduling.reservations import Book, Slot, Windows
+from scheduling.reservations import NOWHERE, Book, Slot, Windows
 from scheduling.resources import Request
 from scheduling.rules import Rules
-from scheduling.run_times import limit_seconds
-from scheduling.snapshot import ProjectView, QueueView, Share, Snapshot, WaitingJob, chain_of
-
-NO_WINDOWS: Windows = {}
-ALWAYS = ((0.0, FOREVER),)
+from scheduling.run_times import SOON, limit_seconds
+from scheduling.snapshot import ProjectView, RunningJob, Share, Snapshot, WaitingJob
 
 
-def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
+def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
     """What projects use; only quotas ask for it."""
     if not any(map(enforced, snapshot.projects)):
         return {}
-    return usage_by_project(snapshot.running, projects)
+    return usage_by_project(running, projects)
 
 
-OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
+def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster | None:
+    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
+    staying = [job for job in snapshot.running if not job.leaving]
+    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
+        return None
+    usage = _usage(snapshot, projects, staying)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
+
+
 Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
 """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
 
@@ -48,83 +55,27 @@ class Planning:
         self.now = now
         self.rules: Rules = snapshot.rules
         self.free = FreeNodes.of(snapshot)
+        self._kinds = Kinds(snapshot, now, self.free)
+        self.alike = self._kinds.of
         self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
-        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects})
+        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
+        self.coming = _coming(snapshot, projects)
+        self.kept: dict[
+            int, tuple[Share, ...]
+        ] = {}  # those for which what comes is kept: they start once others have left
         self._projects = projects
+        self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = Refused()
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
-        self._queues = {queue.name: queue for queue in snapshot.queues}
-        self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
         self._running = Counter(job.queue for job in snapshot.running)
-        self._alike: dict[tuple[str, str, Request], Alike] = {}
-        self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], Alike] = {}
-        self._known: dict[str, OfProject] = {}
-        self._same: dict[tuple[str, str, int], Alike] = {}
-        self._reserved = [one for one in snapshot.reservations if one.end > now]
         self.promises = 0  # how many that only wait for room have a reservation
         self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
         self.quotas = QuotaRoom(
             snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects
         )
-
-    def alike(self, job: WaitingJob) -> Alike:
-        if job.avoid:
-            return self._avoiding(job)
-        # A request is often the same object for many jobs; that is found faster than an equal one.
-        identity = (job.queue, job.project, id(job.request))
-        found = self._same.get(identity)
-        if found is None:
-            found = self._same[identity] = self._equal(job)
-        return found
-
-    def _equal(self, job: WaitingJob) -> Alike:
-        key = (job.queue, job.project, job.request)
-        found = self._alike.get(key)
-        if found is None:
-            counted, windows, own = self._of_project(job.project)
-            queue = self._queues[job.queue]
-            found = self._alike[key] = Alike(queue, counted, job.request, windows, limits_over(counted, queue))
-            found.limited = bool(counted) or job.queue in self._limited
-            found.count, found.own = count_of(job.request.total), own
-        return found
-
-    def _avoiding(self, job: WaitingJob) -> Alike:
-        """The same for those that failed on the same nodes: these are closed to them, if there are others to go to."""
-        key = (job.queue, job.project, job.request, job.avoid)
-        found = self._avoid.get(key)
-        if found is None:
-            alike = self._equal(job)
-            able = [node for node in self.free.nodes if could_hold(job.request, node.view)]
-            shut = [node.number for node in able if node.view.name in job.avoid]
-            if len(able) - len(shut) < job.request.nodes:
-                shut = []
-            windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
-            found = self._avoid[key] = Alike(
-                alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own
-            )
-            found.limited = alike.limited
-        return found
-
-    def _of_project(self, slug: str) -> OfProject:
-        """The projects whose quotas count for the project's jobs, and when nodes are kept for others and for itself."""
-        found = self._known.get(slug)
-        if found is None:
-            chain = chain_of(slug, self._projects)
-            # Only enforced quotas can refuse, so nothing else has to be counted.
-            counted = tuple(one for one in chain if enforced(one) is not None)
-            windows = self._windows({one.slug for one in chain}) if self._reserved else NO_WINDOWS
-            found = self._known[slug] = (counted, windows, kept_for(chain, self._reserved))
-        return found
-
-    def _windows(self, slugs: set[str]) -> Windows:
-        """When nodes are kept for others than these projects."""
-        windows: dict[int, list[tuple[float, float]]] = {}
-        for one in self._reserved:
-            for name in one.nodes if one.project not in slugs else ():
-                if name in self.free:
-                    windows.setdefault(self.free[name].number, []).append((one.start, one.end))
-        return windows
+        self._snapshot = snapshot
+        self._holders: Holders | None = None
 
     def limit(self, job: WaitingJob) -> float:
         """For how long the job may run, as far as anybody can say."""
@@ -148,7 +99,7 @@ class Planning:
         if shares is None:
             self._remember_refusal(alike, length)
             return False
-        self._place(job.id, alike, shares, self.now + length)
+        self.place(job, alike, shares)
         return True
 
     def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
@@ -164,17 +115,26 @@ class Planning:
             closed=self.closed(alike.windows, length),
         )
 
-    def find_open(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
-        """Where it could run now if only advance reservations counted."""
-        return self._strategy.place(job.request, self.free, closed=self.closed(alike.windows, length))
-
     def find_now(self, request: Request) -> tuple[Share, ...] | None:
         """Where it could run now if there were no reservations."""
         return self._strategy.place(request, self.free)
 
-    def find_in(self, free: FreeNodes, job: WaitingJob, closed: frozenset[str]) -> tuple[Share, ...] | None:
+    def find_beside(
+        self, request: Request, closed: frozenset[str], length: float | None = None
+    ) -> tuple[Share, ...] | None:
+        """Where it could run now if these nodes were closed; with a length, beside the reservations as well."""
+        ceiling = NOWHERE if length is None else self.book.ceilings(self.now + length)
+        return self._strategy.place(request, self.free, ceiling=ceiling, closed=closed)
+
+    def reserved_for_others(self, job: WaitingJob) -> Windows:
+        """When nodes are kept for others than the job's projects, or for maintenance."""
+        return self._kinds.of_project(job.project)[1]
+
+    def find_in(
+        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
+    ) -> tuple[Share, ...] | None:
         """Where it could run if so much were free."""
-        return self._strategy.place(job.request, free, near=job.near, closed=closed)
+        return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
@@ -196,17 +156,21 @@ class Planning:
         else:
             alike.too_long = length
 
-    def _place(self, job_id: int, alike: Alike, shares: tuple[Share, ...], end: float) -> None:
+    def place(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Start the job there."""
         for share in shares:
-            self.free.take(share, holder=job_id)
+            self.free.take(share, holder=job.id)
+        end = self.now + self.limit(job)
         self.book.started(shares, end)
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
         self._running[alike.queue.name] += 1
         for project in alike.chain:
             before = self.usage.get(project.slug, NOTHING_USED)
             self.usage[project.slug] = before.plus_job(alike.request.total)
         if alike.limits:
             self.quotas.started(alike.limits, alike.count, end)
-        self.placements.append(PlannedJob(job_id, shares))
+        self.placements.append(PlannedJob(job.id, shares))
 
     def reserve(self, job: WaitingJob, alike: Alike) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
@@ -214,10 +178,6 @@ class Planning:
             return False
         self.promises += 1
         return True
-
-    def _is_shut(self, queue: QueueView) -> bool:
-        """Whether the queue starts nothing, however few of its jobs run."""
-        return bool(queue_holds(replace(queue, max_running=None), 0))
 
     def would_delay_others_in_quota(self, job: WaitingJob, alike: Alike) -> bool:
         return alike.too_long_in_quota < FOREVER and self.limit(job) >= alike.too_long_in_quota
@@ -230,7 +190,7 @@ class Planning:
         refusing = self.quotas.refusing(alike.limits, alike.count, self.limit(job))
         if (
             all(self.quotas.blocked(limit) >= depth for limit in refusing)
-            or self._is_shut(alike.queue)
+            or starts_nothing(alike.queue)
             or not self._could_ever(alike)
         ):
             alike.passed_over = True
@@ -278,6 +238,28 @@ class Planning:
         """Whether the nodes there are could hold such a job if they were empty."""
         return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
 
+    def keep(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Keep this for the job, which starts there as soon as those that leave have gone."""
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        start, length = self.now + SOON, self.limit(job)
+        self.book.keep(job.id, start, shares, length)
+        if alike.limits:
+            self.quotas.keep(alike.limits, KeptInQuota(job.id, start, start + length, alike.count))
+        self.kept[job.id] = shares
+
+    def cluster(self) -> Cluster:
+        """The cluster as it will be once those that leave have gone, with all that was placed and kept: to try changes on."""
+        return self.coming.copy() if self.coming else self.present()
+
+    def present(self) -> Cluster:
+        """The cluster as it is, with what was placed."""
+        return Cluster(self.free.copy(), self.usage, self._running)
+
+    def counted(self, slug: str) -> tuple[ProjectView, ...]:
+        """The projects whose quotas count for the project's jobs."""
+        return self._kinds.of_project(slug)[0] if self._quotas else ()
+
     def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""
         held = queue_holds(alike.queue, self._running[alike.queue.name])
@@ -286,10 +268,19 @@ class Planning:
     def reasons(self, alike: Alike, explanations: Explanations) -> tuple[Reason, ...]:
         """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
         if alike.reasons is None:
-            fits = self.find_now(alike.request) is not None
-            nowhere = () if fits else explanations.why_nowhere(alike.request)
-            alike.reasons = (*self.not_allowed(alike), *nowhere)
+            alike.fits = self.find_now(alike.request) is not None
+            nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
+            refused = self.not_allowed(alike)
+            alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)
         return alike.reasons
+
+    def holders(self) -> Holders:
+        """Who holds quotas and places of queues, those included who were placed in this pass; asked for at its end."""
+        if self._holders is None:
+            placed = {one.job_id for one in self.placements}
+            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
+            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), self._projects)
+        return self._holders
 
 
 def _kept(job: WaitingJob, alike: Alike, start: float, length: float, strictly_from: float | None) -> KeptInQuota:

@@ -3,7 +3,7 @@
 Without it a large job at the head of the line starves: whatever its project frees is taken by the next small one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from scheduling.allowance import NOTHING_USED, Usage
@@ -67,10 +67,12 @@ class QuotaRoom:
             limit not in self._kept or self._fits(limit, count, length, self._now) for limit in limits
         )
 
-    def in_the_way(self, limits: Limits, count: Count, length: float, but: int) -> tuple[Limit, tuple[int, ...]] | None:
-        """The first limit under which a job that is allowed now would delay others than `but`, and who they are."""
-        for limit in limits:
-            ids = tuple([one.job_id for one in self._kept.get(limit, ()) if one.job_id != but])
+    def in_the_way(
+        self, limits: Limits, count: Count, length: float, others: Container[int]
+    ) -> tuple[Limit, tuple[int, ...]] | None:
+        """The first limit under which a job that is allowed now would delay one of these others, and whom."""
+        for limit in limits if self._kept else ():
+            ids = tuple([one.job_id for one in self._kept.get(limit, ()) if one.job_id in others])
             if ids and not self._fits(limit, count, length, self._now):
                 return limit, ids
         return None

@@ -1,7 +1,7 @@
 """Room kept for jobs that wait, so that others start only where they delay nobody who was promised a start."""
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from scheduling.capacity import FreeNode, FreeNodes
 from scheduling.decisions import PlannedReservation
 from scheduling.filters import could_hold
 from scheduling.profile import FOREVER, NodeProfile, Release, Room, Window, held_by, need
-from scheduling.resources import Request
+from scheduling.resources import WHOLE_GPU, Request
 from scheduling.run_times import latest_end
 from scheduling.snapshot import NodeView, RunningJob, Share
 
@@ -42,7 +42,8 @@ class Book:
         self._started: list[tuple[float, Share]] = []
         self._profiles: dict[int, NodeProfile] = {}
         self._first_start: dict[int, float] = {}  # of the reservations on a node
-        self._ceilings: dict[tuple[int, Room], FreeNode] = {}
+        self._ceilings: dict[tuple[int, Room, frozenset[int]], FreeNode] = {}
+        self._kept_gpus: dict[int, list[tuple[float, int]]] = {}  # by node: from when a GPU is reserved, and its index
 
     def started(self, shares: Sequence[Share], end: float) -> None:
         """A job was placed in this pass and holds these shares until `end` at the latest."""
@@ -62,17 +63,22 @@ class Book:
     def keeps_room(self) -> bool:
         return bool(self._first_start)
 
-    def ceilings(self, until: float) -> Mapping[int, FreeNode]:
-        """What a job that may last until then can have on the nodes where it would run into a reservation."""
+    def ceilings(self, until: float, after: float | None = None) -> Mapping[int, FreeNode]:
+        """What a job that may last until then can have on the nodes where it would run into a reservation.
+
+        `after`: when it starts, if that is not now.
+        """
         if not self._first_start:
             return NOWHERE
-        return {number: self._ceiling(number, until) for number, at in self._first_start.items() if at < until}
+        return {number: self._ceiling(number, until, after) for number, at in self._first_start.items() if at < until}
 
-    def _ceiling(self, number: int, until: float) -> FreeNode:
-        room = self._profiles[number].room_until(until)
-        found = self._ceilings.get((number, room))
+    def _ceiling(self, number: int, until: float, after: float | None) -> FreeNode:
+        profile = self._profiles[number]
+        room = profile.room_until(until) if after is None else profile.room_between(after, until)
+        kept = frozenset(index for start, index in self._kept_gpus.get(number, ()) if start < until)
+        found = self._ceilings.get((number, room, kept))
         if found is None:
-            found = self._ceilings[number, room] = _limited(self._free.nodes[number], room)
+            found = self._ceilings[number, room, kept] = _limited(self._free.nodes[number], room, kept)
         return found
 
     def find(self, request: Request, length: float, kept: Windows, after: float) -> Slot | None:
@@ -104,12 +110,18 @@ class Book:
         for rank, number in enumerate(slot.nodes):
             node = self._free.nodes[number]
             gpus = self._gpus(number, request, slot.start, slot.start + length)
-            share = Share(node.view.name, request.amount, gpus, rank)
-            self.profile(number).take(slot.start, slot.start + length, held_by(share))
-            self._first_start[number] = min(slot.start, self._first_start.get(number, FOREVER))
-            shares.append(share)
+            shares.append(Share(node.view.name, request.amount, gpus, rank))
+        self.keep(job_id, slot.start, shares, length)
+
+    def keep(self, job_id: int, start: float, shares: Iterable[Share], length: float) -> None:
+        """Keep just these shares for the job from then on."""
+        for share in shares:
+            number = self._free[share.node].number
+            self.profile(number).take(start, start + length, held_by(share))
+            self._first_start[number] = min(start, self._first_start.get(number, FOREVER))
+            self._kept_gpus.setdefault(number, []).extend((start, index) for index in share.gpu_indices)
         self._ceilings.clear()
-        self.reservations.append(PlannedReservation(job_id, slot.start, tuple(shares)))
+        self.reservations.append(PlannedReservation(job_id, start, tuple(shares)))
 
     def _gpus(self, number: int, request: Request, start: float, end: float) -> tuple[int, ...]:
         """GPUs that are taken now come first: those that are free stay open to jobs that start before."""
@@ -195,9 +207,11 @@ class _Search:
         return 0.0 if node.fits(self._request) else self._book.next_release(node.number)
 
 
-def _limited(node: FreeNode, room: Room) -> FreeNode:
-    """The node as a job sees it that may only have so much of it."""
+def _limited(node: FreeNode, room: Room, kept: Container[int]) -> FreeNode:
+    """The node as a job sees it that may only have so much of it, and nothing of the GPUs that are kept."""
     limited = node.copy()
     limited.cpus, limited.memory_mb = max(0, room.cpus), max(0, room.memory_mb)
-    limited.held = {gpu.index: 1 for gpu in node.view.gpus if not room.gpus >> gpu.index & 1}
+    limited.held = {
+        gpu.index: WHOLE_GPU if gpu.index in kept else 1 for gpu in node.view.gpus if not room.gpus >> gpu.index & 1
+    }
     return limited

@@ -65,6 +65,16 @@ class ProjectView:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What a job holds on one node."""
+
+    node: str
+    amount: Amount
+    gpu_indices: tuple[int, ...] = ()
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingJob:
     """A job in line. `unmet` dependencies have not completed yet, `broken` ones never will by themselves."""
 
@@ -92,22 +102,13 @@ class WaitingJob:
     needs_end: tuple[int, ...] = ()  # of `unmet`: those that only have to end, however
     needs_failure: tuple[int, ...] = ()  # of `unmet` and `broken`: those that have to fail
     eligible_at: float | None = None  # when the last thing came true that it had to wait for: its wait counts from then
+    room: tuple[Share, ...] = ()  # what those held or hold that were stopped for it, while it is promised
 
     @property
     def waits_since(self) -> float:
         """Since when it could have started: to wait for others, or for a time, is not to stand in line."""
         known = self.not_before if self.eligible_at is None else self.eligible_at
         return self.submitted_at if known is None or known < self.submitted_at else known
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a job holds on one node."""
-
-    node: str
-    amount: Amount
-    gpu_indices: tuple[int, ...] = ()
-    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class RunningJob:
     checkpoint_at: float | None = None
     leaving: bool = False  # it was told to stop and will soon be gone
     suspended_since: float | None = None  # it stands still; `expected_end` says what is left of its limit from now on
+    leaving_for: int | None = None  # the waiting job that it gives way to, if it does
 
 
 @dataclass(frozen=True, slots=True)

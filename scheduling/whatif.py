@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 
 from scheduling import memory_units
 from scheduling.decisions import Plan
-from scheduling.holds import job_holds
+from scheduling.holds import is_held
 from scheduling.memory_units import MB_IN_A_GB
-from scheduling.plan import make_plan
+from scheduling.plan import make_plan, starts_now
 from scheduling.planning import Planning
 from scheduling.priorities import HIGHEST
 from scheduling.reasons import gigabytes, quantity
-from scheduling.rules import Preemption
 from scheduling.run_times import limit_seconds
 from scheduling.snapshot import Snapshot, WaitingJob
 
@@ -40,6 +39,7 @@ class Knob(NamedTuple):
     changed: Callable[[WaitingJob, Any], WaitingJob]
     told: Callable[[WaitingJob, Any], Change]
     in_order: bool = True  # if a value is enough, all after it are
+    anew: bool = False  # it takes a new submission: what a job asks for is fixed
 
 
 def smallest_changes(snapshot: Snapshot, now: float, job_id: int, plan: Plan | None = None) -> tuple[Change, ...]:
@@ -47,49 +47,61 @@ def smallest_changes(snapshot: Snapshot, now: float, job_id: int, plan: Plan | N
 
     None for a job that starts anyway, or that waits for a time or for other jobs. `plan` saves making the snapshot's own.
     """
-    trial = Trial(snapshot, now, job_id, plan)
-    if trial.job is None or job_holds(trial.job, now) or trial.starts(trial.job):
+    job = next((one for one in snapshot.waiting if one.id == job_id), None)
+    if job is None or is_held(job, now):
         return ()
-    return tuple(trial.offers(trial.job))
+    trial = Trial(snapshot, now, job, plan or make_plan(snapshot, now))
+    return () if trial.starts_anyway else tuple(trial.offers())
 
 
 class Trial:
-    """Tries changed jobs. Whoever waits without a reservation is in nobody's way, and is left out: plans stay short."""
+    """Tries changed jobs in the plan of all that wait: whoever was left out might have been in the way."""
 
-    def __init__(self, snapshot: Snapshot, now: float, job_id: int, plan: Plan | None = None) -> None:
-        rules = replace(snapshot.rules, explain=False, preemption=Preemption())
-        full = replace(snapshot, rules=rules)
-        self._plan = plan or make_plan(full, now)
+    def __init__(self, snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -> None:
+        self.starts_anyway = any(one.job_id == job.id for one in plan.placements)
+        self._job = job
+        self._snapshot = snapshot
         self._now = now
-        counts = {one.job_id for one in self._plan.placements} | {one.job_id for one in self._plan.reservations}
-        self._others = tuple(one for one in snapshot.waiting if one.id in counts and one.id != job_id)
-        self._snapshot = full
-        self._free = Planning(full, now)
-        self.job = next((one for one in snapshot.waiting if one.id == job_id), None)
+        self._plan = plan
+        self._others = tuple(one for one in snapshot.waiting if one.id != job.id)
+        self._free = Planning(snapshot, now)
+        self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *(one.id for one in snapshot.running))
 
     def starts(self, job: WaitingJob) -> bool:
-        """Whether the job would start now if it were so."""
+        """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""
         if self._free.find_now(job.request) is None:
             return False
-        plan = make_plan(replace(self._snapshot, waiting=(*self._others, job)), self._now)
-        return any(one.job_id == job.id for one in plan.placements)
+        return all(self._is_placed(job, others) for others in ((), self._others))
 
-    def offers(self, job: WaitingJob) -> Iterator[Change]:
+    def _is_placed(self, job: WaitingJob, others: tuple[WaitingJob, ...]) -> bool:
+        return starts_now(replace(self._snapshot, waiting=(*others, job)), self._now, job.id)
+
+    def offers(self) -> Iterator[Change]:
+        job = self._job
         for knob in (*_sizes(job), *self._places(job)):
-            value = self._smallest(job, knob)
+            value = self._smallest(knob)
             if value is not None:
                 yield knob.told(job, value)
 
-    def _smallest(self, job: WaitingJob, knob: Knob) -> Any:
+    def _is_enough(self, knob: Knob, value: Any) -> bool:
+        """Whatever is changed of a job, it loses the room that was promised to it (`jobs/control.py`)."""
+        changed = replace(knob.changed(self._job, value), promised=False)
+        return self.starts(changed) and (not knob.anew or self.starts(self._anew(changed)))
+
+    def _anew(self, job: WaitingJob) -> WaitingJob:
+        """The job as it is when it is submitted again, the last in line, and nothing is known of earlier attempts."""
+        return replace(job, id=self._next_id, submitted_at=self._now, preemptions=0, near=(), avoid=())
+
+    def _smallest(self, knob: Knob) -> Any:
         """The first of the knob's values that is enough, or None."""
         if not knob.in_order:
-            return next((value for value in knob.values if self.starts(knob.changed(job, value))), None)
-        if not knob.values or not self.starts(knob.changed(job, knob.values[-1])):
+            return next((value for value in knob.values if self._is_enough(knob, value)), None)
+        if not knob.values or not self._is_enough(knob, knob.values[-1]):
             return None
         low, high = 0, len(knob.values) - 1
         while low < high:
             middle = (low + high) // 2
-            if self.starts(knob.changed(job, knob.values[middle])):
+            if self._is_enough(knob, knob.values[middle]):
                 high = middle
             else:
                 low = middle + 1
@@ -116,14 +128,18 @@ class Trial:
 def _sizes(job: WaitingJob) -> Iterator[Knob]:
     """What it asks for: fewer GPUs first, as they are what is scarce."""
     asks = job.request
-    yield Knob(range(asks.gpus - 1, 0, -1), _asking("gpus"), _fewer("gpus"))
-    yield Knob([""] if asks.gpu_model else [], _asking("gpu_model"), _any_model)
-    yield Knob([()] if asks.labels else [], _asking("labels"), _any_labels)
-    yield Knob([0] if asks.gpu_memory_mb else [], _asking("gpu_memory_mb"), _any_gpu_memory)
     gigabytes_less = range((asks.memory_mb - 1) // MB_IN_A_GB * MB_IN_A_GB, 0, -MB_IN_A_GB)
-    yield Knob(gigabytes_less, _asking("memory_mb"), _less_memory)
-    yield Knob(range(asks.cpus - 1, 0, -1), _asking("cpus"), _fewer("cpus"))
-    yield Knob(range(asks.nodes - 1, 0, -1), _asking("nodes"), _fewer_nodes)
+    yield _size(range(asks.gpus - 1, 0, -1), "gpus", _fewer("gpus"))
+    yield _size([""] if asks.gpu_model else [], "gpu_model", _any_model)
+    yield _size([()] if asks.labels else [], "labels", _any_labels)
+    yield _size([0] if asks.gpu_memory_mb else [], "gpu_memory_mb", _any_gpu_memory)
+    yield _size(gigabytes_less, "memory_mb", _less_memory)
+    yield _size(range(asks.cpus - 1, 0, -1), "cpus", _fewer("cpus"))
+    yield _size(range(asks.nodes - 1, 0, -1), "nodes", _fewer_nodes)
+
+
+def _size(values: Sequence[Any], name: str, told: Callable[[WaitingJob, Any], Change]) -> Knob:
+    return Knob(values, _asking(name), told, anew=True)
 
 
 def _asking(name: str) -> Callable[[WaitingJob, Any], WaitingJob]:
@@ -131,9 +147,7 @@ def _asking(name: str) -> Callable[[WaitingJob, Any], WaitingJob]:
 
 
 def _with_limit(job: WaitingJob, seconds: int) -> WaitingJob:
-    """What is expected of a job is never more than its limit."""
-    expected = job.predicted_seconds
-    return replace(job, max_runtime_seconds=seconds, predicted_seconds=min(expected, seconds) if expected else None)
+    return replace(job, max_runtime_seconds=seconds)
 
 
 def _fewer(name: str) -> Callable[[WaitingJob, Any], Change]:

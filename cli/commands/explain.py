@@ -26,6 +26,8 @@ def explain(server: Server, job_id: JobId, *, as_json: AsJson = False) -> None:
     console = make_console()
     state = ("state", coloured_state(answer["state"]))
     if answer["state"] == "pending":
-        display(console, facts([state, *outlook(answer, server.now)]), *details(console, answer, server.now))
+        known, tried_before = facts([state, *outlook(answer, server.now)]), len(answer.get("history") or []) > 1
+        told = details(console, answer, server.now)
+        display(console, known, *told, *(history(console, answer) if tried_before else []))
     else:
         display(console, facts([state]), *history(console, answer))

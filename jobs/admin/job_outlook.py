@@ -1,5 +1,6 @@
 """The block of a job's page that says when it will start: why not now, who holds what it needs, what would start it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from jobs.explaining import Explanation, Holder, explain
 from jobs.models import Job
 from jobs.predictions import moment
 from scheduling.forecast import Forecast
-from scheduling.reasons import listed
+from scheduling.reasons import Reason, listed, quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,9 @@ class Outlook:
     starts: str
     interval: str
     room: str
+    gives_way: str
     reasons: tuple[tuple[str, str], ...]
-    holders: tuple[tuple[Holder, str], ...]
+    holders: tuple[tuple[Holder, str, str], ...]  # what each has of a quota, and when it ends
     changes: tuple[str, ...]
 
 
@@ -32,14 +34,26 @@ def outlook(job: Job, user: User, now: datetime) -> Outlook | None:
     if told.start is None:
         return None
     return Outlook(
-        position=f"{told.position} of {told.line_length}" if told.position else "next",
+        position=_place(told),
         starts=f"now, on {listed(told.nodes)}" if told.starts_now else starts(told.start, now),
         interval="" if told.starts_now else interval(told.start, now),
         room=_room(told, now),
+        gives_way=listed(f"job {one.job_id}" for one in told.gives_way) if told.gives_way else "",
         reasons=tuple((one.sentence, ahead(moment(one.expected_clear), now)) for one in told.reasons),
-        holders=tuple((one, ahead(one.expected_end, now)) for one in told.holders),
+        holders=tuple((one, _holds(one, told.reasons), ahead(one.expected_end, now)) for one in told.holders),
         changes=tuple(one.sentence for one in told.changes),
     )
+
+
+def _place(told: Explanation) -> str:
+    if told.starts_now:
+        return "next"
+    return f"{told.position} of {told.line_length}" if told.position else "none: it could not start if there was room"
+
+
+def _holds(one: Holder, reasons: Iterable[Reason]) -> str:
+    amounts = {name: held for reason in reasons for name, held in reason.holds.get(one.job.pk, {}).items()}
+    return listed(quantity(name, held) for name, held in amounts.items()) if amounts else ""
 
 
 def starts(start: Forecast, now: datetime) -> str:
@@ -78,5 +92,5 @@ def _room(told: Explanation, now: datetime) -> str:
     kept = told.reservation
     if kept is None:
         return ""
-    nodes = listed(share.node for share in kept.shares)
-    return f"on {nodes}, from {clock(moment(kept.start), now)} at the latest"
+    where = f"on {listed(share.node for share in kept.shares)}" if kept.shares else "in its quotas and its queue"
+    return f"{where}, from {clock(moment(kept.start), now)} at the latest"

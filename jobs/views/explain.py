@@ -1,5 +1,6 @@
 """Why a job waits and when it will start; and what would become of one that is not submitted yet."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -13,12 +14,33 @@ from jobs.permissions import caller, job_to_read
 from jobs.predictions import moment
 from jobs.quotes import quote
 from jobs.serializers import JobIn, ReasonOut, spec_of
+from scheduling import memory_units
+from scheduling.reasons import Reason
+
+
+class HeldAmount(serializers.Serializer[Any]):
+    """What one job has of what a quota is short of; what it has nothing of is left out."""
+
+    job = serializers.IntegerField()
+    gpus = serializers.IntegerField(required=False)
+    cpus = serializers.IntegerField(required=False)
+    memory_gb = serializers.FloatField(required=False)
+    running_jobs = serializers.IntegerField(required=False)
 
 
 class ToldReason(ReasonOut):
+    holds = HeldAmount(many=True, help_text="Of a quota: what each job that you may see has of it.")
     expected_clear = serializers.DateTimeField(
         allow_null=True, help_text="When it will probably no longer hold; null: somebody has to do something first."
     )
+
+
+class GivesWay(serializers.Serializer[Any]):
+    """A running job that is stopped for this one, and the work that it has to do again."""
+
+    job = serializers.IntegerField()
+    strategy = serializers.CharField()
+    lost_seconds = serializers.FloatField()
 
 
 class HolderOut(serializers.Serializer[Any]):
@@ -44,7 +66,10 @@ class StartOut(serializers.Serializer[Any]):
 
 class KeptRoom(serializers.Serializer[Any]):
     start = serializers.DateTimeField(help_text="At the latest, if nobody runs beyond their limit.")
-    nodes = serializers.ListField(child=serializers.CharField())
+    nodes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Empty where room is kept for it inside its quotas and its queue alone, which refuse it now.",
+    )
 
 
 class ChangeOut(serializers.Serializer[Any]):
@@ -66,16 +91,25 @@ class Happened(serializers.Serializer[Any]):
 class Outlook(serializers.Serializer[Any]):
     """What the scheduler would do with the job if it planned now."""
 
-    position = serializers.IntegerField(allow_null=True, help_text="1 is next; null for a job that does not wait.")
-    line_length = serializers.IntegerField(help_text="How many jobs wait.")
+    position = serializers.IntegerField(
+        allow_null=True,
+        help_text="1 is next; null for a job that could not start if there was room (held, depends on others, paused queue) "
+        "or that does not wait.",
+    )
+    line_length = serializers.IntegerField(help_text="How many jobs have a place in line.")
     starts_now = serializers.BooleanField(help_text="Whether the next scheduling cycle starts it.")
     nodes = serializers.ListField(child=serializers.CharField(), help_text="Where it would start now.")
     reasons = ToldReason(many=True)
-    holders = HolderOut(many=True, help_text="Those jobs in held_by that you may see.")
+    holders = HolderOut(many=True, help_text="Those jobs in held_by and in gives_way that you may see.")
     other_holders = serializers.IntegerField(help_text="How many of them you may not see.")
     predicted_start = StartOut(allow_null=True)
     reservation = KeptRoom(allow_null=True, help_text="Room that is kept for it.")
-    changes = ChangeOut(many=True, help_text="What would start it now, each alone; those to its size come first.")
+    gives_way = GivesWay(many=True, help_text="Running jobs that are stopped to make room for it.")
+    changes = ChangeOut(
+        many=True,
+        help_text="What would start it now, each alone. `resources.*` takes a new submission, as what a job asks for is fixed; "
+        "`quota` is for those who may set it: the limits by project; the rest is a PATCH of the job.",
+    )
 
 
 class ExplanationOut(Outlook):
@@ -108,20 +142,33 @@ class QuoteView(APIView):
 
 def outlook(told: Explanation) -> dict[str, Any]:
     start, kept = told.start, told.reservation
-    reasons = [{**reason.as_data(), "expected_clear": moment(reason.expected_clear)} for reason in told.reasons]
     return {
         "position": told.position,
         "line_length": told.line_length,
         "starts_now": told.starts_now,
         "nodes": told.nodes,
-        "reasons": reasons,
+        "reasons": [_reason(one) for one in told.reasons],
         "holders": [_holder(one) for one in told.holders],
         "other_holders": told.other_holders,
         "predicted_start": start
         and {name: moment(getattr(start, name)) for name in ("expected", "soonest", "latest", "later_than")},
         "reservation": kept and {"start": moment(kept.start), "nodes": [share.node for share in kept.shares]},
+        "gives_way": [
+            {"job": one.job_id, "strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}
+            for one in told.gives_way
+        ],
         "changes": [change.as_data() for change in told.changes],
     }
+
+
+def _reason(one: Reason) -> dict[str, Any]:
+    holds = [{"job": job_id, **_amounts(amounts)} for job_id, amounts in one.holds.items()]
+    return {**one.as_data(), "holds": holds, "expected_clear": moment(one.expected_clear)}
+
+
+def _amounts(amounts: Mapping[str, int]) -> dict[str, float]:
+    memory = {"memory_gb": memory_units.gigabytes(amounts["memory_mb"])} if "memory_mb" in amounts else {}
+    return {name: amount for name, amount in amounts.items() if name != "memory_mb"} | memory
 
 
 def _holder(one: Holder) -> dict[str, Any]:

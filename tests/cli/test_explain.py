@@ -72,6 +72,27 @@ def test_a_job_that_starts_next_says_where_and_has_nothing_to_complain_of(explai
     assert "waits because" not in out
 
 
+def test_a_job_that_waits_again_tells_what_happened_before(explained):
+    history = [{"at": at(0), "sentence": one} for one in ("Submitted.", "Placed on n1.", "Put back in line by ada.")]
+
+    assert "Put back in line by ada." in explained({**WAITS, "history": history}).out
+
+
+def test_a_job_without_a_place_in_line_says_so(explained):
+    assert "none: it could not start if there was room" in explained({**WAITS, "position": None}).out
+
+
+def test_whom_it_stops_and_what_each_holds_of_a_quota_are_told(explained):
+    holds = [{"job": 17, "gpus": 4, "memory_gb": 1.5}]
+    reason = {"code": "quota", "sentence": "Full.", "held_by": [17], "holds": holds}
+    gives_way = [{"job": one, "strategy": "priority", "lost_seconds": 60.0} for one in (17, 18)]
+
+    out = explained({**WAITS, "reasons": [reason], "gives_way": gives_way}).out
+
+    assert "by stopping jobs 17, 18" in out
+    assert "4 GPU, 1.5 GB" in out
+
+
 def test_a_job_that_runs_tells_how_it_came_there(trainyard, connected):
     history = [{"at": at(0), "sentence": "Placed on n1 (GPU 0)."}, {"at": at(1), "sentence": "Started."}]
     connected.answers("GET", "jobs/18/explain", {"job": 18, "state": "running", "history": history})

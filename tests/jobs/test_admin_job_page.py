@@ -53,6 +53,12 @@ def test_a_job_that_nothing_can_start_says_so(client):
     assert "<li>No node takes jobs: none is up, or those that are drain or have a full disk.</li>" in html
 
 
+def test_a_job_that_is_held_has_no_place_in_line(client):
+    job = builders.job(held_at=timezone.now(), held_by="ada")
+
+    assert "<dt>Place in line</dt><dd>none: it could not start if there was room</dd>" in page(client, address(job))
+
+
 def test_a_job_that_runs_has_no_outlook(client):
     assert "When it starts" not in page(client, address(builders.running_job()))
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import predictions
+from jobs import control, dispatch, explaining, predictions, snapshots
 from jobs.models import Attempt, Job
 from tests import builders
 from tests.rest import V1, client_of
@@ -172,3 +172,144 @@ def test_more_jobs_in_line_take_no_more_statements(staff, node, django_assert_ma
 
     with django_assert_max_num_queries(24):
         explained(staff, job)
+
+
+def ended(attempt, reason):
+    """As an agent's word ends it, long ago."""
+    at = timezone.now() - timedelta(seconds=100)
+    Attempt.objects.filter(pk=attempt.pk).update(
+        created_at=at - timedelta(seconds=60), started_at=at - timedelta(seconds=50), ended_at=at, end_reason=reason
+    )
+
+
+def sentences(client, job):
+    return [one["sentence"] for one in explained(client, job)["history"]]
+
+
+def test_the_history_tells_every_attempt_and_each_wait_from_when_it_was_back_in_line(staff, node):
+    job = builders.job(state="failed", attempt=1, created_at=timezone.now() - timedelta(hours=9))
+    ended(builders.attempt(job=job, number=1), "timeout")
+    control.requeue(job_id=job.pk, actor="ada")
+    dispatch.run_cycle()
+
+    told = sentences(staff, job)
+
+    assert [one.split(",")[0] for one in told] == [
+        "Submitted to queue default.",
+        "Placed on a node",
+        "Started.",
+        "The command ran longer than its max_runtime_seconds and was stopped.",
+        "Put back in line by ada.",
+        "Placed on n1",
+    ]
+    assert "0s after it was put back in line" in told[-1] or "1s after it was put back in line" in told[-1]
+    assert told[-1].endswith("Attempt 2.")
+
+
+def test_what_people_did_to_a_waiting_job_is_in_its_history(staff):
+    job = builders.job()
+    control.hold(job_id=job.pk, actor="bob", reason="wrong data")
+    control.release(job_id=job.pk, actor="ada")
+    control.pause(job_id=job.pk, actor="ada")
+    control.resume(job_id=job.pk, actor="bob")
+
+    assert sentences(staff, job)[1:] == [
+        "Held by bob: wrong data",
+        "Released by ada.",
+        "Paused by ada.",
+        "Resumed by bob.",
+    ]
+
+
+def test_of_very_many_attempts_the_last_are_told(staff):
+    job = builders.job(state="failed")
+    for number in range(1, 31):
+        ended(builders.attempt(job=job, number=number), "preempted")
+
+    told = sentences(staff, job)
+
+    assert "10 earlier attempts are left out here." in told
+    assert sum(one.startswith("Placed") for one in told) == 20
+
+
+def test_a_cancelled_wait_for_another_attempt_is_told(staff):
+    job = builders.job(attempt=1)
+    ended(builders.attempt(job=job), "preempted")
+    control.cancel(job_id=job.pk, actor="ada")
+
+    assert sentences(staff, job)[-1] == "It was cancelled. Cancelled by ada."
+
+
+def test_a_job_that_cannot_start_if_there_is_room_has_no_place_in_line(staff, node):
+    builders.running_job(node=node, gpu_indices=[0, 1, 2])
+    held, first = builders.job(gpus=4, priority=90), builders.job(gpus=4)
+    dependent = builders.job(gpus=4, priority=90, depends_on=[first])
+    control.hold(job_id=held.pk, actor="ada")
+    dispatch.run_cycle()
+
+    for job, place in ((held, None), (dependent, None), (first, 1)):
+        told = explained(staff, job)
+        assert (told["position"], told["line_length"]) == (place, 1)
+        assert staff.get(f"{V1}/jobs/{job.pk}").json()["position"] == place
+
+
+def test_a_job_that_is_held_after_the_last_cycle_has_no_place_any_more(staff):
+    job = builders.job()
+    dispatch.run_cycle()
+    control.hold(job_id=job.pk, actor="ada")
+
+    assert staff.get(f"{V1}/jobs/{job.pk}").json()["position"] is None
+
+
+def test_a_dead_chain_names_its_root(staff, node):
+    failed = builders.job(state="failed")
+    second = builders.job(depends_on=[failed])
+    third = builders.job(depends_on=[builders.job(depends_on=[second])])
+
+    told = explained(staff, third)
+
+    assert [(one["code"], one["held_by"]) for one in told["reasons"]] == [("dependency_failed", [failed.pk])]
+    assert (told["predicted_start"]["later_than"], told["position"]) == (None, None)
+
+
+def test_what_each_job_holds_of_a_quota_is_told_of_those_that_the_caller_may_see(node):
+    above = builders.project(slug="acme", quota={"gpus": 3})
+    caller = builders.user()
+    project = builders.project(parent=above, members=[caller])
+    seen = builders.running_job(node=node, gpu_indices=[0, 1], project=project)
+    hidden = builders.running_job(node=node, gpu_indices=[2], project=builders.project(parent=above))
+    job = builders.job(gpus=1, project=project)
+
+    told = client_of(caller).get(f"{V1}/jobs/{job.pk}/explain").json()
+
+    [reason] = told["reasons"]
+    assert set(reason["held_by"]) == {seen.pk, hidden.pk}
+    assert reason["holds"] == [{"job": seen.pk, "gpus": 2}]
+    assert [(one["field"], one["to"]) for one in told["changes"]] == [("quota", {"acme": {"gpus": 4}})]
+
+
+def test_a_job_that_ends_while_it_is_explained_is_told_as_ended(staff, monkeypatch):
+    job = builders.job()
+    take = snapshots.take
+
+    def late():
+        control.cancel(job_id=job.pk, actor="ada")
+        return take()
+
+    monkeypatch.setattr(snapshots, "take", late)
+
+    told = explained(staff, job)
+
+    assert (told["state"], told["reasons"], told["position"]) == ("cancelled", [], None)
+    assert told["history"][-1]["sentence"] == "It was cancelled. Cancelled by ada before it started."
+
+
+@pytest.mark.parametrize("queue", ["open", "paused", "draining"])
+def test_a_job_of_any_queue_and_far_behind_the_foretold_ones_is_explained(staff, node, queue, monkeypatch):
+    monkeypatch.setattr(explaining, "REQUEST_PLANS", 2)
+    builders.running_job(node=node, gpu_indices=[0, 1, 2])
+    for _ in range(3):
+        builders.job(gpus=4)
+    job = builders.job(gpus=4, queue=builders.queue(state=queue))
+
+    assert explained(staff, job)["reasons"]

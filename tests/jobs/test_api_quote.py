@@ -81,6 +81,34 @@ def test_it_waits_for_what_it_would_depend_on(ada, project, node):
     assert [reason["code"] for reason in told["reasons"]] == ["dependency", "dependency_failed"]
 
 
+SAID = ("position", "line_length", "starts_now", "nodes", "changes", "gives_way", "reservation")
+
+
+@pytest.mark.parametrize("fields", [{"resources": {"gpus": 1}}, {"resources": {"gpus": 4}}, {"priority": "urgent"}])
+def test_a_quote_is_what_the_submission_is_told(ada, project, node, fields):
+    builders.running_job(node=node, gpu_indices=[0, 1], cpus=60, max_runtime_seconds=600, project=project)
+    builders.job(gpus=4, project=project)
+    body = {"project": "vision", "command": ["true"], **fields}
+
+    told = asked(ada, **fields).json()
+    job = client_of(ada).post(f"{V1}/jobs", body).json()
+    later = client_of(ada).get(f"{V1}/jobs/{job['id']}/explain").json()
+
+    assert {name: told[name] for name in SAID} == {name: later[name] for name in SAID}
+    assert [one["sentence"] for one in told["reasons"]] == [one["sentence"] for one in later["reasons"]]
+
+
+def test_a_quote_that_will_stop_others_says_whom(ada, project, node, settings):
+    settings.PREEMPTION = ("priority",)
+    settings.PREEMPTION_MIN_RUNTIME_SECONDS = 0
+    low = builders.running_job(node=node, gpu_indices=[0, 1, 2, 3], priority=10, checkpointable=True, project=project)
+
+    told = quoted(ada, resources={"gpus": 4}, priority="urgent")
+
+    assert [(one["job"], one["strategy"]) for one in told["gives_way"]] == [(low.pk, "priority")]
+    assert low.pk in {one["id"] for one in told["holders"]}
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

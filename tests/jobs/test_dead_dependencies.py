@@ -93,7 +93,7 @@ def test_a_job_that_is_to_wait_waits_and_so_does_who_needs_it():
     dispatch.run_cycle()
 
     assert state_of(job)[0] == state_of(behind)[0] == "pending"
-    assert [job.reasons[0]["code"], behind.reasons[0]["code"]] == ["dependency_failed", "dependency"]
+    assert [job.reasons[0]["code"], behind.reasons[0]["code"]] == ["dependency_failed", "dependency_failed"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.models import Job, JobEvent, Placement, Preemption
+from quotas.models import Quota
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import EndReason
 from tests import builders
@@ -222,3 +223,60 @@ def test_every_member_of_a_gang_is_told():
     finish([Ending(tickets[0], EndReason.COMPLETED, exit_code=0, asked=True)])
     finish([Ending(tickets[1], EndReason.PREEMPTED, exit_code=143, asked=True)])
     assert (fresh(gang).state, fresh(gang).attempts.get().end_reason) == ("pending", "preempted")
+
+
+def test_the_snapshot_knows_for_whom_somebody_leaves_and_what_was_freed_for_it_also_when_that_one_has_gone():
+    one, other, urgent = victim(), victim(node=builders.node(name="n2", cpus=4)), builders.job(cpus=4, priority=90)
+    told(one, urgent)
+    told(other, urgent)
+
+    ended(one, exit_code=143)
+
+    seen = snapshots.take()
+    assert [(job.id, job.leaving_for) for job in seen.running] == [(other.pk, urgent.pk)]
+    assert [share.node for job in seen.waiting if job.id == urgent.pk for share in job.room] == ["n1", "n2"]
+
+
+def test_what_was_freed_for_an_earlier_attempt_is_forgotten():
+    urgent = builders.job(cpus=4, priority=90)
+    told(victim(), urgent)
+
+    Job.objects.filter(pk=urgent.pk).update(queued_at=timezone.now() + timedelta(seconds=1))
+
+    assert preemptions.rooms() == {}
+
+
+@pytest.mark.usefixtures("_by_priority")
+def test_two_urgent_jobs_stop_one_each_while_these_take_their_time_to_go():
+    running = [victim(node=builders.node(name=f"n{number}", cpus=4)) for number in range(4)]
+    urgent = [builders.job(cpus=4, priority=90) for _ in range(2)]
+
+    for _ in range(4):
+        dispatch.run_cycle()
+
+    assert sorted(Preemption.objects.values_list("for_job", flat=True)) == [job.pk for job in urgent]
+    assert sum(fresh(job).desired == "preempt" for job in running) == 2
+
+
+@pytest.mark.usefixtures("_by_priority")
+def test_who_is_cancelled_and_in_its_grace_is_room_enough_for_an_urgent_job():
+    going, _ = victim(), victim(node=builders.node(name="n2", cpus=4))
+    builders.job(cpus=4, priority=90)
+    control.cancel(job_id=going.pk, actor="ann")
+
+    dispatch.run_cycle()
+
+    assert not Preemption.objects.exists()
+
+
+@pytest.mark.usefixtures("_by_priority")
+def test_an_urgent_job_displaces_what_its_own_full_quota_holds_though_another_node_is_free():
+    running = victim()
+    builders.node(name="n2", cpus=4)
+    Quota.objects.create(project=running.project, cpus=4)
+    urgent = builders.job(project=running.project, cpus=4, priority=90)
+
+    dispatch.run_cycle()
+    dispatch.run_cycle()
+
+    assert list(Preemption.objects.values_list("attempt__job", "for_job")) == [(running.pk, urgent.pk)]

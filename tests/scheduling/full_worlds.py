@@ -83,6 +83,27 @@ def full_world(seed: int, **chosen: Any) -> Snapshot:
     )
 
 
+def knotted_world(seed: int) -> Snapshot:
+    """A full world in which jobs also depend on each other, on what failed and on nobody, are held, and failed before."""
+    dice = Random(seed)  # noqa: S311 - no secret
+    world = full_world(seed, backfill=dice.choice(tuple(Backfill)))
+    ids = [*(job.id for job in world.waiting), *(job.id for job in world.running)]
+    nodes = [node.name for node in world.nodes]
+
+    def knotted(job: WaitingJob) -> WaitingJob:
+        needed = set(dice.sample(ids, min(2, len(ids)))) - {job.id} if dice.random() < 0.2 else job.unmet
+        return replace(
+            job,
+            unmet=tuple(sorted(needed)),
+            broken=(77,) if dice.random() < 0.1 else (),
+            held="ann" if dice.random() < 0.1 else "",
+            avoid=tuple(name for name in nodes if dice.random() < 0.3) if dice.random() < 0.3 else (),
+        )
+
+    rules = replace(world.rules, overdue_ahead=dice.choice((1, 8)))
+    return replace(world, waiting=tuple(map(knotted, world.waiting)), rules=rules)
+
+
 def shuffled(world: Snapshot) -> Snapshot:
     return replace(
         world,
@@ -93,4 +114,4 @@ def shuffled(world: Snapshot) -> Snapshot:
     )
 
 
-__all__ = ["NOW", "POLICY_NAMES", "full_world", "make_plan", "shuffled"]
+__all__ = ["NOW", "POLICY_NAMES", "full_world", "knotted_world", "make_plan", "shuffled"]

@@ -8,9 +8,12 @@ from scheduling.forecast import Effort, Forecast
 from scheduling.inquiry import inquire
 from scheduling.plan import make_plan
 from scheduling.resources import Request
+from scheduling.rules import Preemption, Rules
 from tests.scheduling.builders import gpu_node, running, share, snapshot, waiting
-from tests.scheduling.worlds import NOW, worlds
+from tests.scheduling.full_worlds import knotted_world
+from tests.scheduling.worlds import NOW, seeds, worlds
 
+LITTLE = Effort(20, 4)
 BUSY = replace(running(9, share(gpu_indices=(0, 1))), started_at=0.0, expected_end=100.0)
 
 
@@ -64,3 +67,66 @@ def test_the_reasons_are_those_of_the_whole_plan(world):
     for wait in plan.waits[:4]:
         told = [(one.code, one.sentence) for one in inquire(world, NOW, wait.job_id).reasons]
         assert told == [(one.code, one.sentence) for one in wait.reasons]
+
+
+def told_of(world, job_id):
+    """All that is said of a job, but for its id."""
+    answer = inquire(world, NOW, job_id, effort=LITTLE)
+    shares = [kept and kept.shares for kept in (answer.placement, answer.reservation)]
+    stopped = [one.job_id for one in answer.preemptions]
+    return answer.position, answer.line_length, answer.start, answer.reasons, answer.changes, shares, stopped
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds)
+def test_a_quote_is_what_the_submission_gets(seed):
+    """A quote's job has an id behind all others; the submitted one has the next."""
+    world = knotted_world(seed)
+    next_id = 1 + max([0, *(one.id for one in world.waiting), *(one.id for one in world.running)])
+    for job in world.waiting[:3]:
+        new = replace(job, id=next_id, submitted_at=NOW, promised=False, near=(), avoid=(), preemptions=0, held="")
+        quoted = replace(world, waiting=(*world.waiting, replace(new, id=2**62)))
+        assert told_of(quoted, 2**62) == told_of(replace(world, waiting=(*world.waiting, new)), next_id)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds)
+def test_any_job_of_any_world_gets_the_reasons_of_the_whole_plan_and_nobody_who_is_ahead_goes_unnamed(seed):
+    world = knotted_world(seed)
+    for wait in make_plan(world, NOW).waits:
+        answer = inquire(world, NOW, wait.job_id, effort=LITTLE)
+        assert [(one.code, one.sentence) for one in answer.reasons] == [
+            (one.code, one.sentence) for one in wait.reasons
+        ]
+        for reason in answer.reasons:
+            assert reason.code != "ahead" or (reason.held_by and "job" in reason.sentence)
+
+
+def test_a_quote_that_stops_others_says_whom():
+    rules = Rules(preemption=Preemption(("priority",), min_runtime_seconds=0, only_checkpointable=False))
+    low = [replace(running(job_id, share(gpu_indices=gpus), priority=10), started_at=0.0, request=Request(gpus=4))
+           for job_id, gpus in ((8, (0, 1, 2, 3)), (9, (4, 5, 6, 7)))]  # fmt: skip
+    world = replace(one_node(waiting(1, request=Request(gpus=8), priority=90), busy=tuple(low)), rules=rules)
+
+    answer = inquire(world, 50.0, 1)
+
+    assert [(one.job_id, one.strategy) for one in answer.preemptions] == [(8, "priority"), (9, "priority")]
+    assert answer.ends.keys() >= {8, 9}
+
+
+def test_what_is_said_of_a_job_does_not_change_because_the_unimportant_ones_are_left_out():
+    """Eight that are overdue take all places of those that go first; the ninth has none."""
+    now = 1_000_000.0
+    pairs = Request(cpus=8, gpus=8, nodes=2)
+    first = [waiting(number, submitted_at=now - 200_000 + number, request=pairs) for number in range(1, 9)]
+    ninth = waiting(50, submitted_at=now - 190_000, priority=10, request=Request(cpus=8, gpus=8))
+    wide = waiting(60, submitted_at=now - 60, queue="live", request=Request(cpus=8, gpus=8, nodes=2))
+    busy = replace(running(900, share(cpus=8, gpu_indices=tuple(range(8)))), started_at=now, expected_end=now + 600)
+    nodes = (gpu_node("gpu-1"), gpu_node("gpu-2"))
+    world = snapshot(*first, ninth, wide, nodes=nodes, running=(busy,))
+    world = replace(world, rules=Rules(bounded_wait_seconds=144_000.0))
+
+    plan = make_plan(world, now)
+
+    told = [one.sentence for one in inquire(world, now, 50).reasons]
+    assert told == next([one.sentence for one in wait.reasons] for wait in plan.waits if wait.job_id == 50)

@@ -10,8 +10,8 @@ from scheduling.forecast import forecast
 from scheduling.plan import make_plan
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
-from scheduling.rules import HOUR, Backfill, Rules
-from scheduling.snapshot import ProjectView, QueueView
+from scheduling.rules import HOUR, Backfill, Preemption, Rules
+from scheduling.snapshot import ProjectView, QueueView, Reservation
 from tests.scheduling.builders import cpu_node, gpu_node, limited, running, share, snapshot, waiting
 from tests.scheduling.playing import Played, to_its_limit
 
@@ -132,6 +132,31 @@ def test_whoever_waits_behind_it_is_told_for_whom_and_until_when():
     assert (reason.code, reason.held_by) == ("ahead", (1,))
     assert "The quota of project vision has room, but it is kept for job 1" in reason.sentence
     assert [str(one.code) for one in waits[1]] == ["quota"]
+
+
+def test_whoever_waits_behind_it_is_told_the_ground_and_all_else_that_keeps_it():
+    """One node only, and maintenance on it before the job would have ended."""
+    seen = world(HEAD, job(2, 1, limit=61, priority=10))
+    shut = replace(seen, nodes=NODES[:1], reservations=(Reservation("upgrade", ("gpu-1",), NOW + 30, NOW + 90),))
+
+    waits = {wait.job_id: wait.reasons for wait in make_plan(shut, NOW).waits}
+
+    assert "for job 1 (queue default, priority 50: it came first)" in waits[2][0].sentence
+    assert [str(one.code) for one in waits[2]] == ["ahead", "reserved"]
+
+
+def test_nobody_is_stopped_for_a_job_that_would_take_what_is_kept_there_for_one_before_it():
+    """Job 1 waits for all of its quota, of which six GPUs are held; job 2 would fit in the rest, but nodes are full."""
+    first, second = job(1, 8, priority=95), job(2, 2, limit=9999, priority=90)
+    spared, other = replace(runs(900, 6, 60), preemptible=False), {"project": "other", "priority": 10}
+    wide, small = runs(901, 8, 9999, node="gpu-2", **other), runs(902, 2, 9999, **other)
+    small = replace(small, checkpointable=True, shares=(share(gpu_indices=(6, 7)),))
+    seen = world(
+        first, second, running=(spared, wide, small), preemption=Preemption(("priority",), min_runtime_seconds=0)
+    )
+
+    assert [one.for_job for one in make_plan(replace(seen, waiting=(second,)), NOW).preemptions] == [2]
+    assert make_plan(seen, NOW).preemptions == ()
 
 
 def test_the_forecast_says_what_comes_true():

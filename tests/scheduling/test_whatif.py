@@ -5,12 +5,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from scheduling.forecast import Effort
+from scheduling.inquiry import inquire
+from scheduling.memory_units import megabytes
 from scheduling.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import QueueView, Reservation
 from scheduling.whatif import smallest_changes, spelt
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share, snapshot, waiting
-from tests.scheduling.worlds import NOW, worlds
+from tests.scheduling.full_worlds import knotted_world
+from tests.scheduling.worlds import NOW, seeds, worlds
 
 
 def offers(world, job_id=1, now=0.0):
@@ -152,3 +156,58 @@ def test_what_is_offered_starts_the_job_in_the_plan_of_the_whole_changed_snapsho
             others = tuple(one for one in world.waiting if one.id != job.id)
             plan = make_plan(replace(world, waiting=(*others, changed)), NOW)
             assert job.id in {one.job_id for one in plan.placements}, change
+
+
+def carried_out(world, job, change):
+    """The ways to carry a change out: PATCH, which takes a promise away; for a size, also a new submission."""
+    others = tuple(one for one in world.waiting if one.id != job.id)
+    changed = replace(REST_TO_REQUEST[change.field](job, change.after), promised=False)
+    yield job.id, replace(world, waiting=(*others, changed))
+    if change.field.startswith("resources."):
+        anew = replace(changed, id=2**61, submitted_at=NOW, near=(), avoid=(), preemptions=0)
+        yield anew.id, replace(world, waiting=(*others, anew))
+
+
+def with_quotas(world, change):
+    """The world in which the quotas allow what is offered."""
+    raised = {
+        slug: {name.replace("_gb", "_mb"): megabytes(to) if name == "memory_gb" else to for name, to in limits.items()}
+        for slug, limits in change.after.items()
+    }
+    projects = [
+        replace(one, limits=replace(one.limits, **raised[one.slug])) if one.slug in raised else one
+        for one in world.projects
+    ]
+    return replace(world, projects=tuple(projects))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds)
+def test_every_offer_in_any_world_comes_true_however_it_is_carried_out(seed):
+    world = knotted_world(seed)
+    for job in world.waiting[:4]:
+        for change in inquire(world, NOW, job.id, effort=Effort(20, 4)).changes:
+            ways = (
+                [(job.id, with_quotas(world, change))] if change.field == "quota" else carried_out(world, job, change)
+            )
+            for job_id, changed in ways:
+                assert job_id in {one.job_id for one in make_plan(changed, NOW).placements}, change
+
+
+def test_a_change_that_costs_a_job_its_promised_room_is_offered_only_if_it_starts_without():
+    busy = replace(running(900, share("gpu-2", gpu_indices=tuple(range(8)))), started_at=0.0, expected_end=400.0)
+    promised = waiting(2, request=Request(gpus=8), max_runtime_seconds=600, promised=True)
+    wide = waiting(1, request=Request(gpus=8, nodes=2), priority=90, max_runtime_seconds=50)
+    world = snapshot(wide, promised, nodes=(gpu_node("gpu-1"), gpu_node("gpu-2")), running=(busy,))
+    world = replace(world, reservations=(Reservation("upgrade", ("gpu-1",), 500, 9000),))
+
+    assert "max_runtime_seconds" not in offers(world, 2)
+
+
+def test_a_smaller_size_is_offered_only_to_those_who_would_keep_their_place_as_a_new_job():
+    """What a job asks for is fixed: with 6 GPUs it would stand behind the other, who takes them."""
+    second = waiting(2, request=Request(gpus=6), max_runtime_seconds=10, submitted_at=5.0)
+    world = one_node(waiting(1, request=Request(gpus=8), submitted_at=1.0), second, running=(held(0, 1),))
+
+    assert "resources.gpus" in offers(replace(world, waiting=world.waiting[:1]), 1, now=9.0)
+    assert "resources.gpus" not in offers(world, 1, now=9.0)

@@ -1,0 +1,81 @@
+"""Who holds a quota or the places of a queue: named in the reasons of those that they keep waiting."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from heapq import nsmallest
+from typing import NamedTuple
+
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
+from scheduling.resources import Amount, total
+from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
+
+
+class Holder(NamedTuple):
+    """A job that holds a placement, or gets one in this very pass."""
+
+    job_id: int
+    project: str
+    queue: str
+    amount: Amount
+
+    @classmethod
+    def of(cls, job: RunningJob) -> "Holder":
+        return cls(job.id, job.project, job.queue, total(share.amount for share in job.shares))
+
+    @classmethod
+    def placed(cls, job: WaitingJob) -> "Holder":
+        """A waiting job that starts now."""
+        return cls(job.id, job.project, job.queue, job.request.total)
+
+    def has(self, names: Iterable[str]) -> dict[str, int]:
+        """What it takes of each of these limits of a quota; what it takes nothing of is left out."""
+        found = {name: 1 if name == "running_jobs" else getattr(self.amount, name) for name in names}
+        return {name: amount for name, amount in found.items() if amount}
+
+
+class Holders:
+    """All of them, by project with all below it and by queue; sorted out when somebody asks."""
+
+    def __init__(self, holders: Iterable[Holder], projects: Mapping[str, ProjectView]) -> None:
+        self._projects = projects
+        self._by_queue: dict[str, list[Holder]] = {}
+        self._by_project: dict[str, list[Holder]] = {}
+        self._most: dict[tuple[str, tuple[str, ...]], list[Holder]] = {}
+        own: dict[str, list[Holder]] = {}
+        for one in holders:
+            self._by_queue.setdefault(one.queue, []).append(one)
+            own.setdefault(one.project, []).append(one)
+        for slug, ones in own.items():
+            for project in chain_of(slug, projects):
+                self._by_project.setdefault(project.slug, []).extend(ones)
+
+    def named_in(self, reason: Reason) -> Reason:
+        """The reason with those that hold what it speaks of, who holds most first; others stay as they are."""
+        if reason.code is ReasonCode.QUEUE_LIMIT:
+            ids = sorted(one.job_id for one in self._by_queue.get(reason.subject, ()))
+            return replace(reason, held_by=tuple(ids[:HOLDERS_SHOWN]))
+        if reason.code is ReasonCode.QUOTA and reason.subject:
+            return with_holders(reason, self._of_quota(reason.subject, tuple(reason.shortfall)))
+        return reason
+
+    def _of_quota(self, slug: str, names: tuple[str, ...]) -> list[Holder]:
+        """The first that are named; asked once for each kind of shortage, however many jobs it keeps waiting."""
+        if (slug, names) not in self._most:
+            held = [one for one in self._by_project.get(slug, ()) if one.has(names)]
+            self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=_most_first(names))
+        return self._most[slug, names]
+
+
+def with_holders(reason: Reason, holders: Sequence[Holder]) -> Reason:
+    """The quota's reason with these jobs in their order, and what each has of what is short."""
+    shown = holders[:HOLDERS_SHOWN]
+    amounts = {one.job_id: one.has(reason.shortfall) for one in shown}
+    return replace(reason, held_by=tuple(amounts), holds=amounts)
+
+
+def _most_first(names: Sequence[str]) -> Callable[[Holder], tuple[int, ...]]:
+    def key(one: Holder) -> tuple[int, ...]:
+        held = one.has(names)
+        return (*(-held.get(name, 0) for name in names), one.job_id)
+
+    return key
