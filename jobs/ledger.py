@@ -32,6 +32,7 @@ from workers.agent import VOICE
 from workers.condition import Load
 from workers.hardware import Hardware
 from workers.hearing import Heard, Hears
+from workers.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
@@ -261,7 +262,7 @@ class Ledger:
         return ready
 
     def _answer_claims(self, questions: Sequence[Claim]) -> None:
-        deadline = time.monotonic() + settings.LEASE_SECONDS
+        deadline = boottime() + settings.LEASE_SECONDS
         tickets = {question.ticket for question in questions}
         won = [] if self._is_going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
         for claimed in won:
@@ -301,7 +302,7 @@ class Ledger:
     def _beat(self) -> None:
         """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
         runs = dict(self._runs)
-        deadline = time.monotonic() + settings.LEASE_SECONDS
+        deadline = boottime() + settings.LEASE_SECONDS
         load = self._load()
         agent_id = self._identity.agent_id
         heard = self._hearing()

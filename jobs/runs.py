@@ -154,7 +154,7 @@ class Run:
             shim.suspend()
 
     def renew(self, lease_deadline: float) -> None:
-        """The lease now ends at `lease_deadline` on the monotonic clock."""
+        """The lease now ends at `lease_deadline` on the clock of `workers.shim.clock`."""
         with self._lock:
             self.lease_deadline = lease_deadline
             shim = self._shim

@@ -6,7 +6,6 @@ once, as the node went by another name then. Nothing is reported of which it is 
 
 import logging
 import shutil
-import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 from workers import process_tree
 from workers.process import Outcome, Shim, adopt, never_launched, read_status
+from workers.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 RESTARTED = "The machine was restarted while the command ran."
@@ -48,7 +48,7 @@ def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Left]:
     """
     folders = list(attempts.iterdir())
     found = [left for left in map(_look, folders) if left is not None]
-    deadline = time.monotonic() + settings.LEASE_SECONDS
+    deadline = boottime() + settings.LEASE_SECONDS
     kept = claims.renew([left.run.claimed.ticket for left in found], node_id=node_id).kept
     mine = [left for left in found if left.run.ticket_id in kept]
     for left in mine:
@@ -66,7 +66,7 @@ def _look(folder: Path) -> Left | None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     claimed, restarted = known
-    run = Run(claimed, folder, lease_deadline=time.monotonic())
+    run = Run(claimed, folder, lease_deadline=boottime())
     run.recall_stop()
     if ending := journal.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
         return Left(run, ending=ending)

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from workers import process_tree
+from workers.shim.clock import boottime
 from workers.shim.processes import send
 from workers.shim.suspension import SUSPENDED
 from workers.shim_server import ShimServer
 
 LEASE_CHARACTERS = 32  # more than any number has
+LEASE_CLOCK = "boottime"
 POLL_SECONDS = 0.2  # only where the kernel cannot tell when a process ends
 
 
@@ -62,13 +64,14 @@ server = ShimServer()
 
 
 def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
-    """Starts the command under a shim of its own; it runs until `lease_deadline` on the monotonic clock unless renewed."""
+    """Starts the command under a shim of its own; it runs until `lease_deadline` (see `shim.clock`) unless renewed."""
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for leftover in ("status.json", "status.next", "status.end", "stop", SUSPENDED):
         (folder / leftover).unlink(missing_ok=True)
     spec = {field.name: getattr(command, field.name) for field in fields(command)}
     spec["env"] = {**command.env, process_tree.MARKER: str(folder)}
+    spec["lease_clock"] = LEASE_CLOCK
     write_private(folder / "spec.json", json.dumps(spec))
     write_private(folder / "lease", repr(lease_deadline))
     pid, start = server.start_shim(folder)
@@ -95,6 +98,15 @@ def cores_of(folder: Path) -> tuple[int, ...]:
         return ()
 
 
+def slept_uncounted(folder: Path) -> float:
+    """What the clock of the shim in this folder lacks: shims of an earlier version count on the monotonic one."""
+    try:
+        known = json.loads((folder / "spec.json").read_text()).get("lease_clock") == LEASE_CLOCK
+    except (OSError, ValueError, AttributeError):
+        known = True
+    return 0.0 if known else boottime() - time.monotonic()
+
+
 class Shim:
     """One command under its shim. Every method is safe to call from any thread, and after the end."""
 
@@ -102,6 +114,7 @@ class Shim:
         self.folder = folder
         self.pid = pid
         self._start = start
+        self._slept_uncounted = slept_uncounted(folder)
         self._outcome: Outcome | None = None
         self._ending = threading.Lock()
 
@@ -161,12 +174,12 @@ class Shim:
         process_tree.kill(self.folder, self.status())
 
     def renew(self, lease_deadline: float) -> None:
-        """Lets the command run until `lease_deadline` on the monotonic clock.
+        """Lets the command run until `lease_deadline` (see `shim.clock`).
 
         On a full disk the room of the old lease is used. If even that fails the old lease holds, and the shim ends the
         command with it: nobody has to be told.
         """
-        text = repr(lease_deadline)
+        text = repr(lease_deadline - self._slept_uncounted)
         try:
             replace_file(self.folder / "lease", text)
         except OSError:

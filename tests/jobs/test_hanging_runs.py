@@ -12,6 +12,7 @@ from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 from tests.jobs.test_runs import MEMBER, SINGLE
 from tests.workers.launching import Launcher, launcher
+from workers.shim.clock import boottime
 from workers.shim.command import Command
 
 
@@ -43,7 +44,7 @@ def test_a_member_that_waits_for_its_gang_does_not(tmp_path, much_later):
 
 
 def test_a_command_that_runs_does_not(start: Launcher, tmp_path, much_later):
-    run = Run(replace(SINGLE), tmp_path, lease_deadline=time.monotonic() + 60)
+    run = Run(replace(SINGLE), tmp_path, lease_deadline=boottime() + 60)
     run.attach(start("sleep", "60").started().shim)
 
     much_later()
@@ -60,7 +61,7 @@ def test_what_the_node_could_not_do_is_no_fault_of_the_command(tmp_path, number,
 
 
 def test_a_command_that_does_not_exist_is(start: Launcher, tmp_path):
-    run = Run(SINGLE, tmp_path, lease_deadline=time.monotonic() + 60)
+    run = Run(SINGLE, tmp_path, lease_deadline=boottime() + 60)
 
     assert run.ending(start("/no/such/command").outcome()).reason == EndReason.START_FAILED
 

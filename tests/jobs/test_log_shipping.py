@@ -1,6 +1,5 @@
 """What running jobs print, on its way to the database: complete, in order, and bounded, whatever happens on the way."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from jobs.models import Attempt, Placement
 from jobs.runs import Run
 from tests import builders
 from workers.process import Outcome
+from workers.shim.clock import boottime
 from workers.shim.log import Log
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def run_of(job, folder):
         attempt_id=attempt.pk, attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="",
         env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    return Run(claimed, folder, lease_deadline=time.monotonic() + 60)
+    return Run(claimed, folder, lease_deadline=boottime() + 60)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from jobs.claims import Claimed
 from jobs.runs import Run
 from jobs.series_rows import MetricSeries, ReportMark
 from tests import builders
+from workers.shim.clock import boottime
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ def run_of(job, folder):
         attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="", env={}, cpus=1, memory_mb=0,
         gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    return Run(claimed, folder, lease_deadline=time.monotonic() + 60)
+    return Run(claimed, folder, lease_deadline=boottime() + 60)
 
 
 @pytest.fixture

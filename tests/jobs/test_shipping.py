@@ -1,7 +1,6 @@
 """What running jobs report, on its way to the database."""
 
 import os
-import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from jobs.log_rows import LogChunk
 from jobs.runs import Run
 from tests import builders
 from workers.checkpoints import CheckpointWatch
+from workers.shim.clock import boottime
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def run(job, tmp_path):
         attempt_id=attempt.pk, attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="",
         env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    made = Run(claimed, tmp_path, lease_deadline=time.monotonic() + 60)
+    made = Run(claimed, tmp_path, lease_deadline=boottime() + 60)
     (tmp_path / "checkpoints").mkdir()
     made.checkpoints = CheckpointWatch(tmp_path / "checkpoints")
     return made
@@ -91,7 +91,7 @@ def test_a_stale_attempt_writes_nothing(run, job):
 
 
 def test_a_forged_token_writes_neither_progress_nor_log(run, job):
-    forged = Run(replace(run.claimed, token=str(uuid.uuid4())), run.folder, lease_deadline=time.monotonic() + 60)
+    forged = Run(replace(run.claimed, token=str(uuid.uuid4())), run.folder, lease_deadline=boottime() + 60)
     said(forged, '{"progress": 0.9, "checkpoint": true}')
     (run.folder / "log").write_text("forged\n")
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from tests.waiting import wait_for
 from workers.process import Command, Outcome, Shim, adopt, launch
+from workers.shim.clock import boottime
 
 ENDS_WITHIN = 15.0
 
@@ -86,7 +86,7 @@ class Launcher:
         environment = {"PATH": os.environ["PATH"], "TAG": tag, **(env or {})}
         command = Command(argv, cwd, environment, **{"log_limit_bytes": 10**6, "grace_seconds": 5.0, **limits})
         folder = folder or self.home / f"{len(self.launched)}"
-        started = Launched(launch(folder, command, lease_deadline=time.monotonic() + lease), tag)
+        started = Launched(launch(folder, command, lease_deadline=boottime() + lease), tag)
         self.launched.append(started)
         return started
 

@@ -15,14 +15,16 @@ import pytest
 from tests.waiting import wait_for
 from tests.workers.launching import adopted
 from workers.process import Command, Outcome, adopt, launch
+from workers.shim.clock import boottime
 
 TREE = "(setsid sleep 61 &); sleep 62 & echo ready; sleep 63"
 LAUNCHER = """
 import pathlib, sys, time
 from workers.process import Command, launch
+from workers.shim.clock import boottime
 folder, tag, lease = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 command = Command(("sh", "-c", "sleep 61 & echo ready; sleep 0.5; sleep 62"), "/", {"PATH": "/usr/bin:/bin", "TAG": tag}, 10**6, 1.0)
-launch(folder, command, lease_deadline=time.monotonic() + lease).wait_started(10)
+launch(folder, command, lease_deadline=boottime() + lease).wait_started(10)
 print("launched", flush=True)
 time.sleep(60)
 """
@@ -169,7 +171,7 @@ def test_the_command_of_a_killed_agent_lives_until_its_lease_runs_out(tmp_path, 
 
 def test_a_new_agent_may_renew_the_lease(tmp_path, request):
     with killed_launcher(tmp_path, request.node.name, lease=1) as command:
-        command.shim.renew(time.monotonic() + 60)
+        command.shim.renew(boottime() + 60)
         assert command.shim.wait(1.5) is None
 
 
@@ -198,7 +200,7 @@ def test_an_outcome_is_read_from_a_status():
 def test_sigterm_is_blocked_only_while_a_shim_is_started(tmp_path):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     command = Command(("true",), "/", {"PATH": os.environ["PATH"]}, 1000, 1.0)
-    launch(tmp_path, command, lease_deadline=time.monotonic() + 60).wait(10)
+    launch(tmp_path, command, lease_deadline=boottime() + 60).wait(10)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 

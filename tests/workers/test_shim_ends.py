@@ -161,9 +161,10 @@ FULL_DISK = """
 import os, sys, time
 from pathlib import Path
 from workers.process import Command, launch
+from workers.shim.clock import boottime
 script = "head -c 1000000 /dev/zero > fill; exit 5"
 command = Command(("sh", "-c", script), sys.argv[1], dict(os.environ), 10**6, 1.0)
-print(launch(Path(sys.argv[1]) / "attempt", command, lease_deadline=time.monotonic() + 30).wait(10))
+print(launch(Path(sys.argv[1]) / "attempt", command, lease_deadline=boottime() + 30).wait(10))
 """
 
 

@@ -1,11 +1,28 @@
 """The dead man's switch: a command whose lease is not renewed is stopped by its shim, with no help from outside."""
 
 import errno
+import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from workers import process
+from workers.shim.clock import boottime
+
+MAIN = Path(process.__file__).parent / "shim" / "main.py"
+SLEPT = (
+    "unshare",
+    "--time",
+    "--boottime",
+    "1000",
+    "--fork",
+)  # the clock as after a sleep of 1000 s; MONOTONIC as before
 
 
 def test_a_command_ends_when_its_lease_runs_out(start):
@@ -17,7 +34,7 @@ def test_a_command_ends_when_its_lease_runs_out(start):
 
 def test_a_renewed_lease_keeps_the_command_alive(start):
     launched = start.sh("echo ready; sleep 1.2; exit 6", lease=0.8).prints(b"ready")
-    launched.shim.renew(time.monotonic() + 60)
+    launched.shim.renew(boottime() + 60)
     assert launched.outcome().exit_code == 6
 
 
@@ -25,7 +42,7 @@ def test_a_lease_is_renewed_on_a_full_disk_too(start, monkeypatch):
     launched = start.sh("echo ready; sleep 1.2; exit 6", lease=0.8).prints(b"ready")
     monkeypatch.setattr(process, "replace_file", no_room)
 
-    launched.shim.renew(time.monotonic() + 60)
+    launched.shim.renew(boottime() + 60)
 
     assert launched.outcome().exit_code == 6
 
@@ -35,7 +52,7 @@ def test_a_lease_that_cannot_be_renewed_runs_out(start, monkeypatch):
     monkeypatch.setattr(process, "replace_file", no_room)
     monkeypatch.setattr(process, "overwrite", no_room)
 
-    launched.shim.renew(time.monotonic() + 60)
+    launched.shim.renew(boottime() + 60)
 
     assert launched.outcome().reason == "lost_lease"
 
@@ -91,3 +108,36 @@ def test_an_unreadable_lease_counts_as_lost_at_the_second_look(start):
     outcomes = [each.outcome() for each in launched.values()]
     assert {outcome.reason for outcome in outcomes} == {"lost_lease"}
     assert all(1.8 <= outcome.ended_at - outcome.started_at < 4 for outcome in outcomes)
+
+
+def clock_can_be_moved():
+    return (
+        bool(shutil.which("unshare"))
+        and not subprocess.run([*SLEPT, "true"], capture_output=True, check=False).returncode
+    )
+
+
+@pytest.mark.skipif(not clock_can_be_moved(), reason="needs a time namespace, which the kernel gives to root")
+def test_a_lease_runs_out_while_the_machine_sleeps(start, tmp_path):
+    launched = start("true")
+    launched.outcome()
+    for name, sleep in {"awake": (), "slept": SLEPT}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(launched.folder / "spec.json", folder)
+        (folder / "lease").write_text(repr(boottime() + 500))
+        subprocess.run([*sleep, sys.executable, "-I", "-S", str(MAIN), str(folder)], check=True, timeout=20)
+
+    reasons = {name: json.loads((tmp_path / name / "status.json").read_text())["reason"] for name in ("awake", "slept")}
+    assert reasons == {"awake": "exited", "slept": "lost_lease"}
+
+
+def test_a_shim_that_counts_on_the_older_clock_gets_its_leases_on_that(start, monkeypatch):
+    launched = start("sleep", "60").started()
+    spec = json.loads((launched.folder / "spec.json").read_text())
+    (launched.folder / "spec.json").write_text(json.dumps({**spec, "lease_clock": None}))
+    monkeypatch.setattr(process, "boottime", lambda: time.monotonic() + 1000)  # it has slept so long since it started
+
+    process.adopt(launched.folder).renew(5000)
+
+    assert float((launched.folder / "lease").read_text()) == pytest.approx(4000, abs=1)

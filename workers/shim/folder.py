@@ -4,6 +4,7 @@ import _json
 import posix
 import time
 
+from workers.shim.clock import boottime
 from workers.shim.processes import read_text, start_ticks
 
 UNREADABLE_RETRY_SECONDS = 1.0
@@ -100,7 +101,7 @@ def as_json(value: object) -> str:
 
 
 class Lease:
-    """The time on the monotonic clock until which the command may run."""
+    """The time on the clock of `clock.py` until which the command may run."""
 
     def __init__(self, folder: str) -> None:
         self.path = f"{folder}/lease"
@@ -114,6 +115,6 @@ class Lease:
             deadline = float("nan")
         if deadline == deadline:  # noqa: PLR0124  false for NaN, in a file too
             self.failures = 0
-            return deadline - time.monotonic()
+            return deadline - boottime()
         self.failures += 1
         return UNREADABLE_RETRY_SECONDS if self.failures == 1 else 0.0
