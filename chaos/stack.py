@@ -70,6 +70,7 @@ class Shape:
             "TRAINYARD_THROTTLE": "1000000/min",
             "TRAINYARD_NODE_TRIAL_SECONDS": "10",
             "TRAINYARD_DISK_RESERVE_MB": "4",
+            "TRAINYARD_RUN_AS": "agent",  # the drill's commands keep diaries in a folder that all share
         }
 
 

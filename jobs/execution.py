@@ -31,6 +31,7 @@ from workers.gpu_faults import GpuFaults
 from workers.hardware import Hardware
 from workers.hearing import Heard, Hearing
 from workers.process import Command, Outcome, Shim, cores_of, launch
+from workers.walls import Place, Walls
 
 log = logging.getLogger(__name__)
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -40,7 +41,15 @@ INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ",
 class Runner:
     """Everything that one node runs. The agent's process has one."""
 
-    def __init__(self, *, identity: Identity, hardware: Hardware, home: Path, hearing: Hearing | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        hardware: Hardware,
+        home: Path,
+        hearing: Hearing | None = None,
+        walls: Walls | None = None,
+    ) -> None:
         self.hearing = hearing
         self._hardware = hardware
         self._home = home
@@ -51,6 +60,7 @@ class Runner:
         self._cores = cores.Cores()
         self._groups: job_groups.JobGroups | None = None
         folder = self._attempts.parent
+        self._walls = walls or Walls(home, folder, process_limit=settings.PROCESS_LIMIT)
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._condition = Condition(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._ledger = Ledger(
@@ -58,7 +68,7 @@ class Runner:
             hardware=hardware,
             attempts=self._attempts,
             hearing=hearing.says if hearing is not None else Heard,
-            load=self._condition.load,
+            load=lambda: {**self._condition.load(), "jobs_can_read": self._walls.sentence},
         )
         self._watch = Watch(self._condition, tell=self._ledger.beat_soon)
 
@@ -130,6 +140,7 @@ class Runner:
             self._groups.remove(str(run.ticket_id))
         journal.note_ending(run.folder, ending)
         self._ledger.finish(run, ending)
+        self._walls.clear(run.folder, run.claimed.job_id)
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _watched(self, run: Run, shim: Shim) -> Ending:
@@ -151,10 +162,12 @@ class Runner:
         outputs = self._outputs(run.claimed)
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
         run.cores = self._cores.take(run.claimed.cpus)
-        return Command(
+        place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs), alone=run.claimed.nodes == 1)
+        self._walls.make_room(place)
+        command = Command(
             argv=run.claimed.command,
             cwd=run.claimed.working_dir or str(outputs),
-            env=self._environment(run, checkpoints=checkpoints, outputs=outputs),
+            env=self._environment(run, self._walls.environment(place), checkpoints=checkpoints, outputs=outputs),
             log_limit_bytes=int(settings.LOG_LIMIT_MB * 1024 * 1024),
             grace_seconds=settings.KILL_GRACE_SECONDS,
             timeout_grace_seconds=run.grace(settings.KILL_GRACE_SECONDS),
@@ -163,8 +176,9 @@ class Runner:
             memory_limit_bytes=memory,
             memory_enforced=settings.MEMORY_LIMIT == "enforce",
             cores=run.cores,
-            group=self._groups.make(str(run.ticket_id), memory) if self._groups else "",
+            group=self._groups.make(str(run.ticket_id), memory, settings.PROCESS_LIMIT) if self._groups else "",
         )
+        return self._walls.around(command, place)
 
     def _checkpoints(self, claimed: Claimed) -> Path:
         return self._folder(claimed, "checkpoints")
@@ -177,13 +191,14 @@ class Runner:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _environment(self, run: Run, *, checkpoints: Path, outputs: Path) -> Mapping[str, str]:
+    def _environment(self, run: Run, own: Mapping[str, str], *, checkpoints: Path, outputs: Path) -> Mapping[str, str]:
         claimed = run.claimed
         gpus = [gpu for gpu in self._hardware.gpus if gpu.index in claimed.gpu_indices]
         threads_and_gpus = isolation.environment(cpus=claimed.cpus, gpus=gpus)
         devices = {name: value for name, value in threads_and_gpus.items() if "DEVICE" in name}
         return {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            **own,
             "PYTHONUNBUFFERED": "1",
             **threads_and_gpus,
             **({} if claimed.nodes > 1 else meeting.environment(claimed)),

@@ -20,6 +20,11 @@ def trespasses(node: Node) -> list[Mapping[str, Any]]:
     return _rows(node, "trespasses")
 
 
+def jobs_can_read(node: Node) -> str:
+    """In one line, as its agent said at its start; empty while it is down."""
+    return str(_load(node).get("jobs_can_read") or "")
+
+
 def sentences(node: Node) -> list[str]:
     """All that there is to know."""
     full = (

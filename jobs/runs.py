@@ -29,6 +29,7 @@ REASONS = {
     "start_failed": EndReason.START_FAILED,
     "lost_lease": EndReason.LOST_LEASE,
     "out_of_memory": EndReason.OUT_OF_MEMORY,
+    "process_limit": EndReason.PROCESS_LIMIT,
     "shim_lost": EndReason.LOST_LEASE,
     "platform_error": EndReason.PLATFORM_ERROR,
 }

@@ -92,6 +92,12 @@ MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
+# Whom commands run as where the agent is root; whether they have a /tmp and shared memory of their own; where they may go
+# though a folder above is closed to them; how many processes and threads each may have (0: any number).
+RUN_AS = env.text("TRAINYARD_RUN_AS", "auto")
+PRIVATE_TMP = env.yes_no("TRAINYARD_PRIVATE_TMP", default=True)
+JOB_FOLDERS = env.words("TRAINYARD_JOB_FOLDERS", "")
+PROCESS_LIMIT = env.whole("TRAINYARD_PROCESS_LIMIT", 4096)
 OUTPUT_LIMIT_GB = env.number("TRAINYARD_OUTPUT_LIMIT_GB", 0)
 # A node whose disk has less than this left takes nothing new.
 DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)

@@ -37,6 +37,7 @@ class EndReason(StrEnum):
     LOST_LEASE = "lost_lease"
     GANG_ENDED = "gang_ended"
     OUTPUT_LIMIT = "output_limit"
+    PROCESS_LIMIT = "process_limit"
     DISK_FULL = "disk_full"
     GPU_ERROR = "gpu_error"
     PLATFORM_ERROR = "platform_error"
@@ -57,6 +58,7 @@ END_SENTENCES = {
     EndReason.LOST_LEASE: "The node could not renew its lease, so the command was stopped there.",
     EndReason.GANG_ENDED: "Another member of the gang ended first, so this one was stopped.",
     EndReason.OUTPUT_LIMIT: "The command wrote more output files than it may.",
+    EndReason.PROCESS_LIMIT: "The command was stopped because it had more processes and threads than it may.",
     EndReason.DISK_FULL: "The disk of the node was full.",
     EndReason.GPU_ERROR: "A GPU of the job reported an error.",
     EndReason.PLATFORM_ERROR: "The platform failed on the node, not the command.",

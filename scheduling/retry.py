@@ -88,6 +88,7 @@ MEANINGS: Mapping[EndReason, Meaning] = MappingProxyType(
         EndReason.STALLED: Meaning(Payer.OWNER, COMMANDS, elsewhere=True),
         EndReason.TIMEOUT: OVER_ITS_LIMIT,
         EndReason.OUTPUT_LIMIT: OVER_ITS_LIMIT,
+        EndReason.PROCESS_LIMIT: OVER_ITS_LIMIT,
         EndReason.PREEMPTED: Meaning(Payer.NOBODY, AT_ONCE),
     }
 )

@@ -25,8 +25,8 @@ class JobGroups:
     def __init__(self, base: Path) -> None:
         self._base = base
 
-    def make(self, name: str, memory_bytes: int) -> str:
-        """The path of a new group with this limit (0: none) for a command; empty where the kernel makes none."""
+    def make(self, name: str, memory_bytes: int, processes: int = 0) -> str:
+        """The path of a new group with these limits (0: none) for a command; empty where the kernel makes none."""
         group = self._base / f"job-{name}"
         try:
             group.mkdir(exist_ok=True)
@@ -36,6 +36,8 @@ class JobGroups:
         except OSError as error:
             log.warning("No control group for placement %s, its shim watches its memory: %s", name, error)
             return ""
+        with contextlib.suppress(OSError):  # not handed over: then the shim counts
+            write(f"{group}/pids.max", str(processes or "max").encode())
         with contextlib.suppress(OSError):  # no swap accounting: then a swap may hold more
             write(f"{group}/memory.swap.max", b"0")
         return str(group)
@@ -90,4 +92,6 @@ def arrange(base: Path) -> None:
         if not pids:
             break
         time.sleep(0.01)
+    with contextlib.suppress(OSError):  # not handed over: shims count the processes of their commands
+        write(f"{base}/cgroup.subtree_control", b"+pids")
     write(f"{base}/cgroup.subtree_control", b"+memory")

@@ -40,6 +40,8 @@ class Command:
     memory_enforced: bool = True  # else only told at the end
     cores: tuple[int, ...] = ()  # empty: any
     group: str = ""  # the folder of its control group; empty: none
+    process_limit: int = 0  # processes and threads; 0: none
+    wall: Mapping[str, object] | None = None  # see `shim.wall`; None: it runs as the agent does
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import draining, node_health, node_removal, publishing
+from jobs import draining, node_condition, node_health, node_removal, publishing
 from jobs.boolean_filters import StrictBooleanFilter
 from jobs.fields import GigabytesField, LabelsField, in_gigabytes
 from jobs.permissions import StaffWrites
@@ -61,6 +61,7 @@ class NodeOut(serializers.ModelSerializer[Node]):
     labels = serializers.DictField(child=serializers.CharField())
     consuming = serializers.SerializerMethodField(help_text="Whether messages for it arrive there; null: not known.")
     health = serializers.SerializerMethodField()
+    jobs_can_read = serializers.SerializerMethodField(help_text="Whom its jobs run as, and what they can read.")
     drain = serializers.SerializerMethodField(help_text="How it is being emptied; null while it is not.")
     running = serializers.SerializerMethodField(help_text="Jobs that hold a place on it.")
     free = serializers.SerializerMethodField()
@@ -70,8 +71,11 @@ class NodeOut(serializers.ModelSerializer[Node]):
         fields = (
             "name", "hostname", "address", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
             "running", "load", "labels", "version", "registered_at", "last_heartbeat_at", "consuming", "heard_at", "health",
-            "drain",
+            "jobs_can_read", "drain",
         )  # fmt: skip
+
+    def get_jobs_can_read(self, node: Node) -> str:
+        return node_condition.jobs_can_read(node)
 
     @extend_schema_field(serializers.ChoiceField(Node.Liveness.choices))
     def get_liveness(self, node: Any) -> str:

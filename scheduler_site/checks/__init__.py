@@ -25,6 +25,8 @@ ALWAYS = (
     nodes.check_memory_limit,
     nodes.check_control_groups,
     site.check_inactive_owners,
+    nodes.check_run_as,
+    nodes.check_job_folders,
     site.check_lease,
     site.check_hearing,
     celery.check_celery,

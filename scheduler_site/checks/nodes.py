@@ -5,11 +5,32 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from scheduler_site.checks.findings import known
+from scheduler_site.checks.findings import error, is_node, known
+from workers import job_user
 
 
 def check_memory_limit(**_: Any) -> list[CheckMessage]:
     return known(40, "TRAINYARD_MEMORY_LIMIT", [settings.MEMORY_LIMIT], ("enforce", "warn", "off"))
+
+
+def check_run_as(**_: Any) -> list[CheckMessage]:
+    """Whether the account exists is the agent's to say: the site may run elsewhere."""
+    if settings.RUN_AS in (job_user.AUTO, job_user.AGENT) or not is_node():
+        return []
+    try:
+        job_user.parsed(settings.RUN_AS)
+    except ValueError as problem:
+        hint = "Available: auto, agent, the name of an account, or a range of user ids such as 1900000000-1900999999."
+        return [error(42, str(problem), hint)]
+    return []
+
+
+def check_job_folders(**_: Any) -> list[CheckMessage]:
+    return [
+        error(43, f"TRAINYARD_JOB_FOLDERS: {folder!r} is no absolute path.", "Name folders from / on, with commas.")
+        for folder in settings.JOB_FOLDERS
+        if not folder.startswith("/")
+    ]
 
 
 def check_control_groups(**_: Any) -> list[CheckMessage]:

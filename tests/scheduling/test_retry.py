@@ -28,6 +28,7 @@ OWNERS = (
     EndReason.STALLED,
     EndReason.START_FAILED,
     EndReason.OUTPUT_LIMIT,
+    EndReason.PROCESS_LIMIT,
 )
 LOST = (EndReason.NODE_LOST, EndReason.LOST_LEASE)
 BROKEN = (EndReason.DISK_FULL, EndReason.GPU_ERROR, EndReason.PLATFORM_ERROR)
@@ -167,7 +168,12 @@ def test_what_counts_against_a_node():
 
 
 def test_after_what_a_job_goes_elsewhere():
-    assert reasons_that(elsewhere=False) == {EndReason.TIMEOUT, EndReason.OUTPUT_LIMIT, EndReason.PREEMPTED}
+    assert reasons_that(elsewhere=False) == {
+        EndReason.TIMEOUT,
+        EndReason.OUTPUT_LIMIT,
+        EndReason.PROCESS_LIMIT,
+        EndReason.PREEMPTED,
+    }
 
 
 def test_whoever_is_never_tried_again_has_no_entry():

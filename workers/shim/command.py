@@ -5,6 +5,7 @@ import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 import time
 
+from workers.shim.birth import RefusalError, Unborn, begin
 from workers.shim.folder import Spec
 from workers.shim.group import Group, attempt
 from workers.shim.processes import all_children, descendants, own_children, send
@@ -25,7 +26,7 @@ def adopt_orphans() -> None:
     _ctypes.call_cdeclfunction(prctl, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
-class Command:
+class Command(Unborn):
     """Started in a session and process group of its own, whose id is that of its main process."""
 
     def __init__(self, spec: Spec) -> None:
@@ -40,13 +41,17 @@ class Command:
         self.output, output_write = posix.pipe()
         posix.set_blocking(self.output, False)
         try:
-            posix.chdir(self.spec.cwd)
+            if self.spec.wall is None:
+                posix.chdir(self.spec.cwd)
         except (OSError, ValueError) as error:
             self.blames_node = getattr(error, "errno", None) in FAULTS_OF_NODE
             return f"cannot enter working directory {self.spec.cwd!r}: {reason(error)}"
         try:
             self.pid = self.spawn_within(output_write)
             attempt(f"/proc/{self.pid}/oom_score_adj", DIES_BEFORE_US)
+        except RefusalError as refusal:
+            self.blames_node = refusal.by_node or refusal.errno in FAULTS_OF_NODE
+            return str(refusal.strerror)
         except (OSError, ValueError) as error:
             self.blames_node = getattr(error, "errno", None) in FAULTS_OF_NODE
             return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
@@ -61,23 +66,39 @@ class Command:
             self.group.enter()
             if self.spec.cores:
                 posix.sched_setaffinity(0, own.intersection(self.spec.cores) or own)
-            return self.spawn(output)
+            if self.spec.wall is not None:
+                return begin(self, self.spec.wall, self.spec.cwd, output)
+            return self.search(output)
         finally:
             posix.sched_setaffinity(0, own)
             self.group.leave()
 
-    def spawn(self, output: int) -> int:
+    def become(self) -> None:
+        """For the process behind the wall: does not return."""
+        try:
+            self.search(-1)
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None) or 0
+            raise OSError(number, f"cannot start {self.spec.argv[0]!r}: {reason(error)}") from None
+
+    def search(self, output: int) -> int:
         """Tries each place where the command may lie; like a shell, prefers to say that a file may not be executed."""
         problem = OSError(NO_SUCH_FILE, posix.strerror(NO_SUCH_FILE))
         for path in self.paths():
             try:
-                return spawn(path, self.spec.argv, self.spec.env, output)
+                return self.run(path, output)
             except (FileNotFoundError, NotADirectoryError):
                 if exists(path):
                     raise OSError(NO_SUCH_FILE, "the interpreter named in its first line does not exist") from None
             except PermissionError as error:
                 problem = error
         raise problem
+
+    def run(self, path: str, output: int) -> int:
+        """A new process, or behind a wall this one."""
+        if self.spec.wall is None:
+            return spawn(path, self.spec.argv, self.spec.env, output)
+        posix.execve(path, self.spec.argv, self.spec.env)
 
     def paths(self) -> list[str]:
         name = self.spec.argv[0]

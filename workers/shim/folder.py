@@ -6,6 +6,7 @@ import time
 
 from workers.shim.clock import boottime
 from workers.shim.processes import read_text, start_ticks
+from workers.shim.wall import Wall
 
 UNREADABLE_RETRY_SECONDS = 1.0
 STATUS_BYTES = 8192
@@ -41,6 +42,8 @@ class Spec:
         self.memory_enforced: bool = values["memory_enforced"]
         self.cores: list[int] = values["cores"]
         self.group: str = values["group"]
+        self.wall = Wall(values["wall"]) if values["wall"] else None
+        self.process_limit: int = values["process_limit"]
 
 
 class Status:

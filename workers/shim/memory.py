@@ -7,7 +7,7 @@ it. Files that are mapped do not: the system drops their pages when it needs roo
 import posix
 import time
 
-from workers.shim.processes import family, read_short, read_text
+from workers.shim.processes import family_and_threads, read_short, read_text
 
 PAGE_BYTES = posix.sysconf("SC_PAGE_SIZE")
 QUICKEST_SECONDS, SLOWEST_SECONDS = 0.25, 1.0
@@ -30,22 +30,35 @@ class MemoryWatch:
         self.peak = 0
         self.most = 0
         self.pids: list[int] = []
+        self.threads = 0
+        self.enough = NEVER
+        """Nobody needs to know of more threads."""
+        self.files = -1
+        """The folder of shared memory that is the command's own, with whatever lies in there; below zero: it has none."""
         self.walk_at = self.exact_at = self.news_above = 0.0
 
     def look(self, now: float, parent: int) -> None:
         """Notes a new peak of what is below `parent`. The cheap figure is never too small: often it is enough."""
         if now >= self.walk_at:
-            self.pids = family(parent)[1:]
+            found, threads = family_and_threads(parent, self.enough)
+            self.pids, self.threads = found[1:], threads - 1  # the parent has one
             self.walk_at = now + WALK_SECONDS
-        self.most = sum([resident(pid) for pid in self.pids])
+        in_files = room_taken(self.files)
+        self.most = sum([resident(pid) for pid in self.pids]) + in_files
         if self.most <= self.peak:
             return
         if len(self.pids) == 1:
-            self.peak = max(self.peak, kept_by(self.pids[0]))
+            self.note(kept_by(self.pids[0]), in_files)
         elif now >= self.exact_at and self.most > min(self.limit, self.news_above):
-            self.peak = max(self.peak, sum([share_of(pid) for pid in self.pids]))
+            self.note(sum([share_of(pid) for pid in self.pids]), in_files)
             self.exact_at = now + PAUSE_FOR_EXACT * (time.monotonic() - now)
             self.news_above = self.most * NEWS
+
+    def note(self, in_processes: int, in_files: int) -> None:
+        """Shared memory may be in files, in processes, or in both and is then the same: only what is certain is added."""
+        if in_files and self.pids:
+            in_files = max(0, in_files - sum([shared_by(pid) for pid in self.pids]))
+        self.peak = max(self.peak, in_processes + in_files)
 
     @property
     def exceeded(self) -> bool:
@@ -86,6 +99,19 @@ def share_of(pid: int) -> int:
     path = f"/proc/{pid}/smaps_rollup"
     found = kilobytes(path, ("Pss_Anon:", "Pss_Shmem:")) or kilobytes(path, ("Pss:",))
     return kept_by(pid) if found is None else found
+
+
+def shared_by(pid: int) -> int:
+    """Bytes of shared memory that one process has mapped, whoever else has."""
+    return kilobytes(f"/proc/{pid}/status", ("RssShmem:",)) or 0
+
+
+def room_taken(folder: int) -> int:
+    """Bytes in the file system of this open folder, whether anybody has them mapped or not."""
+    if folder < 0:
+        return 0
+    status = posix.fstatvfs(folder)
+    return (status.f_blocks - status.f_bfree) * status.f_frsize
 
 
 def kilobytes(path: str, names: tuple[str, ...]) -> int | None:

@@ -8,12 +8,16 @@ FEW_CHILDREN_BYTES = 2048
 def read_text(path: str) -> str:
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        data = b""
-        while chunk := posix.read(fd, 64 * 1024):
-            data += chunk
+        return read_all(fd).decode(errors="replace")
     finally:
         posix.close(fd)
-    return data.decode(errors="replace")
+
+
+def read_all(fd: int) -> bytes:
+    data = b""
+    while chunk := posix.read(fd, 64 * 1024):
+        data += chunk
+    return data
 
 
 def read_short(path: str) -> bytes:
@@ -73,15 +77,23 @@ def own_children() -> list[int]:
 
 def family(pid: int) -> list[int]:
     """This process and every living or dead one below it, by what each thread has started: no look at strangers."""
-    found = [pid]
+    return family_and_threads(pid)[0]
+
+
+def family_and_threads(pid: int, enough: float = float("inf")) -> tuple[list[int], int]:
+    """The same, and how many threads they have together; of more than `enough` only so many."""
+    found, count = [pid], 0
     for each in found:  # grows as we go
         try:
             threads = posix.listdir(f"/proc/{each}/task")
         except OSError:
             continue  # it ended meanwhile
+        count += len(threads)
+        if count > enough:
+            break
         for thread in threads:
             found += children_of(each, thread)
-    return found
+    return found, count
 
 
 def children_of(pid: int, thread: str) -> list[int]:

@@ -31,12 +31,14 @@ class Supervisor:
         self.lease = Lease(folder)
         self.command = Command(self.spec)
         self.memory = MemoryWatch(self.spec.memory_limit)
+        self.memory.enough = (self.spec.process_limit or NEVER) + 1  # the shim's own
         self.suspension = Suspension(folder)
         self.poll = select.poll()
         self.wakeup = -1
         self.stop_asked = False
         self.look_asked = False
         self.reason = ""
+        self.threads_counted = ""
         self.oom_kills_before = oom_kills()
         self.telling = Telling()
         self.kill_at = self.runtime_ends = NEVER
@@ -66,6 +68,8 @@ class Supervisor:
             self.status.ended({"reason": fault, "message": problem, "started_at": started_at})
             return
         self.status.running(self.command.pid, started_at)
+        if self.spec.wall is not None:
+            self.memory.files = self.spec.wall.shared_memory(self.command.pid)
         self.supervise()
         self.finish()
 
@@ -137,6 +141,10 @@ class Supervisor:
         self.memory_look_at = now + pause if pause < SLOWEST_SECONDS else NEVER
         if self.memory.exceeded and self.spec.memory_enforced:
             self.end("out_of_memory", 0.0, now)
+        limit = self.spec.process_limit
+        if limit and self.memory.threads > limit and not self.reason:
+            self.threads_counted = f"had {self.memory.threads} processes and threads at once; it may have {limit}"
+            self.end("process_limit", 0.0, now)
 
     def keep_still(self, now: float) -> None:
         """Suspends the command or lets it go on, as is wished; a stop is stronger."""
@@ -185,7 +193,12 @@ class Supervisor:
         result = self.result()
         self.command.group.remove()
         memory = self.memory.words() if self.memory.exceeded or result["reason"] == "out_of_memory" else ""
-        problems = [memory, self.log.problem, f"{stuck} processes did not die of SIGKILL" if stuck else ""]
+        problems = [
+            memory,
+            self.threads_counted,
+            self.log.problem,
+            f"{stuck} processes did not die of SIGKILL" if stuck else "",
+        ]
         self.status.ended({**result, **self.used(), "message": "; ".join(filter(None, problems))})
 
     def used(self) -> dict[str, object]:

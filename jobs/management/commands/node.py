@@ -1,5 +1,6 @@
 """`manage.py node`: the agent of one machine, or of one share of a machine."""
 
+import logging
 import platform
 import re
 import sys
@@ -19,10 +20,11 @@ from jobs import announcing, execution, journal, publishing
 from jobs.ledger_entries import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
-from workers import address, agent, hardware
+from workers import address, agent, hardware, walls
 from workers.hearing import Hearing
 from workers.models import node_name_validator
 
+log = logging.getLogger(__name__)
 VERSION = "0.1.0"
 APPLICATION_NAME_LENGTH = 63  # PostgreSQL's
 SPARE_THREADS = 4
@@ -59,11 +61,21 @@ class Command(BaseCommand):
             every=settings.HEARING_SECONDS,
             deaf_after=settings.DEAF_SECONDS,
         )
+        walls_here = walls.build(
+            home=settings.TRAINYARD_HOME,
+            node=folder.path,
+            run_as=settings.RUN_AS,
+            private=settings.PRIVATE_TMP,
+            process_limit=settings.PROCESS_LIMIT,
+            job_folders=settings.JOB_FOLDERS,
+        )
+        log.log(logging.INFO if walls_here.run_as else logging.WARNING, walls_here.sentence)
         runner = execution.Runner(
             identity=Identity(name, folder.agent_id(), VERSION, journal.boot_id(), labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
             hearing=hearing,
+            walls=walls_here,
         )
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
         execution.become(runner)

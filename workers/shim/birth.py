@@ -1,0 +1,74 @@
+"""How a command begins behind a wall: forked, shut in, and only then what its owner asked for."""
+
+import _signal  # type: ignore[import-not-found]  # the C module under `signal`
+import posix
+
+from workers.shim.processes import read_all
+from workers.shim.wall import Wall
+
+PERMISSION_DENIED = 13
+
+
+class RefusalError(OSError):
+    """The command was not started; `strerror` is a whole sentence."""
+
+    by_node = False
+
+
+class Unborn:
+    """What is to be begun."""
+
+    def become(self) -> None:
+        """Turn this process into it; does not return."""
+        raise NotImplementedError
+
+
+def begin(unborn: Unborn, wall: Wall, cwd: str, output: int) -> int:
+    """The id of a new process in a session of its own that has become it, behind the wall. Raises RefusalError."""
+    failed, tell = posix.pipe()
+    pid = posix.fork()
+    if pid == 0:
+        shut_in(unborn, wall, cwd, output, tell)
+    posix.close(tell)
+    words = read_all(failed).decode(errors="replace")  # nothing, as soon as it has become the command
+    posix.close(failed)
+    if not words:
+        return pid
+    posix.waitpid(pid, 0)
+    number, by_node, sentence = words.split(" ", 2)
+    refusal = RefusalError(int(number), sentence)
+    refusal.by_node = by_node == "1"
+    raise refusal
+
+
+def shut_in(unborn: Unborn, wall: Wall, cwd: str, output: int, tell: int) -> None:
+    """Does not return."""
+    doing, by_node = "cannot give the command a place of its own", 1
+    try:
+        heed_all_signals()
+        posix.setsid()
+        wall.enter()
+        doing, by_node = f"cannot enter working directory {cwd!r}", 0
+        posix.chdir(cwd)
+        for target, fd in enumerate((posix.open("/dev/null", posix.O_RDONLY), output, output)):
+            posix.dup2(fd, target)
+        doing = ""
+        unborn.become()
+    except BaseException as error:  # noqa: BLE001  told to the shim
+        number = getattr(error, "errno", None) or 0
+        why = getattr(error, "strerror", None) or error
+        whose = (
+            f" for user {wall.uid}, as which the command runs" if number == PERMISSION_DENIED and wall.uid >= 0 else ""
+        )
+        posix.write(tell, f"{number} {by_node} {doing}{': ' if doing else ''}{why}{whose}".encode(errors="replace"))
+    finally:
+        posix._exit(127)  # noqa: SLF001  whatever happens, this is not a second shim
+
+
+def heed_all_signals() -> None:
+    """No signal is ignored, blocked or caught by inheritance."""
+    _signal.set_wakeup_fd(-1)
+    for number in _signal.valid_signals():
+        if number not in (_signal.SIGKILL, _signal.SIGSTOP):
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())

@@ -1,0 +1,119 @@
+"""The wall around a command: a user that owns nothing else, and a /tmp, shared memory and IPC that end with it.
+
+It is built by the process that becomes the command, between fork and exec; the shim stays outside. What the command sees
+of the file system is said by the agent, as a list of what is laid over what. When the last process of the command has
+ended, the system takes its mounts and its shared memory away.
+"""
+
+import _ctypes
+import posix
+import sys
+
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_SLAVE = 2, 4, 4096, 16384, 1 << 19
+PR_SET_NO_NEW_PRIVS = 38
+RLIMIT_NPROC = 6
+USE_ERRNO = 8
+FOLDER, KIND = 0o040000, 0o170000
+AS_USER = "as user"
+"""The option of what is laid only if the command's user finds it by itself."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  the system's own folder for it
+
+
+class Wall:
+    """What the agent wrote down: `layers` are (target, source, options); no source stands for an empty file system."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self.uid: int = values["uid"]  # type: ignore[assignment]  # below zero: that of the shim
+        self.gid: int = values["gid"]  # type: ignore[assignment]
+        self.groups: list[int] = values["groups"]  # type: ignore[assignment]
+        self.layers: list[list[str]] = values["layers"]  # type: ignore[assignment]
+        self.processes: int = values["processes"]  # type: ignore[assignment]  # 0: not limited by the kernel
+
+    def enter(self) -> None:
+        """For the process that is to become the command. Raises OSError."""
+        if self.layers:
+            self.own_mounts()
+        if self.processes:
+            limit = self.processes.to_bytes(8, sys.byteorder)
+            call("setrlimit", RLIMIT_NPROC, limit + limit)
+        if self.uid >= 0:
+            posix.setgroups(self.groups)
+            posix.setresgid(self.gid, self.gid, self.gid)
+            posix.setresuid(self.uid, self.uid, self.uid)
+            call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+    def own_mounts(self) -> None:
+        """Mounts that nobody else sees. All sources are opened first: a layer may hide where the next one comes from."""
+        call("unshare", CLONE_NEWNS | CLONE_NEWIPC)
+        call("mount", b"none", b"/", None, MS_REC | MS_SLAVE, None)
+        opened = [(layer, self.source_of(layer)) for layer in self.layers]
+        for (target, source, options), fd in opened:
+            if fd >= 0 or not source:
+                lay(target.encode(errors="surrogateescape"), fd, options.encode())
+
+    def source_of(self, layer: list[str]) -> int:
+        """A descriptor for what is laid; below zero: nothing. What its owner names is looked for with the owner's eyes."""
+        _, source, options = layer
+        if not source:
+            return -1
+        if options != AS_USER:
+            return posix.open(source, posix.O_PATH | posix.O_CLOEXEC)
+        if self.uid >= 0:
+            posix.setgroups(self.groups)
+            posix.setegid(self.gid)
+            posix.seteuid(self.uid)
+        try:
+            return posix.open(source, posix.O_PATH | posix.O_CLOEXEC)
+        except OSError:
+            return -1
+        finally:
+            if self.uid >= 0:
+                posix.seteuid(posix.getuid())
+                posix.setegid(posix.getgid())
+
+    def shared_memory(self, pid: int) -> int:
+        """A descriptor for the command's own shared memory, to see how much there is; below zero: it has none."""
+        if not any(target == SHARED_MEMORY for target, _, _ in self.layers):
+            return -1
+        try:
+            return posix.open(f"/proc/{pid}/root{SHARED_MEMORY}", posix.O_RDONLY | posix.O_CLOEXEC)
+        except OSError:  # it has ended
+            return -1
+
+
+def lay(target: bytes, fd: int, options: bytes) -> None:
+    make(target, fd < 0 or posix.fstat(fd).st_mode & KIND == FOLDER)
+    if fd < 0:
+        call("mount", b"none", target, b"tmpfs", MS_NOSUID | MS_NODEV, options)
+    else:
+        call("mount", b"/proc/self/fd/%d" % fd, target, None, MS_BIND | MS_REC, None)
+        posix.close(fd)
+
+
+def make(path: bytes, folder: bool) -> None:
+    """What is laid over must be there; where it is not, the layer below is ours and empty."""
+    try:
+        posix.stat(path)
+    except FileNotFoundError:
+        make(path.rpartition(b"/")[0], True)
+        if folder:
+            posix.mkdir(path, 0o755)
+        else:
+            posix.close(posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o644))
+
+
+def call(name: str, *arguments: object) -> None:
+    """A function of the C library for which `posix` has none. Raises OSError."""
+
+    class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
+        _type_ = "i"
+
+    class Function(_ctypes.CFuncPtr):  # type: ignore[misc]
+        _flags_ = _ctypes.FUNCFLAG_CDECL | USE_ERRNO
+        _restype_ = Int
+
+    program = _ctypes.dlopen(None, 0)  # as dlopen(3): this process itself
+    if Function(_ctypes.dlsym(program, name))(*arguments) < 0:
+        number = _ctypes.get_errno()
+        raise OSError(number, f"{name}: {posix.strerror(number)}")

@@ -1,0 +1,234 @@
+"""What stands between the jobs of a node and the rest of it: built as high as this machine lets it be, and tried at start."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workers import job_user, job_view, leftovers
+from workers.job_user import JobUser, RunAs
+from workers.process import Command, launch
+from workers.shim.clock import boottime
+
+log = logging.getLogger(__name__)
+NEEDED = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_PTRACE": 19}
+"""What root needs to look after the commands of others; containers may lack some."""
+KERNEL_ROOM = 16
+"""By so much the kernel's own limit of processes is higher than ours: the shim sees that it was passed, and says so."""
+TRIAL_SECONDS = 30.0
+TRIAL = "import os, trainyard, tempfile; tempfile.TemporaryFile(); open(os.environ['TRAINYARD_REPORT'], 'a').close()"
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one attempt of a job works: its folder beside its shim, and those that are kept."""
+
+    job_id: int
+    folder: Path
+    kept: tuple[Path, ...] = ()
+    alone: bool = True
+    """Whether no other part of the job may run on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """How the commands of one node are shut in. `run_as` None: they run as the agent."""
+
+    home: Path
+    node: Path
+    run_as: RunAs | None = None
+    private: bool = False
+    process_limit: int = 0
+    job_folders: tuple[str, ...] = ()
+    why_not: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What jobs can read, in one line."""
+        if self.run_as is None:
+            place = " Their /tmp and shared memory are their own." if self.private else ""
+            because = f" ({self.why_not})" if self.why_not else ""
+            who = job_user.agent_name()
+            return f"Jobs run as {who}, the agent's user{because}: they can read all that it can, the platform's passwords and other jobs' folders too.{place}"
+        own = "with /tmp and shared memory of their own" if self.private else "with a /tmp that all share"
+        others = "other jobs' processes and open files" if self.run_as.account else "what is open to everybody"
+        return f"Jobs run {self.run_as.words}, {own}: beside their own folders they can read {others}, not what is the platform's."
+
+    def user_of(self, job_id: int) -> JobUser | None:
+        return None if self.run_as is None else self.run_as.user_of(job_id)
+
+    def make_room(self, place: Place) -> None:
+        """Give the job's user its folders, and the attempt a place for what is temporary. Raises OSError."""
+        user = self.user_of(place.job_id)
+        if user is not None:
+            self._give(place, user)
+        if self.private:
+            for name in job_view.TEMPORARY.values():
+                (place.folder / name).mkdir(exist_ok=True)
+                (place.folder / name).chmod(0o1777)
+        else:
+            leftovers.note(place.folder)
+            self._temporary(place, user)
+
+    def _give(self, place: Place, user: JobUser) -> None:
+        """The folders above stay root's: nobody can put something else in the place of what is given away."""
+        place.folder.chmod(0o711)
+        report = place.folder / "report.jsonl"
+        report.touch(mode=0o600)
+        os.chown(report, user.uid, user.gid)
+        for folder in (*place.kept, *self._own_home(place, user)):
+            folder.mkdir(exist_ok=True)
+            give(folder, user)
+            for above in (each for each in folder.parents if each.is_relative_to(self._job(place))):
+                above.chmod(0o711)
+
+    def _job(self, place: Place) -> Path:
+        return self.home / "jobs" / str(place.job_id)
+
+    def _own_home(self, place: Place, user: JobUser) -> list[Path]:
+        return [] if user.home or not place.kept else [self._job(place) / "home"]
+
+    def _temporary(self, place: Place, user: JobUser | None) -> None:
+        """A folder in /tmp, as paths below it must stay short: they become addresses of sockets."""
+        link = place.folder / "tmp"
+        link.unlink(missing_ok=True)
+        folder = tempfile.mkdtemp(prefix="trainyard-", dir=next(iter(job_view.TEMPORARY)))
+        link.symlink_to(folder)
+        if user is not None:
+            os.chown(folder, user.uid, user.gid)
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """Variables that give way to those which the job brings."""
+        user = self.user_of(place.job_id)
+        temporary = next(iter(job_view.TEMPORARY)) if self.private else str((place.folder / "tmp").readlink())
+        if user is None:
+            return {"TMPDIR": temporary}
+        home = user.home or str(next(iter(self._own_home(place, user)), place.folder))
+        return {"TMPDIR": temporary, "HOME": home, "USER": user.name, "LOGNAME": user.name}
+
+    def around(self, command: Command, place: Place) -> Command:
+        """The command, shut in."""
+        user = self.user_of(place.job_id)
+        command = replace(command, process_limit=self.process_limit)
+        if user is None and not self.private:
+            return command
+        own = user is not None and self.run_as is not None and not self.run_as.account and place.alone
+        wall = {
+            "uid": -1 if user is None else user.uid,
+            "gid": -1 if user is None else user.gid,
+            "groups": [] if user is None else list(user.groups),
+            "layers": self._layers(command, place, user) if self.private else [],
+            "processes": self.process_limit + KERNEL_ROOM if self.process_limit and own else 0,
+        }
+        return replace(command, wall=wall)
+
+    def _layers(self, command: Command, place: Place, user: JobUser | None) -> job_view.Layers:
+        return job_view.layers(
+            user=user,
+            folder=place.folder,
+            hidden=self.home,
+            seen=[*self._given(place), *([Path(user.home)] if user is not None and user.home else [])],
+            named=job_view.words_of(command.argv, command.env, command.cwd),
+            cwd=command.cwd,
+            memory=command.memory_limit_bytes,
+        )
+
+    def _given(self, place: Place) -> Iterator[Path]:
+        yield from (place.folder, self._job(place), self.node / "python", CHECKOUT)
+        yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
+        yield from map(Path, self.job_folders)
+
+    def clear(self, folder: Path, job_id: int) -> None:
+        """Remove what an attempt left in /tmp and in shared memory, where those are not its own."""
+        link = folder / "tmp"
+        if link.is_symlink():
+            shutil.rmtree(link.readlink(), ignore_errors=True)
+            user = self.user_of(job_id)
+            leftovers.sweep(folder, os.geteuid() if user is None else user.uid)
+
+
+def give(folder: Path, user: JobUser) -> None:
+    """Make the folder and all in it the user's, closed to others; quick when it is already."""
+    folder.chmod(0o700)
+    if folder.stat().st_uid == user.uid:
+        return
+    for _, folders, files, here in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            os.chown(name, user.uid, user.gid, dir_fd=here, follow_symlinks=False)
+    os.chown(folder, user.uid, user.gid)
+
+
+def build(
+    *, home: Path, node: Path, run_as: str, private: bool, process_limit: int, job_folders: Sequence[str]
+) -> Walls:
+    """The highest walls that hold here, as a command has tried. Raises ValueError if those that were asked for do not."""
+    low = Walls(home, node, process_limit=process_limit, job_folders=tuple(job_folders))
+    found = job_user.candidates(run_as)
+    mounts = (True, False) if private and os.geteuid() == 0 else (False,)
+    problems: list[str] = []
+    for user in (*found, None):
+        for own_mounts in mounts:
+            walls = replace(low, run_as=user, private=own_mounts)
+            problem = try_out(walls) if user is not None or own_mounts else ""
+            if not problem:
+                why = next(iter(problems), "")
+                return replace(walls, why_not=why if user is None else "")
+            problems.append(problem)
+        if user is not None and run_as != job_user.AUTO:
+            raise ValueError(f"TRAINYARD_RUN_AS={run_as}: a trial could not run {user.words}: {problems[0]}")
+    raise AssertionError("the last of them needs nothing")
+
+
+def try_out(walls: Walls) -> str:
+    """What goes wrong when a command is started behind these walls; empty if it runs."""
+    if walls.run_as is not None and (lacking := missing_capabilities()):
+        return f"root lacks {', '.join(lacking)} here"
+    place = Place(0, walls.node / "trial")
+    try:
+        shutil.rmtree(place.folder, ignore_errors=True)
+        place.folder.mkdir(mode=0o700, parents=True)
+        if walls.run_as is not None and not walls.private:
+            open_way(walls)
+        walls.make_room(place)
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "TRAINYARD_REPORT": str(place.folder / "report.jsonl"),
+        }
+        environment |= {"PYTHONPATH": str(CHECKOUT), **walls.environment(place)}
+        command = Command((sys.executable, "-c", TRIAL), "/", environment, 10_000, 1.0)
+        outcome = launch(place.folder, walls.around(command, place), lease_deadline=boottime() + TRIAL_SECONDS).wait(
+            TRIAL_SECONDS
+        )
+        said = "" if outcome is None else outcome.message or last_line(place.folder / "log")
+    except OSError as error:
+        return str(error)
+    else:
+        return "" if outcome is not None and outcome.exit_code == 0 else said or "a trial command did not end"
+    finally:
+        walls.clear(place.folder, 0)
+        shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def open_way(walls: Walls) -> None:
+    """Without mounts of its own a command has to go through our folders; none of them can be listed."""
+    for folder in (walls.home, walls.home / "jobs", walls.home / "nodes", walls.node, walls.node / "attempts"):
+        with suppress(FileNotFoundError):
+            folder.chmod(folder.stat().st_mode & 0o7777 | 0o011)
+
+
+def missing_capabilities(status: Path = Path("/proc/self/status")) -> list[str]:
+    found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("CapEff:")]
+    held = int(found[0], 16) if found else 0
+    return [name for name, bit in NEEDED.items() if not held >> bit & 1]
+
+
+def last_line(path: Path) -> str:
+    with suppress(OSError):
+        return next(reversed(path.read_text(errors="replace").strip().splitlines()), "")
+    return ""
