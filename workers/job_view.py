@@ -41,7 +41,12 @@ def layers(
         covers |= {above: "" for above in closed if above and not is_below(above, covers)}
     found: Layers = [(target, source, "" if source else EMPTY) for target, source in covers.items()]
     found += [(path, path, "") for path in given if is_below(path, covers)]
-    found += [(path, path, AS_USER) for path in existing(named) if path not in given and is_below(path, covers)]
+    closed_to_names = [*given, str(hidden)] if user is not None else given
+    found += [
+        (path, path, AS_USER)
+        for path in existing(named)
+        if is_below(path, covers) and not is_below(path, closed_to_names)
+    ]
     if Path(SHARED_MEMORY).is_dir():
         found.append((SHARED_MEMORY, "", f"mode=1777,size={memory}" if memory else "mode=1777"))
     return in_order(found)
@@ -52,7 +57,7 @@ def in_order(found: Layers) -> Layers:
     kept: Layers = []
     for layer in sorted(set(found), key=lambda each: (each[0], each[0] == each[1])):
         above = next((one for one in reversed(kept) if is_below(layer[0], [one[0]])), None)
-        if not (layer[0] == layer[1] and above is not None and above[0] == above[1]):
+        if not (layer[0] == layer[1] and above is not None and above[0] == above[1] and not above[2]):
             kept.append(layer)
     return kept
 

@@ -216,7 +216,7 @@ def try_out(walls: Walls) -> str:
 
 
 def open_way(walls: Walls) -> None:
-    """Without mounts of its own a command has to go through our folders; none of them can be listed."""
+    """Without mounts of its own a command has to go through our folders; that is not to list them."""
     for folder in (walls.home, walls.home / "jobs", walls.home / "nodes", walls.node, walls.node / "attempts"):
         with suppress(FileNotFoundError):
             folder.chmod(folder.stat().st_mode & 0o7777 | 0o011)

@@ -98,7 +98,7 @@ class Command(Unborn):
         """A new process, or behind a wall this one."""
         if self.spec.wall is None:
             return spawn(path, self.spec.argv, self.spec.env, output)
-        posix.execve(path, self.spec.argv, self.spec.env)
+        return posix.execve(path, self.spec.argv, self.spec.env)
 
     def paths(self) -> list[str]:
         name = self.spec.argv[0]

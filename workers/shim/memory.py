@@ -7,7 +7,7 @@ it. Files that are mapped do not: the system drops their pages when it needs roo
 import posix
 import time
 
-from workers.shim.processes import family_and_threads, read_short, read_text
+from workers.shim.processes import family, read_short, read_text, threads_of
 
 PAGE_BYTES = posix.sysconf("SC_PAGE_SIZE")
 QUICKEST_SECONDS, SLOWEST_SECONDS = 0.25, 1.0
@@ -31,8 +31,8 @@ class MemoryWatch:
         self.most = 0
         self.pids: list[int] = []
         self.threads = 0
-        self.enough = NEVER
-        """Nobody needs to know of more threads."""
+        self.most_threads = 0
+        """0: they are not counted."""
         self.files = -1
         """The folder of shared memory that is the command's own, with whatever lies in there; below zero: it has none."""
         self.walk_at = self.exact_at = self.news_above = 0.0
@@ -40,8 +40,7 @@ class MemoryWatch:
     def look(self, now: float, parent: int) -> None:
         """Notes a new peak of what is below `parent`. The cheap figure is never too small: often it is enough."""
         if now >= self.walk_at:
-            found, threads = family_and_threads(parent, self.enough)
-            self.pids, self.threads = found[1:], threads - 1  # the parent has one
+            self.walk(parent)
             self.walk_at = now + WALK_SECONDS
         in_files = room_taken(self.files)
         self.most = sum([resident(pid) for pid in self.pids]) + in_files
@@ -53,6 +52,14 @@ class MemoryWatch:
             self.note(sum([share_of(pid) for pid in self.pids]), in_files)
             self.exact_at = now + PAUSE_FOR_EXACT * (time.monotonic() - now)
             self.news_above = self.most * NEWS
+
+    def walk(self, parent: int) -> None:
+        """Find the processes anew, and count their threads if there is a limit to them."""
+        if not self.most_threads:
+            self.pids = family(parent)[1:]
+            return
+        self.pids = family(parent, self.most_threads + 1)[1:]
+        self.threads = sum([threads_of(pid) for pid in self.pids])
 
     def note(self, in_processes: int, in_files: int) -> None:
         """Shared memory may be in files, in processes, or in both and is then the same: only what is certain is added."""

@@ -75,25 +75,30 @@ def own_children() -> list[int]:
         return all_children().get(me, [])
 
 
-def family(pid: int) -> list[int]:
-    """This process and every living or dead one below it, by what each thread has started: no look at strangers."""
-    return family_and_threads(pid)[0]
+def family(pid: int, enough: float = float("inf")) -> list[int]:
+    """This process and every living or dead one below it, by what each thread has started: no look at strangers.
 
-
-def family_and_threads(pid: int, enough: float = float("inf")) -> tuple[list[int], int]:
-    """The same, and how many threads they have together; of more than `enough` only so many."""
-    found, count = [pid], 0
+    Of more than `enough` not all.
+    """
+    found = [pid]
     for each in found:  # grows as we go
         try:
             threads = posix.listdir(f"/proc/{each}/task")
         except OSError:
             continue  # it ended meanwhile
-        count += len(threads)
-        if count > enough:
-            break
         for thread in threads:
             found += children_of(each, thread)
-    return found, count
+        if len(found) > enough:
+            break
+    return found
+
+
+def threads_of(pid: int) -> int:
+    """How many it has: its folder of them says so without being listed."""
+    try:
+        return posix.stat(f"/proc/{pid}/task").st_nlink - 2
+    except OSError:
+        return 0
 
 
 def children_of(pid: int, thread: str) -> list[int]:

@@ -31,7 +31,7 @@ class Supervisor:
         self.lease = Lease(folder)
         self.command = Command(self.spec)
         self.memory = MemoryWatch(self.spec.memory_limit)
-        self.memory.enough = (self.spec.process_limit or NEVER) + 1  # the shim's own
+        self.memory.most_threads = self.spec.process_limit
         self.suspension = Suspension(folder)
         self.poll = select.poll()
         self.wakeup = -1

@@ -109,11 +109,11 @@ def call(name: str, *arguments: object) -> None:
     class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
         _type_ = "i"
 
-    class Function(_ctypes.CFuncPtr):  # type: ignore[misc]
+    class Function(_ctypes.CFuncPtr):
         _flags_ = _ctypes.FUNCFLAG_CDECL | USE_ERRNO
         _restype_ = Int
 
-    program = _ctypes.dlopen(None, 0)  # as dlopen(3): this process itself
+    program = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # as dlopen(3): this process itself
     if Function(_ctypes.dlsym(program, name))(*arguments) < 0:
         number = _ctypes.get_errno()
         raise OSError(number, f"{name}: {posix.strerror(number)}")

@@ -1,0 +1,378 @@
+"""Commands behind the highest walls that this machine allows: real shims, and jobs that try to get through."""
+
+import ctypes
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.waiting import wait_for
+from tests.workers import trespassing
+from workers import job_user, job_view, walls
+from workers.job_user import RunAs
+from workers.process import Command, launch
+from workers.shim.clock import boottime
+from workers.shim.wall import SHARED_MEMORY
+from workers.walls import Place
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts commands as somebody else")
+HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[:] = b'x' * {size}; "
+
+
+class Yard:
+    """A platform's home with one node, on which jobs are started behind its walls."""
+
+    def __init__(self, home: Path, **settings) -> None:
+        self.home, self.node = home, home / "nodes" / "n1"
+        for folder in (self.node / "attempts", home / "jobs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o700)
+        given = {"run_as": "auto", "private": True, "process_limit": 0, "job_folders": (), **settings}
+        self.walls = walls.build(home=home, node=self.node, **given)
+        self.shims = []
+
+    def place(self, job_id: int) -> Place:
+        kept = (self.home / "jobs" / str(job_id) / "checkpoints", self.home / "jobs" / str(job_id) / "outputs" / "1")
+        for folder in (*kept, self.node / "attempts" / str(job_id)):
+            folder.mkdir(parents=True, exist_ok=True)
+        return Place(job_id, self.node / "attempts" / str(job_id), kept)
+
+    def start(self, *argv: str, job: int = 7, cwd: str = "", **limits):
+        place = self.place(job)
+        self.walls.make_room(place)
+        environment = {"PATH": os.environ["PATH"], **self.walls.environment(place)}
+        command = Command(argv, cwd or str(place.kept[1]), environment, 10**6, 1.0, **limits)
+        self.shims.append(launch(place.folder, self.walls.around(command, place), lease_deadline=boottime() + 60))
+        return self.shims[-1]
+
+    def run(self, *argv: str, **options):
+        """How it ended, and what it printed."""
+        shim = self.start(*argv, **options)
+        outcome = shim.wait(30)
+        self.walls.clear(shim.folder, int(shim.folder.name))
+        log = shim.folder / "log"
+        return outcome, log.read_text() if log.exists() else ""
+
+    def close(self) -> None:
+        for shim in self.shims:
+            shim.kill()
+            shim.wait(15)
+
+
+@pytest.fixture
+def build(tmp_path):
+    made = []
+
+    def building(**settings):
+        made.append(Yard(tmp_path / "home", **settings))
+        return made[-1]
+
+    yield building
+    for yard in made:
+        yard.close()
+
+
+@pytest.fixture
+def yard(build):
+    return build()
+
+
+@pytest.fixture
+def shared_folder():
+    """Open to everybody, in the node's /tmp."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@as_root
+def test_a_job_that_tries_reads_nothing_of_the_platform_and_of_other_jobs(yard):
+    other = yard.start("sleep", "60", job=8)
+    other.wait_started(10)
+    secrets = [yard.home / name for name in ("credentials.json", "env")]
+    for path in (
+        *secrets,
+        yard.home / "jobs/8/checkpoints/c",
+        yard.home / "jobs/8/outputs/1/o",
+        yard.node / "agent.json",
+    ):
+        path.write_text("secret")
+    paths = [*secrets, yard.home / "jobs/8", yard.home / "jobs/8/checkpoints/c", yard.home / "jobs/8/outputs/1/o",
+             yard.node / "agent.json", yard.node / "attempts/8", yard.node / "attempts/8/spec.json",
+             yard.node / "attempts/7/spec.json", yard.home, yard.home / "jobs", "/root"]  # fmt: skip
+
+    outcome, said = yard.run(*trespassing.command(paths, [os.getpid(), other.pid, other.status()["pid"]]))
+
+    done = [line for line in said.splitlines() if line.startswith("DONE")]
+    lists = [f"DONE {yard.home}", f"DONE {yard.home / 'jobs'}", "DONE /root"]  # empty but for what is its own
+    assert [line for line in done if line not in lists] == []
+    assert (outcome.exit_code, "tried" in said) == (0, True)
+
+
+@as_root
+def test_of_the_platforms_folder_a_job_sees_what_is_its_own(yard):
+    yard.place(8)
+    _, said = yard.run("sh", "-c", f"cd {yard.home}; echo *; echo jobs/*; echo nodes/n1/attempts/*")
+    assert said.split() == ["jobs", "nodes", "jobs/7", "nodes/n1/attempts/7"]
+
+
+@as_root
+def test_a_job_writes_where_it_was_told_to_and_nowhere_above(yard):
+    script = "touch $HOME/a ../../checkpoints/b c $TMPDIR/d; touch ../x ../../x; rm -r ../../checkpoints; ln -s / ../1"
+    _, said = yard.run("sh", "-c", script)
+    job = yard.home / "jobs/7"
+    assert sorted(path.name for path in job.rglob("*") if path.is_file()) == ["a", "c"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (job, job / "checkpoints", job / "outputs/1")] == [
+        0o711,
+        0o700,
+        0o700,
+    ]
+    assert said.count("denied") + said.count("not permitted") + said.count("exists") >= 3
+
+
+@as_root
+def test_checkpoints_of_an_attempt_that_ran_as_root_become_the_jobs(yard):
+    place = yard.place(7)
+    (place.kept[0] / "step-1").mkdir()
+    (place.kept[0] / "step-1" / "weights").write_text("42")
+    (place.kept[0] / "last").symlink_to("/etc/hostname")
+    owner = Path("/etc/hostname").stat().st_uid
+
+    _, said = yard.run(
+        "sh", "-c", "cat ../../checkpoints/step-1/weights; rm -r ../../checkpoints/step-1 && echo removed"
+    )
+
+    assert said == "42removed\n"
+    assert Path("/etc/hostname").stat().st_uid == owner
+
+
+@as_root
+def test_tmp_shared_memory_and_ipc_are_the_jobs_own_and_end_with_it(yard):
+    name = f"wall-test-{os.getpid()}"
+    ipc = "import ctypes; print(ctypes.CDLL(None).shmget(77, 1000, 0o1600), flush=True); "
+    shim = yard.start(
+        sys.executable, "-c", HOLD.format(size=10**6) + ipc + "open('/tmp/x', 'w'); import time; time.sleep(60)", name
+    )
+    wait_for(lambda: (shim.folder / "log").exists() and (shim.folder / "log").read_text().strip() == "0")
+
+    assert not Path(SHARED_MEMORY, name).exists()
+    assert ctypes.CDLL(None).shmget(77, 0, 0) < 0
+    assert not Path("/tmp/x").exists()
+    shim.kill()
+    assert not Path(SHARED_MEMORY, name).exists()
+
+
+@as_root
+def test_files_in_shared_memory_count_as_the_jobs_memory(yard):
+    fill = f"head -c 60000000 /dev/zero > {SHARED_MEMORY}/a; sleep 3; python3 -c 'x = b\"1\" * 60000000; import time; time.sleep(20)'"
+    outcome, _ = yard.run("sh", "-c", fill, memory_limit_bytes=100 * 2**20)
+    assert outcome.reason == "out_of_memory"
+
+
+@as_root
+def test_shared_memory_that_is_mapped_counts_once(yard):
+    argv = (sys.executable, "-c", HOLD.format(size=70 * 2**20) + "import time; time.sleep(2)", "twice")
+    outcome, _ = yard.run(*argv, memory_limit_bytes=120 * 2**20)
+    assert outcome.reason == "exited"
+    assert outcome.peak_memory_bytes > 70 * 2**20
+
+
+@as_root
+def test_what_a_command_names_in_tmp_is_there(yard, shared_folder):
+    (shared_folder / "data").write_text("seen")
+    _, said = yard.run("sh", "-c", f"cat {shared_folder}/data; echo; echo made > {shared_folder}/new; ls /tmp | wc -l")
+    assert said.split() == ["seen", "2"]
+    assert (shared_folder / "new").read_text() == "made\n"
+
+
+@as_root
+def test_a_name_in_tmp_that_leads_elsewhere_opens_nothing_that_is_closed(yard, shared_folder):
+    (yard.home / "env").write_text("secret")
+    (yard.home / "open").mkdir()
+    (yard.home / "open" / "x").write_text("secret")
+    (shared_folder / "link").symlink_to(yard.home / "open")
+    _, said = yard.run("sh", "-c", f"cat {shared_folder}/link/x {shared_folder}/link/../env")
+    assert "secret" not in said
+
+
+@as_root
+def test_a_working_folder_that_is_closed_to_the_jobs_user_says_so(yard, tmp_path):
+    closed = tmp_path / "mine"
+    closed.mkdir(mode=0o700)
+    outcome, _ = yard.run("true", cwd=str(closed))
+    assert (outcome.reason, outcome.exit_code) == ("start_failed", None)
+    assert str(closed) in outcome.message
+
+
+@as_root
+def test_folders_that_the_operator_names_are_reached_through_closed_ones(build, tmp_path):
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data").write_text(name)
+    _, said = build(job_folders=(str(tmp_path / "open"),)).run("sh", "-c", f"cat {tmp_path}/*/data")
+    assert said == "open"
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("argv", "message"), [(["nosuch-command"], "No such file"), (["/etc/passwd"], "Permission denied")]
+)
+def test_a_command_that_cannot_be_started_says_why(yard, argv, message):
+    outcome, _ = yard.run(*argv)
+    assert outcome.reason == "start_failed"
+    assert message in outcome.message
+
+
+@as_root
+def test_no_signal_is_ignored_or_blocked_behind_the_wall(yard):
+    _, said = yard.run("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
+    assert {line.split()[1].strip("0") for line in said.splitlines()} == {""}
+
+
+@as_root
+def test_who_can_write_to_its_files_cannot_become_root_by_them(yard):
+    _, said = yard.run("grep", "-E", "NoNewPrivs|Cap(Eff|Prm|Amb)", "/proc/self/status")
+    assert sorted(line.split()[1].strip("0") for line in said.splitlines()) == ["", "", "", "1"]
+
+
+FORK = (
+    "import os, time\nfor _ in range(9):\n    try: os.fork()\n    except OSError: pass\ntime.sleep(30)"  # 512 at most
+)
+
+
+@as_root
+@pytest.mark.parametrize("run_as", ["auto", "agent"])
+def test_a_fork_bomb_ends_its_job_alone_with_a_reason(build, run_as):
+    yard = build(run_as=run_as, process_limit=60)
+    other = yard.start("sleep", "60", job=8)
+    outcome, _ = yard.run("python3", "-S", "-c", FORK)
+    assert (outcome.reason, "it may have 60" in outcome.message) == ("process_limit", True)
+    assert other.status()["phase"] == "running"
+
+
+@as_root
+def test_a_job_of_one_account_keeps_its_groups_and_home(build):
+    yard = build(run_as="nobody")
+    _, said = yard.run("sh", "-c", "id -un; echo $HOME $USER")
+    assert said.split()[0] == "nobody"
+    assert said.split()[2] == "nobody"
+    assert "other jobs' processes" in yard.walls.sentence
+
+
+@as_root
+def test_walls_that_were_asked_for_and_do_not_hold_stop_the_agent(tmp_path, monkeypatch):
+    monkeypatch.setattr(walls, "try_out", lambda _: "mount: Operation not permitted")
+    with pytest.raises(ValueError, match=r"1000-2000.*not permitted"):
+        Yard(tmp_path / "home", run_as="1000-2000")
+
+
+@as_root
+def test_where_no_wall_holds_the_agent_says_what_jobs_can_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(walls, "missing_capabilities", lambda: ["SETUID"])
+    yard = Yard(tmp_path / "home", private=False)
+    assert yard.walls.run_as is None
+    assert yard.walls.sentence.startswith(
+        "Jobs run as root, the agent's user (root lacks SETUID here): they can read all"
+    )
+
+
+@as_root
+def test_without_mounts_of_its_own_a_job_goes_through_folders_that_it_cannot_list(monkeypatch, shared_folder):
+    """Python lies in a closed folder on some machines, hence a command without it."""
+    monkeypatch.setattr(walls, "try_out", lambda _: "")
+    (shared_folder / "home").mkdir()
+    yard = Yard(shared_folder / "home", private=False)
+    walls.open_way(yard.walls)
+    yard.walls.make_room(yard.place(8))
+    (yard.home / "env").touch(mode=0o600)
+    _, said = yard.run("sh", "-c", f"touch x $TMPDIR/y; ls {yard.home} {yard.home}/jobs/8; cat {yard.home}/env; id -u")
+    assert said.count("denied") == 3
+    assert said.splitlines()[-1] == str(job_user.RANGES[0][0] + 7)
+    assert (yard.home / "jobs/7/outputs/1/x").exists()
+
+
+def test_what_is_left_in_shared_memory_is_swept_where_it_is_not_the_jobs_own(build):
+    yard = build(run_as="agent", private=False)
+    left, kept = (f"wall-{kind}-{os.getpid()}" for kind in ("left", "kept"))
+    Path(SHARED_MEMORY, kept).write_text("of somebody else, before")
+    script = f"echo x > {SHARED_MEMORY}/{left}; echo $TMPDIR; touch $TMPDIR/y"
+    try:
+        _, said = yard.run("sh", "-c", script)
+        assert [Path(SHARED_MEMORY, name).exists() for name in (left, kept)] == [False, True]
+        assert not Path(said.strip()).exists()
+    finally:
+        Path(SHARED_MEMORY, kept).unlink()
+
+
+def test_shared_memory_in_use_is_not_swept(build):
+    yard = build(run_as="agent", private=False)
+    path = Path(SHARED_MEMORY, f"wall-used-{os.getpid()}")
+    shim = yard.start("sh", "-c", f"echo x > {path}")
+    shim.wait(20)
+    try:
+        with path.open():
+            yard.walls.clear(shim.folder, 7)
+            assert path.exists()
+        yard.walls.make_room(yard.place(7))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+BE_NOBODY = (
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+)
+AS_NOBODY = """
+import sys; from pathlib import Path; from workers import walls
+home = Path(sys.argv[1])
+found = walls.build(home=home, node=home / "nodes/n1", run_as=sys.argv[2], private=True, process_limit=0, job_folders=())
+print(found.run_as, found.private, found.sentence)
+"""
+
+
+@as_root
+def test_an_agent_that_is_not_root_says_what_jobs_can_read(tmp_path):
+    argv = [*BE_NOBODY, sys.executable, "-c", AS_NOBODY, str(tmp_path)]
+    said = subprocess.run([*argv, "auto"], capture_output=True, text=True, check=True, cwd=walls.CHECKOUT).stdout
+    assert said.startswith("None False Jobs run as nobody, the agent's user: they can read all that it can")
+    refused = subprocess.run([*argv, "1000-2000"], capture_output=True, text=True, check=False, cwd=walls.CHECKOUT)
+    assert "only an agent that runs as root" in refused.stderr
+
+
+NAMES = st.sampled_from(["a", "b", "a-b", "c.d"])
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: "/" + "/".join(names))
+
+
+@given(covers=st.sets(PATHS), shown=st.sets(PATHS))
+def test_every_layer_lies_on_what_was_laid_before_it(covers, shown):
+    layers = job_view.in_order(
+        [*((path, "", job_view.EMPTY) for path in covers), *((path, path, "") for path in shown)]
+    )
+    targets = [target for target, _, _ in layers]
+    for index, target in enumerate(targets):
+        assert not any(job_view.is_below(earlier, [target]) and earlier != target for earlier in targets[:index])
+    for path in shown:  # the last layer at or above it shows it, or it was laid itself
+        last = [layer for layer in layers if job_view.is_below(path, [layer[0]])][-1]
+        assert last[0] == last[1]
+
+
+def test_a_job_keeps_its_user_over_attempts_and_no_two_near_ones_share_one():
+    users = [RunAs(1000, 1999).user_of(job).uid for job in range(1, 1001)]
+    assert len(set(users)) == 1000
+    assert users == [RunAs(1000, 1999).user_of(job).uid for job in range(1, 1001)]
+
+
+@pytest.mark.parametrize("nonsense", ["nosuch-account", "5-2", "1-2", "root", "0-99999", "1000-99999999999"])
+def test_nonsense_is_refused(nonsense):
+    with pytest.raises(ValueError, match="TRAINYARD_RUN_AS"):
+        job_user.parsed(nonsense)
