@@ -30,6 +30,7 @@ from workers.disk import Disk
 from workers.gpu_faults import GpuFaults
 from workers.hardware import Hardware
 from workers.hearing import Heard, Hearing
+from workers.job_view import TEMPORARY
 from workers.process import Command, Outcome, Shim, cores_of, launch
 from workers.walls import Place, Walls
 
@@ -148,7 +149,8 @@ class Runner:
         try:
             run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
             run.attach(shim)
-            self._watch.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed))
+            temporary = (run.folder / name for name in TEMPORARY.values())
+            self._watch.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary)
             outcome = _wait(shim)
             self._watch.remove(run)
             return run.ending(outcome)

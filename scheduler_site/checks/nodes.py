@@ -21,13 +21,13 @@ def check_run_as(**_: Any) -> list[CheckMessage]:
         job_user.parsed(settings.RUN_AS)
     except ValueError as problem:
         hint = "Available: auto, agent, the name of an account, or a range of user ids such as 1900000000-1900999999."
-        return [error(42, str(problem), hint)]
+        return [error(57, str(problem), hint)]
     return []
 
 
 def check_job_folders(**_: Any) -> list[CheckMessage]:
     return [
-        error(43, f"TRAINYARD_JOB_FOLDERS: {folder!r} is no absolute path.", "Name folders from / on, with commas.")
+        error(58, f"TRAINYARD_JOB_FOLDERS: {folder!r} is no absolute path.", "Name folders from / on, with commas.")
         for folder in settings.JOB_FOLDERS
         if not folder.startswith("/")
     ]

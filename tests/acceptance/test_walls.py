@@ -35,7 +35,9 @@ def test_a_job_reads_neither_the_platforms_secrets_nor_the_agents_environment_no
     shims = [shim.pid for shim in platform.shims()]
     folders = [home / "jobs" / str(other.pk) / name for name in ("outputs/1/o", "checkpoints", "home")]
 
-    (job,) = submitted(trespassing.command([home / "credentials.json", home / "env", placement, *folders], [agent, *shims]))
+    (job,) = submitted(
+        trespassing.command([home / "credentials.json", home / "env", placement, *folders], [agent, *shims])
+    )
     wait_for_state(job, "completed", platform=platform)
 
     assert "tried" in output(job)

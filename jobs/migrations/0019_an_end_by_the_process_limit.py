@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0017_what_dependencies_wait_for"),
+        ("jobs", "0018_grace_and_signs_of_life"),
     ]
 
     operations = [
