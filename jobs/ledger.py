@@ -303,9 +303,8 @@ class Ledger:
         """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
         runs = dict(self._runs)
         deadline = boottime() + settings.LEASE_SECONDS
-        load = self._load()
+        load, heard = self._load(), self._hearing()
         agent_id = self._identity.agent_id
-        heard = self._hearing()
         if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
             renewal = claims.renew([run.claimed.ticket for run in self._renewable()], node_id=self.node_id)
         else:

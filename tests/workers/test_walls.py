@@ -208,6 +208,7 @@ def test_a_working_folder_that_is_closed_to_the_jobs_user_says_so(yard, tmp_path
     outcome, _ = yard.run("true", cwd=str(closed))
     assert (outcome.reason, outcome.exit_code) == ("start_failed", None)
     assert str(closed) in outcome.message
+    assert "TRAINYARD_JOB_FOLDERS" in outcome.message
 
 
 @as_root

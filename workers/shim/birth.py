@@ -6,8 +6,6 @@ import posix
 from workers.shim.processes import read_all
 from workers.shim.wall import Wall
 
-PERMISSION_DENIED = 13
-
 
 class RefusalError(OSError):
     """The command was not started; `strerror` is a whole sentence."""
@@ -43,26 +41,27 @@ def begin(unborn: Unborn, wall: Wall, cwd: str, output: int) -> int:
 
 def shut_in(unborn: Unborn, wall: Wall, cwd: str, output: int, tell: int) -> None:
     """Does not return."""
-    doing, by_node = "cannot give the command a place of its own", 1
+    before, after, by_node = "cannot give the command a place of its own: ", "", 1
     try:
         heed_all_signals()
         posix.setsid()
         wall.enter()
-        doing, by_node = f"cannot enter working directory {cwd!r}", 0
+        before, after, by_node = f"cannot enter working directory {cwd!r}: ", whose(wall), 0
         posix.chdir(cwd)
         for target, fd in enumerate((posix.open("/dev/null", posix.O_RDONLY), output, output)):
             posix.dup2(fd, target)
-        doing = ""
+        before = after = ""
         unborn.become()
     except BaseException as error:  # noqa: BLE001  told to the shim
-        number = getattr(error, "errno", None) or 0
-        why = getattr(error, "strerror", None) or error
-        whose = (
-            f" for user {wall.uid}, as which the command runs" if number == PERMISSION_DENIED and wall.uid >= 0 else ""
-        )
-        posix.write(tell, f"{number} {by_node} {doing}{': ' if doing else ''}{why}{whose}".encode(errors="replace"))
+        number, why = getattr(error, "errno", None) or 0, getattr(error, "strerror", None) or error
+        posix.write(tell, f"{number} {by_node} {before}{why}{after}".encode(errors="replace"))
     finally:
         posix._exit(127)  # noqa: SLF001  whatever happens, this is not a second shim
+
+
+def whose(wall: Wall) -> str:
+    """A folder that is there for its owner may not be there for the command's user."""
+    return "" if wall.uid < 0 else f" (for user {wall.uid}, as which the command runs: see TRAINYARD_JOB_FOLDERS)"
 
 
 def heed_all_signals() -> None:
