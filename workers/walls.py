@@ -98,7 +98,11 @@ class Walls:
         """A folder in /tmp, as paths below it must stay short: they become addresses of sockets."""
         link = place.folder / "tmp"
         link.unlink(missing_ok=True)
-        folder = tempfile.mkdtemp(prefix="trainyard-", dir=next(iter(job_view.TEMPORARY)))
+        try:
+            folder = tempfile.mkdtemp(prefix="trainyard-", dir=next(iter(job_view.TEMPORARY)))
+        except OSError as error:
+            log.warning("Job %d gets no folder of its own in /tmp: %s", place.job_id, error)
+            return
         link.symlink_to(folder)
         if user is not None:
             os.chown(folder, user.uid, user.gid)
@@ -106,11 +110,14 @@ class Walls:
     def environment(self, place: Place) -> dict[str, str]:
         """Variables that give way to those which the job brings."""
         user = self.user_of(place.job_id)
-        temporary = next(iter(job_view.TEMPORARY)) if self.private else str((place.folder / "tmp").readlink())
+        link = place.folder / "tmp"
+        temporary = {"TMPDIR": str(link.readlink())} if link.is_symlink() else {}
+        if self.private:
+            temporary = {"TMPDIR": next(iter(job_view.TEMPORARY))}
         if user is None:
-            return {"TMPDIR": temporary}
+            return temporary
         home = user.home or str(next(iter(self._own_home(place, user)), place.folder))
-        return {"TMPDIR": temporary, "HOME": home, "USER": user.name, "LOGNAME": user.name}
+        return {**temporary, "HOME": home, "USER": user.name, "LOGNAME": user.name}
 
     def around(self, command: Command, place: Place) -> Command:
         """The command, shut in."""
@@ -142,7 +149,7 @@ class Walls:
     def _given(self, place: Place) -> Iterator[Path]:
         yield from (place.folder, self._job(place), self.node / "python", CHECKOUT)
         yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
-        yield from map(Path, self.job_folders)
+        yield from (Path(each) for each in self.job_folders if not job_view.is_below(each, [str(self.home)]))
 
     def clear(self, folder: Path, job_id: int) -> None:
         """Remove what an attempt left in /tmp and in shared memory, where those are not its own."""

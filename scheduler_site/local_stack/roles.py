@@ -74,7 +74,21 @@ def flower(port: int, login: str) -> Role:
 
 
 def agent(node: NodeSpec, environment: Mapping[str, str]) -> Role:
-    return _python(node.name or "node", "manage.py", "node", *node.arguments, environment={**OWN_PYTHON, **environment})
+    return _python(
+        node.name or "node",
+        "manage.py",
+        "node",
+        *node.arguments,
+        environment={**OWN_PYTHON, **job_folders(), **environment},
+    )
+
+
+def job_folders() -> dict[str, str]:
+    """Jobs may go where the stack was started, though a folder above may be closed to their users: there lies its owner's work."""
+    known, here = os.environ.get("TRAINYARD_JOB_FOLDERS", ""), str(Path.cwd())
+    if "," in here or here in ("/", "/tmp", "/var/tmp"):  # noqa: S108  theirs is their own
+        return {}
+    return {"TRAINYARD_JOB_FOLDERS": f"{known},{here}" if known else here}
 
 
 def _celery(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Role:

@@ -231,6 +231,14 @@ def test_a_command_that_cannot_be_started_says_why(yard, argv, message):
 
 
 @as_root
+def test_the_platforms_folder_stays_closed_whatever_the_operator_names(build, tmp_path):
+    (tmp_path / "home" / "open").mkdir(parents=True)
+    named = (str(tmp_path / "home"), str(tmp_path / "home" / "open"), str(tmp_path))
+    _, said = build(job_folders=named).run("ls", str(tmp_path / "home"))
+    assert said.split() == ["jobs", "nodes"]
+
+
+@as_root
 def test_no_signal_is_ignored_or_blocked_behind_the_wall(yard):
     _, said = yard.run("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
     assert {line.split()[1].strip("0") for line in said.splitlines()} == {""}
