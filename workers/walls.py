@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,16 +140,20 @@ class Walls:
             user=user,
             folder=place.folder,
             hidden=self.home,
-            seen=[*self._given(place), *([Path(user.home)] if user is not None and user.home else [])],
+            seen=self._given(place, user),
             named=job_view.words_of(command.argv, command.env, command.cwd),
             cwd=command.cwd,
             memory=command.memory_limit_bytes,
         )
 
-    def _given(self, place: Place) -> Iterator[Path]:
-        yield from (place.folder, self._job(place), self.node / "python", CHECKOUT)
-        yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1])
-        yield from (Path(each) for each in self.job_folders if not job_view.is_below(each, [str(self.home)]))
+    def _given(self, place: Place, user: JobUser | None) -> list[Path]:
+        """What the platform needs in there, and what else was opened. A folder that is closed itself would bar the way to what is in it."""
+        code = [CHECKOUT] if user is None or job_view.may_pass(CHECKOUT, user) else [*CHECKOUT.iterdir()]
+        python = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
+        opened = [Path(each) for each in (*self.job_folders, *([user.home] if user is not None and user.home else []))]
+        ways = [each for each in opened if user is None or job_view.may_pass(each, user)]
+        others = [each for each in (*code, *python, *ways) if not job_view.is_below(str(each), [str(self.home)])]
+        return [place.folder, self._job(place), self.node / "python", *others]
 
     def clear(self, folder: Path, job_id: int) -> None:
         """Remove what an attempt left in /tmp and in shared memory, where those are not its own."""

@@ -233,9 +233,25 @@ def test_a_command_that_cannot_be_started_says_why(yard, argv, message):
 @as_root
 def test_the_platforms_folder_stays_closed_whatever_the_operator_names(build, tmp_path):
     (tmp_path / "home" / "open").mkdir(parents=True)
+    tmp_path.chmod(0o755)
     named = (str(tmp_path / "home"), str(tmp_path / "home" / "open"), str(tmp_path))
     _, said = build(job_folders=named).run("ls", str(tmp_path / "home"))
     assert said.split() == ["jobs", "nodes"]
+
+
+@as_root
+def test_a_checkout_that_is_closed_to_others_runs_jobs_as_users_of_their_own(build, tmp_path, monkeypatch):
+    """With the platform's folder in it, as `make up` has it."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "trainyard").symlink_to(walls.CHECKOUT / "trainyard")
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "mine").mkdir(mode=0o700)
+    monkeypatch.setattr(walls, "CHECKOUT", tmp_path)
+    yard = build(job_folders=(str(tmp_path),))
+    assert yard.walls.run_as is not None
+    _, said = yard.run("sh", "-c", "ls; ls mine", cwd=str(tmp_path))
+    assert said.split()[:4] == ["examples", "home", "mine", "trainyard"]
+    assert "denied" in said
 
 
 @as_root
