@@ -41,11 +41,11 @@ def layers(
         covers |= {above: "" for above in closed if above and not is_below(above, covers)}
     found: Layers = [(target, source, "" if source else EMPTY) for target, source in covers.items()]
     found += [(path, path, "") for path in given if is_below(path, covers)]
-    closed_to_names = [*given, str(hidden)] if user is not None else given
+    given_or_hidden = [*given, str(hidden)] if user is not None else given
     found += [
         (path, path, AS_USER)
         for path in existing(named)
-        if is_below(path, covers) and not is_below(path, closed_to_names)
+        if is_below(path, covers) and not is_below(path, given_or_hidden) and not bars(path, user)
     ]
     if Path(SHARED_MEMORY).is_dir():
         found.append((SHARED_MEMORY, "", f"mode=1777,size={memory}" if memory else "mode=1777"))
@@ -95,6 +95,11 @@ def closed_above(path: Path, user: JobUser | None) -> str:
         if user is not None and not may_pass(folder, user):
             return str(folder)
     return ""
+
+
+def bars(path: str, user: JobUser | None) -> bool:
+    """Whether it is a folder that this user may not pass: shown, it would bar the way to what lies in it."""
+    return user is not None and Path(path).is_dir() and not may_pass(Path(path), user)
 
 
 def may_pass(folder: Path, user: JobUser) -> bool:

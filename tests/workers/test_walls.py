@@ -249,7 +249,7 @@ def test_a_checkout_that_is_closed_to_others_runs_jobs_as_users_of_their_own(bui
     monkeypatch.setattr(walls, "CHECKOUT", tmp_path)
     yard = build(job_folders=(str(tmp_path),))
     assert yard.walls.run_as is not None
-    _, said = yard.run("sh", "-c", "ls; ls mine", cwd=str(tmp_path))
+    _, said = yard.run("sh", "-c", f"ls {tmp_path}; ls mine", cwd=str(tmp_path))
     assert said.split()[:4] == ["examples", "home", "mine", "trainyard"]
     assert "denied" in said
 
