@@ -16,7 +16,7 @@ from tests.waiting import wait_for
 from tests.workers import trespassing
 from workers import job_user, job_view, walls
 from workers.job_user import RunAs
-from workers.process import Command, launch
+from workers.process import Command, Shim, launch
 from workers.shim.clock import boottime
 from workers.shim.wall import SHARED_MEMORY
 from workers.walls import Place
@@ -35,7 +35,7 @@ class Yard:
         home.chmod(0o700)
         given = {"run_as": "auto", "private": True, "process_limit": 0, "job_folders": (), **settings}
         self.walls = walls.build(home=home, node=self.node, **given)
-        self.shims = []
+        self.shims: list[Shim] = []
 
     def place(self, job_id: int) -> Place:
         kept = (self.home / "jobs" / str(job_id) / "checkpoints", self.home / "jobs" / str(job_id) / "outputs" / "1")
@@ -313,11 +313,14 @@ def test_without_mounts_of_its_own_a_job_goes_through_folders_that_it_cannot_lis
     monkeypatch.setattr(walls, "try_out", lambda _: "")
     (shared_folder / "home").mkdir()
     yard = Yard(shared_folder / "home", private=False)
+    (old := yard.place(6).kept[0] / "c").write_text("of an attempt before there were walls")
     walls.open_way(yard.walls)
     yard.walls.make_room(yard.place(8))
     (yard.home / "env").touch(mode=0o600)
-    _, said = yard.run("sh", "-c", f"touch x $TMPDIR/y; ls {yard.home} {yard.home}/jobs/8; cat {yard.home}/env; id -u")
-    assert said.count("denied") == 3
+    _, said = yard.run(
+        "sh", "-c", f"touch x $TMPDIR/y; ls {yard.home} {yard.home}/jobs/8; cat {yard.home}/env {old}; id -u"
+    )
+    assert said.count("denied") == 4
     assert said.splitlines()[-1] == str(job_user.RANGES[0][0] + 7)
     assert (yard.home / "jobs/7/outputs/1/x").exists()
 
