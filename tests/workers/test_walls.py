@@ -347,7 +347,6 @@ def test_shared_memory_in_use_is_not_swept(build):
         with path.open():
             yard.walls.clear(shim.folder, 7)
             assert path.exists()
-        yard.walls.make_room(yard.place(7))
     finally:
         path.unlink(missing_ok=True)
 
