@@ -33,6 +33,7 @@ def _facts(node: Row, now: datetime) -> list[tuple[str, RenderableType | None]]:
         ("state", spell_state(node)),
         ("health", plain(spell_health(node))),
         ("drain", plain(_drain(node))),
+        ("its jobs", plain(node.get("jobs_can_read") or "")),
         ("host", plain(node.get("hostname"))),
         ("address", plain(node.get("address"))),
         ("labels", plain(labels)),
