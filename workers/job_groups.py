@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 HANDED_OVER = ("user.delegate", "trusted.delegate")  # how systemd marks the group of a service with Delegate=
 AUTO, YES, NO = "auto", "yes", "no"
 CHOICES = (AUTO, YES, NO)
+KERNEL_ROOM = 16
+"""By so much the kernel's own limit of processes is higher than ours: the shim sees that it was passed, and says so."""
 
 
 class JobGroups:
@@ -37,7 +39,7 @@ class JobGroups:
             log.warning("No control group for placement %s, its shim watches its memory: %s", name, error)
             return ""
         with contextlib.suppress(OSError):  # not handed over: then the shim counts
-            write(f"{group}/pids.max", str(processes or "max").encode())
+            write(f"{group}/pids.max", str(processes + KERNEL_ROOM if processes else "max").encode())
         with contextlib.suppress(OSError):  # no swap accounting: then a swap may hold more
             write(f"{group}/memory.swap.max", b"0")
         return str(group)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workers import job_user, job_view, leftovers
+from workers.job_groups import KERNEL_ROOM
 from workers.job_user import JobUser, RunAs
 from workers.process import Command, launch
 from workers.shim.clock import boottime
@@ -19,8 +20,6 @@ from workers.shim.clock import boottime
 log = logging.getLogger(__name__)
 NEEDED = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_PTRACE": 19}
 """What root needs to look after the commands of others; containers may lack some."""
-KERNEL_ROOM = 16
-"""By so much the kernel's own limit of processes is higher than ours: the shim sees that it was passed, and says so."""
 TRIAL_SECONDS = 30.0
 TRIAL = "import os, trainyard, tempfile; tempfile.TemporaryFile(); open(os.environ['TRAINYARD_REPORT'], 'a').close()"
 CHECKOUT = Path(__file__).resolve().parents[1]
