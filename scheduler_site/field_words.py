@@ -76,6 +76,7 @@ WORDS = {
     "lease_expires_at": "Until when it may run without being heard of; null: nobody has taken it.",
     "limits": "What may be held at once; null: no limit.",
     "liveness": "Whether it is heard of.",
+    "lost_seconds": "How much of its work is lost, in seconds.",
     "matched": "How many jobs were meant.",
     "max_retries": "How often it may be tried again after a failure of its own.",
     "max_runtime_seconds": "It is stopped after so long; null: never.",
@@ -137,6 +138,7 @@ WORDS = {
     "state": "Where it is on its way.",
     "status": "The HTTP status.",
     "steps": "For each value, the step at which it was reported; null: none was given.",
+    "strategy": "By which right it is stopped.",
     "submission_key": "Sent again, it brings the same job; empty: none.",
     "target": "The node to which it moves.",
     "title": "The status in words.",
@@ -172,4 +174,6 @@ PARAMETERS = {
     "slug": "The project's slug.",
     "submission_key": "As it was submitted with.",
     "suspended": "Whether it stands still on its node.",
+    "token_id": "As the list of tokens has it.",
+    "user": "The name with which somebody signs in.",
 }

@@ -74,7 +74,7 @@ def keep_promises(work: Planning, jobs: Iterable[WaitingJob], running: Iterable[
             found = None if strict and waits else promises.now(job, shares, left)
             _start(left, job, alike, found or shares)
             (work.place if found else work.keep)(job, alike, found or shares)
-        waits = waits or job.id in work.kept or shares is None
+        waits = waits or job.id in work.kept
 
 
 def _start(cluster: Cluster, job: WaitingJob, alike: Alike, shares: Iterable[Share]) -> None:

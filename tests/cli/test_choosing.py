@@ -83,9 +83,10 @@ def test_json_is_the_server_s_answer(trainyard, connected):
 
 def test_no_job_that_matches_is_said(trainyard, connected):
     connected.answers("POST", "jobs/release", {**NOTHING, "dry_run": True})
+    connected.lists("queues", {"name": "batch"})
     told = trainyard("release", "--queue", "batch")
     assert (told.code, told.out, told.err) == (0, "0 jobs released\n", "no jobs match\n")
-    assert len(connected.asked) == 1
+    assert [one.method for one in connected.asked] == ["POST", "GET"], "nothing is asked of the jobs"
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,15 @@ LIMITS = {
 }
 
 
+def test_a_promised_job_that_finds_no_place_keeps_no_other_from_its_own():
+    """Two nodes were to be there for job 1, and one of them is gone."""
+    jobs = (replace(wants(1, nodes=2), promised=True), replace(wants(2, gpus=4), promised=True))
+
+    plan = make_plan(world(*jobs, held=(), fleet=1, rules=Rules(backfill=Backfill.NONE)), NOW)
+
+    assert [one.job_id for one in plan.placements] == [2]
+
+
 def test_an_urgent_job_displaces_what_a_full_quota_holds_though_nodes_are_free():
     for why, projects in LIMITS.items():
         seen = world(wants(1), held=[low(0)], fleet=2, projects=projects)
