@@ -4,7 +4,6 @@ from dataclasses import replace
 from random import Random
 
 from fuzz.findings import expect
-from fuzz.scenario import After
 from fuzz.state import State, moments
 from scheduling import pace
 from scheduling.decisions import Plan
@@ -79,10 +78,6 @@ def _played(state: State, wanted: set[int] | None = None) -> dict[int, float]:
     """When each job starts, if the planner runs whenever a job ends or a time has come."""
     starts: dict[int, float] = {}
     state.counts_usage = False
-    state.known = {
-        job_id: replace(one, needs=tuple((need, After.ANY) for need, _ in one.needs))
-        for job_id, one in state.known.items()
-    }
     for moment in moments(state.cluster, state.waiting.values()):
         if moment > state.now:
             state.at(moment, lambda: None)

@@ -71,6 +71,7 @@ class Stop:
     """Room that is made for a job: who still has to go, and what was done from outside by then to him and the cluster."""
 
     victims: set[int]
+    awaited: set[int]  # these, and all others that leave by then: its place may be one of theirs
     touched: tuple[int, int]
     priority: int
     told_at: float
@@ -90,7 +91,7 @@ class Stops:
             del self._open[job_id]
         self._somebody_starts_in_the_room(world, plan)
         for job_id, stop in self._open.items():
-            if stop.gone_at is None and not any(victim in stop.victims for victim in _leaving(world)):
+            if stop.gone_at is None and not stop.awaited & _leaving(world):
                 stop.gone_at = state.now
             late = stop.gone_at is not None and state.now - stop.gone_at > AFTER_ALL_ARE_GONE
             in_turn = world.rules.backfill is Backfill.NONE
@@ -115,16 +116,19 @@ class Stops:
         now_told: dict[int, set[int]] = {}
         for one in plan.preemptions:
             now_told.setdefault(one.for_job, set()).add(one.job_id)
+        awaited = _leaving(world) | {one.job_id for one in plan.preemptions}
         for job_id, victims in now_told.items():
             before = self._open.get(job_id)
             again = f"{sorted(victims)} are stopped for job {job_id}, after {sorted(before.victims) if before else ''}"
             expect(before is None, "stopped again", again)
             nodes = {share.node for victim in victims for share in running[victim].shares}
-            self._open[job_id] = Stop(victims, _touched(state, job_id), waiting[job_id].priority, state.now, nodes)
+            self._open[job_id] = Stop(
+                victims, awaited, _touched(state, job_id), waiting[job_id].priority, state.now, nodes
+            )
 
 
-def _leaving(world: Snapshot) -> list[int]:
-    return [job.id for job in world.running if job.leaving]
+def _leaving(world: Snapshot) -> set[int]:
+    return {job.id for job in world.running if job.leaving}
 
 
 def _touched(state: State, job_id: int) -> tuple[int, int]:

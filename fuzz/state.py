@@ -134,7 +134,8 @@ class State:
         left = tuple(one for one in job.unmet if one != need)
         if after is After.ANY or completed == (after is After.OK):
             ready = job.eligible_at if left or job.broken else self.now
-            self.waiting[job.id] = replace(job, unmet=left, eligible_at=ready)
+            ends, fails = (tuple(one for one in all_ if one != need) for all_ in (job.needs_end, job.needs_failure))
+            self.waiting[job.id] = replace(job, unmet=left, eligible_at=ready, needs_end=ends, needs_failure=fails)
         elif self.known[job.id].waits_in_vain:
             self.waiting[job.id] = replace(job, unmet=left, broken=(*job.broken, need))
         else:
