@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint bench chaos clean
+.PHONY: help demo up test check lint bench chaos fuzz clean
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ bench: $(DEV)  ## Measure submission, start latency, throughput and memory
 
 chaos: $(DEV)  ## Run a thousand jobs while everything is killed in turn, and prove that nothing was lost or doubled
 	$(BIN)/python -m chaos $(ARGS)
+
+fuzz: $(DEV)  ## Play random worlds of the scheduler forward for simulated days, and see whether it keeps its word
+	$(BIN)/python -m fuzz $(ARGS)
 
 clean:  ## Remove what was installed and cached; the data in .trainyard stays
 	rm -rf $(VENV) build trainyard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

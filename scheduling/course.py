@@ -98,9 +98,14 @@ class Course:
             self._waiting[job_id] = back_in_line(job, self._now)
             return
         for waiting in [one for one in self._waiting.values() if job_id in one.unmet]:
-            left = tuple(needed for needed in waiting.unmet if needed != job_id)
-            since = waiting.eligible_at if left else self._now
-            self._waiting[waiting.id] = replace(waiting, unmet=left, eligible_at=since)
+            self._waiting[waiting.id] = self._completed(waiting, job_id)
+
+    def _completed(self, waiting: WaitingJob, needed: int) -> WaitingJob:
+        """Every job is taken to complete: who needed its failure waits in vain from then on, and urges nobody."""
+        left = tuple(one for one in waiting.unmet if one != needed)
+        if needed in waiting.needs_failure:
+            return replace(waiting, unmet=left, broken=(*waiting.broken, needed))
+        return replace(waiting, unmet=left, eligible_at=waiting.eligible_at if left else self._now)
 
 
 def carried_out(snapshot: Snapshot, plan: Plan, now: float) -> Snapshot:

@@ -63,7 +63,8 @@ def forecast(
     wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known
     played = {job.id for job in head} & wanted
     paces = (expected(effort.usual_lag), optimistic(), limits(effort.worst_lag))
-    shortened = replace(quick, waiting=head)
+    others = [job for job in line if job.id not in possible]
+    shortened = replace(quick, waiting=(*head, *_who_urge(head, others, effort.jobs)))
     courses = [Course(shortened, now, pace).play(played, effort.plans, effort.horizon_seconds) for pace in paces]
     return {
         job_id: _told(job_id, courses, effort)
@@ -111,6 +112,21 @@ def _head(
     head = [*able[:number], *refused[:number]]
     there = {job.id for job in head} | {job.id for job in running}
     return (*head, *_whose_needs_are_there(later, there, number))
+
+
+def _who_urge(head: Sequence[WaitingJob], others: Iterable[WaitingJob], number: int) -> tuple[WaitingJob, ...]:
+    """Those that do not start as things are, and yet lend their priority and their queue to jobs that they wait for."""
+    asking: dict[int, list[WaitingJob]] = {}
+    for job in others:
+        for needed in job.unmet if not (job.held or job.broken) else ():
+            asking.setdefault(needed, []).append(job)
+    found: dict[int, WaitingJob] = {}
+    asked = [job.id for job in head]
+    while asked and asking and len(found) < number:
+        for job in asking.pop(asked.pop(), ()):
+            found[job.id] = job
+            asked.append(job.id)
+    return tuple(found.values())
 
 
 def _whose_needs_are_there(later: Sequence[WaitingJob], there: set[int], number: int) -> Iterator[WaitingJob]:

@@ -31,18 +31,24 @@ def workload_of(snapshot: Snapshot) -> Workload:
 
 
 def usual(requests: Iterable[Request]) -> Workload:
-    """The most frequent shapes; equally frequent ones are in the order in which they came."""
+    """The most frequent shapes, of equally frequent ones the smaller first: the order of the requests makes no difference."""
     counted = Counter(requests)
     shapes: Counter[Request] = Counter()
     for request, times in counted.items():
         shapes[_member(request)] += times * request.nodes
     enough = POPULARITY * shapes.total()
     kept: list[tuple[Request, int]] = []
-    for shape, times in shapes.most_common():
+    for shape, times in sorted(shapes.items(), key=_frequent_first):
         if sum(count for _, count in kept) >= enough:
             break
         kept.append((shape, times))
     return Workload(tuple(shape for shape, _ in kept), tuple(times for _, times in kept))
+
+
+def _frequent_first(counted: tuple[Request, int]) -> tuple[object, ...]:
+    shape, times = counted
+    amount = shape.amount
+    return (-times, amount.all_gpu_milli, amount.cpus, amount.memory_mb, shape.gpu_memory_mb, shape.gpu_model)
 
 
 def _member(request: Request) -> Request:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from scheduling.course import Course
 from scheduling.forecast import Effort, Forecast, forecast
+from scheduling.pace import expected
 from scheduling.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
@@ -219,3 +221,23 @@ def test_who_starts_now_in_the_plan_starts_now_in_the_forecast(world):
 
 
 FAR = float("inf")
+
+
+def test_who_waits_for_a_failure_urges_in_forecasts_too():
+    first, urged = waiting(1, request=EIGHT, priority=30), waiting(2, request=EIGHT, priority=10)
+    asks = waiting(3, request=EIGHT, priority=90, unmet=(2,), needs_failure=(2,))
+
+    told = forecast(one_node(first, urged, asks), 100.0, [1, 2, 3])
+
+    assert [one.job_id for one in make_plan(one_node(first, urged, asks), 100.0).placements] == [2]
+    assert told[2].expected == 100.0
+    assert told[1].expected > 100.0
+    assert told[3] == Forecast()
+
+
+def test_whoever_needs_a_failure_does_not_start_in_a_course_in_which_all_complete():
+    asks = waiting(2, request=EIGHT, unmet=(900,), needs_failure=(900,))
+    after = waiting(3, request=EIGHT, unmet=(900,))
+    world = one_node(asks, after, running=(runs(limit=1000),))
+
+    assert Course(world, 0.0, expected()).play({2, 3}, 10, 1e6).starts == {3: 1000.0}

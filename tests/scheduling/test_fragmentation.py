@@ -47,3 +47,9 @@ def test_usual_are_the_shapes_that_make_up_most_jobs_each_member_of_a_gang_count
     found = usual([few, gang, *[many] * 94])
 
     assert found == Workload((many, Request(gpus=8)), (94, 4))
+
+
+def test_what_is_usual_does_not_hang_on_the_order_of_the_jobs():
+    asked = [Request(cpus=number) for number in range(1, 31)]
+
+    assert usual(asked) == usual(asked[::-1])

@@ -1,0 +1,70 @@
+"""Each change that is offered to a waiting job, carried out in the ways in which its owner can."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fuzz.findings import expect
+from scheduling import memory_units
+from scheduling.plan import make_plan
+from scheduling.snapshot import Limits, Snapshot, WaitingJob
+from scheduling.whatif import Change
+
+Carried = Callable[[WaitingJob, Any], WaitingJob]
+
+
+def _asking(name: str, read: Callable[[Any], Any] = lambda value: value) -> Carried:
+    return lambda job, to: replace(job, request=replace(job.request, **{name: read(to)}))
+
+
+FIELDS: Mapping[str, Carried] = {
+    "resources.gpus": _asking("gpus"),
+    "resources.gpu_model": _asking("gpu_model"),
+    "resources.node_labels": _asking("labels", tuple),
+    "resources.gpu_memory_gb": _asking("gpu_memory_mb"),
+    "resources.memory_gb": _asking("memory_mb", memory_units.megabytes),
+    "resources.cpus": _asking("cpus"),
+    "resources.nodes": _asking("nodes"),
+    "max_runtime_seconds": lambda job, to: replace(
+        job, max_runtime_seconds=to, predicted_seconds=min(job.predicted_seconds, to) if job.predicted_seconds else None
+    ),
+    "queue": lambda job, to: replace(job, queue=to),
+    "priority": lambda job, to: replace(job, priority=to),
+}
+
+
+def check(world: Snapshot, now: float, job: WaitingJob, changes: Sequence[Change]) -> None:
+    for change in changes:
+        for job_id, changed in _carried_out(world, now, job, change):
+            placed = {one.job_id for one in make_plan(changed, now).placements}
+            expect(job_id in placed, "offer", f"{change.sentence} It does not: {job} {change.field} {change.after}")
+
+
+def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -> Iterator[tuple[int, Snapshot]]:
+    """By a change of the job, which takes a promised room away; for what it asks for, also by a new submission."""
+    if change.field == "quota":
+        yield job.id, _with_quotas(world, change.after)
+        return
+    others = tuple(one for one in world.waiting if one.id != job.id)
+    changed = replace(FIELDS[change.field](job, change.after), promised=False, room=())
+    yield job.id, replace(world, waiting=(*others, changed))
+    if change.field.startswith("resources."):
+        number = max([one.id for one in world.waiting] + [one.id for one in world.running]) + 1
+        anew = replace(changed, id=number, submitted_at=now, eligible_at=None, near=(), avoid=(), preemptions=0)
+        yield number, replace(world, waiting=(*others, anew))
+
+
+def _with_quotas(world: Snapshot, after: Mapping[str, Mapping[str, Any]]) -> Snapshot:
+    projects = [
+        replace(one, limits=_raised(one.limits, after[one.slug])) if one.limits and one.slug in after else one
+        for one in world.projects
+    ]
+    return replace(world, projects=tuple(projects))
+
+
+def _raised(limits: Limits, to: Mapping[str, Any]) -> Limits:
+    read: dict[str, Any] = {
+        ("memory_mb" if name == "memory_gb" else name): memory_units.megabytes(most) if name == "memory_gb" else most
+        for name, most in to.items()
+    }
+    return replace(limits, **read)

@@ -1,0 +1,105 @@
+"""The causes that are told keep the job, each by itself; and nothing else does: without all of them it starts alone."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from fuzz.findings import expect
+from scheduling.plan import make_plan
+from scheduling.reasons import Reason, ReasonCode
+from scheduling.snapshot import NodeView, Snapshot, WaitingJob
+
+Cure: TypeAlias = Callable[[Snapshot, WaitingJob], tuple[Snapshot, WaitingJob]]
+
+
+def _free(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return world, replace(job, held="")
+
+
+def _met(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return world, replace(job, unmet=())
+
+
+def _forgiven(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    """A dead chain is told instead of the unmet dependency that it hangs on."""
+    return world, replace(job, broken=(), unmet=())
+
+
+def _in_time(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return world, replace(job, not_before=None)
+
+
+def _open(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return replace(world, queues=tuple(replace(one, state="open") for one in world.queues)), job
+
+
+def _wide(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return replace(world, queues=tuple(replace(one, max_running=None) for one in world.queues)), job
+
+
+def _allowed(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return replace(world, projects=tuple(replace(one, limits=None) for one in world.projects)), job
+
+
+def _up(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return replace(world, nodes=(*map(_taking, world.nodes), *map(_another, world.nodes))), job
+
+
+def _roomy(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    """As much again, of which nothing is taken."""
+    return replace(world, nodes=(*world.nodes, *map(_another, world.nodes))), job
+
+
+def _taking(node: NodeView) -> NodeView:
+    return replace(node, state="up", alive=True)
+
+
+def _another(node: NodeView) -> NodeView:
+    return replace(node, name=f"another {node.name}")
+
+
+def _alone(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    """Nobody else waits, and no node is reserved."""
+    return replace(world, reservations=()), job
+
+
+CURES: Mapping[ReasonCode, Cure] = {
+    ReasonCode.HELD: _free,
+    ReasonCode.DEPENDENCY: _met,
+    ReasonCode.DEPENDENCY_FAILED: _forgiven,
+    ReasonCode.NOT_BEFORE: _in_time,
+    ReasonCode.QUEUE_PAUSED: _open,
+    ReasonCode.QUEUE_LIMIT: _wide,
+    ReasonCode.QUOTA: _allowed,
+    ReasonCode.RESOURCES: _roomy,
+    ReasonCode.AHEAD: _alone,
+    ReasonCode.RESERVED: _alone,
+}
+"""What takes each cause away. What the platform does not have (hardware, nodes) is left as it is."""
+BY_THEMSELVES = CURES.keys() - {ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.DEPENDENCY_FAILED}
+
+
+def check(world: Snapshot, now: float, job: WaitingJob, told: Sequence[Reason]) -> None:
+    codes = {reason.code for reason in told}
+    known = {one.id for one in world.waiting} | {one.id for one in world.running}
+    known |= {need for one in world.waiting for need in one.broken}
+    for reason in told:
+        expect(set(reason.held_by) <= known, "reasons", f"job {job.id}: {reason} names who is not there")
+    if codes <= CURES.keys():
+        starts = _starts(world, now, job, codes)
+        expect(not codes or starts, "reasons", f"job {job.id} is told {_words(told)}; without all that it still waits")
+        unsaid = {ReasonCode.DEPENDENCY} if ReasonCode.DEPENDENCY_FAILED in codes else set()
+        for code in codes & BY_THEMSELVES - unsaid:
+            alone = _starts(world, now, job, codes - {code})
+            expect(not alone, "reasons", f"job {job.id} is told {_words(told)}; {code} does not keep it")
+
+
+def _starts(world: Snapshot, now: float, job: WaitingJob, codes: Iterable[ReasonCode]) -> bool:
+    changed, cured = _alone(world, job)
+    for code in sorted(codes):
+        changed, cured = CURES[code](changed, cured)
+    return bool(make_plan(replace(changed, waiting=(cured,)), now).placements)
+
+
+def _words(told: Sequence[Reason]) -> str:
+    return " ".join(f"[{reason.code}] {reason.sentence}" for reason in told)

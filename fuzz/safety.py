@@ -1,0 +1,122 @@
+"""What must hold of every plan by itself, worked out the slow and obvious way."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from fuzz.findings import expect
+from scheduling import gpu_models
+from scheduling.plan import Plan
+from scheduling.resources import Request, total
+from scheduling.run_times import limit_seconds
+from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob, chain_of
+
+
+def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
+    waiting = {job.id: job for job in world.waiting}
+    placed = [(waiting[one.job_id], one.shares) for one in plan.placements]
+    _nobody_is_lost(world, plan)
+    for job, shares in placed:
+        _stands_where_it_may(world, now, job, shares)
+    _nothing_is_held_twice(world, [shares for _, shares in placed])
+    _quotas_hold(world, placed)
+    _queues_hold(world, placed)
+    _only_those_are_stopped_who_may_be(world, now, plan)
+
+
+def _nobody_is_lost(world: Snapshot, plan: Plan) -> None:
+    answered = Counter([one.job_id for one in plan.placements] + [one.job_id for one in plan.waits])
+    expect(answered == Counter(job.id for job in world.waiting), "answers", "not every waiting job has one answer")
+    for wait in plan.waits:
+        told = wait.reasons and all(reason.sentence for reason in wait.reasons)
+        expect(told, "reasons", f"job {wait.job_id} waits without a reason")
+    expect(not plan.alerts, "alerts", " ".join(plan.alerts))
+
+
+def _stands_where_it_may(world: Snapshot, now: float, job: WaitingJob, shares: tuple[Share, ...]) -> None:
+    nodes = {node.name: node for node in world.nodes}
+    held = job.held or job.unmet or job.broken or (job.not_before or 0) > now
+    expect(not held, "holds", f"job {job.id} starts though it is held, too early or waits for others")
+    expect(next(one for one in world.queues if one.name == job.queue).state != "paused", "holds", f"job {job.id}")
+    ranks, names = [share.rank for share in shares], {share.node for share in shares}
+    whole = ranks == list(range(job.request.nodes)) and len(names) == job.request.nodes
+    expect(whole, "gangs", f"job {job.id} asks for {job.request.nodes} nodes and gets {ranks} on {names}")
+    for share in shares:
+        node = nodes[share.node]
+        expect(node.state == "up" and node.alive, "nodes", f"job {job.id} starts on {node.name}, which takes no jobs")
+        given = [gpu for gpu in node.gpus if gpu.index in share.gpu_indices]
+        expect(share.amount == job.request.amount and len(given) == job.request.gpus, "amounts", f"job {job.id}")
+        right = all(gpu_models.matches(job.request.gpu_model, gpu.model, gpu.memory_mb) for gpu in given)
+        expect(right, "models", f"job {job.id} wants {job.request.gpu_model} and gets {given}")
+    _keeps_out_of_reserved_nodes(world, now, job, names)
+
+
+def _keeps_out_of_reserved_nodes(world: Snapshot, now: float, job: WaitingJob, names: set[str]) -> None:
+    family = {one.slug for one in chain_of(job.project, {one.slug: one for one in world.projects})}
+    end = now + limit_seconds(job, world.rules)
+    for kept in world.reservations:
+        if kept.project not in family and kept.start < end and kept.end > now:
+            expect(not names & set(kept.nodes), "reservations", f"job {job.id} may run into {kept.name}")
+
+
+def _nothing_is_held_twice(world: Snapshot, new: list[tuple[Share, ...]]) -> None:
+    shares = [share for job in world.running for share in job.shares] + [share for shares in new for share in shares]
+    for node in world.nodes:
+        held = total(share.amount for share in shares if share.node == node.name)
+        expect(held.fits_in(node.amount), "capacity", f"{held} on {node.name}")
+    gpus = Counter((share.node, index) for share in shares for index in share.gpu_indices)
+    expect(max(gpus.values(), default=1) == 1, "capacity", f"a GPU is held twice: {gpus.most_common(1)}")
+
+
+Placed = list[tuple[WaitingJob, tuple[Share, ...]]]
+
+
+def _used(jobs: Iterable[RunningJob | WaitingJob], below: set[str], what: dict[int, Request]) -> Counter[str]:
+    used = Counter[str]()
+    for job in jobs:
+        if job.project in below:
+            asked = what[job.id].total
+            used.update(gpus=asked.gpus, cpus=asked.cpus, memory_mb=asked.memory_mb, running_jobs=1)
+    return used
+
+
+def _quotas_hold(world: Snapshot, placed: Placed) -> None:
+    """A quota that shrank may be exceeded by those that run; nobody new may count for what is exceeded."""
+    projects = {one.slug: one for one in world.projects}
+    what = {job.id: job.request for job in world.running if job.request} | {job.id: job.request for job, _ in placed}
+    for project in world.projects:
+        if project.limits is None or not project.limits.enforced:
+            continue
+        below = {slug for slug in projects if project in chain_of(slug, projects)}
+        before, new = _used(world.running, below, what), _used((job for job, _ in placed), below, what)
+        for name, more in new.items():
+            limit = getattr(project.limits, name)
+            held = f"{before[name]} + {more} {name} of {limit} in {project.slug}"
+            expect(limit is None or not more or before[name] + more <= limit, "quotas", held)
+
+
+def _queues_hold(world: Snapshot, placed: Placed) -> None:
+    for queue in world.queues:
+        new = sum(job.queue == queue.name for job, _ in placed)
+        runs = sum(job.queue == queue.name for job in world.running)
+        fits = not new or queue.max_running is None or runs + new <= queue.max_running
+        expect(fits, "queues", f"{runs} + {new} of {queue.max_running} in {queue.name}")
+
+
+def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) -> None:
+    knobs, running = world.rules.preemption, {job.id: job for job in world.running}
+    waiting, line = {job.id: job for job in world.waiting}, set(plan.line)
+    stopped = Counter(one.job_id for one in plan.preemptions)
+    within = len(plan.preemptions) <= max(0, knobs.max_per_hour - world.recent_preemptions)
+    expect(within and max(stopped.values(), default=1) == 1, "caps", f"{dict(stopped)} are stopped")
+    for one in plan.preemptions:
+        job = running[one.job_id]
+        may = (
+            job.preemptible
+            and not job.leaving
+            and job.preemptions < knobs.max_per_job
+            and (job.checkpointable or not knobs.only_checkpointable)
+            and now - (job.started_at or now) >= knobs.min_runtime_seconds
+            and one.for_job in line
+            and waiting[one.for_job].priority >= job.priority
+        )
+        expect(may, "victims", f"job {job.id} is stopped for job {one.for_job}, and may not be")
