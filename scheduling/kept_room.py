@@ -82,16 +82,18 @@ class KeptRoom:
             found.append(self._explanations.elsewhere())
         if self._is_behind(job, alike, length, certain=certain and not found):
             found.append(self._behind(job, alike, length))
-        return tuple(found) or self._together(job, alike, length, reserved)
+        return tuple(found) or self._together(job, alike, length, reserved, certain=certain)
 
-    def _together(self, job: WaitingJob, alike: Alike, length: float, reserved: frozenset[str]) -> tuple[Reason, ...]:
-        """Where none of them would be enough alone."""
+    def _together(
+        self, job: WaitingJob, alike: Alike, length: float, reserved: frozenset[str], *, certain: bool
+    ) -> tuple[Reason, ...]:
+        """Where none of them would be enough alone. Room that is kept for itself, or for who comes later, keeps nobody."""
         parts = [
             *([self._explanations.kept_for_others()] if reserved else []),
             *([self._explanations.elsewhere()] if alike.avoided else []),
             *([self._behind(job, alike, length)] if self._before else []),
         ]
-        return tuple(parts) or (Reason(ReasonCode.AHEAD),)
+        return tuple(parts) or ((Reason(ReasonCode.AHEAD),) if certain else ())
 
     def _is_behind(self, job: WaitingJob, alike: Alike, length: float, *, certain: bool) -> bool:
         """Whether the reservations of those before it are enough to keep it."""

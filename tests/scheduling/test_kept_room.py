@@ -10,6 +10,8 @@ from scheduling.resources import Request
 from scheduling.rules import Backfill, Rules
 from scheduling.snapshot import ProjectView, QueueView, Reservation
 from tests.scheduling.builders import gpu_node, limited, running, share, snapshot, waiting
+from tests.scheduling.full_worlds import knotted_world
+from tests.scheduling.worlds import NOW
 
 BUSY = replace(running(9, share(gpu_indices=(0, 1))), started_at=0.0, expected_end=600.0)
 WIDE = waiting(1, request=Request(gpus=8), max_runtime_seconds=100, priority=60)
@@ -159,3 +161,10 @@ def test_only_who_could_start_has_a_place_in_line():
 
     assert {job_id: one.position for job_id, one in places.items()} == {1: None, 3: None, 4: None, 5: None, 6: 1}
     assert places[1].line_length == 1
+
+
+@pytest.mark.parametrize(("seed", "job_id"), [(8_721_112, 1), (77_109_679, 6)])
+def test_who_is_refused_by_a_quota_is_not_told_of_room_that_is_kept_for_itself_or_for_who_comes_later(seed, job_id):
+    [told] = [wait.reasons for wait in make_plan(knotted_world(seed), NOW).waits if wait.job_id == job_id]
+
+    assert [reason.code for reason in told] == ["quota"]
