@@ -15,7 +15,7 @@ def arguments(instruction):
     return [line.split(maxsplit=1)[1] for line in STEPS if line.startswith(f"{instruction} ")]
 
 
-DRILLS = {"chaos"}  # run from a checkout, never where real jobs run
+DRILLS = {"chaos", "fuzz"}  # run from a checkout, never where real jobs run
 
 
 @pytest.mark.parametrize("path", [*(one for one in source.packages() if one not in DRILLS), "deploy", "examples"])

@@ -1,6 +1,5 @@
 """`manage.py node`: the agent of one machine, or of one share of a machine."""
 
-import logging
 import platform
 import re
 import sys
@@ -24,7 +23,6 @@ from workers import address, agent, hardware, walls
 from workers.hearing import Hearing
 from workers.models import node_name_validator
 
-log = logging.getLogger(__name__)
 VERSION = "0.1.0"
 APPLICATION_NAME_LENGTH = 63  # PostgreSQL's
 SPARE_THREADS = 4
@@ -69,7 +67,6 @@ class Command(BaseCommand):
             process_limit=settings.PROCESS_LIMIT,
             job_folders=settings.JOB_FOLDERS,
         )
-        log.log(logging.INFO if walls_here.run_as else logging.WARNING, walls_here.sentence)
         runner = execution.Runner(
             identity=Identity(name, folder.agent_id(), VERSION, journal.boot_id(), labels(options["label"])),
             hardware=machine,
@@ -80,7 +77,8 @@ class Command(BaseCommand):
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
         execution.become(runner)
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
-        announced = announcing.Announced(runner, self._say, name=name, offers=offers)
+        told = f"{offers}. {walls_here.sentence}"
+        announced = announcing.Announced(runner, self._say, name=name, offers=told)
         service = agent.install(current_app, announced, hearing)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
         if service.failed:  # Celery's own exit code does not come through here
