@@ -8,8 +8,9 @@ from tests.waiting import wait_for
 from workers.shim.processes import stat_fields
 
 IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
-SAVES_FIRST = "import signal,sys,time\ndef save(*_): time.sleep(0.4); print('saved', flush=True); sys.exit(0)\n"
-SAVES_FIRST += "signal.signal(signal.SIGTERM, save)\nprint('ready', flush=True)\ntime.sleep(60)"
+# The signal may come before `ready` is all written, and a buffered writer takes no second call.
+SAVES_FIRST = "import os,signal,sys,time\ndef save(*_): time.sleep(0.4); os.write(1, b'saved\\n'); sys.exit(0)\n"
+SAVES_FIRST += "signal.signal(signal.SIGTERM, save)\nos.write(1, b'ready\\n')\ntime.sleep(60)"
 
 
 def test_a_stopped_command_may_save_its_work_first(start):
