@@ -38,7 +38,7 @@ def told(memory_mb: int) -> str:
 def fill(snapshot: Snapshot) -> bool:
     """Give waiting jobs their default that came before the quota which now limits them; whether there were any."""
     tree = {project.slug: project for project in snapshot.projects}
-    slugs = {slug for slug in tree if is_limited(slug, tree)}
+    slugs = {slug for slug in tree if is_limited(slug, tree)} if default_mb(1, 1) else set()
     bare = [job.id for job in snapshot.waiting if job.project in slugs and _lacks(job.request)] if slugs else []
     return bool(bare) and _fill(bare)
 

@@ -44,7 +44,6 @@ FORMS = frozenset({"sxm", "pcie", "nvl", "oam"})
 MEMORY_KIND = re.compile(r"hbm\d\w*|gddr\d\w*")
 MEMORY_SIZE = re.compile(r"(\d+)gb?")
 FORM_WITH_NUMBER = re.compile(r"(sxm)\d")
-SERIES = re.compile(r"(?:rtx|gtx|titan)")
 PLAIN_NUMBER = re.compile(r"[1-9]0[5-9]0(?:ti|super|d|tisuper)?")
 
 ALIASES: Mapping[str, str] = {

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeAlias
 
-from scheduling.capacity import FreeNode
 from scheduling.filters import suits
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView, Share
@@ -29,12 +28,6 @@ class Room(NamedTuple):
         if self.cpus <= other.cpus and self.memory_mb <= other.memory_mb and not self.gpus & ~other.gpus:
             return self
         return Room(min(self.cpus, other.cpus), min(self.memory_mb, other.memory_mb), self.gpus & other.gpus)
-
-    def plus(self, given_back: "Room", whole: "Room") -> "Room":
-        """With what is given back; never more than the whole node has."""
-        cpus, memory_mb = self.cpus + given_back.cpus, self.memory_mb + given_back.memory_mb
-        gpus = self.gpus | (given_back.gpus & whole.gpus)
-        return Room(min(whole.cpus, cpus), min(whole.memory_mb, memory_mb), gpus)
 
     def minus(self, taken: "Room") -> "Room":
         return Room(self.cpus - taken.cpus, self.memory_mb - taken.memory_mb, self.gpus & ~taken.gpus)
@@ -79,15 +72,6 @@ def need(request: Request, view: NodeView) -> Need:
 
 def held_by(share: Share) -> Room:
     return Room(share.amount.cpus, share.amount.memory_mb, bits(share.gpu_indices))
-
-
-def room_of(node: FreeNode) -> Room:
-    return Room(node.cpus, node.memory_mb, bits(tuple([gpu.index for gpu in node.gpus])))
-
-
-def whole_of(view: NodeView) -> Room:
-    """All that the node has."""
-    return Room(view.cpus, view.memory_mb, bits(tuple([gpu.index for gpu in view.gpus])))
 
 
 class NodeProfile:
