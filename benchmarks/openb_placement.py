@@ -24,7 +24,7 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-from scheduling.capacity import FreeNodes
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import STRATEGIES, strategy
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.snapshot import Gpu, NodeView, Snapshot, WaitingJob

@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.figures import Figure
 from benchmarks.plan_speed import cases
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 
 WAITING, NODES = 100_000, 1_000
 AT_MOST_MB = 500.0

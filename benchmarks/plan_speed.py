@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from jobs import collector
-from scheduling.plan import Plan, make_plan
+from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import (
     Gpu,

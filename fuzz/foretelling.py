@@ -5,10 +5,10 @@ from random import Random
 
 from fuzz.findings import expect
 from fuzz.state import State, moments
-from scheduling import pace
 from scheduling.decisions import Plan
-from scheduling.forecast import forecast
-from scheduling.plan import make_plan
+from scheduling.forecast import runtime_assumptions
+from scheduling.forecast.forecast import forecast
+from scheduling.planning.plan import make_plan
 from scheduling.run_times import latest_end, limit_seconds
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
@@ -25,7 +25,7 @@ def check_forecasts(state: State, world: Snapshot) -> None:
     if not _is_foreseeable(world, state.now):
         return
     told = forecast(world, state.now)
-    usual, rules = pace.expected(), world.rules
+    usual, rules = runtime_assumptions.expected(), world.rules
     other = state.branch(lambda job: usual.run(job, rules), lambda job: usual.end(job, state.now, rules))
     starts = _played(other)
     for job_id, one in told.items():

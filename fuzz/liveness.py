@@ -6,7 +6,7 @@ from fuzz.findings import expect
 from fuzz.state import State
 from fuzz.worlds import LONGEST
 from scheduling.decisions import Plan
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.rules import HOUR, Backfill
 from scheduling.snapshot import Snapshot, WaitingJob
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from fuzz.findings import expect
 from scheduling import memory_units
-from scheduling.plan import make_plan
+from scheduling.forecast.whatif import Change
+from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Limits, Snapshot, WaitingJob
-from scheduling.whatif import Change
 
 Carried = Callable[[WaitingJob, Any], WaitingJob]
 

@@ -11,7 +11,7 @@ from fuzz.promises import check_promises
 from fuzz.safety import check_plan
 from fuzz.scenario import BEGIN, Scenario
 from fuzz.state import State, moments
-from scheduling.plan import Plan, make_plan
+from scheduling.planning.plan import Plan, make_plan
 from scheduling.snapshot import Snapshot
 
 CYCLE = 5.0

@@ -7,11 +7,11 @@ from fuzz import offers, reasons
 from fuzz.findings import expect
 from fuzz.foretelling import check_first_promise, check_forecasts
 from fuzz.state import State
-from scheduling.course import carried_out
 from scheduling.decisions import Plan
-from scheduling.forecast import Effort
-from scheduling.inquiry import Answer, inquire
-from scheduling.plan import make_plan
+from scheduling.forecast.forecast import Effort
+from scheduling.forecast.outlook import Answer, inquire
+from scheduling.forecast.rollout import carried_out
+from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Snapshot, WaitingJob
 
 EFFORT = Effort(jobs=200, plans=10)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from fuzz.findings import expect
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob
 

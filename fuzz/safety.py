@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from fuzz.findings import expect
 from scheduling import gpu_models
-from scheduling.plan import Plan
+from scheduling.planning.plan import Plan
 from scheduling.resources import Request, total
 from scheduling.run_times import limit_seconds
 from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob, chain_of

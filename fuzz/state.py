@@ -7,8 +7,8 @@ from itertools import count
 from typing import TypeAlias
 
 from fuzz.scenario import After, Arrival, Scenario
-from scheduling.course import started
 from scheduling.decisions import PlannedJob, PlannedPreemption
+from scheduling.forecast.rollout import started
 from scheduling.snapshot import RunningJob, Snapshot, UsageView, WaitingJob
 
 Step: TypeAlias = Callable[[], None]

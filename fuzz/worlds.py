@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from random import Random
 
 from fuzz.scenario import BEGIN, After, Arrival, Event, Scenario
-from scheduling.allowance import may_ever_run
 from scheduling.placement import STRATEGIES
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Backfill, Preemption, Rules
+from scheduling.sharing.quotas import may_ever_run
 from scheduling.snapshot import (
     Gpu,
     Limits,

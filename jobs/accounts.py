@@ -8,8 +8,8 @@ from django.db.models import Count
 from jobs import job_views, snapshots
 from jobs.models import Job
 from quotas.models import Project
-from scheduling.allowance import NOTHING_USED, enforced, usage_by_project
 from scheduling.lifecycle import JobState
+from scheduling.sharing.quotas import NOTHING_USED, enforced, usage_by_project
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
 LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")

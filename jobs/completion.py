@@ -30,9 +30,9 @@ from jobs.preemptions import PREEMPT
 from jobs.runs import WISHES
 from jobs.transitions import Move
 from jobs.wishes import CANCEL, NOTHING, PAUSE
+from scheduling.failures.retry import GiveUp, Payer, Retry, decide
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
-from scheduling.retry import GiveUp, Payer, Retry, decide
 
 NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",

@@ -16,8 +16,8 @@ from jobs.line_moves import RELEASED, UNSTARTED
 from jobs.models import Job, JobDependency
 from jobs.standings import DEAD, STANDING, UNMET
 from jobs.transitions import Move
-from scheduling.dependencies import After, Doom, Link, doomed
 from scheduling.lifecycle import EndReason, JobState
+from scheduling.planning.dependencies import After, Doom, Link, doomed
 
 log = logging.getLogger(__name__)
 AT_ONCE = 5_000

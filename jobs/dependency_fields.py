@@ -8,7 +8,7 @@ from rest_framework import serializers
 from jobs import bounds
 from jobs.needs import Need
 from quotas.shapes import Text, Whole
-from scheduling.dependencies import After
+from scheduling.planning.dependencies import After
 
 WORDS = {
     "ok": After.OK, "completed": After.OK, "success": After.OK,

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from scheduling.dependencies import After
+from scheduling.planning.dependencies import After
 
 
 class JobDependency(models.Model):

@@ -31,7 +31,7 @@ from jobs.routing import route, transport_of
 from jobs.stalls import CLOCK_ANEW
 from jobs.transitions import Move
 from scheduling.lifecycle import JobState
-from scheduling.plan import Plan, PlannedJob, make_plan
+from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.reasons import listed
 from workers.models import Node
 

@@ -11,12 +11,12 @@ from jobs.histories import Told, history_of
 from jobs.models import Job
 from jobs.predictions import moment
 from scheduling.decisions import PlannedPreemption, PlannedReservation
-from scheduling.forecast import Forecast
-from scheduling.inquiry import Answer, inquire
+from scheduling.forecast.forecast import Forecast
+from scheduling.forecast.outlook import Answer, inquire
+from scheduling.forecast.whatif import Change
 from scheduling.lifecycle import JobState
 from scheduling.reasons import Reason, ReasonCode, listed
 from scheduling.snapshot import Share, Snapshot
-from scheduling.whatif import Change
 
 REQUEST_PLANS = 40
 """Somebody waits for the answer: a forecast that is not on record is made with so many plans."""

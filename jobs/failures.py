@@ -10,8 +10,8 @@ from django.db import connection
 from jobs.endings import Ending
 from jobs.models import Job, Placement
 from jobs.snapshots import database_now
+from scheduling.failures.retry import MEANINGS, Allowance, Failure
 from scheduling.lifecycle import EndReason
-from scheduling.retry import MEANINGS, Allowance, Failure
 
 BEFORE = """
     SELECT attempt.job_id, attempt.end_reason, attempt.exit_code, array_agg(node.name),

@@ -8,13 +8,13 @@ from django.db import connection
 
 from jobs.job_views import Held
 from jobs.models import Placement
-from scheduling.charges import CPUS_A_GPU, accrued, charged_width, lifetime
-from scheduling.fair_tree import Account, decayed
+from scheduling.sharing.fair_tree import Account, decayed
+from scheduling.sharing.usage_decay import CPUS_A_GPU, accrued, charged_width, lifetime
 from scheduling.snapshot import UsageView
 
 NOTHING = 1.0
 """Accounts with fewer charged seconds have used nothing."""
-# The same sums as in scheduling.charges. PostgreSQL refuses to take e to a power that is lost in nothing: -700 is the least.
+# The same sums as in scheduling.sharing.usage_decay. PostgreSQL refuses to take e to a power that is lost in nothing: -700 is the least.
 CHARGE = """
     INSERT INTO jobs_usagetally AS tally (project_id, owner_id, used, as_of)
     SELECT job.project_id, job.owner_id, sum(

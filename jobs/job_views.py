@@ -16,9 +16,9 @@ from django.db import connection
 from jobs import line_age, preemptions
 from jobs.run_times import remaining
 from jobs.standings import dependencies
-from scheduling.fair_tree import Account
+from scheduling.failures.retry import Payer, reasons_that
 from scheduling.resources import Amount, Request, ordered_labels
-from scheduling.retry import Payer, reasons_that
+from scheduling.sharing.fair_tree import Account
 from scheduling.snapshot import RunningJob, Share, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from scheduling.dependencies import After
 from scheduling.errors import FieldError
+from scheduling.planning.dependencies import After
 
 SHOWN = 10
 Key = tuple[str, str]

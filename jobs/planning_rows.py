@@ -20,7 +20,7 @@ reservation_name_validator = RegexValidator(
 class UsageTally(models.Model):
     """What a user of a project has used, in charged seconds that are worth half after each half-life.
 
-    `used` is as it was worth at `as_of`; what runs is not in it yet. See `scheduling.charges`.
+    `used` is as it was worth at `as_of`; what runs is not in it yet. See `scheduling.sharing.usage_decay`.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
@@ -38,7 +38,7 @@ class UsageTally(models.Model):
 
 
 class RunTimeHistory(models.Model):
-    """The last run times of one kind of jobs, as `scheduling.prediction` writes them down."""
+    """The last run times of one kind of jobs, as `scheduling.forecast.runtime_prediction` writes them down."""
 
     key = models.TextField(primary_key=True)
     data = models.JSONField(default=list)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from jobs import snapshots
 from jobs.models import Job
-from scheduling.forecast import Effort, Forecast, forecast
+from scheduling.forecast.forecast import Effort, Forecast, forecast
 from scheduling.lifecycle import JobState
 
 log = logging.getLogger(__name__)

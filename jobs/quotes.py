@@ -11,8 +11,8 @@ from jobs.explaining import Explanation, look
 from jobs.models import Job
 from jobs.submission import JobSpec, check, with_memory
 from scheduling import priorities
-from scheduling.dependencies import After, Link, Standing
 from scheduling.lifecycle import EndReason, JobState
+from scheduling.planning.dependencies import After, Link, Standing
 from scheduling.snapshot import Snapshot, WaitingJob
 
 UNBORN = 2**62

@@ -8,7 +8,7 @@ from django.conf import settings
 from jobs import preemptions
 from jobs.models import Cycle
 from scheduling.decisions import Plan
-from scheduling.rebalancing import STRATEGY, Knobs, Proposal, propose
+from scheduling.planning.rebalancing import STRATEGY, Knobs, Proposal, propose
 from scheduling.snapshot import Snapshot
 
 EVERY_CYCLES = 6

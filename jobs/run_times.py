@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from jobs.models import Job
 from jobs.planning_rows import RunTimeHistory, RunTimeLearning
-from scheduling.prediction import ErrorTally, History, Prediction, Traits, corrected, scopes_of
+from scheduling.forecast.runtime_prediction import ErrorTally, History, Prediction, Traits, corrected, scopes_of
 from scheduling.resources import Request
 
 BATCH = 2_000

@@ -1,4 +1,4 @@
-"""How a dependency stands, for statements over many: as `scheduling.dependencies.Link.standing` says of one.
+"""How a dependency stands, for statements over many: as `scheduling.planning.dependencies.Link.standing` says of one.
 
 Statements call the dependency's row `link` and the needed job's `needed`.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from scheduling.dependencies import Standing
+from scheduling.planning.dependencies import Standing
 
 STANDING = """
     CASE

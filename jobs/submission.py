@@ -16,11 +16,12 @@ from jobs.models import Job, JobEvent, Queue
 from jobs.needs import Author, Need, Resolved
 from quotas.access import Role, project_roles
 from quotas.models import Project
-from scheduling import allowance, priorities
+from scheduling import priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
 from scheduling.reasons import NEW
 from scheduling.resources import Request, ordered_labels
+from scheduling.sharing import quotas
 from scheduling.snapshot import NodeView, ProjectView, chain_of
 
 
@@ -184,7 +185,7 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
     if spec.memory_by_default and not spec.memory_mb:
         sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
         return [FieldError("resources.memory_gb", sentence, "required")]
-    faults = allowance.may_ever_run(spec.request, nodes=nodes, chain=chain)
+    faults = quotas.may_ever_run(spec.request, nodes=nodes, chain=chain)
     if not spec.memory_by_default:
         return list(faults)
     why = memory_defaults.told(spec.memory_mb)
@@ -252,7 +253,7 @@ def _refuse_full_line(specs: Sequence[JobSpec], intake: Intake) -> None:
         added.update(project.slug for project in chain_of(spec.project, intake.tree))
     for slug in {spec.project for spec in specs}:
         for project in chain_of(slug, intake.tree):
-            broken = allowance.may_wait(chain=[project], waiting=intake.waiting, more=added[project.slug])
+            broken = quotas.may_wait(chain=[project], waiting=intake.waiting, more=added[project.slug])
             if broken:
                 raise InvalidError([FieldError("project", broken[0].sentence, "quota")])
 

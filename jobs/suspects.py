@@ -11,10 +11,10 @@ from django.db.models.functions import Now
 from jobs import publishing, transitions
 from jobs.models import Placement
 from jobs.snapshots import nodes as node_views
-from scheduling.filters import kind_of
+from scheduling.failures.node_faults import Machine, NodeFault, Suspect, suspects, trial_after
+from scheduling.failures.retry import Suspicion, reasons_that
 from scheduling.lifecycle import EndReason
-from scheduling.node_faults import Machine, NodeFault, Suspect, suspects, trial_after
-from scheduling.retry import Suspicion, reasons_that
+from scheduling.nodes.feasibility import kind_of
 from workers import heartbeats
 from workers.models import Node
 

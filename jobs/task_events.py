@@ -18,8 +18,8 @@ from jobs import publishing
 from jobs.after_commit import after_commit
 from jobs.endings import Ending, sentence
 from jobs.models import Placement
+from scheduling.failures.retry import GiveUp, Retry
 from scheduling.lifecycle import EndReason, JobState, PlacementState
-from scheduling.retry import GiveUp, Retry
 
 log = logging.getLogger(__name__)
 AGENT = "node@{}"

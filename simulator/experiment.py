@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from simulator.cleaning import CleaningRules, CleanJob, clean
 from simulator.cluster import Cluster, nodes_of, pool, read_nodes
 from simulator.metrics import Metrics, mean_over, measure

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scheduling.prediction import History, Traits
+from scheduling.forecast.runtime_prediction import History, Traits
 from simulator.cleaning import CleanJob
 from simulator.settings import RunTimes
 

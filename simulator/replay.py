@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from scheduling.plan import Plan, PlannedJob, make_plan
+from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView, QueueView, RunningJob, Snapshot, WaitingJob
 from simulator.cleaning import CleanJob

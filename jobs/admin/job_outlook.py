@@ -10,7 +10,7 @@ from jobs.admin import cells
 from jobs.explaining import Explanation, Holder, explain
 from jobs.models import Job
 from jobs.predictions import moment
-from scheduling.forecast import Forecast
+from scheduling.forecast.forecast import Forecast
 from scheduling.reasons import Reason, listed, quantity
 
 

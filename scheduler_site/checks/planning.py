@@ -9,7 +9,8 @@ from django.core.checks import CheckMessage
 
 from scheduler_site import plugins
 from scheduler_site.checks.findings import is_node, known, warning
-from scheduling import placement, preemption
+from scheduling import placement
+from scheduling.planning import preemption
 from scheduling.policies import POLICIES
 from scheduling.rules import Backfill, Weights
 

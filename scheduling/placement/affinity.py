@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scheduling.capacity import FreeNode
+from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.base import PlacementStrategy, Room
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import Request

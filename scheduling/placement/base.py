@@ -6,8 +6,8 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import ClassVar, NamedTuple, TypeAlias
 
-from scheduling.capacity import NO_CEILING, FreeNode, FreeNodes
-from scheduling.filters import has_labels
+from scheduling.nodes.feasibility import has_labels
+from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.resources import Request
 from scheduling.snapshot import Share, Snapshot
 

@@ -4,8 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from heapq import merge
 
-from scheduling.capacity import FreeNode, FreeNodes
-from scheduling.filters import GpuKind, kind_suits
+from scheduling.nodes.feasibility import GpuKind, kind_suits
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.base import PlacementStrategy, Room
 from scheduling.resources import Request
 from scheduling.snapshot import Share

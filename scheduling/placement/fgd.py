@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop
 from itertools import chain
 
-from scheduling.capacity import FreeNode
+from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.base import PlacementStrategy, Room
 from scheduling.placement.best_fit import walks_of
 from scheduling.placement.fragmentation import Fragmentation, Option

@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduling.capacity import FreeNode
-from scheduling.filters import suits
+from scheduling.nodes.feasibility import suits
+from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.workload import Workload
 from scheduling.resources import Request
 

@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from numpy.random import Generator, default_rng
 
-from scheduling.capacity import FreeNode, FreeNodes
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Room
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import WHOLE_GPU, Request

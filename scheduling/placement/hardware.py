@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scheduling.filters import (
+from scheduling.memory_units import gpu_gigabytes_there
+from scheduling.nodes.feasibility import (
     could_hold,
     has_cpus,
     has_gpu_count,
@@ -15,7 +16,6 @@ from scheduling.filters import (
     has_model,
     suitable,
 )
-from scheduling.memory_units import gpu_gigabytes_there
 from scheduling.reasons import gpu_gigabytes, in_gigabytes, listed, quantity
 from scheduling.resources import Request
 from scheduling.snapshot import NodeView

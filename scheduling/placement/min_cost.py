@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduling.capacity import FreeNode, FreeNodes
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Room
 from scheduling.placement.scores import WEIGHTED, WeightedScore
 from scheduling.resources import Request

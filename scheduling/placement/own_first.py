@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from scheduling.capacity import FreeNode
+from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.base import PlacementStrategy, Room
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView, Reservation

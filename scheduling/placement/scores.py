@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop
 from typing import TypeAlias
 
-from scheduling.capacity import FreeNode
+from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.base import PlacementStrategy, Room
 from scheduling.resources import WHOLE_GPU, Request
 

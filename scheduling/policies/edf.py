@@ -1,7 +1,7 @@
 """The job whose deadline is next goes first."""
 
+from scheduling.nodes.profile import FOREVER
 from scheduling.policies.base import SchedulingPolicy
-from scheduling.profile import FOREVER
 from scheduling.snapshot import QueueView, WaitingJob
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scheduling.fair_tree import Account, ranks
 from scheduling.policies.base import SchedulingPolicy
+from scheduling.sharing.fair_tree import Account, ranks
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
 
 

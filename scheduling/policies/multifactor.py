@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scheduling.fair_tree import Account, ranks
-from scheduling.platform_size import PlatformSize
+from scheduling.nodes.cluster_size import PlatformSize
 from scheduling.policies.base import SchedulingPolicy
 from scheduling.rules import DAY, Rules
 from scheduling.run_times import expected_seconds
+from scheduling.sharing.fair_tree import Account, ranks
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
 
 

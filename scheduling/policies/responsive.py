@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from scheduling.platform_size import PlatformSize
+from scheduling.nodes.cluster_size import PlatformSize
 from scheduling.policies.base import SchedulingPolicy
 from scheduling.rules import HOUR, Rules
 from scheduling.run_times import expected_seconds, limit_seconds

@@ -12,7 +12,7 @@ from fuzz.scenario import BEGIN
 from fuzz.state import State
 from fuzz.worlds import draw
 from scheduling.decisions import PlannedPreemption
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 
 SEEDS = (2, 11, 1003, 1018, 1103)
 SMALL = 2

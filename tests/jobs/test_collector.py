@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from jobs import collector, dispatch
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 
 
 @pytest.fixture(autouse=True)

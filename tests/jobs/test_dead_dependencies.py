@@ -10,8 +10,8 @@ from jobs.claims import Ticket
 from jobs.dead_dependencies import cancel_dead
 from jobs.endings import Ending
 from jobs.models import Job, JobDependency, JobEvent, Placement
-from scheduling.dependencies import After, Link
 from scheduling.lifecycle import EndReason, JobState
+from scheduling.planning.dependencies import After, Link
 from tests import builders
 
 pytestmark = pytest.mark.django_db

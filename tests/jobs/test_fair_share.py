@@ -13,7 +13,7 @@ from jobs.endings import Ending
 from jobs.models import Placement
 from jobs.planning_rows import UsageTally
 from scheduling.lifecycle import EndReason
-from scheduling.ordering import in_order
+from scheduling.planning.ordering import in_order
 from tests import builders
 
 pytestmark = pytest.mark.django_db

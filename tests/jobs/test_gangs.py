@@ -15,7 +15,7 @@ from jobs.dispatch import _commit_placements as commit
 from jobs.endings import Ending
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from scheduling.lifecycle import EndReason, JobState, PlacementState
-from scheduling.plan import PlannedJob
+from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount
 from scheduling.snapshot import Share
 from tests import builders

@@ -14,7 +14,7 @@ from jobs.endings import Ending
 from jobs.models import Job, JobEvent, Placement
 from jobs.runs import Run
 from scheduling.lifecycle import EndReason, JobState
-from scheduling.plan import PlannedJob
+from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount
 from scheduling.snapshot import Share
 from tests import builders

@@ -5,7 +5,7 @@ from random import Random
 
 import hypothesis.strategies as st
 
-from scheduling.capacity import FreeNode, FreeNodes
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import RunningJob, Share
 from tests.scheduling import oracle

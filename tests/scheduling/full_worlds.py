@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.policies import BUILT_IN
 from scheduling.rules import Backfill, Preemption, Rules
 from scheduling.snapshot import Reservation, RunningJob, Snapshot, UsageView, WaitingJob

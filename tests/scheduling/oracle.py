@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from scheduling.capacity import FreeNode, FreeNodes
-from scheduling.plan import Plan
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
+from scheduling.planning.plan import Plan
 from scheduling.resources import ZERO, Amount, Request
 from scheduling.snapshot import Gpu, RunningJob, Share, Snapshot
 

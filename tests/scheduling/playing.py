@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from scheduling.course import started
-from scheduling.plan import Plan, make_plan
+from scheduling.forecast.rollout import started
+from scheduling.planning.plan import Plan, make_plan
 from scheduling.snapshot import Snapshot, WaitingJob
 
 Length = Callable[[WaitingJob], float]

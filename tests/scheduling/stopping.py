@@ -5,8 +5,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from scheduling.course import back_in_line, started
-from scheduling.plan import Plan, make_plan
+from scheduling.forecast.rollout import back_in_line, started
+from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from scheduling.snapshot import Limits, ProjectView, QueueView, RunningJob, Share, Snapshot, WaitingJob

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scheduling.allowance import Usage, may_ever_run, may_run_now, may_wait, usage_by_project
 from scheduling.memory_units import gpu_megabytes
 from scheduling.resources import Amount, Request
+from scheduling.sharing.quotas import Usage, may_ever_run, may_run_now, may_wait, usage_by_project
 from scheduling.snapshot import ProjectView
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share
 

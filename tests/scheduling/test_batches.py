@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from scheduling.capacity import FreeNodes
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import STRATEGIES, strategy
 from scheduling.placement.genetic import Genetic, Search
 from scheduling.placement.min_cost import assign

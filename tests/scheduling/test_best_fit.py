@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.capacity import FreeNodes
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.best_fit import best_fit
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import Share

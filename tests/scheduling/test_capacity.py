@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
-from scheduling.capacity import FreeNodes
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.resources import ZERO, Amount
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, snapshot
 from tests.scheduling.fleets import fleets

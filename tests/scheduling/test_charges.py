@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.charges import accrued, charged_width, lifetime
-from scheduling.fair_tree import decayed
 from scheduling.resources import Amount
+from scheduling.sharing.fair_tree import decayed
+from scheduling.sharing.usage_decay import accrued, charged_width, lifetime
 
 times = st.floats(0, 1e7)
 half_lives = st.floats(60, 1e8)

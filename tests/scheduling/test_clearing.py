@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.clearing import Scene, with_clearing
-from scheduling.forecast import forecast
-from scheduling.plan import make_plan
+from scheduling.forecast.blockers import Scene, with_clearing
+from scheduling.forecast.forecast import forecast
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView, QueueView
 from tests.scheduling.builders import gpu_node, limited, running, share, snapshot, waiting

@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.dependencies import After, Link, Standing, can_run, doomed, failed_roots
-from scheduling.forecast import forecast
-from scheduling.inquiry import inquire
+from scheduling.forecast.forecast import forecast
+from scheduling.forecast.outlook import inquire
 from scheduling.lifecycle import JobState
+from scheduling.planning.dependencies import After, Link, Standing, can_run, doomed, failed_roots
 from tests.scheduling.builders import snapshot, waiting
 
 CHAIN = (waiting(2, broken=(1,)), waiting(3, unmet=(2,)), waiting(4, unmet=(3,)))

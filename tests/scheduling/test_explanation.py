@@ -2,9 +2,9 @@
 
 import pytest
 
-from scheduling.capacity import FreeNodes
-from scheduling.explanation import Explanations
 from scheduling.memory_units import gpu_megabytes
+from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.planning.unschedulable import Explanations
 from scheduling.resources import Request
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
 

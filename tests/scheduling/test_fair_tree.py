@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from scheduling.fair_tree import Account, decayed, level_fair_share, ranks
+from scheduling.sharing.fair_tree import Account, decayed, level_fair_share, ranks
 from scheduling.snapshot import ProjectView, UsageView
 
 PROJECTS = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.filters import could_hold, suits, takes_jobs
+from scheduling.nodes.feasibility import could_hold, suits, takes_jobs
 from scheduling.resources import Request
 from scheduling.snapshot import Gpu
 from tests.scheduling.builders import H100, T4, cpu_node, gpu_node, gpus

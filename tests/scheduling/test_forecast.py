@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from scheduling.course import Course
-from scheduling.forecast import Effort, Forecast, forecast
-from scheduling.pace import expected
-from scheduling.plan import make_plan
+from scheduling.forecast.forecast import Effort, Forecast, forecast
+from scheduling.forecast.rollout import Course
+from scheduling.forecast.runtime_assumptions import expected
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from scheduling.snapshot import QueueView, Reservation

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.capacity import FreeNodes
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.fragmentation import Fragmentation
 from scheduling.placement.workload import Workload, usual
 from scheduling.resources import Amount, Request

@@ -3,7 +3,7 @@
 import pytest
 
 from scheduling.gpu_models import matches, named
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import Gpu
 from tests.scheduling.builders import gpu_node, snapshot, waiting

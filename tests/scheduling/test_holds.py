@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.holds import job_holds, queue_holds
+from scheduling.planning.eligibility import job_holds, queue_holds
 from scheduling.snapshot import QueueView
 from tests.scheduling.builders import waiting
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from scheduling.forecast import Effort, Forecast
-from scheduling.inquiry import inquire
-from scheduling.plan import make_plan
+from scheduling.forecast.forecast import Effort, Forecast
+from scheduling.forecast.outlook import inquire
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from tests.scheduling.builders import gpu_node, running, share, snapshot, waiting

@@ -4,13 +4,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from scheduling.nodes.profile import need
 from scheduling.placement import STRATEGIES
-from scheduling.plan import Plan, make_plan
-from scheduling.profile import need
-from scheduling.quota_profile import Limit, count_of, limits_over
+from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import total
 from scheduling.rules import Backfill
 from scheduling.run_times import latest_end, limit_seconds
+from scheduling.sharing.quota_profile import Limit, count_of, limits_over
 from scheduling.snapshot import Share, Snapshot, chain_of
 from tests.scheduling import oracle
 from tests.scheduling.full_worlds import NOW, POLICY_NAMES, full_world, shuffled

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.inquiry import inquire
-from scheduling.plan import make_plan
+from scheduling.forecast.outlook import inquire
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Rules
 from scheduling.snapshot import ProjectView, QueueView, Reservation

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.node_faults import MOST_DRAINED, Machine, NodeFault, suspects, trial_after, witnesses
+from scheduling.failures.node_faults import MOST_DRAINED, Machine, NodeFault, suspects, trial_after, witnesses
 
 ANN, BOB, CAT = "user 1", "user 2", "user 3"
 CPU: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scheduling.errors import InvalidError
-from scheduling.ordering import in_order
+from scheduling.planning.ordering import in_order
 from scheduling.policies import POLICIES, SchedulingPolicy
 from scheduling.rules import Rules
 from scheduling.snapshot import QueueView

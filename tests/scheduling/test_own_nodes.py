@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scheduling.placement import STRATEGIES
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.snapshot import ProjectView, Reservation

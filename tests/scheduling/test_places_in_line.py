@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.forecast import Effort, forecast
-from scheduling.ordering import in_order
-from scheduling.plan import make_plan
+from scheduling.forecast.forecast import Effort, forecast
+from scheduling.planning.ordering import in_order
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Rules
 from scheduling.snapshot import ProjectView, QueueView

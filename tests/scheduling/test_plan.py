@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scheduling.plan import Plan, make_plan
+from scheduling.planning.plan import Plan, make_plan
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
 from scheduling.rules import Rules

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.ordering import in_order
+from scheduling.planning.ordering import in_order
 from scheduling.policies import backfill_mode
 from scheduling.policies.multifactor import Multifactor
 from scheduling.resources import Request

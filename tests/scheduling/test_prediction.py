@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling.errors import InvalidError
-from scheduling.prediction import REMEMBERED, ErrorTally, History, Prediction, Traits, corrected, scopes_of
+from scheduling.forecast.runtime_prediction import (
+    REMEMBERED,
+    ErrorTally,
+    History,
+    Prediction,
+    Traits,
+    corrected,
+    scopes_of,
+)
 
 MINE = Traits("vision", "ada", "train.py", "4 GPUs", "h100", limit_seconds=10_000)
 

@@ -6,7 +6,7 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.policies import POLICIES, SchedulingPolicy
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules

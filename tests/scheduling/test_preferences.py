@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.capacity import FreeNodes
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import strategy
 from scheduling.placement.base import Room
 from scheduling.placement.scores import WeightedScore, Weights

@@ -5,12 +5,12 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from scheduling.capacity import FreeNodes
-from scheduling.explanation import Explanations
-from scheduling.ordering import in_order
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.best_fit import best_fit
 from scheduling.placement.frontier import frontier
-from scheduling.plan import make_plan
+from scheduling.planning.ordering import in_order
+from scheduling.planning.plan import make_plan
+from scheduling.planning.unschedulable import Explanations
 from tests.scheduling import oracle
 from tests.scheduling.worlds import NOW, requests, worlds
 

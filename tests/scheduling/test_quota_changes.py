@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from scheduling.inquiry import inquire
-from scheduling.plan import make_plan
+from scheduling.forecast.outlook import inquire
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView
 from tests.scheduling.builders import gpu_node, limited, running, share, snapshot, waiting

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from scheduling.forecast import forecast
-from scheduling.plan import make_plan
+from scheduling.forecast.forecast import forecast
+from scheduling.planning.plan import make_plan
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Backfill, Preemption, Rules

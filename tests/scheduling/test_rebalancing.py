@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from scheduling.capacity import FreeNodes
-from scheduling.plan import make_plan
-from scheduling.rebalancing import Knobs, propose
+from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.planning.plan import make_plan
+from scheduling.planning.rebalancing import Knobs, propose
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.snapshot import Limits, ProjectView, QueueView, Reservation, RunningJob, Snapshot, WaitingJob

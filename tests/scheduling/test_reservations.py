@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Rules
 from scheduling.snapshot import Reservation

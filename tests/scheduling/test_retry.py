@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.lifecycle import EndReason
-from scheduling.retry import (
+from scheduling.failures.retry import (
     COMMANDS,
     MACHINES,
     MEANINGS,
@@ -20,6 +19,7 @@ from scheduling.retry import (
     own_fault_on,
     reasons_that,
 )
+from scheduling.lifecycle import EndReason
 
 OWNERS = (
     EndReason.EXIT_CODE,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.ordering import in_order
-from scheduling.plan import make_plan
+from scheduling.planning.ordering import in_order
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Rules
 from tests.scheduling.builders import gpu_node, snapshot, waiting

@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Preemption, Rules
 from scheduling.snapshot import Limits, ProjectView, QueueView, Snapshot

@@ -4,8 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from scheduling.capacity import FreeNodes
 from scheduling.errors import InvalidError
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import STRATEGIES, strategy
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import Share

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from scheduling.forecast import Effort
-from scheduling.inquiry import inquire
+from scheduling.forecast.forecast import Effort
+from scheduling.forecast.outlook import inquire
+from scheduling.forecast.whatif import smallest_changes, spelt
 from scheduling.memory_units import megabytes
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import QueueView, Reservation
-from scheduling.whatif import smallest_changes, spelt
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share, snapshot, waiting
 from tests.scheduling.full_worlds import knotted_world
 from tests.scheduling.worlds import NOW, seeds, worlds

@@ -8,7 +8,7 @@ from random import Random
 
 import hypothesis.strategies as st
 
-from scheduling.plan import make_plan
+from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import Gpu, Limits, NodeView, ProjectView, QueueView, Snapshot, WaitingJob
 from tests.scheduling import oracle

@@ -4,7 +4,7 @@ Mu'alem and Feitelson, IEEE TPDS 12(6), 2001: the first job that does not fit ge
 free (the shadow time); others may start that end before it, or that take only what is left over then (the extra).
 """
 
-from scheduling.plan import Plan, PlannedJob
+from scheduling.planning.plan import Plan, PlannedJob
 from scheduling.snapshot import Share
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.plan import Plan, PlannedPreemption, make_plan
+from scheduling.planning.plan import Plan, PlannedPreemption, make_plan
 from simulator.clock import Clock
 from simulator.cluster import pool
 from simulator.replay import Replay

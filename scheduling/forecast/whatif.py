@@ -1,0 +1,209 @@
+"""What a waiting job could ask for instead, to start now: each offer is tried on a changed snapshot, by the plan itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from scheduling import memory_units
+from scheduling.decisions import Plan
+from scheduling.memory_units import MB_IN_A_GB
+from scheduling.planning.cycle_state import Planning
+from scheduling.planning.eligibility import is_held
+from scheduling.planning.plan import make_plan, starts_now
+from scheduling.priorities import HIGHEST
+from scheduling.reasons import gigabytes, quantity
+from scheduling.run_times import limit_seconds
+from scheduling.snapshot import Snapshot, WaitingJob
+
+LEAST_LIMIT_SECONDS = 60
+"""A job of less than a minute is no offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another value of one field with which the job would start now. Named and counted as in the REST contract."""
+
+    field: str
+    before: Any
+    after: Any
+    sentence: str
+
+    def as_data(self) -> dict[str, object]:
+        return {"field": self.field, "from": self.before, "to": self.after, "sentence": self.sentence}
+
+
+class Knob(NamedTuple):
+    """One thing to change: its values, the smallest change first, and the job with one of them."""
+
+    values: Sequence[Any]
+    changed: Callable[[WaitingJob, Any], WaitingJob]
+    told: Callable[[WaitingJob, Any], Change]
+    in_order: bool = True  # if a value is enough, all after it are
+    anew: bool = False  # it takes a new submission: what a job asks for is fixed
+
+
+def smallest_changes(snapshot: Snapshot, now: float, job_id: int, plan: Plan | None = None) -> tuple[Change, ...]:
+    """For each thing that can be changed alone, the smallest change that would start the job now.
+
+    None for a job that starts anyway, or that waits for a time or for other jobs. `plan` saves making the snapshot's own.
+    """
+    job = next((one for one in snapshot.waiting if one.id == job_id), None)
+    if job is None or is_held(job, now):
+        return ()
+    trial = Trial(snapshot, now, job, plan or make_plan(snapshot, now))
+    return () if trial.starts_anyway else tuple(trial.offers())
+
+
+class Trial:
+    """Tries changed jobs in the plan of all that wait: whoever was left out might have been in the way."""
+
+    def __init__(self, snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -> None:
+        self.starts_anyway = any(one.job_id == job.id for one in plan.placements)
+        self._job = job
+        self._snapshot = snapshot
+        self._now = now
+        self._plan = plan
+        self._others = tuple(one for one in snapshot.waiting if one.id != job.id)
+        self._free = Planning(snapshot, now)
+        self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *(one.id for one in snapshot.running))
+
+    def starts(self, job: WaitingJob) -> bool:
+        """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""
+        if self._free.find_now(job.request) is None:
+            return False
+        return all(self._is_placed(job, others) for others in ((), self._others))
+
+    def _is_placed(self, job: WaitingJob, others: tuple[WaitingJob, ...]) -> bool:
+        return starts_now(replace(self._snapshot, waiting=(*others, job)), self._now, job.id)
+
+    def offers(self) -> Iterator[Change]:
+        job = self._job
+        for knob in (*_sizes(job), *self._places(job)):
+            value = self._smallest(knob)
+            if value is not None:
+                yield knob.told(job, value)
+
+    def _is_enough(self, knob: Knob, value: Any) -> bool:
+        """Whatever is changed of a job, it loses the room that was promised to it (`jobs/control.py`)."""
+        changed = replace(knob.changed(self._job, value), promised=False)
+        return self.starts(changed) and (not knob.anew or self.starts(self._anew(changed)))
+
+    def _anew(self, job: WaitingJob) -> WaitingJob:
+        """The job as it is when it is submitted again, the last in line, and nothing is known of earlier attempts."""
+        return replace(job, id=self._next_id, submitted_at=self._now, preemptions=0, near=(), avoid=())
+
+    def _smallest(self, knob: Knob) -> Any:
+        """The first of the knob's values that is enough, or None."""
+        if not knob.in_order:
+            return next((value for value in knob.values if self._is_enough(knob, value)), None)
+        if not knob.values or not self._is_enough(knob, knob.values[-1]):
+            return None
+        low, high = 0, len(knob.values) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._is_enough(knob, knob.values[middle]):
+                high = middle
+            else:
+                low = middle + 1
+        return knob.values[high]
+
+    def _places(self, job: WaitingJob) -> Iterator[Knob]:
+        """What changes its place in line, not what it gets."""
+        yield Knob(self._limits(job), _with_limit, _shorter)
+        ranks = {queue.name: queue.rank for queue in self._snapshot.queues}
+        others = [queue.name for queue in self._snapshot.queues if queue.state == "open" and queue.name != job.queue]
+        near = sorted(others, key=lambda name: (abs(ranks[name] - ranks[job.queue]), name))
+        yield Knob(near, lambda one, name: replace(one, queue=name), _other_queue, in_order=False)
+        yield Knob(range(job.priority + 1, HIGHEST + 1), lambda one, to: replace(one, priority=to), _more_urgent)
+
+    def _limits(self, job: WaitingJob) -> Sequence[int]:
+        """Only to end before something that is reserved helps, so no other lengths need trying."""
+        starts = {one.start for one in self._plan.reservations if one.job_id != job.id}
+        starts |= {one.start for one in self._snapshot.reservations}
+        limit = limit_seconds(job, self._snapshot.rules)
+        lengths = {int(start - self._now) for start in starts}
+        return sorted((one for one in lengths if LEAST_LIMIT_SECONDS <= one < limit), reverse=True)
+
+
+def _sizes(job: WaitingJob) -> Iterator[Knob]:
+    """What it asks for: fewer GPUs first, as they are what is scarce."""
+    asks = job.request
+    gigabytes_less = range((asks.memory_mb - 1) // MB_IN_A_GB * MB_IN_A_GB, 0, -MB_IN_A_GB)
+    yield _size(range(asks.gpus - 1, 0, -1), "gpus", _fewer("gpus"))
+    yield _size([""] if asks.gpu_model else [], "gpu_model", _any_model)
+    yield _size([()] if asks.labels else [], "labels", _any_labels)
+    yield _size([0] if asks.gpu_memory_mb else [], "gpu_memory_mb", _any_gpu_memory)
+    yield _size(gigabytes_less, "memory_mb", _less_memory)
+    yield _size(range(asks.cpus - 1, 0, -1), "cpus", _fewer("cpus"))
+    yield _size(range(asks.nodes - 1, 0, -1), "nodes", _fewer_nodes)
+
+
+def _size(values: Sequence[Any], name: str, told: Callable[[WaitingJob, Any], Change]) -> Knob:
+    return Knob(values, _asking(name), told, anew=True)
+
+
+def _asking(name: str) -> Callable[[WaitingJob, Any], WaitingJob]:
+    return lambda job, value: replace(job, request=replace(job.request, **{name: value}))
+
+
+def _with_limit(job: WaitingJob, seconds: int) -> WaitingJob:
+    return replace(job, max_runtime_seconds=seconds)
+
+
+def _fewer(name: str) -> Callable[[WaitingJob, Any], Change]:
+    def told(job: WaitingJob, to: int) -> Change:
+        before = getattr(job.request, name)
+        sentence = f"With {quantity(name, to)} instead of {before} it would start now."
+        return Change(f"resources.{name}", before, to, sentence)
+
+    return told
+
+
+def _fewer_nodes(job: WaitingJob, to: int) -> Change:
+    sentence = f"On {to} {'node' if to == 1 else 'nodes'} instead of {job.request.nodes} it would start now."
+    return Change("resources.nodes", job.request.nodes, to, sentence)
+
+
+def _any_model(job: WaitingJob, _: str) -> Change:
+    sentence = f"With GPUs of any model, not only {job.request.gpu_model}, it would start now."
+    return Change("resources.gpu_model", job.request.gpu_model, "", sentence)
+
+
+def _any_labels(job: WaitingJob, _: tuple[()]) -> Change:
+    return Change("resources.node_labels", dict(job.request.labels), {}, "On nodes with any labels it would start now.")
+
+
+def _any_gpu_memory(job: WaitingJob, _: int) -> Change:
+    sentence = "With GPUs of any memory it would start now."
+    return Change("resources.gpu_memory_gb", memory_units.gpu_gigabytes(job.request.gpu_memory_mb), 0, sentence)
+
+
+def _less_memory(job: WaitingJob, to: int) -> Change:
+    before = job.request.memory_mb
+    sentence = f"With {gigabytes(to)} of memory instead of {gigabytes(before)} it would start now."
+    return Change("resources.memory_gb", memory_units.gigabytes(before), to // MB_IN_A_GB, sentence)
+
+
+def _shorter(job: WaitingJob, to: int) -> Change:
+    before = job.max_runtime_seconds
+    instead = f" instead of {spelt(before)}" if before else ""
+    sentence = f"With a limit of {spelt(to)}{instead} it would start now: it would end before others need the room."
+    return Change("max_runtime_seconds", before, to, sentence)
+
+
+def _other_queue(job: WaitingJob, to: str) -> Change:
+    return Change("queue", job.queue, to, f"In queue {to} it would start now.")
+
+
+def _more_urgent(job: WaitingJob, to: int) -> Change:
+    return Change("priority", job.priority, to, f"With priority {to} instead of {job.priority} it would start now.")
+
+
+def spelt(seconds: int) -> str:
+    """A length of time, exactly: "45s", "1h 30m", "1d 5m 7s"."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return " ".join(parts) or "0s"

@@ -1,0 +1,123 @@
+"""Who could start at once if there was room on the nodes, and who could not however much room there was."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from scheduling.nodes.feasibility import could_hold, takes_jobs
+from scheduling.planning.eligibility import starts_nothing
+from scheduling.resources import Request
+from scheduling.sharing.quota_profile import NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
+from scheduling.sharing.quotas import usage_by_project
+from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
+
+Kind: TypeAlias = tuple[str, str, Request]
+"""Jobs of one project and one queue that ask for the same."""
+
+
+class Eligibility:
+    """Asked of one job after another, the first in line first: those that were admitted count for those that follow."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._running = snapshot.running
+        self._nodes = _kinds_of(node for node in snapshot.nodes if takes_jobs(node))
+        self._projects = {one.slug: one for one in snapshot.projects}
+        self._queues = {one.name: one for one in snapshot.queues}
+        self._shut = {one.name for one in snapshot.queues if starts_nothing(one)}
+        self._held_by_nodes: dict[Request, bool] = {}
+        self._possible: dict[Kind, bool] = {}
+        self._refused: dict[Kind, list[Limit]] = {}
+        self._limits: dict[tuple[str, str], tuple[Limit, ...]] = {}
+        self._used: dict[Limit, Count] = {}
+        self._known: dict[tuple[str, str], Count] | None = None
+        self._closed: set[tuple[Limit, str]] = set()
+
+    def is_possible(self, job: WaitingJob) -> bool:
+        """Whether its queue, the nodes that are up and its quotas would let it start if nothing else ran."""
+        kind = _kind(job)
+        found = self._possible.get(kind)
+        if found is None:
+            count = count_of(job.request.total)
+            within = all(count.fits(limit.most) for limit in self._limits_over(job))
+            found = self._possible[kind] = job.queue not in self._shut and within and self._has_nodes(job.request)
+        return found
+
+    def may_ever_start(self, job: WaitingJob) -> bool:
+        """Whether it could start as things are, once those have ended that it depends on. Whether one fails nobody foretells."""
+        return not (job.broken or job.needs_failure or job.held) and self.is_possible(job)
+
+    def refusing(self, job: WaitingJob) -> list[Limit]:
+        """The limits that refuse it now, beside what runs and those that were admitted, or that are closed."""
+        limits = self._limits_over(job)
+        if not limits:
+            return []
+        kind = _kind(job)
+        if kind in self._refused:
+            return self._refused[kind]
+        count = count_of(job.request.total)
+        found = [one for one in limits if self._is_closed(one, count) or not self._sum(one, count).fits(one.most)]
+        if found:
+            self._refused[kind] = found
+        return found
+
+    def admit(self, job: WaitingJob) -> None:
+        """From now on it counts as running."""
+        count = count_of(job.request.total)
+        for limit in self._limits_over(job):
+            self._used[limit] = self._in_use(limit).plus(count)
+
+    def close(self, job: WaitingJob, limits: Iterable[Limit]) -> None:
+        """What these limits refused to the job they refuse to all that follow and count for the same there."""
+        count = count_of(job.request.total)
+        for limit in limits:
+            over = zip(Count._fields, self._sum(limit, count), limit.most, strict=True)
+            self._closed |= {(limit, name) for name, needed, most in over if needed > most}
+
+    def _is_closed(self, limit: Limit, count: Count) -> bool:
+        counted = zip(Count._fields, count, strict=True)
+        return bool(self._closed) and any((limit, name) in self._closed for name, own in counted if own)
+
+    def _sum(self, limit: Limit, count: Count) -> Count:
+        """What would be in use with it, of the kinds that it counts for."""
+        together = self._in_use(limit).plus(count)
+        return Count(*(all_of if own else 0 for own, all_of in zip(count, together, strict=True)))
+
+    def _in_use(self, limit: Limit) -> Count:
+        found = self._used.get(limit)
+        return self._runs().get((limit.kind, limit.name), NOTHING) if found is None else found
+
+    def _runs(self) -> dict[tuple[str, str], Count]:
+        if self._known is None:
+            usage = usage_by_project(self._running, self._projects)
+            in_queues = Counter(job.queue for job in self._running)
+            self._known = {(PROJECT, slug): count_of(used.amount, used.running_jobs) for slug, used in usage.items()}
+            self._known |= {(QUEUE, name): Count(0, 0, 0, number) for name, number in in_queues.items()}
+        return self._known
+
+    def _has_nodes(self, request: Request) -> bool:
+        found = self._held_by_nodes.get(request)
+        if found is None:
+            able = sum(number for node, number in self._nodes if could_hold(request, node))
+            found = self._held_by_nodes[request] = able >= request.nodes
+        return found
+
+    def _limits_over(self, job: WaitingJob) -> tuple[Limit, ...]:
+        key = (job.project, job.queue)
+        found = self._limits.get(key)
+        if found is None:
+            chain = chain_of(job.project, self._projects)
+            found = self._limits[key] = limits_over(chain, self._queues[job.queue])
+        return found
+
+
+def _kind(job: WaitingJob) -> Kind:
+    return job.project, job.queue, job.request
+
+
+def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:
+    """One of each kind of machine, and how many there are."""
+    found: dict[object, tuple[NodeView, int]] = {}
+    for node in nodes:
+        key = (node.cpus, node.memory_mb, node.gpus, *sorted(node.labels.items()))
+        found[key] = (node, found[key][1] + 1 if key in found else 1)
+    return list(found.values())

@@ -1,0 +1,289 @@
+"""The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from scheduling import placement
+from scheduling.decisions import PlannedJob, PlannedReservation
+from scheduling.nodes.feasibility import could_hold
+from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
+from scheduling.nodes.profile import FOREVER
+from scheduling.placement.affinity import Affinity
+from scheduling.placement.own_first import OwnFirst
+from scheduling.planning.alike import Alike, Refused
+from scheduling.planning.cluster import Cluster
+from scheduling.planning.eligibility import queue_holds, starts_nothing
+from scheduling.planning.kinds import Kinds
+from scheduling.planning.reservations import NOWHERE, Book, Slot, Windows
+from scheduling.planning.unschedulable import Explanations
+from scheduling.reasons import Reason
+from scheduling.resources import Request
+from scheduling.rules import Rules
+from scheduling.run_times import SOON, limit_seconds
+from scheduling.sharing.holders import Holder, Holders
+from scheduling.sharing.quota_profile import Limit
+from scheduling.sharing.quota_room import KeptInQuota, QuotaRoom
+from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
+from scheduling.snapshot import ProjectView, RunningJob, Share, Snapshot, WaitingJob
+
+
+def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
+    """What projects use; only quotas ask for it."""
+    if not any(map(enforced, snapshot.projects)):
+        return {}
+    return usage_by_project(running, projects)
+
+
+def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster | None:
+    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
+    staying = [job for job in snapshot.running if not job.leaving]
+    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
+        return None
+    usage = _usage(snapshot, projects, staying)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
+
+
+Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
+"""A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
+
+
+class Planning:
+    """One pass over one snapshot. Placing and reserving are its only effects, and they stay inside it."""
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        self.now = now
+        self.rules: Rules = snapshot.rules
+        self.free = FreeNodes.of(snapshot)
+        self._kinds = Kinds(snapshot, now, self.free)
+        self.alike = self._kinds.of
+        self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
+        self.placements: list[PlannedJob] = []
+        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
+        self.coming = _coming(snapshot, projects)
+        self.kept: dict[
+            int, tuple[Share, ...]
+        ] = {}  # those for which what comes is kept: they start once others have left
+        self._projects = projects
+        self._quotas = any(map(enforced, snapshot.projects))
+        self._beyond = Refused()
+        self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
+        self._running = Counter(job.queue for job in snapshot.running)
+        self.promises = 0  # how many that only wait for room have a reservation
+        self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
+        self.quotas = QuotaRoom(
+            snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects
+        )
+        self._snapshot = snapshot
+        self._holders: Holders | None = None
+
+    def limit(self, job: WaitingJob) -> float:
+        """For how long the job may run, as far as anybody can say."""
+        return limit_seconds(job, self.rules)
+
+    def start(self, job: WaitingJob, alike: Alike) -> bool:
+        """Place the job if it may start now; whether it was."""
+        length = self.limit(job)
+        if length >= alike.too_long or length >= alike.too_long_in_quota:
+            return False
+        if alike.limited and self.not_allowed(alike):
+            alike.refused = alike.hopeless = True
+            return False
+        if self.free.is_too_full_for(job.request):
+            alike.hopeless = True
+            return False
+        if alike.limits and not self.quotas.fits(alike.limits, alike.count, length):
+            alike.too_long_in_quota = length
+            return False
+        shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
+        if shares is None:
+            self._remember_refusal(alike, length)
+            return False
+        self.place(job, alike, shares)
+        return True
+
+    def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
+        """Where the job could run now without delaying a reservation."""
+        strategy = Affinity(self._strategy) if job.near else self._strategy
+        if alike.own:
+            strategy = OwnFirst(strategy, alike.own, self.now, self.now + length)
+        return strategy.place(
+            job.request,
+            self.free,
+            near=job.near,
+            ceiling=self.book.ceilings(self.now + length),
+            closed=self.closed(alike.windows, length),
+        )
+
+    def find_now(self, request: Request) -> tuple[Share, ...] | None:
+        """Where it could run now if there were no reservations."""
+        return self._strategy.place(request, self.free)
+
+    def find_beside(
+        self, request: Request, closed: frozenset[str], length: float | None = None
+    ) -> tuple[Share, ...] | None:
+        """Where it could run now if these nodes were closed; with a length, beside the reservations as well."""
+        ceiling = NOWHERE if length is None else self.book.ceilings(self.now + length)
+        return self._strategy.place(request, self.free, ceiling=ceiling, closed=closed)
+
+    def reserved_for_others(self, job: WaitingJob) -> Windows:
+        """When nodes are kept for others than the job's projects, or for maintenance."""
+        return self._kinds.of_project(job.project)[1]
+
+    def find_in(
+        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
+    ) -> tuple[Share, ...] | None:
+        """Where it could run if so much were free."""
+        return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
+
+    def closed(self, windows: Windows, length: float) -> frozenset[str]:
+        """The nodes that are kept for others before such a job must have ended."""
+        if not windows:
+            return frozenset()
+        end = self.now + length
+        return frozenset(
+            self.free.nodes[number].view.name
+            for number, kept in windows.items()
+            if any(start < end for start, _ in kept)
+        )
+
+    def _remember_refusal(self, alike: Alike, length: float) -> None:
+        covered = self._beyond.covers(alike.request)
+        if covered or (not self.book.keeps_room and not alike.windows) or self.find_now(alike.request) is None:
+            alike.hopeless = True
+            if not covered:
+                self._beyond.add(alike.request)
+        else:
+            alike.too_long = length
+
+    def place(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Start the job there."""
+        for share in shares:
+            self.free.take(share, holder=job.id)
+        end = self.now + self.limit(job)
+        self.book.started(shares, end)
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        self._running[alike.queue.name] += 1
+        for project in alike.chain:
+            before = self.usage.get(project.slug, NOTHING_USED)
+            self.usage[project.slug] = before.plus_job(alike.request.total)
+        if alike.limits:
+            self.quotas.started(alike.limits, alike.count, end)
+        self.placements.append(PlannedJob(job.id, shares))
+
+    def reserve(self, job: WaitingJob, alike: Alike) -> bool:
+        """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
+        if not self._keep(job, alike, ()):
+            return False
+        self.promises += 1
+        return True
+
+    def would_delay_others_in_quota(self, job: WaitingJob, alike: Alike) -> bool:
+        return alike.too_long_in_quota < FOREVER and self.limit(job) >= alike.too_long_in_quota
+
+    def reserve_in_quota(self, job: WaitingJob, alike: Alike, depth: int, with_room: int, *, strictly: bool) -> None:
+        """Keep room for the job under all limits that it counts under, if one of them refuses fewer than `depth` so far.
+
+        Also on nodes, for `with_room` such jobs. `strictly` nobody who counts there starts before it.
+        """
+        refusing = self.quotas.refusing(alike.limits, alike.count, self.limit(job))
+        if (
+            all(self.quotas.blocked(limit) >= depth for limit in refusing)
+            or starts_nothing(alike.queue)
+            or not self._could_ever(alike)
+        ):
+            alike.passed_over = True
+        elif self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):
+            self.promises_in_quota += 1
+        elif not self._keep_in_quota(job, alike, refusing, strictly=strictly):
+            alike.passed_over = True
+
+    def _keep(self, job: WaitingJob, alike: Alike, refusing: Sequence[Limit], *, strictly: bool = False) -> bool:
+        """Room on nodes and in quotas from the same moment on."""
+        length = self.limit(job)
+        slot = self._earliest(alike, length)
+        if slot is None:
+            return False
+        self.book.reserve(job.id, job.request, slot, length)
+        if alike.limits:
+            self.quotas.keep(
+                alike.limits, _kept(job, alike, slot.start, length, self.now if strictly else None), refusing
+            )
+        return True
+
+    def _earliest(self, alike: Alike, length: float) -> Slot | None:
+        """When there is room for it on nodes and under all its limits."""
+        limits, count = alike.limits, alike.count
+        after = self.quotas.earliest(limits, count, length, self.now)
+        while after < FOREVER:
+            slot = self.book.find(alike.request, length, alike.windows, after)
+            if slot is None:
+                return None
+            after = self.quotas.earliest(limits, count, length, slot.start)
+            if after == slot.start:
+                return slot
+        return None
+
+    def _keep_in_quota(self, job: WaitingJob, alike: Alike, refusing: Sequence[Limit], *, strictly: bool) -> bool:
+        length = self.limit(job)
+        start = self.quotas.earliest(alike.limits, alike.count, length, self.now)
+        if start == FOREVER:
+            return False
+        self.quotas.keep(alike.limits, _kept(job, alike, start, length, self.now if strictly else None), refusing)
+        self.book.reservations.append(PlannedReservation(job.id, start, ()))
+        return True
+
+    def _could_ever(self, alike: Alike) -> bool:
+        """Whether the nodes there are could hold such a job if they were empty."""
+        return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
+
+    def keep(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+        """Keep this for the job, which starts there as soon as those that leave have gone."""
+        if self.coming is not None:
+            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        start, length = self.now + SOON, self.limit(job)
+        self.book.keep(job.id, start, shares, length)
+        if alike.limits:
+            self.quotas.keep(alike.limits, KeptInQuota(job.id, start, start + length, alike.count))
+        self.kept[job.id] = shares
+
+    def cluster(self) -> Cluster:
+        """The cluster as it will be once those that leave have gone, with all that was placed and kept: to try changes on."""
+        return self.coming.copy() if self.coming else self.present()
+
+    def present(self) -> Cluster:
+        """The cluster as it is, with what was placed."""
+        return Cluster(self.free.copy(), self.usage, self._running)
+
+    def counted(self, slug: str) -> tuple[ProjectView, ...]:
+        """The projects whose quotas count for the project's jobs."""
+        return self._kinds.of_project(slug)[0] if self._quotas else ()
+
+    def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
+        """What its queue and the quotas have against the next such job."""
+        held = queue_holds(alike.queue, self._running[alike.queue.name])
+        return (*held, *may_run_now(alike.request, chain=alike.chain, usage=self.usage))
+
+    def reasons(self, alike: Alike, explanations: Explanations) -> tuple[Reason, ...]:
+        """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
+        if alike.reasons is None:
+            alike.fits = self.find_now(alike.request) is not None
+            nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
+            refused = self.not_allowed(alike)
+            alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)
+        return alike.reasons
+
+    def holders(self) -> Holders:
+        """Who holds quotas and places of queues, those included who were placed in this pass; asked for at its end."""
+        if self._holders is None:
+            placed = {one.job_id for one in self.placements}
+            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
+            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), self._projects)
+        return self._holders
+
+
+def _kept(job: WaitingJob, alike: Alike, start: float, length: float, strictly_from: float | None) -> KeptInQuota:
+    if strictly_from is not None:
+        return KeptInQuota(job.id, strictly_from, FOREVER, alike.count)
+    return KeptInQuota(job.id, start, start + length, alike.count)

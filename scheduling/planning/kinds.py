@@ -1,0 +1,93 @@
+"""What each waiting job of one planning pass is alike to: its queue, the quotas that count for it, the nodes closed to it."""
+
+from typing import TypeAlias
+
+from scheduling.nodes.feasibility import could_hold
+from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.nodes.profile import FOREVER
+from scheduling.placement.own_first import Kept, kept_for
+from scheduling.planning.alike import Alike
+from scheduling.planning.eligibility import queue_holds
+from scheduling.planning.reservations import Windows
+from scheduling.resources import Request
+from scheduling.sharing.quota_profile import count_of, limits_over
+from scheduling.sharing.quotas import enforced
+from scheduling.snapshot import ProjectView, Snapshot, WaitingJob, chain_of
+
+NO_WINDOWS: Windows = {}
+ALWAYS = ((0.0, FOREVER),)
+OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
+
+
+class Kinds:
+    """Worked out once for each kind of job, however many there are."""
+
+    def __init__(self, snapshot: Snapshot, now: float, free: FreeNodes) -> None:
+        self._free = free
+        self._projects = {one.slug: one for one in snapshot.projects}
+        self._queues = {queue.name: queue for queue in snapshot.queues}
+        self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
+        self._alike: dict[tuple[str, str, Request], Alike] = {}
+        self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], Alike] = {}
+        self._known: dict[str, OfProject] = {}
+        self._same: dict[tuple[str, str, int], Alike] = {}
+        self._reserved = [one for one in snapshot.reservations if one.end > now]
+
+    def of(self, job: WaitingJob) -> Alike:
+        if job.avoid:
+            return self._avoiding(job)
+        # A request is often the same object for many jobs; that is found faster than an equal one.
+        identity = (job.queue, job.project, id(job.request))
+        found = self._same.get(identity)
+        if found is None:
+            found = self._same[identity] = self._equal(job)
+        return found
+
+    def _equal(self, job: WaitingJob) -> Alike:
+        key = (job.queue, job.project, job.request)
+        found = self._alike.get(key)
+        if found is None:
+            counted, windows, own = self.of_project(job.project)
+            queue = self._queues[job.queue]
+            found = self._alike[key] = Alike(queue, counted, job.request, windows, limits_over(counted, queue))
+            found.limited = bool(counted) or job.queue in self._limited
+            found.count, found.own = count_of(job.request.total), own
+        return found
+
+    def _avoiding(self, job: WaitingJob) -> Alike:
+        """The same for those that failed on the same nodes: these are closed to them, if there are others to go to."""
+        key = (job.queue, job.project, job.request, job.avoid)
+        found = self._avoid.get(key)
+        if found is None:
+            alike = self._equal(job)
+            able = [node for node in self._free.nodes if could_hold(job.request, node.view)]
+            shut = [node.number for node in able if node.view.name in job.avoid]
+            if len(able) - len(shut) < job.request.nodes:
+                shut = []
+            windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
+            avoided = frozenset(self._free.nodes[number].view.name for number in shut)
+            found = self._avoid[key] = Alike(
+                alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own, avoided
+            )
+            found.limited = alike.limited
+        return found
+
+    def of_project(self, slug: str) -> OfProject:
+        """The projects whose quotas count for the project's jobs, and when nodes are kept for others and for itself."""
+        found = self._known.get(slug)
+        if found is None:
+            chain = chain_of(slug, self._projects)
+            # Only enforced quotas can refuse, so nothing else has to be counted.
+            counted = tuple(one for one in chain if enforced(one) is not None)
+            windows = self._windows({one.slug for one in chain}) if self._reserved else NO_WINDOWS
+            found = self._known[slug] = (counted, windows, kept_for(chain, self._reserved))
+        return found
+
+    def _windows(self, slugs: set[str]) -> Windows:
+        """When nodes are kept for others than these projects."""
+        windows: dict[int, list[tuple[float, float]]] = {}
+        for one in self._reserved:
+            for name in one.nodes if one.project not in slugs else ():
+                if name in self._free:
+                    windows.setdefault(self._free[name].number, []).append((one.start, one.end))
+        return windows

@@ -1,0 +1,192 @@
+"""One scheduling pass: a snapshot and the time go in; starts, stops, promises and reasons come out."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
+from scheduling.planning.alike import Alike
+from scheduling.planning.coming import keep_coming, keep_promises
+from scheduling.planning.cycle_state import Planning, Waiting
+from scheduling.planning.dependencies import failed_roots, unfailed_roots
+from scheduling.planning.eligibility import is_held, job_holds, starts_nothing
+from scheduling.planning.kept_room import KeptRoom
+from scheduling.planning.ordering import Line, in_order
+from scheduling.planning.precedence import Precedence
+from scheduling.planning.preemption import preempt
+from scheduling.planning.unschedulable import Explanations
+from scheduling.policies import backfill_mode
+from scheduling.rules import Backfill, Rules
+from scheduling.run_times import shortest_first
+from scheduling.snapshot import Snapshot, WaitingJob
+
+__all__ = ["Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "Wait", "make_plan", "starts_now"]
+
+
+def make_plan(snapshot: Snapshot, now: float) -> Plan:
+    """The plan for this snapshot at this moment; the same two always give the same plan.
+
+    Jobs start in the order of their queues' policies. The first that finds no room gets a reservation, by the limits of
+    the jobs that run; those behind it start only where they do not delay it (EASY backfilling: Lifka 1995, Mu'alem and
+    Feitelson 2001), and a job that has waited longer than the bounded wait has a reservation whatever its policy.
+    """
+    work = Planning(snapshot, now)
+    # 1. Order: who is looked at first.
+    line = in_order(snapshot, now)
+    # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
+    waiting = _start_and_reserve(work, line, snapshot)
+    # 5. Preempt: who runs and should give way to the first of those that wait.
+    preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
+    # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
+    waits = _explain(work, snapshot, line, waiting) if snapshot.rules.explain else ()
+    return Plan(
+        placements=tuple(work.placements),
+        waits=waits,
+        line=tuple([job.id for job, _, _ in waiting]),
+        eligible=_eligible(snapshot, waiting),
+        reservations=tuple(work.book.reservations),
+        preemptions=preemptions,
+        alerts=line.alerts,
+    )
+
+
+def starts_now(snapshot: Snapshot, now: float, job_id: int) -> bool:
+    """Whether `make_plan` places this job, without the time for the rest: who stands behind it changes nothing for it.
+
+    But for those that others were stopped for: the room that was made is dealt out among all of them.
+    """
+    work, line = Planning(snapshot, now), in_order(snapshot, now)
+    if backfill_mode(work.rules) is not Backfill.SJBF:  # there a shorter job may be taken first
+        places = [job.id for job in line.jobs]
+        behind = places.index(job_id) + 1
+        helped = [job for job in line.jobs[behind:] if job.promised]
+        line = replace(line, jobs=(*line.jobs[:behind], *helped))
+    _start_and_reserve(work, line, snapshot)
+    return any(one.job_id == job_id for one in work.placements)
+
+
+def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
+    """Who could start once there is room: no hold, no dependency, no time and no paused queue keeps it."""
+    shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
+    return tuple([job.id for job, _, held in waiting if not held and job.queue not in shut])
+
+
+def _start_and_reserve(work: Planning, line: Line, snapshot: Snapshot) -> list[Waiting]:
+    """Place what may start; the others, in line."""
+    mode = backfill_mode(work.rules)
+    started = _settle_promises(work, line, snapshot, strict=mode is Backfill.NONE)
+    promises = _Promises(work, line.ahead, mode)
+    waiting: list[Waiting] = []
+    alike_of, now, kept = work.alike, work.now, work.kept
+    for job in (candidates := _candidates(work, line, mode, started)):
+        alike = alike_of(job)
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
+        if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
+            continue
+        waiting.append((job, alike, held))
+        if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
+            break
+    waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
+    if mode is Backfill.SJBF:
+        place = {job.id: number for number, job in enumerate(line.jobs)}
+        waiting.sort(key=lambda one: place[one[0].id])
+    return waiting
+
+
+class _Promises:
+    """To whom of those that cannot start now a start is promised: so many that find no room, and so many in each quota.
+
+    Whoever only needs that others have gone who leave already takes no place: what comes is kept beside that.
+    """
+
+    def __init__(self, work: Planning, ahead: frozenset[int], mode: Backfill) -> None:
+        self._work = work
+        self._ahead = ahead
+        self._mode = mode
+        self._depth = _depth(work.rules, mode)
+        self._left = self._depth
+        self._left_ahead = work.rules.overdue_depth
+
+    def stop_behind(self, job: WaitingJob, alike: Alike) -> bool:
+        """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
+        if job.id in self._work.kept or keep_coming(self._work, job, alike):
+            return self._mode is Backfill.NONE
+        if alike.refused or self._work.would_delay_others_in_quota(job, alike):
+            if not alike.passed_over:
+                self._reserve_in_quota(job, alike)
+            self._settle(alike, in_vain=alike.refused and alike.passed_over)
+            return False
+        if not (self._left > 0 or (self._left_ahead > 0 and job.id in self._ahead)):
+            self._settle(alike, in_vain=alike.hopeless and (self._left_ahead <= 0 or not self._ahead))
+            return False
+        if not self._work.reserve(job, alike):  # nor for any other of them, as no node could ever hold it
+            self._settle(alike, in_vain=alike.hopeless)
+            return False
+        self._left -= 1
+        self._left_ahead -= job.id in self._ahead
+        return self._mode is Backfill.NONE
+
+    def _settle(self, alike: Alike, *, in_vain: bool) -> None:
+        """Nothing is kept for any more of them, if that is in vain and what comes is not for them either."""
+        alike.settled = in_vain and (self._work.coming is None or not alike.too_long_to_come)
+
+    def _reserve_in_quota(self, job: WaitingJob, alike: Alike) -> None:
+        """Those behind it that count under the limit that refuses it start only if they do not delay it.
+
+        On nodes nothing is kept for it before the quota is free, or all would wait for it; only if it is overdue, so
+        that it need not wait for the one after the other.
+        """
+        depth, with_room = self._depth, 0
+        if self._mode is Backfill.CONSERVATIVE:
+            with_room = self._left
+        elif job.id in self._ahead:
+            depth = max(depth, self._work.rules.overdue_depth)
+            with_room = self._work.rules.overdue_depth
+        self._work.reserve_in_quota(job, alike, depth, with_room, strictly=self._mode is Backfill.NONE)
+
+
+def _settle_promises(work: Planning, line: Line, snapshot: Snapshot, *, strict: bool) -> set[int]:
+    """The jobs that others were stopped for start or keep their room before anybody else; which of them started."""
+    if work.coming is None:
+        return set()
+    promised = [job for job in line.jobs if job.promised]
+    keep_promises(work, promised, snapshot.running, strict=strict)
+    return {one.job_id for one in work.placements}
+
+
+def _candidates(work: Planning, line: Line, mode: Backfill, started: AbstractSet[int]) -> Iterator[WaitingJob]:
+    """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
+    left = iter([job for job in line.jobs if job.id not in started] if started else line.jobs)
+    return left if mode is not Backfill.SJBF else _shortest_after_reservations(work, left)
+
+
+def _shortest_after_reservations(work: Planning, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
+    for job in rest:
+        yield job
+        if work.promises >= work.rules.reserve_depth:
+            break
+    yield from shortest_first(rest, work.rules)
+
+
+def _depth(rules: Rules, mode: Backfill) -> int:
+    """How many of the jobs that find no room get a reservation."""
+    if mode is Backfill.NONE:
+        return 1
+    return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
+
+
+def _explain(work: Planning, snapshot: Snapshot, line: Line, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
+    explanations = Explanations(work.free)
+    held_back = [job for job, _, held in waiting if held]
+    failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
+    kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
+    waits = []
+    for job, alike, held in waiting:
+        reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
+        if alike.fits:
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons)))
+        if held:
+            reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
+        waits.append(new_wait((job.id, reasons)))
+        kept.pass_by(job)
+    return tuple(waits)

@@ -1,0 +1,293 @@
+"""Fragmentation: a job waits although there is room for it, but not together. Who could move, and where, to change that.
+
+A proposal moves running jobs that write checkpoints to other nodes where they fit now, so that a waiting job fits where
+they were. Nobody else is displaced: what a move needs is free, and no node is touched that is kept for others. It is
+made only where it pays, in GPU-seconds (for jobs without GPUs, in eights of CPU-seconds, as preemption counts):
+
+    gain = (when the job could start without it - how long a stop takes) x width of the job
+    cost = the sum over those that move of (work since the last checkpoint + restart) x their width
+    gain > margin x cost
+
+No two passes undo each other: a job that has just begun to run, here or elsewhere, stays where it is for a cooldown,
+and only for a job that is at least as urgent does it move at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from scheduling.decisions import Plan, PlannedPreemption
+from scheduling.nodes.feasibility import could_hold
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
+from scheduling.planning.alike import Alike
+from scheduling.planning.cycle_state import Planning
+from scheduling.planning.eligibility import job_holds
+from scheduling.planning.preemption import lost_seconds
+from scheduling.planning.reservations import Book
+from scheduling.resources import WHOLE_GPU, Amount
+from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
+
+STRATEGY = "rebalance"
+TRIED = 32
+"""So many nodes more than a job needs are tried, the cheapest to empty first."""
+CPUS_A_GPU = 8
+"""So many CPUs count as much as a GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """When jobs are moved, and how many."""
+
+    looked_at: int = 4  # of the first waiting jobs
+    margin: float = 2.0  # how many times its cost a proposal must gain
+    cooldown_seconds: float = 3_600.0  # a job that has run for less stays where it is
+    stop_seconds: float = 60.0  # how long a stop takes until the room is free
+    max_moves: int = 3  # for one waiting job
+    max_moves_per_hour: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """A running job that moves from the node `source` to `target`, and what that costs in seconds of its work."""
+
+    job_id: int
+    source: str
+    target: Share
+    lost_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Moves that let a waiting job start at once on `shares`; `gain` and `cost` in GPU-seconds."""
+
+    for_job: int
+    shares: tuple[Share, ...]
+    moves: tuple[Relocation, ...]
+    gain: float
+    cost: float
+
+    @property
+    def preemptions(self) -> tuple[PlannedPreemption, ...]:
+        """The moves as what they begin with: their jobs are stopped for the waiting one."""
+        return tuple(PlannedPreemption(one.job_id, self.for_job, STRATEGY, one.lost_seconds) for one in self.moves)
+
+
+def propose(
+    snapshot: Snapshot, plan: Plan, now: float, knobs: Knobs = Knobs(), *, moved_lately: int = 0
+) -> tuple[Proposal, ...]:
+    """Moves that pay, for the first waiting jobs that need them, beside what the plan for the same snapshot does.
+
+    `moved_lately` is how many jobs were moved in the last hour.
+    """
+    pass_ = _Pass(snapshot, plan, now, knobs)
+    left = min(
+        knobs.max_moves_per_hour - moved_lately,
+        snapshot.rules.preemption.max_per_hour - snapshot.recent_preemptions - len(plan.preemptions),
+    )
+    jobs = {job.id: job for job in snapshot.waiting}
+    proposals: list[Proposal] = []
+    for job_id in plan.line[: knobs.looked_at]:
+        if left <= 0:
+            break
+        proposal = pass_.proposal(jobs[job_id])
+        if proposal is not None and len(proposal.moves) <= left:
+            pass_.carry_out(proposal)
+            proposals.append(proposal)
+            left -= len(proposal.moves)
+    return tuple(proposals)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mover:
+    """A running job on one node that may move, as if it waited. Sorts by what its move costs."""
+
+    cost: float
+    lost: float
+    job: RunningJob
+    again: WaitingJob
+
+    @property
+    def share(self) -> Share:
+        return self.job.shares[0]
+
+
+class _Pass:
+    def __init__(self, snapshot: Snapshot, plan: Plan, now: float, knobs: Knobs) -> None:
+        self._now = now
+        self._knobs = knobs
+        self._preemption = snapshot.rules.preemption
+        self._plan = plan
+        self._work = Planning(snapshot, now)
+        self._free: FreeNodes = self._work.free
+        self._going = {one.job_id for one in plan.preemptions} | {job.id for job in snapshot.running if job.leaving}
+        self._served = {one.for_job for one in plan.preemptions} | {job.id for job in snapshot.waiting if job.promised}
+        self._kept = frozenset(share.node for job in snapshot.running if job.id in self._going for share in job.shares)
+        self._movers: dict[str, list[_Mover]] = {}  # by node
+        for job in snapshot.running:
+            if self._may_move(job):
+                self._movers.setdefault(job.shares[0].node, []).append(self._mover(job))
+        self._book = Book(
+            self._free.copy(), _by_prediction(snapshot.running), now, snapshot.rules.assumed_limit_seconds
+        )
+        waiting = {job.id: job for job in snapshot.waiting}
+        for one in plan.placements:
+            self._take(one.job_id, one.shares)
+            self._book.started(one.shares, now + self._work.limit(waiting[one.job_id]))
+
+    def proposal(self, job: WaitingJob) -> Proposal | None:
+        """The cheapest moves that were found for the job, if they pay."""
+        alike = self._work.alike(job)
+        if job.id in self._served or job_holds(job, self._now) or self._work.not_allowed(alike):
+            return None
+        length = self._work.limit(job)
+        closed = self._closed(job, job.id)
+        if self._work.find_in(self._free, job, closed) is not None:
+            return None  # it waits for something else than room
+        found = self._rearranged(job, closed)
+        gain = (self._wait(job, alike, length) - self._knobs.stop_seconds) * _width_of(job)
+        if found is None or gain <= self._knobs.margin * found.cost:
+            return None
+        return replace(found, gain=gain)
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """From now on in this pass the room is used as the proposal says."""
+        for move in proposal.moves:
+            here = self._movers[move.source]
+            mover = next(one for one in here if one.job.id == move.job_id)
+            self._free.give(mover.share, holder=mover.job.id)
+            here.remove(mover)
+        self._take(proposal.for_job, proposal.shares)
+        for one in proposal.moves:
+            self._take(one.job_id, (one.target,))
+        self._kept |= {one.source for one in proposal.moves} | {one.target.node for one in proposal.moves}
+
+    def _take(self, holder: int, shares: Iterable[Share]) -> None:
+        for share in shares:
+            self._free.take(share, holder=holder)
+
+    def _may_move(self, job: RunningJob) -> bool:
+        return (
+            job.checkpointable
+            and job.preemptible
+            and job.id not in self._going
+            and job.request is not None
+            and len(job.shares) == 1
+            and job.shares[0].node in self._free
+            and job.preemptions < self._preemption.max_per_job
+            and job.started_at is not None
+            and self._now - job.started_at >= self._knobs.cooldown_seconds
+            and self._could_start_again(job)
+        )
+
+    def _could_start_again(self, job: RunningJob) -> bool:
+        """Whether its queue and the quotas would let one more such job start: then they let this one."""
+        return not self._work.not_allowed(self._work.alike(_as_waiting(job)))
+
+    def _mover(self, job: RunningJob) -> _Mover:
+        lost = lost_seconds(job, self._now, self._preemption.restart_cost_seconds) + self._knobs.stop_seconds
+        return _Mover(lost * _width(job.shares[0].amount), lost, job, _as_waiting(job))
+
+    def _closed(self, job: WaitingJob, for_job: int) -> frozenset[str]:
+        """The nodes that the job may not use: being emptied, kept for a project, or promised to others than `for_job`."""
+        promised = {share.node for one in self._plan.reservations if one.job_id != for_job for share in one.shares}
+        windows = self._work.closed(self._work.alike(job).windows, self._work.limit(job))
+        return self._kept | promised | windows
+
+    def _wait(self, job: WaitingJob, alike: Alike, length: float) -> float:
+        """How long the job would wait if nobody moved, as far as anybody can say."""
+        slot = self._book.find(job.request, length, alike.windows, self._book.now)
+        return slot.start - self._now if slot is not None else self._work.rules.assumed_limit_seconds
+
+    def _rearranged(self, job: WaitingJob, closed: frozenset[str]) -> Proposal | None:
+        """Nodes for the job, those first where it fits, then those that are emptied for it at the least cost."""
+        able = [n for n in self._free.nodes if n.view.name not in closed and could_hold(job.request, n.view)]
+        ready = [node for node in able if node.fits(job.request)][: job.request.nodes]
+        offers = [
+            (_cost(chosen), node.number, chosen)
+            for node in able
+            if (chosen := self._in_the_way(job, node)) and len(chosen) <= self._knobs.max_moves
+        ]
+        nodes: list[FreeNode] = ready
+        moves: list[_Mover] = []
+        for _, number, chosen in sorted(offers, key=lambda offer: offer[:2])[: job.request.nodes + TRIED]:
+            if len(nodes) == job.request.nodes:
+                break
+            more = [*moves, *chosen]
+            if len(more) <= self._knobs.max_moves and self._places(job, [*nodes, self._free.nodes[number]], more):
+                nodes, moves = [*nodes, self._free.nodes[number]], more
+        if len(nodes) < job.request.nodes:
+            return None
+        targets = self._places(job, nodes, moves) or ()
+        return Proposal(job.id, self._shares(job, nodes, moves), targets, 0.0, _cost(moves))
+
+    def _in_the_way(self, job: WaitingJob, node: FreeNode) -> list[_Mover]:
+        """The fewest and cheapest movers without whom the job fits on the node; none if it does not without them all."""
+        room = node.copy()
+        chosen: list[_Mover] = []
+        here = [one for one in self._movers.get(node.view.name, ()) if one.job.priority <= job.priority]
+        for mover in sorted(here, key=lambda one: (one.cost, one.job.id)):
+            if room.fits(job.request):
+                break
+            room.give(mover.share, mover.job.id)
+            chosen.append(mover)
+        if not room.fits(job.request):
+            return []
+        for mover in reversed(chosen):
+            room.take(mover.share, mover.job.id)
+            if room.fits(job.request):
+                chosen = [one for one in chosen if one is not mover]
+            else:
+                room.give(mover.share, mover.job.id)
+        return chosen
+
+    def _places(
+        self, job: WaitingJob, nodes: Sequence[FreeNode], moves: Sequence[_Mover]
+    ) -> tuple[Relocation, ...] | None:
+        """Where they can go now without using what the waiting job gets; None if one of them can go nowhere."""
+        room = self._free.copy()
+        emptied = {node.view.name for node in nodes}
+        found = []
+        for mover in sorted(moves, key=lambda one: (-_width(one.share.amount), one.job.id)):
+            shares = self._work.find_in(room, mover.again, self._closed(mover.again, job.id) | emptied)
+            if shares is None:
+                return None
+            room.take(shares[0], holder=mover.job.id)
+            found.append(Relocation(mover.job.id, mover.share.node, shares[0], mover.lost))
+        return tuple(found)
+
+    def _shares(self, job: WaitingJob, nodes: Sequence[FreeNode], moves: Sequence[_Mover]) -> tuple[Share, ...]:
+        """The job's share of each of these nodes once the others have moved."""
+        shares = []
+        for rank, node in enumerate(nodes):
+            room = node.copy()
+            for mover in moves:
+                if mover.share.node == node.view.name:
+                    room.give(mover.share, mover.job.id)
+            indices = room.gpus_for(job.request) if job.request.gpus else ()
+            shares.append(Share(node.view.name, job.request.amount, indices or (), rank))
+        return tuple(shares)
+
+
+def _by_prediction(running: Iterable[RunningJob]) -> tuple[RunningJob, ...]:
+    """With the ends that are expected in place of those that are certain."""
+    return tuple(replace(job, expected_end=job.predicted_end) if job.predicted_end else job for job in running)
+
+
+def _as_waiting(job: RunningJob) -> WaitingJob:
+    """The job as it will stand in line when it has been stopped."""
+    known = job.expected_end is not None and job.started_at is not None
+    limit = int((job.expected_end or 0) - (job.started_at or 0)) if known else None
+    request = job.request
+    assert request is not None  # noqa: S101 - others may not move
+    return WaitingJob(job.id, job.project, job.queue, job.priority, 0.0, request, max_runtime_seconds=limit)
+
+
+def _width_of(job: WaitingJob) -> float:
+    return _width(job.request.amount) * job.request.nodes
+
+
+def _width(amount: Amount) -> float:
+    return max(amount.all_gpu_milli / WHOLE_GPU, amount.cpus / CPUS_A_GPU)
+
+
+def _cost(moves: Iterable[_Mover]) -> float:
+    return sum(one.cost for one in moves)

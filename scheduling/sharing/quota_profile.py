@@ -1,0 +1,128 @@
+"""What will be free under one quota, or one queue's limit, from now on: a step for each moment at which a job ends."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from scheduling.nodes.profile import FOREVER
+from scheduling.resources import Amount
+from scheduling.sharing.quotas import enforced
+from scheduling.snapshot import ProjectView, QueueView
+
+
+class Count(NamedTuple):
+    """What jobs count for: GPUs, CPUs, memory in MB, and how many they are. As a limit, FOREVER is none."""
+
+    gpus: float
+    cpus: float
+    memory_mb: float
+    running_jobs: float
+
+    def plus(self, other: "Count", times: int = 1) -> "Count":
+        return Count(
+            self.gpus + times * other.gpus,
+            self.cpus + times * other.cpus,
+            self.memory_mb + times * other.memory_mb,
+            self.running_jobs + times * other.running_jobs,
+        )
+
+    def fits(self, free: "Count") -> bool:
+        """Only what it counts for matters: a job without GPUs may run beside too many."""
+        return (
+            (not self.gpus or self.gpus <= free.gpus)
+            and (not self.cpus or self.cpus <= free.cpus)
+            and (not self.memory_mb or self.memory_mb <= free.memory_mb)
+            and (not self.running_jobs or self.running_jobs <= free.running_jobs)
+        )
+
+
+NOTHING = Count(0, 0, 0, 0)
+UNLIMITED = Count(FOREVER, FOREVER, FOREVER, FOREVER)
+End: TypeAlias = tuple[float, Count]
+"""When a job that counts under the limit ends at the latest, and what it counts for."""
+
+
+def count_of(amount: Amount, jobs: int = 1) -> Count:
+    return Count(amount.gpus, amount.cpus, amount.memory_mb, jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The quota of a project, or how many jobs a queue may run at once."""
+
+    kind: str  # project or queue
+    name: str
+    most: Count
+
+    @property
+    def in_words(self) -> str:
+        return f"The quota of project {self.name}" if self.kind == PROJECT else f"The limit of queue {self.name}"
+
+
+PROJECT, QUEUE = "project", "queue"
+
+
+def limits_over(chain: Iterable[ProjectView], queue: QueueView) -> tuple[Limit, ...]:
+    """All that a job of this project and queue counts under, the nearest quota first."""
+    quotas = [limit for project in chain if (limit := _quota(project)).most != UNLIMITED]
+    if queue.max_running is None:
+        return tuple(quotas)
+    return (*quotas, Limit(QUEUE, queue.name, UNLIMITED._replace(running_jobs=queue.max_running)))
+
+
+def _quota(project: ProjectView) -> Limit:
+    limits = enforced(project)
+    if limits is None:
+        return Limit(PROJECT, project.slug, UNLIMITED)
+    sizes = (limits.gpus, limits.cpus, limits.memory_mb, limits.running_jobs)
+    return Limit(PROJECT, project.slug, Count(*(FOREVER if size is None else size for size in sizes)))
+
+
+class QuotaProfile:
+    """The steps of one limit. The last step lasts for ever. What is free may be less than nothing: a quota can shrink."""
+
+    __slots__ = ("_free", "_times")
+
+    def __init__(self, free: Count, now: float, ends: Iterable[End]) -> None:
+        self._times = [now]
+        self._free = [free]
+        for end, count in sorted(ends):
+            free = free.plus(count)
+            if end > self._times[-1]:
+                self._times.append(end)
+                self._free.append(free)
+            else:
+                self._free[-1] = free
+
+    def earliest(self, count: Count, length: float, after: float) -> float:
+        """The first moment, not before `after`, from which so much is free for `length` seconds; FOREVER if there is none."""
+        start = after
+        while (late := self._first_obstacle(count, start, start + length)) > start:
+            if late == FOREVER:
+                return FOREVER
+            start = late
+        return start
+
+    def _first_obstacle(self, count: Count, start: float, end: float) -> float:
+        """When the last step in [start, end) with too little is over; `start` itself if there is none."""
+        last = len(self._times) - 1
+        first = max(0, bisect_right(self._times, start) - 1)
+        for at in range(max(first, bisect_left(self._times, end) - 1), first - 1, -1):
+            if not count.fits(self._free[at]):
+                return self._times[at + 1] if at < last else FOREVER
+        return start
+
+    def take(self, start: float, end: float, count: Count) -> None:
+        """From `start` to `end` so much less is free."""
+        for moment in (start, end):
+            self._cut(moment)
+        for at in range(bisect_left(self._times, start), bisect_left(self._times, end)):
+            self._free[at] = self._free[at].plus(count, -1)
+
+    def _cut(self, moment: float) -> None:
+        """Makes `moment` the beginning of a step."""
+        at = bisect_left(self._times, moment)
+        if moment != FOREVER and (at == len(self._times) or self._times[at] != moment) and at > 0:
+            self._times.insert(at, moment)
+            self._free.insert(at, self._free[at - 1])

@@ -1,0 +1,154 @@
+"""Room kept inside quotas and queues' limits for jobs that wait, as `reservations` keeps it on nodes.
+
+Without it a large job at the head of the line starves: whatever its project frees is taken by the next small one.
+"""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from scheduling.nodes.profile import FOREVER
+from scheduling.resources import total
+from scheduling.run_times import latest_end
+from scheduling.sharing.quota_profile import NOTHING, PROJECT, Count, End, Limit, QuotaProfile, count_of
+from scheduling.sharing.quotas import NOTHING_USED, Usage
+from scheduling.snapshot import ProjectView, RunningJob, chain_of
+
+Limits: TypeAlias = tuple[Limit, ...]
+"""All the limits that a job counts under."""
+
+
+class KeptInQuota(NamedTuple):
+    """For whom room is kept under a limit, and from when on."""
+
+    job_id: int
+    start: float
+    end: float
+    holds: Count
+
+
+class QuotaRoom:
+    """What is kept under each limit in one planning pass. `usage` and `in_queues` are the pass's own, and change with it.
+
+    A profile is made for a limit only when the sum of all that is kept and used under it is too much.
+    """
+
+    def __init__(
+        self,
+        running: Sequence[RunningJob],
+        now: float,
+        assumed_limit: float,
+        usage: Mapping[str, Usage],
+        in_queues: Mapping[str, int],
+        projects: Mapping[str, ProjectView],
+    ) -> None:
+        self._running = running
+        self._now = now
+        self._assumed_limit = assumed_limit
+        self._usage = usage
+        self._in_queues = in_queues
+        self._projects = projects
+        self._started: list[tuple[float, Limits, Count]] = []
+        self._kept: dict[Limit, list[KeptInQuota]] = {}
+        self._sums: dict[Limit, Count] = {}
+        self._blocked: dict[Limit, int] = {}
+        self._profiles: dict[Limit, QuotaProfile] = {}
+        self._ends: dict[str, list[End]] | None = None
+
+    def started(self, limits: Limits, count: Count, end: float) -> None:
+        """A job was placed in this pass; it is in `usage` already."""
+        self._started.append((end, limits, count))
+        for limit in limits if self._profiles else ():
+            if limit in self._profiles:
+                self._profiles[limit].take(self._now, end, count)
+
+    def fits(self, limits: Limits, count: Count, length: float) -> bool:
+        """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
+        return not self._kept or all(
+            limit not in self._kept or self._fits(limit, count, length, self._now) for limit in limits
+        )
+
+    def in_the_way(
+        self, limits: Limits, count: Count, length: float, others: Container[int]
+    ) -> tuple[Limit, tuple[int, ...]] | None:
+        """The first limit under which a job that is allowed now would delay one of these others, and whom."""
+        for limit in limits if self._kept else ():
+            ids = tuple([one.job_id for one in self._kept.get(limit, ()) if one.job_id in others])
+            if ids and not self._fits(limit, count, length, self._now):
+                return limit, ids
+        return None
+
+    def earliest(self, limits: Limits, count: Count, length: float, after: float) -> float:
+        """The first moment, not before `after`, at which all limits allow the job to the end; FOREVER if they never will."""
+        start = after
+        while True:
+            late = max((self._earliest(limit, count, length, start) for limit in limits), default=start)
+            if late in {start, FOREVER}:
+                return late
+            start = late
+
+    def refusing(self, limits: Limits, count: Count, length: float) -> list[Limit]:
+        """The limits under which the job may not start now, or would delay those for whom room is kept."""
+        return [limit for limit in limits if not self._fits(limit, count, length, self._now)]
+
+    def blocked(self, limit: Limit) -> int:
+        """For how many jobs room is kept that this limit refused."""
+        return self._blocked.get(limit, 0)
+
+    def keep(self, limits: Limits, kept: KeptInQuota, refusing: Iterable[Limit] = ()) -> None:
+        """From now on nobody starts who would delay this job under any of its limits."""
+        for limit in limits:
+            self._kept.setdefault(limit, []).append(kept)
+            self._sums[limit] = self._sums.get(limit, NOTHING).plus(kept.holds)
+            if limit in self._profiles:
+                self._profiles[limit].take(kept.start, kept.end, kept.holds)
+        for limit in refusing:
+            self._blocked[limit] = self._blocked.get(limit, 0) + 1
+
+    def _fits(self, limit: Limit, count: Count, length: float, at: float) -> bool:
+        return self._earliest(limit, count, length, at) == at
+
+    def _earliest(self, limit: Limit, count: Count, length: float, after: float) -> float:
+        together = self._used(limit).plus(self._sums.get(limit, NOTHING)).plus(count)
+        if _counted(count, together).fits(limit.most):
+            return after
+        return self._profile(limit).earliest(count, length, after)
+
+    def _used(self, limit: Limit) -> Count:
+        if limit.kind != PROJECT:
+            return Count(0, 0, 0, self._in_queues.get(limit.name, 0))
+        used = self._usage.get(limit.name, NOTHING_USED)
+        return count_of(used.amount, used.running_jobs)
+
+    def _profile(self, limit: Limit) -> QuotaProfile:
+        found = self._profiles.get(limit)
+        if found is None:
+            ends = [*self._ends_under(limit), *((end, one) for end, over, one in self._started if limit in over)]
+            free = limit.most.plus(self._used(limit), -1)
+            found = self._profiles[limit] = QuotaProfile(free, self._now, ends)
+            for one in self._kept.get(limit, ()):
+                found.take(one.start, one.end, one.holds)
+        return found
+
+    def _ends_under(self, limit: Limit) -> Iterable[End]:
+        if limit.kind != PROJECT:
+            queued = (job for job in self._running if job.queue == limit.name)
+            return [(self._end(job), Count(0, 0, 0, 1)) for job in queued]
+        by_project = self._by_project()
+        below = [slug for slug in by_project if any(one.slug == limit.name for one in chain_of(slug, self._projects))]
+        return [end for slug in below for end in by_project[slug]]
+
+    def _by_project(self) -> Mapping[str, list[End]]:
+        if self._ends is None:
+            self._ends = {}
+            for job in self._running:
+                held = count_of(total(share.amount for share in job.shares))
+                self._ends.setdefault(job.project, []).append((self._end(job), held))
+        return self._ends
+
+    def _end(self, job: RunningJob) -> float:
+        return latest_end(job, self._now, self._assumed_limit)
+
+
+def _counted(count: Count, together: Count) -> Count:
+    """Only the kinds that the job counts for."""
+    return Count(*(all_of if own else 0 for own, all_of in zip(count, together, strict=True)))

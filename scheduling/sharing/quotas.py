@@ -1,0 +1,159 @@
+"""What a request may have: ever (asked at submission), and now (asked by each plan)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scheduling import gpu_models
+from scheduling.errors import FieldError
+from scheduling.nodes.feasibility import could_hold
+from scheduling.placement.hardware import what_is_lacking
+from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
+from scheduling.resources import ZERO, Amount, Request, total
+from scheduling.snapshot import Limits, NodeView, ProjectView, RunningJob, chain_of
+
+REST_FIELDS = {
+    "gpus": "resources.gpus",
+    "cpus": "resources.cpus",
+    "memory_mb": "resources.memory_gb",
+    "gpu_memory_mb": "resources.gpu_memory_gb",
+    "gpu_model": "resources.gpu_model",
+    "labels": "resources.node_labels",
+    "running_jobs": "project",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a project and all below it hold."""
+
+    amount: Amount = ZERO
+    running_jobs: int = 0
+
+    def plus_job(self, amount: Amount) -> "Usage":
+        return Usage(self.amount + amount, self.running_jobs + 1)
+
+
+NOTHING_USED = Usage()
+
+
+def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
+    """What each project holds, its descendants included. A project that holds nothing is not in it."""
+    jobs: dict[str, list[RunningJob]] = {}
+    for job in running:
+        jobs.setdefault(job.project, []).append(job)
+    usage: dict[str, Usage] = {}
+    for slug, own in jobs.items():
+        held = total(share.amount for job in own for share in job.shares)
+        for project in chain_of(slug, projects):
+            before = usage.get(project.slug, NOTHING_USED)
+            usage[project.slug] = Usage(before.amount + held, before.running_jobs + len(own))
+    return usage
+
+
+def may_ever_run(
+    request: Request, *, nodes: Sequence[NodeView], chain: Sequence[ProjectView]
+) -> tuple[FieldError, ...]:
+    """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small."""
+    if not request.gpus and (request.gpu_model or request.gpu_memory_mb):
+        return (FieldError("resources.gpus", "Ask for at least 1 GPU, or name no GPU model and no GPU memory."),)
+    if request.gpu_model and not gpu_models.named(request.gpu_model):
+        return (FieldError("resources.gpu_model", "Name a GPU model, such as h100, or several with commas between."),)
+    lacks = what_is_lacking(request, nodes, "node") if nodes else ()
+    hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
+    return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain))
+
+
+def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldError]:
+    """A gang needs as many different nodes as it has members; where no node is known, nobody can tell."""
+    if request.nodes == 1 or not nodes:
+        return []
+    able = sum(could_hold(request, node) for node in nodes)
+    if able >= request.nodes:
+        return []
+    only = f"only {able} node has" if able == 1 else f"only {able} nodes have"
+    message = f"Needs {request.nodes} nodes at once; {only} what each of them needs."
+    return [FieldError("resources.nodes", message, "hardware")]
+
+
+def may_run_now(request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage]) -> tuple[Reason, ...]:
+    """The quotas in the chain that the request would break on top of what is used; none if it may run."""
+    more = request.total
+    return tuple(
+        _quota_reason(project.slug, limits, used, more)
+        for project in chain
+        if (limits := enforced(project)) is not None
+        and not _within(limits, used := usage.get(project.slug, NOTHING_USED), more)
+    )
+
+
+def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: int = 1) -> tuple[Reason, ...]:
+    """The quotas on waiting jobs in the chain that `more` jobs would break; `waiting` counts descendants' jobs too."""
+    reasons = []
+    for project in chain:
+        limits = enforced(project)
+        if limits is None or limits.waiting_jobs is None:
+            continue
+        over = waiting.get(project.slug, 0) + more - limits.waiting_jobs
+        if over > 0:
+            allowed = quantity("waiting_jobs", limits.waiting_jobs)
+            sentence = f"The quota of project {project.slug} allows {allowed} ({waiting.get(project.slug, 0)} now)."
+            reasons.append(Reason(ReasonCode.QUOTA, sentence, {"waiting_jobs": over}))
+    return tuple(reasons)
+
+
+def enforced(project: ProjectView) -> Limits | None:
+    """The limits that hold jobs back, if the project has any."""
+    return project.limits if project.limits is not None and project.limits.enforced else None
+
+
+def _within(limits: Limits, used: Usage, more: Amount) -> bool:
+    """The common answer, found fast. Only what the job adds to counts: a CPU job may run beside too many GPUs."""
+    held = used.amount
+    return (
+        (limits.running_jobs is None or used.running_jobs < limits.running_jobs)
+        and (limits.gpus is None or not more.gpus or held.gpus + more.gpus <= limits.gpus)
+        and (limits.cpus is None or not more.cpus or held.cpus + more.cpus <= limits.cpus)
+        and (limits.memory_mb is None or not more.memory_mb or held.memory_mb + more.memory_mb <= limits.memory_mb)
+    )
+
+
+def _beyond(limits: Limits, used: Usage, more: Amount) -> dict[str, int]:
+    """By how much the job would go over each limit that it would break."""
+    asked = {
+        "gpus": (limits.gpus, used.amount.gpus, more.gpus),
+        "cpus": (limits.cpus, used.amount.cpus, more.cpus),
+        "memory_mb": (limits.memory_mb, used.amount.memory_mb, more.memory_mb),
+        "running_jobs": (limits.running_jobs, used.running_jobs, 1),
+    }
+    return {
+        name: have + adds - limit
+        for name, (limit, have, adds) in asked.items()
+        if limit is not None and adds and have + adds > limit
+    }
+
+
+def _quota_reason(slug: str, limits: Limits, used: Usage, more: Amount) -> Reason:
+    """For example: "The quota of project vision allows 8 GPUs (7 in use); this job needs 2 GPUs."."""
+    missing = _beyond(limits, used, more)
+    allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, used)})" for name in missing)
+    needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
+    asks = f"; this job needs {listed(needs)}" if needs else ""
+    return Reason(ReasonCode.QUOTA, f"The quota of project {slug} allows {allowed}{asks}.", missing, subject=slug)
+
+
+def _in_use(name: str, used: Usage) -> str:
+    if name == "running_jobs":
+        return f"{used.running_jobs} running"
+    return f"{number(name, getattr(used.amount, name))} in use"
+
+
+def _beyond_quota(request: Request, chain: Sequence[ProjectView]) -> list[FieldError]:
+    """One error for each limit that is smaller than the request alone."""
+    errors = []
+    for project in chain:
+        limits = enforced(project)
+        for name in _beyond(limits, NOTHING_USED, request.total) if limits is not None else ():
+            allowed = quantity(name, getattr(limits, name))
+            message = f"The quota of project {project.slug} allows at most {allowed} at once."
+            errors.append(FieldError(REST_FIELDS[name], message, "quota"))
+    return errors
