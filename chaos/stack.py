@@ -25,7 +25,7 @@ from chaos.network import Network, Proxy
 from chaos.processes import Part
 from scheduler_site.local_stack import ports, postgres, roles, valkey
 from scheduler_site.local_stack.processes import Role
-from workers import process_tree
+from workers.runtime import process_tree
 
 START_SECONDS = 90.0
 STOP_SECONDS = 8.0

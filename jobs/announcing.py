@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from workers.agent import Runner
-from workers.hardware import Hardware
+from workers.hardware.inventory import Hardware
 
 MB_PER_GB = 1024
 UNNAMED = ("", "simulated")

@@ -12,7 +12,7 @@ from django.db.models import QuerySet, Sum
 from jobs.models import Attempt, Job
 from jobs.series_rows import MetricSeries, ReportMark
 from scheduling.errors import NotFoundError
-from workers.series import counts_up, kept
+from workers.runtime.series import counts_up, kept
 
 LATEST_ATTEMPTS = 50
 """A curve over all attempts of a job looks at so many of them."""

@@ -23,16 +23,17 @@ from jobs.runs import Run
 from jobs.takeover import Left
 from jobs.watching import Watch
 from scheduling.lifecycle import EndReason
-from workers import cores, isolation, job_groups
-from workers.checkpoints import CheckpointWatch
 from workers.condition import Condition
-from workers.disk import Disk
-from workers.gpu_faults import GpuFaults
-from workers.hardware import Hardware
+from workers.hardware import cores
+from workers.hardware.disk import Disk
+from workers.hardware.gpu_faults import GpuFaults
+from workers.hardware.inventory import Hardware
 from workers.hearing import Heard, Hearing
-from workers.job_view import TEMPORARY
-from workers.process import Command, Outcome, Shim, cores_of, launch
-from workers.walls import Place, Walls
+from workers.runtime import cgroups, environment
+from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.job_view import TEMPORARY
+from workers.runtime.process import Command, Outcome, Shim, cores_of, launch
+from workers.runtime.walls import Place, Walls
 
 log = logging.getLogger(__name__)
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -59,7 +60,7 @@ class Runner:
         self._python = home / "nodes" / identity.name / "python"
         self._claimed_cores = cores.Claim()
         self._cores = cores.Cores()
-        self._groups: job_groups.JobGroups | None = None
+        self._groups: cgroups.JobGroups | None = None
         folder = self._attempts.parent
         self._walls = walls or Walls(home, folder, process_limit=settings.PROCESS_LIMIT)
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
@@ -82,7 +83,7 @@ class Runner:
         if settings.CPU_AFFINITY:
             self._cores = cores.of_this_machine(self._hardware.cpus, self._claimed_cores)
         if settings.MEMORY_LIMIT == "enforce":
-            self._groups = job_groups.prepare(settings.CONTROL_GROUPS)
+            self._groups = cgroups.prepare(settings.CONTROL_GROUPS)
         node_id = self._ledger.open()
         self._take_over(node_id)
         if self._groups is not None:
@@ -196,7 +197,7 @@ class Runner:
     def _environment(self, run: Run, own: Mapping[str, str], *, checkpoints: Path, outputs: Path) -> Mapping[str, str]:
         claimed = run.claimed
         gpus = [gpu for gpu in self._hardware.gpus if gpu.index in claimed.gpu_indices]
-        threads_and_gpus = isolation.environment(cpus=claimed.cpus, gpus=gpus)
+        threads_and_gpus = environment.environment(cpus=claimed.cpus, gpus=gpus)
         devices = {name: value for name, value in threads_and_gpus.items() if "DEVICE" in name}
         return {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},

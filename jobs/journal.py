@@ -18,7 +18,7 @@ from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.saving import Before
 from scheduling.lifecycle import EndReason
-from workers.process import replace_file
+from workers.runtime.process import replace_file
 
 CLAIM, STOP, ENDING = "claim.json", "stop.json", "ending.json"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

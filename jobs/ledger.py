@@ -30,9 +30,9 @@ from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.agent import VOICE
 from workers.condition import Load
-from workers.hardware import Hardware
+from workers.hardware.inventory import Hardware
 from workers.hearing import Heard, Hears
-from workers.shim.clock import boottime
+from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)

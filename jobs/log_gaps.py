@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from workers.logs import HELD_BACK
+from workers.runtime.log_reader import HELD_BACK
 
 NODE_LOST = "node_lost"
 ROWS_LOST = "rows_lost"

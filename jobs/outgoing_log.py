@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobs import log_gaps
 from jobs.log_rows import LogChunk
-from workers.logs import HELD_BACK, LogReader
+from workers.runtime.log_reader import HELD_BACK, LogReader
 
 
 class OutgoingLog:

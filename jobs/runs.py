@@ -20,9 +20,9 @@ from jobs.preemptions import PREEMPT
 from jobs.saving import Before
 from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
 from scheduling.lifecycle import EndReason
-from workers.checkpoints import CheckpointWatch
-from workers.process import Outcome, Shim
-from workers.progress import ProgressReader, Report
+from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.process import Outcome, Shim
+from workers.runtime.report_reader import ProgressReader, Report
 
 REASONS = {
     "timeout": EndReason.TIMEOUT,
@@ -155,7 +155,7 @@ class Run:
             shim.suspend()
 
     def renew(self, lease_deadline: float) -> None:
-        """The lease now ends at `lease_deadline` on the clock of `workers.shim.clock`."""
+        """The lease now ends at `lease_deadline` on the clock of `workers.runtime.shim.clock`."""
         with self._lock:
             self.lease_deadline = lease_deadline
             shim = self._shim

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from workers.checkpoints import CheckpointWatch
-from workers.progress import checkpoint_after
+from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.report_reader import checkpoint_after
 
 
 class Before(NamedTuple):

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from jobs.runs import Run
 from jobs.series_rows import MetricSeries, ReportMark
 from scheduling.lifecycle import TERMINAL_STATES
-from workers.series import Series, SeriesBook
+from workers.runtime.series import Series, SeriesBook
 
 SHIP_SECONDS = 10.0
 """A run's series are stored at most so often: each time whole. Its latest values travel with its progress, each second."""

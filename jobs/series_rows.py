@@ -19,7 +19,7 @@ class ReportMark(models.Model):
 
 
 class MetricSeries(models.Model):
-    """One metric of one attempt, as `workers.series.Series` keeps it: three columns of the same length.
+    """One metric of one attempt, as `workers.runtime.series.Series` keeps it: three columns of the same length.
 
     `steps` are NaN where the job counts none; `times` are seconds since 1970; `values` may be NaN or infinite.
     """

@@ -8,7 +8,7 @@ from django.db import connection
 
 from jobs import series
 from jobs.runs import Run, Unsaid, moment
-from workers.progress import Report
+from workers.runtime.report_reader import Report
 
 READS_AT_THE_END = 32
 """Of a report that grew faster than it was read: so many megabytes are read when its command has ended, no more."""

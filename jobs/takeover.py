@@ -19,9 +19,9 @@ from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.runs import Run
 from scheduling.lifecycle import EndReason
-from workers import process_tree
-from workers.process import Outcome, Shim, adopt, never_launched, read_status
-from workers.shim.clock import boottime
+from workers.runtime import process_tree
+from workers.runtime.process import Outcome, Shim, adopt, never_launched, read_status
+from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 RESTARTED = "The machine was restarted while the command ran."

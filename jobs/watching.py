@@ -15,10 +15,10 @@ from django.conf import settings
 from jobs.endings import Ending
 from jobs.runs import Run
 from scheduling.lifecycle import EndReason
-from workers.activity import Activity
 from workers.condition import Condition
-from workers.folder_use import FolderUse
-from workers.silence import Silence, SilenceWatch
+from workers.runtime.activity import Activity
+from workers.runtime.disk_usage import FolderUse
+from workers.runtime.idle_watchdog import Silence, SilenceWatch
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 2.0

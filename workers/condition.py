@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import pynvml
 
-from workers.disk import Disk
-from workers.gpu_faults import GpuFaults
-from workers.gpu_trespass import Trespass, trespasses
-from workers.hardware import Hardware, current_load
+from workers.hardware.disk import Disk
+from workers.hardware.gpu_faults import GpuFaults
+from workers.hardware.inventory import Hardware, current_load
+from workers.runtime.foreign_gpu_processes import Trespass, trespasses
 
 Load: TypeAlias = Callable[[], Mapping[str, Any]]
 """Says how a node is, for its heartbeat."""

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from django.conf import settings
 
-from workers import process
+from workers.runtime import process
 
 log = logging.getLogger(__name__)
 LEAVE_SECONDS = 5.0

@@ -14,7 +14,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from scheduling.errors import ConflictError
-from workers.hardware import Hardware
+from workers.hardware.inventory import Hardware
 from workers.hearing import Heard
 from workers.models import Node
 

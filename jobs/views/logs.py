@@ -26,7 +26,7 @@ from jobs.transcripts import Piece
 from jobs.views.seats import Seat, Seats
 from quotas.shapes import StrictSerializer, Whole
 from scheduling.errors import FieldError, InvalidError
-from workers.logs import HELD_BACK
+from workers.runtime.log_reader import HELD_BACK
 
 LONGEST_FOLLOW_SECONDS = 600
 RECONNECT_MILLISECONDS = 1000

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site.checks.findings import error, is_node, known
-from workers import job_user
+from workers.runtime import job_user
 
 
 def check_memory_limit(**_: Any) -> list[CheckMessage]:

@@ -15,7 +15,7 @@ SHORTEST_KEY = 32
 HEARTBEATS_PER_LEASE = 3
 RINGS_UNHEARD = 3
 ROLES = ("site", "node")
-# A shim whose lease ran out looks once a second and then gives its command 5 s (workers/process.py).
+# A shim whose lease ran out looks once a second and then gives its command 5 s (workers/runtime/process.py).
 SHIM_STOPS_SECONDS = 7
 
 

@@ -19,7 +19,7 @@ from scheduler_site.pools.errors import PoolError, UsageError
 from scheduler_site.pools.home import PoolHome
 from scheduler_site.pools.shares import Share, Wanted
 from workers.departure import LEAVE_SECONDS
-from workers.hardware import Hardware
+from workers.hardware.inventory import Hardware
 from workers.models import Node
 
 GIVE_UP_AFTER = 10

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from scheduler_site.pools.errors import PoolError, UsageError
-from workers.hardware import GpuDevice, Hardware
+from workers.hardware.inventory import GpuDevice, Hardware
 
 MB_PER_GB = 1024
 LONGEST_NAME = 58

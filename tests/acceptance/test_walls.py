@@ -9,7 +9,7 @@ from jobs.control import cancel
 from tests.acceptance.platform import output, submitted, wait_for_state
 from tests.workers import trespassing
 from workers.models import Node
-from workers.shim.wall import SHARED_MEMORY
+from workers.runtime.shim.wall import SHARED_MEMORY
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only an agent that runs as root has walls to build")
 HOLD = """

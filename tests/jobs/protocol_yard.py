@@ -23,7 +23,7 @@ from jobs.runs import WISHES
 from scheduling.lifecycle import EndReason, PlacementState
 from tests import builders
 from workers import heartbeats
-from workers.hardware import GpuDevice, Hardware
+from workers.hardware.inventory import GpuDevice, Hardware
 from workers.models import Node
 
 LONG = timedelta(days=1)

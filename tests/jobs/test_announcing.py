@@ -1,8 +1,8 @@
 """An agent says when it is up, with what it offers, and when it ends."""
 
 from jobs.announcing import Announced, offer
-from workers.gpus import GpuDevice
-from workers.hardware import Hardware
+from workers.hardware.gpus import GpuDevice
+from workers.hardware.inventory import Hardware
 
 
 class Quiet:

@@ -13,8 +13,8 @@ from jobs.execution import Runner
 from jobs.ledger import Ledger
 from jobs.ledger_entries import Identity
 from jobs.runs import Run
-from workers.hardware import Hardware
-from workers.process import Outcome
+from workers.hardware.inventory import Hardware
+from workers.runtime.process import Outcome
 
 CLAIMED = Claimed(
     placement_id=1, token="t", job_id=1, job_name="", attempt_id=1, attempt=1, project="", command=("true",),

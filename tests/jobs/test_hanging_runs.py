@@ -12,8 +12,8 @@ from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 from tests.jobs.test_runs import MEMBER, SINGLE
 from tests.workers.launching import Launcher, launcher
-from workers.shim.clock import boottime
-from workers.shim.command import Command
+from workers.runtime.shim.clock import boottime
+from workers.runtime.shim.command import Command
 
 
 @pytest.fixture

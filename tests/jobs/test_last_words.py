@@ -12,7 +12,7 @@ from jobs.endings import Ending
 from jobs.models import Job, JobEvent, Placement
 from scheduling.lifecycle import EndReason
 from tests import builders
-from workers.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointWatch
 
 
 def end(job: Job, reason: EndReason, **fields) -> str:

@@ -12,7 +12,7 @@ from jobs.models import Placement
 from jobs.runs import Run
 from tests import builders
 from tests.jobs.test_log_shipping import run_of
-from workers.hardware import Hardware
+from workers.hardware.inventory import Hardware
 from workers.models import Node
 
 pytestmark = pytest.mark.django_db

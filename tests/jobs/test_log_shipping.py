@@ -12,9 +12,9 @@ from jobs.log_rows import LogChunk
 from jobs.models import Attempt, Placement
 from jobs.runs import Run
 from tests import builders
-from workers.process import Outcome
-from workers.shim.clock import boottime
-from workers.shim.log import Log
+from workers.runtime.process import Outcome
+from workers.runtime.shim.clock import boottime
+from workers.runtime.shim.log import Log
 
 pytestmark = pytest.mark.django_db
 MB = 2**20

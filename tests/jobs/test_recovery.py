@@ -14,7 +14,7 @@ from jobs.recovery import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers import heartbeats
-from workers.hardware import Hardware
+from workers.hardware.inventory import Hardware
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from jobs.claims import Claimed
 from jobs.runs import Run
 from jobs.series_rows import MetricSeries, ReportMark
 from tests import builders
-from workers.shim.clock import boottime
+from workers.runtime.shim.clock import boottime
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from jobs.claims import Claimed
 from jobs.log_rows import LogChunk
 from jobs.runs import Run
 from tests import builders
-from workers.checkpoints import CheckpointWatch
-from workers.shim.clock import boottime
+from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.shim.clock import boottime
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from jobs.claims import Claimed
 from jobs.runs import Run
 from jobs.saving import Before
 from scheduling.lifecycle import EndReason
-from workers.process import Outcome
+from workers.runtime.process import Outcome
 
 
 def run(*wishes):

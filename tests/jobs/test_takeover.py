@@ -17,8 +17,8 @@ from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 from tests.waiting import wait_for
 from tests.workers.launching import Launcher, launcher
-from workers import process_tree
-from workers.process import Shim
+from workers.runtime import process_tree
+from workers.runtime.process import Shim
 
 pytestmark = pytest.mark.django_db
 AGENT = uuid.uuid4()

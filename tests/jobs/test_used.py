@@ -12,7 +12,7 @@ from tests import builders
 from tests.admin_pages import operator, page
 from tests.jobs.test_runs import SINGLE
 from tests.rest import V1, client_of, rows
-from workers.process import Outcome
+from workers.runtime.process import Outcome
 
 pytestmark = pytest.mark.django_db
 

@@ -17,10 +17,10 @@ from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
 from workers import condition as conditions
 from workers.condition import Condition
-from workers.disk import Disk
-from workers.gpu_faults import GpuFaults
-from workers.hardware import Hardware
-from workers.process import Outcome
+from workers.hardware.disk import Disk
+from workers.hardware.gpu_faults import GpuFaults
+from workers.hardware.inventory import Hardware
+from workers.runtime.process import Outcome
 
 MB = 2**20
 
@@ -200,7 +200,9 @@ def test_a_job_on_the_gpu_of_another_has_it_in_its_history_once_and_goes_on(node
         node.watch.add(run)
     node.driver.running = {1: [4242]}
     environment = f"TRAINYARD_SHIM_FOLDER={mine.folder}\0".encode()
-    monkeypatch.setattr("workers.gpu_trespass.read", lambda path: environment if path.name == "environ" else b"train\0")
+    monkeypatch.setattr(
+        "workers.runtime.foreign_gpu_processes.read", lambda path: environment if path.name == "environ" else b"train\0"
+    )
     node.watch.turn()
     node.watch.turn()
     assert [note.message for note in mine.notes] == ["Its process 4242 (train) computes on GPU 1: not its own."]

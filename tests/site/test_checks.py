@@ -10,8 +10,8 @@ from django.core import checks as django_checks
 from django.test import override_settings
 
 from scheduler_site.checks import celery, planning, servers, site
-from workers.process import Command
-from workers.shim import supervisor
+from workers.runtime.process import Command
+from workers.runtime.shim import supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD_KEY = "a-long-and-random-key-9f8e7d6c5b4a3f2e1d0c-0123456789abcdef"

@@ -21,7 +21,7 @@ from scheduler_site.pools.pool import Pool, Terms
 from scheduler_site.pools.shares import Share, Wanted
 from tests.site.test_local_stack_supervisor import Lines
 from tests.waiting import wait_for
-from workers.hardware import GpuDevice, Hardware
+from workers.hardware.inventory import GpuDevice, Hardware
 
 GPUS = tuple(GpuDevice(index, "H100", 81_920, f"GPU-{index}") for index in range(4))
 BIG = Hardware(cpus=16, memory_mb=64 * 1024, gpus=GPUS)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.waiting import wait_for
-from workers.process import Command, Outcome, Shim, adopt, launch
-from workers.shim.clock import boottime
+from workers.runtime.process import Command, Outcome, Shim, adopt, launch
+from workers.runtime.shim.clock import boottime
 
 ENDS_WITHIN = 15.0
 

@@ -4,7 +4,7 @@ import queue
 import threading
 from types import SimpleNamespace
 
-from workers.gpus import GpuDevice
+from workers.hardware.gpus import GpuDevice
 
 MIB = 2**20
 

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.waiting import wait_for
-from workers.activity import Activity, Use, is_busy, use_of
-from workers.silence import Silence, SilenceWatch
+from workers.runtime.activity import Activity, Use, is_busy, use_of
+from workers.runtime.idle_watchdog import Silence, SilenceWatch
 
 
 def test_each_word_is_a_sign_and_silence_is_none():

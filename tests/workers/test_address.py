@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from workers import address
+from workers.hardware import address
 
 
 def test_the_way_to_a_peer_elsewhere_says_our_address(monkeypatch):

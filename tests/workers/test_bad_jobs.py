@@ -33,9 +33,9 @@ time.sleep(60)
 SMALL_DISK = """
 import os, sys, time
 from pathlib import Path
-from workers.disk import Disk
-from workers.process import Command, launch
-from workers.shim.clock import boottime
+from workers.hardware.disk import Disk
+from workers.runtime.process import Command, launch
+from workers.runtime.shim.clock import boottime
 home = Path(sys.argv[1])
 disk = Disk([home], 1)
 print("before:", disk.problem() or "well")

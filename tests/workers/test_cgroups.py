@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from workers.cgroups import Limits, limits, memory_used
+from workers.hardware.cgroup_limits import Limits, limits, memory_used
 
 
 @pytest.fixture

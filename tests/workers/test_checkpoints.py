@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from workers import checkpoints
-from workers.checkpoints import CheckpointWatch
+from workers.runtime import checkpoints
+from workers.runtime.checkpoints import CheckpointWatch
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import cores
-from workers.cores import Claim, Cores, of_this_machine, place_of
+from workers.hardware import cores
+from workers.hardware.cores import Claim, Cores, of_this_machine, place_of
 
 TWO_SOCKETS = [(cpu % 2, cpu // 2, cpu) for cpu in range(8)]  # numbered across sockets, as many machines do
 

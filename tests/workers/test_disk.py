@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import disk, folder_use
-from workers.disk import Disk
-from workers.folder_use import FolderUse
-from workers.silence import Silence, SilenceWatch
+from workers.hardware import disk
+from workers.hardware.disk import Disk
+from workers.runtime import disk_usage
+from workers.runtime.disk_usage import FolderUse
+from workers.runtime.idle_watchdog import Silence, SilenceWatch
 
 MB = 2**20
 LONG = 60.0
@@ -49,7 +50,7 @@ def test_a_folder_that_is_gone_has_no_room(tmp_path):
 def test_what_was_full_a_moment_ago_is_remembered_for_a_while(tmp_path, monkeypatch):
     left, now = [20], [1000.0]
     monkeypatch.setattr(disk, "room", lambda _: left[0])
-    monkeypatch.setattr("workers.disk.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("workers.hardware.disk.time.monotonic", lambda: now[0])
     watched = Disk([tmp_path], 100)
     assert watched.recent_problem()
     left[0] = 5000
@@ -80,9 +81,9 @@ def test_all_folders_count_and_one_that_is_gone_is_empty(tmp_path):
 def test_a_walk_without_time_goes_on_where_it_was_and_starts_anew_after_its_end(tmp_path, monkeypatch):
     for number in range(10):
         (tmp_path / f"{number}").write_bytes(b"x" * 100_000)
-    monkeypatch.setattr(folder_use, "GLANCES", 4)
+    monkeypatch.setattr(disk_usage, "GLANCES", 4)
     ticks = iter(range(1000))
-    monkeypatch.setattr("workers.folder_use.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("workers.runtime.disk_usage.time.monotonic", lambda: next(ticks))
     use = FolderUse([tmp_path])
     found = [use.look(1.5) for _ in range(4)]
     whole = found[2]
@@ -106,7 +107,7 @@ def test_a_folder_that_vanishes_while_it_is_read_is_no_error(tmp_path, monkeypat
     def gone(_):
         raise FileNotFoundError
 
-    monkeypatch.setattr(folder_use, "status_of", lambda _: None)
+    monkeypatch.setattr(disk_usage, "status_of", lambda _: None)
     assert FolderUse([tmp_path]).look(LONG) == 0
     monkeypatch.setattr(os, "scandir", gone)
     assert FolderUse([tmp_path]).look(LONG) == 0

@@ -7,9 +7,9 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
-from workers import gpu_faults
-from workers.gpu_faults import GpuFault, GpuFaults
-from workers.gpu_trespass import Trespass, trespasses
+from workers.hardware import gpu_faults
+from workers.hardware.gpu_faults import GpuFault, GpuFaults
+from workers.runtime.foreign_gpu_processes import Trespass, trespasses
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
-from workers.gpus import GpuDevice, GpuLoads, measure_gpus
+from workers.hardware.gpus import GpuDevice, GpuLoads, measure_gpus
 
 
 def test_each_gpu_is_described():

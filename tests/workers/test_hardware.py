@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from scheduling.errors import InvalidError
-from workers.hardware import GpuDevice, Hardware, current_load, declare, measure
+from workers.hardware.inventory import GpuDevice, Hardware, current_load, declare, measure
 
 REAL = GpuDevice(0, "NVIDIA H100", 81559, "GPU-aaa")
 MEASURED = Hardware(cpus=8, memory_mb=32768, gpus=(REAL,), hostname="host")

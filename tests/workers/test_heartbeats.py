@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from scheduling.errors import ConflictError
 from tests.waiting import wait_for
 from workers import heartbeats
-from workers.hardware import GpuDevice, Hardware
+from workers.hardware.inventory import GpuDevice, Hardware
 from workers.models import Node
 
 pytestmark = pytest.mark.django_db

@@ -1,7 +1,7 @@
 """The environment that shows a command its own share."""
 
-from workers.gpus import GpuDevice
-from workers.isolation import environment
+from workers.hardware.gpus import GpuDevice
+from workers.runtime.environment import environment
 
 REAL = [GpuDevice(3, "NVIDIA H100", 81559, "GPU-aaa"), GpuDevice(1, "NVIDIA H100", 81559, "GPU-bbb")]
 

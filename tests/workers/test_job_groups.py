@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
-from workers import job_groups
-from workers.job_groups import AUTO, NO, YES, JobGroups, prepare
+from workers.runtime import cgroups
+from workers.runtime.cgroups import AUTO, NO, YES, JobGroups, prepare
 
 UNIFIED = Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")
 
@@ -21,7 +21,7 @@ def tree(tmp_path, monkeypatch):
     (service / "cgroup.procs").write_text("")
     (service / "cgroup.subtree_control").write_text("")
     (tmp_path / "membership").write_text("0::/service\n")
-    monkeypatch.setattr(job_groups, "write", lambda path, data: Path(path).write_bytes(data))
+    monkeypatch.setattr(cgroups, "write", lambda path, data: Path(path).write_bytes(data))
     return service, (tmp_path / "mount", tmp_path / "membership")
 
 
@@ -75,7 +75,7 @@ def test_a_group_that_may_not_be_written_is_done_without(tree, caplog, monkeypat
     def refuse(_path, _data):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(job_groups, "write", refuse)
+    monkeypatch.setattr(cgroups, "write", refuse)
     assert prepare(YES, *where) is None
     assert "shims watch the memory" in caplog.text
 

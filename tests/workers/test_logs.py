@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.logs import Gap, LogReader
-from workers.shim.log import Log
+from workers.runtime.log_reader import Gap, LogReader
+from workers.runtime.shim.log import Log
 
 LIMIT = 64
 

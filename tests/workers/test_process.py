@@ -14,14 +14,14 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.launching import adopted
-from workers.process import Command, Outcome, adopt, launch
-from workers.shim.clock import boottime
+from workers.runtime.process import Command, Outcome, adopt, launch
+from workers.runtime.shim.clock import boottime
 
 TREE = "(setsid sleep 61 &); sleep 62 & echo ready; sleep 63"
 LAUNCHER = """
 import pathlib, sys, time
-from workers.process import Command, launch
-from workers.shim.clock import boottime
+from workers.runtime.process import Command, launch
+from workers.runtime.shim.clock import boottime
 folder, tag, lease = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 command = Command(("sh", "-c", "sleep 61 & echo ready; sleep 0.5; sleep 62"), "/", {"PATH": "/usr/bin:/bin", "TAG": tag}, 10**6, 1.0)
 launch(folder, command, lease_deadline=boottime() + lease).wait_started(10)

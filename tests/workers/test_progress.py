@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workers.progress import ProgressReader, Report
+from workers.runtime.report_reader import ProgressReader, Report
 
 
 @pytest.fixture

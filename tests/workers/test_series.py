@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.series import CAPACITY, STRETCHES, Series, SeriesBook, axis, kept
+from workers.runtime.series import CAPACITY, STRETCHES, Series, SeriesBook, axis, kept
 
 anything = st.floats(width=32) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0])
 positions = st.lists(st.floats(-(2.0**53), 2.0**53), min_size=1, max_size=80)

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from workers.shim.processes import stat_fields
+from workers.runtime.shim.processes import stat_fields
 
-MAIN = Path(__file__).parents[2] / "workers" / "shim" / "main.py"
+MAIN = Path(__file__).parents[2] / "workers" / "runtime" / "shim" / "main.py"
 LEAN = {"os", "signal", "json", "ctypes", "enum", "re", "typing", "subprocess", "threading", "pathlib"}
 
 
@@ -47,7 +47,7 @@ def test_a_shim_imports_no_heavy_module(tmp_path):
         timeout=20,
     ).stderr
     imported = {line.rpartition("|")[2].strip() for line in shown.splitlines() if line.startswith("import time")}
-    assert "workers.shim.supervisor" in imported
+    assert "workers.runtime.shim.supervisor" in imported
     assert imported & LEAN == set()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.shim.processes import oom_kills
-from workers.shim.supervisor import Supervisor
+from workers.runtime.shim.processes import oom_kills
+from workers.runtime.shim.supervisor import Supervisor
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 127, 255])
@@ -160,8 +160,8 @@ def test_the_system_counts_its_kills_for_memory():
 FULL_DISK = """
 import os, sys, time
 from pathlib import Path
-from workers.process import Command, launch
-from workers.shim.clock import boottime
+from workers.runtime.process import Command, launch
+from workers.runtime.shim.clock import boottime
 script = "head -c 1000000 /dev/zero > fill; exit 5"
 command = Command(("sh", "-c", script), sys.argv[1], dict(os.environ), 10**6, 1.0)
 print(launch(Path(sys.argv[1]) / "attempt", command, lease_deadline=boottime() + 30).wait(10))
@@ -170,7 +170,7 @@ print(launch(Path(sys.argv[1]) / "attempt", command, lease_deadline=boottime() +
 
 FULL_BEFORE_THE_SHIM_HAS_NOTED_ITS_START = """
 import os, sys
-from workers.shim.folder import Status
+from workers.runtime.shim.folder import Status
 status = Status(sys.argv[1])
 os.system("head -c 1000000 /dev/zero > fill")
 status.running(os.getpid(), 1.0)

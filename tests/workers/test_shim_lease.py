@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from workers import process
-from workers.shim.clock import boottime
+from workers.runtime import process
+from workers.runtime.shim.clock import boottime
 
 MAIN = Path(process.__file__).parent / "shim" / "main.py"
 SLEPT = (

@@ -4,7 +4,7 @@ import signal
 import time
 
 from tests.workers.launching import ENDS_WITHIN
-from workers.logs import Gap, LogReader
+from workers.runtime.log_reader import Gap, LogReader
 
 MB = 2**20
 

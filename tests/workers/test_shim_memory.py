@@ -6,10 +6,10 @@ import time
 import pytest
 
 from tests.waiting import wait_for
-from workers.shim import memory
-from workers.shim.group import Group
-from workers.shim.memory import MemoryWatch
-from workers.shim.processes import family
+from workers.runtime.shim import memory
+from workers.runtime.shim.group import Group
+from workers.runtime.shim.memory import MemoryWatch
+from workers.runtime.shim.processes import family
 
 MB = 2**20
 FILL = "import time\nheld = bytearray(b'x') * ({mb} * 2**20)\nprint('ready', flush=True)\ntime.sleep({seconds})\n"
@@ -115,7 +115,7 @@ def looks(monkeypatch):
         monkeypatch.setattr(memory, "family", lambda _: [1, 2, 3])
         monkeypatch.setattr(memory, "resident", lambda _: resident)
         monkeypatch.setattr(memory, "share_of", exact)
-        monkeypatch.setattr("workers.shim.memory.time.monotonic", lambda: now + 0.1)
+        monkeypatch.setattr("workers.runtime.shim.memory.time.monotonic", lambda: now + 0.1)
         watch.look(now, 1)
         return asked == [2, 3]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait_for
-from workers import process, shim_server
-from workers.shim_server import ShimServer
+from workers.runtime import process, shim_server
+from workers.runtime.shim_server import ShimServer
 
 AGENT = """
-from workers.shim_server import start_server
+from workers.runtime.shim_server import start_server
 print(start_server().pid, flush=True)
 input()
 """

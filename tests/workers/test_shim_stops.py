@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.waiting import wait_for
-from workers.shim.processes import stat_fields
+from workers.runtime.shim.processes import stat_fields
 
 IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
 # The signal may come before `ready` is all written, and a buffered writer takes no second call.

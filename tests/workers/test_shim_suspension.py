@@ -7,7 +7,7 @@ import psutil
 
 from tests.waiting import wait_for
 from tests.workers.launching import Launched, adopted
-from workers.shim.processes import stat_fields
+from workers.runtime.shim.processes import stat_fields
 
 TREE = "echo ready; (setsid sh -c 'while :; do sleep 0.05; done' &); sleep 61 & while :; do sleep 0.05; done"
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from tests.waiting import wait_for
 from tests.workers import trespassing
-from workers import job_user, job_view, walls
-from workers.job_user import RunAs
-from workers.process import Command, Shim, launch
-from workers.shim.clock import boottime
-from workers.shim.wall import SHARED_MEMORY
-from workers.walls import Place
+from workers.runtime import job_user, job_view, walls
+from workers.runtime.job_user import RunAs
+from workers.runtime.process import Command, Shim, launch
+from workers.runtime.shim.clock import boottime
+from workers.runtime.shim.wall import SHARED_MEMORY
+from workers.runtime.walls import Place
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts commands as somebody else")
 HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[:] = b'x' * {size}; "
@@ -365,7 +365,7 @@ BE_NOBODY = (
     "--ambient-caps=+dac_override",
 )
 AS_NOBODY = """
-import sys; from pathlib import Path; from workers import walls
+import sys; from pathlib import Path; from workers.runtime import walls
 home = Path(sys.argv[1])
 found = walls.build(home=home, node=home / "nodes/n1", run_as=sys.argv[2], private=True, process_limit=0, job_folders=())
 print(found.run_as, found.private, found.sentence)

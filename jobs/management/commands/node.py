@@ -19,9 +19,11 @@ from jobs import announcing, execution, journal, publishing
 from jobs.ledger_entries import Identity
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
-from workers import address, agent, hardware, walls
+from workers import agent
+from workers.hardware import address, inventory
 from workers.hearing import Hearing
 from workers.models import node_name_validator
+from workers.runtime import walls
 
 VERSION = "0.1.0"
 APPLICATION_NAME_LENGTH = 63  # PostgreSQL's
@@ -101,11 +103,11 @@ def checked_name(name: str) -> str:
     return name
 
 
-def offered_hardware(options: dict[str, Any]) -> hardware.Hardware:
+def offered_hardware(options: dict[str, Any]) -> inventory.Hardware:
     peers = [urlsplit(url).hostname or "" for url in (settings.DATABASE_URL, settings.BROKER_URL)]
     where = settings.NODE_ADDRESS or address.measured(filter(None, peers))
-    return hardware.declare(
-        replace(hardware.measure(), address=where),
+    return inventory.declare(
+        replace(inventory.measure(), address=where),
         cpus=options["cpus"],
         memory_gb=options["memory_gb"],
         gpus=options["gpus"],

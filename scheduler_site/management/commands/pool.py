@@ -23,8 +23,8 @@ from scheduler_site.pools.errors import PoolError
 from scheduler_site.pools.home import PoolHome
 from scheduler_site.pools.pool import GIVE_UP_AFTER, MODES, Pool, Terms
 from scheduler_site.pools.shares import Wanted
-from workers import hardware
 from workers.departure import longest_drain
+from workers.hardware import inventory
 
 REPORT_SECONDS = 15
 """What agents may need beyond the grace of their jobs to report and end."""
@@ -125,7 +125,7 @@ def terms_of(options: dict[str, Any]) -> Terms:
         labels=tuple(options["label"]),
         oversubscribe=options["oversubscribe"],
     )
-    machine = hardware.measure()
+    machine = inventory.measure()
     return Terms(
         machine=machine,
         wanted=wanted,

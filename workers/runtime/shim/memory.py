@@ -7,7 +7,7 @@ it. Files that are mapped do not: the system drops their pages when it needs roo
 import posix
 import time
 
-from workers.shim.processes import family, read_short, read_text, threads_of
+from workers.runtime.shim.processes import family, read_short, read_text, threads_of
 
 PAGE_BYTES = posix.sysconf("SC_PAGE_SIZE")
 QUICKEST_SECONDS, SLOWEST_SECONDS = 0.25, 1.0

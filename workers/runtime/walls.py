@@ -11,18 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from workers import job_user, job_view, leftovers
-from workers.job_groups import KERNEL_ROOM
-from workers.job_user import JobUser, RunAs
-from workers.process import Command, launch
-from workers.shim.clock import boottime
+from workers.runtime import job_user, job_view, leftovers
+from workers.runtime.cgroups import KERNEL_ROOM
+from workers.runtime.job_user import JobUser, RunAs
+from workers.runtime.process import Command, launch
+from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 NEEDED = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7, "SYS_PTRACE": 19}
 """What root needs to look after the commands of others; containers may lack some."""
 TRIAL_SECONDS = 30.0
 TRIAL = "import os, trainyard, tempfile; tempfile.TemporaryFile(); open(os.environ['TRAINYARD_REPORT'], 'a').close()"
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)

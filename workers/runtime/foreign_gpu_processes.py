@@ -9,8 +9,8 @@ from typing import Any
 
 import pynvml
 
-from workers.gpus import GpuDevice, driver
-from workers.process_tree import MARKER
+from workers.hardware.gpus import GpuDevice, driver
+from workers.runtime.process_tree import MARKER
 
 WORDS_LENGTH = 100
 

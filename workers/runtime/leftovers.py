@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers.shim.wall import SHARED_MEMORY
+from workers.runtime.shim.wall import SHARED_MEMORY
 
 NOTE = "shared-memory.json"
 SEGMENTS = Path("/proc/sysvipc/shm")

@@ -1,4 +1,4 @@
-"""What a command printed, read while it still prints, from the files that its shim keeps of it (`workers/shim/log.py`)."""
+"""What a command printed, read while it still prints, from the files that its shim keeps of it (`workers/runtime/shim/log.py`)."""
 
 import os
 import stat

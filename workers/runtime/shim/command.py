@@ -5,10 +5,10 @@ import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 import time
 
-from workers.shim.birth import RefusalError, Unborn, begin
-from workers.shim.folder import Spec
-from workers.shim.group import Group, attempt
-from workers.shim.processes import all_children, descendants, own_children, send
+from workers.runtime.shim.birth import RefusalError, Unborn, begin
+from workers.runtime.shim.folder import Spec
+from workers.runtime.shim.group import Group, attempt
+from workers.runtime.shim.processes import all_children, descendants, own_children, send
 
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
 PR_SET_CHILD_SUBREAPER = 36

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers.logs import read_regular
-from workers.series import NAMES, SeriesBook
+from workers.runtime.log_reader import read_regular
+from workers.runtime.series import NAMES, SeriesBook
 
 READ_BYTES = 1024 * 1024
 LINE_BYTES = 64 * 1024

@@ -13,11 +13,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from workers import process_tree
-from workers.shim.clock import boottime
-from workers.shim.processes import send
-from workers.shim.suspension import SUSPENDED
-from workers.shim_server import ShimServer
+from workers.runtime import process_tree
+from workers.runtime.shim.clock import boottime
+from workers.runtime.shim.processes import send
+from workers.runtime.shim.suspension import SUSPENDED
+from workers.runtime.shim_server import ShimServer
 
 LEASE_CHARACTERS = 32  # more than any number has
 LEASE_CLOCK = "boottime"

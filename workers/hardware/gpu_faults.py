@@ -17,7 +17,7 @@ from typing import Any
 
 import pynvml
 
-from workers.gpus import GpuDevice, driver
+from workers.hardware.gpus import GpuDevice, driver
 
 log = logging.getLogger(__name__)
 WAIT_MS = 1000

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from workers.shim.processes import family, read_text, stat_fields
+from workers.runtime.shim.processes import family, read_text, stat_fields
 
 BUSY_SHARE = 0.05
 """Of one processor: a process that only polls or sleeps in a loop uses less."""

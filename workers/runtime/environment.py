@@ -5,7 +5,7 @@ This is a convention that every training framework keeps, not a wall: a command 
 
 from collections.abc import Sequence
 
-from workers.gpus import GpuDevice
+from workers.hardware.gpus import GpuDevice
 
 THREAD_COUNTS = (
     "OMP_NUM_THREADS",

@@ -3,8 +3,8 @@
 import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 
-from workers.shim.processes import start_ticks
-from workers.shim.supervisor import Supervisor
+from workers.runtime.shim.processes import start_ticks
+from workers.runtime.shim.supervisor import Supervisor
 
 READ_BYTES = 64 * 1024
 

@@ -4,9 +4,9 @@ import _json
 import posix
 import time
 
-from workers.shim.clock import boottime
-from workers.shim.processes import read_text, start_ticks
-from workers.shim.wall import Wall
+from workers.runtime.shim.clock import boottime
+from workers.runtime.shim.processes import read_text, start_ticks
+from workers.runtime.shim.wall import Wall
 
 UNREADABLE_RETRY_SECONDS = 1.0
 STATUS_BYTES = 8192

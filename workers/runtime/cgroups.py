@@ -10,8 +10,8 @@ import os
 import time
 from pathlib import Path
 
-from workers import cgroups
-from workers.shim.group import write
+from workers.hardware import cgroup_limits
+from workers.runtime.shim.group import write
 
 log = logging.getLogger(__name__)
 HANDED_OVER = ("user.delegate", "trusted.delegate")  # how systemd marks the group of a service with Delegate=
@@ -55,12 +55,14 @@ class JobGroups:
             self.remove(group.name.removeprefix("job-"))
 
 
-def prepare(choice: str, mount: Path = cgroups.MOUNT, membership: Path = cgroups.MEMBERSHIP) -> JobGroups | None:
+def prepare(
+    choice: str, mount: Path = cgroup_limits.MOUNT, membership: Path = cgroup_limits.MEMBERSHIP
+) -> JobGroups | None:
     """Our part of the tree, made ready; None where we have none, or `choice` is `no`.
 
     `auto` takes only what systemd has marked as handed over; `yes` takes the group that this process is in.
     """
-    own = next(cgroups.group_folders(mount, membership, ""), None)
+    own = next(cgroup_limits.group_folders(mount, membership, ""), None)
     if choice == NO or own is None:
         return None
     base = own.parent if own.name == "agent" else own

@@ -8,7 +8,7 @@ import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 import time
 
-from workers.shim.processes import all_children, descendants, send, stat_fields
+from workers.runtime.shim.processes import all_children, descendants, send, stat_fields
 
 SUSPENDED = "suspended"
 SETTLING_ROUNDS = 20

@@ -5,13 +5,13 @@ import posix
 import select
 import time
 
-from workers.shim.command import Command, adopt_orphans
-from workers.shim.folder import Lease, Spec, Status
-from workers.shim.log import Log
-from workers.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
-from workers.shim.processes import oom_kills, read_text
-from workers.shim.suspension import Suspension
-from workers.shim.telling import Telling
+from workers.runtime.shim.command import Command, adopt_orphans
+from workers.runtime.shim.folder import Lease, Spec, Status
+from workers.runtime.shim.log import Log
+from workers.runtime.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
+from workers.runtime.shim.processes import oom_kills, read_text
+from workers.runtime.shim.suspension import Suspension
+from workers.runtime.shim.telling import Telling
 
 LEASE_CHECK_SECONDS = 1.0
 CHUNK_BYTES = 64 * 1024

@@ -3,8 +3,8 @@
 import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 
-from workers.shim.processes import read_all
-from workers.shim.wall import Wall
+from workers.runtime.shim.processes import read_all
+from workers.runtime.shim.wall import Wall
 
 
 class RefusalError(OSError):

@@ -3,10 +3,10 @@
 import posix
 import sys
 
-sys.path.append(__file__.rpartition("/workers/shim/")[0])  # -I keeps our own folder out of the path
+sys.path.append(__file__.rpartition("/workers/runtime/shim/")[0])  # -I keeps our own folder out of the path
 
-from workers.shim.server import serve
-from workers.shim.supervisor import Supervisor
+from workers.runtime.shim.server import serve
+from workers.runtime.shim.supervisor import Supervisor
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:

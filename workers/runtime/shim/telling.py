@@ -8,7 +8,7 @@ those. They are told when it has ended before them. A shell's copy of itself is 
 import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 
-from workers.shim.processes import all_children, descendants, read_text, send, stat_fields
+from workers.runtime.shim.processes import all_children, descendants, read_text, send, stat_fields
 
 FORKED_ONLY = 0x40  # PF_FORKNOEXEC: it runs what its parent ran
 SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox")

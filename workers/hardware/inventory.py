@@ -8,8 +8,8 @@ from typing import Any
 import psutil
 
 from scheduling.errors import FieldError, InvalidError
-from workers import cgroups
-from workers.gpus import GpuDevice, GpuLoads, measure_gpus
+from workers.hardware import cgroup_limits
+from workers.hardware.gpus import GpuDevice, GpuLoads, measure_gpus
 
 __all__ = ["GpuDevice", "Hardware", "current_load", "declare", "measure"]
 
@@ -38,7 +38,7 @@ class Hardware:
 
 def measure() -> Hardware:
     """What this process may use here: less than the machine has, inside a container or a batch job."""
-    allowed = cgroups.limits()
+    allowed = cgroup_limits.limits()
     return Hardware(
         cpus=max(1, int(min(len(os.sched_getaffinity(0)), allowed.cpus))),
         memory_mb=int(min(psutil.virtual_memory().total, allowed.memory_bytes) // MIB),
@@ -95,7 +95,7 @@ def current_load(hardware: Hardware) -> dict[str, Any]:
     memory = psutil.virtual_memory()
     used = memory.total - memory.available
     if hardware.memory_mb < memory.total // MIB:
-        used = int(cgroups.memory_used() or used)
+        used = int(cgroup_limits.memory_used() or used)
     return {
         "cpu_percent": psutil.cpu_percent(),
         "memory_used_mb": used // MIB,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workers.shim.processes import all_children, descendants, send, stat_fields
+from workers.runtime.shim.processes import all_children, descendants, send, stat_fields
 
 MARKER = "TRAINYARD_SHIM_FOLDER"
 KILL_WAIT_SECONDS = 10.0

@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from workers.job_user import JobUser
-from workers.shim.wall import AS_USER, SHARED_MEMORY
+from workers.runtime.job_user import JobUser
+from workers.runtime.shim.wall import AS_USER, SHARED_MEMORY
 
 TEMPORARY = {"/tmp": "tmp", "/var/tmp": "var-tmp"}  # noqa: S108  whose private versions these are
 NAMED = re.compile(r"/(?:var/)?tmp/[^\s\"'`:;,=()<>|&$*?]+")

@@ -5,7 +5,7 @@ The agent makes the folder with its limits, the shim starts the command inside a
 
 import posix
 
-from workers.shim.processes import read_text
+from workers.runtime.shim.processes import read_text
 
 
 class Group:
