@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from executors.run.placement_run import WISHES
 from jobs import (
     claims,
     failures,
@@ -27,7 +28,6 @@ from jobs import (
 from jobs.endings import Ending, sentence
 from jobs.models import GpuHold, Job, Placement
 from jobs.preemptions import PREEMPT
-from jobs.runs import WISHES
 from jobs.transitions import Move
 from jobs.wishes import CANCEL, NOTHING, PAUSE
 from scheduling.failures.retry import GiveUp, Payer, Retry, decide

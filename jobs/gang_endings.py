@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from executors.run.placement_run import WISHES
 from jobs import gangs, transitions
 from jobs.endings import Ending, sentence
 from jobs.models import Attempt, Placement
-from jobs.runs import WISHES
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.reasons import listed
 

@@ -12,17 +12,8 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs import (
-    dead_dependencies,
-    dispatch,
-    inactive_owners,
-    log_shipping,
-    publishing,
-    stalls,
-    suspects,
-    sweeps,
-    transitions,
-)
+from executors.upload import logs
+from jobs import dead_dependencies, dispatch, inactive_owners, publishing, stalls, suspects, sweeps, transitions
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
@@ -136,7 +127,7 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
     ]
     closed = finish(endings) if endings else frozenset()
     if reason == EndReason.NODE_LOST and charged:
-        log_shipping.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
+        logs.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
     return len(closed)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from celery import shared_task
 from celery.worker.control import control_command
 
+from executors.node import runner
+from executors.upload import series
 from jobs import (
     dispatch,
     draining,
-    execution,
     hailing,
     log_archive,
     log_retention,
@@ -19,7 +20,6 @@ from jobs import (
     publishing,
     recovery,
     run_times,
-    series,
     tracking,
 )
 
@@ -70,19 +70,19 @@ def prune() -> None:
     run_times.forget()
 
 
-@shared_task(name=publishing.RUN, Request="jobs.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
+@shared_task(name=publishing.RUN, Request="executors.node.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
 def run_placement(placement_id: int, token: str) -> bool:
     """Run one placement on this node; the task lasts as long as the command runs. False: it was not ours to run."""
-    return execution.run_placement(placement_id, token)
+    return runner.run_placement(placement_id, token)
 
 
 @shared_task(name="trainyard.hear", send_events=False)
 def hear() -> None:
     """This node's agent hears what is sent to it."""
-    execution.heard()
+    runner.heard()
 
 
 @control_command(name=hailing.LOOK)
 def look(_state: Any) -> None:
     """Ask what is wished of this node's jobs: a remote control command, for speed alone."""
-    execution.look()
+    runner.look()

@@ -125,7 +125,7 @@ LOG_S3 = {
 METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
-NODE_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "quotas", "workers", "jobs"]
+NODE_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "quotas", "workers", "jobs", "executors"]
 SITE_APPS = [
     "scheduler_site.admin_app.OperationsConfig",  # django.contrib.admin under our own name
     "django.contrib.sessions",

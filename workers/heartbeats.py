@@ -13,9 +13,9 @@ from django.db.models import Case, F, JSONField, Q, QuerySet, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from executors.node.queue_probe import Heard
 from scheduling.errors import ConflictError
 from workers.hardware.inventory import Hardware
-from workers.hearing import Heard
 from workers.models import Node
 
 NOTHING_HEARD = Heard()

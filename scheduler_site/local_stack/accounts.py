@@ -14,7 +14,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 from knox.settings import CONSTANTS
 
-from jobs import agent_rights
+from executors import agent_rights
 from quotas.models import Membership, Project
 from scheduler_site.local_stack import private_files
 from scheduler_site.local_stack.postgres import AGENT

@@ -84,7 +84,7 @@ class PostgresServer:
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/postgres"
 
     def agent_url(self, password: str) -> str:
-        """As agents connect: see `jobs.agent_rights`."""
+        """As agents connect: see `executors.agent_rights`."""
         return f"postgresql://{AGENT}:{password}@{LOOPBACK}:{self.port}/postgres"
 
     @property

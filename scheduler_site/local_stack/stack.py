@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from executors.node import shutdown
 from scheduler_site.local_stack import accounts, environment, leftovers, ports, postgres, remembered, roles, valkey
 from scheduler_site.local_stack.announced import announced
 from scheduler_site.local_stack.banner import Addresses, show_banner
@@ -16,7 +17,6 @@ from scheduler_site.local_stack.output import PrefixedOutput
 from scheduler_site.local_stack.processes import Role
 from scheduler_site.local_stack.remembered import Remembered
 from scheduler_site.local_stack.supervisor import Supervisor
-from workers import departure
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class LocalStack:
         database = {"DATABASE_URL": self._agent_url} if self._agent_url else {}
         in_agent = {"TRAINYARD_ROLE": "node", **database}
         agents = (roles.agent(node, in_agent) for node in self._options.nodes)
-        self._supervisor.start(*(replace(agent, patience=departure.longest_drain()) for agent in agents))
+        self._supervisor.start(*(replace(agent, patience=shutdown.longest_drain()) for agent in agents))
 
     def _addresses(self) -> Addresses:
         return Addresses(web_port=self._options.web_port, flower_port=self._options.flower_port)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from executors.node.shutdown import LEAVE_SECONDS
 from scheduler_site.local_stack import leftovers, roles
 from scheduler_site.local_stack.leftovers import Recorded
 from scheduler_site.local_stack.output import PrefixedOutput
@@ -18,7 +19,6 @@ from scheduler_site.pools.asking import answering
 from scheduler_site.pools.errors import PoolError, UsageError
 from scheduler_site.pools.home import PoolHome
 from scheduler_site.pools.shares import Share, Wanted
-from workers.departure import LEAVE_SECONDS
 from workers.hardware.inventory import Hardware
 from workers.models import Node
 

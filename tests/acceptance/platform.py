@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 from django.db import connection
 
-from jobs import agent_rights
+from executors import agent_rights
 from jobs.models import Job
 from jobs.submission import JobSpec, submit
 from jobs.transcripts import pieces

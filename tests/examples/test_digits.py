@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs import companions
+from executors.node import job_environment
 from scheduler_site.local_stack.roles import CHECKOUT
 from tests.waiting import wait_for
 
@@ -16,7 +16,7 @@ SMALL = ("--hidden", "16", "--epochs", "40")
 
 def given_folders(base: Path) -> dict[str, str]:
     (base / "report.jsonl").touch()
-    companions.lay_out(base / "python")
+    job_environment.lay_out(base / "python")
     folders = {f"TRAINYARD_{name}_DIR": str(base / name.lower()) for name in ("CHECKPOINT", "OUTPUT")}
     return {
         **os.environ,

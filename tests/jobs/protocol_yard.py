@@ -14,12 +14,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from executors.run.placement_run import WISHES
 from jobs import claims, completion, dispatch, gangs
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
 from jobs.models import Attempt, Job, Placement
 from jobs.publishing import Doorbell
-from jobs.runs import WISHES
 from scheduling.lifecycle import EndReason, PlacementState
 from tests import builders
 from workers import heartbeats

@@ -113,6 +113,11 @@ def test_an_answer_is_read_before_the_commit(client: APIClient, project: Project
 
 
 def test_everything_that_follows_a_commit_is_guarded():
-    for file in [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("quotas/**/*.py"), *ROOT.glob("workers/**/*.py")]:
+    for file in [
+        *ROOT.glob("jobs/**/*.py"),
+        *ROOT.glob("executors/**/*.py"),
+        *ROOT.glob("quotas/**/*.py"),
+        *ROOT.glob("workers/**/*.py"),
+    ]:
         if file.name != "after_commit.py":
             assert not re.search(r"\bon_commit\(", file.read_text(encoding="utf-8")), f"{file}: use jobs.after_commit"

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
-from jobs import agent_rights
+from executors import agent_rights
 from tests.acceptance.platform import database_address
 
 ROLE = "agent_of_the_tests"

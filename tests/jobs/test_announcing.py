@@ -1,6 +1,6 @@
 """An agent says when it is up, with what it offers, and when it ends."""
 
-from jobs.announcing import Announced, offer
+from executors.node.announcing import Announced, offer
 from workers.hardware.gpus import GpuDevice
 from workers.hardware.inventory import Hardware
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import companions
+from executors.node import job_environment
 from jobs.claims import Claimed
 
 CLAIMED = Claimed(
@@ -18,12 +18,12 @@ CLAIMED = Claimed(
 
 @pytest.fixture
 def python(tmp_path):
-    companions.lay_out(tmp_path / "python")
+    job_environment.lay_out(tmp_path / "python")
     return tmp_path / "python"
 
 
 def imported(python, cwd, *, env=None, script="import trainyard; print(trainyard.__file__)"):
-    found = companions.environment(replace(CLAIMED, env=env or {}), python)
+    found = job_environment.environment(replace(CLAIMED, env=env or {}), python)
     done = subprocess.run(
         [sys.executable, "-S", "-c", script], env=found, cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -50,22 +50,22 @@ def test_what_a_job_brings_under_that_name_goes_first(python, tmp_path):
 def test_laying_out_again_leads_to_the_package_of_now(python):
     (python / "trainyard").unlink()
     (python / "trainyard").symlink_to("/no/such/folder")
-    companions.lay_out(python)
+    job_environment.lay_out(python)
     assert (python / "trainyard" / "__init__.py").exists()
 
 
 def test_a_folder_that_cannot_be_made_stops_nothing(tmp_path):
     (tmp_path / "file").touch()
-    companions.lay_out(tmp_path / "file" / "python")
+    job_environment.lay_out(tmp_path / "file" / "python")
 
 
 def test_without_a_setting_nothing_is_said_of_mlflow(python):
-    assert set(companions.environment(CLAIMED, python)) == {"PYTHONPATH"}
+    assert set(job_environment.environment(CLAIMED, python)) == {"PYTHONPATH"}
 
 
 def test_runs_of_mlflow_go_where_the_operator_said_and_are_found_by_their_job(python, settings):
     settings.MLFLOW_TRACKING_URI = "http://mlflow:5000"
-    found = companions.environment(CLAIMED, python)
+    found = job_environment.environment(CLAIMED, python)
     assert found["MLFLOW_TRACKING_URI"] == "http://mlflow:5000"
     assert json.loads(found["MLFLOW_RUN_CONTEXT"]) == {
         "mlflow.runName": "digits", "trainyard.job_id": "17", "trainyard.attempt": "2", "trainyard.project": "vision",
@@ -75,7 +75,7 @@ def test_runs_of_mlflow_go_where_the_operator_said_and_are_found_by_their_job(py
 def test_what_a_job_says_of_mlflow_goes_first(python, settings):
     settings.MLFLOW_TRACKING_URI = "http://mlflow:5000"
     own = {"MLFLOW_TRACKING_URI": "file:/tmp/mine", "MLFLOW_RUN_CONTEXT": "{}", "MLFLOW_RUN_ID": "abc"}
-    assert own.items() >= companions.environment(replace(CLAIMED, env=own), python).items() - {
+    assert own.items() >= job_environment.environment(replace(CLAIMED, env=own), python).items() - {
         ("PYTHONPATH", str(python))
     }
 
@@ -84,11 +84,11 @@ def test_what_a_job_says_of_mlflow_goes_first(python, settings):
 def test_a_job_that_names_a_virtual_environment_finds_its_programs_first(python, monkeypatch, name):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
-    found = companions.environment(replace(CLAIMED, env={name: "/home/ann/venv"}), python)
+    found = job_environment.environment(replace(CLAIMED, env={name: "/home/ann/venv"}), python)
 
     assert found["PATH"] == "/home/ann/venv/bin:/usr/bin:/bin"
 
 
 @pytest.mark.parametrize("env", [{}, {"VIRTUAL_ENV": "/home/ann/venv", "PATH": "/own/bin"}, {"VIRTUAL_ENV": ""}])
 def test_else_the_path_is_left_as_it_is(python, env):
-    assert "PATH" not in companions.environment(replace(CLAIMED, env=env), python)
+    assert "PATH" not in job_environment.environment(replace(CLAIMED, env=env), python)

@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from jobs import execution
+from executors.node import runner as execution
+from executors.node.runner import Runner
+from executors.run.placement_run import Run
+from executors.session.requests import Identity
+from executors.session.sync import Ledger
 from jobs.claims import Claimed, Ticket
-from jobs.execution import Runner
-from jobs.ledger import Ledger
-from jobs.ledger_entries import Identity
-from jobs.runs import Run
 from workers.hardware.inventory import Hardware
 from workers.runtime.process import Outcome
 

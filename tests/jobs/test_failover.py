@@ -16,7 +16,9 @@ import pytest
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from jobs import claims, control, log_shipping, recovery, shipping
+from executors.run.placement_run import Run
+from executors.upload import logs, progress
+from jobs import claims, control, recovery
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.dispatch import run_cycle
@@ -24,7 +26,6 @@ from jobs.endings import Ending
 from jobs.log_rows import LogChunk
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement, Queue
 from jobs.repair_rows import Sweep
-from jobs.runs import Run
 from jobs.submission import JobSpec, submit
 from quotas.models import Project
 from scheduling.lifecycle import EndReason, JobState, PlacementState
@@ -186,7 +187,7 @@ def run(tmp_path: Path) -> Run:
 def test_shipping_logs(run: Run):
     def until_all_is_there() -> None:
         deadline = time.monotonic() + 10
-        while not log_shipping.ship_tails([run]) and time.monotonic() < deadline:
+        while not logs.ship_tails([run]) and time.monotonic() < deadline:
             pass
 
     run.log.end(7000)
@@ -196,7 +197,7 @@ def test_shipping_logs(run: Run):
 
 
 def test_shipping_progress(run: Run):
-    survives(lambda: shipping.ship_progress([run]), whole=False)
+    survives(lambda: progress.ship_progress([run]), whole=False)
 
     job = Job.objects.get()
     assert (job.progress, job.metrics) == (0.5, {"loss": 1.25})

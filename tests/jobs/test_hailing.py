@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from celery.worker.control import Panel
 
-from jobs import control, execution, hailing, publishing, tasks  # noqa: F401 - with the tasks the command is known
+from executors.node import runner
+from jobs import control, hailing, publishing, tasks  # noqa: F401 - with the tasks the command is known
 from scheduler_site.celery import app
 from scheduling.lifecycle import JobState
 from tests import builders
@@ -74,9 +75,9 @@ def test_an_agent_that_is_called_looks(monkeypatch):
         def look(self) -> None:
             looks.append("look")
 
-    monkeypatch.setattr(execution, "current", None)
+    monkeypatch.setattr(runner, "current", None)
     Panel.data[hailing.LOOK](None)
-    monkeypatch.setattr(execution, "current", Runner())
+    monkeypatch.setattr(runner, "current", Runner())
     Panel.data[hailing.LOOK](None)
 
     assert looks == ["look"]

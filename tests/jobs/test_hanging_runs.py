@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from jobs.runs import Run
+from executors.run.placement_run import Run
 from scheduling.lifecycle import EndReason
 from tests.jobs.test_runs import MEMBER, SINGLE
 from tests.workers.launching import Launcher, launcher
@@ -25,7 +25,9 @@ def start(tmp_path):
 def much_later(monkeypatch):
     """Puts the monotonic clock of the agent forward beyond the time that a start may take."""
     now = time.monotonic()
-    return lambda: monkeypatch.setattr("jobs.runs.time.monotonic", lambda: now + settings.START_SECONDS + 60)
+    return lambda: monkeypatch.setattr(
+        "executors.run.placement_run.time.monotonic", lambda: now + settings.START_SECONDS + 60
+    )
 
 
 def test_a_launch_that_is_stuck_hangs(tmp_path, much_later):

@@ -5,7 +5,8 @@ import os
 import pytest
 from django.utils import timezone
 
-from jobs import control, saving
+from executors.run import saving
+from jobs import control
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending

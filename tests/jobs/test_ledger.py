@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from jobs import ledger
-from jobs.ledger_entries import Identity
+from executors.run.placement_run import Run
+from executors.session import sync
+from executors.session.requests import Identity
 from jobs.models import Placement
-from jobs.runs import Run
 from tests import builders
 from tests.jobs.test_log_shipping import run_of
 from workers.hardware.inventory import Hardware
@@ -28,14 +28,14 @@ def run(tmp_path) -> Run:
 def sent(monkeypatch):
     """The signals that the agent sends itself."""
     numbers: list[int] = []
-    monkeypatch.setattr("jobs.ledger.os.kill", lambda _, number: numbers.append(number))
+    monkeypatch.setattr("executors.session.sync.os.kill", lambda _, number: numbers.append(number))
     return numbers
 
 
 @pytest.fixture
 def mine(run, tmp_path, sent):
     """The ledger of that node's agent, without its thread."""
-    made = ledger.Ledger(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
+    made = sync.Ledger(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
     made.node_id = Node.objects.get().pk
     made.adopt(run)
     return made
@@ -65,7 +65,7 @@ def test_an_agent_renews_what_runs(mine, sent):
 
 def test_a_run_that_hangs_is_not_renewed(mine, run, monkeypatch):
     later = time.monotonic() + 1000
-    monkeypatch.setattr("jobs.runs.time.monotonic", lambda: later)
+    monkeypatch.setattr("executors.run.placement_run.time.monotonic", lambda: later)
 
     mine._beat()
 

@@ -6,11 +6,12 @@ import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from jobs import log_shipping, recovery
+from executors.run.placement_run import Run
+from executors.upload import logs
+from jobs import recovery
 from jobs.claims import Claimed
 from jobs.log_rows import LogChunk
 from jobs.models import Attempt, Placement
-from jobs.runs import Run
 from tests import builders
 from workers.runtime.process import Outcome
 from workers.runtime.shim.clock import boottime
@@ -61,16 +62,16 @@ def without_gaps(run):
 
 def ship_to_the_end(run):
     turns = 1
-    while run not in log_shipping.ship_tails([run]):
+    while run not in logs.ship_tails([run]):
         turns += 1
     return turns
 
 
 def test_output_is_stored_in_numbered_chunks(run, shim):
     shim.add(b"one\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     shim.add(b"two\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     assert [(chunk.number, chunk.offset, bytes(chunk.data)) for chunk in chunks(run)] == [
         (0, 0, b"one\n"),
         (1, 4, b"two\n"),
@@ -79,9 +80,9 @@ def test_output_is_stored_in_numbered_chunks(run, shim):
 
 def test_what_is_missing_has_a_line_and_is_on_record(run, shim):
     shim.add(b"half a line")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     run.log.end(12356, "disk_full")
-    log_shipping.ship_tails([run])
+    logs.ship_tails([run])
     assert text(run) == b"half a line\n[trainyard: 12,345 bytes of output are missing here: the node's disk was full]\n"
     assert [(chunk.gap, chunk.missing) for chunk in chunks(run)] == [("", None), ("disk_full", 12345)]
     assert without_gaps(run)
@@ -89,7 +90,7 @@ def test_what_is_missing_has_a_line_and_is_on_record(run, shim):
 
 def test_a_failure_of_the_database_loses_no_chunk_and_doubles_none(run, shim, monkeypatch):
     shim.add(b"one\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     shim.add(b"two\n")
 
     def fail(chunks):
@@ -99,18 +100,18 @@ def test_a_failure_of_the_database_loses_no_chunk_and_doubles_none(run, shim, mo
     with monkeypatch.context() as broken:
         broken.setattr(LogChunk.objects, "bulk_create", fail)
         with pytest.raises(DatabaseError):
-            log_shipping.ship_logs([run])
+            logs.ship_logs([run])
     shim.add(b"three\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     assert (text(run), without_gaps(run)) == (b"one\ntwo\nthree\n", True)
 
 
 def test_a_commit_that_nobody_heard_of_doubles_nothing(run, shim):
     shim.add(b"one\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     run.log.unsure = True
     shim.add(b"two\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     assert (text(run), without_gaps(run)) == (b"one\ntwo\n", True)
 
 
@@ -118,11 +119,11 @@ def test_the_next_agent_goes_on_after_bytes_and_gaps_alike(run, shim, tmp_path):
     shim.add(b"one")
     shim.lost, shim.position = "disk_full", shim.position + 7
     shim.add(b"two\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     successor = Run(run.claimed, run.folder, lease_deadline=0)
     successor.log.resume()
     shim.add(b"three\n")
-    log_shipping.ship_logs([successor])
+    logs.ship_logs([successor])
     gap = b"\n[trainyard: 7 bytes of output are missing here: the node's disk was full]\n"
     assert (text(run), without_gaps(run)) == (b"one" + gap + b"two\nthree\n", True)
 
@@ -135,13 +136,13 @@ def test_a_flood_is_sent_in_turns_with_room_for_leases_between_them(run, shim):
 
 
 def test_many_floods_share_a_turn_and_nobody_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_shipping, "TURN_BYTES", 512 * 1024)
+    monkeypatch.setattr(logs, "TURN_BYTES", 512 * 1024)
     runs = [run_of(builders.running_job(), tmp_path / str(number)) for number in range(4)]
     for each in runs:
         Log(str(each.folder), 64 * MB).add(b"x" * MB)
     for _ in range(2):
         before = LogChunk.objects.count()
-        log_shipping.ship_logs(runs)
+        logs.ship_logs(runs)
         assert LogChunk.objects.count() - before == 2
     assert all(chunks(each) for each in runs)
 
@@ -149,7 +150,7 @@ def test_many_floods_share_a_turn_and_nobody_is_left_out(tmp_path, monkeypatch):
 def test_a_flood_beyond_the_limit_is_told_at_once_and_ends_with_its_end(run):
     shim = Log(str(run.folder), 8000)
     shim.add(b"a" * 6000 + b"b" * 1000)
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     assert b"[trainyard: most of the log limit of" in text(run)
     shim.add(b"c" * 5000 + b"the end\n")
     run.log.end(shim.position)
@@ -177,14 +178,14 @@ def test_what_a_stale_run_says_is_dropped_and_it_need_not_say_it_again(run, shim
         Attempt.objects.update(ended_at=timezone.now())
     shim.add(b"x" * (2 * MB))
     run.log.end(shim.position)
-    assert log_shipping.ship_tails([run]) == {run}
+    assert logs.ship_tails([run]) == {run}
     assert chunks(run) == []
 
 
 def test_a_node_that_fell_silent_leaves_a_line_in_the_log(run, shim, settings):
     settings.LEASE_SECONDS, settings.LEASE_MARGIN_SECONDS = 0.01, 0.01  # a database that has been up for long
     shim.add(b"one\ntw")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     Placement.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
     assert recovery.recover().lost == 1
     assert text(run).endswith(
@@ -195,14 +196,14 @@ def test_a_node_that_fell_silent_leaves_a_line_in_the_log(run, shim, settings):
 
 def test_a_follower_is_noticed_with_what_is_sent(run, shim):
     shim.add(b"one\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     assert run.log.followed is False
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO jobs_followedlog VALUES (%s, now() + interval '1 minute')", [run.claimed.attempt_id]
         )
     shim.add(b"two\n")
-    log_shipping.ship_logs([run])
+    logs.ship_logs([run])
     assert run.log.followed is True
 
 
@@ -211,6 +212,6 @@ def test_a_turn_takes_as_many_statements_for_many_runs_as_for_one(tmp_path, djan
     for each in runs:
         Log(str(each.folder), MB).add(b"x")
     with django_assert_num_queries(4):  # a savepoint, the lock, the chunks, the savepoint's release
-        log_shipping.ship_logs(runs)
+        logs.ship_logs(runs)
     with django_assert_num_queries(0):
-        log_shipping.ship_logs(runs)
+        logs.ship_logs(runs)

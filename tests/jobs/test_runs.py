@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobs import meeting
+from executors.node import rendezvous
+from executors.run.placement_run import Run
+from executors.run.state_files import claim_as_data, claim_from_data
 from jobs.claims import Claimed
-from jobs.journal import claim_as_data, claim_from_data
-from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 
 SINGLE = Claimed(
@@ -69,17 +69,17 @@ def test_what_an_agent_before_gangs_wrote_down_is_a_job_on_one_node():
 
 
 def test_a_member_is_told_where_to_meet_and_which_it_is():
-    assert meeting.environment(MEMBER) == {
+    assert rendezvous.environment(MEMBER) == {
         "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29501", "WORLD_SIZE": "2", "RANK": "1", "NODE_RANK": "1",
         "NNODES": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1",
     }  # fmt: skip
 
 
 def test_a_job_on_one_node_finds_the_same_variables():
-    alone = meeting.environment(replace(SINGLE, master_port=30_007))
-    assert alone.keys() == meeting.environment(MEMBER).keys()
+    alone = rendezvous.environment(replace(SINGLE, master_port=30_007))
+    assert alone.keys() == rendezvous.environment(MEMBER).keys()
     assert (alone["MASTER_ADDR"], alone["MASTER_PORT"], alone["WORLD_SIZE"]) == ("127.0.0.1", "30007", "1")
 
 
 def test_on_several_gpus_the_local_rank_is_left_to_who_starts_a_process_for_each():
-    assert not {"LOCAL_RANK", "LOCAL_WORLD_SIZE"} & meeting.environment(replace(SINGLE, gpu_indices=(0, 1))).keys()
+    assert not {"LOCAL_RANK", "LOCAL_WORLD_SIZE"} & rendezvous.environment(replace(SINGLE, gpu_indices=(0, 1))).keys()

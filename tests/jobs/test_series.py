@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import series, shipping
+from executors.run.placement_run import Run
+from executors.upload import progress, series
 from jobs.claims import Claimed
-from jobs.runs import Run
 from jobs.series_rows import MetricSeries, ReportMark
 from tests import builders
 from workers.runtime.shim.clock import boottime
@@ -52,7 +52,7 @@ def stored(job, name="loss"):
 def test_what_a_job_reports_is_kept_as_series(run, job):
     said(run, {"step": 1, "loss": 2.5, "phase": "warm-up"}, {"step": 2, "loss": 1.5, "accuracy": 0.5})
 
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
 
     assert stored(job) == [(1, 2.5), (2, 1.5)]
     assert stored(job, "accuracy") == [(2, 0.5)]
@@ -66,7 +66,7 @@ def test_many_jobs_take_one_statement(tmp_path, django_assert_num_queries):
         (tmp_path / str(number)).mkdir()
         runs.append(run_of(builders.running_job(), tmp_path / str(number)))
         said(runs[-1], {"step": 1, "loss": number, "accuracy": 0.5})
-    shipping._write_progress(runs)
+    progress._write_progress(runs)
 
     with django_assert_num_queries(1):
         series.ship(runs)
@@ -76,16 +76,16 @@ def test_many_jobs_take_one_statement(tmp_path, django_assert_num_queries):
 
 def test_series_travel_now_and_then_and_whole_at_the_end(run, job, django_assert_num_queries):
     said(run, {"step": 1, "loss": 3})
-    shipping.ship_progress([run])
+    progress.ship_progress([run])
     said(run, {"step": 2, "loss": 2})
-    shipping.ship_progress([run])
+    progress.ship_progress([run])
     assert stored(job) == [(1, 3)]
 
     said(run, {"step": 3, "loss": 1})
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
     assert stored(job) == [(1, 3), (2, 2), (3, 1)]
     with django_assert_num_queries(0):
-        shipping.ship_progress([run], to_the_end=True)
+        progress.ship_progress([run], to_the_end=True)
 
 
 @pytest.mark.parametrize("stale", ["ended", "token"])
@@ -94,7 +94,7 @@ def test_a_stale_attempt_writes_nothing(run, job, stale):
     job.attempts.update(**change)
     said(run, {"step": 1, "loss": 2.5})
 
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
 
     assert not MetricSeries.objects.exists()
     assert not ReportMark.objects.exists()
@@ -107,7 +107,7 @@ def test_a_forged_token_takes_nothing_from_who_reports_truly(run, job, tmp_path)
     said(run, {"step": 1, "loss": 1})
     said(honest, {"step": 1, "loss": 2})
 
-    shipping.ship_progress([run, honest], to_the_end=True)
+    progress.ship_progress([run, honest], to_the_end=True)
 
     assert MetricSeries.objects.get().attempt_id == honest.claimed.attempt_id
 
@@ -115,7 +115,7 @@ def test_a_forged_token_takes_nothing_from_who_reports_truly(run, job, tmp_path)
 def test_what_is_no_number_is_kept_as_such(run, job):
     said(run, '{"step": 1, "loss": NaN}', '{"step": 2, "loss": "Infinity"}', '{"step": 3, "loss": -1e999}')
 
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
 
     (_, first), *others = stored(job)
     assert math.isnan(first)
@@ -125,7 +125,7 @@ def test_what_is_no_number_is_kept_as_such(run, job):
 def test_lines_that_cannot_be_used_are_counted(run, job):
     said(run, "loss=1", '{"loss": ', {"step": 1, "loss": 1, "list": [1]})
 
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
 
     assert ReportMark.objects.get().refused == 3
     assert stored(job) == [(1, 1)]
@@ -133,7 +133,7 @@ def test_lines_that_cannot_be_used_are_counted(run, job):
 
 def test_an_agent_that_is_restarted_goes_on_where_the_last_one_stood(run, job):
     said(run, {"step": 1, "loss": 3}, {"accuracy": 0.1}, "nonsense")
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
     before = MetricSeries.objects.get(name="loss").times
     said(run, {"step": 2, "loss": 2})
     with (run.folder / "report.jsonl").open("a") as file:
@@ -141,10 +141,10 @@ def test_an_agent_that_is_restarted_goes_on_where_the_last_one_stood(run, job):
 
     heir = run_of(job, run.folder)
     series.resume(heir)
-    shipping.ship_progress([heir], to_the_end=True)
+    progress.ship_progress([heir], to_the_end=True)
     with (run.folder / "report.jsonl").open("a") as file:
         file.write(' "loss": 1}\n')
-    shipping.ship_progress([heir], to_the_end=True)
+    progress.ship_progress([heir], to_the_end=True)
 
     assert stored(job) == [(1, 3), (2, 2), (3, 1)]
     row = MetricSeries.objects.get(name="loss")
@@ -155,7 +155,7 @@ def test_an_agent_that_is_restarted_goes_on_where_the_last_one_stood(run, job):
 def test_a_hundred_metrics_are_kept_and_the_others_counted(run, job):
     said(run, {f"m{number}": 1 for number in range(70)}, {f"m{number}": 1 for number in range(150)})
 
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
     job.refresh_from_db()
 
     assert (MetricSeries.objects.count(), len(job.metrics)) == (100, 100)
@@ -166,7 +166,7 @@ def test_a_report_that_grew_faster_than_it_was_read_is_read_to_its_end(run, job)
     padding = "x" * 900
     said(run, *({"step": number, "loss": number, "text": padding} for number in range(3000)))
 
-    shipping.ship_progress([run], to_the_end=True)
+    progress.ship_progress([run], to_the_end=True)
     job.refresh_from_db()
 
     assert stored(job)[-1] == (2999, 2999)
@@ -178,7 +178,7 @@ def test_old_series_are_deleted_and_those_of_others_stay(run, job, settings, tmp
     other = run_of(builders.running_job(), tmp_path / "other")
     for one in (run, other):
         said(one, {"loss": 1})
-    shipping.ship_progress([run, other], to_the_end=True)
+    progress.ship_progress([run, other], to_the_end=True)
     long_ago = timezone.now() - timedelta(days=settings.METRIC_RETENTION_DAYS + 1)
     type(job).objects.filter(pk=job.pk).update(state="completed", finished_at=long_ago)
 

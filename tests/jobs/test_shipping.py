@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs import log_shipping, shipping
+from executors.run.placement_run import Run
+from executors.upload import logs, progress
 from jobs.claims import Claimed
 from jobs.log_rows import LogChunk
-from jobs.runs import Run
 from tests import builders
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.shim.clock import boottime
@@ -44,7 +44,7 @@ def said(run, *lines):
 
 
 def shipped(run, job):
-    shipping.ship_progress([run])
+    progress.ship_progress([run])
     job.refresh_from_db()
     return job
 
@@ -95,7 +95,7 @@ def test_a_forged_token_writes_neither_progress_nor_log(run, job):
     said(forged, '{"progress": 0.9, "checkpoint": true}')
     (run.folder / "log").write_text("forged\n")
 
-    log_shipping.ship_logs([forged])
+    logs.ship_logs([forged])
 
     assert (shipped(forged, job).progress, job.checkpoint_at) == (None, None)
     assert not LogChunk.objects.exists()

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import activity, stalls
+from executors.run.placement_run import Run
+from executors.upload import activity
+from jobs import stalls
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.dispatch import _commit_placements as commit
 from jobs.endings import Ending
 from jobs.models import Job, JobEvent, Placement
-from jobs.runs import Run
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount
@@ -99,7 +100,7 @@ def test_what_an_agent_sees_is_told_under_the_attempt_s_token_only(tmp_path, mon
     placement = Placement.objects.get(attempt__job=reporting())
     for token, told in (("stale", False), (str(placement.attempt.token), True)):
         run = Run(replace(SINGLE, placement_id=placement.pk, token=token), tmp_path, lease_deadline=0)
-        monkeypatch.setattr("jobs.activity.time.monotonic", lambda: 1000.0)
+        monkeypatch.setattr("executors.upload.activity.time.monotonic", lambda: 1000.0)
         run.active_at = 997.0
         activity.ship([run])
         placement.refresh_from_db()

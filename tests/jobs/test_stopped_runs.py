@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import journal
+from executors.run import state_files
+from executors.run.placement_run import Run
+from executors.run.saving import Before
 from jobs.claims import Claimed
-from jobs.runs import Run
-from jobs.saving import Before
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import Outcome
 
@@ -134,5 +134,5 @@ def test_a_job_has_the_grace_that_it_asked_for_within_the_operator_s_limit(own, 
 
 
 def test_the_next_agent_knows_what_was_saved_when_the_command_was_told_to_stop(tmp_path):
-    journal.note_stop(tmp_path, EndReason.PAUSED, gives_way=True, before=Before(12.5, 7))
-    assert journal.read_stop(tmp_path) == (EndReason.PAUSED, True, Before(12.5, 7))
+    state_files.note_stop(tmp_path, EndReason.PAUSED, gives_way=True, before=Before(12.5, 7))
+    assert state_files.read_stop(tmp_path) == (EndReason.PAUSED, True, Before(12.5, 7))

@@ -8,7 +8,9 @@ import pytest
 from django.conf import settings
 from django.db.models.functions import Now
 
-from jobs import claims, journal, takeover
+from executors.run import state_files
+from executors.session import reattach
+from jobs import claims
 from jobs.claims import Ticket
 from jobs.endings import Ending
 from jobs.models import Job, JobEvent, Placement
@@ -51,12 +53,12 @@ def left_behind(start: Launcher, attempts, claim: claims.Claimed, script: str = 
     """As its agent left it: the command runs, or has ended, under its shim."""
     folder = attempts / str(claim.placement_id)
     folder.mkdir()
-    journal.write_claim(folder, claim)
+    state_files.write_claim(folder, claim)
     return start.sh(script, folder=folder).started().shim
 
 
 def take_over(node, attempts):
-    return takeover.take_over(attempts, node_id=node.pk, agent_id=AGENT)
+    return reattach.take_over(attempts, node_id=node.pk, agent_id=AGENT)
 
 
 def test_what_runs_goes_on_with_as_much_time_as_the_database_gave_it(start, node, attempts):
@@ -109,7 +111,7 @@ def test_after_a_restart_of_the_machine_what_ran_is_lost_and_said_at_once(start,
 
     [left] = take_over(node, attempts)
 
-    assert (left.ending.reason, left.ending.message) == (EndReason.NODE_LOST, takeover.RESTARTED)
+    assert (left.ending.reason, left.ending.message) == (EndReason.NODE_LOST, reattach.RESTARTED)
 
 
 def test_a_command_that_ended_before_the_machine_did_ended_as_it_did(start, node, attempts):
@@ -125,7 +127,7 @@ def test_a_command_that_ended_before_the_machine_did_ended_as_it_did(start, node
 def test_a_claim_whose_launch_was_not_begun_is_begun_now(node, attempts):
     claim = claimed(node)
     (attempts / str(claim.placement_id)).mkdir()
-    journal.write_claim(attempts / str(claim.placement_id), claim)
+    state_files.write_claim(attempts / str(claim.placement_id), claim)
 
     [left] = take_over(node, attempts)
 
@@ -155,7 +157,7 @@ def test_an_end_that_nobody_was_told_of_is_reported_as_it_was(start, node, attem
     claim = claimed(node)
     shim = left_behind(start, attempts, claim, "exit 0")
     ending = Ending(claim.ticket, EndReason.STALLED, 143, "said by the agent before", database_now(), asked=True)
-    journal.note_ending(shim.folder, ending)
+    state_files.note_ending(shim.folder, ending)
 
     [left] = take_over(node, attempts)
 
@@ -164,7 +166,7 @@ def test_an_end_that_nobody_was_told_of_is_reported_as_it_was(start, node, attem
 
 def test_why_a_command_was_being_stopped_is_not_forgotten(start, node, attempts):
     shim = left_behind(start, attempts, claimed(node), "trap 'exit 143' TERM; while :; do sleep 0.05; done")
-    journal.note_stop(shim.folder, EndReason.STALLED, gives_way=False)
+    state_files.note_stop(shim.folder, EndReason.STALLED, gives_way=False)
 
     [left] = take_over(node, attempts)
     left.run.attach(left.shim)
@@ -183,20 +185,20 @@ def test_a_folder_that_cannot_be_read_is_removed(node, attempts, text):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"ticket": 1}', '{"reason": "unheard of"}'])
 def test_words_that_were_cut_off_are_as_if_unsaid(tmp_path, text):
-    for name in (journal.ENDING, journal.STOP, journal.CLAIM):
+    for name in (state_files.ENDING, state_files.STOP, state_files.CLAIM):
         (tmp_path / name).write_text(text)
 
-    assert (journal.read_ending(tmp_path), journal.read_stop(tmp_path)) == (None, None)
-    assert journal.read_claim(tmp_path) is None
+    assert (state_files.read_ending(tmp_path), state_files.read_stop(tmp_path)) == (None, None)
+    assert state_files.read_claim(tmp_path) is None
 
 
 def test_a_full_disk_does_not_keep_an_end_from_being_reported(tmp_path):
-    journal.note_ending(tmp_path / "gone", Ending(Ticket(1, "t"), EndReason.COMPLETED))
-    journal.note_stop(tmp_path / "gone", EndReason.STALLED, gives_way=False)
+    state_files.note_ending(tmp_path / "gone", Ending(Ticket(1, "t"), EndReason.COMPLETED))
+    state_files.note_stop(tmp_path / "gone", EndReason.STALLED, gives_way=False)
 
 
 def test_what_an_older_agent_claimed_is_read_too(tmp_path, node):
     claim = claimed(node)
-    (tmp_path / "claim.json").write_text(json.dumps(journal.claim_as_data(claim)))
+    (tmp_path / "claim.json").write_text(json.dumps(state_files.claim_as_data(claim)))
 
-    assert journal.read_claim(tmp_path) == (claim, False)
+    assert state_files.read_claim(tmp_path) == (claim, False)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from celery.events.state import State
 
+from executors.node.run_request import RunRequest
 from jobs import completion, publishing, task_events
 from jobs.claims import Ticket
 from jobs.endings import Ending
 from jobs.models import Job, Placement
 from jobs.publishing import Doorbell
 from jobs.routing import Route
-from jobs.run_request import RunRequest
 from scheduling.lifecycle import EndReason
 from tests import builders
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from executors.run.placement_run import Run
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
 from jobs.models import Attempt, Placement
-from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.admin_pages import operator, page

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from jobs import notes, watching
-from jobs.runs import Run
-from jobs.watching import Watch, printed
+from executors.node import monitor
+from executors.node import node_status as conditions
+from executors.node.monitor import Watch, printed
+from executors.node.node_status import Condition
+from executors.run.placement_run import Run
+from executors.upload import events
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.jobs.test_runs import SINGLE
 from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
-from workers import condition as conditions
-from workers.condition import Condition
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
@@ -100,7 +101,7 @@ def test_folders_that_outgrow_their_limit_end_the_job_with_both_figures(node, ru
 
 
 def test_without_a_limit_nobody_walks_through_folders(node, runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("jobs.watching.FolderUse.look", lambda *_: pytest.fail("it was walked through"))
+    monkeypatch.setattr("executors.node.monitor.FolderUse.look", lambda *_: pytest.fail("it was walked through"))
     node.watch.add(runs(), tmp_path)
     node.watch.turn()
 
@@ -215,7 +216,7 @@ def dead(node, runs, settings, monkeypatch):
     """A command on a GPU that does nothing; the clock is the test's."""
     settings.SILENCE_SECONDS = 600
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     idle = {"gpus": [{"index": 0, "utilisation": 0}]}
     monkeypatch.setattr(conditions, "current_load", lambda _: idle)
     node.condition.load()
@@ -275,7 +276,7 @@ def test_a_job_without_real_gpus_may_be_silent_for_ever(node, runs):
 
 
 def test_the_thread_goes_on_after_a_look_that_failed(node, monkeypatch, caplog):
-    monkeypatch.setattr(watching, "TURN_SECONDS", 0.01)
+    monkeypatch.setattr(monitor, "TURN_SECONDS", 0.01)
     looks = []
 
     def fail() -> None:
@@ -297,8 +298,8 @@ def test_notes_become_history_once_and_a_stale_attempt_writes_none(tmp_path):
     current, stale = (Run(each, tmp_path, lease_deadline=0) for each in (claimed, replace(claimed, token="old")))
     for run in (current, stale):
         run.note("silent", f"said by {run.claimed.token}")
-    notes.ship([current, stale])
-    notes.ship([current, stale])
+    events.ship([current, stale])
+    events.ship([current, stale])
     assert list(job.events.values_list("kind", "message")) == [("silent", f"said by {attempt.token}")]
 
 

@@ -57,7 +57,7 @@ def test_what_is_no_outage_keeps_its_traceback():
 
 
 def test_other_troubles_and_other_loggers_are_not_held_back():
-    log, ours = Log(), Log("jobs.ledger")
+    log, ours = Log(), Log("executors.session.sync")
     log.fail()
     log.logger.warning("something else")
     ours.logger.warning("twice")

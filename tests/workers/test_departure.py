@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from workers import agent, departure
-from workers.departure import Departure
+from executors.node import bootstep, shutdown
+from executors.node.shutdown import Departure
 
 
 class Leaving:
@@ -15,7 +15,7 @@ class Leaving:
     def __init__(self, monkeypatch, *, said=True):
         self.told: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         for name in ("end", "begin_anew"):
-            monkeypatch.setattr(departure, name, lambda said, name=name: self.told.put((name, said)))
+            monkeypatch.setattr(shutdown, name, lambda said, name=name: self.told.put((name, said)))
         self.thread = Departure(lambda _seconds: said)
         self.thread.start()
 
@@ -52,9 +52,9 @@ def test_an_agent_that_drains_may_be_told_to_leave_at_once(monkeypatch):
 
 def test_an_agent_that_lost_its_voice_ends_and_one_whose_other_threads_fail_goes_on(monkeypatch, capfd):
     ends: list[bool] = []
-    monkeypatch.setattr(departure, "end", lambda *, said: ends.append(said))
-    monkeypatch.setattr(threading, "excepthook", agent.end_when_silenced)
-    for name in ("job-1", agent.VOICE):
+    monkeypatch.setattr(shutdown, "end", lambda *, said: ends.append(said))
+    monkeypatch.setattr(threading, "excepthook", bootstep.end_when_silenced)
+    for name in ("job-1", bootstep.VOICE):
         thread = threading.Thread(target=lambda: 1 / 0, name=name)
         thread.start()
         thread.join()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.hearing import Heard, Hearing
+from executors.node.queue_probe import Heard, Hearing
 
 EVERY, DEAF_AFTER = 10, 40
 

@@ -14,7 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.management.commands.node import default_name
+from executors.management.commands.node import default_name
+from executors.node.shutdown import longest_drain
 from scheduler_site.local_stack.output import PrefixedOutput
 from scheduler_site.local_stack.roles import CHECKOUT
 from scheduler_site.pools import nodes, shares
@@ -23,7 +24,6 @@ from scheduler_site.pools.errors import PoolError
 from scheduler_site.pools.home import PoolHome
 from scheduler_site.pools.pool import GIVE_UP_AFTER, MODES, Pool, Terms
 from scheduler_site.pools.shares import Wanted
-from workers.departure import longest_drain
 from workers.hardware import inventory
 
 REPORT_SECONDS = 15

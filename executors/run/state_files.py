@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from executors.run.saving import Before
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
-from jobs.saving import Before
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import replace_file
 

@@ -15,13 +15,15 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from jobs import announcing, execution, journal, publishing
-from jobs.ledger_entries import Identity
+from executors.node import announcing, bootstep
+from executors.node import runner as execution
+from executors.node.queue_probe import Hearing
+from executors.run import state_files
+from executors.session.requests import Identity
+from jobs import publishing
 from jobs.routing import node_queues
 from scheduling.errors import TrainyardError
-from workers import agent
 from workers.hardware import address, inventory
-from workers.hearing import Hearing
 from workers.models import node_name_validator
 from workers.runtime import walls
 
@@ -53,7 +55,7 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         name = checked_name(options["name"])
-        folder = agent.NodeFolder(settings.TRAINYARD_HOME, name)
+        folder = bootstep.NodeFolder(settings.TRAINYARD_HOME, name)
         folder.lock()
         machine = offered_hardware(options)
         hearing = Hearing(
@@ -70,7 +72,7 @@ class Command(BaseCommand):
             job_folders=settings.JOB_FOLDERS,
         )
         runner = execution.Runner(
-            identity=Identity(name, folder.agent_id(), VERSION, journal.boot_id(), labels(options["label"])),
+            identity=Identity(name, folder.agent_id(), VERSION, state_files.boot_id(), labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
             hearing=hearing,
@@ -81,7 +83,7 @@ class Command(BaseCommand):
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
         told = f"{offers}. {walls_here.sentence}"
         announced = announcing.Announced(runner, self._say, name=name, offers=told)
-        service = agent.install(current_app, announced, hearing)
+        service = bootstep.install(current_app, announced, hearing)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
         if service.failed:  # Celery's own exit code does not come through here
             sys.exit(1)

@@ -18,20 +18,21 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs import activity, claims, gangs, log_shipping, notes, recovery, shipping
+from executors.node.bootstep import VOICE
+from executors.node.node_status import Load
+from executors.node.queue_probe import Heard, Hears
+from executors.run.placement_run import Run, record_starts, release_gathered
+from executors.session.requests import Claim, Finish, Identity
+from executors.upload import activity, events, logs, progress
+from jobs import claims, gangs, recovery
 from jobs.claims import Ticket
 from jobs.completion import finish
 from jobs.endings import Ending
-from jobs.ledger_entries import Claim, Finish, Identity
 from jobs.preemptions import PREEMPT
-from jobs.runs import Run, record_starts, release_gathered
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
-from workers.agent import VOICE
-from workers.condition import Load
 from workers.hardware.inventory import Hardware
-from workers.hearing import Heard, Hears
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ class Ledger:
         if self._runs and time.monotonic() >= self._next_ship:
             self._ship()
         elif time.monotonic() >= self._next_tail:
-            log_shipping.ship_logs([run for run in self._runs.values() if run.log.followed])
+            logs.ship_logs([run for run in self._runs.values() if run.log.followed])
             self._next_tail = time.monotonic() + FOLLOWED_SECONDS
         if time.monotonic() >= self._next_beat:
             self._beat()
@@ -252,9 +253,9 @@ class Ledger:
 
     def _report_ends(self, reports: Sequence[Finish]) -> Sequence[Finish]:
         """Report the ends of those whose logs are stored whole; a long one takes several turns, with leases in between."""
-        whole = log_shipping.ship_tails([report.run for report in reports])
+        whole = logs.ship_tails([report.run for report in reports])
         ready = [report for report in reports if report.run in whole]
-        shipping.ship_progress([report.run for report in ready], to_the_end=True)
+        progress.ship_progress([report.run for report in ready], to_the_end=True)
         finish([report.ending for report in ready])
         for report in ready:
             self._runs.pop(report.run.ticket_id, None)
@@ -291,10 +292,10 @@ class Ledger:
 
     def _ship(self) -> None:
         runs = list(self._runs.values())
-        log_shipping.ship_logs(runs)
-        shipping.ship_progress(runs)
+        logs.ship_logs(runs)
+        progress.ship_progress(runs)
         activity.ship(runs)
-        notes.ship(runs)
+        events.ship(runs)
         release_gathered(runs)
         self._ask_wishes()
         self._next_ship = time.monotonic() + SHIP_SECONDS

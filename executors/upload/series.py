@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from jobs.runs import Run
+from executors.run.placement_run import Run
 from jobs.series_rows import MetricSeries, ReportMark
 from scheduling.lifecycle import TERMINAL_STATES
 from workers.runtime.series import Series, SeriesBook

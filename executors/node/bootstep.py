@@ -17,10 +17,10 @@ from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker import state
 
+from executors.node import shutdown as leaving
+from executors.node.queue_probe import Hearing, Watch
+from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure
 from scheduling.errors import ConflictError, TrainyardError
-from workers import departure as leaving
-from workers.departure import LEAVE_SECONDS, REPORT_SECONDS, Departure
-from workers.hearing import Hearing, Watch
 
 log = logging.getLogger(__name__)
 VOICE = "ledger"

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs import claims, journal, transitions
+from executors.run import state_files
+from executors.run.placement_run import Run
+from jobs import claims, transitions
 from jobs.claims import Claimed
 from jobs.completion import finish
 from jobs.endings import Ending
-from jobs.runs import Run
 from scheduling.lifecycle import EndReason
 from workers.runtime import process_tree
 from workers.runtime.process import Outcome, Shim, adopt, never_launched, read_status
@@ -61,14 +62,14 @@ def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Left]:
 
 def _look(folder: Path) -> Left | None:
     """What is in one folder; None if that cannot be told: the folder is removed, and what might run of it ends."""
-    known = journal.read_claim(folder)
+    known = state_files.read_claim(folder)
     if known is None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     claimed, restarted = known
     run = Run(claimed, folder, lease_deadline=boottime())
     run.recall_stop()
-    if ending := journal.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
+    if ending := state_files.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
         return Left(run, ending=ending)
     shim = adopt(folder)
     if shim is None and not never_launched(folder):

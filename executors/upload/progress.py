@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from jobs import series
-from jobs.runs import Run, Unsaid, moment
+from executors.run.placement_run import Run, Unsaid, moment
+from executors.upload import series
 from workers.runtime.report_reader import Report
 
 READS_AT_THE_END = 32

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from django.conf import settings
 
+from executors.node.node_status import Condition
+from executors.run.placement_run import Run
 from jobs.endings import Ending
-from jobs.runs import Run
 from scheduling.lifecycle import EndReason
-from workers.condition import Condition
 from workers.runtime.activity import Activity
 from workers.runtime.disk_usage import FolderUse
 from workers.runtime.idle_watchdog import Silence, SilenceWatch

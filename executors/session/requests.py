@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from executors.run.placement_run import Run
 from jobs.claims import Ticket
 from jobs.endings import Ending
-from jobs.runs import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,21 +14,24 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from jobs import companions, journal, meeting, series, takeover
+from executors.node import job_environment, rendezvous
+from executors.node.monitor import Watch
+from executors.node.node_status import Condition
+from executors.node.queue_probe import Heard, Hearing
+from executors.run import state_files
+from executors.run.placement_run import Run
+from executors.session import reattach
+from executors.session.reattach import Left
+from executors.session.requests import Identity
+from executors.session.sync import Ledger
+from executors.upload import series
 from jobs.claims import Claimed, Ticket
 from jobs.endings import Ending
-from jobs.ledger import Ledger
-from jobs.ledger_entries import Identity
-from jobs.runs import Run
-from jobs.takeover import Left
-from jobs.watching import Watch
 from scheduling.lifecycle import EndReason
-from workers.condition import Condition
 from workers.hardware import cores
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
-from workers.hearing import Heard, Hearing
 from workers.runtime import cgroups, environment
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.job_view import TEMPORARY
@@ -77,7 +80,7 @@ class Runner:
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
-        companions.lay_out(self._python)
+        job_environment.lay_out(self._python)
         (self._home / "jobs").mkdir(exist_ok=True)
         self._watch.start()
         if settings.CPU_AFFINITY:
@@ -126,7 +129,7 @@ class Runner:
             return refused
         try:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            journal.write_claim(run.folder, run.claimed)
+            state_files.write_claim(run.folder, run.claimed)
             ended = run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
@@ -140,7 +143,7 @@ class Runner:
         self._cores.give_back(run.cores)
         if self._groups is not None:
             self._groups.remove(str(run.ticket_id))
-        journal.note_ending(run.folder, ending)
+        state_files.note_ending(run.folder, ending)
         self._ledger.finish(run, ending)
         self._walls.clear(run.folder, run.claimed.job_id)
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -204,21 +207,21 @@ class Runner:
             **own,
             "PYTHONUNBUFFERED": "1",
             **threads_and_gpus,
-            **({} if claimed.nodes > 1 else meeting.environment(claimed)),
+            **({} if claimed.nodes > 1 else rendezvous.environment(claimed)),
             **claimed.env,
-            **companions.environment(claimed, self._python),
+            **job_environment.environment(claimed, self._python),
             **devices,
             "TRAINYARD_JOB_ID": str(claimed.job_id),
             "TRAINYARD_ATTEMPT": str(claimed.attempt),
             "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
-            **(meeting.environment(claimed) if claimed.nodes > 1 else {}),
+            **(rendezvous.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
     def _take_over(self, node_id: int) -> None:
         """Go on with what an earlier agent of this node left."""
-        found = takeover.take_over(self._attempts, node_id=node_id, agent_id=self._agent_id)
+        found = reattach.take_over(self._attempts, node_id=node_id, agent_id=self._agent_id)
         for left in sorted(found, key=lambda left: left.shim is None):  # what runs keeps its cores
             self._adopt(left)
         connection.close()

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from executors.run.placement_run import Run
 from jobs import log_gaps
 from jobs.log_rows import LogChunk
-from jobs.runs import Run
 
 CHUNKS_A_TURN = 4
 TURN_BYTES = 4 * 1024 * 1024

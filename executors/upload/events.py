@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from executors.run.placement_run import Run
 from jobs import transitions
 from jobs.models import Attempt
-from jobs.runs import Run
 
 
 def ship(runs: Sequence[Run]) -> None:

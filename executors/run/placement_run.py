@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from jobs import claims, gangs, journal, saving
+from executors.run import saving, state_files
+from executors.run.log_chunks import OutgoingLog
+from executors.run.saving import Before
+from jobs import claims, gangs
 from jobs.claims import Claimed
 from jobs.endings import Ending
-from jobs.outgoing_log import OutgoingLog
 from jobs.preemptions import PREEMPT
-from jobs.saving import Before
 from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointWatch
@@ -224,7 +225,7 @@ class Run:
                 return
             self._stop = Stop(reason, grace_seconds, gives_way, message, before)
             shim = self._shim
-        journal.note_stop(self.folder, reason, gives_way=gives_way, before=before)
+        state_files.note_stop(self.folder, reason, gives_way=gives_way, before=before)
         self._may_go_on.set()
         if shim is not None:
             shim.stop(grace_seconds)
@@ -236,7 +237,7 @@ class Run:
 
     def recall_stop(self) -> None:
         """What an earlier agent began to stop is still being stopped, for the same reason."""
-        told = journal.read_stop(self.folder)
+        told = state_files.read_stop(self.folder)
         if told is not None:
             self._stop = Stop(told[0], gives_way=told[1], before=told[2])
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from jobs import agent_rights
+from executors import agent_rights
 
 
 class Command(BaseCommand):

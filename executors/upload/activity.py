@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from jobs.runs import Run
+from executors.run.placement_run import Run
 
 TOLD_SECONDS = 10.0
 """A command that is busy all the time is told of so often; one that may stall soon, more often."""

@@ -1,0 +1,1 @@
+"""The agent's commands for `manage.py`."""
