@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from jobs import collector
+from jobs.planning import gc_pause
 from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import Amount, Request
 from scheduling.snapshot import (
@@ -121,7 +121,7 @@ def timed(snapshot: Snapshot) -> tuple[Plan, list[float], list[float]]:
     for _ in range(RUNS):
         gc.collect()
         started, worked = time.perf_counter(), time.thread_time()
-        with collector.paused():  # as in a cycle
+        with gc_pause.paused():  # as in a cycle
             plan = make_plan(snapshot, 0.0)
         wall.append((time.perf_counter() - started) * 1000)
         cpu.append((time.thread_time() - worked) * 1000)

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs.models import Attempt, GpuHold, Job, Placement, Queue
-from jobs.planning_rows import UsageTally
+from jobs.models.planning import UsageTally
 from quotas.models import Project, Quota
 from scheduling.lifecycle import JobState, PlacementState
 from workers.models import Node

@@ -88,16 +88,16 @@ def measure() -> dict[str, Any]:
     """What was read, and the milliseconds of each run by the clock and on average of both processors at work."""
     from django.db import connection, transaction  # noqa: PLC0415 - as above
 
-    from jobs import collector, snapshots  # noqa: PLC0415
+    from jobs.planning import gc_pause, snapshot  # noqa: PLC0415
 
-    snapshots.take()  # as in every cycle but the first after a start
+    snapshot.take()  # as in every cycle but the first after a start
     server = psutil.Process(_backend(connection))
     wall, cpu, served = [], [], sum(server.cpu_times()[:2])
     for _ in range(RUNS):
         gc.collect()
-        with collector.paused(), transaction.atomic():  # as in a cycle
+        with gc_pause.paused(), transaction.atomic():  # as in a cycle
             began, worked = time.perf_counter(), time.thread_time()
-            taken = snapshots.take()
+            taken = snapshot.take()
             wall.append(round((time.perf_counter() - began) * 1000, 1))
             cpu.append(round((time.thread_time() - worked) * 1000, 1))
     served = (sum(server.cpu_times()[:2]) - served) * 1000 / RUNS

@@ -7,6 +7,6 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        from jobs.defaults import add_defaults  # noqa: PLC0415  models can be imported only once the apps are ready
+        from jobs.models.initial_data import add_defaults  # noqa: PLC0415  models can be imported only once the apps are ready
 
         post_migrate.connect(add_defaults, sender=self)

@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs import bounds
-from jobs.bulk import Outcome
+from jobs.control.bulk import Outcome
 from jobs.serializers import ChangedTerms, HoldIn, PauseIn
+from jobs.submission import limits
 from quotas.shapes import StrictSerializer, Whole
 
 REFUSALS_SHOWN = 100
@@ -34,7 +34,7 @@ class ChosenIn(StrictSerializer):
     """Which jobs: `ids`, or a `filter`, or `all` that one may change."""
 
     ids = serializers.ListField(
-        child=Whole(2**63 - 1, least=1), required=False, allow_empty=False, max_length=bounds.BATCH
+        child=Whole(2**63 - 1, least=1), required=False, allow_empty=False, max_length=limits.BATCH
     )
     filter = ConditionsField(
         required=False,

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs import bounds
-from jobs.needs import Need
+from jobs.submission import limits
+from jobs.submission.needs import Need
 from quotas.shapes import Text, Whole
 from scheduling.planning.dependencies import After
 
@@ -16,16 +16,16 @@ WORDS = {
     "failed": After.FAILED, "failure": After.FAILED, "not_ok": After.FAILED,
 }  # fmt: skip
 FORM = '{"job": 7, "after": "ok"}, with after one of ok, any, failed'
-_number, _word = Whole(2**63 - 1, least=1), Text(bounds.NAME)
+_number, _word = Whole(2**63 - 1, least=1), Text(limits.NAME)
 ENTRY_SCHEMA = {
     "oneOf": [
         {"type": "integer", "minimum": 1},
-        {"type": "string", "maxLength": bounds.NAME},
+        {"type": "string", "maxLength": limits.NAME},
         {
             "type": "object",
             "required": ["job"],
             "properties": {
-                "job": {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "maxLength": bounds.NAME}]},
+                "job": {"oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "maxLength": limits.NAME}]},
                 "after": {"type": "string", "enum": [str(after) for after in After], "default": "ok"},
             },
         },
@@ -70,7 +70,7 @@ class NeedsField(serializers.ListField):
     """Jobs that have to end before a job may start."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=NeedField(), max_length=bounds.DEPENDENCIES, **options)
+        super().__init__(child=NeedField(), max_length=limits.DEPENDENCIES, **options)
 
 
 class OnDependencyFailureField(serializers.ChoiceField):

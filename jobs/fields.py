@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs import bounds
+from jobs.submission import limits
 from scheduling import memory_units, priorities
 from scheduling.errors import InvalidError
 
@@ -34,7 +34,7 @@ def bytes_of(texts: Iterable[str]) -> int:
     return size
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": bounds.COMMAND_WORDS})
+@extend_schema_field({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": limits.COMMAND_WORDS})
 class CommandField(serializers.Field[Any, Any, Any, Any]):
     """A program and its arguments. No shell reads it; who wants one says so: ["sh", "-c", "..."]."""
 
@@ -43,10 +43,10 @@ class CommandField(serializers.Field[Any, Any, Any, Any]):
             raise serializers.ValidationError('Must be a list of strings, for example ["python", "train.py"].')
         if not data or not data[0]:
             raise serializers.ValidationError("Needs at least the program to run.", "empty")
-        if len(data) > bounds.COMMAND_WORDS:
-            raise serializers.ValidationError(f"May have at most {bounds.COMMAND_WORDS} words.", "too_long")
-        if bytes_of(data) > bounds.COMMAND_BYTES:
-            raise serializers.ValidationError(f"May be at most {bounds.COMMAND_BYTES // 1024} KiB.", "too_long")
+        if len(data) > limits.COMMAND_WORDS:
+            raise serializers.ValidationError(f"May have at most {limits.COMMAND_WORDS} words.", "too_long")
+        if bytes_of(data) > limits.COMMAND_BYTES:
+            raise serializers.ValidationError(f"May be at most {limits.COMMAND_BYTES // 1024} KiB.", "too_long")
         return tuple(data)
 
     def to_representation(self, value: Any) -> Any:
@@ -62,7 +62,7 @@ class TextMapField(serializers.Field[Any, Any, Any, Any]):
             raise serializers.ValidationError('Must be an object of strings, for example {"NAME": "value"}.')
         for name, value in data.items():
             if not isinstance(value, str):
-                raise serializers.ValidationError({name[: bounds.LABEL_KEY]: "Must be a string: put it in quotes."})
+                raise serializers.ValidationError({name[: limits.LABEL_KEY]: "Must be a string: put it in quotes."})
         self.check(data, bytes_of([*data, *data.values()]))
         return data
 
@@ -77,18 +77,18 @@ class EnvField(TextMapField):
     def check(self, data: dict[str, str], size: int) -> None:
         if any(not name or "=" in name for name in data):
             raise serializers.ValidationError("A variable's name may not be empty nor hold '='.")
-        if size > bounds.ENV_BYTES:
-            raise serializers.ValidationError(f"May be at most {bounds.ENV_BYTES // 1024} KiB in all.", "too_long")
+        if size > limits.ENV_BYTES:
+            raise serializers.ValidationError(f"May be at most {limits.ENV_BYTES // 1024} KiB in all.", "too_long")
 
 
 class LabelsField(TextMapField):
     def check(self, data: dict[str, str], size: int) -> None:
-        if len(data) > bounds.LABELS:
-            raise serializers.ValidationError(f"May be at most {bounds.LABELS}.", "too_long")
-        if any(not 0 < len(name) <= bounds.LABEL_KEY or "=" in name for name in data):
-            raise serializers.ValidationError(f"A label's name has 1 to {bounds.LABEL_KEY} characters and no '='.")
-        if any(len(value) > bounds.LABEL_VALUE for value in data.values()):
-            raise serializers.ValidationError(f"A label's value has at most {bounds.LABEL_VALUE} characters.")
+        if len(data) > limits.LABELS:
+            raise serializers.ValidationError(f"May be at most {limits.LABELS}.", "too_long")
+        if any(not 0 < len(name) <= limits.LABEL_KEY or "=" in name for name in data):
+            raise serializers.ValidationError(f"A label's name has 1 to {limits.LABEL_KEY} characters and no '='.")
+        if any(len(value) > limits.LABEL_VALUE for value in data.values()):
+            raise serializers.ValidationError(f"A label's value has at most {limits.LABEL_VALUE} characters.")
 
 
 @extend_schema_field(PRIORITY_SCHEMA)
@@ -126,7 +126,7 @@ class MomentField(serializers.Field[Any, Any, Any, Any]):
 class GigabytesField(serializers.Field[Any, Any, Any, Any]):
     """Gigabytes at the door (1 GB = 1024 MB), whole megabytes behind it."""
 
-    def __init__(self, most: int = bounds.MEMORY_GB, **options: Any) -> None:
+    def __init__(self, most: int = limits.MEMORY_GB, **options: Any) -> None:
         super().__init__(**options)
         self.most = most
 

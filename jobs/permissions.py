@@ -6,8 +6,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from jobs import queries
-from jobs.models import Job
+from jobs.models import Job, queries
 from quotas.access import Role, project_roles
 from scheduling.errors import ForbiddenError
 

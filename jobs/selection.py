@@ -11,9 +11,9 @@ from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from jobs import bounds, queries
 from jobs.filters import JobFilter
-from jobs.models import Job
+from jobs.models import Job, queries
+from jobs.submission import limits
 from quotas.access import Role, project_roles
 from scheduling.lifecycle import JobState
 
@@ -54,9 +54,9 @@ def select(request: Request, user: User, wanted: Mapping[str, Any], usual: str) 
         found = _filtered(request, jobs, wanted.get("filter", {}))
         if "state" not in wanted.get("filter", {}):
             found = found.filter(USUAL[usual])
-    rows = list(found.order_by("pk").values_list("pk", "project_id", "project__slug")[: bounds.MANY + 1])
-    if len(rows) > bounds.MANY:
-        raise ValidationError({"filter": [f"Means more than {bounds.MANY} jobs: narrow it down."]}, "too_many")
+    rows = list(found.order_by("pk").values_list("pk", "project_id", "project__slug")[: limits.MANY + 1])
+    if len(rows) > limits.MANY:
+        raise ValidationError({"filter": [f"Means more than {limits.MANY} jobs: narrow it down."]}, "too_many")
     return _allowed(rows, user, wanted.get("ids", ()))
 
 

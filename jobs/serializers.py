@@ -10,7 +10,6 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs import bounds
 from jobs.dependency_fields import DependencyOut, NeedsField, OnDependencyFailureField
 from jobs.fields import (
     CommandField,
@@ -22,14 +21,15 @@ from jobs.fields import (
     PriorityField,
 )
 from jobs.models import Job
-from jobs.queries import NEVER_RAN, Needed, Ran
-from jobs.submission import JobSpec
+from jobs.models.queries import NEVER_RAN, Needed, Ran
+from jobs.submission import limits
+from jobs.submission.submit import JobSpec
 from quotas.shapes import StrictSerializer, Text, Whole
 from scheduling.lifecycle import EndReason
 
 
 class ResourcesIn(StrictSerializer):
-    gpus = Whole(bounds.GPUS, required=False)
+    gpus = Whole(limits.GPUS, required=False)
     gpu_memory_gb = GpuGigabytesField(required=False, help_text="Least memory of each GPU.")
     gpu_model = Text(
         100,
@@ -37,12 +37,12 @@ class ResourcesIn(StrictSerializer):
         allow_blank=True,
         help_text="A whole name such as h100, H100-SXM or NVIDIA L4; several with commas; with * or ? a pattern.",
     )
-    cpus = Whole(bounds.CPUS, least=1, required=False)
+    cpus = Whole(limits.CPUS, least=1, required=False)
     memory_gb = GigabytesField(
         required=False,
         help_text="Memory on each node. A job that names none gets a default where a quota limits memory.",
     )
-    nodes = Whole(bounds.NODES, least=1, required=False)
+    nodes = Whole(limits.NODES, least=1, required=False)
     node_labels = LabelsField(required=False, help_text="Names and values that each node must have.")
 
 
@@ -51,18 +51,18 @@ class JobTerms(StrictSerializer):
 
     queue = Text(40, required=False)
     priority = PriorityField(required=False)
-    max_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
-    estimated_runtime_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
-    stall_seconds = Whole(bounds.SECONDS, least=1, required=False, allow_null=True)
+    max_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True)
+    estimated_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True)
+    stall_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True)
     stall_action = serializers.ChoiceField(choices=["stop", "warn"], required=False)
     grace_seconds = Whole(
-        bounds.SECONDS, required=False, allow_null=True,
+        limits.SECONDS, required=False, allow_null=True,
         help_text="From SIGTERM to SIGKILL when it is paused, preempted, drained or out of time; null: as the platform has it.",
     )  # fmt: skip
     deadline = MomentField(required=False, allow_null=True)
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
-    max_retries = Whole(bounds.RETRIES, required=False)
+    max_retries = Whole(limits.RETRIES, required=False)
     on_dependency_failure = OnDependencyFailureField(required=False)
     labels = LabelsField(required=False)
 
@@ -76,10 +76,10 @@ class JobTerms(StrictSerializer):
 class JobDefaults(JobTerms):
     """What a job may say about itself; nothing of it is required."""
 
-    name = Text(bounds.NAME, required=False, help_text="Empty: the beginning of the command.")
+    name = Text(limits.NAME, required=False, help_text="Empty: the beginning of the command.")
     project = Text(63, required=False)
     command = CommandField(required=False)
-    working_dir = Text(bounds.PATH, required=False, allow_blank=True)
+    working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)
     resources = ResourcesIn(required=False)
     depends_on = NeedsField(
@@ -109,7 +109,7 @@ class ChangedTerms(JobTerms):
 class JobChange(ChangedTerms):
     """What may be changed after submission: name and labels always, the rest while the job waits."""
 
-    name = Text(bounds.NAME, required=False)
+    name = Text(limits.NAME, required=False)
 
 
 class PauseIn(StrictSerializer):
@@ -126,7 +126,7 @@ class BatchIn(StrictSerializer):
     """Many jobs, all of them or none. `defaults` holds for each job that does not say otherwise."""
 
     defaults = JobDefaults(required=False)
-    jobs = JobIn(many=True, allow_empty=False, max_length=bounds.BATCH)  # type: ignore[call-arg]  # DRF hands it to the list
+    jobs = JobIn(many=True, allow_empty=False, max_length=limits.BATCH)  # type: ignore[call-arg]  # DRF hands it to the list
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         merged = _with_defaults(data)
@@ -138,9 +138,9 @@ def _refuse_too_many_links(data: Any) -> None:
     """Before each of them is looked at: a line of defaults can ask for millions."""
     jobs = data.get("jobs") if isinstance(data, dict) else None
     needs = [job.get("depends_on") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
-    if sum(len(one) for one in needs if isinstance(one, list)) > bounds.BATCH_DEPENDENCIES:
+    if sum(len(one) for one in needs if isinstance(one, list)) > limits.BATCH_DEPENDENCIES:
         words = (
-            f"May depend on at most {bounds.BATCH_DEPENDENCIES} jobs in all. "
+            f"May depend on at most {limits.BATCH_DEPENDENCIES} jobs in all. "
             "Have one job in between, that depends on the ones and that the others depend on."
         )
         raise serializers.ValidationError({"jobs": [words]})
@@ -152,7 +152,7 @@ MERGED = ("resources", "env", "labels")
 def _with_defaults(data: Any) -> Any:
     """The batch with its defaults written into each job; whatever has the wrong shape is left for validation to name."""
     defaults, jobs = (data.get("defaults"), data.get("jobs")) if isinstance(data, dict) else (None, None)
-    if not isinstance(defaults, dict) or not isinstance(jobs, list) or len(jobs) > bounds.BATCH:
+    if not isinstance(defaults, dict) or not isinstance(jobs, list) or len(jobs) > limits.BATCH:
         return data
     return {**data, "jobs": [_merge(defaults, job) if isinstance(job, dict) else job for job in jobs]}
 
@@ -173,7 +173,7 @@ def spec_of(values: dict[str, Any]) -> JobSpec:
     fields = {name: value for name, value in values.items() if name != "resources"}
     fields |= {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
     fields["depends_on"] = tuple(fields.get("depends_on", ()))
-    fields["name"] = fields.get("name") or " ".join(fields["command"])[: bounds.NAME]
+    fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
     return JobSpec(**fields)
 
 

@@ -10,30 +10,23 @@ from celery.worker.control import control_command
 
 from executors.node import runner
 from executors.upload import series
-from jobs import (
-    dispatch,
-    draining,
-    hailing,
-    log_archive,
-    log_retention,
-    predictions,
-    publishing,
-    recovery,
-    run_times,
-    tracking,
-)
+from jobs.control import draining
+from jobs.logs import archive, retention
+from jobs.messages import publishing, remote_control
+from jobs.planning import cycle, run_times, start_forecasts
+from jobs.recovery import mlflow_runs, sweep
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
 def run_cycle() -> None:
     """Plan once; requests that come while a plan is made share the next one."""
-    dispatch.combiner.run(dispatch.run_cycle)
+    cycle.combiner.run(cycle.run_cycle)
 
 
 @shared_task(name="trainyard.predict_starts", send_events=False)
 def predict_starts() -> None:
     """Foretell the starts of the first in line; no cycle waits for it."""
-    predictions.refresh_when_due()
+    start_forecasts.refresh_when_due()
 
 
 @shared_task(name="trainyard.learn_run_times", send_events=False)
@@ -45,27 +38,27 @@ def learn_run_times() -> None:
 @shared_task(name="trainyard.recover", send_events=False)
 def recover() -> None:
     """Stale-job detection: silent nodes, lost messages, jobs without progress."""
-    recovery.recover()
+    sweep.recover()
     draining.enforce()
 
 
 @shared_task(name="trainyard.archive_logs", send_events=False)
 def archive_logs() -> None:
     """Move the logs of attempts that are over to the storage."""
-    log_archive.archive()
+    archive.archive()
 
 
 @shared_task(name="trainyard.close_runs", send_events=False)
 def close_runs() -> None:
     """End the runs that killed attempts left open in MLflow."""
-    tracking.close_runs()
+    mlflow_runs.close_runs()
 
 
 @shared_task(name="trainyard.prune", send_events=False)
 def prune() -> None:
     """Clean-up of what is older than its retention."""
-    recovery.prune()
-    log_retention.prune()
+    sweep.prune()
+    retention.prune()
     series.prune()
     run_times.forget()
 
@@ -82,7 +75,7 @@ def hear() -> None:
     runner.heard()
 
 
-@control_command(name=hailing.LOOK)
+@control_command(name=remote_control.LOOK)
 def look(_state: Any) -> None:
     """Ask what is wished of this node's jobs: a remote control command, for speed alone."""
     runner.look()

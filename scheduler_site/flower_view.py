@@ -18,7 +18,7 @@ from flower.views.broker import BrokerView
 from flower.views.monitor import Metrics
 from tornado import web
 
-from jobs.routing import CONTROL_QUEUE, node_queues
+from jobs.messages.routing import CONTROL_QUEUE, node_queues
 from scheduler_site.local_stack.ports import LOOPBACK
 
 OPEN_VARIABLE = "FLOWER_UNAUTHENTICATED_API"

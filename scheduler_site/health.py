@@ -17,9 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import node_health
 from jobs.models import Cycle
-from jobs.repair_rows import Sweep
+from jobs.models.sweep import Sweep
+from jobs.reports import node_health
 from workers.models import Node
 from workers.queries import in_use, nodes_now
 

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from jobs.metrics import exposition
+from jobs.reports.prometheus import exposition
 from scheduler_site import health
 from scheduler_site.authentication import BearerTokens
 from scheduler_site.problems import RETRY_SECONDS, Problem

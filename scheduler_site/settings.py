@@ -209,7 +209,7 @@ STORAGES = {
     "default": {"BACKEND": FILES},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "logs": (
-        {"BACKEND": "jobs.s3_logs.S3Logs", "OPTIONS": LOG_S3}
+        {"BACKEND": "jobs.logs.s3.S3Logs", "OPTIONS": LOG_S3}
         if LOG_STORAGE == "s3"
         else {"BACKEND": FILES, "OPTIONS": LOG_FILES}
     ),

@@ -11,8 +11,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.log_rows import LogChunk
 from jobs.models import Attempt, GpuHold, Job, JobDependency, JobEvent, Placement, Queue
+from jobs.models.logs import LogChunk
 from quotas.models import Membership, Project, Quota
 from scheduling.lifecycle import TERMINAL_STATES, JobState, PlacementState
 from workers.models import Node

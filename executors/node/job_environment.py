@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from jobs.claims import Claimed
+from jobs.attempts.claims import Claimed
 
 log = logging.getLogger(__name__)
 PACKAGE = "trainyard"

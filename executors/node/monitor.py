@@ -14,7 +14,7 @@ from django.conf import settings
 
 from executors.node.node_status import Condition
 from executors.run.placement_run import Run
-from jobs.endings import Ending
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from workers.runtime.activity import Activity
 from workers.runtime.disk_usage import FolderUse

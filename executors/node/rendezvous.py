@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from jobs.claims import Claimed
+from jobs.attempts.claims import Claimed
 
 LOOPBACK = "127.0.0.1"
 

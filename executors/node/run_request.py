@@ -1,4 +1,4 @@
-"""A doorbell as the Celery worker of an agent handles it; see `jobs.task_events`."""
+"""A doorbell as the Celery worker of an agent handles it; see `jobs.messages.task_events`."""
 
 from typing import Any
 

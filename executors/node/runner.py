@@ -25,8 +25,8 @@ from executors.session.reattach import Left
 from executors.session.requests import Identity
 from executors.session.sync import Ledger
 from executors.upload import series
-from jobs.claims import Claimed, Ticket
-from jobs.endings import Ending
+from jobs.attempts.claims import Claimed, Ticket
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from workers.hardware import cores
 from workers.hardware.disk import Disk

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from jobs import log_gaps
-from jobs.log_rows import LogChunk
+from jobs.logs import gaps
+from jobs.models.logs import LogChunk
 from workers.runtime.log_reader import HELD_BACK, LogReader
 
 
@@ -34,7 +34,7 @@ class OutgoingLog:
         if isinstance(part, bytes):
             chunk = self._chunk(part)
         else:
-            data = log_gaps.line(part.missing, part.reason, inside_line=self._inside_line)
+            data = gaps.line(part.missing, part.reason, inside_line=self._inside_line)
             chunk = self._chunk(data, gap=part.reason, missing=part.missing)
         self._number += 1
         self._offset += len(chunk.data)

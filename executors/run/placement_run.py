@@ -15,11 +15,11 @@ from django.conf import settings
 from executors.run import saving, state_files
 from executors.run.log_chunks import OutgoingLog
 from executors.run.saving import Before
-from jobs import claims, gangs
-from jobs.claims import Claimed
-from jobs.endings import Ending
-from jobs.preemptions import PREEMPT
-from jobs.wishes import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
+from jobs.attempts import claims, gangs
+from jobs.attempts.claims import Claimed
+from jobs.planning.preemption import PREEMPT
+from jobs.state.desired import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.process import Outcome, Shim

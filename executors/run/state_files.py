@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from executors.run.saving import Before
-from jobs.claims import Claimed, Ticket
-from jobs.endings import Ending
+from jobs.attempts.claims import Claimed, Ticket
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import replace_file
 

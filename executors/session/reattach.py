@@ -15,10 +15,11 @@ from django.conf import settings
 
 from executors.run import state_files
 from executors.run.placement_run import Run
-from jobs import claims, transitions
-from jobs.claims import Claimed
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts import claims
+from jobs.attempts.claims import Claimed
+from jobs.attempts.completion import finish
+from jobs.state import transitions
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from workers.runtime import process_tree
 from workers.runtime.process import Outcome, Shim, adopt, never_launched, read_status

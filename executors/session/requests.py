@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from executors.run.placement_run import Run
-from jobs.claims import Ticket
-from jobs.endings import Ending
+from jobs.attempts.claims import Ticket
+from jobs.state.outcome import Ending
 
 
 @dataclass(frozen=True, slots=True)

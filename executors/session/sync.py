@@ -24,11 +24,12 @@ from executors.node.queue_probe import Heard, Hears
 from executors.run.placement_run import Run, record_starts, release_gathered
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
-from jobs import claims, gangs, recovery
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
-from jobs.preemptions import PREEMPT
+from jobs.attempts import claims, gangs
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.planning.preemption import PREEMPT
+from jobs.recovery import sweep
+from jobs.state.outcome import Ending
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
@@ -348,4 +349,4 @@ class Ledger:
 
     def _say_goodbye(self) -> None:
         heartbeats.say_goodbye(node_id=self.node_id, agent_id=self._identity.agent_id)
-        recovery.release_unclaimed()
+        sweep.release_unclaimed()

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from executors.run.placement_run import Run
-from jobs import transitions
 from jobs.models import Attempt
+from jobs.state import transitions
 
 
 def ship(runs: Sequence[Run]) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from executors.run.placement_run import Run
-from jobs import log_gaps
-from jobs.log_rows import LogChunk
+from jobs.logs import gaps
+from jobs.models.logs import LogChunk
 
 CHUNKS_A_TURN = 4
 TURN_BYTES = 4 * 1024 * 1024
@@ -63,9 +63,9 @@ def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
     """End the logs of placements that were closed without a word from their nodes: something may be missing there."""
     parameters: dict[str, Any] = {
         "placements": list(placement_ids),
-        "reason": log_gaps.NODE_LOST,
-        "inside": log_gaps.line(None, log_gaps.NODE_LOST, inside_line=True),
-        "outside": log_gaps.line(None, log_gaps.NODE_LOST, inside_line=False),
+        "reason": gaps.NODE_LOST,
+        "inside": gaps.line(None, gaps.NODE_LOST, inside_line=True),
+        "outside": gaps.line(None, gaps.NODE_LOST, inside_line=False),
     }
     with connection.cursor() as cursor:
         cursor.execute(TELL_OF_LOST_ENDS, parameters)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from executors.run.placement_run import Run
-from jobs.series_rows import MetricSeries, ReportMark
+from jobs.models.metrics import MetricSeries, ReportMark
 from scheduling.lifecycle import TERMINAL_STATES
 from workers.runtime.series import Series, SeriesBook
 

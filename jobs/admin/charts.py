@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from jobs import curves
-from jobs.curves import Curve, Point
+from jobs.metric_history import curves
+from jobs.metric_history.curves import Curve, Point
 from jobs.models import Job
 
 CHARTS = 24

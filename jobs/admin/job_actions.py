@@ -14,9 +14,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs import bulk, verbs
+from jobs.control import bulk, verbs
+from jobs.control.verbs import Asked, Verb
 from jobs.models import Job
-from jobs.verbs import Asked, Verb
 from scheduling.lifecycle import PLACED_STATES
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
 

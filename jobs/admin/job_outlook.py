@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import User
 
 from jobs.admin import cells
-from jobs.explaining import Explanation, Holder, explain
 from jobs.models import Job
-from jobs.predictions import moment
+from jobs.planning.start_forecasts import moment
+from jobs.reports.explain import Explanation, Holder, explain
 from scheduling.forecast.forecast import Forecast
 from scheduling.reasons import Reason, listed, quantity
 

@@ -11,7 +11,7 @@ from jobs.admin import cells, charts
 from jobs.admin.job_outlook import outlook
 from jobs.admin.log_tail import Tail, tail
 from jobs.models import Attempt, Job, JobEvent, Preemption
-from jobs.wishes import CANCEL, PAUSE
+from jobs.state.desired import CANCEL, PAUSE
 from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, TERMINAL_STATES, EndReason, JobState
 
 ATTEMPTS_SHOWN = 20

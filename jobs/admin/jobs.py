@@ -11,14 +11,15 @@ from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from jobs import control, env_sight
+from jobs import env_sight
 from jobs.admin import cells, job_actions, job_deletion, job_page
 from jobs.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_rows import with_times
 from jobs.admin.search import FoundByNumber
-from jobs.line_moves import UNSTARTED
+from jobs.control import actions as control
 from jobs.models import Job
+from jobs.state.queue_moves import UNSTARTED
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.reasons import gigabytes, gpu_gigabytes
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from jobs import transcripts
+from jobs.logs import reader
 from jobs.models import Attempt
 from scheduling.errors import UnavailableError
 
@@ -24,7 +24,7 @@ class Tail:
 def tail(attempt: Attempt) -> Tail:
     """The last 16 KiB, whatever bytes they are."""
     try:
-        piece = transcripts.read(attempt, -TAIL_BYTES, TAIL_BYTES)
+        piece = reader.read(attempt, -TAIL_BYTES, TAIL_BYTES)
     except UnavailableError as error:
         return Tail(str(error), 0, cut=False)
     return Tail(readable(piece.text), piece.next_offset, cut=piece.offset > 0)

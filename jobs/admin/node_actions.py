@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from jobs import draining, node_removal
+from jobs.control import draining, node_removal
 from scheduling.errors import ConflictError
 from workers.models import Node
 

@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs import node_health
 from jobs.admin import cells, node_actions, node_page
 from jobs.admin.keeping import DeletedWhenUnused
+from jobs.reports import node_health
 from workers.admin import NodeAdmin as MachineAdmin
 from workers.models import Node
 

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs import accounts
 from jobs.admin import cells
 from jobs.admin.keeping import DeletedWhenUnused
+from jobs.reports import quota_usage
 from quotas.admin import MembershipInline, QuotaInline
 from quotas.admin import ProjectAdmin as PlainProjectAdmin
 from quotas.models import Project, Quota
@@ -27,7 +27,7 @@ class UsageInline(QuotaInline):
 
     @admin.display(description="held now, with all below it")
     def usage(self, quota: Quota) -> SafeString | str:
-        return usage_bars(quota, accounts.account_of(quota.project).usage) if quota.pk else cells.EMPTY
+        return usage_bars(quota, quota_usage.account_of(quota.project).usage) if quota.pk else cells.EMPTY
 
 
 class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
@@ -39,8 +39,8 @@ class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list as a tree, unless the operator sorts by a column; each project with its place and its usage."""
         changelist = super().get_changelist_instance(request)
-        tree = accounts.tree_of_projects()
-        usage = accounts.usage_in(tree)
+        tree = quota_usage.tree_of_projects()
+        usage = quota_usage.usage_in(tree)
         for project in changelist.result_list:
             project.path = [view.slug for view in chain_of(project.slug, tree)][::-1]
             project.usage = usage[project.slug]

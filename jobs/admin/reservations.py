@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from jobs import reservations
-from jobs.planning_rows import Reservation
+from jobs.models.planning import Reservation
+from jobs.planning import reservations
 from scheduling.reasons import listed
 from workers.models import Node
 

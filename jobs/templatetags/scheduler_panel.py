@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from jobs import alerts
 from jobs.models import Cycle, Job
+from jobs.state import alerts
 from scheduling.lifecycle import ACTIVE_STATES, JobState
 from workers.models import Node
 from workers.queries import in_use, nodes_now

@@ -10,11 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import publishing, quota_forms
-from jobs.accounts import account_of
+from jobs import quota_forms
 from jobs.fields import GigabytesField
+from jobs.messages import publishing
 from jobs.permissions import caller
 from jobs.quota_forms import MOST, MOST_GB
+from jobs.reports.quota_usage import account_of
 from quotas.limits import set_limits
 from quotas.models import Project
 from quotas.queries import find_project

@@ -9,11 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import bulk, control, verbs
 from jobs.bulk_shapes import SELECTORS, ChangeManyIn, ChosenIn, HoldManyIn, OutcomeOut, PauseManyIn, shown
+from jobs.control import actions, bulk, verbs
+from jobs.control.verbs import ALWAYS_CHANGEABLE, Asked, Verb
 from jobs.permissions import caller
 from jobs.selection import select
-from jobs.verbs import ALWAYS_CHANGEABLE, Asked, Verb
 
 
 def answer(request: Request, wanted: Mapping[str, Any], verb: Verb, *, usual: str = "", **more: Any) -> Response:
@@ -76,4 +76,4 @@ def change_many(request: Request) -> Response:
     wanted = ChangeManyIn.read(request.data)
     terms = {name: value for name, value in wanted.items() if name not in SELECTORS}
     usual = "label" if terms.keys() <= ALWAYS_CHANGEABLE else "change"
-    return answer(request, wanted, verbs.change, usual=usual, columns=control.columns_of(terms))
+    return answer(request, wanted, verbs.change, usual=usual, columns=actions.columns_of(terms))

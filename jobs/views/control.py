@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import control
+from jobs.control import actions
 from jobs.permissions import caller, job_to_control
 from jobs.serializers import HoldIn, JobOut, PauseIn
 from jobs.views.jobs import answer
@@ -27,7 +27,7 @@ class CancelView(APIView):
         """
         job_to_control(request, job_id)
         Nothing.read(request.data)
-        return answer(control.cancel(job_id=job_id, actor=caller(request).username), caller(request))
+        return answer(actions.cancel(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class RequeueView(APIView):
@@ -40,7 +40,7 @@ class RequeueView(APIView):
         """
         job_to_control(request, job_id)
         Nothing.read(request.data)
-        return answer(control.requeue(job_id=job_id, actor=caller(request).username), caller(request))
+        return answer(actions.requeue(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class PauseView(APIView):
@@ -60,7 +60,7 @@ class PauseView(APIView):
         """
         job_to_control(request, job_id)
         wanted = PauseIn.read(request.data)
-        verb = control.suspend if wanted["suspend"] else control.pause
+        verb = actions.suspend if wanted["suspend"] else actions.pause
         return answer(verb(job_id=job_id, actor=caller(request).username), caller(request))
 
 
@@ -75,7 +75,7 @@ class ResumeView(APIView):
         """
         job_to_control(request, job_id)
         Nothing.read(request.data)
-        return answer(control.resume(job_id=job_id, actor=caller(request).username), caller(request))
+        return answer(actions.resume(job_id=job_id, actor=caller(request).username), caller(request))
 
 
 class HoldView(APIView):
@@ -90,7 +90,7 @@ class HoldView(APIView):
         job_to_control(request, job_id)
         wanted = HoldIn.read(request.data)
         return answer(
-            control.hold(job_id=job_id, actor=caller(request).username, reason=wanted["reason"]), caller(request)
+            actions.hold(job_id=job_id, actor=caller(request).username, reason=wanted["reason"]), caller(request)
         )
 
 
@@ -101,4 +101,4 @@ class ReleaseView(APIView):
         """End a hold; a job that was paused meanwhile stays paused. 409 for a job that is not held."""
         job_to_control(request, job_id)
         Nothing.read(request.data)
-        return answer(control.release(job_id=job_id, actor=caller(request).username), caller(request))
+        return answer(actions.release(job_id=job_id, actor=caller(request).username), caller(request))

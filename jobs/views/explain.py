@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs.explaining import Explanation, Holder, explain
 from jobs.permissions import caller, job_to_read
-from jobs.predictions import moment
-from jobs.quotes import quote
+from jobs.planning.start_forecasts import moment
+from jobs.reports.explain import Explanation, Holder, explain
+from jobs.reports.quote import quote
 from jobs.serializers import JobIn, ReasonOut, spec_of
 from scheduling import memory_units
 from scheduling.reasons import Reason

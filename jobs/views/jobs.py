@@ -12,13 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import control, env_sight, queries
+from jobs import env_sight
 from jobs.bulk_shapes import ChangeManyIn, OutcomeOut
+from jobs.control import actions
 from jobs.filters import JobFilter
-from jobs.models import Job
+from jobs.models import Job, queries
 from jobs.permissions import caller, job_to_control, job_to_read
 from jobs.serializers import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
-from jobs.submission import submit
+from jobs.submission.submit import submit
 from jobs.views.bulk import change_many
 
 FIRST_COME = 2**40  # more than any job id: among equal priorities the older job is the more urgent one
@@ -98,4 +99,4 @@ class JobView(APIView):
         """Change a job's name and labels at any time, and its place in line while it waits."""
         job_to_control(request, job_id)
         wanted = JobChange.read(request.data)
-        return answer(control.change(job_id=job_id, actor=caller(request).username, **wanted), caller(request))
+        return answer(actions.change(job_id=job_id, actor=caller(request).username, **wanted), caller(request))

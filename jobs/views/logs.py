@@ -17,12 +17,13 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from jobs import bounds, transcripts
-from jobs.log_following import follow
-from jobs.log_gaps import CAUSES
+from jobs.logs import reader
+from jobs.logs.follow import follow
+from jobs.logs.gaps import CAUSES
+from jobs.logs.reader import Piece
 from jobs.models import Job
 from jobs.permissions import caller, job_to_read
-from jobs.transcripts import Piece
+from jobs.submission import limits
 from jobs.views.seats import Seat, Seats
 from quotas.shapes import StrictSerializer, Whole
 from scheduling.errors import FieldError, InvalidError
@@ -36,9 +37,9 @@ seats = Seats(settings.LOG_FOLLOWERS, settings.LOG_FOLLOWERS_PER_USER)
 
 class LogQuery(StrictSerializer):
     attempt = Whole(2**31 - 1, least=1, required=False, help_text="Default: the latest.")
-    rank = Whole(bounds.NODES, default=0, help_text="Of a job over several nodes: which one's log.")
+    rank = Whole(limits.NODES, default=0, help_text="Of a job over several nodes: which one's log.")
     offset = Whole(2**53, least=-(2**53), default=0, help_text="In bytes; negative: so many before the end.")
-    limit = Whole(1024**2, least=4, default=transcripts.PIECE_BYTES, help_text="Bytes of one JSON answer.")
+    limit = Whole(1024**2, least=4, default=reader.PIECE_BYTES, help_text="Bytes of one JSON answer.")
     follow = serializers.BooleanField(default=False, help_text="Stay, and send what comes until the attempt is over.")
     format = serializers.ChoiceField(["json", "text", "stream"], required=False, help_text="Instead of Accept.")
 
@@ -96,18 +97,18 @@ class LogsView(APIView):
         job = job_to_read(request, job_id)
         wanted = LogQuery.read(request.query_params)
         rank = wanted["rank"]
-        transcripts.require_rank(job, rank)
+        reader.require_rank(job, rank)
         as_text = request.accepted_renderer.format == "text"
         if wanted["follow"]:
             wanted |= _resumed(request.headers.get("Last-Event-ID", ""))
-        attempt = transcripts.attempt_of(job, wanted.get("attempt"))
+        attempt = reader.attempt_of(job, wanted.get("attempt"))
         if wanted["follow"]:
             return _stream(job, caller(request), wanted, as_text=as_text)
         if as_text:
-            return _whole(transcripts.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
+            return _whole(reader.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
         if attempt is None:
-            return JsonResponse(LogPiece(transcripts.nothing_yet(job, rank)).data)
-        return JsonResponse(LogPiece(transcripts.read(attempt, wanted["offset"], wanted["limit"], rank=rank)).data)
+            return JsonResponse(LogPiece(reader.nothing_yet(job, rank)).data)
+        return JsonResponse(LogPiece(reader.read(attempt, wanted["offset"], wanted["limit"], rank=rank)).data)
 
 
 def _resumed(event_id: str) -> dict[str, int]:

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from jobs import curves
-from jobs.curves import Curve
+from jobs.metric_history import curves
+from jobs.metric_history.curves import Curve
 from jobs.permissions import job_to_read
 from quotas.shapes import StrictSerializer, Text, Whole
 

@@ -13,11 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import draining, node_condition, node_health, node_removal, publishing
 from jobs.boolean_filters import StrictBooleanFilter
+from jobs.control import draining, node_removal
 from jobs.fields import GigabytesField, LabelsField, in_gigabytes
+from jobs.messages import publishing
+from jobs.models.queries import NOTHING_HELD, held_by_node
 from jobs.permissions import StaffWrites
-from jobs.queries import NOTHING_HELD, held_by_node
+from jobs.reports import node_condition, node_health
 from quotas.shapes import Nothing, StrictSerializer, Text, Whole
 from scheduling.errors import NotFoundError
 from workers.models import Node

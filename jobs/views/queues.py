@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import publishing
+from jobs.messages import publishing
 from jobs.models import Queue, queue_name_validator
 from jobs.permissions import StaffWrites, caller
-from jobs.project_cycle import slugs_below
+from jobs.reports.project_cycle import slugs_below
 from quotas.queries import find_project
 from quotas.shapes import StrictSerializer, Text, Whole
 from scheduling.errors import FieldError, InvalidError, NotFoundError

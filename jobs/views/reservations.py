@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import reservations
 from jobs.fields import MomentField
+from jobs.models.planning import Reservation, reservation_name_validator
 from jobs.permissions import StaffWrites, caller
-from jobs.planning_rows import Reservation, reservation_name_validator
+from jobs.planning import reservations
 from quotas.shapes import StrictSerializer, Text
 
 MOST_NODES = 10_000

@@ -10,9 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import alerts, overview, project_cycle, publishing
+from jobs.messages import publishing
 from jobs.models import Cycle, Queue
 from jobs.permissions import StaffWrites, caller
+from jobs.reports import dashboard, project_cycle
+from jobs.state import alerts
 from quotas.queries import find_project
 from quotas.shapes import StrictSerializer, Text
 from scheduling.lifecycle import JobState
@@ -116,7 +118,7 @@ class InfoView(APIView):
         """What the last scheduling cycle saw and did."""
         cycle = Cycle.objects.defer("line").get()
         proposals = cycle.proposals if settings.REBALANCING != "off" else []
-        counts = overview.job_counts()
+        counts = dashboard.job_counts()
         return Response(
             {
                 "policy": settings.SCHEDULING_POLICY,
@@ -150,4 +152,4 @@ class DashboardView(APIView):
     @extend_schema(operation_id="dashboard", responses=Dashboard)
     def get(self, request: Request) -> Response:
         """Your jobs by state and queue, what they wait for, and how full the machines are."""
-        return Response(overview.dashboard(caller(request)))
+        return Response(dashboard.dashboard(caller(request)))

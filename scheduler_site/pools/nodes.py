@@ -11,8 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs import draining, node_health
-from jobs.queries import NOTHING_HELD, held_by_node
+from jobs.control import draining
+from jobs.models.queries import NOTHING_HELD, held_by_node
+from jobs.reports import node_health
 from scheduler_site.pools.errors import PoolError
 from workers.models import Node
 from workers.queries import nodes_now

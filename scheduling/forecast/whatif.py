@@ -84,7 +84,7 @@ class Trial:
                 yield knob.told(job, value)
 
     def _is_enough(self, knob: Knob, value: Any) -> bool:
-        """Whatever is changed of a job, it loses the room that was promised to it (`jobs/control.py`)."""
+        """Whatever is changed of a job, it loses the room that was promised to it (`jobs/control/actions.py`)."""
         changed = replace(knob.changed(self._job, value), promised=False)
         return self.starts(changed) and (not knob.anew or self.starts(self._anew(changed)))
 

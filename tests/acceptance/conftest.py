@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from jobs import publishing
+from jobs.messages import publishing
 from scheduler_site.celery import app
 from tests.acceptance.platform import QUICK, Platform
 from tests.servers import Broker, RunningServer

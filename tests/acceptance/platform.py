@@ -15,9 +15,9 @@ import psutil
 from django.db import connection
 
 from executors import agent_rights
+from jobs.logs.reader import pieces
 from jobs.models import Job
-from jobs.submission import JobSpec, submit
-from jobs.transcripts import pieces
+from jobs.submission.submit import JobSpec, submit
 from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES
 from tests import builders

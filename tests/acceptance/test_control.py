@@ -2,7 +2,7 @@
 
 import psutil
 
-from jobs import control
+from jobs.control import actions
 from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.waiting import wait_for
 
@@ -19,24 +19,24 @@ def test_jobs_are_paused_with_their_checkpoint_and_suspended_over_a_restart_of_t
     for job in (saving, standing):
         wait_for_state(job, "running", platform=platform)
 
-    control.pause(job_id=saving.pk, actor="ann")
+    actions.pause(job_id=saving.pk, actor="ann")
     paused = wait_for_state(saving, "paused", platform=platform)
     assert [(one.end_reason, one.exit_code) for one in paused.attempts.all()] == [("paused", 143)]
     assert paused.node is None
 
-    control.suspend(job_id=standing.pk, actor="ann")
+    actions.suspend(job_id=standing.pk, actor="ann")
     wait_for(lambda: stands_still(platform), 20, "the suspension")
     platform.kill("n1")
     platform.start_node("n1")
     assert stands_still(platform), "the restarted agent must leave it as it is"
     (platform.home / "jobs" / str(standing.pk) / "outputs" / "1" / "go").touch()
 
-    control.resume(job_id=saving.pk, actor="ann")
+    actions.resume(job_id=saving.pk, actor="ann")
     resumed = wait_for_state(saving, "completed", platform=platform)
     assert ("resumed" in output(resumed), resumed.retries_used, resumed.attempt) == (True, 0, 2)
     assert stands_still(platform)
 
-    control.resume(job_id=standing.pk, actor="ann")
+    actions.resume(job_id=standing.pk, actor="ann")
     went_on = wait_for_state(standing, "completed", platform=platform)
     assert (output(went_on), went_on.attempt) == ("went on\n", 1)
 

@@ -7,9 +7,10 @@ import psutil
 import redis
 from django.db import connection
 
-from jobs import control, publishing
-from jobs.dispatch import doorbells
+from jobs.control import actions
+from jobs.messages import publishing
 from jobs.models import Attempt, Job, JobEvent, Placement
+from jobs.planning.cycle import doorbells
 from tests.acceptance.platform import Platform, history, output, submitted, wait_for_state
 from tests.servers import Broker, RunningServer
 from tests.waiting import wait_for
@@ -178,7 +179,7 @@ def test_a_job_cancelled_while_its_agent_drains_does_not_come_back(platform: Pla
     [job] = submitted('trap "" TERM; while :; do sleep 0.1; done')
     wait_for_state(job, "running", platform=platform)
     platform.kill("n1", signal.SIGTERM)
-    control.cancel(job_id=job.pk, actor="ann")
+    actions.cancel(job_id=job.pk, actor="ann")
 
     wait_for_state(job, "cancelled", platform=platform)
 

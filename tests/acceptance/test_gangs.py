@@ -7,9 +7,9 @@ from pathlib import Path
 
 from django.db.models import Max
 
-from jobs import control
+from jobs.control import actions
+from jobs.logs.reader import pieces
 from jobs.models import Attempt, GpuHold, Job, Placement
-from jobs.transcripts import pieces
 from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state
 from tests.waiting import wait_for
 from workers.models import Node
@@ -164,7 +164,7 @@ def test_a_cancelled_gang_is_stopped_on_all_its_nodes(platform: Platform):
     job = gang(2, "sleep", "300")
     wait_for(lambda: members_running(job, 1, 2), 30, "both members to run")
 
-    control.cancel(job_id=job.pk, actor="ann")
+    actions.cancel(job_id=job.pk, actor="ann")
 
     assert wait_for_state(job, "cancelled", platform=platform).end_reason == "cancelled"
     wait_for(lambda: not platform.jobs(), 5, "the job's processes to be gone")

@@ -2,7 +2,8 @@
 
 import sys
 
-from jobs import control, curves
+from jobs.control import actions
+from jobs.metric_history import curves
 from jobs.models import Attempt, GpuHold, Job, Placement
 from tests.acceptance.platform import Platform, history, output, submitted, wait_for_state
 from tests.waiting import wait_for
@@ -31,7 +32,7 @@ def test_cancelling_a_running_job_stops_its_whole_tree(platform: Platform):
     [job] = submitted("sleep 61 & sleep 62")
     wait_for_state(job, "running", platform=platform)
 
-    control.cancel(job_id=job.pk, actor="ann")
+    actions.cancel(job_id=job.pk, actor="ann")
 
     assert wait_for_state(job, "cancelled").end_reason == "cancelled"
     wait_for(lambda: not platform.jobs(), 5, "the job's processes to be gone")

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from jobs.models import Job
-from jobs.start_rows import StartPrediction
+from jobs.models.start_prediction import StartPrediction
 from tests import builders
 from tests.acceptance.platform import Platform, submitted, wait_for_state
 from tests.rest import V1, client_of

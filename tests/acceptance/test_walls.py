@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.control import cancel
+from jobs.control.actions import cancel
 from tests.acceptance.platform import output, submitted, wait_for_state
 from tests.workers import trespassing
 from workers.models import Node

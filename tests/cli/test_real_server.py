@@ -12,7 +12,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from jobs.models import Attempt, Job
-from jobs.planning_rows import Reservation
+from jobs.models.planning import Reservation
 from quotas.models import Project, Quota
 from tests import builders
 

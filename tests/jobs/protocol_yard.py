@@ -15,11 +15,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from executors.run.placement_run import WISHES
-from jobs import claims, completion, dispatch, gangs
-from jobs.claims import Claimed, Ticket
-from jobs.endings import Ending
+from jobs.attempts import claims, completion, gangs
+from jobs.attempts.claims import Claimed, Ticket
+from jobs.messages.publishing import Doorbell
 from jobs.models import Attempt, Job, Placement
-from jobs.publishing import Doorbell
+from jobs.planning import cycle
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, PlacementState
 from tests import builders
 from workers import heartbeats
@@ -73,7 +74,7 @@ class Yard:
     def plan(self) -> None:
         """A cycle. Who waits for a moment waits until time passes, however slow the machine of this test is."""
         Job.objects.filter(not_before__isnull=False).update(not_before=Now() + LONG)
-        dispatch.run_cycle()
+        cycle.run_cycle()
 
     # What a node does
 

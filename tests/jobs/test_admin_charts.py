@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.admin import charts
-from jobs.curves import Curve, Point
-from jobs.series_rows import MetricSeries, ReportMark
+from jobs.metric_history.curves import Curve, Point
+from jobs.models.metrics import MetricSeries, ReportMark
 from tests import builders
 from tests.admin_pages import operator, page, queries
 

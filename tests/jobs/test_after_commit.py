@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
-from jobs import control, hailing, publishing
-from jobs.after_commit import after_commit
+from jobs.control import actions
+from jobs.messages import publishing, remote_control
+from jobs.messages.after_commit import after_commit
 from jobs.models import Job
 from quotas.models import Project
 from scheduler_site.celery import app
@@ -58,7 +59,7 @@ def client(member: User) -> APIClient:
 def broken(request, monkeypatch) -> None:
     """Whatever is published fails in a way of its own, and no thread can be had."""
     monkeypatch.setattr(publishing, "circuit", publishing.Circuit())
-    monkeypatch.setattr(hailing, "caller", hailing.Caller())
+    monkeypatch.setattr(remote_control, "caller", remote_control.Caller())
     monkeypatch.setattr(type(app), "producer_pool", NoPool(request.param))
     monkeypatch.setattr(threading.Thread, "start", lambda _: NoPool(request.param).acquire())
 
@@ -98,7 +99,7 @@ def test_an_answer_is_read_before_the_commit(client: APIClient, project: Project
     """A database that goes away just after it must not make an error of what it has committed."""
     job = builders.job(project=project, owner=member, state=PLACES.get(verb, JobState.PENDING))
     if verb == "release":
-        control.hold(job_id=job.pk, actor="ann", reason="")
+        actions.hold(job_id=job.pk, actor="ann", reason="")
     inside: list[bool] = []
 
     def note(execute: Any, *arguments: Any) -> Any:

@@ -4,8 +4,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs import bounds, hailing, selection
+from jobs import selection
+from jobs.messages import remote_control
 from jobs.models import Job, JobEvent
+from jobs.submission import limits
 from tests import builders
 from tests.rest import V1, client_of, faults
 
@@ -61,7 +63,7 @@ def test_each_job_has_an_event_of_its_own(ask, project):
 
 def test_the_nodes_of_all_that_run_are_told_in_one_call(ask, project, monkeypatch, django_capture_on_commit_callbacks):
     calls = []
-    monkeypatch.setattr(hailing.caller, "call", lambda names: calls.append(set(names)))
+    monkeypatch.setattr(remote_control.caller, "call", lambda names: calls.append(set(names)))
     nodes = [builders.node() for _ in range(3)]
     for node in nodes:
         builders.running_job(project=project, node=node)
@@ -186,7 +188,7 @@ def test_later_jobs_are_kept_out(ask, project):
 
 
 def test_too_many_are_refused(ask, project, monkeypatch):
-    monkeypatch.setattr(bounds, "MANY", 1)
+    monkeypatch.setattr(limits, "MANY", 1)
     jobs = [builders.job(project=project) for _ in range(2)]
     assert "narrow" in faults(ask("cancel", all=True))["filter"]
     assert states(*jobs) == ["pending"] * 2

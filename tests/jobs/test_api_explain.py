@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import control, dispatch, explaining, predictions, snapshots
+from jobs.control import actions
 from jobs.models import Attempt, Job
+from jobs.planning import cycle, snapshot, start_forecasts
+from jobs.reports import explain
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -79,7 +81,7 @@ def test_it_has_its_place_its_reservation_and_what_would_start_it_now(staff, nod
 def test_what_was_foretold_is_told_again_not_foretold_anew(staff, node):
     builders.running_job(node=node, gpu_indices=[0, 1, 2], max_runtime_seconds=600)
     job = builders.job(gpus=4)
-    predictions.refresh()
+    start_forecasts.refresh()
     job.refresh_from_db()
 
     assert when(explained(staff, job)["predicted_start"]["expected"]) - job.predicted_start < timedelta(seconds=0.01)
@@ -145,7 +147,7 @@ def test_a_job_that_runs_is_told_where_and_how_it_came_there(staff, node):
 def test_a_start_is_compared_with_what_was_foretold(staff, node):
     busy = builders.running_job(node=node, gpu_indices=[0, 1, 2, 3], max_runtime_seconds=600)
     job = builders.job(gpus=4)
-    predictions.refresh()
+    start_forecasts.refresh()
     builders.attempt(job=job, started_at=start_of(busy) + timedelta(seconds=545))
     Job.objects.filter(pk=job.pk).update(state="running")
 
@@ -189,8 +191,8 @@ def sentences(client, job):
 def test_the_history_tells_every_attempt_and_each_wait_from_when_it_was_back_in_line(staff, node):
     job = builders.job(state="failed", attempt=1, created_at=timezone.now() - timedelta(hours=9))
     ended(builders.attempt(job=job, number=1), "timeout")
-    control.requeue(job_id=job.pk, actor="ada")
-    dispatch.run_cycle()
+    actions.requeue(job_id=job.pk, actor="ada")
+    cycle.run_cycle()
 
     told = sentences(staff, job)
 
@@ -208,10 +210,10 @@ def test_the_history_tells_every_attempt_and_each_wait_from_when_it_was_back_in_
 
 def test_what_people_did_to_a_waiting_job_is_in_its_history(staff):
     job = builders.job()
-    control.hold(job_id=job.pk, actor="bob", reason="wrong data")
-    control.release(job_id=job.pk, actor="ada")
-    control.pause(job_id=job.pk, actor="ada")
-    control.resume(job_id=job.pk, actor="bob")
+    actions.hold(job_id=job.pk, actor="bob", reason="wrong data")
+    actions.release(job_id=job.pk, actor="ada")
+    actions.pause(job_id=job.pk, actor="ada")
+    actions.resume(job_id=job.pk, actor="bob")
 
     assert sentences(staff, job)[1:] == [
         "Held by bob: wrong data",
@@ -235,7 +237,7 @@ def test_of_very_many_attempts_the_last_are_told(staff):
 def test_a_cancelled_wait_for_another_attempt_is_told(staff):
     job = builders.job(attempt=1)
     ended(builders.attempt(job=job), "preempted")
-    control.cancel(job_id=job.pk, actor="ada")
+    actions.cancel(job_id=job.pk, actor="ada")
 
     assert sentences(staff, job)[-1] == "It was cancelled. Cancelled by ada."
 
@@ -244,8 +246,8 @@ def test_a_job_that_cannot_start_if_there_is_room_has_no_place_in_line(staff, no
     builders.running_job(node=node, gpu_indices=[0, 1, 2])
     held, first = builders.job(gpus=4, priority=90), builders.job(gpus=4)
     dependent = builders.job(gpus=4, priority=90, depends_on=[first])
-    control.hold(job_id=held.pk, actor="ada")
-    dispatch.run_cycle()
+    actions.hold(job_id=held.pk, actor="ada")
+    cycle.run_cycle()
 
     for job, place in ((held, None), (dependent, None), (first, 1)):
         told = explained(staff, job)
@@ -255,8 +257,8 @@ def test_a_job_that_cannot_start_if_there_is_room_has_no_place_in_line(staff, no
 
 def test_a_job_that_is_held_after_the_last_cycle_has_no_place_any_more(staff):
     job = builders.job()
-    dispatch.run_cycle()
-    control.hold(job_id=job.pk, actor="ada")
+    cycle.run_cycle()
+    actions.hold(job_id=job.pk, actor="ada")
 
     assert staff.get(f"{V1}/jobs/{job.pk}").json()["position"] is None
 
@@ -290,13 +292,13 @@ def test_what_each_job_holds_of_a_quota_is_told_of_those_that_the_caller_may_see
 
 def test_a_job_that_ends_while_it_is_explained_is_told_as_ended(staff, monkeypatch):
     job = builders.job()
-    take = snapshots.take
+    take = snapshot.take
 
     def late():
-        control.cancel(job_id=job.pk, actor="ada")
+        actions.cancel(job_id=job.pk, actor="ada")
         return take()
 
-    monkeypatch.setattr(snapshots, "take", late)
+    monkeypatch.setattr(snapshot, "take", late)
 
     told = explained(staff, job)
 
@@ -306,7 +308,7 @@ def test_a_job_that_ends_while_it_is_explained_is_told_as_ended(staff, monkeypat
 
 @pytest.mark.parametrize("queue", ["open", "paused", "draining"])
 def test_a_job_of_any_queue_and_far_behind_the_foretold_ones_is_explained(staff, node, queue, monkeypatch):
-    monkeypatch.setattr(explaining, "REQUEST_PLANS", 2)
+    monkeypatch.setattr(explain, "REQUEST_PLANS", 2)
     builders.running_job(node=node, gpu_indices=[0, 1, 2])
     for _ in range(3):
         builders.job(gpus=4)

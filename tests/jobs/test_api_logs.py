@@ -5,7 +5,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from jobs.log_following import follow
+from jobs.logs.follow import follow
 from jobs.views import logs
 from jobs.views.seats import Seats
 from tests import builders

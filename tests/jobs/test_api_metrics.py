@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jobs.series_rows import MetricSeries, ReportMark
+from jobs.models.metrics import MetricSeries, ReportMark
 from tests import builders
 from tests.rest import V1, client_of, faults
 

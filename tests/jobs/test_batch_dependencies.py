@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs import bounds
 from jobs.models import Job, JobDependency
+from jobs.submission import limits
 from tests import builders
 from tests.rest import V1, client_of, faults
 
@@ -143,7 +143,7 @@ def test_a_job_may_need_more_than_a_thousand_others(client, project):
 
 
 def test_defaults_cannot_ask_for_millions_of_dependencies(post):
-    told = faults(post(*[job()] * 100, defaults={"depends_on": list(range(1, bounds.BATCH_DEPENDENCIES // 50))}))
+    told = faults(post(*[job()] * 100, defaults={"depends_on": list(range(1, limits.BATCH_DEPENDENCIES // 50))}))
     assert "in all" in told["jobs"]
 
 

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from jobs import claims, control
-from jobs.claims import Ticket
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
+from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
-from jobs.snapshots import database_now
+from jobs.planning.snapshot import database_now
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers.models import Node
@@ -55,7 +56,7 @@ def test_a_wrong_token_or_a_wrong_node_gets_nothing(placement):
 
 
 def test_a_job_that_was_cancelled_meanwhile_is_not_claimed(placement):
-    control.cancel(job_id=placement.attempt.job_id, actor="ann")
+    actions.cancel(job_id=placement.attempt.job_id, actor="ann")
 
     assert claims.claim([ticket(placement)], node_id=placement.node_id) == []
 
@@ -97,7 +98,7 @@ def test_renewal_extends_leases_and_brings_wishes(placement):
     claims.claim([ticket(placement)], node_id=placement.node_id)
     soon = timezone.now() + timedelta(seconds=1)
     Placement.objects.update(lease_expires_at=soon)
-    control.cancel(job_id=placement.attempt.job_id, actor="ann")
+    actions.cancel(job_id=placement.attempt.job_id, actor="ann")
 
     renewal = claims.renew([ticket(placement)], node_id=placement.node_id)
 

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from jobs import collector, dispatch
+from jobs.planning import cycle, gc_pause
 from scheduling.planning.plan import make_plan
 
 
@@ -17,7 +17,7 @@ def _collecting():
 
 def test_it_rests_meanwhile_and_works_again_after_a_failure():
     def fail():
-        with collector.paused():
+        with gc_pause.paused():
             assert not gc.isenabled()
             raise ValueError("broken")
 
@@ -30,7 +30,7 @@ def test_it_rests_meanwhile_and_works_again_after_a_failure():
 def test_it_stays_off_where_it_was_off():
     gc.disable()
 
-    with collector.paused():
+    with gc_pause.paused():
         pass
 
     assert not gc.isenabled()
@@ -44,8 +44,8 @@ def test_a_cycle_plans_while_it_rests(monkeypatch):
         seen.append(gc.isenabled())
         return make_plan(*given)
 
-    monkeypatch.setattr(dispatch, "make_plan", plan)
+    monkeypatch.setattr(cycle, "make_plan", plan)
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert (seen, gc.isenabled()) == ([False], True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from executors.node import job_environment
-from jobs.claims import Claimed
+from jobs.attempts.claims import Claimed
 
 CLAIMED = Claimed(
     placement_id=1, token="t", job_id=17, job_name="digits", attempt_id=3, attempt=2, project="vision",

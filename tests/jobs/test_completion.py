@@ -5,10 +5,10 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import control
+from jobs.control import actions
 from jobs.models import Attempt, GpuHold, JobEvent
 from scheduling.errors import ConflictError, InvalidError, NotFoundError
 from scheduling.lifecycle import JobState
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_waiting_job_is_cancelled_at_once():
-    job = control.cancel(job_id=builders.job().pk, actor="ann")
+    job = actions.cancel(job_id=builders.job().pk, actor="ann")
 
     assert (job.state, job.end_reason, job.reasons) == ("cancelled", "cancelled", [])
     assert JobEvent.objects.get(kind="cancelled").actor == "ann"
@@ -22,7 +22,7 @@ def test_a_placed_job_that_nobody_claimed_is_cancelled_at_once_and_gives_its_gpu
     job = builders.job(state=JobState.QUEUED, gpus=1)
     builders.placement(attempt=builders.attempt(job=job), gpu_indices=[0])
 
-    assert control.cancel(job_id=job.pk, actor="ann").state == "cancelled"
+    assert actions.cancel(job_id=job.pk, actor="ann").state == "cancelled"
     assert not GpuHold.objects.exists()
     assert Attempt.objects.get().end_reason == "cancelled"
 
@@ -30,8 +30,8 @@ def test_a_placed_job_that_nobody_claimed_is_cancelled_at_once_and_gives_its_gpu
 def test_a_running_job_is_asked_to_stop_once():
     job = builders.running_job()
 
-    control.cancel(job_id=job.pk, actor="ann")
-    again = control.cancel(job_id=job.pk, actor="ann")
+    actions.cancel(job_id=job.pk, actor="ann")
+    again = actions.cancel(job_id=job.pk, actor="ann")
 
     assert (again.state, again.desired) == ("running", "cancel")
     assert JobEvent.objects.filter(kind="cancel_requested").count() == 1
@@ -40,18 +40,18 @@ def test_a_running_job_is_asked_to_stop_once():
 @pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
 def test_a_job_that_is_over_cannot_be_cancelled(state):
     with pytest.raises(ConflictError, match=state):
-        control.cancel(job_id=builders.job(state=state).pk, actor="ann")
+        actions.cancel(job_id=builders.job(state=state).pk, actor="ann")
 
 
 def test_a_job_that_is_not_there_is_not_found():
     with pytest.raises(NotFoundError):
-        control.cancel(job_id=1, actor="ann")
+        actions.cancel(job_id=1, actor="ann")
 
 
 def test_a_job_that_ended_goes_back_in_line_with_all_its_retries():
     job = builders.job(state="failed", retries_used=2, exit_code=1, end_reason="exit_code", attempt=3)
 
-    job = control.requeue(job_id=job.pk, actor="ann")
+    job = actions.requeue(job_id=job.pk, actor="ann")
 
     assert (job.state, job.retries_used, job.exit_code, job.end_reason, job.finished_at) == (
         "pending",
@@ -64,20 +64,20 @@ def test_a_job_that_ended_goes_back_in_line_with_all_its_retries():
 
 
 def test_a_running_job_that_is_requeued_is_stopped_first():
-    job = control.requeue(job_id=builders.running_job().pk, actor="ann")
+    job = actions.requeue(job_id=builders.running_job().pk, actor="ann")
 
     assert (job.state, job.desired) == ("running", "requeue")
 
 
 def test_a_waiting_job_or_one_being_cancelled_is_not_requeued():
     with pytest.raises(ConflictError):
-        control.requeue(job_id=builders.job().pk, actor="ann")
+        actions.requeue(job_id=builders.job().pk, actor="ann")
     with pytest.raises(ConflictError, match="cancelled"):
-        control.requeue(job_id=builders.running_job(desired="cancel").pk, actor="ann")
+        actions.requeue(job_id=builders.running_job(desired="cancel").pk, actor="ann")
 
 
 def test_the_place_in_line_changes_while_a_job_waits():
-    job = control.change(job_id=builders.job().pk, actor="ann", priority="urgent", queue="live")
+    job = actions.change(job_id=builders.job().pk, actor="ann", priority="urgent", queue="live")
 
     assert (job.priority, job.queue.name) == (90, "live")
     assert JobEvent.objects.get(kind="changed").data["to"]["priority"] == 90
@@ -87,8 +87,8 @@ def test_a_running_job_keeps_its_priority_but_may_get_another_name():
     job = builders.running_job()
 
     with pytest.raises(ConflictError, match="priority"):
-        control.change(job_id=job.pk, actor="ann", priority=90)
-    assert control.change(job_id=job.pk, actor="ann", name="better").name == "better"
+        actions.change(job_id=job.pk, actor="ann", priority=90)
+    assert actions.change(job_id=job.pk, actor="ann", name="better").name == "better"
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_a_running_job_keeps_its_priority_but_may_get_another_name():
 )
 def test_what_cannot_be_changed_is_named(fields, named):
     with pytest.raises(InvalidError) as caught:
-        control.change(job_id=builders.job().pk, actor="ann", **fields)
+        actions.change(job_id=builders.job().pk, actor="ann", **fields)
     assert [error.field for error in caught.value.errors] == [named]
 
 
 def test_a_change_that_changes_nothing_leaves_no_event():
-    control.change(job_id=builders.job(priority=50).pk, actor="ann", priority=50)
+    actions.change(job_id=builders.job(priority=50).pk, actor="ann", priority=50)
 
     assert not JobEvent.objects.exists()

@@ -13,12 +13,14 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from jobs import bulk, claims, control, dispatch, verbs
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.control import actions, bulk, verbs
+from jobs.control.verbs import Asked
 from jobs.models import Job, JobEvent, Placement
-from jobs.verbs import Asked
+from jobs.planning import cycle
+from jobs.state.outcome import Ending
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
@@ -82,52 +84,52 @@ def queued_job() -> Job:
 
 def test_a_pause_that_comes_with_the_end_finds_the_job_completed():
     builders.running_job()
-    refusal = race(ends(EndReason.COMPLETED, exit_code=0), ask(control.pause))
+    refusal = race(ends(EndReason.COMPLETED, exit_code=0), ask(actions.pause))
 
     assert (refusal.state, the_job().state) == ("completed", "completed")
 
 
 def test_an_end_that_comes_with_a_pause_is_an_end():
     builders.running_job()
-    race(ask(control.pause), ends(EndReason.COMPLETED, exit_code=0))
+    race(ask(actions.pause), ends(EndReason.COMPLETED, exit_code=0))
 
     assert (the_job().state, the_job().desired) == ("completed", "")
 
 
 def test_a_node_that_is_lost_at_the_moment_of_the_pause_leaves_the_job_paused():
     builders.running_job()
-    race(ask(control.pause), ends(EndReason.NODE_LOST))
+    race(ask(actions.pause), ends(EndReason.NODE_LOST))
 
     assert the_job().state == "paused"
 
 
 def test_a_cancellation_at_the_moment_at_which_the_job_goes_back_in_line_is_not_lost():
     builders.running_job()
-    race(ask(control.cancel), ends(EndReason.PREEMPTED))
+    race(ask(actions.cancel), ends(EndReason.PREEMPTED))
 
     assert the_job().state == "cancelled"
 
 
 def test_a_cancellation_that_comes_with_a_pause_wins_in_either_order():
     builders.running_job()
-    race(ask(control.pause), ask(control.cancel))
+    race(ask(actions.pause), ask(actions.cancel))
     assert the_job().desired == "cancel"
 
     Job.objects.update(desired="")
-    refusal = race(ask(control.cancel), ask(control.pause))
+    refusal = race(ask(actions.cancel), ask(actions.pause))
     assert (refusal.state, the_job().desired) == ("running", "cancel")
 
 
 def test_a_job_that_is_claimed_at_the_moment_of_its_pause_is_stopped_by_its_node():
     queued_job()
-    race(claims_it(), ask(control.pause))
+    race(claims_it(), ask(actions.pause))
 
     assert (the_job().state, the_job().desired) == ("assigned", "pause")
 
 
 def test_a_claim_that_comes_with_a_pause_gets_nothing():
     queued_job()
-    assert race(ask(control.pause), claims_it()) == []
+    assert race(ask(actions.pause), claims_it()) == []
 
     assert (the_job().state, Placement.objects.get().state) == ("paused", PlacementState.CLOSED)
 
@@ -135,10 +137,10 @@ def test_a_claim_that_comes_with_a_pause_gets_nothing():
 @pytest.mark.parametrize("resumed_first", [True, False])
 def test_a_resume_at_the_moment_at_which_the_job_has_stopped_puts_it_in_line(resumed_first):
     builders.running_job()
-    control.pause(job_id=the_job().pk, actor="ann")
+    actions.pause(job_id=the_job().pk, actor="ann")
     stopped = ends(EndReason.PAUSED, exit_code=143, asked=True)
 
-    race(*((ask(control.resume), stopped) if resumed_first else (stopped, ask(control.resume))))
+    race(*((ask(actions.resume), stopped) if resumed_first else (stopped, ask(actions.resume))))
 
     assert (the_job().state, the_job().desired, the_job().out_of_line_since) == ("pending", "", None)
 
@@ -146,7 +148,7 @@ def test_a_resume_at_the_moment_at_which_the_job_has_stopped_puts_it_in_line(res
 def test_a_plan_that_was_made_before_a_hold_does_not_start_the_job():
     builders.node()
     builders.job()
-    result = race(ask(control.hold), dispatch.run_cycle)
+    result = race(ask(actions.hold), cycle.run_cycle)
 
     assert (result.placed, the_job().state, the_job().held_by) == (0, "pending", "ann")
 
@@ -154,21 +156,21 @@ def test_a_plan_that_was_made_before_a_hold_does_not_start_the_job():
 def test_a_hold_that_comes_with_a_start_is_refused():
     builders.node()
     builders.job()
-    refusal = race(dispatch.run_cycle, ask(control.hold))
+    refusal = race(cycle.run_cycle, ask(actions.hold))
 
     assert (refusal.state, the_job().held_at) == ("queued", None)
 
 
 def test_a_suspension_at_the_moment_at_which_the_node_is_lost_leaves_the_job_paused():
     builders.running_job()
-    race(ask(control.suspend), ends(EndReason.NODE_LOST))
+    race(ask(actions.suspend), ends(EndReason.NODE_LOST))
 
     assert (the_job().state, the_job().suspended_at) == ("paused", None)
 
 
 def test_of_two_requests_to_resume_one_is_granted():
     builders.job(state="paused", out_of_line_since=timezone.now())
-    refusal = race(ask(control.resume), ask(control.resume))
+    refusal = race(ask(actions.resume), ask(actions.resume))
 
     assert (refusal.state, the_job().state) == ("pending", "pending")
 

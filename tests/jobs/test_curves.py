@@ -5,9 +5,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.curves import FEWEST_POINTS, curve
+from jobs.metric_history.curves import FEWEST_POINTS, curve
 from jobs.models import Attempt
-from jobs.series_rows import MetricSeries
+from jobs.models.metrics import MetricSeries
 
 
 def row(number, *values, steps=None, at=0.0):

@@ -5,11 +5,14 @@ from itertools import pairwise, product
 import pytest
 from django.utils import timezone
 
-from jobs import completion, control, dead_dependencies, dispatch, recovery, standings
-from jobs.claims import Ticket
-from jobs.dead_dependencies import cancel_dead
-from jobs.endings import Ending
-from jobs.models import Job, JobDependency, JobEvent, Placement
+from jobs.attempts import completion
+from jobs.attempts.claims import Ticket
+from jobs.control import actions
+from jobs.models import Job, JobDependency, JobEvent, Placement, standings
+from jobs.planning import cycle, dead_dependencies
+from jobs.planning.dead_dependencies import cancel_dead
+from jobs.recovery import sweep
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Link
 from tests import builders
@@ -33,7 +36,7 @@ def chain(length: int, first: Job) -> list[Job]:
 def test_a_cycle_ends_the_job_whose_dependency_failed_and_tells_the_root():
     failed = builders.job(state="failed", name="prepare")
     job = builders.job(depends_on=[failed])
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert state_of(job) == ("cancelled", "dependency_failed", failed.pk)
     assert job.message == f"It depends on job {failed.pk}, which failed."
@@ -90,7 +93,7 @@ def test_a_job_that_is_to_wait_waits_and_so_does_who_needs_it():
     failed = builders.job(state="failed")
     job = builders.job(depends_on=[failed], on_dependency_failure="wait")
     behind = builders.job(depends_on=[job])
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert state_of(job)[0] == state_of(behind)[0] == "pending"
     assert [job.reasons[0]["code"], behind.reasons[0]["code"]] == ["dependency_failed", "dependency_failed"]
@@ -101,7 +104,7 @@ def test_a_job_that_is_to_wait_waits_and_so_does_who_needs_it():
 )
 def test_a_job_that_rests_ends_too(fields):
     job = builders.job(depends_on=[builders.job(state="failed")], **fields)
-    recovery.recover()
+    sweep.recover()
 
     assert state_of(job)[0] == "cancelled"
     assert job.held_at is None
@@ -110,7 +113,7 @@ def test_a_job_that_rests_ends_too(fields):
 def test_the_sweep_ends_what_no_cycle_saw():
     job = builders.job(depends_on=[builders.job(state="failed")])
 
-    assert recovery.recover().in_vain == 1
+    assert sweep.recover().in_vain == 1
     assert state_of(job)[0] == "cancelled"
 
 
@@ -127,7 +130,7 @@ def test_an_end_with_retries_left_ends_nobody():
 def test_a_failed_job_that_is_requeued_ends_nobody():
     failed = builders.job(state="failed")
     job = builders.job(depends_on=[failed])
-    control.requeue(job_id=failed.pk, actor="ann")
+    actions.requeue(job_id=failed.pk, actor="ann")
     cancel_dead()
 
     assert state_of(job)[0] == "pending"
@@ -138,7 +141,7 @@ def test_who_ended_so_can_be_requeued_with_the_root_and_forgets_it():
     job = builders.job(depends_on=[failed])
     cancel_dead()
     for one in (failed, job):
-        control.requeue(job_id=one.pk, actor="ann")
+        actions.requeue(job_id=one.pk, actor="ann")
     cancel_dead()
 
     assert state_of(job) == ("pending", "", None)
@@ -155,7 +158,7 @@ def test_who_ended_so_can_be_requeued_with_the_root_and_forgets_it():
 def test_how_the_needed_job_has_to_end(after, state, outcome):
     builders.node()
     job = builders.job(depends_on=[builders.job(state=state)], after=after)
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert state_of(job)[0] == outcome
 
@@ -164,8 +167,8 @@ def test_a_clean_up_after_a_failure_also_runs_for_a_job_that_a_failure_kept_from
     builders.node()
     [train] = chain(1, builders.job(state="failed"))
     tidy, report = (builders.job(depends_on=[train], after=after) for after in ("failed", "any"))
-    dispatch.run_cycle()
-    dispatch.run_cycle()
+    cycle.run_cycle()
+    cycle.run_cycle()
 
     assert [state_of(job)[0] for job in (train, tidy, report)] == ["cancelled", "queued", "queued"]
 

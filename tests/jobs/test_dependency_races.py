@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from jobs import control, dead_dependencies, dispatch
 from jobs.admin import job_deletion
+from jobs.control import actions
 from jobs.models import Job, JobDependency
-from jobs.submission import JobSpec, submit
+from jobs.planning import cycle, dead_dependencies
+from jobs.submission.submit import JobSpec, submit
 from scheduling.errors import TrainyardError
 from tests import builders
 from tests.jobs.test_control_races import race
@@ -47,9 +48,9 @@ def test_a_job_that_is_submitted_while_what_it_needs_ends_is_ended_by_the_next_c
     with transaction.atomic():
         spec = JobSpec("late", "vision", ("true",), depends_on=(needed.pk,))
         [late] = submit(specs=[spec], owner=owner)
-        meanwhile(lambda: control.cancel(job_id=needed.pk, actor="ann"))
+        meanwhile(lambda: actions.cancel(job_id=needed.pk, actor="ann"))
         assert meanwhile(dead_dependencies.cancel_dead) == 0  # nobody sees the late one yet
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert state_of(late.job) == "cancelled"
 
@@ -57,7 +58,7 @@ def test_a_job_that_is_submitted_while_what_it_needs_ends_is_ended_by_the_next_c
 def test_a_failed_job_that_is_requeued_at_this_moment_takes_nobody_with_it():
     failed = builders.job(state="failed")
     job = builders.job(depends_on=[failed])
-    race(lambda: control.requeue(job_id=failed.pk, actor="ann"), dead_dependencies.cancel_dead)
+    race(lambda: actions.requeue(job_id=failed.pk, actor="ann"), dead_dependencies.cancel_dead)
 
     assert state_of(job) == "pending"
 
@@ -65,7 +66,7 @@ def test_a_failed_job_that_is_requeued_at_this_moment_takes_nobody_with_it():
 def test_a_requeue_that_comes_with_the_sweep_comes_after_it():
     failed = builders.job(state="failed")
     job = builders.job(depends_on=[failed])
-    race(dead_dependencies.cancel_dead, lambda: control.requeue(job_id=failed.pk, actor="ann"))
+    race(dead_dependencies.cancel_dead, lambda: actions.requeue(job_id=failed.pk, actor="ann"))
 
     assert (state_of(failed), state_of(job)) == ("pending", "cancelled")
 
@@ -84,11 +85,11 @@ def test_a_plan_that_was_made_before_its_dependent_was_cancelled_does_not_start_
     job = builders.job(depends_on=[needed])
 
     def turned_back() -> None:
-        control.requeue(job_id=needed.pk, actor="ann")
-        control.cancel(job_id=needed.pk, actor="ann")
+        actions.requeue(job_id=needed.pk, actor="ann")
+        actions.cancel(job_id=needed.pk, actor="ann")
         dead_dependencies.cancel_dead()
 
-    result = race(turned_back, dispatch.run_cycle)
+    result = race(turned_back, cycle.run_cycle)
     assert (result.placed, state_of(job)) == (0, "cancelled")
 
 
@@ -96,7 +97,7 @@ def test_a_placed_job_is_not_ended_by_what_it_needed():
     builders.node()
     needed = builders.job(state="completed")
     job = builders.job(depends_on=[needed])
-    dispatch.run_cycle()
+    cycle.run_cycle()
     Job.objects.filter(pk=needed.pk).update(state="failed")
 
     assert (dead_dependencies.cancel_dead(), state_of(job)) == (0, "queued")

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import dispatch
 from jobs.models import Attempt, Cycle, GpuHold, Job, JobEvent, Placement
+from jobs.planning import cycle as dispatch
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers.models import Node

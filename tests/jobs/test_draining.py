@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import draining
-from jobs.claims import Ticket, claim
+from jobs.attempts.claims import Ticket, claim
+from jobs.control import draining
 from jobs.models import Job, JobEvent, Placement
 from scheduling.lifecycle import JobState
 from tests import builders

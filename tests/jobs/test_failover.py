@@ -18,15 +18,17 @@ from django.utils import timezone
 
 from executors.run.placement_run import Run
 from executors.upload import logs, progress
-from jobs import claims, control, recovery
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.dispatch import run_cycle
-from jobs.endings import Ending
-from jobs.log_rows import LogChunk
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement, Queue
-from jobs.repair_rows import Sweep
-from jobs.submission import JobSpec, submit
+from jobs.models.logs import LogChunk
+from jobs.models.sweep import Sweep
+from jobs.planning.cycle import run_cycle
+from jobs.recovery import sweep
+from jobs.state.outcome import Ending
+from jobs.submission.submit import JobSpec, submit
 from quotas.models import Project
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
@@ -220,7 +222,7 @@ def test_the_report_of_an_end(reason: EndReason, state: str):
 def test_cancelling():
     row = placed()
 
-    survives(lambda: control.cancel(job_id=row.attempt.job_id, actor="ann"))
+    survives(lambda: actions.cancel(job_id=row.attempt.job_id, actor="ann"))
 
     assert (Job.objects.get().state, GpuHold.objects.count()) == (JobState.CANCELLED, 0)
 
@@ -229,7 +231,7 @@ def test_recovering():
     running()
     Placement.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
 
-    survives(recovery.recover)
+    survives(sweep.recover)
 
     job = Job.objects.get()
     assert (job.state, job.platform_retries_used, GpuHold.objects.count()) == (JobState.PENDING, 1, 0)

@@ -6,13 +6,14 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs import claims, job_views
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.dispatch import run_cycle
-from jobs.endings import Ending
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
 from jobs.models import Attempt, Job, JobEvent, Placement
-from jobs.snapshots import database_now
+from jobs.planning import job_rows
+from jobs.planning.cycle import run_cycle
+from jobs.planning.snapshot import database_now
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 
@@ -179,7 +180,7 @@ def test_after_a_while_it_may_go_there_again(settings):
     settings.AVOID_SECONDS = 0
     end(run_on(builders.job(), builders.node(name="n1")), EndReason.DISK_FULL)
 
-    assert [one.avoid for one in job_views.read().waiting] == [()]
+    assert [one.avoid for one in job_rows.read().waiting] == [()]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_a_job_with_its_checkpoint_there_goes_back_unless_the_node_is_to_blame(r
 
     end(job, reason)
 
-    assert [bool(one.avoid) for one in job_views.read().waiting] == [avoids]
+    assert [bool(one.avoid) for one in job_rows.read().waiting] == [avoids]
 
 
 def test_only_where_the_last_two_attempts_failed_is_avoided():
@@ -208,4 +209,4 @@ def test_only_where_the_last_two_attempts_failed_is_avoided():
     for name in ("n1", "n2", "n3"):
         end(run_on(job, builders.node(name=name)), EndReason.NODE_LOST)
 
-    assert [one.avoid for one in job_views.read().waiting] == [("n2", "n3")]
+    assert [one.avoid for one in job_rows.read().waiting] == [("n2", "n3")]

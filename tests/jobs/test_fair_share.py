@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import fair_share, snapshots
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
 from jobs.models import Placement
-from jobs.planning_rows import UsageTally
+from jobs.models.planning import UsageTally
+from jobs.planning import fair_share, snapshot
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from scheduling.planning.ordering import in_order
 from tests import builders
@@ -37,11 +37,11 @@ def end(*placements):
 
 
 def used():
-    return {(one.project, one.owner): one.used for one in snapshots.take().usage}
+    return {(one.project, one.owner): one.used for one in snapshot.take().usage}
 
 
 def projects_in_line():
-    taken = snapshots.take()
+    taken = snapshot.take()
     return [job.project for job in in_order(taken, taken.taken_at).jobs]
 
 

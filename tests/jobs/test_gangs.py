@@ -8,12 +8,16 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import claims, control, gangs, job_views, ports, publishing, recovery
-from jobs.claims import Claimed, Ticket
-from jobs.completion import finish
-from jobs.dispatch import _commit_placements as commit
-from jobs.endings import Ending
+from jobs.attempts import claims, gangs
+from jobs.attempts.claims import Claimed, Ticket
+from jobs.attempts.completion import finish
+from jobs.control import actions
+from jobs.messages import publishing
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
+from jobs.planning import job_rows, rendezvous_ports
+from jobs.planning.cycle import _commit_placements as commit
+from jobs.recovery import sweep
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount
@@ -94,7 +98,7 @@ def test_all_members_are_placed_in_one_attempt_with_a_port_to_meet_at():
 
 
 def test_no_two_open_gangs_meet_at_the_same_port(settings, monkeypatch):
-    monkeypatch.setattr(ports, "OF_GANGS", 3)
+    monkeypatch.setattr(rendezvous_ports, "OF_GANGS", 3)
     for name in ("n1", "n2"):
         builders.node(name=name)
     for _ in range(3):
@@ -107,7 +111,7 @@ def test_jobs_on_one_node_meet_at_ports_of_their_own_whatever_agents_share_the_m
     for name in ("n1", "n2"):
         builders.node(name=name, hostname="machine")
     first = builders.job()
-    others = [builders.job(pk=first.pk + ports.OF_ONE_NODE * times) for times in (1, 2)]
+    others = [builders.job(pk=first.pk + rendezvous_ports.OF_ONE_NODE * times) for times in (1, 2)]
     commit([planned(first, "n1"), planned(others[0], "n2")])
     commit([planned(others[1], "n1")])
 
@@ -207,7 +211,7 @@ def test_a_claim_and_the_end_of_the_wait_at_the_same_moment_agree(settings):
 
 @transaction.atomic
 def end_late_gangs() -> None:
-    recovery._end_late_gangs()
+    sweep._end_late_gangs()
 
 
 def together(step, subjects) -> None:
@@ -241,11 +245,11 @@ def test_the_first_start_is_the_job_s(gang):
 # A node that does not take its part
 
 
-def late(settings) -> recovery.Recovered:
+def late(settings) -> sweep.Recovered:
     settings.LEASE_SECONDS = 0.01
     settings.LEASE_MARGIN_SECONDS = 0.01
     Attempt.objects.update(created_at=timezone.now() - timedelta(seconds=61))
-    return recovery.recover()
+    return sweep.recover()
 
 
 @pytest.fixture
@@ -283,21 +287,21 @@ def test_a_gang_that_is_complete_is_never_late(alive, settings):
         claim(member)
     Placement.objects.update(lease_expires_at=timezone.now() + timedelta(minutes=5))
 
-    assert late(settings) == recovery.Recovered()
+    assert late(settings) == sweep.Recovered()
 
 
 def test_members_that_nobody_claimed_are_published_again_each(alive, settings):
     Placement.objects.update(published_at=timezone.now() - timedelta(seconds=30))
     settings.LEASE_SECONDS = 1
 
-    assert recovery._republish() == 2
+    assert sweep._republish() == 2
 
 
 def test_a_node_that_goes_down_before_its_claim_ends_the_wait_for_free(gang):
     claim(gang[0])
     type(gang[1].node).objects.filter(pk=gang[1].node_id).update(state="down")
 
-    recovery.release_unclaimed()
+    sweep.release_unclaimed()
     assert (job().desired, states()) == ("end", ["claimed", "closed"])
 
     end(gang[0], EndReason.GANG_ENDED)
@@ -345,13 +349,13 @@ def test_failures_that_are_reported_together_are_one_end(running):
 def test_the_job_is_never_planned_again_before_all_members_are_gone(running):
     Job.objects.update(max_retries=1)
     crash(running[1])
-    assert job_views.read().waiting == ()
-    [still] = job_views.running()
+    assert job_rows.read().waiting == ()
+    [still] = job_rows.running()
     assert [share.node for share in still.shares] == ["n0"]
 
     end(running[0], EndReason.GANG_ENDED)
     assert (job().state, job().retries_used) == ("pending", 1)
-    assert job_views.running() == ()
+    assert job_rows.running() == ()
 
 
 @pytest.mark.parametrize(
@@ -379,7 +383,7 @@ def test_a_lost_member_stops_the_others_before_the_retry(running, settings):
     Placement.objects.filter(rank=1).update(lease_expires_at=timezone.now() - timedelta(minutes=1))
     Placement.objects.filter(rank=0).update(lease_expires_at=timezone.now() + timedelta(minutes=1))
 
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
     assert (job().state, job().desired, states()) == ("running", "end", ["running", "closed"])
 
     end(running[0], EndReason.GANG_ENDED)
@@ -390,7 +394,7 @@ def test_a_gang_whose_nodes_are_all_lost_ends_once(running, settings):
     settings.LEASE_SECONDS = settings.LEASE_MARGIN_SECONDS = 0.01
     Placement.objects.update(lease_expires_at=timezone.now() - timedelta(minutes=1))
 
-    assert recovery.recover().lost == 2
+    assert sweep.recover().lost == 2
     assert (job().state, job().platform_retries_used) == ("pending", 1)
 
 
@@ -416,7 +420,7 @@ def test_a_gang_is_cancelled_whole_at_any_time(gang, claimed):
     for member in gang[:claimed]:
         claim(member)
 
-    control.cancel(job_id=job().pk, actor="ann")
+    actions.cancel(job_id=job().pk, actor="ann")
     for member in gang[:claimed]:
         assert claims.wishes([member.pk]) == {member.pk: "cancel"}
         end(member, EndReason.CANCELLED)
@@ -430,7 +434,7 @@ def test_a_gang_is_requeued_whole_at_any_time(gang, claimed):
     for member in gang[:claimed]:
         claim(member)
 
-    control.requeue(job_id=job().pk, actor="ann")
+    actions.requeue(job_id=job().pk, actor="ann")
     for member in gang[:claimed]:
         end(member, EndReason.PREEMPTED)
 
@@ -439,7 +443,7 @@ def test_a_gang_is_requeued_whole_at_any_time(gang, claimed):
 
 def test_an_owner_s_wish_is_stronger_than_the_end_of_a_member(running):
     crash(running[1])
-    control.cancel(job_id=job().pk, actor="ann")
+    actions.cancel(job_id=job().pk, actor="ann")
     end(running[0], EndReason.GANG_ENDED)
 
     assert job().state == "cancelled"

@@ -8,7 +8,9 @@ import pytest
 from celery.worker.control import Panel
 
 from executors.node import runner
-from jobs import control, hailing, publishing, tasks  # noqa: F401 - with the tasks the command is known
+from jobs import tasks  # noqa: F401 - with the tasks the command is known
+from jobs.control import actions
+from jobs.messages import publishing, remote_control
 from scheduler_site.celery import app
 from scheduling.lifecycle import JobState
 from tests import builders
@@ -18,12 +20,12 @@ from tests.waiting import wait_for
 @pytest.fixture
 def called(monkeypatch) -> list[set[str]]:
     calls: list[set[str]] = []
-    monkeypatch.setattr(hailing.caller, "call", lambda names: calls.append(set(names)))
+    monkeypatch.setattr(remote_control.caller, "call", lambda names: calls.append(set(names)))
     return calls
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("verb", [control.cancel, control.pause, control.requeue, control.suspend])
+@pytest.mark.parametrize("verb", [actions.cancel, actions.pause, actions.requeue, actions.suspend])
 def test_the_nodes_that_hold_the_job_are_called_after_the_commit(verb, called, django_capture_on_commit_callbacks):
     job = builders.running_job(node=builders.node(name="n1"))
     with django_capture_on_commit_callbacks(execute=True):
@@ -39,7 +41,7 @@ def test_nobody_is_called_for_a_job_that_no_node_holds(called, django_capture_on
     builders.placement(attempt=builders.attempt(job=placed))
     with django_capture_on_commit_callbacks(execute=True):
         for job in (placed, builders.job()):
-            control.cancel(job_id=job.pk, actor="ann")
+            actions.cancel(job_id=job.pk, actor="ann")
 
     assert called == []
 
@@ -51,10 +53,10 @@ def test_a_call_reaches_the_agent_of_the_node_and_no_other():
         mailbox = remote.mailbox(connection)
         listeners = []
         for name in ("node@n1", "node@n2"):
-            node = mailbox.Node(name, handlers={hailing.LOOK: lambda _, name=name: heard.append(name)})
+            node = mailbox.Node(name, handlers={remote_control.LOOK: lambda _, name=name: heard.append(name)})
             listeners.append(node.listen(channel=connection.channel()))
         listened(connection)  # with the first look they subscribe
-        hailing.Caller().call({"n1"})
+        remote_control.Caller().call({"n1"})
         wait_for(lambda: listened(connection) and heard, message="the call")
         listened(connection)
 
@@ -76,9 +78,9 @@ def test_an_agent_that_is_called_looks(monkeypatch):
             looks.append("look")
 
     monkeypatch.setattr(runner, "current", None)
-    Panel.data[hailing.LOOK](None)
+    Panel.data[remote_control.LOOK](None)
     monkeypatch.setattr(runner, "current", Runner())
-    Panel.data[hailing.LOOK](None)
+    Panel.data[remote_control.LOOK](None)
 
     assert looks == ["look"]
 
@@ -88,10 +90,10 @@ def test_a_broker_that_hangs_delays_nobody_and_fails_nothing(monkeypatch):
         time.sleep(0.5)
         raise ConnectionError("no answer")
 
-    monkeypatch.setattr(hailing, "_publish", hangs)
-    monkeypatch.setattr(hailing, "circuit", circuit := publishing.Circuit())
+    monkeypatch.setattr(remote_control, "_publish", hangs)
+    monkeypatch.setattr(remote_control, "circuit", circuit := publishing.Circuit())
     began = time.monotonic()
-    caller = hailing.Caller()
+    caller = remote_control.Caller()
     caller.call({"n1"})
     caller.call({"n2"})
 

@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import control, dispatch, explaining, predictions, snapshots, transitions
+from jobs.control import actions
 from jobs.models import Job, JobEvent
-from jobs.transitions import Move
+from jobs.planning import cycle, snapshot, start_forecasts
+from jobs.reports import explain
+from jobs.state import transitions
+from jobs.state.transitions import Move
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import JobState
 from tests import builders
@@ -17,24 +20,24 @@ HOUR = timedelta(hours=1)
 
 
 def hold(job: Job, reason: str = "") -> Job:
-    return control.hold(job_id=job.pk, actor="ann", reason=reason)
+    return actions.hold(job_id=job.pk, actor="ann", reason=reason)
 
 
 def release(job: Job) -> Job:
-    return control.release(job_id=job.pk, actor="bob")
+    return actions.release(job_id=job.pk, actor="bob")
 
 
 def test_a_held_job_waits_with_the_name_of_who_holds_it_and_is_started_when_it_is_released():
     builders.node()
     job = hold(builders.job(), "waits for its data")
 
-    assert dispatch.run_cycle().placed == 0
+    assert cycle.run_cycle().placed == 0
     job.refresh_from_db()
     assert (job.state, job.reasons[0]["code"]) == ("pending", "held")
     assert "ann (waits for its data)" in job.reasons[0]["sentence"]
 
     release(job)
-    assert dispatch.run_cycle().placed == 1
+    assert cycle.run_cycle().placed == 1
     assert list(JobEvent.objects.values_list("kind", "actor"))[:2] == [("held", "ann"), ("released", "bob")]
 
 
@@ -69,12 +72,12 @@ def test_no_start_is_promised_to_a_held_job_nor_to_who_depends_on_it():
     held = hold(job)
     assert (held.promised, held.predicted_start) == (False, None)
 
-    predictions.refresh()
+    start_forecasts.refresh()
 
     assert set(Job.objects.values_list("predicted_start", flat=True)) == {None}
-    told = explaining.explain(Job.objects.get(pk=job.pk), builders.user(staff=True))
+    told = explain.explain(Job.objects.get(pk=job.pk), builders.user(staff=True))
     assert (told.starts_now, told.start.expected, told.changes) == (False, None, ())
-    waits = explaining.explain(Job.objects.get(pk=dependent.pk), builders.user(staff=True))
+    waits = explain.explain(Job.objects.get(pk=dependent.pk), builders.user(staff=True))
     assert waits.start.expected is None
 
 
@@ -83,7 +86,7 @@ def test_a_held_job_gains_no_age_in_line():
     Job.objects.update(out_of_line_since=timezone.now() - 4 * HOUR)
     release(job)
 
-    [waiting] = snapshots.take().waiting
+    [waiting] = snapshot.take().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - HOUR).timestamp(), abs=60)
 
 
@@ -96,27 +99,27 @@ def test_what_it_waited_for_others_before_or_during_a_hold_makes_it_no_older(end
 
     release(job)
 
-    [seen] = snapshots.take().waiting
+    [seen] = snapshot.take().waiting
     assert seen.waits_since == pytest.approx((timezone.now() - age * HOUR).timestamp(), abs=60)
 
 
 def test_a_hold_outlasts_a_pause_and_a_job_that_is_released_while_it_rests_stays_paused():
     job = hold(builders.job(created_at=timezone.now() - 5 * HOUR))
     Job.objects.update(out_of_line_since=timezone.now() - 4 * HOUR)
-    control.pause(job_id=job.pk, actor="ann")
-    job = control.resume(job_id=job.pk, actor="ann")
+    actions.pause(job_id=job.pk, actor="ann")
+    job = actions.resume(job_id=job.pk, actor="ann")
     assert (job.state, job.held_by, job.in_line_since) == ("pending", "ann", None)
 
-    control.pause(job_id=job.pk, actor="ann")
+    actions.pause(job_id=job.pk, actor="ann")
     assert release(job).state == "paused"
-    job = control.resume(job_id=job.pk, actor="ann")
+    job = actions.resume(job_id=job.pk, actor="ann")
     assert (job.state, job.held_at, job.out_of_line_since) == ("pending", None, None)
     assert job.in_line_since == pytest.approx(timezone.now() - HOUR, abs=timedelta(minutes=1))
 
 
 def test_a_cancelled_job_is_not_held_any_more():
     job = hold(builders.job())
-    job = control.cancel(job_id=job.pk, actor="ann")
+    job = actions.cancel(job_id=job.pk, actor="ann")
 
     assert (job.held_at, job.held_by) == (None, "")
 
@@ -124,5 +127,5 @@ def test_a_cancelled_job_is_not_held_any_more():
 def test_place_in_line_and_limit_of_a_held_job_may_be_changed():
     job = hold(builders.job())
 
-    job = control.change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
+    job = actions.change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
     assert (job.priority, job.queue.name, job.max_runtime_seconds, job.held_by) == (90, "live", 60, "ann")

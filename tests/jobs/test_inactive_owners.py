@@ -2,8 +2,10 @@
 
 import pytest
 
-from jobs import inactive_owners, log_readers, recovery
-from jobs.log_readers import Readers
+from jobs.control import inactive_owners
+from jobs.logs import followers
+from jobs.logs.followers import Readers
+from jobs.recovery import sweep
 from quotas.models import Membership
 from tests import builders
 
@@ -22,7 +24,7 @@ def jobs():
 
 
 def test_by_default_the_jobs_of_who_is_inactive_go_on(jobs):
-    assert recovery.recover().ownerless == 0
+    assert sweep.recover().ownerless == 0
 
 
 def test_by_the_other_rule_all_that_have_not_ended_are_cancelled_once(jobs, settings):
@@ -37,7 +39,7 @@ def test_by_the_other_rule_all_that_have_not_ended_are_cancelled_once(jobs, sett
 
 
 def test_who_is_inactive_or_left_the_project_reads_no_further(monkeypatch):
-    monkeypatch.setattr(log_readers, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(followers, "LOOK_SECONDS", 0)
     team = builders.project()
     below = builders.project(parent=team)
     stays, leaves, inactive, staff = builders.member(project=team), builders.member(project=team), builders.member(project=team), builders.user(staff=True)  # fmt: skip

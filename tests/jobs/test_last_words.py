@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from executors.run import saving
-from jobs import control
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from tests import builders
 from workers.runtime.checkpoints import CheckpointWatch
@@ -35,7 +35,7 @@ def end(job: Job, reason: EndReason, **fields) -> str:
 )  # fmt: skip
 def test_a_pause_says_whether_a_checkpoint_came_after_the_request(exit_code, saved, words):
     job = builders.running_job()
-    control.pause(job_id=job.pk, actor="ann")
+    actions.pause(job_id=job.pk, actor="ann")
     assert end(job, EndReason.PAUSED, exit_code=exit_code, asked=True, saved=saved) == words
     assert job.attempts.get().saved is saved
 
@@ -43,7 +43,7 @@ def test_a_pause_says_whether_a_checkpoint_came_after_the_request(exit_code, sav
 @pytest.mark.django_db
 def test_without_a_new_checkpoint_the_time_of_the_last_one_is_told():
     job = builders.running_job(checkpoint_at=timezone.now())
-    control.pause(job_id=job.pk, actor="ann")
+    actions.pause(job_id=job.pk, actor="ann")
     words = end(job, EndReason.PAUSED, exit_code=143, asked=True, saved=False)
     assert "work since the last one" in words
 
@@ -51,8 +51,8 @@ def test_without_a_new_checkpoint_the_time_of_the_last_one_is_told():
 @pytest.mark.django_db
 def test_a_cancellation_names_who_wanted_it_whatever_came_before():
     job = builders.running_job()
-    control.pause(job_id=job.pk, actor="bob")
-    control.cancel(job_id=job.pk, actor="ann")
+    actions.pause(job_id=job.pk, actor="bob")
+    actions.cancel(job_id=job.pk, actor="ann")
     assert end(job, EndReason.PAUSED, exit_code=143, asked=True, saved=False) == "Cancelled by ann."
     assert job.message == "Cancelled by ann."
 
@@ -60,7 +60,7 @@ def test_a_cancellation_names_who_wanted_it_whatever_came_before():
 @pytest.mark.django_db
 def test_what_was_wished_of_an_attempt_before_says_nothing_of_this_one():
     job = builders.running_job()
-    control.requeue(job_id=job.pk, actor="ann")
+    actions.requeue(job_id=job.pk, actor="ann")
     assert end(job, EndReason.PREEMPTED, exit_code=143) == "Requeued by ann."
     builders.placement(attempt=builders.attempt(job=job), state="running")
     Job.objects.update(state="running", desired="")
@@ -71,7 +71,7 @@ def test_what_was_wished_of_an_attempt_before_says_nothing_of_this_one():
 def test_of_a_gang_a_checkpoint_of_any_rank_counts_and_all_have_to_end_well():
     ranks = builders.gang(*(builders.node(name=name) for name in ("n1", "n2")), state="running", progress=1.0)
     job = ranks[0].attempt.job
-    control.pause(job_id=job.pk, actor="ann")
+    actions.pause(job_id=job.pk, actor="ann")
     token = str(ranks[0].attempt.token)
     for rank, code, saved in ((0, 0, True), (1, 1, False)):
         finish([Ending(Ticket(ranks[rank].pk, token), EndReason.PAUSED, exit_code=code, asked=True, saved=saved)])

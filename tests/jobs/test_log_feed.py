@@ -7,14 +7,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import log_archive, log_feed, log_following, log_readers
-from jobs.log_following import follow
-from jobs.log_rows import FollowedLog
+from jobs.logs import archive, tail
+from jobs.logs import follow as log_following
+from jobs.logs import followers as log_readers
+from jobs.logs.follow import follow
+from jobs.models.logs import FollowedLog
 from tests import builders
 from tests.waiting import wait_for
 
 
-class Still(log_feed.Hub):
+class Still(tail.Hub):
     """A hub without a thread: it looks when the test wants it to."""
 
     def _run(self):
@@ -81,7 +83,7 @@ def test_a_log_that_was_stored_between_two_looks_is_read_to_its_end(hub, attempt
     coming = started(attempt)
     write(attempt, "one\n", "tail" if whole else b"tail\xe2")
     end(attempt)
-    assert log_archive.archive() == 1
+    assert archive.archive() == 1
     hub.look()
     piece = next(coming)
     assert (piece.text, piece.complete) == ("one\ntail" + ("" if whole else "\ufffd"), True)
@@ -186,11 +188,11 @@ def test_a_hundred_threads_follow_one_log_over_one_connection():
     for thread in threads:
         thread.join(30)
     assert ["".join(one) for one in read] == ["one\ntwo\n"] * 100
-    wait_for(lambda: log_feed.hub._thread is None, 10, "the hub to rest")
+    wait_for(lambda: tail.hub._thread is None, 10, "the hub to rest")
 
 
 def read_so_far(attempt):
-    feed = log_feed.hub._feeds.get((attempt.pk, 0))
+    feed = tail.hub._feeds.get((attempt.pk, 0))
     return feed is not None and feed.followers == 100
 
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from executors.run.placement_run import Run
 from executors.upload import logs
-from jobs import recovery
-from jobs.claims import Claimed
-from jobs.log_rows import LogChunk
+from jobs.attempts.claims import Claimed
 from jobs.models import Attempt, Placement
+from jobs.models.logs import LogChunk
+from jobs.recovery import sweep
 from tests import builders
 from workers.runtime.process import Outcome
 from workers.runtime.shim.clock import boottime
@@ -187,7 +187,7 @@ def test_a_node_that_fell_silent_leaves_a_line_in_the_log(run, shim, settings):
     shim.add(b"one\ntw")
     logs.ship_logs([run])
     Placement.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
     assert text(run).endswith(
         b"tw\n[trainyard: output may be missing here: the node fell silent before it had sent them]\n"
     )

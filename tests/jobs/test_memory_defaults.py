@@ -2,10 +2,10 @@
 
 import pytest
 
-from jobs import dispatch
 from jobs.models import Job, JobEvent, Placement
-from jobs.quotes import quote
-from jobs.submission import JobSpec, submit
+from jobs.planning import cycle
+from jobs.reports.quote import quote
+from jobs.submission.submit import JobSpec, submit
 from quotas.models import Quota
 from scheduling.errors import InvalidError
 from tests import builders
@@ -46,7 +46,7 @@ def test_no_more_of_them_start_than_the_quota_allows(team):
     builders.node(cpus=64, memory_mb=100 * GB)
     submit(specs=[spec() for _ in range(5)], owner=builders.member(project=team))
 
-    assert dispatch.run_cycle().placed == 3
+    assert cycle.run_cycle().placed == 3
     assert list(Placement.objects.values_list("memory_mb", flat=True)) == [2 * GB] * 3
 
 
@@ -80,8 +80,8 @@ def test_a_job_that_waited_before_the_quota_came_gets_its_amount_before_it_start
     builders.node(cpus=64, memory_mb=100 * GB)
     jobs = [builders.job(project=team) for _ in range(4)]
 
-    placed = dispatch.run_cycle().placed
-    again = dispatch.run_cycle().placed
+    placed = cycle.run_cycle().placed
+    again = cycle.run_cycle().placed
 
     assert (placed, again) == (3, 0)
     assert JobEvent.objects.filter(kind="memory").count() == len(jobs)
@@ -91,6 +91,6 @@ def test_a_job_that_has_no_default_is_told_once(team, settings):
     settings.DEFAULT_MEMORY_GB_PER_CPU = 0
     builders.job(project=team)
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert not JobEvent.objects.filter(kind="memory").exists()

@@ -5,11 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import claims, control, dispatch, snapshots, stalls
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
+from jobs.planning import cycle, snapshot
+from jobs.recovery import stalls
+from jobs.state.outcome import Ending
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
@@ -26,15 +29,15 @@ def end(job: Job, reason: EndReason, **fields) -> Job:
 
 
 def pause(job: Job) -> Job:
-    return control.pause(job_id=job.pk, actor="ann")
+    return actions.pause(job_id=job.pk, actor="ann")
 
 
 def resume(job: Job) -> Job:
-    return control.resume(job_id=job.pk, actor="ann")
+    return actions.resume(job_id=job.pk, actor="ann")
 
 
 def suspend(job: Job) -> Job:
-    return control.suspend(job_id=job.pk, actor="ann")
+    return actions.suspend(job_id=job.pk, actor="ann")
 
 
 def claimed_job(**fields) -> Job:
@@ -51,7 +54,7 @@ def test_a_waiting_job_is_paused_at_once_and_no_cycle_starts_it():
     builders.node()
     job = pause(builders.job())
 
-    assert (job.state, job.reasons, dispatch.run_cycle().placed) == ("paused", [], 0)
+    assert (job.state, job.reasons, cycle.run_cycle().placed) == ("paused", [], 0)
     assert kinds(job) == ["paused"]
 
 
@@ -143,20 +146,20 @@ def test_what_is_paused_or_over_is_not_paused(state):
 def test_a_cancellation_is_stronger_than_a_pause_whichever_comes_first():
     first, second = builders.running_job(), builders.running_job()
     pause(first)
-    control.cancel(job_id=first.pk, actor="ann")
+    actions.cancel(job_id=first.pk, actor="ann")
     assert end(first, EndReason.PAUSED, exit_code=143, asked=True).state == "cancelled"
 
-    control.cancel(job_id=second.pk, actor="ann")
+    actions.cancel(job_id=second.pk, actor="ann")
     with pytest.raises(ConflictError, match="cancelled"):
         pause(second)
 
 
 def test_a_paused_job_is_cancelled_at_once():
-    assert control.cancel(job_id=builders.job(state="paused").pk, actor="ann").state == "cancelled"
+    assert actions.cancel(job_id=builders.job(state="paused").pk, actor="ann").state == "cancelled"
 
 
 def test_a_paused_job_is_requeued_with_all_its_retries():
-    job = control.requeue(job_id=builders.job(state="paused", retries_used=2).pk, actor="ann")
+    job = actions.requeue(job_id=builders.job(state="paused", retries_used=2).pk, actor="ann")
 
     assert (job.state, job.retries_used, job.reasons[0]["code"]) == ("pending", 0, "new")
 
@@ -165,7 +168,7 @@ def test_a_resumed_job_waits_again_with_a_reason_and_is_started_again():
     builders.node()
     job = resume(pause(builders.job()))
 
-    assert (job.state, job.reasons[0]["code"], dispatch.run_cycle().placed) == ("pending", "new", 1)
+    assert (job.state, job.reasons[0]["code"], cycle.run_cycle().placed) == ("pending", "new", 1)
 
 
 def test_the_time_for_which_a_job_was_paused_is_no_age_in_line():
@@ -173,13 +176,13 @@ def test_the_time_for_which_a_job_was_paused_is_no_age_in_line():
     Job.objects.update(out_of_line_since=timezone.now() - 3 * HOUR)
     resume(job)
 
-    [waiting] = snapshots.take().waiting
+    [waiting] = snapshot.take().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - 2 * HOUR).timestamp(), abs=60)
 
     pause(job)
     Job.objects.update(out_of_line_since=timezone.now() - HOUR / 2)
     resume(job)
-    [waiting] = snapshots.take().waiting
+    [waiting] = snapshot.take().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - 1.5 * HOUR).timestamp(), abs=60)
 
 
@@ -221,7 +224,7 @@ def test_only_a_paused_or_suspended_job_is_resumed(state):
 def test_place_in_line_and_limit_of_a_paused_job_may_be_changed():
     job = pause(builders.job())
 
-    job = control.change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
+    job = actions.change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
     assert (job.priority, job.queue.name, job.max_runtime_seconds, job.state) == (90, "live", 60, "paused")
 
 
@@ -321,10 +324,10 @@ class TestSuspension:
         suspend(job)
         Job.objects.update(suspended_at=timezone.now() - HOUR, suspended_seconds=600)
 
-        [seen] = snapshots.take().running
+        [seen] = snapshot.take().running
         assert seen.expected_end == pytest.approx((began + 4 * HOUR).timestamp() + 600, abs=60)
 
-    @pytest.mark.parametrize("wish", [control.cancel, control.pause, control.requeue])
+    @pytest.mark.parametrize("wish", [actions.cancel, actions.pause, actions.requeue])
     def test_a_wish_to_stop_it_wakes_it_up(self, wish):
         job = suspend(builders.running_job())
         job = wish(job_id=job.pk, actor="ann")
@@ -348,7 +351,7 @@ class TestSuspension:
         job = suspend(builders.running_job())
         end(job, EndReason.NODE_LOST)
         resume(job)
-        dispatch.run_cycle()
+        cycle.run_cycle()
 
         job.refresh_from_db()
         assert (job.state, job.suspended_at, job.suspended_seconds) == ("queued", None, 0)

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import predictions
 from jobs.models import Job
-from jobs.start_rows import StartPrediction
+from jobs.models.start_prediction import StartPrediction
+from jobs.planning import start_forecasts
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def seconds_from(job, moment):
 def test_a_waiting_job_s_start_is_foretold_with_its_interval(node):
     first, job = runs(node), builders.job(gpus=2)
 
-    predictions.refresh()
+    start_forecasts.refresh()
 
     job.refresh_from_db()
     bounds = (job.predicted_start_soonest, job.predicted_start, job.predicted_start_latest)
@@ -44,10 +44,10 @@ def test_a_waiting_job_s_start_is_foretold_with_its_interval(node):
 
 def test_the_first_prediction_is_kept_when_the_last_one_moves(node):
     first, job = runs(node), builders.job(gpus=2)
-    predictions.refresh()
+    start_forecasts.refresh()
     Job.objects.filter(pk=first.pk).update(max_runtime_seconds=5000)
 
-    predictions.refresh()
+    start_forecasts.refresh()
 
     row = StartPrediction.objects.get(job=job)
     assert seconds_from(first, row.first_expected) < 1010
@@ -58,16 +58,16 @@ def test_what_has_hardly_moved_is_not_written_again(node):
     runs(node)
     builders.job(gpus=2)
 
-    assert [predictions.refresh(), predictions.refresh()] == [1, 0]
+    assert [start_forecasts.refresh(), start_forecasts.refresh()] == [1, 0]
 
 
 def test_a_job_that_can_no_longer_start_has_no_prediction(node):
     runs(node)
     job = builders.job(gpus=2)
-    predictions.refresh()
+    start_forecasts.refresh()
     builders.queue(name="default", state="paused")
 
-    predictions.refresh()
+    start_forecasts.refresh()
 
     job.refresh_from_db()
     assert (job.predicted_start, job.predicted_start_soonest, job.predicted_start_latest) == (None, None, None)
@@ -90,7 +90,7 @@ def test_a_start_settles_its_prediction():
     job = builders.job(state="running")
     told(job, expected=100, soonest=50, latest=120, started=90)
 
-    predictions.settle()
+    start_forecasts.settle()
 
     row = StartPrediction.objects.get()
     assert (row.first_error_seconds, row.last_held) == (-10, True)
@@ -99,9 +99,9 @@ def test_a_start_settles_its_prediction():
 def test_accuracy_is_the_share_of_intervals_that_held_and_how_far_off_the_expected_start_was():
     for started in (100, 110, 130, 200):
         told(builders.job(state="running"), expected=100, soonest=50, latest=150, started=started)
-    predictions.settle()
+    start_forecasts.settle()
 
-    found = predictions.accuracy()
+    found = start_forecasts.accuracy()
 
     assert (found.starts, found.first.held, found.first.p50_seconds) == (4, 0.75, 20)
     assert found.last.p90_seconds == pytest.approx(79)
@@ -110,20 +110,20 @@ def test_accuracy_is_the_share_of_intervals_that_held_and_how_far_off_the_expect
 def test_an_interval_without_an_end_holds_whatever_does_not_come_sooner():
     for started in (10, 9000):
         told(builders.job(state="running"), expected=100, soonest=50, latest=None, started=started)
-    predictions.settle()
+    start_forecasts.settle()
 
-    assert predictions.accuracy().first.held == 0.5
+    assert start_forecasts.accuracy().first.held == 0.5
 
 
 def test_there_is_no_accuracy_before_the_first_start():
-    assert predictions.accuracy() is None
+    assert start_forecasts.accuracy() is None
 
 
 @pytest.mark.parametrize("state", ["cancelled", "failed"])
 def test_a_job_that_never_starts_is_not_measured(state):
     told(builders.job(state=state), expected=100, soonest=50, latest=None)
 
-    predictions.settle()
+    start_forecasts.settle()
 
     assert not StartPrediction.objects.exists()
 
@@ -133,17 +133,17 @@ def test_an_attempt_that_was_placed_and_never_started_is_not_measured():
     told(job, expected=100, soonest=50, latest=None)
     builders.attempt(job=job, ended_at=timezone.now(), end_reason="node_lost")
 
-    predictions.settle()
+    start_forecasts.settle()
 
     assert not StartPrediction.objects.exists()
 
 
 def test_a_forecast_is_coarser_on_a_larger_yard():
-    assert [predictions.effort(nodes).plans for nodes in (1, 100, 10_000)] == [100, 30, 12]
+    assert [start_forecasts.effort(nodes).plans for nodes in (1, 100, 10_000)] == [100, 30, 12]
 
 
 def test_nobody_waits_for_a_turn():
-    turns = predictions.Turns()
+    turns = start_forecasts.Turns()
     assert turns.take()
     assert not turns.take()
     turns.give_back(seconds=10)

@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import claims, control, dispatch, preemptions, snapshots
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement, Preemption
+from jobs.planning import cycle, preemption, snapshot
+from jobs.state.outcome import Ending
 from quotas.models import Quota
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import EndReason
@@ -36,7 +38,7 @@ def victim(node=None, **fields):
 
 def told(victim, for_job, strategy="priority"):
     """The victim was told to give way to the other job."""
-    assert preemptions.request([PlannedPreemption(victim.pk, for_job.pk, strategy, 90.0)]) == 1
+    assert preemption.request([PlannedPreemption(victim.pk, for_job.pk, strategy, 90.0)]) == 1
     return fresh(victim)
 
 
@@ -55,7 +57,7 @@ def ended(job, reason=EndReason.PREEMPTED, **fields):
 def test_a_cycle_tells_the_victim_promises_the_room_and_says_so_to_both():
     running, urgent = victim(), builders.job(cpus=4, priority=90)
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert (fresh(running).state, fresh(running).desired) == ("running", "preempt")
     assert fresh(urgent).promised
@@ -76,7 +78,7 @@ def test_a_second_cycle_stops_nobody_else_for_the_same_room():
     builders.job(cpus=4, priority=90)
 
     for _ in range(3):
-        dispatch.run_cycle()
+        cycle.run_cycle()
 
     assert Preemption.objects.count() == 1
 
@@ -84,15 +86,15 @@ def test_a_second_cycle_stops_nobody_else_for_the_same_room():
 @pytest.mark.usefixtures("_by_priority")
 def test_the_room_goes_to_the_job_it_was_made_for_and_the_victim_waits_in_its_old_place():
     running, urgent = victim(), builders.job(cpus=4, priority=90)
-    dispatch.run_cycle()
+    cycle.run_cycle()
     later = builders.job(cpus=4, priority=95)
 
     ended(running, exit_code=143)
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     states = {job.pk: (job.state, job.promised) for job in Job.objects.all()}
     assert states == {running.pk: ("pending", False), urgent.pk: ("queued", False), later.pk: ("pending", False)}
-    seen = {job.id: job for job in snapshots.take().waiting}[running.pk]
+    seen = {job.id: job for job in snapshot.take().waiting}[running.pk]
     assert (seen.submitted_at, seen.preemptions, seen.near) == (running.created_at.timestamp(), 1, ("n1",))
 
 
@@ -100,7 +102,7 @@ def test_the_room_goes_to_the_job_it_was_made_for_and_the_victim_waits_in_its_ol
 def test_a_job_of_which_something_else_is_wanted_already_is_left_alone(wish):
     running, urgent = victim(desired=wish), builders.job(priority=90)
 
-    assert preemptions.request([PlannedPreemption(running.pk, urgent.pk, "priority", 1.0)]) == 0
+    assert preemption.request([PlannedPreemption(running.pk, urgent.pk, "priority", 1.0)]) == 0
     assert (fresh(running).desired, fresh(urgent).promised) == (wish, False)
 
 
@@ -111,14 +113,14 @@ def test_no_victim_is_told_when_one_of_them_has_ended_meanwhile():
 
     plan = [PlannedPreemption(job.pk, urgent.pk, "priority", 1.0) for job in (one, other)]
 
-    assert preemptions.request(plan) == 0
+    assert preemption.request(plan) == 0
     assert fresh(one).desired == ""
 
 
 def test_nobody_is_told_for_a_job_that_does_not_wait_any_more():
     running, gone = victim(), builders.job(priority=90, state="cancelled")
 
-    assert preemptions.request([PlannedPreemption(running.pk, gone.pk, "priority", 1.0)]) == 0
+    assert preemption.request([PlannedPreemption(running.pk, gone.pk, "priority", 1.0)]) == 0
     assert fresh(running).desired == ""
 
 
@@ -137,7 +139,7 @@ def test_a_command_that_completes_in_its_grace_and_says_so_is_completed(said):
 
     job = ended(running, EndReason.COMPLETED, exit_code=0, asked=True)
 
-    assert (job.state, preemptions.totals()[0].preempted) == ("completed", 0)
+    assert (job.state, preemption.totals()[0].preempted) == ("completed", 0)
 
 
 @pytest.mark.parametrize("progress", [None, 0.4])
@@ -155,12 +157,12 @@ def test_what_completes_before_the_signal_reached_it_is_completed():
 
 def test_a_job_that_is_cancelled_while_it_gives_way_is_cancelled():
     running = told(victim(), builders.job(priority=90))
-    control.cancel(job_id=running.pk, actor="ann")
+    actions.cancel(job_id=running.pk, actor="ann")
 
     assert ended(running, EndReason.COMPLETED, exit_code=0, asked=True).state == "cancelled"
 
 
-@pytest.mark.parametrize("end", [control.cancel, lambda **who: control.change(priority=10, **who)])
+@pytest.mark.parametrize("end", [actions.cancel, lambda **who: actions.change(priority=10, **who)])
 def test_a_promise_ends_when_the_job_does_not_want_the_room_any_more_or_stands_elsewhere_in_line(end):
     urgent = builders.job(priority=90)
     told(victim(), urgent)
@@ -174,7 +176,7 @@ def test_another_name_keeps_the_promise():
     urgent = builders.job(priority=90)
     told(victim(), urgent)
 
-    control.change(job_id=urgent.pk, actor="ann", name="better")
+    actions.change(job_id=urgent.pk, actor="ann", name="better")
 
     assert fresh(urgent).promised
 
@@ -183,19 +185,19 @@ def test_the_snapshot_knows_who_is_leaving_who_may_be_stopped_and_how_often_that
     checkpoint = timezone.now() - timedelta(minutes=5)
     running = told(victim(checkpoint_at=checkpoint, preemptible=False), builders.job(priority=90))
 
-    [seen] = snapshots.take().running
+    [seen] = snapshot.take().running
 
     assert (seen.id, seen.leaving, seen.checkpointable, seen.preemptible, seen.checkpoint_at, seen.preemptions) == (
         running.pk, True, True, False, checkpoint.timestamp(), 0,
     )  # fmt: skip
-    assert snapshots.take().recent_preemptions == 1
+    assert snapshot.take().recent_preemptions == 1
 
 
 def test_only_the_last_hour_counts_for_the_rate():
     told(victim(), builders.job(priority=90))
     Preemption.objects.update(at=timezone.now() - timedelta(minutes=61))
 
-    assert preemptions.recent() == 0
+    assert preemption.recent() == 0
 
 
 def test_totals_tell_what_each_strategy_has_cost():
@@ -204,9 +206,9 @@ def test_totals_tell_what_each_strategy_has_cost():
     told(two, builders.job(priority=90), strategy="reclaim")
     ended(one, exit_code=143)
 
-    assert preemptions.totals() == (
-        preemptions.Total("priority", 1, 1, 90.0),
-        preemptions.Total("reclaim", 1, 0, 0.0),
+    assert preemption.totals() == (
+        preemption.Total("priority", 1, 1, 90.0),
+        preemption.Total("reclaim", 1, 0, 0.0),
     )
 
 
@@ -232,7 +234,7 @@ def test_the_snapshot_knows_for_whom_somebody_leaves_and_what_was_freed_for_it_a
 
     ended(one, exit_code=143)
 
-    seen = snapshots.take()
+    seen = snapshot.take()
     assert [(job.id, job.leaving_for) for job in seen.running] == [(other.pk, urgent.pk)]
     assert [share.node for job in seen.waiting if job.id == urgent.pk for share in job.room] == ["n1", "n2"]
 
@@ -243,7 +245,7 @@ def test_what_was_freed_for_an_earlier_attempt_is_forgotten():
 
     Job.objects.filter(pk=urgent.pk).update(queued_at=timezone.now() + timedelta(seconds=1))
 
-    assert preemptions.rooms() == {}
+    assert preemption.rooms() == {}
 
 
 @pytest.mark.usefixtures("_by_priority")
@@ -252,7 +254,7 @@ def test_two_urgent_jobs_stop_one_each_while_these_take_their_time_to_go():
     urgent = [builders.job(cpus=4, priority=90) for _ in range(2)]
 
     for _ in range(4):
-        dispatch.run_cycle()
+        cycle.run_cycle()
 
     assert sorted(Preemption.objects.values_list("for_job", flat=True)) == [job.pk for job in urgent]
     assert sum(fresh(job).desired == "preempt" for job in running) == 2
@@ -262,9 +264,9 @@ def test_two_urgent_jobs_stop_one_each_while_these_take_their_time_to_go():
 def test_who_is_cancelled_and_in_its_grace_is_room_enough_for_an_urgent_job():
     going, _ = victim(), victim(node=builders.node(name="n2", cpus=4))
     builders.job(cpus=4, priority=90)
-    control.cancel(job_id=going.pk, actor="ann")
+    actions.cancel(job_id=going.pk, actor="ann")
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert not Preemption.objects.exists()
 
@@ -276,7 +278,7 @@ def test_an_urgent_job_displaces_what_its_own_full_quota_holds_though_another_no
     Quota.objects.create(project=running.project, cpus=4)
     urgent = builders.job(project=running.project, cpus=4, priority=90)
 
-    dispatch.run_cycle()
-    dispatch.run_cycle()
+    cycle.run_cycle()
+    cycle.run_cycle()
 
     assert list(Preemption.objects.values_list("attempt__job", "for_job")) == [(running.pk, urgent.pk)]

@@ -22,11 +22,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import accounts, claims, completion, control, preemptions, publishing, recovery, sweeps
-from jobs.claims import Ticket
-from jobs.endings import Ending
+from jobs.attempts import claims, completion
+from jobs.attempts.claims import Ticket
+from jobs.control import actions
+from jobs.messages import publishing
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
-from jobs.submission import JobSpec, submit
+from jobs.planning import preemption
+from jobs.recovery import clock_guard, sweep
+from jobs.reports import quota_usage
+from jobs.state.outcome import Ending
+from jobs.submission.submit import JobSpec, submit
 from scheduling.decisions import PlannedPreemption
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, EndReason, JobState, may_move
@@ -56,7 +61,7 @@ ENDS = st.sampled_from(
         (EndReason.START_FAILED, None),
     ]
 )
-VERBS = [control.cancel, control.requeue, control.pause, control.suspend, control.resume, control.hold, control.release]
+VERBS = [actions.cancel, actions.requeue, actions.pause, actions.suspend, actions.resume, actions.hold, actions.release]
 ANY = st.integers(0, 1_000)
 NODE = st.integers(0, 1)
 REQUESTS = st.fixed_dictionaries(
@@ -78,7 +83,7 @@ class Protocol(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.undone = transaction.atomic()
         self.undone.__enter__()
-        self.patch.setattr(sweeps, "may_judge", lambda: True)
+        self.patch.setattr(clock_guard, "may_judge", lambda: True)
         for name in ("LEASE_SECONDS", "REPUBLISH_SECONDS", "GANG_START_SECONDS"):
             self.patch.setattr(django_settings, name, HOUR)  # only `time_passes` makes time pass
         self.yard = Yard()
@@ -119,7 +124,7 @@ class Protocol(RuleBasedStateMachine):
     def change(self, which, priority):
         for job in self.some_job(which):
             with suppress(ConflictError):
-                control.change(job_id=job.pk, actor="ann", priority=priority)
+                actions.change(job_id=job.pk, actor="ann", priority=priority)
 
     # The platform
 
@@ -128,14 +133,14 @@ class Protocol(RuleBasedStateMachine):
         self.yard.plan()
         unexplained = Job.objects.filter(state=JobState.PENDING, reasons=[])
         assert not unexplained.exists(), "a job waits without a reason"
-        used = accounts.account_of(self.yard.project).usage
+        used = quota_usage.account_of(self.yard.project).usage
         held = Placement.objects.filter(closed_at__isnull=True).aggregate(cpus=Sum("cpus"))
         assert used["cpus"] == (held["cpus"] or 0), "usage is not the sum over what is placed"
         assert used["gpus"] == GpuHold.objects.count()
 
     @rule()
     def recover(self):
-        recovery.recover()
+        sweep.recover()
 
     @rule()
     def time_passes(self):
@@ -147,7 +152,7 @@ class Protocol(RuleBasedStateMachine):
         waiting = list(Job.objects.filter(state=JobState.PENDING).order_by("pk"))
         if running and waiting:
             pair = running[victim % len(running)], waiting[winner % len(waiting)]
-            preemptions.request([PlannedPreemption(pair[0].pk, pair[1].pk, "priority", 1.0)])
+            preemption.request([PlannedPreemption(pair[0].pk, pair[1].pk, "priority", 1.0)])
 
     # Messages
 
@@ -288,7 +293,7 @@ class Protocol(RuleBasedStateMachine):
             left = list(Job.objects.exclude(state__in=TERMINAL_STATES).values_list("pk", flat=True))
             if not left:
                 return
-            for job_id, verb in product(left, (control.release, control.resume)):
+            for job_id, verb in product(left, (actions.release, actions.resume)):
                 with suppress(ConflictError):
                     verb(job_id=job_id, actor="ann")
             self.one_good_round()
@@ -298,7 +303,7 @@ class Protocol(RuleBasedStateMachine):
     def one_good_round(self):
         yard = self.yard
         let_time_pass()
-        recovery.recover()
+        sweep.recover()
         yard.plan()
         while yard.messages:
             message = yard.messages.pop(0)

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import dispatch, rebalancing, snapshots
 from jobs.models import Cycle, Job, Placement, Preemption
+from jobs.planning import cycle, rebalancing, snapshot
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.admin_pages import operator, page
@@ -37,7 +37,7 @@ def halves():
 
 def test_it_is_off_unless_it_is_wanted(halves, settings):
     assert settings.REBALANCING == "off"
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert Cycle.objects.get().proposals == []
 
@@ -46,7 +46,7 @@ def test_a_proposal_is_shown_and_nobody_is_told(halves, settings):
     settings.REBALANCING = "propose"
     mover, other, wide = halves
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     (proposal,) = client_of(builders.user()).get(f"{V1}/jobs/scheduler/info").json()["rebalancing"]["proposals"]
     assert (proposal["for_job"], proposal["nodes"]) == (wide.pk, ["n1"])
@@ -60,7 +60,7 @@ def test_a_move_that_is_made_is_a_preemption_with_a_target(halves, settings):
     settings.REBALANCING = "on"
     mover, other, wide = halves
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     row = Preemption.objects.get()
     assert (row.attempt.job_id, row.for_job_id, row.strategy, row.target) == (mover.pk, wide.pk, "rebalance", "n2")
@@ -70,11 +70,11 @@ def test_a_move_that_is_made_is_a_preemption_with_a_target(halves, settings):
 def test_both_run_once_the_mover_has_stopped(halves, settings):
     settings.REBALANCING = "on"
     mover, other, wide = halves
-    dispatch.run_cycle()
+    cycle.run_cycle()
     ended(mover, EndReason.PREEMPTED, exit_code=143)
-    near = {job.id: job.near for job in snapshots.take().waiting}
+    near = {job.id: job.near for job in snapshot.take().waiting}
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert near[mover.pk] == ("n2", "n1")
     places = dict(Placement.objects.filter(closed_at=None).values_list("attempt__job_id", "node__name"))
@@ -85,23 +85,23 @@ def test_both_run_once_the_mover_has_stopped(halves, settings):
 def test_a_mover_whose_target_was_taken_meanwhile_goes_back_where_it_was(halves, settings):
     settings.REBALANCING = "on"
     mover, _, wide = halves
-    dispatch.run_cycle()
+    cycle.run_cycle()
     node = builders.job(cpus=2, priority=90, max_runtime_seconds=60)
-    dispatch.run_cycle()
+    cycle.run_cycle()
     assert fresh(node).node.name == "n2"
     Job.objects.filter(pk=wide.pk).update(state="cancelled", finished_at=timezone.now(), promised=False)
     ended(mover, EndReason.PREEMPTED, exit_code=143)
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert fresh(mover).node.name == "n1"
 
 
 def test_moves_are_not_looked_for_in_each_cycle(halves, settings):
     settings.REBALANCING = "propose"
-    dispatch.run_cycle()
+    cycle.run_cycle()
     Cycle.objects.update(proposals=[])
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert Cycle.objects.get().proposals == []
 
@@ -112,6 +112,6 @@ def test_no_more_are_moved_in_an_hour_than_allowed(halves, settings):
     Preemption.objects.create(attempt=earlier.attempts.get(), strategy="rebalance", lost_seconds=1)
     Job.objects.filter(pk=earlier.pk).update(checkpointable=False)
 
-    dispatch.run_cycle()
+    cycle.run_cycle()
 
     assert Preemption.objects.count() == 1

@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import dispatch, recovery, stalls
 from jobs.models import Attempt, Job, JobEvent, Placement
-from jobs.recovery import Recovered
+from jobs.planning import cycle as dispatch
+from jobs.recovery import stalls, sweep
+from jobs.recovery.sweep import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers import heartbeats
@@ -32,7 +33,7 @@ def test_a_job_whose_lease_ran_out_goes_back_in_line():
     job = builders.running_job(node=builders.node(name="n1"))
     Placement.objects.update(lease_expires_at=ago(60))
 
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
 
     job.refresh_from_db()
     assert (job.state, job.platform_retries_used) == (JobState.PENDING, 1)
@@ -45,7 +46,7 @@ def test_a_lease_within_its_margin_is_left_alone(settings):
     builders.running_job(node=builders.node(heartbeat=timezone.now() + timedelta(minutes=1)))
     Placement.objects.update(lease_expires_at=ago(0.1))
 
-    assert recovery.recover().lost == 0
+    assert sweep.recover().lost == 0
 
 
 def test_a_job_that_its_node_took_and_never_began_counts_against_the_node(settings):
@@ -58,7 +59,7 @@ def test_a_job_that_its_node_took_and_never_began_counts_against_the_node(settin
         lease_expires_at=ago(60),
     )
 
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
 
     job.refresh_from_db()
     assert (job.state, job.platform_retries_used) == (JobState.PENDING, 1)
@@ -69,8 +70,8 @@ def test_a_placement_nobody_claimed_is_published_again(settings):
     settings.LEASE_SECONDS = 1
     placement = builders.placement(published_at=ago(60), node=builders.node())
 
-    assert recovery.recover().republished == 1
-    assert recovery.recover().republished == 0
+    assert sweep.recover().republished == 1
+    assert sweep.recover().republished == 0
 
     placement.refresh_from_db()
     assert placement.publish_count == 2
@@ -81,7 +82,7 @@ def test_a_placement_on_a_node_that_went_away_goes_back_in_line_for_free():
     job = builders.job(state=JobState.QUEUED)
     builders.placement(attempt=builders.attempt(job=job), node=builders.node(heartbeat=ago(60)))
 
-    assert recovery.recover().released == 1
+    assert sweep.recover().released == 1
 
     job.refresh_from_db()
     assert (job.state, job.platform_retries_used, job.retries_used) == (JobState.PENDING, 0, 0)
@@ -90,7 +91,7 @@ def test_a_placement_on_a_node_that_went_away_goes_back_in_line_for_free():
 def test_a_silent_node_is_down_until_it_speaks_again():
     node = builders.node(heartbeat=ago(60))
 
-    recovery.recover()
+    sweep.recover()
 
     node.refresh_from_db()
     assert node.state == "down"
@@ -99,8 +100,8 @@ def test_a_silent_node_is_down_until_it_speaks_again():
 def test_a_job_that_stopped_reporting_progress_is_stopped_by_its_node():
     job = builders.running_job(progress=0.5, progress_at=ago(100), stall_seconds=60)
 
-    assert recovery.recover().stalled == 1
-    assert recovery.recover().stalled == 0
+    assert sweep.recover().stalled == 1
+    assert sweep.recover().stalled == 0
 
     job.refresh_from_db()
     assert job.desired == "stall"
@@ -109,14 +110,14 @@ def test_a_job_that_stopped_reporting_progress_is_stopped_by_its_node():
 def test_a_job_that_never_reported_progress_cannot_stall():
     builders.running_job(started_at=ago(10_000), stall_seconds=1)
 
-    assert recovery.recover().stalled == 0
+    assert sweep.recover().stalled == 0
 
 
 def test_the_platform_s_limit_holds_for_jobs_without_their_own(settings):
     settings.STALL_SECONDS = 30
     builders.running_job(progress=0.1, progress_at=ago(31))
 
-    assert recovery.recover().stalled == 1
+    assert sweep.recover().stalled == 1
 
 
 def kinds(job: Job) -> list[str]:
@@ -147,7 +148,7 @@ def test_running_placements_keep_their_state(settings):
     builders.running_job(node=builders.node())
     Placement.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=30))
 
-    assert recovery.recover() == Recovered()
+    assert sweep.recover() == Recovered()
     assert Placement.objects.get().state == PlacementState.RUNNING
 
 
@@ -158,9 +159,9 @@ def test_a_node_that_another_agent_took_over_gives_its_old_jobs_back_when_their_
     Placement.objects.update(lease_expires_at=ago(1))
     heartbeats.register(name="n1", hardware=Hardware(8, 32768), agent_id=uuid.uuid4(), labels={}, version="")
 
-    assert recovery.recover().lost == 0, "its shim may still need the margin"
+    assert sweep.recover().lost == 0, "its shim may still need the margin"
     Placement.objects.update(lease_expires_at=ago(11))
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
 
     job.refresh_from_db()
     assert (job.state, job.platform_retries_used) == (JobState.PENDING, 1)
@@ -191,7 +192,7 @@ def test_two_planners_and_two_sweeps_at_once_do_everything_once(settings):
     waiting = [builders.job() for _ in range(5)]
     builders.node(name="n1", cpus=3)
 
-    assert sum(swept.lost for swept in at_once(recovery.recover)) == 1
+    assert sum(swept.lost for swept in at_once(sweep.recover)) == 1
     assert sum(cycle.placed for cycle in at_once(dispatch.run_cycle)) == 3
 
     assert JobEvent.objects.filter(job=lost, kind="requeued").count() == 1

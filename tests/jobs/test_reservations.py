@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils import timezone
 
-from jobs import dispatch, snapshots
-from jobs.planning_rows import Reservation, ReservedNode
+from jobs.models.planning import Reservation, ReservedNode
+from jobs.planning import cycle, snapshot
 from scheduling.lifecycle import JobState
 from tests import builders
 from tests.rest import V1, client_of, faults, rows
@@ -41,7 +41,7 @@ def test_staff_keep_nodes_for_a_project_and_the_planner_hears_of_it(staff):
     made = staff.post(URL, wanted("demo", nodes=["n2", "n1"], project="vision"))
     assert made.status_code == 201, made.content
     assert (made.json()["nodes"], made.json()["project"]) == (["n1", "n2"], "vision")
-    [seen] = snapshots.take().reservations
+    [seen] = snapshot.take().reservations
     assert (seen.name, seen.nodes, seen.project) == ("demo", ("n1", "n2"), "vision")
     assert seen.end - seen.start == pytest.approx(3_600, abs=1)
 
@@ -49,13 +49,13 @@ def test_staff_keep_nodes_for_a_project_and_the_planner_hears_of_it(staff):
 def test_a_job_that_could_run_into_maintenance_is_not_started_and_is_after_it_was_given_back(staff):
     staff.post(URL, wanted(nodes=["n1", "n2"]))
     long, short = builders.job(max_runtime_seconds=7_200), builders.job(max_runtime_seconds=60)
-    dispatch.run_cycle()
+    cycle.run_cycle()
     for job in (long, short):
         job.refresh_from_db()
     assert (long.state, short.state) == (JobState.PENDING, JobState.QUEUED)
 
     assert staff.delete(f"{URL}/repair").status_code == 204
-    dispatch.run_cycle()
+    cycle.run_cycle()
     long.refresh_from_db()
     assert long.state == JobState.QUEUED
     assert Reservation.objects.count() == ReservedNode.objects.count() == 0
@@ -68,7 +68,7 @@ def test_another_project_waits_for_its_end_and_a_project_below_may_run():
     )
     keep(kept, "n1", "n2")
     inside, outside = builders.job(project=builders.project(parent=above)), builders.job()
-    dispatch.run_cycle()
+    cycle.run_cycle()
     for job in (inside, outside):
         job.refresh_from_db()
     assert (inside.state, outside.state) == (JobState.QUEUED, JobState.PENDING)
@@ -152,7 +152,7 @@ def test_more_reservations_take_no_more_statements(staff, django_assert_max_num_
 def test_what_is_over_is_not_planned_with():
     now = timezone.now()
     Reservation.objects.create(name="old", start=now - timedelta(hours=2), end=now - timedelta(hours=1))
-    assert snapshots.take().reservations == ()
+    assert snapshot.take().reservations == ()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.routing import broker_priority, node_queues, route
+from jobs.messages.routing import broker_priority, node_queues, route
 from scheduling.priorities import class_of
 
 PRIORITIES = st.integers(0, 100)

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import control, run_times, snapshots, tasks
+from jobs import tasks
+from jobs.control import actions
 from jobs.models import Job
-from jobs.planning_rows import RunTimeHistory, RunTimeLearning
-from jobs.submission import JobSpec, submit
+from jobs.models.planning import RunTimeHistory, RunTimeLearning
+from jobs.planning import run_times, snapshot
+from jobs.submission.submit import JobSpec, submit
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -146,7 +148,7 @@ def test_how_good_it_was_is_measured(vision, ada):
 
 def test_the_planner_sees_what_is_expected(vision, ada):
     builders.job(project=vision, predicted_runtime_seconds=120, predicted_by="owner")
-    [job] = snapshots.take().waiting
+    [job] = snapshot.take().waiting
     assert job.predicted_seconds == 120
 
 
@@ -156,7 +158,7 @@ def test_a_running_job_that_outlived_its_prediction_is_expected_to_go_on_a_littl
     builders.running_job(project=vision, started_at=started, predicted_runtime_seconds=700, **expected)
     builders.running_job(project=vision, started_at=started, predicted_runtime_seconds=590, **expected)
     builders.running_job(project=vision, started_at=started)
-    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshots.take().running]
+    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshot.take().running]
     assert ends == [pytest.approx(700, abs=1), pytest.approx(650, abs=1), None]
 
 
@@ -164,14 +166,14 @@ def test_where_nothing_was_learned_the_owner_s_estimate_is_believed_up_to_the_li
     started = timezone.now()
     builders.running_job(project=vision, started_at=started, estimated_runtime_seconds=300)
     builders.running_job(project=vision, started_at=started, estimated_runtime_seconds=300, max_runtime_seconds=200)
-    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshots.take().running]
+    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshot.take().running]
     assert ends == [pytest.approx(300, abs=1), pytest.approx(200, abs=1)]
 
 
 def test_a_job_that_is_placed_and_has_not_started_ends_by_its_limit_from_now_on():
     job = builders.job(state="queued", max_runtime_seconds=600)
     builders.placement(attempt=builders.attempt(job=job))
-    [one] = snapshots.take().running
+    [one] = snapshot.take().running
     assert one.started_at is None
     assert one.expected_end == pytest.approx(timezone.now().timestamp() + 600, abs=10)
 
@@ -185,7 +187,7 @@ def test_old_records_are_forgotten():
 
 def test_who_requeues_a_job_is_told_anew_what_to_expect(vision, ada):
     job = ended(100, name="train 1", project=vision, owner=ada)
-    control.requeue(job_id=job.pk, actor="ada")
+    actions.requeue(job_id=job.pk, actor="ada")
     ended(100, name="train 2", project=vision, owner=ada)
     learn()
     job.refresh_from_db()

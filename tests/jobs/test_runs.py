@@ -9,7 +9,7 @@ import pytest
 from executors.node import rendezvous
 from executors.run.placement_run import Run
 from executors.run.state_files import claim_as_data, claim_from_data
-from jobs.claims import Claimed
+from jobs.attempts.claims import Claimed
 from scheduling.lifecycle import EndReason
 
 SINGLE = Claimed(

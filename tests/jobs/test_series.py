@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from executors.run.placement_run import Run
 from executors.upload import progress, series
-from jobs.claims import Claimed
-from jobs.series_rows import MetricSeries, ReportMark
+from jobs.attempts.claims import Claimed
+from jobs.models.metrics import MetricSeries, ReportMark
 from tests import builders
 from workers.runtime.shim.clock import boottime
 

@@ -9,8 +9,8 @@ import pytest
 
 from executors.run.placement_run import Run
 from executors.upload import logs, progress
-from jobs.claims import Claimed
-from jobs.log_rows import LogChunk
+from jobs.attempts.claims import Claimed
+from jobs.models.logs import LogChunk
 from tests import builders
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.shim.clock import boottime

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import job_views, snapshots
 from jobs.models import Job
+from jobs.planning import job_rows, snapshot
 from scheduling.lifecycle import JobState
 from scheduling.resources import Request
 from tests import builders
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def waiting():
-    return {job.id: job for job in snapshots.take().waiting}
+    return {job.id: job for job in snapshot.take().waiting}
 
 
 def test_equal_requests_are_one_object_also_over_reads():
@@ -61,7 +61,7 @@ def test_what_was_read_from_another_server_is_read_anew(monkeypatch):
     """After a failover the new server may give the same version to another row."""
     job = builders.job()
     before = waiting()[job.pk]
-    monkeypatch.setattr(job_views, "SERVER", "SELECT 'another'")
+    monkeypatch.setattr(job_rows, "SERVER", "SELECT 'another'")
 
     assert waiting()[job.pk] is not before
 
@@ -71,16 +71,16 @@ def test_only_rows_that_were_written_since_are_read_whole(monkeypatch):
     waiting()
     Job.objects.filter(pk=second.pk).update(priority=77)
     asked = []
-    rows = job_views.rows
+    rows = job_rows.rows
 
     def read(*given):
         asked.append(given)
         return rows(*given)
 
-    monkeypatch.setattr(job_views, "rows", read)
+    monkeypatch.setattr(job_rows, "rows", read)
 
     assert waiting().keys() >= {first.pk, second.pk}
-    assert [given[1] for given in asked if given[0] == job_views.WAITING] == [[second.pk]]
+    assert [given[1] for given in asked if given[0] == job_rows.WAITING] == [[second.pk]]
 
 
 def test_a_dependency_that_ends_is_met_and_one_that_fails_is_broken():
@@ -128,7 +128,7 @@ def test_a_job_that_left_the_line_is_not_in_it():
 
 
 def test_too_many_different_requests_are_forgotten(monkeypatch):
-    monkeypatch.setattr(job_views, "MOST_REQUESTS", 1)
+    monkeypatch.setattr(job_rows, "MOST_REQUESTS", 1)
     jobs = [builders.job(cpus=number) for number in (1, 2, 3)]
     waiting()
     assert [waiting()[job.pk].request.cpus for job in jobs] == [1, 2, 3]
@@ -144,7 +144,7 @@ def test_a_running_job_says_all_that_preemption_asks_for():
         checkpointable=True,
         checkpoint_at=saved,
     )
-    [seen] = snapshots.take().running
+    [seen] = snapshot.take().running
     asked = Request(cpus=4, labels=(("zone", "a"),))
     assert (seen.owner, seen.request, seen.checkpointable, seen.leaving) == ("ada", asked, True, False)
     assert seen.expected_end == pytest.approx(job.started_at.timestamp() + 600)
@@ -154,40 +154,40 @@ def test_a_running_job_says_all_that_preemption_asks_for():
 def test_a_suspended_job_says_since_when_it_stands_still():
     since = timezone.now() - timedelta(hours=3)
     builders.running_job(suspended_at=since, max_runtime_seconds=600)
-    [seen] = snapshots.take().running
+    [seen] = snapshot.take().running
     assert seen.suspended_since == pytest.approx(since.timestamp())
 
 
 @pytest.mark.parametrize("desired", ["cancel", "requeue", "stall"])
 def test_a_job_that_was_told_to_stop_is_leaving(desired):
     builders.running_job(desired=desired)
-    assert [job.leaving for job in snapshots.take().running] == [True]
+    assert [job.leaving for job in snapshot.take().running] == [True]
 
 
 def test_a_machine_that_got_another_gpu_is_seen_with_it():
     node = builders.node(gpus=1)
-    assert len(snapshots.nodes()[0].gpus) == 1
+    assert len(snapshot.nodes()[0].gpus) == 1
     node.gpus = [builders.gpu(index=0), builders.gpu(index=1)]
     node.labels = {"rack": "a"}
     node.save()
-    [seen] = snapshots.nodes()
+    [seen] = snapshot.nodes()
     assert (len(seen.gpus), seen.labels, seen.alive) == (2, {"rack": "a"}, True)
 
 
 def test_a_silent_machine_is_not_alive():
     builders.node(silent=True), builders.node(heartbeat=timezone.now() - timedelta(hours=1))
-    assert [node.alive for node in snapshots.nodes()] == [False, False]
+    assert [node.alive for node in snapshot.nodes()] == [False, False]
 
 
 def test_a_node_with_a_full_disk_gets_nothing():
     builders.node(name="full", load={"disk_full": True})
     builders.node(name="gone", state="down", load={"disk_full": True})
     builders.node(name="well", load={"disk_full": False})
-    assert {node.name: node.state for node in snapshots.nodes()} == {"full": "draining", "gone": "down", "well": "up"}
+    assert {node.name: node.state for node in snapshot.nodes()} == {"full": "draining", "gone": "down", "well": "up"}
 
 
 def test_gpus_that_are_out_take_part_in_no_plan_but_still_belong_to_their_node():
     builders.node(gpus=3, load={"gpus_out": [{"index": 1, "reason": "Xid 79"}]})
-    assert [gpu.index for gpu in snapshots.nodes(usable=True)[0].gpus] == [0, 2]
-    assert [gpu.index for gpu in snapshots.nodes()[0].gpus] == [0, 1, 2]
-    assert [gpu.index for gpu in snapshots.take().nodes[0].gpus] == [0, 2]
+    assert [gpu.index for gpu in snapshot.nodes(usable=True)[0].gpus] == [0, 2]
+    assert [gpu.index for gpu in snapshot.nodes()[0].gpus] == [0, 1, 2]
+    assert [gpu.index for gpu in snapshot.take().nodes[0].gpus] == [0, 2]

@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from executors.run.placement_run import Run
 from executors.upload import activity
-from jobs import stalls
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.dispatch import _commit_placements as commit
-from jobs.endings import Ending
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
 from jobs.models import Job, JobEvent, Placement
+from jobs.planning.cycle import _commit_placements as commit
+from jobs.recovery import stalls
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount

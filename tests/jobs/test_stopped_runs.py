@@ -8,7 +8,7 @@ import pytest
 from executors.run import state_files
 from executors.run.placement_run import Run
 from executors.run.saving import Before
-from jobs.claims import Claimed
+from jobs.attempts.claims import Claimed
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import Outcome
 

@@ -6,9 +6,11 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs import draining, metrics, recovery, suspects
-from jobs.dispatch import run_cycle
+from jobs.control import draining
 from jobs.models import Attempt, Cycle, JobEvent, Placement
+from jobs.planning.cycle import run_cycle
+from jobs.recovery import faulty_nodes, sweep
+from jobs.reports import prometheus
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.jobs.test_failures import end, run_on
@@ -38,7 +40,7 @@ def failed_here_only(node, **fields):
 def drained_by_platform(node):
     for _ in range(3):
         failed(node, EndReason.GPU_ERROR)
-    assert suspects.judge() == 1
+    assert faulty_nodes.judge() == 1
     node.refresh_from_db()
 
 
@@ -54,31 +56,31 @@ def state(node):
 def test_three_jobs_of_different_people_that_fail_at_once_there_alone_have_the_node_drained(node):
     jobs = [failed_here_only(node) for _ in range(3)]
 
-    assert recovery.recover().drained == 1
+    assert sweep.recover().drained == 1
 
     assert state(node) == ("draining", True)
     assert node.drain_reason.startswith("By the platform. It is tried again in 10 min;")
     assert all(str(job.pk) in node.drain_reason for job in jobs)
     assert JobEvent.objects.filter(kind="node_drained", job__in=jobs).count() == 3
-    assert suspects.judge() == 0, "once is enough"
+    assert faulty_nodes.judge() == 0, "once is enough"
 
 
 def test_jobs_of_one_user_are_not_enough_unless_the_node_tells_of_it_itself(node):
     ann = builders.user()
     for _ in range(5):
         failed_here_only(node, owner=ann)
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
 
     for reason in (EndReason.PLATFORM_ERROR, EndReason.GPU_ERROR):
         failed(node, reason, owner=ann)
-    assert suspects.judge() == 1
+    assert faulty_nodes.judge() == 1
 
 
 def test_commands_that_may_have_failed_by_themselves_drain_nothing_and_operators_are_told(node):
     for _ in range(9):
         failed(node)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     assert state(node) == ("up", False)
     assert "ran well elsewhere" in node.suspicion
 
@@ -87,7 +89,7 @@ def test_a_disk_that_was_full_says_nothing(node):
     for _ in range(9):
         failed(node, EndReason.DISK_FULL)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     assert node.suspicion == ""
 
 
@@ -95,10 +97,10 @@ def test_the_platform_s_own_drain_ends_and_one_more_fault_drains_again_for_twice
     drained_by_platform(node)
     its_time_is_over(node)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     assert state(node) == ("up", False)
     failed(node, EndReason.GPU_ERROR)
-    assert suspects.judge() == 1
+    assert faulty_nodes.judge() == 1
     node.refresh_from_db()
     assert "tried again in 20 min" in node.drain_reason
 
@@ -106,13 +108,13 @@ def test_the_platform_s_own_drain_ends_and_one_more_fault_drains_again_for_twice
 def test_a_job_that_completes_on_a_node_on_trial_clears_it(node):
     drained_by_platform(node)
     its_time_is_over(node)
-    suspects.judge()
+    faulty_nodes.judge()
 
     end(run_on(builders.job(), node), EndReason.COMPLETED)
-    suspects.judge()
+    faulty_nodes.judge()
     failed(node, EndReason.GPU_ERROR)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     assert state(node) == ("up", False)
 
 
@@ -121,7 +123,7 @@ def test_a_drain_that_an_operator_repeats_is_the_operator_s(node):
     draining.drain(node, reason="a new GPU comes on Monday")
     its_time_is_over(node)
 
-    suspects.judge()
+    faulty_nodes.judge()
 
     assert state(node) == ("draining", True)
 
@@ -131,7 +133,7 @@ def test_one_job_that_completes_in_between_speaks_for_the_node(node):
     end(run_on(builders.job(), node), EndReason.COMPLETED)
     failed(node)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
 
 
 def test_jobs_that_ran_for_long_or_were_lost_or_stopped_say_nothing(node):
@@ -142,7 +144,7 @@ def test_jobs_that_ran_for_long_or_were_lost_or_stopped_say_nothing(node):
     for job in long:
         end(job, EndReason.EXIT_CODE, exit_code=1)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
 
 
 def test_what_is_long_past_is_forgotten(node):
@@ -150,7 +152,7 @@ def test_what_is_long_past_is_forgotten(node):
         failed(node)
     Placement.objects.update(closed_at=timezone.now() - timedelta(hours=2))
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
 
 
 def test_what_nobody_was_charged_for_does_not_count(node):
@@ -158,7 +160,7 @@ def test_what_nobody_was_charged_for_does_not_count(node):
         job = run_on(builders.job(owner=builders.user()), node)
         end(job, EndReason.PLATFORM_ERROR, charged=False)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
 
 
 def test_undrained_it_starts_anew(node):
@@ -166,13 +168,13 @@ def test_undrained_it_starts_anew(node):
 
     draining.undrain(node)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     assert state(node) == ("up", False)
     assert node.suspicion == ""
     failed(node, EndReason.GPU_ERROR), failed(node, EndReason.GPU_ERROR)
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     failed(node, EndReason.GPU_ERROR)
-    assert suspects.judge() == 1
+    assert faulty_nodes.judge() == 1
 
 
 def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes_there():
@@ -180,16 +182,16 @@ def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes
     for _ in range(3):
         failed(node)
 
-    assert suspects.judge() == 0
+    assert faulty_nodes.judge() == 0
     run_cycle()
 
     assert state(node) == ("up", False)
     [alert] = Cycle.objects.get().alerts
     assert alert.startswith("Node only may be broken: Jobs failed on it")
-    assert b"trainyard_suspect_nodes 1.0" in metrics.exposition()
+    assert b"trainyard_suspect_nodes 1.0" in prometheus.exposition()
 
     end(run_on(builders.job(), node), EndReason.COMPLETED)
-    suspects.judge()
+    faulty_nodes.judge()
     run_cycle()
     assert Cycle.objects.get().alerts == []
 
@@ -201,7 +203,7 @@ def test_a_fleet_that_fails_as_a_whole_is_not_drained_as_a_whole():
             failed(node, EndReason.PLATFORM_ERROR)
 
     for _ in range(3):
-        recovery.recover()
+        sweep.recover()
 
     assert Node.objects.filter(cordoned=True).count() == 2
     assert Node.objects.exclude(suspicion="").count() == 8

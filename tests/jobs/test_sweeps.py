@@ -7,11 +7,11 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import recovery, sweeps
 from jobs.models import Job, Placement
-from jobs.recovery import Recovered
-from jobs.repair_rows import Sweep
-from jobs.snapshots import database_now
+from jobs.models.sweep import Sweep
+from jobs.planning.snapshot import database_now
+from jobs.recovery import clock_guard, sweep
+from jobs.recovery.sweep import Recovered
 from scheduling.lifecycle import JobState
 from tests import builders
 from workers.models import Node
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def watch(monkeypatch):
     """A process that has not looked at the clock yet."""
-    fresh = sweeps.Watch()
-    monkeypatch.setattr(sweeps, "watch", fresh)
+    fresh = clock_guard.Watch()
+    monkeypatch.setattr(clock_guard, "watch", fresh)
     return fresh
 
 
@@ -47,8 +47,8 @@ def leap(seconds: float) -> None:
     later(seconds)
     Placement.objects.update(lease_expires_at=F("lease_expires_at") - by, published_at=F("published_at") - by)
     Node.objects.update(last_heartbeat_at=F("last_heartbeat_at") - by)
-    if sweeps.watch.last:
-        sweeps.watch.last = sweeps.watch.last._replace(database=sweeps.watch.last.database - by)
+    if clock_guard.watch.last:
+        clock_guard.watch.last = clock_guard.watch.last._replace(database=clock_guard.watch.last.database - by)
 
 
 def state(job: Job) -> str:
@@ -56,33 +56,33 @@ def state(job: Job) -> str:
 
 
 def test_a_sweep_in_time_judges(lost):
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
 
 
 def test_after_a_pause_nobody_is_judged_until_all_could_be_heard(lost, watch):
-    recovery.recover()
+    sweep.recover()
     second = builders.running_job(node=builders.node(name="n2"))
     Placement.objects.filter(attempt__job=second).update(lease_expires_at=timezone.now() - timedelta(minutes=4))
 
     later(60)
     watch.last = None
-    assert recovery.recover() == Recovered(), "as after an outage of the database that was longer than a lease"
+    assert sweep.recover() == Recovered(), "as after an outage of the database that was longer than a lease"
     later(29)
     watch.last = None
-    assert recovery.recover() == Recovered()
+    assert sweep.recover() == Recovered()
     assert state(second) == JobState.RUNNING
     assert Node.objects.get(name="n2").state == "up"
 
     later(2)
     watch.last = None
-    assert recovery.recover().lost == 1
+    assert sweep.recover().lost == 1
 
 
 def test_sweeps_that_always_come_late_put_nothing_off_for_ever(lost, watch):
     Sweep.objects.create(swept_at=database_now() - timedelta(hours=1))
     swept = []
     for _ in range(4):
-        swept.append(recovery.recover().lost)
+        swept.append(sweep.recover().lost)
         later(31)
         watch.last = None
 
@@ -94,11 +94,11 @@ def test_a_leap_of_the_database_s_clock_kills_nothing(seconds):
     """Forward, all leases seem to have run out; agents renew them by the new clock before they are judged."""
     job = builders.running_job(node=builders.node())
     Placement.objects.update(lease_expires_at=database_now() + timedelta(seconds=20))
-    assert recovery.recover() == Recovered()
+    assert sweep.recover() == Recovered()
 
     leap(seconds)
 
-    assert recovery.recover() == Recovered()
+    assert sweep.recover() == Recovered()
     assert state(job) == JobState.RUNNING
     assert Sweep.objects.get().leases_judged_from > database_now()
     assert Node.objects.get().state == "up"
@@ -107,18 +107,18 @@ def test_a_leap_of_the_database_s_clock_kills_nothing(seconds):
 def test_after_a_leap_back_the_dead_are_missed_within_a_lease():
     job = builders.running_job(node=builders.node())
     Placement.objects.update(lease_expires_at=database_now() + timedelta(seconds=20))
-    recovery.recover()
+    sweep.recover()
 
     leap(-3600)
-    recovery.recover()
+    sweep.recover()
 
     assert Placement.objects.get().lease_expires_at <= database_now() + timedelta(seconds=30)
     assert Node.objects.get().last_heartbeat_at <= database_now()
     Placement.objects.update(lease_expires_at=database_now() - timedelta(seconds=60))
     later(31)
     Sweep.objects.update(swept_at=database_now())
-    sweeps.watch.last = None
-    assert recovery.recover().lost == 1
+    clock_guard.watch.last = None
+    assert sweep.recover().lost == 1
     assert state(job) == JobState.PENDING
 
 
@@ -130,14 +130,14 @@ def test_a_process_that_was_itself_delayed_takes_that_for_no_leap(watch, monkeyp
         time.sleep(1.2)
         return read
 
-    monkeypatch.setattr(sweeps, "database_now", slowly)
+    monkeypatch.setattr(clock_guard, "database_now", slowly)
 
     assert watch.look()[1] is False
 
 
 def test_two_processes_that_sweep_in_turn_share_what_they_know(lost, monkeypatch):
-    recovery.recover()
+    sweep.recover()
     later(60)
     for _ in range(3):
-        monkeypatch.setattr(sweeps, "watch", sweeps.Watch())
-        assert recovery.recover() == Recovered()
+        monkeypatch.setattr(clock_guard, "watch", clock_guard.Watch())
+        assert sweep.recover() == Recovered()

@@ -10,11 +10,11 @@ from django.db.models.functions import Now
 
 from executors.run import state_files
 from executors.session import reattach
-from jobs import claims
-from jobs.claims import Ticket
-from jobs.endings import Ending
+from jobs.attempts import claims
+from jobs.attempts.claims import Ticket
 from jobs.models import Job, JobEvent, Placement
-from jobs.snapshots import database_now
+from jobs.planning.snapshot import database_now
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 from tests.waiting import wait_for

@@ -6,12 +6,13 @@ import pytest
 from celery.events.state import State
 
 from executors.node.run_request import RunRequest
-from jobs import completion, publishing, task_events
-from jobs.claims import Ticket
-from jobs.endings import Ending
+from jobs.attempts import completion
+from jobs.attempts.claims import Ticket
+from jobs.messages import publishing, task_events
+from jobs.messages.publishing import Doorbell
+from jobs.messages.routing import Route
 from jobs.models import Job, Placement
-from jobs.publishing import Doorbell
-from jobs.routing import Route
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from tests import builders
 

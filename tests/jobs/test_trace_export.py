@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs.models import Job
-from jobs.trace_export import COLUMNS
+from jobs.reports.trace_export import COLUMNS
 from simulator import csv_trace
 from simulator.cleaning import clean
 from simulator.reading import read_trace

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from django.utils import timezone
 
-from jobs import tracking
+from jobs.recovery import mlflow_runs
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def ended(reason, **fields):
 def test_the_run_of_an_attempt_that_has_ended_ends_as_it_did(mlflow, reason, status):
     attempt = ended(reason)
     mlflow.add("run", attempt)
-    assert tracking.close_runs() == 1
+    assert mlflow_runs.close_runs() == 1
     assert mlflow.status("run") == status
     assert mlflow.runs["run"]["info"]["end_time"] == int(attempt.ended_at.timestamp() * 1000)
 
@@ -96,7 +96,7 @@ def test_the_run_of_an_attempt_that_has_ended_ends_as_it_did(mlflow, reason, sta
 def test_every_page_is_looked_through_and_what_runs_goes_on(mlflow):
     mlflow.add("live", builders.attempt())
     mlflow.add("old", ended("exit_code"))
-    tracking.close_runs()
+    mlflow_runs.close_runs()
     assert (mlflow.status("live"), mlflow.status("old")) == ("RUNNING", "FAILED")
 
 
@@ -105,22 +105,22 @@ def test_a_run_of_another_platform_with_jobs_of_the_same_numbers_is_left_alone(m
     mlflow.add("elsewhere", attempt, project="of-somebody-else")
     mlflow.add("later", attempt, began_at=attempt.ended_at + timedelta(hours=1))
     mlflow.add("odd", attempt, job_id="by hand")
-    assert tracking.close_runs() == 0
+    assert mlflow_runs.close_runs() == 0
 
 
 def test_a_run_that_a_later_attempt_took_up_again_is_ended_with_the_job(mlflow):
     first = ended("node_lost", number=1)
     mlflow.add("run", first)
-    tracking.close_runs()
+    mlflow_runs.close_runs()
     mlflow.runs["run"]["info"]["status"] = "RUNNING"
     second = builders.attempt(job=first.job, number=2)
-    assert tracking.close_runs() == 0
+    assert mlflow_runs.close_runs() == 0
     type(second).objects.update(ended_at=timezone.now(), end_reason="completed")
-    assert tracking.close_runs() == 1
+    assert mlflow_runs.close_runs() == 1
     assert mlflow.status("run") == "FINISHED"
 
 
 @pytest.mark.parametrize("address", ["", "file:/tmp/runs", "http://127.0.0.1:9"])
 def test_without_a_server_that_answers_nothing_happens(settings, address):
     settings.MLFLOW_TRACKING_URI = address
-    assert tracking.close_runs() == 0
+    assert mlflow_runs.close_runs() == 0

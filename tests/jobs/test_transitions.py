@@ -5,9 +5,9 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from jobs import transitions
 from jobs.models import Job, JobEvent
-from jobs.transitions import Move
+from jobs.state import transitions
+from jobs.state.transitions import Move
 from scheduling.lifecycle import MOVES, JobState
 from tests import builders
 

@@ -3,10 +3,10 @@
 import pytest
 
 from executors.run.placement_run import Run
-from jobs.claims import Ticket
-from jobs.completion import finish
-from jobs.endings import Ending
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
 from jobs.models import Attempt, Placement
+from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.admin_pages import operator, page

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from jobs.models import Cycle
-from jobs.repair_rows import Sweep
+from jobs.models.sweep import Sweep
 from tests import builders
 from tests.rest import V1, client_of
 from tests.servers import new_broker

@@ -14,8 +14,8 @@ from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.utils.encoders import JSONEncoder
 
-from jobs import dispatch
 from jobs.models import Job
+from jobs.planning import cycle
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -60,7 +60,7 @@ def world(db):
     builders.job(project=team, state="paused", deadline=timezone.now())
     held = builders.job(project=team, held_at=timezone.now(), held_by="ada")
     builders.job(project=team, gpus=64), builders.job(project=team, gpus=2, depends_on=[held])
-    dispatch.run_cycle()
+    cycle.run_cycle()
     return running
 
 

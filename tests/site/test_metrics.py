@@ -11,8 +11,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.models import Cycle, Preemption
-from jobs.planning_rows import RunTimeLearning
-from jobs.start_rows import StartPrediction
+from jobs.models.planning import RunTimeLearning
+from jobs.models.start_prediction import StartPrediction
 from tests import builders
 from tests.rest import V1, client_of
 

@@ -9,7 +9,7 @@ import pytest
 from django.core import checks as django_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from jobs.knobs import rules
+from jobs.planning.policy_settings import rules
 from scheduler_site import env
 from scheduling.rules import HOUR, Backfill, Preemption, Rules, Weights
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from jobs import snapshots
 from jobs.models import Job
+from jobs.planning import snapshot
 from tests import builders
 from tests.admin_pages import operator
 from tests.rest import V1, client_of, rows
@@ -58,7 +58,7 @@ def test_staff_remove_a_node_and_what_ran_there_keeps_its_name(staff):
     assert staff.delete(f"{URL}/n1").status_code == 204
     assert staff.get(f"{URL}/n1").status_code == 404
     assert names(staff.get(f"{URL}?all=true")) == []
-    assert snapshots.nodes() == ()
+    assert snapshot.nodes() == ()
     assert Job.objects.get().node.name == "n1"
     assert staff.delete(f"{URL}/n1").status_code == 404
 

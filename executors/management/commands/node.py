@@ -20,8 +20,8 @@ from executors.node import runner as execution
 from executors.node.queue_probe import Hearing
 from executors.run import state_files
 from executors.session.requests import Identity
-from jobs import publishing
-from jobs.routing import node_queues
+from jobs.messages import publishing
+from jobs.messages.routing import node_queues
 from scheduling.errors import TrainyardError
 from workers.hardware import address, inventory
 from workers.models import node_name_validator

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from jobs.trace_export import anonymous, write_trace
+from jobs.reports.trace_export import anonymous, write_trace
 
 
 class Command(BaseCommand):

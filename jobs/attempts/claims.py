@@ -1,0 +1,243 @@
+"""A node's right to run placements: claiming them, saying that they run, and keeping their leases.
+
+Every function works on many placements in a few statements: an agent speaks once for all that it runs.
+A placement is named with its token; with a token that is not that of the job's open attempt nothing happens.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.attempts import gangs
+from jobs.attempts.gangs import Meeting
+from jobs.models import Job, Placement
+from jobs.recovery.stalls import CLOCK_ANEW
+from jobs.state import transitions
+from jobs.state.desired import NOTHING, SUSPEND
+from jobs.state.transitions import Move
+from scheduling.lifecycle import JobState, PlacementState
+from workers.models import Node
+
+WRITE_STARTS = """
+    UPDATE jobs_attempt SET
+        started_at = least(greatest(said.started_at, jobs_attempt.created_at), statement_timestamp())
+    FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (attempt_id, started_at)
+    WHERE jobs_attempt.id = said.attempt_id
+"""
+RENEW_LEASES = """
+    UPDATE jobs_placement AS placement SET lease_expires_at = statement_timestamp() + make_interval(secs => %s)
+    FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, token), jobs_attempt AS attempt, jobs_job AS job
+    WHERE placement.id = said.placement_id AND attempt.id = placement.attempt_id AND job.id = attempt.job_id
+      AND attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
+    RETURNING placement.id, job.desired, job.suspended_at
+"""
+NEEDED_TO_RUN = (
+    "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
+    "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
+    "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
+    "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__master_port",
+)  # fmt: skip
+HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a doorbell carries: which placement, and the token that proves it is about the present attempt."""
+
+    placement_id: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """All that a node needs to know to run one placement."""
+
+    placement_id: int
+    token: str
+    job_id: int
+    job_name: str
+    attempt_id: int
+    attempt: int
+    project: str
+    command: tuple[str, ...]
+    working_dir: str
+    env: Mapping[str, str]
+    cpus: int
+    memory_mb: int
+    gpu_indices: tuple[int, ...]
+    max_runtime_seconds: int | None
+    rank: int = 0
+    nodes: int = 1
+    master_address: str = ""
+    master_port: int = 0
+    stall_action: str = "stop"
+    stall_seconds: int | None = None
+    grace_seconds: int | None = None
+
+    @property
+    def ticket(self) -> Ticket:
+        return Ticket(self.placement_id, self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Which leases were renewed, and what is wished of the jobs behind each of them: see `jobs.state.desired`."""
+
+    kept: frozenset[int]
+    wishes: Mapping[int, str]
+
+
+@transaction.atomic
+def claim(tickets: Iterable[Ticket], *, node_id: int, agent_id: UUID | None = None) -> list[Claimed]:
+    """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
+
+    However many agents and messages ask for a placement, exactly one gets it. The member of a gang is taken whether
+    or not the others are: the job is assigned with the last one. An agent that names itself gets nothing once another
+    one speaks for its node.
+    """
+    tickets = list(tickets)
+    if agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
+        return []
+    rows = _unclaimed(tickets, node_id)
+    meetings: Mapping[int, Meeting] = {}
+    if gangs.among(rows):
+        gangs.lock_jobs(rows)
+        rows = _unclaimed(tickets, node_id)
+        meetings = gangs.meet(gangs.among(rows))
+    early = [row for row in rows if row.attempt_id in meetings and not meetings[row.attempt_id].complete]
+    moved = transitions.apply([_claim_move(row) for row in rows if row not in early])
+    won = [row for row in rows if row in early or row.attempt.job_id in moved]
+    Placement.objects.filter(pk__in=[row.pk for row in won]).update(
+        state=PlacementState.CLAIMED, claimed_at=Now(), claimed_by=agent_id, lease_expires_at=_lease_end()
+    )
+    return [_claimed(row, meetings.get(row.attempt_id)) for row in won]
+
+
+def _unclaimed(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
+    return [row for row in _open_placements(tickets, node_id) if row.state == PlacementState.PLACED]
+
+
+@transaction.atomic
+def started(moments: Mapping[Ticket, datetime], *, node_id: int) -> frozenset[int]:
+    """Record that commands run since the given moments; returns the placements for which that was news.
+
+    A gang runs as soon as its first member does.
+    """
+    rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
+    moved = transitions.apply([_start_move(row, moments[_ticket(row)]) for row in rows])
+    first = [row for row in rows if row.attempt.job_id in moved]
+    _write_starts([(row.attempt_id, moments[_ticket(row)]) for row in first])
+    won = frozenset(row.pk for row in (*first, *gangs.among(rows)))
+    # The state again: another member of a gang may have ended, and this one with it, before its job was locked.
+    Placement.objects.filter(pk__in=won, state=PlacementState.CLAIMED).update(state=PlacementState.RUNNING)
+    return won
+
+
+def _write_starts(starts: Sequence[tuple[int, datetime]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_STARTS, [[attempt_id for attempt_id, _ in starts], [moment for _, moment in starts]])
+
+
+def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
+    """Extend the leases of all that a node runs, in one statement, by the database's clock.
+
+    A placement that is not in `kept` is not this node's any more: its command must be stopped.
+    """
+    ids, tokens = [ticket.placement_id for ticket in tickets], [ticket.token for ticket in tickets]
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(HELD_STATES)])
+        wished = {pk: _wish(*wish) for pk, *wish in cursor.fetchall()}
+    return Renewal(frozenset(wished), wished)
+
+
+def not_begun(node_id: int, agent_id: UUID) -> list[Ticket]:
+    """What this agent has claimed for the node and not started, as far as the database knows."""
+    rows = Placement.objects.filter(node=node_id, claimed_by=agent_id, state=PlacementState.CLAIMED)
+    return [_ticket(row) for row in rows.select_related("attempt").order_by("pk")]
+
+
+def wishes(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dict[int, str]:
+    """What is wished of the jobs behind these placements, where anything is; of the `suspended` ones also that nothing is."""
+    rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True)
+    anything = ~Q(attempt__job__desired="") | Q(attempt__job__suspended_at__isnull=False) | Q(pk__in=suspended)
+    found = rows.filter(anything).values_list("pk", "attempt__job__desired", "attempt__job__suspended_at")
+    return {pk: _wish(desired, suspended_at) for pk, desired, suspended_at in found}
+
+
+def _wish(desired: str, suspended_at: datetime | None) -> str:
+    """A suspension is the weakest wish: whatever else is wished wakes the job up."""
+    return desired or (NOTHING if suspended_at is None else SUSPEND)
+
+
+def _open_placements(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
+    tokens = {ticket.placement_id: ticket.token for ticket in tickets}
+    rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
+    rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("pk")
+    return [row for row in rows if same_token(row.attempt.token, tokens[row.pk])]
+
+
+def same_token(token: UUID, text: str) -> bool:
+    return str(token) == text
+
+
+def _ticket(row: Placement) -> Ticket:
+    return Ticket(row.pk, str(row.attempt.token))
+
+
+def _lease_end() -> object:
+    return Now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def _claim_move(row: Placement) -> Move:
+    return Move(
+        job_id=row.attempt.job_id,
+        to=JobState.ASSIGNED,
+        kind="claimed",
+        expected=frozenset({JobState.QUEUED}),
+        attempt=row.attempt.number,
+    )
+
+
+def _start_move(row: Placement, moment: datetime) -> Move:
+    return Move(
+        job_id=row.attempt.job_id,
+        to=JobState.RUNNING,
+        kind="started",
+        expected=frozenset({JobState.ASSIGNED}),
+        attempt=row.attempt.number,
+        changes={"progress_at": CLOCK_ANEW},
+        started_at=moment,
+    )
+
+
+def _claimed(row: Placement, meeting: Meeting | None) -> Claimed:
+    job: Job = row.attempt.job
+    return Claimed(
+        placement_id=row.pk,
+        token=str(row.attempt.token),
+        job_id=job.pk,
+        job_name=job.name,
+        attempt_id=row.attempt_id,
+        attempt=row.attempt.number,
+        project=job.project.slug,
+        command=tuple(job.command),
+        working_dir=job.working_dir,
+        env=job.env,
+        cpus=row.cpus,
+        memory_mb=row.memory_mb,
+        gpu_indices=tuple(row.gpu_indices),
+        max_runtime_seconds=job.max_runtime_seconds,
+        rank=row.rank,
+        nodes=job.nodes,
+        master_address=meeting.address if meeting else "",
+        master_port=row.attempt.master_port or 0,
+        stall_action=job.stall_action,
+        stall_seconds=job.stall_seconds,
+        grace_seconds=job.grace_seconds,
+    )

@@ -1,0 +1,252 @@
+"""The end of an attempt: its placement is closed, its resources are free, and the job ends or goes back in line.
+
+All of it happens in one transaction, or none of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from executors.run.placement_run import WISHES
+from jobs.attempts import claims, failures, gang_completion, gangs, last_words
+from jobs.attempts import resource_usage as used
+from jobs.messages import publishing, task_events
+from jobs.models import GpuHold, Job, Placement
+from jobs.planning import fair_share
+from jobs.planning.preemption import PREEMPT
+from jobs.state import transitions
+from jobs.state.desired import CANCEL, NOTHING, PAUSE
+from jobs.state.outcome import Ending, sentence
+from jobs.state.transitions import Move
+from scheduling.failures.retry import GiveUp, Payer, Retry, decide
+from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
+from scheduling.reasons import Reason, ReasonCode
+
+NEEDED_TO_END = (
+    "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
+    "attempt__started_at", "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
+    "attempt__saved", "attempt__job__desired", "attempt__job__progress", "attempt__job__said_done", "attempt__job__checkpoint_at",
+    "attempt__job__max_retries", "attempt__job__retries_used", "attempt__job__platform_retries_used", "attempt__job__suspended_at",
+)  # fmt: skip
+CLOSE_ATTEMPTS = """
+    UPDATE jobs_attempt SET
+        ended_at = statement_timestamp(),
+        started_at = CASE
+            WHEN jobs_attempt.started_at IS NULL AND said.started_at IS NOT NULL
+            THEN least(greatest(said.started_at, jobs_attempt.created_at), statement_timestamp())
+            ELSE jobs_attempt.started_at
+        END,
+        end_reason = said.end_reason,
+        exit_code = said.exit_code,
+        message = said.message,
+        saved = said.saved
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::int[], %s::text[], %s::boolean[])
+        AS said (attempt_id, started_at, end_reason, exit_code, message, saved)
+    WHERE jobs_attempt.id = said.attempt_id
+"""
+CLOSE_PLACEMENTS = """
+    UPDATE jobs_placement SET
+        state = 'closed', closed_at = statement_timestamp(), lease_expires_at = NULL, end_reason = said.end_reason
+    FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, end_reason)
+    WHERE jobs_placement.id = said.placement_id
+"""
+GAVE_WAY = frozenset({EndReason.PREEMPTED, EndReason.PAUSED})
+USED = {Payer.OWNER: "retries_used", Payer.PLATFORM: "platform_retries_used"}
+
+
+@transaction.atomic
+def finish(endings: Sequence[Ending]) -> frozenset[int]:
+    """Close the placements behind these endings; returns those that were still open.
+
+    An attempt is over with its last placement: then the job ends or goes back in line. An ending whose token is not
+    that of the job's open attempt changes nothing. The next cycle is asked for.
+    """
+    by_id = {ending.ticket.placement_id: ending for ending in endings}
+    _lock_jobs(by_id)
+    rows = _open_rows(by_id)
+    over = [(row, by_id[row.pk]) for row in rows if row.attempt.job.nodes == 1]
+    members: Sequence[Placement] = ()
+    if len(over) < len(rows):
+        settled = gang_completion.settle(gangs.among(rows), by_id)
+        over += settled.over
+        members = settled.closed
+    over = last_words.spoken([(row, _judged(row.attempt.job, ending)) for row, ending in over])
+    verdicts = _verdicts(over, by_id)
+    moved = transitions.apply([_end_move(row, ending, verdicts[row.pk]) for row, ending in over])
+    ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
+    _tell_of_own_faults(ended, verdicts)
+    _close_attempts([(row.attempt_id, ending) for row, ending in ended])
+    closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
+    _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
+    used.record(closed, by_id)
+    fair_share.charge(closed)
+    _tell_who_watches(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
+    if closed:
+        publishing.request_cycle()
+    return frozenset(row.pk for row in closed)
+
+
+def _lock_jobs(placement_ids: Iterable[int]) -> None:
+    """Before their rows are read: what is wished of a job a moment before its end must not be lost by the end."""
+    jobs = Job.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    list(jobs.filter(attempts__placements__in=list(placement_ids)).values_list("pk"))
+
+
+def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
+    rows = Placement.objects.filter(pk__in=by_id, closed_at__isnull=True)
+    rows = rows.select_related("attempt__job", "node").only(*NEEDED_TO_END).order_by("pk")
+    return [row for row in rows if claims.same_token(row.attempt.token, by_id[row.pk].ticket.token)]
+
+
+def _judged(job: Job, ending: Ending) -> Ending:
+    """How an attempt ended that may have been told to give way.
+
+    Exit code 0 alone says nothing then: many a script ends so when it has written its checkpoint. It has completed if it
+    has also said that it is done, unless somebody wants something else of the job by now.
+    """
+    done = ending.exit_code == 0 and (job.said_done or job.progress == 1)
+    if ending.reason in GAVE_WAY and done and job.desired in (PREEMPT, PAUSE, NOTHING):
+        return replace(ending, reason=EndReason.COMPLETED, message="")
+    if ending.asked and ending.reason == EndReason.COMPLETED and not (done and job.desired in (PREEMPT, PAUSE)):
+        return replace(ending, reason=WISHES.get(job.desired, EndReason.PREEMPTED))
+    return ending
+
+
+def _verdicts(
+    over: Sequence[tuple[Placement, Ending]], by_id: Mapping[int, Ending]
+) -> dict[int, JobState | Retry | GiveUp]:
+    """By placement, what becomes of its job: the state in which it ends, another attempt, or none."""
+    before = failures.before(over)
+    return {row.pk: _verdict(row, ending, before, by_id) for row, ending in over}
+
+
+def _verdict(
+    row: Placement, ending: Ending, before: failures.Before, by_id: Mapping[int, Ending]
+) -> JobState | Retry | GiveUp:
+    job: Job = row.attempt.job
+    if ending.reason == EndReason.COMPLETED:
+        return JobState.COMPLETED
+    if ending.reason == EndReason.CANCELLED or job.desired == CANCEL:
+        return JobState.CANCELLED
+    if ending.reason == EndReason.PAUSED or not ending.charged:
+        return Retry(0.0, Payer.NOBODY)
+    failure = failures.present(row, ending, failures.culprits(row, ending, by_id))
+    seed = f"{job.pk}.{row.attempt.number}"
+    return decide(failure, failures.allowance(job), past=before.get(job.pk, ()), seed=seed)
+
+
+def _end_move(row: Placement, ending: Ending, verdict: JobState | Retry | GiveUp) -> Move:
+    if isinstance(verdict, Retry):
+        return _retry_move(row, ending, verdict)
+    state = JobState.FAILED if isinstance(verdict, GiveUp) else verdict
+    message = _last_words(row.attempt.job, ending, verdict)
+    return Move(
+        job_id=row.attempt.job_id,
+        to=state,
+        kind=str(state),
+        expected=PLACED_STATES,
+        attempt=row.attempt.number,
+        started_at=ending.started_at,
+        changes={
+            "finished_at": Now(),
+            "exit_code": ending.exit_code,
+            "end_reason": ending.reason,
+            "message": message,
+            "desired": "",
+            **({"progress": 1.0} if state == JobState.COMPLETED else {}),
+        },
+        message=message,
+        data=_data(row, ending),
+    )
+
+
+def _last_words(job: Job, ending: Ending, verdict: JobState | GiveUp) -> str:
+    """How the last attempt ended; where there might have been another, also why there is none."""
+    if not isinstance(verdict, GiveUp) or not (verdict.own_fault_on or job.retries_used or job.platform_retries_used):
+        return sentence(ending)
+    return f"{sentence(ending).rstrip('.')}. {verdict.sentence}"[: transitions.MESSAGE_LENGTH]
+
+
+def _is_to_rest(job: Job) -> bool:
+    """Whether the job does not go back in line before its owner resumes it.
+
+    That is so for one that is being paused, however its attempt ends; and for a suspended one that loses its place:
+    its owner did not want it to run.
+    """
+    return job.desired == PAUSE or job.suspended_at is not None
+
+
+def _retry_move(row: Placement, ending: Ending, retry: Retry) -> Move:
+    again = f"Attempt {row.attempt.number} ended ({ending.reason}); the next one is waiting to be planned."
+    used = {USED[retry.payer]: F(USED[retry.payer]) + 1} if retry.payer in USED else {}
+    rests = _is_to_rest(row.attempt.job)
+    return Move(
+        job_id=row.attempt.job_id,
+        to=JobState.PAUSED if rests else JobState.PENDING,
+        kind="paused" if rests else "requeued",
+        expected=PLACED_STATES,
+        attempt=row.attempt.number,
+        started_at=ending.started_at,
+        changes={
+            "reasons": [] if rests else [Reason(ReasonCode.NEW, again).as_data()],
+            "not_before": Now() + timedelta(seconds=retry.delay_seconds) if retry.delay_seconds else None,
+            "desired": "",
+            "node_id": None,
+            "suspended_at": None,
+            **({"out_of_line_since": Now()} if rests else {}),
+            **used,
+        },
+        message=sentence(ending),
+        data=_data(row, ending) | {"paid_by": retry.payer, "delay_seconds": round(retry.delay_seconds, 1)},
+    )
+
+
+def _data(row: Placement, ending: Ending) -> dict[str, Any]:
+    saved = {} if ending.saved is None else {"saved": ending.saved}
+    return {"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name, **saved}
+
+
+def _tell_of_own_faults(
+    ended: Sequence[tuple[Placement, Ending]], verdicts: Mapping[int, JobState | Retry | GiveUp]
+) -> None:
+    for row, _ in ended:
+        verdict = verdicts[row.pk]
+        if isinstance(verdict, GiveUp) and verdict.own_fault_on:
+            nodes = list(verdict.own_fault_on)
+            transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
+
+
+def _tell_who_watches(
+    closed: Sequence[Placement], endings: Mapping[int, Ending], verdicts: Mapping[int, JobState | Retry | GiveUp]
+) -> None:
+    begun = [row for row in closed if task_events.was_begun(row) and row.pk in endings]
+    task_events.tell([task_events.of_end(row, endings[row.pk], verdicts.get(row.pk)) for row in begun])
+
+
+def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLOSE_ATTEMPTS,
+            [
+                [attempt_id for attempt_id, _ in ends],
+                [ending.started_at for _, ending in ends],
+                [ending.reason.value for _, ending in ends],
+                [ending.exit_code for _, ending in ends],
+                [sentence(ending) for _, ending in ends],
+                [ending.saved for _, ending in ends],
+            ],
+        )
+
+
+def _free(rows: Sequence[Placement], endings: Mapping[int, Ending]) -> None:
+    """What nobody is charged for says nothing of the node: it leaves no reason behind."""
+    if any(row.gpu_indices for row in rows):
+        GpuHold.objects.filter(placement__in=rows).delete()
+    charged = {pk: str(ending.reason) for pk, ending in endings.items() if ending.charged}
+    with connection.cursor() as cursor:
+        cursor.execute(CLOSE_PLACEMENTS, [[row.pk for row in rows], [charged.get(row.pk, "") for row in rows]])

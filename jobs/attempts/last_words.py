@@ -1,0 +1,86 @@
+"""How an attempt ended, in words that say what happened: who wanted it so, and whether its work was saved."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from django.db.models import F
+
+from jobs.models import Job, JobEvent, Placement
+from jobs.state.desired import CANCEL
+from jobs.state.outcome import Ending
+from jobs.state.transitions import MESSAGE_LENGTH
+from scheduling.lifecycle import END_SENTENCES, EndReason
+
+KINDS = {
+    EndReason.CANCELLED: ("cancel_requested",),
+    EndReason.PAUSED: ("pause_requested",),
+    EndReason.PREEMPTED: ("requeue_requested", "preempt_requested"),
+    EndReason.STALLED: ("stalled",),
+}
+"""The events that say who wanted an end of this kind, and why."""
+VERBS = {"cancel_requested": "Cancelled", "pause_requested": "Paused", "requeue_requested": "Requeued"}
+SAVED_REASONS = frozenset({EndReason.PAUSED, EndReason.PREEMPTED})
+STOPPED, KILLED = 143, 137
+"""Exit codes of a command that SIGTERM ended, and of one that had to be killed."""
+Over = Sequence[tuple[Placement, Ending]]
+
+
+def spoken(over: Over) -> list[tuple[Placement, Ending]]:
+    """The same endings; those of which nothing was said yet have their words."""
+    silent = [row.attempt.job_id for row, ending in over if not ending.message and _reason(row, ending) in KINDS]
+    wishes = _wishes(silent) if silent else {}
+    return [(row, _with_words(row, ending, wishes.get(row.attempt.job_id, {}))) for row, ending in over]
+
+
+def _reason(row: Placement, ending: Ending) -> EndReason:
+    """A cancellation is stronger than any reason before it."""
+    wanted = row.attempt.job.desired == CANCEL and ending.reason in KINDS
+    return EndReason.CANCELLED if wanted else ending.reason
+
+
+def _wishes(job_ids: Iterable[int]) -> Mapping[int, Mapping[str, JobEvent]]:
+    """For each job the last event of each kind since its present attempt was made: what came before was of another one."""
+    kinds = [kind for some in KINDS.values() for kind in some]
+    rows = JobEvent.objects.filter(job__in=list(job_ids), kind__in=kinds)
+    rows = rows.filter(job__attempts__number=F("job__attempt"), at__gte=F("job__attempts__created_at"))
+    found: dict[int, dict[str, JobEvent]] = {}
+    for event in rows.order_by("id"):
+        found.setdefault(event.job_id, {})[event.kind] = event
+    return found
+
+
+def _with_words(row: Placement, ending: Ending, wishes: Mapping[str, JobEvent]) -> Ending:
+    reason = _reason(row, ending)
+    if ending.message or reason not in KINDS:
+        return ending
+    told = [wishes[kind] for kind in KINDS[reason] if kind in wishes]
+    why = _why(told[-1]) if told else END_SENTENCES[reason]
+    parts = [why, *_of_its_work(row.attempt.job, ending)] if reason in SAVED_REASONS else [why]
+    return replace(ending, message=" ".join(parts)[:MESSAGE_LENGTH])
+
+
+def _why(event: JobEvent) -> str:
+    if event.kind in VERBS and event.actor:
+        return f"{VERBS[event.kind]} by {event.actor}."
+    other = event.data.get("for_job") if isinstance(event.data, dict) else None
+    return f"Gave way to job {other}." if other else event.message or "It was told to stop."
+
+
+def _of_its_work(job: Job, ending: Ending) -> list[str]:
+    """What is known of how the command took it."""
+    words = []
+    if ending.exit_code == KILLED:
+        words.append("It had not ended when its grace was over, and was killed.")
+    elif ending.exit_code not in (None, 0, STOPPED):
+        words.append(f"Its command ended with exit code {ending.exit_code}.")
+    if ending.saved:
+        words.append("A checkpoint was written after the request.")
+    elif ending.saved is not None and job.checkpoint_at is not None:
+        words.append(f"No checkpoint came after the request: work since the last one, {_moment(job)}, is lost.")
+    elif ending.saved is not None:
+        words.append("No checkpoint was written: its work is lost.")
+    return words
+
+
+def _moment(job: Job) -> str:
+    return job.checkpoint_at.strftime("%Y-%m-%d %H:%M:%S UTC") if job.checkpoint_at else ""

@@ -1,0 +1,79 @@
+"""The same asked of many jobs: a few statements for a thousand of them, and each has its own event and its own refusal."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import OperationalError, transaction
+from psycopg.errors import DeadlockDetected
+
+from jobs.control import granting
+from jobs.control.verbs import Answer, Asked, Verb
+from jobs.models import Job
+
+log = logging.getLogger(__name__)
+AT_ONCE = 1_000
+"""So many jobs are asked in one transaction: nobody has to wait long for one of them."""
+TRIES = 4
+AGAIN_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it: of `matched` jobs some changed, for some it was under way already, some refused, and say why."""
+
+    changed: Sequence[int] = ()
+    newest: int | None = None
+    unchanged: int = 0
+    refusals: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def matched(self) -> int:
+        return len(self.changed) + self.unchanged + len(self.refusals)
+
+
+def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
+    """Ask it of all of them. What some of them refuse does not keep it from the others."""
+    told: dict[int, Answer] = {}
+    for some in _in_turns(job_ids):
+        told |= _ask_some(verb, some, asked)
+    return _summed(job_ids, told)
+
+
+def foretell(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
+    """What would become of it now; nothing is written, and nobody waited for."""
+    told: dict[int, Answer] = {}
+    for some in _in_turns(job_ids):
+        told |= granting.answers(list(Job.objects.filter(pk__in=some).order_by("pk")), verb, asked)
+    return _summed(job_ids, told)
+
+
+def _in_turns(job_ids: Sequence[int]) -> Iterator[list[int]]:
+    ordered = sorted(set(job_ids))
+    for start in range(0, len(ordered), AT_ONCE):
+        yield ordered[start : start + AT_ONCE]
+
+
+def _ask_some(verb: Verb, job_ids: Sequence[int], asked: Asked) -> dict[int, Answer]:
+    """Who was chosen to give way in a circle of locks asks again: of what it did nothing was written."""
+    for left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                return granting.grant(job_ids, verb, asked)
+        except OperationalError as error:
+            if not left or not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            log.info("Asking %d jobs met a circle of locks, and is tried again.", len(job_ids))
+            time.sleep(AGAIN_SECONDS)
+    raise AssertionError  # the last try returns or raises
+
+
+def _summed(job_ids: Sequence[int], told: Mapping[int, Answer]) -> Outcome:
+    missing = {pk: f"There is no job {pk}." for pk in job_ids if pk not in told}
+    return Outcome(
+        newest=max(job_ids, default=None),
+        changed=[pk for pk, answer in told.items() if answer.changes],
+        unchanged=sum(not answer.changes and not answer.refusal for answer in told.values()),
+        refusals=missing | {pk: answer.refusal for pk, answer in told.items() if answer.refusal},
+    )

@@ -1,0 +1,117 @@
+"""Carrying out what was asked of jobs, in as few statements for a thousand of them as for one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models.functions import Extract, Now
+
+from jobs.attempts import completion
+from jobs.attempts.claims import Ticket
+from jobs.control import verbs
+from jobs.control.verbs import Answer, Asked, Verb
+from jobs.messages import publishing, remote_control
+from jobs.models import Attempt, Job, JobEvent, Placement
+from jobs.state import transitions
+from jobs.state.desired import CANCEL, PAUSE, REQUEUE
+from jobs.state.outcome import Ending
+from jobs.state.transitions import MESSAGE_LENGTH
+from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
+
+ENDS_BY = {
+    CANCEL: (EndReason.CANCELLED, "Cancelled by {}."),
+    REQUEUE: (EndReason.PREEMPTED, "Requeued by {}."),
+    PAUSE: (EndReason.PAUSED, "Paused by {}."),
+}
+"""How a job ends that nobody has claimed yet, so that there is nobody to stop it."""
+
+
+def answers(jobs: Sequence[Job], verb: Verb, asked: Asked) -> dict[int, Answer]:
+    """What each of the jobs says; nothing is written."""
+    if verb is verbs.resume:
+        asked = replace(asked, ending=_ending(job.pk for job in jobs if job.desired == PAUSE))
+    return {job.pk: verb(job, asked) for job in jobs}
+
+
+def grant(job_ids: Iterable[int], verb: Verb, asked: Asked) -> dict[int, Answer]:
+    """Ask it of those of the jobs that there are, and do what they say; inside the caller's transaction.
+
+    Rows are locked in the order of their ids, as everywhere.
+    """
+    rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
+    jobs = {job.pk: job for job in rows}
+    told = answers(list(jobs.values()), verb, asked)
+    granted = {pk: answer for pk, answer in told.items() if answer.changes}
+    transitions.apply([answer.move for answer in granted.values() if answer.move])
+    _wake([pk for pk, answer in granted.items() if answer.wakes and jobs[pk].suspended_at is not None])
+    _write({pk: answer.columns for pk, answer in granted.items() if answer.columns})
+    wishes = {pk: answer.wish for pk, answer in granted.items() if answer.wish}
+    _stop(wishes)
+    _note(granted, asked.actor)
+    _end_unclaimed({pk: wish for pk, wish in wishes.items() if jobs[pk].state == JobState.QUEUED}, asked.actor)
+    _tell([jobs[pk] for pk in granted])
+    return told
+
+
+def _ending(job_ids: Iterable[int]) -> frozenset[int]:
+    """Asked once the jobs are locked: another member may have ended while we waited for that."""
+    ended = Attempt.objects.filter(job__in=list(job_ids), ended_at__isnull=True).exclude(end_reason="")
+    return frozenset(ended.values_list("job_id", flat=True))
+
+
+def _wake(job_ids: Sequence[int]) -> None:
+    """End a suspension: neither its limit nor the watch for stalls counts the time for which the job stood still."""
+    if job_ids:
+        still = Now() - F("suspended_at")
+        Job.objects.filter(pk__in=job_ids).update(
+            suspended_at=None,
+            suspended_seconds=F("suspended_seconds") + Extract(still, "epoch"),
+            progress_at=ExpressionWrapper(F("progress_at") + still, output_field=DateTimeField()),
+        )
+
+
+def _write(columns: Mapping[int, Mapping[str, object]]) -> None:
+    """One statement for all jobs of which the same is written."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for pk, values in columns.items():
+        groups[repr(sorted(values.items()))].append(pk)
+    for job_ids in groups.values():
+        Job.objects.filter(pk__in=job_ids).update(**columns[job_ids[0]])
+
+
+def _stop(wishes: Mapping[int, str]) -> None:
+    for wish in sorted(set(wishes.values())):
+        Job.objects.filter(pk__in=[pk for pk, one in wishes.items() if one == wish]).update(desired=wish)
+
+
+def _note(granted: Mapping[int, Answer], actor: str) -> None:
+    JobEvent.objects.bulk_create(
+        JobEvent(
+            job_id=pk, kind=answer.event, message=answer.message[:MESSAGE_LENGTH], data=dict(answer.data), actor=actor
+        )
+        for pk, answer in granted.items()
+        if answer.event
+    )
+
+
+def _end_unclaimed(wishes: Mapping[int, str], actor: str) -> None:
+    """Close those placements that no agent has claimed; a claim that comes later finds them closed."""
+    if not wishes:
+        return
+    rows = Placement.objects.filter(attempt__job__in=list(wishes), state=PlacementState.PLACED)
+    endings = []
+    for row in rows.select_related("attempt"):
+        reason, message = ENDS_BY[wishes[row.attempt.job_id]]
+        ticket = Ticket(row.pk, str(row.attempt.token))
+        endings.append(Ending(ticket, reason, message=message.format(actor), charged=False))
+    completion.finish(endings)
+
+
+def _tell(jobs: Sequence[Job]) -> None:
+    """Their nodes, for those that are on any; else the planner."""
+    placed = [job.pk for job in jobs if job.state in PLACED_STATES]
+    if placed:
+        remote_control.hail(placed)
+    if len(placed) < len(jobs):
+        publishing.request_cycle()

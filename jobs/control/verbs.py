@@ -1,0 +1,151 @@
+"""What a job answers to what people ask of it: a value, made of its row. `granting.py` writes it, for many jobs at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models.functions import Now
+
+from jobs.attempts import gangs
+from jobs.models import Job
+from jobs.state import queue_moves
+from jobs.state.desired import CANCEL, NOTHING, PAUSE, REQUEUE
+from jobs.state.queue_age import in_line_again
+from jobs.state.queue_moves import NOTHING_PROMISED, RELEASED, UNSTARTED
+from jobs.state.transitions import Move
+from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, JobState
+
+ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What happens to one job. With neither a refusal nor an event it is under way already, and nothing happens.
+
+    `wish`: its nodes are told to stop it. `wakes`: it stands still no longer. `columns` are written beside that.
+    """
+
+    refusal: str = ""
+    move: Move | None = None
+    wish: str = ""
+    wakes: bool = False
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    event: str = ""
+    message: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.move or self.event)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and what else is said. `ending`: the jobs that have lost a member of their gang already."""
+
+    actor: str
+    reason: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    ending: frozenset[int] = frozenset()
+
+
+Verb = Callable[[Job, Asked], Answer]
+UNDER_WAY = Answer()
+
+
+def cancel(job: Job, asked: Asked) -> Answer:
+    if job.state in TERMINAL_STATES:
+        return _over(job)
+    if job.state in UNSTARTED:
+        return Answer(move=queue_moves.cancelled(job, asked.actor))
+    return UNDER_WAY if job.desired == CANCEL else _stopped(CANCEL)
+
+
+def requeue(job: Job, asked: Asked) -> Answer:
+    if job.desired == CANCEL:
+        return _being_cancelled(job)
+    if job.state == JobState.PENDING:
+        return Answer(f"Job {job.pk} is {job.state} already.")
+    if job.state not in PLACED_STATES:
+        return Answer(move=queue_moves.requeued(job, asked.actor))
+    return UNDER_WAY if job.desired == REQUEUE else _stopped(REQUEUE)
+
+
+def pause(job: Job, asked: Asked) -> Answer:
+    if job.state in TERMINAL_STATES:
+        return _over(job)
+    if job.desired == CANCEL:
+        return _being_cancelled(job)
+    if job.state == JobState.PAUSED:
+        return Answer(f"Job {job.pk} is paused already.")
+    if job.state == JobState.PENDING:
+        return Answer(move=queue_moves.paused(job, asked.actor))
+    return UNDER_WAY if job.desired == PAUSE else _stopped(PAUSE)
+
+
+def suspend(job: Job, _: Asked) -> Answer:
+    if job.state != JobState.RUNNING or job.desired:
+        doing = f"being stopped ({job.desired})" if job.desired else job.state
+        return Answer(f"Job {job.pk} is {doing}: only a running job can be suspended.")
+    if job.suspended:
+        return Answer(f"Job {job.pk} is suspended already.")
+    return Answer(columns={"suspended_at": Now()}, event="suspended")
+
+
+def resume(job: Job, asked: Asked) -> Answer:
+    if job.state == JobState.PAUSED:
+        return Answer(move=queue_moves.resumed(job, asked.actor))
+    if job.desired == PAUSE:
+        # Whoever has not heard of it goes on. A gang that has lost a member to it ends, and is in line again with that.
+        wish = gangs.END if job.pk in asked.ending else NOTHING
+        return Answer(columns={"desired": wish}, event="resumed", message="While it was still being paused.")
+    if job.suspended:
+        return Answer(wakes=True, event="resumed")
+    return Answer(f"Job {job.pk} is {job.state}, and neither paused nor suspended.")
+
+
+def hold(job: Job, asked: Asked) -> Answer:
+    if job.state != JobState.PENDING:
+        return Answer(f"Job {job.pk} is {job.state}: only a job that waits can be held.")
+    if job.held_at is not None:
+        return Answer(f"Job {job.pk} is held already, by {job.held_by}.")
+    held = {"held_at": Now(), "held_by": asked.actor, "held_reason": asked.reason, "out_of_line_since": Now()}
+    return Answer(columns=held | NOTHING_PROMISED, event="held", message=asked.reason)
+
+
+def release(job: Job, _: Asked) -> Answer:
+    if job.held_at is None:
+        return Answer(f"Job {job.pk} is not held: it is {job.state}.")
+    older = {} if job.state == JobState.PAUSED else in_line_again(job)
+    return Answer(columns=RELEASED | older, event="released")
+
+
+def change(job: Job, asked: Asked) -> Answer:
+    """`asked.columns` are those of the row; a queue is named by its number."""
+    late = sorted(name.removesuffix("_id") for name in asked.columns.keys() - ALWAYS_CHANGEABLE)
+    if late and job.state not in UNSTARTED:
+        return Answer(f"Job {job.pk} is {job.state}: {', '.join(late)} can only be changed while it waits.")
+    before = {name: plain(getattr(job, name)) for name in asked.columns}
+    changed = {name: plain(value) for name, value in asked.columns.items() if before[name] != plain(value)}
+    if not changed:
+        return UNDER_WAY
+    # What was promised, was promised to the job as it stood in line.
+    kept = {} if changed.keys() <= ALWAYS_CHANGEABLE else {"promised": False}
+    data = {"from": {name: before[name] for name in changed}, "to": changed}
+    return Answer(columns={**asked.columns, **kept}, event="changed", data=data)
+
+
+def plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
+
+
+def _stopped(wish: str) -> Answer:
+    return Answer(wish=wish, wakes=True, event=f"{wish}_requested")
+
+
+def _over(job: Job) -> Answer:
+    return Answer(f"Job {job.pk} has ended already: it is {job.state}.")
+
+
+def _being_cancelled(job: Job) -> Answer:
+    return Answer(f"Job {job.pk} is being cancelled.")

@@ -1,0 +1,126 @@
+"""Outbound Celery messages. Each is a doorbell: losing one, or ringing twice, must be harmless.
+
+The database is the outbox: a placement that nobody claims is published again by `recovery`, and beat asks for a cycle
+every few seconds. So a broker that is down costs time, never a job, and never an answer to a user.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+
+from jobs.messages.after_commit import after_commit
+from jobs.messages.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, transport_of
+from scheduling.priorities import HIGHEST
+
+log = logging.getLogger(__name__)
+RUN = "trainyard.run_placement"
+"""The name of every run's message: who watches Celery's events counts by it, so it must not be the job's."""
+BROKEN_PAUSE_SECONDS = 3.0
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """What rings for one placement: ids for the agent, words for the people who look at Flower."""
+
+    placement_id: int
+    token: str
+    route: Route
+    job_id: int
+    job_name: str
+    attempt: int
+
+
+class Circuit:
+    """After a failure, publishing is not even tried for a moment: a broker that hangs must not slow every request."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open_again_at = 0.0
+
+    @property
+    def broken(self) -> bool:
+        return time.monotonic() < self._open_again_at
+
+    def trip(self) -> None:
+        with self._lock:
+            self._open_again_at = time.monotonic() + BROKEN_PAUSE_SECONDS
+
+
+circuit = Circuit()
+
+
+def request_cycle() -> None:
+    """Ask for a scheduling cycle as soon as the current transaction is committed."""
+    after_commit(_ring_for_cycle)
+
+
+def request_placements(doorbells: Sequence[Doorbell]) -> None:
+    """Tell the agents of their placements as soon as the current transaction is committed."""
+    after_commit(lambda: send_placements(doorbells))
+
+
+def send_placements(doorbells: Sequence[Doorbell]) -> None:
+    """Publish now; a failure is logged, and the sweep publishes again."""
+    if doorbells:
+        _publish([_placement_message(doorbell) for doorbell in doorbells])
+
+
+def run_id(*, job_id: int, attempt: int, placement_id: int) -> str:
+    """The id of a run's message, however often it is sent: one run, whoever saw its start and its end."""
+    return f"job-{job_id}-attempt-{attempt}-placement-{placement_id}"
+
+
+def ring_at(node: str) -> bool:
+    """Send the node's agent a message that only wants to be heard; says whether the broker took it."""
+    return _publish([_most_urgent("trainyard.hear", node_queues(node)[0])])
+
+
+def _ring_for_cycle() -> None:
+    _publish([_most_urgent("trainyard.run_cycle", CONTROL_QUEUE)])
+
+
+def _most_urgent(task: str, queue: str) -> dict[str, Any]:
+    return {"name": task, "queue": queue, "priority": broker_priority(HIGHEST, transport_of(settings.BROKER_URL))}
+
+
+def _placement_message(doorbell: Doorbell) -> dict[str, Any]:
+    return {
+        "name": RUN,
+        "task_id": run_id(job_id=doorbell.job_id, attempt=doorbell.attempt, placement_id=doorbell.placement_id),
+        "args": [doorbell.placement_id, doorbell.token],
+        "queue": doorbell.route.queue,
+        "priority": doorbell.route.priority,
+        "argsrepr": f"job {doorbell.job_id} {doorbell.job_name!r}, attempt {doorbell.attempt}, queue {doorbell.route.queue}",
+        "kwargsrepr": "",
+    }
+
+
+def _publish(messages: Sequence[dict[str, Any]]) -> bool:
+    """Whether the broker took them."""
+    if circuit.broken:
+        log.info("The broker was out of reach a moment ago: %d messages are left to the sweep.", len(messages))
+        return False
+    try:
+        with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+            _send(messages, producer)
+    except Exception as error:  # noqa: BLE001  a client that is reconnecting raises anything, an AttributeError too
+        circuit.trip()
+        log.warning("The broker did not take %d messages (%r): the sweep will send them.", len(messages), error)
+        return False
+    return True
+
+
+def _send(messages: Sequence[dict[str, Any]], producer: Any) -> None:
+    if len(messages) == 1:
+        current_app.send_task(**messages[0], producer=producer)
+        return
+    with producer.batch(max_size=BATCH):
+        for message in messages:
+            current_app.send_task(**message, producer=producer)

@@ -1,0 +1,39 @@
+"""The rows of the control plane, a module a subject, and questions that need nothing but rows.
+
+Imports no other room of `jobs`. Everything that others need is named here: `from jobs.models import Job`.
+"""
+
+from jobs.models.alert import StandingAlert
+from jobs.models.dependency import JobDependency
+from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption, Queue, queue_name_validator
+from jobs.models.logs import FollowedLog, LogChunk, StoredLog
+from jobs.models.metrics import MetricSeries, ReportMark
+from jobs.models.planning import Reservation, ReservedNode, RunTimeHistory, RunTimeLearning, UsageTally
+from jobs.models.start_prediction import StartPrediction
+from jobs.models.sweep import Sweep
+
+__all__ = [
+    "Attempt",
+    "Cycle",
+    "FollowedLog",
+    "GpuHold",
+    "Job",
+    "JobDependency",
+    "JobEvent",
+    "LogChunk",
+    "MetricSeries",
+    "Placement",
+    "Preemption",
+    "Queue",
+    "ReportMark",
+    "Reservation",
+    "ReservedNode",
+    "RunTimeHistory",
+    "RunTimeLearning",
+    "StandingAlert",
+    "StartPrediction",
+    "StoredLog",
+    "Sweep",
+    "UsageTally",
+    "queue_name_validator",
+]

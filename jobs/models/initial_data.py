@@ -1,0 +1,23 @@
+"""What every installation starts with: three queues, and the rows that say how far planning and learning have come."""
+
+from typing import Any
+
+from jobs.models import Cycle, Queue
+from jobs.models.planning import RunTimeLearning
+
+QUEUES = (
+    ("live", 100, "", "Somebody is waiting for the answer."),
+    ("default", 50, "", "Ordinary training runs."),
+    ("batch", 10, "responsive", "Whatever is left over: sweeps, nightly runs."),
+)
+
+
+def add_defaults(*, using: str = "default", **_: Any) -> None:
+    """Fill an empty installation; one that has queues of its own keeps them as they are."""
+    Cycle.objects.using(using).get_or_create(pk=1)
+    RunTimeLearning.objects.using(using).get_or_create(pk=1)
+    if not Queue.objects.using(using).exists():
+        Queue.objects.using(using).bulk_create(
+            Queue(name=name, rank=rank, policy=policy, description=description)
+            for name, rank, policy, description in QUEUES
+        )

@@ -1,0 +1,339 @@
+"""Jobs and what happens to them. Rows answer questions about themselves; only `transitions.py` changes a state."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.models.control import Controlled
+from quotas.models import Project
+from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
+from workers.models import Node
+
+queue_name_validator = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z",
+    "Use lower-case letters, digits and dashes, at most 40, neither first nor last a dash.",
+)
+ENDED = [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED]
+
+
+def choices(enum: type[JobState] | type[EndReason] | type[PlacementState]) -> list[tuple[str, str]]:
+    return [(member.value, member.value) for member in enum]
+
+
+class Queue(models.Model):
+    """A named line of jobs. A queue of higher rank goes first."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        PAUSED = "paused"  # takes jobs, starts none
+        DRAINING = "draining"  # takes no new jobs, starts those it has
+
+    name = models.CharField(max_length=40, unique=True, validators=[queue_name_validator])
+    rank = models.IntegerField(default=0, help_text="Higher goes first.")
+    policy = models.CharField(max_length=40, blank=True, help_text="Empty: the platform's SCHEDULING_POLICY.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    max_running = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs at once; empty: no limit.")
+    description = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-rank", "name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["open", "paused", "draining"]), name="queue_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(Controlled):
+    """What a user submitted: a command, its resources, its place in line."""
+
+    name = models.CharField(max_length=200)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="jobs")
+    queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="jobs")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
+    )
+    priority = models.PositiveSmallIntegerField(default=50, validators=[MaxValueValidator(100)])
+    command = models.JSONField()
+    working_dir = models.CharField(max_length=4096, blank=True)
+    env = models.JSONField(default=dict, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+
+    cpus = models.PositiveIntegerField(default=1)
+    memory_mb = models.PositiveBigIntegerField(default=0)
+    gpus = models.PositiveIntegerField(default=0)
+    gpu_memory_mb = models.PositiveBigIntegerField(default=0)
+    gpu_model = models.CharField(max_length=100, blank=True)
+    nodes = models.PositiveIntegerField(default=1)
+    node_labels = models.JSONField(
+        default=dict, blank=True, db_default=models.Value({}, models.JSONField()),
+        help_text="Names and values that each of its nodes must have.",
+    )  # fmt: skip
+
+    max_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
+    estimated_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
+    stall_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Without progress for longer than this, once it has reported any: stalled."
+    )
+    stall_action = models.CharField(
+        max_length=4, choices=[("stop", "stop"), ("warn", "warn")], default="stop", db_default="stop",
+        help_text="What happens when it stalls: its attempt ends, or its history says so and no more.",
+    )  # fmt: skip
+    deadline = models.DateTimeField(null=True, blank=True)
+    checkpointable = models.BooleanField(default=False)
+    preemptible = models.BooleanField(default=True)
+    max_retries = models.PositiveSmallIntegerField(default=0)
+    grace_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="From SIGTERM to SIGKILL when it has to give way or its time is over."
+    )
+    depends_on = models.ManyToManyField(
+        "self", through="JobDependency", symmetrical=False, related_name="dependents", blank=True
+    )
+    on_dependency_failure = models.CharField(
+        max_length=6, choices=[("cancel", "cancel"), ("wait", "wait")], default="cancel", db_default="cancel",
+        help_text="What becomes of it while it waits, once something that it depends on can no longer come true.",
+    )  # fmt: skip
+    submission_key = models.CharField(max_length=200, blank=True)
+
+    state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.PENDING, editable=False)
+    # What is wanted of a job that is on its nodes: empty, or one of `executors.run.placement_run.WISHES`. Its agents ask for it every second.
+    desired = models.CharField(max_length=10, blank=True, editable=False)
+    # [{"code": ..., "sentence": ..., "shortfall": {...}, "held_by": [...]}], refreshed by each cycle while it waits
+    reasons = models.JSONField(default=list, editable=False)
+    # Of the present attempt: how far it is, whether it said that it is done, and its clock for stalls (null: never reported).
+    progress = models.FloatField(null=True, editable=False)
+    said_done = models.BooleanField(default=False, db_default=False, editable=False)
+    progress_at = models.DateTimeField(null=True, editable=False)
+    metrics = models.JSONField(default=dict, editable=False)
+    checkpoint_at = models.DateTimeField(null=True, editable=False)
+    # Others were told to stop to make room for it, and it has not been placed since.
+    promised = models.BooleanField(default=False, editable=False)
+    # Learned from the jobs before it; `predicted_by` says from whose: template, owner or project.
+    predicted_runtime_seconds = models.FloatField(null=True, editable=False)
+    predicted_low_seconds = models.FloatField(null=True, editable=False)
+    predicted_high_seconds = models.FloatField(null=True, editable=False)
+    predicted_by = models.CharField(max_length=10, blank=True, editable=False)
+    predicted_start = models.DateTimeField(null=True, editable=False)
+    predicted_start_soonest = models.DateTimeField(null=True, editable=False)
+    predicted_start_latest = models.DateTimeField(null=True, editable=False)
+    estimated_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
+    actual_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
+    attempt = models.PositiveIntegerField(default=0, editable=False)
+    retries_used = models.PositiveIntegerField(default=0, editable=False)
+    platform_retries_used = models.PositiveIntegerField(default=0, editable=False)
+    node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="+", editable=False)
+    not_before = models.DateTimeField(null=True, editable=False)
+    exit_code = models.IntegerField(null=True, editable=False)
+    end_reason = models.CharField(max_length=20, blank=True, choices=choices(EndReason), editable=False)
+    message = models.CharField(max_length=2000, blank=True, editable=False)
+    # The number of the job because of which it was cancelled: the first of the chain that led to it. It may be deleted.
+    root_cause = models.BigIntegerField(null=True, editable=False)
+
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    queued_at = models.DateTimeField(null=True, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(priority__lte=100), name="job_priority_0_to_100"),
+            models.CheckConstraint(condition=Q(cpus__gte=1), name="job_needs_a_cpu"),
+            models.CheckConstraint(condition=Q(nodes__gte=1), name="job_needs_a_node"),
+            models.CheckConstraint(condition=Q(state__in=[state.value for state in JobState]), name="job_state_known"),
+            models.CheckConstraint(
+                condition=Q(on_dependency_failure__in=["cancel", "wait"]), name="job_on_dependency_failure_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(progress__isnull=True) | Q(progress__gte=0, progress__lte=1), name="job_progress_0_to_1"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=ENDED, finished_at__isnull=False)
+                | Q(state__in=[state for state in JobState if state not in ENDED], finished_at__isnull=True),
+                name="job_finished_at_set_when_it_ended",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "submission_key"],
+                condition=~Q(submission_key=""),
+                name="one_job_per_submission_key",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["queue", "-priority", "id"], name="job_waiting_line", condition=Q(state=JobState.PENDING)
+            ),
+            models.Index(
+                fields=["id"], name="job_unstarted", condition=Q(state__in=[JobState.PENDING, JobState.PAUSED])
+            ),
+            models.Index(fields=["state"], name="job_active", condition=Q(state__in=sorted(ACTIVE_STATES))),
+            models.Index(fields=["project", "state", "-id"], name="job_by_project"),
+            models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(fields=["finished_at"], name="job_ended", condition=Q(finished_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.name}"
+
+    @property
+    def hardware(self) -> str:
+        return "gpu" if self.gpus else "cpu"
+
+
+class Attempt(models.Model):
+    """One try at running a job. Every write on its behalf carries its token; a job has at most one open attempt."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    token = models.UUIDField(default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=20, blank=True, choices=choices(EndReason))
+    exit_code = models.IntegerField(null=True)
+    message = models.CharField(max_length=2000, blank=True)
+    # What it really used, where its node could tell: the most memory at once on one node, processor time on all of them.
+    peak_memory_mb = models.PositiveBigIntegerField(null=True)
+    cpu_seconds = models.FloatField(null=True)
+    saved = models.BooleanField(null=True)  # told to give way, it wrote a checkpoint after that; null: nobody looked
+    # Where its processes meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
+    # `ended_at`: it ends with its last placement.
+    master_port = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        ordering = ["job_id", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="attempt_number_once"),
+            models.UniqueConstraint(
+                fields=["job"], condition=Q(ended_at__isnull=True), name="one_open_attempt_per_job"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}#{self.number}"
+
+
+class Placement(models.Model):
+    """One attempt's share of one node: the unit of claim, lease and accounting. Open until `closed_at` is set."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="placements")
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="placements")
+    rank = models.PositiveIntegerField(default=0)
+    cpus = models.PositiveIntegerField()
+    memory_mb = models.PositiveBigIntegerField()
+    gpu_indices = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    state = models.CharField(max_length=10, choices=choices(PlacementState), default=PlacementState.PLACED)
+    created_at = models.DateTimeField(db_default=Now())
+    published_at = models.DateTimeField(db_default=Now())
+    publish_count = models.PositiveIntegerField(default=1)
+    claimed_at = models.DateTimeField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    # Which agent took it, and how its own command ended: of a gang, each member for itself.
+    claimed_by = models.UUIDField(null=True)
+    end_reason = models.CharField(max_length=20, blank=True, db_default="")
+    active_at = models.DateTimeField(null=True)  # the last sign of life: output, a report, work of its processes
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["attempt", "rank"], name="placement_rank_once"),
+            models.CheckConstraint(
+                condition=Q(state=PlacementState.CLOSED, closed_at__isnull=False)
+                | (~Q(state=PlacementState.CLOSED) & Q(closed_at__isnull=True)),
+                name="placement_closed_at_set_when_closed",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["node"], name="placement_open", condition=Q(closed_at__isnull=True)),
+            models.Index(fields=["lease_expires_at"], name="placement_lease", condition=Q(closed_at__isnull=True)),
+            models.Index(fields=["closed_at"], name="placement_failed", condition=~Q(end_reason__in=["", "completed"])),
+            models.Index(fields=["node", "closed_at"], name="placement_done", condition=Q(end_reason="completed")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attempt} on {self.node}"
+
+
+class GpuHold(models.Model):
+    """One GPU of one node held by one open placement; the database refuses a second holder."""
+
+    placement = models.ForeignKey(Placement, on_delete=models.CASCADE, related_name="gpu_holds")
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="+")
+    index = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "index"], name="gpu_held_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.index}"
+
+
+class JobEvent(models.Model):
+    """What happened to a job, in order: each change of state writes one in its own transaction."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(db_default=Now())
+    kind = models.CharField(max_length=30)
+    from_state = models.CharField(max_length=10, blank=True)
+    to_state = models.CharField(max_length=10, blank=True)
+    attempt = models.PositiveIntegerField(null=True)
+    actor = models.CharField(max_length=150, blank=True)
+    message = models.CharField(max_length=2000, blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["job", "id"], name="event_of_job")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.kind}"
+
+
+class Preemption(models.Model):
+    """An attempt that was told to stop for a waiting job. How it ended, and when, the attempt says."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="preemption")
+    for_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="room_made")
+    strategy = models.CharField(max_length=20)
+    lost_seconds = models.FloatField(help_text="Work to be done again, as it was estimated when the attempt was told.")
+    target = models.CharField(max_length=200, blank=True, help_text="The node to which its job moves, if it does.")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["at"], name="preemption_at")]
+
+    def __str__(self) -> str:
+        return f"{self.attempt} for {self.for_job_id}"
+
+
+class Cycle(models.Model):
+    """The last scheduling pass: one row, so that everybody can see that the planner is alive and what it saw."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    started_at = models.DateTimeField(null=True)
+    duration_ms = models.FloatField(default=0)
+    count = models.PositiveBigIntegerField(default=0)
+    placed = models.PositiveIntegerField(default=0)
+    placed_total = models.PositiveBigIntegerField(default=0)
+    total_ms = models.FloatField(default=0)
+    waiting = models.PositiveIntegerField(default=0)
+    # The waiting jobs that could start once there is room, in the order in which the planner looks at them: a job's
+    # position is its place in here. Who is held, or waits for a time or for other jobs, has none.
+    line = ArrayField(models.BigIntegerField(), default=list)
+    # What went wrong in it without stopping it, a sentence each: a policy that failed.
+    alerts = models.JSONField(default=list)
+    # What `jobs/planning/rebalancing.py` last proposed to move, see its `as_data`.
+    proposals = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_cycle_row")]
+
+    def __str__(self) -> str:
+        return f"cycle {self.count}"

@@ -1,0 +1,277 @@
+"""One scheduling cycle: snapshot, plan, commit what was planned, publish after the commit."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs.messages import publishing
+from jobs.messages.publishing import Doorbell
+from jobs.messages.routing import route, transport_of
+from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
+from jobs.planning import dead_dependencies, gc_pause, memory_defaults, preemption, rebalancing, rendezvous_ports
+from jobs.planning import snapshot as snapshots
+from jobs.recovery import faulty_nodes
+from jobs.recovery.stalls import CLOCK_ANEW
+from jobs.state import alerts, transitions
+from jobs.state.transitions import Move
+from scheduling.lifecycle import JobState
+from scheduling.planning.plan import Plan, PlannedJob, make_plan
+from scheduling.reasons import listed
+from workers.models import Node
+
+log = logging.getLogger(__name__)
+Reasons = list[dict[str, object]]
+PLANNER_LOCK = 0x7472_6169  # "trai": one planner at a time, in whatever process
+
+
+@dataclass(frozen=True, slots=True)
+class CycleResult:
+    """What one cycle did."""
+
+    placed: int
+    waiting: int
+    duration_ms: float
+
+
+class Combiner:
+    """Lets many askers share one run: whoever asked before a run began is served by it.
+
+    Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again, after a pause
+    twice as long as its last run, at most `PAUSE_SECONDS`. So bursts of requests (a thousand jobs that end at once) cost a few
+    cycles, not a thousand, and never fill the worker's threads; an idle platform answers at once.
+    """
+
+    PAUSE_SECONDS = 0.1
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = False
+        self._running = False
+
+    def run(self, cycle: Callable[[], object]) -> None:
+        """Run `cycle` now, or have it run by whoever is running it."""
+        with self._lock:
+            self._wanted = True
+            if self._running:
+                return
+            self._running = True
+        try:
+            while self._next():
+                began = time.monotonic()
+                cycle()
+                time.sleep(min(2 * (time.monotonic() - began), self.PAUSE_SECONDS))
+        except BaseException:
+            self._running = False
+            raise
+
+    def _next(self) -> bool:
+        """Whether somebody has asked since the last run began; if not, the running is over."""
+        with self._lock:
+            wanted, self._wanted = self._wanted, False
+            self._running = wanted
+        return wanted
+
+
+combiner = Combiner()
+
+
+def run_cycle() -> CycleResult:
+    """Plan once and commit the plan; the nodes concerned are told after the commit. One planner at a time.
+
+    Jobs that were seen to wait in vain for what they depend on end after it, in transactions of their own.
+    """
+    started = time.perf_counter()
+    with gc_pause.paused(), transaction.atomic():
+        _wait_for_turn()
+        snapshot = snapshots.take()
+        if memory_defaults.fill(snapshot):
+            snapshot = snapshots.take()
+        plan = make_plan(snapshot, snapshot.taken_at)
+        doorbells = _commit_placements(plan.placements)
+        preemption.request(plan.preemptions)
+        rebalancing.consider(snapshot, plan)
+        _write_reasons(plan)
+        result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
+        _write_cycle(plan, result)
+        publishing.request_placements(doorbells)
+    if any(job.broken for job in snapshot.waiting):
+        dead_dependencies.cancel_dead()
+    return result
+
+
+def _wait_for_turn() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNER_LOCK])
+
+
+def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
+    """Write the placements of those jobs that still wait; what changed meanwhile is left to the next cycle."""
+    if not placements:
+        return []
+    names = {share.node for planned in placements for share in planned.shares}
+    nodes = {node.name: node for node in Node.objects.filter(name__in=names)}
+    moved = transitions.apply([_queue_move(planned, nodes[planned.shares[0].node]) for planned in placements])
+    kept = [planned for planned in placements if planned.job_id in moved]
+    given = rendezvous_ports.of(
+        (planned.job_id, moved[planned.job_id].attempt, nodes[planned.shares[0].node], len(planned.shares) > 1)
+        for planned in kept
+    )
+    attempts = Attempt.objects.bulk_create(
+        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt, master_port=given[planned.job_id])
+        for planned in kept
+    )
+    rows = Placement.objects.bulk_create(
+        Placement(
+            attempt=attempt,
+            node=nodes[share.node],
+            rank=share.rank,
+            cpus=share.amount.cpus,
+            memory_mb=share.amount.memory_mb,
+            gpu_indices=list(share.gpu_indices),
+        )
+        for attempt, planned in zip(attempts, kept, strict=True)
+        for share in planned.shares
+    )
+    GpuHold.objects.bulk_create(
+        GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
+    )
+    return doorbells(rows)
+
+
+def _queue_move(planned: PlannedJob, node: Node) -> Move:
+    """The node that a job is on is that of its rank 0."""
+    first, *others = planned.shares
+    names = listed(share.node for share in planned.shares)
+    return Move(
+        job_id=planned.job_id,
+        to=JobState.QUEUED,
+        kind="queued",
+        expected=frozenset({JobState.PENDING}),
+        next_attempt=True,
+        unless_held=True,
+        changes={
+            "node_id": node.pk,
+            "queued_at": Now(),
+            "reasons": [],
+            "desired": "",
+            "promised": False,
+            "not_before": None,
+            "suspended_at": None,
+            "suspended_seconds": 0.0,
+            "progress": None,
+            "said_done": False,
+            "progress_at": CLOCK_ANEW,
+        },
+        message=f"Placed on {names}.",
+        data={
+            "node": node.name,
+            "gpu_indices": list(first.gpu_indices),
+            **({"nodes": [share.node for share in planned.shares]} if others else {}),
+        },
+    )
+
+
+def doorbells(placements: Sequence[Placement]) -> list[Doorbell]:
+    """The messages that tell the agents of these placements."""
+    needed = Job.objects.only("name", "priority", "gpus")
+    jobs = needed.in_bulk({row.attempt.job_id for row in placements})
+    return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
+
+
+def _doorbell(row: Placement, job: Job) -> Doorbell:
+    return Doorbell(
+        placement_id=row.pk,
+        token=str(row.attempt.token),
+        route=route(
+            hardware=job.hardware,
+            priority=job.priority,
+            node=row.node.name,
+            transport=transport_of(settings.BROKER_URL),
+        ),
+        job_id=job.pk,
+        job_name=job.name,
+        attempt=row.attempt.number,
+    )
+
+
+def _write_reasons(plan: Plan) -> None:
+    """Write the reasons that changed: one statement for all jobs that now wait for the same ones.
+
+    A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
+    """
+    known = _known_reasons()
+    differ = refresh.differs()
+    for data, job_ids in _grouped(plan).values():
+        stale = [job_id for job_id in job_ids if differ(known.get(job_id, []), data)]
+        if stale:
+            rows = Job.objects.filter(pk__in=stale, state=JobState.PENDING).order_by("pk")
+            locked = rows.select_for_update(skip_locked=True, no_key=True).values("pk")
+            Job.objects.filter(pk__in=locked).update(reasons=data)
+
+
+class Refresh:
+    """When the numbers in reasons are written again.
+
+    Other reasons are written at once. The same ones with other numbers (how much is free, and who holds it, changes
+    with every job that ends) are written once in `CYCLE_SECONDS`: otherwise a busy platform would spend most of its
+    writes on them.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def differs(self) -> Callable[[Reasons, Reasons], bool]:
+        """Whether reasons on record are to be replaced by these, in the cycle that asks."""
+        now = time.monotonic()
+        if now < self._next:
+            return lambda old, new: _codes(old) != _codes(new)
+        self._next = now + settings.CYCLE_SECONDS
+        return lambda old, new: old != new
+
+
+refresh = Refresh()
+
+
+def _codes(reasons: Reasons) -> list[object]:
+    return [reason["code"] for reason in reasons]
+
+
+def _known_reasons() -> dict[int, Reasons]:
+    """The reasons on record of every waiting job; many share the same ones, so they travel once."""
+    rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("reasons").annotate(ids=ArrayAgg("pk"))
+    return {job_id: reasons for reasons, job_ids in rows for job_id in job_ids}
+
+
+def _grouped(plan: Plan) -> dict[str, tuple[Reasons, list[int]]]:
+    """The waiting jobs by what they wait for. The planner shares reasons between jobs: each is written out once."""
+    keys: dict[tuple[int, ...], str] = {}
+    groups: dict[str, tuple[Reasons, list[int]]] = {}
+    for wait in plan.waits:
+        identity = tuple(map(id, wait.reasons))
+        if identity not in keys:
+            keys[identity] = repr(wait.reasons)
+            groups.setdefault(keys[identity], ([reason.as_data() for reason in wait.reasons], []))
+        groups[keys[identity]][1].append(wait.job_id)
+    return groups
+
+
+def _write_cycle(plan: Plan, result: CycleResult) -> None:
+    Cycle.objects.filter(pk=1).update(
+        started_at=Now(),
+        duration_ms=result.duration_ms,
+        count=F("count") + 1,
+        placed=result.placed,
+        placed_total=F("placed_total") + result.placed,
+        total_ms=F("total_ms") + result.duration_ms,
+        waiting=result.waiting,
+        line=list(plan.eligible),
+        alerts=alerts.told([*plan.alerts, *faulty_nodes.alerts()]),
+    )

@@ -1,0 +1,335 @@
+"""The jobs as the scheduling core sees them: those that wait, and those that hold a place on a node.
+
+Plain statements, because a cycle reads ten thousand rows: moments come as seconds, names once for all rows that share
+them, and equal requests are one object, which the planner is quick with.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, LiteralString, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from jobs.models.standings import dependencies
+from jobs.planning import preemption as preemptions
+from jobs.planning.run_times import remaining
+from jobs.state import queue_age
+from scheduling.failures.retry import Payer, reasons_that
+from scheduling.resources import Amount, Request, ordered_labels
+from scheduling.sharing.fair_tree import Account
+from scheduling.snapshot import RunningJob, Share, WaitingJob
+
+Dependencies = dict[int, tuple[int, ...]]
+NOBODY = ""
+RequestOf = Callable[[tuple[Any, ...]], Request]
+MOST_REQUESTS = 100_000
+"""With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
+SERVER = "SELECT pg_postmaster_start_time()"
+VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
+"""Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
+WAITING = """
+    SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', coalesce(in_line_since, created_at)),
+           cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, node_labels::text,
+           max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
+           date_part('epoch', not_before),
+           CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
+           CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END,
+           xmin::text || ctid::text
+    FROM jobs_job WHERE state = 'pending' AND id = ANY(%s)
+"""
+RUNNING = """
+    SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
+           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.node_labels::text,
+           node.name, placement.cpus, placement.memory_mb, placement.gpu_indices, placement.rank,
+           date_part('epoch', placement.created_at), date_part('epoch', attempt.started_at),
+           job.max_runtime_seconds, job.checkpointable, job.preemptible,
+           date_part('epoch', job.checkpoint_at), job.desired <> '' OR attempt.end_reason <> '',
+           date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
+           job.predicted_runtime_seconds, job.estimated_runtime_seconds,
+           job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
+           date_part('epoch', job.suspended_at), preemption.for_job_id
+    FROM jobs_placement AS placement
+    JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+    JOIN jobs_job AS job ON job.id = attempt.job_id
+    JOIN workers_node AS node ON node.id = placement.node_id
+    LEFT JOIN jobs_preemption AS preemption ON preemption.attempt_id = attempt.id
+    WHERE placement.closed_at IS NULL
+    ORDER BY job.id, placement.rank
+"""
+FAILED_ON = """
+    SELECT DISTINCT attempt.job_id, node.name
+    FROM jobs_placement AS placement
+    JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+    JOIN jobs_job AS job ON job.id = attempt.job_id
+    JOIN workers_node AS node ON node.id = placement.node_id
+    WHERE placement.closed_at > statement_timestamp() - make_interval(secs => %s)
+      AND placement.end_reason NOT IN ('', 'completed') AND placement.end_reason = ANY(%s) AND job.state = 'pending'
+      AND attempt.number > job.attempt - 2
+      AND (placement.end_reason = ANY(%s) OR NOT job.checkpointable OR attempt.started_at IS NULL
+           OR attempt.ended_at - attempt.started_at < make_interval(secs => %s))
+    ORDER BY attempt.job_id, node.name
+"""
+NAMES = """
+    SELECT 0, id, slug FROM quotas_project
+    UNION ALL SELECT 1, id, name FROM jobs_queue
+    UNION ALL SELECT 2, id, username FROM auth_user
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the rows of jobs leave out: names, dependencies, how often they gave way, where they ran, what was freed for them.
+
+    An owner who was deleted is missing.
+    """
+
+    projects: dict[int, str] = field(default_factory=dict)
+    queues: dict[int, str] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    unmet: Dependencies = field(default_factory=dict)
+    broken: Dependencies = field(default_factory=dict)
+    needs_end: Dependencies = field(default_factory=dict)
+    needs_failure: Dependencies = field(default_factory=dict)
+    preemptions: dict[int, int] = field(default_factory=dict)
+    near: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
+    room: dict[int, tuple[Share, ...]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[dict[int, str], ...]:
+        return self.projects, self.queues, self.owners
+
+    @property
+    def special(self) -> set[int]:
+        """The jobs of which more is known than names."""
+        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.ready, self.room)
+        return set().union(*(one.keys() for one in known))
+
+
+def read_names() -> Known:
+    known = Known()
+    for kind, number, name in rows(NAMES):
+        known.names[kind][number] = name
+    return known
+
+
+def read_all() -> Known:
+    needs = dependencies()
+    counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
+    rooms = preemptions.rooms()
+    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a job holds on one node, and since when: for its account's usage."""
+
+    account: Account
+    share: Share
+    since: float
+
+
+def rows(statement: LiteralString, *arguments: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return cursor.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class JobViews:
+    """The jobs that have not ended; `held` goes by the order of the running jobs and their shares."""
+
+    waiting: tuple[WaitingJob, ...]
+    running: tuple[RunningJob, ...]
+    held: Sequence[Held]
+
+
+def read() -> JobViews:
+    """All of them.
+
+    The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
+    dependencies, and none names what is not known yet.
+    """
+    in_line, placed = line.read(), rows(RUNNING)
+    known = read_all()
+    jobs = _running(placed, known)
+    return JobViews(line.of(in_line, known), jobs, _held(placed, jobs))
+
+
+def running() -> tuple[RunningJob, ...]:
+    """The jobs that hold open placements, without what they did before."""
+    placed = rows(RUNNING)
+    return _running(placed, read_names())
+
+
+class Requests:
+    """One object for each request, however many jobs ask for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Request] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, columns: tuple[Any, ...]) -> Request:
+        found = self._known.get(columns)
+        if found is None:
+            found = self._known[columns] = Request(*(*columns[:-1], ordered_labels(json.loads(columns[-1]))))
+        return found
+
+
+class LineRow(NamedTuple):
+    """A waiting job's row as it was last read; `version` says who wrote it, and where it lies."""
+
+    version: str
+    columns: tuple[Any, ...]
+
+
+class Reading(NamedTuple):
+    """The rows of all waiting jobs, and the server that they came from: another one may use a version again."""
+
+    server: Any
+    rows: dict[int, LineRow]
+
+
+class Line:
+    """The waiting jobs as they were read last: most of them still wait and are as they were, and are not read anew.
+
+    To read ten thousand rows and to make frozen values of them takes longer than to plan, and a cycle follows each event.
+    """
+
+    def __init__(self) -> None:
+        self._read = Reading(None, {})
+        self._made: tuple[Any, dict[int, tuple[LineRow | None, WaitingJob]], Requests] = ((), {}, Requests())
+
+    def read(self) -> Reading:
+        """The rows of all that wait now; only those are fetched whole that were written since the last time.
+
+        Threads may ask at once: each leaves a whole reading to the next.
+        """
+        [(server,)] = rows(SERVER)
+        before = self._read.rows if self._read.server == server else {}
+        versions = rows(VERSIONS)
+        found = {job_id: before.get(job_id) for job_id, _ in versions}
+        changed = [job_id for job_id, version in versions if (row := found[job_id]) is None or row.version != version]
+        fetched = rows(WAITING, changed) if changed else []
+        found |= dict.fromkeys(changed) | {row[0]: LineRow(row[-1], row) for row in fetched}
+        self._read = Reading(server, {job_id: row for job_id, row in found.items() if row is not None})
+        return self._read
+
+    def of(self, reading: Reading, known: Known) -> tuple[WaitingJob, ...]:
+        """The jobs of these rows."""
+        names, seen, requests = self._made
+        if known.names != names or len(requests) > MOST_REQUESTS:
+            seen, requests = {}, Requests()
+        request_of, special = requests.of, known.special
+        fresh: dict[int, tuple[LineRow | None, WaitingJob]] = {}
+        for job_id, row in reading.rows.items():
+            before = seen.get(job_id)
+            if job_id in special:  # what else makes it up may change while its row does not
+                fresh[job_id] = (None, _waiting_job(row.columns, known, request_of))
+            elif before is not None and before[0] is row:
+                fresh[job_id] = before
+            else:
+                fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
+        self._made = (known.names, fresh, requests)
+        return tuple([job for _, job in fresh.values()])
+
+
+line = Line()
+
+
+def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> WaitingJob:
+    return WaitingJob(
+        id=row[0],
+        project=known.projects[row[1]],
+        queue=known.queues[row[2]],
+        owner=known.owners.get(row[3], NOBODY),
+        priority=row[4],
+        submitted_at=row[5],
+        eligible_at=queue_age.eligible_at(row[5], row[16], known.ready.get(row[0])),
+        request=request_of(row[6:13]),
+        max_runtime_seconds=row[13],
+        estimated_runtime_seconds=row[14],
+        deadline=row[15],
+        not_before=row[16],
+        predicted_seconds=row[17],
+        checkpointable=row[18],
+        preemptible=row[19],
+        promised=row[20],
+        held=row[21],
+        unmet=known.unmet.get(row[0], ()),
+        broken=known.broken.get(row[0], ()),
+        needs_end=known.needs_end.get(row[0], ()),
+        needs_failure=known.needs_failure.get(row[0], ()),
+        preemptions=known.preemptions.get(row[0], 0),
+        near=known.near.get(row[0], ()),
+        avoid=known.avoid.get(row[0], ()),
+        room=known.room.get(row[0], ()),
+    )
+
+
+def failed_on() -> dict[int, tuple[str, ...]]:
+    """For each waiting job that failed a moment ago the nodes where it did, if another one may do better.
+
+    Only its last two attempts count: a job that has seen half the fleet fail must not be left with one node to wait for.
+    A job that wrote checkpoints there for a while goes back to them, unless the node was to blame.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, Payer.PLATFORM)]
+    for job_id, node in rows(FAILED_ON, settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS):
+        found[job_id] = (*found.get(job_id, ()), node)
+    return found
+
+
+def _running(placed: Sequence[Any], known: Known) -> tuple[RunningJob, ...]:
+    members: dict[int, list[Any]] = defaultdict(list)
+    for row in placed:
+        members[row[0]].append(row)
+    request_of = Requests().of
+    return tuple(_running_job(job_id, shares, known, request_of) for job_id, shares in members.items())
+
+
+def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
+    shares = ((Account(job.project, job.owner), share) for job in jobs for share in job.shares)
+    return [Held(account, share, row[17]) for (account, share), row in zip(shares, placed, strict=True)]
+
+
+def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
+    _, project, queue, owner, priority, *_ = first = members[0]
+    placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
+    stood_still, suspended_at, leaving_for = first[27:30]
+    begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
+    return RunningJob(
+        id=job_id,
+        project=known.projects[project],
+        queue=known.queues[queue],
+        owner=known.owners.get(owner, NOBODY),
+        priority=priority,
+        request=request_of(first[5:12]),
+        shares=tuple(
+            Share(row[12], Amount(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
+        ),
+        started_at=started_at,
+        expected_end=begins + max_runtime if max_runtime else None,
+        predicted_end=_predicted_end(first, begins, since - stood_still, max_runtime),
+        checkpointable=checkpointable,
+        preemptible=preemptible,
+        preemptions=known.preemptions.get(job_id, 0),
+        checkpoint_at=checkpoint_at,
+        leaving=leaving,
+        suspended_since=suspended_at,
+        leaving_for=leaving_for,
+    )
+
+
+def _predicted_end(row: Sequence[Any], begins: float, ran: float, limit: float | None) -> float | None:
+    """By what was learned, else by what its owner expects."""
+    expected, estimated = row[25:27]
+    if expected is not None:
+        return begins + ran + remaining(expected, ran, limit)
+    return begins + min(estimated, limit or estimated) if estimated else None

@@ -1,0 +1,218 @@
+"""How long jobs run, learned from those that ended: what is expected of each job, and how good that was.
+
+Learning happens beside the ends of jobs, every few seconds in one place, so that no end waits for it and a thousand ends
+cost as many statements as one.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from jobs.models import Job
+from jobs.models.planning import RunTimeHistory, RunTimeLearning
+from scheduling.forecast.runtime_prediction import ErrorTally, History, Prediction, Traits, corrected, scopes_of
+from scheduling.resources import Request
+
+BATCH = 2_000
+"""So many ends are learned from at once; the next call goes on after them."""
+REFRESHED = 5_000
+"""So many waiting jobs, the oldest first, are foretold anew at once."""
+WORTH_WRITING = 0.02
+"""An expectation is written again when it changed by this part of itself, and by more than a second."""
+SETTLED_SECONDS = 1.0
+"""Ends are left alone for so long: by then those before them have been committed too. One that was not teaches nothing."""
+KEPT_DAYS = 180
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+NUMBERS = re.compile(r"\d+")
+TEMPLATE_LENGTH = 200
+
+# What a job that was stopped, cancelled or lost ran says nothing of its kind, nor does the last leg of one that went on
+# from a checkpoint.
+ENDED = """
+    SELECT job.id, project.slug, coalesce(owner.username, ''), job.name,
+           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.max_runtime_seconds,
+           job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by,
+           greatest(0, extract(epoch FROM attempt.ended_at - attempt.started_at)::float8 - job.suspended_seconds),
+           job.finished_at
+    FROM jobs_job AS job
+    JOIN jobs_attempt AS attempt ON attempt.job_id = job.id AND attempt.number = job.attempt
+    JOIN quotas_project AS project ON project.id = job.project_id
+    LEFT JOIN auth_user AS owner ON owner.id = job.owner_id
+    WHERE (job.finished_at, job.id) > (%s, %s) AND job.finished_at <= statement_timestamp() - make_interval(secs => %s)
+        AND job.end_reason IN ('completed', 'timeout') AND attempt.started_at <= attempt.ended_at
+        AND (attempt.number = 1 OR NOT job.checkpointable)
+    ORDER BY job.finished_at, job.id LIMIT %s
+"""
+WAITING = """
+    SELECT job.id, project.slug, coalesce(owner.username, ''), job.name,
+           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.max_runtime_seconds,
+           job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by
+    FROM jobs_job AS job
+    JOIN quotas_project AS project ON project.id = job.project_id
+    LEFT JOIN auth_user AS owner ON owner.id = job.owner_id
+    WHERE job.state = 'pending' AND project.slug = ANY(%s)
+    ORDER BY job.id LIMIT %s
+"""
+# A job that somebody holds locked is left to the next time.
+WRITE = """
+    WITH waits AS (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE jobs_job AS job
+    SET predicted_runtime_seconds = told.expected, predicted_low_seconds = told.low,
+        predicted_high_seconds = told.high, predicted_by = told.source
+    FROM unnest(%(ids)s::bigint[], %(expected)s::float8[], %(low)s::float8[], %(high)s::float8[], %(source)s::text[])
+        AS told (id, expected, low, high, source), waits
+    WHERE job.id = told.id AND job.id = waits.id
+"""
+
+
+class Learned(NamedTuple):
+    """From how many ends was learned, and of how many waiting jobs something else is expected now."""
+
+    ends: int
+    foretold: int
+
+
+def traits_of(project: str, owner: str, name: str, request: Request, limit: float | None) -> Traits:
+    """What a prediction goes by. Jobs of one sweep differ in numbers only: their names are one template."""
+    return Traits(
+        project=project,
+        owner=owner,
+        template=NUMBERS.sub("#", name)[:TEMPLATE_LENGTH],
+        shape=f"{request.nodes} x {request.gpus} GPUs, {request.cpus} CPUs",
+        hardware=request.gpu_model or request.hardware,
+        limit_seconds=limit or None,
+    )
+
+
+def foretell(jobs: Sequence[Job]) -> None:
+    """Write down on these jobs, which are not saved yet, how long each is expected to run. One statement for all."""
+    traits = [_traits_of_job(job) for job in jobs]
+    history = _history(traits)
+    for job, one in zip(jobs, traits, strict=True):
+        expected = history.predict(one)
+        if expected is not None:
+            job.predicted_runtime_seconds, job.predicted_by = expected.expected, expected.source
+            job.predicted_low_seconds, job.predicted_high_seconds = expected.low, expected.high
+
+
+def expected_of(traits: Traits) -> float | None:
+    """How long such a job is expected to run, as far as anybody knows."""
+    told = _history([traits]).predict(traits)
+    return told.expected if told else None
+
+
+def _traits_of_job(job: Job) -> Traits:
+    request = Request(job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes)
+    owner = job.owner.get_username() if job.owner else ""
+    return traits_of(job.project.slug, owner, job.name, request, job.max_runtime_seconds)
+
+
+def remaining(expected: float, ran: float, limit: float | None) -> float:
+    """How much longer a job will run of which so much was expected. It may have outlived that already."""
+    return max(0.0, corrected(Prediction(expected, 0.0, expected, ""), ran, limit).expected - ran)
+
+
+@transaction.atomic
+def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
+    """Learn from the jobs that ended since the last time, measure what was expected of them, and expect anew."""
+    progress = RunTimeLearning.objects.select_for_update(skip_locked=True).filter(pk=1).first()
+    if progress is None:  # somebody else is at it
+        return Learned(0, 0)
+    since = (progress.learned_until or FIRST, progress.learned_id)
+    ended = _rows(ENDED, [*since, settled_seconds, BATCH])
+    if not ended:
+        return Learned(0, 0)
+    traits = [_traits_of_row(row) for row in ended]
+    history = _history(traits)
+    for row, one in zip(ended, traits, strict=True):
+        history.observe(one, row[15])
+    _write_history(history)
+    _write_progress(ended)
+    return Learned(len(ended), _foretell_waiting(traits))
+
+
+def forget() -> int:
+    """Delete what nobody has added to for long; returns the number of rows."""
+    return RunTimeHistory.objects.filter(updated_at__lt=Now() - timedelta(days=KEPT_DAYS)).delete()[0]
+
+
+def _rows(statement: str, parameters: Sequence[Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
+
+
+def _traits_of_row(row: Sequence[Any]) -> Traits:
+    return traits_of(row[1], row[2], row[3], Request(*row[4:10]), row[10])
+
+
+def _history(traits: Iterable[Traits]) -> History:
+    """What is on record of all that predictions for such jobs depend on."""
+    keys = {scope.key for one in dict.fromkeys(traits) for scope in scopes_of(one)}
+    return History.from_data(dict(RunTimeHistory.objects.filter(pk__in=keys).values_list("key", "data")))
+
+
+def _write_history(history: History) -> None:
+    rows = (RunTimeHistory(key=key, data=data, updated_at=Now()) for key, data in history.as_data().items())
+    RunTimeHistory.objects.bulk_create(
+        rows, batch_size=1000, update_conflicts=True, update_fields=["data", "updated_at"], unique_fields=["key"]
+    )
+
+
+def _write_progress(ended: Sequence[Any]) -> None:
+    errors = ErrorTally()
+    for row in ended:
+        if row[11] is not None:
+            errors.add(Prediction(*row[11:15]), row[15])
+    RunTimeLearning.objects.filter(pk=1).update(
+        learned_until=ended[-1][16],
+        learned_id=ended[-1][0],
+        count=F("count") + errors.count,
+        absolute_seconds=F("absolute_seconds") + errors.absolute_seconds,
+        under=F("under") + errors.under,
+        alike=F("alike") + errors.alike,
+        inside=F("inside") + errors.inside,
+    )
+
+
+def _foretell_waiting(learned: Sequence[Traits]) -> int:
+    """Expect anew of the waiting jobs that share a key with these; write what is worth it."""
+    changed = {scope.key for one in dict.fromkeys(learned) for scope in scopes_of(one)}
+    rows = _rows(WAITING, [sorted({one.project for one in learned}), REFRESHED])
+    in_line = [(row, _traits_of_row(row)) for row in rows]
+    waiting = [(row, traits) for row, traits in in_line if any(one.key in changed for one in scopes_of(traits))]
+    history = _history(traits for _, traits in waiting)
+    known: dict[Traits, Prediction | None] = {traits: history.predict(traits) for _, traits in waiting}
+    news = {row[0]: told for row, traits in waiting if (told := known[traits]) and _is_news(row, told)}
+    if news:
+        _write(news)
+    return len(news)
+
+
+def _is_news(row: Sequence[Any], told: Prediction) -> bool:
+    before = row[11]
+    if before is None or row[14] != told.source:
+        return True
+    return abs(told.expected - before) > max(1.0, WORTH_WRITING * float(before))
+
+
+def _write(news: Mapping[int, Prediction]) -> None:
+    told = list(news.values())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            WRITE,
+            {
+                "ids": list(news),
+                "expected": [one.expected for one in told],
+                "low": [one.low for one in told],
+                "high": [one.high for one in told],
+                "source": [one.source for one in told],
+            },
+        )

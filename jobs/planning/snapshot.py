@@ -1,0 +1,124 @@
+"""Rows to a Snapshot: the only translator between the database and the scheduling core."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from django.conf import settings
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import connection
+from django.db.models import F
+
+from jobs.models import Queue
+from jobs.models.planning import Reservation as ReservationRow
+from jobs.planning import fair_share, job_rows, preemption
+from jobs.planning.policy_settings import rules
+from quotas.models import Project, Quota
+from scheduling.snapshot import Gpu, Limits, NodeView, ProjectView, QueueView, Reservation, Snapshot
+
+MOST_NODES = 20_000
+NODES = """
+    SELECT name, cpus, memory_mb, gpus::text,
+           CASE WHEN state = 'up' AND load @> '{"disk_full": true}' THEN 'draining' ELSE state END,
+           coalesce(last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
+           coalesce(load -> 'gpus_out', '[]')::text
+    FROM workers_node WHERE removed_at IS NULL ORDER BY name
+"""
+NONE_OUT = "[]"
+
+
+def take() -> Snapshot:
+    """Everything that one planning pass looks at, read in the caller's transaction by the database's clock."""
+    now = database_now().timestamp()
+    jobs = job_rows.read()
+    return Snapshot(
+        waiting=jobs.waiting,
+        running=jobs.running,
+        nodes=nodes(usable=True),
+        queues=queues(),
+        projects=projects(),
+        taken_at=now,
+        rules=rules(),
+        reservations=reservations(now),
+        usage=fair_share.usage(now, jobs.held),
+        recent_preemptions=preemption.recent(),
+    )
+
+
+def database_now() -> datetime:
+    """The one clock by which leases and waits are measured."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:
+    """Every node that ever registered; one whose last heartbeat is older than a lease is not alive.
+
+    With `usable` GPUs that reported an error are left out: they are still this node's, but nothing may start there now.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(NODES, [settings.LEASE_SECONDS])
+        return tuple(
+            NodeView(name, cpus, memory_mb, _gpus(gpus, out if usable else NONE_OUT), state, alive, _labels(labels))
+            for name, cpus, memory_mb, gpus, state, alive, labels, out in cursor.fetchall()
+        )
+
+
+# What a machine has hardly ever changes, and to read it takes longer than all the rest.
+@lru_cache(maxsize=MOST_NODES)
+def _gpus(text: str, out: str) -> tuple[Gpu, ...]:
+    left_out = {gpu["index"] for gpu in json.loads(out)}
+    return tuple(
+        Gpu(gpu["index"], gpu.get("model", ""), gpu.get("memory_mb", 0))
+        for gpu in json.loads(text)
+        if gpu["index"] not in left_out
+    )
+
+
+@lru_cache(maxsize=MOST_NODES)
+def _labels(text: str) -> Mapping[str, str]:
+    labels: dict[str, str] = json.loads(text)
+    return labels
+
+
+def queues() -> tuple[QueueView, ...]:
+    return tuple(
+        QueueView(queue.name, queue.rank, queue.state, queue.max_running, queue.policy)
+        for queue in Queue.objects.order_by("name")
+    )
+
+
+def projects() -> tuple[ProjectView, ...]:
+    rows: Iterable[Project] = (
+        Project.objects.select_related("quota").annotate(parent_slug=F("parent__slug")).order_by("slug")
+    )
+    return tuple(ProjectView(row.slug, getattr(row, "parent_slug", None), _limits(row), row.weight) for row in rows)
+
+
+def _limits(project: Project) -> Limits | None:
+    quota: Quota | None = getattr(project, "quota", None)
+    if quota is None:
+        return None
+    return Limits(
+        gpus=quota.gpus,
+        cpus=quota.cpus,
+        memory_mb=quota.memory_mb,
+        running_jobs=quota.running_jobs,
+        waiting_jobs=quota.waiting_jobs,
+        enforced=quota.enforced,
+    )
+
+
+def reservations(now: float) -> tuple[Reservation, ...]:
+    """Those that have not ended."""
+    found = ReservationRow.objects.filter(end__gt=datetime.fromtimestamp(now, UTC)).annotate(
+        node_names=ArrayAgg("nodes__name")
+    )
+    columns = found.order_by("start", "name").values_list("name", "node_names", "start", "end", "project__slug")
+    return tuple(
+        Reservation(name, tuple(sorted(nodes)), start.timestamp(), end.timestamp(), project)
+        for name, nodes, start, end, project in columns
+    )

@@ -1,0 +1,143 @@
+"""Repair of what was lost: silent nodes, messages that never arrived, jobs that make no progress.
+
+Safe to run at any time, twice, and beside anything else. What is not known is left alone: see `jobs/recovery/clock_guard.py`.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from executors.upload import logs
+from jobs.attempts.claims import Ticket
+from jobs.attempts.completion import finish
+from jobs.control import inactive_owners
+from jobs.messages import publishing
+from jobs.models import Job, JobEvent, Placement
+from jobs.planning import cycle, dead_dependencies
+from jobs.recovery import clock_guard, faulty_nodes, stalls
+from jobs.state import transitions
+from jobs.state.outcome import Ending
+from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
+from workers import heartbeats
+from workers.models import Node
+
+log = logging.getLogger(__name__)
+RECOVERY_LOCK = 0x7265_636F  # "reco": one sweep at a time
+SWEEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How many placements one sweep repaired, by what was wrong with them.
+
+    Also how many nodes it drained, and how many jobs it ended because they waited for others in vain.
+    """
+
+    lost: int = 0
+    released: int = 0
+    republished: int = 0
+    stalled: int = 0
+    late: int = 0
+    drained: int = 0
+    ownerless: int = 0
+    in_vain: int = 0
+
+
+def recover() -> Recovered:
+    """One sweep. What concerns placements and nodes is left alone while another one runs."""
+    return replace(_repair(), in_vain=dead_dependencies.cancel_dead())
+
+
+def _repair() -> Recovered:
+    with transaction.atomic():
+        if not _our_turn():
+            return Recovered()
+        if not clock_guard.may_judge():
+            return Recovered(republished=_republish())
+        heartbeats.mark_down()
+        lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
+        stalled, drained, ownerless = stalls.judge(), faulty_nodes.judge(), inactive_owners.judge()
+        return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
+
+
+def _our_turn() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [RECOVERY_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _end_lost() -> int:
+    """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone."""
+    gone = Now() - timedelta(seconds=settings.LEASE_MARGIN_SECONDS)
+    rows = _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
+    speaks = Q(node__last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
+    hung = rows.filter(speaks, state=PlacementState.CLAIMED)
+    never_began = _finish(hung, EndReason.PLATFORM_ERROR, "Node {node} took the job and did not begin.", charged=True)
+    return never_began + _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
+
+
+@transaction.atomic
+def release_unclaimed() -> int:
+    """Placements on nodes that are not there to claim them go back in line; nothing ran, so nothing is charged."""
+    rows = _open().filter(state=PlacementState.PLACED, node__state=Node.State.DOWN)
+    return _finish(rows, EndReason.NODE_LOST, "Node {node} went away before it took the job.", charged=False)
+
+
+def _end_late_gangs() -> int:
+    """Gangs of which some node has not taken its part in time give back what the others hold. Nobody is charged."""
+    late = Now() - timedelta(seconds=settings.GANG_START_SECONDS)
+    rows = _open().filter(state=PlacementState.PLACED, attempt__job__nodes__gt=1, attempt__created_at__lt=late)
+    message = f"Did not take its part within {settings.GANG_START_SECONDS:g} seconds: the gang gave its places back."
+    return _finish(rows, EndReason.START_FAILED, message, charged=False)
+
+
+def _republish() -> int:
+    """Ring again for placements that nobody claimed: the message, or the agent that held it, was lost."""
+    late = Now() - timedelta(seconds=settings.REPUBLISH_SECONDS)
+    rows = list(_open().filter(state=PlacementState.PLACED, published_at__lt=late)[:SWEEP])
+    Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
+        published_at=Now(), publish_count=F("publish_count") + 1
+    )
+    first_time = [row.attempt.job_id for row in rows if row.publish_count == 1]
+    transitions.note(first_time, "republished", message="Nobody claimed it in time: its node is told again.")
+    publishing.request_placements(cycle.doorbells(rows))
+    return len(rows)
+
+
+def _open() -> QuerySet[Placement]:
+    return Placement.objects.filter(closed_at__isnull=True).select_related("attempt", "node").order_by("pk")
+
+
+def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charged: bool) -> int:
+    """End what `rows` finds, judged again under the jobs' locks: a lease renewed in between saves its job."""
+    job_ids = list(rows.values_list("attempt__job_id", flat=True)[:SWEEP])
+    if not job_ids:
+        return 0
+    ours = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=job_ids).order_by("pk")
+    locked = list(ours.values_list("pk", flat=True))
+    endings = [
+        Ending(
+            Ticket(row.pk, str(row.attempt.token)),
+            reason,
+            message=message.format(node=row.node.name),
+            charged=charged,
+        )
+        for row in rows.filter(attempt__job__in=locked).select_for_update(of=("self",), no_key=True)
+    ]
+    closed = finish(endings) if endings else frozenset()
+    if reason == EndReason.NODE_LOST and charged:
+        logs.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
+    return len(closed)
+
+
+def prune() -> int:
+    """Delete events of jobs that ended longer ago than their retention; returns the number of rows."""
+    ended = Q(state__in=TERMINAL_STATES)
+    old_events = Job.objects.filter(ended, finished_at__lt=Now() - timedelta(days=settings.EVENT_RETENTION_DAYS))
+    events, _ = JobEvent.objects.filter(job__in=old_events).delete()
+    return events

@@ -1,0 +1,101 @@
+"""Why a job waits and until when, or how it came to run where it did: the core's answer, with rows that the caller may see."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.contrib.auth.models import User
+
+from jobs.models import Job, queries
+from jobs.planning import snapshot as snapshots
+from jobs.planning import start_forecasts
+from jobs.planning.start_forecasts import moment
+from jobs.reports.job_history import Told, history_of
+from scheduling.decisions import PlannedPreemption, PlannedReservation
+from scheduling.forecast.forecast import Forecast
+from scheduling.forecast.outlook import Answer, inquire
+from scheduling.forecast.whatif import Change
+from scheduling.lifecycle import JobState
+from scheduling.reasons import Reason, ReasonCode, listed
+from scheduling.snapshot import Share, Snapshot
+
+REQUEST_PLANS = 40
+"""Somebody waits for the answer: a forecast that is not on record is made with so many plans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A job that holds what another needs, and when it is expected to end."""
+
+    job: Job
+    expected_end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that can be said to one caller. Of jobs that they may not see, only ids in reasons and their number are told."""
+
+    position: int | None = None
+    line_length: int = 0
+    starts_now: bool = False
+    nodes: tuple[str, ...] = ()  # where it would start now
+    reasons: tuple[Reason, ...] = ()
+    holders: tuple[Holder, ...] = ()
+    other_holders: int = 0
+    start: Forecast | None = None
+    reservation: PlannedReservation | None = None
+    changes: tuple[Change, ...] = ()
+    gives_way: tuple[PlannedPreemption, ...] = ()  # running jobs that are stopped for it
+    history: tuple[Told, ...] = ()
+
+
+def explain(job: Job, user: User) -> Explanation:
+    """For a job that waits, what it waits for; for any other, what happened to it.
+
+    One that stops waiting meanwhile is told of as what it is by then: `job` is read again.
+    """
+    if job.state == JobState.PENDING:
+        needed = list(job.dependencies.values_list("needs_id", flat=True))
+        told = look(snapshots.take(), job.pk, user, start_forecasts.known([job.pk, *needed]))
+        if told is not None:
+            return replace(told, history=history_of(job))
+        job.refresh_from_db()
+    return Explanation(line_length=queries.line_length(), history=history_of(job))
+
+
+def look(snapshot: Snapshot, job_id: int, user: User, known: dict[int, Forecast] | None = None) -> Explanation | None:
+    """What the core says of a waiting job, for this user; None if it does not wait in the snapshot."""
+    effort = start_forecasts.effort(len(snapshot.nodes), plans=REQUEST_PLANS)
+    answer = inquire(snapshot, snapshot.taken_at, job_id, known, effort)
+    return None if answer is None else _for(user, answer)
+
+
+def _for(user: User, answer: Answer) -> Explanation:
+    held_by = {holder for reason in answer.reasons for holder in reason.held_by}
+    held_by |= {one.job_id for one in answer.preemptions}
+    visible = list(queries.visible_jobs(user).filter(pk__in=held_by).order_by("pk"))
+    seen = {job.pk for job in visible}
+    shares = answer.placement.shares if answer.placement else ()
+    return Explanation(
+        position=answer.position,
+        line_length=answer.line_length,
+        starts_now=answer.placement is not None,
+        nodes=tuple(share.node for share in shares),
+        reasons=tuple(_seen_of(reason, seen) for reason in answer.reasons) or (_about_to_start(shares),),
+        holders=tuple(Holder(job, moment(answer.ends.get(job.pk))) for job in visible),
+        other_holders=len(held_by) - len(visible),
+        start=answer.start,
+        reservation=answer.reservation,
+        changes=answer.changes,
+        gives_way=answer.preemptions,
+    )
+
+
+def _seen_of(reason: Reason, seen: Collection[int]) -> Reason:
+    """What jobs hold is told of those alone that the caller may see."""
+    return replace(reason, holds={job_id: held for job_id, held in reason.holds.items() if job_id in seen})
+
+
+def _about_to_start(shares: Sequence[Share]) -> Reason:
+    names = listed(share.node for share in shares)
+    return Reason(ReasonCode.NEW, f"There is room for it on {names}: the next scheduling cycle starts it.")

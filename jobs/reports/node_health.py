@@ -1,0 +1,65 @@
+"""How a node is, in words for people: alive or not, heard of or not, being emptied and why."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.reports import node_condition
+from workers.models import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`ok`: it takes work. Otherwise, or where there is something to know, `reasons` say what."""
+
+    ok: bool
+    reasons: tuple[str, ...]
+
+
+def health(node: Any, *, jobs: int) -> Health:
+    """Of one of `workers.queries.nodes_now`, on which so many jobs hold a place."""
+    alive = node.liveness(node.now) == Node.Liveness.ALIVE
+    reasons = (_agent(node, alive=alive), _hearing(node, alive=alive), _drain(node, jobs), node.suspicion)
+    told = node_condition.sentences(node) if alive else []
+    ok = alive and not node_condition.disk_full(node) and node.state == Node.State.UP and consuming(node) is not False
+    return Health(ok, tuple(filter(None, (*reasons, *told))))
+
+
+def consuming(node: Any) -> bool | None:
+    """Whether messages for it arrive there. What an agent said that is silent now is not known any more."""
+    known: bool | None = node.consuming
+    return known if node.liveness(node.now) == Node.Liveness.ALIVE else None
+
+
+def drain_in_words(node: Any, jobs: int) -> str:
+    """`draining (2 jobs left)`; empty for a node that is not being emptied."""
+    if not node.cordoned and node.state != Node.State.DRAINING:
+        return ""
+    return f"draining ({jobs} {'job' if jobs == 1 else 'jobs'} left)" if jobs else "drained"
+
+
+def _agent(node: Any, *, alive: bool) -> str:
+    if node.last_heartbeat_at is None:
+        return "Its agent was never heard of."
+    if node.state == Node.State.DOWN and node.agent_id is None:
+        return "Its agent was stopped."
+    seconds = (node.now - node.last_heartbeat_at).total_seconds()
+    return "" if alive else f"Its agent has been silent for {seconds:.0f} s."
+
+
+def _hearing(node: Any, *, alive: bool) -> str:
+    if not alive or node.state == Node.State.DOWN or node.consuming:
+        return ""
+    if node.consuming is None:
+        return "Whether messages reach its agent is not known: it has just started, or the broker does not answer it."
+    return "Messages do not reach its agent, though the broker takes them: the agent begins anew, its jobs run on."
+
+
+def _drain(node: Any, jobs: int) -> str:
+    words = drain_in_words(node, jobs).capitalize()
+    if not words:
+        return ""
+    if not node.cordoned:
+        return f"{words}: its agent is stopping."
+    until = f", until {node.drain_deadline:%Y-%m-%d %H:%M:%S} UTC" if jobs and node.drain_deadline else ""
+    how = f", mode {node.drain_mode}{until}" if jobs else ""
+    return f"{words}{how}{f': {node.drain_reason}' if node.drain_reason else ''}."

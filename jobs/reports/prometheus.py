@@ -1,0 +1,180 @@
+"""What Prometheus is told, all from the database: any web process gives the same answer, and none has to remember.
+
+Each scrape is a fixed number of statements over indexed rows: what is active, what ended in the last day, and counters.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Exists, F, Min, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Greatest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
+
+from jobs.models import Cycle, Job, JobDependency
+from jobs.models.planning import RunTimeLearning
+from jobs.models.queries import held_by_node
+from jobs.planning import preemption, start_forecasts
+from jobs.planning.snapshot import database_now
+from jobs.reports import node_condition
+from jobs.reports.dashboard import WAITING_FOR
+from jobs.state import alerts
+from scheduling.lifecycle import TERMINAL_STATES, JobState
+from workers.models import Node
+from workers.queries import in_use, liveness_counts, nodes_now
+
+HOUR = timedelta(hours=1)
+MB = 2**20
+SHORTEST_RUN_SECONDS = 10
+"""In a stretch a shorter run counts as this: else a job of a second that waited a minute would be the worst of all."""
+STRETCH = """
+    SELECT max((extract(epoch FROM started_at - created_at) + run) / run)::float8
+    FROM (SELECT created_at, started_at, greatest(extract(epoch FROM finished_at - started_at), %s) AS run
+          FROM jobs_job WHERE finished_at > now() - interval '1 day' AND started_at IS NOT NULL) AS ended
+"""
+
+
+def exposition() -> bytes:
+    """Everything, in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Yard())
+    return generate_latest(registry)
+
+
+class _Yard(Collector):
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is collected before somebody asks."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _jobs()
+        yield from _waits()
+        yield from _cycles()
+        yield from _preemptions()
+        yield from _start_predictions()
+        yield from _run_time_predictions()
+        yield from _machines()
+
+
+def _labelled(kind: type[Any], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Metric:
+    """One family with labels; a row is the labels' values and then the number."""
+    family: Metric = kind(f"trainyard_{name}", text, labels=labels)
+    for *values, number in rows:
+        family.add_metric([str(value) for value in values], float(number))  # type: ignore[attr-defined]
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"trainyard_{name}", text, value=float(value))
+
+
+def _jobs() -> Iterator[Metric]:
+    open_jobs = Job.objects.exclude(state__in=TERMINAL_STATES).order_by()
+    rows = open_jobs.values_list("state", "queue__name", "project__slug").annotate(n=Count("pk"))
+    text = "Jobs that are not over, by state, queue and project."
+    yield _labelled(GaugeMetricFamily, "jobs", text, ("state", "queue", "project"), rows)
+    ended = Job.objects.filter(finished_at__gt=database_now() - HOUR).order_by().values_list("state")
+    text = "Jobs that ended in the last hour, by state."
+    yield _labelled(GaugeMetricFamily, "jobs_ended_last_hour", text, ("state",), ended.annotate(n=Count("pk")))
+
+
+def _waits() -> Iterator[Metric]:
+    text = "Waiting jobs by the code of each of their reasons."
+    yield _labelled(
+        GaugeMetricFamily, "waiting_jobs", text, ("reason",), _ask(WAITING_FOR, {"all": True, "projects": []})
+    )
+    in_line = Job.objects.filter(state=JobState.PENDING, held_at__isnull=True)
+    needs = JobDependency.objects.filter(job=OuterRef("pk"))
+    able = in_line.exclude(Exists(needs.exclude(needs__state=JobState.COMPLETED)))
+    last = Subquery(needs.order_by(F("needs__finished_at").desc(nulls_last=True)).values("needs__finished_at")[:1])
+    since = Greatest(Coalesce("in_line_since", "created_at"), last)
+    oldest = able.annotate(since=since).aggregate(at=Min("since"))["at"]
+    longest = (database_now() - oldest).total_seconds() if oldest else 0
+    yield _gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
+    [[worst]] = _ask(STRETCH, [SHORTEST_RUN_SECONDS])
+    text = "The largest (wait + run) / run of jobs that ended in the last day; runs count as 10 s at least."
+    yield _gauge("worst_stretch", text, worst or 0)
+
+
+def _cycles() -> Iterator[Metric]:
+    cycle = Cycle.objects.defer("line").get()
+    text = "Scheduling cycles, and how long they took together."
+    yield SummaryMetricFamily("trainyard_cycle_seconds", text, cycle.count, cycle.total_ms / 1000)
+    yield _gauge("last_cycle_seconds", "How long the last scheduling cycle took.", cycle.duration_ms / 1000)
+    began = cycle.started_at.timestamp() if cycle.started_at else 0
+    yield _gauge("last_cycle_timestamp_seconds", "When the last scheduling cycle began.", began)
+    yield _gauge(
+        "alerts", "What is wrong at the moment without stopping the platform.", len([*cycle.alerts, *alerts.standing()])
+    )
+    yield CounterMetricFamily("trainyard_placements", "Jobs that cycles have placed.", cycle.placed_total)
+
+
+def _preemptions() -> Iterator[Metric]:
+    totals = preemption.totals()
+    for name, text, rows in (
+        ("preemptions", "Attempts that were told to give way.", [(one.strategy, one.requested) for one in totals]),
+        ("preempted", "Those of them that did, and did not complete.", [(one.strategy, one.preempted) for one in totals]),
+        ("preempted_work_seconds", "The work of these that is done again, as estimated.",
+         [(one.strategy, one.lost_seconds) for one in totals]),
+    ):  # fmt: skip
+        yield _labelled(CounterMetricFamily, name, text, ("strategy",), rows)
+
+
+def _start_predictions() -> Iterator[Metric]:
+    """Nothing before the first start that was foretold."""
+    found = start_forecasts.accuracy()
+    if found is None:
+        return
+    both = (("first", found.first), ("last", found.last))
+    text = "How far off the expected start was, either way, over the last starts."
+    labels = ("prediction", "quantile")
+    rows = [(which, q, value) for which, of in both for q, value in (("0.5", of.p50_seconds), ("0.9", of.p90_seconds))]
+    yield _labelled(GaugeMetricFamily, "predicted_start_error_seconds", text, labels, rows)
+    text = "The share of the last starts that came inside their interval."
+    rows_held = [(which, of.held) for which, of in both]
+    yield _labelled(GaugeMetricFamily, "predicted_start_held_ratio", text, ("prediction",), rows_held)
+    yield _gauge("predicted_starts_measured", "Over how many starts that is.", found.starts)
+
+
+def _run_time_predictions() -> Iterator[Metric]:
+    learned = RunTimeLearning.objects.first() or RunTimeLearning()
+    text = "How far off predicted run times were, either way, over all jobs that had one."
+    yield SummaryMetricFamily(
+        "trainyard_predicted_run_time_error_seconds", text, learned.count, learned.absolute_seconds
+    )
+    text = "Jobs that ended inside the interval of their predicted run time."
+    yield CounterMetricFamily("trainyard_predicted_run_times_held", text, learned.inside)
+    text = "Jobs that outlived their predicted run time."
+    yield CounterMetricFamily("trainyard_predicted_run_times_outlived", text, learned.under)
+
+
+def _machines() -> Iterator[Metric]:
+    nodes = list(in_use(nodes_now()))
+    yield _labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
+    suspects = sum(bool(node.suspicion) for node in nodes)
+    yield _gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
+    held = held_by_node()
+    alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
+    used = [held[node.pk] for node in alive if node.pk in held]
+    yield _gauge("full_disks", "Nodes whose disk is full.", sum(map(node_condition.disk_full, alive)))
+    gpus_out = sum(len(node_condition.gpus_out(node)) for node in alive)
+    yield _gauge("gpus_out", "GPUs that reported an error of their hardware.", gpus_out)
+    trespasses = sum(len(node_condition.trespasses(node)) for node in alive)
+    yield _gauge("gpu_trespasses", "Processes on GPUs that their jobs do not hold.", trespasses)
+    totals = {
+        "gpus": (sum(len(node.gpus) for node in alive), sum(one.gpus for one in used)),
+        "cpus": (sum(node.cpus for node in alive), sum(one.cpus for one in used)),
+        "memory_bytes": (sum(node.memory_mb for node in alive) * MB, sum(one.memory_mb for one in used) * MB),
+    }
+    for name, (total, taken) in totals.items():
+        yield _gauge(name, "Of all nodes that are alive.", total)
+        yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
+
+
+def _ask(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

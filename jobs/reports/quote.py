@@ -1,0 +1,72 @@
+"""What would become of a job if it were submitted now: the same checks, the same core, and nothing is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from django.contrib.auth.models import User
+
+from jobs.models import Job
+from jobs.planning import run_times
+from jobs.planning import snapshot as snapshots
+from jobs.reports.explain import Explanation, look
+from jobs.submission.submit import JobSpec, check, with_memory
+from scheduling import priorities
+from scheduling.lifecycle import EndReason, JobState
+from scheduling.planning.dependencies import After, Link, Standing
+from scheduling.snapshot import Snapshot, WaitingJob
+
+UNBORN = 2**62
+"""The id of a job that there is not: it stands behind all that are in line at its priority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the platform would say of the job, and what it would cost; no cost without prices."""
+
+    told: Explanation
+    estimated_cost: Decimal | None = None
+
+
+def quote(spec: JobSpec, owner: User) -> Quote:
+    """Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile."""
+    [needs] = check(specs=[spec], owner=owner).needs
+    snapshot = snapshots.take()
+    spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
+    job = _as_waiting(spec, owner, snapshot, _links(needs))
+    told = look(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
+    return Quote(told or Explanation())
+
+
+def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[int, Link]) -> WaitingJob:
+    return WaitingJob(
+        id=UNBORN,
+        project=spec.project,
+        queue=spec.queue,
+        priority=priorities.number_of(spec.priority),
+        submitted_at=snapshot.taken_at,
+        request=spec.request,
+        owner=owner.get_username(),
+        max_runtime_seconds=spec.max_runtime_seconds,
+        estimated_runtime_seconds=spec.estimated_runtime_seconds,
+        deadline=spec.deadline.timestamp() if spec.deadline else None,
+        unmet=tuple(one for one, link in links.items() if link.standing == Standing.UNMET),
+        broken=tuple(one for one, link in links.items() if link.standing == Standing.DEAD),
+        needs_end=tuple(one for one, link in links.items() if link.after == After.ANY),
+        needs_failure=tuple(
+            one for one, link in links.items() if link.after == After.FAILED and link.standing != Standing.MET
+        ),
+        predicted_seconds=run_times.expected_of(
+            run_times.traits_of(spec.project, owner.get_username(), spec.name, spec.request, spec.max_runtime_seconds)
+        ),
+        checkpointable=spec.checkpointable,
+        preemptible=spec.preemptible,
+    )
+
+
+def _links(needs: Mapping[int, After]) -> dict[int, Link]:
+    rows = Job.objects.filter(pk__in=list(needs)).order_by("pk").values_list("pk", "state", "end_reason")
+    return {
+        pk: Link(UNBORN, pk, needs[pk], JobState(state), for_failure=reason == EndReason.DEPENDENCY_FAILED)
+        for pk, state, reason in rows
+    }

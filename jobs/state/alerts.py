@@ -1,0 +1,33 @@
+"""What went wrong without stopping the platform: logged once, and kept on record for as long as it lasts."""
+
+import logging
+from collections.abc import Sequence
+
+from jobs.models.alert import StandingAlert
+
+log = logging.getLogger(__name__)
+_last: list[str] = []
+
+
+def told(alerts: Sequence[str]) -> list[str]:
+    """The alerts of this cycle, as they go on record. Those that the cycle before did not have are logged."""
+    for alert in alerts:
+        if alert not in _last:
+            log.error(alert)
+    _last[:] = alerts
+    return list(alerts)
+
+
+def stand(key: str, sentence: str) -> None:
+    """From now on this is wrong, until `lift` is called with the same key."""
+    StandingAlert.objects.update_or_create(key=key, defaults={"sentence": sentence[:1000]})
+
+
+def lift(key: str) -> None:
+    """It is well again, or always was."""
+    StandingAlert.objects.filter(key=key).delete()
+
+
+def standing() -> list[str]:
+    """What is wrong at the moment, beside what the last cycle told; what has lasted longest first."""
+    return list(StandingAlert.objects.values_list("sentence", flat=True))

@@ -1,0 +1,33 @@
+"""How one placement's command ended, as its node or the sweep reports it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.attempts.claims import Ticket
+from jobs.state.transitions import MESSAGE_LENGTH
+from scheduling.lifecycle import END_SENTENCES, EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended. `charged` says whether it uses up one of the retries that the job has.
+
+    `asked` says that the command was told to give way and ended in the time it was given for that, `saved` whether it
+    wrote a checkpoint in that time (None: nobody looked).
+    """
+
+    ticket: Ticket
+    reason: EndReason
+    exit_code: int | None = None
+    message: str = ""
+    started_at: datetime | None = None
+    charged: bool = True
+    asked: bool = False
+    saved: bool | None = None
+    peak_memory_mb: int | None = None
+    cpu_seconds: float | None = None
+
+
+def sentence(ending: Ending) -> str:
+    """The end in words."""
+    return (ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH]
