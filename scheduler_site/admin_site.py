@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 
-from scheduler_site import signing_in
+from api.http import signing_in
 from scheduling.errors import TrainyardError
 
 APPS_FIRST = ("jobs", "workers", "quotas")

@@ -12,8 +12,8 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-AXES_CLIENT_IP_CALLABLE = "scheduler_site.signing_in.address_of"
-AXES_LOCKOUT_CALLABLE = "scheduler_site.signing_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "api.http.signing_in.address_of"
+AXES_LOCKOUT_CALLABLE = "api.http.signing_in.locked_out"
 
 # Pages take scripts, styles and pictures from this site alone, none written into a page, and are shown in no frame.
 CONTENT_SECURITY_POLICY = {
@@ -44,7 +44,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "scheduler_site.openapi.add_problems",
-        "scheduler_site.openapi.add_words",
+        "api.http.openapi.add_problems",
+        "api.http.openapi.add_words",
     ],
 }

@@ -138,14 +138,15 @@ SITE_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "axes",
+    "api",
 ]
 INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [
-    "scheduler_site.middleware.name_requests",
-    "scheduler_site.problems.refuse_in_one_shape",
-    "scheduler_site.bodies.refuse_unreadable_bodies",
-    "scheduler_site.middleware.forgive_slashes",
+    "api.http.middleware.name_requests",
+    "api.http.problems.refuse_in_one_shape",
+    "api.http.bodies.refuse_unreadable_bodies",
+    "api.http.middleware.forgive_slashes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -191,7 +192,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 if TRAINYARD_ROLE != "node":
-    AUTHENTICATION_BACKENDS = ["scheduler_site.signing_in.SignInLimit", "django.contrib.auth.backends.ModelBackend"]
+    AUTHENTICATION_BACKENDS = ["api.http.signing_in.SignInLimit", "django.contrib.auth.backends.ModelBackend"]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -228,15 +229,15 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_SSL_REDI
 # --- REST --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "scheduler_site.authentication.BearerTokens",
+        "api.http.authentication.BearerTokens",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["scheduler_site.parsing.JsonBody"],
+    "DEFAULT_PARSER_CLASSES": ["api.http.parsing.JsonBody"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["scheduler_site.paging.KnownFilters"],
-    "DEFAULT_PAGINATION_CLASS": "scheduler_site.paging.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["api.http.paging.KnownFilters"],
+    "DEFAULT_PAGINATION_CLASS": "api.http.paging.Pages",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     # Counted by each web process for itself.
     "DEFAULT_THROTTLE_RATES": {
@@ -246,7 +247,7 @@ REST_FRAMEWORK = {
     },
     # How many proxies in front of us write X-Forwarded-For; with none, nobody can claim another address with it.
     "NUM_PROXIES": env.whole("TRAINYARD_PROXIES", 0),
-    "EXCEPTION_HANDLER": "scheduler_site.problems.handle",
+    "EXCEPTION_HANDLER": "api.http.problems.handle",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from scheduler_site import health, metrics, openapi, problems, tokens, whoami
+from api.http import openapi, problems
+from api.v1 import health, prometheus, tokens, whoami
 
 api: list[URLPattern | URLResolver] = [
-    path("", include("jobs.urls")),
-    path("", include("quotas.urls")),
+    path("", include("api.v1.urls")),
+    path("", include("api.v1.project_urls")),
     path("auth/tokens", tokens.TokensView.as_view()),
     path("auth/tokens/current", tokens.CurrentTokenView.as_view()),
     path("auth/tokens/own", tokens.OwnTokensView.as_view()),
@@ -22,7 +23,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
-    path("metrics", metrics.metrics),
+    path("metrics", prometheus.metrics),
     path("healthz", health.HealthView.as_view(schema=None)),
     path("readyz", health.ReadyView.as_view(schema=None)),
 ]

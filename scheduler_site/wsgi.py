@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from scheduler_site.chunked_bodies import with_known_length
+from api.http.chunked_bodies import with_known_length
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
 

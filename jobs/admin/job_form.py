@@ -5,8 +5,8 @@ from typing import Any
 
 from django.forms import ModelForm, Textarea
 
+from api.v1.job_shapes import JobChange
 from jobs.models import Job, Queue
-from jobs.serializers import JobChange
 
 
 class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone

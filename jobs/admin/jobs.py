@@ -11,7 +11,7 @@ from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from jobs import env_sight
+from api.v1 import env_sight
 from jobs.admin import cells, job_actions, job_deletion, job_page
 from jobs.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
 from jobs.admin.job_form import JobForm

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count, QuerySet
 
-from jobs.fields import in_gigabytes
+from api.http.fields import in_gigabytes
 from jobs.models import Job
 from jobs.models.queries import held_by_node
 from quotas.access import project_roles

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs import selection
+from api.v1 import selection
 from jobs.messages import remote_control
 from jobs.models import Job, JobEvent
 from jobs.submission import limits

@@ -5,9 +5,9 @@ import json
 import pytest
 from django.utils import timezone
 
+from api.v1 import logs
+from api.v1.log_seats import Seats
 from jobs.logs.follow import follow
-from jobs.views import logs
-from jobs.views.seats import Seats
 from tests import builders
 from tests.rest import V1, client_of, faults
 

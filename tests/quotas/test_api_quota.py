@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.quota_forms import percent
+from api.v1.quota_forms import percent
 from tests import builders
 from tests.rest import V1, client_of, faults
 

@@ -5,8 +5,8 @@ from django.db import OperationalError, connection
 from django.http import UnreadablePostError
 from django.test import Client, RequestFactory
 
-from scheduler_site import problems
-from scheduler_site.middleware import REQUEST_ID
+from api.http import problems
+from api.http.middleware import REQUEST_ID
 from scheduling.errors import ConflictError
 from tests import builders
 from tests.rest import V1, client_of
@@ -104,7 +104,7 @@ def test_a_host_that_is_not_ours_is_refused_in_the_same_shape(client):
 
 
 def test_a_surprise_outside_of_the_api_has_the_same_shape(monkeypatch):
-    monkeypatch.setattr("scheduler_site.metrics._is_staff", None)
+    monkeypatch.setattr("api.v1.prometheus._is_staff", None)
     response = client_of().get("/metrics")
     assert (response.status_code, response["Content-Type"]) == (500, "application/problem+json")
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from scheduler_site.signing_in import SignInsFromAddress, SignInsOfName, address_of
+from api.http.signing_in import SignInsFromAddress, SignInsOfName, address_of
 from tests import builders
 from tests.rest import V1, client_of
 

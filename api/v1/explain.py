@@ -1,0 +1,184 @@
+"""Why a job waits and when it will start; and what would become of one that is not submitted yet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from api.http.permissions import caller, job_to_read
+from api.v1.job_shapes import JobIn, ReasonOut, spec_of
+from jobs.planning.start_forecasts import moment
+from jobs.reports.explain import Explanation, Holder, explain
+from jobs.reports.quote import quote
+from scheduling import memory_units
+from scheduling.reasons import Reason
+
+
+class HeldAmount(serializers.Serializer[Any]):
+    """What one job has of what a quota is short of; what it has nothing of is left out."""
+
+    job = serializers.IntegerField()
+    gpus = serializers.IntegerField(required=False)
+    cpus = serializers.IntegerField(required=False)
+    memory_gb = serializers.FloatField(required=False)
+    running_jobs = serializers.IntegerField(required=False)
+
+
+class ToldReason(ReasonOut):
+    holds = HeldAmount(many=True, help_text="Of a quota: what each job that you may see has of it.")
+    expected_clear = serializers.DateTimeField(
+        allow_null=True, help_text="When it will probably no longer hold; null: somebody has to do something first."
+    )
+
+
+class GivesWay(serializers.Serializer[Any]):
+    """A running job that is stopped for this one, and the work that it has to do again."""
+
+    job = serializers.IntegerField()
+    strategy = serializers.CharField()
+    lost_seconds = serializers.FloatField()
+
+
+class HolderOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    project = serializers.CharField()
+    owner = serializers.CharField(allow_null=True)
+    state = serializers.CharField()
+    node = serializers.CharField(allow_null=True)
+    expected_end = serializers.DateTimeField(allow_null=True)
+
+
+class StartOut(serializers.Serializer[Any]):
+    """If nobody is submitted that goes first. `soonest` and `latest` are null where nobody can say."""
+
+    expected = serializers.DateTimeField(allow_null=True)
+    soonest = serializers.DateTimeField(allow_null=True)
+    latest = serializers.DateTimeField(allow_null=True)
+    later_than = serializers.DateTimeField(
+        allow_null=True, help_text="How far was looked, where no start was found; null: as things are there is none."
+    )
+
+
+class KeptRoom(serializers.Serializer[Any]):
+    start = serializers.DateTimeField(help_text="At the latest, if nobody runs beyond their limit.")
+    nodes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Empty where room is kept for it inside its quotas and its queue alone, which refuse it now.",
+    )
+
+
+class ChangeOut(serializers.Serializer[Any]):
+    """One field of the job, and the value nearest to its own with which it would start now."""
+
+    field = serializers.CharField()
+    to = serializers.JSONField(allow_null=True)
+    sentence = serializers.CharField()
+
+
+ChangeOut._declared_fields["from"] = serializers.JSONField(allow_null=True)  # noqa: SLF001 - a word of Python's own
+
+
+class Happened(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    sentence = serializers.CharField()
+
+
+class Outlook(serializers.Serializer[Any]):
+    """What the scheduler would do with the job if it planned now."""
+
+    position = serializers.IntegerField(
+        allow_null=True,
+        help_text="1 is next; null for a job that could not start if there was room (held, depends on others, paused queue) "
+        "or that does not wait.",
+    )
+    line_length = serializers.IntegerField(help_text="How many jobs have a place in line.")
+    starts_now = serializers.BooleanField(help_text="Whether the next scheduling cycle starts it.")
+    nodes = serializers.ListField(child=serializers.CharField(), help_text="Where it would start now.")
+    reasons = ToldReason(many=True)
+    holders = HolderOut(many=True, help_text="Those jobs in held_by and in gives_way that you may see.")
+    other_holders = serializers.IntegerField(help_text="How many of them you may not see.")
+    predicted_start = StartOut(allow_null=True)
+    reservation = KeptRoom(allow_null=True, help_text="Room that is kept for it.")
+    gives_way = GivesWay(many=True, help_text="Running jobs that are stopped to make room for it.")
+    changes = ChangeOut(
+        many=True,
+        help_text="What would start it now, each alone. `resources.*` takes a new submission, as what a job asks for is fixed; "
+        "`quota` is for those who may set it: the limits by project; the rest is a PATCH of the job.",
+    )
+
+
+class ExplanationOut(Outlook):
+    job = serializers.IntegerField()
+    state = serializers.CharField()
+    history = Happened(many=True, help_text="How it came to be where it is.")
+
+
+class QuoteOut(Outlook):
+    estimated_cost = serializers.FloatField(allow_null=True, help_text="Null while nothing has a price.")
+
+
+class ExplainView(APIView):
+    @extend_schema(operation_id="jobs_explain", responses=ExplanationOut)
+    def get(self, request: Request, job_id: int) -> Response:
+        """Why the job waits and until when, what would start it now, and when it will start; how it came to run."""
+        job = job_to_read(request, job_id)
+        told = explain(job, caller(request))
+        happened = [{"at": one.at, "sentence": one.sentence} for one in told.history]
+        return Response({"job": job.pk, "state": job.state, **outlook(told), "history": happened})
+
+
+class QuoteView(APIView):
+    @extend_schema(operation_id="jobs_quote", request=JobIn, responses=QuoteOut)
+    def post(self, request: Request) -> Response:
+        """What would become of this job if it were submitted now. Refuses what POST /jobs refuses; writes nothing."""
+        found = quote(spec_of(JobIn.read(request.data)), caller(request))
+        return Response({**outlook(found.told), "estimated_cost": found.estimated_cost})
+
+
+def outlook(told: Explanation) -> dict[str, Any]:
+    start, kept = told.start, told.reservation
+    return {
+        "position": told.position,
+        "line_length": told.line_length,
+        "starts_now": told.starts_now,
+        "nodes": told.nodes,
+        "reasons": [_reason(one) for one in told.reasons],
+        "holders": [_holder(one) for one in told.holders],
+        "other_holders": told.other_holders,
+        "predicted_start": start
+        and {name: moment(getattr(start, name)) for name in ("expected", "soonest", "latest", "later_than")},
+        "reservation": kept and {"start": moment(kept.start), "nodes": [share.node for share in kept.shares]},
+        "gives_way": [
+            {"job": one.job_id, "strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}
+            for one in told.gives_way
+        ],
+        "changes": [change.as_data() for change in told.changes],
+    }
+
+
+def _reason(one: Reason) -> dict[str, Any]:
+    holds = [{"job": job_id, **_amounts(amounts)} for job_id, amounts in one.holds.items()]
+    return {**one.as_data(), "holds": holds, "expected_clear": moment(one.expected_clear)}
+
+
+def _amounts(amounts: Mapping[str, int]) -> dict[str, float]:
+    memory = {"memory_gb": memory_units.gigabytes(amounts["memory_mb"])} if "memory_mb" in amounts else {}
+    return {name: amount for name, amount in amounts.items() if name != "memory_mb"} | memory
+
+
+def _holder(one: Holder) -> dict[str, Any]:
+    job = one.job
+    return {
+        "id": job.pk,
+        "name": job.name,
+        "project": job.project.slug,
+        "owner": job.owner.username if job.owner else None,
+        "state": job.state,
+        "node": job.node.name if job.node else None,
+        "expected_end": one.expected_end,
+    }

@@ -1,0 +1,311 @@
+"""A job as JSON, in and out. Shapes and types only; what they may mean is for `submission` to judge."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from api.http.fields import (
+    CommandField,
+    EnvField,
+    GigabytesField,
+    GpuGigabytesField,
+    LabelsField,
+    MomentField,
+    PriorityField,
+)
+from api.http.shapes import StrictSerializer, Text, Whole
+from api.v1.dependency_shapes import DependencyOut, NeedsField, OnDependencyFailureField
+from jobs.models import Job
+from jobs.models.queries import NEVER_RAN, Needed, Ran
+from jobs.submission import limits
+from jobs.submission.submit import JobSpec
+from scheduling.lifecycle import EndReason
+
+
+class ResourcesIn(StrictSerializer):
+    gpus = Whole(limits.GPUS, required=False)
+    gpu_memory_gb = GpuGigabytesField(required=False, help_text="Least memory of each GPU.")
+    gpu_model = Text(
+        100,
+        required=False,
+        allow_blank=True,
+        help_text="A whole name such as h100, H100-SXM or NVIDIA L4; several with commas; with * or ? a pattern.",
+    )
+    cpus = Whole(limits.CPUS, least=1, required=False)
+    memory_gb = GigabytesField(
+        required=False,
+        help_text="Memory on each node. A job that names none gets a default where a quota limits memory.",
+    )
+    nodes = Whole(limits.NODES, least=1, required=False)
+    node_labels = LabelsField(required=False, help_text="Names and values that each node must have.")
+
+
+class JobTerms(StrictSerializer):
+    """What a job says at submission and may still say differently later."""
+
+    queue = Text(40, required=False)
+    priority = PriorityField(required=False)
+    max_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True)
+    estimated_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True)
+    stall_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True)
+    stall_action = serializers.ChoiceField(choices=["stop", "warn"], required=False)
+    grace_seconds = Whole(
+        limits.SECONDS, required=False, allow_null=True,
+        help_text="From SIGTERM to SIGKILL when it is paused, preempted, drained or out of time; null: as the platform has it.",
+    )  # fmt: skip
+    deadline = MomentField(required=False, allow_null=True)
+    checkpointable = serializers.BooleanField(required=False)
+    preemptible = serializers.BooleanField(required=False)
+    max_retries = Whole(limits.RETRIES, required=False)
+    on_dependency_failure = OnDependencyFailureField(required=False)
+    labels = LabelsField(required=False)
+
+    def validate_grace_seconds(self, seconds: int | None) -> int | None:
+        most = settings.MAX_GRACE_SECONDS
+        if seconds is not None and seconds > most:
+            raise serializers.ValidationError(f"May be at most {most} here: the operator's limit.", "too_long")
+        return seconds
+
+
+class JobDefaults(JobTerms):
+    """What a job may say about itself; nothing of it is required."""
+
+    name = Text(limits.NAME, required=False, help_text="Empty: the beginning of the command.")
+    project = Text(63, required=False)
+    command = CommandField(required=False)
+    working_dir = Text(limits.PATH, required=False, allow_blank=True)
+    env = EnvField(required=False)
+    resources = ResourcesIn(required=False)
+    depends_on = NeedsField(
+        required=False,
+        help_text="Jobs that have to end first: their ids, or in a batch the submission_key or the name of another of its jobs. "
+        'Each as it is (it has to complete), or as {"job": ..., "after": "ok" | "any" | "failed"}.',
+    )
+    submission_key = Text(200, required=False, allow_blank=True)
+
+
+class JobIn(JobDefaults):
+    """A job as somebody submits it."""
+
+    project = Text(63)
+    command = CommandField()
+
+
+class ChangedTerms(JobTerms):
+    """Terms that may be changed after submission, of one job or of many."""
+
+    def validate_deadline(self, deadline: datetime | None) -> datetime | None:
+        if deadline is not None and deadline <= timezone.now():
+            raise serializers.ValidationError("Must lie in the future.", "past")
+        return deadline
+
+
+class JobChange(ChangedTerms):
+    """What may be changed after submission: name and labels always, the rest while the job waits."""
+
+    name = Text(limits.NAME, required=False)
+
+
+class PauseIn(StrictSerializer):
+    """How a job is to rest: off its node, or on it."""
+
+    suspend = serializers.BooleanField(default=False, help_text="Stand still and keep what it holds.")
+
+
+class HoldIn(StrictSerializer):
+    reason = Text(200, default="", allow_blank=True, help_text="For those who wonder.")
+
+
+class BatchIn(StrictSerializer):
+    """Many jobs, all of them or none. `defaults` holds for each job that does not say otherwise."""
+
+    defaults = JobDefaults(required=False)
+    jobs = JobIn(many=True, allow_empty=False, max_length=limits.BATCH)  # type: ignore[call-arg]  # DRF hands it to the list
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        merged = _with_defaults(data)
+        _refuse_too_many_links(merged)
+        return super().to_internal_value(merged)
+
+
+def _refuse_too_many_links(data: Any) -> None:
+    """Before each of them is looked at: a line of defaults can ask for millions."""
+    jobs = data.get("jobs") if isinstance(data, dict) else None
+    needs = [job.get("depends_on") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
+    if sum(len(one) for one in needs if isinstance(one, list)) > limits.BATCH_DEPENDENCIES:
+        words = (
+            f"May depend on at most {limits.BATCH_DEPENDENCIES} jobs in all. "
+            "Have one job in between, that depends on the ones and that the others depend on."
+        )
+        raise serializers.ValidationError({"jobs": [words]})
+
+
+MERGED = ("resources", "env", "labels")
+
+
+def _with_defaults(data: Any) -> Any:
+    """The batch with its defaults written into each job; whatever has the wrong shape is left for validation to name."""
+    defaults, jobs = (data.get("defaults"), data.get("jobs")) if isinstance(data, dict) else (None, None)
+    if not isinstance(defaults, dict) or not isinstance(jobs, list) or len(jobs) > limits.BATCH:
+        return data
+    return {**data, "jobs": [_merge(defaults, job) if isinstance(job, dict) else job for job in jobs]}
+
+
+def _merge(defaults: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **job}
+    for field in MERGED:
+        if isinstance(defaults.get(field), dict) and isinstance(job.get(field), dict):
+            merged[field] = {**defaults[field], **job[field]}
+    return merged
+
+
+MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}
+
+
+def spec_of(values: dict[str, Any]) -> JobSpec:
+    """What a validated JobIn asks for: its resources unfolded, a name where it has none."""
+    fields = {name: value for name, value in values.items() if name != "resources"}
+    fields |= {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
+    fields["depends_on"] = tuple(fields.get("depends_on", ()))
+    fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
+    return JobSpec(**fields)
+
+
+class ResourcesOut(serializers.Serializer[Job]):
+    gpus = serializers.IntegerField()
+    gpu_memory_gb = GpuGigabytesField(source="gpu_memory_mb")
+    gpu_model = serializers.CharField()
+    cpus = serializers.IntegerField()
+    memory_gb = GigabytesField(source="memory_mb")
+    nodes = serializers.IntegerField()
+    node_labels = serializers.DictField(child=serializers.CharField())
+
+
+class ReasonOut(serializers.Serializer[Any]):
+    """Why a job waits, as data and as a sentence."""
+
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+    shortfall = serializers.DictField(required=False)
+    held_by = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Ids of jobs.")
+
+
+class HoldOut(serializers.Serializer[Job]):
+    by = serializers.CharField(source="held_by")
+    reason = serializers.CharField(source="held_reason")
+    since = serializers.DateTimeField(source="held_at")
+
+
+class JobOut(serializers.ModelSerializer[Job]):
+    """A job in full, but for its `position`, what it depends on and how long it ran, which `shown` fills in: no row knows its own."""
+
+    project = serializers.CharField(source="project.slug")
+    queue = serializers.CharField(source="queue.name")
+    owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
+    node = serializers.CharField(source="node.name", default=None, allow_null=True)
+    command = serializers.ListField(child=serializers.CharField())
+    env = serializers.DictField(
+        child=serializers.CharField(allow_null=True),
+        help_text="Values are null for everybody but its owner and administrators of its project.",
+    )
+    labels = serializers.DictField(child=serializers.CharField())
+    metrics = serializers.DictField()
+    hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
+    resources = ResourcesOut(source="*")
+    depends_on = serializers.SerializerMethodField()
+    dependencies = serializers.SerializerMethodField(help_text="What stands in `depends_on`, and how it stands.")
+    position = serializers.SerializerMethodField(
+        help_text="Place in line, 1 is next. Null for a job that could not start if there was room: it does not wait, is "
+        "held, waits for a time or other jobs or in a paused queue, or no cycle has looked at it yet."
+    )
+    run_seconds = serializers.SerializerMethodField(
+        help_text="For how long its attempts that are over have run, all together. Null for a job that has not run."
+    )
+    running_since = serializers.SerializerMethodField(help_text="When its present attempt began to run.")
+    reasons = serializers.SerializerMethodField()
+    suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
+    held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
+    root_cause = serializers.IntegerField(
+        allow_null=True, help_text="The job because of which it was cancelled: the first of the chain that led to it."
+    )
+    estimated_cost = serializers.FloatField(allow_null=True)
+    actual_cost = serializers.FloatField(allow_null=True)
+    end_reason = serializers.ChoiceField(
+        [reason.value for reason in EndReason], allow_blank=True, help_text="Why it is over; empty until then."
+    )
+
+    class Meta:
+        model = Job
+        fields: ClassVar = [
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
+            "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
+            "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
+            "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
+            "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
+            "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
+            "run_seconds", "running_since", "exit_code", "end_reason", "message", "root_cause",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(ReasonOut(many=True))
+    def get_reasons(self, job: Job) -> Any:
+        return job.reasons
+
+    @extend_schema_field(HoldOut(allow_null=True))
+    def get_held(self, job: Job) -> Any:
+        return None if job.held_at is None else HoldOut(job).data
+
+    def get_depends_on(self, job: Job) -> list[int]:
+        # `shown` fills it in, as `dependencies` and `position`: they are read for many jobs at once
+        return []
+
+    @extend_schema_field(DependencyOut(many=True))
+    def get_dependencies(self, job: Job) -> Any:
+        return []
+
+    def get_position(self, job: Job) -> int | None:
+        return None
+
+    def get_run_seconds(self, job: Job) -> float | None:
+        return None
+
+    def get_running_since(self, job: Job) -> datetime | None:
+        return None
+
+
+@cache
+def _ready() -> JobOut:
+    """One is enough: showing keeps nothing, and to make one takes longer than to show a job."""
+    return JobOut()
+
+
+def shown(job: Job, position: int | None, needs: Sequence[Needed] = (), ran: Ran = NEVER_RAN) -> dict[str, Any]:
+    """The job as JSON."""
+    known = {
+        "position": position,
+        "depends_on": [one.job for one in needs],
+        "dependencies": [{"job": one.job, "after": one.after, "state": one.state} for one in needs],
+        "run_seconds": ran.seconds,
+        "running_since": ran.since,
+    }
+    return {**_ready().to_representation(job), **known}
+
+
+class BatchJobOut(serializers.Serializer[Job]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    state = serializers.CharField()
+    submission_key = serializers.CharField()
+
+
+class BatchOut(serializers.Serializer[Any]):
+    """The jobs of a batch in its order; `count` of them are new."""
+
+    count = serializers.IntegerField()
+    jobs = BatchJobOut(many=True)

@@ -1,0 +1,102 @@
+"""Jobs: submit, list, look, change."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from api.http.permissions import caller, job_to_control, job_to_read
+from api.v1 import env_sight
+from api.v1.bulk import change_many
+from api.v1.bulk_shapes import ChangeManyIn, OutcomeOut
+from api.v1.job_filters import JobFilter
+from api.v1.job_shapes import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
+from jobs.control import actions
+from jobs.models import Job, queries
+from jobs.submission.submit import submit
+
+FIRST_COME = 2**40  # more than any job id: among equal priorities the older job is the more urgent one
+URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=BigIntegerField())
+
+
+def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    positions, needs, ran = queries.positions_of(jobs), queries.needs_of(jobs), queries.ran(jobs)
+    return [
+        shown(job, positions.get(job.pk), needs.get(job.pk, ()), ran.get(job.pk, queries.NEVER_RAN)) for job in jobs
+    ]
+
+
+def seen_by(user: User, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """The jobs as JSON, without what is not for this user."""
+    return env_sight.hide_from(user, jobs, described(jobs))
+
+
+def answer(job: Job, user: User) -> Response:
+    return Response(seen_by(user, [job])[0])
+
+
+class JobsView(GenericAPIView[Job]):
+    queryset = Job.objects.none()
+    serializer_class = JobOut
+    filterset_class = JobFilter
+    orderings = {"-id": "-id", "id": "id", "-priority": "-urgency", "priority": "urgency"}
+
+    def get_queryset(self) -> QuerySet[Job]:
+        return queries.visible_jobs(caller(self.request)).annotate(urgency=URGENCY)
+
+    @extend_schema(operation_id="jobs_list", responses=JobOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The jobs of your projects, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(seen_by(caller(request), page))
+
+    @extend_schema(operation_id="jobs_submit", request=JobIn, responses={201: JobOut, 200: JobOut}, filters=False)
+    @transaction.atomic
+    def post(self, request: Request) -> Response:
+        """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
+        wanted = JobIn.read(request.data)
+        [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request))
+        if submitted.created:  # no cycle has seen it: it has no place in line to look for
+            needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
+            return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
+        return answer(submitted.job, caller(request))
+
+    @extend_schema(operation_id="jobs_change_many", request=ChangeManyIn, responses=OutcomeOut, filters=False)
+    def patch(self, request: Request) -> Response:
+        """Change many jobs: their place in line while they wait, labels at any time.
+
+        A filter without a state means those that wait, and for labels alone those that have not ended.
+        """
+        return change_many(request)
+
+
+class BatchView(APIView):
+    @extend_schema(operation_id="jobs_submit_batch", request=BatchIn, responses={201: BatchOut})
+    def post(self, request: Request) -> Response:
+        """Submit up to 10,000 jobs: all of them, or none."""
+        wanted = BatchIn.read(request.data)
+        submitted = submit(specs=[spec_of(values) for values in wanted["jobs"]], owner=caller(request))
+        jobs = [one.job for one in submitted]
+        return Response(BatchOut({"count": len(jobs), "jobs": jobs}).data, status=201)
+
+
+class JobView(APIView):
+    @extend_schema(operation_id="jobs_retrieve", responses=JobOut)
+    def get(self, request: Request, job_id: int) -> Response:
+        """One job."""
+        return answer(job_to_read(request, job_id), caller(request))
+
+    @extend_schema(operation_id="jobs_change", request=JobChange, responses=JobOut)
+    @transaction.atomic
+    def patch(self, request: Request, job_id: int) -> Response:
+        """Change a job's name and labels at any time, and its place in line while it waits."""
+        job_to_control(request, job_id)
+        wanted = JobChange.read(request.data)
+        return answer(actions.change(job_id=job_id, actor=caller(request).username, **wanted), caller(request))

@@ -1,0 +1,77 @@
+"""GET /metrics, for Prometheus: with the token of TRAINYARD_METRICS_TOKEN, or as staff."""
+
+import logging
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from api.http.authentication import BearerTokens
+from api.http.problems import RETRY_SECONDS, Problem
+from api.v1 import health
+from jobs.reports.prometheus import exposition
+
+logger = logging.getLogger(__name__)
+REMEMBERED_SECONDS = 2  # several Prometheus servers that scrape at once cost one look at the database
+REFUSAL = (
+    "Metrics are for staff, and for whoever has the token of TRAINYARD_METRICS_TOKEN: Authorization: Bearer TOKEN."
+)
+
+
+@csrf_exempt
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Everything about jobs, cycles, predictions and machines; 503 and what is known without it if the database is away."""
+    try:
+        if not (_has_our_token(request) or _is_staff(request)):
+            return Problem(401, REFUSAL, headers={"WWW-Authenticate": "Bearer"}).answer(request)
+        body = cache.get("metrics") or exposition() + servers(database_up=True)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("The database did not answer a scrape: %s", str(error).strip())
+        return _without_database(request)
+    cache.add("metrics", body, REMEMBERED_SECONDS)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+
+
+def _without_database(request: HttpRequest) -> HttpResponse:
+    """For our own token: whether somebody else is staff is not known without it."""
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    if not _has_our_token(request):
+        return Problem(503, "The database does not answer at the moment. Ask again soon.", headers=headers).answer(
+            request
+        )
+    body = servers(database_up=False)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST, status=503, headers=headers)
+
+
+def servers(*, database_up: bool) -> bytes:
+    """Which of the servers behind this site answer."""
+    registry = CollectorRegistry()
+    up = Gauge("trainyard_server_up", "Whether the server answers this site.", ["server"], registry=registry)
+    up.labels("database").set(database_up)
+    up.labels("broker").set(not health.fault_of(health.broker))
+    return generate_latest(registry)
+
+
+def _has_our_token(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "")
+    ours = settings.METRICS_TOKEN
+    return bool(ours) and constant_time_compare(given, f"Bearer {ours}")
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    """By the session of the admin, or by a token of a member of staff."""
+    if request.user.is_staff:
+        return True
+    try:
+        found = BearerTokens().authenticate(Request(request))
+    except AuthenticationFailed:
+        return False
+    return found is not None and bool(found[0].is_staff)

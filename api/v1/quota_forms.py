@@ -1,0 +1,79 @@
+"""Quotas in flat fields, a number each, as schedulers' own scripts like to read and write them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from api.http.fields import GigabytesField
+from api.http.shapes import Whole
+from scheduling import memory_units
+from scheduling.errors import FieldError, InvalidError
+
+MOST, MOST_GB = 2**31 - 1, 10**9
+KINDS = {"cpu": "cpus", "memory": "memory_mb", "gpu": "gpus"}
+UNITS = {"cpu": "CPU cores", "memory": "Gigabytes of memory", "gpu": "GPUs"}
+NESTED = {"cpu_quota": "limits.cpus", "memory_quota": "limits.memory_gb", "gpu_quota": "limits.gpus"}
+
+
+def answered_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    """What an answer has beside its nested amounts, by name."""
+    fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {}
+    for kind, unit in UNITS.items():
+        number = serializers.FloatField if kind == "memory" else serializers.IntegerField
+        fields |= {
+            f"{kind}_quota": number(allow_null=True, help_text=f"{unit} that it may hold; null: no limit."),
+            f"used_{kind}": number(help_text=f"{unit} that it holds."),
+            f"available_{kind}": number(allow_null=True, help_text=f"{unit} that are left; null: no limit."),
+            f"{kind}_usage_percent": serializers.FloatField(
+                allow_null=True, help_text=f"What it holds of its quota; null without one. {unit}."
+            ),
+        }
+    return fields
+
+
+def wanted_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    """What a change may say instead of the nested limits."""
+    fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {}
+    for kind, unit in UNITS.items():
+        options: Any = {"required": False, "allow_null": True, "help_text": f"{unit}, as {NESTED[f'{kind}_quota']}."}
+        fields[f"{kind}_quota"] = GigabytesField(MOST_GB, **options) if kind == "memory" else Whole(MOST, **options)
+    return fields
+
+
+def flat(limits: Mapping[str, int | None], usage: Mapping[str, int], left: Mapping[str, int | None]) -> dict[str, Any]:
+    """The amounts of an account, a field each."""
+    found: dict[str, Any] = {}
+    for kind, name in KINDS.items():
+        shown = memory_units.gigabytes if kind == "memory" else int
+        limit, used, rest = limits[name], usage[name], left[name]
+        found |= {
+            f"{kind}_quota": None if limit is None else shown(limit),
+            f"used_{kind}": shown(used),
+            f"available_{kind}": None if rest is None else shown(rest),
+            f"{kind}_usage_percent": percent(used, limit),
+        }
+    return found
+
+
+def percent(used: int, limit: int | None) -> float | None:
+    """None without a limit, and where nothing is allowed and nothing held."""
+    if limit is None or (limit == 0 and not used):
+        return None
+    return round(100 * used / limit, 1) if limit else 100.0
+
+
+def limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
+    """The limits of a change, by the names of a quota; raises InvalidError when both forms say different things."""
+    nested = {("memory_mb" if name == "memory_gb" else name): value for name, value in wanted.get("limits", {}).items()}
+    given = {KINDS[kind]: wanted[f"{kind}_quota"] for kind in KINDS if f"{kind}_quota" in wanted}
+    both = [
+        f"{kind}_quota"
+        for kind, name in KINDS.items()
+        if name in nested and given.get(name, nested[name]) != nested[name]
+    ]
+    if both:
+        raise InvalidError(
+            [FieldError(name, f"Says something else than {NESTED[name]}.", "contradiction") for name in both]
+        )
+    return nested | given

@@ -1,1 +1,0 @@
-"""One small view for each operation: parse, call one function, format."""
