@@ -127,7 +127,8 @@ METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_lea
 # --- Django ------------------------------------------------------------------------------------------------------
 NODE_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "quotas", "workers", "jobs", "executors"]
 SITE_APPS = [
-    "scheduler_site.admin_app.OperationsConfig",  # django.contrib.admin under our own name
+    "console",  # before the admin, some of whose templates it overrides
+    "console.app.OperationsConfig",  # django.contrib.admin under our own name
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.admin import charts
+from console.admin import charts
 from jobs.metric_history.curves import Curve, Point
 from jobs.models.metrics import MetricSeries, ReportMark
 from tests import builders

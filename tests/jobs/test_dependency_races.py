@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from jobs.admin import job_deletion
+from console.admin import job_deletion
 from jobs.control import actions
 from jobs.models import Job, JobDependency
 from jobs.planning import cycle, dead_dependencies

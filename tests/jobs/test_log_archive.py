@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from jobs.admin import log_tail
+from console.admin import log_tail
 from jobs.logs import archive, object_store, reader, retention
 from jobs.models import Job
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog

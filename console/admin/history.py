@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.admin import cells, job_page
-from jobs.admin.filters import ReachedStateFilter, SearchedFilter, Searching
-from jobs.admin.keeping import HistoryAdmin
-from jobs.admin.search import FoundByNumber
+from console.admin import cells, job_page
+from console.admin.filters import ReachedStateFilter, SearchedFilter, Searching
+from console.admin.keeping import HistoryAdmin
+from console.admin.search import FoundByNumber
 from jobs.models import Attempt, JobEvent, Placement, Preemption
 
 

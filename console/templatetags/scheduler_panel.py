@@ -18,7 +18,7 @@ register = template.Library()
 LATE_AFTER_CYCLES = 3
 
 
-@register.inclusion_tag("jobs/admin/scheduler_panel.html")
+@register.inclusion_tag("console/scheduler_panel.html")
 def scheduler_panel() -> dict[str, Any]:
     """The last cycle, the unfinished jobs by state and the nodes by liveness, in four queries."""
     cycle: Any = Cycle.objects.annotate(now=Now()).defer("line").first()

@@ -6,10 +6,10 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class OperationsConfig(AdminConfig):
-    default_site = "scheduler_site.admin_site.OperationsSite"
+    default_site = "console.site.OperationsSite"
 
     def ready(self) -> None:
         super().ready()
         site = import_module("django.contrib.admin").site
-        import_module("scheduler_site.periodic_tasks").register(site)
-        import_module("scheduler_site.access_admin").register(site)
+        import_module("console.periodic_tasks").register(site)
+        import_module("console.access_pages").register(site)

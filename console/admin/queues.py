@@ -8,8 +8,8 @@ from django.db.models import Count, FilteredRelation, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin import cells
-from jobs.admin.keeping import DeletedWhenUnused
+from console.admin import cells
+from console.admin.keeping import DeletedWhenUnused
 from jobs.messages import publishing
 from jobs.models import Queue
 from scheduling.lifecycle import ACTIVE_STATES, PLACED_STATES, JobState

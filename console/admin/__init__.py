@@ -1,5 +1,5 @@
 """The operators' pages: each module registers its own; buttons and actions call the same use cases as the REST API."""
 
-from jobs.admin import history, jobs, nodes, projects, queues, reservations
+from console.admin import history, jobs, nodes, projects, queues, reservations
 
 __all__ = ["history", "jobs", "nodes", "projects", "queues", "reservations"]

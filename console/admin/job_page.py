@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.admin import cells, charts
-from jobs.admin.job_outlook import outlook
-from jobs.admin.log_tail import Tail, tail
+from console.admin import cells, charts
+from console.admin.job_outlook import outlook
+from console.admin.log_tail import Tail, tail
 from jobs.models import Attempt, Job, JobEvent, Preemption
 from jobs.state.desired import CANCEL, PAUSE
 from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, TERMINAL_STATES, EndReason, JobState

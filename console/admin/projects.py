@@ -8,11 +8,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.admin import cells
-from jobs.admin.keeping import DeletedWhenUnused
+from console.admin import cells
+from console.admin.keeping import DeletedWhenUnused
+from console.admin.project_pages import MembershipInline, QuotaInline
+from console.admin.project_pages import ProjectAdmin as PlainProjectAdmin
 from jobs.reports import quota_usage
-from quotas.admin import MembershipInline, QuotaInline
-from quotas.admin import ProjectAdmin as PlainProjectAdmin
 from quotas.models import Project, Quota
 from scheduling.snapshot import chain_of
 

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin import cells, node_actions, node_page
-from jobs.admin.keeping import DeletedWhenUnused
+from console.admin import cells, node_actions, node_page
+from console.admin.keeping import DeletedWhenUnused
+from console.admin.node_pages import NodeAdmin as MachineAdmin
 from jobs.reports import node_health
-from workers.admin import NodeAdmin as MachineAdmin
 from workers.models import Node
 
 GPUS_HELD = Sum(Func(F("open__gpu_indices"), function="cardinality", output_field=IntegerField()))
@@ -25,7 +25,7 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
     ]  # fmt: skip
     fields = ("name", "hostname", "labels", "version", "registered_at")
     actions = [node_actions.drain, node_actions.undrain, node_actions.remove]
-    change_form_template = "jobs/admin/node.html"
+    change_form_template = "console/node.html"
     used_by = ("placements",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.admin import cells
+from console.admin import cells
 from jobs.models import GpuHold, Job, Placement
 from workers.models import Node
 

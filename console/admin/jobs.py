@@ -12,11 +12,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from api.v1 import env_sight
-from jobs.admin import cells, job_actions, job_deletion, job_page
-from jobs.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
-from jobs.admin.job_form import JobForm
-from jobs.admin.job_rows import with_times
-from jobs.admin.search import FoundByNumber
+from console.admin import cells, job_actions, job_deletion, job_page
+from console.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
+from console.admin.job_form import JobForm
+from console.admin.job_rows import with_times
+from console.admin.search import FoundByNumber
 from jobs.control import actions as control
 from jobs.models import Job
 from jobs.state.queue_moves import UNSTARTED
@@ -70,8 +70,8 @@ class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type
     form = JobForm
     show_full_result_count = False
     actions = job_actions.ACTIONS
-    change_list_template = "jobs/admin/job_list.html"
-    change_form_template = "jobs/admin/job.html"
+    change_list_template = "console/job_list.html"
+    change_form_template = "console/job.html"
     fieldsets = [
         ("May change at any time", {"fields": [ANY_TIME]}),
         ("May change while it waits", {"fields": [WHILE_IT_WAITS[:2], WHILE_IT_WAITS[2:5], *WHILE_IT_WAITS[5:]]}),

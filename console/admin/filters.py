@@ -69,7 +69,7 @@ class WithJobsFilter(admin.RelatedFieldListFilter):
 class SearchedFilter(admin.RelatedFieldListFilter):
     """A field to type in instead of a list, for projects, users and nodes: there may be thousands."""
 
-    template = "jobs/admin/searched_filter.html"
+    template = "console/searched_filter.html"
 
     def __init__(self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, **of: Any) -> None:
         super().__init__(field, request, params, model, model_admin, **of)

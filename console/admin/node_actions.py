@@ -59,7 +59,7 @@ def drain(
         **model_admin.admin_site.each_context(request),
         "title": "Drain nodes", "opts": model_admin.opts, "form": form, "media": model_admin.media, "nodes": nodes,
     }  # fmt: skip
-    return TemplateResponse(request, "jobs/admin/drain.html", context)
+    return TemplateResponse(request, "console/drain.html", context)
 
 
 @admin.action(description="Undrain", permissions=["change"])

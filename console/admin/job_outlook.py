@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 
-from jobs.admin import cells
+from console.admin import cells
 from jobs.models import Job
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain

@@ -95,7 +95,7 @@ def ask_first(
         "selected": request.POST.getlist("_selected_action"), "select_across": request.POST.get("select_across", "0"),
         **more,
     }  # fmt: skip
-    return TemplateResponse(request, "jobs/admin/ask_first.html", context)
+    return TemplateResponse(request, "console/ask_first.html", context)
 
 
 def meant(request: HttpRequest, jobs: QuerySet[Job]) -> QuerySet[Job]:
