@@ -25,8 +25,8 @@ from django.core.management import call_command
 
 from benchmarks.figures import Figure
 from benchmarks.stack import CHECKOUT, stop, wait_until
-from scheduler_site.local_stack import ports
-from scheduler_site.local_stack.postgres import PostgresServer
+from local_stack.servers import ports
+from local_stack.servers.postgres import PostgresServer
 
 RUNS = 9
 START_SECONDS = 60

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
-from scheduler_site.local_stack import ports
+from local_stack.servers import ports
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NODE = "bench"

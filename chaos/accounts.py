@@ -10,9 +10,9 @@ django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402  Django finds its models only after it was set up
 
+from local_stack.servers import accounts  # noqa: E402
+from local_stack.servers.ports import LOOPBACK  # noqa: E402
 from quotas.models import Membership, Project, Quota  # noqa: E402
-from scheduler_site.local_stack import accounts  # noqa: E402
-from scheduler_site.local_stack.ports import LOOPBACK  # noqa: E402
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import threading
 from enum import Enum
 
-from scheduler_site.local_stack.ports import LOOPBACK, pick_free
+from local_stack.servers.ports import LOOPBACK, pick_free
 
 CHUNK = 64 * 1024
 START_SECONDS = 10.0

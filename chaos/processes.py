@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler_site.local_stack.processes import Role
+from local_stack.servers.processes import Role
 
 RESTART_SECONDS = 0.5
 """As long as the supervisor of the local stack waits before it starts again what has died."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler_site.local_stack.ports import LOOPBACK
+from local_stack.servers.ports import LOOPBACK
 
 PAUSE_SECONDS = 0.3
 PATIENCE_SECONDS = 120.0

@@ -23,8 +23,8 @@ import redis
 
 from chaos.network import Network, Proxy
 from chaos.processes import Part
-from scheduler_site.local_stack import ports, postgres, roles, valkey
-from scheduler_site.local_stack.processes import Role
+from local_stack.servers import ports, postgres, roles, valkey
+from local_stack.servers.processes import Role
 from workers.runtime import process_tree
 
 START_SECONDS = 90.0

@@ -19,7 +19,6 @@ from flower.views.monitor import Metrics
 from tornado import web
 
 from jobs.messages.routing import CONTROL_QUEUE, node_queues
-from scheduler_site.local_stack.ports import LOOPBACK
 
 OPEN_VARIABLE = "FLOWER_UNAUTHENTICATED_API"
 COLUMNS = "args,state,received,started,runtime,worker,uuid"
@@ -33,7 +32,7 @@ class ReadOnlyFlower(Flower):
     def __init__(self, options: Any = None, **more: Any) -> None:
         refuse_strangers(options)
         options.read_only = True
-        options.address = options.address or LOOPBACK
+        options.address = options.address or "127.0.0.1"
         options.purge_offline_workers = options.purge_offline_workers or GONE_SECONDS
         options.max_tasks = min(options.max_tasks, MOST_TASKS)
         options.tasks_columns = COLUMNS

@@ -141,7 +141,7 @@ SITE_APPS = [
     "axes",
     "api",
 ]
-INSTALLED_APPS = ["scheduler_site", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
+INSTALLED_APPS = ["scheduler_site", "local_stack", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [
     "api.http.middleware.name_requests",

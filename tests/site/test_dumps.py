@@ -5,9 +5,9 @@ import stat
 import psycopg
 import pytest
 
-from scheduler_site.local_stack import dumps
-from scheduler_site.local_stack.errors import StackError
-from scheduler_site.local_stack.home import Home
+from local_stack.servers import dumps
+from local_stack.servers.errors import StackError
+from local_stack.servers.home import Home
 
 
 def run(url, *statements):

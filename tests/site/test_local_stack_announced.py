@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.connection import find_connection
-from scheduler_site.local_stack.announced import announced, stacks_file
+from local_stack.servers.announced import announced, stacks_file
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scheduler_site.local_stack import leftovers
-from scheduler_site.local_stack.leftovers import Recorded
+from local_stack.servers import leftovers
+from local_stack.servers.leftovers import Recorded
 from tests.waiting import wait_for
 
 

@@ -13,9 +13,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from scheduler_site.local_stack import parent_death, postgres
-from scheduler_site.local_stack.errors import StackError
-from scheduler_site.local_stack.ports import is_free
+from local_stack.servers import parent_death, postgres
+from local_stack.servers.errors import StackError
+from local_stack.servers.ports import is_free
 from tests.servers import Broker, RunningServer
 from tests.waiting import wait_for
 

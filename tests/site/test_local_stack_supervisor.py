@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scheduler_site.local_stack.errors import StackError
-from scheduler_site.local_stack.output import PrefixedOutput
-from scheduler_site.local_stack.processes import Role
-from scheduler_site.local_stack.supervisor import Supervisor
+from local_stack.servers.errors import StackError
+from local_stack.servers.output import PrefixedOutput
+from local_stack.servers.processes import Role
+from local_stack.servers.supervisor import Supervisor
 from tests.waiting import wait_for
 
 

@@ -18,13 +18,13 @@ import psutil
 import psycopg
 import pytest
 
+from local_stack.servers.errors import StackError
+from local_stack.servers.home import Home
+from local_stack.servers.output import PrefixedOutput
+from local_stack.servers.ports import answers, pick_free
+from local_stack.servers.roles import CHECKOUT, NodeSpec
+from local_stack.servers.stack import LocalStack, Options
 from scheduler_site.env import of_local_stack
-from scheduler_site.local_stack.errors import StackError
-from scheduler_site.local_stack.home import Home
-from scheduler_site.local_stack.output import PrefixedOutput
-from scheduler_site.local_stack.ports import answers, pick_free
-from scheduler_site.local_stack.roles import CHECKOUT, NodeSpec
-from scheduler_site.local_stack.stack import LocalStack, Options
 from tests.waiting import wait_for
 
 NOT_OURS = ("DATABASE_URL", "BROKER_URL", "TRAINYARD_SECRET_KEY")

@@ -11,14 +11,14 @@ import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
-from scheduler_site.local_stack import processes
-from scheduler_site.local_stack.processes import Role
-from scheduler_site.pools import nodes, pool, shares
-from scheduler_site.pools.asking import ask
-from scheduler_site.pools.errors import NotRunningError, PoolError, UsageError
-from scheduler_site.pools.home import PoolHome
-from scheduler_site.pools.pool import Pool, Terms
-from scheduler_site.pools.shares import Share, Wanted
+from local_stack.pools import nodes, pool, shares
+from local_stack.pools.asking import ask
+from local_stack.pools.errors import NotRunningError, PoolError, UsageError
+from local_stack.pools.home import PoolHome
+from local_stack.pools.pool import Pool, Terms
+from local_stack.pools.shares import Share, Wanted
+from local_stack.servers import processes
+from local_stack.servers.processes import Role
 from tests.site.test_local_stack_supervisor import Lines
 from tests.waiting import wait_for
 from workers.hardware.inventory import GpuDevice, Hardware

@@ -1,0 +1,1 @@
+"""The local stack's commands for `manage.py`."""

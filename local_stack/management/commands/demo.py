@@ -1,0 +1,68 @@
+"""`manage.py demo`: start everything, train a sweep of real models, show what came out."""
+
+import secrets
+import sys
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from local_stack.demo import following, results, sweep
+from local_stack.demo.private_stack import private_stack
+from local_stack.demo.rest import Rest, RestError
+from local_stack.servers.errors import StackError
+from local_stack.servers.home import Home
+
+SWEEP_SECONDS = 240
+
+
+class Command(BaseCommand):
+    """Exits with 0 only when every run completed and the best one is as good as this training gets."""
+
+    help = "Train a sweep of real models on a local stack of its own, and show the results."
+    requires_system_checks = []  # the database that they ask about is not there yet
+
+    def handle(self, **_: Any) -> None:
+        # In a file a line may be as long as it needs to be.
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+        home = Home(settings.TRAINYARD_HOME)
+        try:
+            home.prepare()
+            log = home.folder / "demo.log"
+            console.print(f"Starting the platform in {home.folder} (its output: {log})", soft_wrap=True)
+            with private_stack(home, log) as rest:
+                problems = demonstrate(rest, console)
+        except (StackError, RestError) as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Stopped before the end, and the platform with it.", returncode=130) from None
+        if problems:
+            raise CommandError("\n".join([*problems, f"What the platform said: {log}"]))
+        console.print(
+            "Everything completed. `make up` keeps the platform running, with these runs in its admin.", soft_wrap=True
+        )
+
+
+def demonstrate(rest: Rest, console: Console) -> list[str]:
+    """Submit the sweep, follow it, print the results; returns what is wrong with them."""
+    for node in rest.nodes():
+        console.print(f"Node {node['name']}: {described(node)}")
+    label, began, reasons = secrets.token_hex(4), time.monotonic(), following.Reasons()
+    jobs = sweep.runs(label)
+    rest.submit(jobs)
+    console.print(f"Submitted {len(jobs)} training runs: urgent, normal and background, with and without a GPU")
+    seen = following.follow(rest, label, console=console, reasons=reasons, seconds=SWEEP_SECONDS)
+    console.print(results.results_table(seen), results.waits_table(seen, reasons))
+    best = max(seen, key=results.accuracy)
+    took = time.monotonic() - began
+    console.print(f"\nBest: {best['name']} with {results.accuracy(best):.4f}; {len(seen)} runs took {took:.0f} s")
+    return results.shortcomings(seen, expected=len(jobs))
+
+
+def described(node: dict[str, Any]) -> str:
+    gpus = node["gpus"]
+    simulated = sum(bool(gpu.get("simulated")) for gpu in gpus)
+    remark = f", {simulated} of them simulated: this machine has no more" if simulated else ""
+    return f"{node['cpus']} CPUs, {len(gpus)} GPUs{remark}"

@@ -1,0 +1,118 @@
+"""The embedded database as one file, and back: PostgreSQL's own dump, taken while the stack runs or while it rests."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from local_stack.servers import postgres, remembered
+from local_stack.servers.errors import StackError
+from local_stack.servers.home import Home
+
+START_SECONDS, STOP_SECONDS = 30.0, 60.0
+CLEARED = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
+"""
+GONE_SECONDS = 3.0
+"""Whoever has just hung up is seen for a moment longer."""
+
+
+def back_up(url: str, path: Path) -> None:
+    """Write the whole database to `path`, for its owner's eyes only; there is the old file or the new one, never half of it.
+
+    Raises StackError with PostgreSQL's own words.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.touch(mode=0o600)
+        draft.chmod(0o600)
+        _run([*_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges"], url, output=draft)
+        draft.replace(path)
+    except OSError as error:
+        raise StackError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def restore(url: str, path: Path) -> None:
+    """Put the database of the file in place of what is there, or leave all as it is.
+
+    Raises StackError where somebody else uses the database, or the file is no backup.
+    """
+    if not path.is_file():
+        raise StackError(f"There is no file {path}.")
+    _refuse_company(url)
+    script = path.with_name(f".{path.name}.{os.getpid()}.sql")
+    try:
+        script.touch(mode=0o600)
+        _run([*_tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(path)], {}, output=script)
+        once = ("--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
+        _run([*_tool("psql"), *once, "--command", CLEARED, "--file", str(script)], url)
+    finally:
+        script.unlink(missing_ok=True)
+
+
+def _refuse_company(url: str) -> None:
+    give_up_at = time.monotonic() + GONE_SECONDS
+    while (others := _run([*_tool("psql"), "--tuples-only", "--no-align", "--command", OTHERS], url).strip()) != "0":
+        if time.monotonic() > give_up_at:
+            raise StackError(
+                f"{others} other connections use the database: stop web, beat, control and the agents first."
+            )
+        time.sleep(0.1)
+
+
+@contextmanager
+def resting_server(home: Home) -> Iterator[str]:
+    """The URL of the embedded server, started for as long as this lasts; StackError while the stack runs."""
+    home.prepare()
+    with home.locked():
+        known = remembered.recall(home.remembered)
+        server = postgres.PostgresServer(home.postgres, known.postgres_port, known.postgres_password)
+        server.prepare()
+        process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_until_ready(server, process)
+            yield server.url
+        finally:
+            process.send_signal(2)
+            process.wait(STOP_SECONDS)
+
+
+def _wait_until_ready(server: postgres.PostgresServer, process: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while not server.is_ready():
+        if process.poll() is not None or time.monotonic() > give_up_at:
+            raise StackError(f"PostgreSQL did not start on {server.data}.")
+        time.sleep(0.05)
+
+
+def _tool(name: str) -> Sequence[str]:
+    return (str(postgres.binaries() / name),)
+
+
+def _run(command: Sequence[str], url: str | Mapping[str, str], *, output: Path | None = None) -> str:
+    """What the program says, or writes to the file `output`; the password goes by the environment, which only we can read."""
+    environment = {**os.environ, **(_libpq(url) if isinstance(url, str) else url)}
+    with (output or Path(os.devnull)).open("wb") as file:
+        done = subprocess.run(
+            command, env=environment, stdout=file if output else subprocess.PIPE, stderr=subprocess.PIPE, check=False
+        )
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise StackError(f"{Path(command[0]).name}: {said[-1] if said else f'exit code {done.returncode}'}")
+    return (done.stdout or b"").decode(errors="replace")
+
+
+def _libpq(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    named = {
+        "PGHOST": parts.hostname, "PGPORT": str(parts.port or 5432), "PGUSER": parts.username,
+        "PGPASSWORD": unquote(parts.password or ""), "PGDATABASE": parts.path.lstrip("/"),
+    }  # fmt: skip
+    return {name: value for name, value in named.items() if value}

@@ -1,1 +1,0 @@
-"""`make demo`: a sweep of real training runs, from submission to results, over REST like any other user."""

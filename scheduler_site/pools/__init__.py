@@ -1,1 +1,0 @@
-"""Several agents on one machine, under one supervisor that can be asked to change their number."""
