@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from cli.client import Row, Server
+from cli.client.patience import Patience
+from cli.client.requests import Row, Server
 from cli.errors import CommandError
-from cli.jobs import is_over, spell_reason
 from cli.log_stream import Log
 from cli.output import note
-from cli.patience import Patience
+from cli.views.jobs import is_over, spell_reason
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0

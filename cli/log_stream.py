@@ -5,10 +5,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from cli.client import Row, Server
+from cli.client.event_stream import parse_events
+from cli.client.patience import Patience
+from cli.client.requests import Row, Server
 from cli.errors import OutOfReachError
-from cli.event_stream import parse_events
-from cli.patience import Patience
 
 POLL_SECONDS = 1.0
 FIRST_REACH_BYTES = 16 * 1024

@@ -9,11 +9,11 @@ from typing import Any
 
 import typer
 
-from cli.client import Server
-from cli.connection import find_connection
+from cli.client.connection import find_connection
+from cli.client.requests import Server
 from cli.errors import UsageError
-from cli.option_groups import gathered, spread
-from cli.options import Given, Profile, TokenFile, Url
+from cli.options.common import Given, Profile, TokenFile, Url
+from cli.options.groups import gathered, spread
 from cli.output import speak_json
 
 CONTEXT = Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context)

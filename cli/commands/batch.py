@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli.batch_file import BatchFile, read_batch
-from cli.client import Server
+from cli.client.requests import Server
 from cli.errors import RefusedError
 from cli.on_server import on_server
-from cli.options import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.options.common import DEFAULT_PROJECT, AsJson, ProjectName
 from cli.output import note, print_json, visible
+from cli.submission.batch_file import BatchFile, read_batch
 
 app = typer.Typer(rich_markup_mode=None)
 

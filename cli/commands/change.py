@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.choosing import Chosen, Words, ask_many, selection, tell
-from cli.client import Server
+from cli.client.requests import Server
 from cli.errors import UsageError
-from cli.job_request import parse_labels, parse_priority, without_gaps
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options.choosing import Chosen, Words, ask_many, selection, tell
+from cli.options.common import AsJson
+from cli.submission.job_request import parse_labels, parse_priority, without_gaps
 
 app = typer.Typer(rich_markup_mode=None)
 WORDS = Words("change", "changed", "")

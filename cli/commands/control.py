@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import completing
-from cli.choosing import Chosen, Words, ask_many, selection, tell
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.errors import RefusedError
-from cli.jobs import spell_state
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options import completing
+from cli.options.choosing import Chosen, Words, ask_many, selection, tell
+from cli.options.common import AsJson
 from cli.output import print_json
+from cli.views.jobs import spell_state
 
 app = typer.Typer(rich_markup_mode=None)
 ONE_BY_ONE = 20

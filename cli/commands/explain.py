@@ -2,12 +2,12 @@
 
 import typer
 
-from cli.client import Server
+from cli.client.requests import Server
 from cli.on_server import on_server
-from cli.options import AsJson, JobId
-from cli.outlook import details, history, outlook
+from cli.options.common import AsJson, JobId
 from cli.output import print_json
-from cli.tables import coloured_state, display, facts, make_console
+from cli.views.outlook import details, history, outlook
+from cli.views.tables import coloured_state, display, facts, make_console
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import completing
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.errors import UsageError
-from cli.job_lists import BY_SERVER, MOST_SORTED, checked_order, chosen_columns, in_order
-from cli.known_values import refuse_unknown_names
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options import completing
+from cli.options.common import AsJson
+from cli.options.known_values import refuse_unknown_names
 from cli.output import note, print_json
-from cli.tables import display, make_console, make_table
+from cli.views.job_lists import BY_SERVER, MOST_SORTED, checked_order, chosen_columns, in_order
+from cli.views.tables import display, make_console, make_table
 
 app = typer.Typer(rich_markup_mode=None)
 ORDERS = completing.words("id", "-id", "priority", "-priority", "name", "state", "created", "started", "waited", "ran")

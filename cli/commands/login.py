@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Server
-from cli.completing import profiles
-from cli.connection import Connection, clean_url, forget_login, save_login, saved_login
+from cli.client.connection import Connection, clean_url, forget_login, save_login, saved_login
+from cli.client.profiles import checked_name
+from cli.client.requests import Server
 from cli.errors import UsageError
-from cli.options import AsJson
+from cli.options.common import AsJson
+from cli.options.completing import profiles
 from cli.output import note, print_json
-from cli.profiles import checked_name
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.following import print_logs
 from cli.log_stream import Log
 from cli.on_server import on_server
-from cli.options import AsJson, JobId
+from cli.options.common import AsJson, JobId
 from cli.output import note, print_json
 
 app = typer.Typer(rich_markup_mode=None)

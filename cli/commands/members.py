@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from cli import completing
-from cli.client import Server, path_word
-from cli.known_values import in_project
+from cli.client.requests import Server, path_word
 from cli.on_server import on_server
-from cli.options import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.options import completing
+from cli.options.common import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.options.known_values import in_project
 from cli.output import print_json, visible
-from cli.tables import Column, display, make_console, make_table, plain
+from cli.views.tables import Column, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 members_app = typer.Typer(rich_markup_mode=None)

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.client import Row, Server
-from cli.curves import metrics_table, plot
+from cli.client.requests import Row, Server
 from cli.on_server import on_server
-from cli.options import AsJson, JobId
+from cli.options.common import AsJson, JobId
 from cli.output import note, print_json
-from cli.tables import display, make_console
+from cli.views.curves import metrics_table, plot
+from cli.views.tables import display, make_console
 
 app = typer.Typer(rich_markup_mode=None)
 

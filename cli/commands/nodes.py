@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from cli import completing
-from cli.client import Row, Server, path_word
+from cli.client.requests import Row, Server, path_word
 from cli.durations import parse_duration
 from cli.errors import RefusedError
-from cli.known_values import refuse_unknown_node
-from cli.node_page import node_page
-from cli.nodes import nodes_table
 from cli.on_server import on_server
-from cli.option_values import understand
-from cli.options import AsJson
+from cli.options import completing
+from cli.options.common import AsJson
+from cli.options.known_values import refuse_unknown_node
+from cli.options.values import understand
 from cli.output import note, print_json, visible
-from cli.tables import display, make_console
+from cli.views.node_page import node_page
+from cli.views.nodes import nodes_table
+from cli.views.tables import display, make_console
 
 app = typer.Typer(rich_markup_mode=None)
 nodes_app = typer.Typer(rich_markup_mode=None)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli import completing
-from cli.option_groups import grouped
-from cli.options import AsJson
+from cli.client.profiles import Profiles, read_profiles, write_profiles
+from cli.options import completing
+from cli.options.common import AsJson
+from cli.options.groups import grouped
 from cli.output import note, print_json, visible
-from cli.profiles import Profiles, read_profiles, write_profiles
-from cli.tables import Column, coloured_state, display, make_console, make_table, plain
+from cli.views.tables import Column, coloured_state, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 profiles_app = typer.Typer(rich_markup_mode=None)

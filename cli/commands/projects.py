@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli import completing
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options import completing
+from cli.options.common import AsJson
 from cli.output import note, print_json
-from cli.tables import Column, display, make_console, make_table, plain
+from cli.views.tables import Column, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 projects_app = typer.Typer(rich_markup_mode=None)

@@ -2,11 +2,11 @@
 
 import typer
 
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options.common import AsJson
 from cli.output import print_json
-from cli.tables import Column, coloured_state, display, make_console, make_table, plain
+from cli.views.tables import Column, coloured_state, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from cli import completing
-from cli.client import Row, Server, path_word
-from cli.known_values import in_project
-from cli.nodes import load_bar
+from cli.client.requests import Row, Server, path_word
 from cli.on_server import on_server
-from cli.options import DEFAULT_PROJECT, AsJson
+from cli.options import completing
+from cli.options.common import DEFAULT_PROJECT, AsJson
+from cli.options.known_values import in_project
 from cli.output import note, print_json
-from cli.tables import Column, display, make_console, make_table
+from cli.views.nodes import load_bar
+from cli.views.tables import Column, display, make_console, make_table
 
 app = typer.Typer(rich_markup_mode=None)
 

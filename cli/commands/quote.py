@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Server
-from cli.job_options import JobOptions
-from cli.job_request import job_request
+from cli.client.requests import Server
 from cli.on_server import on_server
-from cli.options import AsJson
-from cli.outlook import details, outlook
+from cli.options.common import AsJson
+from cli.options.job import JobOptions
 from cli.output import print_json
-from cli.tables import display, facts, make_console, plain
+from cli.submission.job_request import job_request
+from cli.views.outlook import details, outlook
+from cli.views.tables import display, facts, make_console, plain
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli import completing
-from cli.client import Row, Server, path_word
+from cli.client.requests import Row, Server, path_word
 from cli.durations import parse_duration, parse_moment, spell_moment
 from cli.on_server import on_server
-from cli.option_values import understand
-from cli.options import AsJson
+from cli.options import completing
+from cli.options.common import AsJson
+from cli.options.values import understand
 from cli.output import note, print_json
-from cli.tables import Column, coloured_state, display, make_console, make_table, plain
+from cli.views.tables import Column, coloured_state, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 reservations_app = typer.Typer(rich_markup_mode=None)

@@ -2,12 +2,12 @@
 
 import typer
 
-from cli.client import Server
-from cli.job_page import job_page
+from cli.client.requests import Server
 from cli.on_server import on_server
-from cli.options import AsJson, JobId
+from cli.options.common import AsJson, JobId
 from cli.output import print_json
-from cli.tables import display, make_console
+from cli.views.job_page import job_page
+from cli.views.tables import display, make_console
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CommandError, UsageError
-from cli.option_groups import grouped
+from cli.options.groups import grouped
 from cli.output import note
-from cli.simulation import Scheduled, results_table, shown_progress
-from cli.simulation_options import ExperimentOptions, OutputOptions, SchedulingOptions
-from cli.tables import display, make_console
+from cli.simulate.options import ExperimentOptions, OutputOptions, SchedulingOptions
+from cli.simulate.results import Scheduled, results_table, shown_progress
+from cli.views.tables import display, make_console
 from simulator.experiment import Experiment
 from simulator.settings import InvalidError, Settings
 from simulator.trace import SimulationError

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cli.aftermath import require_success
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.following import describe, wait_for
-from cli.jobs import is_over, spell_end
 from cli.on_server import on_server
-from cli.options import AsJson, JobIds
+from cli.options.common import AsJson, JobIds
 from cli.output import print_json, visible
+from cli.views.aftermath import require_success
+from cli.views.jobs import is_over, spell_end
 
 app = typer.Typer(rich_markup_mode=None)
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay until they are over, and say what changes.")]

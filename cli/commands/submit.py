@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli import virtual_environment
-from cli.aftermath import require_success
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.following import follow_to_the_end
-from cli.job_options import JobOptions
-from cli.job_request import job_request
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options.common import AsJson
+from cli.options.job import JobOptions
 from cli.output import note, print_json
+from cli.submission import virtual_environment
+from cli.submission.job_request import job_request
+from cli.views.aftermath import require_success
 
 app = typer.Typer(rich_markup_mode=None)
 

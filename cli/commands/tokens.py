@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from cli import completing
-from cli.client import Server, path_word
+from cli.client.requests import Server, path_word
 from cli.durations import spell_moment
 from cli.errors import RefusedError
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options import completing
+from cli.options.common import AsJson
 from cli.output import note, print_json, visible
-from cli.tables import Column, display, make_console, make_table, plain
+from cli.views.tables import Column, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 tokens_app = typer.Typer(rich_markup_mode=None)

@@ -7,14 +7,14 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
-from cli.client import Server
-from cli.dashboard import frame, take_look
+from cli.client.requests import Server
 from cli.errors import OutOfReachError
 from cli.keys import key_within, single_keys
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options.common import AsJson
 from cli.output import print_json
-from cli.tables import display, in_pipe, make_console, plain
+from cli.views.dashboard import frame, take_look
+from cli.views.tables import display, in_pipe, make_console, plain
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli.aftermath import require_success
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.durations import parse_duration
 from cli.following import wait_for
-from cli.jobs import is_over
 from cli.on_server import on_server
-from cli.option_values import understand
-from cli.options import AsJson, JobIds
+from cli.options.common import AsJson, JobIds
+from cli.options.values import understand
 from cli.output import print_json
+from cli.views.aftermath import require_success
+from cli.views.jobs import is_over
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -2,12 +2,12 @@
 
 import typer
 
-from cli.client import Server
+from cli.client.requests import Server
 from cli.durations import spell_moment
 from cli.on_server import on_server
-from cli.options import AsJson
+from cli.options.common import AsJson
 from cli.output import print_json
-from cli.tables import display, facts, make_console, plain
+from cli.views.tables import display, facts, make_console, plain
 
 app = typer.Typer(rich_markup_mode=None)
 MOST_PROJECTS = 20

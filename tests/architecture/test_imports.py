@@ -37,7 +37,7 @@ def test_every_import_keeps_the_contracts():
         ("scheduling/lifecycle.py", "import time", "The core decides without"),
         ("scheduling/lifecycle.py", "import django.conf", "The core decides without"),
         ("cli/__init__.py", "import jobs.models", "The command line speaks HTTP only"),
-        ("cli/tables.py", "import simulator.replay", "The command line speaks HTTP only"),
+        ("cli/views/tables.py", "import simulator.replay", "The command line speaks HTTP only"),
         ("simulator/clock.py", "import time", "The simulator drives the core alone"),
         ("simulator/clock.py", "import django.conf", "The simulator drives the core alone"),
         ("scheduling/errors.py", "import simulator.clock", "The core decides without"),

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from cli.client import Server
-from cli.connection import Connection
+from cli.client.connection import Connection
+from cli.client.requests import Server
 from cli.errors import OutOfReachError, RefusedError
 from tests.cli.yard import Answer
 

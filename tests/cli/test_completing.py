@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cli.completing import STATES
+from cli.options.completing import STATES
 from scheduling.lifecycle import JobState
 from tests.cli.rows import job, node
 
@@ -43,7 +43,7 @@ def test_states_are_those_there_are(complete):
 
 
 def test_profiles_are_offered(complete, tmp_path):
-    from cli.connection import save_login
+    from cli.client.connection import save_login
 
     save_login("https://two.example", "second", "", environ={"HOME": str(tmp_path / "home")}, profile="work")
     assert complete("--profile", "w") == ["work"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cli.connection import find_connection, save_login
+from cli.client.connection import find_connection, save_login
 from cli.errors import UsageError
 
 

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from cli.foretold import spell_ahead, spell_start
+from cli.views.foretold import spell_ahead, spell_start
 from tests.cli.rows import job
 
 NOW = datetime(2030, 1, 1, 12, 30, tzinfo=UTC)

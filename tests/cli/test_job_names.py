@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from cli.job_names import name_of
-from cli.shell_words import joined
+from cli.submission.job_names import name_of
+from cli.views.shell_words import joined
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from cli.errors import UsageError
-from cli.job_names import name_of
-from cli.job_options import JobOptions
-from cli.job_request import job_request
+from cli.options.job import JobOptions
+from cli.submission.job_names import name_of
+from cli.submission.job_request import job_request
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cli.profiles import config_file
+from cli.client.profiles import config_file
 
 
 @pytest.fixture

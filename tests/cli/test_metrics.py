@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli.curves import BLOCKS, GAP, plot, spark
+from cli.views.curves import BLOCKS, GAP, plot, spark
 
 
 def series(*values, name="loss", steps=None, axis="step"):

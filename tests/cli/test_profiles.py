@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from cli.connection import find_connection, save_login
+from cli.client.connection import find_connection, save_login
+from cli.client.profiles import config_file
 from cli.errors import UsageError
-from cli.profiles import config_file
 
 
 @pytest.fixture

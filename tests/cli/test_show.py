@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.jobs import spell_end, spell_run
+from cli.views.jobs import spell_end, spell_run
 from tests.cli.rows import failed, job, running
 
 EVENT = {"at": "2030-01-01T12:00:00Z", "kind": "submitted", "to_state": "pending", "actor": "ada", "message": ""}

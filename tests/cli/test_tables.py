@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from cli.output import visible
-from cli.tables import Column, bar, make_table
+from cli.views.tables import Column, bar, make_table
 
 COLUMNS = [
     Column("ID", lambda row: str(row["id"]), right=True),

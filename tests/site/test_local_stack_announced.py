@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.connection import find_connection
+from cli.client.connection import find_connection
 from local_stack.servers.announced import announced, stacks_file
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import parse_timestamp, spell, spell_between
-from cli.tables import Column, bar, coloured_state, make_table, plain
+from cli.views.tables import Column, bar, coloured_state, make_table, plain
 
 OVER = frozenset({"completed", "failed", "cancelled"})
 """The states in which a job is over."""

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import spell_between
-from cli.tables import Column, bar, coloured_state, make_table, plain
+from cli.views.tables import Column, bar, coloured_state, make_table, plain
 
 BUSY, FULL = 0.7, 0.95
 MB_PER_GB = 1024

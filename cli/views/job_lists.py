@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import parse_timestamp, spell_moment
 from cli.errors import UsageError
-from cli.jobs import job_columns
-from cli.tables import Column, plain
+from cli.views.jobs import job_columns
+from cli.views.tables import Column, plain
 
 MOST_SORTED = 5_000
 """Jobs, the newest: so many are fetched to be put in an order that the server does not have."""

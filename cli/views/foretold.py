@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import parse_timestamp, spell
 
 AT_ONCE = timedelta(seconds=2)

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 
-from cli.connection import Connection
+from cli.client.connection import Connection
+from cli.client.problems import raise_for
 from cli.errors import OutOfReachError, UsageError
-from cli.problems import raise_for
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.output import visible
 
 PIPE_WIDTH = 10_000  # nobody looks at a pipe: nothing is cut or wrapped there

@@ -5,12 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cli import virtual_environment
 from cli.durations import parse_duration, parse_moment
 from cli.errors import UsageError
-from cli.job_names import name_of
-from cli.job_options import JobOptions
-from cli.option_values import understand
+from cli.options.job import JobOptions
+from cli.options.values import understand
+from cli.submission import virtual_environment
+from cli.submission.job_names import name_of
 
 ENDS = ("ok", "any", "failed")
 

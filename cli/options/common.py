@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from cli.completing import job_ids, profiles, projects
+from cli.options.completing import job_ids, profiles, projects
 
 Url = Annotated[
     str | None,

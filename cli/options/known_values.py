@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-from cli.client import Server
+from cli.client.requests import Server
 from cli.errors import RefusedError
 
 SHOWN = 20

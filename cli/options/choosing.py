@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import completing
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.errors import RefusedError, UsageError
-from cli.known_values import refuse_unknown_names
+from cli.options import completing
+from cli.options.known_values import refuse_unknown_names
 from cli.output import note, print_json, visible
 
 JOBS_NAMED = 20

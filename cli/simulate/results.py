@@ -9,9 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import spell
-from cli.tables import Column, in_pipe, make_console, make_table, plain
+from cli.views.tables import Column, in_pipe, make_console, make_table, plain
 from simulator.experiment import Experiment, Result
 from simulator.settings import Settings
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cli.client import Row, Server
+from cli.client.requests import Row, Server
 from cli.errors import CommandError, UnsuccessfulError
-from cli.jobs import spell_end, spell_exit
 from cli.log_stream import Log
 from cli.output import note, quote
+from cli.views.jobs import spell_end, spell_exit
 
 LAST_LINES = 20
 OTHERS = ("", "completed", "cancelled", "preempted")

@@ -9,8 +9,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Row
-from cli.tables import Column, in_pipe, make_table, plain
+from cli.client.requests import Row
+from cli.views.tables import Column, in_pipe, make_table, plain
 
 BLOCKS, PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 GAP = "×"

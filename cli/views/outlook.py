@@ -6,10 +6,10 @@ from datetime import datetime
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import spell_moment
-from cli.foretold import spell_ahead, spell_start
-from cli.tables import Column, facts, framed, make_table, plain
+from cli.views.foretold import spell_ahead, spell_start
+from cli.views.tables import Column, facts, framed, make_table, plain
 
 NOUNS = {"gpus": "GPU", "cpus": "CPU", "memory_gb": "GB", "running_jobs": "running job"}
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cli.errors import UsageError
-from cli.profiles import (
+from cli.client.profiles import (
     DEFAULT,
     Profile,
     Profiles,
@@ -16,6 +15,7 @@ from cli.profiles import (
     read_profiles,
     write_profiles,
 )
+from cli.errors import UsageError
 
 NOWHERE = (
     "no server is known here. Start one with `make up`, log in to one with `trainyard login URL`, "

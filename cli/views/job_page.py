@@ -8,12 +8,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import spell, spell_between, spell_moment
-from cli.foretold import spell_start, start_of
-from cli.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_state, spell_wait
-from cli.shell_words import joined
-from cli.tables import Column, bar, coloured_state, facts, framed, make_table, plain
+from cli.views.foretold import spell_start, start_of
+from cli.views.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_state, spell_wait
+from cli.views.shell_words import joined
+from cli.views.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
 LAST_EVENTS = 8
 NEEDS_SHOWN = 20

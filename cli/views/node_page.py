@@ -6,11 +6,11 @@ from datetime import datetime
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from cli.client import Row
+from cli.client.requests import Row
 from cli.durations import spell_between, spell_moment
-from cli.jobs import jobs_table
-from cli.nodes import load_bar, spell_health, spell_state
-from cli.tables import Column, bar, facts, framed, make_table, plain
+from cli.views.jobs import jobs_table
+from cli.views.nodes import load_bar, spell_health, spell_state
+from cli.views.tables import Column, bar, facts, framed, make_table, plain
 
 MB_PER_GB = 1024
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from cli.client import Row, Server
-from cli.jobs import spell_hardware, spell_priority, spell_reason, spell_run, spell_wait
-from cli.nodes import nodes_table, spell_state
-from cli.tables import Column, bar, coloured_state, make_table, plain
+from cli.client.requests import Row, Server
+from cli.views.jobs import spell_hardware, spell_priority, spell_reason, spell_run, spell_wait
+from cli.views.nodes import nodes_table, spell_state
+from cli.views.tables import Column, bar, coloured_state, make_table, plain
 
 MOST_ROWS = 200
 HEADINGS = 9

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from cli.connection import find_connection
-from cli.profiles import read_profiles
+from cli.client.connection import find_connection
+from cli.client.profiles import read_profiles
 
 MOST = 100
 """Rows that are asked for: nobody reads more of them below a prompt."""
@@ -58,7 +58,7 @@ def _ask(ctx: typer.Context, path: str, params: dict[str, Any]) -> list[Row]:
             profile=given.get("profile"),
         )
         # What speaks HTTP takes long to load, and this module is loaded with every command.
-        with importlib.import_module("cli.client").quick_server(connection) as server:
+        with importlib.import_module("cli.client.requests").quick_server(connection) as server:
             found: list[Row] = server.rows(path, limit=MOST, **params)
             return found
     except Exception:  # noqa: BLE001  as above
