@@ -3,16 +3,11 @@
 The platform's own tasks send no events: what Flower shows are the training runs.
 """
 
-from typing import Any
-
 from celery import shared_task
-from celery.worker.control import control_command
 
-from executors.node import runner
-from executors.upload import series
 from jobs.control import draining
 from jobs.logs import archive, retention
-from jobs.messages import publishing, remote_control
+from jobs.metric_history import store
 from jobs.planning import cycle, run_times, start_forecasts
 from jobs.recovery import mlflow_runs, sweep
 
@@ -59,23 +54,5 @@ def prune() -> None:
     """Clean-up of what is older than its retention."""
     sweep.prune()
     retention.prune()
-    series.prune()
+    store.prune()
     run_times.forget()
-
-
-@shared_task(name=publishing.RUN, Request="executors.node.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
-def run_placement(placement_id: int, token: str) -> bool:
-    """Run one placement on this node; the task lasts as long as the command runs. False: it was not ours to run."""
-    return runner.run_placement(placement_id, token)
-
-
-@shared_task(name="trainyard.hear", send_events=False)
-def hear() -> None:
-    """This node's agent hears what is sent to it."""
-    runner.heard()
-
-
-@control_command(name=remote_control.LOOK)
-def look(_state: Any) -> None:
-    """Ask what is wished of this node's jobs: a remote control command, for speed alone."""
-    runner.look()

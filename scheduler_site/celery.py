@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore", message="(?s)You're running the worker with su
 broker.use()
 app = Celery("trainyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["jobs"])
+app.autodiscover_tasks(["jobs", "executors"])
 
 if "flower.command" in sys.modules:  # Celery's command line, which loads its plugins before it loads us
     import_module("scheduler_site.flower_view").use()

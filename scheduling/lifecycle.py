@@ -74,6 +74,9 @@ ACTIVE_STATES = frozenset({JobState.PENDING, JobState.QUEUED, JobState.ASSIGNED,
 PLACED_STATES = frozenset({JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING})
 """States in which a job holds resources."""
 
+LEASED_STATES = frozenset({PlacementState.CLAIMED, PlacementState.RUNNING})
+"""States in which a node holds the lease of a placement."""
+
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.QUEUED, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset(

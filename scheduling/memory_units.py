@@ -43,6 +43,11 @@ def gpu_gigabytes_there(reported_mb: int) -> float:
     return float((reported_mb / MB_IN_A_SOLD_GB).quantize(DIGITS_SHOWN, ROUND_FLOOR))
 
 
+def rounded_gigabytes(megabytes: int) -> float:
+    """An amount that was measured or added up."""
+    return round(megabytes / 1024, 3)
+
+
 def _shortest(exact: Decimal, rounding: str, is_same: Callable[[float], bool]) -> float:
     roundings = (float(exact.quantize(Decimal(1).scaleb(-digits), rounding)) for digits in range(MOST_DIGITS))
     return next((number for number in roundings if is_same(number)), float(exact))

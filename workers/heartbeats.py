@@ -3,9 +3,10 @@
 Time is the database's clock throughout, so that a machine with a wrong clock neither dies nor lives for ever.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.conf import settings
@@ -13,10 +14,24 @@ from django.db.models import Case, F, JSONField, Q, QuerySet, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
-from executors.node.queue_probe import Heard
 from scheduling.errors import ConflictError
 from workers.hardware.inventory import Hardware
 from workers.models import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an agent knows of its hearing. None: not known, as while the broker is away."""
+
+    consuming: bool | None = None
+    seconds_ago: float | None = None
+
+
+Hears: TypeAlias = Callable[[], Heard]
+"""Says so, for a heartbeat."""
+
+Load: TypeAlias = Callable[[], Mapping[str, Any]]
+"""Says how a node is, for its heartbeat."""
 
 NOTHING_HEARD = Heard()
 FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), default=Value(Node.State.UP))

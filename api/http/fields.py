@@ -148,8 +148,3 @@ class GpuGigabytesField(GigabytesField):
 
     def to_representation(self, value: int) -> float:
         return memory_units.gpu_gigabytes(value)
-
-
-def in_gigabytes(megabytes: int) -> float:
-    """An amount that was measured or added up."""
-    return round(megabytes / 1024, 3)

@@ -14,13 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.boolean_filters import StrictBooleanFilter
-from api.http.fields import GigabytesField, LabelsField, in_gigabytes
+from api.http.fields import GigabytesField, LabelsField
 from api.http.permissions import StaffWrites
 from api.http.shapes import Nothing, StrictSerializer, Text, Whole
 from jobs.control import draining, node_removal
 from jobs.messages import publishing
 from jobs.models.queries import NOTHING_HELD, held_by_node
 from jobs.reports import node_condition, node_health
+from scheduling import memory_units
 from scheduling.errors import NotFoundError
 from workers.models import Node
 from workers.queries import in_use, nodes_now
@@ -110,7 +111,7 @@ class NodeOut(serializers.ModelSerializer[Node]):
         return {
             "gpus": max(len(node.gpus) - held.gpus, 0),
             "cpus": max(node.cpus - held.cpus, 0),
-            "memory_gb": in_gigabytes(max(node.memory_mb - held.memory_mb, 0)),
+            "memory_gb": memory_units.rounded_gigabytes(max(node.memory_mb - held.memory_mb, 0)),
         }
 
     def _held(self, node: Node) -> Any:

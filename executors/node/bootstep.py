@@ -20,11 +20,10 @@ from celery.worker import state
 from executors.node import shutdown as leaving
 from executors.node.queue_probe import Hearing, Watch
 from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure
+from executors.session.sync import VOICE
 from scheduling.errors import ConflictError, TrainyardError
 
 log = logging.getLogger(__name__)
-VOICE = "ledger"
-"""The name of the thread through which an agent speaks to the database."""
 
 
 class Runner(Protocol):

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pynvml
 
@@ -13,8 +13,6 @@ from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware, current_load
 from workers.runtime.foreign_gpu_processes import Trespass, trespasses
 
-Load: TypeAlias = Callable[[], Mapping[str, Any]]
-"""Says how a node is, for its heartbeat."""
 log = logging.getLogger(__name__)
 TRESPASS_SECONDS = 15.0
 """How often the driver is asked who computes where."""

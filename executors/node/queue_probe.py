@@ -7,22 +7,10 @@ given a message. Only a message that comes back through the node's own queue pro
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+
+from workers.heartbeats import Heard
 
 LOOK_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What an agent knows of its hearing. None: not known, as while the broker is away."""
-
-    consuming: bool | None = None
-    seconds_ago: float | None = None
-
-
-Hears: TypeAlias = Callable[[], Heard]
-"""Says so, for a heartbeat."""
 
 
 class Hearing:

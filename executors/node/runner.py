@@ -17,7 +17,7 @@ from django.db import connection
 from executors.node import job_environment, rendezvous
 from executors.node.monitor import Watch
 from executors.node.node_status import Condition
-from executors.node.queue_probe import Heard, Hearing
+from executors.node.queue_probe import Hearing
 from executors.run import state_files
 from executors.run.placement_run import Run
 from executors.session import reattach
@@ -25,13 +25,14 @@ from executors.session.reattach import Left
 from executors.session.requests import Identity
 from executors.session.sync import Ledger
 from executors.upload import series
-from jobs.attempts.claims import Claimed, Ticket
-from jobs.state.outcome import Ending
+from jobs.attempts.claims import Claimed
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason
 from workers.hardware import cores
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
+from workers.heartbeats import Heard
 from workers.runtime import cgroups, environment
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.job_view import TEMPORARY

@@ -17,8 +17,7 @@ from executors.run.log_chunks import OutgoingLog
 from executors.run.saving import Before
 from jobs.attempts import claims, gangs
 from jobs.attempts.claims import Claimed
-from jobs.planning.preemption import PREEMPT
-from jobs.state.desired import CANCEL, NOTHING, PAUSE, REQUEUE, STALL, SUSPEND
+from jobs.state.desired import CANCEL, NOTHING, PAUSE, PREEMPT, REQUEUE, SUSPEND, WISHES
 from jobs.state.outcome import Ending
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointWatch
@@ -36,15 +35,6 @@ REASONS = {
 }
 NEVER_RAN = frozenset({"start_failed", "platform_error"})
 EXPLAINED_BY_BLAME = ("exited", "start_failed", "shim_lost")
-WISHES = {
-    CANCEL: EndReason.CANCELLED,
-    REQUEUE: EndReason.PREEMPTED,
-    PREEMPT: EndReason.PREEMPTED,
-    PAUSE: EndReason.PAUSED,
-    STALL: EndReason.STALLED,
-    gangs.END: EndReason.GANG_ENDED,
-}
-"""What may be wished of a job that is on its nodes so that it ends there, and the reason with which its command then ends."""
 GIVING_WAY = frozenset({PREEMPT, PAUSE})
 """Wishes that leave a command the time for its checkpoint; it may also complete in it, if it says so."""
 

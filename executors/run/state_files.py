@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from executors.run.saving import Before
-from jobs.attempts.claims import Claimed, Ticket
-from jobs.state.outcome import Ending
+from jobs.attempts.claims import Claimed
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import replace_file
 

@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from executors.run.placement_run import Run
-from jobs.attempts.claims import Ticket
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 
 
 @dataclass(frozen=True, slots=True)

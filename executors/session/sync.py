@@ -18,22 +18,19 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from executors.node.bootstep import VOICE
-from executors.node.node_status import Load
-from executors.node.queue_probe import Heard, Hears
 from executors.run.placement_run import Run, record_starts, release_gathered
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
 from jobs.attempts import claims, gangs
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
-from jobs.planning.preemption import PREEMPT
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending
+from jobs.state.desired import PREEMPT
+from jobs.state.outcome import Ending, Ticket
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.hardware.inventory import Hardware
+from workers.heartbeats import Heard, Hears, Load
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -43,6 +40,8 @@ BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
 LOST_GRACE_SECONDS = 5.0
+VOICE = "ledger"
+"""The name of the thread through which an agent speaks to the database."""
 
 
 class Ledger:

@@ -4,12 +4,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import connection, transaction
 
 from executors.run.placement_run import Run
-from jobs.logs import gaps
 from jobs.models.logs import LogChunk
 
 CHUNKS_A_TURN = 4
@@ -26,17 +24,6 @@ OPEN = """
     FOR SHARE OF placement
 """
 """Locked until the chunks are stored: nothing is added to the log of a placement that was closed."""
-TELL_OF_LOST_ENDS = """
-    INSERT INTO jobs_logchunk (attempt_id, rank, number, "offset", data, gap, missing)
-    SELECT placement.attempt_id, placement.rank, coalesce(last.number + 1, 0), coalesce(last.offset + length(last.data), 0),
-           CASE WHEN substring(last.data FROM length(last.data)) <> '\\x0a'::bytea THEN %(inside)s ELSE %(outside)s END, %(reason)s, NULL
-    FROM jobs_placement AS placement LEFT JOIN LATERAL (
-        SELECT number, "offset", data FROM jobs_logchunk AS chunk
-        WHERE chunk.attempt_id = placement.attempt_id AND chunk.rank = placement.rank ORDER BY number DESC LIMIT 1
-    ) AS last ON true
-    WHERE placement.id = ANY(%(placements)s)
-    ON CONFLICT DO NOTHING
-"""
 
 
 @dataclass
@@ -57,18 +44,6 @@ def ship_tails(runs: Sequence[Run]) -> set[Run]:
     batch = _gather(runs)
     stale = _store(batch)
     return set(runs) - (batch.unfinished - stale)
-
-
-def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
-    """End the logs of placements that were closed without a word from their nodes: something may be missing there."""
-    parameters: dict[str, Any] = {
-        "placements": list(placement_ids),
-        "reason": gaps.NODE_LOST,
-        "inside": gaps.line(None, gaps.NODE_LOST, inside_line=True),
-        "outside": gaps.line(None, gaps.NODE_LOST, inside_line=False),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(TELL_OF_LOST_ENDS, parameters)
 
 
 def _gather(runs: Sequence[Run]) -> Batch:

@@ -4,20 +4,16 @@ import math
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection
-from django.db.models.functions import Now
 
 from executors.run.placement_run import Run
+from jobs.metric_history.store import as_series
 from jobs.models.metrics import MetricSeries, ReportMark
-from scheduling.lifecycle import TERMINAL_STATES
-from workers.runtime.series import Series, SeriesBook
+from workers.runtime.series import SeriesBook
 
 SHIP_SECONDS = 10.0
 """A run's series are stored at most so often: each time whole. Its latest values travel with its progress, each second."""
-PRUNED_AT_ONCE = 1000
 WRITE = """
     WITH told AS (
         SELECT said.* FROM unnest(%s::bigint[], %s::uuid[], %s::bigint[], %s::bigint[], %s::float8[])
@@ -95,18 +91,3 @@ def resume(run: Run) -> None:
 
 def _rows(attempt_id: int) -> Iterator[MetricSeries]:
     yield from MetricSeries.objects.filter(attempt_id=attempt_id)
-
-
-def as_series(row: MetricSeries) -> Series:
-    """The inverse of how it was stored."""
-    return Series(array("d", row.steps), array("d", row.times), array("d", row.values), row.count)
-
-
-def prune() -> int:
-    """Delete the series of jobs that ended longer ago than their retention, some at a time; returns how many."""
-    kept_from = Now() - timedelta(days=settings.METRIC_RETENTION_DAYS)
-    old = ReportMark.objects.filter(attempt__job__state__in=TERMINAL_STATES, attempt__job__finished_at__lt=kept_from)
-    some = list(old.values_list("attempt_id", flat=True)[:PRUNED_AT_ONCE])
-    deleted, _ = MetricSeries.objects.filter(attempt__in=some).delete()
-    ReportMark.objects.filter(attempt__in=some).delete()
-    return deleted

@@ -17,11 +17,12 @@ from django.db.models.functions import Now
 from jobs.attempts import gangs
 from jobs.attempts.gangs import Meeting
 from jobs.models import Job, Placement
-from jobs.recovery.stalls import CLOCK_ANEW
 from jobs.state import transitions
 from jobs.state.desired import NOTHING, SUSPEND
+from jobs.state.outcome import Ticket
+from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Move
-from scheduling.lifecycle import JobState, PlacementState
+from scheduling.lifecycle import LEASED_STATES, JobState, PlacementState
 from workers.models import Node
 
 WRITE_STARTS = """
@@ -43,15 +44,6 @@ NEEDED_TO_RUN = (
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__master_port",
 )  # fmt: skip
-HELD_STATES = (PlacementState.CLAIMED, PlacementState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What a doorbell carries: which placement, and the token that proves it is about the present attempt."""
-
-    placement_id: int
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +143,7 @@ def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
     """
     ids, tokens = [ticket.placement_id for ticket in tickets], [ticket.token for ticket in tickets]
     with connection.cursor() as cursor:
-        cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(HELD_STATES)])
+        cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(LEASED_STATES)])
         wished = {pk: _wish(*wish) for pk, *wish in cursor.fetchall()}
     return Renewal(frozenset(wished), wished)
 

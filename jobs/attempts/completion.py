@@ -12,15 +12,13 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from executors.run.placement_run import WISHES
 from jobs.attempts import claims, failures, gang_completion, gangs, last_words
 from jobs.attempts import resource_usage as used
+from jobs.attempts.charge import charge
 from jobs.messages import publishing, task_events
 from jobs.models import GpuHold, Job, Placement
-from jobs.planning import fair_share
-from jobs.planning.preemption import PREEMPT
 from jobs.state import transitions
-from jobs.state.desired import CANCEL, NOTHING, PAUSE
+from jobs.state.desired import CANCEL, NOTHING, PAUSE, PREEMPT, WISHES
 from jobs.state.outcome import Ending, sentence
 from jobs.state.transitions import Move
 from scheduling.failures.retry import GiveUp, Payer, Retry, decide
@@ -84,7 +82,7 @@ def finish(endings: Sequence[Ending]) -> frozenset[int]:
     closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
     _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
     used.record(closed, by_id)
-    fair_share.charge(closed)
+    charge(closed)
     _tell_who_watches(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
         publishing.request_cycle()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from jobs.models import Job, Placement
-from jobs.planning.snapshot import database_now
+from jobs.models.clock import database_now
 from jobs.state.outcome import Ending
 from scheduling.failures.retry import MEANINGS, Allowance, Failure
 from scheduling.lifecycle import EndReason

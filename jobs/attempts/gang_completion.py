@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executors.run.placement_run import WISHES
 from jobs.attempts import gangs
 from jobs.models import Attempt, Placement
 from jobs.state import transitions
+from jobs.state.desired import END, WISHES
 from jobs.state.outcome import Ending, sentence
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.reasons import listed
@@ -55,7 +55,7 @@ def _unclaimed(attempt_id: int, by_id: Mapping[int, Ending]) -> list[Placement]:
 
 def _as_wished(wish: str, ending: Ending) -> Ending:
     """A member that lost its peer to a wish for the whole gang may fail before its own node has heard of the wish."""
-    if ending.reason == EndReason.EXIT_CODE and wish != gangs.END and wish in WISHES:
+    if ending.reason == EndReason.EXIT_CODE and wish != END and wish in WISHES:
         return replace(ending, reason=WISHES[wish], message="")
     return ending
 
@@ -114,7 +114,7 @@ def _go_on(ended: Sequence[Placement], verdict: Ending, by_id: Mapping[int, Endi
     known: dict[str, Any] = {"started_at": verdict.started_at, "saved": verdict.saved}
     if verdict.reason != EndReason.COMPLETED:
         known |= {"end_reason": verdict.reason, "exit_code": verdict.exit_code, "message": verdict.message}
-        gangs.stop_all([attempt.pk], gangs.END)
+        gangs.stop_all([attempt.pk], END)
     Attempt.objects.filter(pk=attempt.pk).update(**known)
     for row in ended:
         ending = by_id[row.pk]

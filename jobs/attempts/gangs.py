@@ -11,13 +11,9 @@ Whoever claims or closes a member holds the lock of its job, so that there is al
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.messages import publishing
+from jobs.messages import placement_messages, publishing
 from jobs.models import Attempt, Job, Placement
-from jobs.planning import cycle
 from scheduling.lifecycle import JobState, PlacementState
-
-END = "end"
-"""The wish that tells the other members to stop. A wish of the job's owner is stronger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ def _ring_for(attempt_ids: Collection[int], joining: Sequence[Placement]) -> Non
     if attempt_ids:
         others = Placement.objects.filter(attempt__in=attempt_ids, closed_at__isnull=True)
         waiting = others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node").order_by("pk")
-        publishing.request_placements(cycle.doorbells(list(waiting)))
+        publishing.request_placements(placement_messages.doorbells(list(waiting)))
 
 
 def gathered(attempt_ids: Iterable[int]) -> frozenset[int]:

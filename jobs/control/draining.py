@@ -11,15 +11,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.messages import publishing, remote_control
 from jobs.messages.after_commit import after_commit
 from jobs.models import Job, Placement
-from jobs.planning.preemption import PREEMPT
 from jobs.state import transitions
-from jobs.state.desired import REQUEUE
-from jobs.state.outcome import Ending
+from jobs.state.desired import PREEMPT, REQUEUE
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from workers import heartbeats
 from workers.models import Node

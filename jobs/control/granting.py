@@ -8,14 +8,13 @@ from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Extract, Now
 
 from jobs.attempts import completion
-from jobs.attempts.claims import Ticket
 from jobs.control import verbs
 from jobs.control.verbs import Answer, Asked, Verb
 from jobs.messages import publishing, remote_control
 from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.state import transitions
 from jobs.state.desired import CANCEL, PAUSE, REQUEUE
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from jobs.state.transitions import MESSAGE_LENGTH
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from jobs.attempts import gangs
 from jobs.models import Job
 from jobs.state import queue_moves
-from jobs.state.desired import CANCEL, NOTHING, PAUSE, REQUEUE
+from jobs.state.desired import CANCEL, END, NOTHING, PAUSE, REQUEUE
 from jobs.state.queue_age import in_line_again
 from jobs.state.queue_moves import NOTHING_PROMISED, RELEASED, UNSTARTED
 from jobs.state.transitions import Move
@@ -97,7 +96,7 @@ def resume(job: Job, asked: Asked) -> Answer:
         return Answer(move=queue_moves.resumed(job, asked.actor))
     if job.desired == PAUSE:
         # Whoever has not heard of it goes on. A gang that has lost a member to it ends, and is in line again with that.
-        wish = gangs.END if job.pk in asked.ending else NOTHING
+        wish = END if job.pk in asked.ending else NOTHING
         return Answer(columns={"desired": wish}, event="resumed", message="While it was still being paused.")
     if job.suspended:
         return Answer(wakes=True, event="resumed")

@@ -1,8 +1,11 @@
 """What is missing from a log, told in the log itself: a line of the platform's own where the bytes would be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from workers.runtime.log_reader import HELD_BACK
 
@@ -25,6 +28,18 @@ HELD_BACK_LINE = (
     "and shown when the attempt is over]"
 )
 
+TELL_OF_LOST_ENDS = """
+    INSERT INTO jobs_logchunk (attempt_id, rank, number, "offset", data, gap, missing)
+    SELECT placement.attempt_id, placement.rank, coalesce(last.number + 1, 0), coalesce(last.offset + length(last.data), 0),
+           CASE WHEN substring(last.data FROM length(last.data)) <> '\\x0a'::bytea THEN %(inside)s ELSE %(outside)s END, %(reason)s, NULL
+    FROM jobs_placement AS placement LEFT JOIN LATERAL (
+        SELECT number, "offset", data FROM jobs_logchunk AS chunk
+        WHERE chunk.attempt_id = placement.attempt_id AND chunk.rank = placement.rank ORDER BY number DESC LIMIT 1
+    ) AS last ON true
+    WHERE placement.id = ANY(%(placements)s)
+    ON CONFLICT DO NOTHING
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TextGap:
@@ -41,6 +56,18 @@ def line(missing: int | None, reason: str, *, inside_line: bool) -> bytes:
     text = HELD_BACK_LINE if reason == HELD_BACK else f"[trainyard: {_loss(missing)}: {CAUSES.get(reason, reason)}]"
     start = "\n" if inside_line else ""
     return f"{start}{text.format(limit=settings.LOG_LIMIT_MB)}\n".encode()
+
+
+def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
+    """End the logs of placements that were closed without a word from their nodes: something may be missing there."""
+    parameters: dict[str, Any] = {
+        "placements": list(placement_ids),
+        "reason": NODE_LOST,
+        "inside": line(None, NODE_LOST, inside_line=True),
+        "outside": line(None, NODE_LOST, inside_line=False),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TELL_OF_LOST_ENDS, parameters)
 
 
 def _loss(missing: int | None) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 
-from jobs.attempts.claims import HELD_STATES
 from jobs.messages.after_commit import after_commit
 from jobs.messages.publishing import circuit
 from jobs.messages.task_events import AGENT
 from jobs.models import Placement
+from scheduling.lifecycle import LEASED_STATES
 
 log = logging.getLogger(__name__)
 LOOK = "look"
@@ -26,7 +26,7 @@ ACQUIRE_SECONDS = 1.0
 
 def hail(job_ids: Collection[int]) -> None:
     """Have the agents that hold the jobs look at what is wished of them, as soon as the current transaction is committed."""
-    held = Placement.objects.filter(attempt__job__in=list(job_ids), state__in=HELD_STATES)
+    held = Placement.objects.filter(attempt__job__in=list(job_ids), state__in=LEASED_STATES)
     names = frozenset(held.order_by().values_list("node__name", flat=True).distinct())
     if names:
         after_commit(lambda: caller.call(names))

@@ -12,15 +12,13 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.messages import publishing
+from jobs.messages import placement_messages, publishing
 from jobs.messages.publishing import Doorbell
-from jobs.messages.routing import route, transport_of
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.planning import dead_dependencies, gc_pause, memory_defaults, preemption, rebalancing, rendezvous_ports
 from jobs.planning import snapshot as snapshots
-from jobs.recovery import faulty_nodes
-from jobs.recovery.stalls import CLOCK_ANEW
 from jobs.state import alerts, transitions
+from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Move
 from scheduling.lifecycle import JobState
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
@@ -143,7 +141,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
     GpuHold.objects.bulk_create(
         GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
     )
-    return doorbells(rows)
+    return placement_messages.doorbells(rows)
 
 
 def _queue_move(planned: PlannedJob, node: Node) -> Move:
@@ -176,29 +174,6 @@ def _queue_move(planned: PlannedJob, node: Node) -> Move:
             "gpu_indices": list(first.gpu_indices),
             **({"nodes": [share.node for share in planned.shares]} if others else {}),
         },
-    )
-
-
-def doorbells(placements: Sequence[Placement]) -> list[Doorbell]:
-    """The messages that tell the agents of these placements."""
-    needed = Job.objects.only("name", "priority", "gpus")
-    jobs = needed.in_bulk({row.attempt.job_id for row in placements})
-    return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
-
-
-def _doorbell(row: Placement, job: Job) -> Doorbell:
-    return Doorbell(
-        placement_id=row.pk,
-        token=str(row.attempt.token),
-        route=route(
-            hardware=job.hardware,
-            priority=job.priority,
-            node=row.node.name,
-            transport=transport_of(settings.BROKER_URL),
-        ),
-        job_id=job.pk,
-        job_name=job.name,
-        attempt=row.attempt.number,
     )
 
 
@@ -273,5 +248,5 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         total_ms=F("total_ms") + result.duration_ms,
         waiting=result.waiting,
         line=list(plan.eligible),
-        alerts=alerts.told([*plan.alerts, *faulty_nodes.alerts()]),
+        alerts=alerts.told([*plan.alerts, *alerts.of_nodes()]),
     )

@@ -12,12 +12,12 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 
 from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
+from jobs.state.desired import PREEMPT
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
 from scheduling.resources import Amount
 from scheduling.snapshot import Share
 
-PREEMPT = "preempt"
 """The wish that tells a job's agents to stop it for another one."""
 NOWHERE: Mapping[int, str] = {}
 RATE_PERIOD = timedelta(hours=1)

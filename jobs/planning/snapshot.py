@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import F
 
 from jobs.models import Queue
+from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
 from jobs.planning import fair_share, job_rows, preemption
 from jobs.planning.policy_settings import rules
@@ -44,14 +45,6 @@ def take() -> Snapshot:
         usage=fair_share.usage(now, jobs.held),
         recent_preemptions=preemption.recent(),
     )
-
-
-def database_now() -> datetime:
-    """The one clock by which leases and waits are measured."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:

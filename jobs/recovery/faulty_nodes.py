@@ -76,12 +76,6 @@ def faults() -> Sequence[NodeFault]:
         ]
 
 
-def alerts() -> list[str]:
-    """A sentence for each node under suspicion."""
-    rows = Node.objects.exclude(suspicion="").order_by("name").values_list("name", "cordoned", "suspicion")
-    return [f"Node {name} {'is drained' if cordoned else 'may be broken'}: {why}" for name, cordoned, why in rows]
-
-
 def _submitter(owner: int | None, project: int) -> str:
     """A person is one, in however many projects."""
     return f"project {project}" if owner is None else f"user {owner}"

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, When
-from django.db.models.functions import Now
 
 from jobs.models import Job, JobEvent, Placement
 from jobs.state import transitions
@@ -21,8 +19,6 @@ from scheduling.reasons import listed
 
 SWEEP = 500
 WARNED, STALLED, STILL_ALIVE = "stall_warning", "stalled", "no_progress"
-CLOCK_ANEW = Case(When(progress_at__isnull=False, then=Now()))
-"""For `progress_at`, as an attempt is placed and as it starts: what was known of the one before must not end it."""
 # The limit is its own one after a progress of 1.0 (or the word that it is done), while all ranks are there. A gang of
 # which a rank has ended well is judged from then on whether or not it reports: the others should follow.
 STANDING_STILL = """

@@ -12,16 +12,15 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from executors.upload import logs
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.control import inactive_owners
-from jobs.messages import publishing
+from jobs.logs import gaps
+from jobs.messages import placement_messages, publishing
 from jobs.models import Job, JobEvent, Placement
-from jobs.planning import cycle, dead_dependencies
+from jobs.planning import dead_dependencies
 from jobs.recovery import clock_guard, faulty_nodes, stalls
 from jobs.state import transitions
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
 from workers import heartbeats
 from workers.models import Node
@@ -105,7 +104,7 @@ def _republish() -> int:
     )
     first_time = [row.attempt.job_id for row in rows if row.publish_count == 1]
     transitions.note(first_time, "republished", message="Nobody claimed it in time: its node is told again.")
-    publishing.request_placements(cycle.doorbells(rows))
+    publishing.request_placements(placement_messages.doorbells(rows))
     return len(rows)
 
 
@@ -131,7 +130,7 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
     ]
     closed = finish(endings) if endings else frozenset()
     if reason == EndReason.NODE_LOST and charged:
-        logs.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
+        gaps.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
     return len(closed)
 
 

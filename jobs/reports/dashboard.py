@@ -7,10 +7,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count, QuerySet
 
-from api.http.fields import in_gigabytes
 from jobs.models import Job
 from jobs.models.queries import held_by_node
 from quotas.access import project_roles
+from scheduling import memory_units
 from scheduling.lifecycle import JobState
 from workers.models import Node
 from workers.queries import in_use, liveness_counts, nodes_now
@@ -63,5 +63,5 @@ def _fleet() -> dict[str, Any]:
         "nodes": liveness_counts(nodes),
         "gpus": {"total": sum(len(node.gpus) for node in alive), "used": sum(one.gpus for one in used)},
         "cpus": {"total": sum(node.cpus for node in alive), "used": sum(one.cpus for one in used)},
-        "memory_gb": {name: in_gigabytes(amount) for name, amount in memory.items()},
+        "memory_gb": {name: memory_units.rounded_gigabytes(amount) for name, amount in memory.items()},
     }

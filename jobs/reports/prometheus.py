@@ -15,10 +15,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jobs.models import Cycle, Job, JobDependency
+from jobs.models.clock import database_now
 from jobs.models.planning import RunTimeLearning
 from jobs.models.queries import held_by_node
 from jobs.planning import preemption, start_forecasts
-from jobs.planning.snapshot import database_now
 from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
 from jobs.state import alerts

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Sequence
 
-from jobs.models.alert import StandingAlert
+from jobs.models import StandingAlert
+from workers.models import Node
 
 log = logging.getLogger(__name__)
 _last: list[str] = []
@@ -16,6 +17,12 @@ def told(alerts: Sequence[str]) -> list[str]:
             log.error(alert)
     _last[:] = alerts
     return list(alerts)
+
+
+def of_nodes() -> list[str]:
+    """A sentence for each node under suspicion."""
+    rows = Node.objects.exclude(suspicion="").order_by("name").values_list("name", "cordoned", "suspicion")
+    return [f"Node {name} {'is drained' if cordoned else 'may be broken'}: {why}" for name, cordoned, why in rows]
 
 
 def stand(key: str, sentence: str) -> None:

@@ -1,14 +1,26 @@
-"""What may be wished of a job that is on its nodes, in words: the values of `desired`, and what agents are told.
+"""What the platform wants of a job that is on its nodes: the values of `desired`, and what agents are told."""
 
-What an agent does about each stands in `runs.py`. `preempt` and `end` belong to `preemptions.py` and `gangs.py`.
-"""
+from scheduling.lifecycle import EndReason
 
 CANCEL = "cancel"
 REQUEUE = "requeue"
+PREEMPT = "preempt"
 PAUSE = "pause"
 STALL = "stall"
+END = "end"
+"""Tells the other members of a gang to stop. What the job's owner wants is stronger."""
 
 SUSPEND = "suspend"
 """Stands in no row: agents are told it of a job that is suspended and of which nothing else is wished."""
 NOTHING = ""
 """The job is to run: one that was suspended goes on."""
+
+WISHES = {
+    CANCEL: EndReason.CANCELLED,
+    REQUEUE: EndReason.PREEMPTED,
+    PREEMPT: EndReason.PREEMPTED,
+    PAUSE: EndReason.PAUSED,
+    STALL: EndReason.STALLED,
+    END: EndReason.GANG_ENDED,
+}
+"""What may be wished of a job that is on its nodes so that it ends there, and the reason with which its command then ends."""

@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.attempts.claims import Ticket
 from jobs.state.transitions import MESSAGE_LENGTH
 from scheduling.lifecycle import END_SENTENCES, EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a doorbell carries: which placement, and the token that proves it is about the present attempt."""
+
+    placement_id: int
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

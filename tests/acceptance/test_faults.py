@@ -9,8 +9,8 @@ from django.db import connection
 
 from jobs.control import actions
 from jobs.messages import publishing
+from jobs.messages.placement_messages import doorbells
 from jobs.models import Attempt, Job, JobEvent, Placement
-from jobs.planning.cycle import doorbells
 from tests.acceptance.platform import Platform, history, output, submitted, wait_for_state
 from tests.servers import Broker, RunningServer
 from tests.waiting import wait_for

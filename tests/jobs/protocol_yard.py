@@ -14,13 +14,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from executors.run.placement_run import WISHES
 from jobs.attempts import claims, completion, gangs
-from jobs.attempts.claims import Claimed, Ticket
+from jobs.attempts.claims import Claimed
 from jobs.messages.publishing import Doorbell
 from jobs.models import Attempt, Job, Placement
 from jobs.planning import cycle
-from jobs.state.outcome import Ending
+from jobs.state.desired import WISHES
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, PlacementState
 from tests import builders
 from workers import heartbeats

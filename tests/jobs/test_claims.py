@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
-from jobs.planning.snapshot import database_now
+from jobs.models.clock import database_now
+from jobs.state.outcome import Ticket
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers.models import Node

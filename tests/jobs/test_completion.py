@@ -5,10 +5,9 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 

@@ -14,13 +14,12 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.control import actions, bulk, verbs
 from jobs.control.verbs import Asked
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import cycle
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders

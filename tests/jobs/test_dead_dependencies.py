@@ -6,13 +6,12 @@ import pytest
 from django.utils import timezone
 
 from jobs.attempts import completion
-from jobs.attempts.claims import Ticket
 from jobs.control import actions
 from jobs.models import Job, JobDependency, JobEvent, Placement, standings
 from jobs.planning import cycle, dead_dependencies
 from jobs.planning.dead_dependencies import cancel_dead
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Link
 from tests import builders

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from jobs.messages import placement_messages
 from jobs.models import Attempt, Cycle, GpuHold, Job, JobEvent, Placement
 from jobs.planning import cycle as dispatch
 from scheduling.lifecycle import JobState, PlacementState
@@ -130,7 +131,7 @@ def test_the_doorbell_names_placement_token_queue_and_job():
     job = builders.job(name="resnet", gpus=1, priority=90)
 
     dispatch.run_cycle()
-    [bell] = dispatch.doorbells(list(Placement.objects.select_related("attempt", "node")))
+    [bell] = placement_messages.doorbells(list(Placement.objects.select_related("attempt", "node")))
 
     placement = Placement.objects.get()
     assert (bell.placement_id, bell.token) == (placement.pk, str(placement.attempt.token))

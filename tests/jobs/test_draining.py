@@ -6,9 +6,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs.attempts.claims import Ticket, claim
+from jobs.attempts.claims import claim
 from jobs.control import draining
 from jobs.models import Job, JobEvent, Placement
+from jobs.state.outcome import Ticket
 from scheduling.lifecycle import JobState
 from tests import builders
 from workers.models import Node

@@ -12,7 +12,8 @@ from executors.node.runner import Runner
 from executors.run.placement_run import Run
 from executors.session.requests import Identity
 from executors.session.sync import Ledger
-from jobs.attempts.claims import Claimed, Ticket
+from jobs.attempts.claims import Claimed
+from jobs.state.outcome import Ticket
 from workers.hardware.inventory import Hardware
 from workers.runtime.process import Outcome
 

@@ -19,7 +19,6 @@ from django.utils import timezone
 from executors.run.placement_run import Run
 from executors.upload import logs, progress
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement, Queue
@@ -27,7 +26,7 @@ from jobs.models.logs import LogChunk
 from jobs.models.sweep import Sweep
 from jobs.planning.cycle import run_cycle
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from jobs.submission.submit import JobSpec, submit
 from quotas.models import Project
 from scheduling.lifecycle import EndReason, JobState, PlacementState

@@ -7,13 +7,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.models import Attempt, Job, JobEvent, Placement
+from jobs.models.clock import database_now
 from jobs.planning import job_rows
 from jobs.planning.cycle import run_cycle
-from jobs.planning.snapshot import database_now
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.attempts.claims import Ticket
+from jobs.attempts.charge import charge
 from jobs.attempts.completion import finish
 from jobs.models import Placement
 from jobs.models.planning import UsageTally
-from jobs.planning import fair_share, snapshot
-from jobs.state.outcome import Ending
+from jobs.planning import snapshot
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason
 from scheduling.planning.ordering import in_order
 from tests import builders
@@ -68,7 +68,7 @@ def test_many_ends_of_one_account_add_up_and_accounts_stay_apart(django_assert_n
     vision, ada, bob = builders.project(slug="vision"), builders.user(username="ada"), builders.user(username="bob")
     rows = [running(100, project=vision, owner=owner, gpu_indices=[0]) for owner in (ada, ada, bob, None)]
     with django_assert_num_queries(1):
-        fair_share.charge(rows)
+        charge(rows)
     sums = {tally.owner and tally.owner.username: tally.used for tally in UsageTally.objects.select_related("owner")}
     assert sums == pytest.approx({"ada": 198, "bob": 99, None: 99}, rel=0.02)
 
@@ -78,7 +78,7 @@ def test_what_is_on_record_falls_by_half_in_each_half_life_also_when_it_is_added
     UsageTally.objects.create(project=vision, used=1_000, as_of=timezone.now() - timedelta(seconds=HOUR))
     assert used() == pytest.approx({("vision", ""): 500}, rel=0.01)
 
-    fair_share.charge([running(1, project=vision, gpu_indices=[0])])
+    charge([running(1, project=vision, gpu_indices=[0])])
     assert UsageTally.objects.get().used == pytest.approx(501, rel=0.01)
 
 
@@ -86,7 +86,7 @@ def test_a_very_old_record_is_nothing_and_breaks_nothing():
     vision = builders.project(slug="vision")
     UsageTally.objects.create(project=vision, used=1e9, as_of=timezone.now() - timedelta(days=20_000))
     assert used() == {}
-    fair_share.charge([running(60, project=vision, gpu_indices=[0])])
+    charge([running(60, project=vision, gpu_indices=[0])])
     assert UsageTally.objects.get().used == pytest.approx(60, rel=0.05)
 
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from jobs.attempts import claims, gangs
-from jobs.attempts.claims import Claimed, Ticket
+from jobs.attempts.claims import Claimed
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.messages import publishing
@@ -17,7 +17,7 @@ from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import job_rows, rendezvous_ports
 from jobs.planning.cycle import _commit_placements as commit
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount

@@ -6,11 +6,10 @@ import pytest
 from django.utils import timezone
 
 from executors.run import saving
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason
 from tests import builders
 from workers.runtime.checkpoints import CheckpointWatch

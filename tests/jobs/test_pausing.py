@@ -6,13 +6,12 @@ import pytest
 from django.utils import timezone
 
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import cycle, snapshot
 from jobs.recovery import stalls
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders

@@ -6,12 +6,11 @@ import pytest
 from django.utils import timezone
 
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement, Preemption
 from jobs.planning import cycle, preemption, snapshot
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from quotas.models import Quota
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import EndReason

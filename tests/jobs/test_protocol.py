@@ -23,14 +23,13 @@ from hypothesis.stateful import (
 )
 
 from jobs.attempts import claims, completion
-from jobs.attempts.claims import Ticket
 from jobs.control import actions
 from jobs.messages import publishing
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import preemption
 from jobs.recovery import clock_guard, sweep
 from jobs.reports import quota_usage
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from jobs.submission.submit import JobSpec, submit
 from scheduling.decisions import PlannedPreemption
 from scheduling.errors import ConflictError

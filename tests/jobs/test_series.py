@@ -11,6 +11,7 @@ from django.utils import timezone
 from executors.run.placement_run import Run
 from executors.upload import progress, series
 from jobs.attempts.claims import Claimed
+from jobs.metric_history import store
 from jobs.models.metrics import MetricSeries, ReportMark
 from tests import builders
 from workers.runtime.shim.clock import boottime
@@ -182,6 +183,6 @@ def test_old_series_are_deleted_and_those_of_others_stay(run, job, settings, tmp
     long_ago = timezone.now() - timedelta(days=settings.METRIC_RETENTION_DAYS + 1)
     type(job).objects.filter(pk=job.pk).update(state="completed", finished_at=long_ago)
 
-    assert series.prune() == 1
+    assert store.prune() == 1
     assert list(MetricSeries.objects.values_list("attempt_id", flat=True)) == [other.claimed.attempt_id]
     assert ReportMark.objects.count() == 1

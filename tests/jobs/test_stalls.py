@@ -8,12 +8,11 @@ from django.utils import timezone
 
 from executors.run.placement_run import Run
 from executors.upload import activity
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning.cycle import _commit_placements as commit
 from jobs.recovery import stalls
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.plan import PlannedJob
 from scheduling.resources import Amount

@@ -8,8 +8,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobs.models import Job, Placement
+from jobs.models.clock import database_now
 from jobs.models.sweep import Sweep
-from jobs.planning.snapshot import database_now
 from jobs.recovery import clock_guard, sweep
 from jobs.recovery.sweep import Recovered
 from scheduling.lifecycle import JobState

@@ -11,10 +11,9 @@ from django.db.models.functions import Now
 from executors.run import state_files
 from executors.session import reattach
 from jobs.attempts import claims
-from jobs.attempts.claims import Ticket
 from jobs.models import Job, JobEvent, Placement
-from jobs.planning.snapshot import database_now
-from jobs.state.outcome import Ending
+from jobs.models.clock import database_now
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 from tests.waiting import wait_for

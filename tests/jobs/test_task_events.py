@@ -7,12 +7,11 @@ from celery.events.state import State
 
 from executors.node.run_request import RunRequest
 from jobs.attempts import completion
-from jobs.attempts.claims import Ticket
 from jobs.messages import publishing, task_events
 from jobs.messages.publishing import Doorbell
 from jobs.messages.routing import Route
 from jobs.models import Job, Placement
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason
 from tests import builders
 

@@ -3,10 +3,9 @@
 import pytest
 
 from executors.run.placement_run import Run
-from jobs.attempts.claims import Ticket
 from jobs.attempts.completion import finish
 from jobs.models import Attempt, Placement
-from jobs.state.outcome import Ending
+from jobs.state.outcome import Ending, Ticket
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.admin_pages import operator, page

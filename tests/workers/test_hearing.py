@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executors.node.queue_probe import Heard, Hearing
+from executors.node.queue_probe import Hearing
+from workers.heartbeats import Heard
 
 EVERY, DEAF_AFTER = 10, 40
 

@@ -1,0 +1,27 @@
+"""What the platform sends to a node's agent. Each message is parsed here and calls one function of the runner."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.worker.control import control_command
+
+from executors.node import runner
+from jobs.messages import publishing, remote_control
+
+
+@shared_task(name=publishing.RUN, Request="executors.node.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
+def run_placement(placement_id: int, token: str) -> bool:
+    """Run one placement on this node; the task lasts as long as the command runs. False: it was not ours to run."""
+    return runner.run_placement(placement_id, token)
+
+
+@shared_task(name="trainyard.hear", send_events=False)
+def hear() -> None:
+    """This node's agent hears what is sent to it."""
+    runner.heard()
+
+
+@control_command(name=remote_control.LOOK)
+def look(_state: Any) -> None:
+    """Ask what is wished of this node's jobs: a remote control command, for speed alone."""
+    runner.look()

@@ -1,0 +1,32 @@
+"""The messages that tell agents of placements, made of their rows."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from jobs.messages.publishing import Doorbell
+from jobs.messages.routing import route, transport_of
+from jobs.models import Job, Placement
+
+
+def doorbells(placements: Sequence[Placement]) -> list[Doorbell]:
+    """The messages that tell the agents of these placements."""
+    needed = Job.objects.only("name", "priority", "gpus")
+    jobs = needed.in_bulk({row.attempt.job_id for row in placements})
+    return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
+
+
+def _doorbell(row: Placement, job: Job) -> Doorbell:
+    return Doorbell(
+        placement_id=row.pk,
+        token=str(row.attempt.token),
+        route=route(
+            hardware=job.hardware,
+            priority=job.priority,
+            node=row.node.name,
+            transport=transport_of(settings.BROKER_URL),
+        ),
+        job_id=job.pk,
+        job_name=job.name,
+        attempt=row.attempt.number,
+    )
