@@ -60,8 +60,8 @@ class Reason:
     sentence: str = ""
     shortfall: Mapping[str, int] = field(default_factory=dict, hash=False)
     held_by: tuple[int, ...] = ()
-    expected_clear: float | None = None  # when it will probably no longer hold; told by `clearing`, not by each plan
-    subject: str = ""  # the project whose quota it is, or the queue: the sentence names it, `clearing` looks it up
+    expected_clear: float | None = None  # when it will probably no longer hold; told by `blockers`, not by each plan
+    subject: str = ""  # the project whose quota it is, or the queue: the sentence names it, `blockers` looks it up
     holds: Mapping[int, Mapping[str, int]] = field(
         default_factory=dict, hash=False
     )  # what each holder has; of jobs that not everybody may see

@@ -19,7 +19,7 @@ FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVE
 class Scene:
     """Who runs, in the order in which they are expected to end, and when those that wait are expected to start.
 
-    Who starts in the plan that is asked about counts as running: `course.carried_out` makes such a snapshot.
+    Who starts in the plan that is asked about counts as running: `rollout.carried_out` makes such a snapshot.
     """
 
     snapshot: Snapshot

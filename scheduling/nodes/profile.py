@@ -101,7 +101,7 @@ class NodeProfile:
             if end > self.times[-1]:
                 self.times.append(end)
                 self.rooms.append(EMPTY)
-            left = new_room((cpus if cpus > 0 else 0, memory_mb if memory_mb > 0 else 0, gpus))  # noqa: FURB136 - as in capacity.py
+            left = new_room((cpus if cpus > 0 else 0, memory_mb if memory_mb > 0 else 0, gpus))  # noqa: FURB136 - as in free_nodes.py
             self.rooms[-1] = left
         self._lows: list[Room] = []
 

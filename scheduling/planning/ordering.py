@@ -50,7 +50,7 @@ def in_order(snapshot: Snapshot, now: float) -> Line:
 
     Queues of one rank and one policy form one line. The keys of different policies cannot be compared, so at one rank
     the lines of different policies follow each other by the policy's name. A queue whose policy does not exist starts
-    no jobs (see `holds`): any order will do for it.
+    no jobs (see `eligibility`): any order will do for it.
     """
     world = replace(snapshot, waiting=as_they_stand(snapshot))
     promised, overdue, lines = _split(world, now)
