@@ -1,0 +1,75 @@
+"""What attempts used: on record once, with their end, and shown to who sizes the next request."""
+
+import pytest
+
+from executors.run.placement_run import Run
+from jobs.attempts.completion import finish
+from jobs.models import Attempt, Placement
+from jobs.state.outcome import Ending, Ticket
+from scheduling.lifecycle import EndReason
+from tests import builders
+from tests.admin_pages import operator, page
+from tests.executors.run.test_placement_run import SINGLE
+from tests.rest import V1, client_of, rows
+from workers.runtime.process import Outcome
+
+pytestmark = pytest.mark.django_db
+
+
+def end(placement: Placement, reason: EndReason = EndReason.COMPLETED, **used) -> None:
+    finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), reason, **used)])
+
+
+def placement_of(job) -> Placement:
+    return Placement.objects.get(attempt__job=job)
+
+
+def test_it_is_on_record_with_the_end():
+    placement = placement_of(builders.running_job())
+    end(placement, peak_memory_mb=812, cpu_seconds=3.5)
+    end(placement, peak_memory_mb=999, cpu_seconds=99)
+    attempt = Attempt.objects.get()
+    assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (812, 3.5)
+
+
+def test_of_a_gang_the_greediest_member_s_memory_counts_and_everybody_s_time():
+    first, second = builders.gang(builders.node(), builders.node(), state="running")
+    end(first, peak_memory_mb=100, cpu_seconds=1.0)
+    end(second, peak_memory_mb=300, cpu_seconds=2.0)
+    attempt = Attempt.objects.get()
+    assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (300, 3.0)
+
+
+def test_members_that_end_together_count_once_each():
+    members = builders.gang(builders.node(), builders.node(), state="running")
+    tickets = [Ticket(member.pk, str(member.attempt.token)) for member in members]
+    finish([Ending(ticket, EndReason.COMPLETED, peak_memory_mb=7, cpu_seconds=1.0) for ticket in tickets])
+    attempt = Attempt.objects.get()
+    assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (7, 2.0)
+
+
+def test_what_nobody_could_tell_stays_open():
+    end(placement_of(builders.running_job()), EndReason.NODE_LOST)
+    attempt = Attempt.objects.get()
+    assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (None, None)
+
+
+def test_a_command_too_short_to_be_looked_at_has_its_processor_time_alone():
+    end(placement_of(builders.running_job()), cpu_seconds=0.01)
+    attempt = Attempt.objects.get()
+    assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (None, 0.01)
+
+
+def test_the_shim_s_words_become_the_ending(tmp_path):
+    outcome = Outcome("exited", 0, "", 1.0, 2.0, peak_memory_bytes=3 * 2**30, cpu_seconds=4.2)
+    ending = Run(SINGLE, tmp_path, lease_deadline=0).ending(outcome)
+    assert (ending.peak_memory_mb, ending.cpu_seconds) == (3072, 4.2)
+
+
+def test_the_owner_reads_it_in_the_list_of_attempts_and_an_operator_in_the_admin():
+    user = builders.user()
+    job = builders.job(project=builders.project(members=[user]), owner=user, state="completed")
+    builders.attempt(job=job, ended_at=job.finished_at, end_reason="completed", peak_memory_mb=1536, cpu_seconds=75.0)
+    [row] = rows(client_of(user).get(f"{V1}/jobs/{job.pk}/attempts"))
+    assert (row["peak_memory_gb"], row["cpu_seconds"]) == (1.5, 75.0)
+    assert "1.5 GB at most, 1m 15s of CPU" in page(operator(), f"/admin/jobs/job/{job.pk}/change/")
