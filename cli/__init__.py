@@ -1,1 +1,4 @@
-"""The command line `trainyard`: it speaks HTTP to the server and knows nothing else of it."""
+"""The command line `trainyard`: it speaks HTTP to the server and knows nothing else of it.
+
+Imports `client`, `options`, `submission` and `views` of its own and, for `simulate` alone, the simulator.
+"""

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller
-from api.v1.bulk_shapes import SELECTORS, ChangeManyIn, ChosenIn, HoldManyIn, OutcomeOut, PauseManyIn, shown
 from api.v1.selection import select
+from api.v1.shapes.bulk import SELECTORS, ChangeManyIn, ChosenIn, HoldManyIn, OutcomeOut, PauseManyIn, shown
 from jobs.control import actions, bulk, verbs
 from jobs.control.verbs import ALWAYS_CHANGEABLE, Asked, Verb
 

@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 
 from api.http.permissions import caller, job_to_control
 from api.http.shapes import Nothing
-from api.v1.job_shapes import HoldIn, JobOut, PauseIn
 from api.v1.jobs import answer
+from api.v1.shapes.jobs import HoldIn, JobOut, PauseIn
 from jobs.control import actions
 
 

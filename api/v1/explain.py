@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller, job_to_read
-from api.v1.job_shapes import JobIn, ReasonOut, spec_of
+from api.v1.shapes.jobs import JobIn, ReasonOut, spec_of
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain
 from jobs.reports.quote import quote

@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 from api.http.permissions import caller, job_to_control, job_to_read
 from api.v1 import env_sight
 from api.v1.bulk import change_many
-from api.v1.bulk_shapes import ChangeManyIn, OutcomeOut
 from api.v1.job_filters import JobFilter
-from api.v1.job_shapes import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
+from api.v1.shapes.bulk import ChangeManyIn, OutcomeOut
+from api.v1.shapes.jobs import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
 from jobs.control import actions
 from jobs.models import Job, queries
 from jobs.submission.submit import submit

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from api.v1.project_shapes import MemberChange, MemberIn, MemberOut, ProjectChange, ProjectIn, ProjectOut
+from api.v1.shapes.projects import MemberChange, MemberIn, MemberOut, ProjectChange, ProjectIn, ProjectOut
 from quotas import members, projects
 from quotas.models import Membership, Project
 from quotas.queries import find_project, visible_projects

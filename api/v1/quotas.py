@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 from api.http.fields import GigabytesField
 from api.http.permissions import caller
 from api.http.shapes import Nothing, StrictSerializer, Whole
-from api.v1 import quota_forms
-from api.v1.quota_forms import MOST, MOST_GB
+from api.v1.shapes import quotas
+from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
 from jobs.reports.quota_usage import account_of
 from quotas.limits import set_limits
@@ -42,7 +42,7 @@ class QuotaChange(StrictSerializer):
     enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
 
     def get_fields(self) -> dict[str, Any]:
-        return super().get_fields() | quota_forms.wanted_fields()
+        return super().get_fields() | quotas.wanted_fields()
 
 
 class AmountsOut(serializers.Serializer[Any]):
@@ -66,7 +66,7 @@ class QuotaOut(serializers.Serializer[Any]):
     synced_at = serializers.DateTimeField(help_text="When limits and usage were last in line with the provider.")
 
     def get_fields(self) -> dict[str, Any]:
-        return super().get_fields() | quota_forms.answered_fields()
+        return super().get_fields() | quotas.answered_fields()
 
 
 class QuotaView(APIView):
@@ -80,7 +80,7 @@ class QuotaView(APIView):
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
         wanted = QuotaChange.read(request.data)
-        limits, enforced = quota_forms.limits_in(wanted), enforced_in(wanted)
+        limits, enforced = quotas.limits_in(wanted), enforced_in(wanted)
         set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
         publishing.request_cycle()
         return answer(project)
@@ -120,7 +120,7 @@ def answer(project: Project) -> Response:
             "available": _shown(account.available),
             "enforce_quota": account.enforced,
             "synced_at": timezone.now(),  # the local provider derives usage as it is read
-            **quota_forms.flat(account.limits, account.usage, account.available),
+            **quotas.flat(account.limits, account.usage, account.available),
         }
     )
 

@@ -1,4 +1,7 @@
-"""The operators' pages: each module registers its own; buttons and actions call the same use cases as the REST API."""
+"""The operators' pages: each module registers its own; buttons and actions call the same use cases as the REST API.
+
+May import api's shapes, jobs, quotas, workers and scheduling.
+"""
 
 from console.admin import history, jobs, nodes, projects, queues, reservations
 

@@ -1,7 +1,7 @@
 """Settings proven at start: each check has an id, says what is wrong, and hints at what would be right.
 
 Plain `manage.py check` connects to nothing. `check --deploy` also asks the broker, and `check --database default` asks
-PostgreSQL.
+PostgreSQL. May import whatever knows which values are allowed: jobs, workers, scheduling.
 """
 
 from django.core import checks

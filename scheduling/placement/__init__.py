@@ -1,4 +1,7 @@
-"""On which nodes a job goes. A new strategy is a new file and a line in `FILES`."""
+"""On which nodes a job goes. A new strategy is a new file and a line in `FILES`.
+
+May import nodes and the language of `scheduling`. Words: *strategy*, *place*, *fragmentation*.
+"""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module

@@ -1,4 +1,7 @@
-"""How waiting jobs are ordered. A new policy is a new file and a line in `BUILT_IN`, or a plugin that registers itself."""
+"""How waiting jobs are ordered. A new policy is a new file and a line in `BUILT_IN`, or a plugin that registers itself.
+
+May import sharing and what is below it. Words: *policy*, *rank*.
+"""
 
 from scheduling.errors import FieldError, InvalidError
 from scheduling.policies.backfill import BackfillPolicy

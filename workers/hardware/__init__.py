@@ -1,4 +1,4 @@
 """What a machine has: processors, memory, disks, addresses, GPUs and their faults; measured or declared.
 
-Plain Python and the drivers' own libraries: no Django, no Celery, no rows.
+May import `scheduling.errors`, plain Python and the drivers' own libraries: no Django, no Celery, no rows.
 """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.v1.quota_forms import percent
+from api.v1.shapes.quotas import percent
 from tests import builders
 from tests.rest import V1, client_of, faults
 

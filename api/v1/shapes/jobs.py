@@ -20,7 +20,7 @@ from api.http.fields import (
     PriorityField,
 )
 from api.http.shapes import StrictSerializer, Text, Whole
-from api.v1.dependency_shapes import DependencyOut, NeedsField, OnDependencyFailureField
+from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFailureField
 from jobs.models import Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import limits

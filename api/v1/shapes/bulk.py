@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.http.shapes import StrictSerializer, Whole
-from api.v1.job_shapes import ChangedTerms, HoldIn, PauseIn
+from api.v1.shapes.jobs import ChangedTerms, HoldIn, PauseIn
 from jobs.control.bulk import Outcome
 from jobs.submission import limits
 
