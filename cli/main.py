@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from cli.errors import CommandError
-from cli.options.common import Given, Profile, TokenFile, Url
+from cli.options.shared import Given, Profile, TokenFile, Url
 from cli.output import print_failure, speak_json
 
 

@@ -12,8 +12,8 @@ import typer
 from cli.client.connection import find_connection
 from cli.client.requests import Server
 from cli.errors import UsageError
-from cli.options.common import Given, Profile, TokenFile, Url
 from cli.options.groups import gathered, spread
+from cli.options.shared import Given, Profile, TokenFile, Url
 from cli.output import speak_json
 
 CONTEXT = Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context)

@@ -8,7 +8,7 @@ import typer
 from cli.client.requests import Server
 from cli.errors import RefusedError
 from cli.on_server import on_server
-from cli.options.common import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.options.shared import DEFAULT_PROJECT, AsJson, ProjectName
 from cli.output import note, print_json, visible
 from cli.submission.batch_file import BatchFile, read_batch
 

@@ -9,7 +9,7 @@ from cli.client.requests import Server
 from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options.choosing import Chosen, Words, ask_many, selection, tell
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.submission.job_request import parse_labels, parse_priority, without_gaps
 
 app = typer.Typer(rich_markup_mode=None)

@@ -9,7 +9,7 @@ from cli.errors import RefusedError
 from cli.on_server import on_server
 from cli.options import completing
 from cli.options.choosing import Chosen, Words, ask_many, selection, tell
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.output import print_json
 from cli.views.jobs import spell_state
 

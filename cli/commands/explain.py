@@ -4,7 +4,7 @@ import typer
 
 from cli.client.requests import Server
 from cli.on_server import on_server
-from cli.options.common import AsJson, JobId
+from cli.options.shared import AsJson, JobId
 from cli.output import print_json
 from cli.views.outlook import details, history, outlook
 from cli.views.tables import coloured_state, display, facts, make_console

@@ -9,8 +9,8 @@ from cli.client.requests import Row, Server
 from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.common import AsJson
 from cli.options.known_values import refuse_unknown_names
+from cli.options.shared import AsJson
 from cli.output import note, print_json
 from cli.views.job_lists import BY_SERVER, MOST_SORTED, checked_order, chosen_columns, in_order
 from cli.views.tables import display, make_console, make_table

@@ -10,8 +10,8 @@ from cli.client.connection import Connection, clean_url, forget_login, save_logi
 from cli.client.profiles import checked_name
 from cli.client.requests import Server
 from cli.errors import UsageError
-from cli.options.common import AsJson
 from cli.options.completing import profiles
+from cli.options.shared import AsJson
 from cli.output import note, print_json
 
 app = typer.Typer(rich_markup_mode=None)

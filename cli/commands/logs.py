@@ -8,7 +8,7 @@ from cli.client.requests import Row, Server
 from cli.following import print_logs
 from cli.log_stream import Log
 from cli.on_server import on_server
-from cli.options.common import AsJson, JobId
+from cli.options.shared import AsJson, JobId
 from cli.output import note, print_json
 
 app = typer.Typer(rich_markup_mode=None)

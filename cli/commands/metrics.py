@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cli.client.requests import Row, Server
 from cli.on_server import on_server
-from cli.options.common import AsJson, JobId
+from cli.options.shared import AsJson, JobId
 from cli.output import note, print_json
 from cli.views.curves import metrics_table, plot
 from cli.views.tables import display, make_console

@@ -10,8 +10,8 @@ from cli.durations import parse_duration
 from cli.errors import RefusedError
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.common import AsJson
 from cli.options.known_values import refuse_unknown_node
+from cli.options.shared import AsJson
 from cli.options.values import understand
 from cli.output import note, print_json, visible
 from cli.views.node_page import node_page

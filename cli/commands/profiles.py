@@ -8,8 +8,8 @@ import typer
 
 from cli.client.profiles import Profiles, read_profiles, write_profiles
 from cli.options import completing
-from cli.options.common import AsJson
 from cli.options.groups import grouped
+from cli.options.shared import AsJson
 from cli.output import note, print_json, visible
 from cli.views.tables import Column, coloured_state, display, make_console, make_table, plain
 

@@ -4,7 +4,7 @@ import typer
 
 from cli.client.requests import Row, Server
 from cli.on_server import on_server
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.output import print_json
 from cli.views.tables import Column, coloured_state, display, make_console, make_table, plain
 

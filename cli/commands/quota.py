@@ -7,8 +7,8 @@ import typer
 from cli.client.requests import Row, Server, path_word
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.common import DEFAULT_PROJECT, AsJson
 from cli.options.known_values import in_project
+from cli.options.shared import DEFAULT_PROJECT, AsJson
 from cli.output import note, print_json
 from cli.views.nodes import load_bar
 from cli.views.tables import Column, display, make_console, make_table

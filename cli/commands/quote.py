@@ -8,8 +8,8 @@ import typer
 
 from cli.client.requests import Server
 from cli.on_server import on_server
-from cli.options.common import AsJson
 from cli.options.job import JobOptions
+from cli.options.shared import AsJson
 from cli.output import print_json
 from cli.submission.job_request import job_request
 from cli.views.outlook import details, outlook

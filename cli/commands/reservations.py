@@ -9,7 +9,7 @@ from cli.client.requests import Row, Server, path_word
 from cli.durations import parse_duration, parse_moment, spell_moment
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.options.values import understand
 from cli.output import note, print_json
 from cli.views.tables import Column, coloured_state, display, make_console, make_table, plain

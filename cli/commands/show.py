@@ -4,7 +4,7 @@ import typer
 
 from cli.client.requests import Server
 from cli.on_server import on_server
-from cli.options.common import AsJson, JobId
+from cli.options.shared import AsJson, JobId
 from cli.output import print_json
 from cli.views.job_page import job_page
 from cli.views.tables import display, make_console

@@ -8,7 +8,7 @@ import typer
 from cli.client.requests import Row, Server
 from cli.following import describe, wait_for
 from cli.on_server import on_server
-from cli.options.common import AsJson, JobIds
+from cli.options.shared import AsJson, JobIds
 from cli.output import print_json, visible
 from cli.views.aftermath import require_success
 from cli.views.jobs import is_over, spell_end

@@ -9,8 +9,8 @@ import typer
 from cli.client.requests import Row, Server
 from cli.following import follow_to_the_end
 from cli.on_server import on_server
-from cli.options.common import AsJson
 from cli.options.job import JobOptions
+from cli.options.shared import AsJson
 from cli.output import note, print_json
 from cli.submission import virtual_environment
 from cli.submission.job_request import job_request

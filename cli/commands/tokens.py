@@ -9,7 +9,7 @@ from cli.durations import spell_moment
 from cli.errors import RefusedError
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.output import note, print_json, visible
 from cli.views.tables import Column, display, make_console, make_table, plain
 

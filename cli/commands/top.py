@@ -11,7 +11,7 @@ from cli.client.requests import Server
 from cli.errors import OutOfReachError
 from cli.keys import key_within, single_keys
 from cli.on_server import on_server
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.output import print_json
 from cli.views.dashboard import frame, take_look
 from cli.views.tables import display, in_pipe, make_console, plain

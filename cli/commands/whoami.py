@@ -5,7 +5,7 @@ import typer
 from cli.client.requests import Server
 from cli.durations import spell_moment
 from cli.on_server import on_server
-from cli.options.common import AsJson
+from cli.options.shared import AsJson
 from cli.output import print_json
 from cli.views.tables import display, facts, make_console, plain
 

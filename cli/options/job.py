@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.options import completing
-from cli.options.common import DEFAULT_PROJECT, ProjectName
+from cli.options.shared import DEFAULT_PROJECT, ProjectName
 
 LENGTH = "90 (seconds), 30m, 2h, 1h30m or 1d"
 

@@ -40,8 +40,7 @@ BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
 LOST_GRACE_SECONDS = 5.0
-VOICE = "ledger"
-"""The name of the thread through which an agent speaks to the database."""
+VOICE = "ledger"  # the thread through which an agent speaks to the database
 
 
 class Ledger:
