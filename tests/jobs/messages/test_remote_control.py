@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from celery.worker.control import Panel
 
+from executors import tasks  # noqa: F401 - with the tasks the command is known
 from executors.node import runner
-from jobs import tasks  # noqa: F401 - with the tasks the command is known
 from jobs.control import actions
 from jobs.messages import publishing, remote_control
 from scheduler_site.celery import app
