@@ -7,6 +7,7 @@ that are known now; who is submitted later and goes first is not in it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from itertools import chain, islice
 
 from scheduling.forecast.rollout import Course
 from scheduling.forecast.runtime_assumptions import expected, limits, optimistic
@@ -35,7 +36,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much work a forecast may be. Its cost is at most three times `plans` plans of three times `jobs` waiting jobs.
+    """How much work a forecast may be. Its cost is at most three times `plans` plans of four times `jobs` waiting jobs.
 
     `usual_lag` and `worst_lag` are the seconds that a place stays empty between two jobs, as one ends and the next begins.
     """
@@ -63,9 +64,12 @@ def forecast(
     wanted = {job.id for job in head} if job_ids is None else set(job_ids) & known
     played = {job.id for job in head} & wanted
     paces = (expected(effort.usual_lag), optimistic(), limits(effort.worst_lag))
-    others = [job for job in line if job.id not in possible]
-    shortened = replace(quick, waiting=(*head, *_who_urge(head, others, effort.jobs)))
-    courses = [Course(shortened, now, pace).play(played, effort.plans, effort.horizon_seconds) for pace in paces]
+    never = _who_count(head, [job for job in line if job.id not in possible], effort.jobs)
+    shortened = replace(quick, waiting=(*head, *never))
+    no_start = {job.id for job in never}
+    courses = [
+        Course(shortened, now, pace, no_start).play(played, effort.plans, effort.horizon_seconds) for pace in paces
+    ]
     return {
         job_id: _told(job_id, courses, effort)
         if job_id in played
@@ -112,6 +116,17 @@ def _head(
     head = [*able[:number], *refused[:number]]
     there = {job.id for job in head} | {job.id for job in running}
     return (*head, *_whose_needs_are_there(later, there, number))
+
+
+def _who_count(head: Sequence[WaitingJob], others: Sequence[WaitingJob], number: int) -> tuple[WaitingJob, ...]:
+    """The first of those that do not start as things are, before them those that urge others.
+
+    What is usual, which a strategy may go by, and whose share is whose depend on all that wait: without them the plans
+    would place and order the others in another way than those to come.
+    """
+    urging = _who_urge(head, others, number)
+    known = {job.id for job in urging}
+    return tuple(islice(chain(urging, (job for job in others if job.id not in known)), number))
 
 
 def _who_urge(head: Sequence[WaitingJob], others: Iterable[WaitingJob], number: int) -> tuple[WaitingJob, ...]:

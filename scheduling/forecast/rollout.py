@@ -1,6 +1,6 @@
 """One possible future: plans are carried out one after another, and jobs end as a pace says."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import replace
 from heapq import heappop, heappush
 from math import ceil
@@ -14,9 +14,12 @@ from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
 
 
 class Course:
-    """What happens from a snapshot on. `starts` holds when each waiting job started in it."""
+    """What happens from a snapshot on. `starts` holds when each waiting job started in it.
 
-    def __init__(self, snapshot: Snapshot, now: float, pace: Pace) -> None:
+    Of those that `never` start in it nothing is awaited: they only count among those that wait.
+    """
+
+    def __init__(self, snapshot: Snapshot, now: float, pace: Pace, never: Collection[int] = ()) -> None:
         self.starts: dict[int, float] = {}
         self.looked_until: float | None = None  # None: until nothing was left to happen
         self._now = now
@@ -29,12 +32,12 @@ class Course:
         self._passed = 0
         for job in snapshot.running:
             self._runs(job, pace.end(job, now, snapshot.rules))
-        self._moments = sorted(moment for moment in _moments(snapshot) if moment > now)
+        self._moments = sorted(moment for moment in _moments(snapshot, never) if moment > now)
+        self._will_end = len(snapshot.running) + len(snapshot.waiting) - len(never)
 
     def play(self, wanted: Collection[int], plans: int, horizon: float) -> Self:
         """Go on until these jobs have started, nothing more can happen, or it was enough."""
-        ends = len(self._running) + len(self._waiting)
-        coarseness = ends ** (1 / plans) - 1 if ends > plans else 0.0
+        coarseness = self._will_end ** (1 / plans) - 1 if self._will_end > plans else 0.0
         until = self._now + horizon
         for _ in range(plans if wanted else 0):
             self._carry_out(make_plan(self._snapshot(), self._now))
@@ -154,10 +157,10 @@ def back_in_line(job: RunningJob, now: float) -> WaitingJob:
     )
 
 
-def _moments(snapshot: Snapshot) -> Iterator[float]:
+def _moments(snapshot: Snapshot, never: Container[int]) -> Iterator[float]:
     """When jobs become free to start, and when nodes are reserved and free again."""
     for job in snapshot.waiting:
-        if job.not_before is not None:
+        if job.not_before is not None and job.id not in never:
             yield job.not_before
     for window in snapshot.reservations:
         yield window.start

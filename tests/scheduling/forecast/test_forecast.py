@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from scheduling.forecast.forecast import Effort, Forecast, forecast
+from scheduling.forecast.forecast import THOROUGH, Effort, Forecast, forecast
 from scheduling.forecast.rollout import Course
 from scheduling.forecast.runtime_assumptions import expected
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import QueueView, Reservation
+from scheduling.snapshot import QueueView, Reservation, UsageView
 from tests.scheduling.builders import gpu_node, limited, running, share, snapshot, waiting
 from tests.scheduling.worlds import NOW, worlds
 
@@ -220,6 +220,18 @@ def test_who_starts_now_in_the_plan_starts_now_in_the_forecast(world):
     assert now >= placed
 
 
+@few
+@given(worlds)
+def test_a_forecast_is_the_course_of_the_whole_line(world):
+    """Whatever is left out of it to save work makes no difference."""
+    world = replace(world, rules=Rules(placement="fgd"))
+    whole = Course(world, NOW, expected()).play({job.id for job in world.waiting}, 200, THOROUGH.horizon_seconds)
+
+    told = forecast(world, NOW)
+
+    assert {job_id: one.expected for job_id, one in told.items() if one.expected is not None} == whole.starts
+
+
 FAR = float("inf")
 
 
@@ -241,3 +253,35 @@ def test_whoever_needs_a_failure_does_not_start_in_a_course_in_which_all_complet
     world = one_node(asks, after, running=(runs(limit=1000),))
 
     assert Course(world, 0.0, expected()).play({2, 3}, 10, 1e6).starts == {3: 1000.0}
+
+
+def test_who_cannot_start_counts_among_the_usual_in_forecasts_too():
+    """The held jobs want all four GPUs of the small node, so the first goes to the large one: there the second waits."""
+    first = waiting(1, request=Request(gpus=2), max_runtime_seconds=600)
+    second = waiting(2, request=Request(gpus=6), max_runtime_seconds=600)
+    held = [waiting(job_id, request=Request(gpus=4), held="ann") for job_id in range(3, 13)]
+    nodes = (gpu_node("gpu-1"), gpu_node("gpu-2", 4))
+    world = snapshot(first, second, *held, nodes=nodes, running=(runs(limit=9000, gpus=(0, 1)),))
+    world = replace(world, rules=Rules(placement="fgd"))
+
+    assert [(one.job_id, one.shares[0].node) for one in make_plan(world, 0.0).placements] == [(1, "gpu-1")]
+    assert [forecast(world, 0.0)[job_id].expected for job_id in (1, 2)] == [0.0, 600.0]
+
+
+def test_whoever_cannot_start_has_a_share_in_forecasts_too():
+    """Beside one more user who has had nothing, the one who has had much falls behind by more than the priority gains."""
+    much = waiting(1, request=EIGHT, owner="ann", priority=95, max_runtime_seconds=600)
+    nothing = waiting(2, request=EIGHT, owner="bob", priority=35, max_runtime_seconds=600)
+    held = waiting(3, owner="cat", held="dan")
+    world = replace(one_node(much, nothing, held), rules=Rules(policy="multifactor"))
+    world = replace(world, usage=(UsageView("vision", "ann", 100.0),))
+
+    assert [one.job_id for one in make_plan(world, 100.0).placements] == [2]
+    assert [forecast(world, 100.0)[job_id].expected for job_id in (2, 1)] == [100.0, 700.0]
+
+
+def test_the_times_of_those_who_cannot_start_are_not_waited_for():
+    held = [waiting(job_id, held="ann", not_before=10.0 * job_id) for job_id in range(2, 8)]
+    world = one_node(waiting(1, request=EIGHT), *held, running=(runs(limit=1000),))
+
+    assert forecast(world, 0.0, effort=Effort(plans=2))[1].expected == 1000
