@@ -7,7 +7,7 @@ from dataclasses import replace
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Extract, Now
 
-from jobs import completion, hailing, publishing, transitions, verbs
+from jobs import completion, dead_dependencies, hailing, publishing, transitions, verbs
 from jobs.claims import Ticket
 from jobs.endings import Ending
 from jobs.models import Attempt, Job, JobEvent, Placement
@@ -28,7 +28,17 @@ def answers(jobs: Sequence[Job], verb: Verb, asked: Asked) -> dict[int, Answer]:
     """What each of the jobs says; nothing is written."""
     if verb is verbs.resume:
         asked = replace(asked, ending=_ending(job.pk for job in jobs if job.desired == PAUSE))
-    return {job.pk: verb(job, asked) for job in jobs}
+    told = {job.pk: verb(job, asked) for job in jobs}
+    return told | _in_vain(jobs, told, asked.among) if verb is verbs.requeue else told
+
+
+def _in_vain(jobs: Sequence[Job], told: Mapping[int, Answer], among: frozenset[int]) -> dict[int, Answer]:
+    """The refusals of those that would only end again, because what they need stays as it is."""
+    again = [job for job in jobs if told[job.pk].changes]
+    mortal = [job.pk for job in again if job.on_dependency_failure == "cancel"]
+    others = among.difference(told)
+    dooms = dead_dependencies.ending_again(mortal, others.union(job.pk for job in again))
+    return {pk: verbs.requeued_in_vain(doom) for pk, doom in dooms.items()}
 
 
 def grant(job_ids: Iterable[int], verb: Verb, asked: Asked) -> dict[int, Answer]:

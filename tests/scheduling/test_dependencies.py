@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.dependencies import After, Link, Standing, can_run, doomed, failed_roots
+from scheduling.dependencies import After, Link, Standing, can_run, doomed, doomed_again, failed_roots
 from scheduling.forecast import forecast
 from scheduling.inquiry import inquire
 from scheduling.lifecycle import JobState
@@ -52,6 +52,16 @@ def test_the_root_has_ended_by_itself_and_leads_to_the_job(world):
         behind = dooms.get(doom.link.needs)
         assert states[doom.root] in OVER
         assert doom.root == (behind.root if behind else doom.link.needs)
+
+
+@given(worlds(), st.sets(st.integers(0, JOBS - 1)))
+def test_of_jobs_that_begin_again_exactly_those_end_at_once_whose_dead_dependency_does_not(world, again):
+    dead = [link for link in world[0] if link.standing == Standing.DEAD]
+    begin = set(again)
+    while in_vain := {link.job for link in dead if link.needs not in begin} & begin:
+        begin -= in_vain
+
+    assert doomed_again(dead, again).keys() == again - begin
 
 
 def test_a_hundred_thousand_in_a_row_are_no_matter():
