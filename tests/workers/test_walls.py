@@ -22,7 +22,7 @@ from workers.shim.wall import SHARED_MEMORY
 from workers.walls import Place
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts commands as somebody else")
-HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[:] = b'x' * {size}; "
+HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[::4096] = b'x' * len(s.buf[::4096]); "
 
 
 class Yard:
