@@ -6,8 +6,10 @@ failover, NOREPLICAS, OOM, MISCONF, NOPERM) ends a Celery worker, as an "unrecov
 
 import logging
 import time
+import warnings
 from typing import Any
 
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
 from kombu.transport import TRANSPORT_ALIASES, redis
@@ -46,7 +48,9 @@ class Consumer(consumer.Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         try:
-            super().on_connection_error_after_connected(exc)
+            with warnings.catch_warnings():  # seven lines about a setting that a check holds (E026)
+                warnings.simplefilter("ignore", CPendingDeprecationWarning)
+                super().on_connection_error_after_connected(exc)
         except Exception:  # the old connection is of no use to anybody: how it went away ends no worker
             log.debug("The lost connection to the broker could not be put away in order.", exc_info=True)
         if isinstance(exc, ResponseError):

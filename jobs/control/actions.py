@@ -36,7 +36,8 @@ def cancel(*, job_id: int, actor: str) -> Job:
 def requeue(*, job_id: int, actor: str) -> Job:
     """Put the job back in line with all its retries, also one that ended or is paused; one that runs is stopped first.
 
-    Requeueing a job that is being requeued changes nothing. Raises ConflictError for one that waits or is being cancelled.
+    Requeueing a job that is being requeued changes nothing. Raises ConflictError for one that waits, is being cancelled, or
+    would end again at once because of what it depends on.
     """
     return _ask(verbs.requeue, job_id, Asked(actor))
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import OperationalError, transaction
 from psycopg.errors import DeadlockDetected
@@ -36,6 +36,7 @@ class Outcome:
 def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
     """Ask it of all of them. What some of them refuse does not keep it from the others."""
     told: dict[int, Answer] = {}
+    asked = replace(asked, among=frozenset(job_ids))
     for some in _in_turns(job_ids):
         told |= _ask_some(verb, some, asked)
     return _summed(job_ids, told)
@@ -44,6 +45,7 @@ def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
 def foretell(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
     """What would become of it now; nothing is written, and nobody waited for."""
     told: dict[int, Answer] = {}
+    asked = replace(asked, among=frozenset(job_ids))
     for some in _in_turns(job_ids):
         told |= granting.answers(list(Job.objects.filter(pk__in=some).order_by("pk")), verb, asked)
     return _summed(job_ids, told)

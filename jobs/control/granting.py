@@ -12,6 +12,7 @@ from jobs.control import verbs
 from jobs.control.verbs import Answer, Asked, Verb
 from jobs.messages import publishing, remote_control
 from jobs.models import Attempt, Job, JobEvent, Placement
+from jobs.planning import dead_dependencies
 from jobs.state import transitions
 from jobs.state.desired import CANCEL, PAUSE, REQUEUE
 from jobs.state.outcome import Ending, Ticket
@@ -30,7 +31,17 @@ def answers(jobs: Sequence[Job], verb: Verb, asked: Asked) -> dict[int, Answer]:
     """What each of the jobs says; nothing is written."""
     if verb is verbs.resume:
         asked = replace(asked, ending=_ending(job.pk for job in jobs if job.desired == PAUSE))
-    return {job.pk: verb(job, asked) for job in jobs}
+    told = {job.pk: verb(job, asked) for job in jobs}
+    return told | _in_vain(jobs, told, asked.among) if verb is verbs.requeue else told
+
+
+def _in_vain(jobs: Sequence[Job], told: Mapping[int, Answer], among: frozenset[int]) -> dict[int, Answer]:
+    """The refusals of those that would only end again, because what they need stays as it is."""
+    again = [job for job in jobs if told[job.pk].changes]
+    mortal = [job.pk for job in again if job.on_dependency_failure == "cancel"]
+    others = among.difference(told)
+    dooms = dead_dependencies.ending_again(mortal, others.union(job.pk for job in again))
+    return {pk: verbs.requeued_in_vain(doom) for pk, doom in dooms.items()}
 
 
 def grant(job_ids: Iterable[int], verb: Verb, asked: Asked) -> dict[int, Answer]:

@@ -13,6 +13,7 @@ from jobs.state.queue_age import in_line_again
 from jobs.state.queue_moves import NOTHING_PROMISED, RELEASED, UNSTARTED
 from jobs.state.transitions import Move
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, JobState
+from scheduling.planning.dependencies import Doom
 
 ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
 
@@ -40,12 +41,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks, and what else is said. `ending`: the jobs that have lost a member of their gang already."""
+    """Who asks, and what else is said. `ending`: the jobs that have lost a member of their gang already.
+
+    `among`: all of whom it is asked, when they are asked in turns.
+    """
 
     actor: str
     reason: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
     ending: frozenset[int] = frozenset()
+    among: frozenset[int] = frozenset()
 
 
 Verb = Callable[[Job, Asked], Answer]
@@ -68,6 +73,11 @@ def requeue(job: Job, asked: Asked) -> Answer:
     if job.state not in PLACED_STATES:
         return Answer(move=queue_moves.requeued(job, asked.actor))
     return UNDER_WAY if job.desired == REQUEUE else _stopped(REQUEUE)
+
+
+def requeued_in_vain(doom: Doom) -> Answer:
+    first = "Requeue what it depends on first, or in the same call."
+    return Answer(f"Job {doom.job} would end again at once. {doom.sentence} {first}")
 
 
 def pause(job: Job, asked: Asked) -> Answer:

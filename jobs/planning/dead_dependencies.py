@@ -18,7 +18,7 @@ from jobs.state import transitions
 from jobs.state.queue_moves import RELEASED, UNSTARTED
 from jobs.state.transitions import Move
 from scheduling.lifecycle import EndReason, JobState
-from scheduling.planning.dependencies import After, Doom, Link, doomed
+from scheduling.planning.dependencies import After, Doom, Link, doomed, doomed_again
 
 log = logging.getLogger(__name__)
 AT_ONCE = 5_000
@@ -29,6 +29,13 @@ OPEN_LINKS = f"""
     JOIN jobs_jobdependency AS link ON link.job_id = job.id
     JOIN jobs_job AS needed ON needed.id = link.needs_id
     WHERE job.state IN ('pending', 'paused') AND job.on_dependency_failure = 'cancel' AND {STANDING} = ANY(%s)
+"""  # noqa: S608  made of constants
+DEAD_LINKS = f"""
+    SELECT link.job_id, link.needs_id, link.after, needed.state, needed.end_reason, needed.root_cause
+    FROM jobs_jobdependency AS link
+    JOIN jobs_job AS needed ON needed.id = link.needs_id
+    WHERE link.job_id = ANY(%s) AND {STANDING} = 'dead'
+    ORDER BY link.id
 """  # noqa: S608  made of constants
 WRITE_CAUSES = """
     UPDATE jobs_job SET message = said.message, end_reason = said.end_reason, root_cause = said.root
@@ -47,6 +54,16 @@ def cancel_dead() -> int:
     except OperationalError as error:  # locked in a circle, or out of reach: the next sweep does what is left
         log.warning("Jobs whose dependencies can no longer come true are left to the next sweep: %s", error)
     return ended
+
+
+def ending_again(mortal: Collection[int], again: Collection[int]) -> dict[int, Doom]:
+    """Which of the jobs `mortal` the next sweep would end if all of `again` were back in line."""
+    if not mortal:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(DEAD_LINKS, [list(mortal)])
+        links = [_link(*row) for row in cursor.fetchall()]
+    return doomed_again(links, again)
 
 
 @transaction.atomic
@@ -97,10 +114,11 @@ def _links(waiting: Collection[int], dead: Collection[int]) -> list[Link]:
     """Those that matter: of a job that needs ten thousand others usually one."""
     rows = JobDependency.objects.filter(job__in=list(waiting), needs__in=[*waiting, *dead]).order_by("pk")
     columns = ("job_id", "needs_id", "after", "needs__state", "needs__end_reason", "needs__root_cause")
-    return [
-        Link(job, needs, After(after), JobState(state), reason == EndReason.DEPENDENCY_FAILED, root)
-        for job, needs, after, state, reason, root in rows.values_list(*columns)
-    ]
+    return [_link(*row) for row in rows.values_list(*columns)]
+
+
+def _link(job: int, needs: int, after: str, state: str, reason: str, root: int | None) -> Link:
+    return Link(job, needs, After(after), JobState(state), reason == EndReason.DEPENDENCY_FAILED, root)
 
 
 def _cancelled(doom: Doom) -> Move:

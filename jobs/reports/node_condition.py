@@ -28,7 +28,7 @@ def jobs_can_read(node: Node) -> str:
 def sentences(node: Node) -> list[str]:
     """All that there is to know."""
     full = (
-        f"Its disk is full, {_load(node).get('disk_free_mb')} MB are left: it takes nothing new."
+        f"Its disk is full, {_load(node).get('disk_free_mb')} MB are left, less than is kept free (TRAINYARD_DISK_RESERVE_MB): it takes nothing new."
         if disk_full(node)
         else ""
     )

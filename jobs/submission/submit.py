@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -25,6 +26,9 @@ from scheduling.reasons import NEW
 from scheduling.resources import Request, ordered_labels
 from scheduling.sharing import quotas
 from scheduling.snapshot import NodeView, ProjectView, chain_of
+
+NAMED = 10
+"""So many projects are named to who may have meant one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Submitted:
     created: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intake:
     """What the specs of one call are checked against, read once however many they are."""
 
@@ -91,6 +95,14 @@ class Intake:
     tree: Mapping[str, ProjectView]
     waiting: Mapping[str, int]
     now: datetime
+
+    @cached_property
+    def open_projects(self) -> str:
+        """Where the owner may submit to, in words, for who named no such project."""
+        may = [pk for pk, role in self.roles.items() if role != Role.VIEWER]
+        slugs = Project.objects.filter(pk__in=may, archived=False).order_by("slug").values_list("slug", flat=True)
+        some = list(slugs[: NAMED + 1])
+        return f"{', '.join(some[:NAMED])}{' and others' if len(some) > NAMED else ''}" if some else "none"
 
 
 @transaction.atomic
@@ -199,7 +211,10 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
 def _project_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     project = intake.projects.get(spec.project)
     if project is None or project.pk not in intake.roles:
-        return [FieldError("project", f"There is no project {spec.project!r} that you belong to.", "unknown")]
+        words = (
+            f"There is no project {spec.project!r} that you belong to. Those you may submit to: {intake.open_projects}."
+        )
+        return [FieldError("project", words, "unknown")]
     if intake.roles[project.pk] == Role.VIEWER:
         raise ForbiddenError(f"You may look at project {spec.project}, but not submit to it.")
     if project.archived:

@@ -18,11 +18,11 @@ def check_log_storage(**_: Any) -> Iterator[CheckMessage]:
     if is_node():
         return
     if settings.LOG_STORAGE not in STORAGES:
-        yield error(40, f"TRAINYARD_LOG_STORAGE is {settings.LOG_STORAGE!r}.", f"Choose one of {', '.join(STORAGES)}.")
+        yield error(55, f"TRAINYARD_LOG_STORAGE is {settings.LOG_STORAGE!r}.", f"Choose one of {', '.join(STORAGES)}.")
     if settings.LOG_STORAGE != "s3":
         return
     if not settings.LOG_S3["bucket_name"]:
-        yield error(41, "Logs go to S3, and no bucket is named.", "Set TRAINYARD_LOG_S3_BUCKET.")
+        yield error(56, "Logs go to S3, and no bucket is named.", "Set TRAINYARD_LOG_S3_BUCKET.")
     missing = [name for name in NEEDED_FOR_S3 if find_spec(name) is None]
     if missing:
         yield error(

@@ -103,6 +103,21 @@ def doomed(links: Iterable[Link], mortal: Collection[int]) -> dict[int, Doom]:
     return dooms
 
 
+def doomed_again(dead: Iterable[Link], again: Collection[int]) -> dict[int, Doom]:
+    """Which of the ended jobs `again` would end at once if they began anew, all together, by their links that are `dead` now."""
+    dooms: dict[int, Doom] = {}
+    dependents: dict[int, list[Link]] = defaultdict(list)
+    for link in dead:
+        dependents[link.needs].append(link)
+    stays_dead = deque(needs for needs in dependents if needs not in again)
+    while stays_dead:
+        for link in dependents[stays_dead.popleft()]:
+            if link.job in again and link.job not in dooms:
+                dooms[link.job] = Doom(link.job, link, link.needs if link.root is None else link.root)
+                stays_dead.append(link.job)
+    return dooms
+
+
 def _cancelled(link: Link, doom: Doom) -> Link:
     """The link once the job that it needs has been cancelled."""
     return Link(link.job, link.needs, link.after, JobState.CANCELLED, for_failure=doom.failure, root=doom.root)

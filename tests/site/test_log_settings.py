@@ -46,7 +46,7 @@ def test_an_agent_needs_no_keys():
 
 @pytest.mark.parametrize(
     ("expected", "settings_given"),
-    [("E040", {"LOG_STORAGE": "tape"}), ("E041", {"LOG_STORAGE": "s3", "LOG_S3": {"bucket_name": ""}})],
+    [("E055", {"LOG_STORAGE": "tape"}), ("E056", {"LOG_STORAGE": "s3", "LOG_S3": {"bucket_name": ""}})],
 )
 def test_what_cannot_work_is_refused(settings, expected, settings_given):
     settings.SECRET_KEY = "a-long-and-random-key-9f8e7d6c5b4a3f2e1d0c-0123456789abcdef"

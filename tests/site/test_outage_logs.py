@@ -2,11 +2,15 @@
 
 import logging
 import traceback
+import warnings
 
 import pytest
 import redis
 from celery.beat import SchedulingError
+from kombu import Connection
 
+from scheduler_site.broker import Consumer
+from scheduler_site.celery import app
 from scheduler_site.env import program_name
 from scheduler_site.outage_logs import EVERY_SECONDS, OutageFilter
 
@@ -65,6 +69,15 @@ def test_other_troubles_and_other_loggers_are_not_held_back():
 
     assert log.lines == ["Message Error: Connection refused", "something else"]
     assert ours.lines == ["twice", "twice"]
+
+
+def test_a_lost_broker_brings_no_advice_of_celerys_own():
+    lost = Consumer.__new__(Consumer)
+    lost.app, lost.connection, lost._pause = app, Connection("memory://"), 0.0
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        lost.on_connection_error_after_connected(AWAY)
+    assert (vars(lost)["connection"], [str(one.message) for one in told]) == (None, [])
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import pytest
 from django.utils import timezone
 
 from jobs.attempts import completion
-from jobs.control import actions
+from jobs.control import actions, bulk, verbs
+from jobs.control.verbs import Asked
 from jobs.models import Job, JobDependency, JobEvent, Placement, standings
 from jobs.planning import cycle, dead_dependencies
 from jobs.planning.dead_dependencies import cancel_dead
 from jobs.recovery import sweep
 from jobs.state.outcome import Ending, Ticket
+from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Link
 from tests import builders
@@ -144,6 +146,56 @@ def test_who_ended_so_can_be_requeued_with_the_root_and_forgets_it():
     cancel_dead()
 
     assert state_of(job) == ("pending", "", None)
+
+
+def test_who_would_only_end_again_is_not_requeued_and_told_why():
+    failed = builders.job(state="failed")
+    second, third = chain(2, failed)
+    cancel_dead()
+    with pytest.raises(ConflictError) as refusal:
+        actions.requeue(job_id=third.pk, actor="ann")
+
+    assert str(refusal.value) == (
+        f"Job {third.pk} would end again at once. It depends on job {second.pk}, which was cancelled because job {failed.pk} failed."
+        " Requeue what it depends on first, or in the same call."
+    )
+    assert state_of(third) == ("cancelled", "dependency_failed", failed.pk)
+
+
+def test_a_running_job_is_not_stopped_to_wait_in_vain():
+    needed = builders.job(state="completed")
+    job = builders.job(state="running", depends_on=[needed])
+    Job.objects.filter(pk=needed.pk).update(state="failed")
+    with pytest.raises(ConflictError, match="would end again"):
+        actions.requeue(job_id=job.pk, actor="ann")
+
+
+def test_who_wants_to_wait_for_it_is_requeued_all_the_same():
+    job = builders.job(state="failed", depends_on=[builders.job(state="failed")], on_dependency_failure="wait")
+    assert actions.requeue(job_id=job.pk, actor="ann").state == "pending"
+
+
+def backward_chain() -> list[int]:
+    """Of three that ended: the one that failed, who needs it, and who needs that; in a batch the last may have the first number."""
+    last, failed = builders.job(), builders.job(state="failed")
+    [middle] = chain(1, failed)
+    JobDependency.objects.create(job=last, needs=middle)
+    cancel_dead()
+    return [failed.pk, middle.pk, last.pk]
+
+
+@pytest.mark.parametrize("at_once", [1, 1_000])
+@pytest.mark.parametrize("ask", [bulk.ask, bulk.foretell])
+def test_a_chain_is_requeued_in_one_call_in_any_order(monkeypatch, at_once, ask):
+    monkeypatch.setattr(bulk, "AT_ONCE", at_once)
+    outcome = ask(verbs.requeue, backward_chain(), Asked("ann"))
+    assert (len(outcome.changed), outcome.refusals) == (3, {})
+
+
+@pytest.mark.parametrize("ask", [bulk.ask, bulk.foretell])
+def test_without_its_root_none_of_a_chain_is(ask):
+    _, *behind = backward_chain()
+    assert ask(verbs.requeue, behind, Asked("ann")).refusals.keys() == set(behind)
 
 
 @pytest.mark.parametrize(

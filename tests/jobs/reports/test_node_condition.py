@@ -18,7 +18,7 @@ ILL = {
     ],
 }
 SENTENCES = [
-    "Its disk is full, 7 MB are left: it takes nothing new.",
+    "Its disk is full, 7 MB are left, less than is kept free (TRAINYARD_DISK_RESERVE_MB): it takes nothing new.",
     "GPU 1 reported Xid 79: it has fallen off the bus. It gets no work.",
     "Process 42 (python x) computes on GPU 0; it is of a job that does not hold that GPU.",
     "Process 43 (xmrig) computes on GPU 0; it is of no job of this node.",

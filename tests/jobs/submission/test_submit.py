@@ -144,6 +144,16 @@ def test_a_project_one_does_not_belong_to_is_unknown():
     assert "project" in refusal(builders.user(), spec())
 
 
+def test_who_names_an_unknown_project_is_told_where_he_may_submit(owner, django_assert_max_num_queries):
+    builders.project(slug="speech")
+    builders.member(project=builders.project(slug="seen"), role="viewer", user=owner)
+    with django_assert_max_num_queries(40):
+        said = refusal(owner, *[spec(project="visoin")] * 50)
+    assert said["jobs[49].project"] == (
+        "There is no project 'visoin' that you belong to. Those you may submit to: vision."
+    )
+
+
 def test_a_viewer_may_not_submit(project):
     viewer = builders.member(project=project, role="viewer")
 

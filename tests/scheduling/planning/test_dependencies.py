@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scheduling.forecast.forecast import forecast
 from scheduling.forecast.outlook import inquire
 from scheduling.lifecycle import JobState
-from scheduling.planning.dependencies import After, Link, Standing, can_run, doomed, failed_roots
+from scheduling.planning.dependencies import After, Link, Standing, can_run, doomed, doomed_again, failed_roots
 from tests.scheduling.builders import snapshot, waiting
 
 CHAIN = (waiting(2, broken=(1,)), waiting(3, unmet=(2,)), waiting(4, unmet=(3,)))
@@ -52,6 +52,16 @@ def test_the_root_has_ended_by_itself_and_leads_to_the_job(world):
         behind = dooms.get(doom.link.needs)
         assert states[doom.root] in OVER
         assert doom.root == (behind.root if behind else doom.link.needs)
+
+
+@given(worlds(), st.sets(st.integers(0, JOBS - 1)))
+def test_of_jobs_that_begin_again_exactly_those_end_at_once_whose_dead_dependency_does_not(world, again):
+    dead = [link for link in world[0] if link.standing == Standing.DEAD]
+    begin = set(again)
+    while in_vain := {link.job for link in dead if link.needs not in begin} & begin:
+        begin -= in_vain
+
+    assert doomed_again(dead, again).keys() == again - begin
 
 
 def test_a_hundred_thousand_in_a_row_are_no_matter():

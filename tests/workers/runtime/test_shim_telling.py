@@ -55,6 +55,19 @@ def test_under_a_shell_that_dies_of_it_the_work_is_saved_all_the_same(start):
     assert stopped(launched) == ["ready", "saved"]
 
 
+@pytest.mark.parametrize(
+    "saves",
+    [
+        ["python3", "-I", "-S", "-c", script("pass", alive="subprocess.call(['sleep', '1.5']) == 0")],
+        ["sh", "-c", "trap 'sleep 1.5 && echo saved; exit 3' TERM; echo ready; while :; do sleep 0.05; done"],
+    ],
+    ids=["a handler", "a trap"],
+)
+def test_who_saves_the_work_keeps_the_programs_that_it_begins_for_that(start, saves):
+    """Its shell dies of the signal at once, so whoever is left is looked at once a second."""
+    assert stopped(start("sh", "-c", '"$@"; true', "sh", *saves))[-1] == "saved"
+
+
 def test_where_nobody_saves_anything_copies_are_told_too(start):
     assert stopped(start.python(script(SAYS_SO, catch="pass"))) == ["ready", "told"]
 

@@ -22,7 +22,7 @@ from workers.runtime.shim.wall import SHARED_MEMORY
 from workers.runtime.walls import Place
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts commands as somebody else")
-HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[:] = b'x' * {size}; "
+HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[::4096] = b'x' * len(s.buf[::4096]); "
 
 
 class Yard:
@@ -211,8 +211,14 @@ def test_a_working_folder_that_is_closed_to_the_jobs_user_says_so(yard, tmp_path
     closed.mkdir(mode=0o700)
     outcome, _ = yard.run("true", cwd=str(closed))
     assert (outcome.reason, outcome.exit_code) == ("start_failed", None)
-    assert str(closed) in outcome.message
+    assert f"{str(closed)!r}: it is there, but closed to user" in outcome.message
     assert "TRAINYARD_JOB_FOLDERS" in outcome.message
+
+
+@as_root
+def test_a_working_folder_that_is_not_there_is_no_matter_of_rights(yard):
+    outcome, _ = yard.run("true", cwd="/no/such/place")
+    assert outcome.message == "cannot enter working directory '/no/such/place': No such file or directory"
 
 
 @as_root

@@ -6,6 +6,9 @@ import posix
 from workers.runtime.shim.processes import read_all
 from workers.runtime.shim.wall import Wall
 
+KIND, FOLDER = 0o170000, 0o040000
+CLOSED = (2, 13)  # ENOENT, EACCES
+
 
 class RefusalError(OSError):
     """The command was not started; `strerror` is a whole sentence."""
@@ -41,27 +44,39 @@ def begin(unborn: Unborn, wall: Wall, cwd: str, output: int) -> int:
 
 def shut_in(unborn: Unborn, wall: Wall, cwd: str, output: int, tell: int) -> None:
     """Does not return."""
-    before, after, by_node = "cannot give the command a place of its own: ", "", 1
+    before, instead, by_node = "cannot give the command a place of its own: ", "", 1
     try:
+        seen = is_folder(cwd)  # from outside
         heed_all_signals()
         posix.setsid()
         wall.enter()
-        before, after, by_node = f"cannot enter working directory {cwd!r}: ", whose(wall), 0
+        before, instead, by_node = f"cannot enter working directory {cwd!r}: ", closed(wall) if seen else "", 0
         posix.chdir(cwd)
         for target, fd in enumerate((posix.open("/dev/null", posix.O_RDONLY), output, output)):
             posix.dup2(fd, target)
-        before = after = ""
+        before = instead = ""
         unborn.become()
     except BaseException as error:  # noqa: BLE001  told to the shim
         number, why = getattr(error, "errno", None) or 0, getattr(error, "strerror", None) or error
-        posix.write(tell, f"{number} {by_node} {before}{why}{after}".encode(errors="replace"))
+        why = instead if instead and number in CLOSED else why
+        posix.write(tell, f"{number} {by_node} {before}{why}".encode(errors="replace"))
     finally:
         posix._exit(127)  # noqa: SLF001  whatever happens, this is not a second shim
 
 
-def whose(wall: Wall) -> str:
+def is_folder(path: str) -> bool:
+    try:
+        return posix.stat(path).st_mode & KIND == FOLDER
+    except OSError:
+        return False
+
+
+def closed(wall: Wall) -> str:
     """A folder that is there for its owner may not be there for the command's user."""
-    return "" if wall.uid < 0 else f" (for user {wall.uid}, as which the command runs: see TRAINYARD_JOB_FOLDERS)"
+    if wall.uid < 0:
+        return ""
+    who = f"it is there, but closed to user {wall.uid}, as which the command runs"
+    return f"{who}. Put it where everybody may go, or name it in TRAINYARD_JOB_FOLDERS of the node's agent"
 
 
 def heed_all_signals() -> None:

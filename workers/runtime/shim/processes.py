@@ -82,15 +82,18 @@ def family(pid: int, enough: float = float("inf")) -> list[int]:
     """
     found = [pid]
     for each in found:  # grows as we go
-        try:
-            threads = posix.listdir(f"/proc/{each}/task")
-        except OSError:
-            continue  # it ended meanwhile
-        for thread in threads:
-            found += children_of(each, thread)
+        found += children(each)
         if len(found) > enough:
             break
     return found
+
+
+def children(pid: int) -> list[int]:
+    try:
+        threads = posix.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []  # it ended meanwhile
+    return [child for thread in threads for child in children_of(pid, thread)]
 
 
 def threads_of(pid: int) -> int:

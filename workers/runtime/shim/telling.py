@@ -3,12 +3,13 @@
 A process that catches SIGTERM has work to save, and may need its helpers for that: copies of itself that load its data,
 what Python's multiprocessing began anew, what it has put out of reach of signals for groups, and all that is below
 those. They are told when it has ended before them. A shell's copy of itself is one more shell, and is told at once.
+So it is with what it begins after it was told, whatever that is: a shell's trap saves by programs.
 """
 
 import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 
-from workers.runtime.shim.processes import all_children, descendants, read_text, send, stat_fields
+from workers.runtime.shim.processes import all_children, children, descendants, read_text, send, stat_fields
 
 FORKED_ONLY = 0x40  # PF_FORKNOEXEC: it runs what its parent ran
 SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox")
@@ -21,28 +22,36 @@ class Telling:
 
     def __init__(self) -> None:
         self.told: set[int] = set()
+        self.had: dict[int, set[int]] = {}
+        """The children of those that catch it when they were told."""
 
     def tell(self) -> None:
         """Tell all that are to be told by now; who was started meanwhile is found in the next round."""
         for _ in range(ROUNDS):
-            new = [pid for pid in to_be_told() if pid not in self.told]
+            found = all_children()
+            new = [pid for pid in self.to_be_told(found) if pid not in self.told]
             if not new:
                 return
             self.told.update(new)
             for pid in new:
+                if catches_term(pid):
+                    self.had[pid] = {*found.get(pid, ()), *children(pid)}
                 send(pid, _signal.SIGTERM)
 
+    def to_be_told(self, found: dict[int, list[int]]) -> list[int]:
+        """All judged before the first is told: who dies of it answers for nobody any more."""
+        parents = {child: parent for parent, below in found.items() for child in below}
+        answered: set[int] = set()
+        below = descendants([posix.getpid()], found)  # parents before their children
+        for pid in below:
+            parent = parents[pid]
+            if parent in answered or self.began_told(parent, pid) or answers_for(parent, pid):
+                answered.add(pid)
+        return [pid for pid in below if pid not in answered]
 
-def to_be_told() -> list[int]:
-    """All judged before the first is told: who dies of it answers for nobody any more."""
-    children = all_children()
-    parents = {child: parent for parent, below in children.items() for child in below}
-    answered: set[int] = set()
-    found = descendants([posix.getpid()], children)  # parents before their children
-    for pid in found:
-        if parents[pid] in answered or answers_for(parents[pid], pid):
-            answered.add(pid)
-    return [pid for pid in found if pid not in answered]
+    def began_told(self, parent: int, pid: int) -> bool:
+        """Whether `parent` began its child after it was told itself."""
+        return parent in self.had and pid not in self.had[parent]
 
 
 def answers_for(parent: int, pid: int) -> bool:
