@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from chaos import checks, collecting, crowd, report
+from chaos.disks import mounts_allowed
 from chaos.drills import Drills
-from chaos.fault_plan import FaultKind, plan_faults
+from chaos.fault_kinds import NEED_OWN_DISKS
+from chaos.fault_plan import plan_faults
 from chaos.history import History
 from chaos.rest import Rest
-from chaos.stack import Shape, Stack, mounts_allowed, running
+from chaos.stack import Shape, Stack, running
 from chaos.storm import Outcome, Storm
 from chaos.workload import plan_jobs
 
@@ -50,7 +52,7 @@ def storm(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Jobs and faults; then the recoveries, timed one by one."""
     disks = os.environ.get(IN_OWN_MOUNTS) == "yes"
     shape = Shape(agents=options.agents, lease=options.lease, margin=options.lease / 2, disks=disks)
-    without = () if disks else (FaultKind.DISK_FULL,)
+    without = () if disks else NEED_OWN_DISKS
     faults = plan_faults(options.seed, options.faults, options.agents, lease=options.lease, without=without)
     plans = plan_jobs(
         options.seed, options.jobs, max([fault.at for fault in faults], default=options.jobs / JOBS_A_SECOND)

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from chaos import diaries
+from chaos import diaries, thawing
 from chaos.history import Attempted, Event, History, Placed, Printed, Recorded
 from chaos.rest import Rest
 from chaos.stack import Stack
@@ -77,10 +77,11 @@ def collect(
         chunks = _chunks(database)
         held = {what: float(count) for what, count in _rows(database, HELD)}
     wanted = {one.job_id for one in accepted}
+    runs = [run for run in diaries.read(stack.diaries) if run.job_id in wanted]
     return History(
         accepted=accepted,
         jobs={job_id: job for job_id, job in jobs.items() if job_id in wanted},
-        runs=[run for run in diaries.read(stack.diaries) if run.job_id in wanted],
+        runs=thawing.settled(runs, jobs, stack.frozen),
         logs=[
             _log(rest, job_id, attempt.number, placed.rank, chunks)
             for job_id in sorted(wanted & jobs.keys())
@@ -91,6 +92,7 @@ def collect(
         breaches=breached,
         strays=[f"{one.pid} {one.name()}" for one in stack.strays()],
         refused=refused,
+        twins=stack.twins,
     )
 
 

@@ -33,6 +33,18 @@ class Part:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """How it ended; None as long as it runs."""
+        return self._process.poll() if self._process else None
+
+    def twin(self, name: str, own: Mapping[str, str]) -> "Part":
+        """The same a second time, with a log and settings of its own. Nobody starts it, or starts it again."""
+        return Part(self.role, self._log.with_name(name), {**self._environment, **own})
+
+    def said(self) -> list[str]:
+        return self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+
     def start(self) -> None:
         """Only from the main thread: the kernel ends it together with the thread that started it."""
         self._start_at = None

@@ -7,7 +7,6 @@ a small disk of its own where this process may mount one.
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import psutil
 import psycopg
 import redis
 
+from chaos import disks
+from chaos.history import Frozen
 from chaos.network import Network, Proxy
 from chaos.processes import Part
 from scheduler_site.local_stack import ports, postgres, roles, valkey
@@ -29,7 +30,8 @@ from workers import process_tree
 
 START_SECONDS = 90.0
 STOP_SECONDS = 8.0
-DISK_MB = 48
+LOCKED = "-c lock_timeout=1s"
+"""Who looks at a table that is locked is told so, and does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,9 @@ class Stack:
         self.web_port = ports.pick_free()
         self.machines: list[Machine] = []
         self.parts: dict[str, Part] = {}
+        self.frozen: list[Frozen] = []
+        self.twins: list[str] = []
+        """What second agents did that they should not have done."""
         self._network = Network()
         for made in (self.diaries, self.home, folder / "logs"):
             made.mkdir(parents=True)
@@ -139,7 +144,7 @@ class Stack:
             time.sleep(0.05)
 
     def database(self) -> "psycopg.Connection[tuple[object, ...]]":
-        return psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=2)
+        return psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=2, options=LOCKED)
 
     def empty_broker(self) -> None:
         """Lose every message, and keep everybody's connection."""
@@ -156,13 +161,12 @@ class Stack:
         self._network.close()
         if self.shape.disks:
             for machine in self.machines:
-                unmount_disk(machine.home)
+                disks.unmount(machine.home)
 
     def strays(self) -> list[psutil.Process]:
         """Every process of a job of this drill that is left, shims included."""
-        mine = f"{self.folder}/"
         shims = [shim for machine in self.machines for shim in machine.shims()]
-        return [*shims, *(one for one in psutil.process_iter() if _of_a_job(one, mine))]
+        return [*shims, *marked(f"{self.folder}/")]
 
     def _all_up(self) -> bool:
         with suppress(psycopg.Error), self.database() as database:
@@ -190,7 +194,7 @@ class Stack:
         home = self.folder / name
         home.mkdir()
         if self.shape.disks:
-            mount_disk(home)
+            disks.mount(home)
         (home / "jobs").symlink_to(self.home / "jobs")
         (self.home / "jobs").mkdir(exist_ok=True)
         lines = (self._network.proxy(self.postgres.port), self._network.proxy(self.valkey.port))
@@ -236,22 +240,9 @@ def running(folder: Path, shape: Shape) -> Iterator[Stack]:
         stack.close()
 
 
-def mounts_allowed() -> bool:
-    """Whether this process may mount a disk that nobody else sees: see `in_own_mounts`."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        return False
-    trial = ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"]
-    return subprocess.run(trial, capture_output=True, check=False).returncode == 0
-
-
-def mount_disk(folder: Path) -> None:
-    """A small disk at `folder`; it goes with the last process of this mount namespace."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "none", str(folder)], check=True)
-
-
-def unmount_disk(folder: Path) -> None:
-    """Its folder can be removed again, though the last process that had a file open there may not have ended yet."""
-    subprocess.run(["umount", "--lazy", str(folder)], check=False)
+def marked(under: str) -> list[psutil.Process]:
+    """Every process of a job whose folder of its attempt begins with `under`."""
+    return [one for one in psutil.process_iter() if _of_a_job(one, under)]
 
 
 def _of_a_job(process: psutil.Process, mark: str) -> bool:

@@ -1,0 +1,65 @@
+"""The broker: wiped, refusing, and busy with loading what it has saved."""
+
+import shutil
+from contextlib import suppress
+
+import redis
+
+from chaos import refusals
+from chaos.fault_plan import Fault
+from chaos.injections import undoing
+from chaos.injections.undoing import CannotBeDoneError, Undo
+from chaos.stack import Stack
+
+BALLAST = "chaos:ballast"
+FILL = "for number = 1, tonumber(ARGV[1]) do redis.call('set', KEYS[1], number) end"
+LOAD_DELAY_MICROSECONDS = 100
+ENTRIES_A_SECOND = 4000
+"""So many writes are loaded again in a second, each with that delay."""
+AT_ONCE = 0.1
+
+
+def wipe(stack: Stack, fault: Fault) -> Undo:
+    """Every message and every binding is gone, and everybody's connection with them."""
+    undoing.kill([stack.parts["valkey"]], fault.seconds)
+    for file in stack.valkey.data.iterdir():
+        if file.suffix != ".conf":
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+    return undoing.nothing
+
+
+def refuse(stack: Stack, fault: Fault) -> Undo:
+    broker = _client(stack)
+    try:
+        refusals.refuse(broker, fault.draw)
+    except redis.RedisError:
+        raise CannotBeDoneError from None
+
+    def grant() -> None:
+        with suppress(redis.RedisError), broker:  # one that was restarted meanwhile refuses nothing
+            refusals.grant(broker, stack.valkey.password)
+
+    return grant
+
+
+def load(stack: Stack, fault: Fault) -> Undo:
+    """Killed and started again at once; it says LOADING until it has read a file that is slow to read."""
+    try:
+        with _client(stack) as broker:
+            broker.eval(FILL, 1, BALLAST, int(fault.seconds * ENTRIES_A_SECOND))
+    except redis.RedisError:
+        raise CannotBeDoneError from None
+    with (stack.valkey.data / "valkey.conf").open("a", encoding="ascii") as configuration:
+        configuration.write(f"key-load-delay {LOAD_DELAY_MICROSECONDS}\n")
+    undoing.kill([stack.parts["valkey"]], AT_ONCE)
+
+    def lighten() -> None:
+        stack.valkey.prepare()
+        with suppress(redis.RedisError), _client(stack) as broker:
+            broker.bgrewriteaof()
+
+    return lighten
+
+
+def _client(stack: Stack) -> redis.Redis:
+    return redis.Redis.from_url(stack.valkey.url, single_connection_client=True, socket_timeout=5)
