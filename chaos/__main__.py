@@ -9,10 +9,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chaos import checks, collecting, crowd, report
+from chaos import checks, collecting, crowd, report, supervised, supervision
 from chaos.disks import mounts_allowed
 from chaos.drills import Drills
 from chaos.fault_kinds import NEED_OWN_DISKS
@@ -74,7 +75,22 @@ def crowded(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return shown(report.as_data(history, checks.check(history), timings, seconds, _facts(options)))
 
 
-SCENARIOS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {"storm": storm, "crowd": crowded}
+def supervised_one(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What starts and watches the parts is killed itself."""
+    with supervised.running(folder, options.lease) as stack:
+        drill = supervision.Drill(stack, options.seed)
+        history = drill.run()
+        left = [*drill.outcome.left, *supervision.stop(stack)]
+    findings = checks.check(replace(history, strays=[*history.strays, *left]))
+    facts = {**_facts(options), "agents": supervised.AGENTS, **supervision.faults(drill.outcome)}
+    return shown(report.as_data(history, findings, supervision.measures(drill.outcome), drill.outcome.seconds, facts))
+
+
+SCENARIOS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
+    "storm": storm,
+    "crowd": crowded,
+    "supervisor": supervised_one,
+}
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]]:

@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     BROKER_WIPED = "broker wiped"  # killed, and its data deleted
     BROKER_REFUSES = "broker refuses"  # it answers with errors: see `refusals`
     BROKER_LOADING = "broker loads its data"  # killed, and it answers LOADING for a while after its start
+    BROKER_REPLACED = "broker failed over"  # killed, and its replica takes its place
     DATABASE_KILLED = "database killed"
     DATABASE_STOPPED = "database stopped"
     DATABASE_LOCKED = "database locked"  # a session of somebody else's holds what the platform needs
@@ -64,6 +65,7 @@ WEIGHTS: dict[FaultKind, float] = {
     FaultKind.BROKER_WIPED: 5,
     FaultKind.BROKER_REFUSES: 8,
     FaultKind.BROKER_LOADING: 3,
+    FaultKind.BROKER_REPLACED: 4,
     FaultKind.DATABASE_KILLED: 5,
     FaultKind.DATABASE_STOPPED: 4,
     FaultKind.DATABASE_LOCKED: 5,

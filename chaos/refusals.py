@@ -6,6 +6,7 @@ from pathlib import Path
 import redis
 
 Refusal = Callable[[redis.Redis], object]
+MORE_THAN_THERE_ARE = 2
 
 
 def _read_only(broker: redis.Redis) -> object:
@@ -14,7 +15,7 @@ def _read_only(broker: redis.Redis) -> object:
 
 
 def _without_replicas(broker: redis.Redis) -> object:
-    return broker.config_set("min-replicas-to-write", 1)
+    return broker.config_set("min-replicas-to-write", MORE_THAN_THERE_ARE)
 
 
 def _out_of_memory(broker: redis.Redis) -> object:

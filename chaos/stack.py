@@ -20,11 +20,11 @@ import psutil
 import psycopg
 import redis
 
-from chaos import disks
+from chaos import brokers, disks
 from chaos.history import Frozen
 from chaos.network import Network, Proxy
 from chaos.processes import Part
-from scheduler_site.local_stack import ports, postgres, roles, valkey
+from scheduler_site.local_stack import ports, postgres, roles
 from scheduler_site.local_stack.processes import Role
 from workers import process_tree
 
@@ -44,6 +44,8 @@ class Shape:
     lease: float = 4.0
     margin: float = 2.0
     disks: bool = True
+    standby: bool = True
+    """Whether there is a second broker that follows the first, and can take its place."""
 
     @property
     def quota(self) -> dict[str, str]:
@@ -86,9 +88,7 @@ class Machine:
     home: Path
 
     def shims(self) -> list[psutil.Process]:
-        """Those of the jobs that run there, the oldest first, by what they wrote down themselves."""
-        found = map(_shim, sorted(self.home.glob("nodes/*/attempts/*/status.json")))
-        return [shim for shim in found if shim is not None]
+        return shims_in(self.home)
 
 
 class Stack:
@@ -110,7 +110,8 @@ class Stack:
             made.mkdir(parents=True)
         fast = postgres.FOR_TESTS
         self.postgres = postgres.PostgresServer(folder / "postgres", ports.pick_free(), secrets.token_hex(8), fast)
-        self.valkey = valkey.ValkeyServer(folder / "valkey", ports.pick_free(), secrets.token_hex(8))
+        self.valkey, self.standby = brokers.pair(folder)
+        self._broker_lines: list[Proxy] = []
 
     @property
     def token(self) -> str:
@@ -179,11 +180,15 @@ class Stack:
         self.valkey.prepare()
         self._part(Role("postgres", tuple(self.postgres.command), stop_signal=signal.SIGINT)).start()
         self._part(Role("valkey", tuple(self.valkey.command))).start()
+        if self.shape.standby:
+            brokers.follow(self.standby, self.valkey)
+            self._part(Role("standby", tuple(self.standby.command))).start()
         self.wait_for(self.postgres.is_ready, "PostgreSQL")
         self.wait_for(self.valkey.is_ready, "Valkey")
 
     def _start_site(self) -> None:
-        environment = {**os.environ, **self._environment(self.postgres.url, self.valkey.url, self.home)}
+        broker = self._through(self._broker_line()) if self.shape.standby else self.valkey.url
+        environment = {**os.environ, **self._environment(self.postgres.url, broker, self.home)}
         prepare = [sys.executable, "-m", "chaos.accounts"]
         subprocess.run(prepare, check=True, cwd=roles.CHECKOUT, env={**environment, **self.shape.quota})
         for role in (roles.web(self.web_port), roles.control(), roles.beat()):
@@ -197,13 +202,9 @@ class Stack:
             disks.mount(home)
         (home / "jobs").symlink_to(self.home / "jobs")
         (self.home / "jobs").mkdir(exist_ok=True)
-        lines = (self._network.proxy(self.postgres.port), self._network.proxy(self.valkey.port))
-        database, broker = (
-            url.replace(f":{port}/", f":{line.port}/")
-            for url, port, line in zip(
-                (self.postgres.url, self.valkey.url), (self.postgres.port, self.valkey.port), lines, strict=True
-            )
-        )
+        lines = (self._network.proxy(self.postgres.port), self._broker_line())
+        database = self.postgres.url.replace(f":{self.postgres.port}/", f":{lines[0].port}/")
+        broker = self._through(lines[1])
         words = tuple((key, str(value)) for key, value in options.items())
         environment = {**os.environ, "TRAINYARD_ROLE": "node", **self._environment(database, broker, home), **settings}
         agent = self._part(roles.agent(roles.NodeSpec(name, words), {}), environment)
@@ -211,6 +212,20 @@ class Stack:
         machine = Machine(name, agent, lines, home)
         self.machines.append(machine)
         return machine
+
+    def promote_standby(self) -> None:
+        """The two brokers change places, and everybody's address leads to the other one: who was connected is cut off."""
+        self.valkey, self.standby = self.standby, self.valkey
+        self.parts["valkey"], self.parts["standby"] = self.parts["standby"], self.parts["valkey"]
+        for line in self._broker_lines:
+            line.lead_to(self.valkey.port)
+
+    def _broker_line(self) -> Proxy:
+        self._broker_lines.append(self._network.proxy(self.valkey.port))
+        return self._broker_lines[-1]
+
+    def _through(self, line: Proxy) -> str:
+        return self.valkey.url.replace(f":{self.valkey.port}/", f":{line.port}/")
 
     def _part(self, role: Role, environment: Mapping[str, str] = os.environ) -> Part:
         part = Part(role, self.folder / "logs" / role.name, environment)
@@ -238,6 +253,12 @@ def running(folder: Path, shape: Shape) -> Iterator[Stack]:
         yield stack
     finally:
         stack.close()
+
+
+def shims_in(home: Path) -> list[psutil.Process]:
+    """Those of the jobs that run there, the oldest first, by what they wrote down themselves."""
+    found = map(_shim, sorted(home.glob("nodes/*/attempts/*/status.json")))
+    return [shim for shim in found if shim is not None]
 
 
 def marked(under: str) -> list[psutil.Process]:

@@ -67,6 +67,7 @@ INJECTIONS: dict[FaultKind, Callable[[Stack, Fault], Undo]] = {
     FaultKind.BROKER_WIPED: broker.wipe,
     FaultKind.BROKER_REFUSES: broker.refuse,
     FaultKind.BROKER_LOADING: broker.load,
+    FaultKind.BROKER_REPLACED: broker.fail_over,
     FaultKind.DATABASE_STOPPED: database.freeze,
     FaultKind.DATABASE_LOCKED: database.lock,
     FaultKind.NETWORK_CUT: _cut,

@@ -5,11 +5,12 @@ from contextlib import suppress
 
 import redis
 
-from chaos import refusals
+from chaos import brokers, refusals
 from chaos.fault_plan import Fault
 from chaos.injections import undoing
 from chaos.injections.undoing import CannotBeDoneError, Undo
 from chaos.stack import Stack
+from scheduler_site.local_stack.valkey import ValkeyServer
 
 BALLAST = "chaos:ballast"
 FILL = "for number = 1, tonumber(ARGV[1]) do redis.call('set', KEYS[1], number) end"
@@ -29,7 +30,7 @@ def wipe(stack: Stack, fault: Fault) -> Undo:
 
 
 def refuse(stack: Stack, fault: Fault) -> Undo:
-    broker = _client(stack)
+    broker = brokers.client(stack.valkey)
     try:
         refusals.refuse(broker, fault.draw)
     except redis.RedisError:
@@ -45,21 +46,34 @@ def refuse(stack: Stack, fault: Fault) -> Undo:
 def load(stack: Stack, fault: Fault) -> Undo:
     """Killed and started again at once; it says LOADING until it has read a file that is slow to read."""
     try:
-        with _client(stack) as broker:
+        with brokers.client(stack.valkey) as broker:
             broker.eval(FILL, 1, BALLAST, int(fault.seconds * ENTRIES_A_SECOND))
     except redis.RedisError:
         raise CannotBeDoneError from None
-    with (stack.valkey.data / "valkey.conf").open("a", encoding="ascii") as configuration:
-        configuration.write(f"key-load-delay {LOAD_DELAY_MICROSECONDS}\n")
+    brokers.configure(stack.valkey, f"key-load-delay {LOAD_DELAY_MICROSECONDS}")
     undoing.kill([stack.parts["valkey"]], AT_ONCE)
 
     def lighten() -> None:
         stack.valkey.prepare()
-        with suppress(redis.RedisError), _client(stack) as broker:
+        with suppress(redis.RedisError), brokers.client(stack.valkey) as broker:
             broker.bgrewriteaof()
 
     return lighten
 
 
-def _client(stack: Stack) -> redis.Redis:
-    return redis.Redis.from_url(stack.valkey.url, single_connection_client=True, socket_timeout=5)
+def fail_over(stack: Stack, fault: Fault) -> Undo:
+    """The one that follows it takes its place and its address, and it is killed; later it comes back as the follower."""
+    if not stack.shape.standby or not stack.parts["valkey"].running or not _promoted(stack.standby):
+        raise CannotBeDoneError
+    undoing.kill([stack.parts["valkey"]], fault.seconds)
+    stack.standby.prepare()
+    stack.promote_standby()
+    brokers.follow(stack.standby, stack.valkey)
+    return undoing.nothing
+
+
+def _promoted(standby: ValkeyServer) -> bool:
+    """Whether it is a master now; one that lacks something stays what it is."""
+    with suppress(redis.RedisError):
+        return brokers.follows(standby) and bool(brokers.promote(standby))
+    return False

@@ -5,9 +5,11 @@ import sys
 
 import psutil
 import pytest
+from django.db import connection, transaction
 
 from chaos.fault_kinds import FaultKind
 from chaos.injections import INJECTIONS, ON_A_PART, PART_OF, undoing
+from chaos.injections.database import LOCKS
 from chaos.injections.folders import fill
 from tests.waiting import wait_for
 
@@ -68,3 +70,10 @@ def test_a_disk_is_filled_until_it_takes_no_byte(tmp_path, monkeypatch):
     fill(tmp_path / "filler")
 
     assert room == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_lock_can_be_taken(lock):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(lock)
