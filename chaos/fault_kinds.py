@@ -81,7 +81,7 @@ SPANS: dict[FaultKind, tuple[float, float]] = {
     FaultKind.AGENT_STOPPED: (0.3, 2.5),
     FaultKind.AGENT_ENDED: (0.1, 1.0),
     FaultKind.AGENT_UPGRADED: (0.1, 0.5),
-    FaultKind.AGENT_TWICE: (2.0, 3.0),
+    FaultKind.AGENT_TWICE: (2.5, 4.0),
     FaultKind.AGENTS_KILLED: (0.1, 1.5),
     FaultKind.AGENTS_STOPPED: (0.3, 2.0),
     FaultKind.NODE_FROZEN: (0.3, 2.5),

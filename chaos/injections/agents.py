@@ -64,9 +64,10 @@ def _end_of(twin: Part, stack: Stack, node: str, *, first: int, held: bool) -> C
         code, lines = twin.code, twin.said()
         twin.close(0)
         agent = next(machine.agent for machine in stack.machines if machine.name == node)
-        if agent.pid != first or (code is None and not held):
-            return  # nobody was there to be disturbed, or nobody could say so
-        if code != REFUSED or len(lines) != LINES:
-            stack.twins.append(f"A second agent of {node} ended with {code} and said: {' / '.join(lines[-5:])}")
+        said = f"A second agent of {node} ended with {code} and said: {' / '.join(lines[-5:])}"
+        print(said, flush=True)
+        undecided = code is None and not (held and lines)  # it starts, or waits for the database to answer
+        if agent.pid == first and not undecided and (code != REFUSED or len(lines) != LINES):
+            stack.twins.append(said)
 
     return look
