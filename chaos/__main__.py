@@ -83,7 +83,8 @@ def supervised_one(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         left = [*drill.outcome.left, *supervision.stop(stack)]
     findings = checks.check(replace(history, strays=[*history.strays, *left]))
     facts = {**_facts(options), "agents": supervised.AGENTS, **supervision.faults(drill.outcome)}
-    return shown(report.as_data(history, findings, supervision.measures(drill.outcome), drill.outcome.seconds, facts))
+    measures = supervision.measures(drill.outcome, stack.first_start)
+    return shown(report.as_data(history, findings, measures, drill.outcome.seconds, facts))
 
 
 SCENARIOS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {

@@ -39,6 +39,8 @@ class Supervised:
         self.web_port = ports.pick_free()
         self.frozen: list[Frozen] = []
         self.twins: list[str] = []
+        self.first_start = 0.0
+        """How many seconds it took until everything answered."""
         for made in (self.diaries, self.home):
             made.mkdir(parents=True)
         shape = Shape(agents=AGENTS, lease=LEASES * lease, margin=lease / 2)
@@ -101,8 +103,10 @@ def running(folder: Path, lease: float) -> Iterator[Supervised]:
     """A stack that is up; gone at the end, whatever happens."""
     stack = Supervised(folder, lease)
     try:
+        began = time.monotonic()
         stack.up.begin(0)
         stack.wait_until_up()
+        stack.first_start = time.monotonic() - began
         yield stack
     finally:
         stack.close()

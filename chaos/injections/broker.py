@@ -30,8 +30,8 @@ def wipe(stack: Stack, fault: Fault) -> Undo:
 
 
 def refuse(stack: Stack, fault: Fault) -> Undo:
-    broker = brokers.client(stack.valkey)
     try:
+        broker = brokers.client(stack.valkey)
         refusals.refuse(broker, fault.draw)
     except redis.RedisError:
         raise CannotBeDoneError from None
