@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chaos.fault_kinds import FaultKind
 from chaos.fault_plan import Fault
@@ -66,8 +66,17 @@ def _end_of(twin: Part, stack: Stack, node: str, *, first: int, held: bool) -> C
         agent = next(machine.agent for machine in stack.machines if machine.name == node)
         said = f"A second agent of {node} ended with {code} and said: {' / '.join(lines[-5:])}"
         print(said, flush=True)
-        undecided = code is None and not (held and lines)  # it starts, or waits for the database to answer
-        if agent.pid == first and not undecided and (code != REFUSED or len(lines) != LINES):
+        if agent.pid == first and disobeys(code, lines, held=held):
             stack.twins.append(said)
 
     return look
+
+
+def disobeys(code: int | None, lines: Sequence[str], *, held: bool) -> bool:
+    """Whether a second agent was not refused in one line with 1; `held`: the first one holds its folder.
+
+    One that says nothing yet is still starting; in a folder of its own it may be waiting for the database to answer.
+    """
+    if code is None:
+        return held and bool(lines)
+    return code != REFUSED or len(lines) != LINES

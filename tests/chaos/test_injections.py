@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from chaos.fault_kinds import FaultKind
 from chaos.injections import INJECTIONS, ON_A_PART, PART_OF, undoing
+from chaos.injections.agents import disobeys
 from chaos.injections.database import LOCKS
 from chaos.injections.folders import fill
 from tests.waiting import wait_for
@@ -70,6 +71,23 @@ def test_a_disk_is_filled_until_it_takes_no_byte(tmp_path, monkeypatch):
     fill(tmp_path / "filler")
 
     assert room == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "held", "disobedient"),
+    [
+        (1, ["refused"], True, False),
+        (1, ["refused"], False, False),
+        (1, ["Traceback", "refused"], True, True),
+        (1, [], True, True),
+        (0, ["bye"], False, True),
+        (None, [], True, False),  # it starts
+        (None, ["node n1 is up"], True, True),
+        (None, ["the database does not answer"], False, False),
+    ],
+)
+def test_a_second_agent_obeys_by_ending_in_one_line(code, lines, held, disobedient):
+    assert disobeys(code, lines, held=held) is disobedient
 
 
 @pytest.mark.django_db(transaction=True)
