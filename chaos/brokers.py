@@ -4,6 +4,8 @@ import secrets
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from scheduler_site.local_stack import ports
 from scheduler_site.local_stack.ports import LOOPBACK
@@ -41,5 +43,6 @@ def promote(follower: ValkeyServer) -> object:
 
 
 def client(server: ValkeyServer) -> redis.Redis:
-    """One connection, which a change of the password does not end."""
-    return redis.Redis.from_url(server.url, single_connection_client=True, socket_timeout=5)
+    """One connection, which a change of the password does not end, to a broker that is there: nobody waits for it."""
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(server.url, single_connection_client=True, socket_timeout=5, retry=once)

@@ -103,17 +103,19 @@ class Storm:
         try:
             undo = inject(self._stack, due.fault)
         except CannotBeDoneError:
-            self._later(due, now)
+            self._later(due)
             return None
         self.outcome.done[due.fault.kind] += 1
         print(f"{now:7.1f} s  {due.fault.kind} {self._where(due.fault)} for {due.fault.seconds:.1f} s", flush=True)
         return undo
 
-    def _later(self, due: Due, now: float) -> None:
+    def _later(self, due: Due) -> None:
+        """Counted from now, since the try itself may have taken long: those that died meanwhile are started first."""
         if due.tries >= TRIES:
             self.outcome.left_out[due.fault.kind] += 1
         else:
-            heapq.heappush(self._due, Due(now + RETRY_SECONDS, due.number, due.fault, None, due.tries + 1))
+            again_at = time.monotonic() - self._began + RETRY_SECONDS
+            heapq.heappush(self._due, Due(again_at, due.number, due.fault, None, due.tries + 1))
 
     def _where(self, fault: Fault) -> str:
         return self._stack.machines[fault.node].name if fault.node >= 0 else ""

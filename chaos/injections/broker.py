@@ -37,8 +37,12 @@ def refuse(stack: Stack, fault: Fault) -> Undo:
         raise CannotBeDoneError from None
 
     def grant() -> None:
-        with suppress(redis.RedisError), broker:  # one that was restarted meanwhile refuses nothing
+        try:
             refusals.grant(broker, stack.valkey.password)
+        except redis.RedisError:  # it did not hear of it in time; and one that is restarted refuses nothing
+            with suppress(CannotBeDoneError):
+                undoing.kill([stack.parts["valkey"]], AT_ONCE)
+        broker.close()
 
     return grant
 
