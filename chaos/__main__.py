@@ -9,15 +9,18 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chaos import checks, collecting, crowd, report
+from chaos import checks, collecting, crowd, report, supervised, supervision
+from chaos.disks import mounts_allowed
 from chaos.drills import Drills
-from chaos.fault_plan import FaultKind, plan_faults
+from chaos.fault_kinds import NEED_OWN_DISKS
+from chaos.fault_plan import plan_faults
 from chaos.history import History
 from chaos.rest import Rest
-from chaos.stack import Shape, Stack, mounts_allowed, running
+from chaos.stack import Shape, Stack, running
 from chaos.storm import Outcome, Storm
 from chaos.workload import plan_jobs
 
@@ -50,7 +53,7 @@ def storm(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Jobs and faults; then the recoveries, timed one by one."""
     disks = os.environ.get(IN_OWN_MOUNTS) == "yes"
     shape = Shape(agents=options.agents, lease=options.lease, margin=options.lease / 2, disks=disks)
-    without = () if disks else (FaultKind.DISK_FULL,)
+    without = () if disks else NEED_OWN_DISKS
     faults = plan_faults(options.seed, options.faults, options.agents, lease=options.lease, without=without)
     plans = plan_jobs(
         options.seed, options.jobs, max([fault.at for fault in faults], default=options.jobs / JOBS_A_SECOND)
@@ -72,7 +75,23 @@ def crowded(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return shown(report.as_data(history, checks.check(history), timings, seconds, _facts(options)))
 
 
-SCENARIOS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {"storm": storm, "crowd": crowded}
+def supervised_one(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What starts and watches the parts is killed itself."""
+    with supervised.running(folder, options.lease) as stack:
+        drill = supervision.Drill(stack, options.seed)
+        history = drill.run()
+        left = [*drill.outcome.left, *supervision.stop(stack)]
+    findings = checks.check(replace(history, strays=[*history.strays, *left]))
+    facts = {**_facts(options), "agents": supervised.AGENTS, **supervision.faults(drill.outcome)}
+    measures = supervision.measures(drill.outcome, stack.first_start)
+    return shown(report.as_data(history, findings, measures, drill.outcome.seconds, facts))
+
+
+SCENARIOS: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
+    "storm": storm,
+    "crowd": crowded,
+    "supervisor": supervised_one,
+}
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]]:

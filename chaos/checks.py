@@ -39,6 +39,7 @@ class Wrong(StrEnum):
     HISTORY = "illegal histories"
     STRAY = "stray processes"
     REFUSED = "refused"
+    TWIN = "second agents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,12 @@ def refused(history: History) -> Iterator[Finding]:
         yield Finding(Wrong.REFUSED, 0, sentence)
 
 
+def twins(history: History) -> Iterator[Finding]:
+    """A second agent of a node that was not refused in one line."""
+    for sentence in history.twins:
+        yield Finding(Wrong.TWIN, 0, sentence)
+
+
 CHECKS: Sequence[Callable[[History], Iterator[Finding]]] = (
     lost,
     wrong_ends,
@@ -286,6 +293,7 @@ CHECKS: Sequence[Callable[[History], Iterator[Finding]]] = (
     illegal_histories,
     strays,
     refused,
+    twins,
 )
 
 

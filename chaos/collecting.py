@@ -3,14 +3,15 @@
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from pathlib import Path
+from typing import Any, LiteralString, Protocol
 
+import psutil
 import psycopg
 
-from chaos import diaries
-from chaos.history import Attempted, Event, History, Placed, Printed, Recorded
+from chaos import diaries, thawing
+from chaos.history import Attempted, Event, Frozen, History, Placed, Printed, Recorded
 from chaos.rest import Rest
-from chaos.stack import Stack
 from chaos.submitting import Accepted
 
 JOBS = "SELECT id, state, end_reason, exit_code, message FROM jobs_job ORDER BY id"
@@ -58,6 +59,18 @@ LEFT = "SELECT count(*) FROM jobs_job WHERE finished_at IS NULL"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+class Platform(Protocol):
+    """What there is to be read of a platform under a drill."""
+
+    diaries: Path
+    frozen: list[Frozen]
+    twins: list[str]
+
+    def database(self) -> "psycopg.Connection[tuple[object, ...]]": ...
+
+    def strays(self) -> list[psutil.Process]: ...
+
+
 def breaches(database: Connection) -> list[str]:
     """Where more is held at this moment than there is, or than the quota allows."""
     return [text for (text,) in _rows(database, BREACHES)]
@@ -69,7 +82,7 @@ def unfinished(database: Connection) -> int:
 
 
 def collect(
-    stack: Stack, rest: Rest, accepted: Sequence[Accepted], *, breached: Sequence[str], refused: Sequence[str]
+    stack: Platform, rest: Rest, accepted: Sequence[Accepted], *, breached: Sequence[str], refused: Sequence[str]
 ) -> History:
     """The whole history, read when nothing runs any more."""
     with stack.database() as database:
@@ -77,10 +90,11 @@ def collect(
         chunks = _chunks(database)
         held = {what: float(count) for what, count in _rows(database, HELD)}
     wanted = {one.job_id for one in accepted}
+    runs = [run for run in diaries.read(stack.diaries) if run.job_id in wanted]
     return History(
         accepted=accepted,
         jobs={job_id: job for job_id, job in jobs.items() if job_id in wanted},
-        runs=[run for run in diaries.read(stack.diaries) if run.job_id in wanted],
+        runs=thawing.settled(runs, jobs, stack.frozen),
         logs=[
             _log(rest, job_id, attempt.number, placed.rank, chunks)
             for job_id in sorted(wanted & jobs.keys())
@@ -91,6 +105,7 @@ def collect(
         breaches=breached,
         strays=[f"{one.pid} {one.name()}" for one in stack.strays()],
         refused=refused,
+        twins=stack.twins,
     )
 
 

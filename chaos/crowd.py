@@ -27,7 +27,9 @@ PLACED = "SELECT job_id, min(id) FROM jobs_jobevent WHERE kind = 'queued' GROUP 
 
 def shape(lease: float) -> Shape:
     """Room for 150 jobs, on as many CPUs as this machine says that it has."""
-    return Shape(agents=AGENTS, cpus=AT_ONCE // AGENTS, gpus=1, lease=lease, margin=lease / 2, disks=False)
+    return Shape(
+        agents=AGENTS, cpus=AT_ONCE // AGENTS, gpus=1, lease=lease, margin=lease / 2, disks=False, standby=False
+    )
 
 
 def plan(seed: int) -> list[PlannedJob]:

@@ -12,8 +12,9 @@ import psycopg
 
 from chaos import diaries
 from chaos.diaries import Run
-from chaos.fault_plan import Fault, FaultKind
-from chaos.injection import inject
+from chaos.fault_kinds import FaultKind
+from chaos.fault_plan import Fault
+from chaos.injections import inject
 from chaos.network import Line
 from chaos.processes import RESTART_SECONDS
 from chaos.report import Timing

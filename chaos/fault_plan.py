@@ -3,87 +3,13 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-NOWHERE = -1
+from chaos.fault_kinds import NOWHERE, SPANS, USUAL_SPAN, WEIGHTS, FaultKind, is_on_a_node, taken
 
-
-class FaultKind(StrEnum):
-    """What can be done to a platform."""
-
-    AGENT_KILLED = "agent killed"
-    AGENT_STOPPED = "agent stopped"  # SIGSTOP, and SIGCONT later
-    AGENT_ENDED = "agent ended"  # SIGTERM: it gives its jobs back
-    AGENT_UPGRADED = "agent upgraded"  # SIGQUIT: it leaves its jobs to the next one
-    SHIM_KILLED = "shim killed"
-    SHIM_STOPPED = "shim stopped"
-    PLANNER_KILLED = "planner killed"
-    PLANNER_STOPPED = "planner stopped"
-    BEAT_KILLED = "beat killed"
-    WEB_KILLED = "web killed"
-    BROKER_KILLED = "broker killed"
-    BROKER_WIPED = "broker wiped"  # killed, and its data deleted
-    BROKER_REFUSES = (
-        "broker refuses"  # it answers with errors: read-only, out of memory, without replicas, another password
-    )
-    DATABASE_KILLED = "database killed"
-    NETWORK_CUT = "network cut"
-    NETWORK_DEAF = "network half-open"  # takes what is sent, and passes nothing on
-    DISK_FULL = "disk full"
-    MESSAGES_FORGED = "messages doubled, late and forged"
-
-
-ON_A_NODE = frozenset(
-    {
-        FaultKind.AGENT_KILLED,
-        FaultKind.AGENT_STOPPED,
-        FaultKind.AGENT_ENDED,
-        FaultKind.AGENT_UPGRADED,
-        FaultKind.SHIM_KILLED,
-        FaultKind.SHIM_STOPPED,
-        FaultKind.NETWORK_CUT,
-        FaultKind.NETWORK_DEAF,
-        FaultKind.DISK_FULL,
-    }
-)
-WEIGHTS: dict[FaultKind, float] = {
-    FaultKind.AGENT_KILLED: 16,
-    FaultKind.AGENT_STOPPED: 8,
-    FaultKind.AGENT_ENDED: 4,
-    FaultKind.AGENT_UPGRADED: 6,
-    FaultKind.SHIM_KILLED: 10,
-    FaultKind.SHIM_STOPPED: 6,
-    FaultKind.PLANNER_KILLED: 8,
-    FaultKind.PLANNER_STOPPED: 4,
-    FaultKind.BEAT_KILLED: 5,
-    FaultKind.WEB_KILLED: 5,
-    FaultKind.BROKER_KILLED: 5,
-    FaultKind.BROKER_WIPED: 5,
-    FaultKind.BROKER_REFUSES: 7,
-    FaultKind.DATABASE_KILLED: 5,
-    FaultKind.NETWORK_CUT: 7,
-    FaultKind.NETWORK_DEAF: 5,
-    FaultKind.DISK_FULL: 4,
-    FaultKind.MESSAGES_FORGED: 5,
-}
-SPANS: dict[FaultKind, tuple[float, float]] = {
-    FaultKind.AGENT_KILLED: (0.1, 2.5),
-    FaultKind.AGENT_STOPPED: (0.3, 2.5),
-    FaultKind.AGENT_ENDED: (0.1, 1.0),
-    FaultKind.AGENT_UPGRADED: (0.1, 0.5),
-    FaultKind.SHIM_KILLED: (0, 0),
-    FaultKind.SHIM_STOPPED: (0.5, 2.0),
-    FaultKind.PLANNER_STOPPED: (0.5, 1.5),
-    FaultKind.BROKER_REFUSES: (0.3, 2.5),
-    FaultKind.NETWORK_CUT: (0.3, 2.5),
-    FaultKind.NETWORK_DEAF: (0.3, 2.5),
-    FaultKind.DISK_FULL: (0.5, 2.0),
-    FaultKind.MESSAGES_FORGED: (0, 0),
-}
-"""How long a fault lasts, in leases."""
-USUAL_SPAN = (0.1, 0.6)
 PAUSE_LEASES = 0.5
 """A part that was healed is left alone for so long."""
+TOGETHER = 0.4
+"""So many of the faults bring another one along, at the same moment and somewhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +25,60 @@ class Fault:
 
 
 def plan_faults(seed: int, count: int, agents: int, *, lease: float, without: Sequence[FaultKind] = ()) -> list[Fault]:
-    """`count` faults, about one a lease. Each kind that is possible comes at least once if there are enough.
+    """`count` faults, about one a lease, many of them two at a time. Each kind that is possible comes at least once if there are enough.
 
-    A part, and all that is on one node, has one fault at a time: a shim and the agent that looks after it, stopped
-    together, could keep no promise.
+    A part has one fault at a time, and `fault_kinds.taken` says what counts as one; but any two parts may fail together.
     """
-    draw = random.Random(f"faults {seed}")
-    free_at: dict[str | int, float] = dict.fromkeys(range(agents), 0.0)
-    faults: list[Fault] = []
+    drawing = _Drawing(random.Random(f"faults {seed}"), agents, lease)
+    kinds = _kinds(drawing.draw, count, without)
     at = lease
-    for number, kind in enumerate(_kinds(draw, count, without)):
-        at += lease * draw.uniform(0.3, 1.2)
-        seconds = lease * draw.uniform(*SPANS.get(kind, USUAL_SPAN))
-        node = _free_node(draw, free_at, agents, at) if kind in ON_A_NODE else NOWHERE
-        part = kind.partition(" ")[0] if node == NOWHERE else node
-        at = max(at, free_at.get(part, 0.0))
-        free_at[part] = at + seconds + PAUSE_LEASES * lease
-        faults.append(Fault(number, round(at, 3), kind, round(seconds, 3), node, draw.random()))
-    return faults
+    while kinds:
+        at += lease * drawing.draw.uniform(0.3, 1.2)
+        first = drawing.fault(kinds.pop(0), at)
+        at = first.at
+        if drawing.draw.random() < TOGETHER:
+            drawing.bring_along(kinds, at)
+    return drawing.faults
 
 
-def _free_node(draw: random.Random, free_at: Mapping[str | int, float], agents: int, at: float) -> int:
-    """A node that is well by then, or else one of those that are well soonest."""
-    by_then = max(at, min(free_at[node] for node in range(agents)))
-    return draw.choice([node for node in range(agents) if free_at[node] <= by_then])
+class _Drawing:
+    """Faults drawn so far, and from when on each part can have its next one."""
+
+    def __init__(self, draw: random.Random, agents: int, lease: float) -> None:
+        self.draw = draw
+        self.faults: list[Fault] = []
+        self._agents = agents
+        self._lease = lease
+        self._free_at: dict[str, float] = {}
+
+    def fault(self, kind: FaultKind, earliest: float) -> Fault:
+        """One of this kind, as soon after `earliest` as what it takes is well."""
+        node = self._node(kind, earliest) if is_on_a_node(kind) else NOWHERE
+        at = round(max(earliest, self._well_at(kind, node)), 3)
+        seconds = round(self._lease * self.draw.uniform(*SPANS.get(kind, USUAL_SPAN)), 3)
+        parts = taken(kind, node, self._agents)
+        self._free_at |= dict.fromkeys(parts, at + seconds + PAUSE_LEASES * self._lease)
+        self.faults.append(Fault(len(self.faults), at, kind, seconds, node, self.draw.random()))
+        return self.faults[-1]
+
+    def bring_along(self, kinds: list[FaultKind], at: float) -> None:
+        """The first of `kinds` that can come at this very moment comes now, and is taken out of them."""
+        for index, kind in enumerate(kinds):
+            if min(self._well_at(kind, node) for node in self._nodes(kind)) <= at:
+                self.fault(kinds.pop(index), at)
+                return
+
+    def _node(self, kind: FaultKind, at: float) -> int:
+        """A node that is well by then, or else one of those that are well soonest."""
+        well_at: Mapping[int, float] = {node: self._well_at(kind, node) for node in self._nodes(kind)}
+        by_then = max(at, min(well_at.values()))
+        return self.draw.choice([node for node, moment in well_at.items() if moment <= by_then])
+
+    def _nodes(self, kind: FaultKind) -> Sequence[int]:
+        return range(self._agents) if is_on_a_node(kind) else (NOWHERE,)
+
+    def _well_at(self, kind: FaultKind, node: int) -> float:
+        return max(self._free_at.get(part, 0.0) for part in taken(kind, node, self._agents))
 
 
 def _kinds(draw: random.Random, count: int, without: Sequence[FaultKind]) -> list[FaultKind]:

@@ -65,6 +65,15 @@ class Printed:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """From when until when everything on a node stood still."""
+
+    node: str
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Everything that the checks look at. `held` counts what is still held, by what it is; nothing should be."""
 
@@ -77,3 +86,5 @@ class History:
     """Moments at which more was held than a node has or a quota allows."""
     strays: Sequence[str] = ()
     refused: Sequence[str] = ()
+    twins: Sequence[str] = ()
+    """What second agents of a node did beside being refused."""

@@ -50,6 +50,7 @@ class Work:
             return 0
 
     def save(self, tick: int) -> None:
+        os.makedirs(os.path.dirname(self.checkpoint), exist_ok=True)  # noqa: PTH103, PTH120  somebody may have deleted it
         draft = f"{self.checkpoint}.{os.getpid()}"
         with open(draft, "w", encoding="ascii") as file:  # noqa: PTH123
             file.write(str(tick))
@@ -80,8 +81,11 @@ class Work:
 def babble(tick: int) -> None:
     """Reports that are none, and output that is no text."""
     lines = ('{"progress": NaN}', '{"loss": Infinity}', "{broken", '{"progress": "much"}', "[]", f'{{"loss": {tick}}}')
-    with open(os.environ["TRAINYARD_REPORT"], "a", encoding="utf-8") as report:  # noqa: PTH123
-        report.write(lines[tick % len(lines)] + "\n")
+    try:
+        with open(os.environ["TRAINYARD_REPORT"], "a", encoding="utf-8") as report:  # noqa: PTH123
+            report.write(lines[tick % len(lines)] + "\n")
+    except OSError:
+        pass  # the disk is full or read-only, or the folder is gone
     os.write(1, bytes(range(256)) * 8)
 
 
@@ -111,11 +115,19 @@ def prepare(kind: str, folder: str, work: Work) -> None:
         os.close(2)
         work.mute = True
     elif kind == "homeless":
+        leave_no_home()
+
+
+def leave_no_home() -> None:
+    try:  # noqa: SIM105  no more imports than needed
         os.rmdir(os.getcwd())  # noqa: PTH106, PTH109
+    except OSError:
+        pass  # somebody else was faster
 
 
 def exit_code(kind: str) -> int:
     if kind == "flaky":
+        os.makedirs(os.environ["TRAINYARD_CHECKPOINT_DIR"], exist_ok=True)  # noqa: PTH103
         marker = f"{os.environ['TRAINYARD_CHECKPOINT_DIR']}/failed-once"
         if os.path.exists(marker):  # noqa: PTH110
             return 0

@@ -55,14 +55,25 @@ class Proxy:
         """From now on the line is like this. One that is opened again resets what was lost in between."""
         self._network.loop.call_soon_threadsafe(self._change, line)
 
+    def lead_to(self, port: int) -> None:
+        """From now on what is connected is connected to this port; what was connected before is reset."""
+        self._network.loop.call_soon_threadsafe(self._turn, port)
+
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
 
     def _change(self, line: Line) -> None:
         before, self._line = self._line, line
         if line == Line.CUT or before == Line.DEAF:
-            for writer in self._writers:
-                writer.transport.abort()
+            self._reset()
+
+    def _turn(self, port: int) -> None:
+        self._target_port = port
+        self._reset()
+
+    def _reset(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

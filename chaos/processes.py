@@ -33,6 +33,20 @@ class Part:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """How it ended; None as long as it runs."""
+        return self._process.poll() if self._process else None
+
+    def twin(self, name: str, own: Mapping[str, str]) -> "Part":
+        """The same a second time, with a log and settings of its own. Nobody starts it, or starts it again."""
+        return Part(self.role, self._log.with_name(name), {**self._environment, **own})
+
+    def said(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return []
+
     def start(self) -> None:
         """Only from the main thread: the kernel ends it together with the thread that started it."""
         self._start_at = None
@@ -47,18 +61,24 @@ class Part:
                 start_new_session=True,
             )
 
+    def begin(self, after: float) -> None:
+        """It is meant to run, in so many seconds at the earliest."""
+        self._start_at = time.monotonic() + after
+
     def kill(self, back_after: float | None) -> None:
         """SIGKILL, and a start after so many seconds; None: it stays away."""
         self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
         self._process = None
-        self._start_at = None if back_after is None else time.monotonic() + back_after
+        self._start_at = None
+        if back_after is not None:
+            self.begin(back_after)
 
     def end(self, number: signal.Signals, back_after: float) -> None:
         """Another signal that ends it, and a start when it has ended, but not before so many seconds."""
         self.signal(number)
-        self._start_at = time.monotonic() + back_after
+        self.begin(back_after)
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -75,16 +95,17 @@ class Part:
         if self._process is None and self._start_at is not None and time.monotonic() >= self._start_at:
             self.start()
 
-    def close(self, within: float) -> None:
-        """Its own stop signal, then SIGKILL for it and what it left in its group."""
+    def close(self, within: float) -> int | None:
+        """Its own stop signal, then SIGKILL for it and what it left in its group; its exit code, if it ran."""
         self._start_at = None
         if self._process is None:
-            return
+            return None
         self.signal(signal.SIGCONT)
         self.signal(self.role.stop_signal)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(within)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        code = self._process.wait()
         self._process = None
+        return code

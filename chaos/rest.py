@@ -29,8 +29,9 @@ class Answer:
 class Rest:
     """Asks again until there is an answer that is not the server's own error. Safe to share between threads."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, patience: float = PATIENCE_SECONDS) -> None:
         self._port = port
+        self._patience = patience
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
@@ -40,7 +41,7 @@ class Rest:
         return self._patiently("GET", path, None)
 
     def _patiently(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + self._patience
         problem = ""
         while time.monotonic() < give_up_at:
             try:

@@ -7,7 +7,6 @@ a small disk of its own where this process may mount one.
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,15 +20,18 @@ import psutil
 import psycopg
 import redis
 
+from chaos import brokers, disks
+from chaos.history import Frozen
 from chaos.network import Network, Proxy
 from chaos.processes import Part
-from local_stack.servers import ports, postgres, roles, valkey
+from local_stack.servers import ports, postgres, roles
 from local_stack.servers.processes import Role
 from workers.runtime import process_tree
 
 START_SECONDS = 90.0
 STOP_SECONDS = 8.0
-DISK_MB = 48
+LOCKED = "-c lock_timeout=1s"
+"""Who looks at a table that is locked is told so, and does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Shape:
     lease: float = 4.0
     margin: float = 2.0
     disks: bool = True
+    standby: bool = True
+    """Whether there is a second broker that follows the first, and can take its place."""
 
     @property
     def quota(self) -> dict[str, str]:
@@ -84,9 +88,7 @@ class Machine:
     home: Path
 
     def shims(self) -> list[psutil.Process]:
-        """Those of the jobs that run there, the oldest first, by what they wrote down themselves."""
-        found = map(_shim, sorted(self.home.glob("nodes/*/attempts/*/status.json")))
-        return [shim for shim in found if shim is not None]
+        return shims_in(self.home)
 
 
 class Stack:
@@ -100,12 +102,16 @@ class Stack:
         self.web_port = ports.pick_free()
         self.machines: list[Machine] = []
         self.parts: dict[str, Part] = {}
+        self.frozen: list[Frozen] = []
+        self.twins: list[str] = []
+        """What second agents did that they should not have done."""
         self._network = Network()
         for made in (self.diaries, self.home, folder / "logs"):
             made.mkdir(parents=True)
         fast = postgres.FOR_TESTS
         self.postgres = postgres.PostgresServer(folder / "postgres", ports.pick_free(), secrets.token_hex(8), fast)
-        self.valkey = valkey.ValkeyServer(folder / "valkey", ports.pick_free(), secrets.token_hex(8))
+        self.valkey, self.standby = brokers.pair(folder)
+        self._broker_lines: list[Proxy] = []
 
     @property
     def token(self) -> str:
@@ -139,7 +145,7 @@ class Stack:
             time.sleep(0.05)
 
     def database(self) -> "psycopg.Connection[tuple[object, ...]]":
-        return psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=2)
+        return psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=2, options=LOCKED)
 
     def empty_broker(self) -> None:
         """Lose every message, and keep everybody's connection."""
@@ -156,13 +162,12 @@ class Stack:
         self._network.close()
         if self.shape.disks:
             for machine in self.machines:
-                unmount_disk(machine.home)
+                disks.unmount(machine.home)
 
     def strays(self) -> list[psutil.Process]:
         """Every process of a job of this drill that is left, shims included."""
-        mine = f"{self.folder}/"
         shims = [shim for machine in self.machines for shim in machine.shims()]
-        return [*shims, *(one for one in psutil.process_iter() if _of_a_job(one, mine))]
+        return [*shims, *marked(f"{self.folder}/")]
 
     def _all_up(self) -> bool:
         with suppress(psycopg.Error), self.database() as database:
@@ -175,11 +180,15 @@ class Stack:
         self.valkey.prepare()
         self._part(Role("postgres", tuple(self.postgres.command), stop_signal=signal.SIGINT)).start()
         self._part(Role("valkey", tuple(self.valkey.command))).start()
+        if self.shape.standby:
+            brokers.follow(self.standby, self.valkey)
+            self._part(Role("standby", tuple(self.standby.command))).start()
         self.wait_for(self.postgres.is_ready, "PostgreSQL")
         self.wait_for(self.valkey.is_ready, "Valkey")
 
     def _start_site(self) -> None:
-        environment = {**os.environ, **self._environment(self.postgres.url, self.valkey.url, self.home)}
+        broker = self._through(self._broker_line()) if self.shape.standby else self.valkey.url
+        environment = {**os.environ, **self._environment(self.postgres.url, broker, self.home)}
         prepare = [sys.executable, "-m", "chaos.accounts"]
         subprocess.run(prepare, check=True, cwd=roles.CHECKOUT, env={**environment, **self.shape.quota})
         for role in (roles.web(self.web_port), roles.control(), roles.beat()):
@@ -190,16 +199,12 @@ class Stack:
         home = self.folder / name
         home.mkdir()
         if self.shape.disks:
-            mount_disk(home)
+            disks.mount(home)
         (home / "jobs").symlink_to(self.home / "jobs")
         (self.home / "jobs").mkdir(exist_ok=True)
-        lines = (self._network.proxy(self.postgres.port), self._network.proxy(self.valkey.port))
-        database, broker = (
-            url.replace(f":{port}/", f":{line.port}/")
-            for url, port, line in zip(
-                (self.postgres.url, self.valkey.url), (self.postgres.port, self.valkey.port), lines, strict=True
-            )
-        )
+        lines = (self._network.proxy(self.postgres.port), self._broker_line())
+        database = self.postgres.url.replace(f":{self.postgres.port}/", f":{lines[0].port}/")
+        broker = self._through(lines[1])
         words = tuple((key, str(value)) for key, value in options.items())
         environment = {**os.environ, "TRAINYARD_ROLE": "node", **self._environment(database, broker, home), **settings}
         agent = self._part(roles.agent(roles.NodeSpec(name, words), {}), environment)
@@ -207,6 +212,20 @@ class Stack:
         machine = Machine(name, agent, lines, home)
         self.machines.append(machine)
         return machine
+
+    def promote_standby(self) -> None:
+        """The two brokers change places, and everybody's address leads to the other one: who was connected is cut off."""
+        self.valkey, self.standby = self.standby, self.valkey
+        self.parts["valkey"], self.parts["standby"] = self.parts["standby"], self.parts["valkey"]
+        for line in self._broker_lines:
+            line.lead_to(self.valkey.port)
+
+    def _broker_line(self) -> Proxy:
+        self._broker_lines.append(self._network.proxy(self.valkey.port))
+        return self._broker_lines[-1]
+
+    def _through(self, line: Proxy) -> str:
+        return self.valkey.url.replace(f":{self.valkey.port}/", f":{line.port}/")
 
     def _part(self, role: Role, environment: Mapping[str, str] = os.environ) -> Part:
         part = Part(role, self.folder / "logs" / role.name, environment)
@@ -236,22 +255,15 @@ def running(folder: Path, shape: Shape) -> Iterator[Stack]:
         stack.close()
 
 
-def mounts_allowed() -> bool:
-    """Whether this process may mount a disk that nobody else sees: see `in_own_mounts`."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        return False
-    trial = ["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"]
-    return subprocess.run(trial, capture_output=True, check=False).returncode == 0
+def shims_in(home: Path) -> list[psutil.Process]:
+    """Those of the jobs that run there, the oldest first, by what they wrote down themselves."""
+    found = map(_shim, sorted(home.glob("nodes/*/attempts/*/status.json")))
+    return [shim for shim in found if shim is not None]
 
 
-def mount_disk(folder: Path) -> None:
-    """A small disk at `folder`; it goes with the last process of this mount namespace."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "none", str(folder)], check=True)
-
-
-def unmount_disk(folder: Path) -> None:
-    """Its folder can be removed again, though the last process that had a file open there may not have ended yet."""
-    subprocess.run(["umount", "--lazy", str(folder)], check=False)
+def marked(under: str) -> list[psutil.Process]:
+    """Every process of a job whose folder of its attempt begins with `under`."""
+    return [one for one in psutil.process_iter() if _of_a_job(one, under)]
 
 
 def _of_a_job(process: psutil.Process, mark: str) -> bool:

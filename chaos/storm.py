@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import psycopg
 
 from chaos import collecting
+from chaos.fault_kinds import taken
 from chaos.fault_plan import Fault
-from chaos.injection import CannotBeDoneError, Undo, inject
+from chaos.injections import CannotBeDoneError, Undo, inject
 from chaos.rest import Rest
 from chaos.stack import Stack
 from chaos.submitting import User
@@ -20,8 +21,8 @@ from chaos.workload import PlannedJob
 LOOK_SECONDS = 0.02
 SAMPLE_SECONDS = 0.5
 RETRY_SECONDS = 0.5
-TRIES = 12
-"""A fault to which nothing lends itself is tried again for six seconds, then left out."""
+TRIES = 30
+"""A fault to which nothing lends itself is tried again for fifteen seconds, then left out."""
 SETTLE_SECONDS = 20.0
 
 
@@ -55,6 +56,8 @@ class Storm:
         self._stack = stack
         self._due = [Due(fault.at, fault.number, fault) for fault in faults]
         heapq.heapify(self._due)
+        self._taken: set[str] = set()
+        """The parts that have a fault just now: one that comes late waits until they are well."""
         self._began = 0.0
         self._sample_at = 0.0
         self._unfinished = 1
@@ -85,24 +88,34 @@ class Storm:
         time.sleep(LOOK_SECONDS)
 
     def _do(self, due: Due) -> None:
+        now = time.monotonic() - self._began
+        parts = taken(due.fault.kind, due.fault.node, len(self._stack.machines))
         if due.undo is not None:
             due.undo()
-            return
-        now = time.monotonic() - self._began
+            self._taken -= parts
+        elif self._taken & parts:
+            heapq.heappush(self._due, Due(now + RETRY_SECONDS, due.number, due.fault, None, due.tries))
+        elif undo := self._injected(due, now):
+            self._taken |= parts
+            heapq.heappush(self._due, Due(now + due.fault.seconds, due.number, due.fault, undo))
+
+    def _injected(self, due: Due, now: float) -> Undo | None:
         try:
             undo = inject(self._stack, due.fault)
         except CannotBeDoneError:
-            self._later(due, now)
-            return
+            self._later(due)
+            return None
         self.outcome.done[due.fault.kind] += 1
         print(f"{now:7.1f} s  {due.fault.kind} {self._where(due.fault)} for {due.fault.seconds:.1f} s", flush=True)
-        heapq.heappush(self._due, Due(now + due.fault.seconds, due.number, due.fault, undo))
+        return undo
 
-    def _later(self, due: Due, now: float) -> None:
+    def _later(self, due: Due) -> None:
+        """Counted from now, since the try itself may have taken long: those that died meanwhile are started first."""
         if due.tries >= TRIES:
             self.outcome.left_out[due.fault.kind] += 1
         else:
-            heapq.heappush(self._due, Due(now + RETRY_SECONDS, due.number, due.fault, None, due.tries + 1))
+            again_at = time.monotonic() - self._began + RETRY_SECONDS
+            heapq.heappush(self._due, Due(again_at, due.number, due.fault, None, due.tries + 1))
 
     def _where(self, fault: Fault) -> str:
         return self._stack.machines[fault.node].name if fault.node >= 0 else ""

@@ -6,7 +6,9 @@ import logging
 import signal
 import threading
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +23,7 @@ from executors.node import shutdown as leaving
 from executors.node.queue_probe import Hearing, Watch
 from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure
 from executors.session.sync import VOICE
-from scheduling.errors import ConflictError, TrainyardError
+from scheduling.errors import ConflictError, TrainyardError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -155,12 +157,16 @@ def tell_deaf(departure: Departure) -> None:
 
 
 class NodeFolder:
-    """The node's folder on this machine: whoever holds its lock speaks for the node, under one lasting identity."""
+    """The node's folder on this machine: whoever holds its lock speaks for the node, under one lasting identity.
+
+    Raises UnavailableError where it cannot be written.
+    """
 
     def __init__(self, home: Path, name: str) -> None:
         self.path = home / "nodes" / name
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = (self.path / "lock").open("w")
+        with self._writable():
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = (self.path / "lock").open("w")
 
     def lock(self) -> None:
         """Raises ConflictError if another agent on this machine runs under the same name."""
@@ -179,6 +185,16 @@ class NodeFolder:
         except (OSError, ValueError, KeyError, TypeError):
             fresh = uuid.uuid4()
             temporary = path.with_suffix(".new")
-            temporary.write_text(json.dumps({"agent_id": str(fresh)}), encoding="utf-8")
-            temporary.replace(path)
+            with self._writable():
+                temporary.write_text(json.dumps({"agent_id": str(fresh)}), encoding="utf-8")
+                temporary.replace(path)
             return fresh
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UnavailableError(
+                f"the node's folder {self.path} cannot be written: {error.strerror}; set TRAINYARD_HOME to one that can"
+            ) from None

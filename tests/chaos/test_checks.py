@@ -47,6 +47,7 @@ def planned(**changes) -> list[Accepted]:
 
 
 BAD = {
+    "a second agent that was not refused": (Wrong.TWIN, replace(GOOD, twins=["A second agent of n1 ended with None."])),
     "a job that nobody knows": (Wrong.LOST, replace(GOOD, jobs={})),
     "a job that still waits": (Wrong.LOST, with_job(state="pending", events=AGAIN[:6])),
     "a failure that should not be": (
