@@ -39,7 +39,7 @@ BAR = {"best_fit": 92.8, "fgd": 94.8}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Allocated:
     """What one strategy made of one order of the pods."""
 
     strategy: str
@@ -91,7 +91,7 @@ def arrivals(known: Sequence[Request], capacity_milli: int, seed: int) -> Iterat
         yield request
 
 
-def fill(name: str, nodes: Iterable[NodeView], known: Sequence[Request], seed: int) -> Outcome:
+def fill(name: str, nodes: Iterable[NodeView], known: Sequence[Request], seed: int) -> Allocated:
     """Give away what there is to whoever comes."""
     free = FreeNodes(nodes)
     capacity = sum(one.gpu_milli for one in free.nodes)
@@ -102,9 +102,9 @@ def fill(name: str, nodes: Iterable[NodeView], known: Sequence[Request], seed: i
         shares = placing.place(request, free)
         turned_away += shares is None
         for share in shares or ():
-            free.take(share, holder=holder)
+            free.allocate(share, holder=holder)
     left = sum(one.gpu_milli for one in free.nodes)
-    return Outcome(name, seed, 100 * (1 - left / capacity), turned_away, time.perf_counter() - started)
+    return Allocated(name, seed, 100 * (1 - left / capacity), turned_away, time.perf_counter() - started)
 
 
 def as_snapshot(known: Sequence[Request]) -> Snapshot:
@@ -112,16 +112,16 @@ def as_snapshot(known: Sequence[Request]) -> Snapshot:
     return Snapshot(tuple(WaitingJob(n, "openb", "default", 50, 0.0, one) for n, one in enumerate(known)))
 
 
-def one_run(case: tuple[str, int]) -> Outcome:
+def one_run(case: tuple[str, int]) -> Allocated:
     return fill(case[0], fleet(TRACES / "openb_2023_nodes.csv"), pods(TRACES / "openb_2023.csv.gz"), case[1])
 
 
-def told(one: Outcome) -> Outcome:
+def told(one: Allocated) -> Allocated:
     print(f"{one.strategy}, seed {one.seed}: {one.percent:.2f} % in {one.seconds:.0f} s", file=sys.stderr, flush=True)
     return one
 
 
-def show(outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
+def show(outcomes: Sequence[Allocated], names: Sequence[str]) -> None:
     print(
         f"{'strategy':<14}{'mean %':>8}{'lowest':>8}{'highest':>9}{'turned away':>13}{'s a run':>9}{'published':>11}{'bar':>7}"
     )

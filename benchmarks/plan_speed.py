@@ -16,15 +16,15 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from jobs.planning import gc_pause
 from scheduling.planning.plan import Plan, make_plan
-from scheduling.resources import Amount, Request
+from scheduling.resources import Request, Resources
 from scheduling.snapshot import (
+    Allocation,
     Gpu,
     Limits,
     NodeView,
     ProjectView,
     QueueView,
     RunningJob,
-    Share,
     Snapshot,
     WaitingJob,
 )
@@ -67,7 +67,7 @@ def full(nodes: tuple[NodeView, ...]) -> tuple[RunningJob, ...]:
             f"team-{number % 20}",
             "default",
             50,
-            (Share(node.name, Amount(8, 65_536, 1), (gpu.index,)),),
+            (Allocation(node.name, Resources(8, 65_536, 1), (gpu.index,)),),
         )
         for number, node in enumerate(nodes)
         for gpu in node.gpus

@@ -21,7 +21,7 @@ from chaos.fault_plan import plan_faults
 from chaos.history import History
 from chaos.rest import Rest
 from chaos.stack import Shape, Stack, running
-from chaos.storm import Outcome, Storm
+from chaos.storm import Storm, StormResult
 from chaos.workload import plan_jobs
 
 IN_OWN_MOUNTS = "CHAOS_IN_OWN_MOUNTS"
@@ -107,7 +107,7 @@ def _facts(options: argparse.Namespace) -> dict[str, Any]:
     return {"seed": options.seed, "agents": options.agents, "lease": options.lease}
 
 
-def _history(stack: Stack, rest: Rest, outcome: Outcome) -> History:
+def _history(stack: Stack, rest: Rest, outcome: StormResult) -> History:
     user = outcome.user
     return collecting.collect(stack, rest, user.accepted(), breached=list(outcome.breaches), refused=user.refused)
 

@@ -27,7 +27,7 @@ SETTLE_SECONDS = 20.0
 
 
 @dataclass
-class Outcome:
+class StormResult:
     """What happened in a storm, beside what the checks look at."""
 
     user: User
@@ -52,7 +52,7 @@ class Storm:
     """Runs in the main thread: it is the parent of every part."""
 
     def __init__(self, stack: Stack, rest: Rest, plans: Sequence[PlannedJob], faults: Sequence[Fault]) -> None:
-        self.outcome = Outcome(User(rest, plans, stack.diaries))
+        self.outcome = StormResult(User(rest, plans, stack.diaries))
         self._stack = stack
         self._due = [Due(fault.at, fault.number, fault) for fault in faults]
         heapq.heapify(self._due)
@@ -62,7 +62,7 @@ class Storm:
         self._sample_at = 0.0
         self._unfinished = 1
 
-    def run(self, patience: float) -> Outcome:
+    def run(self, patience: float) -> StormResult:
         """Returns when all jobs have ended, or `patience` seconds after the last fault was healed."""
         self._began = time.monotonic()
         self.outcome.user.start()

@@ -18,7 +18,7 @@ def run_placement(placement_id: int, token: str) -> bool:
 @shared_task(name="trainyard.hear", send_events=False)
 def hear() -> None:
     """This node's agent hears what is sent to it."""
-    runner.heard()
+    runner.answered()
 
 
 @control_command(name=remote_control.LOOK)

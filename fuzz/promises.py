@@ -9,7 +9,7 @@ from fuzz.foretelling import check_first_promise, check_forecasts
 from fuzz.state import State
 from scheduling.decisions import Plan
 from scheduling.forecast.forecast import Effort
-from scheduling.forecast.outlook import Answer, inquire
+from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.rollout import carried_out
 from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Snapshot, WaitingJob
@@ -32,14 +32,14 @@ def check_promises(state: State, world: Snapshot, plan: Plan, dice: Random) -> N
         check_first_promise(state, world, plan, dice)
 
 
-def _asked(world: Snapshot, now: float, job_id: int) -> Answer:
-    answer = inquire(world, now, job_id, effort=EFFORT)
+def _asked(world: Snapshot, now: float, job_id: int) -> Outlook:
+    answer = outlook(world, now, job_id, effort=EFFORT)
     if answer is None:
         raise AssertionError(f"job {job_id} waits, and nothing is known of it")
     return answer
 
 
-def _is_what_the_plan_says(job: WaitingJob, answer: Answer, plan: Plan) -> None:
+def _is_what_the_plan_says(job: WaitingJob, answer: Outlook, plan: Plan) -> None:
     placed = next((one for one in plan.placements if one.job_id == job.id), None)
     expect(answer.placement == placed, "explain", f"job {job.id}: told {answer.placement}, planned {placed}")
     expect(answer.reasons or placed, "explain", f"job {job.id} waits, and no reason is told")

@@ -8,7 +8,7 @@ from scheduling import gpu_models
 from scheduling.planning.plan import Plan
 from scheduling.resources import Request, total
 from scheduling.run_times import limit_seconds
-from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob, chain_of
 
 
 def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
@@ -32,7 +32,7 @@ def _nobody_is_lost(world: Snapshot, plan: Plan) -> None:
     expect(not plan.alerts, "alerts", " ".join(plan.alerts))
 
 
-def _stands_where_it_may(world: Snapshot, now: float, job: WaitingJob, shares: tuple[Share, ...]) -> None:
+def _stands_where_it_may(world: Snapshot, now: float, job: WaitingJob, shares: tuple[Allocation, ...]) -> None:
     nodes = {node.name: node for node in world.nodes}
     held = job.held or job.unmet or job.broken or (job.not_before or 0) > now
     expect(not held, "holds", f"job {job.id} starts though it is held, too early or waits for others")
@@ -58,7 +58,7 @@ def _keeps_out_of_reserved_nodes(world: Snapshot, now: float, job: WaitingJob, n
             expect(not names & set(kept.nodes), "reservations", f"job {job.id} may run into {kept.name}")
 
 
-def _nothing_is_held_twice(world: Snapshot, new: list[tuple[Share, ...]]) -> None:
+def _nothing_is_held_twice(world: Snapshot, new: list[tuple[Allocation, ...]]) -> None:
     shares = [share for job in world.running for share in job.shares] + [share for shares in new for share in shares]
     for node in world.nodes:
         held = total(share.amount for share in shares if share.node == node.name)
@@ -67,7 +67,7 @@ def _nothing_is_held_twice(world: Snapshot, new: list[tuple[Share, ...]]) -> Non
     expect(max(gpus.values(), default=1) == 1, "capacity", f"a GPU is held twice: {gpus.most_common(1)}")
 
 
-Placed = list[tuple[WaitingJob, tuple[Share, ...]]]
+Placed = list[tuple[WaitingJob, tuple[Allocation, ...]]]
 
 
 def _used(jobs: Iterable[RunningJob | WaitingJob], below: set[str], what: dict[int, Request]) -> Counter[str]:

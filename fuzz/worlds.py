@@ -8,7 +8,7 @@ from scheduling.placement import STRATEGIES
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Backfill, Preemption, Rules
-from scheduling.sharing.quotas import may_ever_run
+from scheduling.sharing.quotas import admission_faults
 from scheduling.snapshot import (
     Gpu,
     Limits,
@@ -113,7 +113,7 @@ def _possible(empty: Snapshot, project: str, dice: Random) -> Request:
     chain = chain_of(project, {one.slug: one for one in empty.projects})
     for _ in range(20):
         request = _request(dice)
-        if not may_ever_run(request, nodes=empty.nodes, chain=chain):
+        if not admission_faults(request, nodes=empty.nodes, chain=chain):
             return request
     return Request()
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from scheduling.reasons import Reason
-from scheduling.snapshot import Share
+from scheduling.snapshot import Allocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +14,19 @@ class PlannedJob:
     """A job that may start now, and where: one share for each of its nodes, in the order of their ranks."""
 
     job_id: int
-    shares: tuple[Share, ...]
+    shares: tuple[Allocation, ...]
 
 
-class Wait(NamedTuple):  # not a dataclass: a plan may hold a hundred thousand, and this is made three times as fast
+class PendingJob(
+    NamedTuple
+):  # not a dataclass: a plan may hold a hundred thousand, and this is made three times as fast
     """A job that still waits, and all that keeps it: at least one reason."""
 
     job_id: int
     reasons: tuple[Reason, ...]
 
 
-new_wait: Callable[[tuple[int, tuple[Reason, ...]]], Wait] = partial(tuple.__new__, Wait)
+new_wait: Callable[[tuple[int, tuple[Reason, ...]]], PendingJob] = partial(tuple.__new__, PendingJob)
 """A wait of its two parts, at a third of the cost of naming them."""
 
 
@@ -34,7 +36,7 @@ class PlannedReservation:
 
     job_id: int
     start: float
-    shares: tuple[Share, ...]
+    shares: tuple[Allocation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Plan:
     """
 
     placements: tuple[PlannedJob, ...]
-    waits: tuple[Wait, ...]
+    waits: tuple[PendingJob, ...]
     line: tuple[int, ...]
     reservations: tuple[PlannedReservation, ...] = ()
     preemptions: tuple[PlannedPreemption, ...] = ()

@@ -11,7 +11,7 @@ WHOLE_GPU = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class Resources:
     """CPU cores, memory and GPUs, as one quantity. `gpu_milli` are parts of GPUs beside the whole ones, in thousandths."""
 
     cpus: int = 0
@@ -19,31 +19,31 @@ class Amount:
     gpus: int = 0
     gpu_milli: int = 0
 
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(
+    def __add__(self, other: "Resources") -> "Resources":
+        return Resources(
             self.cpus + other.cpus,
             self.memory_mb + other.memory_mb,
             self.gpus + other.gpus,
             self.gpu_milli + other.gpu_milli,
         )
 
-    def __sub__(self, other: "Amount") -> "Amount":
+    def __sub__(self, other: "Resources") -> "Resources":
         return self + other * -1
 
-    def __mul__(self, times: int) -> "Amount":
-        return Amount(self.cpus * times, self.memory_mb * times, self.gpus * times, self.gpu_milli * times)
+    def __mul__(self, times: int) -> "Resources":
+        return Resources(self.cpus * times, self.memory_mb * times, self.gpus * times, self.gpu_milli * times)
 
     @property
     def all_gpu_milli(self) -> int:
         """Whole GPUs and parts together, in thousandths."""
         return self.gpus * WHOLE_GPU + self.gpu_milli
 
-    def fits_in(self, other: "Amount") -> bool:
+    def fits_in(self, other: "Resources") -> bool:
         return (
             self.cpus <= other.cpus and self.memory_mb <= other.memory_mb and self.all_gpu_milli <= other.all_gpu_milli
         )
 
-    def shortfall_in(self, free: "Amount") -> dict[str, int]:
+    def shortfall_in(self, free: "Resources") -> dict[str, int]:
         """What is missing in `free`, by name; only what is missing is named. A missing part counts as a GPU."""
         missing = {
             "gpus": -((free.all_gpu_milli - self.all_gpu_milli) // WHOLE_GPU),
@@ -53,10 +53,10 @@ class Amount:
         return {name: amount for name, amount in missing.items() if amount > 0}
 
 
-ZERO = Amount()
+ZERO = Resources()
 
 
-def total(amounts: Iterable[Amount]) -> Amount:
+def total(amounts: Iterable[Resources]) -> Resources:
     """The sum of many amounts."""
     cpus = memory_mb = gpus = gpu_milli = 0
     for one in amounts:
@@ -64,7 +64,7 @@ def total(amounts: Iterable[Amount]) -> Amount:
         memory_mb += one.memory_mb
         gpus += one.gpus
         gpu_milli += one.gpu_milli
-    return Amount(cpus, memory_mb, gpus, gpu_milli)
+    return Resources(cpus, memory_mb, gpus, gpu_milli)
 
 
 def ordered_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -99,14 +99,14 @@ class Request:
         return self.gpu_milli < WHOLE_GPU
 
     @cached_property
-    def amount(self) -> Amount:
+    def amount(self) -> Resources:
         """What it holds on one node."""
         if self.is_part_of_gpu:
-            return Amount(self.cpus, self.memory_mb, 0, self.gpu_milli)
-        return Amount(self.cpus, self.memory_mb, self.gpus)
+            return Resources(self.cpus, self.memory_mb, 0, self.gpu_milli)
+        return Resources(self.cpus, self.memory_mb, self.gpus)
 
     @cached_property
-    def total(self) -> Amount:
+    def total(self) -> Resources:
         """What it holds on all its nodes together."""
         return self.amount if self.nodes == 1 else self.amount * self.nodes
 

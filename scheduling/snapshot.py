@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scheduling.resources import Amount, Request
+from scheduling.resources import Request, Resources
 from scheduling.rules import Rules
 
 
@@ -27,8 +27,8 @@ class NodeView:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
-    def amount(self) -> Amount:
-        return Amount(self.cpus, self.memory_mb, len(self.gpus))
+    def amount(self) -> Resources:
+        return Resources(self.cpus, self.memory_mb, len(self.gpus))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class ProjectView:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Allocation:
     """What a job holds on one node."""
 
     node: str
-    amount: Amount
+    amount: Resources
     gpu_indices: tuple[int, ...] = ()
     rank: int = 0
 
@@ -102,7 +102,7 @@ class WaitingJob:
     needs_end: tuple[int, ...] = ()  # of `unmet`: those that only have to end, however
     needs_failure: tuple[int, ...] = ()  # of `unmet` and `broken`: those that have to fail
     eligible_at: float | None = None  # when the last thing came true that it had to wait for: its wait counts from then
-    room: tuple[Share, ...] = ()  # what those held or hold that were stopped for it, while it is promised
+    room: tuple[Allocation, ...] = ()  # what those held or hold that were stopped for it, while it is promised
 
     @property
     def waits_since(self) -> float:
@@ -119,7 +119,7 @@ class RunningJob:
     project: str
     queue: str
     priority: int
-    shares: tuple[Share, ...]
+    shares: tuple[Allocation, ...]
     started_at: float | None = None
     expected_end: float | None = None  # by its limit: it is stopped then
     owner: str = ""

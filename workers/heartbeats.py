@@ -20,20 +20,20 @@ from workers.models import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class QueueProbeResult:
     """What an agent knows of its hearing. None: not known, as while the broker is away."""
 
     consuming: bool | None = None
     seconds_ago: float | None = None
 
 
-Hears: TypeAlias = Callable[[], Heard]
+ProbeReader: TypeAlias = Callable[[], QueueProbeResult]
 """Says so, for a heartbeat."""
 
 Load: TypeAlias = Callable[[], Mapping[str, Any]]
 """Says how a node is, for its heartbeat."""
 
-NOTHING_HEARD = Heard()
+NOTHING_HEARD = QueueProbeResult()
 FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), default=Value(Node.State.UP))
 
 
@@ -88,7 +88,12 @@ def held_by_another(agent_id: UUID, *, boot_id: str, hostname: str) -> Q:
 
 
 def beat(
-    *, node_id: int, agent_id: UUID, load: Mapping[str, Any], leaving: bool = False, heard: Heard = NOTHING_HEARD
+    *,
+    node_id: int,
+    agent_id: UUID,
+    load: Mapping[str, Any],
+    leaving: bool = False,
+    heard: QueueProbeResult = NOTHING_HEARD,
 ) -> bool:
     """One sign of life in one statement; False when another agent speaks for the node now.
 
@@ -105,7 +110,7 @@ def _ago(seconds: float | None) -> CombinedExpression | None:
     return None if seconds is None else Now() - timedelta(seconds=seconds)
 
 
-def say_goodbye(*, node_id: int, agent_id: UUID) -> bool:
+def deregister(*, node_id: int, agent_id: UUID) -> bool:
     """The agent ends in order: the node is down at once. False when another agent speaks for the node now."""
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
     return bool(mine.update(state=Node.State.DOWN, agent_id=None, load={}, consuming=None))

@@ -22,7 +22,7 @@ def answer(request: Request, wanted: Mapping[str, Any], verb: Verb, *, usual: st
     chosen = select(request, user, wanted, usual or verb.__name__)
     asked = Asked(user.username, **more)
     dry_run = wanted.get("dry_run", False)
-    outcome = (bulk.foretell if dry_run else bulk.ask)(verb, chosen.job_ids, asked)
+    outcome = (bulk.preview if dry_run else bulk.ask)(verb, chosen.job_ids, asked)
     outcome = replace(outcome, refusals={**outcome.refusals, **chosen.refusals})
     return Response(shown(outcome, dry_run=dry_run))
 

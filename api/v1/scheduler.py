@@ -127,7 +127,7 @@ class InfoView(APIView):
                 "pending_jobs": counts[JobState.PENDING],
                 "rebalancing": {"mode": settings.REBALANCING, "proposals": proposals},
                 "cycle": CycleOut(cycle).data,
-                "alerts": alerts.standing(),
+                "alerts": alerts.active(),
                 "jobs": counts,
                 "nodes": liveness_counts(in_use(nodes_now())),
             }

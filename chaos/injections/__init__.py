@@ -1,4 +1,7 @@
-"""What is done to the platform for each kind of fault, and how it is undone."""
+"""What is done to the platform for each kind of fault, and how it is undone: one module for each part that it is done to.
+
+May import the stack, the network and the kinds of faults; the storm imports it.
+"""
 
 from collections.abc import Callable
 

@@ -23,7 +23,7 @@ HIDDEN = "••••••"
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PlacementRow:
     """A part of an attempt on one node."""
 
     node_id: int
@@ -40,7 +40,7 @@ class Try:
 
     id: int
     number: int
-    shares: list[Share]
+    shares: list[PlacementRow]
     started_at: datetime | None
     ended_at: datetime | None
     ran: str
@@ -119,7 +119,7 @@ def as_try(attempt: Attempt, now: datetime) -> Try:
         id=attempt.pk,
         number=attempt.number,
         shares=[
-            Share(
+            PlacementRow(
                 share.node_id, share.node.name, gpu_list(share.gpu_indices),
                 share.cpus, cells.gigabytes(share.memory_mb), share.state,
             )

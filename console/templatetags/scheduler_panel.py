@@ -27,7 +27,7 @@ def scheduler_panel() -> dict[str, Any]:
         "cycle": cycle,
         "rebalancing": settings.REBALANCING,
         "proposals": cycle.proposals if cycle and settings.REBALANCING != "off" else [],
-        "alerts": alerts.standing(),
+        "alerts": alerts.active(),
         "age": "never" if age is None else f"{max(0.0, age.total_seconds()):,.0f} s ago",
         "late": is_late(age),
         "period": f"{settings.CYCLE_SECONDS:g}",

@@ -20,9 +20,9 @@ from celery.signals import worker_shutting_down
 from celery.worker import state
 
 from executors.node import shutdown as leaving
-from executors.node.queue_probe import Hearing, Watch
+from executors.node.queue_probe import ProbeLoop, QueueProbe
 from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure
-from executors.session.sync import VOICE
+from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError, TrainyardError, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Service:
         return not self.told_to_end.is_set() and getattr(self.worker, "exitcode", None) in (None, EX_FAILURE)
 
 
-def install(app: Celery, runner: Runner, hearing: Hearing) -> Service:
+def install(app: Celery, runner: Runner, hearing: QueueProbe) -> Service:
     """Make workers of `app` in this process speak for a node through `runner`.
 
     The drain starts with the signal itself: while the broker is away, a worker may take long to stop its own parts.
@@ -78,7 +78,7 @@ def install(app: Celery, runner: Runner, hearing: Hearing) -> Service:
             heed_signals(departure)
             threading.excepthook = end_when_silenced
             begin(runner)
-            watch = Watch(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
+            watch = ProbeLoop(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
             worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
             watch.start()
 
@@ -141,7 +141,7 @@ def end_when_silenced(failed: threading.ExceptHookArgs) -> None:
     The process ends with exit code 1, and its supervisor starts the next one, which takes the jobs over.
     """
     threading.__excepthook__(failed)
-    if failed.thread is not None and failed.thread.name == VOICE:
+    if failed.thread is not None and failed.thread.name == SYNC_THREAD:
         log.critical("The agent cannot speak for its node any more (%s): it ends.", failed.exc_type.__name__)
         leaving.end(said=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 
 log = logging.getLogger(__name__)
 PACKAGE = "trainyard"
@@ -30,12 +30,12 @@ def lay_out(folder: Path) -> None:
         log.warning("Jobs will not find the package %s here: %s", PACKAGE, error)
 
 
-def environment(claimed: Claimed, python: Path) -> dict[str, str]:
+def environment(claimed: PlacementSpec, python: Path) -> dict[str, str]:
     """Variables that give way to those which the job brings; `python` is a folder that was laid out."""
     return {**_path(claimed), **_mlflow(claimed), "PYTHONPATH": _python_path(claimed, python)}
 
 
-def _path(claimed: Claimed) -> dict[str, str]:
+def _path(claimed: PlacementSpec) -> dict[str, str]:
     """A job that names a virtual environment runs in it, as a shell does that has activated it."""
     prefix = next((claimed.env[name] for name in VIRTUAL_ENVIRONMENTS if claimed.env.get(name)), "")
     if not prefix or "PATH" in claimed.env:
@@ -43,13 +43,13 @@ def _path(claimed: Claimed) -> dict[str, str]:
     return {"PATH": os.pathsep.join((str(Path(prefix, "bin")), os.environ.get("PATH", os.defpath)))}
 
 
-def _python_path(claimed: Claimed, python: Path) -> str:
+def _python_path(claimed: PlacementSpec, python: Path) -> str:
     """The job's own folders first: whatever it brings under our name is what it imports."""
     given = claimed.env.get("PYTHONPATH", "")
     return f"{given}:{python}" if given else str(python)
 
 
-def _mlflow(claimed: Claimed) -> dict[str, str]:
+def _mlflow(claimed: PlacementSpec) -> dict[str, str]:
     """Where runs are tracked, and tags by which they are found: MLflow puts those of MLFLOW_RUN_CONTEXT on each run."""
     if not settings.MLFLOW_TRACKING_URI:
         return {}

@@ -13,8 +13,8 @@ from pathlib import Path
 from django.conf import settings
 
 from executors.node.node_status import Condition
-from executors.run.placement_run import Run
-from jobs.state.outcome import Ending
+from executors.run.placement_run import PlacementRun
+from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.activity import Activity
 from workers.runtime.disk_usage import FolderUse
@@ -31,13 +31,13 @@ GIB = 2**30
 class Watched:
     """One run with what is known of it so far."""
 
-    run: Run
+    run: PlacementRun
     use: FolderUse
     silence: SilenceWatch
     activity: Activity
 
 
-class Watch:
+class Monitor:
     """Watches runs from `add` to `remove`; every method may be called from any thread."""
 
     def __init__(self, condition: Condition, *, tell: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class Watch:
         self._condition.faults.close()
         self._closed.set()
 
-    def refusal(self, run: Run) -> Ending | None:
+    def refusal(self, run: PlacementRun) -> PlacementOutcome | None:
         """How the run ends before it begins, where the node cannot take it."""
         problem = self._condition.disk.problem()
         if problem:
@@ -65,7 +65,7 @@ class Watch:
         words = next((out[index] for index in run.claimed.gpu_indices if index in out), "")
         return run.failed(EndReason.GPU_ERROR, words) if words else None
 
-    def add(self, run: Run, *folders: Path) -> None:
+    def add(self, run: PlacementRun, *folders: Path) -> None:
         """From now on: `folders` are those whose size is limited."""
         limit = settings.SILENCE_SECONDS if run.claimed.gpu_indices else 0
         now, seen = time.monotonic(), printed(run.folder)
@@ -73,15 +73,15 @@ class Watch:
         activity = Activity(run.claimed.stall_seconds or settings.STALL_SECONDS, now, seen)
         self._watched[run.ticket_id] = Watched(run, FolderUse(folders), silence, activity)
 
-    def remove(self, run: Run) -> None:
+    def remove(self, run: PlacementRun) -> None:
         """The command has ended: if the node was at fault, the run is told."""
         self._watched.pop(run.ticket_id, None)
         fault = self._condition.faults.fatal(run.claimed.gpu_indices)
         if fault is not None:
-            run.blame(EndReason.GPU_ERROR, fault.sentence)
+            run.set_cause(EndReason.GPU_ERROR, fault.sentence)
         problem = self._condition.disk.recent_problem()
         if problem:
-            run.blame(EndReason.DISK_FULL, problem)
+            run.set_cause(EndReason.DISK_FULL, problem)
 
     def _watch(self) -> None:
         while not self._closed.wait(TURN_SECONDS):
@@ -114,7 +114,7 @@ class Watch:
             self._tell()
             for run in (each.run for each in watched if fault.index in each.run.claimed.gpu_indices):
                 if fault.ends_job:
-                    run.blame(EndReason.GPU_ERROR, fault.sentence)  # it may end by itself before we stop it
+                    run.set_cause(EndReason.GPU_ERROR, fault.sentence)  # it may end by itself before we stop it
                     run.stop(EndReason.GPU_ERROR, message=fault.sentence)
                 else:
                     run.note("gpu_warning", fault.sentence)

@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from workers.heartbeats import Heard
+from workers.heartbeats import QueueProbeResult
 
 LOOK_SECONDS = 1.0
 
 
-class Hearing:
+class QueueProbe:
     """Judges one agent's hearing. Safe to use from several threads.
 
     Deaf is who has not heard anything for `deaf_after` seconds in which the broker took every ring. A broker that is
@@ -38,13 +38,13 @@ class Hearing:
         self._unheard_since: float | None = None
         self._heard_at: float | None = None
 
-    def heard(self) -> None:
+    def answered(self) -> None:
         """A ring came through; also an old one proves that the queue is read."""
         with self._lock:
             self._heard_at = self._clock()
             self._unheard_since = None
 
-    def try_out(self, *, busy: bool = False) -> None:
+    def probe(self, *, busy: bool = False) -> None:
         """Ring if it is time to, unless the agent is too busy to take a message: a ring would only lie there."""
         began = self._clock()
         if began < self._rings_next:
@@ -58,24 +58,24 @@ class Hearing:
                 self._unheard_since = began
 
     @property
-    def deaf(self) -> bool:
+    def unresponsive(self) -> bool:
         with self._lock:
             since = self._unheard_since
         return since is not None and self._clock() - since >= self._deaf_after
 
-    def says(self) -> Heard:
+    def says(self) -> QueueProbeResult:
         """What is known now."""
-        deaf, now = self.deaf, self._clock()
+        deaf, now = self.unresponsive, self._clock()
         with self._lock:
             ago = None if self._heard_at is None else now - self._heard_at
         fresh = ago is not None and ago < self._deaf_after
-        return Heard(False if deaf else True if fresh else None, ago)
+        return QueueProbeResult(False if deaf else True if fresh else None, ago)
 
 
-class Watch(threading.Thread):
+class ProbeLoop(threading.Thread):
     """Tries an agent's hearing out until it is found deaf, says so once, and ends."""
 
-    def __init__(self, hearing: Hearing, *, busy: Callable[[], bool], deaf: Callable[[], None]) -> None:
+    def __init__(self, hearing: QueueProbe, *, busy: Callable[[], bool], deaf: Callable[[], None]) -> None:
         super().__init__(name="hearing", daemon=True)
         self._hearing = hearing
         self._busy = busy
@@ -88,7 +88,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped.wait(LOOK_SECONDS):
-            self._hearing.try_out(busy=self._busy())
-            if self._hearing.deaf and not self._stopped.is_set():
+            self._hearing.probe(busy=self._busy())
+            if self._hearing.unresponsive and not self._stopped.is_set():
                 self._deaf()
                 return

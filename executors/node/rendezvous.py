@@ -2,12 +2,12 @@
 
 from django.conf import settings
 
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 
 LOOPBACK = "127.0.0.1"
 
 
-def environment(claimed: Claimed) -> dict[str, str]:
+def environment(claimed: PlacementSpec) -> dict[str, str]:
     """One process a node is what we start; who starts more of them (torchrun, Lightning) numbers those anew.
 
     On several GPUs that is what they are for, so there the local rank is left to whoever starts the others: Lightning

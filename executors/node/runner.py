@@ -15,28 +15,28 @@ from django.conf import settings
 from django.db import connection
 
 from executors.node import job_environment, rendezvous
-from executors.node.monitor import Watch
+from executors.node.monitor import Monitor
 from executors.node.node_status import Condition
-from executors.node.queue_probe import Hearing
+from executors.node.queue_probe import QueueProbe
 from executors.run import state_files
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.session import reattach
-from executors.session.reattach import Left
+from executors.session.reattach import Reattached
 from executors.session.requests import Identity
-from executors.session.sync import Ledger
+from executors.session.sync import NodeSession
 from executors.upload import series
-from jobs.attempts.claims import Claimed
-from jobs.state.outcome import Ending, Ticket
+from jobs.attempts.claims import PlacementSpec
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from workers.hardware import cores
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
-from workers.heartbeats import Heard
+from workers.heartbeats import QueueProbeResult
 from workers.runtime import cgroups, environment
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.job_view import TEMPORARY
-from workers.runtime.process import Command, Outcome, Shim, cores_of, launch
+from workers.runtime.process import Command, CommandResult, Shim, cores_of, launch
 from workers.runtime.walls import Place, Walls
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Runner:
         identity: Identity,
         hardware: Hardware,
         home: Path,
-        hearing: Hearing | None = None,
+        hearing: QueueProbe | None = None,
         walls: Walls | None = None,
     ) -> None:
         self.hearing = hearing
@@ -69,63 +69,63 @@ class Runner:
         self._walls = walls or Walls(home, folder, process_limit=settings.PROCESS_LIMIT)
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._condition = Condition(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
-        self._ledger = Ledger(
+        self._session = NodeSession(
             identity=identity,
             hardware=hardware,
             attempts=self._attempts,
-            hearing=hearing.says if hearing is not None else Heard,
+            hearing=hearing.says if hearing is not None else QueueProbeResult,
             load=lambda: {**self._condition.load(), "jobs_can_read": self._walls.sentence},
         )
-        self._watch = Watch(self._condition, tell=self._ledger.beat_soon)
+        self._monitor = Monitor(self._condition, tell=self._session.beat_soon)
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
         job_environment.lay_out(self._python)
         (self._home / "jobs").mkdir(exist_ok=True)
-        self._watch.start()
+        self._monitor.start()
         if settings.CPU_AFFINITY:
             self._cores = cores.of_this_machine(self._hardware.cpus, self._claimed_cores)
         if settings.MEMORY_LIMIT == "enforce":
             self._groups = cgroups.prepare(settings.CONTROL_GROUPS)
-        node_id = self._ledger.open()
+        node_id = self._session.open()
         self._take_over(node_id)
         if self._groups is not None:
             self._groups.clear()
 
     def look(self) -> None:
         """Ask at once what is wished of what runs here. Returns at once."""
-        self._ledger.look()
+        self._session.look()
 
     @property
     def patience(self) -> float:
         """How long a drain may take: the longest grace of what runs here."""
-        return max(self._ledger.patience, settings.DRAIN_SECONDS)
+        return max(self._session.patience, settings.DRAIN_SECONDS)
 
     def drain(self) -> None:
         """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
-        self._ledger.drain()
+        self._session.drain()
 
     def close(self) -> None:
         """Drain, wait for everything to be reported, say goodbye."""
-        self._ledger.close()
-        self._watch.close()
+        self._session.close()
+        self._monitor.close()
 
     def leave(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
-        return self._ledger.leave(within)
+        return self._session.leave(within)
 
-    def run(self, ticket: Ticket) -> bool:
+    def run(self, ticket: PlacementRef) -> bool:
         """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
-        run = self._ledger.claim(ticket)
+        run = self._session.claim(ticket)
         if run is None:
             log.info("Placement %d is not for this node, or not any more.", ticket.placement_id)
             return False
         self._see_to_the_end(run, self._launch(run))
         return True
 
-    def _launch(self, run: Run) -> Shim | Ending:
-        refused = self._watch.refusal(run)
+    def _launch(self, run: PlacementRun) -> Shim | PlacementOutcome:
+        refused = self._monitor.refusal(run)
         if refused is not None:
             return refused
         try:
@@ -139,32 +139,32 @@ class Runner:
             log.exception("The agent failed to start job %d.", run.claimed.job_id)
             return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to start the command: {error!r}")
 
-    def _see_to_the_end(self, run: Run, shim: Shim | Ending) -> None:
-        ending = shim if isinstance(shim, Ending) else self._watched(run, shim)
+    def _see_to_the_end(self, run: PlacementRun, shim: Shim | PlacementOutcome) -> None:
+        ending = shim if isinstance(shim, PlacementOutcome) else self._watched(run, shim)
         self._cores.give_back(run.cores)
         if self._groups is not None:
             self._groups.remove(str(run.ticket_id))
         state_files.note_ending(run.folder, ending)
-        self._ledger.finish(run, ending)
+        self._session.finish(run, ending)
         self._walls.clear(run.folder, run.claimed.job_id)
         shutil.rmtree(run.folder, ignore_errors=True)
 
-    def _watched(self, run: Run, shim: Shim) -> Ending:
+    def _watched(self, run: PlacementRun, shim: Shim) -> PlacementOutcome:
         """How the command ended. A run that nobody waits for would keep its place for ever: if the agent fails, it ends."""
         try:
             run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
             run.attach(shim)
             temporary = (run.folder / name for name in TEMPORARY.values())
-            self._watch.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary)
+            self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary)
             outcome = _wait(shim)
-            self._watch.remove(run)
+            self._monitor.remove(run)
             return run.ending(outcome)
         except Exception as error:
             log.exception("The agent failed to look after job %d.", run.claimed.job_id)
             shim.kill()
             return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to look after the command: {error!r}")
 
-    def _command(self, run: Run) -> Command:
+    def _command(self, run: PlacementRun) -> Command:
         checkpoints = self._checkpoints(run.claimed)
         outputs = self._outputs(run.claimed)
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
@@ -187,18 +187,20 @@ class Runner:
         )
         return self._walls.around(command, place)
 
-    def _checkpoints(self, claimed: Claimed) -> Path:
+    def _checkpoints(self, claimed: PlacementSpec) -> Path:
         return self._folder(claimed, "checkpoints")
 
-    def _outputs(self, claimed: Claimed) -> Path:
+    def _outputs(self, claimed: PlacementSpec) -> Path:
         return self._folder(claimed, "outputs", str(claimed.attempt))
 
-    def _folder(self, claimed: Claimed, *parts: str) -> Path:
+    def _folder(self, claimed: PlacementSpec, *parts: str) -> Path:
         folder = self._home.joinpath("jobs", str(claimed.job_id), *parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _environment(self, run: Run, own: Mapping[str, str], *, checkpoints: Path, outputs: Path) -> Mapping[str, str]:
+    def _environment(
+        self, run: PlacementRun, own: Mapping[str, str], *, checkpoints: Path, outputs: Path
+    ) -> Mapping[str, str]:
         claimed = run.claimed
         gpus = [gpu for gpu in self._hardware.gpus if gpu.index in claimed.gpu_indices]
         threads_and_gpus = environment.environment(cpus=claimed.cpus, gpus=gpus)
@@ -227,7 +229,7 @@ class Runner:
             self._adopt(left)
         connection.close()
 
-    def _adopt(self, left: Left) -> None:
+    def _adopt(self, left: Reattached) -> None:
         run = left.run
         log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
         if left.shim is not None:
@@ -237,14 +239,14 @@ class Runner:
             run.release()
             run.log.resume()
             series.resume(run)
-        self._ledger.adopt(run)
+        self._session.adopt(run)
         threading.Thread(target=self._resume, args=(left,), name=f"job-{run.claimed.job_id}").start()
 
-    def _resume(self, left: Left) -> None:
+    def _resume(self, left: Reattached) -> None:
         self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
 
 
-def _wait(shim: Shim) -> Outcome:
+def _wait(shim: Shim) -> CommandResult:
     while (outcome := shim.wait()) is None:
         pass
     return outcome
@@ -274,10 +276,10 @@ def run_placement(placement_id: int, token: str) -> bool:
     if current is None:
         log.error("Placement %d was sent to a process that is no node's agent.", placement_id)
         return False
-    return current.run(Ticket(placement_id, token))
+    return current.run(PlacementRef(placement_id, token))
 
 
-def heard() -> None:
+def answered() -> None:
     """A message that only wanted to be heard came through to this process."""
     if current is not None and current.hearing is not None:
-        current.hearing.heard()
+        current.hearing.answered()

@@ -47,7 +47,7 @@ class Departure(threading.Thread):
 
     def renew(self) -> None:
         """Begin this process anew soon, with the code that lies on disk. Safe to call from a signal handler."""
-        self._orders.put(begin_anew)
+        self._orders.put(restart)
 
     def leave_within(self, seconds: float) -> None:
         """The process is about to end by itself; if it still lives after so long, it leaves.
@@ -82,7 +82,7 @@ def end(said: bool) -> NoReturn:
     os._exit(0 if said else 1)
 
 
-def begin_anew(_said: bool) -> NoReturn:
+def restart(_said: bool) -> NoReturn:
     """The same process to whoever supervises it; locks, threads and connections are gone."""
     process.server.close()
     _flush()

@@ -1,10 +1,11 @@
 """What an agent keeps in mind of one placement that it runs."""
 
+import logging
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -16,14 +17,15 @@ from executors.run import saving, state_files
 from executors.run.log_chunks import OutgoingLog
 from executors.run.saving import Before
 from jobs.attempts import claims, gangs
-from jobs.attempts.claims import Claimed
-from jobs.state.desired import CANCEL, NOTHING, PAUSE, PREEMPT, REQUEUE, SUSPEND, WISHES
-from jobs.state.outcome import Ending
+from jobs.attempts.claims import PlacementSpec
+from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, REQUEUE, RUN, SUSPEND
+from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointWatch
-from workers.runtime.process import Outcome, Shim
+from workers.runtime.process import CommandResult, Shim
 from workers.runtime.report_reader import ProgressReader, Report
 
+log = logging.getLogger(__name__)
 REASONS = {
     "timeout": EndReason.TIMEOUT,
     "start_failed": EndReason.START_FAILED,
@@ -63,26 +65,26 @@ class Note(NamedTuple):
     message: str
 
 
-class Unsaid(NamedTuple):
+class PendingReport(NamedTuple):
     """What was read of a command's reports and is not in the database yet."""
 
     report: Report
     checkpoint_at: datetime | None
 
 
-class Run:
+class PlacementRun:
     """One claimed placement on this node, from its claim to the report of its end.
 
     The thread that runs it attaches the shim; the ledger's thread reads its status, log and progress and stops it.
     """
 
-    def __init__(self, claimed: Claimed, folder: Path, *, lease_deadline: float) -> None:
+    def __init__(self, claimed: PlacementSpec, folder: Path, *, lease_deadline: float) -> None:
         self.claimed = claimed
         self.folder = folder
         self.lease_deadline = lease_deadline
         self.log = OutgoingLog(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
         self.report = ProgressReader(folder / "report.jsonl")
-        self.unsaid: Unsaid | None = None
+        self.unsaid: PendingReport | None = None
         self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointWatch | None = None
         self.cores: tuple[int, ...] = ()
@@ -126,12 +128,12 @@ class Run:
             shim = self._shim
         return time.monotonic() > self._start_due and (shim is None or shim.status() is None)
 
-    def wait_for_its_gang(self) -> Ending | None:
+    def wait_for_its_gang(self) -> PlacementOutcome | None:
         """Returns once the command may start; or how the run ends if it was stopped before that."""
         self._may_go_on.wait()
         with self._lock:
             stop = self._stop
-        return Ending(self.claimed.ticket, stop.reason) if stop and self.claimed.nodes > 1 else None
+        return PlacementOutcome(self.claimed.ticket, stop.reason) if stop and self.claimed.nodes > 1 else None
 
     def attach(self, shim: Shim) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
@@ -158,17 +160,17 @@ class Run:
         """Whether the command stands still, as far as this agent has told its shim: silence is no stall then."""
         return self._suspended and self._stop is None
 
-    def fulfil(self, wish: str) -> None:
+    def apply_desired(self, wish: str) -> None:
         """Do what is wished of the job; what is not known is left undone."""
         if wish in GIVING_WAY:
-            self.stop(WISHES[wish], self.grace(settings.PREEMPT_GRACE_SECONDS), gives_way=True)
+            self.stop(END_REASONS[wish], self.grace(settings.PREEMPT_GRACE_SECONDS), gives_way=True)
         elif wish == CANCEL:
-            self.stop(WISHES[wish], settings.KILL_GRACE_SECONDS)
+            self.stop(END_REASONS[wish], settings.KILL_GRACE_SECONDS)
         elif wish == REQUEUE:
-            self.stop(WISHES[wish], self.grace(settings.KILL_GRACE_SECONDS))
-        elif wish in WISHES:
-            self.stop(WISHES[wish])
-        elif wish in (SUSPEND, NOTHING):
+            self.stop(END_REASONS[wish], self.grace(settings.KILL_GRACE_SECONDS))
+        elif wish in END_REASONS:
+            self.stop(END_REASONS[wish])
+        elif wish in (SUSPEND, RUN):
             self._suspend(wish == SUSPEND)
 
     def grace(self, usual: float) -> float:
@@ -195,7 +197,7 @@ class Run:
         """Have it written into the job's history with the next batch."""
         self.notes.append(Note(kind, message))
 
-    def blame(self, reason: EndReason, message: str) -> None:
+    def set_cause(self, reason: EndReason, message: str) -> None:
         """If the command fails, this is why, and not its own fault; the first blame counts."""
         self._blame = self._blame or Blame(reason, message)
 
@@ -236,7 +238,7 @@ class Run:
         status = self._shim.status() if self._shim is not None else None
         return moment(status.get("started_at")) if status and status["phase"] == "running" else None
 
-    def ending(self, outcome: Outcome) -> Ending:
+    def ending(self, outcome: CommandResult) -> PlacementOutcome:
         """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""
         self._end_log(outcome)
         if self._blame is not None and outcome.exit_code != 0 and outcome.reason in EXPLAINED_BY_BLAME:
@@ -249,8 +251,8 @@ class Run:
             reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
         return self._end(outcome, reason, "")
 
-    def _end(self, outcome: Outcome, reason: EndReason, message: str, *, asked: Stop | None = None) -> Ending:
-        return Ending(
+    def _end(self, outcome: CommandResult, reason: EndReason, message: str, *, asked: Stop | None = None) -> PlacementOutcome:
+        return PlacementOutcome(
             ticket=self.claimed.ticket,
             reason=reason,
             exit_code=outcome.exit_code,
@@ -262,7 +264,7 @@ class Run:
             cpu_seconds=outcome.cpu_seconds,
         )
 
-    def _end_log(self, outcome: Outcome) -> None:
+    def _end_log(self, outcome: CommandResult) -> None:
         """Of a shim that was killed nobody knows what it had read and not written yet."""
         status = (self._shim.status() if self._shim is not None else None) or {}
         if outcome.reason == "shim_lost":
@@ -270,21 +272,21 @@ class Run:
         else:
             self.log.end(status.get("log_bytes", 0), status.get("log_lost", ""))
 
-    def failed_to_start(self, error: OSError) -> Ending:
+    def failed_to_start(self, error: OSError) -> PlacementOutcome:
         """The node itself could not start the command: no fault of the command's, which nobody has looked at yet."""
         reason = EndReason.DISK_FULL if error.errno in (ENOSPC, EDQUOT) else EndReason.PLATFORM_ERROR
         return self.failed(reason, f"The node could not start the command: {error}")
 
-    def failed(self, reason: EndReason, message: str) -> Ending:
+    def failed(self, reason: EndReason, message: str) -> PlacementOutcome:
         """The node has no outcome of the command to report."""
-        return Ending(ticket=self.claimed.ticket, reason=reason, message=message)
+        return PlacementOutcome(ticket=self.claimed.ticket, reason=reason, message=message)
 
 
 def moment(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
-def record_starts(runs: Iterable[Run], *, node_id: int) -> None:
+def record_starts(runs: Iterable[PlacementRun], *, node_id: int) -> None:
     """Say of each command that runs by now since when it does, once."""
     new = [(run, begun) for run in runs if not run.start_recorded and (begun := run.started_at()) is not None]
     if new:
@@ -293,12 +295,20 @@ def record_starts(runs: Iterable[Run], *, node_id: int) -> None:
             run.start_recorded = True
 
 
-def release_gathered(runs: Iterable[Run]) -> None:
+def release_gathered(runs: Iterable[PlacementRun]) -> None:
     """Let those members start whose gang is complete."""
     waiting = [run for run in runs if run.waits_for_its_gang]
     if not waiting:
         return
-    complete = gangs.gathered([run.claimed.attempt_id for run in waiting])
+    complete = gangs.complete([run.claimed.attempt_id for run in waiting])
     for run in waiting:
         if run.claimed.attempt_id in complete:
             run.release()
+
+
+def renewable(runs: Sequence[PlacementRun]) -> list[PlacementRun]:
+    """Those whose leases are to be renewed: of a run that hangs nobody else can say that it will not begin."""
+    for run in runs:
+        if run.hangs:
+            log.error("Job %d has not begun: its lease is not renewed any more.", run.claimed.job_id)
+    return [run for run in runs if not run.hangs]

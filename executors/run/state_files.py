@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from executors.run.saving import Before
-from jobs.attempts.claims import Claimed
-from jobs.state.outcome import Ending, Ticket
+from jobs.attempts.claims import PlacementSpec
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import replace_file
 
@@ -33,13 +33,13 @@ def boot_id() -> str:
         return ""
 
 
-def write_claim(folder: Path, claimed: Claimed) -> None:
+def write_claim(folder: Path, claimed: PlacementSpec) -> None:
     """Raises OSError: without it nobody could go on with what is started."""
     data = {"boot_id": boot_id(), "claimed": claim_as_data(claimed)}
     replace_file(folder / CLAIM, json.dumps(data))
 
 
-def read_claim(folder: Path) -> tuple[Claimed, bool] | None:
+def read_claim(folder: Path) -> tuple[PlacementSpec, bool] | None:
     """What was claimed, and whether the machine has been restarted since; None if that cannot be read."""
     data = _read(folder / CLAIM)
     try:
@@ -65,32 +65,32 @@ def read_stop(folder: Path) -> tuple[EndReason, bool, Before | None] | None:
         return None
 
 
-def note_ending(folder: Path, ending: Ending) -> None:
+def note_ending(folder: Path, ending: PlacementOutcome) -> None:
     """On a full disk it stays unsaid: the next agent then works it out again from what the shim wrote."""
     data = {**asdict(ending), "started_at": ending.started_at.isoformat() if ending.started_at else None}
     with contextlib.suppress(OSError):
         replace_file(folder / ENDING, json.dumps(data))
 
 
-def read_ending(folder: Path) -> Ending | None:
+def read_ending(folder: Path) -> PlacementOutcome | None:
     """The end that an earlier agent worked out and that the database perhaps has not heard of."""
     data = _read(folder / ENDING)
     try:
         started_at = datetime.fromisoformat(data["started_at"]) if data["started_at"] else None
-        told = {"ticket": Ticket(**data["ticket"]), "reason": EndReason(data["reason"]), "started_at": started_at}
-        return Ending(**{**data, **told})
+        told = {"ticket": PlacementRef(**data["ticket"]), "reason": EndReason(data["reason"]), "started_at": started_at}
+        return PlacementOutcome(**{**data, **told})
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def claim_as_data(claimed: Claimed) -> dict[str, Any]:
+def claim_as_data(claimed: PlacementSpec) -> dict[str, Any]:
     return asdict(claimed)
 
 
-def claim_from_data(data: dict[str, Any]) -> Claimed:
+def claim_from_data(data: dict[str, Any]) -> PlacementSpec:
     """The inverse of `claim_as_data`; raises TypeError or KeyError when it is not such data."""
     lists: Iterable[str] = ("command", "gpu_indices")
-    return Claimed(**{**data, **{name: tuple(data[name]) for name in lists}})
+    return PlacementSpec(**{**data, **{name: tuple(data[name]) for name in lists}})
 
 
 def _read(path: Path) -> Any:

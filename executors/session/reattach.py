@@ -14,15 +14,15 @@ from uuid import UUID
 from django.conf import settings
 
 from executors.run import state_files
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from jobs.attempts import claims
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from jobs.attempts.completion import finish
 from jobs.state import transitions
-from jobs.state.outcome import Ending
+from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime import process_tree
-from workers.runtime.process import Outcome, Shim, adopt, never_launched, read_status
+from workers.runtime.process import CommandResult, Shim, adopt, never_launched, read_status
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -31,19 +31,19 @@ RENAMED = "The node goes by another name now: what ran under the old one was sto
 NEVER_BEGUN = "The node's agent ended before it had begun with it."
 
 
-class Left(NamedTuple):
+class Reattached(NamedTuple):
     """One placement as it was found: with its shim, or with the end to report, or with neither: not launched yet."""
 
-    run: Run
+    run: PlacementRun
     shim: Shim | None = None
-    ending: Ending | None = None
+    ending: PlacementOutcome | None = None
 
     @property
     def is_under_way(self) -> bool:
         return self.shim is not None or self.ending is not None
 
 
-def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Left]:
+def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Reattached]:
     """Everything in the folder of attempts that is this node's to go on with, its lease renewed.
 
     A shim gets no more time than the database has just given its lease.
@@ -61,35 +61,35 @@ def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Left]:
     return mine
 
 
-def _look(folder: Path) -> Left | None:
+def _look(folder: Path) -> Reattached | None:
     """What is in one folder; None if that cannot be told: the folder is removed, and what might run of it ends."""
     known = state_files.read_claim(folder)
     if known is None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     claimed, restarted = known
-    run = Run(claimed, folder, lease_deadline=boottime())
+    run = PlacementRun(claimed, folder, lease_deadline=boottime())
     run.recall_stop()
     if ending := state_files.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
-        return Left(run, ending=ending)
+        return Reattached(run, ending=ending)
     shim = adopt(folder)
     if shim is None and not never_launched(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return Left(run, shim)
+    return Reattached(run, shim)
 
 
-def _after_restart(run: Run, claimed: Claimed) -> Ending | None:
+def _after_restart(run: PlacementRun, claimed: PlacementSpec) -> PlacementOutcome | None:
     """Nothing runs any more. The command's own end counts if it came before; None if it had not been launched."""
     if never_launched(run.folder):
         return None
     status = read_status(run.folder)
     if status is not None and status["phase"] == "ended":
-        return run.ending(Outcome.from_status(status))
-    return Ending(claimed.ticket, EndReason.NODE_LOST, message=RESTARTED)
+        return run.ending(CommandResult.from_status(status))
+    return PlacementOutcome(claimed.ticket, EndReason.NODE_LOST, message=RESTARTED)
 
 
-def _stop(others: Sequence[Left]) -> None:
+def _stop(others: Sequence[Reattached]) -> None:
     """Kill what runs. Reports change nothing where the placement is closed or the token stale, as nearly always."""
     gone = []
     for left in others:
@@ -97,7 +97,7 @@ def _stop(others: Sequence[Left]) -> None:
         if left.shim is not None:
             left.shim.kill()
         if not process_tree.members(left.run.folder, read_status(left.run.folder)):
-            gone.append(left.ending or Ending(left.run.claimed.ticket, EndReason.NODE_LOST, message=RENAMED))
+            gone.append(left.ending or PlacementOutcome(left.run.claimed.ticket, EndReason.NODE_LOST, message=RENAMED))
         shutil.rmtree(left.run.folder, ignore_errors=True)
     if gone:
         finish(gone)
@@ -105,12 +105,14 @@ def _stop(others: Sequence[Left]) -> None:
 
 def _give_back_unbegun(node_id: int, agent_id: UUID, known: Collection[str]) -> None:
     """Claims of this node's earlier agent that left no folder behind: it ended between the two."""
-    tickets = [ticket for ticket in claims.not_begun(node_id, agent_id) if str(ticket.placement_id) not in known]
+    tickets = [
+        ticket for ticket in claims.claimed_not_started(node_id, agent_id) if str(ticket.placement_id) not in known
+    ]
     if tickets:
-        finish([Ending(one, EndReason.PLATFORM_ERROR, message=NEVER_BEGUN, charged=False) for one in tickets])
+        finish([PlacementOutcome(one, EndReason.PLATFORM_ERROR, message=NEVER_BEGUN, charged=False) for one in tickets])
 
 
-def _tell(mine: Sequence[Left]) -> None:
+def _tell(mine: Sequence[Reattached]) -> None:
     under_way: Iterator[int] = (left.run.claimed.job_id for left in mine if left.shim is not None)
     message = "The node's agent was restarted and goes on with it."
     transitions.note(under_way, "adopted", message=message)

@@ -1,4 +1,4 @@
-"""What is said to a node's ledger: who the agent is, what it asks, and what it reports."""
+"""What is said to a node's session: who the agent is, what it asks, and what it reports."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from executors.run.placement_run import Run
-from jobs.state.outcome import Ending, Ticket
+from executors.run.placement_run import PlacementRun
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Identity:
 class Claim:
     """The question whether this node may run this placement."""
 
-    ticket: Ticket
-    answer: "Future[Run | None]" = field(default_factory=Future)
+    ticket: PlacementRef
+    answer: "Future[PlacementRun | None]" = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
     """A report: this run has ended like this."""
 
-    run: Run
-    ending: Ending
+    run: PlacementRun
+    ending: PlacementOutcome
     answer: "Future[bool]" = field(default_factory=Future)

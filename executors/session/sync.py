@@ -18,19 +18,19 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from executors.run.placement_run import Run, record_starts, release_gathered
+from executors.run.placement_run import PlacementRun, record_starts, release_gathered, renewable
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
 from jobs.attempts import claims, gangs
 from jobs.attempts.completion import finish
 from jobs.recovery import sweep
 from jobs.state.desired import PREEMPT
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.hardware.inventory import Hardware
-from workers.heartbeats import Heard, Hears, Load
+from workers.heartbeats import Load, ProbeReader, QueueProbeResult
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -40,14 +40,20 @@ BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
 LOST_GRACE_SECONDS = 5.0
-VOICE = "ledger"  # the thread through which an agent speaks to the database
+SYNC_THREAD = "node-session"  # the thread through which an agent speaks to the database
 
 
-class Ledger:
+class NodeSession:
     """Speaks for one node. `claim` and `finish` may be called from any thread and wait for the database's word."""
 
     def __init__(
-        self, *, identity: Identity, hardware: Hardware, attempts: Path, load: Load, hearing: Hears = Heard
+        self,
+        *,
+        identity: Identity,
+        hardware: Hardware,
+        attempts: Path,
+        load: Load,
+        hearing: ProbeReader = QueueProbeResult,
     ) -> None:
         """`hearing` says what the agent knows of its own hearing, `load` how the node is: heartbeats carry both."""
         self.node_id = 0
@@ -56,7 +62,7 @@ class Ledger:
         self._identity = identity
         self._hardware = hardware
         self._attempts = attempts
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
         self._unsaid: list[Claim | Finish] = []
         self._look = threading.Event()
@@ -66,7 +72,7 @@ class Ledger:
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
         self._next_beat = self._next_ship = self._next_tail = self._next_glance = self._spoke_at = 0.0
-        self._thread = threading.Thread(target=self._speak, name=VOICE, daemon=True)
+        self._thread = threading.Thread(target=self._speak, name=SYNC_THREAD, daemon=True)
 
     # Called by others
 
@@ -79,19 +85,19 @@ class Ledger:
         self._thread.start()
         return self._registered.result()
 
-    def claim(self, ticket: Ticket) -> Run | None:
+    def claim(self, ticket: PlacementRef) -> PlacementRun | None:
         """The run that this node may start, or None: then somebody else has it, or nobody may."""
         request = Claim(ticket)
         self._inbox.put(request)
         return request.answer.result()
 
-    def finish(self, run: Run, ending: Ending) -> None:
+    def finish(self, run: PlacementRun, ending: PlacementOutcome) -> None:
         """Report an end; returns when the database has it."""
         report = Finish(run, ending)
         self._inbox.put(report)
         report.answer.result()
 
-    def adopt(self, run: Run) -> None:
+    def adopt(self, run: PlacementRun) -> None:
         """Take over a run that an earlier agent of this node began."""
         self._runs[run.ticket_id] = run
 
@@ -142,10 +148,10 @@ class Ledger:
             self._collect()
             self._try(self._turn)
         if self._leaving.is_set():
-            while not self._try(self._say_last_words):
+            while not self._try(self._flush):
                 pass
         else:
-            self._try(self._say_goodbye)
+            self._try(self._deregister)
         connection.close()
 
     @property
@@ -267,7 +273,7 @@ class Ledger:
         won = [] if self._is_going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
         for claimed in won:
             folder = self._attempts / str(claimed.placement_id)
-            self._runs[claimed.placement_id] = Run(claimed, folder, lease_deadline=deadline)
+            self._runs[claimed.placement_id] = PlacementRun(claimed, folder, lease_deadline=deadline)
         fresh = {claimed.placement_id for claimed in won}
         for question in questions:
             mine = question.ticket.placement_id in fresh
@@ -306,7 +312,7 @@ class Ledger:
         load, heard = self._load(), self._hearing()
         agent_id = self._identity.agent_id
         if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
-            renewal = claims.renew([run.claimed.ticket for run in self._renewable()], node_id=self.node_id)
+            renewal = claims.renew([run.claimed.ticket for run in renewable(list(runs.values()))], node_id=self.node_id)
         else:
             self._give_way_to_another_agent()
             renewal = claims.Renewal(frozenset(), {})
@@ -315,19 +321,12 @@ class Ledger:
                 run.renew(deadline)
             else:
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
-        self._fulfil(renewal.wishes)
+        self._apply_desired(renewal.wishes)
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
 
     def _ask_wishes(self) -> None:
         suspended = [run.ticket_id for run in self._runs.values() if run.suspended]
-        self._fulfil(claims.wishes(list(self._runs), suspended) if self._runs else {})
-
-    def _renewable(self) -> list[Run]:
-        """A lease that is not renewed is the only way to give back what hangs: nobody else can say that it will not begin."""
-        for run in (runs := list(self._runs.values())):
-            if run.hangs:
-                log.error("Job %d has not begun: its lease is not renewed any more.", run.claimed.job_id)
-        return [run for run in runs if not run.hangs]
+        self._apply_desired(claims.wishes(list(self._runs), suspended) if self._runs else {})
 
     def _give_way_to_another_agent(self) -> None:
         """This one was silent for longer than a lease, and another one has taken the node's name: this process ends."""
@@ -336,15 +335,15 @@ class Ledger:
             os.kill(os.getpid(), signal.SIGTERM)
         self._draining.set()
 
-    def _fulfil(self, wishes: Mapping[int, str]) -> None:
+    def _apply_desired(self, wishes: Mapping[int, str]) -> None:
         for placement_id, wish in wishes.items():
             if placement_id in self._runs:
-                self._runs[placement_id].fulfil(wish)
+                self._runs[placement_id].apply_desired(wish)
 
-    def _say_last_words(self) -> None:
+    def _flush(self) -> None:
         self._next_beat = self._next_ship = self._next_glance = 0
         self._turn()
 
-    def _say_goodbye(self) -> None:
-        heartbeats.say_goodbye(node_id=self.node_id, agent_id=self._identity.agent_id)
+    def _deregister(self) -> None:
+        heartbeats.deregister(node_id=self.node_id, agent_id=self._identity.agent_id)
         sweep.release_unclaimed()

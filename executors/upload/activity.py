@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 
 TOLD_SECONDS = 10.0
 """A command that is busy all the time is told of so often; one that may stall soon, more often."""
@@ -18,7 +18,7 @@ WRITE = """
 """
 
 
-def ship(runs: Sequence[Run]) -> None:
+def ship(runs: Sequence[PlacementRun]) -> None:
     """Say of those that showed a sign since the last time how long ago that was: no clock but the database's counts."""
     now = time.monotonic()
     due = [run for run in runs if run.active_at > run.active_told and now - run.active_told >= _pause(run)]
@@ -31,5 +31,5 @@ def ship(runs: Sequence[Run]) -> None:
         run.active_told = now
 
 
-def _pause(run: Run) -> float:
+def _pause(run: PlacementRun) -> float:
     return min(TOLD_SECONDS, (run.claimed.stall_seconds or TOLD_SECONDS * 8) / 8)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from jobs.models import Attempt
 from jobs.state import transitions
 
 
-def ship(runs: Sequence[Run]) -> None:
+def ship(runs: Sequence[PlacementRun]) -> None:
     """Write down what is new; it is forgotten only when the database has it. A stale attempt writes nothing."""
     told = [(run, list(run.notes)) for run in runs if run.notes]
     if not told:
@@ -24,7 +24,7 @@ def ship(runs: Sequence[Run]) -> None:
             run.notes.popleft()
 
 
-def _open_tokens(runs: Sequence[Run]) -> dict[int, str]:
+def _open_tokens(runs: Sequence[PlacementRun]) -> dict[int, str]:
     attempts = [run.claimed.attempt_id for run in runs]
     rows = Attempt.objects.filter(pk__in=attempts, ended_at__isnull=True).values_list("pk", "token")
     return {pk: str(token) for pk, token in rows}

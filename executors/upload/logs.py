@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection, transaction
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from jobs.models.logs import LogChunk
 
 CHUNKS_A_TURN = 4
@@ -30,23 +30,23 @@ OPEN = """
 class Batch:
     """Chunks of several runs, and which runs may have more to say."""
 
-    chunks: dict[Run, list[LogChunk]] = field(default_factory=dict)
-    unfinished: set[Run] = field(default_factory=set)
+    chunks: dict[PlacementRun, list[LogChunk]] = field(default_factory=dict)
+    unfinished: set[PlacementRun] = field(default_factory=set)
 
 
-def ship_logs(runs: Sequence[Run]) -> None:
+def ship_logs(runs: Sequence[PlacementRun]) -> None:
     """Store new output: a few chunks of each run, those first that have waited longest."""
     _store(_gather(runs))
 
 
-def ship_tails(runs: Sequence[Run]) -> set[Run]:
+def ship_tails(runs: Sequence[PlacementRun]) -> set[PlacementRun]:
     """As `ship_logs`, for runs that have ended; returns those whose log is stored to the end, or not theirs to store."""
     batch = _gather(runs)
     stale = _store(batch)
     return set(runs) - (batch.unfinished - stale)
 
 
-def _gather(runs: Sequence[Run]) -> Batch:
+def _gather(runs: Sequence[PlacementRun]) -> Batch:
     batch, left = Batch(), TURN_BYTES
     for run in runs:
         if run.log.unsure:
@@ -69,7 +69,7 @@ def _gather(runs: Sequence[Run]) -> Batch:
     return batch
 
 
-def _store(batch: Batch) -> set[Run]:
+def _store(batch: Batch) -> set[PlacementRun]:
     """Store the chunks in one transaction; returns those runs that are stale: what they say is dropped."""
     if not batch.chunks:
         return set()
@@ -85,7 +85,7 @@ def _store(batch: Batch) -> set[Run]:
     return set(batch.chunks) - set(mine)
 
 
-def _lock_open(runs: Sequence[Run]) -> dict[int, bool]:
+def _lock_open(runs: Sequence[PlacementRun]) -> dict[int, bool]:
     """Those placements that are still open for these tokens, and whether somebody follows their logs."""
     with connection.cursor() as cursor:
         cursor.execute(OPEN, [[run.ticket_id for run in runs], [run.claimed.token for run in runs]])

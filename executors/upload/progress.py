@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from executors.run.placement_run import Run, Unsaid, moment
+from executors.run.placement_run import PendingReport, PlacementRun, moment
 from executors.upload import series
 from workers.runtime.report_reader import Report
 
@@ -34,7 +34,7 @@ UPDATE_PROGRESS = """
 """
 
 
-def ship_progress(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
+def ship_progress(runs: Sequence[PlacementRun], *, to_the_end: bool = False) -> None:
     """Write what the jobs reported since the last time: for those that have ended, all of it, up to many reads.
 
     For a gang its rank 0 speaks. A checkpoint is no progress: a job that reports nothing else is not watched for stalls.
@@ -45,13 +45,13 @@ def ship_progress(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
     series.ship(runs, to_the_end=to_the_end)
 
 
-def _write_progress(runs: Sequence[Run]) -> bool:
+def _write_progress(runs: Sequence[PlacementRun]) -> bool:
     """Write what one read of each report says, in one statement; says whether any said anything. A stale attempt writes nothing."""
     for run in (run for run in runs if run.claimed.rank == 0):
         report = run.report.read_new()
         checkpoint_at = _checkpoint_at(run, report)
         if report is not None or checkpoint_at is not None:
-            run.unsaid = _together(run.unsaid, Unsaid(report or Report(), checkpoint_at))
+            run.unsaid = _together(run.unsaid, PendingReport(report or Report(), checkpoint_at))
     said = [(run, *run.unsaid) for run in runs if run.unsaid]
     if not said:
         return False
@@ -72,17 +72,17 @@ def _write_progress(runs: Sequence[Run]) -> bool:
     return True
 
 
-def _together(before: Unsaid | None, now: Unsaid) -> Unsaid:
+def _together(before: PendingReport | None, now: PendingReport) -> PendingReport:
     """What the database did not take the last time is said again with what is new."""
     if before is None:
         return now
     progress = before.report.progress if now.report.progress is None else now.report.progress
     done = before.report.done or now.report.done
     report = Report(progress, {**before.report.metrics, **now.report.metrics}, done=done)
-    return Unsaid(report, now.checkpoint_at or before.checkpoint_at)
+    return PendingReport(report, now.checkpoint_at or before.checkpoint_at)
 
 
-def _checkpoint_at(run: Run, report: Report | None) -> datetime | None:
+def _checkpoint_at(run: PlacementRun, report: Report | None) -> datetime | None:
     """When the job wrote a checkpoint, if that is news: it says so, or a file in its folder for checkpoints is new."""
     if report is not None and report.checkpoint:
         return datetime.now(UTC)

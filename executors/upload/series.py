@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db import connection
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from jobs.metric_history.store import as_series
 from jobs.models.metrics import MetricSeries, ReportMark
 from workers.runtime.series import SeriesBook
@@ -36,7 +36,7 @@ WRITE = """
 """
 
 
-def ship(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
+def ship(runs: Sequence[PlacementRun], *, to_the_end: bool = False) -> None:
     """Store what changed of the runs whose turn it is, or of all that have ended. A stale attempt writes nothing."""
     now = time.monotonic()
     due = [run for run in runs if run.report.has_news and (to_the_end or now >= run.series_due)]
@@ -49,7 +49,7 @@ def ship(runs: Sequence[Run], *, to_the_end: bool = False) -> None:
         run.series_due = now + SHIP_SECONDS
 
 
-def _marks(runs: Sequence[Run]) -> list[list[object]]:
+def _marks(runs: Sequence[PlacementRun]) -> list[list[object]]:
     return [
         [run.claimed.attempt_id for run in runs],
         [run.claimed.token for run in runs],
@@ -59,7 +59,7 @@ def _marks(runs: Sequence[Run]) -> list[list[object]]:
     ]
 
 
-def _columns(runs: Sequence[Run]) -> list[list[object]]:
+def _columns(runs: Sequence[PlacementRun]) -> list[list[object]]:
     changed = [
         (run, name, run.report.series.series[name]) for run in runs for name in sorted(run.report.series.changed)
     ]
@@ -78,7 +78,7 @@ def _literal(numbers: "array[float]") -> str:
     return "{" + ",".join(map(repr, numbers)) + "}"
 
 
-def resume(run: Run) -> None:
+def resume(run: PlacementRun) -> None:
     """Go on after what is stored: for a run that an earlier agent began."""
     mark = ReportMark.objects.filter(attempt_id=run.claimed.attempt_id).first()
     if mark is None:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connection
 
 from jobs.models import Placement
-from scheduling.sharing.usage_decay import CPUS_A_GPU, lifetime
+from scheduling.sharing.usage_decay import CPUS_A_GPU, time_constant
 
 # The same sums as in scheduling.sharing.usage_decay. PostgreSQL refuses to take e to a power that is lost in nothing: -700 is the least.
 CHARGE = """
@@ -41,7 +41,7 @@ def charge(placements: Sequence[Placement]) -> None:
             CHARGE,
             {
                 "placements": [row.pk for row in placements],
-                "life": lifetime(settings.HALF_LIFE_SECONDS),
+                "life": time_constant(settings.HALF_LIFE_SECONDS),
                 "cpus_a_gpu": CPUS_A_GPU,
             },
         )

@@ -15,13 +15,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.attempts import gangs
-from jobs.attempts.gangs import Meeting
+from jobs.attempts.gangs import Rendezvous
 from jobs.models import Job, Placement
 from jobs.state import transitions
-from jobs.state.desired import NOTHING, SUSPEND
-from jobs.state.outcome import Ticket
+from jobs.state.desired import RUN, SUSPEND
+from jobs.state.outcome import PlacementRef
 from jobs.state.progress_clock import CLOCK_ANEW
-from jobs.state.transitions import Move
+from jobs.state.transitions import Transition
 from scheduling.lifecycle import LEASED_STATES, JobState, PlacementState
 from workers.models import Node
 
@@ -47,7 +47,7 @@ NEEDED_TO_RUN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class PlacementSpec:
     """All that a node needs to know to run one placement."""
 
     placement_id: int
@@ -73,8 +73,8 @@ class Claimed:
     grace_seconds: int | None = None
 
     @property
-    def ticket(self) -> Ticket:
-        return Ticket(self.placement_id, self.token)
+    def ticket(self) -> PlacementRef:
+        return PlacementRef(self.placement_id, self.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Renewal:
 
 
 @transaction.atomic
-def claim(tickets: Iterable[Ticket], *, node_id: int, agent_id: UUID | None = None) -> list[Claimed]:
+def claim(tickets: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | None = None) -> list[PlacementSpec]:
     """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
 
     However many agents and messages ask for a placement, exactly one gets it. The member of a gang is taken whether
@@ -97,11 +97,11 @@ def claim(tickets: Iterable[Ticket], *, node_id: int, agent_id: UUID | None = No
     if agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
         return []
     rows = _unclaimed(tickets, node_id)
-    meetings: Mapping[int, Meeting] = {}
+    meetings: Mapping[int, Rendezvous] = {}
     if gangs.among(rows):
         gangs.lock_jobs(rows)
         rows = _unclaimed(tickets, node_id)
-        meetings = gangs.meet(gangs.among(rows))
+        meetings = gangs.join(gangs.among(rows))
     early = [row for row in rows if row.attempt_id in meetings and not meetings[row.attempt_id].complete]
     moved = transitions.apply([_claim_move(row) for row in rows if row not in early])
     won = [row for row in rows if row in early or row.attempt.job_id in moved]
@@ -111,12 +111,12 @@ def claim(tickets: Iterable[Ticket], *, node_id: int, agent_id: UUID | None = No
     return [_claimed(row, meetings.get(row.attempt_id)) for row in won]
 
 
-def _unclaimed(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
+def _unclaimed(tickets: Iterable[PlacementRef], node_id: int) -> list[Placement]:
     return [row for row in _open_placements(tickets, node_id) if row.state == PlacementState.PLACED]
 
 
 @transaction.atomic
-def started(moments: Mapping[Ticket, datetime], *, node_id: int) -> frozenset[int]:
+def started(moments: Mapping[PlacementRef, datetime], *, node_id: int) -> frozenset[int]:
     """Record that commands run since the given moments; returns the placements for which that was news.
 
     A gang runs as soon as its first member does.
@@ -136,7 +136,7 @@ def _write_starts(starts: Sequence[tuple[int, datetime]]) -> None:
         cursor.execute(WRITE_STARTS, [[attempt_id for attempt_id, _ in starts], [moment for _, moment in starts]])
 
 
-def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
+def renew(tickets: Sequence[PlacementRef], *, node_id: int) -> Renewal:
     """Extend the leases of all that a node runs, in one statement, by the database's clock.
 
     A placement that is not in `kept` is not this node's any more: its command must be stopped.
@@ -148,7 +148,7 @@ def renew(tickets: Sequence[Ticket], *, node_id: int) -> Renewal:
     return Renewal(frozenset(wished), wished)
 
 
-def not_begun(node_id: int, agent_id: UUID) -> list[Ticket]:
+def claimed_not_started(node_id: int, agent_id: UUID) -> list[PlacementRef]:
     """What this agent has claimed for the node and not started, as far as the database knows."""
     rows = Placement.objects.filter(node=node_id, claimed_by=agent_id, state=PlacementState.CLAIMED)
     return [_ticket(row) for row in rows.select_related("attempt").order_by("pk")]
@@ -164,10 +164,10 @@ def wishes(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dic
 
 def _wish(desired: str, suspended_at: datetime | None) -> str:
     """A suspension is the weakest wish: whatever else is wished wakes the job up."""
-    return desired or (NOTHING if suspended_at is None else SUSPEND)
+    return desired or (RUN if suspended_at is None else SUSPEND)
 
 
-def _open_placements(tickets: Iterable[Ticket], node_id: int) -> list[Placement]:
+def _open_placements(tickets: Iterable[PlacementRef], node_id: int) -> list[Placement]:
     tokens = {ticket.placement_id: ticket.token for ticket in tickets}
     rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
     rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("pk")
@@ -178,16 +178,16 @@ def same_token(token: UUID, text: str) -> bool:
     return str(token) == text
 
 
-def _ticket(row: Placement) -> Ticket:
-    return Ticket(row.pk, str(row.attempt.token))
+def _ticket(row: Placement) -> PlacementRef:
+    return PlacementRef(row.pk, str(row.attempt.token))
 
 
 def _lease_end() -> object:
     return Now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def _claim_move(row: Placement) -> Move:
-    return Move(
+def _claim_move(row: Placement) -> Transition:
+    return Transition(
         job_id=row.attempt.job_id,
         to=JobState.ASSIGNED,
         kind="claimed",
@@ -196,8 +196,8 @@ def _claim_move(row: Placement) -> Move:
     )
 
 
-def _start_move(row: Placement, moment: datetime) -> Move:
-    return Move(
+def _start_move(row: Placement, moment: datetime) -> Transition:
+    return Transition(
         job_id=row.attempt.job_id,
         to=JobState.RUNNING,
         kind="started",
@@ -208,9 +208,9 @@ def _start_move(row: Placement, moment: datetime) -> Move:
     )
 
 
-def _claimed(row: Placement, meeting: Meeting | None) -> Claimed:
+def _claimed(row: Placement, meeting: Rendezvous | None) -> PlacementSpec:
     job: Job = row.attempt.job
-    return Claimed(
+    return PlacementSpec(
         placement_id=row.pk,
         token=str(row.attempt.token),
         job_id=job.pk,

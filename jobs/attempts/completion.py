@@ -18,10 +18,10 @@ from jobs.attempts.charge import charge
 from jobs.messages import publishing, task_events
 from jobs.models import GpuHold, Job, Placement
 from jobs.state import transitions
-from jobs.state.desired import CANCEL, NOTHING, PAUSE, PREEMPT, WISHES
-from jobs.state.outcome import Ending, sentence
-from jobs.state.transitions import Move
-from scheduling.failures.retry import GiveUp, Payer, Retry, decide
+from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, RUN
+from jobs.state.outcome import PlacementOutcome, sentence
+from jobs.state.transitions import Transition
+from scheduling.failures.retry import GiveUp, Retry, RetryBudget, decide
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
 
@@ -54,11 +54,11 @@ CLOSE_PLACEMENTS = """
     WHERE jobs_placement.id = said.placement_id
 """
 GAVE_WAY = frozenset({EndReason.PREEMPTED, EndReason.PAUSED})
-USED = {Payer.OWNER: "retries_used", Payer.PLATFORM: "platform_retries_used"}
+USED = {RetryBudget.OWNER: "retries_used", RetryBudget.PLATFORM: "platform_retries_used"}
 
 
 @transaction.atomic
-def finish(endings: Sequence[Ending]) -> frozenset[int]:
+def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     """Close the placements behind these endings; returns those that were still open.
 
     An attempt is over with its last placement: then the job ends or goes back in line. An ending whose token is not
@@ -95,28 +95,28 @@ def _lock_jobs(placement_ids: Iterable[int]) -> None:
     list(jobs.filter(attempts__placements__in=list(placement_ids)).values_list("pk"))
 
 
-def _open_rows(by_id: dict[int, Ending]) -> list[Placement]:
+def _open_rows(by_id: dict[int, PlacementOutcome]) -> list[Placement]:
     rows = Placement.objects.filter(pk__in=by_id, closed_at__isnull=True)
     rows = rows.select_related("attempt__job", "node").only(*NEEDED_TO_END).order_by("pk")
     return [row for row in rows if claims.same_token(row.attempt.token, by_id[row.pk].ticket.token)]
 
 
-def _judged(job: Job, ending: Ending) -> Ending:
+def _judged(job: Job, ending: PlacementOutcome) -> PlacementOutcome:
     """How an attempt ended that may have been told to give way.
 
     Exit code 0 alone says nothing then: many a script ends so when it has written its checkpoint. It has completed if it
     has also said that it is done, unless somebody wants something else of the job by now.
     """
     done = ending.exit_code == 0 and (job.said_done or job.progress == 1)
-    if ending.reason in GAVE_WAY and done and job.desired in (PREEMPT, PAUSE, NOTHING):
+    if ending.reason in GAVE_WAY and done and job.desired in (PREEMPT, PAUSE, RUN):
         return replace(ending, reason=EndReason.COMPLETED, message="")
     if ending.asked and ending.reason == EndReason.COMPLETED and not (done and job.desired in (PREEMPT, PAUSE)):
-        return replace(ending, reason=WISHES.get(job.desired, EndReason.PREEMPTED))
+        return replace(ending, reason=END_REASONS.get(job.desired, EndReason.PREEMPTED))
     return ending
 
 
 def _verdicts(
-    over: Sequence[tuple[Placement, Ending]], by_id: Mapping[int, Ending]
+    over: Sequence[tuple[Placement, PlacementOutcome]], by_id: Mapping[int, PlacementOutcome]
 ) -> dict[int, JobState | Retry | GiveUp]:
     """By placement, what becomes of its job: the state in which it ends, another attempt, or none."""
     before = failures.before(over)
@@ -124,7 +124,7 @@ def _verdicts(
 
 
 def _verdict(
-    row: Placement, ending: Ending, before: failures.Before, by_id: Mapping[int, Ending]
+    row: Placement, ending: PlacementOutcome, before: failures.Before, by_id: Mapping[int, PlacementOutcome]
 ) -> JobState | Retry | GiveUp:
     job: Job = row.attempt.job
     if ending.reason == EndReason.COMPLETED:
@@ -132,18 +132,18 @@ def _verdict(
     if ending.reason == EndReason.CANCELLED or job.desired == CANCEL:
         return JobState.CANCELLED
     if ending.reason == EndReason.PAUSED or not ending.charged:
-        return Retry(0.0, Payer.NOBODY)
-    failure = failures.present(row, ending, failures.culprits(row, ending, by_id))
+        return Retry(0.0, RetryBudget.NOBODY)
+    failure = failures.present(row, ending, failures.failed_nodes(row, ending, by_id))
     seed = f"{job.pk}.{row.attempt.number}"
     return decide(failure, failures.allowance(job), past=before.get(job.pk, ()), seed=seed)
 
 
-def _end_move(row: Placement, ending: Ending, verdict: JobState | Retry | GiveUp) -> Move:
+def _end_move(row: Placement, ending: PlacementOutcome, verdict: JobState | Retry | GiveUp) -> Transition:
     if isinstance(verdict, Retry):
         return _retry_move(row, ending, verdict)
     state = JobState.FAILED if isinstance(verdict, GiveUp) else verdict
-    message = _last_words(row.attempt.job, ending, verdict)
-    return Move(
+    message = _flush(row.attempt.job, ending, verdict)
+    return Transition(
         job_id=row.attempt.job_id,
         to=state,
         kind=str(state),
@@ -163,7 +163,7 @@ def _end_move(row: Placement, ending: Ending, verdict: JobState | Retry | GiveUp
     )
 
 
-def _last_words(job: Job, ending: Ending, verdict: JobState | GiveUp) -> str:
+def _flush(job: Job, ending: PlacementOutcome, verdict: JobState | GiveUp) -> str:
     """How the last attempt ended; where there might have been another, also why there is none."""
     if not isinstance(verdict, GiveUp) or not (verdict.own_fault_on or job.retries_used or job.platform_retries_used):
         return sentence(ending)
@@ -179,11 +179,11 @@ def _is_to_rest(job: Job) -> bool:
     return job.desired == PAUSE or job.suspended_at is not None
 
 
-def _retry_move(row: Placement, ending: Ending, retry: Retry) -> Move:
+def _retry_move(row: Placement, ending: PlacementOutcome, retry: Retry) -> Transition:
     again = f"Attempt {row.attempt.number} ended ({ending.reason}); the next one is waiting to be planned."
     used = {USED[retry.payer]: F(USED[retry.payer]) + 1} if retry.payer in USED else {}
     rests = _is_to_rest(row.attempt.job)
-    return Move(
+    return Transition(
         job_id=row.attempt.job_id,
         to=JobState.PAUSED if rests else JobState.PENDING,
         kind="paused" if rests else "requeued",
@@ -204,13 +204,13 @@ def _retry_move(row: Placement, ending: Ending, retry: Retry) -> Move:
     )
 
 
-def _data(row: Placement, ending: Ending) -> dict[str, Any]:
+def _data(row: Placement, ending: PlacementOutcome) -> dict[str, Any]:
     saved = {} if ending.saved is None else {"saved": ending.saved}
     return {"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name, **saved}
 
 
 def _tell_of_own_faults(
-    ended: Sequence[tuple[Placement, Ending]], verdicts: Mapping[int, JobState | Retry | GiveUp]
+    ended: Sequence[tuple[Placement, PlacementOutcome]], verdicts: Mapping[int, JobState | Retry | GiveUp]
 ) -> None:
     for row, _ in ended:
         verdict = verdicts[row.pk]
@@ -220,13 +220,15 @@ def _tell_of_own_faults(
 
 
 def _tell_who_watches(
-    closed: Sequence[Placement], endings: Mapping[int, Ending], verdicts: Mapping[int, JobState | Retry | GiveUp]
+    closed: Sequence[Placement],
+    endings: Mapping[int, PlacementOutcome],
+    verdicts: Mapping[int, JobState | Retry | GiveUp],
 ) -> None:
     begun = [row for row in closed if task_events.was_begun(row) and row.pk in endings]
     task_events.tell([task_events.of_end(row, endings[row.pk], verdicts.get(row.pk)) for row in begun])
 
 
-def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
+def _close_attempts(ends: Sequence[tuple[int, PlacementOutcome]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             CLOSE_ATTEMPTS,
@@ -241,7 +243,7 @@ def _close_attempts(ends: Sequence[tuple[int, Ending]]) -> None:
         )
 
 
-def _free(rows: Sequence[Placement], endings: Mapping[int, Ending]) -> None:
+def _free(rows: Sequence[Placement], endings: Mapping[int, PlacementOutcome]) -> None:
     """What nobody is charged for says nothing of the node: it leaves no reason behind."""
     if any(row.gpu_indices for row in rows):
         GpuHold.objects.filter(placement__in=rows).delete()

@@ -9,7 +9,7 @@ from django.db import connection
 
 from jobs.models import Job, Placement
 from jobs.models.clock import database_now
-from jobs.state.outcome import Ending
+from jobs.state.outcome import PlacementOutcome
 from scheduling.failures.retry import MEANINGS, Allowance, Failure
 from scheduling.lifecycle import EndReason
 
@@ -36,7 +36,7 @@ def allowance(job: Job) -> Allowance:
     )
 
 
-def before(ends: Sequence[tuple[Placement, Ending]]) -> Before:
+def before(ends: Sequence[tuple[Placement, PlacementOutcome]]) -> Before:
     """The last failures of those jobs for which they matter, as many as retries were used since their owner's last word."""
     jobs = {row.attempt.job_id: row.attempt.job for row, ending in ends if _may_be_own_fault(row.attempt.job, ending)}
     found: dict[int, list[Failure]] = defaultdict(list)
@@ -51,12 +51,14 @@ def before(ends: Sequence[tuple[Placement, Ending]]) -> Before:
     return found
 
 
-def present(row: Placement, ending: Ending, culprits: frozenset[str]) -> Failure:
+def present(row: Placement, ending: PlacementOutcome, failed_nodes: frozenset[str]) -> Failure:
     """How the attempt of this placement fails now."""
-    return Failure(ending.reason, ending.exit_code, culprits, _ran(row.attempt.started_at or ending.started_at, row))
+    return Failure(
+        ending.reason, ending.exit_code, failed_nodes, _ran(row.attempt.started_at or ending.started_at, row)
+    )
 
 
-def culprits(row: Placement, ending: Ending, by_id: Mapping[int, Ending]) -> frozenset[str]:
+def failed_nodes(row: Placement, ending: PlacementOutcome, by_id: Mapping[int, PlacementOutcome]) -> frozenset[str]:
     """The nodes on which the attempt failed: of a gang those whose own member ended for the attempt's reason."""
     if row.attempt.job.nodes == 1:
         return frozenset({row.node.name})
@@ -66,7 +68,7 @@ def culprits(row: Placement, ending: Ending, by_id: Mapping[int, Ending]) -> fro
     )
 
 
-def _may_be_own_fault(job: Job, ending: Ending) -> bool:
+def _may_be_own_fault(job: Job, ending: PlacementOutcome) -> bool:
     meaning = MEANINGS.get(ending.reason)
     return ending.charged and meaning is not None and meaning.own_fault_twice and _used(job) > 0
 

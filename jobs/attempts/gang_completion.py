@@ -8,8 +8,8 @@ from typing import Any
 from jobs.attempts import gangs
 from jobs.models import Attempt, Placement
 from jobs.state import transitions
-from jobs.state.desired import END, WISHES
-from jobs.state.outcome import Ending, sentence
+from jobs.state.desired import END, END_REASONS
+from jobs.state.outcome import PlacementOutcome, sentence
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.reasons import listed
 
@@ -21,18 +21,18 @@ OF_ALL = frozenset({EndReason.CANCELLED, EndReason.PREEMPTED, EndReason.STALLED,
 class Settled:
     """What follows from members that ended: attempts that are over by that, and placements to be closed beside theirs."""
 
-    over: Sequence[tuple[Placement, Ending]]
+    over: Sequence[tuple[Placement, PlacementOutcome]]
     closed: Sequence[Placement]
 
 
-def settle(rows: Sequence[Placement], by_id: Mapping[int, Ending]) -> Settled:
+def settle(rows: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) -> Settled:
     """Write down how these members ended. The caller holds the locks, has read `rows` under them, and closes them."""
     by_id = {row.pk: _as_wished(row.attempt.job.desired, by_id[row.pk]) for row in rows}
     ended: dict[int, list[Placement]] = defaultdict(list)
     for row in rows:
         ended[row.attempt_id].append(row)
     others = gangs.others_of(rows)
-    over: list[tuple[Placement, Ending]] = []
+    over: list[tuple[Placement, PlacementOutcome]] = []
     closed = list(rows)
     for attempt_id, own in ended.items():
         verdict = _verdict(own, by_id)
@@ -47,26 +47,26 @@ def settle(rows: Sequence[Placement], by_id: Mapping[int, Ending]) -> Settled:
     return Settled(over, closed)
 
 
-def _unclaimed(attempt_id: int, by_id: Mapping[int, Ending]) -> list[Placement]:
+def _unclaimed(attempt_id: int, by_id: Mapping[int, PlacementOutcome]) -> list[Placement]:
     """Members that nobody has claimed, and now nobody can."""
     rows = Placement.objects.filter(attempt=attempt_id, state=PlacementState.PLACED)
     return list(rows.exclude(pk__in=by_id).select_related("attempt").order_by("pk"))
 
 
-def _as_wished(wish: str, ending: Ending) -> Ending:
+def _as_wished(wish: str, ending: PlacementOutcome) -> PlacementOutcome:
     """A member that lost its peer to a wish for the whole gang may fail before its own node has heard of the wish."""
-    if ending.reason == EndReason.EXIT_CODE and wish != END and wish in WISHES:
-        return replace(ending, reason=WISHES[wish], message="")
+    if ending.reason == EndReason.EXIT_CODE and wish != END and wish in END_REASONS:
+        return replace(ending, reason=END_REASONS[wish], message="")
     return ending
 
 
-def _verdict(ended: Sequence[Placement], by_id: Mapping[int, Ending]) -> Ending:
+def _verdict(ended: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) -> PlacementOutcome:
     """How the attempt ends as far as is known: by what was written down before, and by these ends.
 
     What came before the gang was complete is never charged: nothing had run.
     """
     attempt = ended[0].attempt
-    verdict = Ending(
+    verdict = PlacementOutcome(
         by_id[ended[0].pk].ticket,
         EndReason(attempt.end_reason or EndReason.COMPLETED),
         exit_code=attempt.exit_code if attempt.end_reason else 0,
@@ -98,7 +98,7 @@ def _explains(new: EndReason, known: EndReason) -> bool:
     return known == EndReason.COMPLETED or (known == EndReason.EXIT_CODE and new != EndReason.EXIT_CODE)
 
 
-def _whose(ended: Sequence[Placement], by_id: Mapping[int, Ending], ending: Ending) -> str:
+def _whose(ended: Sequence[Placement], by_id: Mapping[int, PlacementOutcome], ending: PlacementOutcome) -> str:
     """The end in words; of one that is not everybody's, with the members that ended so."""
     if ending.reason in OF_ALL:
         return ending.message
@@ -108,7 +108,7 @@ def _whose(ended: Sequence[Placement], by_id: Mapping[int, Ending], ending: Endi
     return f"{listed(f'Rank {row.rank} on {row.node.name}' for row in alike)}: {sentence(ending)}"
 
 
-def _go_on(ended: Sequence[Placement], verdict: Ending, by_id: Mapping[int, Ending]) -> None:
+def _go_on(ended: Sequence[Placement], verdict: PlacementOutcome, by_id: Mapping[int, PlacementOutcome]) -> None:
     """Other members are still there: remember how it stands, and have them stopped unless all went well."""
     attempt = ended[0].attempt
     known: dict[str, Any] = {"started_at": verdict.started_at, "saved": verdict.saved}

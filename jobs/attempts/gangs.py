@@ -17,7 +17,7 @@ from scheduling.lifecycle import JobState, PlacementState
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class Rendezvous:
     """Where the members of a gang meet, and whether all of them are there."""
 
     address: str
@@ -35,7 +35,7 @@ def lock_jobs(rows: Iterable[Placement]) -> None:
     list(Job.objects.select_for_update(no_key=True).filter(pk__in=job_ids).order_by("pk").values_list("pk"))
 
 
-def meet(joining: Sequence[Placement]) -> dict[int, Meeting]:
+def join(joining: Sequence[Placement]) -> dict[int, Rendezvous]:
     """What each attempt's gang looks like with `joining` in it; a complete gang's other members are told."""
     attempts = {row.attempt_id for row in joining}
     incomplete = {attempt_id for attempt_id, state in others_of(joining) if state == PlacementState.PLACED}
@@ -44,7 +44,7 @@ def meet(joining: Sequence[Placement]) -> dict[int, Meeting]:
     )
     _ring_for(attempts - incomplete, joining)
     return {
-        attempt_id: Meeting(address or hostname, complete=attempt_id not in incomplete)
+        attempt_id: Rendezvous(address or hostname, complete=attempt_id not in incomplete)
         for attempt_id, address, hostname in masters
     }
 
@@ -60,10 +60,10 @@ def _ring_for(attempt_ids: Collection[int], joining: Sequence[Placement]) -> Non
     if attempt_ids:
         others = Placement.objects.filter(attempt__in=attempt_ids, closed_at__isnull=True)
         waiting = others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node").order_by("pk")
-        publishing.request_placements(placement_messages.doorbells(list(waiting)))
+        publishing.request_placements(placement_messages.placement_messages(list(waiting)))
 
 
-def gathered(attempt_ids: Iterable[int]) -> frozenset[int]:
+def complete(attempt_ids: Iterable[int]) -> frozenset[int]:
     """Which of these gangs may start their commands: all members are claimed, and nothing has ended yet."""
     together = (JobState.ASSIGNED, JobState.RUNNING)
     rows = Attempt.objects.filter(pk__in=attempt_ids, ended_at__isnull=True, end_reason="", job__state__in=together)

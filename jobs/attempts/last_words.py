@@ -7,7 +7,7 @@ from django.db.models import F
 
 from jobs.models import Job, JobEvent, Placement
 from jobs.state.desired import CANCEL
-from jobs.state.outcome import Ending
+from jobs.state.outcome import PlacementOutcome
 from jobs.state.transitions import MESSAGE_LENGTH
 from scheduling.lifecycle import END_SENTENCES, EndReason
 
@@ -22,17 +22,17 @@ VERBS = {"cancel_requested": "Cancelled", "pause_requested": "Paused", "requeue_
 SAVED_REASONS = frozenset({EndReason.PAUSED, EndReason.PREEMPTED})
 STOPPED, KILLED = 143, 137
 """Exit codes of a command that SIGTERM ended, and of one that had to be killed."""
-Over = Sequence[tuple[Placement, Ending]]
+Over = Sequence[tuple[Placement, PlacementOutcome]]
 
 
-def spoken(over: Over) -> list[tuple[Placement, Ending]]:
+def spoken(over: Over) -> list[tuple[Placement, PlacementOutcome]]:
     """The same endings; those of which nothing was said yet have their words."""
     silent = [row.attempt.job_id for row, ending in over if not ending.message and _reason(row, ending) in KINDS]
     wishes = _wishes(silent) if silent else {}
     return [(row, _with_words(row, ending, wishes.get(row.attempt.job_id, {}))) for row, ending in over]
 
 
-def _reason(row: Placement, ending: Ending) -> EndReason:
+def _reason(row: Placement, ending: PlacementOutcome) -> EndReason:
     """A cancellation is stronger than any reason before it."""
     wanted = row.attempt.job.desired == CANCEL and ending.reason in KINDS
     return EndReason.CANCELLED if wanted else ending.reason
@@ -49,7 +49,7 @@ def _wishes(job_ids: Iterable[int]) -> Mapping[int, Mapping[str, JobEvent]]:
     return found
 
 
-def _with_words(row: Placement, ending: Ending, wishes: Mapping[str, JobEvent]) -> Ending:
+def _with_words(row: Placement, ending: PlacementOutcome, wishes: Mapping[str, JobEvent]) -> PlacementOutcome:
     reason = _reason(row, ending)
     if ending.message or reason not in KINDS:
         return ending
@@ -66,7 +66,7 @@ def _why(event: JobEvent) -> str:
     return f"Gave way to job {other}." if other else event.message or "It was told to stop."
 
 
-def _of_its_work(job: Job, ending: Ending) -> list[str]:
+def _of_its_work(job: Job, ending: PlacementOutcome) -> list[str]:
     """What is known of how the command took it."""
     words = []
     if ending.exit_code == KILLED:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from django.db import connection
 
 from jobs.models import Placement
-from jobs.state.outcome import Ending
+from jobs.state.outcome import PlacementOutcome
 
 ADD = """
     UPDATE jobs_attempt SET
@@ -20,7 +20,7 @@ ADD = """
 """
 
 
-def record(closed: Sequence[Placement], by_id: Mapping[int, Ending]) -> None:
+def record(closed: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) -> None:
     """Add what these placements used, once, as they are closed. Of a gang the greediest member's memory counts."""
     told = [
         (row.attempt_id, ending.peak_memory_mb, ending.cpu_seconds)

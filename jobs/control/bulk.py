@@ -20,7 +20,7 @@ AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BulkResult:
     """What became of it: of `matched` jobs some changed, for some it was under way already, some refused, and say why."""
 
     changed: Sequence[int] = ()
@@ -33,7 +33,7 @@ class Outcome:
         return len(self.changed) + self.unchanged + len(self.refusals)
 
 
-def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
+def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> BulkResult:
     """Ask it of all of them. What some of them refuse does not keep it from the others."""
     told: dict[int, Answer] = {}
     asked = replace(asked, among=frozenset(job_ids))
@@ -42,7 +42,7 @@ def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
     return _summed(job_ids, told)
 
 
-def foretell(verb: Verb, job_ids: Sequence[int], asked: Asked) -> Outcome:
+def preview(verb: Verb, job_ids: Sequence[int], asked: Asked) -> BulkResult:
     """What would become of it now; nothing is written, and nobody waited for."""
     told: dict[int, Answer] = {}
     asked = replace(asked, among=frozenset(job_ids))
@@ -71,9 +71,9 @@ def _ask_some(verb: Verb, job_ids: Sequence[int], asked: Asked) -> dict[int, Ans
     raise AssertionError  # the last try returns or raises
 
 
-def _summed(job_ids: Sequence[int], told: Mapping[int, Answer]) -> Outcome:
+def _summed(job_ids: Sequence[int], told: Mapping[int, Answer]) -> BulkResult:
     missing = {pk: f"There is no job {pk}." for pk in job_ids if pk not in told}
-    return Outcome(
+    return BulkResult(
         newest=max(job_ids, default=None),
         changed=[pk for pk, answer in told.items() if answer.changes],
         unchanged=sum(not answer.changes and not answer.refusal for answer in told.values()),

@@ -17,7 +17,7 @@ from jobs.messages.after_commit import after_commit
 from jobs.models import Job, Placement
 from jobs.state import transitions
 from jobs.state.desired import PREEMPT, REQUEUE
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from workers import heartbeats
 from workers.models import Node
@@ -77,8 +77,8 @@ def _give_back_unclaimed(node_ids: Sequence[int]) -> int:
     job_ids = _locked(Job.objects.filter(pk__in=rows.values("attempt__job_id")))
     mine = rows.filter(attempt__job__in=job_ids).select_related("attempt", "node").order_by("pk")
     endings = [
-        Ending(
-            Ticket(row.pk, str(row.attempt.token)),
+        PlacementOutcome(
+            PlacementRef(row.pk, str(row.attempt.token)),
             EndReason.PREEMPTED,
             message=f"Node {row.node.name} is drained: it was not taken there.",
             charged=False,

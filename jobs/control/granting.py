@@ -15,7 +15,7 @@ from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.planning import dead_dependencies
 from jobs.state import transitions
 from jobs.state.desired import CANCEL, PAUSE, REQUEUE
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.state.transitions import MESSAGE_LENGTH
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
 
@@ -113,8 +113,8 @@ def _end_unclaimed(wishes: Mapping[int, str], actor: str) -> None:
     endings = []
     for row in rows.select_related("attempt"):
         reason, message = ENDS_BY[wishes[row.attempt.job_id]]
-        ticket = Ticket(row.pk, str(row.attempt.token))
-        endings.append(Ending(ticket, reason, message=message.format(actor), charged=False))
+        ticket = PlacementRef(row.pk, str(row.attempt.token))
+        endings.append(PlacementOutcome(ticket, reason, message=message.format(actor), charged=False))
     completion.finish(endings)
 
 
@@ -122,6 +122,6 @@ def _tell(jobs: Sequence[Job]) -> None:
     """Their nodes, for those that are on any; else the planner."""
     placed = [job.pk for job in jobs if job.state in PLACED_STATES]
     if placed:
-        remote_control.hail(placed)
+        remote_control.notify(placed)
     if len(placed) < len(jobs):
         publishing.request_cycle()

@@ -16,7 +16,7 @@ SWEEP = 100
 NAME_LENGTH = 150
 
 
-def judge() -> int:
+def cancel_their_jobs() -> int:
     """One look, however the owner was made inactive; returns how many jobs are cancelled for it. Safe to run at any time."""
     if settings.INACTIVE_OWNERS_JOBS != CANCEL_RULE:
         return 0

@@ -8,10 +8,10 @@ from django.db.models.functions import Now
 
 from jobs.models import Job
 from jobs.state import queue_moves
-from jobs.state.desired import CANCEL, END, NOTHING, PAUSE, REQUEUE
-from jobs.state.queue_age import in_line_again
+from jobs.state.desired import CANCEL, END, PAUSE, REQUEUE, RUN
+from jobs.state.queue_age import back_in_queue
 from jobs.state.queue_moves import NOTHING_PROMISED, RELEASED, UNSTARTED
-from jobs.state.transitions import Move
+from jobs.state.transitions import Transition
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, JobState
 from scheduling.planning.dependencies import Doom
 
@@ -26,7 +26,7 @@ class Answer:
     """
 
     refusal: str = ""
-    move: Move | None = None
+    move: Transition | None = None
     wish: str = ""
     wakes: bool = False
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -106,7 +106,7 @@ def resume(job: Job, asked: Asked) -> Answer:
         return Answer(move=queue_moves.resumed(job, asked.actor))
     if job.desired == PAUSE:
         # Whoever has not heard of it goes on. A gang that has lost a member to it ends, and is in line again with that.
-        wish = END if job.pk in asked.ending else NOTHING
+        wish = END if job.pk in asked.ending else RUN
         return Answer(columns={"desired": wish}, event="resumed", message="While it was still being paused.")
     if job.suspended:
         return Answer(wakes=True, event="resumed")
@@ -125,7 +125,7 @@ def hold(job: Job, asked: Asked) -> Answer:
 def release(job: Job, _: Asked) -> Answer:
     if job.held_at is None:
         return Answer(f"Job {job.pk} is not held: it is {job.state}.")
-    older = {} if job.state == JobState.PAUSED else in_line_again(job)
+    older = {} if job.state == JobState.PAUSED else back_in_queue(job)
     return Answer(columns=RELEASED | older, event="released")
 
 

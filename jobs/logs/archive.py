@@ -77,7 +77,7 @@ def _archive() -> int:
         else:
             failed += 1
     if not failed:
-        alerts.lift(ALERT)
+        alerts.clear(ALERT)
     return stored
 
 
@@ -96,7 +96,7 @@ def _try(attempt_id: int, rank: int) -> bool:
         raise
     except Exception as error:  # whatever a storage raises: the next pass tries again
         log.exception("The log of attempt %d, rank %d, could not be stored.", attempt_id, rank)
-        alerts.stand(ALERT, f"Logs stay in the database: the storage failed ({type(error).__name__}: {error}).")
+        alerts.raise_(ALERT, f"Logs stay in the database: the storage failed ({type(error).__name__}: {error}).")
         return False
     return True
 

@@ -9,7 +9,7 @@ from django.db import connection
 from jobs.logs import reader as transcripts
 from jobs.logs.followers import Reader
 from jobs.logs.reader import PIECE_BYTES, Piece, attempt_of, nothing_yet
-from jobs.logs.tail import Feed, Watch, hub
+from jobs.logs.tail import Feed, TailSignal, hub
 from jobs.models import Attempt, Job
 from scheduling.lifecycle import TERMINAL_STATES
 
@@ -82,7 +82,7 @@ def _next(feed: Feed, attempt: Attempt, rank: int, offset: int) -> Piece:
     return transcripts.piece_of(stretch, attempt=attempt.number, rank=rank, start=offset, extent=extent)
 
 
-def _wait(watch: Watch, version: int, until: Until) -> Iterator[None]:
+def _wait(watch: TailSignal, version: int, until: Until) -> Iterator[None]:
     """Until there is news after this version, or no time left. Who waits needs no database connection."""
     if not connection.in_atomic_block:
         connection.close()

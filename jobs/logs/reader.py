@@ -64,7 +64,7 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """Bytes of a log. They are as long as the place that they take up, unless they tell of bytes that cannot be had."""
 
     data: bytes
@@ -72,7 +72,7 @@ class Stretch:
     gaps: tuple[TextGap, ...] = ()
 
 
-NOTHING = Stretch(b"", 0)
+NOTHING = Segment(b"", 0)
 
 
 def attempt_of(job: Job, number: int | None) -> Attempt | None:
@@ -108,7 +108,7 @@ def read(attempt: Attempt, offset: int, limit: int = PIECE_BYTES, *, rank: int =
     return piece_of(stretch, attempt=attempt.number, rank=rank, start=start, extent=extent)
 
 
-def piece_of(stretch: Stretch, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
+def piece_of(stretch: Segment, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
     """The stretch as text."""
     last = extent.over and start + stretch.length >= extent.end
     text, used = _decode(stretch.data, last=last)
@@ -136,7 +136,7 @@ def _extent(attempt_id: int, rank: int) -> Extent:
         return Extent(*(cursor.fetchone() or (True, 0, None)))  # nothing comes of an attempt that was deleted
 
 
-def _stretch(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Stretch:
+def _stretch(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Segment:
     if start >= extent.end:
         return NOTHING
     if extent.stored_id is None:
@@ -149,7 +149,7 @@ def _stretch(attempt_id: int, rank: int, start: int, limit: int, extent: Extent)
     return _from_storage(extent.stored_id, start, limit)
 
 
-def _from_rows(attempt_id: int, rank: int, start: int, limit: int) -> Stretch | None:
+def _from_rows(attempt_id: int, rank: int, start: int, limit: int) -> Segment | None:
     """What the rows have from exactly there on, as far as it is coherent; None if they have not that place."""
     rows = _rows(attempt_id, rank, start, start + limit)
     data, gaps = b"", list[TextGap]()
@@ -159,10 +159,10 @@ def _from_rows(attempt_id: int, rank: int, start: int, limit: int) -> Stretch | 
         data += bytes(chunk)[max(start - offset, 0) :]
         if gap and offset >= start:
             gaps.append(TextGap(offset, len(chunk), missing, gap))
-    return Stretch(data[:limit], len(data[:limit]), tuple(gaps)) if data else None
+    return Segment(data[:limit], len(data[:limit]), tuple(gaps)) if data else None
 
 
-def _in_place_of_rows(attempt_id: int, rank: int, start: int, end: int) -> Stretch:
+def _in_place_of_rows(attempt_id: int, rank: int, start: int, end: int) -> Segment:
     """A line in place of rows that somebody removed."""
     following = (offset for offset, *_ in _rows(attempt_id, rank, start, end) if offset > start)
     return _lost(start, next(following, end) - start, log_gaps.ROWS_LOST)
@@ -174,7 +174,7 @@ def _rows(attempt_id: int, rank: int, start: int, end: int) -> Sequence[tuple[in
         return cursor.fetchall()
 
 
-def _from_storage(stored_id: int, start: int, limit: int) -> Stretch:
+def _from_storage(stored_id: int, start: int, limit: int) -> Segment:
     stored = StoredLog.objects.filter(pk=stored_id).first()
     if stored is None or start >= stored.size:
         return NOTHING  # forgotten meanwhile
@@ -185,12 +185,12 @@ def _from_storage(stored_id: int, start: int, limit: int) -> Stretch:
         rest = stored.size - start if whole else min(_to_the_next_block(start), stored.size - start)
         return _lost(start, rest, log_gaps.OBJECT_LOST)
     told = (TextGap(*gap) for gap in stored.gaps)
-    return Stretch(data, len(data), tuple(gap for gap in told if start <= gap.offset < start + len(data)))
+    return Segment(data, len(data), tuple(gap for gap in told if start <= gap.offset < start + len(data)))
 
 
-def _lost(start: int, length: int, reason: str) -> Stretch:
+def _lost(start: int, length: int, reason: str) -> Segment:
     line = log_gaps.line(length, reason, inside_line=start > 0)
-    return Stretch(line, length, (TextGap(start, len(line), length, reason),))
+    return Segment(line, length, (TextGap(start, len(line), length, reason),))
 
 
 def _decode(data: bytes, *, last: bool) -> tuple[str, int]:

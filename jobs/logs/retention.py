@@ -57,9 +57,9 @@ def _delete_objects() -> int:
         raise
     except Exception as error:  # whatever a storage raises
         log.exception("Old logs could not be deleted.")
-        alerts.stand(ALERT, f"Old logs could not be deleted in the storage ({type(error).__name__}: {error}).")
+        alerts.raise_(ALERT, f"Old logs could not be deleted in the storage ({type(error).__name__}: {error}).")
     else:
-        alerts.lift(ALERT)
+        alerts.clear(ALERT)
     return deleted
 
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from jobs.logs.followers import Readers
 from jobs.logs.gaps import TextGap
-from jobs.logs.reader import Extent, Stretch
+from jobs.logs.reader import Extent, Segment
 from scheduling.lifecycle import TERMINAL_STATES
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Recent:
         return self.offset + len(self.data)
 
 
-class Watch:
+class TailSignal:
     """Something that people wait for: `version` moves on with each piece of news."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Watch:
             self._news.notify_all()
 
 
-class Feed(Watch):
+class Feed(TailSignal):
     """One log that is followed: how long it is, whether more may come, and what came last."""
 
     def __init__(self, number: int, end: int) -> None:
@@ -101,7 +101,7 @@ class Feed(Watch):
         self._recent: deque[Recent] = deque()
         self._kept = 0
 
-    def take(self, offset: int, limit: int) -> tuple[Stretch | None, Extent]:
+    def take(self, offset: int, limit: int) -> tuple[Segment | None, Extent]:
         """What came last, from exactly there on; None if that has to be read elsewhere."""
         with self._news:
             return self._taken(offset, limit), self.extent
@@ -118,7 +118,7 @@ class Feed(Watch):
         if self.extent != before:
             self.tell()
 
-    def _taken(self, offset: int, limit: int) -> Stretch | None:
+    def _taken(self, offset: int, limit: int) -> Segment | None:
         if not self._recent or offset < self._recent[0].offset or self._recent[-1].end < self.extent.end:
             return None
         data, gaps = b"", list[TextGap]()
@@ -128,7 +128,7 @@ class Feed(Watch):
             if one.gap and one.offset >= offset:
                 gaps.append(TextGap(one.offset, len(one.data), one.missing, one.gap))
             data += one.data[max(offset - one.offset, 0) :]
-        return Stretch(data[:limit], len(data[:limit]), tuple(gaps))
+        return Segment(data[:limit], len(data[:limit]), tuple(gaps))
 
     def _keep(self, one: Recent) -> None:
         if self._recent and self._recent[-1].end != one.offset:
@@ -141,13 +141,13 @@ class Feed(Watch):
         self.extent = Extent(over=False, end=one.end, stored_id=None)
 
 
-class Hub:
+class TailHub:
     """Everything that is followed in this process. Its thread runs as long as there is anything."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._feeds: dict[tuple[int, int], Feed] = {}
-        self._starts: dict[int, Watch] = {}
+        self._starts: dict[int, TailSignal] = {}
         self._thread: threading.Thread | None = None
         self._marked_at = 0.0
         self.readers = Readers()
@@ -161,9 +161,9 @@ class Hub:
             yield kept
 
     @contextmanager
-    def await_start(self, job_id: int) -> Iterator[Watch]:
+    def await_start(self, job_id: int) -> Iterator[TailSignal]:
         """There is news when the job has its first attempt, or is over without one."""
-        with self._kept(self._starts, job_id, Watch()) as kept:
+        with self._kept(self._starts, job_id, TailSignal()) as kept:
             yield kept
 
     def look(self) -> None:
@@ -258,5 +258,5 @@ def _begun(job_ids: list[int]) -> list[int]:
         return [job_id for (job_id,) in cursor.fetchall()]
 
 
-hub = Hub()
+hub = TailHub()
 """Of this process; its thread is started by the first who follows, so after a server has forked."""

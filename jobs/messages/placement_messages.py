@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from jobs.messages.publishing import Doorbell
+from jobs.messages.publishing import PlacementMessage
 from jobs.messages.routing import route, transport_of
 from jobs.models import Job, Placement
 
 
-def doorbells(placements: Sequence[Placement]) -> list[Doorbell]:
+def placement_messages(placements: Sequence[Placement]) -> list[PlacementMessage]:
     """The messages that tell the agents of these placements."""
     needed = Job.objects.only("name", "priority", "gpus")
     jobs = needed.in_bulk({row.attempt.job_id for row in placements})
     return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
 
 
-def _doorbell(row: Placement, job: Job) -> Doorbell:
-    return Doorbell(
+def _doorbell(row: Placement, job: Job) -> PlacementMessage:
+    return PlacementMessage(
         placement_id=row.pk,
         token=str(row.attempt.token),
         route=route(

@@ -26,7 +26,7 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Doorbell:
+class PlacementMessage:
     """What rings for one placement: ids for the agent, words for the people who look at Flower."""
 
     placement_id: int
@@ -37,7 +37,7 @@ class Doorbell:
     attempt: int
 
 
-class Circuit:
+class CircuitBreaker:
     """After a failure, publishing is not even tried for a moment: a broker that hangs must not slow every request."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Circuit:
             self._open_again_at = time.monotonic() + BROKEN_PAUSE_SECONDS
 
 
-circuit = Circuit()
+circuit = CircuitBreaker()
 
 
 def request_cycle() -> None:
@@ -61,12 +61,12 @@ def request_cycle() -> None:
     after_commit(_ring_for_cycle)
 
 
-def request_placements(doorbells: Sequence[Doorbell]) -> None:
+def request_placements(doorbells: Sequence[PlacementMessage]) -> None:
     """Tell the agents of their placements as soon as the current transaction is committed."""
     after_commit(lambda: send_placements(doorbells))
 
 
-def send_placements(doorbells: Sequence[Doorbell]) -> None:
+def send_placements(doorbells: Sequence[PlacementMessage]) -> None:
     """Publish now; a failure is logged, and the sweep publishes again."""
     if doorbells:
         _publish([_placement_message(doorbell) for doorbell in doorbells])
@@ -77,7 +77,7 @@ def run_id(*, job_id: int, attempt: int, placement_id: int) -> str:
     return f"job-{job_id}-attempt-{attempt}-placement-{placement_id}"
 
 
-def ring_at(node: str) -> bool:
+def send_probe(node: str) -> bool:
     """Send the node's agent a message that only wants to be heard; says whether the broker took it."""
     return _publish([_most_urgent("trainyard.hear", node_queues(node)[0])])
 
@@ -90,7 +90,7 @@ def _most_urgent(task: str, queue: str) -> dict[str, Any]:
     return {"name": task, "queue": queue, "priority": broker_priority(HIGHEST, transport_of(settings.BROKER_URL))}
 
 
-def _placement_message(doorbell: Doorbell) -> dict[str, Any]:
+def _placement_message(doorbell: PlacementMessage) -> dict[str, Any]:
     return {
         "name": RUN,
         "task_id": run_id(job_id=doorbell.job_id, attempt=doorbell.attempt, placement_id=doorbell.placement_id),

@@ -24,7 +24,7 @@ LOOK = "look"
 ACQUIRE_SECONDS = 1.0
 
 
-def hail(job_ids: Collection[int]) -> None:
+def notify(job_ids: Collection[int]) -> None:
     """Have the agents that hold the jobs look at what is wished of them, as soon as the current transaction is committed."""
     held = Placement.objects.filter(attempt__job__in=list(job_ids), state__in=LEASED_STATES)
     names = frozenset(held.order_by().values_list("node__name", flat=True).distinct())
@@ -32,7 +32,7 @@ def hail(job_ids: Collection[int]) -> None:
         after_commit(lambda: caller.call(names))
 
 
-class Caller:
+class Notifier:
     """Calls nodes, in a thread that is there once the first call was made; calls that come meanwhile go together."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Caller:
                 send(names)
 
 
-caller = Caller()
+caller = Notifier()
 
 
 def send(names: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from jobs.messages import publishing
 from jobs.messages.after_commit import after_commit
 from jobs.models import Placement
-from jobs.state.outcome import Ending, sentence
+from jobs.state.outcome import PlacementOutcome, sentence
 from scheduling.failures.retry import GiveUp, Retry
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 
@@ -38,7 +38,7 @@ class RunEvent:
     fields: dict[str, Any]
 
 
-def of_end(row: Placement, ending: Ending, verdict: JobState | Retry | GiveUp | None) -> RunEvent:
+def of_end(row: Placement, ending: PlacementOutcome, verdict: JobState | Retry | GiveUp | None) -> RunEvent:
     """The end of a placement. `verdict`: what becomes of its job, where this end decided on that."""
     attempt = row.attempt
     uuid = publishing.run_id(job_id=attempt.job_id, attempt=attempt.number, placement_id=row.pk)
@@ -51,7 +51,7 @@ def of_end(row: Placement, ending: Ending, verdict: JobState | Retry | GiveUp | 
 
 
 def _in_celerys_words(
-    ending: Ending, verdict: JobState | Retry | GiveUp | None, words: str
+    ending: PlacementOutcome, verdict: JobState | Retry | GiveUp | None, words: str
 ) -> tuple[str, dict[str, Any]]:
     if ending.reason == EndReason.COMPLETED:
         return "task-succeeded", {"result": words}

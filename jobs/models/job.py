@@ -102,7 +102,7 @@ class Job(Controlled):
     submission_key = models.CharField(max_length=200, blank=True)
 
     state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.PENDING, editable=False)
-    # What is wanted of a job that is on its nodes: empty, or one of `jobs.state.desired.WISHES`. Its agents ask for it every second.
+    # What is wanted of a job that is on its nodes: empty, or one of `jobs.state.desired.END_REASONS`. Its agents ask for it every second.
     desired = models.CharField(max_length=10, blank=True, editable=False)
     # [{"code": ..., "sentence": ..., "shortfall": {...}, "held_by": [...]}], refreshed by each cycle while it waits
     reasons = models.JSONField(default=list, editable=False)

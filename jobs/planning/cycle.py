@@ -13,13 +13,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs.messages import placement_messages, publishing
-from jobs.messages.publishing import Doorbell
+from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.planning import dead_dependencies, gc_pause, memory_defaults, preemption, rebalancing, rendezvous_ports
 from jobs.planning import snapshot as snapshots
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
-from jobs.state.transitions import Move
+from jobs.state.transitions import Transition
 from scheduling.lifecycle import JobState
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.reasons import listed
@@ -39,7 +39,7 @@ class CycleResult:
     duration_ms: float
 
 
-class Combiner:
+class SingleFlight:
     """Lets many askers share one run: whoever asked before a run began is served by it.
 
     Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again, after a pause
@@ -78,7 +78,7 @@ class Combiner:
         return wanted
 
 
-combiner = Combiner()
+combiner = SingleFlight()
 
 
 def run_cycle() -> CycleResult:
@@ -110,7 +110,7 @@ def _wait_for_turn() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNER_LOCK])
 
 
-def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
+def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessage]:
     """Write the placements of those jobs that still wait; what changed meanwhile is left to the next cycle."""
     if not placements:
         return []
@@ -141,14 +141,14 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[Doorbell]:
     GpuHold.objects.bulk_create(
         GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
     )
-    return placement_messages.doorbells(rows)
+    return placement_messages.placement_messages(rows)
 
 
-def _queue_move(planned: PlannedJob, node: Node) -> Move:
+def _queue_move(planned: PlannedJob, node: Node) -> Transition:
     """The node that a job is on is that of its rank 0."""
     first, *others = planned.shares
     names = listed(share.node for share in planned.shares)
-    return Move(
+    return Transition(
         job_id=planned.job_id,
         to=JobState.QUEUED,
         kind="queued",
@@ -192,7 +192,7 @@ def _write_reasons(plan: Plan) -> None:
             Job.objects.filter(pk__in=locked).update(reasons=data)
 
 
-class Refresh:
+class ReasonThrottle:
     """When the numbers in reasons are written again.
 
     Other reasons are written at once. The same ones with other numbers (how much is free, and who holds it, changes
@@ -212,7 +212,7 @@ class Refresh:
         return lambda old, new: old != new
 
 
-refresh = Refresh()
+refresh = ReasonThrottle()
 
 
 def _codes(reasons: Reasons) -> list[object]:
@@ -248,5 +248,5 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         total_ms=F("total_ms") + result.duration_ms,
         waiting=result.waiting,
         line=list(plan.eligible),
-        alerts=alerts.told([*plan.alerts, *alerts.of_nodes()]),
+        alerts=alerts.publish([*plan.alerts, *alerts.of_nodes()]),
     )

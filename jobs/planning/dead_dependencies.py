@@ -16,7 +16,7 @@ from jobs.models import Job, JobDependency
 from jobs.models.standings import DEAD, STANDING, UNMET
 from jobs.state import transitions
 from jobs.state.queue_moves import RELEASED, UNSTARTED
-from jobs.state.transitions import Move
+from jobs.state.transitions import Transition
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Doom, Link, doomed, doomed_again
 
@@ -121,8 +121,8 @@ def _link(job: int, needs: int, after: str, state: str, reason: str, root: int |
     return Link(job, needs, After(after), JobState(state), reason == EndReason.DEPENDENCY_FAILED, root)
 
 
-def _cancelled(doom: Doom) -> Move:
-    return Move(
+def _cancelled(doom: Doom) -> Transition:
+    return Transition(
         job_id=doom.job,
         to=JobState.CANCELLED,
         kind="cancelled",

@@ -8,7 +8,7 @@ from django.db import connection
 
 from jobs.planning.job_rows import Held
 from scheduling.sharing.fair_tree import Account, decayed
-from scheduling.sharing.usage_decay import accrued, charged_width
+from scheduling.sharing.usage_decay import decayed_seconds, gpu_equivalents
 from scheduling.snapshot import UsageView
 
 NOTHING = 1.0
@@ -26,7 +26,9 @@ def usage(now: float, held: Iterable[Held]) -> tuple[UsageView, ...]:
     """What every account has used until now: what is on record, and what it has held so far of what it still holds."""
     used = _on_record(now)
     for one in held:
-        used[one.account] += charged_width(one.share.amount) * accrued(now - one.since, settings.HALF_LIFE_SECONDS)
+        used[one.account] += gpu_equivalents(one.share.amount) * decayed_seconds(
+            now - one.since, settings.HALF_LIFE_SECONDS
+        )
     return tuple(UsageView(*account, seconds) for account, seconds in used.items() if seconds >= NOTHING)
 
 

@@ -17,10 +17,10 @@ from jobs.models.standings import dependencies
 from jobs.planning import preemption as preemptions
 from jobs.planning.run_times import remaining
 from jobs.state import queue_age
-from scheduling.failures.retry import Payer, reasons_that
-from scheduling.resources import Amount, Request, ordered_labels
+from scheduling.failures.retry import RetryBudget, reasons_that
+from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
-from scheduling.snapshot import RunningJob, Share, WaitingJob
+from scheduling.snapshot import Allocation, RunningJob, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
@@ -80,7 +80,7 @@ NAMES = """
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class JobContext:
     """What the rows of jobs leave out: names, dependencies, how often they gave way, where they ran, what was freed for them.
 
     An owner who was deleted is missing.
@@ -97,7 +97,7 @@ class Known:
     near: dict[int, tuple[str, ...]] = field(default_factory=dict)
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
     ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
-    room: dict[int, tuple[Share, ...]] = field(default_factory=dict)
+    room: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -110,14 +110,14 @@ class Known:
         return set().union(*(one.keys() for one in known))
 
 
-def read_names() -> Known:
-    known = Known()
+def read_names() -> JobContext:
+    known = JobContext()
     for kind, number, name in rows(NAMES):
         known.names[kind][number] = name
     return known
 
 
-def read_all() -> Known:
+def read_all() -> JobContext:
     needs = dependencies()
     counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
     rooms = preemptions.rooms()
@@ -129,7 +129,7 @@ class Held:
     """What a job holds on one node, and since when: for its account's usage."""
 
     account: Account
-    share: Share
+    share: Allocation
     since: float
 
 
@@ -189,24 +189,24 @@ class LineRow(NamedTuple):
     columns: tuple[Any, ...]
 
 
-class Reading(NamedTuple):
+class ReadRows(NamedTuple):
     """The rows of all waiting jobs, and the server that they came from: another one may use a version again."""
 
     server: Any
     rows: dict[int, LineRow]
 
 
-class Line:
+class PendingJobs:
     """The waiting jobs as they were read last: most of them still wait and are as they were, and are not read anew.
 
     To read ten thousand rows and to make frozen values of them takes longer than to plan, and a cycle follows each event.
     """
 
     def __init__(self) -> None:
-        self._read = Reading(None, {})
+        self._read = ReadRows(None, {})
         self._made: tuple[Any, dict[int, tuple[LineRow | None, WaitingJob]], Requests] = ((), {}, Requests())
 
-    def read(self) -> Reading:
+    def read(self) -> ReadRows:
         """The rows of all that wait now; only those are fetched whole that were written since the last time.
 
         Threads may ask at once: each leaves a whole reading to the next.
@@ -218,10 +218,10 @@ class Line:
         changed = [job_id for job_id, version in versions if (row := found[job_id]) is None or row.version != version]
         fetched = rows(WAITING, changed) if changed else []
         found |= dict.fromkeys(changed) | {row[0]: LineRow(row[-1], row) for row in fetched}
-        self._read = Reading(server, {job_id: row for job_id, row in found.items() if row is not None})
+        self._read = ReadRows(server, {job_id: row for job_id, row in found.items() if row is not None})
         return self._read
 
-    def of(self, reading: Reading, known: Known) -> tuple[WaitingJob, ...]:
+    def of(self, reading: ReadRows, known: JobContext) -> tuple[WaitingJob, ...]:
         """The jobs of these rows."""
         names, seen, requests = self._made
         if known.names != names or len(requests) > MOST_REQUESTS:
@@ -240,10 +240,10 @@ class Line:
         return tuple([job for _, job in fresh.values()])
 
 
-line = Line()
+line = PendingJobs()
 
 
-def _waiting_job(row: tuple[Any, ...], known: Known, request_of: RequestOf) -> WaitingJob:
+def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf) -> WaitingJob:
     return WaitingJob(
         id=row[0],
         project=known.projects[row[1]],
@@ -280,13 +280,13 @@ def failed_on() -> dict[int, tuple[str, ...]]:
     A job that wrote checkpoints there for a while goes back to them, unless the node was to blame.
     """
     found: dict[int, tuple[str, ...]] = {}
-    reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, Payer.PLATFORM)]
+    reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, RetryBudget.PLATFORM)]
     for job_id, node in rows(FAILED_ON, settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS):
         found[job_id] = (*found.get(job_id, ()), node)
     return found
 
 
-def _running(placed: Sequence[Any], known: Known) -> tuple[RunningJob, ...]:
+def _running(placed: Sequence[Any], known: JobContext) -> tuple[RunningJob, ...]:
     members: dict[int, list[Any]] = defaultdict(list)
     for row in placed:
         members[row[0]].append(row)
@@ -299,7 +299,7 @@ def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
     return [Held(account, share, row[17]) for (account, share), row in zip(shares, placed, strict=True)]
 
 
-def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: RequestOf) -> RunningJob:
+def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request_of: RequestOf) -> RunningJob:
     _, project, queue, owner, priority, *_ = first = members[0]
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
     stood_still, suspended_at, leaving_for = first[27:30]
@@ -312,7 +312,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: Known, request_of: 
         priority=priority,
         request=request_of(first[5:12]),
         shares=tuple(
-            Share(row[12], Amount(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
+            Allocation(row[12], Resources(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),
         started_at=started_at,
         expected_end=begins + max_runtime if max_runtime else None,

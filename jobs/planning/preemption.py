@@ -15,8 +15,8 @@ from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
 from jobs.state.desired import PREEMPT
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
-from scheduling.resources import Amount
-from scheduling.snapshot import Share
+from scheduling.resources import Resources
+from scheduling.snapshot import Allocation
 
 """The wish that tells a job's agents to stop it for another one."""
 NOWHERE: Mapping[int, str] = {}
@@ -126,7 +126,7 @@ def last_nodes() -> dict[int, tuple[str, ...]]:
     return nodes
 
 
-def rooms() -> dict[int, tuple[Share, ...]]:
+def rooms() -> dict[int, tuple[Allocation, ...]]:
     """For each waiting job that room was promised what its victims hold, or held: they may be gone, or in their grace.
 
     Only those that were told since it last stood on a node: what was made before is used up.
@@ -135,9 +135,9 @@ def rooms() -> dict[int, tuple[Share, ...]]:
         attempt__preemption__for_job__state=JobState.PENDING, attempt__preemption__for_job__promised=True
     ).exclude(attempt__preemption__at__lte=F("attempt__preemption__for_job__queued_at"))
     columns = ("attempt__preemption__for_job_id", "node__name", "cpus", "memory_mb", "gpu_indices", "rank")
-    found: dict[int, tuple[Share, ...]] = {}
+    found: dict[int, tuple[Allocation, ...]] = {}
     for job_id, node, cpus, memory_mb, gpus, rank in rows.order_by("pk").values_list(*columns):
-        share = Share(node, Amount(cpus, memory_mb, len(gpus)), tuple(gpus), rank)
+        share = Allocation(node, Resources(cpus, memory_mb, len(gpus)), tuple(gpus), rank)
         found[job_id] = (*found.get(job_id, ()), share)
     return found
 

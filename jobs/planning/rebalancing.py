@@ -15,7 +15,7 @@ EVERY_CYCLES = 6
 """Moves are looked for once in so many regular cycles: it takes about as long as a plan, and nobody moves that often."""
 
 
-class Pace:
+class RebalanceInterval:
     """When moves are looked for again, in this process."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Pace:
         return True
 
 
-pace = Pace()
+pace = RebalanceInterval()
 
 
 def consider(snapshot: Snapshot, plan: Plan) -> tuple[Proposal, ...]:
@@ -41,7 +41,7 @@ def consider(snapshot: Snapshot, plan: Plan) -> tuple[Proposal, ...]:
     if settings.REBALANCING == "off" or not pace.is_due():
         return ()
     lately = preemption.recent(strategy=STRATEGY)
-    proposals = propose(snapshot, plan, snapshot.taken_at, knobs(), moved_lately=lately)
+    proposals = propose(snapshot, plan, snapshot.taken_at, rebalance_settings(), moved_lately=lately)
     Cycle.objects.filter(pk=1).update(proposals=[as_data(one) for one in proposals])
     if settings.REBALANCING == "on":
         targets = {move.job_id: move.target.node for one in proposals for move in one.moves}
@@ -49,7 +49,7 @@ def consider(snapshot: Snapshot, plan: Plan) -> tuple[Proposal, ...]:
     return proposals
 
 
-def knobs() -> Knobs:
+def rebalance_settings() -> Knobs:
     return Knobs(
         margin=settings.REBALANCING_MARGIN,
         cooldown_seconds=settings.REBALANCING_COOLDOWN_SECONDS,

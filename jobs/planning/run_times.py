@@ -91,7 +91,7 @@ def traits_of(project: str, owner: str, name: str, request: Request, limit: floa
     )
 
 
-def foretell(jobs: Sequence[Job]) -> None:
+def predict(jobs: Sequence[Job]) -> None:
     """Write down on these jobs, which are not saved yet, how long each is expected to run. One statement for all."""
     traits = [_traits_of_job(job) for job in jobs]
     history = _history(traits)

@@ -96,7 +96,7 @@ class Accuracy:
     last: Errors
 
 
-class Turns:
+class ForecastRateLimit:
     """Lets one forecast run at a time in this process, and none too soon after the last."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Turns:
         self._lock.release()
 
 
-turns = Turns()
+turns = ForecastRateLimit()
 
 
 def refresh_when_due() -> None:

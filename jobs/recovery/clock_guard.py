@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LEAP_SECONDS = 1.0
 
 
-class Reading(NamedTuple):
+class ClockReading(NamedTuple):
     """The database's clock, and this process's own just before and just after it was read."""
 
     before: float
@@ -30,16 +30,16 @@ class Reading(NamedTuple):
     after: float
 
 
-class Watch:
+class ClockGuard:
     """Compares the database's clock with this process's, which never leaps."""
 
     def __init__(self) -> None:
-        self.last: Reading | None = None
+        self.last: ClockReading | None = None
 
     def look(self) -> tuple[datetime, bool]:
         """The database's time, and whether its clock was set since the last look."""
         before = time.monotonic()
-        reading = Reading(before, database_now(), time.monotonic())
+        reading = ClockReading(before, database_now(), time.monotonic())
         last, self.last = self.last, reading
         if last is None:
             return reading.database, False
@@ -48,10 +48,10 @@ class Watch:
         return reading.database, not shortest - LEAP_SECONDS <= passed <= longest + LEAP_SECONDS
 
 
-watch = Watch()
+watch = ClockGuard()
 
 
-def may_judge() -> bool:
+def leases_may_expire() -> bool:
     """Note this sweep, in the caller's transaction; whether leases that ran out may be taken for lost now."""
     Sweep.objects.bulk_create([Sweep()], ignore_conflicts=True)
     row = Sweep.objects.select_for_update().get()

@@ -12,15 +12,15 @@ from jobs.messages import publishing
 from jobs.models import Placement
 from jobs.planning.snapshot import nodes as node_views
 from jobs.state import transitions
-from scheduling.failures.node_faults import Machine, NodeFault, Suspect, suspects, trial_after
-from scheduling.failures.retry import Suspicion, reasons_that
+from scheduling.failures.node_faults import Machine, NodeFault, Suspect, faulty_nodes, trial_after
+from scheduling.failures.retry import NodeSuspicion, reasons_that
 from scheduling.lifecycle import EndReason
 from scheduling.nodes.feasibility import kind_of
 from workers import heartbeats
 from workers.models import Node
 
-CERTAIN = reasons_that(suspicion=Suspicion.ALWAYS)
-AT_ONCE = reasons_that(suspicion=Suspicion.AT_ONCE)
+CERTAIN = reasons_that(suspicion=NodeSuspicion.ALWAYS)
+AT_ONCE = reasons_that(suspicion=NodeSuspicion.AT_ONCE)
 BY_PLATFORM = "By the platform."
 DRAINED_BY_PLATFORM = ~Q(suspicion="") & Q(cordoned=True, drain_reason__startswith=BY_PLATFORM)
 FAULTS = """
@@ -46,7 +46,7 @@ FAULTS = """
 """
 
 
-def judge() -> int:
+def detect() -> int:
     """Drain the nodes that are probably broken; returns how many. Those that are not after all are cleared of suspicion.
 
     A drained one is not held to what came before once somebody undrains it, or the platform itself, some time later:
@@ -54,7 +54,7 @@ def judge() -> int:
     """
     _acquit()
     _try_again()
-    found = suspects(faults(), _machines(), needed=settings.NODE_FAULTS)
+    found = faulty_nodes(faults(), _machines(), needed=settings.NODE_FAULTS)
     names = [one.node for one in found]
     Node.objects.exclude(suspicion="").filter(cordoned=False).exclude(name__in=names).update(suspicion="")
     for one in found:

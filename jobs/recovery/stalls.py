@@ -67,7 +67,7 @@ class Still(NamedTuple):
         return (self.now - self.progress_at).total_seconds() > self.patience
 
 
-def judge() -> int:
+def detect() -> int:
     """One look at all that runs; returns how many jobs are stopped for it. A suspended job does not stall."""
     still = _standing_still()
     _tell([one for one in still if one.silent <= 1 / 2 and one.late], STILL_ALIVE, since="progress_at")

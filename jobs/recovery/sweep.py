@@ -20,7 +20,7 @@ from jobs.models import Job, JobEvent, Placement
 from jobs.planning import dead_dependencies
 from jobs.recovery import clock_guard, faulty_nodes, stalls
 from jobs.state import transitions
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
 from workers import heartbeats
 from workers.models import Node
@@ -56,11 +56,11 @@ def _repair() -> Recovered:
     with transaction.atomic():
         if not _our_turn():
             return Recovered()
-        if not clock_guard.may_judge():
+        if not clock_guard.leases_may_expire():
             return Recovered(republished=_republish())
         heartbeats.mark_down()
         lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-        stalled, drained, ownerless = stalls.judge(), faulty_nodes.judge(), inactive_owners.judge()
+        stalled, drained, ownerless = stalls.detect(), faulty_nodes.detect(), inactive_owners.cancel_their_jobs()
         return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
 
 
@@ -104,7 +104,7 @@ def _republish() -> int:
     )
     first_time = [row.attempt.job_id for row in rows if row.publish_count == 1]
     transitions.note(first_time, "republished", message="Nobody claimed it in time: its node is told again.")
-    publishing.request_placements(placement_messages.doorbells(rows))
+    publishing.request_placements(placement_messages.placement_messages(rows))
     return len(rows)
 
 
@@ -120,8 +120,8 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
     ours = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=job_ids).order_by("pk")
     locked = list(ours.values_list("pk", flat=True))
     endings = [
-        Ending(
-            Ticket(row.pk, str(row.attempt.token)),
+        PlacementOutcome(
+            PlacementRef(row.pk, str(row.attempt.token)),
             reason,
             message=message.format(node=row.node.name),
             charged=charged,

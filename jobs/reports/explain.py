@@ -13,11 +13,11 @@ from jobs.planning.start_forecasts import moment
 from jobs.reports.job_history import Told, history_of
 from scheduling.decisions import PlannedPreemption, PlannedReservation
 from scheduling.forecast.forecast import Forecast
-from scheduling.forecast.outlook import Answer, inquire
+from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.whatif import Change
 from scheduling.lifecycle import JobState
 from scheduling.reasons import Reason, ReasonCode, listed
-from scheduling.snapshot import Share, Snapshot
+from scheduling.snapshot import Allocation, Snapshot
 
 REQUEST_PLANS = 40
 """Somebody waits for the answer: a forecast that is not on record is made with so many plans."""
@@ -66,11 +66,11 @@ def explain(job: Job, user: User) -> Explanation:
 def look(snapshot: Snapshot, job_id: int, user: User, known: dict[int, Forecast] | None = None) -> Explanation | None:
     """What the core says of a waiting job, for this user; None if it does not wait in the snapshot."""
     effort = start_forecasts.effort(len(snapshot.nodes), plans=REQUEST_PLANS)
-    answer = inquire(snapshot, snapshot.taken_at, job_id, known, effort)
+    answer = outlook(snapshot, snapshot.taken_at, job_id, known, effort)
     return None if answer is None else _for(user, answer)
 
 
-def _for(user: User, answer: Answer) -> Explanation:
+def _for(user: User, answer: Outlook) -> Explanation:
     held_by = {holder for reason in answer.reasons for holder in reason.held_by}
     held_by |= {one.job_id for one in answer.preemptions}
     visible = list(queries.visible_jobs(user).filter(pk__in=held_by).order_by("pk"))
@@ -96,6 +96,6 @@ def _seen_of(reason: Reason, seen: Collection[int]) -> Reason:
     return replace(reason, holds={job_id: held for job_id, held in reason.holds.items() if job_id in seen})
 
 
-def _about_to_start(shares: Sequence[Share]) -> Reason:
+def _about_to_start(shares: Sequence[Allocation]) -> Reason:
     names = listed(share.node for share in shares)
     return Reason(ReasonCode.NEW, f"There is room for it on {names}: the next scheduling cycle starts it.")

@@ -33,10 +33,10 @@ def sentences(node: Node) -> list[str]:
         else ""
     )
     faults = [f"{fault.get('reason')} It gets no work." for fault in gpus_out(node)]
-    return list(filter(None, [full, *faults, *map(_trespass, trespasses(node))]))
+    return list(filter(None, [full, *faults, *map(_foreign_processes, trespasses(node))]))
 
 
-def _trespass(one: Mapping[str, Any]) -> str:
+def _foreign_processes(one: Mapping[str, Any]) -> str:
     whose = "a job that does not hold that GPU" if one.get("of_a_job") else "no job of this node"
     return f"Process {one.get('pid')} ({one.get('command')}) computes on GPU {one.get('gpu')}; it is of {whose}."
 

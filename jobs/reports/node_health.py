@@ -18,7 +18,7 @@ class Health:
 def health(node: Any, *, jobs: int) -> Health:
     """Of one of `workers.queries.nodes_now`, on which so many jobs hold a place."""
     alive = node.liveness(node.now) == Node.Liveness.ALIVE
-    reasons = (_agent(node, alive=alive), _hearing(node, alive=alive), _drain(node, jobs), node.suspicion)
+    reasons = (_agent(node, alive=alive), _queue_probe(node, alive=alive), _drain(node, jobs), node.suspicion)
     told = node_condition.sentences(node) if alive else []
     ok = alive and not node_condition.disk_full(node) and node.state == Node.State.UP and consuming(node) is not False
     return Health(ok, tuple(filter(None, (*reasons, *told))))
@@ -46,7 +46,7 @@ def _agent(node: Any, *, alive: bool) -> str:
     return "" if alive else f"Its agent has been silent for {seconds:.0f} s."
 
 
-def _hearing(node: Any, *, alive: bool) -> str:
+def _queue_probe(node: Any, *, alive: bool) -> str:
     if not alive or node.state == Node.State.DOWN or node.consuming:
         return ""
     if node.consuming is None:

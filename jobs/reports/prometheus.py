@@ -107,7 +107,7 @@ def _cycles() -> Iterator[Metric]:
     began = cycle.started_at.timestamp() if cycle.started_at else 0
     yield _gauge("last_cycle_timestamp_seconds", "When the last scheduling cycle began.", began)
     yield _gauge(
-        "alerts", "What is wrong at the moment without stopping the platform.", len([*cycle.alerts, *alerts.standing()])
+        "alerts", "What is wrong at the moment without stopping the platform.", len([*cycle.alerts, *alerts.active()])
     )
     yield CounterMetricFamily("trainyard_placements", "Jobs that cycles have placed.", cycle.placed_total)
 

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 _last: list[str] = []
 
 
-def told(alerts: Sequence[str]) -> list[str]:
+def publish(alerts: Sequence[str]) -> list[str]:
     """The alerts of this cycle, as they go on record. Those that the cycle before did not have are logged."""
     for alert in alerts:
         if alert not in _last:
@@ -25,16 +25,16 @@ def of_nodes() -> list[str]:
     return [f"Node {name} {'is drained' if cordoned else 'may be broken'}: {why}" for name, cordoned, why in rows]
 
 
-def stand(key: str, sentence: str) -> None:
-    """From now on this is wrong, until `lift` is called with the same key."""
+def raise_(key: str, sentence: str) -> None:
+    """From now on this is wrong, until `clear` is called with the same key."""
     StandingAlert.objects.update_or_create(key=key, defaults={"sentence": sentence[:1000]})
 
 
-def lift(key: str) -> None:
+def clear(key: str) -> None:
     """It is well again, or always was."""
     StandingAlert.objects.filter(key=key).delete()
 
 
-def standing() -> list[str]:
+def active() -> list[str]:
     """What is wrong at the moment, beside what the last cycle told; what has lasted longest first."""
     return list(StandingAlert.objects.values_list("sentence", flat=True))

@@ -12,10 +12,10 @@ END = "end"
 
 SUSPEND = "suspend"
 """Stands in no row: agents are told it of a job that is suspended and of which nothing else is wished."""
-NOTHING = ""
+RUN = ""
 """The job is to run: one that was suspended goes on."""
 
-WISHES = {
+END_REASONS = {
     CANCEL: EndReason.CANCELLED,
     REQUEUE: EndReason.PREEMPTED,
     PREEMPT: EndReason.PREEMPTED,

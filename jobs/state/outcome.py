@@ -8,7 +8,7 @@ from scheduling.lifecycle import END_SENTENCES, EndReason
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class PlacementRef:
     """What a doorbell carries: which placement, and the token that proves it is about the present attempt."""
 
     placement_id: int
@@ -16,14 +16,14 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class PlacementOutcome:
     """How it ended. `charged` says whether it uses up one of the retries that the job has.
 
     `asked` says that the command was told to give way and ended in the time it was given for that, `saved` whether it
     wrote a checkpoint in that time (None: nobody looked).
     """
 
-    ticket: Ticket
+    ticket: PlacementRef
     reason: EndReason
     exit_code: int | None = None
     message: str = ""
@@ -35,6 +35,6 @@ class Ending:
     cpu_seconds: float | None = None
 
 
-def sentence(ending: Ending) -> str:
+def sentence(ending: PlacementOutcome) -> str:
     """The end in words."""
     return (ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH]

@@ -27,7 +27,7 @@ class LastEnd(Subquery):
         return "LastEnd()"
 
 
-def in_line_again(job: Job) -> dict[str, Any]:
+def back_in_queue(job: Job) -> dict[str, Any]:
     """It is as old in line as it was when it left it."""
     if job.out_of_line_since is None:
         return {}

@@ -3,8 +3,8 @@
 from django.db.models.functions import Coalesce, Now
 
 from jobs.models import Job
-from jobs.state.queue_age import in_line_again
-from jobs.state.transitions import Move
+from jobs.state.queue_age import back_in_queue
+from jobs.state.transitions import Transition
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, JobState
 from scheduling.reasons import NEW
 
@@ -18,10 +18,10 @@ NOTHING_PROMISED = {
 RELEASED = {"held_at": None, "held_by": "", "held_reason": ""}
 
 
-def cancelled(job: Job, actor: str) -> Move:
+def cancelled(job: Job, actor: str) -> Transition:
     """From the line, or paused, to the end."""
     message = f"Cancelled by {actor} before it started." if not job.attempt else f"Cancelled by {actor}."
-    return Move(
+    return Transition(
         job_id=job.pk,
         to=JobState.CANCELLED,
         kind="cancelled",
@@ -40,9 +40,9 @@ def cancelled(job: Job, actor: str) -> Move:
     )
 
 
-def paused(job: Job, actor: str) -> Move:
+def paused(job: Job, actor: str) -> Transition:
     """From the line to paused; a hold stays."""
-    return Move(
+    return Transition(
         job_id=job.pk,
         to=JobState.PAUSED,
         kind="paused",
@@ -52,21 +52,21 @@ def paused(job: Job, actor: str) -> Move:
     )
 
 
-def resumed(job: Job, actor: str) -> Move:
+def resumed(job: Job, actor: str) -> Transition:
     """From paused to the line; whoever was held is held."""
-    return Move(
+    return Transition(
         job_id=job.pk,
         to=JobState.PENDING,
         kind="resumed",
         expected=frozenset({JobState.PAUSED}),
-        changes={"reasons": [NEW.as_data()], **({} if job.held_at else in_line_again(job))},
+        changes={"reasons": [NEW.as_data()], **({} if job.held_at else back_in_queue(job))},
         actor=actor,
     )
 
 
-def requeued(job: Job, actor: str) -> Move:
+def requeued(job: Job, actor: str) -> Transition:
     """As if it was new, but for what it has cost and the checkpoints it has written."""
-    return Move(
+    return Transition(
         job_id=job.pk,
         to=JobState.PENDING,
         kind="requeued",
@@ -86,7 +86,7 @@ def requeued(job: Job, actor: str) -> Move:
             "progress_at": None,
             "started_at": None,
             "queued_at": None,
-            **({} if job.held_at else in_line_again(job)),
+            **({} if job.held_at else back_in_queue(job)),
         },
         actor=actor,
     )

@@ -25,7 +25,7 @@ WRITE_STARTS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Transition:
     """One wanted change of state.
 
     It happens only if the job is in one of `expected` and, where `attempt` is given, if that is still the job's
@@ -49,7 +49,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Applied:
     """What a job was before its move, and the number of the attempt that the move belongs to."""
 
     job_id: int
@@ -58,7 +58,7 @@ class Moved:
     held: bool = False
 
 
-def apply(moves: Sequence[Move]) -> dict[int, Moved]:
+def apply(moves: Sequence[Transition]) -> dict[int, Applied]:
     """Make those of `moves` that are still allowed, all in one transaction; returns them by job.
 
     A job may appear once. Rows are locked in the order of their ids, so that two callers never wait in a circle.
@@ -83,15 +83,15 @@ def note(
     )
 
 
-def _lock(job_ids: Iterable[int]) -> dict[int, Moved]:
+def _lock(job_ids: Iterable[int]) -> dict[int, Applied]:
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
     return {
-        job_id: Moved(job_id, JobState(state), attempt, held=held_at is not None)
+        job_id: Applied(job_id, JobState(state), attempt, held=held_at is not None)
         for job_id, state, attempt, held_at in rows.values_list("pk", "state", "attempt", "held_at")
     }
 
 
-def _still_true(move: Move, found: Moved) -> bool:
+def _still_true(move: Transition, found: Applied) -> bool:
     steps = [*_path(move, found.was), move.to]
     return (
         found.was in move.expected
@@ -101,19 +101,19 @@ def _still_true(move: Move, found: Moved) -> bool:
     )
 
 
-def _path(move: Move, was: JobState) -> list[JobState]:
+def _path(move: Transition, was: JobState) -> list[JobState]:
     """The states that the job leaves on its way, the first being what it was."""
     passes = move.started_at is not None and was == JobState.ASSIGNED and move.to != JobState.RUNNING
     return [was, JobState.RUNNING] if passes else [was]
 
 
-def _numbered(move: Move, found: Moved) -> Moved:
-    return Moved(found.job_id, found.was, found.attempt + 1) if move.next_attempt else found
+def _numbered(move: Transition, found: Applied) -> Applied:
+    return Applied(found.job_id, found.was, found.attempt + 1) if move.next_attempt else found
 
 
-def _write_jobs(moves: Sequence[Move]) -> None:
+def _write_jobs(moves: Sequence[Transition]) -> None:
     """One UPDATE for all moves that write the same values."""
-    groups: dict[str, list[Move]] = defaultdict(list)
+    groups: dict[str, list[Transition]] = defaultdict(list)
     for move in moves:
         groups[f"{move.to} {move.next_attempt} {sorted(move.changes.items())!r}"].append(move)
     for group in groups.values():
@@ -126,14 +126,14 @@ def _write_jobs(moves: Sequence[Move]) -> None:
     _write_starts([move for move in moves if move.started_at])
 
 
-def _write_starts(moves: Sequence[Move]) -> None:
+def _write_starts(moves: Sequence[Transition]) -> None:
     """The first start of a job stays, however often it is tried again."""
     if moves:
         with connection.cursor() as cursor:
             cursor.execute(WRITE_STARTS, [[move.job_id for move in moves], [move.started_at for move in moves]])
 
 
-def _events(move: Move, moved: Moved) -> list[JobEvent]:
+def _events(move: Transition, moved: Applied) -> list[JobEvent]:
     *before, last = _path(move, moved.was)
     passed = [
         JobEvent(job_id=move.job_id, kind="started", from_state=state, to_state=last, attempt=moved.attempt)
@@ -142,7 +142,7 @@ def _events(move: Move, moved: Moved) -> list[JobEvent]:
     return [*passed, _event(move, last, moved)]
 
 
-def _event(move: Move, was: JobState, moved: Moved) -> JobEvent:
+def _event(move: Transition, was: JobState, moved: Applied) -> JobEvent:
     return JobEvent(
         job_id=move.job_id,
         kind=move.kind,

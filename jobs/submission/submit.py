@@ -199,7 +199,7 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
     if spec.memory_by_default and not spec.memory_mb:
         sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
         return [FieldError("resources.memory_gb", sentence, "required")]
-    faults = quotas.may_ever_run(spec.request, nodes=nodes, chain=chain)
+    faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain)
     if not spec.memory_by_default:
         return list(faults)
     why = memory_defaults.told(spec.memory_mb)
@@ -277,7 +277,7 @@ def _refuse_full_line(specs: Sequence[JobSpec], intake: Intake) -> None:
 
 def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:
     rows = [_row(spec, intake, owner) for spec in specs.values()]
-    run_times.foretell(rows)
+    run_times.predict(rows)
     jobs = Job.objects.bulk_create(rows, batch_size=1000)
     by_place = dict(zip(specs, jobs, strict=True))
     linking.write(by_place, intake.links)

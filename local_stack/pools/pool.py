@@ -14,7 +14,7 @@ from local_stack.pools import nodes, shares
 from local_stack.pools.asking import answering
 from local_stack.pools.errors import PoolError, UsageError
 from local_stack.pools.home import PoolHome
-from local_stack.pools.shares import Share, Wanted
+from local_stack.pools.shares import GpuPartition, Wanted
 from local_stack.servers import leftovers, roles
 from local_stack.servers.leftovers import Recorded
 from local_stack.servers.output import PrefixedOutput
@@ -36,17 +36,17 @@ class Terms:
 
     machine: Hardware
     wanted: Wanted
-    share: Share
+    share: GpuPartition
     drain_seconds: float
     give_up_after: int = GIVE_UP_AFTER
-    role: Callable[[str, Share, Wanted], Role] | None = None
+    role: Callable[[str, GpuPartition, Wanted], Role] | None = None
     """What to run as an agent, if not an agent: for tests."""
 
 
 class Agent:
     """One agent of the pool, by its number."""
 
-    def __init__(self, number: int, share: Share, process: SupervisedProcess) -> None:
+    def __init__(self, number: int, share: GpuPartition, process: SupervisedProcess) -> None:
         self.number = number
         self.share = share
         self.process = process
@@ -285,7 +285,7 @@ class Pool:
             leftovers.record(self._home.process_list, self._running.values())
 
 
-def agent_role(name: str, share: Share, wanted: Wanted) -> Role:
+def agent_role(name: str, share: GpuPartition, wanted: Wanted) -> Role:
     """The agent of that name with its share: it sees its own GPUs and cores alone."""
     options = {
         "cpus": share.cpus,
@@ -300,7 +300,7 @@ def agent_role(name: str, share: Share, wanted: Wanted) -> Role:
     return replace(role, command=(*pinned(share), *role.command, *labels))
 
 
-def pinned(share: Share) -> tuple[str, ...]:
+def pinned(share: GpuPartition) -> tuple[str, ...]:
     """What to put before a command so that it and all its children keep to these cores."""
     possible = share.cores and shutil.which("taskset")
     return ("taskset", "--cpu-list", ",".join(map(str, share.cores))) if possible else ()

@@ -27,7 +27,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Share:
+class GpuPartition:
     """What one agent gets: of GPUs the real ones by name, of cores those that are its own, if there are such."""
 
     cpus: int
@@ -47,11 +47,11 @@ def check_number(agents: int) -> None:
         raise UsageError(f"A pool has between 0 and {MOST_AGENTS} agents, not {agents}.")
 
 
-def each(machine: Hardware, wanted: Wanted, agents: int) -> Share:
+def each(machine: Hardware, wanted: Wanted, agents: int) -> GpuPartition:
     """What every one of so many agents offers. Raises UsageError or PoolError, saying what is too much."""
     check_number(agents)
     parts = max(agents, 1)
-    share = Share(
+    share = GpuPartition(
         cpus=max(1, machine.cpus // parts) if wanted.cpus is None else wanted.cpus,
         memory_gb=machine.memory_mb / MB_PER_GB / parts if wanted.memory_gb is None else wanted.memory_gb,
         gpus=len(machine.gpus) // parts if wanted.gpus is None else wanted.gpus,
@@ -61,7 +61,7 @@ def each(machine: Hardware, wanted: Wanted, agents: int) -> Share:
     return share
 
 
-def refuse_nonsense(share: Share) -> None:
+def refuse_nonsense(share: GpuPartition) -> None:
     for option, value, least in (("--cpus", share.cpus, 1), ("--gpus", share.gpus, 0)):
         if value < least:
             raise UsageError(f"{option} must be at least {least}, not {value}.")
@@ -69,7 +69,7 @@ def refuse_nonsense(share: Share) -> None:
         raise UsageError(f"--memory-gb must be greater than 0, not {share.memory_gb:g}.")
 
 
-def refuse_too_much(machine: Hardware, share: Share, agents: int, *, oversubscribe: bool) -> None:
+def refuse_too_much(machine: Hardware, share: GpuPartition, agents: int, *, oversubscribe: bool) -> None:
     """A machine without GPUs may have any number of simulated ones; one with GPUs would mix them up unseen."""
     there = {"CPUs": (share.cpus, machine.cpus), "GB of memory": (share.memory_gb, machine.memory_mb / MB_PER_GB)}
     if machine.gpus:
@@ -82,13 +82,15 @@ def refuse_too_much(machine: Hardware, share: Share, agents: int, *, oversubscri
             )
 
 
-def own(machine: Hardware, share: Share, others: Collection[Share], *, pinned: bool = True) -> Share:
+def own(
+    machine: Hardware, share: GpuPartition, others: Collection[GpuPartition], *, pinned: bool = True
+) -> GpuPartition:
     """The share with GPUs, and if `pinned` cores, of its own: those that none of `others` has."""
     taken = {uuid for other in others for uuid in other.real_gpus}
     free = [gpu for gpu in machine.gpus if name_of(gpu) not in taken]
     used = {core for other in others for core in other.cores}
     left = [core for core in sorted(os.sched_getaffinity(0)) if core not in used]
-    return Share(
+    return GpuPartition(
         cpus=share.cpus,
         memory_gb=share.memory_gb,
         gpus=share.gpus,

@@ -57,7 +57,7 @@ class Suspect:
     drain: bool
 
 
-def suspects(faults: Iterable[NodeFault], machines: Sequence[Machine], *, needed: int) -> tuple[Suspect, ...]:
+def faulty_nodes(faults: Iterable[NodeFault], machines: Sequence[Machine], *, needed: int) -> tuple[Suspect, ...]:
     """Every undrained node against which there are so many witnesses, those with the most first.
 
     For a node on trial one is enough. Where only commands speak against a node that did no better elsewhere, it is told of.
@@ -66,8 +66,8 @@ def suspects(faults: Iterable[NodeFault], machines: Sequence[Machine], *, needed
     for fault in faults:
         by_node[fault.node].append(fault)
     known = {machine.name: machine for machine in machines}
-    counted = {node: witnesses(told) for node, told in by_node.items() if node in known and not known[node].drained}
-    heard = {node: witnesses(by_node[node], proved=False) for node in counted}
+    counted = {node: evidence(told) for node, told in by_node.items() if node in known and not known[node].drained}
+    heard = {node: evidence(by_node[node], proved=False) for node in counted}
     enough = {node: 1 if known[node].on_trial else needed for node in counted}
     broken = [node for node in counted if counted[node] >= enough[node] or heard[node] >= needed]
     found: list[Suspect] = []
@@ -79,7 +79,7 @@ def suspects(faults: Iterable[NodeFault], machines: Sequence[Machine], *, needed
     return tuple(found)
 
 
-def witnesses(faults: Iterable[NodeFault], *, proved: bool = True) -> int:
+def evidence(faults: Iterable[NodeFault], *, proved: bool = True) -> int:
     """How many independent witnesses these faults of one node are. Not `proved`: with commands that may have failed by themselves."""
     told = [fault for fault in faults if fault.certain or fault.elsewhere or not proved]
     certain = {fault.job_id for fault in told if fault.certain}

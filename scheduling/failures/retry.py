@@ -14,7 +14,7 @@ from scheduling.lifecycle import EndReason
 from scheduling.reasons import listed
 
 
-class Payer(StrEnum):
+class RetryBudget(StrEnum):
     """Whose allowance of attempts a retry is taken from."""
 
     OWNER = "owner"
@@ -22,7 +22,7 @@ class Payer(StrEnum):
     NOBODY = "nobody"
 
 
-class Suspicion(StrEnum):
+class NodeSuspicion(StrEnum):
     """When an end counts against the node on which it came."""
 
     NEVER = "never"
@@ -53,50 +53,52 @@ MACHINES = BackOff(30.0, 600.0, free=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class FailureClass:
     """What one reason means.
 
     `elsewhere`: the next attempt had better go to another node. `own_fault_twice`: coming at once and in the same way on
     two nodes, it is the job's own doing.
     """
 
-    payer: Payer
+    payer: RetryBudget
     back_off: BackOff
-    suspicion: Suspicion = Suspicion.NEVER
+    suspicion: NodeSuspicion = NodeSuspicion.NEVER
     elsewhere: bool = False
     own_fault_twice: bool = False
 
 
-LOST = Meaning(Payer.PLATFORM, AT_ONCE, elsewhere=True)
-BROKEN = Meaning(Payer.PLATFORM, MACHINES, Suspicion.ALWAYS, elsewhere=True)
-BROKE_OFF = Meaning(Payer.OWNER, COMMANDS, Suspicion.AT_ONCE, elsewhere=True, own_fault_twice=True)
-OVER_ITS_LIMIT = Meaning(Payer.OWNER, COMMANDS, own_fault_twice=True)
+LOST = FailureClass(RetryBudget.PLATFORM, AT_ONCE, elsewhere=True)
+BROKEN = FailureClass(RetryBudget.PLATFORM, MACHINES, NodeSuspicion.ALWAYS, elsewhere=True)
+BROKE_OFF = FailureClass(RetryBudget.OWNER, COMMANDS, NodeSuspicion.AT_ONCE, elsewhere=True, own_fault_twice=True)
+OVER_ITS_LIMIT = FailureClass(RetryBudget.OWNER, COMMANDS, own_fault_twice=True)
 
-MEANINGS: Mapping[EndReason, Meaning] = MappingProxyType(
+MEANINGS: Mapping[EndReason, FailureClass] = MappingProxyType(
     {
         # A silent node is found by its silence; that jobs were on it says no more.
         EndReason.NODE_LOST: LOST,
         EndReason.LOST_LEASE: LOST,
         # A node whose disk is full takes nothing until there is room again: with that all is said of it.
-        EndReason.DISK_FULL: Meaning(Payer.PLATFORM, MACHINES, elsewhere=True),
+        EndReason.DISK_FULL: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         # A broken platform is often shared by all nodes: that it comes twice proves nothing of the job.
         EndReason.PLATFORM_ERROR: BROKEN,
-        EndReason.GPU_ERROR: Meaning(Payer.PLATFORM, MACHINES, Suspicion.ALWAYS, elsewhere=True, own_fault_twice=True),
+        EndReason.GPU_ERROR: FailureClass(
+            RetryBudget.PLATFORM, MACHINES, NodeSuspicion.ALWAYS, elsewhere=True, own_fault_twice=True
+        ),
         EndReason.EXIT_CODE: BROKE_OFF,
         EndReason.START_FAILED: BROKE_OFF,
-        EndReason.OUT_OF_MEMORY: Meaning(Payer.OWNER, COMMANDS, elsewhere=True, own_fault_twice=True),
-        EndReason.STALLED: Meaning(Payer.OWNER, COMMANDS, elsewhere=True),
+        EndReason.OUT_OF_MEMORY: FailureClass(RetryBudget.OWNER, COMMANDS, elsewhere=True, own_fault_twice=True),
+        EndReason.STALLED: FailureClass(RetryBudget.OWNER, COMMANDS, elsewhere=True),
         EndReason.TIMEOUT: OVER_ITS_LIMIT,
         EndReason.OUTPUT_LIMIT: OVER_ITS_LIMIT,
         EndReason.PROCESS_LIMIT: OVER_ITS_LIMIT,
-        EndReason.PREEMPTED: Meaning(Payer.NOBODY, AT_ONCE),
+        EndReason.PREEMPTED: FailureClass(RetryBudget.NOBODY, AT_ONCE),
     }
 )
 """Every reason after which a job may be tried again. The others end it, or somebody asked for them."""
 
 
 def reasons_that(
-    *, payer: Payer | None = None, suspicion: Suspicion | None = None, elsewhere: bool | None = None
+    *, payer: RetryBudget | None = None, suspicion: NodeSuspicion | None = None, elsewhere: bool | None = None
 ) -> frozenset[EndReason]:
     """The reasons that mean this, whatever else they mean."""
     return frozenset(
@@ -117,7 +119,7 @@ class Failure:
     nodes: frozenset[str] = frozenset()
     run_seconds: float | None = None
 
-    def alike(self, other: "Failure") -> bool:
+    def is_like(self, other: "Failure") -> bool:
         return (self.reason, self.exit_code) == (other.reason, other.exit_code)
 
     def at_once(self, within_seconds: float) -> bool:
@@ -140,7 +142,7 @@ class Retry:
     """Try again, after a delay, at this one's cost."""
 
     delay_seconds: float
-    payer: Payer
+    payer: RetryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,8 @@ def decide(failure: Failure, allowance: Allowance, *, past: Sequence[Failure] = 
     meaning = MEANINGS.get(failure.reason)
     if meaning is None:
         return GiveUp("It is not to be tried again.")
-    if meaning.payer is Payer.NOBODY:
-        return Retry(0.0, Payer.NOBODY)
+    if meaning.payer is RetryBudget.NOBODY:
+        return Retry(0.0, RetryBudget.NOBODY)
     if nodes := own_fault_on(failure, past, allowance.at_once_seconds):
         return GiveUp(f"It failed at once and in the same way on {listed(nodes)}: the fault is its own.", nodes)
     used, allowed = _spent(allowance, meaning.payer)
@@ -170,19 +172,19 @@ def own_fault_on(failure: Failure, past: Sequence[Failure], at_once_seconds: flo
     """Two nodes or more on which the job failed in this way as soon as it was started; none if there are no two."""
     if not (MEANINGS[failure.reason].own_fault_twice and failure.at_once(at_once_seconds)):
         return ()
-    before = [one for one in past if one.alike(failure) and one.at_once(at_once_seconds)]
+    before = [one for one in past if one.is_like(failure) and one.at_once(at_once_seconds)]
     others = [one for one in before if one.nodes and failure.nodes and not one.nodes & failure.nodes]
     return tuple(sorted(failure.nodes.union(*(one.nodes for one in others)))) if others else ()
 
 
-def _spent(allowance: Allowance, payer: Payer) -> tuple[int, int]:
-    if payer is Payer.PLATFORM:
+def _spent(allowance: Allowance, payer: RetryBudget) -> tuple[int, int]:
+    if payer is RetryBudget.PLATFORM:
         return allowance.platform_retries_used, allowance.platform_retries
     return allowance.retries_used, allowance.max_retries
 
 
-def _used_up(payer: Payer, allowed: int) -> str:
-    if payer is Payer.PLATFORM:
+def _used_up(payer: RetryBudget, allowed: int) -> str:
+    if payer is RetryBudget.PLATFORM:
         return f"Its nodes failed it; the platform's retries are used up ({allowed})."
     return f"Its retries are used up ({allowed})." if allowed else "It has no retries."
 

@@ -9,14 +9,14 @@ from scheduling.forecast.runtime_assumptions import expected_end
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
 from scheduling.sharing.holders import Holder, with_holders
-from scheduling.sharing.quotas import may_run_now, usage_by_project
+from scheduling.sharing.quotas import quota_violations, usage_by_project
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.ELSEWHERE})
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class BlockerContext:
     """Who runs, in the order in which they are expected to end, and when those that wait are expected to start.
 
     Who starts in the plan that is asked about counts as running: `rollout.carried_out` makes such a snapshot.
@@ -30,13 +30,13 @@ class Scene:
     projects: Mapping[str, ProjectView]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, now: float, starts: Mapping[int, Forecast]) -> "Scene":
+    def of(cls, snapshot: Snapshot, now: float, starts: Mapping[int, Forecast]) -> "BlockerContext":
         ends = {job.id: expected_end(job, now, snapshot.rules) for job in snapshot.running}
         running = sorted(snapshot.running, key=lambda job: (ends[job.id], job.id))
         return cls(snapshot, now, starts, ends, running, {one.slug: one for one in snapshot.projects})
 
 
-def with_clearing(job: WaitingJob, reasons: Iterable[Reason], scene: Scene) -> tuple[Reason, ...]:
+def with_expected_clear(job: WaitingJob, reasons: Iterable[Reason], scene: BlockerContext) -> tuple[Reason, ...]:
     """The reasons with the time when each is expected to clear, and with holders where it named none.
 
     A time is told for each reason by itself: the job starts when the last one is gone, not when the first is.
@@ -44,7 +44,7 @@ def with_clearing(job: WaitingJob, reasons: Iterable[Reason], scene: Scene) -> t
     return tuple(_cleared(job, reason, scene) for reason in reasons)
 
 
-def _cleared(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
+def _cleared(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     if reason.code in FOR_ROOM:
         start = scene.starts.get(job.id)
         return replace(reason, expected_clear=start.expected if start else None)
@@ -52,11 +52,11 @@ def _cleared(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
     return rule(job, reason, scene) if rule else reason
 
 
-def _not_before(job: WaitingJob, reason: Reason, _: Scene) -> Reason:
+def _not_before(job: WaitingJob, reason: Reason, _: BlockerContext) -> Reason:
     return replace(reason, expected_clear=job.not_before)
 
 
-def _dependency(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
+def _dependency(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When the last of them ends; not known as soon as one of them is not."""
     waiting = {one.id: one for one in scene.snapshot.waiting if one.id in job.unmet}
     ends = [_end_of(needed, waiting.get(needed), scene) for needed in job.unmet]
@@ -64,26 +64,26 @@ def _dependency(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
     return replace(reason, expected_clear=max(known) if known and len(known) == len(ends) else None)
 
 
-def _end_of(job_id: int, waiting: WaitingJob | None, scene: Scene) -> float | None:
+def _end_of(job_id: int, waiting: WaitingJob | None, scene: BlockerContext) -> float | None:
     start = scene.starts.get(job_id)
     if waiting is None or start is None or start.expected is None:
         return scene.ends.get(job_id)
     return start.expected + expected_seconds(waiting, scene.snapshot.rules)
 
 
-def _queue_limit(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
+def _queue_limit(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough of the queue's jobs have ended."""
     own = [one for one in scene.running if one.queue == job.queue]
     told = replace(reason, held_by=tuple(one.id for one in own[:HOLDERS_SHOWN]))
     return _after(own, reason.shortfall.get("running_jobs", 1), told, scene)
 
 
-def _after(line: Sequence[RunningJob], number: int, reason: Reason, scene: Scene) -> Reason:
+def _after(line: Sequence[RunningJob], number: int, reason: Reason, scene: BlockerContext) -> Reason:
     first = line[:number]
     return replace(reason, expected_clear=scene.ends[first[-1].id] if len(first) == number else None)
 
 
-def _quota(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
+def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough jobs of the project whose quota it is, and of those below it, have ended: those that end first come first."""
     project = scene.projects.get(reason.subject)
     if project is None:
@@ -94,18 +94,18 @@ def _quota(job: WaitingJob, reason: Reason, scene: Scene) -> Reason:
 
     def is_enough(number: int) -> bool:
         usage = usage_by_project(below[number:], scene.projects)
-        return not may_run_now(job.request, chain=(project,), usage=usage)
+        return not quota_violations(job.request, chain=(project,), usage=usage)
 
     if not is_enough(len(below)):
         return told
     return _after(below, bisect_left(range(len(below)), True, key=is_enough), told, scene)
 
 
-def _slugs(project: str, scene: Scene) -> set[str]:
+def _slugs(project: str, scene: BlockerContext) -> set[str]:
     return {one.slug for one in chain_of(project, scene.projects)}
 
 
-RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, Scene], Reason]] = {
+RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason]] = {
     ReasonCode.NOT_BEFORE: _not_before,
     ReasonCode.DEPENDENCY: _dependency,
     ReasonCode.QUEUE_LIMIT: _queue_limit,

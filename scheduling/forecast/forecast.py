@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import chain, islice
 
-from scheduling.forecast.rollout import Course
+from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import expected, limits, optimistic
 from scheduling.nodes.profile import FOREVER
 from scheduling.planning.candidates import Eligibility
 from scheduling.planning.dependencies import can_run
 from scheduling.planning.eligibility import is_held
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from scheduling.rules import DAY
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
@@ -56,7 +56,7 @@ def forecast(
 ) -> Mapping[int, Forecast]:
     """The starts of these jobs, or of the first in line. A job that does not wait is not in the answer."""
     quick = replace(snapshot, rules=replace(snapshot.rules, explain=False))
-    line = in_order(quick, now).jobs
+    line = order_pending(quick, now).jobs
     eligibility = Eligibility(quick)
     possible = can_run(line, [job.id for job in snapshot.running], eligibility.may_ever_start)
     head = _head([job for job in line if job.id in possible], snapshot.running, eligibility, now, effort.jobs)
@@ -68,7 +68,7 @@ def forecast(
     shortened = replace(quick, waiting=(*head, *never))
     no_start = {job.id for job in never}
     courses = [
-        Course(shortened, now, pace, no_start).play(played, effort.plans, effort.horizon_seconds) for pace in paces
+        Rollout(shortened, now, pace, no_start).run(played, effort.plans, effort.horizon_seconds) for pace in paces
     ]
     return {
         job_id: _told(job_id, courses, effort)
@@ -78,7 +78,7 @@ def forecast(
     }
 
 
-def _told(job_id: int, courses: list[Course], effort: Effort) -> Forecast:
+def _told(job_id: int, courses: list[Rollout], effort: Effort) -> Forecast:
     """The three courses in one. A shorter run may make others start later, so they are put in order."""
     usual, *others = (course.starts.get(job_id, FOREVER) for course in courses)
     times = (usual, *others)

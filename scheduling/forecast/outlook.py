@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation
-from scheduling.forecast.blockers import Scene, with_clearing
+from scheduling.forecast.blockers import BlockerContext, with_expected_clear
 from scheduling.forecast.forecast import Effort, Forecast, forecast
 from scheduling.forecast.quota_changes import raised_quotas
 from scheduling.forecast.rollout import carried_out
@@ -21,7 +21,7 @@ BRIEF = Effort(jobs=200, plans=40)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Outlook:
     """About a job that waits. `placement` is where it would start now; then it has no reasons, and needs no changes.
 
     Only who could start once there is room has a `position`, and `line_length` counts those. `preemptions` are the
@@ -39,9 +39,9 @@ class Answer:
     preemptions: tuple[PlannedPreemption, ...] = ()
 
 
-def inquire(
+def outlook(
     snapshot: Snapshot, now: float, job_id: int, known: Mapping[int, Forecast] | None = None, effort: Effort = BRIEF
-) -> Answer | None:
+) -> Outlook | None:
     """The answer for a job of the snapshot; None if it does not wait.
 
     `known` are forecasts that were made already: those that are missing are made, in brief.
@@ -52,16 +52,16 @@ def inquire(
     plan = make_plan(replace(snapshot, rules=replace(snapshot.rules, explain=True)), now)
     placement = next((one for one in plan.placements if one.job_id == job_id), None)
     if placement is not None:
-        return Answer(None, len(plan.eligible), Forecast(now, now, now + effort.worst_lag), placement=placement)
+        return Outlook(None, len(plan.eligible), Forecast(now, now, now + effort.worst_lag), placement=placement)
     starts = dict(known or {})
     missing = {job_id, *job.unmet} - starts.keys()
     starts |= forecast(snapshot, now, missing, effort) if missing else {}
-    scene = Scene.of(carried_out(snapshot, plan, now), now, starts)
-    reasons = with_clearing(job, _reasons(job_id, plan), scene)
+    scene = BlockerContext.of(carried_out(snapshot, plan, now), now, starts)
+    reasons = with_expected_clear(job, _reasons(job_id, plan), scene)
     holders = {holder for reason in reasons for holder in reason.held_by}
     gives_way = tuple(one for one in plan.preemptions if one.for_job == job_id)
     holders |= {one.job_id for one in gives_way}
-    return Answer(
+    return Outlook(
         position=plan.eligible.index(job_id) + 1 if job_id in plan.eligible else None,
         line_length=len(plan.eligible),
         start=starts[job_id],

@@ -7,19 +7,19 @@ from math import ceil
 from typing import Self
 
 from scheduling.decisions import Plan, PlannedPreemption
-from scheduling.forecast.runtime_assumptions import Pace
+from scheduling.forecast.runtime_assumptions import RuntimeAssumption
 from scheduling.planning.plan import make_plan
 from scheduling.run_times import SOON
-from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
+from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 
 
-class Course:
+class Rollout:
     """What happens from a snapshot on. `starts` holds when each waiting job started in it.
 
     Of those that `never` start in it nothing is awaited: they only count among those that wait.
     """
 
-    def __init__(self, snapshot: Snapshot, now: float, pace: Pace, never: Collection[int] = ()) -> None:
+    def __init__(self, snapshot: Snapshot, now: float, pace: RuntimeAssumption, never: Collection[int] = ()) -> None:
         self.starts: dict[int, float] = {}
         self.looked_until: float | None = None  # None: until nothing was left to happen
         self._now = now
@@ -35,7 +35,7 @@ class Course:
         self._moments = sorted(moment for moment in _moments(snapshot, never) if moment > now)
         self._will_end = len(snapshot.running) + len(snapshot.waiting) - len(never)
 
-    def play(self, wanted: Collection[int], plans: int, horizon: float) -> Self:
+    def run(self, wanted: Collection[int], plans: int, horizon: float) -> Self:
         """Go on until these jobs have started, nothing more can happen, or it was enough."""
         coarseness = self._will_end ** (1 / plans) - 1 if self._will_end > plans else 0.0
         until = self._now + horizon
@@ -118,7 +118,7 @@ def carried_out(snapshot: Snapshot, plan: Plan, now: float) -> Snapshot:
     return replace(snapshot, waiting=tuple(waiting.values()), running=(*snapshot.running, *new))
 
 
-def started(job: WaitingJob, shares: tuple[Share, ...], now: float) -> RunningJob:
+def started(job: WaitingJob, shares: tuple[Allocation, ...], now: float) -> RunningJob:
     """The job as it runs once it is placed there."""
     return RunningJob(
         id=job.id,

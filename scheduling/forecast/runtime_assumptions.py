@@ -15,7 +15,7 @@ HOPED_OF_LIMIT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RuntimeAssumption:
     """One assumption about all run times.
 
     `run` says for how long a job that starts holds its place, `end` when one that runs now gives its own back.
@@ -25,24 +25,24 @@ class Pace:
     end: Callable[[RunningJob, float, Rules], float]
 
 
-def expected(lag: float = 0.0) -> Pace:
+def expected(lag: float = 0.0) -> RuntimeAssumption:
     """By what is learned or said of each job; `lag` seconds pass before the next one can start in its place."""
-    return Pace(
+    return RuntimeAssumption(
         run=lambda job, rules: expected_seconds(job, rules) + lag,
         end=lambda job, now, rules: expected_end(job, now, rules) + lag,
     )
 
 
-def limits(lag: float = 0.0) -> Pace:
+def limits(lag: float = 0.0) -> RuntimeAssumption:
     """Every job runs until it is stopped."""
-    return Pace(
+    return RuntimeAssumption(
         run=lambda job, rules: limit_seconds(job, rules) + lag,
         end=lambda job, now, rules: limit_end(job, now, rules) + lag,
     )
 
 
-def optimistic() -> Pace:
-    return Pace(run=_hoped_seconds, end=_hoped_end)
+def optimistic() -> RuntimeAssumption:
+    return RuntimeAssumption(run=_hoped_seconds, end=_hoped_end)
 
 
 def limit_end(job: RunningJob, now: float, rules: Rules) -> float:

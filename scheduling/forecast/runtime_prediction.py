@@ -58,7 +58,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FinishedRun:
     """A job that ended: how long it ran, and what part of its limit that was, if it had one."""
 
     run_seconds: float
@@ -92,12 +92,12 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._records: dict[str, deque[Outcome]] = {}
+        self._records: dict[str, deque[FinishedRun]] = {}
 
     def observe(self, traits: Traits, run_seconds: float) -> None:
         """Learn from a job that ran so long. Forgets the oldest job of each of its keys when there are too many."""
         _refuse_bad_run(run_seconds)
-        outcome = Outcome(float(run_seconds), _ratio(run_seconds, _limit_of(traits)))
+        outcome = FinishedRun(float(run_seconds), _ratio(run_seconds, _limit_of(traits)))
         for scope in scopes_of(traits):
             self._record(scope.key).append(outcome)
 
@@ -122,7 +122,7 @@ class History:
             history._record(key).extend(_outcome(key, row) for row in rows)
         return history
 
-    def _record(self, key: str) -> deque[Outcome]:
+    def _record(self, key: str) -> deque[FinishedRun]:
         return self._records.setdefault(key, deque(maxlen=REMEMBERED))
 
 
@@ -187,7 +187,7 @@ def _scope(source: str, needed: int, *said: str) -> Scope:
     return Scope(source, json.dumps([source, *said]), needed)
 
 
-def _prediction(outcomes: Sequence[Outcome], limit: float | None, source: str) -> Prediction:
+def _prediction(outcomes: Sequence[FinishedRun], limit: float | None, source: str) -> Prediction:
     """From strangers' jobs only the part of the limit that they used is taken over, where the limits are known."""
     ceiling = math.inf if limit is None else limit
     runs = [_run_under(limit, one) if source == PROJECT else min(one.run_seconds, ceiling) for one in outcomes]
@@ -198,7 +198,7 @@ def _prediction(outcomes: Sequence[Outcome], limit: float | None, source: str) -
     return Prediction(expected, min(low, expected), max(high, expected), source)
 
 
-def _run_under(limit: float | None, outcome: Outcome) -> float:
+def _run_under(limit: float | None, outcome: FinishedRun) -> float:
     if limit is None:
         return outcome.run_seconds
     return min(outcome.run_seconds, limit) if outcome.ratio is None else outcome.ratio * limit
@@ -232,10 +232,10 @@ def _refuse_bad_run(run_seconds: float) -> None:
         raise _invalid("run_seconds", "A number of seconds, 0 or more.")
 
 
-def _outcome(key: str, row: Sequence[float | None]) -> Outcome:
+def _outcome(key: str, row: Sequence[float | None]) -> FinishedRun:
     match list(row):
         case [float() | int() as run_seconds, ratio]:
-            return Outcome(float(run_seconds), None if ratio is None else float(ratio))
+            return FinishedRun(float(run_seconds), None if ratio is None else float(ratio))
     raise _invalid(key, "A list of [run seconds, part of the limit or null], as as_data writes it.")
 
 

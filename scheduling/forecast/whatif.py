@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from scheduling import memory_units
 from scheduling.decisions import Plan
 from scheduling.memory_units import MB_IN_A_GB
-from scheduling.planning.cycle_state import Planning
+from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.plan import make_plan, starts_now
 from scheduling.priorities import HIGHEST
@@ -50,11 +50,11 @@ def smallest_changes(snapshot: Snapshot, now: float, job_id: int, plan: Plan | N
     job = next((one for one in snapshot.waiting if one.id == job_id), None)
     if job is None or is_held(job, now):
         return ()
-    trial = Trial(snapshot, now, job, plan or make_plan(snapshot, now))
-    return () if trial.starts_anyway else tuple(trial.offers())
+    trial = WhatIf(snapshot, now, job, plan or make_plan(snapshot, now))
+    return () if trial.starts_anyway else tuple(trial.suggestions())
 
 
-class Trial:
+class WhatIf:
     """Tries changed jobs in the plan of all that wait: whoever was left out might have been in the way."""
 
     def __init__(self, snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -> None:
@@ -64,7 +64,7 @@ class Trial:
         self._now = now
         self._plan = plan
         self._others = tuple(one for one in snapshot.waiting if one.id != job.id)
-        self._free = Planning(snapshot, now)
+        self._free = PassState(snapshot, now)
         self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *(one.id for one in snapshot.running))
 
     def starts(self, job: WaitingJob) -> bool:
@@ -76,7 +76,7 @@ class Trial:
     def _is_placed(self, job: WaitingJob, others: tuple[WaitingJob, ...]) -> bool:
         return starts_now(replace(self._snapshot, waiting=(*others, job)), self._now, job.id)
 
-    def offers(self) -> Iterator[Change]:
+    def suggestions(self) -> Iterator[Change]:
         job = self._job
         for knob in (*_sizes(job), *self._places(job)):
             value = self._smallest(knob)

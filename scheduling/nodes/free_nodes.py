@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import GpuKind, has_labels, kind_of, suitable, takes_jobs
-from scheduling.resources import WHOLE_GPU, Amount, Request
-from scheduling.snapshot import Gpu, NodeView, RunningJob, Share, Snapshot
+from scheduling.resources import WHOLE_GPU, Request, Resources
+from scheduling.snapshot import Allocation, Gpu, NodeView, RunningJob, Snapshot
 
 Entry: TypeAlias = tuple[int, int, int, int]
 """A node on its shelf: thousandths of GPUs that are free, free CPUs, free memory, and its number."""
@@ -52,9 +52,9 @@ class FreeNode:
         self.holders: list[int] = []
 
     @property
-    def amount(self) -> Amount:
+    def amount(self) -> Resources:
         whole = len(self.gpus)
-        return Amount(self.cpus, self.memory_mb, whole, self.gpu_milli - WHOLE_GPU * whole)
+        return Resources(self.cpus, self.memory_mb, whole, self.gpu_milli - WHOLE_GPU * whole)
 
     @property
     def entry(self) -> Entry:
@@ -71,13 +71,13 @@ class FreeNode:
         other.holders = self.holders.copy()
         return other
 
-    def take(self, share: Share, holder: int) -> None:
+    def allocate(self, share: Allocation, holder: int) -> None:
         self.hold(share, holder)
         if share.gpu_indices:
             self.count_gpus()
 
-    def hold(self, share: Share, holder: int) -> None:
-        """Take without counting the free GPUs again: for many shares in a row, and `count_gpus` after them."""
+    def hold(self, share: Allocation, holder: int) -> None:
+        """Allocate without counting the free GPUs again: for many shares in a row, and `count_gpus` after them."""
         amount = share.amount
         left = self._cpus = self._cpus - amount.cpus
         self.cpus = left if left > 0 else 0  # noqa: FURB136 - max() costs three times as much, and this runs often
@@ -91,14 +91,14 @@ class FreeNode:
                 self.held[index] = self.held.get(index, 0) + milli
         self.holders.append(holder)
 
-    def give(self, share: Share, holder: int) -> None:
-        """The inverse of `take`: the holder gives its share back. It must have taken it."""
-        self.release(share, holder)
+    def release(self, share: Allocation, holder: int) -> None:
+        """The inverse of `allocate`: the holder gives its allocation back. It must have it."""
+        self.unhold(share, holder)
         if share.gpu_indices:
             self.count_gpus()
 
-    def release(self, share: Share, holder: int) -> None:
-        """Give without counting the free GPUs again: for many shares in a row, and `count_gpus` after them."""
+    def unhold(self, share: Allocation, holder: int) -> None:
+        """Release without counting the free GPUs again: for many shares in a row, and `count_gpus` after them."""
         self._cpus += share.amount.cpus
         self.cpus = max(0, self._cpus)
         self._memory_mb += share.amount.memory_mb
@@ -111,7 +111,7 @@ class FreeNode:
                     del self.held[index]
         self.holders.remove(holder)
 
-    def has(self, share: Share) -> bool:
+    def has(self, share: Allocation) -> bool:
         """Whether just this share is free."""
         amount, milli = share.amount, share.amount.gpu_milli or WHOLE_GPU
         return (
@@ -247,31 +247,31 @@ class FreeNodes:
     def __contains__(self, name: str) -> bool:
         return name in self._numbers
 
-    def take(self, share: Share, *, holder: int) -> None:
+    def allocate(self, share: Allocation, *, holder: int) -> None:
         """Gives a share of a node away; the node moves to its new place on its shelf."""
         node = self.nodes[self._numbers[share.node]]
         shelf = self.shelves[node.kind]
         del shelf[bisect_left(shelf, node.entry)]
-        node.take(share, holder)
+        node.allocate(share, holder)
         insort(shelf, node.entry)
 
-    def give(self, share: Share, *, holder: int) -> None:
-        """The inverse of `take`. A share of a node that takes no jobs gives nothing back: nothing may start there."""
+    def release(self, share: Allocation, *, holder: int) -> None:
+        """The inverse of `allocate`. An allocation of a node that takes no jobs gives nothing back: nothing may start there."""
         if share.node not in self._numbers:
             return
         node = self.nodes[self._numbers[share.node]]
         shelf = self.shelves[node.kind]
         del shelf[bisect_left(shelf, node.entry)]
-        node.give(share, holder)
+        node.release(share, holder)
         insort(shelf, node.entry)
 
-    def give_all(self, shares: Iterable[tuple[Share, int]]) -> None:
-        """`give` for many shares and their holders, in a fraction of the time."""
+    def release_all(self, shares: Iterable[tuple[Allocation, int]]) -> None:
+        """`release` for many shares and their holders, in a fraction of the time."""
         touched = set()
         for share, holder in shares:
             if share.node in self._numbers:
                 touched.add(number := self._numbers[share.node])
-                self.nodes[number].release(share, holder)
+                self.nodes[number].unhold(share, holder)
         for number in touched:
             self.nodes[number].count_gpus()
         self.shelves = self._sorted()

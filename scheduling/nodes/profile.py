@@ -7,37 +7,37 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.feasibility import suits
 from scheduling.resources import Request
-from scheduling.snapshot import NodeView, Share
+from scheduling.snapshot import Allocation, NodeView
 
 FOREVER = float("inf")
-Release: TypeAlias = tuple[float, int, Share]
+Release: TypeAlias = tuple[float, int, Allocation]
 """When a share is given back at the latest, by whom, and what."""
 Window = tuple[float, float]
 """From when to when a node is kept for others."""
 
 
-class Room(NamedTuple):
+class Capacity(NamedTuple):
     """What is free on a node: CPU cores, memory in MB, and GPUs as bits (bit 3 is the GPU of index 3)."""
 
     cpus: int
     memory_mb: int
     gpus: int
 
-    def meet(self, other: "Room") -> "Room":
+    def intersection(self, other: "Capacity") -> "Capacity":
         """What is free in both."""
         if self.cpus <= other.cpus and self.memory_mb <= other.memory_mb and not self.gpus & ~other.gpus:
             return self
-        return Room(min(self.cpus, other.cpus), min(self.memory_mb, other.memory_mb), self.gpus & other.gpus)
+        return Capacity(min(self.cpus, other.cpus), min(self.memory_mb, other.memory_mb), self.gpus & other.gpus)
 
-    def minus(self, taken: "Room") -> "Room":
-        return Room(self.cpus - taken.cpus, self.memory_mb - taken.memory_mb, self.gpus & ~taken.gpus)
+    def minus(self, taken: "Capacity") -> "Capacity":
+        return Capacity(self.cpus - taken.cpus, self.memory_mb - taken.memory_mb, self.gpus & ~taken.gpus)
 
 
-new_room: Callable[[tuple[int, int, int]], Room] = partial(tuple.__new__, Room)
+new_room: Callable[[tuple[int, int, int]], Capacity] = partial(tuple.__new__, Capacity)
 """A room of one triple: a profile makes one for each job that runs, at a third of the cost of naming its parts."""
 
 
-EMPTY = Room(0, 0, 0)
+EMPTY = Capacity(0, 0, 0)
 
 
 class Need(NamedTuple):
@@ -48,7 +48,7 @@ class Need(NamedTuple):
     gpus: int
     suits: int
 
-    def fits(self, room: Room) -> bool:
+    def fits(self, room: Capacity) -> bool:
         return (
             self.cpus <= room.cpus
             and self.memory_mb <= room.memory_mb
@@ -70,8 +70,8 @@ def need(request: Request, view: NodeView) -> Need:
     return Need(request.cpus, request.memory_mb, request.gpus, good)
 
 
-def held_by(share: Share) -> Room:
-    return Room(share.amount.cpus, share.amount.memory_mb, bits(share.gpu_indices))
+def held_by(share: Allocation) -> Capacity:
+    return Capacity(share.amount.cpus, share.amount.memory_mb, bits(share.gpu_indices))
 
 
 class NodeProfile:
@@ -92,7 +92,7 @@ class NodeProfile:
             if share.gpu_indices:
                 gpus &= ~bits(share.gpu_indices)
         self.times = [now]
-        self.rooms = [Room(max(0, cpus), max(0, memory_mb), gpus)]
+        self.rooms = [Capacity(max(0, cpus), max(0, memory_mb), gpus)]
         for end, _, share in releases:
             cpus += share.amount.cpus
             memory_mb += share.amount.memory_mb
@@ -103,28 +103,28 @@ class NodeProfile:
                 self.rooms.append(EMPTY)
             left = new_room((cpus if cpus > 0 else 0, memory_mb if memory_mb > 0 else 0, gpus))  # noqa: FURB136 - as in free_nodes.py
             self.rooms[-1] = left
-        self._lows: list[Room] = []
+        self._lows: list[Capacity] = []
 
-    def room_until(self, end: float) -> Room:
+    def room_until(self, end: float) -> Capacity:
         """What is free from now to `end` without a break."""
         at = bisect_left(self.times, end) - 1
         lows = self._lows
         if at >= len(lows):  # worked out only as far as somebody asks
             low = lows[-1] if lows else self.rooms[0]
             for room in self.rooms[len(lows) : at + 1]:
-                low = low.meet(room)
+                low = low.intersection(room)
                 lows.append(low)
         return lows[at] if at > 0 else self.rooms[0]
 
-    def room_at(self, time: float) -> Room:
+    def room_at(self, time: float) -> Capacity:
         return self.rooms[bisect_right(self.times, time) - 1]
 
-    def room_between(self, start: float, end: float) -> Room:
+    def room_between(self, start: float, end: float) -> Capacity:
         """What is free from `start` to `end` without a break."""
         first = max(0, bisect_right(self.times, start) - 1)
         low = self.rooms[first]
         for at in range(first + 1, bisect_left(self.times, end)):
-            low = low.meet(self.rooms[at])
+            low = low.intersection(self.rooms[at])
         return low
 
     def earliest(self, wanted: Need, length: float, after: float, kept: Sequence[Window] = ()) -> float:
@@ -151,7 +151,7 @@ class NodeProfile:
                 return self.times[at + 1] if at < last else FOREVER
         return start
 
-    def take(self, start: float, end: float, taken: Room) -> None:
+    def allocate(self, start: float, end: float, taken: Capacity) -> None:
         """From `start` to `end` so much less is free."""
         for moment in (start, end):
             self._cut(moment)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import Request
 from scheduling.snapshot import Snapshot
@@ -20,13 +20,13 @@ class Affinity(PlacementStrategy):
     def prepare(self, snapshot: Snapshot) -> "Affinity":
         return Affinity(self._otherwise.prepare(snapshot))
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         near = [room.free[name] for name in dict.fromkeys(room.near) if name in room.free]
         yield from (node for node in near if room.has_place(request, node))
         numbers = {node.number for node in near}
         yield from (node for node in self._otherwise.preferred(request, room) if node.number not in numbers)
 
-    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         return self._otherwise.gpus_on(request, node, room)
 
 

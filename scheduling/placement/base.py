@@ -9,15 +9,15 @@ from typing import ClassVar, NamedTuple, TypeAlias
 from scheduling.nodes.feasibility import has_labels
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.resources import Request
-from scheduling.snapshot import Share, Snapshot
+from scheduling.snapshot import Allocation, Snapshot
 
-Places: TypeAlias = tuple[tuple[Share, ...] | None, ...]
+Places: TypeAlias = tuple[tuple[Allocation, ...] | None, ...]
 """The shares of each of several requests, None for one that has no place."""
 
 NOTHING_CLOSED: AbstractSet[str] = frozenset()
 
 
-class Room(NamedTuple):
+class Scope(NamedTuple):
     """Where one request may go: what is free, less what is kept for others.
 
     `ceiling` limits nodes by their number: what is used there must fit in the node and in its ceiling. Nodes named
@@ -65,9 +65,9 @@ class PlacementStrategy(ABC):
         near: Sequence[str] = (),
         ceiling: Mapping[int, FreeNode] = NO_CEILING,
         closed: AbstractSet[str] = NOTHING_CLOSED,
-    ) -> tuple[Share, ...] | None:
+    ) -> tuple[Allocation, ...] | None:
         """A share on each of `request.nodes` distinct nodes, by rank, or None: all or nothing. Nothing is taken yet."""
-        room = Room(free, near, ceiling, closed)
+        room = Scope(free, near, ceiling, closed)
         if request.nodes == 1:  # most are, and this is where a plan spends its time
             node = next(self.preferred(request, room), None)
             return None if node is None else (self.share(request, node, room),)
@@ -90,24 +90,24 @@ class PlacementStrategy(ABC):
         """The strategy for this snapshot: itself, or a copy that knows what it needs of it."""
         return self
 
-    def share(self, request: Request, node: FreeNode, room: Room, rank: int = 0) -> Share:
+    def share(self, request: Request, node: FreeNode, room: Scope, rank: int = 0) -> Allocation:
         """The request's share of a node that has a place for it."""
         if not request.gpus:
-            return Share(node.view.name, request.amount, (), rank)
-        return Share(node.view.name, request.amount, self.gpus_on(request, node, room), rank)
+            return Allocation(node.view.name, request.amount, (), rank)
+        return Allocation(node.view.name, request.amount, self.gpus_on(request, node, room), rank)
 
-    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         """Which GPUs of that node it gets."""
         return node.gpus_for(request, room.ceiling.get(node.number)) or ()
 
     def _placed(
         self, holder: int, request: Request, left: FreeNodes, closed: AbstractSet[str]
-    ) -> tuple[Share, ...] | None:
+    ) -> tuple[Allocation, ...] | None:
         shares = self.place(request, left, closed=closed)
         for one in shares or ():
-            left.take(one, holder=holder)
+            left.allocate(one, holder=holder)
         return shares
 
     @abstractmethod
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         """Every node where the request has a place, once, the best first."""

@@ -6,9 +6,9 @@ from heapq import merge
 
 from scheduling.nodes.feasibility import GpuKind, kind_suits
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import Request
-from scheduling.snapshot import Share
+from scheduling.snapshot import Allocation
 
 
 class BestFit(PlacementStrategy):
@@ -20,7 +20,7 @@ class BestFit(PlacementStrategy):
 
     name = "best_fit"
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         walks = walks_of(request, room)
         return walks[0] if len(walks) == 1 else merge(*walks, key=lambda node: _leftover(request, node))
 
@@ -28,14 +28,14 @@ class BestFit(PlacementStrategy):
 BEST_FIT = BestFit()
 
 
-def best_fit(request: Request, free: FreeNodes) -> Share | None:
+def best_fit(request: Request, free: FreeNodes) -> Allocation | None:
     """The share of the node that a request fills up most."""
-    room = Room(free)
+    room = Scope(free)
     node = next(BEST_FIT.preferred(request, room), None)
     return None if node is None else BEST_FIT.share(request, node, room)
 
 
-def walks_of(request: Request, room: Room) -> list[Iterator[FreeNode]]:
+def walks_of(request: Request, room: Scope) -> list[Iterator[FreeNode]]:
     """Every node where the request has a place, once: for each kind of GPU the fullest first."""
     kinds = [kind for kind in room.free.shelves if not request.gpus or _suits(request, kind)]
     return [_fullest_first(request, kind, room) for kind in kinds]
@@ -45,7 +45,7 @@ def _suits(request: Request, kind: GpuKind) -> bool:
     return any(kind_suits(request, model, memory_mb) for model, memory_mb in kind)
 
 
-def _fullest_first(request: Request, kind: GpuKind, room: Room) -> Iterator[FreeNode]:
+def _fullest_first(request: Request, kind: GpuKind, room: Scope) -> Iterator[FreeNode]:
     """Walks the shelf from the fullest node up; a node that is too small lets it skip all those that are alike."""
     shelf, nodes = room.free.shelves[kind], room.free.nodes
     counts_gpus = request.gpus > 0 and (len(kind) > 1 or request.is_part_of_gpu)

@@ -11,7 +11,7 @@ from heapq import heapify, heappop
 from itertools import chain
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.placement.best_fit import walks_of
 from scheduling.placement.fragmentation import Fragmentation, Option
 from scheduling.placement.workload import USUAL, Workload, workload_of
@@ -36,7 +36,7 @@ class Fgd(PlacementStrategy):
         usual = workload_of(snapshot)
         return Fgd(usual, self._step / WHOLE_GPU) if usual.wants_gpus else self
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         nodes = list(chain.from_iterable(walks_of(request, room)))
         options = self._fragmentation.best_options(request, nodes, room.ceiling)
         line = [
@@ -47,7 +47,7 @@ class Fgd(PlacementStrategy):
         while line:
             yield room.free.nodes[heappop(line)[-1]]
 
-    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         if not request.is_part_of_gpu:
             return super().gpus_on(request, node, room)
         option: Option = self._fragmentation.best_options(request, [node], room.ceiling)[0]

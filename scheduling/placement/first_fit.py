@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import Request
 
 
@@ -12,7 +12,7 @@ class FirstFit(PlacementStrategy):
 
     name = "first_fit"
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return room.nodes(request)
 
 

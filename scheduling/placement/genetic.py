@@ -13,10 +13,10 @@ from typing import TypeAlias, TypeVar
 from numpy.random import Generator, default_rng
 
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Room
+from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Scope
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import WHOLE_GPU, Request
-from scheduling.snapshot import Share
+from scheduling.snapshot import Allocation
 
 Thing = TypeVar("Thing")
 Order: TypeAlias = tuple[int, ...]
@@ -44,10 +44,10 @@ class Genetic(PlacementStrategy):
         self._search = search or Search()
         self._greedy = greedy
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return self._greedy.preferred(request, room)
 
-    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         return self._greedy.gpus_on(request, node, room)
 
     def place_all(
@@ -80,20 +80,20 @@ class _Decoder:
             self._known[order] = (milli, len(found), whole * WHOLE_GPU)
         return self._known[order]
 
-    def _take(self, order: Order) -> dict[int, tuple[Share, ...]]:
-        found: dict[int, tuple[Share, ...]] = {}
+    def _take(self, order: Order) -> dict[int, tuple[Allocation, ...]]:
+        found: dict[int, tuple[Allocation, ...]] = {}
         for number in order:
             shares = self._greedy.place(self._requests[number], self._free, closed=self._closed)
             for share in shares or ():
-                self._free.take(share, holder=number)
+                self._free.allocate(share, holder=number)
             if shares is not None:
                 found[number] = shares
         return found
 
-    def _give(self, found: dict[int, tuple[Share, ...]]) -> None:
+    def _give(self, found: dict[int, tuple[Allocation, ...]]) -> None:
         for number, shares in found.items():
             for share in shares:
-                self._free.give(share, holder=number)
+                self._free.release(share, holder=number)
 
 
 def evolved(decoder: _Decoder, length: int, search: Search) -> Order:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import WHOLE_GPU, Request
 
 
@@ -16,7 +16,7 @@ class LeastLoaded(PlacementStrategy):
 
     name = "least_loaded"
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return iter(sorted(room.nodes(request), key=lambda node: _key(request, node)))
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Room
+from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Scope
 from scheduling.placement.scores import WEIGHTED, WeightedScore
 from scheduling.resources import Request
-from scheduling.snapshot import Share
+from scheduling.snapshot import Allocation
 
 Costs: TypeAlias = NDArray[np.float64]
 NEVER = 1e9
@@ -36,18 +36,18 @@ class MinCost(PlacementStrategy):
     def __init__(self, scores: WeightedScore = WEIGHTED) -> None:
         self._scores = scores
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return self._scores.preferred(request, room)
 
     def place_all(
         self, requests: Sequence[Request], free: FreeNodes, *, closed: AbstractSet[str] = NOTHING_CLOSED
     ) -> Places:
         left = free.copy()
-        places: dict[int, tuple[Share, ...] | None] = {}
+        places: dict[int, tuple[Allocation, ...] | None] = {}
         todo = {number: one for number, one in enumerate(requests) if one.nodes == 1}
-        while found := self._round(todo, Room(left, closed=closed)):
+        while found := self._round(todo, Scope(left, closed=closed)):
             for number, share in found.items():
-                left.take(share, holder=number)
+                left.allocate(share, holder=number)
                 places[number] = (share,)
                 del todo[number]
         for number, request in enumerate(requests):
@@ -55,7 +55,7 @@ class MinCost(PlacementStrategy):
                 places[number] = self._placed(number, request, left, closed)
         return tuple(places.get(number) for number in range(len(requests)))
 
-    def _round(self, todo: Mapping[int, Request], room: Room) -> dict[int, Share]:
+    def _round(self, todo: Mapping[int, Request], room: Scope) -> dict[int, Allocation]:
         """At most one job for each node: the numbers of those that have a place now, and their shares."""
         if not todo or not room.free.nodes:
             return {}
@@ -68,7 +68,7 @@ class MinCost(PlacementStrategy):
             if column is not None and costs[row, column] < NEVER
         }
 
-    def _costs(self, request: Request, room: Room) -> Costs:
+    def _costs(self, request: Request, room: Scope) -> Costs:
         costs: Costs = np.full(len(room.free.nodes), NEVER)
         nodes = list(room.nodes(request))
         if nodes:

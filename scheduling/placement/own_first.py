@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView, Reservation
 
@@ -44,7 +44,7 @@ class OwnFirst(PlacementStrategy):
         self._otherwise = otherwise
         self._kept = [one for one in kept if one.start < end and start < one.end]
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         with_room = [
             one for one in self._kept if one.name in room.free and room.has_place(request, room.free[one.name])
         ]
@@ -57,5 +57,5 @@ class OwnFirst(PlacementStrategy):
         room = room._replace(closed=room.closed | seen) if seen else room
         yield from self._otherwise.preferred(request, room)
 
-    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         return self._otherwise.gpus_on(request, node, room)

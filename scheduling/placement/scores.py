@@ -7,7 +7,7 @@ from heapq import heapify, heappop
 from typing import TypeAlias
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import WHOLE_GPU, Request
 
 Criterion: TypeAlias = Callable[[Request, FreeNode], float | None]
@@ -38,7 +38,7 @@ class WeightedScore(PlacementStrategy):
     def __init__(self, weights: Weights | None = None) -> None:
         self._weights = weights or Weights()
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         nodes = list(room.nodes(request))
         line = [(score, node.number) for score, node in zip(self.scores(request, nodes), nodes, strict=True)]
         heapify(line)

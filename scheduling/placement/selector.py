@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.affinity import AFFINITY
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.placement.fgd import FGD
 from scheduling.resources import Request
@@ -27,13 +27,13 @@ class Selector(PlacementStrategy):
     def prepare(self, snapshot: Snapshot) -> "Selector":
         return Selector({name: one.prepare(snapshot) for name, one in self._choices.items()})
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return self.choose(request, room).preferred(request, room)
 
-    def gpus_on(self, request: Request, node: FreeNode, room: Room) -> tuple[int, ...]:
+    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         return self.choose(request, room).gpus_on(request, node, room)
 
-    def choose(self, request: Request, room: Room) -> PlacementStrategy:
+    def choose(self, request: Request, room: Scope) -> PlacementStrategy:
         """The strategy for this request."""
         if any(name in room.free for name in room.near):
             return self._choices["affinity"]

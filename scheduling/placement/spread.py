@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.placement.base import PlacementStrategy, Room
+from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import Request
 
 
@@ -15,7 +15,7 @@ class Spread(PlacementStrategy):
 
     name = "spread"
 
-    def preferred(self, request: Request, room: Room) -> Iterator[FreeNode]:
+    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return iter(sorted(room.nodes(request), key=lambda node: _crowd(request, node)))
 
 

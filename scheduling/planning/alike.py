@@ -13,7 +13,7 @@ from scheduling.snapshot import ProjectView, QueueView
 
 
 @dataclass(eq=False, slots=True)
-class Alike:
+class SchedulingClass:
     """Jobs of one queue and one project that ask for the same: what refuses one of them refuses them all.
 
     A refusal stands until the end of the pass, because room and quota only shrink in it. `too_long` is the shortest
@@ -40,7 +40,7 @@ class Alike:
     reasons: tuple[Reason, ...] | None = None
 
 
-class Refused:
+class UnschedulableRequests:
     """Requests for which no node has room now: what asks for the same or more need not be looked for."""
 
     def __init__(self) -> None:

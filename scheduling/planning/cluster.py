@@ -7,8 +7,8 @@ from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.planning.eligibility import queue_holds
 from scheduling.reasons import Reason
 from scheduling.resources import Request, total
-from scheduling.sharing.quotas import NOTHING_USED, Usage, may_run_now
-from scheduling.snapshot import ProjectView, QueueView, RunningJob, Share
+from scheduling.sharing.quotas import NOTHING_USED, Usage, quota_violations
+from scheduling.snapshot import Allocation, ProjectView, QueueView, RunningJob
 
 Chain = Sequence[ProjectView]
 """The projects whose quotas count for a job."""
@@ -30,19 +30,23 @@ class Cluster:
     def refusals(self, request: Request, queue: QueueView, chain: Chain) -> tuple[Reason, ...]:
         """What the queue and the quotas have against one more such job."""
         held = queue_holds(queue, self.running[queue.name])
-        return (*held, *may_run_now(request, chain=chain, usage=self.usage))
+        return (*held, *quota_violations(request, chain=chain, usage=self.usage))
 
-    def start(self, job_id: int, shares: Iterable[Share], request: Request, queue: QueueView, chain: Chain) -> None:
+    def start(
+        self, job_id: int, shares: Iterable[Allocation], request: Request, queue: QueueView, chain: Chain
+    ) -> None:
         for share in shares:
-            self.free.take(share, holder=job_id)
+            self.free.allocate(share, holder=job_id)
         self.running[queue.name] += 1
         for project in chain:
             self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).plus_job(request.total)
 
-    def withdraw(self, job_id: int, shares: Iterable[Share], request: Request, queue: QueueView, chain: Chain) -> None:
+    def withdraw(
+        self, job_id: int, shares: Iterable[Allocation], request: Request, queue: QueueView, chain: Chain
+    ) -> None:
         """The inverse of `start`."""
         for share in shares:
-            self.free.give(share, holder=job_id)
+            self.free.release(share, holder=job_id)
         self.running[queue.name] -= 1
         for project in chain:
             used = self.usage[project.slug]
@@ -51,7 +55,7 @@ class Cluster:
     def leave(self, job: RunningJob, chain: Chain) -> None:
         """The job has gone, and holds nothing any more."""
         for share in job.shares:
-            self.free.give(share, holder=job.id)
+            self.free.release(share, holder=job.id)
         self._count(job, chain, -1)
 
     def leave_all(self, jobs: Iterable[tuple[RunningJob, Chain]]) -> None:
@@ -60,13 +64,13 @@ class Cluster:
         for job, chain in jobs:
             shares += [(share, job.id) for share in job.shares]
             self._count(job, chain, -1)
-        self.free.give_all(shares)
+        self.free.release_all(shares)
 
     def stay(self, job: RunningJob, chain: Chain) -> None:
         """The inverse of `leave`."""
         for share in job.shares:
             if share.node in self.free:
-                self.free.take(share, holder=job.id)
+                self.free.allocate(share, holder=job.id)
         self._count(job, chain, 1)
 
     def _count(self, job: RunningJob, chain: Chain, times: int) -> None:

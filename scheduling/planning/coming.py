@@ -11,21 +11,21 @@ from typing import TypeAlias
 
 from scheduling.nodes.feasibility import suitable
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.planning.alike import Alike
+from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.cluster import Cluster
-from scheduling.planning.cycle_state import Planning
+from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.resources import Request
 from scheduling.run_times import SOON
-from scheduling.snapshot import RunningJob, Share, WaitingJob
+from scheduling.snapshot import Allocation, RunningJob, WaitingJob
 
-Places: TypeAlias = dict[int, tuple[Share, ...]]
+Places: TypeAlias = dict[int, tuple[Allocation, ...]]
 """Where each of these jobs goes."""
 Place: TypeAlias = tuple[str, int | None]
 """A node, or one of its GPUs."""
 
 
-def keep_coming(work: Planning, job: WaitingJob, alike: Alike) -> bool:
+def keep_coming(work: PassState, job: WaitingJob, alike: SchedulingClass) -> bool:
     """Keep for the job what will be free once those that leave have gone, if that is all it waits for."""
     length = work.limit(job)
     if work.coming is None or length >= alike.too_long_to_come:
@@ -39,7 +39,9 @@ def keep_coming(work: Planning, job: WaitingJob, alike: Alike) -> bool:
     return True
 
 
-def _place(work: Planning, coming: Cluster, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
+def _place(
+    work: PassState, coming: Cluster, job: WaitingJob, alike: SchedulingClass, length: float
+) -> tuple[Allocation, ...] | None:
     soon, limits = work.now + SOON, alike.limits
     if coming.free.is_too_full_for(job.request) or (
         alike.limited and coming.refusals(alike.request, alike.queue, alike.chain)
@@ -51,7 +53,7 @@ def _place(work: Planning, coming: Cluster, job: WaitingJob, alike: Alike, lengt
     return work.find_in(coming.free, job, work.closed(alike.windows, SOON + length), ceiling)
 
 
-def keep_promises(work: Planning, jobs: Iterable[WaitingJob], running: Iterable[RunningJob], *, strict: bool) -> None:
+def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable[RunningJob], *, strict: bool) -> None:
     """Start the jobs that others were stopped for where their room is free by now, and keep for them what still comes.
 
     A job for which there is no room even then (its node went down) stands in line like any other. `strict`: none starts
@@ -65,10 +67,10 @@ def keep_promises(work: Planning, jobs: Iterable[WaitingJob], running: Iterable[
     left = work.present()
     for job in asking:
         if job.id in places:
-            _start(left, job, work.alike(job), places[job.id])
+            _start(left, job, work.class_of(job), places[job.id])
     waits = False
     for job in asking:
-        alike, shares = work.alike(job), places.get(job.id)
+        alike, shares = work.class_of(job), places.get(job.id)
         if shares is not None:
             left.withdraw(job.id, shares, alike.request, alike.queue, alike.chain)
             found = None if strict and waits else promises.now(job, shares, left)
@@ -77,7 +79,7 @@ def keep_promises(work: Planning, jobs: Iterable[WaitingJob], running: Iterable[
         waits = waits or job.id in work.kept
 
 
-def _start(cluster: Cluster, job: WaitingJob, alike: Alike, shares: Iterable[Share]) -> None:
+def _start(cluster: Cluster, job: WaitingJob, alike: SchedulingClass, shares: Iterable[Allocation]) -> None:
     cluster.start(job.id, shares, alike.request, alike.queue, alike.chain)
 
 
@@ -85,7 +87,7 @@ class _Promises:
     """Finds a place for each of the jobs beside the others, in what is free once those that leave have gone."""
 
     def __init__(
-        self, work: Planning, coming: Cluster, jobs: Sequence[WaitingJob], running: Iterable[RunningJob]
+        self, work: PassState, coming: Cluster, jobs: Sequence[WaitingJob], running: Iterable[RunningJob]
     ) -> None:
         self._work = work
         self._coming = coming
@@ -95,7 +97,7 @@ class _Promises:
 
     def best(self) -> Places:
         """All of them, as they stand in line; where that leaves somebody out, the widest first: it is hardest to place."""
-        found: dict[int, tuple[Share, ...]] = {}
+        found: dict[int, tuple[Allocation, ...]] = {}
         for order in (self._jobs, sorted(self._jobs, key=_width)):
             for at_once in (True, False):
                 places = self._places(order, at_once=at_once)
@@ -104,12 +106,12 @@ class _Promises:
                 found = max(found, places, key=_placed)
         return found
 
-    def now(self, job: WaitingJob, shares: tuple[Share, ...], left: Cluster) -> tuple[Share, ...] | None:
+    def now(self, job: WaitingJob, shares: tuple[Allocation, ...], left: Cluster) -> tuple[Allocation, ...] | None:
         """Where the job can start at once: in its own place, once nobody is stopped for it any more; or in what is `left`.
 
         That is what there is beside all that the others get.
         """
-        alike, free = self._work.alike(job), self._work.free
+        alike, free = self._work.class_of(job), self._work.free
         if alike.limited and self._work.not_allowed(alike):
             return None
         if job.id not in self._still_wait and all(free[share.node].has(share) for share in shares):
@@ -122,7 +124,7 @@ class _Promises:
         cluster = self._coming.copy()
         places: Places = {}
         for job in order:
-            alike = self._work.alike(job)
+            alike = self._work.class_of(job)
             if alike.limited and cluster.refusals(alike.request, alike.queue, alike.chain):
                 continue
             shares = self._place(job, cluster.free, at_once=at_once)
@@ -131,7 +133,7 @@ class _Promises:
                 places[job.id] = shares
         return places
 
-    def _place(self, job: WaitingJob, free: FreeNodes, *, at_once: bool) -> tuple[Share, ...] | None:
+    def _place(self, job: WaitingJob, free: FreeNodes, *, at_once: bool) -> tuple[Allocation, ...] | None:
         """Where room was made for it; else where there is room `at_once`; not where it was made for others; least left."""
         own, request, closed = self._claims[job.id], job.request, self._closed(job)
         others = Counter[Place]()
@@ -149,12 +151,12 @@ class _Promises:
         if len(chosen) < request.nodes:
             return None
         return tuple(
-            Share(node.view.name, request.amount, _gpus(node, request, own, others), rank)
+            Allocation(node.view.name, request.amount, _gpus(node, request, own, others), rank)
             for rank, node in enumerate(chosen)
         )
 
     def _closed(self, job: WaitingJob) -> frozenset[str]:
-        return self._work.closed(self._work.alike(job).windows, SOON + self._work.limit(job))
+        return self._work.closed(self._work.class_of(job).windows, SOON + self._work.limit(job))
 
 
 def _claim(job: WaitingJob) -> frozenset[Place]:

@@ -11,11 +11,11 @@ from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.affinity import Affinity
 from scheduling.placement.own_first import OwnFirst
-from scheduling.planning.alike import Alike, Refused
+from scheduling.planning.alike import SchedulingClass, UnschedulableRequests
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.eligibility import queue_holds, starts_nothing
 from scheduling.planning.kinds import Kinds
-from scheduling.planning.reservations import NOWHERE, Book, Slot, Windows
+from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
 from scheduling.planning.unschedulable import Explanations
 from scheduling.reasons import Reason
 from scheduling.resources import Request
@@ -24,8 +24,8 @@ from scheduling.run_times import SOON, limit_seconds
 from scheduling.sharing.holders import Holder, Holders
 from scheduling.sharing.quota_profile import Limit
 from scheduling.sharing.quota_room import KeptInQuota, QuotaRoom
-from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, may_run_now, usage_by_project
-from scheduling.snapshot import ProjectView, RunningJob, Share, Snapshot, WaitingJob
+from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, quota_violations, usage_by_project
+from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob
 
 
 def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
@@ -44,11 +44,11 @@ def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster 
     return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
 
 
-Waiting: TypeAlias = tuple[WaitingJob, Alike, bool]
+Waiting: TypeAlias = tuple[WaitingJob, SchedulingClass, bool]
 """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
 
 
-class Planning:
+class PassState:
     """One pass over one snapshot. Placing and reserving are its only effects, and they stay inside it."""
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:
@@ -56,17 +56,17 @@ class Planning:
         self.rules: Rules = snapshot.rules
         self.free = FreeNodes.of(snapshot)
         self._kinds = Kinds(snapshot, now, self.free)
-        self.alike = self._kinds.of
-        self.book = Book(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
+        self.class_of = self._kinds.of
+        self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
         self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
         self.coming = _coming(snapshot, projects)
         self.kept: dict[
-            int, tuple[Share, ...]
+            int, tuple[Allocation, ...]
         ] = {}  # those for which what comes is kept: they start once others have left
         self._projects = projects
         self._quotas = any(map(enforced, snapshot.projects))
-        self._beyond = Refused()
+        self._beyond = UnschedulableRequests()
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._running = Counter(job.queue for job in snapshot.running)
         self.promises = 0  # how many that only wait for room have a reservation
@@ -81,7 +81,7 @@ class Planning:
         """For how long the job may run, as far as anybody can say."""
         return limit_seconds(job, self.rules)
 
-    def start(self, job: WaitingJob, alike: Alike) -> bool:
+    def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
         length = self.limit(job)
         if length >= alike.too_long or length >= alike.too_long_in_quota:
@@ -102,7 +102,7 @@ class Planning:
         self.place(job, alike, shares)
         return True
 
-    def find(self, job: WaitingJob, alike: Alike, length: float) -> tuple[Share, ...] | None:
+    def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
         strategy = Affinity(self._strategy) if job.near else self._strategy
         if alike.own:
@@ -115,13 +115,13 @@ class Planning:
             closed=self.closed(alike.windows, length),
         )
 
-    def find_now(self, request: Request) -> tuple[Share, ...] | None:
+    def find_now(self, request: Request) -> tuple[Allocation, ...] | None:
         """Where it could run now if there were no reservations."""
         return self._strategy.place(request, self.free)
 
     def find_beside(
         self, request: Request, closed: frozenset[str], length: float | None = None
-    ) -> tuple[Share, ...] | None:
+    ) -> tuple[Allocation, ...] | None:
         """Where it could run now if these nodes were closed; with a length, beside the reservations as well."""
         ceiling = NOWHERE if length is None else self.book.ceilings(self.now + length)
         return self._strategy.place(request, self.free, ceiling=ceiling, closed=closed)
@@ -132,7 +132,7 @@ class Planning:
 
     def find_in(
         self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
-    ) -> tuple[Share, ...] | None:
+    ) -> tuple[Allocation, ...] | None:
         """Where it could run if so much were free."""
         return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
 
@@ -147,7 +147,7 @@ class Planning:
             if any(start < end for start, _ in kept)
         )
 
-    def _remember_refusal(self, alike: Alike, length: float) -> None:
+    def _remember_refusal(self, alike: SchedulingClass, length: float) -> None:
         covered = self._beyond.covers(alike.request)
         if covered or (not self.book.keeps_room and not alike.windows) or self.find_now(alike.request) is None:
             alike.hopeless = True
@@ -156,10 +156,10 @@ class Planning:
         else:
             alike.too_long = length
 
-    def place(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+    def place(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Start the job there."""
         for share in shares:
-            self.free.take(share, holder=job.id)
+            self.free.allocate(share, holder=job.id)
         end = self.now + self.limit(job)
         self.book.started(shares, end)
         if self.coming is not None:
@@ -172,17 +172,19 @@ class Planning:
             self.quotas.started(alike.limits, alike.count, end)
         self.placements.append(PlannedJob(job.id, shares))
 
-    def reserve(self, job: WaitingJob, alike: Alike) -> bool:
+    def reserve(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
         if not self._keep(job, alike, ()):
             return False
         self.promises += 1
         return True
 
-    def would_delay_others_in_quota(self, job: WaitingJob, alike: Alike) -> bool:
+    def would_delay_others_in_quota(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         return alike.too_long_in_quota < FOREVER and self.limit(job) >= alike.too_long_in_quota
 
-    def reserve_in_quota(self, job: WaitingJob, alike: Alike, depth: int, with_room: int, *, strictly: bool) -> None:
+    def reserve_in_quota(
+        self, job: WaitingJob, alike: SchedulingClass, depth: int, with_room: int, *, strictly: bool
+    ) -> None:
         """Keep room for the job under all limits that it counts under, if one of them refuses fewer than `depth` so far.
 
         Also on nodes, for `with_room` such jobs. `strictly` nobody who counts there starts before it.
@@ -199,7 +201,9 @@ class Planning:
         elif not self._keep_in_quota(job, alike, refusing, strictly=strictly):
             alike.passed_over = True
 
-    def _keep(self, job: WaitingJob, alike: Alike, refusing: Sequence[Limit], *, strictly: bool = False) -> bool:
+    def _keep(
+        self, job: WaitingJob, alike: SchedulingClass, refusing: Sequence[Limit], *, strictly: bool = False
+    ) -> bool:
         """Room on nodes and in quotas from the same moment on."""
         length = self.limit(job)
         slot = self._earliest(alike, length)
@@ -212,7 +216,7 @@ class Planning:
             )
         return True
 
-    def _earliest(self, alike: Alike, length: float) -> Slot | None:
+    def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
         limits, count = alike.limits, alike.count
         after = self.quotas.earliest(limits, count, length, self.now)
@@ -225,7 +229,9 @@ class Planning:
                 return slot
         return None
 
-    def _keep_in_quota(self, job: WaitingJob, alike: Alike, refusing: Sequence[Limit], *, strictly: bool) -> bool:
+    def _keep_in_quota(
+        self, job: WaitingJob, alike: SchedulingClass, refusing: Sequence[Limit], *, strictly: bool
+    ) -> bool:
         length = self.limit(job)
         start = self.quotas.earliest(alike.limits, alike.count, length, self.now)
         if start == FOREVER:
@@ -234,11 +240,11 @@ class Planning:
         self.book.reservations.append(PlannedReservation(job.id, start, ()))
         return True
 
-    def _could_ever(self, alike: Alike) -> bool:
+    def _could_ever(self, alike: SchedulingClass) -> bool:
         """Whether the nodes there are could hold such a job if they were empty."""
         return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
 
-    def keep(self, job: WaitingJob, alike: Alike, shares: tuple[Share, ...]) -> None:
+    def keep(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Keep this for the job, which starts there as soon as those that leave have gone."""
         if self.coming is not None:
             self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
@@ -260,12 +266,12 @@ class Planning:
         """The projects whose quotas count for the project's jobs."""
         return self._kinds.of_project(slug)[0] if self._quotas else ()
 
-    def not_allowed(self, alike: Alike) -> tuple[Reason, ...]:
+    def not_allowed(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""
         held = queue_holds(alike.queue, self._running[alike.queue.name])
-        return (*held, *may_run_now(alike.request, chain=alike.chain, usage=self.usage))
+        return (*held, *quota_violations(alike.request, chain=alike.chain, usage=self.usage))
 
-    def reasons(self, alike: Alike, explanations: Explanations) -> tuple[Reason, ...]:
+    def reasons(self, alike: SchedulingClass, explanations: Explanations) -> tuple[Reason, ...]:
         """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
         if alike.reasons is None:
             alike.fits = self.find_now(alike.request) is not None
@@ -283,7 +289,9 @@ class Planning:
         return self._holders
 
 
-def _kept(job: WaitingJob, alike: Alike, start: float, length: float, strictly_from: float | None) -> KeptInQuota:
+def _kept(
+    job: WaitingJob, alike: SchedulingClass, start: float, length: float, strictly_from: float | None
+) -> KeptInQuota:
     if strictly_from is not None:
         return KeptInQuota(job.id, strictly_from, FOREVER, alike.count)
     return KeptInQuota(job.id, start, start + length, alike.count)

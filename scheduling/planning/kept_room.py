@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from scheduling.decisions import PlannedReservation
 from scheduling.nodes.profile import FOREVER
-from scheduling.planning.alike import Alike
-from scheduling.planning.cycle_state import Planning, Waiting
+from scheduling.planning.alike import SchedulingClass
+from scheduling.planning.cycle_state import PassState, Waiting
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import backfill_mode
@@ -22,7 +22,7 @@ class KeptRoom:
     """Asked of the jobs of a line in their order, at the end of a pass: `pass_by` says that one was asked about."""
 
     def __init__(
-        self, work: Planning, explanations: Explanations, precedence: Precedence, waiting: Sequence[Waiting]
+        self, work: PassState, explanations: Explanations, precedence: Precedence, waiting: Sequence[Waiting]
     ) -> None:
         self._work = work
         self._explanations = explanations
@@ -45,7 +45,7 @@ class KeptRoom:
         if self._reserved[job.id].shares:
             self._before.append(self._reserved[job.id])
 
-    def why(self, job: WaitingJob, alike: Alike, *, certain: bool) -> tuple[Reason, ...]:
+    def why(self, job: WaitingJob, alike: SchedulingClass, *, certain: bool) -> tuple[Reason, ...]:
         """All that keeps the job from room that it would fit in now, inside its quotas and on nodes.
 
         `certain`: nothing else keeps it, so something of this does. Else it is tried what would, were all else gone.
@@ -56,7 +56,7 @@ class KeptRoom:
         crowded = self._in_quota(job, alike, length, certain=certain)
         return (*crowded, *self._on_nodes(job, alike, length, certain=certain and not crowded))
 
-    def _in_quota(self, job: WaitingJob, alike: Alike, length: float, *, certain: bool) -> tuple[Reason, ...]:
+    def _in_quota(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> tuple[Reason, ...]:
         """Quotas and its queue would allow it now, but what is free there is kept for one before it."""
         if not alike.limits or any(one.code in REFUSALS for one in alike.reasons or ()):
             return ()
@@ -70,7 +70,7 @@ class KeptRoom:
         why = self._precedence.why(first, job)
         return (self._explanations.behind(holders, first, why, strict=self._strict, limit=limit),)
 
-    def _on_nodes(self, job: WaitingJob, alike: Alike, length: float, *, certain: bool) -> tuple[Reason, ...]:
+    def _on_nodes(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> tuple[Reason, ...]:
         reserved = self._work.closed(self._work.reserved_for_others(job), length)
         closed = reserved | alike.avoided
         if not (certain or self._is_kept(alike, length, closed)):
@@ -85,7 +85,7 @@ class KeptRoom:
         return tuple(found) or self._together(job, alike, length, reserved, certain=certain)
 
     def _together(
-        self, job: WaitingJob, alike: Alike, length: float, reserved: frozenset[str], *, certain: bool
+        self, job: WaitingJob, alike: SchedulingClass, length: float, reserved: frozenset[str], *, certain: bool
     ) -> tuple[Reason, ...]:
         """Where none of them would be enough alone. Room that is kept for itself, or for who comes later, keeps nobody."""
         parts = [
@@ -95,7 +95,7 @@ class KeptRoom:
         ]
         return tuple(parts) or ((Reason(ReasonCode.AHEAD),) if certain else ())
 
-    def _is_behind(self, job: WaitingJob, alike: Alike, length: float, *, certain: bool) -> bool:
+    def _is_behind(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> bool:
         """Whether the reservations of those before it are enough to keep it."""
         if certain and not (alike.windows or alike.avoided):
             return self._on_some_node
@@ -105,13 +105,13 @@ class KeptRoom:
             return certain and bool(self._holders(job, alike, length))
         return self._strict or self._is_kept(alike, length, frozenset())
 
-    def _fits(self, alike: Alike, closed: frozenset[str]) -> bool:
+    def _fits(self, alike: SchedulingClass, closed: frozenset[str]) -> bool:
         key = (id(alike), closed)
         if key not in self._has_room:
             self._has_room[key] = self._work.find_beside(alike.request, closed) is not None
         return self._has_room[key]
 
-    def _is_kept(self, alike: Alike, length: float, closed: frozenset[str]) -> bool:
+    def _is_kept(self, alike: SchedulingClass, length: float, closed: frozenset[str]) -> bool:
         """Whether it finds no place beside the reservations; a longer job finds none where a shorter one finds none."""
         if self._strict and self._before:
             return True
@@ -124,7 +124,7 @@ class KeptRoom:
         (self._kept_from if kept else self._room_until)[key] = length
         return kept
 
-    def _behind(self, job: WaitingJob, alike: Alike, length: float) -> Reason:
+    def _behind(self, job: WaitingJob, alike: SchedulingClass, length: float) -> Reason:
         holders = self._holders(job, alike, length) or self._before[-1:]
         if holders:
             why = self._precedence.why(self._jobs[holders[0].job_id], job)
@@ -135,7 +135,7 @@ class KeptRoom:
             return Reason(ReasonCode.AHEAD)
         return self._explanations.behind(holders, self._jobs[holders[0].job_id], why, strict=self._strict)
 
-    def _holders(self, job: WaitingJob, alike: Alike, length: float) -> list[PlannedReservation]:
+    def _holders(self, job: WaitingJob, alike: SchedulingClass, length: float) -> list[PlannedReservation]:
         """Those before it whose room it would run into, at most as many as are named."""
         found: list[PlannedReservation] = []
         end = self._work.now + length
@@ -146,6 +146,6 @@ class KeptRoom:
                     break
         return found
 
-    def _overlap(self, alike: Alike, one: PlannedReservation) -> bool:
+    def _overlap(self, alike: SchedulingClass, one: PlannedReservation) -> bool:
         free = self._work.free
         return any(free[share.node].fits(alike.request) for share in one.shares[:LOOKED_AT])

@@ -6,7 +6,7 @@ from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept, kept_for
-from scheduling.planning.alike import Alike
+from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.reservations import Windows
 from scheduling.resources import Request
@@ -27,13 +27,13 @@ class Kinds:
         self._projects = {one.slug: one for one in snapshot.projects}
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
-        self._alike: dict[tuple[str, str, Request], Alike] = {}
-        self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], Alike] = {}
+        self._alike: dict[tuple[str, str, Request], SchedulingClass] = {}
+        self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
-        self._same: dict[tuple[str, str, int], Alike] = {}
+        self._same: dict[tuple[str, str, int], SchedulingClass] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
-    def of(self, job: WaitingJob) -> Alike:
+    def of(self, job: WaitingJob) -> SchedulingClass:
         if job.avoid:
             return self._avoiding(job)
         # A request is often the same object for many jobs; that is found faster than an equal one.
@@ -43,18 +43,20 @@ class Kinds:
             found = self._same[identity] = self._equal(job)
         return found
 
-    def _equal(self, job: WaitingJob) -> Alike:
+    def _equal(self, job: WaitingJob) -> SchedulingClass:
         key = (job.queue, job.project, job.request)
         found = self._alike.get(key)
         if found is None:
             counted, windows, own = self.of_project(job.project)
             queue = self._queues[job.queue]
-            found = self._alike[key] = Alike(queue, counted, job.request, windows, limits_over(counted, queue))
+            found = self._alike[key] = SchedulingClass(
+                queue, counted, job.request, windows, limits_over(counted, queue)
+            )
             found.limited = bool(counted) or job.queue in self._limited
             found.count, found.own = count_of(job.request.total), own
         return found
 
-    def _avoiding(self, job: WaitingJob) -> Alike:
+    def _avoiding(self, job: WaitingJob) -> SchedulingClass:
         """The same for those that failed on the same nodes: these are closed to them, if there are others to go to."""
         key = (job.queue, job.project, job.request, job.avoid)
         found = self._avoid.get(key)
@@ -66,7 +68,7 @@ class Kinds:
                 shut = []
             windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
             avoided = frozenset(self._free.nodes[number].view.name for number in shut)
-            found = self._avoid[key] = Alike(
+            found = self._avoid[key] = SchedulingClass(
                 alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own, avoided
             )
             found.limited = alike.limited

@@ -27,7 +27,7 @@ TWICE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PendingOrder:
     """All waiting jobs, the first to start first. Those in `ahead` go before their policies.
 
     `alerts` say which policies failed; their jobs stand in the default order: priority, then first come.
@@ -45,7 +45,7 @@ class Overdue(NamedTuple):
     twice: bool
 
 
-def in_order(snapshot: Snapshot, now: float) -> Line:
+def order_pending(snapshot: Snapshot, now: float) -> PendingOrder:
     """The line of all queues.
 
     Queues of one rank and one policy form one line. The keys of different policies cannot be compared, so at one rank
@@ -67,7 +67,7 @@ def in_order(snapshot: Snapshot, now: float) -> Line:
     if world.waiting is not snapshot.waiting:
         own = {job.id: job for job in snapshot.waiting}
         jobs = tuple([own[job.id] for job in jobs])
-    return Line(jobs, ahead, tuple(alerts))
+    return PendingOrder(jobs, ahead, tuple(alerts))
 
 
 def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overdue], dict[RankAndName, PolicyLine]]:

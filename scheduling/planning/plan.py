@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation, Wait, new_wait
-from scheduling.planning.alike import Alike
+from scheduling.decisions import PendingJob, Plan, PlannedJob, PlannedPreemption, PlannedReservation, new_wait
+from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.coming import keep_coming, keep_promises
-from scheduling.planning.cycle_state import Planning, Waiting
+from scheduling.planning.cycle_state import PassState, Waiting
 from scheduling.planning.dependencies import failed_roots, unfailed_roots
 from scheduling.planning.eligibility import is_held, job_holds, starts_nothing
 from scheduling.planning.kept_room import KeptRoom
-from scheduling.planning.ordering import Line, in_order
+from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
 from scheduling.planning.unschedulable import Explanations
@@ -20,7 +20,7 @@ from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import Snapshot, WaitingJob
 
-__all__ = ["Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "Wait", "make_plan", "starts_now"]
+__all__ = ["PendingJob", "Plan", "PlannedJob", "PlannedPreemption", "PlannedReservation", "make_plan", "starts_now"]
 
 
 def make_plan(snapshot: Snapshot, now: float) -> Plan:
@@ -30,9 +30,9 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     the jobs that run; those behind it start only where they do not delay it (EASY backfilling: Lifka 1995, Mu'alem and
     Feitelson 2001), and a job that has waited longer than the bounded wait has a reservation whatever its policy.
     """
-    work = Planning(snapshot, now)
+    work = PassState(snapshot, now)
     # 1. Order: who is looked at first.
-    line = in_order(snapshot, now)
+    line = order_pending(snapshot, now)
     # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
     waiting = _start_and_reserve(work, line, snapshot)
     # 5. Preempt: who runs and should give way to the first of those that wait.
@@ -55,7 +55,7 @@ def starts_now(snapshot: Snapshot, now: float, job_id: int) -> bool:
 
     But for those that others were stopped for: the room that was made is dealt out among all of them.
     """
-    work, line = Planning(snapshot, now), in_order(snapshot, now)
+    work, line = PassState(snapshot, now), order_pending(snapshot, now)
     if backfill_mode(work.rules) is not Backfill.SJBF:  # there a shorter job may be taken first
         places = [job.id for job in line.jobs]
         behind = places.index(job_id) + 1
@@ -71,22 +71,22 @@ def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]
     return tuple([job.id for job, _, held in waiting if not held and job.queue not in shut])
 
 
-def _start_and_reserve(work: Planning, line: Line, snapshot: Snapshot) -> list[Waiting]:
+def _start_and_reserve(work: PassState, line: PendingOrder, snapshot: Snapshot) -> list[Waiting]:
     """Place what may start; the others, in line."""
     mode = backfill_mode(work.rules)
     started = _settle_promises(work, line, snapshot, strict=mode is Backfill.NONE)
     promises = _Promises(work, line.ahead, mode)
     waiting: list[Waiting] = []
-    alike_of, now, kept = work.alike, work.now, work.kept
+    class_of, now, kept = work.class_of, work.now, work.kept
     for job in (candidates := _candidates(work, line, mode, started)):
-        alike = alike_of(job)
+        alike = class_of(job)
         held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
         if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
             continue
         waiting.append((job, alike, held))
         if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
             break
-    waiting += [(job, work.alike(job), is_held(job, work.now)) for job in candidates]
+    waiting += [(job, work.class_of(job), is_held(job, work.now)) for job in candidates]
     if mode is Backfill.SJBF:
         place = {job.id: number for number, job in enumerate(line.jobs)}
         waiting.sort(key=lambda one: place[one[0].id])
@@ -99,7 +99,7 @@ class _Promises:
     Whoever only needs that others have gone who leave already takes no place: what comes is kept beside that.
     """
 
-    def __init__(self, work: Planning, ahead: frozenset[int], mode: Backfill) -> None:
+    def __init__(self, work: PassState, ahead: frozenset[int], mode: Backfill) -> None:
         self._work = work
         self._ahead = ahead
         self._mode = mode
@@ -107,7 +107,7 @@ class _Promises:
         self._left = self._depth
         self._left_ahead = work.rules.overdue_depth
 
-    def stop_behind(self, job: WaitingJob, alike: Alike) -> bool:
+    def stop_behind(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
         if job.id in self._work.kept or keep_coming(self._work, job, alike):
             return self._mode is Backfill.NONE
@@ -126,11 +126,11 @@ class _Promises:
         self._left_ahead -= job.id in self._ahead
         return self._mode is Backfill.NONE
 
-    def _settle(self, alike: Alike, *, in_vain: bool) -> None:
+    def _settle(self, alike: SchedulingClass, *, in_vain: bool) -> None:
         """Nothing is kept for any more of them, if that is in vain and what comes is not for them either."""
         alike.settled = in_vain and (self._work.coming is None or not alike.too_long_to_come)
 
-    def _reserve_in_quota(self, job: WaitingJob, alike: Alike) -> None:
+    def _reserve_in_quota(self, job: WaitingJob, alike: SchedulingClass) -> None:
         """Those behind it that count under the limit that refuses it start only if they do not delay it.
 
         On nodes nothing is kept for it before the quota is free, or all would wait for it; only if it is overdue, so
@@ -145,7 +145,7 @@ class _Promises:
         self._work.reserve_in_quota(job, alike, depth, with_room, strictly=self._mode is Backfill.NONE)
 
 
-def _settle_promises(work: Planning, line: Line, snapshot: Snapshot, *, strict: bool) -> set[int]:
+def _settle_promises(work: PassState, line: PendingOrder, snapshot: Snapshot, *, strict: bool) -> set[int]:
     """The jobs that others were stopped for start or keep their room before anybody else; which of them started."""
     if work.coming is None:
         return set()
@@ -154,13 +154,13 @@ def _settle_promises(work: Planning, line: Line, snapshot: Snapshot, *, strict: 
     return {one.job_id for one in work.placements}
 
 
-def _candidates(work: Planning, line: Line, mode: Backfill, started: AbstractSet[int]) -> Iterator[WaitingJob]:
+def _candidates(work: PassState, line: PendingOrder, mode: Backfill, started: AbstractSet[int]) -> Iterator[WaitingJob]:
     """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
     left = iter([job for job in line.jobs if job.id not in started] if started else line.jobs)
     return left if mode is not Backfill.SJBF else _shortest_after_reservations(work, left)
 
 
-def _shortest_after_reservations(work: Planning, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
+def _shortest_after_reservations(work: PassState, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
     for job in rest:
         yield job
         if work.promises >= work.rules.reserve_depth:
@@ -175,7 +175,9 @@ def _depth(rules: Rules, mode: Backfill) -> int:
     return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
 
 
-def _explain(work: Planning, snapshot: Snapshot, line: Line, waiting: Sequence[Waiting]) -> tuple[Wait, ...]:
+def _explain(
+    work: PassState, snapshot: Snapshot, line: PendingOrder, waiting: Sequence[Waiting]
+) -> tuple[PendingJob, ...]:
     explanations = Explanations(work.free)
     held_back = [job for job, _, held in waiting if held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scheduling.planning.ordering import Line
+from scheduling.planning.ordering import PendingOrder
 from scheduling.planning.standing import as_they_stand
 from scheduling.policies import POLICIES, policy
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
@@ -13,7 +13,7 @@ BY_ARRIVAL = frozenset({"fifo", "backfill"})
 class Precedence:
     """The line of one pass, asked for its grounds."""
 
-    def __init__(self, snapshot: Snapshot, line: Line) -> None:
+    def __init__(self, snapshot: Snapshot, line: PendingOrder) -> None:
         self._queues: Mapping[str, QueueView] = {queue.name: queue for queue in snapshot.queues}
         self._fallback = policy(snapshot.rules.policy)
         self._ages = snapshot.rules.ageing_points_per_hour > 0

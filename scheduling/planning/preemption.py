@@ -10,13 +10,13 @@ from typing import TypeAlias
 from scheduling.decisions import PlannedPreemption
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.planning.alike import Alike, Refused
+from scheduling.planning.alike import SchedulingClass, UnschedulableRequests
 from scheduling.planning.cluster import Cluster
-from scheduling.planning.cycle_state import Planning, Waiting
+from scheduling.planning.cycle_state import PassState, Waiting
 from scheduling.planning.shortfalls import Shortfalls
 from scheduling.planning.victims import STRATEGIES, Candidates, Group, Victim, lost_seconds
 from scheduling.run_times import SOON
-from scheduling.snapshot import Share, Snapshot, WaitingJob
+from scheduling.snapshot import Allocation, Snapshot, WaitingJob
 
 __all__ = ["STRATEGIES", "lost_seconds", "preempt"]
 
@@ -31,9 +31,9 @@ Key: TypeAlias = tuple[str, str, int]
 """Queue, project and priority: jobs that have these in common have the same rights."""
 
 
-def preempt(work: Planning, waiting: Sequence[Waiting], snapshot: Snapshot) -> tuple[PlannedPreemption, ...]:
+def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> tuple[PlannedPreemption, ...]:
     """Whom to stop so that the first of those that wait for room get it, within the limits on preemption."""
-    pass_ = _Pass(work, waiting, snapshot)
+    pass_ = PreemptionPass(work, waiting, snapshot)
     if not pass_.candidates or pass_.left <= 0:
         return ()
     looked_at = 0
@@ -47,8 +47,8 @@ def preempt(work: Planning, waiting: Sequence[Waiting], snapshot: Snapshot) -> t
     return tuple(pass_.planned)
 
 
-class _Pass:
-    def __init__(self, work: Planning, waiting: Sequence[Waiting], snapshot: Snapshot) -> None:
+class PreemptionPass:
+    def __init__(self, work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> None:
         self.planned: list[PlannedPreemption] = []
         self.helped: set[int] = set()
         self.glances = 0
@@ -63,7 +63,7 @@ class _Pass:
         self._cluster = work.cluster()
         self._give_up_keeps(waiting)
         self._without: dict[frozenset[Group], Cluster] = {}  # the cluster without all the candidates of these groups
-        self._in_vain: dict[Key, Refused] = {}
+        self._in_vain: dict[Key, UnschedulableRequests] = {}
         self._alike_in_vain: set[tuple[int, int]] = set()
 
     @property
@@ -81,13 +81,13 @@ class _Pass:
                 shares = self._work.kept[job.id]
                 self._cluster.withdraw(job.id, shares, alike.request, alike.queue, alike.chain)
 
-    def is_coming(self, job: WaitingJob, alike: Alike) -> bool:
+    def is_coming(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Whether room for the job is being made already."""
         if job.id in self._work.kept:
             return job.promised or self._takes_what_comes(job, alike)
         return job.id in self._start_soon
 
-    def _takes_what_comes(self, job: WaitingJob, alike: Alike) -> bool:
+    def _takes_what_comes(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         shares, free = self._work.kept[job.id], self._cluster.free
         refused = self._cluster.refusals(alike.request, alike.queue, alike.chain)
         if refused or not all(free[share.node].has(share) for share in shares):
@@ -96,9 +96,9 @@ class _Pass:
             cluster.start(job.id, shares, alike.request, alike.queue, alike.chain)
         return True
 
-    def may_help(self, job: WaitingJob, alike: Alike) -> bool:
+    def may_help(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Whether the job could start if all gave way that any right reaches: at a glance, before anybody is chosen."""
-        refused = self._in_vain.setdefault(_key(job), Refused())
+        refused = self._in_vain.setdefault(_key(job), UnschedulableRequests())
         if refused.covers(job.request) or (id(alike), job.priority) in self._alike_in_vain:
             return False
         if self._is_in_the_way(job, alike):
@@ -116,14 +116,14 @@ class _Pass:
         if job.id in self._reserved and job.id not in self.helped:
             self._still_wait.add(job.id)
 
-    def _is_in_the_way(self, job: WaitingJob, alike: Alike) -> bool:
+    def _is_in_the_way(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Whether it would take what is kept inside a quota or a queue for those before it that were not helped."""
         if not self._still_wait:
             return False
         length = self._work.limit(job)
         return self._work.quotas.in_the_way(alike.limits, alike.count, length, self._still_wait) is not None
 
-    def _is_in_vain(self, job: WaitingJob, alike: Alike) -> None:
+    def _is_in_vain(self, job: WaitingJob, alike: SchedulingClass) -> None:
         self._alike_in_vain.add((id(alike), job.priority))
         if not alike.windows:  # where nodes are closed for a time, or to this job alone, others may fare better
             self._in_vain[_key(job)].add(job.request)
@@ -135,7 +135,7 @@ class _Pass:
             found.leave_all((job, self._work.counted(job.project)) for job in self.candidates.of(groups))
         return found
 
-    def make_room(self, job: WaitingJob, alike: Alike) -> bool:
+    def make_room(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Plan the stops that let the job start, if there are such and not too many; False if it needs none."""
         closed = self._closed(job, alike)
         choice = _Choice(self._work, self._cluster, job, alike, closed)
@@ -153,7 +153,7 @@ class _Pass:
         self.helped |= {job.id} if victims else set()
         return bool(victims)
 
-    def _closed(self, job: WaitingJob, alike: Alike) -> frozenset[str]:
+    def _closed(self, job: WaitingJob, alike: SchedulingClass) -> frozenset[str]:
         """The nodes that the job may not use: kept for a project, or for others that wait and were not helped."""
         satisfied = self.helped | self._work.kept.keys() | {job.id}
         reserved = frozenset(
@@ -167,8 +167,8 @@ def _key(job: WaitingJob) -> Key:
 
 
 def _starts(
-    work: Planning, cluster: Cluster, job: WaitingJob, alike: Alike, closed: frozenset[str]
-) -> tuple[Share, ...] | None:
+    work: PassState, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, closed: frozenset[str]
+) -> tuple[Allocation, ...] | None:
     """Where the job could start in that cluster."""
     if cluster.refusals(alike.request, alike.queue, alike.chain) or cluster.free.is_too_full_for(job.request):
         return None
@@ -178,13 +178,15 @@ def _starts(
 class _Choice:
     """Who is to give way to one job. Whoever is tried leaves the cluster, and comes back to it."""
 
-    def __init__(self, work: Planning, cluster: Cluster, job: WaitingJob, alike: Alike, closed: frozenset[str]) -> None:
+    def __init__(
+        self, work: PassState, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, closed: frozenset[str]
+    ) -> None:
         self._work = work
         self._cluster = cluster
         self._job = job
         self._alike = alike
         self._closed = closed
-        self._shares: tuple[Share, ...] = ()
+        self._shares: tuple[Allocation, ...] = ()
 
     def victims(self, able: Sequence[Victim]) -> list[Victim] | None:
         """The fewest and cheapest without whom the job starts; none if it does anyway; None if it cannot be helped."""
@@ -257,7 +259,7 @@ class _Choice:
                 self._leave([victim])
         return needed
 
-    def _place(self) -> tuple[Share, ...] | None:
+    def _place(self) -> tuple[Allocation, ...] | None:
         return _starts(self._work, self._cluster, self._job, self._alike, self._closed)
 
     def _leave(self, victims: Iterable[Victim]) -> None:
@@ -276,20 +278,20 @@ def _cheapest(job: WaitingJob, node: FreeNode, victims: Sequence[Victim]) -> lis
     for victim in victims:
         if room.fits(job.request):
             break
-        room.give(_share_there(victim, node), victim.job.id)
+        room.release(_share_there(victim, node), victim.job.id)
         chosen.append(victim)
     if not room.fits(job.request):
         return None
     for victim in reversed(chosen) if len(chosen) > 1 else ():
-        room.take(_share_there(victim, node), victim.job.id)
+        room.allocate(_share_there(victim, node), victim.job.id)
         if room.fits(job.request):
             chosen = [one for one in chosen if one is not victim]
         else:
-            room.give(_share_there(victim, node), victim.job.id)
+            room.release(_share_there(victim, node), victim.job.id)
     return chosen
 
 
-def _share_there(victim: Victim, node: FreeNode) -> Share:
+def _share_there(victim: Victim, node: FreeNode) -> Allocation:
     (share,) = [share for share in victim.job.shares if share.node == node.view.name]
     return share
 

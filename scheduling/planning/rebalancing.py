@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from scheduling.decisions import Plan, PlannedPreemption
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.planning.alike import Alike
-from scheduling.planning.cycle_state import Planning
+from scheduling.planning.alike import SchedulingClass
+from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import job_holds
 from scheduling.planning.preemption import lost_seconds
-from scheduling.planning.reservations import Book
-from scheduling.resources import WHOLE_GPU, Amount
-from scheduling.snapshot import RunningJob, Share, Snapshot, WaitingJob
+from scheduling.planning.reservations import ReservationTable
+from scheduling.resources import WHOLE_GPU, Resources
+from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 
 STRATEGY = "rebalance"
 TRIED = 32
@@ -51,7 +51,7 @@ class Relocation:
 
     job_id: int
     source: str
-    target: Share
+    target: Allocation
     lost_seconds: float
 
 
@@ -60,7 +60,7 @@ class Proposal:
     """Moves that let a waiting job start at once on `shares`; `gain` and `cost` in GPU-seconds."""
 
     for_job: int
-    shares: tuple[Share, ...]
+    shares: tuple[Allocation, ...]
     moves: tuple[Relocation, ...]
     gain: float
     cost: float
@@ -78,7 +78,7 @@ def propose(
 
     `moved_lately` is how many jobs were moved in the last hour.
     """
-    pass_ = _Pass(snapshot, plan, now, knobs)
+    pass_ = RebalancePass(snapshot, plan, now, knobs)
     left = min(
         knobs.max_moves_per_hour - moved_lately,
         snapshot.rules.preemption.max_per_hour - snapshot.recent_preemptions - len(plan.preemptions),
@@ -106,17 +106,17 @@ class _Mover:
     again: WaitingJob
 
     @property
-    def share(self) -> Share:
+    def share(self) -> Allocation:
         return self.job.shares[0]
 
 
-class _Pass:
+class RebalancePass:
     def __init__(self, snapshot: Snapshot, plan: Plan, now: float, knobs: Knobs) -> None:
         self._now = now
         self._knobs = knobs
         self._preemption = snapshot.rules.preemption
         self._plan = plan
-        self._work = Planning(snapshot, now)
+        self._work = PassState(snapshot, now)
         self._free: FreeNodes = self._work.free
         self._going = {one.job_id for one in plan.preemptions} | {job.id for job in snapshot.running if job.leaving}
         self._served = {one.for_job for one in plan.preemptions} | {job.id for job in snapshot.waiting if job.promised}
@@ -125,7 +125,7 @@ class _Pass:
         for job in snapshot.running:
             if self._may_move(job):
                 self._movers.setdefault(job.shares[0].node, []).append(self._mover(job))
-        self._book = Book(
+        self._book = ReservationTable(
             self._free.copy(), _by_prediction(snapshot.running), now, snapshot.rules.assumed_limit_seconds
         )
         waiting = {job.id: job for job in snapshot.waiting}
@@ -135,7 +135,7 @@ class _Pass:
 
     def proposal(self, job: WaitingJob) -> Proposal | None:
         """The cheapest moves that were found for the job, if they pay."""
-        alike = self._work.alike(job)
+        alike = self._work.class_of(job)
         if job.id in self._served or job_holds(job, self._now) or self._work.not_allowed(alike):
             return None
         length = self._work.limit(job)
@@ -153,16 +153,16 @@ class _Pass:
         for move in proposal.moves:
             here = self._movers[move.source]
             mover = next(one for one in here if one.job.id == move.job_id)
-            self._free.give(mover.share, holder=mover.job.id)
+            self._free.release(mover.share, holder=mover.job.id)
             here.remove(mover)
         self._take(proposal.for_job, proposal.shares)
         for one in proposal.moves:
             self._take(one.job_id, (one.target,))
         self._kept |= {one.source for one in proposal.moves} | {one.target.node for one in proposal.moves}
 
-    def _take(self, holder: int, shares: Iterable[Share]) -> None:
+    def _take(self, holder: int, shares: Iterable[Allocation]) -> None:
         for share in shares:
-            self._free.take(share, holder=holder)
+            self._free.allocate(share, holder=holder)
 
     def _may_move(self, job: RunningJob) -> bool:
         return (
@@ -180,7 +180,7 @@ class _Pass:
 
     def _could_start_again(self, job: RunningJob) -> bool:
         """Whether its queue and the quotas would let one more such job start: then they let this one."""
-        return not self._work.not_allowed(self._work.alike(_as_waiting(job)))
+        return not self._work.not_allowed(self._work.class_of(_as_waiting(job)))
 
     def _mover(self, job: RunningJob) -> _Mover:
         lost = lost_seconds(job, self._now, self._preemption.restart_cost_seconds) + self._knobs.stop_seconds
@@ -189,10 +189,10 @@ class _Pass:
     def _closed(self, job: WaitingJob, for_job: int) -> frozenset[str]:
         """The nodes that the job may not use: being emptied, kept for a project, or promised to others than `for_job`."""
         promised = {share.node for one in self._plan.reservations if one.job_id != for_job for share in one.shares}
-        windows = self._work.closed(self._work.alike(job).windows, self._work.limit(job))
+        windows = self._work.closed(self._work.class_of(job).windows, self._work.limit(job))
         return self._kept | promised | windows
 
-    def _wait(self, job: WaitingJob, alike: Alike, length: float) -> float:
+    def _wait(self, job: WaitingJob, alike: SchedulingClass, length: float) -> float:
         """How long the job would wait if nobody moved, as far as anybody can say."""
         slot = self._book.find(job.request, length, alike.windows, self._book.now)
         return slot.start - self._now if slot is not None else self._work.rules.assumed_limit_seconds
@@ -227,16 +227,16 @@ class _Pass:
         for mover in sorted(here, key=lambda one: (one.cost, one.job.id)):
             if room.fits(job.request):
                 break
-            room.give(mover.share, mover.job.id)
+            room.release(mover.share, mover.job.id)
             chosen.append(mover)
         if not room.fits(job.request):
             return []
         for mover in reversed(chosen):
-            room.take(mover.share, mover.job.id)
+            room.allocate(mover.share, mover.job.id)
             if room.fits(job.request):
                 chosen = [one for one in chosen if one is not mover]
             else:
-                room.give(mover.share, mover.job.id)
+                room.release(mover.share, mover.job.id)
         return chosen
 
     def _places(
@@ -250,20 +250,20 @@ class _Pass:
             shares = self._work.find_in(room, mover.again, self._closed(mover.again, job.id) | emptied)
             if shares is None:
                 return None
-            room.take(shares[0], holder=mover.job.id)
+            room.allocate(shares[0], holder=mover.job.id)
             found.append(Relocation(mover.job.id, mover.share.node, shares[0], mover.lost))
         return tuple(found)
 
-    def _shares(self, job: WaitingJob, nodes: Sequence[FreeNode], moves: Sequence[_Mover]) -> tuple[Share, ...]:
+    def _shares(self, job: WaitingJob, nodes: Sequence[FreeNode], moves: Sequence[_Mover]) -> tuple[Allocation, ...]:
         """The job's share of each of these nodes once the others have moved."""
         shares = []
         for rank, node in enumerate(nodes):
             room = node.copy()
             for mover in moves:
                 if mover.share.node == node.view.name:
-                    room.give(mover.share, mover.job.id)
+                    room.release(mover.share, mover.job.id)
             indices = room.gpus_for(job.request) if job.request.gpus else ()
-            shares.append(Share(node.view.name, job.request.amount, indices or (), rank))
+            shares.append(Allocation(node.view.name, job.request.amount, indices or (), rank))
         return tuple(shares)
 
 
@@ -285,7 +285,7 @@ def _width_of(job: WaitingJob) -> float:
     return _width(job.request.amount) * job.request.nodes
 
 
-def _width(amount: Amount) -> float:
+def _width(amount: Resources) -> float:
     return max(amount.all_gpu_milli / WHOLE_GPU, amount.cpus / CPUS_A_GPU)
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from scheduling.decisions import PlannedReservation
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.nodes.profile import FOREVER, NodeProfile, Release, Room, Window, held_by, need
+from scheduling.nodes.profile import FOREVER, Capacity, NodeProfile, Release, Window, held_by, need
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.run_times import latest_end
-from scheduling.snapshot import NodeView, RunningJob, Share
+from scheduling.snapshot import Allocation, NodeView, RunningJob
 
 MOMENT = itemgetter(0)
 NOWHERE: Mapping[int, FreeNode] = {}
@@ -26,7 +26,7 @@ class Slot(NamedTuple):
     nodes: tuple[int, ...]
 
 
-class Book:
+class ReservationTable:
     """The reservations of one planning pass, and what will be free around them.
 
     Starts are promised by the limits that users gave: whatever ends earlier can only help.
@@ -39,13 +39,13 @@ class Book:
         self.now = now
         self._assumed_limit = assumed_limit
         self._releases: dict[int, list[Release]] | None = None
-        self._started: list[tuple[float, Share]] = []
+        self._started: list[tuple[float, Allocation]] = []
         self._profiles: dict[int, NodeProfile] = {}
         self._first_start: dict[int, float] = {}  # of the reservations on a node
-        self._ceilings: dict[tuple[int, Room, frozenset[int]], FreeNode] = {}
+        self._ceilings: dict[tuple[int, Capacity, frozenset[int]], FreeNode] = {}
         self._kept_gpus: dict[int, list[tuple[float, int]]] = {}  # by node: from when a GPU is reserved, and its index
 
-    def started(self, shares: Sequence[Share], end: float) -> None:
+    def started(self, shares: Sequence[Allocation], end: float) -> None:
         """A job was placed in this pass and holds these shares until `end` at the latest."""
         for share in shares:
             self._started.append((end, share))
@@ -53,7 +53,7 @@ class Book:
             if self._releases is not None:
                 insort(self._releases.setdefault(number, []), (end, -len(self._started), share), key=MOMENT)
             if number in self._first_start:
-                self._profiles[number].take(self.now, end, held_by(share))
+                self._profiles[number].allocate(self.now, end, held_by(share))
             else:
                 self._profiles.pop(number, None)
         if self._ceilings:
@@ -110,14 +110,14 @@ class Book:
         for rank, number in enumerate(slot.nodes):
             node = self._free.nodes[number]
             gpus = self._gpus(number, request, slot.start, slot.start + length)
-            shares.append(Share(node.view.name, request.amount, gpus, rank))
+            shares.append(Allocation(node.view.name, request.amount, gpus, rank))
         self.keep(job_id, slot.start, shares, length)
 
-    def keep(self, job_id: int, start: float, shares: Iterable[Share], length: float) -> None:
+    def keep(self, job_id: int, start: float, shares: Iterable[Allocation], length: float) -> None:
         """Keep just these shares for the job from then on."""
         for share in shares:
             number = self._free[share.node].number
-            self.profile(number).take(start, start + length, held_by(share))
+            self.profile(number).allocate(start, start + length, held_by(share))
             self._first_start[number] = min(start, self._first_start.get(number, FOREVER))
             self._kept_gpus.setdefault(number, []).extend((start, index) for index in share.gpu_indices)
         self._ceilings.clear()
@@ -177,7 +177,7 @@ class Book:
 class _Search:
     """Looks for the earliest moment at which one request fits, without a look at nodes that cannot be among the first."""
 
-    def __init__(self, book: Book, request: Request, length: float, kept: Windows) -> None:
+    def __init__(self, book: ReservationTable, request: Request, length: float, kept: Windows) -> None:
         self._book = book
         self._request = request
         self._length = length
@@ -207,7 +207,7 @@ class _Search:
         return 0.0 if node.fits(self._request) else self._book.next_release(node.number)
 
 
-def _limited(node: FreeNode, room: Room, kept: Container[int]) -> FreeNode:
+def _limited(node: FreeNode, room: Capacity, kept: Container[int]) -> FreeNode:
     """The node as a job sees it that may only have so much of it, and nothing of the GPUs that are kept."""
     limited = node.copy()
     limited.cpus, limited.memory_mb = max(0, room.cpus), max(0, room.memory_mb)

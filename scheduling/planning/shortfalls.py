@@ -1,9 +1,9 @@
 """What quotas and a queue lack for a waiting job, and who holds it."""
 
-from scheduling.planning.alike import Alike
+from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.cluster import Chain, Cluster
 from scheduling.resources import total
-from scheduling.sharing.quotas import NOTHING_USED, Usage, may_run_now
+from scheduling.sharing.quotas import NOTHING_USED, Usage, quota_violations
 from scheduling.snapshot import RunningJob
 
 RUNNING_JOBS = "running_jobs"
@@ -12,7 +12,7 @@ RUNNING_JOBS = "running_jobs"
 class Shortfalls:
     """What is missing of each limit that refuses the job: nothing, once enough have gone."""
 
-    def __init__(self, cluster: Cluster, alike: Alike) -> None:
+    def __init__(self, cluster: Cluster, alike: SchedulingClass) -> None:
         self._alike = alike
         self._usage = cluster.usage.copy()
         self._running = cluster.running[alike.queue.name]
@@ -31,7 +31,7 @@ class Shortfalls:
     def _count(self) -> None:
         self._quotas = {}
         for project in self._alike.chain:
-            for reason in may_run_now(self._alike.request, chain=(project,), usage=self._usage):
+            for reason in quota_violations(self._alike.request, chain=(project,), usage=self._usage):
                 self._quotas[project.slug] = dict(reason.shortfall)
 
     def shrink_without(self, job: RunningJob, chain: Chain) -> bool:

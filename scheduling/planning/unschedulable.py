@@ -9,7 +9,7 @@ from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
-from scheduling.resources import Amount, Request
+from scheduling.resources import Request, Resources
 from scheduling.sharing.quota_profile import Limit
 from scheduling.snapshot import WaitingJob
 
@@ -137,9 +137,9 @@ def _taken(request: Request, able: Iterable[FreeNode]) -> Reason:
     return Reason(ReasonCode.RESOURCES, sentence, shortfall, tuple(best.holders[:HOLDERS_SHOWN]))
 
 
-def _usable(request: Request, node: FreeNode) -> Amount:
+def _usable(request: Request, node: FreeNode) -> Resources:
     """What is free there, counting only the GPUs that suit."""
-    return Amount(node.cpus, node.memory_mb, len(suitable(request, node.gpus)))
+    return Resources(node.cpus, node.memory_mb, len(suitable(request, node.gpus)))
 
 
 def _missing(request: Request, node: FreeNode) -> tuple[int, int, int]:
@@ -147,9 +147,9 @@ def _missing(request: Request, node: FreeNode) -> tuple[int, int, int]:
     return (max(0, gpus), max(0, request.cpus - node.cpus), max(0, request.memory_mb - node.memory_mb))
 
 
-def _sentence(request: Request, best: FreeNode, free: Amount, short: list[str]) -> str:
+def _sentence(request: Request, best: FreeNode, free: Resources, short: list[str]) -> str:
     """For example: "Needs 2 GPUs; node gpu-1 has the most free: 1 of 8." Longer only where it has to be."""
-    total = Amount(best.view.cpus, best.view.memory_mb, len(suitable(request, best.view.gpus)))
+    total = Resources(best.view.cpus, best.view.memory_mb, len(suitable(request, best.view.gpus)))
     left = {name: f"{number(name, getattr(free, name))} of {number(name, getattr(total, name))}" for name in short}
     needs = _needs(request)
     if short == ["gpus" if request.gpus else "cpus"]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from scheduling.planning.ordering import prepared
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.rules import Preemption
-from scheduling.sharing.deserved_share import Standing
+from scheduling.sharing.deserved_share import FairShares
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
 
@@ -45,30 +45,30 @@ class Victim(NamedTuple):
         return self.cost.job
 
 
-Right = Callable[[RunningJob, WaitingJob, Standing, Preemption], bool]
+Right = Callable[[RunningJob, WaitingJob, FairShares, Preemption], bool]
 
 
 def has_gpus(job: RunningJob) -> bool:
     return any(share.amount.gpus for share in job.shares)
 
 
-def by_priority(victim: RunningJob, job: WaitingJob, _: Standing, knobs: Preemption) -> bool:
+def by_priority(victim: RunningJob, job: WaitingJob, _: FairShares, knobs: Preemption) -> bool:
     """The waiting job is more urgent by at least the gap."""
     return job.priority - victim.priority >= max(1, knobs.priority_gap)
 
 
-def by_reclaim(victim: RunningJob, job: WaitingJob, standing: Standing, _: Preemption) -> bool:
+def by_reclaim(victim: RunningJob, job: WaitingJob, standing: FairShares, _: Preemption) -> bool:
     """The waiting job's project takes back what the other has borrowed from its share."""
     same_kind = bool(job.request.gpus) == has_gpus(victim)
     return same_kind and victim.priority <= job.priority and standing.may_reclaim(job, victim)
 
 
-def by_pressure(victim: RunningJob, job: WaitingJob, _: Standing, __: Preemption) -> bool:
+def by_pressure(victim: RunningJob, job: WaitingJob, _: FairShares, __: Preemption) -> bool:
     """A job without GPUs holds the CPUs or the memory without which a node's GPUs lie idle."""
     return job.request.gpus > 0 and not has_gpus(victim) and victim.priority <= job.priority
 
 
-def could_reclaim(victim: RunningJob, job: WaitingJob, standing: Standing, _: Preemption) -> bool:
+def could_reclaim(victim: RunningJob, job: WaitingJob, standing: FairShares, _: Preemption) -> bool:
     """Whether the waiting job's project could take back anything from the other's."""
     same_kind = bool(job.request.gpus) == has_gpus(victim)
     return same_kind and victim.priority <= job.priority and standing.could_reclaim(job, victim.project)
@@ -109,7 +109,9 @@ class Candidates:
         self._snapshot = snapshot
         self._now = now
         self._knobs = snapshot.rules.preemption
-        self._standing = Standing(replace(snapshot, running=tuple(job for job in snapshot.running if not job.leaving)))
+        self._standing = FairShares(
+            replace(snapshot, running=tuple(job for job in snapshot.running if not job.leaving))
+        )
         for job in starting:
             self._standing.moved(job, ())
         self._policies = {one.name: POLICIES.get(one.policy, policy(snapshot.rules.policy)) for one in snapshot.queues}
@@ -124,7 +126,7 @@ class Candidates:
 
     def _by_cost(self, jobs: Iterable[RunningJob]) -> list[Candidate]:
         jobs = tuple(jobs)
-        above = {slug: -self._standing.above_share(slug) for slug in {job.project for job in jobs}}
+        above = {slug: -self._standing.surplus(slug) for slug in {job.project for job in jobs}}
         return sorted(
             Candidate(job.priority, above[job.project], self._lost_there[job.id], job.id, job) for job in jobs
         )

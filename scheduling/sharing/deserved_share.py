@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from scheduling.resources import Amount, total
+from scheduling.resources import Resources, total
 from scheduling.sharing.quotas import usage_by_project
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 
-class Standing:
+class FairShares:
     """Who holds more than their share of the nodes that are there, and who less.
 
     A project is entitled to its parent's part times its weight over the weights of its siblings; those on top share
@@ -32,9 +32,9 @@ class Standing:
             part *= one.weight / weights if weights > 0 else 0.0
         return part
 
-    def above_share(self, slug: str) -> float:
+    def surplus(self, slug: str) -> float:
         """By how many GPUs the project and all below it are above their share; negative below it."""
-        return self._held.get(slug, Amount()).gpus - self.part(slug) * self._whole.gpus
+        return self._held.get(slug, Resources()).gpus - self.part(slug) * self._whole.gpus
 
     def may_reclaim(self, job: WaitingJob, victim: RunningJob) -> bool:
         """Whether the job's project stays within its share with the job, and the victim's at or above its own without.
@@ -65,11 +65,11 @@ class Standing:
             self._add(victim.project, total(share.amount for share in victim.shares) * -1)
 
     def _of(self, slug: str, name: str) -> float:
-        return float(getattr(self._held.get(slug, Amount()), name))
+        return float(getattr(self._held.get(slug, Resources()), name))
 
-    def _add(self, slug: str, amount: Amount) -> None:
+    def _add(self, slug: str, amount: Resources) -> None:
         for one in chain_of(slug, self._projects):
-            self._held[one.slug] = self._held.get(one.slug, Amount()) + amount
+            self._held[one.slug] = self._held.get(one.slug, Resources()) + amount
 
     def _branches(self, ours: str, theirs: str) -> tuple[str | None, str | None]:
         """The uppermost ancestors, the projects themselves included, that the two do not share."""

@@ -6,7 +6,7 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
-from scheduling.resources import Amount, total
+from scheduling.resources import Resources, total
 from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
 
@@ -16,7 +16,7 @@ class Holder(NamedTuple):
     job_id: int
     project: str
     queue: str
-    amount: Amount
+    amount: Resources
 
     @classmethod
     def of(cls, job: RunningJob) -> "Holder":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
-from scheduling.resources import Amount
+from scheduling.resources import Resources
 from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import ProjectView, QueueView
 
@@ -43,7 +43,7 @@ End: TypeAlias = tuple[float, Count]
 """When a job that counts under the limit ends at the latest, and what it counts for."""
 
 
-def count_of(amount: Amount, jobs: int = 1) -> Count:
+def count_of(amount: Resources, jobs: int = 1) -> Count:
     return Count(amount.gpus, amount.cpus, amount.memory_mb, jobs)
 
 
@@ -113,7 +113,7 @@ class QuotaProfile:
                 return self._times[at + 1] if at < last else FOREVER
         return start
 
-    def take(self, start: float, end: float, count: Count) -> None:
+    def allocate(self, start: float, end: float, count: Count) -> None:
         """From `start` to `end` so much less is free."""
         for moment in (start, end):
             self._cut(moment)

@@ -59,7 +59,7 @@ class QuotaRoom:
         self._started.append((end, limits, count))
         for limit in limits if self._profiles else ():
             if limit in self._profiles:
-                self._profiles[limit].take(self._now, end, count)
+                self._profiles[limit].allocate(self._now, end, count)
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
@@ -100,7 +100,7 @@ class QuotaRoom:
             self._kept.setdefault(limit, []).append(kept)
             self._sums[limit] = self._sums.get(limit, NOTHING).plus(kept.holds)
             if limit in self._profiles:
-                self._profiles[limit].take(kept.start, kept.end, kept.holds)
+                self._profiles[limit].allocate(kept.start, kept.end, kept.holds)
         for limit in refusing:
             self._blocked[limit] = self._blocked.get(limit, 0) + 1
 
@@ -126,7 +126,7 @@ class QuotaRoom:
             free = limit.most.plus(self._used(limit), -1)
             found = self._profiles[limit] = QuotaProfile(free, self._now, ends)
             for one in self._kept.get(limit, ()):
-                found.take(one.start, one.end, one.holds)
+                found.allocate(one.start, one.end, one.holds)
         return found
 
     def _ends_under(self, limit: Limit) -> Iterable[End]:

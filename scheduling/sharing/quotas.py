@@ -8,7 +8,7 @@ from scheduling.errors import FieldError
 from scheduling.nodes.feasibility import could_hold
 from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
-from scheduling.resources import ZERO, Amount, Request, total
+from scheduling.resources import ZERO, Request, Resources, total
 from scheduling.snapshot import Limits, NodeView, ProjectView, RunningJob, chain_of
 
 REST_FIELDS = {
@@ -26,10 +26,10 @@ REST_FIELDS = {
 class Usage:
     """What a project and all below it hold."""
 
-    amount: Amount = ZERO
+    amount: Resources = ZERO
     running_jobs: int = 0
 
-    def plus_job(self, amount: Amount) -> "Usage":
+    def plus_job(self, amount: Resources) -> "Usage":
         return Usage(self.amount + amount, self.running_jobs + 1)
 
 
@@ -50,7 +50,7 @@ def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, Proje
     return usage
 
 
-def may_ever_run(
+def admission_faults(
     request: Request, *, nodes: Sequence[NodeView], chain: Sequence[ProjectView]
 ) -> tuple[FieldError, ...]:
     """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small."""
@@ -75,7 +75,9 @@ def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldErr
     return [FieldError("resources.nodes", message, "hardware")]
 
 
-def may_run_now(request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage]) -> tuple[Reason, ...]:
+def quota_violations(
+    request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage]
+) -> tuple[Reason, ...]:
     """The quotas in the chain that the request would break on top of what is used; none if it may run."""
     more = request.total
     return tuple(
@@ -106,7 +108,7 @@ def enforced(project: ProjectView) -> Limits | None:
     return project.limits if project.limits is not None and project.limits.enforced else None
 
 
-def _within(limits: Limits, used: Usage, more: Amount) -> bool:
+def _within(limits: Limits, used: Usage, more: Resources) -> bool:
     """The common answer, found fast. Only what the job adds to counts: a CPU job may run beside too many GPUs."""
     held = used.amount
     return (
@@ -117,7 +119,7 @@ def _within(limits: Limits, used: Usage, more: Amount) -> bool:
     )
 
 
-def _beyond(limits: Limits, used: Usage, more: Amount) -> dict[str, int]:
+def _beyond(limits: Limits, used: Usage, more: Resources) -> dict[str, int]:
     """By how much the job would go over each limit that it would break."""
     asked = {
         "gpus": (limits.gpus, used.amount.gpus, more.gpus),
@@ -132,7 +134,7 @@ def _beyond(limits: Limits, used: Usage, more: Amount) -> dict[str, int]:
     }
 
 
-def _quota_reason(slug: str, limits: Limits, used: Usage, more: Amount) -> Reason:
+def _quota_reason(slug: str, limits: Limits, used: Usage, more: Resources) -> Reason:
     """For example: "The quota of project vision allows 8 GPUs (7 in use); this job needs 2 GPUs."."""
     missing = _beyond(limits, used, more)
     allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, used)})" for name in missing)

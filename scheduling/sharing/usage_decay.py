@@ -2,26 +2,26 @@
 
 import math
 
-from scheduling.resources import WHOLE_GPU, Amount
+from scheduling.resources import WHOLE_GPU, Resources
 
 CPUS_A_GPU = 8
 """So many CPUs are charged like one GPU. Of a job that holds both, the dearer counts (Slurm's MAX_TRES)."""
 
 
-def charged_width(amount: Amount) -> float:
+def gpu_equivalents(amount: Resources) -> float:
     """How many GPUs holding this is charged as. Memory is not charged."""
     return max(amount.all_gpu_milli / WHOLE_GPU, amount.cpus / CPUS_A_GPU)
 
 
-def lifetime(half_life_seconds: float) -> float:
+def time_constant(half_life_seconds: float) -> float:
     """The time in which what was used falls to 1/e: the half-life over ln 2."""
     return half_life_seconds / math.log(2)
 
 
-def accrued(seconds: float, half_life_seconds: float) -> float:
+def decayed_seconds(seconds: float, half_life_seconds: float) -> float:
     """What holding one GPU for so long is worth at the end, each moment of it decayed since: at most one lifetime.
 
     The parts of a time add up: what accrued in the first, decayed over the second, and what accrued in the second.
     """
-    life = lifetime(half_life_seconds)
+    life = time_constant(half_life_seconds)
     return -life * math.expm1(-max(0.0, seconds) / life)

@@ -61,7 +61,7 @@ def publishing_to(url: str, settings) -> Iterator[None]:
     """This process's Celery app publishes to the broker at `url`."""
     before = settings.BROKER_URL
     settings.BROKER_URL = url
-    publishing.circuit = publishing.Circuit()
+    publishing.circuit = publishing.CircuitBreaker()
     _connect(url)
     yield
     settings.BROKER_URL = before

@@ -9,7 +9,7 @@ from django.db import connection
 
 from jobs.control import actions
 from jobs.messages import publishing
-from jobs.messages.placement_messages import doorbells
+from jobs.messages.placement_messages import placement_messages
 from jobs.models import Attempt, Job, JobEvent, Placement
 from tests.acceptance.platform import Platform, history, output, submitted, wait_for_state
 from tests.servers import Broker, RunningServer
@@ -91,7 +91,7 @@ def test_doubled_tickets_start_one_run(platform: Platform, tmp_path: Path):
 
     rows = list(Placement.objects.select_related("attempt", "node"))
     for _ in range(5):
-        publishing.send_placements(doorbells(rows))
+        publishing.send_placements(placement_messages(rows))
     wait_for_state(job, "completed", platform=platform)
     [other] = submitted("true")
     wait_for_state(other, "completed", platform=platform)

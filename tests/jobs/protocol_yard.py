@@ -15,12 +15,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.attempts import claims, completion, gangs
-from jobs.attempts.claims import Claimed
-from jobs.messages.publishing import Doorbell
+from jobs.attempts.claims import PlacementSpec
+from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Job, Placement
 from jobs.planning import cycle
-from jobs.state.desired import WISHES
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.desired import END_REASONS
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, PlacementState
 from tests import builders
 from workers import heartbeats
@@ -36,12 +36,12 @@ QUOTA = {"cpus": 5, "gpus": 3}
 class Command:
     """One member of an attempt on a node: it was claimed there, and may have been started."""
 
-    claimed: Claimed
+    claimed: PlacementSpec
     node: str
     started: bool = False
 
     @property
-    def ticket(self) -> Ticket:
+    def ticket(self) -> PlacementRef:
         return self.claimed.ticket
 
 
@@ -61,8 +61,8 @@ class Yard:
     def __init__(self) -> None:
         self.project = builders.project(quota=QUOTA)
         self.owner = builders.member(project=self.project)
-        self.messages: list[Doorbell] = []
-        self.reports: list[tuple[str, Ending]] = []
+        self.messages: list[PlacementMessage] = []
+        self.reports: list[tuple[str, PlacementOutcome]] = []
         self.commands: list[Command] = []
         self.machines = [self._machine(f"n{number}") for number in range(2)]
 
@@ -78,15 +78,15 @@ class Yard:
 
     # What a node does
 
-    def deliver(self, message: Doorbell, machine: Machine) -> None:
+    def deliver(self, message: PlacementMessage, machine: Machine) -> None:
         """An agent asks for the placement that a message names."""
-        won = claims.claim([Ticket(message.placement_id, message.token)], node_id=machine.node_id)
+        won = claims.claim([PlacementRef(message.placement_id, message.token)], node_id=machine.node_id)
         self.commands += [Command(claimed, machine.name) for claimed in won]
 
     def start(self, machine: Machine) -> None:
         """Start what may be started, and say so."""
         waiting = [one for one in self.on(machine) if not one.started]
-        complete = gangs.gathered([one.claimed.attempt_id for one in waiting if one.claimed.nodes > 1])
+        complete = gangs.complete([one.claimed.attempt_id for one in waiting if one.claimed.nodes > 1])
         for one in waiting:
             one.started = one.claimed.nodes == 1 or one.claimed.attempt_id in complete
         begun = [one for one in waiting if one.started]
@@ -101,14 +101,14 @@ class Yard:
             wish = renewal.wishes.get(one.ticket.placement_id)
             if one.ticket.placement_id not in renewal.kept:
                 self.end(one, EndReason.LOST_LEASE, 137)
-            elif wish in WISHES:
-                self.end(one, WISHES[wish], 143)
+            elif wish in END_REASONS:
+                self.end(one, END_REASONS[wish], 143)
 
     def end(self, command: Command, reason: EndReason, exit_code: int) -> None:
         """The command is gone; its report is on its way."""
         self.commands.remove(command)
         started = timezone.now() if command.started else None
-        ending = Ending(command.ticket, reason, exit_code=exit_code, started_at=started)
+        ending = PlacementOutcome(command.ticket, reason, exit_code=exit_code, started_at=started)
         self.reports.append((command.node, ending))
 
     def fall_silent(self, machine: Machine) -> None:
@@ -128,7 +128,7 @@ class Yard:
         )
         assert node.pk == machine.node_id
 
-    def report(self, report: tuple[str, Ending], *, forget: bool) -> None:
+    def report(self, report: tuple[str, PlacementOutcome], *, forget: bool) -> None:
         """Hand in a report; one that is not forgotten comes again."""
         completion.finish([report[1]])
         if forget:
@@ -142,10 +142,10 @@ class Yard:
     def machine(self, name: str) -> Machine:
         return next(one for one in self.machines if one.name == name)
 
-    def tickets(self, *, still_open: bool = False) -> Iterator[Ticket]:
+    def tickets(self, *, still_open: bool = False) -> Iterator[PlacementRef]:
         rows = Placement.objects.select_related("attempt").order_by("pk")
         for row in rows.filter(closed_at__isnull=True) if still_open else rows:
-            yield Ticket(row.pk, str(row.attempt.token))
+            yield PlacementRef(row.pk, str(row.attempt.token))
 
 
 def heartbeats_of(machine: Machine):

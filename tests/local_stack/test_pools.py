@@ -16,7 +16,7 @@ from local_stack.pools.asking import ask
 from local_stack.pools.errors import NotRunningError, PoolError, UsageError
 from local_stack.pools.home import PoolHome
 from local_stack.pools.pool import Pool, Terms
-from local_stack.pools.shares import Share, Wanted
+from local_stack.pools.shares import GpuPartition, Wanted
 from local_stack.servers import processes
 from local_stack.servers.processes import Role
 from tests.local_stack.test_supervisor import Lines
@@ -65,17 +65,17 @@ def test_nonsense_and_too_much_are_refused_in_words(wanted, agents, kind, words)
 
 def test_no_gpu_and_no_core_is_given_twice(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(5)))
-    given: list[Share] = []
+    given: list[GpuPartition] = []
     for _ in range(3):
-        given.append(shares.own(BIG, Share(2, 1, 2), given))
+        given.append(shares.own(BIG, GpuPartition(2, 1, 2), given))
     assert [share.real_gpus for share in given] == [("GPU-0", "GPU-1"), ("GPU-2", "GPU-3"), ()]
     assert [share.cores for share in given] == [(0, 1), (2, 3), ()]
-    assert shares.own(BIG, Share(2, 1, 2), given[1:]).real_gpus == ("GPU-0", "GPU-1")
+    assert shares.own(BIG, GpuPartition(2, 1, 2), given[1:]).real_gpus == ("GPU-0", "GPU-1")
 
 
 def test_an_agent_sees_its_own_gpus_and_cores_alone(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    role = pool.agent_role("a-1", Share(2, 8, 1, ("GPU-3",), (4, 5)), Wanted(labels=("zone=a",)))
+    role = pool.agent_role("a-1", GpuPartition(2, 8, 1, ("GPU-3",), (4, 5)), Wanted(labels=("zone=a",)))
     assert role.environment["CUDA_VISIBLE_DEVICES"] == "GPU-3"
     assert role.command[:3] == ("taskset", "--cpu-list", "4,5")
     assert " ".join(role.command).endswith("node --name a-1 --cpus 2 --memory-gb 8 --gpus 1 --label zone=a")

@@ -3,15 +3,15 @@
 from itertools import count
 from typing import Any
 
-from scheduling.resources import Amount, Request
+from scheduling.resources import Request, Resources
 from scheduling.snapshot import (
+    Allocation,
     Gpu,
     Limits,
     NodeView,
     ProjectView,
     QueueView,
     RunningJob,
-    Share,
     Snapshot,
     WaitingJob,
 )
@@ -52,13 +52,13 @@ def waiting(
     return WaitingJob(number, project, queue, priority, came, request or Request(), **more)
 
 
-def share(node: str = "gpu-1", *, cpus: int = 1, memory_mb: int = 0, gpu_indices: tuple[int, ...] = ()) -> Share:
-    return Share(node, Amount(cpus, memory_mb, len(gpu_indices)), gpu_indices)
+def share(node: str = "gpu-1", *, cpus: int = 1, memory_mb: int = 0, gpu_indices: tuple[int, ...] = ()) -> Allocation:
+    return Allocation(node, Resources(cpus, memory_mb, len(gpu_indices)), gpu_indices)
 
 
 def running(
     job_id: int = 900,
-    *shares: Share,
+    *shares: Allocation,
     project: str = "vision",
     queue: str = "default",
     priority: int = 50,

@@ -6,8 +6,8 @@ from random import Random
 import hypothesis.strategies as st
 
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.resources import Amount, Request
-from scheduling.snapshot import RunningJob, Share
+from scheduling.resources import Request, Resources
+from scheduling.snapshot import Allocation, RunningJob
 from tests.scheduling import oracle
 from tests.scheduling.worlds import node, request
 
@@ -19,7 +19,7 @@ class Fleet:
     """What is free, the shares that are taken, and what one job may not use."""
 
     free: FreeNodes
-    taken: tuple[tuple[int, Share], ...]
+    taken: tuple[tuple[int, Allocation], ...]
     ceiling: dict[int, FreeNode]
     closed: frozenset[str]
 
@@ -46,15 +46,15 @@ class Fleet:
         }
 
 
-def some_share(on: FreeNode, dice: Random) -> Share:
+def some_share(on: FreeNode, dice: Random) -> Allocation:
     """A part of what is free on a node: whole GPUs, or a part of one."""
     free = {gpu.index: on.left_of(gpu) for gpu in on.view.gpus if on.left_of(gpu)}
     if free and dice.random() < 0.5:
         index = dice.choice(list(free))
-        return Share(on.view.name, Amount(0, 0, 0, dice.randint(1, min(free[index], 999))), (index,))
+        return Allocation(on.view.name, Resources(0, 0, 0, dice.randint(1, min(free[index], 999))), (index,))
     gpus = dice.sample([gpu.index for gpu in on.gpus], dice.randint(0, len(on.gpus)))
-    amount = Amount(dice.randint(0, on.cpus), dice.randint(0, on.memory_mb), len(gpus))
-    return Share(on.view.name, amount, tuple(sorted(gpus)))
+    amount = Resources(dice.randint(0, on.cpus), dice.randint(0, on.memory_mb), len(gpus))
+    return Allocation(on.view.name, amount, tuple(sorted(gpus)))
 
 
 def fleet(seed: int, nodes: int, taken: int) -> Fleet:
@@ -64,7 +64,7 @@ def fleet(seed: int, nodes: int, taken: int) -> Fleet:
     shares = []
     for holder in range(taken if free.nodes else 0):
         share = some_share(dice.choice(free.nodes), dice)
-        free.take(share, holder=holder)
+        free.allocate(share, holder=holder)
         shares.append((holder, share))
     later = FreeNodes(machines, [RunningJob(0, "p", "q", 50, (some_share(one, dice),)) for one in free.nodes])
     ceiling = {one.number: one for one in later.nodes if dice.random() < 0.3}

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.planning.plan import Plan
-from scheduling.resources import ZERO, Amount, Request
-from scheduling.snapshot import Gpu, RunningJob, Share, Snapshot
+from scheduling.resources import ZERO, Request, Resources
+from scheduling.snapshot import Allocation, Gpu, RunningJob, Snapshot
 
 
 def then_running(world: Snapshot, plan: Plan) -> tuple[RunningJob, ...]:
@@ -18,11 +18,11 @@ def then_running(world: Snapshot, plan: Plan) -> tuple[RunningJob, ...]:
     return (*world.running, *new)
 
 
-def all_shares(world: Snapshot, plan: Plan) -> list[Share]:
+def all_shares(world: Snapshot, plan: Plan) -> list[Allocation]:
     return [share for job in then_running(world, plan) for share in job.shares]
 
 
-def held_on(node: str, shares: Iterable[Share]) -> Amount:
+def held_on(node: str, shares: Iterable[Allocation]) -> Resources:
     return sum((share.amount for share in shares if share.node == node), ZERO)
 
 
@@ -53,7 +53,7 @@ def good_gpus(request: Request, gpus: Iterable[Gpu]) -> list[Gpu]:
     ]
 
 
-def suits(request: Request, share: Share, world: Snapshot) -> bool:
+def suits(request: Request, share: Allocation, world: Snapshot) -> bool:
     node = next(node for node in world.nodes if node.name == share.node)
     given = [gpu for gpu in node.gpus if gpu.index in share.gpu_indices]
     return (

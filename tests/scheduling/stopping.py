@@ -9,7 +9,7 @@ from scheduling.forecast.rollout import back_in_line, started
 from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import Limits, ProjectView, QueueView, RunningJob, Share, Snapshot, WaitingJob
+from scheduling.snapshot import Allocation, Limits, ProjectView, QueueView, RunningJob, Snapshot, WaitingJob
 from tests.scheduling.builders import gpu_node
 
 NOW = 100_000.0
@@ -84,7 +84,7 @@ def at_once(world: Snapshot) -> list[tuple[int, int]]:
 def background(job_id: int, node: str, *indices: int, **more) -> RunningJob:
     """A job that could be stopped: it writes checkpoints, has run for two hours, and goes on for a day."""
     request = more.pop("request", Request(cpus=max(1, len(indices)), gpus=len(indices)))
-    share = Share(node, request.amount, indices)
+    share = Allocation(node, request.amount, indices)
     fields: dict[str, Any] = {"project": "vision", "queue": "default", "priority": 10, "checkpointable": True} | more
     return RunningJob(
         job_id, shares=(share,), started_at=NOW - 7200, expected_end=NOW + 90_000, request=request, **fields

@@ -5,7 +5,7 @@ free (the shadow time); others may start that end before it, or that take only w
 """
 
 from scheduling.planning.plan import Plan, PlannedJob
-from scheduling.snapshot import Share
+from scheduling.snapshot import Allocation
 
 
 def plan_by_the_book(snapshot, now):
@@ -21,7 +21,7 @@ def plan_by_the_book(snapshot, now):
         started.append(job)
     if line and snapshot.rules.backfill != "none":
         started += backfilled(line, free, ends, now, shortest_first=snapshot.rules.backfill == "sjbf")
-    placed = (PlannedJob(job.id, (Share(snapshot.nodes[0].name, job.request.amount),)) for job in started)
+    placed = (PlannedJob(job.id, (Allocation(snapshot.nodes[0].name, job.request.amount),)) for job in started)
     return Plan(tuple(placed), (), ())
 
 

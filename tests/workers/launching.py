@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.waiting import wait_for
-from workers.runtime.process import Command, Outcome, Shim, adopt, launch
+from workers.runtime.process import Command, CommandResult, Shim, adopt, launch
 from workers.runtime.shim.clock import boottime
 
 ENDS_WITHIN = 15.0
@@ -39,7 +39,7 @@ class Launched:
         wait_for(lambda: text in self.log, message=repr(text))
         return self
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> CommandResult:
         outcome = self.shim.wait(ENDS_WITHIN)
         assert outcome is not None, "the command did not end in time"
         return outcome

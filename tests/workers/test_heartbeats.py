@@ -85,7 +85,7 @@ def test_a_node_is_held_until_the_last_second_of_the_lease():
 
 def test_a_node_whose_agent_said_goodbye_can_be_taken_over_at_once():
     node = register()
-    assert heartbeats.say_goodbye(node_id=node.pk, agent_id=ONE)
+    assert heartbeats.deregister(node_id=node.pk, agent_id=ONE)
     assert (state_of(node), Node.objects.get().agent_id) == ("down", None)
     assert register(OTHER).state == "up"
 
@@ -119,7 +119,7 @@ def test_an_agent_whose_node_was_taken_over_is_told_by_its_next_heartbeat():
     fall_silent(node)
     register(OTHER)
     assert not heartbeats.beat(node_id=node.pk, agent_id=ONE, load={})
-    assert not heartbeats.say_goodbye(node_id=node.pk, agent_id=ONE)
+    assert not heartbeats.deregister(node_id=node.pk, agent_id=ONE)
     assert state_of(node) == "up"
 
 
@@ -159,7 +159,7 @@ def test_a_drained_node_takes_nothing_new_and_says_why():
 
 def test_a_drain_outlives_the_agent():
     node = heartbeats.drain(register())
-    heartbeats.say_goodbye(node_id=node.pk, agent_id=ONE)
+    heartbeats.deregister(node_id=node.pk, agent_id=ONE)
     assert register(OTHER).state == "draining"
 
 
@@ -183,7 +183,7 @@ def test_an_undrained_node_is_up_again():
 
 def test_draining_and_undraining_a_node_that_is_down_does_not_wake_it():
     node = register()
-    heartbeats.say_goodbye(node_id=node.pk, agent_id=ONE)
+    heartbeats.deregister(node_id=node.pk, agent_id=ONE)
     assert heartbeats.drain(node).state == "down"
     assert heartbeats.undrain(node).state == "down"
 

@@ -10,14 +10,14 @@ MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CgroupLimits:
     """Infinite where the group sets no limit."""
 
     cpus: float
     memory_bytes: float
 
 
-def limits(mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> Limits:
+def limits(mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> CgroupLimits:
     """The tightest limits from our group up to the root, in version 2 and in version 1."""
     v2 = list(group_folders(mount, membership, ""))
     v1_cpu = list(group_folders(mount / "cpu", membership, "cpu"))
@@ -26,7 +26,7 @@ def limits(mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> Limits:
     cpus += [quota(*words(folder / "cpu.cfs_quota_us"), *words(folder / "cpu.cfs_period_us")) for folder in v1_cpu]
     memory = [number(*words(folder / "memory.max")) for folder in v2]
     memory += [number(*words(folder / "memory.limit_in_bytes")) for folder in v1_memory]
-    return Limits(min(cpus, default=math.inf), min(memory, default=math.inf))
+    return CgroupLimits(min(cpus, default=math.inf), min(memory, default=math.inf))
 
 
 def memory_used(mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> float | None:

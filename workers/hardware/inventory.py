@@ -11,7 +11,7 @@ from scheduling.errors import FieldError, InvalidError
 from workers.hardware import cgroup_limits
 from workers.hardware.gpus import GpuDevice, GpuLoads, measure_gpus
 
-__all__ = ["GpuDevice", "Hardware", "current_load", "declare", "measure"]
+__all__ = ["GpuDevice", "Hardware", "current_load", "declare", "inventory"]
 
 MIB = 1024 * 1024
 MB_PER_GB = 1024
@@ -36,7 +36,7 @@ class Hardware:
         return [asdict(gpu) for gpu in self.gpus]
 
 
-def measure() -> Hardware:
+def inventory() -> Hardware:
     """What this process may use here: less than the machine has, inside a container or a batch job."""
     allowed = cgroup_limits.limits()
     return Hardware(

@@ -45,7 +45,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """How a command ended. `reason`: exited, start_failed, stopped, timeout, out_of_memory, lost_lease or shim_lost."""
 
     reason: str
@@ -117,14 +117,14 @@ class Shim:
         self.pid = pid
         self._start = start
         self._slept_uncounted = slept_uncounted(folder)
-        self._outcome: Outcome | None = None
+        self._outcome: CommandResult | None = None
         self._ending = threading.Lock()
 
     def status(self) -> dict[str, Any] | None:
         """The last words of the shim; None until it has said any."""
         return read_status(self.folder)
 
-    def wait(self, timeout: float | None = None) -> Outcome | None:
+    def wait(self, timeout: float | None = None) -> CommandResult | None:
         """Blocks until the command and all it started have ended; None when `timeout` seconds were not enough."""
         if self._outcome is None and not self._wait_process(timeout):
             return None
@@ -205,10 +205,10 @@ class Shim:
             wait_for_end(self.pid, self._start, left)
         return True
 
-    def _conclude(self) -> Outcome:
+    def _conclude(self) -> CommandResult:
         status = self.status()
         if status is not None and status["phase"] == "ended":
-            return Outcome.from_status(status)
+            return CommandResult.from_status(status)
         process_tree.kill(self.folder, status)
         lost = {
             **(status or {"started_at": None}),
@@ -221,7 +221,7 @@ class Shim:
         if status is not None:
             with contextlib.suppress(OSError):
                 replace_file(self.folder / "status.json", json.dumps(lost))
-        return Outcome.from_status(lost)
+        return CommandResult.from_status(lost)
 
 
 def wait_for_end(pid: int, start: int, seconds: float) -> None:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from api.http.shapes import StrictSerializer, Whole
 from api.v1.shapes.jobs import ChangedTerms, HoldIn, PauseIn
-from jobs.control.bulk import Outcome
+from jobs.control.bulk import BulkResult
 from jobs.submission import limits
 
 REFUSALS_SHOWN = 100
@@ -97,7 +97,7 @@ class OutcomeOut(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
 
 
-def shown(outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
+def shown(outcome: BulkResult, *, dry_run: bool) -> dict[str, Any]:
     refusals = sorted(outcome.refusals.items())
     return {
         "matched": outcome.matched,

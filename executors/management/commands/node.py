@@ -17,7 +17,7 @@ from django.db import connection
 
 from executors.node import announcing, bootstep
 from executors.node import runner as execution
-from executors.node.queue_probe import Hearing
+from executors.node.queue_probe import QueueProbe
 from executors.run import state_files
 from executors.session.requests import Identity
 from jobs.messages import publishing
@@ -58,8 +58,8 @@ class Command(BaseCommand):
         folder = bootstep.NodeFolder(settings.TRAINYARD_HOME, name)
         folder.lock()
         machine = offered_hardware(options)
-        hearing = Hearing(
-            ring=partial(publishing.ring_at, name),
+        hearing = QueueProbe(
+            ring=partial(publishing.send_probe, name),
             every=settings.HEARING_SECONDS,
             deaf_after=settings.DEAF_SECONDS,
         )
@@ -109,7 +109,7 @@ def offered_hardware(options: dict[str, Any]) -> inventory.Hardware:
     peers = [urlsplit(url).hostname or "" for url in (settings.DATABASE_URL, settings.BROKER_URL)]
     where = settings.NODE_ADDRESS or address.measured(filter(None, peers))
     return inventory.declare(
-        replace(inventory.measure(), address=where),
+        replace(inventory.inventory(), address=where),
         cpus=options["cpus"],
         memory_gb=options["memory_gb"],
         gpus=options["gpus"],

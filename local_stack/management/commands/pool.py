@@ -125,7 +125,7 @@ def terms_of(options: dict[str, Any]) -> Terms:
         labels=tuple(options["label"]),
         oversubscribe=options["oversubscribe"],
     )
-    machine = inventory.measure()
+    machine = inventory.inventory()
     return Terms(
         machine=machine,
         wanted=wanted,

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from executors.node import job_environment
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 
-CLAIMED = Claimed(
+CLAIMED = PlacementSpec(
     placement_id=1, token="t", job_id=17, job_name="digits", attempt_id=3, attempt=2, project="vision",
     command=("true",), working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
 )  # fmt: skip

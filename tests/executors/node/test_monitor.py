@@ -9,9 +9,9 @@ import pytest
 
 from executors.node import monitor
 from executors.node import node_status as conditions
-from executors.node.monitor import Watch, printed
+from executors.node.monitor import Monitor, printed
 from executors.node.node_status import Condition
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.upload import events
 from scheduling.lifecycle import EndReason
 from tests import builders
@@ -21,7 +21,7 @@ from tests.workers.nvml import Driver, gpu
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
-from workers.runtime.process import Outcome
+from workers.runtime.process import CommandResult
 
 MB = 2**20
 
@@ -63,25 +63,25 @@ def node(tmp_path, monkeypatch):
         faults=faults,
         condition=state,
         told=told,
-        watch=Watch(state, tell=lambda: told.append(1)),
+        watch=Monitor(state, tell=lambda: told.append(1)),
     )
     faults.close()
 
 
 @pytest.fixture
 def runs(tmp_path):
-    def make(**fields) -> Run:
+    def make(**fields) -> PlacementRun:
         folder = tmp_path / f"attempt{fields.get('placement_id', 1)}"
         folder.mkdir()
-        made = Run(replace(SINGLE, **fields), folder, lease_deadline=0)
+        made = PlacementRun(replace(SINGLE, **fields), folder, lease_deadline=0)
         made.attach(Stops())  # type: ignore[arg-type]
         return made
 
     return make
 
 
-def ended(run: Run, reason: str = "stopped", exit_code: int = 143):
-    return run.ending(Outcome(reason, exit_code, "", started_at=1.0, ended_at=2.0))
+def ended(run: PlacementRun, reason: str = "stopped", exit_code: int = 143):
+    return run.ending(CommandResult(reason, exit_code, "", started_at=1.0, ended_at=2.0))
 
 
 def test_folders_that_outgrow_their_limit_end_the_job_with_both_figures(node, runs, tmp_path, settings):
@@ -221,7 +221,7 @@ def dead(node, runs, settings, monkeypatch):
     monkeypatch.setattr(conditions, "current_load", lambda _: idle)
     node.condition.load()
 
-    def after(seconds: float, **claimed) -> Run:
+    def after(seconds: float, **claimed) -> PlacementRun:
         run = runs(gpu_indices=(0,), **claimed)
         node.watch.add(run)
         for moment in (0, seconds / 2, seconds):
@@ -258,7 +258,7 @@ def test_a_gpu_that_works_or_does_not_tell_counts_as_work(dead, node, monkeypatc
 
 
 def test_a_job_that_was_made_to_stand_still_is_not_dead(dead, monkeypatch):
-    monkeypatch.setattr(Run, "suspended", True)
+    monkeypatch.setattr(PlacementRun, "suspended", True)
     assert not dead.after(6000).notes
 
 
@@ -295,7 +295,9 @@ def test_notes_become_history_once_and_a_stale_attempt_writes_none(tmp_path):
     job = builders.running_job()
     attempt = job.attempts.get()
     claimed = replace(SINGLE, job_id=job.pk, attempt_id=attempt.pk, token=str(attempt.token))
-    current, stale = (Run(each, tmp_path, lease_deadline=0) for each in (claimed, replace(claimed, token="old")))
+    current, stale = (
+        PlacementRun(each, tmp_path, lease_deadline=0) for each in (claimed, replace(claimed, token="old"))
+    )
     for run in (current, stale):
         run.note("silent", f"said by {run.claimed.token}")
     events.ship([current, stale])

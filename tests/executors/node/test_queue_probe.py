@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executors.node.queue_probe import Hearing
-from workers.heartbeats import Heard
+from executors.node.queue_probe import QueueProbe
+from workers.heartbeats import QueueProbeResult
 
 EVERY, DEAF_AFTER = 10, 40
 
@@ -17,7 +17,7 @@ class Agent:
         self.now = 0.0
         self.broker_up = True
         self.rings = 0
-        self.hearing = Hearing(ring=self.ring, every=EVERY, deaf_after=DEAF_AFTER, clock=lambda: self.now)
+        self.hearing = QueueProbe(ring=self.ring, every=EVERY, deaf_after=DEAF_AFTER, clock=lambda: self.now)
 
     def ring(self):
         self.rings += self.broker_up
@@ -29,10 +29,10 @@ class Agent:
         for _ in range(seconds):
             self.now += 1
             before = self.rings
-            self.hearing.try_out(busy=busy)
+            self.hearing.probe(busy=busy)
             if hears and self.rings > before:
-                self.hearing.heard()
-            deaf = deaf or self.hearing.deaf
+                self.hearing.answered()
+            deaf = deaf or self.hearing.unresponsive
         return deaf
 
 
@@ -47,7 +47,7 @@ def test_who_hears_its_rings_is_consuming(agent):
 
 
 def test_nothing_is_known_before_the_first_ring_came_through(agent):
-    assert agent.hearing.says() == Heard(None, None)
+    assert agent.hearing.says() == QueueProbeResult(None, None)
 
 
 def test_who_does_not_hear_while_the_broker_takes_its_rings_is_found_within_a_minute(agent):
@@ -84,7 +84,7 @@ def test_a_deaf_agent_leaves_few_rings_in_its_queue(agent):
 
 def test_an_old_ring_proves_hearing_too(agent):
     agent.live(DEAF_AFTER - 1, hears=False)
-    agent.hearing.heard()
+    agent.hearing.answered()
     assert not agent.live(EVERY, hears=False)
 
 

@@ -9,15 +9,15 @@ import pytest
 
 from executors.node import runner as execution
 from executors.node.runner import Runner
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.session.requests import Identity
-from executors.session.sync import Ledger
-from jobs.attempts.claims import Claimed
-from jobs.state.outcome import Ticket
+from executors.session.sync import NodeSession
+from jobs.attempts.claims import PlacementSpec
+from jobs.state.outcome import PlacementRef
 from workers.hardware.inventory import Hardware
-from workers.runtime.process import Outcome
+from workers.runtime.process import CommandResult
 
-CLAIMED = Claimed(
+CLAIMED = PlacementSpec(
     placement_id=1, token="t", job_id=1, job_name="", attempt_id=1, attempt=1, project="", command=("true",),
     working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
 )  # fmt: skip
@@ -27,10 +27,10 @@ class Reports:
     """In the place of the ledger: grants every claim, and keeps what is reported."""
 
     def __init__(self, folder: Path) -> None:
-        self.run = Run(CLAIMED, folder, lease_deadline=0)
+        self.run = PlacementRun(CLAIMED, folder, lease_deadline=0)
         self.reasons: list[str] = []
 
-    def claim(self, _ticket: Ticket) -> Run:
+    def claim(self, _ticket: PlacementRef) -> PlacementRun:
         return self.run
 
     def finish(self, _run, ending) -> None:
@@ -45,7 +45,7 @@ class BrokenShim:
     def renew(self, _deadline: float) -> None:
         raise RuntimeError("broken")
 
-    def wait(self, _timeout=None) -> Outcome:
+    def wait(self, _timeout=None) -> CommandResult:
         raise AssertionError("never reached")
 
     def kill(self) -> None:
@@ -57,7 +57,7 @@ def runner(tmp_path):
     for folder in ("nodes/n1", "jobs"):
         (tmp_path / folder).mkdir(parents=True)
     made = Runner(identity=Identity("n1", uuid4()), hardware=Hardware(cpus=1, memory_mb=1024), home=tmp_path)
-    made._ledger = Reports(tmp_path / "attempt")  # type: ignore[assignment]  # it takes reports as well
+    made._session = Reports(tmp_path / "attempt")  # type: ignore[assignment]  # it takes reports as well
     return made
 
 
@@ -65,9 +65,9 @@ def test_a_command_that_its_agent_cannot_look_after_is_ended_and_reported(runner
     shim = BrokenShim()
     monkeypatch.setattr(execution, "launch", lambda *_, **__: shim)
 
-    runner.run(Ticket(1, "t"))
+    runner.run(PlacementRef(1, "t"))
 
-    assert (runner._ledger.reasons, shim.killed) == (["platform_error"], True)
+    assert (runner._session.reasons, shim.killed) == (["platform_error"], True)
 
 
 def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
@@ -76,15 +76,15 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
 
     monkeypatch.setattr(execution, "launch", fail)
 
-    runner.run(Ticket(1, "t"))
+    runner.run(PlacementRef(1, "t"))
 
-    assert runner._ledger.reasons == ["platform_error"]
+    assert runner._session.reasons == ["platform_error"]
 
 
 def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypatch, tmp_path):
     monkeypatch.setattr(time, "sleep", lambda _: None)
     hardware = Hardware(cpus=1, memory_mb=1024)
-    ledger = Ledger(identity=Identity("n1", uuid4()), hardware=hardware, attempts=tmp_path, load=dict)
+    ledger = NodeSession(identity=Identity("n1", uuid4()), hardware=hardware, attempts=tmp_path, load=dict)
 
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -7,7 +7,7 @@ import pytest
 
 from executors.node import bootstep, shutdown
 from executors.node.shutdown import Departure
-from executors.session.sync import VOICE
+from executors.session.sync import SYNC_THREAD
 
 
 class Leaving:
@@ -55,7 +55,7 @@ def test_an_agent_that_lost_its_voice_ends_and_one_whose_other_threads_fail_goes
     ends: list[bool] = []
     monkeypatch.setattr(shutdown, "end", lambda *, said: ends.append(said))
     monkeypatch.setattr(threading, "excepthook", bootstep.end_when_silenced)
-    for name in ("job-1", VOICE):
+    for name in ("job-1", SYNC_THREAD):
         thread = threading.Thread(target=lambda: 1 / 0, name=name)
         thread.start()
         thread.join()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from scheduling.lifecycle import EndReason
 from tests.executors.run.test_placement_run import MEMBER, SINGLE
 from tests.workers.launching import Launcher, launcher
@@ -31,7 +31,7 @@ def much_later(monkeypatch):
 
 
 def test_a_launch_that_is_stuck_hangs(tmp_path, much_later):
-    run = Run(SINGLE, tmp_path, lease_deadline=0)
+    run = PlacementRun(SINGLE, tmp_path, lease_deadline=0)
     assert not run.hangs
 
     much_later()
@@ -39,14 +39,14 @@ def test_a_launch_that_is_stuck_hangs(tmp_path, much_later):
 
 
 def test_a_member_that_waits_for_its_gang_does_not(tmp_path, much_later):
-    run = Run(MEMBER, tmp_path, lease_deadline=0)
+    run = PlacementRun(MEMBER, tmp_path, lease_deadline=0)
 
     much_later()
     assert not run.hangs
 
 
 def test_a_command_that_runs_does_not(start: Launcher, tmp_path, much_later):
-    run = Run(replace(SINGLE), tmp_path, lease_deadline=boottime() + 60)
+    run = PlacementRun(replace(SINGLE), tmp_path, lease_deadline=boottime() + 60)
     run.attach(start("sleep", "60").started().shim)
 
     much_later()
@@ -57,13 +57,13 @@ def test_a_command_that_runs_does_not(start: Launcher, tmp_path, much_later):
     ("number", "reason"), [(28, "disk_full"), (122, "disk_full"), (11, "platform_error"), (5, "platform_error")]
 )
 def test_what_the_node_could_not_do_is_no_fault_of_the_command(tmp_path, number, reason):
-    ending = Run(SINGLE, tmp_path, lease_deadline=0).failed_to_start(OSError(number, "no"))
+    ending = PlacementRun(SINGLE, tmp_path, lease_deadline=0).failed_to_start(OSError(number, "no"))
 
     assert (ending.reason, ending.started_at) == (reason, None)
 
 
 def test_a_command_that_does_not_exist_is(start: Launcher, tmp_path):
-    run = Run(SINGLE, tmp_path, lease_deadline=boottime() + 60)
+    run = PlacementRun(SINGLE, tmp_path, lease_deadline=boottime() + 60)
 
     assert run.ending(start("/no/such/command").outcome()).reason == EndReason.START_FAILED
 

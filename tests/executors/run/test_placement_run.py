@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from executors.node import rendezvous
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.run.state_files import claim_as_data, claim_from_data
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from scheduling.lifecycle import EndReason
 
-SINGLE = Claimed(
+SINGLE = PlacementSpec(
     placement_id=1, token="t", job_id=2, job_name="job", attempt_id=3, attempt=1, project="p", command=("true",),
     working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(0,), max_runtime_seconds=None,
 )  # fmt: skip
@@ -21,10 +21,10 @@ MEMBER = replace(SINGLE, rank=1, nodes=2, master_address="10.0.0.1", master_port
 
 @pytest.fixture
 def run(tmp_path):
-    return lambda claimed: Run(claimed, tmp_path, lease_deadline=0)
+    return lambda claimed: PlacementRun(claimed, tmp_path, lease_deadline=0)
 
 
-def waiting(member: Run) -> tuple[threading.Thread, list[Any]]:
+def waiting(member: PlacementRun) -> tuple[threading.Thread, list[Any]]:
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(member.wait_for_its_gang()))
     thread.start()

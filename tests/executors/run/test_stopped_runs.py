@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from executors.run import state_files
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.run.saving import Before
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from scheduling.lifecycle import EndReason
-from workers.runtime.process import Outcome
+from workers.runtime.process import CommandResult
 
 
 def run(*wishes):
-    made = Run(
-        Claimed(
+    made = PlacementRun(
+        PlacementSpec(
             placement_id=1, token="t", job_id=1, job_name="", attempt_id=1, attempt=1, project="", command=(),
             working_dir="", env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
         ),
@@ -23,12 +23,12 @@ def run(*wishes):
         lease_deadline=0,
     )  # fmt: skip
     for wish in wishes:
-        made.fulfil(wish)
+        made.apply_desired(wish)
     return made
 
 
 def outcome(reason, exit_code):
-    return Outcome(reason, exit_code, "", started_at=1.0, ended_at=2.0)
+    return CommandResult(reason, exit_code, "", started_at=1.0, ended_at=2.0)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_suspension_is_told_once_and_so_is_its_end():
     shim, one = ToldShim(), run()
     one.attach(shim)
     for wish in ("", "suspend", "suspend", "", ""):
-        one.fulfil(wish)
+        one.apply_desired(wish)
 
     assert (shim.told, one.suspended) == (["suspend", "go on"], False)
 
@@ -107,7 +107,7 @@ def test_a_restarted_agent_finds_a_suspended_command_suspended_and_may_let_it_go
     one.attach(shim)
     assert one.suspended
 
-    one.fulfil("")
+    one.apply_desired("")
     assert (shim.told[-1], one.suspended) == ("go on", False)
 
 
@@ -115,7 +115,7 @@ def test_a_cancellation_brings_the_end_of_a_pause_forward(settings):
     shim, one = ToldShim(), run()
     one.attach(shim)
     for wish in ("pause", "cancel", "cancel", "suspend"):
-        one.fulfil(wish)
+        one.apply_desired(wish)
 
     assert shim.told == [settings.PREEMPT_GRACE_SECONDS, settings.KILL_GRACE_SECONDS]
 
@@ -128,7 +128,7 @@ def test_a_job_has_the_grace_that_it_asked_for_within_the_operator_s_limit(own, 
     shim, one = ToldShim(), run()
     one.claimed = replace(one.claimed, grace_seconds=own)
     one.attach(shim)
-    one.fulfil(wish)
+    one.apply_desired(wish)
 
     assert shim.told == [grace]
 

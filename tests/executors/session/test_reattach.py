@@ -13,7 +13,7 @@ from executors.session import reattach
 from jobs.attempts import claims
 from jobs.models import Job, JobEvent, Placement
 from jobs.models.clock import database_now
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 from tests.waiting import wait_for
@@ -41,14 +41,14 @@ def attempts(tmp_path):
     return tmp_path / "attempts"
 
 
-def claimed(node, **fields) -> claims.Claimed:
+def claimed(node, **fields) -> claims.PlacementSpec:
     job = builders.job(state=JobState.QUEUED, **fields)
     row = builders.placement(attempt=builders.attempt(job=job), node=node)
-    [won] = claims.claim([Ticket(row.pk, str(row.attempt.token))], node_id=node.pk, agent_id=AGENT)
+    [won] = claims.claim([PlacementRef(row.pk, str(row.attempt.token))], node_id=node.pk, agent_id=AGENT)
     return won
 
 
-def left_behind(start: Launcher, attempts, claim: claims.Claimed, script: str = "sleep 60") -> Shim:
+def left_behind(start: Launcher, attempts, claim: claims.PlacementSpec, script: str = "sleep 60") -> Shim:
     """As its agent left it: the command runs, or has ended, under its shim."""
     folder = attempts / str(claim.placement_id)
     folder.mkdir()
@@ -155,7 +155,9 @@ def test_a_claim_of_another_machine_s_agent_of_that_name_is_left_to_its_lease(no
 def test_an_end_that_nobody_was_told_of_is_reported_as_it_was(start, node, attempts):
     claim = claimed(node)
     shim = left_behind(start, attempts, claim, "exit 0")
-    ending = Ending(claim.ticket, EndReason.STALLED, 143, "said by the agent before", database_now(), asked=True)
+    ending = PlacementOutcome(
+        claim.ticket, EndReason.STALLED, 143, "said by the agent before", database_now(), asked=True
+    )
     state_files.note_ending(shim.folder, ending)
 
     [left] = take_over(node, attempts)
@@ -192,7 +194,7 @@ def test_words_that_were_cut_off_are_as_if_unsaid(tmp_path, text):
 
 
 def test_a_full_disk_does_not_keep_an_end_from_being_reported(tmp_path):
-    state_files.note_ending(tmp_path / "gone", Ending(Ticket(1, "t"), EndReason.COMPLETED))
+    state_files.note_ending(tmp_path / "gone", PlacementOutcome(PlacementRef(1, "t"), EndReason.COMPLETED))
     state_files.note_stop(tmp_path / "gone", EndReason.STALLED, gives_way=False)
 
 

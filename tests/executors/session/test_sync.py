@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.session import sync
 from executors.session.requests import Identity
 from jobs.models import Placement
@@ -20,7 +20,7 @@ MINE = uuid.uuid4()
 
 
 @pytest.fixture
-def run(tmp_path) -> Run:
+def run(tmp_path) -> PlacementRun:
     return run_of(builders.running_job(node=builders.node(name="n1", agent_id=MINE)), tmp_path / "run")
 
 
@@ -35,7 +35,7 @@ def sent(monkeypatch):
 @pytest.fixture
 def mine(run, tmp_path, sent):
     """The ledger of that node's agent, without its thread."""
-    made = sync.Ledger(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
+    made = sync.NodeSession(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
     made.node_id = Node.objects.get().pk
     made.adopt(run)
     return made

@@ -6,14 +6,14 @@ import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.upload import logs
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from jobs.models import Attempt, Placement
 from jobs.models.logs import LogChunk
 from jobs.recovery import sweep
 from tests import builders
-from workers.runtime.process import Outcome
+from workers.runtime.process import CommandResult
 from workers.runtime.shim.clock import boottime
 from workers.runtime.shim.log import Log
 
@@ -25,12 +25,12 @@ def run_of(job, folder):
     """The job as its agent sees it."""
     attempt = job.attempts.get()
     folder.mkdir(exist_ok=True)
-    claimed = Claimed(
+    claimed = PlacementSpec(
         placement_id=attempt.placements.get().pk, token=str(attempt.token), job_id=job.pk, job_name=job.name,
         attempt_id=attempt.pk, attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="",
         env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    return Run(claimed, folder, lease_deadline=boottime() + 60)
+    return PlacementRun(claimed, folder, lease_deadline=boottime() + 60)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_the_next_agent_goes_on_after_bytes_and_gaps_alike(run, shim, tmp_path):
     shim.lost, shim.position = "disk_full", shim.position + 7
     shim.add(b"two\n")
     logs.ship_logs([run])
-    successor = Run(run.claimed, run.folder, lease_deadline=0)
+    successor = PlacementRun(run.claimed, run.folder, lease_deadline=0)
     successor.log.resume()
     shim.add(b"three\n")
     logs.ship_logs([successor])
@@ -163,7 +163,7 @@ def test_a_flood_beyond_the_limit_is_told_at_once_and_ends_with_its_end(run):
 
 def test_a_killed_shim_leaves_a_line_in_the_log(run, shim):
     shim.add(b"one\n")
-    run.ending(Outcome("shim_lost", None, "", None, None))
+    run.ending(CommandResult("shim_lost", None, "", None, None))
     ship_to_the_end(run)
     assert text(run).endswith(b"[trainyard: output may be missing here: the process that wrote them down was killed]\n")
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.upload import logs, progress
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from jobs.models.logs import LogChunk
 from tests import builders
 from workers.runtime.checkpoints import CheckpointWatch
@@ -27,12 +27,12 @@ def job():
 def run(job, tmp_path):
     """The job as its agent sees it."""
     attempt = job.attempts.get()
-    claimed = Claimed(
+    claimed = PlacementSpec(
         placement_id=attempt.placements.get().pk, token=str(attempt.token), job_id=job.pk, job_name=job.name,
         attempt_id=attempt.pk, attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="",
         env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    made = Run(claimed, tmp_path, lease_deadline=boottime() + 60)
+    made = PlacementRun(claimed, tmp_path, lease_deadline=boottime() + 60)
     (tmp_path / "checkpoints").mkdir()
     made.checkpoints = CheckpointWatch(tmp_path / "checkpoints")
     return made
@@ -91,7 +91,7 @@ def test_a_stale_attempt_writes_nothing(run, job):
 
 
 def test_a_forged_token_writes_neither_progress_nor_log(run, job):
-    forged = Run(replace(run.claimed, token=str(uuid.uuid4())), run.folder, lease_deadline=boottime() + 60)
+    forged = PlacementRun(replace(run.claimed, token=str(uuid.uuid4())), run.folder, lease_deadline=boottime() + 60)
     said(forged, '{"progress": 0.9, "checkpoint": true}')
     (run.folder / "log").write_text("forged\n")
 

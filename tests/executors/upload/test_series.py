@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.upload import progress, series
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from jobs.metric_history import store
 from jobs.models.metrics import MetricSeries, ReportMark
 from tests import builders
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.django_db
 def run_of(job, folder):
     """The job's latest attempt as its agent sees it."""
     attempt = job.attempts.last()
-    claimed = Claimed(
+    claimed = PlacementSpec(
         placement_id=attempt.pk, token=str(attempt.token), job_id=job.pk, job_name=job.name, attempt_id=attempt.pk,
         attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="", env={}, cpus=1, memory_mb=0,
         gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    return Run(claimed, folder, lease_deadline=boottime() + 60)
+    return PlacementRun(claimed, folder, lease_deadline=boottime() + 60)
 
 
 @pytest.fixture

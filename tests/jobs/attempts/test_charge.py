@@ -11,9 +11,9 @@ from jobs.attempts.completion import finish
 from jobs.models import Placement
 from jobs.models.planning import UsageTally
 from jobs.planning import snapshot
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def running(seconds, **fields):
 
 
 def end(*placements):
-    finish([Ending(Ticket(row.pk, str(row.attempt.token)), EndReason.COMPLETED) for row in placements])
+    finish([PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), EndReason.COMPLETED) for row in placements])
 
 
 def used():
@@ -42,7 +42,7 @@ def used():
 
 def projects_in_line():
     taken = snapshot.take()
-    return [job.project for job in in_order(taken, taken.taken_at).jobs]
+    return [job.project for job in order_pending(taken, taken.taken_at).jobs]
 
 
 def test_what_a_job_used_is_the_same_before_and_after_its_end():
@@ -92,7 +92,7 @@ def test_a_very_old_record_is_nothing_and_breaks_nothing():
 
 def test_a_placement_of_an_attempt_that_was_lost_is_charged_too():
     placement = running(600, project=builders.project(slug="vision"), gpu_indices=[0])
-    finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), EndReason.NODE_LOST)])
+    finish([PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), EndReason.NODE_LOST)])
     assert used()["vision", ""] == pytest.approx(600, rel=0.15)
 
 

@@ -13,7 +13,7 @@ from jobs.attempts import claims
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
 from jobs.models.clock import database_now
-from jobs.state.outcome import Ticket
+from jobs.state.outcome import PlacementRef
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers.models import Node
@@ -27,8 +27,8 @@ def placement():
     return builders.placement(attempt=builders.attempt(job=job), node=builders.node(gpus=2), gpu_indices=[1])
 
 
-def ticket(placement: Placement) -> Ticket:
-    return Ticket(placement.pk, str(placement.attempt.token))
+def ticket(placement: Placement) -> PlacementRef:
+    return PlacementRef(placement.pk, str(placement.attempt.token))
 
 
 def test_a_claim_brings_all_that_is_needed_to_run(placement):
@@ -49,7 +49,7 @@ def test_the_second_ticket_for_a_placement_gets_nothing(placement):
 
 
 def test_a_wrong_token_or_a_wrong_node_gets_nothing(placement):
-    forged = Ticket(placement.pk, str(uuid.uuid4()))
+    forged = PlacementRef(placement.pk, str(uuid.uuid4()))
 
     assert claims.claim([forged], node_id=placement.node_id) == []
     assert claims.claim([ticket(placement)], node_id=builders.node().pk) == []
@@ -119,7 +119,7 @@ def test_a_forged_token_renews_nothing(placement):
     claims.claim([ticket(placement)], node_id=placement.node_id)
     before = Placement.objects.get().lease_expires_at
 
-    renewal = claims.renew([Ticket(placement.pk, str(uuid.uuid4()))], node_id=placement.node_id)
+    renewal = claims.renew([PlacementRef(placement.pk, str(uuid.uuid4()))], node_id=placement.node_id)
 
     assert renewal.kept == frozenset()
     assert Placement.objects.get().lease_expires_at == before
@@ -129,7 +129,7 @@ def test_the_token_of_another_placement_of_the_same_node_renews_nothing():
     node = builders.node()
     mine, other = (builders.placement(node=node, state=PlacementState.RUNNING) for _ in range(2))
 
-    crossed = [Ticket(mine.pk, str(other.attempt.token)), Ticket(other.pk, str(mine.attempt.token))]
+    crossed = [PlacementRef(mine.pk, str(other.attempt.token)), PlacementRef(other.pk, str(mine.attempt.token))]
 
     assert claims.renew(crossed, node_id=node.pk).kept == frozenset()
 

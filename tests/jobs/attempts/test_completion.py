@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from jobs.attempts.completion import finish
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def end(job: Job, reason: EndReason, **fields) -> frozenset[int]:
     placement = Placement.objects.select_related("attempt").get(attempt__job=job, closed_at__isnull=True)
-    return finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), reason, **fields)])
+    return finish([PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), reason, **fields)])
 
 
 def test_a_completed_job_frees_everything_at_once():
@@ -102,7 +102,7 @@ def test_a_stale_token_ends_nothing():
     job = builders.running_job()
     placement = Placement.objects.get()
 
-    assert finish([Ending(Ticket(placement.pk, str(uuid.uuid4())), EndReason.COMPLETED)]) == frozenset()
+    assert finish([PlacementOutcome(PlacementRef(placement.pk, str(uuid.uuid4())), EndReason.COMPLETED)]) == frozenset()
 
     job.refresh_from_db()
     assert job.state == JobState.RUNNING
@@ -111,7 +111,7 @@ def test_a_stale_token_ends_nothing():
 def test_the_second_report_of_an_end_changes_nothing():
     job = builders.running_job()
     token = Attempt.objects.get().token
-    ending = Ending(Ticket(Placement.objects.get().pk, str(token)), EndReason.COMPLETED, exit_code=0)
+    ending = PlacementOutcome(PlacementRef(Placement.objects.get().pk, str(token)), EndReason.COMPLETED, exit_code=0)
 
     assert len(finish([ending])) == 1
     assert finish([ending]) == frozenset()
@@ -133,7 +133,9 @@ def test_a_command_that_ended_before_its_start_was_recorded_has_a_whole_history(
 def test_endings_of_many_jobs_come_in_one_batch():
     jobs = [builders.running_job() for _ in range(3)]
     rows = Placement.objects.select_related("attempt")
-    endings = [Ending(Ticket(row.pk, str(row.attempt.token)), EndReason.COMPLETED, exit_code=0) for row in rows]
+    endings = [
+        PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), EndReason.COMPLETED, exit_code=0) for row in rows
+    ]
 
     assert len(finish(endings)) == 3
     assert set(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("state", flat=True)) == {"completed"}

@@ -12,7 +12,7 @@ from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.models.clock import database_now
 from jobs.planning import job_rows
 from jobs.planning.cycle import run_cycle
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 
@@ -30,7 +30,7 @@ def run_on(job: Job, node, **fields) -> Job:
 
 def end(job: Job, reason: EndReason, **fields) -> Job:
     placement = Placement.objects.select_related("attempt").get(attempt__job=job, closed_at__isnull=True)
-    assert finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), reason, **fields)])
+    assert finish([PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), reason, **fields)])
     job.refresh_from_db()
     return job
 
@@ -126,9 +126,9 @@ def test_a_gang_is_at_fault_when_members_on_different_nodes_fail_alike():
                 builders.placement(attempt=again, node=node, rank=rank, state=PlacementState.RUNNING)
                 for rank, node in enumerate((first, second))
             ]
-        tickets = [Ticket(row.pk, str(row.attempt.token)) for row in rows]
-        finish([Ending(tickets[1], EndReason.EXIT_CODE, exit_code=9)])
-        finish([Ending(tickets[0], EndReason.GANG_ENDED)])
+        tickets = [PlacementRef(row.pk, str(row.attempt.token)) for row in rows]
+        finish([PlacementOutcome(tickets[1], EndReason.EXIT_CODE, exit_code=9)])
+        finish([PlacementOutcome(tickets[0], EndReason.GANG_ENDED)])
 
     job.refresh_from_db()
     assert job.state == JobState.FAILED
@@ -139,7 +139,7 @@ def test_a_gang_is_at_fault_when_members_on_different_nodes_fail_alike():
 def test_the_wrong_clock_of_a_node_moves_no_start_out_of_its_attempt(ahead):
     job = builders.job(state=JobState.QUEUED, queued_at=database_now())
     placement = builders.placement(attempt=builders.attempt(job=job), node=builders.node())
-    ticket = Ticket(placement.pk, str(placement.attempt.token))
+    ticket = PlacementRef(placement.pk, str(placement.attempt.token))
     claims.claim([ticket], node_id=placement.node_id)
     claims.started({ticket: timezone.now() + ahead}, node_id=placement.node_id)
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from jobs.attempts import claims, gangs
-from jobs.attempts.claims import Claimed
+from jobs.attempts.claims import PlacementSpec
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.messages import publishing
@@ -17,11 +17,11 @@ from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import job_rows, rendezvous_ports
 from jobs.planning.cycle import _commit_placements as commit
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from scheduling.planning.plan import PlannedJob
-from scheduling.resources import Amount
-from scheduling.snapshot import Share
+from scheduling.resources import Resources
+from scheduling.snapshot import Allocation
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -42,16 +42,16 @@ def running(gang) -> list[Placement]:
     return gang
 
 
-def ticket(member: Placement) -> Ticket:
-    return Ticket(member.pk, str(member.attempt.token))
+def ticket(member: Placement) -> PlacementRef:
+    return PlacementRef(member.pk, str(member.attempt.token))
 
 
-def claim(member: Placement) -> list[Claimed]:
+def claim(member: Placement) -> list[PlacementSpec]:
     return claims.claim([ticket(member)], node_id=member.node_id)
 
 
 def end(member: Placement, reason: EndReason, **fields) -> frozenset[int]:
-    return finish([Ending(ticket(member), reason, **fields)])
+    return finish([PlacementOutcome(ticket(member), reason, **fields)])
 
 
 def crash(member: Placement, exit_code: int = 1) -> frozenset[int]:
@@ -71,8 +71,8 @@ def last_attempt() -> Attempt:
 
 
 def planned(made: Job, *nodes: str, gpus: tuple[int, ...] = ()) -> PlannedJob:
-    amount = Amount(cpus=1, gpus=len(gpus))
-    return PlannedJob(made.pk, tuple(Share(node, amount, gpus, rank) for rank, node in enumerate(nodes)))
+    amount = Resources(cpus=1, gpus=len(gpus))
+    return PlannedJob(made.pk, tuple(Allocation(node, amount, gpus, rank) for rank, node in enumerate(nodes)))
 
 
 # Placing
@@ -126,11 +126,11 @@ def test_jobs_on_one_node_meet_at_ports_of_their_own_whatever_agents_share_the_m
 def test_a_member_waits_until_all_are_claimed(gang):
     [first] = claim(gang[0])
     assert (job().state, states()) == (JobState.QUEUED, ["claimed", "placed"])
-    assert gangs.gathered([first.attempt_id]) == frozenset()
+    assert gangs.complete([first.attempt_id]) == frozenset()
 
     [second] = claim(gang[1])
     assert job().state == JobState.ASSIGNED
-    assert gangs.gathered([first.attempt_id]) == {first.attempt_id}
+    assert gangs.complete([first.attempt_id]) == {first.attempt_id}
     assert [(one.rank, one.nodes, one.master_address, one.master_port) for one in (first, second)] == [
         (0, 2, "10.0.0.0", 29_500),
         (1, 2, "10.0.0.0", 29_500),
@@ -266,7 +266,7 @@ def test_a_gang_that_waited_too_long_gives_everything_back(alive, settings):
     assert late(settings).late == 1
     assert (job().state, states(), job().desired) == ("queued", ["claimed", "closed"], "end")
     assert claim(alive[1]) == []
-    assert gangs.gathered([alive[0].attempt_id]) == frozenset()
+    assert gangs.complete([alive[0].attempt_id]) == frozenset()
 
     end(alive[0], EndReason.GANG_ENDED)
     now = job()
@@ -340,7 +340,7 @@ def test_the_first_failure_is_the_job_s(running):
 
 
 def test_failures_that_are_reported_together_are_one_end(running):
-    finish([Ending(ticket(member), EndReason.EXIT_CODE, exit_code=4) for member in running])
+    finish([PlacementOutcome(ticket(member), EndReason.EXIT_CODE, exit_code=4) for member in running])
 
     assert (job().state, job().exit_code) == ("failed", 4)
     assert JobEvent.objects.filter(kind="failed").count() == 1

@@ -9,7 +9,7 @@ from executors.run import saving
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from tests import builders
 from workers.runtime.checkpoints import CheckpointWatch
@@ -17,7 +17,7 @@ from workers.runtime.checkpoints import CheckpointWatch
 
 def end(job: Job, reason: EndReason, **fields) -> str:
     [placement] = Placement.objects.filter(attempt__job=job, closed_at__isnull=True).select_related("attempt")
-    finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), reason, **fields)])
+    finish([PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), reason, **fields)])
     job.refresh_from_db()
     return str(JobEvent.objects.filter(job=job).latest("id").message)
 
@@ -73,7 +73,13 @@ def test_of_a_gang_a_checkpoint_of_any_rank_counts_and_all_have_to_end_well():
     actions.pause(job_id=job.pk, actor="ann")
     token = str(ranks[0].attempt.token)
     for rank, code, saved in ((0, 0, True), (1, 1, False)):
-        finish([Ending(Ticket(ranks[rank].pk, token), EndReason.PAUSED, exit_code=code, asked=True, saved=saved)])
+        finish(
+            [
+                PlacementOutcome(
+                    PlacementRef(ranks[rank].pk, token), EndReason.PAUSED, exit_code=code, asked=True, saved=saved
+                )
+            ]
+        )
     job.refresh_from_db()
     assert (job.state, job.attempts.get().saved, job.attempts.get().exit_code) == ("paused", True, 1)
 

@@ -29,7 +29,7 @@ from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import preemption
 from jobs.recovery import clock_guard, sweep
 from jobs.reports import quota_usage
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.submission.submit import JobSpec, submit
 from scheduling.decisions import PlannedPreemption
 from scheduling.errors import ConflictError
@@ -225,8 +225,8 @@ class Protocol(RuleBasedStateMachine):
         mine, others = list(self.yard.tickets(still_open=True)), list(self.yard.tickets())
         false = [(one.placement_id, other.token) for one in mine for other in others if one.token != other.token]
         if false:
-            ticket = Ticket(*false[(which * 31 + whose) % len(false)])
-            assert completion.finish([Ending(ticket, EndReason.COMPLETED, exit_code=0)]) == frozenset()
+            ticket = PlacementRef(*false[(which * 31 + whose) % len(false)])
+            assert completion.finish([PlacementOutcome(ticket, EndReason.COMPLETED, exit_code=0)]) == frozenset()
             for machine in self.yard.machines:
                 assert claims.claim([ticket], node_id=machine.node_id) == []
                 assert claims.renew([ticket], node_id=machine.node_id).kept == frozenset()

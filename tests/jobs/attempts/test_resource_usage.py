@@ -2,22 +2,22 @@
 
 import pytest
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from jobs.attempts.completion import finish
 from jobs.models import Attempt, Placement
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.admin_pages import operator, page
 from tests.executors.run.test_placement_run import SINGLE
 from tests.rest import V1, client_of, rows
-from workers.runtime.process import Outcome
+from workers.runtime.process import CommandResult
 
 pytestmark = pytest.mark.django_db
 
 
 def end(placement: Placement, reason: EndReason = EndReason.COMPLETED, **used) -> None:
-    finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), reason, **used)])
+    finish([PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), reason, **used)])
 
 
 def placement_of(job) -> Placement:
@@ -42,8 +42,8 @@ def test_of_a_gang_the_greediest_member_s_memory_counts_and_everybody_s_time():
 
 def test_members_that_end_together_count_once_each():
     members = builders.gang(builders.node(), builders.node(), state="running")
-    tickets = [Ticket(member.pk, str(member.attempt.token)) for member in members]
-    finish([Ending(ticket, EndReason.COMPLETED, peak_memory_mb=7, cpu_seconds=1.0) for ticket in tickets])
+    tickets = [PlacementRef(member.pk, str(member.attempt.token)) for member in members]
+    finish([PlacementOutcome(ticket, EndReason.COMPLETED, peak_memory_mb=7, cpu_seconds=1.0) for ticket in tickets])
     attempt = Attempt.objects.get()
     assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (7, 2.0)
 
@@ -61,8 +61,8 @@ def test_a_command_too_short_to_be_looked_at_has_its_processor_time_alone():
 
 
 def test_the_shim_s_words_become_the_ending(tmp_path):
-    outcome = Outcome("exited", 0, "", 1.0, 2.0, peak_memory_bytes=3 * 2**30, cpu_seconds=4.2)
-    ending = Run(SINGLE, tmp_path, lease_deadline=0).ending(outcome)
+    outcome = CommandResult("exited", 0, "", 1.0, 2.0, peak_memory_bytes=3 * 2**30, cpu_seconds=4.2)
+    ending = PlacementRun(SINGLE, tmp_path, lease_deadline=0).ending(outcome)
     assert (ending.peak_memory_mb, ending.cpu_seconds) == (3072, 4.2)
 
 

@@ -19,7 +19,7 @@ from jobs.control import actions, bulk, verbs
 from jobs.control.verbs import Asked
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import cycle
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
@@ -62,13 +62,13 @@ def ask(verb: Callable[..., Job]) -> Callable[[], Job]:
 
 def ends(reason: EndReason, **fields: Any) -> Callable[[], object]:
     row = Placement.objects.select_related("attempt").get()
-    ending = Ending(Ticket(row.pk, str(row.attempt.token)), reason, **fields)
+    ending = PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), reason, **fields)
     return lambda: finish([ending])
 
 
 def claims_it() -> Callable[[], object]:
     row = Placement.objects.select_related("attempt").get()
-    return lambda: claims.claim([Ticket(row.pk, str(row.attempt.token))], node_id=row.node_id)
+    return lambda: claims.claim([PlacementRef(row.pk, str(row.attempt.token))], node_id=row.node_id)
 
 
 def the_job() -> Job:

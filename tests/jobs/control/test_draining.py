@@ -9,7 +9,7 @@ from django.utils import timezone
 from jobs.attempts.claims import claim
 from jobs.control import draining
 from jobs.models import Job, JobEvent, Placement
-from jobs.state.outcome import Ticket
+from jobs.state.outcome import PlacementRef
 from scheduling.lifecycle import JobState
 from tests import builders
 from workers.models import Node
@@ -51,7 +51,7 @@ def test_what_runs_there_waits_gives_way_or_goes_back_in_line(node, jobs, mode, 
 @pytest.mark.parametrize("mode", ["wait", "checkpoint", "now"])
 def test_what_was_placed_there_and_not_yet_taken_goes_elsewhere(node, mode):
     placement = placed_on(node)
-    ticket = Ticket(placement.pk, str(placement.attempt.token))
+    ticket = PlacementRef(placement.pk, str(placement.attempt.token))
     draining.drain(node, mode=mode)
     job = Job.objects.get(pk=placement.attempt.job_id)
     assert (job.state, job.retries_used, job.platform_retries_used, job.desired) == ("pending", 0, 0, "")

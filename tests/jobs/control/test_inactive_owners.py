@@ -29,7 +29,7 @@ def test_by_default_the_jobs_of_who_is_inactive_go_on(jobs):
 
 def test_by_the_other_rule_all_that_have_not_ended_are_cancelled_once(jobs, settings):
     settings.INACTIVE_OWNERS_JOBS = "cancel"
-    assert [inactive_owners.judge(), inactive_owners.judge()] == [2, 0]
+    assert [inactive_owners.cancel_their_jobs(), inactive_owners.cancel_their_jobs()] == [2, 0]
 
     for job in jobs:
         job.refresh_from_db()

@@ -66,7 +66,7 @@ def test_staff_remove_a_node_and_what_ran_there_keeps_its_name(staff):
 def test_its_agent_brings_it_back_as_new(staff):
     gone(labels={"zone": "a"}, cordoned=True, drain_reason="old")
     staff.delete(f"{URL}/n1")
-    heartbeats.register(name="n1", hardware=inventory.measure(), agent_id=UUID("1" * 32), labels={}, version="")
+    heartbeats.register(name="n1", hardware=inventory.inventory(), agent_id=UUID("1" * 32), labels={}, version="")
     back = staff.get(f"{URL}/n1").json()
     assert (back["state"], back["labels"], back["drain_reason"]) == ("up", {}, "")
 

@@ -11,7 +11,7 @@ from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import cycle, snapshot
 from jobs.recovery import stalls
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 def end(job: Job, reason: EndReason, **fields) -> Job:
     [placement] = Placement.objects.filter(attempt__job=job, closed_at__isnull=True).select_related("attempt")
-    finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), reason, **fields)])
+    finish([PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), reason, **fields)])
     job.refresh_from_db()
     return job
 
@@ -239,7 +239,7 @@ class TestGangs:
 
     @staticmethod
     def end(member: Placement, reason: EndReason, **fields) -> Job:
-        finish([Ending(Ticket(member.pk, str(member.attempt.token)), reason, **fields)])
+        finish([PlacementOutcome(PlacementRef(member.pk, str(member.attempt.token)), reason, **fields)])
         return Job.objects.get()
 
     def test_every_member_is_told_and_the_last_one_pauses_the_job(self, members):
@@ -309,13 +309,13 @@ class TestSuspension:
         job = builders.running_job(stall_seconds=600, progress_at=timezone.now() - HOUR)
         suspend(job)
         Job.objects.update(suspended_at=timezone.now() - HOUR + timedelta(seconds=300))
-        assert stalls.judge() == 0
+        assert stalls.detect() == 0
 
         resume(job)
-        assert stalls.judge() == 0
+        assert stalls.detect() == 0
         assert Job.objects.get().suspended_seconds == pytest.approx(3300, abs=60)
         Job.objects.update(stall_seconds=200)
-        assert stalls.judge() == 1
+        assert stalls.detect() == 1
 
     def test_the_clock_of_its_limit_stands_still_for_the_planner_too(self):
         began = timezone.now() - 2 * HOUR

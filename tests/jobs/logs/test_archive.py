@@ -225,7 +225,7 @@ def test_a_storage_that_fails_costs_nothing_but_an_alert_for_as_long_as_it_lasts
     assert "Logs stay in the database" in info["alerts"][0]
     settings.STORAGES = good
     assert archive.archive() == 1
-    assert alerts.standing() == []
+    assert alerts.active() == []
 
 
 def test_a_log_that_cannot_be_stored_does_not_hold_up_the_others(folder, monkeypatch):
@@ -323,9 +323,9 @@ def test_objects_that_cannot_be_deleted_now_are_deleted_later(folder, monkeypatc
     with monkeypatch.context() as away:
         away.setattr(type(object_store.storage()), "delete", fail)
         retention.prune()
-    assert "could not be deleted" in alerts.standing()[0]
+    assert "could not be deleted" in alerts.active()[0]
     retention.prune()
-    assert (objects(folder), alerts.standing()) == ([], [])
+    assert (objects(folder), alerts.active()) == ([], [])
 
 
 def test_followers_of_long_ago_are_forgotten(folder):

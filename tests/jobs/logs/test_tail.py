@@ -16,7 +16,7 @@ from tests import builders
 from tests.waiting import wait_for
 
 
-class Still(tail.Hub):
+class Still(tail.TailHub):
     """A hub without a thread: it looks when the test wants it to."""
 
     def _run(self):

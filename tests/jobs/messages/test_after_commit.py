@@ -58,8 +58,8 @@ def client(member: User) -> APIClient:
 @pytest.fixture(params=SURPRISES, ids=lambda error: type(error).__name__)
 def broken(request, monkeypatch) -> None:
     """Whatever is published fails in a way of its own, and no thread can be had."""
-    monkeypatch.setattr(publishing, "circuit", publishing.Circuit())
-    monkeypatch.setattr(remote_control, "caller", remote_control.Caller())
+    monkeypatch.setattr(publishing, "circuit", publishing.CircuitBreaker())
+    monkeypatch.setattr(remote_control, "caller", remote_control.Notifier())
     monkeypatch.setattr(type(app), "producer_pool", NoPool(request.param))
     monkeypatch.setattr(threading.Thread, "start", lambda _: NoPool(request.param).acquire())
 

@@ -16,7 +16,7 @@ import pytest
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from executors.run.placement_run import Run
+from executors.run.placement_run import PlacementRun
 from executors.upload import logs, progress
 from jobs.attempts import claims
 from jobs.attempts.completion import finish
@@ -26,7 +26,7 @@ from jobs.models.logs import LogChunk
 from jobs.models.sweep import Sweep
 from jobs.planning.cycle import run_cycle
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.submission.submit import JobSpec, submit
 from quotas.models import Project
 from scheduling.lifecycle import EndReason, JobState, PlacementState
@@ -109,8 +109,8 @@ def placed() -> Placement:
     return Placement.objects.select_related("attempt").get()
 
 
-def ticket(row: Placement) -> Ticket:
-    return Ticket(row.pk, str(row.attempt.token))
+def ticket(row: Placement) -> PlacementRef:
+    return PlacementRef(row.pk, str(row.attempt.token))
 
 
 def claimed() -> Placement:
@@ -152,7 +152,7 @@ def test_planning_and_placing():
 
 def test_claiming():
     row = placed()
-    won: list[claims.Claimed] = []
+    won: list[claims.PlacementSpec] = []
 
     survives(lambda: won.extend(claims.claim([ticket(row)], node_id=row.node_id)))
 
@@ -177,7 +177,7 @@ def test_renewing():
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> PlacementRun:
     running()
     made = run_of(Job.objects.get(), tmp_path)
     (made.folder / "log").write_bytes(b"a line\n" * 1000)
@@ -185,7 +185,7 @@ def run(tmp_path: Path) -> Run:
     return made
 
 
-def test_shipping_logs(run: Run):
+def test_shipping_logs(run: PlacementRun):
     def until_all_is_there() -> None:
         deadline = time.monotonic() + 10
         while not logs.ship_tails([run]) and time.monotonic() < deadline:
@@ -197,7 +197,7 @@ def test_shipping_logs(run: Run):
     assert b"".join(bytes(chunk.data) for chunk in LogChunk.objects.order_by("number")) == b"a line\n" * 1000
 
 
-def test_shipping_progress(run: Run):
+def test_shipping_progress(run: PlacementRun):
     survives(lambda: progress.ship_progress([run]), whole=False)
 
     job = Job.objects.get()
@@ -211,7 +211,7 @@ def test_shipping_progress(run: Run):
 def test_the_report_of_an_end(reason: EndReason, state: str):
     row = running()
 
-    survives(lambda: finish([Ending(ticket(row), reason, exit_code=0)]))
+    survives(lambda: finish([PlacementOutcome(ticket(row), reason, exit_code=0)]))
 
     job = Job.objects.get()
     assert (job.state, Placement.objects.get().state, GpuHold.objects.count()) == (state, PlacementState.CLOSED, 0)

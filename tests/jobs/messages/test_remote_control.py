@@ -56,7 +56,7 @@ def test_a_call_reaches_the_agent_of_the_node_and_no_other():
             node = mailbox.Node(name, handlers={remote_control.LOOK: lambda _, name=name: heard.append(name)})
             listeners.append(node.listen(channel=connection.channel()))
         listened(connection)  # with the first look they subscribe
-        remote_control.Caller().call({"n1"})
+        remote_control.Notifier().call({"n1"})
         wait_for(lambda: listened(connection) and heard, message="the call")
         listened(connection)
 
@@ -91,9 +91,9 @@ def test_a_broker_that_hangs_delays_nobody_and_fails_nothing(monkeypatch):
         raise ConnectionError("no answer")
 
     monkeypatch.setattr(remote_control, "_publish", hangs)
-    monkeypatch.setattr(remote_control, "circuit", circuit := publishing.Circuit())
+    monkeypatch.setattr(remote_control, "circuit", circuit := publishing.CircuitBreaker())
     began = time.monotonic()
-    caller = remote_control.Caller()
+    caller = remote_control.Notifier()
     caller.call({"n1"})
     caller.call({"n2"})
 

@@ -8,10 +8,10 @@ from celery.events.state import State
 from executors.node.run_request import RunRequest
 from jobs.attempts import completion
 from jobs.messages import publishing, task_events
-from jobs.messages.publishing import Doorbell
+from jobs.messages.publishing import PlacementMessage
 from jobs.messages.routing import Route
 from jobs.models import Job, Placement
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from tests import builders
 
@@ -26,9 +26,9 @@ def told(monkeypatch, django_capture_on_commit_callbacks) -> Any:
 
     def end(job: Job, reason: EndReason, exit_code: int | None = None) -> tuple[str, str]:
         placement = Placement.objects.get(attempt__job=job)
-        ticket = Ticket(placement.pk, str(placement.attempt.token))
+        ticket = PlacementRef(placement.pk, str(placement.attempt.token))
         with django_capture_on_commit_callbacks(execute=True):
-            completion.finish([Ending(ticket, reason, exit_code=exit_code)])
+            completion.finish([PlacementOutcome(ticket, reason, exit_code=exit_code)])
         [event] = sent
         return state_after(event)
 
@@ -75,12 +75,14 @@ def test_a_placement_that_no_agent_had_taken_is_told_to_nobody(monkeypatch, djan
     job = builders.job(state="queued")
     placement = builders.placement(attempt=builders.attempt(job=job))
     with django_capture_on_commit_callbacks(execute=True):
-        completion.finish([Ending(Ticket(placement.pk, str(placement.attempt.token)), EndReason.NODE_LOST)])
+        completion.finish(
+            [PlacementOutcome(PlacementRef(placement.pk, str(placement.attempt.token)), EndReason.NODE_LOST)]
+        )
 
 
 def test_a_message_carries_one_name_for_all_jobs_and_one_id_for_each_run():
     messages = [
-        publishing._placement_message(Doorbell(7, "token", Route("cpu.normal.n1", 5), 3, name, 2))
+        publishing._placement_message(PlacementMessage(7, "token", Route("cpu.normal.n1", 5), 3, name, 2))
         for name in ("secret-project", "another")
     ]
 

@@ -131,7 +131,7 @@ def test_the_doorbell_names_placement_token_queue_and_job():
     job = builders.job(name="resnet", gpus=1, priority=90)
 
     dispatch.run_cycle()
-    [bell] = placement_messages.doorbells(list(Placement.objects.select_related("attempt", "node")))
+    [bell] = placement_messages.placement_messages(list(Placement.objects.select_related("attempt", "node")))
 
     placement = Placement.objects.get()
     assert (bell.placement_id, bell.token) == (placement.pk, str(placement.attempt.token))
@@ -161,7 +161,7 @@ def test_two_planners_at_once_place_each_job_once_and_never_overfill():
 
 
 def test_askers_that_came_before_a_cycle_began_share_it():
-    combiner = dispatch.Combiner()
+    combiner = dispatch.SingleFlight()
     runs = []
     busy, go = threading.Event(), threading.Event()
 

@@ -12,7 +12,7 @@ from jobs.models import Job, JobDependency, JobEvent, Placement, standings
 from jobs.planning import cycle, dead_dependencies
 from jobs.planning.dead_dependencies import cancel_dead
 from jobs.recovery import sweep
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Link
@@ -122,7 +122,9 @@ def test_an_end_with_retries_left_ends_nobody():
     running = builders.running_job(max_retries=1)
     job = builders.job(depends_on=[running])
     row = Placement.objects.select_related("attempt").get()
-    completion.finish([Ending(Ticket(row.pk, str(row.attempt.token)), EndReason.EXIT_CODE, exit_code=1)])
+    completion.finish(
+        [PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), EndReason.EXIT_CODE, exit_code=1)]
+    )
     cancel_dead()
 
     assert (state_of(running)[0], state_of(job)[0]) == ("pending", "pending")
@@ -185,14 +187,14 @@ def backward_chain() -> list[int]:
 
 
 @pytest.mark.parametrize("at_once", [1, 1_000])
-@pytest.mark.parametrize("ask", [bulk.ask, bulk.foretell])
+@pytest.mark.parametrize("ask", [bulk.ask, bulk.preview])
 def test_a_chain_is_requeued_in_one_call_in_any_order(monkeypatch, at_once, ask):
     monkeypatch.setattr(bulk, "AT_ONCE", at_once)
     outcome = ask(verbs.requeue, backward_chain(), Asked("ann"))
     assert (len(outcome.changed), outcome.refusals) == (3, {})
 
 
-@pytest.mark.parametrize("ask", [bulk.ask, bulk.foretell])
+@pytest.mark.parametrize("ask", [bulk.ask, bulk.preview])
 def test_without_its_root_none_of_a_chain_is(ask):
     _, *behind = backward_chain()
     assert ask(verbs.requeue, behind, Asked("ann")).refusals.keys() == set(behind)

@@ -10,7 +10,7 @@ from jobs.models import Job, JobEvent
 from jobs.planning import cycle, snapshot, start_forecasts
 from jobs.reports import explain
 from jobs.state import transitions
-from jobs.state.transitions import Move
+from jobs.state.transitions import Transition
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import JobState
 from tests import builders
@@ -43,7 +43,7 @@ def test_a_held_job_waits_with_the_name_of_who_holds_it_and_is_started_when_it_i
 
 def test_a_plan_made_before_the_hold_does_not_start_the_job():
     job = hold(builders.job())
-    move = Move(job.pk, JobState.QUEUED, "queued", frozenset({JobState.PENDING}), unless_held=True)
+    move = Transition(job.pk, JobState.QUEUED, "queued", frozenset({JobState.PENDING}), unless_held=True)
 
     assert transitions.apply([move]) == {}
 

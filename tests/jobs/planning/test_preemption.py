@@ -10,7 +10,7 @@ from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement, Preemption
 from jobs.planning import cycle, preemption, snapshot
-from jobs.state.outcome import Ending, Ticket
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.models import Quota
 from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import EndReason
@@ -48,7 +48,7 @@ def fresh(job):
 def ended(job, reason=EndReason.PREEMPTED, **fields):
     """The node reports the end of the job's attempt."""
     row = Placement.objects.select_related("attempt").get(attempt__job=job, closed_at__isnull=True)
-    finish([Ending(Ticket(row.pk, str(row.attempt.token)), reason, **fields)])
+    finish([PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), reason, **fields)])
     return fresh(job)
 
 
@@ -220,9 +220,9 @@ def test_every_member_of_a_gang_is_told():
     told(gang, builders.job(priority=90))
 
     assert claims.wishes([row.pk for row in rows]) == dict.fromkeys([row.pk for row in rows], "preempt")
-    tickets = [Ticket(row.pk, str(attempt.token)) for row in rows]
-    finish([Ending(tickets[0], EndReason.COMPLETED, exit_code=0, asked=True)])
-    finish([Ending(tickets[1], EndReason.PREEMPTED, exit_code=143, asked=True)])
+    tickets = [PlacementRef(row.pk, str(attempt.token)) for row in rows]
+    finish([PlacementOutcome(tickets[0], EndReason.COMPLETED, exit_code=0, asked=True)])
+    finish([PlacementOutcome(tickets[1], EndReason.PREEMPTED, exit_code=143, asked=True)])
     assert (fresh(gang).state, fresh(gang).attempts.get().end_reason) == ("pending", "preempted")
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _due(monkeypatch):
-    monkeypatch.setattr(rebalancing, "pace", rebalancing.Pace())
+    monkeypatch.setattr(rebalancing, "pace", rebalancing.RebalanceInterval())
 
 
 def on(node, minutes=1):

@@ -143,7 +143,7 @@ def test_a_forecast_is_coarser_on_a_larger_yard():
 
 
 def test_nobody_waits_for_a_turn():
-    turns = start_forecasts.Turns()
+    turns = start_forecasts.ForecastRateLimit()
     assert turns.take()
     assert not turns.take()
     turns.give_back(seconds=10)

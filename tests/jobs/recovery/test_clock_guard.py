@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def watch(monkeypatch):
     """A process that has not looked at the clock yet."""
-    fresh = clock_guard.Watch()
+    fresh = clock_guard.ClockGuard()
     monkeypatch.setattr(clock_guard, "watch", fresh)
     return fresh
 
@@ -139,5 +139,5 @@ def test_two_processes_that_sweep_in_turn_share_what_they_know(lost, monkeypatch
     sweep.recover()
     later(60)
     for _ in range(3):
-        monkeypatch.setattr(clock_guard, "watch", clock_guard.Watch())
+        monkeypatch.setattr(clock_guard, "watch", clock_guard.ClockGuard())
         assert sweep.recover() == Recovered()

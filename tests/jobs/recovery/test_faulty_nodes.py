@@ -40,7 +40,7 @@ def failed_here_only(node, **fields):
 def drained_by_platform(node):
     for _ in range(3):
         failed(node, EndReason.GPU_ERROR)
-    assert faulty_nodes.judge() == 1
+    assert faulty_nodes.detect() == 1
     node.refresh_from_db()
 
 
@@ -62,25 +62,25 @@ def test_three_jobs_of_different_people_that_fail_at_once_there_alone_have_the_n
     assert node.drain_reason.startswith("By the platform. It is tried again in 10 min;")
     assert all(str(job.pk) in node.drain_reason for job in jobs)
     assert JobEvent.objects.filter(kind="node_drained", job__in=jobs).count() == 3
-    assert faulty_nodes.judge() == 0, "once is enough"
+    assert faulty_nodes.detect() == 0, "once is enough"
 
 
 def test_jobs_of_one_user_are_not_enough_unless_the_node_tells_of_it_itself(node):
     ann = builders.user()
     for _ in range(5):
         failed_here_only(node, owner=ann)
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
 
     for reason in (EndReason.PLATFORM_ERROR, EndReason.GPU_ERROR):
         failed(node, reason, owner=ann)
-    assert faulty_nodes.judge() == 1
+    assert faulty_nodes.detect() == 1
 
 
 def test_commands_that_may_have_failed_by_themselves_drain_nothing_and_operators_are_told(node):
     for _ in range(9):
         failed(node)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     assert state(node) == ("up", False)
     assert "ran well elsewhere" in node.suspicion
 
@@ -89,7 +89,7 @@ def test_a_disk_that_was_full_says_nothing(node):
     for _ in range(9):
         failed(node, EndReason.DISK_FULL)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     assert node.suspicion == ""
 
 
@@ -97,10 +97,10 @@ def test_the_platform_s_own_drain_ends_and_one_more_fault_drains_again_for_twice
     drained_by_platform(node)
     its_time_is_over(node)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     assert state(node) == ("up", False)
     failed(node, EndReason.GPU_ERROR)
-    assert faulty_nodes.judge() == 1
+    assert faulty_nodes.detect() == 1
     node.refresh_from_db()
     assert "tried again in 20 min" in node.drain_reason
 
@@ -108,13 +108,13 @@ def test_the_platform_s_own_drain_ends_and_one_more_fault_drains_again_for_twice
 def test_a_job_that_completes_on_a_node_on_trial_clears_it(node):
     drained_by_platform(node)
     its_time_is_over(node)
-    faulty_nodes.judge()
+    faulty_nodes.detect()
 
     end(run_on(builders.job(), node), EndReason.COMPLETED)
-    faulty_nodes.judge()
+    faulty_nodes.detect()
     failed(node, EndReason.GPU_ERROR)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     assert state(node) == ("up", False)
 
 
@@ -123,7 +123,7 @@ def test_a_drain_that_an_operator_repeats_is_the_operator_s(node):
     draining.drain(node, reason="a new GPU comes on Monday")
     its_time_is_over(node)
 
-    faulty_nodes.judge()
+    faulty_nodes.detect()
 
     assert state(node) == ("draining", True)
 
@@ -133,7 +133,7 @@ def test_one_job_that_completes_in_between_speaks_for_the_node(node):
     end(run_on(builders.job(), node), EndReason.COMPLETED)
     failed(node)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
 
 
 def test_jobs_that_ran_for_long_or_were_lost_or_stopped_say_nothing(node):
@@ -144,7 +144,7 @@ def test_jobs_that_ran_for_long_or_were_lost_or_stopped_say_nothing(node):
     for job in long:
         end(job, EndReason.EXIT_CODE, exit_code=1)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
 
 
 def test_what_is_long_past_is_forgotten(node):
@@ -152,7 +152,7 @@ def test_what_is_long_past_is_forgotten(node):
         failed(node)
     Placement.objects.update(closed_at=timezone.now() - timedelta(hours=2))
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
 
 
 def test_what_nobody_was_charged_for_does_not_count(node):
@@ -160,7 +160,7 @@ def test_what_nobody_was_charged_for_does_not_count(node):
         job = run_on(builders.job(owner=builders.user()), node)
         end(job, EndReason.PLATFORM_ERROR, charged=False)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
 
 
 def test_undrained_it_starts_anew(node):
@@ -168,13 +168,13 @@ def test_undrained_it_starts_anew(node):
 
     draining.undrain(node)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     assert state(node) == ("up", False)
     assert node.suspicion == ""
     failed(node, EndReason.GPU_ERROR), failed(node, EndReason.GPU_ERROR)
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     failed(node, EndReason.GPU_ERROR)
-    assert faulty_nodes.judge() == 1
+    assert faulty_nodes.detect() == 1
 
 
 def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes_there():
@@ -182,7 +182,7 @@ def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes
     for _ in range(3):
         failed(node)
 
-    assert faulty_nodes.judge() == 0
+    assert faulty_nodes.detect() == 0
     run_cycle()
 
     assert state(node) == ("up", False)
@@ -191,7 +191,7 @@ def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes
     assert b"trainyard_suspect_nodes 1.0" in prometheus.exposition()
 
     end(run_on(builders.job(), node), EndReason.COMPLETED)
-    faulty_nodes.judge()
+    faulty_nodes.detect()
     run_cycle()
     assert Cycle.objects.get().alerts == []
 

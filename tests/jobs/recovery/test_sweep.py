@@ -127,18 +127,18 @@ def kinds(job: Job) -> list[str]:
 def test_half_way_to_a_stall_the_history_warns_once_for_each_standstill():
     job = builders.running_job(progress=0.5, progress_at=ago(40), stall_seconds=60)
     for _ in range(2):
-        assert stalls.judge() == 0
+        assert stalls.detect() == 0
     assert kinds(job) == ["stall_warning"]
 
     JobEvent.objects.update(at=ago(200))
-    stalls.judge()
+    stalls.detect()
     assert kinds(job) == ["stall_warning", "stall_warning"]
 
 
 def test_a_job_that_wants_to_be_warned_only_is_never_stopped():
     job = builders.running_job(progress=0.5, progress_at=ago(100), stall_seconds=60, stall_action="warn")
     for _ in range(2):
-        assert stalls.judge() == 0
+        assert stalls.detect() == 0
     job.refresh_from_db()
     assert (job.desired, kinds(job)) == ("", ["stall_warning", "stalled"])
 

@@ -26,7 +26,7 @@ class Lottery(SchedulingPolicy):
 def queue_with_a_policy_that_fails(monkeypatch):
     monkeypatch.setitem(POLICIES, "lottery", Lottery())
     Queue.objects.filter(name="default").update(policy="lottery")
-    alerts.told([])
+    alerts.publish([])
 
 
 def test_its_jobs_start_all_the_same():

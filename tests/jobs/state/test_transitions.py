@@ -7,15 +7,17 @@ from django.db import connection, transaction
 
 from jobs.models import Job, JobEvent
 from jobs.state import transitions
-from jobs.state.transitions import Move
+from jobs.state.transitions import Transition
 from scheduling.lifecycle import MOVES, JobState
 from tests import builders
 
 pytestmark = pytest.mark.django_db
 
 
-def move(job: Job, to: JobState, **fields) -> Move:
-    return Move(job_id=job.pk, to=to, kind=str(to), expected=fields.pop("expected", frozenset(JobState)), **fields)
+def move(job: Job, to: JobState, **fields) -> Transition:
+    return Transition(
+        job_id=job.pk, to=to, kind=str(to), expected=fields.pop("expected", frozenset(JobState)), **fields
+    )
 
 
 def test_a_move_writes_state_and_event_together():

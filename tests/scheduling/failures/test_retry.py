@@ -11,9 +11,9 @@ from scheduling.failures.retry import (
     Allowance,
     Failure,
     GiveUp,
-    Payer,
+    NodeSuspicion,
     Retry,
-    Suspicion,
+    RetryBudget,
     decide,
     jitter,
     own_fault_on,
@@ -46,7 +46,7 @@ def failed(reason=EndReason.EXIT_CODE, code=2, node="n1", ran=1.0):
 def test_a_failing_command_is_retried_later_from_its_owner_s_allowance(reason):
     answer = after(reason, used=0, allowed=1, platform=0)
 
-    assert answer.payer is Payer.OWNER
+    assert answer.payer is RetryBudget.OWNER
     assert 5 <= answer.delay_seconds <= 6.25
 
 
@@ -57,12 +57,12 @@ def test_a_command_without_retries_left_is_given_up(reason):
 
 @pytest.mark.parametrize("reason", [*LOST, *BROKEN])
 def test_the_platform_s_fault_costs_the_owner_nothing_and_is_retried_at_once(reason):
-    assert after(reason, used=3, allowed=3) == Retry(0, Payer.PLATFORM)
+    assert after(reason, used=3, allowed=3) == Retry(0, RetryBudget.PLATFORM)
 
 
 @pytest.mark.parametrize("reason", LOST)
 def test_a_job_that_loses_another_node_is_retried_at_once_again(reason):
-    assert after(reason, platform_used=2) == Retry(0, Payer.PLATFORM)
+    assert after(reason, platform_used=2) == Retry(0, RetryBudget.PLATFORM)
 
 
 @pytest.mark.parametrize("reason", BROKEN)
@@ -76,7 +76,7 @@ def test_a_job_that_loses_every_node_is_given_up_in_the_end(reason):
 
 
 def test_a_preempted_job_always_comes_back_and_nobody_pays():
-    assert after(EndReason.PREEMPTED, used=3, allowed=3, platform_used=3, platform=3) == Retry(0, Payer.NOBODY)
+    assert after(EndReason.PREEMPTED, used=3, allowed=3, platform_used=3, platform=3) == Retry(0, RetryBudget.NOBODY)
 
 
 @pytest.mark.parametrize("reason", [EndReason.CANCELLED, EndReason.PAUSED, EndReason.COMPLETED, EndReason.GANG_ENDED])
@@ -163,8 +163,8 @@ def test_a_gang_failed_on_two_nodes_only_if_others_are_to_blame_each_time():
 
 
 def test_what_counts_against_a_node():
-    assert reasons_that(suspicion=Suspicion.ALWAYS) == {EndReason.GPU_ERROR, EndReason.PLATFORM_ERROR}
-    assert reasons_that(suspicion=Suspicion.AT_ONCE) == {EndReason.EXIT_CODE, EndReason.START_FAILED}
+    assert reasons_that(suspicion=NodeSuspicion.ALWAYS) == {EndReason.GPU_ERROR, EndReason.PLATFORM_ERROR}
+    assert reasons_that(suspicion=NodeSuspicion.AT_ONCE) == {EndReason.EXIT_CODE, EndReason.START_FAILED}
 
 
 def test_after_what_a_job_goes_elsewhere():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.forecast.blockers import Scene, with_clearing
+from scheduling.forecast.blockers import BlockerContext, with_expected_clear
 from scheduling.forecast.forecast import forecast
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
@@ -21,8 +21,8 @@ def told(world, job_id=1, now=0.0):
     """The job's reasons in its plan, by code: when each clears, and who holds what it needs."""
     wait = next(one for one in make_plan(world, now).waits if one.job_id == job_id)
     job = next(one for one in world.waiting if one.id == job_id)
-    scene = Scene.of(world, now, forecast(world, now))
-    return {one.code: (one.expected_clear, one.held_by) for one in with_clearing(job, wait.reasons, scene)}
+    scene = BlockerContext.of(world, now, forecast(world, now))
+    return {one.code: (one.expected_clear, one.held_by) for one in with_expected_clear(job, wait.reasons, scene)}
 
 
 def one_node(*jobs, **more):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from scheduling.forecast.forecast import THOROUGH, Effort, Forecast, forecast
-from scheduling.forecast.rollout import Course
+from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import expected
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
@@ -225,7 +225,7 @@ def test_who_starts_now_in_the_plan_starts_now_in_the_forecast(world):
 def test_a_forecast_is_the_course_of_the_whole_line(world):
     """Whatever is left out of it to save work makes no difference."""
     world = replace(world, rules=Rules(placement="fgd"))
-    whole = Course(world, NOW, expected()).play({job.id for job in world.waiting}, 200, THOROUGH.horizon_seconds)
+    whole = Rollout(world, NOW, expected()).run({job.id for job in world.waiting}, 200, THOROUGH.horizon_seconds)
 
     told = forecast(world, NOW)
 
@@ -252,7 +252,7 @@ def test_whoever_needs_a_failure_does_not_start_in_a_course_in_which_all_complet
     after = waiting(3, request=EIGHT, unmet=(900,))
     world = one_node(asks, after, running=(runs(limit=1000),))
 
-    assert Course(world, 0.0, expected()).play({2, 3}, 10, 1e6).starts == {3: 1000.0}
+    assert Rollout(world, 0.0, expected()).run({2, 3}, 10, 1e6).starts == {3: 1000.0}
 
 
 def test_who_cannot_start_counts_among_the_usual_in_forecasts_too():

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 from scheduling.forecast.forecast import Effort, Forecast
-from scheduling.forecast.outlook import inquire
+from scheduling.forecast.outlook import outlook
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
@@ -24,7 +24,7 @@ def one_node(*jobs, busy=(BUSY,)):
 def test_a_job_that_waits_gets_all_of_it():
     world = one_node(waiting(1, request=Request(gpus=8)), waiting(2, request=Request(gpus=8)))
 
-    answer = inquire(world, 50.0, 2)
+    answer = outlook(world, 50.0, 2)
 
     assert (answer.position, answer.line_length, answer.placement, answer.reservation) == (2, 2, None, None)
     assert answer.start.latest == 100 + 86_400
@@ -34,14 +34,14 @@ def test_a_job_that_waits_gets_all_of_it():
 
 
 def test_the_first_in_line_has_its_reservation_and_an_offer():
-    answer = inquire(one_node(waiting(1, request=Request(gpus=8))), 50.0, 1)
+    answer = outlook(one_node(waiting(1, request=Request(gpus=8))), 50.0, 1)
 
     assert (answer.reservation.start, answer.start.expected) == (100, 100)
     assert [(one.field, one.after) for one in answer.changes] == [("resources.gpus", 6)]
 
 
 def test_a_job_with_room_starts_now_and_needs_nothing():
-    answer = inquire(one_node(waiting(1)), 50.0, 1, effort=Effort(worst_lag=5))
+    answer = outlook(one_node(waiting(1)), 50.0, 1, effort=Effort(worst_lag=5))
 
     assert [one.node for one in answer.placement.shares] == ["gpu-1"]
     assert (answer.start, answer.reasons, answer.changes) == (Forecast(50, 50, 55), (), ())
@@ -50,14 +50,14 @@ def test_a_job_with_room_starts_now_and_needs_nothing():
 def test_a_forecast_that_is_known_is_not_made_again():
     known = {1: Forecast(70, 60, 80)}
 
-    answer = inquire(one_node(waiting(1, request=Request(gpus=8))), 50.0, 1, known)
+    answer = outlook(one_node(waiting(1, request=Request(gpus=8))), 50.0, 1, known)
 
     assert answer.start == known[1]
     assert answer.reasons[0].expected_clear == 70
 
 
 def test_nothing_is_said_of_a_job_that_does_not_wait():
-    assert inquire(one_node(), 50.0, 9) is None
+    assert outlook(one_node(), 50.0, 9) is None
 
 
 @settings(max_examples=15, deadline=None)
@@ -65,13 +65,13 @@ def test_nothing_is_said_of_a_job_that_does_not_wait():
 def test_the_reasons_are_those_of_the_whole_plan(world):
     plan = make_plan(world, NOW)
     for wait in plan.waits[:4]:
-        told = [(one.code, one.sentence) for one in inquire(world, NOW, wait.job_id).reasons]
+        told = [(one.code, one.sentence) for one in outlook(world, NOW, wait.job_id).reasons]
         assert told == [(one.code, one.sentence) for one in wait.reasons]
 
 
 def told_of(world, job_id):
     """All that is said of a job, but for its id."""
-    answer = inquire(world, NOW, job_id, effort=LITTLE)
+    answer = outlook(world, NOW, job_id, effort=LITTLE)
     shares = [kept and kept.shares for kept in (answer.placement, answer.reservation)]
     stopped = [one.job_id for one in answer.preemptions]
     return answer.position, answer.line_length, answer.start, answer.reasons, answer.changes, shares, stopped
@@ -94,7 +94,7 @@ def test_a_quote_is_what_the_submission_gets(seed):
 def test_any_job_of_any_world_gets_the_reasons_of_the_whole_plan_and_nobody_who_is_ahead_goes_unnamed(seed):
     world = knotted_world(seed)
     for wait in make_plan(world, NOW).waits:
-        answer = inquire(world, NOW, wait.job_id, effort=LITTLE)
+        answer = outlook(world, NOW, wait.job_id, effort=LITTLE)
         assert [(one.code, one.sentence) for one in answer.reasons] == [
             (one.code, one.sentence) for one in wait.reasons
         ]
@@ -108,7 +108,7 @@ def test_a_quote_that_stops_others_says_whom():
            for job_id, gpus in ((8, (0, 1, 2, 3)), (9, (4, 5, 6, 7)))]  # fmt: skip
     world = replace(one_node(waiting(1, request=Request(gpus=8), priority=90), busy=tuple(low)), rules=rules)
 
-    answer = inquire(world, 50.0, 1)
+    answer = outlook(world, 50.0, 1)
 
     assert [(one.job_id, one.strategy) for one in answer.preemptions] == [(8, "priority"), (9, "priority")]
     assert answer.ends.keys() >= {8, 9}
@@ -128,5 +128,5 @@ def test_what_is_said_of_a_job_does_not_change_because_the_unimportant_ones_are_
 
     plan = make_plan(world, now)
 
-    told = [one.sentence for one in inquire(world, now, 50).reasons]
+    told = [one.sentence for one in outlook(world, now, 50).reasons]
     assert told == next([one.sentence for one in wait.reasons] for wait in plan.waits if wait.job_id == 50)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scheduling.forecast.outlook import inquire
+from scheduling.forecast.outlook import outlook
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView
@@ -32,7 +32,7 @@ def test_the_plan_itself_names_who_holds_the_quota_the_largest_first():
 def test_who_starts_in_this_very_pass_holds_it_too():
     jobs = [waiting(number, request=Request(gpus=2), max_runtime_seconds=50) for number in (1, 2)]
 
-    [reason] = inquire(world(*jobs, running=()), 0.0, 2).reasons
+    [reason] = outlook(world(*jobs, running=()), 0.0, 2).reasons
 
     assert (reason.code, reason.held_by, reason.expected_clear) == ("quota", (1,), 50)
 
@@ -48,7 +48,7 @@ def test_a_full_queue_names_its_jobs():
 def test_the_smallest_raise_that_would_start_it_is_offered():
     busy = (runs(8, 0, 1, 2),)
 
-    [change] = inquire(world(waiting(1, request=Request(gpus=1)), running=busy), 0.0, 1).changes
+    [change] = outlook(world(waiting(1, request=Request(gpus=1)), running=busy), 0.0, 1).changes
 
     assert change.sentence == "If the quota of project vision allowed 4 GPUs instead of 3, it would start now."
     assert (change.field, change.before, change.after) == ("quota", {"vision": {"gpus": 3}}, {"vision": {"gpus": 4}})
@@ -57,7 +57,7 @@ def test_the_smallest_raise_that_would_start_it_is_offered():
 def test_quotas_at_several_levels_are_raised_together():
     busy = (runs(8, 0, 1, 2), runs(9, 3, project="speech"))
 
-    [change] = inquire(world(waiting(1, request=Request(gpus=1)), running=busy), 0.0, 1).changes
+    [change] = outlook(world(waiting(1, request=Request(gpus=1)), running=busy), 0.0, 1).changes
 
     assert change.after == {"vision": {"gpus": 4}, "acme": {"gpus": 5}}
     assert "vision allowed 4 GPUs instead of 3 and that of project acme allowed 5 GPUs" in change.sentence
@@ -66,7 +66,7 @@ def test_quotas_at_several_levels_are_raised_together():
 def test_a_raise_is_enough_for_those_who_would_get_of_it_first():
     jobs = [waiting(number, request=Request(gpus=1)) for number in (1, 2)]
 
-    [change] = inquire(world(*jobs, running=(runs(8, 0, 1, 2),)), 0.0, 2).changes
+    [change] = outlook(world(*jobs, running=(runs(8, 0, 1, 2),)), 0.0, 2).changes
 
     assert change.after == {"vision": {"gpus": 5}, "acme": {"gpus": 5}}
 
@@ -75,6 +75,6 @@ def test_no_raise_is_offered_where_there_is_no_room():
     busy = (runs(8, 0, 1, 2), runs(9, 3, 4, 5, 6, 7, project="other"))
     tree = (*TREE, ProjectView("other"))
 
-    answer = inquire(world(waiting(1, request=Request(gpus=1)), running=busy, projects=tree), 0.0, 1)
+    answer = outlook(world(waiting(1, request=Request(gpus=1)), running=busy, projects=tree), 0.0, 1)
 
     assert (len(answer.reasons), answer.changes) == (2, ())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from scheduling.forecast.forecast import Effort
-from scheduling.forecast.outlook import inquire
+from scheduling.forecast.outlook import outlook
 from scheduling.forecast.whatif import smallest_changes, spelt
 from scheduling.memory_units import megabytes
 from scheduling.planning.plan import make_plan
@@ -186,7 +186,7 @@ def with_quotas(world, change):
 def test_every_offer_in_any_world_comes_true_however_it_is_carried_out(seed):
     world = knotted_world(seed)
     for job in world.waiting[:4]:
-        for change in inquire(world, NOW, job.id, effort=Effort(20, 4)).changes:
+        for change in outlook(world, NOW, job.id, effort=Effort(20, 4)).changes:
             ways = (
                 [(job.id, with_quotas(world, change))] if change.field == "quota" else carried_out(world, job, change)
             )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from scheduling.nodes.free_nodes import FreeNodes
-from scheduling.resources import ZERO, Amount
+from scheduling.resources import ZERO, Resources
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, snapshot
 from tests.scheduling.fleets import fleets
 
@@ -14,7 +14,7 @@ def test_what_runs_is_taken_from_its_node():
 
     node = FreeNodes.of(world)["gpu-1"]
 
-    assert node.amount == Amount(60, 523_264, 6)
+    assert node.amount == Resources(60, 523_264, 6)
     assert [gpu.index for gpu in node.gpus] == [1, 2, 4, 5, 6, 7]
     assert node.holders == [7]
 
@@ -22,10 +22,10 @@ def test_what_runs_is_taken_from_its_node():
 def test_taking_a_share_leaves_less_and_names_the_holder():
     free = FreeNodes([gpu_node()])
 
-    free.take(share("gpu-1", cpus=4, gpu_indices=(0,)), holder=7)
-    free.take(share("gpu-1", cpus=4, gpu_indices=(1,)), holder=8)
+    free.allocate(share("gpu-1", cpus=4, gpu_indices=(0,)), holder=7)
+    free.allocate(share("gpu-1", cpus=4, gpu_indices=(1,)), holder=8)
 
-    assert free["gpu-1"].amount == Amount(56, 524_288, 6)
+    assert free["gpu-1"].amount == Resources(56, 524_288, 6)
     assert free["gpu-1"].holders == [7, 8]
 
 
@@ -45,8 +45,8 @@ def test_a_node_that_takes_no_jobs_offers_nothing_though_jobs_still_run_on_it(no
 def test_shelves_stay_sorted_from_the_fullest_node():
     free = FreeNodes([cpu_node(f"cpu-{number}") for number in (1, 2, 3)])
 
-    free.take(share("cpu-2", cpus=5), holder=1)
-    free.take(share("cpu-3", cpus=9), holder=2)
+    free.allocate(share("cpu-2", cpus=5), holder=1)
+    free.allocate(share("cpu-3", cpus=9), holder=2)
 
     (shelf,) = free.shelves.values()
     assert [free.nodes[entry[-1]].view.name for entry in shelf] == ["cpu-3", "cpu-2", "cpu-1"]
@@ -56,7 +56,7 @@ def test_what_is_given_back_of_a_node_that_lies_is_free_only_once_it_has_so_much
     held = [running(7, share("a", cpus=10)), running(8, share("a", cpus=10))]
     free = FreeNodes([cpu_node("a", cpus=12)], held)
 
-    free.give(share("a", cpus=10), holder=7)
+    free.release(share("a", cpus=10), holder=7)
 
     assert free["a"].cpus == 2
 
@@ -65,16 +65,16 @@ def test_a_gpu_that_two_jobs_claim_to_hold_is_free_when_both_are_gone():
     lie = share("gpu-1", gpu_indices=(0,))
     free = FreeNodes([gpu_node(number=1)], [running(7, lie), running(8, lie)])
 
-    free.give(lie, holder=7)
+    free.release(lie, holder=7)
     assert free["gpu-1"].amount.gpus == 0
-    free.give(lie, holder=8)
+    free.release(lie, holder=8)
     assert free["gpu-1"].amount.gpus == 1
 
 
 def test_a_share_of_a_node_that_takes_no_jobs_gives_nothing_back():
     free = FreeNodes([cpu_node("gone", state="down"), cpu_node("a")], [running(7, share("gone"))])
 
-    free.give(share("gone"), holder=7)
+    free.release(share("gone"), holder=7)
 
     assert [node.view.name for node in free.nodes] == ["a"]
 
@@ -87,7 +87,7 @@ def test_giving_undoes_taking_in_any_order_and_a_copy_sees_none_of_it(fleet):
     before = picture(copy)
 
     for holder, one in fleet.taken:
-        fleet.free.give(one, holder=holder)
+        fleet.free.release(one, holder=holder)
 
     assert picture(fleet.free) == picture(whole)
     assert picture(copy) == before

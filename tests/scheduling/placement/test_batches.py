@@ -33,7 +33,7 @@ def test_a_batch_fits_together_and_leaves_no_place_for_a_job_that_got_none(placi
         for one in shares or ():
             assert limits.has_place(request, left[one.node])
             assert set(one.gpu_indices) <= limits.usable_gpus(request, left[one.node])
-            left.take(one, holder=0)
+            left.allocate(one, holder=0)
     for request, shares in zip(requests, places, strict=True):
         assert shares is not None or sum(limits.has_place(request, node) for node in left.nodes) < request.nodes
 

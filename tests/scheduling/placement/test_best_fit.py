@@ -4,8 +4,8 @@ import pytest
 
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.best_fit import best_fit
-from scheduling.resources import Amount, Request
-from scheduling.snapshot import Share
+from scheduling.resources import Request, Resources
+from scheduling.snapshot import Allocation
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
 
 
@@ -101,7 +101,7 @@ def test_a_node_with_gpus_but_no_cpus_left_is_passed_over():
 def test_a_part_of_a_gpu_comes_from_the_gpu_of_which_least_is_left():
     free = FreeNodes([gpu_node("a", 3)])
     for holder, (index, milli) in enumerate([(0, 300), (1, 600)]):
-        free.take(Share("a", Amount(gpu_milli=milli), (index,)), holder=holder)
+        free.allocate(Allocation("a", Resources(gpu_milli=milli), (index,)), holder=holder)
 
     assert best_fit(Request(gpus=1, gpu_milli=400), free).gpu_indices == (1,)
     assert best_fit(Request(gpus=1, gpu_milli=500), free).gpu_indices == (0,)
@@ -110,7 +110,7 @@ def test_a_part_of_a_gpu_comes_from_the_gpu_of_which_least_is_left():
 
 def test_of_nodes_with_as_many_whole_gpus_the_one_with_less_left_of_others_is_taken():
     free = FreeNodes([gpu_node("a", 2), gpu_node("b", 2)])
-    free.take(Share("a", Amount(gpu_milli=300), (0,)), holder=1)
-    free.take(Share("b", Amount(gpu_milli=700), (0,)), holder=2)
+    free.allocate(Allocation("a", Resources(gpu_milli=300), (0,)), holder=1)
+    free.allocate(Allocation("b", Resources(gpu_milli=700), (0,)), holder=2)
 
     assert best_fit(Request(gpus=1), free).node == "b"

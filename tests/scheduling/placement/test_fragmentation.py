@@ -5,8 +5,8 @@ import pytest
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.fragmentation import Fragmentation
 from scheduling.placement.workload import Workload, usual
-from scheduling.resources import Amount, Request
-from scheduling.snapshot import Share
+from scheduling.resources import Request, Resources
+from scheduling.snapshot import Allocation
 from tests.scheduling.builders import gpu_node, gpus
 
 
@@ -14,7 +14,7 @@ def fragments(request, *parts, **node):
     """Of a node with two GPUs of which such parts are taken, for one usual job."""
     free = FreeNodes([gpu_node("a", 2, **node)])
     for index, milli in enumerate(parts):
-        free.take(Share("a", Amount(gpu_milli=milli), (index,)), holder=index)
+        free.allocate(Allocation("a", Resources(gpu_milli=milli), (index,)), holder=index)
     return Fragmentation(Workload((request,), (3,))).of(free.nodes[0])
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import strategy
-from scheduling.placement.base import Room
+from scheduling.placement.base import Scope
 from scheduling.placement.scores import WeightedScore, Weights
 from scheduling.placement.selector import AUTO
-from scheduling.resources import Amount, Request
-from scheduling.snapshot import Share, Snapshot
+from scheduling.resources import Request, Resources
+from scheduling.snapshot import Allocation, Snapshot
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, waiting
 
 
@@ -59,7 +59,7 @@ def test_affinity_goes_to_the_data_and_without_room_there_packs():
 def test_fgd_keeps_whole_gpus_for_the_jobs_that_need_them():
     """Both nodes have room; on a the part leaves no GPU for jobs that want a whole one, on b it costs none."""
     free = FreeNodes([gpu_node("a", 1), gpu_node("b", 2)])
-    free.take(Share("b", Amount(gpu_milli=500), (0,)), holder=1)
+    free.allocate(Allocation("b", Resources(gpu_milli=500), (0,)), holder=1)
 
     assert names(strategy("fgd").place(Request(gpus=1, gpu_milli=500), free)) == ["b"]
 
@@ -116,6 +116,6 @@ def test_a_weight_of_nought_leaves_a_criterion_out():
 def test_auto_chooses_by_what_the_job_is_and_how_gpus_are_used(request_, near, shared, chosen):
     free = FreeNodes([gpu_node("a")])
     if shared:
-        free.take(Share("a", Amount(gpu_milli=500), (0,)), holder=1)
+        free.allocate(Allocation("a", Resources(gpu_milli=500), (0,)), holder=1)
 
-    assert AUTO.prepare(Snapshot()).choose(request_, Room(free, near)).name == chosen
+    assert AUTO.prepare(Snapshot()).choose(request_, Scope(free, near)).name == chosen

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from scheduling.errors import InvalidError
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import STRATEGIES, strategy
-from scheduling.resources import Amount, Request
-from scheduling.snapshot import Share
+from scheduling.resources import Request, Resources
+from scheduling.snapshot import Allocation
 from tests.scheduling.builders import cpu_node, gpu_node, running, share
 from tests.scheduling.fleets import fleets, gangs
 
@@ -58,7 +58,7 @@ def picture(free):
 def test_whatever_is_placed_one_after_the_other_no_node_and_no_gpu_gives_more_than_it_has(placing, requests, fleet):
     for holder, request in enumerate(requests, 100):
         for one in place(placing, request, fleet) or ():
-            fleet.free.take(one, holder=holder)
+            fleet.free.allocate(one, holder=holder)
 
     for node in fleet.free.nodes:
         assert node._cpus >= 0
@@ -118,7 +118,7 @@ def test_only_nodes_with_the_labels_that_are_asked_for_are_used(placing):
 def test_two_jobs_share_a_gpu_if_it_has_enough_for_both(placing):
     free = FreeNodes([gpu_node("a", 1)])
     (first,) = placing.place(Request(gpus=1, gpu_milli=600), free)
-    free.take(first, holder=1)
+    free.allocate(first, holder=1)
 
     assert first.amount.gpu_milli == 600
     assert placing.place(Request(gpus=1, gpu_milli=500), free) is None
@@ -130,7 +130,7 @@ def test_two_jobs_share_a_gpu_if_it_has_enough_for_both(placing):
 def test_two_halves_of_gpus_are_not_a_whole_one(placing):
     free = FreeNodes([gpu_node("a", 2)])
     for index in (0, 1):
-        free.take(Share("a", Amount(gpu_milli=500), (index,)), holder=index)
+        free.allocate(Allocation("a", Resources(gpu_milli=500), (index,)), holder=index)
 
     assert placing.place(Request(gpus=1), free) is None
     assert placing.place(Request(gpus=1, gpu_milli=501), free) is None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduling.forecast.forecast import forecast
-from scheduling.forecast.outlook import inquire
+from scheduling.forecast.outlook import outlook
 from scheduling.lifecycle import JobState
 from scheduling.planning.dependencies import After, Link, Standing, can_run, doomed, doomed_again, failed_roots
 from tests.scheduling.builders import snapshot, waiting
@@ -78,7 +78,7 @@ def able(job):
 
 
 def test_a_job_names_the_dead_one_at_the_root_of_its_chain_and_has_no_start():
-    answer = inquire(snapshot(*CHAIN), 0.0, 4)
+    answer = outlook(snapshot(*CHAIN), 0.0, 4)
 
     [reason] = answer.reasons
     assert (reason.code, reason.held_by) == ("dependency_failed", (1,))
@@ -87,7 +87,7 @@ def test_a_job_names_the_dead_one_at_the_root_of_its_chain_and_has_no_start():
 
 
 def test_what_can_still_come_true_is_told_beside_what_cannot():
-    answer = inquire(snapshot(*CHAIN, waiting(5), waiting(6, unmet=(5, 4))), 0.0, 6)
+    answer = outlook(snapshot(*CHAIN, waiting(5), waiting(6, unmet=(5, 4))), 0.0, 6)
 
     assert [(one.code, one.held_by) for one in answer.reasons] == [("dependency", (5,)), ("dependency_failed", (1,))]
 
@@ -131,6 +131,6 @@ def test_who_waits_for_a_held_job_or_for_one_that_is_paused_cannot_start_as_thin
 def test_a_chain_behind_a_job_that_did_not_fail_as_it_was_to_is_told_that():
     chain = (waiting(2, broken=(1,), needs_failure=(1,)), waiting(3, unmet=(2,)))
 
-    [reason] = inquire(snapshot(*chain), 0.0, 3).reasons
+    [reason] = outlook(snapshot(*chain), 0.0, 3).reasons
 
     assert reason.sentence == "Depends on job 2, which cannot run: it was to start once job 1 had failed."

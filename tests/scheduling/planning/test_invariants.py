@@ -11,7 +11,7 @@ from scheduling.resources import total
 from scheduling.rules import Backfill
 from scheduling.run_times import latest_end, limit_seconds
 from scheduling.sharing.quota_profile import Limit, count_of, limits_over
-from scheduling.snapshot import Share, Snapshot, chain_of
+from scheduling.snapshot import Allocation, Snapshot, chain_of
 from tests.scheduling import oracle
 from tests.scheduling.full_worlds import NOW, POLICY_NAMES, full_world, shuffled
 
@@ -123,7 +123,7 @@ def _limits(world: Snapshot, job) -> tuple[Limit, ...]:
     return limits_over(chain_of(job.project, {one.slug: one for one in world.projects}), queue)
 
 
-def _fit_together(world: Snapshot, shares: list[Share]) -> None:
+def _fit_together(world: Snapshot, shares: list[Allocation]) -> None:
     node = next(one for one in world.nodes if one.name == shares[0].node)
     held = oracle.held_on(node.name, shares)
     assert held.cpus <= node.cpus

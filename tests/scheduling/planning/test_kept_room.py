@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.forecast.outlook import inquire
+from scheduling.forecast.outlook import outlook
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Rules
@@ -157,7 +157,7 @@ def test_only_who_could_start_has_a_place_in_line():
     queues = (QueueView("default", 5), QueueView("shut", 9, "paused"))
     world = replace(one_node(*jobs, big, queues=queues), running=())
 
-    places = {job_id: inquire(world, 0.0, job_id) for job_id in (1, 3, 4, 5, 6)}
+    places = {job_id: outlook(world, 0.0, job_id) for job_id in (1, 3, 4, 5, 6)}
 
     assert {job_id: one.position for job_id, one in places.items()} == {1: None, 3: None, 4: None, 5: None, 6: 1}
     assert places[1].line_length == 1

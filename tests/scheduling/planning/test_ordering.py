@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scheduling.errors import InvalidError
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from scheduling.policies import POLICIES, SchedulingPolicy
 from scheduling.rules import Rules
 from scheduling.snapshot import QueueView
@@ -17,7 +17,7 @@ NOW = 1000.0
 def order(*jobs, queues=None, default_policy="priority", **rules):
     world = snapshot(*jobs) if queues is None else snapshot(*jobs, queues=queues)
     world = replace(world, rules=replace(Rules(**rules), policy=default_policy))
-    return [job.id for job in in_order(world, NOW).jobs]
+    return [job.id for job in order_pending(world, NOW).jobs]
 
 
 def test_queue_rank_comes_before_priority():
@@ -125,7 +125,7 @@ def line(monkeypatch):
     def line(fault):
         monkeypatch.setitem(POLICIES, "chooser", Chooser(fault))
         jobs = (waiting(1, priority=10), waiting(2, priority=90), waiting(3, priority=50))
-        return in_order(replace(snapshot(*jobs), rules=Rules(policy="chooser")), NOW)
+        return order_pending(replace(snapshot(*jobs), rules=Rules(policy="chooser")), NOW)
 
     return line
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scheduling.forecast.forecast import Effort, forecast
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Rules
@@ -61,7 +61,7 @@ def test_those_whose_quota_is_in_use_go_ahead_within_it_the_oldest_first():
     young = waiting(60, project="full", priority=90, submitted_at=NOW - 1, request=Request(gpus=1))
     old = [stuck(n, project="full", priority=0) for n in range(1, 12)]
 
-    line = in_order(world(young, *old), NOW)
+    line = order_pending(world(young, *old), NOW)
 
     assert [job.id for job in line.jobs] == [*range(1, 9), 60, 9, 10, 11]
     assert line.ahead == frozenset(range(1, 9))
@@ -73,7 +73,7 @@ def test_a_younger_small_job_does_not_go_before_an_older_one_that_the_same_quota
     jobs = (stuck(1, project="full", request=Request(gpus=8)), stuck(2, project="full", submitted_at=OLD + 1))
     seen = replace(world(*jobs), running=(half,))
 
-    assert [job.id for job in in_order(seen, NOW).jobs] == [1, 2]
+    assert [job.id for job in order_pending(seen, NOW).jobs] == [1, 2]
     assert make_plan(seen, NOW).placements == ()
 
 

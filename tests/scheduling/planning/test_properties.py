@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.best_fit import best_fit
 from scheduling.placement.frontier import frontier
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from scheduling.planning.plan import make_plan
 from scheduling.planning.unschedulable import Explanations
 from tests.scheduling import oracle
@@ -100,7 +100,7 @@ def test_of_jobs_that_are_alike_the_first_in_order_is_placed_first(world):
     placed = {one.job_id for one in make_plan(world, NOW).placements}
     blocked = set()
 
-    for job in in_order(world, NOW).jobs:
+    for job in order_pending(world, NOW).jobs:
         alike = (job.request, job.project, job.queue)
         assert not (job.id in placed and alike in blocked)
         if job.id not in placed and not job.unmet and not (job.not_before and job.not_before > NOW):

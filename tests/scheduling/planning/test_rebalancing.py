@@ -201,7 +201,7 @@ def test_a_proposal_really_makes_room_and_displaces_nobody_else(world):
             node = taken[one.node]
             assert one.amount.cpus <= node.cpus
             assert set(one.gpu_indices) <= {gpu.index for gpu in node.gpus}
-            taken.take(one, holder=job.id)
+            taken.allocate(one, holder=job.id)
     where = {job.id: job.shares for job in world.running}
     assert all(job.shares == where[job.id] for job in after.running if job.id in where and job.id not in moved)
 
@@ -222,11 +222,11 @@ def test_each_mover_goes_where_there_was_room_before_anybody_moved(world):
     free = FreeNodes.of(world)
     for one in plan.placements:
         for part in one.shares:
-            free.take(part, holder=one.job_id)
+            free.allocate(part, holder=one.job_id)
     for proposal in propose(world, plan, NOW):
         for move in proposal.moves:
             assert set(move.target.gpu_indices) <= {gpu.index for gpu in free[move.target.node].gpus}
-            free.take(move.target, holder=move.job_id)
+            free.allocate(move.target, holder=move.job_id)
         assert proposal.gain > KNOBS.margin * proposal.cost
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Rules
@@ -17,7 +17,7 @@ BOUND = Rules(policy="priority", bounded_wait_seconds=40 * HOUR)
 
 
 def order(*jobs, rules=BOUND):
-    return [job.id for job in in_order(replace(snapshot(*jobs), rules=rules), NOW).jobs]
+    return [job.id for job in order_pending(replace(snapshot(*jobs), rules=rules), NOW).jobs]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_plan_says_of_it_what_it_is_and_not_what_it_stands_for():
     needed = waiting(1, queue="batch", priority=0, request=Request(gpus=8))
     urgent = waiting(2, queue="live", priority=90, unmet=(1,))
 
-    (line,) = [in_order(snapshot(needed, urgent), NOW).jobs]
+    (line,) = [order_pending(snapshot(needed, urgent), NOW).jobs]
     assert [(job.id, job.queue, job.priority) for job in line] == [(1, "batch", 0), (2, "live", 90)]
 
 

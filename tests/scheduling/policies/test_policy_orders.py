@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.planning.ordering import in_order
+from scheduling.planning.ordering import order_pending
 from scheduling.policies import backfill_mode
 from scheduling.policies.multifactor import Multifactor
 from scheduling.resources import Request
@@ -17,7 +17,7 @@ NOW = 10 * DAY
 
 def order(policy, *jobs, rules=None, **world):
     seen = replace(snapshot(*jobs), rules=replace(rules or Rules(), policy=policy), **world)
-    return [job.id for job in in_order(seen, NOW).jobs]
+    return [job.id for job in order_pending(seen, NOW).jobs]
 
 
 def test_under_priority_a_job_gains_points_as_it_waits():

@@ -3,8 +3,8 @@
 import pytest
 
 from scheduling.memory_units import gpu_megabytes
-from scheduling.resources import Amount, Request
-from scheduling.sharing.quotas import Usage, may_ever_run, may_run_now, may_wait, usage_by_project
+from scheduling.resources import Request, Resources
+from scheduling.sharing.quotas import Usage, admission_faults, may_wait, quota_violations, usage_by_project
 from scheduling.snapshot import ProjectView
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share
 
@@ -16,7 +16,7 @@ NODES = (
 
 
 def ever(request, *chain, nodes=NODES):
-    return {error.field: error.message for error in may_ever_run(request, nodes=nodes, chain=chain)}
+    return {error.field: error.message for error in admission_faults(request, nodes=nodes, chain=chain)}
 
 
 @pytest.mark.parametrize(
@@ -163,12 +163,12 @@ def test_a_kind_of_gpu_without_a_number_of_gpus_is_refused_rather_than_run_on_a_
 
 
 def test_errors_say_by_their_code_what_refused():
-    errors = may_ever_run(Request(gpus=9), nodes=NODES, chain=(limited(gpus=1),))
+    errors = admission_faults(Request(gpus=9), nodes=NODES, chain=(limited(gpus=1),))
 
     assert [error.code for error in errors] == ["hardware", "quota"]
 
 
-USED = {"vision": Usage(Amount(cpus=6, memory_mb=4096, gpus=3), running_jobs=2)}
+USED = {"vision": Usage(Resources(cpus=6, memory_mb=4096, gpus=3), running_jobs=2)}
 
 
 @pytest.mark.parametrize(
@@ -186,20 +186,20 @@ USED = {"vision": Usage(Amount(cpus=6, memory_mb=4096, gpus=3), running_jobs=2)}
     ],
 )
 def test_a_quota_holds_back_what_would_break_it(limits, shortfall):
-    reasons = may_run_now(Request(cpus=4, memory_mb=1024, gpus=2), chain=(limited(**limits),), usage=USED)
+    reasons = quota_violations(Request(cpus=4, memory_mb=1024, gpus=2), chain=(limited(**limits),), usage=USED)
 
     assert [reason.shortfall for reason in reasons] == ([] if shortfall is None else [shortfall])
 
 
 def test_a_quota_that_is_broken_already_holds_back_only_what_adds_to_it():
-    assert may_run_now(Request(cpus=1), chain=(limited(gpus=1),), usage=USED) == ()
+    assert quota_violations(Request(cpus=1), chain=(limited(gpus=1),), usage=USED) == ()
 
 
 def test_each_quota_in_the_chain_gives_its_own_reason():
-    usage = {**USED, "acme": Usage(Amount(cpus=60, gpus=8), running_jobs=9)}
+    usage = {**USED, "acme": Usage(Resources(cpus=60, gpus=8), running_jobs=9)}
     chain = (limited("vision", parent="acme", gpus=4), limited("acme", gpus=8, running_jobs=9))
 
-    reasons = may_run_now(Request(gpus=2), chain=chain, usage=usage)
+    reasons = quota_violations(Request(gpus=2), chain=chain, usage=usage)
 
     assert [reason.sentence for reason in reasons] == [
         "The quota of project vision allows 4 GPUs (3 in use); this job needs 2 GPUs.",
@@ -208,7 +208,7 @@ def test_each_quota_in_the_chain_gives_its_own_reason():
 
 
 def test_a_quota_on_memory_speaks_of_memory():
-    (reason,) = may_run_now(Request(memory_mb=2048), chain=(limited(memory_mb=5120),), usage=USED)
+    (reason,) = quota_violations(Request(memory_mb=2048), chain=(limited(memory_mb=5120),), usage=USED)
 
     assert reason.sentence == (
         "The quota of project vision allows 5 GB of memory (4 GB in use); this job needs 2 GB of memory."
@@ -238,7 +238,7 @@ def test_usage_counts_for_every_ancestor():
     )
 
     assert usage_by_project(jobs, tree) == {
-        "a": Usage(Amount(cpus=4, gpus=2), 1),
-        "b": Usage(Amount(cpus=3), 1),
-        "acme": Usage(Amount(cpus=7, gpus=2), 2),
+        "a": Usage(Resources(cpus=4, gpus=2), 1),
+        "b": Usage(Resources(cpus=3), 1),
+        "acme": Usage(Resources(cpus=7, gpus=2), 2),
     }

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from workers.hardware.cgroup_limits import Limits, limits, memory_used
+from workers.hardware.cgroup_limits import CgroupLimits, limits, memory_used
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def group(tmp_path):
 
 def test_a_container_with_limits(group):
     where = group("0::/\n", cpu_DOT_max="150000 100000\n", memory_DOT_max="2147483648\n")
-    assert limits(*where) == Limits(1.5, 2 * 2**30)
+    assert limits(*where) == CgroupLimits(1.5, 2 * 2**30)
 
 
 def test_no_limits(group):
     where = group("0::/\n", cpu_DOT_max="max 100000\n", memory_DOT_max="max\n")
-    assert limits(*where) == Limits(math.inf, math.inf)
+    assert limits(*where) == CgroupLimits(math.inf, math.inf)
 
 
 def test_a_group_above_ours_limits_us_too(group):
@@ -44,7 +44,7 @@ def test_version_one(group):
         "memory__job__memory_DOT_limit_in_bytes": "1073741824",
     }
     where = group("4:memory:/job\n3:cpuset:/x\n1:cpu,cpuacct:/not/mounted\n0::/\n", **files)
-    assert limits(*where) == Limits(3.0, 2**30)
+    assert limits(*where) == CgroupLimits(3.0, 2**30)
 
 
 def test_version_one_without_limits(group):
@@ -53,7 +53,7 @@ def test_version_one_without_limits(group):
 
 
 def test_no_control_groups_at_all(tmp_path):
-    assert limits(tmp_path / "none", tmp_path / "none") == Limits(math.inf, math.inf)
+    assert limits(tmp_path / "none", tmp_path / "none") == CgroupLimits(math.inf, math.inf)
 
 
 def test_memory_in_use_is_that_of_our_own_group(group):

@@ -6,14 +6,14 @@ import socket
 import pytest
 
 from scheduling.errors import InvalidError
-from workers.hardware.inventory import GpuDevice, Hardware, current_load, declare, measure
+from workers.hardware.inventory import GpuDevice, Hardware, current_load, declare, inventory
 
 REAL = GpuDevice(0, "NVIDIA H100", 81559, "GPU-aaa")
 MEASURED = Hardware(cpus=8, memory_mb=32768, gpus=(REAL,), hostname="host")
 
 
 def test_this_machine_is_measured():
-    hardware = measure()
+    hardware = inventory()
     assert 1 <= hardware.cpus <= (os.cpu_count() or 1)
     assert hardware.memory_mb > 256
     assert hardware.hostname == socket.gethostname()
@@ -23,7 +23,7 @@ def test_only_the_processors_that_the_agent_may_use_are_offered():
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        assert measure().cpus == 1
+        assert inventory().cpus == 1
     finally:
         os.sched_setaffinity(0, allowed)
 
@@ -69,7 +69,7 @@ def test_gpus_are_written_as_a_node_keeps_them():
 
 
 def test_the_load_of_this_machine():
-    load = current_load(measure())
+    load = current_load(inventory())
     assert load["memory_used_mb"] > 0
     assert 0 <= load["cpu_percent"] <= 100
     assert isinstance(load["gpus"], list)

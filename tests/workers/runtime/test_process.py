@@ -14,7 +14,7 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.launching import adopted
-from workers.runtime.process import Command, Outcome, adopt, launch
+from workers.runtime.process import Command, CommandResult, adopt, launch
 from workers.runtime.shim.clock import boottime
 
 TREE = "(setsid sleep 61 &); sleep 62 & echo ready; sleep 63"
@@ -194,7 +194,7 @@ def test_a_folder_that_does_not_exist_cannot_be_adopted(tmp_path):
 
 def test_an_outcome_is_read_from_a_status():
     status = {"phase": "ended", "reason": "exited", "exit_code": 0, "message": "", "started_at": 1.0, "ended_at": 2.0}
-    assert Outcome.from_status({**status, "more": 1}) == Outcome("exited", 0, "", 1.0, 2.0)
+    assert CommandResult.from_status({**status, "more": 1}) == CommandResult("exited", 0, "", 1.0, 2.0)
 
 
 def test_sigterm_is_blocked_only_while_a_shim_is_started(tmp_path):
