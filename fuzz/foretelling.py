@@ -5,9 +5,9 @@ from random import Random
 
 from fuzz.findings import expect
 from fuzz.state import State, moments
-from scheduling.decisions import Plan
 from scheduling.forecast import runtime_assumptions
 from scheduling.forecast.forecast import forecast
+from scheduling.plan_result import Plan
 from scheduling.planning.plan import make_plan
 from scheduling.run_times import latest_end, limit_seconds
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob

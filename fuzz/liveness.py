@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from fuzz.findings import expect
 from fuzz.state import State
 from fuzz.worlds import LONGEST
-from scheduling.decisions import Plan
+from scheduling.plan_result import Plan
 from scheduling.planning.plan import make_plan
 from scheduling.rules import HOUR, Backfill
 from scheduling.snapshot import Snapshot, WaitingJob

@@ -7,8 +7,8 @@ from itertools import count
 from typing import TypeAlias
 
 from fuzz.scenario import After, Arrival, Scenario
-from scheduling.decisions import PlannedJob, PlannedPreemption
 from scheduling.forecast.rollout import started
+from scheduling.plan_result import PlannedJob, PlannedPreemption
 from scheduling.snapshot import RunningJob, Snapshot, UsageView, WaitingJob
 
 Step: TypeAlias = Callable[[], None]

@@ -19,7 +19,7 @@ from console.admin.job_rows import with_times
 from console.admin.search import FoundByNumber
 from jobs.control import actions as control
 from jobs.models import Job
-from jobs.state.queue_moves import UNSTARTED
+from jobs.state.queue_transitions import UNSTARTED
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.reasons import gigabytes, gpu_gigabytes
 

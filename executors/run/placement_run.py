@@ -251,7 +251,9 @@ class PlacementRun:
             reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
         return self._end(outcome, reason, "")
 
-    def _end(self, outcome: CommandResult, reason: EndReason, message: str, *, asked: Stop | None = None) -> PlacementOutcome:
+    def _end(
+        self, outcome: CommandResult, reason: EndReason, message: str, *, asked: Stop | None = None
+    ) -> PlacementOutcome:
         return PlacementOutcome(
             ticket=self.claimed.ticket,
             reason=reason,

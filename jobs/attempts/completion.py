@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.attempts import claims, failures, gang_completion, gangs, last_words
+from jobs.attempts import claims, end_messages, failures, gang_completion, gangs
 from jobs.attempts import resource_usage as used
 from jobs.attempts.charge import charge
 from jobs.messages import publishing, task_events
@@ -73,7 +73,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
         settled = gang_completion.settle(gangs.among(rows), by_id)
         over += settled.over
         members = settled.closed
-    over = last_words.spoken([(row, _judged(row.attempt.job, ending)) for row, ending in over])
+    over = end_messages.spoken([(row, _judged(row.attempt.job, ending)) for row, ending in over])
     verdicts = _verdicts(over, by_id)
     moved = transitions.apply([_end_move(row, ending, verdicts[row.pk]) for row, ending in over])
     ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]

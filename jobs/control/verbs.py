@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models.functions import Now
 
 from jobs.models import Job
-from jobs.state import queue_moves
+from jobs.state import queue_transitions
 from jobs.state.desired import CANCEL, END, PAUSE, REQUEUE, RUN
 from jobs.state.queue_age import back_in_queue
-from jobs.state.queue_moves import NOTHING_PROMISED, RELEASED, UNSTARTED
+from jobs.state.queue_transitions import NOTHING_PROMISED, RELEASED, UNSTARTED
 from jobs.state.transitions import Transition
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, JobState
 from scheduling.planning.dependencies import Doom
@@ -61,7 +61,7 @@ def cancel(job: Job, asked: Asked) -> Answer:
     if job.state in TERMINAL_STATES:
         return _over(job)
     if job.state in UNSTARTED:
-        return Answer(move=queue_moves.cancelled(job, asked.actor))
+        return Answer(move=queue_transitions.cancelled(job, asked.actor))
     return UNDER_WAY if job.desired == CANCEL else _stopped(CANCEL)
 
 
@@ -71,7 +71,7 @@ def requeue(job: Job, asked: Asked) -> Answer:
     if job.state == JobState.PENDING:
         return Answer(f"Job {job.pk} is {job.state} already.")
     if job.state not in PLACED_STATES:
-        return Answer(move=queue_moves.requeued(job, asked.actor))
+        return Answer(move=queue_transitions.requeued(job, asked.actor))
     return UNDER_WAY if job.desired == REQUEUE else _stopped(REQUEUE)
 
 
@@ -88,7 +88,7 @@ def pause(job: Job, asked: Asked) -> Answer:
     if job.state == JobState.PAUSED:
         return Answer(f"Job {job.pk} is paused already.")
     if job.state == JobState.PENDING:
-        return Answer(move=queue_moves.paused(job, asked.actor))
+        return Answer(move=queue_transitions.paused(job, asked.actor))
     return UNDER_WAY if job.desired == PAUSE else _stopped(PAUSE)
 
 
@@ -103,7 +103,7 @@ def suspend(job: Job, _: Asked) -> Answer:
 
 def resume(job: Job, asked: Asked) -> Answer:
     if job.state == JobState.PAUSED:
-        return Answer(move=queue_moves.resumed(job, asked.actor))
+        return Answer(move=queue_transitions.resumed(job, asked.actor))
     if job.desired == PAUSE:
         # Whoever has not heard of it goes on. A gang that has lost a member to it ends, and is in line again with that.
         wish = END if job.pk in asked.ending else RUN

@@ -15,7 +15,7 @@ from jobs.messages import publishing
 from jobs.models import Job, JobDependency
 from jobs.models.standings import DEAD, STANDING, UNMET
 from jobs.state import transitions
-from jobs.state.queue_moves import RELEASED, UNSTARTED
+from jobs.state.queue_transitions import RELEASED, UNSTARTED
 from jobs.state.transitions import Transition
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Doom, Link, doomed, doomed_again

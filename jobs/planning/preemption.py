@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 
 from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
 from jobs.state.desired import PREEMPT
-from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
+from scheduling.plan_result import PlannedPreemption
 from scheduling.resources import Resources
 from scheduling.snapshot import Allocation
 

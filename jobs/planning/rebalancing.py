@@ -7,7 +7,7 @@ from django.conf import settings
 
 from jobs.models import Cycle
 from jobs.planning import preemption
-from scheduling.decisions import Plan
+from scheduling.plan_result import Plan
 from scheduling.planning.rebalancing import STRATEGY, Knobs, Proposal, propose
 from scheduling.snapshot import Snapshot
 

@@ -11,11 +11,11 @@ from jobs.planning import snapshot as snapshots
 from jobs.planning import start_forecasts
 from jobs.planning.start_forecasts import moment
 from jobs.reports.job_history import Told, history_of
-from scheduling.decisions import PlannedPreemption, PlannedReservation
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.whatif import Change
 from scheduling.lifecycle import JobState
+from scheduling.plan_result import PlannedPreemption, PlannedReservation
 from scheduling.reasons import Reason, ReasonCode, listed
 from scheduling.snapshot import Allocation, Snapshot
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from executors.node.shutdown import LEAVE_SECONDS
-from local_stack.pools import nodes, shares
-from local_stack.pools.asking import answering
+from local_stack.pools import nodes, partition
+from local_stack.pools.control_socket import answering
 from local_stack.pools.errors import PoolError, UsageError
 from local_stack.pools.home import PoolHome
-from local_stack.pools.shares import GpuPartition, Wanted
-from local_stack.servers import leftovers, roles
-from local_stack.servers.leftovers import Recorded
+from local_stack.pools.partition import GpuPartition, Wanted
+from local_stack.servers import orphans, roles
+from local_stack.servers.orphans import Recorded
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.processes import SUPERVISOR, Hooks, Role, SupervisedProcess
 from workers.hardware.inventory import Hardware
@@ -81,13 +81,13 @@ class Pool:
         """Run so many agents until a signal ends the pool; the exit code: 1 when all agents were given up."""
         self._end = asyncio.get_running_loop().create_future()
         self._listen_for_signals()
-        leftovers.clear_away(self._home.process_list)
+        orphans.clear_away(self._home.process_list)
         for number in range(1, agents + 1):
             await self._start(number)
         self._output.show("pool", f"{self._home.name}: {agents} agents started")
         async with answering(self._home, self._answer):
             code = await self._until_the_end()
-        leftovers.record(self._home.process_list, [])
+        orphans.record(self._home.process_list, [])
         return code
 
     async def _until_the_end(self) -> int:
@@ -174,9 +174,9 @@ class Pool:
         """
         if mode not in MODES:
             raise UsageError(f"--mode must be one of {', '.join(MODES)}, not {mode!r}.")
-        shares.check_number(agents)
+        partition.check_number(agents)
         limits = self._terms.share
-        shares.refuse_too_much(self._terms.machine, limits, agents, oversubscribe=self._terms.wanted.oversubscribe)
+        partition.refuse_too_much(self._terms.machine, limits, agents, oversubscribe=self._terms.wanted.oversubscribe)
         for number in range(1, agents + 1):
             if number not in self._agents:
                 say(f"starting {await self._start(number)}")
@@ -220,7 +220,9 @@ class Pool:
 
     async def _start(self, number: int) -> str:
         others = [agent.share for agent in self._agents.values()]
-        share = shares.own(self._terms.machine, self._terms.share, others, pinned=not self._terms.wanted.oversubscribe)
+        share = partition.own(
+            self._terms.machine, self._terms.share, others, pinned=not self._terms.wanted.oversubscribe
+        )
         role = (self._terms.role or agent_role)(f"{self._home.name}-{number}", share, self._terms.wanted)
         role = replace(role, stop_signal=signal.SIGQUIT, give_up_after=self._terms.give_up_after)
         agent = self._agents[number] = Agent(number, share, SupervisedProcess(role, self._hooks))
@@ -282,7 +284,7 @@ class Pool:
         recorded = Recorded.of(role.name, pid, role.stop_signal)
         if recorded:
             self._running[role.name] = recorded
-            leftovers.record(self._home.process_list, self._running.values())
+            orphans.record(self._home.process_list, self._running.values())
 
 
 def agent_role(name: str, share: GpuPartition, wanted: Wanted) -> Role:
@@ -295,7 +297,7 @@ def agent_role(name: str, share: GpuPartition, wanted: Wanted) -> Role:
         "gpu-memory-gb": wanted.gpu_memory_gb,
     }
     spec = roles.NodeSpec(name, tuple((key, str(value)) for key, value in options.items() if value is not None))
-    role = roles.agent(spec, {"TRAINYARD_ROLE": "node", "CUDA_VISIBLE_DEVICES": shares.visible(share.real_gpus)})
+    role = roles.agent(spec, {"TRAINYARD_ROLE": "node", "CUDA_VISIBLE_DEVICES": partition.visible(share.real_gpus)})
     labels = [word for label in wanted.labels for word in ("--label", label)]
     return replace(role, command=(*pinned(share), *role.command, *labels))
 

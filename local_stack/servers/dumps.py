@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from local_stack.servers import postgres, remembered
+from local_stack.servers import postgres, saved_settings
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 
@@ -72,7 +72,7 @@ def resting_server(home: Home) -> Iterator[str]:
     """The URL of the embedded server, started for as long as this lasts; StackError while the stack runs."""
     home.prepare()
     with home.locked():
-        known = remembered.recall(home.remembered)
+        known = saved_settings.recall(home.remembered)
         server = postgres.PostgresServer(home.postgres, known.postgres_port, known.postgres_password)
         server.prepare()
         process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from executors.node import shutdown
-from local_stack.servers import accounts, environment, leftovers, ports, postgres, remembered, roles, valkey
+from local_stack.servers import accounts, environment, orphans, ports, postgres, roles, saved_settings, valkey
 from local_stack.servers.announced import announced
 from local_stack.servers.banner import Addresses, show_banner
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.processes import Role
-from local_stack.servers.remembered import Remembered
+from local_stack.servers.saved_settings import Remembered
 from local_stack.servers.supervisor import Supervisor
 
 
@@ -49,11 +49,11 @@ class LocalStack:
         """Run until a signal asks to stop; StackError when it cannot start."""
         self._home.prepare()
         with self._home.locked():
-            for name in leftovers.clear_away(self._home.process_list):
+            for name in orphans.clear_away(self._home.process_list):
                 self._say(f"ended {name}, left over from a stack that was killed")
             self._check_ports()
             with announced(self._home.folder.resolve(), self._listed_in):
-                asyncio.run(self._run(remembered.recall(self._home.remembered)))
+                asyncio.run(self._run(saved_settings.recall(self._home.remembered)))
 
     def _check_ports(self) -> None:
         settings = {"TRAINYARD_PORT": self._options.web_port, "FLOWER_PORT": self._options.flower_port}

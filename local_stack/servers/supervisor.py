@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from local_stack.servers import leftovers
-from local_stack.servers.leftovers import Recorded
+from local_stack.servers import orphans
+from local_stack.servers.orphans import Recorded
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.processes import Hooks, Role, SupervisedProcess
 
@@ -60,7 +60,7 @@ class Supervisor:
             end += await self._be_patient(group)
             within = end - loop.time() - earlier * RESERVED_SECONDS
             await asyncio.gather(*(process.stopped(within) for process in group))
-        leftovers.record(self._process_list, [])
+        orphans.record(self._process_list, [])
 
     async def _be_patient(self, group: Sequence[SupervisedProcess]) -> float:
         """Wait as long as some of the group may take beyond the others' time; returns the seconds that took."""
@@ -90,7 +90,7 @@ class Supervisor:
         recorded = Recorded.of(role.name, pid, role.stop_signal)
         if recorded:
             self._running[role.name] = recorded
-            leftovers.record(self._process_list, self._running.values())
+            orphans.record(self._process_list, self._running.values())
 
 
 async def _all_ended(group: Sequence[SupervisedProcess]) -> None:

@@ -7,12 +7,12 @@ counts in the order (the oldest that are overdue, fair shares) and in where a jo
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from scheduling.decisions import Plan, PlannedJob, PlannedPreemption, PlannedReservation
 from scheduling.forecast.blockers import BlockerContext, with_expected_clear
 from scheduling.forecast.forecast import Effort, Forecast, forecast
 from scheduling.forecast.quota_changes import raised_quotas
 from scheduling.forecast.rollout import carried_out
 from scheduling.forecast.whatif import Change, smallest_changes
+from scheduling.plan_result import Plan, PlannedJob, PlannedPreemption, PlannedReservation
 from scheduling.planning.plan import make_plan
 from scheduling.reasons import Reason
 from scheduling.snapshot import Snapshot, WaitingJob

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import takewhile
 
 from scheduling import memory_units
-from scheduling.decisions import Plan
 from scheduling.forecast.rollout import carried_out
 from scheduling.forecast.whatif import Change
+from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import ReasonCode, listed, number, quantity
 from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project

@@ -6,8 +6,8 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import Self
 
-from scheduling.decisions import Plan, PlannedPreemption
 from scheduling.forecast.runtime_assumptions import RuntimeAssumption
+from scheduling.plan_result import Plan, PlannedPreemption
 from scheduling.planning.plan import make_plan
 from scheduling.run_times import SOON
 from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob

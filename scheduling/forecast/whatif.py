@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from scheduling import memory_units
-from scheduling.decisions import Plan
 from scheduling.memory_units import MB_IN_A_GB
+from scheduling.plan_result import Plan
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.plan import make_plan, starts_now

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from scheduling.nodes.feasibility import suitable
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import Request
 from scheduling.run_times import SOON
 from scheduling.snapshot import Allocation, RunningJob, WaitingJob

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from scheduling import placement
-from scheduling.decisions import PlannedJob, PlannedReservation
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.affinity import Affinity
 from scheduling.placement.own_first import OwnFirst
-from scheduling.planning.alike import SchedulingClass, UnschedulableRequests
+from scheduling.plan_result import PlannedJob, PlannedReservation
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.eligibility import queue_holds, starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
+from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
 from scheduling.planning.unschedulable import Explanations
 from scheduling.reasons import Reason
 from scheduling.resources import Request

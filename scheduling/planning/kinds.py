@@ -6,9 +6,9 @@ from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept, kept_for
-from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.reservations import Windows
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import Request
 from scheduling.sharing.quota_profile import count_of, limits_over
 from scheduling.sharing.quotas import enforced

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from scheduling.decisions import PendingJob, Plan, PlannedJob, PlannedPreemption, PlannedReservation, new_wait
-from scheduling.planning.alike import SchedulingClass
+from scheduling.plan_result import PendingJob, Plan, PlannedJob, PlannedPreemption, PlannedReservation, new_wait
 from scheduling.planning.coming import keep_coming, keep_promises
 from scheduling.planning.cycle_state import PassState, Waiting
 from scheduling.planning.dependencies import failed_roots, unfailed_roots
@@ -14,6 +13,7 @@ from scheduling.planning.kept_room import KeptRoom
 from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import backfill_mode
 from scheduling.rules import Backfill, Rules

@@ -7,12 +7,12 @@ what is kept of it for others: so nobody is stopped for what comes anyway, and n
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from scheduling.decisions import PlannedPreemption
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode
-from scheduling.planning.alike import SchedulingClass, UnschedulableRequests
+from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState, Waiting
+from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
 from scheduling.planning.shortfalls import Shortfalls
 from scheduling.planning.victims import STRATEGIES, Candidates, Group, Victim, lost_seconds
 from scheduling.run_times import SOON

@@ -15,14 +15,14 @@ and only for a job that is at least as urgent does it move at all.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scheduling.decisions import Plan, PlannedPreemption
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.planning.alike import SchedulingClass
+from scheduling.plan_result import Plan, PlannedPreemption
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import job_holds
 from scheduling.planning.preemption import lost_seconds
 from scheduling.planning.reservations import ReservationTable
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import WHOLE_GPU, Resources
 from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 

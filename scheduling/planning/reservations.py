@@ -5,10 +5,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from scheduling.decisions import PlannedReservation
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER, Capacity, NodeProfile, Release, Window, held_by, need
+from scheduling.plan_result import PlannedReservation
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.run_times import latest_end
 from scheduling.snapshot import Allocation, NodeView, RunningJob

@@ -1,7 +1,7 @@
 """What quotas and a queue lack for a waiting job, and who holds it."""
 
-from scheduling.planning.alike import SchedulingClass
 from scheduling.planning.cluster import Chain, Cluster
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import total
 from scheduling.sharing.quotas import NOTHING_USED, Usage, quota_violations
 from scheduling.snapshot import RunningJob

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from scheduling.decisions import PlannedReservation
 from scheduling.nodes.feasibility import GpuKind, could_hold, suitable
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
+from scheduling.plan_result import PlannedReservation
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Request, Resources
 from scheduling.sharing.quota_profile import Limit

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from jobs.models import Attempt, Job
-from local_stack.pools.asking import ask
+from local_stack.pools.control_socket import ask
 from local_stack.pools.home import PoolHome
 from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state
 from tests.acceptance.test_faults import ONE_LIFE

@@ -11,7 +11,7 @@ from fuzz.play import Play
 from fuzz.scenario import BEGIN
 from fuzz.state import State
 from fuzz.worlds import draw
-from scheduling.decisions import PlannedPreemption
+from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.plan import make_plan
 
 SEEDS = (2, 11, 1003, 1018, 1103)

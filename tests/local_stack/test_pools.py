@@ -11,12 +11,12 @@ import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
-from local_stack.pools import nodes, pool, shares
-from local_stack.pools.asking import ask
+from local_stack.pools import nodes, partition, pool
+from local_stack.pools.control_socket import ask
 from local_stack.pools.errors import NotRunningError, PoolError, UsageError
 from local_stack.pools.home import PoolHome
+from local_stack.pools.partition import GpuPartition, Wanted
 from local_stack.pools.pool import Pool, Terms
-from local_stack.pools.shares import GpuPartition, Wanted
 from local_stack.servers import processes
 from local_stack.servers.processes import Role
 from tests.local_stack.test_supervisor import Lines
@@ -41,7 +41,7 @@ BARE = Hardware(cpus=4, memory_mb=8 * 1024)
     ids=["all", "uneven", "none", "asked", "simulated", "oversubscribed"],
 )
 def test_every_agent_gets_the_same_share(machine, wanted, agents, cpus, memory_gb, gpus):
-    share = shares.each(machine, wanted, agents)
+    share = partition.each(machine, wanted, agents)
     assert (share.cpus, round(share.memory_gb, 3), share.gpus) == (cpus, round(memory_gb, 3), gpus)
 
 
@@ -60,17 +60,17 @@ def test_every_agent_gets_the_same_share(machine, wanted, agents, cpus, memory_g
 )
 def test_nonsense_and_too_much_are_refused_in_words(wanted, agents, kind, words):
     with pytest.raises(kind, match=words):
-        shares.each(BIG, wanted, agents)
+        partition.each(BIG, wanted, agents)
 
 
 def test_no_gpu_and_no_core_is_given_twice(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(5)))
     given: list[GpuPartition] = []
     for _ in range(3):
-        given.append(shares.own(BIG, GpuPartition(2, 1, 2), given))
+        given.append(partition.own(BIG, GpuPartition(2, 1, 2), given))
     assert [share.real_gpus for share in given] == [("GPU-0", "GPU-1"), ("GPU-2", "GPU-3"), ()]
     assert [share.cores for share in given] == [(0, 1), (2, 3), ()]
-    assert shares.own(BIG, GpuPartition(2, 1, 2), given[1:]).real_gpus == ("GPU-0", "GPU-1")
+    assert partition.own(BIG, GpuPartition(2, 1, 2), given[1:]).real_gpus == ("GPU-0", "GPU-1")
 
 
 def test_an_agent_sees_its_own_gpus_and_cores_alone(monkeypatch):
@@ -89,7 +89,7 @@ class Running:
         self.code: int | None = None
         self.empty: dict[str, int] = {}
         role = lambda name, _share, _wanted: Role(name, ("sh", "-c", script))  # noqa: E731
-        share = shares.each(BARE, Wanted(cpus=1, memory_gb=1), 1)
+        share = partition.each(BARE, Wanted(cpus=1, memory_gb=1), 1)
         terms = {"machine": BARE, "wanted": Wanted(), "share": share, "drain_seconds": 5, "role": role, **terms}
         self.pool = Pool(home, Terms(**terms), lines)
 

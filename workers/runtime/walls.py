@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from workers.runtime import job_user, job_view, leftovers
+from workers.runtime import job_user, job_view, shared_memory
 from workers.runtime.cgroups import KERNEL_ROOM
 from workers.runtime.job_user import JobUser, RunAs
 from workers.runtime.process import Command, launch
@@ -73,7 +73,7 @@ class Walls:
                 (place.folder / name).mkdir(exist_ok=True)
                 (place.folder / name).chmod(0o1777)
         else:
-            leftovers.note(place.folder)
+            shared_memory.note(place.folder)
             self._temporary(place, user)
 
     def _give(self, place: Place, user: JobUser) -> None:
@@ -161,7 +161,7 @@ class Walls:
         if link.is_symlink():
             shutil.rmtree(link.readlink(), ignore_errors=True)
             user = self.user_of(job_id)
-            leftovers.sweep(folder, os.geteuid() if user is None else user.uid)
+            shared_memory.sweep(folder, os.geteuid() if user is None else user.uid)
 
 
 def give(folder: Path, user: JobUser) -> None:

@@ -16,12 +16,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from executors.management.commands.node import default_name
 from executors.node.shutdown import longest_drain
-from local_stack.pools import nodes, shares
-from local_stack.pools.asking import ask
+from local_stack.pools import nodes, partition
+from local_stack.pools.control_socket import ask
 from local_stack.pools.errors import PoolError
 from local_stack.pools.home import PoolHome
+from local_stack.pools.partition import Wanted
 from local_stack.pools.pool import GIVE_UP_AFTER, MODES, Pool, Terms
-from local_stack.pools.shares import Wanted
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.roles import CHECKOUT
 from workers.hardware import inventory
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            shares.check_name(options["name"])
+            partition.check_name(options["name"])
             home = PoolHome(settings.TRAINYARD_HOME, options["name"])
             VERBS[options["verb"]](self, home, options)
         except PoolError as error:
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 def _verb(verbs: "_SubParsersAction[ArgumentParser]", name: str, what: str) -> ArgumentParser:
     parser = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     parser.add_argument(
-        "--name", default=default_name()[: shares.LONGEST_NAME], help="of the pool; agents are NAME-1, …"
+        "--name", default=default_name()[: partition.LONGEST_NAME], help="of the pool; agents are NAME-1, …"
     )
     return parser
 
@@ -129,7 +129,7 @@ def terms_of(options: dict[str, Any]) -> Terms:
     return Terms(
         machine=machine,
         wanted=wanted,
-        share=shares.each(machine, wanted, options["agents"]),
+        share=partition.each(machine, wanted, options["agents"]),
         drain_seconds=longest_drain() + REPORT_SECONDS,
         give_up_after=options["give_up_after"],
     )
@@ -174,7 +174,7 @@ def stop(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
 
 
 def scale(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
-    shares.check_number(options["agents"])
+    partition.check_number(options["agents"])
     ask(home, {"verb": "scale", "agents": options["agents"], "mode": options["mode"]}, command.say)
     while options["wait"] and len(ask(home, {"verb": "status"}, command.say)) > options["agents"]:
         time.sleep(LOOK_SECONDS * 5)

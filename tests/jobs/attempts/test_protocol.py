@@ -31,9 +31,9 @@ from jobs.recovery import clock_guard, sweep
 from jobs.reports import quota_usage
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.submission.submit import JobSpec, submit
-from scheduling.decisions import PlannedPreemption
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, EndReason, JobState, may_move
+from scheduling.plan_result import PlannedPreemption
 from tests.jobs.protocol_yard import HARDWARE, QUOTA, Yard, let_time_pass
 from workers import heartbeats
 from workers.models import Node

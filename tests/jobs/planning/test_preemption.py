@@ -12,8 +12,8 @@ from jobs.models import Job, JobEvent, Placement, Preemption
 from jobs.planning import cycle, preemption, snapshot
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.models import Quota
-from scheduling.decisions import PlannedPreemption
 from scheduling.lifecycle import EndReason
+from scheduling.plan_result import PlannedPreemption
 from tests import builders
 
 pytestmark = pytest.mark.django_db

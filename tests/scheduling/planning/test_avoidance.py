@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.decisions import Plan
+from scheduling.plan_result import Plan
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Rules
