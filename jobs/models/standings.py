@@ -38,7 +38,7 @@ DEPENDENCIES = f"""
 
 
 def dependencies() -> dict[str, Any]:
-    """For each waiting job the dependencies that are still to come, and those that will never come, in columns of `job_rows.Known`.
+    """For each waiting job the dependencies that are still to come, and those that will never come, in columns of `job_rows.JobContext`.
 
     `ready`: when the last of them ended so far.
     """
