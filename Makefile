@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint bench chaos fuzz clean
+.PHONY: help demo up test check lint house bench chaos fuzz clean
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py check
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py makemigrations --check --dry-run
+
+house: $(DEV)  ## Draw the house into the documents, from the imports between its rooms
+	$(BIN)/python -m tests.architecture.house
 
 bench: $(DEV)  ## Measure submission, start latency, throughput and memory
 	$(BIN)/python -m benchmarks $(ONLY)

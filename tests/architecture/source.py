@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+BY_DJANGO = {"migrations", "management", "templatetags", "formats"}
+"""Folders that Django prescribes: their names say what they are, and they are no rooms."""
 
 
 @cache
@@ -15,6 +17,13 @@ def packages() -> tuple[str, ...]:
     """The packages that the import contracts know: there is one list, in pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return tuple(project["tool"]["importlinter"]["root_packages"])
+
+
+@cache
+def rooms() -> tuple[Path, ...]:
+    """Every folder of the product that is a room, its packages among them."""
+    signs = (sign for package in packages() for sign in sorted((ROOT / package).rglob("__init__.py")))
+    return tuple(sign.parent for sign in signs if not BY_DJANGO & set(sign.relative_to(ROOT).parts))
 
 
 @cache

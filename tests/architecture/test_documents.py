@@ -1,5 +1,6 @@
 """The documents speak of what is there: files, links, settings, make verbs."""
 
+import ast
 import re
 
 import pytest
@@ -9,6 +10,9 @@ from tests.architecture import source
 DOCUMENTS = [*source.ROOT.glob("*.md"), *(source.ROOT / "docs").rglob("*.md")]
 PATH = re.compile(r"`((?:[\w.-]+/)+(?:[\w.-]+\.(?:py|md|sh|yaml|yml|toml|conf))?)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+NAMES = re.compile(r"`((?:[\w-]+/)+[\w-]+\.py): (\w+)`((?:, `\w+`)*)")
+"""A file, and one or several of its names: `jobs/state/transitions.py: apply`, `note`."""
+LOCKS = re.compile(r"select_for_update|pg_(?:try_)?advisory|\bFOR (?:NO KEY UPDATE|KEY SHARE|SHARE|UPDATE)\b")
 READ = re.compile(r"""(?:environ\.get|env\.\w+)\(\s*['"]([A-Z_]+)['"](?:[^()]*"([A-Z]+_PASSWORD)")?""")
 ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
 
@@ -24,6 +28,32 @@ def places(document, pattern):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_every_file_that_a_document_names_is_there(document):
     assert [path for path in places(document, PATH) if not (source.ROOT / path).exists()] == []
+
+
+def defined(path):
+    """The names that a module's top level gives."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assigned = (target for node in tree.body if isinstance(node, ast.Assign) for target in ast.walk(node))
+    bare = (node.target for node in tree.body if isinstance(node, ast.AnnAssign))
+    named = (node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+    return {*named, *(one.id for one in (*assigned, *bare) if isinstance(one, ast.Name))}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_name_that_a_document_gives_a_file_is_defined_there(document):
+    found = [(path, [name, *re.findall(r"\w+", more)]) for path, name, more in places(document, NAMES)]
+    assert [
+        (path, set(names) - defined(source.ROOT / path))
+        for path, names in found
+        if set(names) - defined(source.ROOT / path)
+    ] == []
+
+
+def test_the_page_on_locking_names_every_file_that_locks():
+    page = read("docs/design/locking.md")
+    locking = [source.name(path) for path in source.files() if LOCKS.search(path.read_text(encoding="utf-8"))]
+    locking = [name for name in locking if not name.startswith("chaos/")]  # a drill locks in order to harm
+    assert [name for name in locking if f"`{name}" not in page] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
