@@ -1,6 +1,6 @@
 """What an agent looks after beside its shims: folders that grow, GPUs that fail, commands that look dead, a disk that is full.
 
-One thread for all that runs on the node, without a database: what it finds it does to the runs, and the ledger tells.
+One thread for all that runs on the node, without a database: what it finds it does to the runs, and the session tells.
 """
 
 import logging

@@ -8,7 +8,7 @@ from workers.runtime.log_reader import HELD_BACK, LogReader
 
 
 class OutgoingLog:
-    """How far the log of one placement has been sent. Used by the ledger's thread; `end` may be called from another."""
+    """How far the log of one placement has been sent. Used by the session's thread; `end` may be called from another."""
 
     def __init__(self, folder: Path, *, attempt_id: int, rank: int) -> None:
         self._reader = LogReader(folder)

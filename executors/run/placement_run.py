@@ -75,7 +75,7 @@ class PendingReport(NamedTuple):
 class PlacementRun:
     """One claimed placement on this node, from its claim to the report of its end.
 
-    The thread that runs it attaches the shim; the ledger's thread reads its status, log and progress and stops it.
+    The thread that runs it attaches the shim; the session's thread reads its status, log and progress and stops it.
     """
 
     def __init__(self, claimed: PlacementSpec, folder: Path, *, lease_deadline: float) -> None:

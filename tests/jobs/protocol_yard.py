@@ -94,7 +94,7 @@ class Yard:
             claims.started({one.ticket: timezone.now() for one in begun}, node_id=machine.node_id)
 
     def beat(self, machine: Machine) -> None:
-        """Heartbeat, leases and wishes, as the agent's ledger asks for them."""
+        """Heartbeat, leases and wishes, as the agent's session asks for them."""
         heartbeats.beat(node_id=machine.node_id, agent_id=machine.agent_id, load={})
         renewal = claims.renew([one.ticket for one in self.on(machine)], node_id=machine.node_id)
         for one in list(self.on(machine)):

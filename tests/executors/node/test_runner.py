@@ -24,7 +24,7 @@ CLAIMED = PlacementSpec(
 
 
 class Reports:
-    """In the place of the ledger: grants every claim, and keeps what is reported."""
+    """In the place of the session: grants every claim, and keeps what is reported."""
 
     def __init__(self, folder: Path) -> None:
         self.run = PlacementRun(CLAIMED, folder, lease_deadline=0)
@@ -84,9 +84,9 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
 def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypatch, tmp_path):
     monkeypatch.setattr(time, "sleep", lambda _: None)
     hardware = Hardware(cpus=1, memory_mb=1024)
-    ledger = NodeSession(identity=Identity("n1", uuid4()), hardware=hardware, attempts=tmp_path, load=dict)
+    session = NodeSession(identity=Identity("n1", uuid4()), hardware=hardware, attempts=tmp_path, load=dict)
 
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert [ledger._try(fail), ledger._try(lambda: None)] == [False, True]
+    assert [session._try(fail), session._try(lambda: None)] == [False, True]
