@@ -202,8 +202,8 @@ def _broken_text(log: Printed, run: Run, attempt: Attempted | None) -> str:
     if ended_by_itself and any(EXCUSE not in line for line in told):
         return told[0].decode(errors="replace")
     number = 0
-    for piece in _between_gaps(log.text):
-        number, problem = _follow(piece, f"{run.job_id}.{run.attempt}.{run.rank}", number, after_gap=bool(told))
+    for gaps, piece in enumerate(_between_gaps(log.text)):
+        number, problem = _follow(piece, f"{run.job_id}.{run.attempt}.{run.rank}", number, after_gap=gaps > 0)
         if problem:
             return problem
     return f"{number} of {run.lines} lines" if ended_by_itself and not told and number != run.lines else ""
@@ -225,7 +225,7 @@ def _follow(lines: Sequence[str], name: str, before: int, *, after_gap: bool) ->
     number = before
     for index, line in enumerate(lines):
         first, last = index == 0, index == len(lines) - 1
-        if first and after_gap and before:
+        if first and after_gap:
             number = _number_of(line, number)
             continue
         number += 1

@@ -143,3 +143,11 @@ def test_what_a_log_tells_of_itself_is_no_gap():
     full = Printed(7, 2, 0, b"7.2.0 1\n[trainyard: 9 bytes are missing here: the node's disk was full]\n0 4\n7.2.0 5\n")
 
     assert check(replace(GOOD, logs=[killed, full])) == []
+
+
+def test_a_log_may_tell_that_its_beginning_is_missing():
+    begins_late = Printed(
+        7, 1, 0, b"[trainyard: 16 bytes of output are missing here: their file was removed]\n7.1.0 3\n"
+    )
+
+    assert check(replace(GOOD, logs=[begins_late, LOGS[1]])) == []
