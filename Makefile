@@ -32,6 +32,7 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.dead_code
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py check
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py makemigrations --check --dry-run
 

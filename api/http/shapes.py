@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.settings import api_settings
 
-NAME_SHOWN, NAMES_SHOWN = 64, 20
+NAME_SHOWN = 64
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -12,7 +12,6 @@ NAME_LENGTH = 200
 VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 SCRIPT = re.compile(r".*\.(py|pyz|sh|bash|R|r|jl|js|mjs|pl|rb|lua|ipynb)")
 VERSION = re.compile(r"[\d.]+$")
-PYTHON, SHELL, OTHER = "python", "shell", "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,24 +160,9 @@ class ErrorTally:
         self.inside += prediction.low <= run_seconds <= prediction.high
 
     @property
-    def mean_absolute_error(self) -> float | None:
-        """In seconds."""
-        return self._mean(self.absolute_seconds)
-
-    @property
-    def under_predicted(self) -> float | None:
-        """The part of the jobs that outlived their prediction."""
-        return self._mean(self.under)
-
-    @property
     def accuracy(self) -> float | None:
         """The mean of the shorter of the two, predicted and true, over the longer one: 1 is perfect."""
         return self._mean(self.alike)
-
-    @property
-    def coverage(self) -> float | None:
-        """The part of the jobs that ended inside their interval; 0.8 is what the interval promises."""
-        return self._mean(self.inside)
 
     def _mean(self, total: float) -> float | None:
         return total / self.count if self.count else None

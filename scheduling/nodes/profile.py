@@ -116,9 +116,6 @@ class NodeProfile:
                 lows.append(low)
         return lows[at] if at > 0 else self.rooms[0]
 
-    def room_at(self, time: float) -> Capacity:
-        return self.rooms[bisect_right(self.times, time) - 1]
-
     def room_between(self, start: float, end: float) -> Capacity:
         """What is free from `start` to `end` without a break."""
         first = max(0, bisect_right(self.times, start) - 1)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from heapq import merge
 
 from scheduling.nodes.feasibility import GpuKind, kind_suits
-from scheduling.nodes.free_nodes import FreeNode, FreeNodes
+from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.resources import Request
-from scheduling.snapshot import Allocation
 
 
 class BestFit(PlacementStrategy):
@@ -26,13 +25,6 @@ class BestFit(PlacementStrategy):
 
 
 BEST_FIT = BestFit()
-
-
-def best_fit(request: Request, free: FreeNodes) -> Allocation | None:
-    """The share of the node that a request fills up most."""
-    room = Scope(free)
-    node = next(BEST_FIT.preferred(request, room), None)
-    return None if node is None else BEST_FIT.share(request, node, room)
 
 
 def walks_of(request: Request, room: Scope) -> list[Iterator[FreeNode]]:

@@ -3,6 +3,8 @@
 from itertools import count
 from typing import Any
 
+from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import Request, Resources
 from scheduling.snapshot import (
     Allocation,
@@ -79,3 +81,9 @@ def snapshot(
 
 def limited(slug: str = "vision", *, parent: str | None = None, **limits: Any) -> ProjectView:
     return ProjectView(slug, parent, Limits(**limits))
+
+
+def best_fit(request: Request, free: FreeNodes) -> Allocation | None:
+    """The first share of the nodes that the request fills up most."""
+    found = BEST_FIT.place(request, free)
+    return found[0] if found else None

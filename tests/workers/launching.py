@@ -31,7 +31,7 @@ class Launched:
         return (self.folder / "log").read_bytes()
 
     def started(self) -> "Launched":
-        assert self.shim.wait_started(ENDS_WITHIN) is not None
+        wait_for(self.shim.status, ENDS_WITHIN, "the command to start")
         return self
 
     def prints(self, text: bytes) -> "Launched":

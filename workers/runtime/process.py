@@ -133,18 +133,6 @@ class Shim:
                 self._outcome = self._conclude()
             return self._outcome
 
-    def wait_started(self, timeout: float) -> dict[str, Any] | None:
-        """The status once the command runs or has ended; None when `timeout` seconds were not enough."""
-        deadline = time.monotonic() + timeout
-        pause = 0.005
-        while True:
-            gone = not self._alive()
-            status = self.status()
-            if status is not None or gone or time.monotonic() >= deadline:
-                return status
-            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-            pause = min(pause * 2, 0.1)
-
     def stop(self, grace_seconds: float | None = None) -> None:
         """Asks the command to end: SIGTERM, then SIGKILL after the grace. A repeated stop may only shorten the grace."""
         if grace_seconds is not None:

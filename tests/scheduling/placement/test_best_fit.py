@@ -3,10 +3,9 @@
 import pytest
 
 from scheduling.nodes.free_nodes import FreeNodes
-from scheduling.placement.best_fit import best_fit
 from scheduling.resources import Request, Resources
 from scheduling.snapshot import Allocation
-from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
+from tests.scheduling.builders import T4, best_fit, cpu_node, gpu_node, gpus, running, share
 
 
 def place(request, *nodes, held=()):

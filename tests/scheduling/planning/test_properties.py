@@ -6,12 +6,12 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from scheduling.nodes.free_nodes import FreeNodes
-from scheduling.placement.best_fit import best_fit
 from scheduling.placement.frontier import frontier
 from scheduling.planning.ordering import order_pending
 from scheduling.planning.plan import make_plan
 from scheduling.planning.unschedulable import Explanations
 from tests.scheduling import oracle
+from tests.scheduling.builders import best_fit
 from tests.scheduling.worlds import NOW, requests, worlds
 
 few = settings(max_examples=40, deadline=None)

@@ -94,7 +94,7 @@ def shared_folder():
 @as_root
 def test_a_job_that_tries_reads_nothing_of_the_platform_and_of_other_jobs(yard):
     other = yard.start("sleep", "60", job=8)
-    other.wait_started(10)
+    wait_for(other.status)
     secrets = [yard.home / name for name in ("credentials.json", "env")]
     for path in (
         *secrets,

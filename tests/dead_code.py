@@ -1,0 +1,51 @@
+"""Code that nothing reaches: `python -m tests.dead_code`, which `make lint` runs.
+
+What only tests reach is dead too. What frameworks call by name is listed in `[tool.vulture]` of pyproject.toml. Fields in a class body
+are data that others read (columns, shapes, options of a framework's class): vulture cannot see their readers, so they are left out.
+"""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vulture import Vulture
+from vulture.core import Item
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAST_CONFIDENCE = 60
+
+
+def dead(folder: Path, config: dict[str, Any]) -> list[Item]:
+    """What is defined in these paths of a folder and named nowhere in them."""
+    found = Vulture(ignore_names=config["ignore_names"], ignore_decorators=config["ignore_decorators"])
+    found.scavenge([str(folder / path) for path in config["paths"]], exclude=config["exclude"])
+    unused = found.get_unused_code(min_confidence=LEAST_CONFIDENCE)
+    return [item for item in unused if item.first_lineno not in fields(Path(item.filename))]
+
+
+def fields(path: Path) -> set[int]:
+    """The lines on which this module's class bodies assign or annotate a name."""
+    classes = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef))
+    return {line for node in classes for line in _assigned(node)}
+
+
+def _assigned(node: ast.ClassDef) -> Iterator[int]:
+    for statement in node.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            yield from range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+
+
+def configured() -> dict[str, Any]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return dict(project["tool"]["vulture"])
+
+
+if __name__ == "__main__":
+    unreached = dead(ROOT, configured())
+    for item in unreached:
+        where = f"{Path(item.filename).relative_to(ROOT)}:{item.first_lineno}"
+        sys.stdout.write(f"{where}: nothing but tests reaches {item.typ} {item.name}\n")
+    sys.exit(bool(unreached))
