@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ lint: $(DEV)
 
 house: $(DEV)  ## Draw the house into the documents, from the imports between its rooms
 	$(BIN)/python -m tests.architecture.house
+
+openapi: $(DEV)  # what tests/api/http/test_schema.py compares with
+	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py spectacular --format openapi-json --file docs/openapi.json --fail-on-warn
 
 bench: $(DEV)  ## Measure submission, start latency, throughput and memory
 	$(BIN)/python -m benchmarks $(ONLY)

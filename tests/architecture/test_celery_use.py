@@ -5,10 +5,17 @@ An ETA or a countdown keeps the message unacknowledged, and Redis delivers such 
 
 import ast
 
+from celery import current_app
+
 from tests.architecture import source
 
 DELAYS = {"eta", "countdown", "retry_backoff", "autoretry_for", "max_retries", "retry_kwargs"}
 TASK_CALLS = {"shared_task", "task", "apply_async", "send_task", "signature", "Signature", "s", "si", "set"}
+NAMES = {
+    "trainyard.archive_logs", "trainyard.close_runs", "trainyard.hear", "trainyard.learn_run_times", "trainyard.predict_starts",
+    "trainyard.prune", "trainyard.recover", "trainyard.run_cycle", "trainyard.run_placement",
+}  # fmt: skip
+"""Messages carry them from the release that sent them to the one that receives them: they stay."""
 WAITS = {"AsyncResult", "GroupResult", "chord", "chain", "allow_join_result"}
 
 
@@ -19,6 +26,11 @@ def called(call: ast.Call) -> str:
 def calls():
     for path in source.files():
         yield from ((path, node) for node in ast.walk(source.tree(path)) if isinstance(node, ast.Call))
+
+
+def test_the_tasks_have_the_names_that_other_releases_send():
+    current_app.loader.import_default_modules()
+    assert {name for name in current_app.tasks if name.startswith("trainyard.")} == NAMES
 
 
 def test_no_task_is_delayed_or_retried_by_celery():

@@ -14,6 +14,7 @@ from jobs.models import Cycle, Preemption
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
 from tests import builders
+from tests.architecture import source
 from tests.rest import V1, client_of
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +27,7 @@ def _token(settings):
 
 
 OURS = "for-the-scraper"
+COMMITTED = source.ROOT / "docs/metrics.txt"
 
 
 def scraped(token=OURS):
@@ -44,6 +46,21 @@ def read():
         return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
     return look
+
+
+def started(error):
+    """A job that started so many seconds off its first prediction."""
+    at = timezone.now()
+    times = {f"{which}_{name}": at for which in ("first", "last") for name in ("made_at", "expected", "soonest")}
+    errors = {"first_error_seconds": error, "last_error_seconds": 1, "first_held": error > 0, "last_held": True}
+    StartPrediction.objects.create(job=builders.job(), attempt=1, started_at=at, **times, **errors)
+
+
+def test_names_and_types_are_those_that_dashboards_and_alerts_rely_upon():
+    """What is new gets a line in docs/metrics.txt, in the order of the answer. What stands there is neither renamed nor taken away."""
+    started(10)
+    said = [line.split()[2:] for line in scraped().content.decode().splitlines() if line.startswith("# TYPE ")]
+    assert said == [line.split() for line in COMMITTED.read_text(encoding="utf-8").splitlines()]
 
 
 def test_jobs_are_counted_by_state_queue_and_project_and_by_reason(read):
@@ -89,11 +106,8 @@ def test_the_longest_wait_and_the_worst_stretch_are_told(read):
 
 
 def test_the_accuracy_of_predictions_is_told(read):
-    at = timezone.now()
-    times = {f"{which}_{name}": at for which in ("first", "last") for name in ("made_at", "expected", "soonest")}
-    for job, error in ((builders.job(), -30), (builders.job(), 10)):
-        errors = {"first_error_seconds": error, "last_error_seconds": 1, "first_held": error > 0, "last_held": True}
-        StartPrediction.objects.create(job=job, attempt=1, started_at=at, **times, **errors)
+    for error in (-30, 10):
+        started(error)
     RunTimeLearning.objects.update_or_create(pk=1, defaults={"count": 4, "absolute_seconds": 60, "inside": 3})
 
     found = read()
