@@ -23,6 +23,10 @@ def test_everything_that_runs_goes_into_the_image(path):
     assert f"!{path}/" in IGNORED
 
 
+def test_an_agent_in_the_image_finds_its_version():
+    assert "!pyproject.toml" in IGNORED
+
+
 def test_what_is_not_named_stays_out():
     assert next(line for line in IGNORED if not line.startswith("#")) == "*"
     assert "**/.env*" in IGNORED

@@ -18,6 +18,7 @@ from django.db import connection
 from executors.node import announcing, bootstep
 from executors.node import runner as execution
 from executors.node.queue_probe import QueueProbe
+from executors.node.release import release
 from executors.run import state_files
 from executors.session.requests import Identity
 from jobs.messages import publishing
@@ -27,7 +28,6 @@ from workers.hardware import address, inventory
 from workers.models import node_name_validator
 from workers.runtime import walls
 
-VERSION = "0.1.0"
 APPLICATION_NAME_LENGTH = 63  # PostgreSQL's
 SPARE_THREADS = 4
 """Beyond one a CPU: a doorbell that turns out stale must not wait behind running jobs."""
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             job_folders=settings.JOB_FOLDERS,
         )
         runner = execution.Runner(
-            identity=Identity(name, folder.agent_id(), VERSION, state_files.boot_id(), labels(options["label"])),
+            identity=Identity(name, folder.agent_id(), release(), state_files.boot_id(), labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
             hearing=hearing,
