@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,12 @@ lint: $(DEV)
 house: $(DEV)  ## Draw the house into the documents, from the imports between its rooms
 	$(BIN)/python -m tests.architecture.house
 
+coverage: $(DEV)  # half as long again as `make test`: not part of `make check`
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n 4 --dist worksteal $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/python -m tests.coverage_floors
+
 openapi: $(DEV)  # what tests/api/http/test_schema.py compares with
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py spectacular --format openapi-json --file docs/openapi.json --fail-on-warn
 
@@ -52,7 +58,7 @@ fuzz: $(DEV)  ## Play random worlds of the scheduler forward for simulated days,
 	$(BIN)/python -m fuzz $(ARGS)
 
 clean:  ## Remove what was installed and cached; the data in .trainyard stays
-	rm -rf $(VENV) build trainyard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build trainyard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
