@@ -1,8 +1,9 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from scheduling import placement
 from scheduling.nodes.feasibility import could_hold
@@ -44,8 +45,16 @@ def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster 
     return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
 
 
-Waiting: TypeAlias = tuple[WaitingJob, SchedulingClass, bool]
-"""A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
+class Waiting(NamedTuple):
+    """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
+
+    job: WaitingJob
+    alike: SchedulingClass
+    held: bool
+
+
+new_waiting: Callable[[tuple[WaitingJob, SchedulingClass, bool]], Waiting] = partial(tuple.__new__, Waiting)
+"""One of its three parts, at a third of the cost of naming them: a pass makes one for each job that waits."""
 
 
 class PassState:

@@ -29,7 +29,7 @@ class KeptRoom:
         self._precedence = precedence
         self._strict = backfill_mode(work.rules) is Backfill.NONE
         self._reserved = {one.job_id: one for one in work.book.reservations}
-        self._jobs = {job.id: job for job, _, _ in waiting if job.id in self._reserved} if self._reserved else {}
+        self._jobs = {one.job.id: one.job for one in waiting if one.job.id in self._reserved} if self._reserved else {}
         self._on_some_node = any(one.shares for one in work.book.reservations)
         self._ahead: set[int] = set()  # those before it for whom room is kept anywhere
         self._before: list[PlannedReservation] = []  # what is kept for them on nodes

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from scheduling.plan_result import PendingJob, Plan, PlannedJob, PlannedPreemption, PlannedReservation, new_wait
 from scheduling.planning.coming import keep_coming, keep_promises
-from scheduling.planning.cycle_state import PassState, Waiting
+from scheduling.planning.cycle_state import PassState, Waiting, new_waiting
 from scheduling.planning.dependencies import failed_roots, unfailed_roots
 from scheduling.planning.eligibility import is_held, job_holds, starts_nothing
 from scheduling.planning.kept_room import KeptRoom
@@ -31,18 +31,19 @@ def make_plan(snapshot: Snapshot, now: float) -> Plan:
     Feitelson 2001), and a job that has waited longer than the bounded wait has a reservation whatever its policy.
     """
     work = PassState(snapshot, now)
-    # 1. Order: who is looked at first.
+    # 1. Order, before anything is placed: room goes to who comes first, so nothing later may change who that is.
     line = order_pending(snapshot, now)
-    # 2. Fit, 3. reserve, 4. backfill: each job in turn starts, or gets a reservation, or waits behind those that have.
+    # 2. Fit, 3. reserve, 4. backfill, in one walk down the line: each job starts, or gets a reservation, or waits behind
+    # those that have. A reservation must be there before the next job is tried, as that may only start beside it.
     waiting = _start_and_reserve(work, line, snapshot)
-    # 5. Preempt: who runs and should give way to the first of those that wait.
+    # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
     preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
     waits = _explain(work, snapshot, line, waiting) if snapshot.rules.explain else ()
     return Plan(
         placements=tuple(work.placements),
         waits=waits,
-        line=tuple([job.id for job, _, _ in waiting]),
+        line=tuple([one.job.id for one in waiting]),
         eligible=_eligible(snapshot, waiting),
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
@@ -68,28 +69,41 @@ def starts_now(snapshot: Snapshot, now: float, job_id: int) -> bool:
 def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
     """Who could start once there is room: no hold, no dependency, no time and no paused queue keeps it."""
     shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
-    return tuple([job.id for job, _, held in waiting if not held and job.queue not in shut])
+    return tuple([one.job.id for one in waiting if not one.held and one.job.queue not in shut])
 
 
 def _start_and_reserve(work: PassState, line: PendingOrder, snapshot: Snapshot) -> list[Waiting]:
     """Place what may start; the others, in line."""
     mode = backfill_mode(work.rules)
+    # 1. Those that others were stopped for come before the line: what was freed for them is nobody else's.
     started = _settle_promises(work, line, snapshot, strict=mode is Backfill.NONE)
-    promises = _Promises(work, line.ahead, mode)
-    waiting: list[Waiting] = []
-    class_of, now, kept = work.class_of, work.now, work.kept
-    for job in (candidates := _candidates(work, line, mode, started)):
-        alike = class_of(job)
-        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
-        if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
-            continue
-        waiting.append((job, alike, held))
-        if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
-            break
-    waiting += [(job, work.class_of(job), is_held(job, work.now)) for job in candidates]
+    # 2. Everybody else in turn, as far as somebody behind may still start.
+    candidates = _candidates(work, line, mode, started)
+    waiting = _start_in_turn(work, candidates, _Promises(work, line.ahead, mode))
+    # 3. Whoever was not looked at waits too, and is told why like the others.
+    waiting += [new_waiting((job, work.class_of(job), is_held(job, work.now))) for job in candidates]
+    # 4. Shortest-job backfilling has looked at them by run time; what follows goes down the line again.
     if mode is Backfill.SJBF:
         place = {job.id: number for number, job in enumerate(line.jobs)}
-        waiting.sort(key=lambda one: place[one[0].id])
+        waiting.sort(key=lambda one: place[one.job.id])
+    return waiting
+
+
+def _start_in_turn(work: PassState, candidates: Iterator[WaitingJob], promises: "_Promises") -> list[Waiting]:
+    """Start each that may, or promise it a start; those that wait, up to the one behind whom nobody may start."""
+    waiting: list[Waiting] = []
+    class_of, now, kept = work.class_of, work.now, work.kept  # looked up once, not for each of a hundred thousand
+    for job in candidates:
+        alike = class_of(job)
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
+        # One of a class that was refused is not tried again: in a pass room and quota only shrink. Nor is one for which
+        # what comes is kept: it starts there once others have left.
+        if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
+            continue
+        waiting.append(new_waiting((job, alike, held)))
+        # Nothing is kept for who is held: it could not use it.
+        if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
+            break
     return waiting
 
 
@@ -179,7 +193,7 @@ def _explain(
     work: PassState, snapshot: Snapshot, line: PendingOrder, waiting: Sequence[Waiting]
 ) -> tuple[PendingJob, ...]:
     explanations = Explanations(work.free)
-    held_back = [job for job, _, held in waiting if held]
+    held_back = [one.job for one in waiting if one.held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
     waits = []
