@@ -38,6 +38,11 @@ class Resources:
         """Whole GPUs and parts together, in thousandths."""
         return self.gpus * WHOLE_GPU + self.gpu_milli
 
+    @property
+    def all_gpus(self) -> float:
+        """Whole GPUs and parts together."""
+        return self.all_gpu_milli / WHOLE_GPU
+
     def fits_in(self, other: "Resources") -> bool:
         return (
             self.cpus <= other.cpus and self.memory_mb <= other.memory_mb and self.all_gpu_milli <= other.all_gpu_milli

@@ -28,6 +28,20 @@ def shortest_first(jobs: Iterable[WaitingJob], rules: Rules) -> list[WaitingJob]
     return sorted(jobs, key=lambda job: expected_seconds(job, rules))
 
 
+def limit_of(job: RunningJob) -> int | None:
+    """For how long its owner lets it run, from its start to its limit; None if he sets none, or it has not begun."""
+    if job.expected_end is None or job.started_at is None:
+        return None
+    return int(job.expected_end - job.started_at)
+
+
+def limit_end(job: RunningJob, assumed_limit: float) -> float | None:
+    """When its limit stops it: its owner's, else the one that is assumed from its start on; None before that."""
+    if job.expected_end is not None or job.started_at is None:
+        return job.expected_end
+    return job.started_at + assumed_limit
+
+
 def latest_end(job: RunningJob, now: float, assumed_limit: float) -> float:
     """When the job is gone at the latest, as far as anybody can say: at its limit.
 
@@ -36,11 +50,12 @@ def latest_end(job: RunningJob, now: float, assumed_limit: float) -> float:
     """
     if job.leaving:
         return now + SOON
-    begun = now if job.started_at is None else job.started_at
-    end = begun + assumed_limit if job.expected_end is None else job.expected_end
+    end = limit_end(job, assumed_limit)
+    if end is None:
+        end = now + assumed_limit
     if job.suspended_since is not None:
         return max(end, now + SOON) + max(0.0, now - job.suspended_since)
     if end > now:
         return end
-    least = LEAST_OF_ASSUMED * (now - begun) if job.expected_end is None else 0.0
-    return now + max(SOON, now - end, least)
+    ran = 0.0 if job.started_at is None or job.expected_end is not None else now - job.started_at
+    return now + max(SOON, now - end, LEAST_OF_ASSUMED * ran)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from scheduling.resources import WHOLE_GPU, Request
+from scheduling.resources import Request
 from scheduling.snapshot import Gpu, NodeView
 from simulator.cleaning import CleanJob
 from simulator.numerals import number
@@ -38,9 +38,7 @@ class Cluster:
 
     def width(self, request: Request) -> float:
         """How much of the cluster's size a request takes."""
-        if self.unit == "cpus":
-            return request.cpus * request.nodes
-        return request.gpus * request.nodes if not request.is_part_of_gpu else request.gpu_milli / WHOLE_GPU
+        return request.total.cpus if self.unit == "cpus" else request.total.all_gpus
 
     def request(self, job: TraceJob) -> Request:
         """What the job asks for here. Wider than any node, it becomes a gang of equal shares on as few nodes as can be."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from scheduling.forecast.rollout import started
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView, QueueView, RunningJob, Snapshot, WaitingJob
@@ -160,20 +161,7 @@ class Replay:
         progress = self._progress[job.id]
         if progress.first_start is None:
             progress.first_start = now
-        self._running[job.id] = RunningJob(
-            id=job.id,
-            project=job.project,
-            queue=job.queue,
-            priority=job.priority,
-            shares=placed.shares,
-            started_at=now,
-            expected_end=now + job.max_runtime_seconds if job.max_runtime_seconds else None,
-            owner=job.owner,
-            request=job.request,
-            predicted_end=None if job.predicted_seconds is None else now + job.predicted_seconds,
-            checkpointable=job.checkpointable,
-            preemptions=job.preemptions,
-        )
+        self._running[job.id] = started(job, placed.shares, now)
         self._clock.run_until(now + progress.job.run_s - progress.saved_s, job.id)
 
     def _learn(self, ended: CleanJob) -> None:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from scheduling.rules import Rules
+from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import RunningJob, UsageView
 
 NEEDED_BY = ("fairshare", "multifactor")
-CPUS_A_GPU = 8
-"""A job without GPUs is charged as if so many CPUs were one."""
 NOTHING = 1.0
 """Below so many seconds an account is taken to have used nothing, and forgotten."""
 
@@ -50,5 +49,5 @@ class Usage:
 
 
 def _seconds(job: RunningJob, now: float) -> float:
-    width = sum(max(share.amount.gpus, share.amount.cpus / CPUS_A_GPU) for share in job.shares)
-    return width * (now - (job.started_at or now))
+    width = sum(gpu_equivalents(share.amount) for share in job.shares)
+    return width * (0.0 if job.started_at is None else now - job.started_at)

@@ -9,7 +9,7 @@ from typing import Self
 from scheduling.forecast.runtime_assumptions import RuntimeAssumption
 from scheduling.plan_result import Plan, PlannedPreemption
 from scheduling.planning.plan import make_plan
-from scheduling.run_times import SOON
+from scheduling.run_times import SOON, limit_of
 from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 
 
@@ -141,7 +141,6 @@ def back_in_line(job: RunningJob, now: float) -> WaitingJob:
     """A job that was stopped, as it waits again for what it held. What it has left to do is not known: all of it."""
     if job.request is None:
         raise ValueError(f"Nobody knows what job {job.id} asks for.")
-    limit = job.expected_end - job.started_at if job.expected_end is not None and job.started_at is not None else None
     return WaitingJob(
         id=job.id,
         project=job.project,
@@ -150,7 +149,7 @@ def back_in_line(job: RunningJob, now: float) -> WaitingJob:
         submitted_at=now,
         request=job.request,
         owner=job.owner,
-        max_runtime_seconds=int(limit) if limit else None,
+        max_runtime_seconds=limit_of(job),
         checkpointable=job.checkpointable,
         preemptible=job.preemptible,
         preemptions=job.preemptions + 1,

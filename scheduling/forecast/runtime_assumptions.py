@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduling.rules import Rules
-from scheduling.run_times import SOON, expected_seconds, latest_end, limit_seconds
+from scheduling.run_times import SOON, expected_seconds, latest_end, limit_end, limit_seconds
 from scheduling.snapshot import RunningJob, WaitingJob
 
 HOPED_OF_EXPECTED = 0.25
@@ -37,7 +37,7 @@ def limits(lag: float = 0.0) -> RuntimeAssumption:
     """Every job runs until it is stopped."""
     return RuntimeAssumption(
         run=lambda job, rules: limit_seconds(job, rules) + lag,
-        end=lambda job, now, rules: limit_end(job, now, rules) + lag,
+        end=lambda job, now, rules: latest_end(job, now, rules.assumed_limit_seconds) + lag,
     )
 
 
@@ -45,14 +45,9 @@ def optimistic() -> RuntimeAssumption:
     return RuntimeAssumption(run=_hoped_seconds, end=_hoped_end)
 
 
-def limit_end(job: RunningJob, now: float, rules: Rules) -> float:
-    """When the job is gone at the latest, as far as anybody can say; what is late is expected later the later it is."""
-    return latest_end(job, now, rules.assumed_limit_seconds)
-
-
 def expected_end(job: RunningJob, now: float, rules: Rules) -> float:
     """When the job will probably end. One that is late is taken to stay for as long again, at most up to its limit."""
-    latest = limit_end(job, now, rules)
+    latest = latest_end(job, now, rules.assumed_limit_seconds)
     if job.predicted_end is None or job.leaving:
         return latest
     still = 0.0 if job.suspended_since is None else max(0.0, now - job.suspended_since)
@@ -67,14 +62,8 @@ def _hoped_seconds(job: WaitingJob, rules: Rules) -> float:
 
 def _hoped_end(job: RunningJob, now: float, rules: Rules) -> float:
     """One that is late, by its limit or by what was expected of it, may end at any moment."""
-    known = [end for end in (job.predicted_end, _end_of_limit(job, rules)) if end is not None]
+    known = [end for end in (job.predicted_end, limit_end(job, rules.assumed_limit_seconds)) if end is not None]
     if job.suspended_since is None and known and min(known) <= now:
         return now
     share = HOPED_OF_LIMIT if job.predicted_end is None else HOPED_OF_EXPECTED
     return now + (expected_end(job, now, rules) - now) * share
-
-
-def _end_of_limit(job: RunningJob, rules: Rules) -> float | None:
-    if job.expected_end is not None or job.started_at is None:
-        return job.expected_end
-    return job.started_at + rules.assumed_limit_seconds

@@ -23,14 +23,13 @@ from scheduling.planning.eligibility import job_holds
 from scheduling.planning.preemption import lost_seconds
 from scheduling.planning.reservations import ReservationTable
 from scheduling.planning.scheduling_class import SchedulingClass
-from scheduling.resources import WHOLE_GPU, Resources
+from scheduling.run_times import limit_of
+from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 
 STRATEGY = "rebalance"
 TRIED = 32
 """So many nodes more than a job needs are tried, the cheapest to empty first."""
-CPUS_A_GPU = 8
-"""So many CPUs count as much as a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class RebalancePass:
         if self._work.find_in(self._free, job, closed) is not None:
             return None  # it waits for something else than room
         found = self._rearranged(job, closed)
-        gain = (self._wait(job, alike, length) - self._knobs.stop_seconds) * _width_of(job)
+        gain = (self._wait(job, alike, length) - self._knobs.stop_seconds) * gpu_equivalents(job.request.total)
         if found is None or gain <= self._knobs.margin * found.cost:
             return None
         return replace(found, gain=gain)
@@ -184,7 +183,7 @@ class RebalancePass:
 
     def _mover(self, job: RunningJob) -> _Mover:
         lost = lost_seconds(job, self._now, self._preemption.restart_cost_seconds) + self._knobs.stop_seconds
-        return _Mover(lost * _width(job.shares[0].amount), lost, job, _as_waiting(job))
+        return _Mover(lost * gpu_equivalents(job.shares[0].amount), lost, job, _as_waiting(job))
 
     def _closed(self, job: WaitingJob, for_job: int) -> frozenset[str]:
         """The nodes that the job may not use: being emptied, kept for a project, or promised to others than `for_job`."""
@@ -246,7 +245,7 @@ class RebalancePass:
         room = self._free.copy()
         emptied = {node.view.name for node in nodes}
         found = []
-        for mover in sorted(moves, key=lambda one: (-_width(one.share.amount), one.job.id)):
+        for mover in sorted(moves, key=lambda one: (-gpu_equivalents(one.share.amount), one.job.id)):
             shares = self._work.find_in(room, mover.again, self._closed(mover.again, job.id) | emptied)
             if shares is None:
                 return None
@@ -274,19 +273,9 @@ def _by_prediction(running: Iterable[RunningJob]) -> tuple[RunningJob, ...]:
 
 def _as_waiting(job: RunningJob) -> WaitingJob:
     """The job as it will stand in line when it has been stopped."""
-    known = job.expected_end is not None and job.started_at is not None
-    limit = int((job.expected_end or 0) - (job.started_at or 0)) if known else None
     request = job.request
     assert request is not None  # noqa: S101 - others may not move
-    return WaitingJob(job.id, job.project, job.queue, job.priority, 0.0, request, max_runtime_seconds=limit)
-
-
-def _width_of(job: WaitingJob) -> float:
-    return _width(job.request.amount) * job.request.nodes
-
-
-def _width(amount: Resources) -> float:
-    return max(amount.all_gpu_milli / WHOLE_GPU, amount.cpus / CPUS_A_GPU)
+    return WaitingJob(job.id, job.project, job.queue, job.priority, 0.0, request, max_runtime_seconds=limit_of(job))
 
 
 def _cost(moves: Iterable[_Mover]) -> float:

@@ -13,6 +13,7 @@ from scheduling.planning.ordering import prepared
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.rules import Preemption
 from scheduling.sharing.deserved_share import FairShares
+from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
 
@@ -49,7 +50,7 @@ Right = Callable[[RunningJob, WaitingJob, FairShares, Preemption], bool]
 
 
 def has_gpus(job: RunningJob) -> bool:
-    return any(share.amount.gpus for share in job.shares)
+    return any(share.amount.all_gpu_milli for share in job.shares)
 
 
 def by_priority(victim: RunningJob, job: WaitingJob, _: FairShares, knobs: Preemption) -> bool:
@@ -117,7 +118,9 @@ class Candidates:
         self._policies = {one.name: POLICIES.get(one.policy, policy(snapshot.rules.policy)) for one in snapshot.queues}
         able = [job for job in snapshot.running if may_go(job, self._knobs, now)]
         self._group = {job.id: Group(job.project, job.priority, has_gpus(job)) for job in able}
-        self._lost_there = {job.id: self.lost(job) * _width(job) for job in able}
+        self._lost_there = {
+            job.id: self.lost(job) * sum(gpu_equivalents(share.amount) for share in job.shares) for job in able
+        }
         self._sorted = self._by_cost(able)
         self._groups = self._of_each_group()
 
@@ -191,7 +194,3 @@ class Candidates:
             return {one.id for one in ready.should_preempt(tuple(one.job for one in self._sorted), job)}
         except Exception:  # noqa: BLE001 - a plugin may raise anything, and the cycle has to go on
             return set()
-
-
-def _width(job: RunningJob) -> float:
-    return sum(max(share.amount.gpus, share.amount.cpus / 8) for share in job.shares)

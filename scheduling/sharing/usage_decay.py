@@ -2,15 +2,15 @@
 
 import math
 
-from scheduling.resources import WHOLE_GPU, Resources
+from scheduling.resources import Resources
 
 CPUS_A_GPU = 8
-"""So many CPUs are charged like one GPU. Of a job that holds both, the dearer counts (Slurm's MAX_TRES)."""
+"""So many CPUs count like one GPU. Of a job that holds both, the dearer counts (Slurm's MAX_TRES)."""
 
 
 def gpu_equivalents(amount: Resources) -> float:
-    """How many GPUs holding this is charged as. Memory is not charged."""
-    return max(amount.all_gpu_milli / WHOLE_GPU, amount.cpus / CPUS_A_GPU)
+    """How many GPUs holding this counts as, wherever jobs are charged or compared. Memory counts for nothing."""
+    return max(amount.all_gpus, amount.cpus / CPUS_A_GPU)
 
 
 def time_constant(half_life_seconds: float) -> float:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 
 from scheduling.planning.plan import make_plan
 from scheduling.policies import POLICIES, SchedulingPolicy
-from scheduling.resources import Request
+from scheduling.resources import Request, Resources
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob
+from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, snapshot, waiting
 
 NOW = 100_000.0
@@ -69,6 +69,24 @@ def test_the_lowest_priority_gives_way_first_and_among_equals_who_loses_least():
     ]
 
     assert stopped(world(wants(1), held=held)) == [(902, "priority")]
+
+
+def part_of_a_gpu(job_id, index, milli=900, **more):
+    """A job that holds so many thousandths of a GPU."""
+    one = Allocation("gpu-1", Resources(1, gpu_milli=milli), (index,))
+    return replace(holding(job_id, **more), shares=(one,))
+
+
+def test_work_on_a_part_of_a_gpu_counts_for_that_part_of_it_and_not_for_its_cpus():
+    held = [holding(900, 0, checkpoint_at=NOW - 500), part_of_a_gpu(901, 1, checkpoint_at=NOW - 3000)]
+
+    assert stopped(world(wants(1), held=held, nodes=(gpu_node("gpu-1", 2),))) == [(900, "priority")]
+
+
+def test_a_job_on_a_part_of_a_gpu_is_none_without_gpus_that_would_give_way_to_any_that_has_some():
+    held = [part_of_a_gpu(900, 0, priority=50)]
+
+    assert stopped(world(wants(1, priority=50), held=held, nodes=(gpu_node("gpu-1", 1),))) == []
 
 
 def test_what_is_lost_is_the_work_since_the_last_checkpoint_and_the_restart():
