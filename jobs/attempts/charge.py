@@ -8,6 +8,7 @@ from django.db import connection
 from jobs.models import Placement
 from scheduling.sharing.usage_decay import CPUS_A_GPU, time_constant
 
+# What is on record is decayed to this moment first, then what is new is added: so no account need be touched between ends.
 # The same sums as in scheduling.sharing.usage_decay. PostgreSQL refuses to take e to a power that is lost in nothing: -700 is the least.
 CHARGE = """
     INSERT INTO jobs_usagetally AS tally (project_id, owner_id, used, as_of)

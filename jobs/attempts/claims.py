@@ -25,12 +25,14 @@ from jobs.state.transitions import Transition
 from scheduling.lifecycle import LEASED_STATES, JobState, PlacementState
 from workers.models import Node
 
+# A node whose clock is wrong cannot have begun before its attempt was made, nor later than now.
 WRITE_STARTS = """
     UPDATE jobs_attempt SET
         started_at = least(greatest(said.started_at, jobs_attempt.created_at), statement_timestamp())
     FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (attempt_id, started_at)
     WHERE jobs_attempt.id = said.attempt_id
 """
+# Judged by the statement itself: recovery may close a placement between a look at it and the renewal of its lease.
 RENEW_LEASES = """
     UPDATE jobs_placement AS placement SET lease_expires_at = statement_timestamp() + make_interval(secs => %s)
     FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, token), jobs_attempt AS attempt, jobs_job AS job
@@ -38,6 +40,7 @@ RENEW_LEASES = """
       AND attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
     RETURNING placement.id, job.desired, job.suspended_at
 """
+# What a claim reads, and no more: the rest of a job's row, its reasons and metrics, may be long.
 NEEDED_TO_RUN = (
     "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
@@ -94,19 +97,43 @@ def claim(tickets: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | Non
     one speaks for its node.
     """
     tickets = list(tickets)
+    # 1. Is it still the node's agent that asks? One whose name was taken over meanwhile must begin nothing.
     if agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
         return []
+    # 2. What is there to take. Nothing is locked yet: most messages name one placement, and nobody else wants it.
     rows = _unclaimed(tickets, node_id)
+    # 3. For gangs lock first, and read again: only under the lock does it stay true which members are missing, so that
+    # exactly one of two who claim at once sees itself as the last. All the jobs, as step 4 must not lock further ones
+    # out of order.
     meetings: Mapping[int, Rendezvous] = {}
     if gangs.among(rows):
         gangs.lock_jobs(rows)
         rows = _unclaimed(tickets, node_id)
         meetings = gangs.join(gangs.among(rows))
     early = [row for row in rows if row.attempt_id in meetings and not meetings[row.attempt_id].complete]
-    moved = transitions.apply([_claim_move(row) for row in rows if row not in early])
+    # 4. The decision: the job moves from queued to assigned for one caller only. For an early member it does not move:
+    # that is for the last one to do.
+    moved = transitions.apply(
+        [
+            Transition(
+                job_id=row.attempt.job_id,
+                to=JobState.ASSIGNED,
+                kind="claimed",
+                expected=frozenset({JobState.QUEUED}),
+                attempt=row.attempt.number,
+            )
+            for row in rows
+            if row not in early
+        ]
+    )
     won = [row for row in rows if row in early or row.attempt.job_id in moved]
+    # 5. The placements, under the locks of their jobs. The lease begins with the claim: an agent that dies before it has
+    # launched anything is found out like any other.
     Placement.objects.filter(pk__in=[row.pk for row in won]).update(
-        state=PlacementState.CLAIMED, claimed_at=Now(), claimed_by=agent_id, lease_expires_at=_lease_end()
+        state=PlacementState.CLAIMED,
+        claimed_at=Now(),
+        claimed_by=agent_id,
+        lease_expires_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
     )
     return [_claimed(row, meetings.get(row.attempt_id)) for row in won]
 
@@ -124,16 +151,13 @@ def started(moments: Mapping[PlacementRef, datetime], *, node_id: int) -> frozen
     rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
     moved = transitions.apply([_start_move(row, moments[_ticket(row)]) for row in rows])
     first = [row for row in rows if row.attempt.job_id in moved]
-    _write_starts([(row.attempt_id, moments[_ticket(row)]) for row in first])
+    # By the attempt's own columns: of a job that was tried before, `started_at` is that of its first start.
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_STARTS, [[row.attempt_id for row in first], [moments[_ticket(row)] for row in first]])
     won = frozenset(row.pk for row in (*first, *gangs.among(rows)))
     # The state again: another member of a gang may have ended, and this one with it, before its job was locked.
     Placement.objects.filter(pk__in=won, state=PlacementState.CLAIMED).update(state=PlacementState.RUNNING)
     return won
-
-
-def _write_starts(starts: Sequence[tuple[int, datetime]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(WRITE_STARTS, [[attempt_id for attempt_id, _ in starts], [moment for _, moment in starts]])
 
 
 def renew(tickets: Sequence[PlacementRef], *, node_id: int) -> Renewal:
@@ -180,20 +204,6 @@ def same_token(token: UUID, text: str) -> bool:
 
 def _ticket(row: Placement) -> PlacementRef:
     return PlacementRef(row.pk, str(row.attempt.token))
-
-
-def _lease_end() -> object:
-    return Now() + timedelta(seconds=settings.LEASE_SECONDS)
-
-
-def _claim_move(row: Placement) -> Transition:
-    return Transition(
-        job_id=row.attempt.job_id,
-        to=JobState.ASSIGNED,
-        kind="claimed",
-        expected=frozenset({JobState.QUEUED}),
-        attempt=row.attempt.number,
-    )
 
 
 def _start_move(row: Placement, moment: datetime) -> Transition:

@@ -31,6 +31,7 @@ NEEDED_TO_END = (
     "attempt__saved", "attempt__job__desired", "attempt__job__progress", "attempt__job__said_done", "attempt__job__checkpoint_at",
     "attempt__job__max_retries", "attempt__job__retries_used", "attempt__job__platform_retries_used", "attempt__job__suspended_at",
 )  # fmt: skip
+# The start as well, where it was not on record: a short command's start and end are told together.
 CLOSE_ATTEMPTS = """
     UPDATE jobs_attempt SET
         ended_at = statement_timestamp(),
@@ -65,32 +66,49 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     that of the job's open attempt changes nothing. The next cycle is asked for.
     """
     by_id = {ending.ticket.placement_id: ending for ending in endings}
+    # 1. Lock the jobs, in the order of ids like everybody, before anything of them is read: what is wished of a job a
+    # moment before its end must count, and of a gang's members one must be the last.
     _lock_jobs(by_id)
+    # 2. What is still open. An end that is told twice, or by an agent that was given up, finds nothing here.
     rows = _open_rows(by_id)
-    over = [(row, by_id[row.pk]) for row in rows if row.attempt.job.nodes == 1]
-    members: Sequence[Placement] = ()
-    if len(over) < len(rows):
-        settled = gang_completion.settle(gangs.among(rows), by_id)
-        over += settled.over
-        members = settled.closed
+    # 3. Which attempts are over: of one node with its placement, of a gang with the last member's.
+    over, members = _over(rows, by_id)
+    # 4. How each ended, in what words, and what becomes of its job. All of it is decided before the first write.
     over = end_messages.spoken([(row, _judged(row.attempt.job, ending)) for row, ending in over])
     verdicts = _verdicts(over, by_id)
+    # 5. The jobs first: one that does not move, as it has ended otherwise by now, closes nothing either.
     moved = transitions.apply([_end_move(row, ending, verdicts[row.pk]) for row, ending in over])
     ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
     _tell_of_own_faults(ended, verdicts)
+    # 6. Attempts, placements and GPUs, which only the holder of the job's lock changes. A gang's members that ended
+    # before the last are closed as well: their nodes are free at once.
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
-    closed = [*(row for row, _ in ended if row.attempt.job.nodes == 1), *members]
-    _free(closed, by_id | {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1})
+    alone = {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1}
+    closed = [*(row for row, _ in ended if row.pk in alone), *members]
+    _free(closed, by_id | alone)
     used.record(closed, by_id)
+    # 7. The accounts last: all jobs of a user in a project share one row, for which other ends wait until the commit.
     charge(closed)
+    # 8. Once it is committed: who watches, and the planner, for the room that is free now.
     _tell_who_watches(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
 
 
+def _over(
+    rows: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]
+) -> tuple[list[tuple[Placement, PlacementOutcome]], Sequence[Placement]]:
+    """The attempts that end with these placements, each by one of them; and the members of gangs that are closed now."""
+    over = [(row, by_id[row.pk]) for row in rows if row.attempt.job.nodes == 1]
+    if len(over) == len(rows):
+        return over, ()
+    settled = gang_completion.settle(gangs.among(rows), by_id)
+    return [*over, *settled.over], settled.closed
+
+
 def _lock_jobs(placement_ids: Iterable[int]) -> None:
-    """Before their rows are read: what is wished of a job a moment before its end must not be lost by the end."""
+    """Of the jobs' rows alone, and with no key: whoever adds an event to such a job need not wait for its end."""
     jobs = Job.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
     list(jobs.filter(attempts__placements__in=list(placement_ids)).values_list("pk"))
 
@@ -131,9 +149,12 @@ def _verdict(
         return JobState.COMPLETED
     if ending.reason == EndReason.CANCELLED or job.desired == CANCEL:
         return JobState.CANCELLED
+    # Nothing ran, or its owner wanted the stop: no try of anybody's is used up, and it may start again at once.
     if ending.reason == EndReason.PAUSED or not ending.charged:
         return Retry(0.0, RetryBudget.NOBODY)
     failure = failures.present(row, ending, failures.failed_nodes(row, ending, by_id))
+    # The pause before the next attempt varies by it, so that jobs that failed together do not come back together; and
+    # is the same whoever computes it.
     seed = f"{job.pk}.{row.attempt.number}"
     return decide(failure, failures.allowance(job), past=before.get(job.pk, ()), seed=seed)
 
@@ -193,7 +214,7 @@ def _retry_move(row: Placement, ending: PlacementOutcome, retry: Retry) -> Trans
         changes={
             "reasons": [] if rests else [Reason(ReasonCode.NEW, again).as_data()],
             "not_before": Now() + timedelta(seconds=retry.delay_seconds) if retry.delay_seconds else None,
-            "desired": "",
+            "desired": "",  # it was wished of the attempt that is over, not of the next one
             "node_id": None,
             "suspended_at": None,
             **({"out_of_line_since": Now()} if rests else {}),

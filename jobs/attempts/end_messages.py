@@ -22,6 +22,7 @@ VERBS = {"cancel_requested": "Cancelled", "pause_requested": "Paused", "requeue_
 SAVED_REASONS = frozenset({EndReason.PAUSED, EndReason.PREEMPTED})
 STOPPED, KILLED = 143, 137
 """Exit codes of a command that SIGTERM ended, and of one that had to be killed."""
+MOMENT = "%Y-%m-%d %H:%M:%S UTC"
 Over = Sequence[tuple[Placement, PlacementOutcome]]
 
 
@@ -55,6 +56,7 @@ def _with_words(row: Placement, ending: PlacementOutcome, wishes: Mapping[str, J
         return ending
     told = [wishes[kind] for kind in KINDS[reason] if kind in wishes]
     why = _why(told[-1]) if told else END_SENTENCES[reason]
+    # Only of who was to save its work is it said whether it did: a cancelled job's owner did not ask for that.
     parts = [why, *_of_its_work(row.attempt.job, ending)] if reason in SAVED_REASONS else [why]
     return replace(ending, message=" ".join(parts)[:MESSAGE_LENGTH])
 
@@ -76,11 +78,9 @@ def _of_its_work(job: Job, ending: PlacementOutcome) -> list[str]:
     if ending.saved:
         words.append("A checkpoint was written after the request.")
     elif ending.saved is not None and job.checkpoint_at is not None:
-        words.append(f"No checkpoint came after the request: work since the last one, {_moment(job)}, is lost.")
+        words.append(
+            f"No checkpoint came after the request: work since the last one, {job.checkpoint_at:{MOMENT}}, is lost."
+        )
     elif ending.saved is not None:
         words.append("No checkpoint was written: its work is lost.")
     return words
-
-
-def _moment(job: Job) -> str:
-    return job.checkpoint_at.strftime("%Y-%m-%d %H:%M:%S UTC") if job.checkpoint_at else ""

@@ -13,6 +13,8 @@ from jobs.state.outcome import PlacementOutcome
 from scheduling.failures.retry import MEANINGS, Allowance, Failure
 from scheduling.lifecycle import EndReason
 
+# Only placements that ended for the attempt's own reason: of a gang those that were only stopped with it say nothing of
+# their nodes.
 BEFORE = """
     SELECT attempt.job_id, attempt.end_reason, attempt.exit_code, array_agg(node.name),
            date_part('epoch', attempt.ended_at - attempt.started_at)
@@ -60,7 +62,7 @@ def present(row: Placement, ending: PlacementOutcome, failed_nodes: frozenset[st
 
 def failed_nodes(row: Placement, ending: PlacementOutcome, by_id: Mapping[int, PlacementOutcome]) -> frozenset[str]:
     """The nodes on which the attempt failed: of a gang those whose own member ended for the attempt's reason."""
-    if row.attempt.job.nodes == 1:
+    if row.attempt.job.nodes == 1:  # nearly all; its own row says it without a question
         return frozenset({row.node.name})
     members = Placement.objects.filter(attempt=row.attempt_id).values_list("pk", "end_reason", "node__name")
     return frozenset(

@@ -37,6 +37,7 @@ def settle(rows: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) -> 
     for attempt_id, own in ended.items():
         verdict = _verdict(own, by_id)
         states = {state for of_attempt, state in others if of_attempt == attempt_id}
+        # A member that nobody has claimed has no command to stop: it is closed at once, so that no late claim begins it.
         if verdict.reason != EndReason.COMPLETED and PlacementState.PLACED in states:
             closed += _unclaimed(attempt_id, by_id)
             states.remove(PlacementState.PLACED)
@@ -80,6 +81,7 @@ def _verdict(ended: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) 
             verdict = replace(verdict, reason=ending.reason, exit_code=ending.exit_code, message=message)
         elif ending.reason in OF_ALL and not verdict.exit_code:
             verdict = replace(verdict, exit_code=ending.exit_code)  # 0 only if all members ended so
+    # Of all that is known together: the earliest start, and a checkpoint if any member wrote one.
     starts = [attempt.started_at, *(by_id[row.pk].started_at for row in ended)]
     asked = any(by_id[row.pk].asked for row in ended)
     known = [saved for saved in (attempt.saved, *(by_id[row.pk].saved for row in ended)) if saved is not None]

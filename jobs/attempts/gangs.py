@@ -8,7 +8,7 @@ the next attempt can meet one of this.
 Whoever claims or closes a member holds the lock of its job, so that there is always one who is the last.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jobs.messages import placement_messages, publishing
@@ -42,7 +42,11 @@ def join(joining: Sequence[Placement]) -> dict[int, Rendezvous]:
     masters = Placement.objects.filter(attempt__in=attempts, rank=0).values_list(
         "attempt_id", "node__address", "node__hostname"
     )
-    _ring_for(attempts - incomplete, joining)
+    # The others would find out by themselves, with their next look; told, they start at once.
+    if complete_now := attempts - incomplete:
+        others = Placement.objects.filter(attempt__in=complete_now, closed_at__isnull=True)
+        waiting = others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node").order_by("pk")
+        publishing.request_placements(placement_messages.placement_messages(list(waiting)))
     return {
         attempt_id: Rendezvous(address or hostname, complete=attempt_id not in incomplete)
         for attempt_id, address, hostname in masters
@@ -56,15 +60,9 @@ def others_of(rows: Sequence[Placement]) -> set[tuple[int, str]]:
     return set(others.values_list("attempt_id", "state").distinct())
 
 
-def _ring_for(attempt_ids: Collection[int], joining: Sequence[Placement]) -> None:
-    if attempt_ids:
-        others = Placement.objects.filter(attempt__in=attempt_ids, closed_at__isnull=True)
-        waiting = others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node").order_by("pk")
-        publishing.request_placements(placement_messages.placement_messages(list(waiting)))
-
-
 def complete(attempt_ids: Iterable[int]) -> frozenset[int]:
     """Which of these gangs may start their commands: all members are claimed, and nothing has ended yet."""
+    # An end that one member has left on record stops all: the others must not start after it.
     together = (JobState.ASSIGNED, JobState.RUNNING)
     rows = Attempt.objects.filter(pk__in=attempt_ids, ended_at__isnull=True, end_reason="", job__state__in=together)
     return frozenset(rows.values_list("pk", flat=True))
@@ -73,4 +71,5 @@ def complete(attempt_ids: Iterable[int]) -> frozenset[int]:
 def stop_all(attempt_ids: Iterable[int], wish: str) -> None:
     """Wish this of the gangs of these attempts, where they are open and nothing is wished yet; each member hears of it."""
     attempts = Attempt.objects.filter(pk__in=list(attempt_ids), ended_at__isnull=True)
+    # Only where nothing is wished yet: a cancellation must not become a restart because a member failed meanwhile.
     Job.objects.filter(pk__in=attempts.values("job_id"), desired="").update(desired=wish)

@@ -7,6 +7,7 @@ from django.db import connection
 from jobs.models import Placement
 from jobs.state.outcome import PlacementOutcome
 
+# A gang's members are closed one after another: each adds its CPU time to what is there, and memory only if it had more.
 ADD = """
     UPDATE jobs_attempt SET
         peak_memory_mb = greatest(jobs_attempt.peak_memory_mb, said.peak_memory_mb),

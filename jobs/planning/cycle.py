@@ -88,18 +88,29 @@ def run_cycle() -> CycleResult:
     """
     started = time.perf_counter()
     with gc_pause.paused(), transaction.atomic():
+        # 1. One planner, before anything is read: whoever comes second sees what the first one has placed, and does not
+        # give the same room away again. The lock goes with the transaction, also when the process dies.
         _wait_for_turn()
+        # 2. The picture. No row is locked: to lock all jobs would stop the platform for as long as a plan takes.
         snapshot = snapshots.take()
-        if memory_defaults.fill(snapshot):
+        if memory_defaults.fill(snapshot):  # what has no memory on record would be planned as if it needed none
             snapshot = snapshots.take()
+        # 3. Decide, by the picture and its moment alone.
         plan = make_plan(snapshot, snapshot.taken_at)
+        # 4. Place. The picture has aged meanwhile: each job is locked and moves only if it still waits.
         doorbells = _commit_placements(plan.placements)
+        # 5. Have others give way. Steps 5 and 6 lock jobs beside those that are locked already, in no order with them: so
+        # they skip what somebody else holds, and never wait in a circle.
         preemption.request(plan.preemptions)
         rebalancing.consider(snapshot, plan)
+        # 6. Say why the others wait.
         _write_reasons(plan)
+        # 7. The cycle's own row: last, so that its duration is that of all the work.
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
         _write_cycle(plan, result)
+        # 8. Tell the nodes once it is committed: an agent that came earlier would find no placement to claim.
         publishing.request_placements(doorbells)
+    # 9. Apart from the plan: while thousands of dependents end, the next planner must not wait for its turn.
     if any(job.broken for job in snapshot.waiting):
         dead_dependencies.cancel_dead()
     return result
@@ -138,6 +149,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
         for attempt, planned in zip(attempts, kept, strict=True)
         for share in planned.shares
     )
+    # One row for each GPU, and the database takes no second one for the same: were a plan ever wrong, its commit fails.
     GpuHold.objects.bulk_create(
         GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
     )
@@ -160,7 +172,7 @@ def _queue_move(planned: PlannedJob, node: Node) -> Transition:
             "queued_at": Now(),
             "reasons": [],
             "desired": "",
-            "promised": False,
+            "promised": False,  # the room that was made for it is used up
             "not_before": None,
             "suspended_at": None,
             "suspended_seconds": 0.0,
@@ -187,6 +199,7 @@ def _write_reasons(plan: Plan) -> None:
     for data, job_ids in _grouped(plan).values():
         stale = [job_id for job_id in job_ids if differ(known.get(job_id, []), data)]
         if stale:
+            # In the order of ids, like everybody; and with no key: events of these jobs can be written meanwhile.
             rows = Job.objects.filter(pk__in=stale, state=JobState.PENDING).order_by("pk")
             locked = rows.select_for_update(skip_locked=True, no_key=True).values("pk")
             Job.objects.filter(pk__in=locked).update(reasons=data)

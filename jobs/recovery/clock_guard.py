@@ -44,6 +44,7 @@ class ClockGuard:
         if last is None:
             return reading.database, False
         passed = (reading.database - last.database).total_seconds()
+        # The database read its clock at some moment between our two looks: only what no such moment explains is a leap.
         shortest, longest = reading.before - last.after, reading.after - last.before
         return reading.database, not shortest - LEAP_SECONDS <= passed <= longest + LEAP_SECONDS
 
@@ -55,12 +56,15 @@ def leases_may_expire() -> bool:
     """Note this sweep, in the caller's transaction; whether leases that ran out may be taken for lost now."""
     Sweep.objects.bulk_create([Sweep()], ignore_conflicts=True)
     row = Sweep.objects.select_for_update().get()
+    # Two signs, as neither sees all: a pause stands in the row, whoever swept last; a leap only this process can see, by
+    # its own clock.
     now, leapt = watch.look()
     lease = timedelta(seconds=settings.LEASE_SECONDS)
     if leapt or _paused(row, now, lease):
         log.warning("Nobody swept for a while, or the clock was set: leases are judged after another %s.", lease)
         row.leases_judged_from = now + lease
         _cut_short(now, lease)
+    # Never later than a lease from now: set back, the clock would leave an old date far ahead.
     row.leases_judged_from = min(row.leases_judged_from, now + lease) if row.leases_judged_from else None
     row.swept_at = now
     row.save(update_fields=["swept_at", "leases_judged_from"])
@@ -74,6 +78,7 @@ def _paused(row: Sweep, now: datetime, lease: timedelta) -> bool:
     """
     if row.swept_at is None or (row.leases_judged_from and now < row.leases_judged_from + lease):
         return False
+    # At the last sweep each lease had at least this left, as agents renew them with every heartbeat.
     longest = max(lease - timedelta(seconds=settings.HEARTBEAT_SECONDS), lease / 2)
     return not timedelta(0) <= now - row.swept_at <= longest
 

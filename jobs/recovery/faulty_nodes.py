@@ -52,6 +52,7 @@ def detect() -> int:
     A drained one is not held to what came before once somebody undrains it, or the platform itself, some time later:
     then it is on trial until a job completes there.
     """
+    # Mercy first: what has been proved good since, or has waited long enough, is not judged by what was before.
     _acquit()
     _try_again()
     found = faulty_nodes(faults(), _machines(), needed=settings.NODE_FAULTS)
@@ -71,7 +72,14 @@ def faults() -> Sequence[NodeFault]:
     with connection.cursor() as cursor:
         cursor.execute(FAULTS, [soon, window, sorted(CERTAIN), sorted(AT_ONCE), soon])
         return [
-            NodeFault(node, job_id, _submitter(owner, project), reason in CERTAIN, _how(reason, code), elsewhere)
+            NodeFault(
+                node,
+                job_id,
+                _submitter(owner, project),
+                reason in CERTAIN,
+                f"{reason} {code}" if reason == EndReason.EXIT_CODE and code is not None else reason,
+                elsewhere,
+            )
             for node, job_id, owner, project, reason, code, elsewhere in cursor.fetchall()
         ]
 
@@ -79,10 +87,6 @@ def faults() -> Sequence[NodeFault]:
 def _submitter(owner: int | None, project: int) -> str:
     """A person is one, in however many projects."""
     return f"project {project}" if owner is None else f"user {owner}"
-
-
-def _how(reason: str, code: int | None) -> str:
-    return f"{reason} {code}" if reason == "exit_code" and code is not None else reason
 
 
 def _machines() -> list[Machine]:
@@ -112,7 +116,7 @@ def _try_again() -> None:
     """End the platform's own drains that have lasted long enough: whether a node is mended only work on it can tell."""
     for node in Node.objects.filter(DRAINED_BY_PLATFORM, trial_at__lte=Now()):
         drains = node.suspicions
-        heartbeats.undrain(node)
+        heartbeats.undrain(node)  # which forgives all; but on trial it counts how often it was drained before
         Node.objects.filter(pk=node.pk).update(suspicions=drains)
         publishing.request_cycle()
 

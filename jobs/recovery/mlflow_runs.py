@@ -58,6 +58,8 @@ def close_runs() -> int:
     if not settings.MLFLOW_TRACKING_URI.startswith(("http://", "https://")):
         return 0
     with connection.cursor() as cursor:
+        # The session's lock, not a transaction's: to wait for somebody else's server in a transaction would keep old rows
+        # alive in ours.
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [TRACKING_LOCK])
         if not cursor.fetchone()[0]:
             return 0
@@ -73,7 +75,8 @@ def close_runs() -> int:
 def _close_runs() -> int:
     until = time.monotonic() + PASS_SECONDS
     closed = 0
-    with httpx.Client(base_url=settings.MLFLOW_TRACKING_URI, timeout=REQUEST_SECONDS, auth=_login()) as client:
+    login = settings.MLFLOW_LOGIN if settings.MLFLOW_LOGIN[0] else None
+    with httpx.Client(base_url=settings.MLFLOW_TRACKING_URI, timeout=REQUEST_SECONDS, auth=login) as client:
         for page in _open_runs(client):
             for run, attempt in _over(page):
                 if time.monotonic() > until:
@@ -81,10 +84,6 @@ def _close_runs() -> int:
                 _end(client, run, attempt)
                 closed += 1
     return closed
-
-
-def _login() -> tuple[str, str] | None:
-    return settings.MLFLOW_LOGIN if settings.MLFLOW_LOGIN[0] else None
 
 
 def _open_runs(client: httpx.Client) -> Iterator[list[Run]]:
@@ -155,6 +154,8 @@ def _began_within(run: Run, attempt: Attempt) -> bool:
 def _end(client: httpx.Client, run: Run, attempt: Attempt) -> None:
     ended_at = attempt.ended_at or timezone.now()
     status = STATUSES.get(EndReason(attempt.end_reason), OTHERWISE) if attempt.end_reason else OTHERWISE
+    # The tag before the end: were it the other way round and we ended between, the run would be one that its owner ended,
+    # and nobody would ever tag it.
     _post(client, "runs/set-tag", {"run_id": run.id, "key": CLOSED, "value": attempt.end_reason or "unknown"})
     _post(
         client,

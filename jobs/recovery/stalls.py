@@ -70,6 +70,7 @@ class Still(NamedTuple):
 def detect() -> int:
     """One look at all that runs; returns how many jobs are stopped for it. A suspended job does not stall."""
     still = _standing_still()
+    # A word comes before any stop: an owner should find in the history why, and when it began.
     _tell([one for one in still if one.silent <= 1 / 2 and one.late], STILL_ALIVE, since="progress_at")
     _tell([one for one in still if one.silent > 1 / 2], WARNED)
     over = [one for one in still if one.silent > 1][:SWEEP]
@@ -86,6 +87,7 @@ def _standing_still() -> list[Still]:
 
 def _stop(jobs: Sequence[Still]) -> int:
     for one in jobs:
+        # By compare-and-set, one by one: since it was looked at, it may have ended, or somebody has other wishes for it.
         still = Job.objects.filter(pk=one.job_id, state=JobState.RUNNING, desired="", suspended_at__isnull=True)
         if still.update(desired=STALL):
             transitions.note([one.job_id], STALLED, message=_words(one, STALLED))

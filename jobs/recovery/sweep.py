@@ -49,33 +49,41 @@ class Recovered:
 
 def recover() -> Recovered:
     """One sweep. What concerns placements and nodes is left alone while another one runs."""
+    # Apart: it locks thousands of jobs in order, and must begin without a lock of the repair's.
     return replace(_repair(), in_vain=dead_dependencies.cancel_dead())
 
 
+@transaction.atomic
 def _repair() -> Recovered:
-    with transaction.atomic():
-        if not _our_turn():
-            return Recovered()
-        if not clock_guard.leases_may_expire():
-            return Recovered(republished=_republish())
-        heartbeats.mark_down()
-        lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-        stalled, drained, ownerless = stalls.detect(), faulty_nodes.detect(), inactive_owners.cancel_their_jobs()
-        return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
-
-
-def _our_turn() -> bool:
+    # 1. One sweep at a time. Who finds another at work goes, and does not wait: the next sweep is seconds away, and
+    # waiting ones would fill the worker's threads.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [RECOVERY_LOCK])
-        return bool(cursor.fetchone()[0])
+        if not cursor.fetchone()[0]:
+            return Recovered()
+    # 2. May silence be held against anybody? If not, ringing again is all that can harm nobody.
+    if not clock_guard.leases_may_expire():
+        return Recovered(republished=_republish())
+    # 3. Silent nodes first, so that nothing is placed on them any more, and step 4 finds what was.
+    heartbeats.mark_down()
+    # 4. What nobody runs. Each locks the jobs that it finds, skips those that somebody else is at work on, and judges
+    # once more under the lock: see `_finish`.
+    lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
+    # 5. What runs, and should not. After step 4: a job that has just been given up is not told to stop.
+    stalled, drained, ownerless = stalls.detect(), faulty_nodes.detect(), inactive_owners.cancel_their_jobs()
+    # 6. What nobody has claimed, of all that is still placed after that.
+    return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
 
 
 def _end_lost() -> int:
     """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone."""
     gone = Now() - timedelta(seconds=settings.LEASE_MARGIN_SECONDS)
     rows = _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
+    # An agent that is heard of and does not renew this lease hangs with it: that its node is to blame for, as one that
+    # only fell silent is not.
     speaks = Q(node__last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
     hung = rows.filter(speaks, state=PlacementState.CLAIMED)
+    # First, as they are among `rows` too: what is ended here is open no more, and not taken for a silent node's.
     never_began = _finish(hung, EndReason.PLATFORM_ERROR, "Node {node} took the job and did not begin.", charged=True)
     return never_began + _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
 
@@ -102,6 +110,7 @@ def _republish() -> int:
     Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
         published_at=Now(), publish_count=F("publish_count") + 1
     )
+    # Once in its history, however often: a node that is away for an hour would fill it.
     first_time = [row.attempt.job_id for row in rows if row.publish_count == 1]
     transitions.note(first_time, "republished", message="Nobody claimed it in time: its node is told again.")
     publishing.request_placements(placement_messages.placement_messages(rows))
@@ -117,8 +126,11 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
     job_ids = list(rows.values_list("attempt__job_id", flat=True)[:SWEEP])
     if not job_ids:
         return 0
+    # Skipped, not waited for: the sweep holds other jobs already, in no order with these. A locked one is somebody's who
+    # is just ending or claiming it, and may be fine in a moment.
     ours = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=job_ids).order_by("pk")
     locked = list(ours.values_list("pk", flat=True))
+    # `rows` again, now that nobody else can end or renew what it finds: that may be less than before.
     endings = [
         PlacementOutcome(
             PlacementRef(row.pk, str(row.attempt.token)),
