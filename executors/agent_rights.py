@@ -4,8 +4,6 @@ It reads and writes what runs and how; it cannot change the schema, and sees no 
 anybody's. Rights are given by table, and anew with each migration.
 """
 
-from collections.abc import Iterator
-
 from django.apps import apps
 from django.db import connection, transaction
 from psycopg import sql
@@ -19,18 +17,12 @@ NOT_AN_AGENTS = frozenset({"queue", "reservation", "reservednode", "cycle", "sta
 
 def rights() -> dict[str, str]:
     """By table, what an agent may do with it."""
-    return dict(_rights())
-
-
-def _rights() -> Iterator[tuple[str, str]]:
-    for model in apps.get_models(include_auto_created=True):
-        options = model._meta  # noqa: SLF001  Django's own way
-        if options.app_label in READABLE_APPS or (
-            options.app_label in WRITABLE_APPS and options.model_name in NOT_AN_AGENTS
-        ):
-            yield options.db_table, READ
-        elif options.app_label in WRITABLE_APPS:
-            yield options.db_table, WRITE
+    tables = [model._meta for model in apps.get_models(include_auto_created=True)]  # noqa: SLF001  Django's own way
+    return {
+        one.db_table: READ if one.app_label in READABLE_APPS or one.model_name in NOT_AN_AGENTS else WRITE
+        for one in tables
+        if one.app_label in READABLE_APPS | WRITABLE_APPS
+    }
 
 
 @transaction.atomic
@@ -40,6 +32,8 @@ def grant(role: str, *, password: str = "") -> None:
     with connection.cursor() as cursor:
         if password:
             _make(role, password)
+        # Taken first, so that a table which has left the list is closed again; in one transaction, so that agents at work
+        # do not notice.
         cursor.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(name))
         for table, allowed in rights().items():
             statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(allowed), sql.Identifier(table), name)

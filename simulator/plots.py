@@ -83,7 +83,7 @@ def _running_sum(changes: Iterable[tuple[float, int]]) -> Iterator[tuple[float, 
 def _loads(outcomes: Mapping[str, Outcome], size: int) -> Figure:
     figure, axes = _axes("Utilisation", "days", "% of the cluster")
     for name, outcome in outcomes.items():
-        first, last = _span(outcome)
+        first, last = min(job.job.trace.submit_s for job in outcome.jobs), max(job.end for job in outcome.jobs)
         width = (last - first) / BINS
         sorted_runs = sorted(outcome.runs, key=lambda run: run.start)
         starts = [first + place * width for place in range(BINS)]
@@ -95,10 +95,6 @@ def _loads(outcomes: Mapping[str, Outcome], size: int) -> Figure:
     axes.set_ylim(0, 105)
     axes.legend()
     return figure
-
-
-def _span(outcome: Outcome) -> tuple[float, float]:
-    return min(job.job.trace.submit_s for job in outcome.jobs), max(job.end for job in outcome.jobs)
 
 
 def _overlapping(runs: Iterable[Run], start: float, end: float) -> list[Run]:

@@ -75,10 +75,12 @@ def install(app: Celery, runner: Runner, hearing: QueueProbe) -> Service:
 
         def start(self, worker: Any) -> None:
             departure.start()
+            # Before the runner begins: told to end while the database is away, the process must be able to.
             heed_signals(departure)
             threading.excepthook = end_when_silenced
             begin(runner)
             watch = ProbeLoop(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
+            # Weak references would be gone at once: nobody else holds these functions.
             worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
             watch.start()
 
@@ -96,7 +98,7 @@ def install(app: Celery, runner: Runner, hearing: QueueProbe) -> Service:
     app.steps["worker"].add(NodeStep)
 
     def on_shutting_down(**_: Any) -> None:
-        service.told_to_end.set()
+        service.told_to_end.set()  # first: `close` goes by it
         runner.drain()
         departure.leave_within(runner.patience + REPORT_SECONDS)
 
@@ -183,6 +185,7 @@ class NodeFolder:
         try:
             return uuid.UUID(json.loads(path.read_text(encoding="utf-8"))["agent_id"])
         except (OSError, ValueError, KeyError, TypeError):
+            # Written beside and put in its place whole: half a file would cost the node its identity.
             fresh = uuid.uuid4()
             temporary = path.with_suffix(".new")
             with self._writable():

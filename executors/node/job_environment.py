@@ -23,6 +23,7 @@ def lay_out(folder: Path) -> None:
     draft = folder / f".{PACKAGE}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Beside and then over the old one: jobs that run import from it meanwhile.
         draft.unlink(missing_ok=True)
         draft.symlink_to(Path(spec.origin).parent, target_is_directory=True)
         draft.replace(folder / PACKAGE)

@@ -94,9 +94,11 @@ class Monitor:
         """Look at everything once."""
         watched = list(self._watched.values())
         self._look_at_disk()
+        # Faults before signs of life: the first reason for a stop counts, and a job on a broken GPU looks dead as well.
         self._hear_of_faults(watched)
         self._look_for_trespassers(watched)
         for each in watched:
+            # Each gets its part of the time, and goes on where it was: a folder of a million files takes many turns.
             self._look_at_folders(each, WALK_SECONDS / len(watched))
             seen = printed(each.run.folder)
             self._look_for_life(each, seen)

@@ -64,7 +64,7 @@ class Condition:
         folders = {index: str(folder) for index, folder in holders.items()}
         found = trespasses(self._hardware.gpus, folders, self._nvml)
         fresh = [one for one in found if one not in self._trespasses]
-        self._trespasses = found
+        self._trespasses = found  # also those that are known: heartbeats tell of all, the log of each once
         for one in fresh:
             owner = "a job that does not hold it" if one.folder else "no job"
             log.error("Process %d of %s computes on GPU %d: %s", one.pid, owner, one.index, one.command)

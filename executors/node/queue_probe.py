@@ -50,7 +50,7 @@ class QueueProbe:
         if began < self._rings_next:
             return
         self._rings_next = began + self._every
-        taken = not busy and self._ring()
+        taken = not busy and self._ring()  # outside the lock: a broker that hangs must not hold up heartbeats
         with self._lock:
             if not taken:
                 self._unheard_since = None

@@ -80,6 +80,8 @@ class Runner:
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
+        # The folders first, as shims and claims lie there; the node's registration after all that it promises is ready,
+        # because from then on the planner sends work.
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
         job_environment.lay_out(self._python)
         (self._home / "jobs").mkdir(exist_ok=True)
@@ -130,6 +132,7 @@ class Runner:
             return refused
         try:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
             ended = run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
@@ -141,9 +144,11 @@ class Runner:
 
     def _see_to_the_end(self, run: PlacementRun, shim: Shim | PlacementOutcome) -> None:
         ending = shim if isinstance(shim, PlacementOutcome) else self._watched(run, shim)
+        # Before the end is told: at that word the planner may send the next job, which wants these cores.
         self._cores.give_back(run.cores)
         if self._groups is not None:
             self._groups.remove(str(run.ticket_id))
+        # On disk before in the database, and off the disk after: whenever the agent dies, somebody can still tell it.
         state_files.note_ending(run.folder, ending)
         self._session.finish(run, ending)
         self._walls.clear(run.folder, run.claimed.job_id)
@@ -152,6 +157,7 @@ class Runner:
     def _watched(self, run: PlacementRun, shim: Shim) -> PlacementOutcome:
         """How the command ended. A run that nobody waits for would keep its place for ever: if the agent fails, it ends."""
         try:
+            # Before the shim is attached: a stop that waits for it asks at once what was saved until then.
             run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
             run.attach(shim)
             temporary = (run.folder / name for name in TEMPORARY.values())
@@ -212,6 +218,7 @@ class Runner:
             **threads_and_gpus,
             **({} if claimed.nodes > 1 else rendezvous.environment(claimed)),
             **claimed.env,
+            # What follows the job's own variables it cannot change: which GPUs are its, who it is, where a gang meets.
             **job_environment.environment(claimed, self._python),
             **devices,
             "TRAINYARD_JOB_ID": str(claimed.job_id),
@@ -227,7 +234,7 @@ class Runner:
         found = reattach.take_over(self._attempts, node_id=node_id, agent_id=self._agent_id)
         for left in sorted(found, key=lambda left: left.shim is None):  # what runs keeps its cores
             self._adopt(left)
-        connection.close()
+        connection.close()  # the session's thread has one of its own; a node needs no second
 
     def _adopt(self, left: Reattached) -> None:
         run = left.run

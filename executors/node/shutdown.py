@@ -65,7 +65,7 @@ class Departure(threading.Thread):
 
     def _next_order(self) -> Callable[[bool], object]:
         order = self._orders.get()
-        ends_at = math.inf
+        ends_at = math.inf  # the earliest of all that were told: a second signal gives no more time
         while isinstance(order, float):
             ends_at = min(ends_at, time.monotonic() + order)
             try:
@@ -84,6 +84,7 @@ def end(said: bool) -> NoReturn:
 
 def restart(_said: bool) -> NoReturn:
     """The same process to whoever supervises it; locks, threads and connections are gone."""
+    # It would be our child still, with the old code, and the new process would know nothing of it.
     process.server.close()
     _flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  our own command line

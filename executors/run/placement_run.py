@@ -117,7 +117,7 @@ class PlacementRun:
 
     def release(self) -> None:
         """All members of the gang are there."""
-        if not self._may_go_on.is_set():
+        if not self._may_go_on.is_set():  # told again it gets no more time
             self._start_due = time.monotonic() + settings.START_SECONDS
         self._may_go_on.set()
 
@@ -137,12 +137,13 @@ class PlacementRun:
 
     def attach(self, shim: Shim) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
+        # Under the lock only what is remembered: a shim's files may be slow. Who asks for a stop meanwhile finds the shim.
         with self._lock:
             self._shim = shim
             stop, suspended = self._stop, self._suspended or shim.suspended
             self._suspended = suspended
         shim.renew(self.lease_deadline)
-        if stop is not None:
+        if stop is not None:  # it is the stronger wish: what stands still could not save its work
             shim.stop(stop.grace_seconds)
         elif suspended:
             shim.suspend()
@@ -244,6 +245,7 @@ class PlacementRun:
         if self._blame is not None and outcome.exit_code != 0 and outcome.reason in EXPLAINED_BY_BLAME:
             return self._end(outcome, self._blame.reason, self._blame.message)
         reason = REASONS.get(outcome.reason)
+        # Stopped, and nobody here knows by whom: an earlier agent could not write it down (its disk was full).
         stop = (self._stop or Stop(EndReason.PREEMPTED, gives_way=True)) if outcome.reason == "stopped" else None
         if stop is not None:
             return self._end(outcome, stop.reason, stop.message, asked=stop)

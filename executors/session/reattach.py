@@ -55,6 +55,7 @@ def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Reattache
     mine = [left for left in found if left.run.ticket_id in kept]
     for left in mine:
         left.run.renew(deadline)
+    # What is not ours is killed only after the database has said so: unknown never kills.
     _stop([left for left in found if left.run.ticket_id not in kept])
     _give_back_unbegun(node_id, agent_id, {folder.name for folder in folders})
     _tell(mine)
@@ -69,10 +70,11 @@ def _look(folder: Path) -> Reattached | None:
         return None
     claimed, restarted = known
     run = PlacementRun(claimed, folder, lease_deadline=boottime())
-    run.recall_stop()
+    run.recall_stop()  # before its shim is attached: what was being stopped must not go on because we came
     if ending := state_files.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
         return Reattached(run, ending=ending)
     shim = adopt(folder)
+    # No shim, and perhaps there was one: what came of it nobody knows, so its lease runs out.
     if shim is None and not never_launched(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return None
@@ -96,6 +98,7 @@ def _stop(others: Sequence[Reattached]) -> None:
         log.warning("Job %d is not this node's any more: what runs of it is stopped.", left.run.claimed.job_id)
         if left.shim is not None:
             left.shim.kill()
+        # Reported as gone only if nothing of it is left: else the lease runs out first, and the shim's time with it.
         if not process_tree.members(left.run.folder, read_status(left.run.folder)):
             gone.append(left.ending or PlacementOutcome(left.run.claimed.ticket, EndReason.NODE_LOST, message=RENAMED))
         shutil.rmtree(left.run.folder, ignore_errors=True)

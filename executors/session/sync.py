@@ -147,7 +147,7 @@ class NodeSession:
         while not self._over():
             self._collect()
             self._try(self._turn)
-        if self._leaving.is_set():
+        if self._leaving.is_set():  # until it is said: `leave` has given us a time, after which the process ends anyway
             while not self._try(self._flush):
                 pass
         else:
@@ -159,7 +159,7 @@ class NodeSession:
         return self._draining.is_set() or self._leaving.is_set()
 
     def _over(self) -> bool:
-        if self._unsaid:
+        if self._unsaid:  # it is said first, however long the database is away
             return False
         if self._leaving.is_set():  # a command that is just being started would be lost to the next agent
             return all(run.can_be_left for run in self._runs.values())
@@ -212,13 +212,15 @@ class NodeSession:
         return max(until, 0.001)
 
     def _turn(self) -> None:
+        # Answers before regular work: threads wait for them.
         self._serve()
         self._drain_once()
         if self._look.is_set():
             self._look.clear()
             self._ask_wishes()
         if time.monotonic() >= self._next_glance:
-            self._record_starts()
+            record_starts(list(self._runs.values()), node_id=self.node_id)
+            self._next_glance = time.monotonic() + GLANCE_SECONDS
         if self._runs and time.monotonic() >= self._next_ship:
             self._ship()
         elif time.monotonic() >= self._next_tail:
@@ -247,6 +249,7 @@ class NodeSession:
 
     def _serve(self) -> None:
         """Say what has to be said; it is forgotten only when the database has taken it."""
+        # Ends before claims: by an end the planner can place somebody; a claim only waits for this turn.
         reports = [item for item in self._unsaid if isinstance(item, Finish)]
         if reports:
             said = self._report_ends(reports)
@@ -260,6 +263,8 @@ class NodeSession:
         """Report the ends of those whose logs are stored whole; a long one takes several turns, with leases in between."""
         whole = logs.ship_tails([report.run for report in reports])
         ready = [report for report in reports if report.run in whole]
+        # In this order: with its end an attempt takes neither log nor progress any more, and `finish` judges by the
+        # progress whether a command that was to give way has completed.
         progress.ship_progress([report.run for report in ready], to_the_end=True)
         finish([report.ending for report in ready])
         for report in ready:
@@ -268,7 +273,7 @@ class NodeSession:
         return ready
 
     def _answer_claims(self, questions: Sequence[Claim]) -> None:
-        deadline = boottime() + settings.LEASE_SECONDS
+        deadline = boottime() + settings.LEASE_SECONDS  # before the question: our clock of the lease runs out first
         tickets = {question.ticket for question in questions}
         won = [] if self._is_going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
         for claimed in won:
@@ -276,6 +281,7 @@ class NodeSession:
             self._runs[claimed.placement_id] = PlacementRun(claimed, folder, lease_deadline=deadline)
         fresh = {claimed.placement_id for claimed in won}
         for question in questions:
+            # Of two messages for one placement one gets the run; the other is told that it has nothing to do.
             mine = question.ticket.placement_id in fresh
             fresh.discard(question.ticket.placement_id)
             question.answer.set_result(self._runs[question.ticket.placement_id] if mine else None)
@@ -287,13 +293,10 @@ class NodeSession:
             runs = list(self._runs.values())
             for run in runs:
                 run.stop(EndReason.PREEMPTED, run.grace(settings.DRAIN_SECONDS), gives_way=True)
+            # A member elsewhere cannot go on without those here: its own node hears of it by the job's row.
             gangs.stop_all([run.claimed.attempt_id for run in runs if run.claimed.nodes > 1], PREEMPT)
-            self._drained = True
+            self._drained = True  # not sooner: should the database be away just now, the next turn does it again
             self._next_beat = 0  # says at once that the node is leaving
-
-    def _record_starts(self) -> None:
-        record_starts(list(self._runs.values()), node_id=self.node_id)
-        self._next_glance = time.monotonic() + GLANCE_SECONDS
 
     def _ship(self) -> None:
         runs = list(self._runs.values())
@@ -307,7 +310,7 @@ class NodeSession:
 
     def _beat(self) -> None:
         """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
-        runs = dict(self._runs)
+        runs = dict(self._runs)  # `adopt` may add one from another thread
         deadline = boottime() + settings.LEASE_SECONDS
         load, heard = self._load(), self._hearing()
         agent_id = self._identity.agent_id
@@ -319,7 +322,7 @@ class NodeSession:
         for placement_id, run in runs.items():
             if placement_id in renewal.kept:
                 run.renew(deadline)
-            else:
+            else:  # closed, or somebody else's: it may start elsewhere soon, so it gets little time
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
         self._apply_desired(renewal.wishes)
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
@@ -346,4 +349,5 @@ class NodeSession:
 
     def _deregister(self) -> None:
         heartbeats.deregister(node_id=self.node_id, agent_id=self._identity.agent_id)
+        # What was placed here and will not be taken goes elsewhere at once, not with the next sweep.
         sweep.release_unclaimed()

@@ -21,15 +21,17 @@ WRITE = """
 def ship(runs: Sequence[PlacementRun]) -> None:
     """Say of those that showed a sign since the last time how long ago that was: no clock but the database's counts."""
     now = time.monotonic()
-    due = [run for run in runs if run.active_at > run.active_told and now - run.active_told >= _pause(run)]
+    due = [
+        run
+        for run in runs
+        if run.active_at > run.active_told
+        and now - run.active_told >= min(TOLD_SECONDS, (run.claimed.stall_seconds or TOLD_SECONDS * 8) / 8)
+    ]
     if not due:
         return
     with connection.cursor() as cursor:
         told = [(run.ticket_id, run.claimed.token, now - run.active_at) for run in due]
+        # `greatest` in the statement: what comes late must not take a later sign back.
         cursor.execute(WRITE, [list(column) for column in zip(*told, strict=True)])
     for run in due:
         run.active_told = now
-
-
-def _pause(run: PlacementRun) -> float:
-    return min(TOLD_SECONDS, (run.claimed.stall_seconds or TOLD_SECONDS * 8) / 8)

@@ -20,7 +20,7 @@ def ship(runs: Sequence[PlacementRun]) -> None:
             for note in notes if tokens.get(run.claimed.attempt_id) == run.claimed.token else ():
                 transitions.note([run.claimed.job_id], note.kind, message=note.message)
     for run, notes in told:
-        for _ in notes:
+        for _ in notes:  # those that were told, from the front: another thread may have added some behind them
             run.notes.popleft()
 
 

@@ -51,6 +51,7 @@ def _gather(runs: Sequence[PlacementRun]) -> Batch:
     for run in runs:
         if run.log.unsure:
             run.log.resume()
+    # In turns, a chunk each: one that prints without end leaves room for the others.
     waiting = deque(sorted(runs, key=lambda run: run.log.sent_at))
     while waiting and left > 0:
         run = waiting.popleft()
@@ -77,6 +78,7 @@ def _store(batch: Batch) -> set[PlacementRun]:
         followed = _lock_open(list(batch.chunks))
         mine = [run for run in batch.chunks if run.ticket_id in followed]
         LogChunk.objects.bulk_create(chunk for run in mine for chunk in batch.chunks[run])
+    # After the commit only: had it failed, they would be `unsure` still, and gathered anew from what is stored.
     now = time.monotonic()
     for run in batch.chunks:
         run.log.unsure = False

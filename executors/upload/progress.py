@@ -47,6 +47,7 @@ def ship_progress(runs: Sequence[PlacementRun], *, to_the_end: bool = False) -> 
 
 def _write_progress(runs: Sequence[PlacementRun]) -> bool:
     """Write what one read of each report says, in one statement; says whether any said anything. A stale attempt writes nothing."""
+    # Checkpoints are looked for whether or not there is a report: a job that reports nothing may still write some.
     for run in (run for run in runs if run.claimed.rank == 0):
         report = run.report.read_new()
         checkpoint_at = _checkpoint_at(run, report)
@@ -67,7 +68,7 @@ def _write_progress(runs: Sequence[PlacementRun]) -> bool:
                 [checkpoint_at for _, _, checkpoint_at in said],
             ],
         )
-    for run, _, _ in said:
+    for run, _, _ in said:  # a report is read once: until the database has it, it is kept
         run.unsaid = None
     return True
 

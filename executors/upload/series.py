@@ -3,7 +3,7 @@
 import math
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from django.db import connection
 
@@ -80,14 +80,11 @@ def _literal(numbers: "array[float]") -> str:
 
 def resume(run: PlacementRun) -> None:
     """Go on after what is stored: for a run that an earlier agent began."""
+    # The mark was stored with the series, in one statement: from there on the report is read again, and nothing twice.
     mark = ReportMark.objects.filter(attempt_id=run.claimed.attempt_id).first()
     if mark is None:
         return
     book = SeriesBook()
     book.step = math.nan if mark.step is None else mark.step
-    book.series = {row.name: as_series(row) for row in _rows(run.claimed.attempt_id)}
+    book.series = {row.name: as_series(row) for row in MetricSeries.objects.filter(attempt_id=run.claimed.attempt_id)}
     run.report.go_on(offset=mark.offset, refused=mark.refused, series=book)
-
-
-def _rows(attempt_id: int) -> Iterator[MetricSeries]:
-    yield from MetricSeries.objects.filter(attempt_id=attempt_id)

@@ -71,8 +71,10 @@ def _cancel_some() -> int:
     mortal, dead = _concerned()
     if not mortal:
         return 0
+    # Found without locks, then locked and read again: most looks find nothing, and should make nobody wait.
     waiting = _lock(mortal, dead)
     dooms = list(doomed(_links(waiting, dead), waiting).values())
+    # The causes after the moves, and only theirs: they are columns of their own for each job, and one statement for all.
     moved = transitions.apply([_cancelled(doom) for doom in dooms])
     _write_causes([doom for doom in dooms if doom.job in moved])
     if moved:
@@ -89,7 +91,7 @@ def _concerned() -> tuple[list[int], list[int]]:
     for job_id, needs_id in _open_links(DEAD, UNMET):
         dependents[needs_id].append(job_id)
     behind = dict.fromkeys(job_id for job_id, _ in dead)
-    line = deque(behind)
+    line = deque(behind)  # nearest first: what AT_ONCE cuts off is the far end, which comes next
     while line and len(behind) < AT_ONCE:
         new = [job_id for job_id in dependents[line.popleft()] if job_id not in behind]
         behind |= dict.fromkeys(new)
@@ -105,6 +107,7 @@ def _open_links(*standings: str) -> list[tuple[int, int]]:
 
 def _lock(mortal: Collection[int], dead: Collection[int]) -> frozenset[int]:
     """Which of `mortal` still wait. The dead are locked too: whoever requeues one comes before this, or after it."""
+    # All in one statement, in the order of ids: both kinds one after the other could meet a requeue of a chain in a circle.
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=[*mortal, *dead]).order_by("pk")
     locked = list(rows.values_list("pk", "state", "on_dependency_failure"))
     return frozenset(pk for pk, state, wish in locked if state in UNSTARTED and wish == "cancel") & frozenset(mortal)

@@ -24,6 +24,7 @@ TALLIES = """
 
 def usage(now: float, held: Iterable[Held]) -> tuple[UsageView, ...]:
     """What every account has used until now: what is on record, and what it has held so far of what it still holds."""
+    # What still runs is reckoned, not written: it would be a write for each running job in each cycle.
     used = _on_record(now)
     for one in held:
         used[one.account] += gpu_equivalents(one.share.amount) * decayed_seconds(

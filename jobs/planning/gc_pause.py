@@ -12,7 +12,7 @@ def paused() -> Iterator[None]:
     A picture of 100,000 jobs and its plan are a million objects without a cycle among them; to search them again and
     again while they grow takes several times as long as the planning itself. They go when their last name goes.
     """
-    was_on = gc.isenabled()
+    was_on = gc.isenabled()  # pauses may lie inside each other; only the outer one ends it
     gc.disable()
     try:
         yield

@@ -211,6 +211,7 @@ class PendingJobs:
 
         Threads may ask at once: each leaves a whole reading to the next.
         """
+        # After a restart of the server, or on a copy of it, transaction ids may come again for other rows.
         [(server,)] = rows(SERVER)
         before = self._read.rows if self._read.server == server else {}
         versions = rows(VERSIONS)
@@ -224,6 +225,7 @@ class PendingJobs:
     def of(self, reading: ReadRows, known: JobContext) -> tuple[WaitingJob, ...]:
         """The jobs of these rows."""
         names, seen, requests = self._made
+        # A name that has changed stands in all that was made of it.
         if known.names != names or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         request_of, special = requests.of, known.special
@@ -279,6 +281,7 @@ def failed_on() -> dict[int, tuple[str, ...]]:
     Only its last two attempts count: a job that has seen half the fleet fail must not be left with one node to wait for.
     A job that wrote checkpoints there for a while goes back to them, unless the node was to blame.
     """
+    # Of failures for which the owner pays a long run that saved its work is excused: there the node did well.
     found: dict[int, tuple[str, ...]] = {}
     reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, RetryBudget.PLATFORM)]
     for job_id, node in rows(FAILED_ON, settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS):
@@ -287,6 +290,7 @@ def failed_on() -> dict[int, tuple[str, ...]]:
 
 
 def _running(placed: Sequence[Any], known: JobContext) -> tuple[RunningJob, ...]:
+    # In the statement's order, so that rank 0 comes first.
     members: dict[int, list[Any]] = defaultdict(list)
     for row in placed:
         members[row[0]].append(row)

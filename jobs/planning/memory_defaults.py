@@ -38,6 +38,7 @@ def told(memory_mb: int) -> str:
 def fill(snapshot: Snapshot) -> bool:
     """Give waiting jobs their default that came before the quota which now limits them; whether there were any."""
     tree = {project.slug: project for project in snapshot.projects}
+    # Without a default nothing would change, so nothing is looked for: the usual case costs no look at the jobs.
     slugs = {slug for slug in tree if is_limited(slug, tree)} if default_mb(1, 1) else set()
     bare = [job.id for job in snapshot.waiting if job.project in slugs and _lacks(job.request)] if slugs else []
     return bool(bare) and _fill(bare)
@@ -48,6 +49,7 @@ def _lacks(request: Request) -> bool:
 
 
 def _fill(job_ids: Collection[int]) -> bool:
+    # Locked before it is written, in the order of ids: an UPDATE alone locks in whatever order it meets the rows.
     rows = Job.objects.filter(pk__in=job_ids, state=JobState.PENDING, memory_mb=0)
     filled = list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     rows.update(memory_mb=Greatest(F("cpus") * _mb_per_cpu(), F("gpus") * _mb_per_gpu()))

@@ -11,22 +11,19 @@ def rules() -> Rules:
         policy=settings.SCHEDULING_POLICY,
         backfill=Backfill(settings.BACKFILL),
         reserve_depth=settings.RESERVE_DEPTH,
+        # 0 in the settings is "no bound"; to the core it would mean that everybody has waited too long.
         bounded_wait_seconds=settings.BOUNDED_WAIT_SECONDS or None,
         assumed_limit_seconds=settings.ASSUMED_LIMIT_SECONDS,
         placement=settings.PLACEMENT,
         ageing_points_per_hour=settings.AGEING_POINTS_PER_HOUR,
         half_life_seconds=settings.HALF_LIFE_SECONDS,
         weights=Weights(**settings.WEIGHTS),
-        preemption=_preemption(),
-    )
-
-
-def _preemption() -> Preemption:
-    return Preemption(
-        strategies=tuple(settings.PREEMPTION),
-        priority_gap=settings.PREEMPTION_GAP,
-        min_runtime_seconds=settings.PREEMPTION_MIN_RUNTIME_SECONDS,
-        max_per_job=settings.PREEMPTION_MAX_PER_JOB,
-        max_per_hour=settings.PREEMPTION_MAX_PER_HOUR,
-        only_checkpointable=settings.PREEMPTION_ONLY_CHECKPOINTABLE,
+        preemption=Preemption(
+            strategies=tuple(settings.PREEMPTION),
+            priority_gap=settings.PREEMPTION_GAP,
+            min_runtime_seconds=settings.PREEMPTION_MIN_RUNTIME_SECONDS,
+            max_per_job=settings.PREEMPTION_MAX_PER_JOB,
+            max_per_hour=settings.PREEMPTION_MAX_PER_HOUR,
+            only_checkpointable=settings.PREEMPTION_ONLY_CHECKPOINTABLE,
+        ),
     )

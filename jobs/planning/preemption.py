@@ -18,7 +18,6 @@ from scheduling.plan_result import PlannedPreemption
 from scheduling.resources import Resources
 from scheduling.snapshot import Allocation
 
-"""The wish that tells a job's agents to stop it for another one."""
 NOWHERE: Mapping[int, str] = {}
 RATE_PERIOD = timedelta(hours=1)
 
@@ -45,6 +44,7 @@ def request(planned: Sequence[PlannedPreemption], targets: Mapping[int, str] = N
         wanted[one.for_job].append(one)
     if not wanted:
         return 0
+    # Both sides are locked, in one statement: the one who is helped could be cancelled, and others stopped for nobody.
     waiting, attempts = _lock(planned)
     kept = {for_job: ones for for_job, ones in wanted.items() if for_job in waiting}
     told = [one for ones in kept.values() if all(one.job_id in attempts for one in ones) for one in ones]
@@ -54,9 +54,11 @@ def request(planned: Sequence[PlannedPreemption], targets: Mapping[int, str] = N
 
 def _lock(planned: Sequence[PlannedPreemption]) -> tuple[set[int], dict[int, Attempt]]:
     """The waiting jobs that still wait; of the victims that still run, and of which nothing is wished, the attempts."""
+    # Skipped, not waited for: the cycle holds other jobs already, in no order with these.
     ids = {one.job_id for one in planned} | {one.for_job for one in planned}
     rows = Job.objects.select_for_update(skip_locked=True, no_key=True).filter(pk__in=ids).order_by("pk")
     jobs = list(rows.only("state", "desired", "attempt"))
+    # Whoever is wished away already is not asked again: a cancellation would become a preemption.
     stoppable = [job.pk for job in jobs if job.state == JobState.RUNNING and not job.desired]
     attempts = Attempt.objects.filter(job__in=stoppable, ended_at__isnull=True, preemption__isnull=True)
     return {job.pk for job in jobs if job.state == JobState.PENDING}, {one.job_id: one for one in attempts}
@@ -101,6 +103,7 @@ def recent(**which: str) -> int:
 
 def counts() -> dict[int, int]:
     """For each unfinished job how often it has had to give way so far; jobs that never had to are left out."""
+    # By the end, not by the order: one that completed in its grace has not given way.
     rows = Preemption.objects.filter(
         attempt__end_reason=EndReason.PREEMPTED, attempt__job__state__in=sorted(ACTIVE_STATES)
     )
@@ -131,6 +134,7 @@ def rooms() -> dict[int, tuple[Allocation, ...]]:
 
     Only those that were told since it last stood on a node: what was made before is used up.
     """
+    # Of closed placements too: between the victim's end and the start of the one that it was for, the room is still kept for that.
     rows = Placement.objects.filter(
         attempt__preemption__for_job__state=JobState.PENDING, attempt__preemption__for_job__promised=True
     ).exclude(attempt__preemption__at__lte=F("attempt__preemption__for_job__queued_at"))

@@ -40,8 +40,10 @@ def consider(snapshot: Snapshot, plan: Plan) -> tuple[Proposal, ...]:
     """
     if settings.REBALANCING == "off" or not pace.is_due():
         return ()
+    # Moves have a limit of their own, beside that of all preemptions.
     lately = preemption.recent(strategy=STRATEGY)
     proposals = propose(snapshot, plan, snapshot.taken_at, rebalance_settings(), moved_lately=lately)
+    # Also where nobody is moved, and also none: what was proposed before must not stand there as if it still paid.
     Cycle.objects.filter(pk=1).update(proposals=[as_data(one) for one in proposals])
     if settings.REBALANCING == "on":
         targets = {move.job_id: move.target.node for one in proposals for move in one.moves}

@@ -25,12 +25,14 @@ def of(placed: Iterable[tuple[int, int, Node, bool]]) -> dict[int, int]:
     it is shared.
     """
     jobs = list(placed)
+    # No lock: only the planner gives ports, and there is one of it.
     taken_by_gangs = _taken_by_gangs() if any(gang for *_, gang in jobs) else set[int]()
     taken = _taken_on({node.hostname for _, _, node, gang in jobs if not gang})
     ports = {}
     for job_id, attempt, node, gang in jobs:
         others = taken_by_gangs if gang else taken.setdefault(node.hostname, set())
         ports[job_id] = _first_free(_for_gangs() if gang else _for_one_node(), job_id + attempt - 1, others)
+        # What is placed in the same plan is not on record yet.
         others.add(ports[job_id])
     return ports
 

@@ -64,6 +64,7 @@ def reserve(wanted: Wanted, actor: User) -> Reservation:
     made = Reservation.objects.create(
         name=wanted.name, project=project, start=wanted.start, end=wanted.end, created_by=actor
     )
+    # The database refuses two that overlap on a node, whatever the check above has missed.
     during = DateTimeTZRange(wanted.start, wanted.end)
     ReservedNode.objects.bulk_create(ReservedNode(reservation=made, node=node, during=during) for node in nodes)
     publishing.request_cycle()
@@ -80,7 +81,7 @@ def faults_of(wanted: Wanted) -> list[FieldError]:
 def give_back(reservation: Reservation, actor: User) -> None:
     """The nodes are everybody's again, at once."""
     _refuse_others(actor)
-    reservation.delete()
+    reservation.delete()  # its nodes' rows, which keep others from them, go with it
     publishing.request_cycle()
 
 

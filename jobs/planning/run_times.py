@@ -122,6 +122,7 @@ def remaining(expected: float, ran: float, limit: float | None) -> float:
 @transaction.atomic
 def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
     """Learn from the jobs that ended since the last time, measure what was expected of them, and expect anew."""
+    # One learns at a time, whoever comes second goes: both would count the same ends twice.
     progress = RunTimeLearning.objects.select_for_update(skip_locked=True).filter(pk=1).first()
     if progress is None:  # somebody else is at it
         return Learned(0, 0)
@@ -133,6 +134,7 @@ def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
     history = _history(traits)
     for row, one in zip(ended, traits, strict=True):
         history.observe(one, row[15])
+    # Together, in one transaction: what was learned from an end, and that it was, must not part.
     _write_history(history)
     _write_progress(ended)
     return Learned(len(ended), _foretell_waiting(traits))
@@ -184,6 +186,7 @@ def _write_progress(ended: Sequence[Any]) -> None:
 
 def _foretell_waiting(learned: Sequence[Traits]) -> int:
     """Expect anew of the waiting jobs that share a key with these; write what is worth it."""
+    # Only those of the projects that learned, and of them who shares a key: most ends change nothing for most jobs.
     changed = {scope.key for one in dict.fromkeys(learned) for scope in scopes_of(one)}
     rows = _rows(WAITING, [sorted({one.project for one in learned}), REFRESHED])
     in_line = [(row, _traits_of_row(row)) for row in rows]

@@ -19,6 +19,7 @@ from quotas.models import Project, Quota
 from scheduling.snapshot import Gpu, Limits, NodeView, ProjectView, QueueView, Reservation, Snapshot
 
 MOST_NODES = 20_000
+# A node whose disk is full drains by itself for as long as it is: nobody has to cordon it, nor to lift that again.
 NODES = """
     SELECT name, cpus, memory_mb, gpus::text,
            CASE WHEN state = 'up' AND load @> '{"disk_full": true}' THEN 'draining' ELSE state END,
@@ -107,6 +108,7 @@ def _limits(project: Project) -> Limits | None:
 
 def reservations(now: float) -> tuple[Reservation, ...]:
     """Those that have not ended."""
+    # By the snapshot's moment, not by the clock again: what the picture holds must belong to one time.
     found = ReservationRow.objects.filter(end__gt=datetime.fromtimestamp(now, UTC)).annotate(
         node_names=ArrayAgg("nodes__name")
     )

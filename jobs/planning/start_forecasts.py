@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,6 +30,8 @@ KEPT_DAYS = 30
 MEASURED = 1_000
 """Accuracy is told of so many of the last starts."""
 
+# Jobs that somebody holds locked are left to the next forecast: a prediction is not worth a wait, and the planner may be
+# writing the reasons of the same jobs in another order.
 WRITE = """
     WITH told(id, expected, soonest, latest) AS (
         SELECT * FROM unnest(%(ids)s::bigint[], %(expected)s::timestamptz[], %(soonest)s::timestamptz[], %(latest)s::timestamptz[])
@@ -60,6 +62,7 @@ SETTLE = """
     WHERE attempt.job_id = told.job_id AND attempt.number = told.attempt
       AND attempt.started_at IS NOT NULL AND told.started_at IS NULL
 """
+# An attempt that was placed and ended before its command began has no start to measure by.
 FORGET = """
     DELETE FROM jobs_startprediction AS told USING jobs_job AS job
     WHERE job.id = told.job_id AND told.started_at IS NULL
@@ -118,7 +121,7 @@ def refresh_when_due() -> None:
     """Refresh, unless that is going on already or took too much of a processor lately."""
     if not turns.take():
         return
-    began = time.thread_time()
+    began = time.thread_time()  # processor time: what other threads or a busy machine take is no cost of ours
     try:
         refresh()
     finally:
@@ -130,6 +133,7 @@ def refresh() -> int:
     settle()
     if not Job.objects.filter(state=JobState.PENDING).exists():
         return 0
+    # Without the planner's lock: a forecast may take seconds, and a picture that is a moment old does for it.
     snapshot = snapshots.take()
     told = forecast(snapshot, snapshot.taken_at, effort=effort(len(snapshot.nodes)))
     return _write(told, snapshot.taken_at)
@@ -173,18 +177,17 @@ def known(job_ids: Iterable[int]) -> dict[int, Forecast]:
 
 def _write(told: Mapping[int, Forecast], now: float) -> int:
     """Write those that moved; who is not foretold any more has none."""
+    # Only what moved: each write is a new version of a job's row, which the next cycle reads anew.
     before = known(told.keys())
     moved = [job_id for job_id, one in told.items() if _differs(before.get(job_id), one, now)]
     untold = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False).exclude(pk__in=list(told))
     untold.update(predicted_start=None, predicted_start_soonest=None, predicted_start_latest=None)
     if moved:
+        names = ("expected", "soonest", "latest")
+        columns = {name: [moment(getattr(told[job_id], name)) for job_id in moved] for name in names}
         with connection.cursor() as cursor:
-            cursor.execute(WRITE, {"now": moment(now), "ids": moved, **_columns([told[job_id] for job_id in moved])})
+            cursor.execute(WRITE, {"now": moment(now), "ids": moved, **columns})
     return len(moved)
-
-
-def _columns(told: Sequence[Forecast]) -> dict[str, list[datetime | None]]:
-    return {name: [moment(getattr(one, name)) for one in told] for name in ("expected", "soonest", "latest")}
 
 
 def _differs(old: Forecast | None, new: Forecast, now: float) -> bool:

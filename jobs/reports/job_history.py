@@ -48,11 +48,11 @@ def history_of(job: Job) -> tuple[Told, ...]:
     moments = accumulate((one.at for one in tried), max)
     done = [(one.at, one) for one in _done_to(job, events, attempts)]
     happened = [one for _, one in sorted([*zip(moments, tried, strict=True), *done], key=itemgetter(0))]
-    return (_submitted(job), *happened, *_now(job, attempts[-1] if attempts else None, happened))
-
-
-def _submitted(job: Job) -> Told:
-    return Told(job.created_at, f"Submitted{f' by {job.owner}' if job.owner else ''} to queue {job.queue}.")
+    return (
+        Told(job.created_at, f"Submitted{f' by {job.owner}' if job.owner else ''} to queue {job.queue}."),
+        *happened,
+        *_now(job, attempts[-1] if attempts else None, happened),
+    )
 
 
 def _last_attempts(job: Job) -> Sequence[Attempt]:

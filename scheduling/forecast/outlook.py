@@ -57,7 +57,7 @@ def outlook(
     missing = {job_id, *job.unmet} - starts.keys()
     starts |= forecast(snapshot, now, missing, effort) if missing else {}
     scene = BlockerContext.of(carried_out(snapshot, plan, now), now, starts)
-    reasons = with_expected_clear(job, _reasons(job_id, plan), scene)
+    reasons = with_expected_clear(job, next(wait.reasons for wait in plan.waits if wait.job_id == job_id), scene)
     holders = {holder for reason in reasons for holder in reason.held_by}
     gives_way = tuple(one for one in plan.preemptions if one.for_job == job_id)
     holders |= {one.job_id for one in gives_way}
@@ -71,10 +71,6 @@ def outlook(
         ends={job_id: end for job_id, end in scene.ends.items() if job_id in holders},
         preemptions=gives_way,
     )
-
-
-def _reasons(job_id: int, plan: Plan) -> tuple[Reason, ...]:
-    return next(wait.reasons for wait in plan.waits if wait.job_id == job_id)
 
 
 def _changes(snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -> tuple[Change, ...]:

@@ -8,7 +8,7 @@ order jobs and to say when they may end; a job is stopped by its limit alone.
 import json
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from typing import Self
@@ -133,7 +133,7 @@ def corrected(prediction: Prediction, ran_seconds: float, limit_seconds: float |
     """
     limit = math.inf if limit_seconds is None else limit_seconds
     expected = min(prediction.expected, limit)
-    steps = _steps()
+    steps = chain(islice(STEPS, len(STEPS) - 1), repeat(STEPS[-1]))
     while expected <= ran_seconds and expected < limit:
         expected = min(expected + next(steps), limit)
     low = min(max(prediction.low, ran_seconds), expected)
@@ -195,10 +195,6 @@ def _interval(runs: Sequence[float], limit: float | None) -> tuple[float, float]
     if rank == 0:
         return 0.0, runs[-1] if limit is None else limit
     return runs[rank - 1], runs[-rank]
-
-
-def _steps() -> Iterator[float]:
-    return chain(islice(STEPS, len(STEPS) - 1), repeat(STEPS[-1]))
 
 
 def _ratio(run_seconds: float, limit: float | None) -> float | None:

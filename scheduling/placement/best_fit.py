@@ -29,12 +29,12 @@ BEST_FIT = BestFit()
 
 def walks_of(request: Request, room: Scope) -> list[Iterator[FreeNode]]:
     """Every node where the request has a place, once: for each kind of GPU the fullest first."""
-    kinds = [kind for kind in room.free.shelves if not request.gpus or _suits(request, kind)]
+    kinds = [
+        kind
+        for kind in room.free.shelves
+        if not request.gpus or any(kind_suits(request, model, memory_mb) for model, memory_mb in kind)
+    ]
     return [_fullest_first(request, kind, room) for kind in kinds]
-
-
-def _suits(request: Request, kind: GpuKind) -> bool:
-    return any(kind_suits(request, model, memory_mb) for model, memory_mb in kind)
 
 
 def _fullest_first(request: Request, kind: GpuKind, room: Scope) -> Iterator[FreeNode]:

@@ -39,7 +39,7 @@ def what_is_lacking(request: Request, nodes: Sequence[NodeView], kind: str) -> t
         return ()
     labelled = [node for node in nodes if has_labels(request, node)]
     if not labelled:
-        return (_no_such_labels(request, kind),)
+        return (Lack("labels", f"Needs a node with {_labels_in_words(request)}; no {kind} is like that.", {}),)
     return tuple(_parts_lacking(request, labelled, kind))
 
 
@@ -74,10 +74,6 @@ def gpus_in_words(request: Request) -> str:
 def _labels_in_words(request: Request) -> str:
     word = "label" if len(request.labels) == 1 else "labels"
     return f"the {word} {listed(f'{name}={value}' for name, value in request.labels)}"
-
-
-def _no_such_labels(request: Request, kind: str) -> Lack:
-    return Lack("labels", f"Needs a node with {_labels_in_words(request)}; no {kind} is like that.", {})
 
 
 def _constraints(request: Request) -> str:

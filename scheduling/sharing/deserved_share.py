@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from scheduling.resources import Resources, total
 from scheduling.sharing.quotas import usage_by_project
-from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import RunningJob, Snapshot, WaitingJob, chain_of
 
 
 class FairShares:
@@ -75,12 +75,11 @@ class FairShares:
         """The uppermost ancestors, the projects themselves included, that the two do not share."""
         found = self._known_branches.get((ours, theirs))
         if found is None:
-            chain, other = (self._names(chain_of(slug, self._projects)) for slug in (ours, theirs))
+            chain, other = (
+                [one.slug for one in reversed(tuple(chain_of(slug, self._projects)))] for slug in (ours, theirs)
+            )
             found = self._known_branches[ours, theirs] = (
                 next((slug for slug in chain if slug not in other), None),
                 next((slug for slug in other if slug not in chain), None),
             )
         return found
-
-    def _names(self, chain: Iterable[ProjectView]) -> list[str]:
-        return [one.slug for one in reversed(tuple(chain))]

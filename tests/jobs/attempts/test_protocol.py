@@ -82,7 +82,7 @@ class Protocol(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.undone = transaction.atomic()
         self.undone.__enter__()
-        self.patch.setattr(clock_guard, "may_judge", lambda: True)
+        self.patch.setattr(clock_guard, "leases_may_expire", lambda: True)
         for name in ("LEASE_SECONDS", "REPUBLISH_SECONDS", "GANG_START_SECONDS"):
             self.patch.setattr(django_settings, name, HOUR)  # only `time_passes` makes time pass
         self.yard = Yard()
