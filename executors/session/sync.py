@@ -212,7 +212,6 @@ class NodeSession:
         return max(until, 0.001)
 
     def _turn(self) -> None:
-        # Answers before regular work: threads wait for them.
         self._serve()
         self._drain_once()
         if self._look.is_set():
@@ -263,8 +262,7 @@ class NodeSession:
         """Report the ends of those whose logs are stored whole; a long one takes several turns, with leases in between."""
         whole = logs.ship_tails([report.run for report in reports])
         ready = [report for report in reports if report.run in whole]
-        # In this order: with its end an attempt takes neither log nor progress any more, and `finish` judges by the
-        # progress whether a command that was to give way has completed.
+        # Its log and its progress before its end, which closes them, and is judged by what the command has reported.
         progress.ship_progress([report.run for report in ready], to_the_end=True)
         finish([report.ending for report in ready])
         for report in ready:
@@ -281,8 +279,7 @@ class NodeSession:
             self._runs[claimed.placement_id] = PlacementRun(claimed, folder, lease_deadline=deadline)
         fresh = {claimed.placement_id for claimed in won}
         for question in questions:
-            # Of two messages for one placement one gets the run; the other is told that it has nothing to do.
-            mine = question.ticket.placement_id in fresh
+            mine = question.ticket.placement_id in fresh  # of two messages for one placement the first gets the run
             fresh.discard(question.ticket.placement_id)
             question.answer.set_result(self._runs[question.ticket.placement_id] if mine else None)
         if any(run.waits_for_its_gang for run in self._runs.values()):
