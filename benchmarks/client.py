@@ -1,11 +1,11 @@
 """A user of the REST interface with one connection, by the standard library's client: it adds the least."""
 
 import http.client
-import json
 from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.stack import Stack
+from local_stack.rest import exchange, headers
 
 PROJECT = "default"
 
@@ -20,10 +20,7 @@ class Client:
     def __init__(self, stack: Stack) -> None:
         host, port = stack.web
         self._connection = http.client.HTTPConnection(host, port, timeout=60)
-        self._headers = {
-            "Authorization": f"Bearer {stack.credentials['token']}",
-            "Content-Type": "application/json",
-        }
+        self._headers = headers(stack.credentials["token"])
 
     def __enter__(self) -> Self:
         self._connection.connect()
@@ -53,9 +50,7 @@ class Client:
         return self._ask("PATCH", path, body)
 
     def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        self._connection.request(method, path, json.dumps(body), self._headers)
-        answer = self._connection.getresponse()
-        text = answer.read().decode(errors="replace")
-        if answer.status >= 300:
-            raise RefusedError(f"{method} {path} answered {answer.status}: {text[:500]}")
-        return json.loads(text)
+        answer = exchange(self._connection, method, path, body, self._headers)
+        if not answer.is_success:
+            raise RefusedError(f"{method} {path} answered {answer.status}: {str(answer.body)[:500]}")
+        return answer.body

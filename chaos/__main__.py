@@ -19,10 +19,10 @@ from chaos.drills import Drills
 from chaos.fault_kinds import NEED_OWN_DISKS
 from chaos.fault_plan import plan_faults
 from chaos.history import History
-from chaos.rest import Rest
 from chaos.stack import Shape, Stack, running
 from chaos.storm import Storm, StormResult
 from chaos.workload import plan_jobs
+from local_stack.rest import Rest
 
 IN_OWN_MOUNTS = "CHAOS_IN_OWN_MOUNTS"
 PATIENCE_SECONDS = 180.0

@@ -11,8 +11,8 @@ import psycopg
 
 from chaos import diaries, thawing
 from chaos.history import Attempted, Event, Frozen, History, Placed, Printed, Recorded
-from chaos.rest import Rest
 from chaos.submitting import Accepted
+from local_stack.rest import Rest
 
 JOBS = "SELECT id, state, end_reason, exit_code, message FROM jobs_job ORDER BY id"
 ATTEMPTS = """

@@ -11,10 +11,10 @@ from chaos import collecting
 from chaos.diaries import Run
 from chaos.history import History
 from chaos.report import Timing
-from chaos.rest import Rest
 from chaos.stack import Shape, Stack
 from chaos.submitting import Accepted
 from chaos.workload import Kind, PlannedJob
+from local_stack.rest import Rest
 
 AT_ONCE = 150
 AGENTS = 3

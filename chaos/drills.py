@@ -18,9 +18,9 @@ from chaos.injections import inject
 from chaos.network import Line
 from chaos.processes import RESTART_SECONDS
 from chaos.report import Timing
-from chaos.rest import Rest
 from chaos.stack import Machine, Stack
 from chaos.workload import Kind, PlannedJob
+from local_stack.rest import Rest
 
 REPEATS = 3
 WAIT_SECONDS = 90.0

@@ -13,10 +13,10 @@ from chaos import collecting
 from chaos.fault_kinds import taken
 from chaos.fault_plan import Fault
 from chaos.injections import CannotBeDoneError, Undo, inject
-from chaos.rest import Rest
 from chaos.stack import Stack
 from chaos.submitting import User
 from chaos.workload import PlannedJob
+from local_stack.rest import Rest
 
 LOOK_SECONDS = 0.02
 SAMPLE_SECONDS = 0.5

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos.rest import Answer, NoAnswerError, Rest
 from chaos.workload import Action, PlannedJob
+from local_stack.rest import Answer, NoAnswerError, Rest
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 
 THREADS = 3

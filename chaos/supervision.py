@@ -16,11 +16,11 @@ import psycopg
 from chaos import collecting
 from chaos.history import History
 from chaos.report import Timing
-from chaos.rest import Rest
 from chaos.stack import marked
 from chaos.submitting import User
 from chaos.supervised import Supervised
 from chaos.workload import plan_jobs
+from local_stack.rest import Rest
 
 JOBS = 60
 SECONDS = 150.0

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from local_stack.demo.rest import Rest
+from local_stack.demo.rest import DemoRest
 from scheduling.priorities import class_of
 
 Job = dict[str, Any]
@@ -36,13 +36,13 @@ class Reasons:
         return " ".join(self._sentences.get(job["id"], {}).values())
 
 
-def follow(rest: Rest, label: str, *, console: Console, reasons: Reasons, seconds: float) -> list[Job]:
+def follow(rest: DemoRest, label: str, *, console: Console, reasons: Reasons, seconds: float) -> list[Job]:
     """Show the jobs until all are over, or the time is; returns them as they were last seen."""
     watched = _watch(rest, label, reasons, seconds)
     return _follow_in_table(watched, console) if console.is_terminal else _follow_in_lines(watched, console)
 
 
-def _watch(rest: Rest, label: str, reasons: Reasons, seconds: float) -> Iterator[list[Job]]:
+def _watch(rest: DemoRest, label: str, reasons: Reasons, seconds: float) -> Iterator[list[Job]]:
     give_up_at = time.monotonic() + seconds
     while True:
         jobs = rest.jobs(label)

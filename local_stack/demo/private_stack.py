@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from local_stack.demo.rest import Rest
+from local_stack.demo.rest import DemoRest
 from local_stack.demo.sweep import NODES
 from local_stack.servers import parent_death
 from local_stack.servers.errors import StackError
@@ -24,14 +24,14 @@ STOP_SECONDS = 15
 
 
 @contextmanager
-def private_stack(home: Home, log: Path) -> Iterator[Rest]:
+def private_stack(home: Home, log: Path) -> Iterator[DemoRest]:
     """A stack that answers and whose nodes are up; stopped at the end, whatever happens."""
     port = pick_free()
     with log.open("wb") as output:
         process = subprocess.Popen(_command(), stdout=output, stderr=output, env=_environment(home, port))
         try:
             _until_web_answers(process, port, log)
-            rest = Rest(f"http://127.0.0.1:{port}", json.loads(home.credentials.read_text(encoding="utf-8"))["token"])
+            rest = DemoRest(port, json.loads(home.credentials.read_text(encoding="utf-8"))["token"])
             _until_nodes_are_up(process, rest, log)
             yield rest
         finally:
@@ -66,7 +66,7 @@ def _until_web_answers(process: subprocess.Popen[bytes], port: int, log: Path) -
             continue
 
 
-def _until_nodes_are_up(process: subprocess.Popen[bytes], rest: Rest, log: Path) -> None:
+def _until_nodes_are_up(process: subprocess.Popen[bytes], rest: DemoRest, log: Path) -> None:
     wanted = {node.partition(":")[0] for node in NODES}
     for _ in _patiently(process, log, "the nodes"):
         if wanted <= {node["name"] for node in rest.nodes() if node["state"] == "up"}:

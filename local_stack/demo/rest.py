@@ -1,52 +1,38 @@
-"""The few questions that the demonstration asks over REST, patient with a platform that is being restarted."""
+"""The few questions that the demonstration asks over REST."""
 
-import time
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
+from local_stack.rest import Answer, Rest
 
 PATIENCE_SECONDS = 60.0
-SERVER_ERROR = 500
 
 
-class RestError(Exception):
-    """A refusal, or no answer for a minute; says which."""
+class RefusedError(Exception):
+    """The platform said no; says why."""
 
 
-class Rest:
-    """The platform's API with a token."""
+class DemoRest:
+    """The platform's API with a token, patient with a platform that is being restarted. Raises NoAnswerError after a minute."""
 
-    def __init__(self, url: str, token: str) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=10)
+    def __init__(self, port: int, token: str) -> None:
+        self._rest = Rest(port, token, PATIENCE_SECONDS)
 
     def submit(self, jobs: list[dict[str, Any]]) -> None:
         """All of them or none. Their submission keys make it safe to ask again when the answer was lost."""
-        self._ask("POST", "/jobs/batch", json={"jobs": jobs})
+        _granted("POST /jobs/batch", self._rest.post("/jobs/batch", {"jobs": jobs}))
 
     def jobs(self, label: str) -> list[dict[str, Any]]:
-        return self._results("/jobs", {"label": f"demo={label}", "ordering": "id", "page_size": "200"})
+        return self._results(f"/jobs?{urlencode({'label': f'demo={label}', 'ordering': 'id', 'page_size': 200})}")
 
     def nodes(self) -> list[dict[str, Any]]:
-        return self._results("/nodes", {})
+        return self._results("/nodes")
 
-    def _results(self, path: str, parameters: dict[str, str]) -> list[dict[str, Any]]:
-        return list(self._ask("GET", path, params=parameters)["results"])
+    def _results(self, path: str) -> list[dict[str, Any]]:
+        return list(_granted(f"GET {path}", self._rest.get(path)).body["results"])
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            problem = "no answer"
-            try:
-                answer = self._client.request(method, path, **options)
-            except httpx.TransportError as error:
-                problem = str(error) or type(error).__name__
-            else:
-                if answer.is_success:
-                    return answer.json()
-                problem = f"{answer.status_code} {answer.text[:500]}"
-                if answer.status_code < SERVER_ERROR:
-                    raise RestError(f"{method} {path} was refused: {problem}")
-            if time.monotonic() > give_up_at:
-                raise RestError(f"{method} {path} got no good answer for {PATIENCE_SECONDS:g} s: {problem}")
-            time.sleep(0.5)
+
+def _granted(question: str, answer: Answer) -> Answer:
+    if not answer.is_success:
+        raise RefusedError(f"{question} was refused: {answer.status} {str(answer.body)[:500]}")
+    return answer

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from local_stack.demo import following, results, sweep
 from local_stack.demo.private_stack import private_stack
-from local_stack.demo.rest import Rest, RestError
+from local_stack.demo.rest import DemoRest, RefusedError
+from local_stack.rest import NoAnswerError
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
             console.print(f"Starting the platform in {home.folder} (its output: {log})", soft_wrap=True)
             with private_stack(home, log) as rest:
                 problems = demonstrate(rest, console)
-        except (StackError, RestError) as error:
+        except (StackError, RefusedError, NoAnswerError) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Stopped before the end, and the platform with it.", returncode=130) from None
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         )
 
 
-def demonstrate(rest: Rest, console: Console) -> list[str]:
+def demonstrate(rest: DemoRest, console: Console) -> list[str]:
     """Submit the sweep, follow it, print the results; returns what is wrong with them."""
     for node in rest.nodes():
         console.print(f"Node {node['name']}: {described(node)}")

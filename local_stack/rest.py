@@ -1,8 +1,9 @@
-"""The drill as a user of the REST interface: patient, since what answers is killed now and then."""
+"""A user of the REST interface on this machine: patient, since what answers is restarted, or killed, now and then."""
 
 import http.client
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ class Answer:
     status: int
     body: Any
 
+    @property
+    def is_success(self) -> bool:
+        return http.client.OK <= self.status < http.client.MULTIPLE_CHOICES
+
 
 class Rest:
     """Asks again until there is an answer that is not the server's own error. Safe to share between threads."""
@@ -32,7 +37,7 @@ class Rest:
     def __init__(self, port: int, token: str, patience: float = PATIENCE_SECONDS) -> None:
         self._port = port
         self._patience = patience
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._headers = headers(token)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
         return self._patiently("POST", path, body or {})
@@ -59,11 +64,27 @@ class Rest:
         """One question on a connection of its own; an answer that was cut short raises."""
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=10)
         try:
-            text = None if body is None else json.dumps(body)
-            connection.request(method, f"/api/v1{path}", text, self._headers)
-            answer = connection.getresponse()
-            raw = answer.read()
-            as_json = "json" in (answer.getheader("Content-Type") or "")
-            return Answer(answer.status, json.loads(raw) if as_json else raw)
+            return exchange(connection, method, f"/api/v1{path}", body, self._headers)
         finally:
             connection.close()
+
+
+def headers(token: str) -> dict[str, str]:
+    """Who asks, and in what it is written."""
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+def exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    headers: Mapping[str, str],
+) -> Answer:
+    """One question and its answer; what is not JSON stays bytes."""
+    text = None if body is None else json.dumps(body)
+    connection.request(method, path, text, headers)
+    answer = connection.getresponse()
+    raw = answer.read()
+    as_json = "json" in (answer.getheader("Content-Type") or "")
+    return Answer(answer.status, json.loads(raw) if as_json else raw)
