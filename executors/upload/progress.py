@@ -12,7 +12,18 @@ from workers.runtime.report_reader import Report
 
 READS_AT_THE_END = 32
 """Of a report that grew faster than it was read: so many megabytes are read when its command has ended, no more."""
+# The rows are locked in the order of ids first: a plain update takes them as it finds them, and could wait in a circle.
 UPDATE_PROGRESS = """
+    WITH heard AS (
+        SELECT job.id, said.*
+        FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::jsonb[], %s::boolean[], %s::timestamptz[])
+            AS said (attempt_id, token, progress, metrics, done, checkpoint_at)
+        JOIN jobs_attempt AS attempt ON attempt.id = said.attempt_id
+        JOIN jobs_job AS job ON job.id = attempt.job_id
+        WHERE attempt.token::text = said.token AND attempt.ended_at IS NULL
+          AND job.attempt = attempt.number AND job.state IN ('assigned', 'running')
+        ORDER BY job.id FOR NO KEY UPDATE OF job
+    )
     UPDATE jobs_job SET
         progress = coalesce(said.progress, jobs_job.progress),
         said_done = jobs_job.said_done OR said.done,
@@ -25,12 +36,7 @@ UPDATE_PROGRESS = """
             WHEN said.checkpoint_at IS NULL THEN jobs_job.checkpoint_at
             ELSE greatest(jobs_job.checkpoint_at, least(said.checkpoint_at, statement_timestamp()))
         END
-    FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::jsonb[], %s::boolean[], %s::timestamptz[])
-        AS said (attempt_id, token, progress, metrics, done, checkpoint_at),
-        jobs_attempt AS attempt
-    WHERE attempt.id = said.attempt_id AND attempt.token::text = said.token AND attempt.ended_at IS NULL
-      AND jobs_job.id = attempt.job_id AND jobs_job.attempt = attempt.number
-      AND jobs_job.state IN ('assigned', 'running')
+    FROM heard AS said WHERE jobs_job.id = said.id
 """
 
 

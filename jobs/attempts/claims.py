@@ -34,11 +34,18 @@ WRITE_STARTS = """
 """
 # Judged by the statement itself: recovery may close a placement between a look at it and the renewal of its lease.
 RENEW_LEASES = """
+    WITH held AS (
+        SELECT placement.id, job.desired, job.suspended_at
+        FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, token)
+        JOIN jobs_placement AS placement ON placement.id = said.placement_id
+        JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+        JOIN jobs_job AS job ON job.id = attempt.job_id
+        WHERE attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
+        ORDER BY placement.id FOR NO KEY UPDATE OF placement
+    )
     UPDATE jobs_placement AS placement SET lease_expires_at = statement_timestamp() + make_interval(secs => %s)
-    FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, token), jobs_attempt AS attempt, jobs_job AS job
-    WHERE placement.id = said.placement_id AND attempt.id = placement.attempt_id AND job.id = attempt.job_id
-      AND attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
-    RETURNING placement.id, job.desired, job.suspended_at
+    FROM held WHERE placement.id = held.id
+    RETURNING placement.id, held.desired, held.suspended_at
 """
 # What a claim reads, and no more: the rest of a job's row, its reasons and metrics, may be long.
 NEEDED_TO_RUN = (
@@ -167,7 +174,7 @@ def renew(tickets: Sequence[PlacementRef], *, node_id: int) -> Renewal:
     """
     ids, tokens = [ticket.placement_id for ticket in tickets], [ticket.token for ticket in tickets]
     with connection.cursor() as cursor:
-        cursor.execute(RENEW_LEASES, [settings.LEASE_SECONDS, ids, tokens, node_id, list(LEASED_STATES)])
+        cursor.execute(RENEW_LEASES, [ids, tokens, node_id, list(LEASED_STATES), settings.LEASE_SECONDS])
         wished = {pk: _wish(*wish) for pk, *wish in cursor.fetchall()}
     return Renewal(frozenset(wished), wished)
 

@@ -36,7 +36,11 @@ def told(memory_mb: int) -> str:
 
 
 def fill(snapshot: Snapshot) -> bool:
-    """Give waiting jobs their default that came before the quota which now limits them; whether there were any."""
+    """Give waiting jobs their default that came before the quota which now limits them; whether there were any.
+
+    Then every job that waits is locked, in the order of ids: the cycle places some of them in the same transaction, and
+    must not come for a lower one while it holds these.
+    """
     tree = {project.slug: project for project in snapshot.projects}
     # Without a default nothing would change, so nothing is looked for: the usual case costs no look at the jobs.
     slugs = {slug for slug in tree if is_limited(slug, tree)} if default_mb(1, 1) else set()
@@ -49,10 +53,10 @@ def _lacks(request: Request) -> bool:
 
 
 def _fill(job_ids: Collection[int]) -> bool:
-    # Locked before it is written, in the order of ids: an UPDATE alone locks in whatever order it meets the rows.
-    rows = Job.objects.filter(pk__in=job_ids, state=JobState.PENDING, memory_mb=0)
-    filled = list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    rows.update(memory_mb=Greatest(F("cpus") * _mb_per_cpu(), F("gpus") * _mb_per_gpu()))
+    waiting = Job.objects.filter(state=JobState.PENDING).select_for_update(no_key=True).order_by("pk")
+    bare = {pk for pk, memory_mb in waiting.values_list("pk", "memory_mb") if not memory_mb}
+    filled = sorted(bare.intersection(job_ids))
+    Job.objects.filter(pk__in=filled).update(memory_mb=Greatest(F("cpus") * _mb_per_cpu(), F("gpus") * _mb_per_gpu()))
     transitions.note(
         filled, "memory", message="A quota limits memory now, and the job names none: it gets the default."
     )

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -176,18 +176,26 @@ def known(job_ids: Iterable[int]) -> dict[int, Forecast]:
 
 
 def _write(told: Mapping[int, Forecast], now: float) -> int:
-    """Write those that moved; who is not foretold any more has none."""
+    """Write those that moved; who is not foretold any more has none. Whom somebody holds locked is left to the next forecast."""
     # Only what moved: each write is a new version of a job's row, which the next cycle reads anew.
     before = known(told.keys())
     moved = [job_id for job_id, one in told.items() if _differs(before.get(job_id), one, now)]
-    untold = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False).exclude(pk__in=list(told))
-    untold.update(predicted_start=None, predicted_start_soonest=None, predicted_start_latest=None)
+    _take_back(told.keys())
     if moved:
         names = ("expected", "soonest", "latest")
         columns = {name: [moment(getattr(told[job_id], name)) for job_id in moved] for name in names}
         with connection.cursor() as cursor:
             cursor.execute(WRITE, {"now": moment(now), "ids": moved, **columns})
     return len(moved)
+
+
+@transaction.atomic
+def _take_back(told: Collection[int]) -> None:
+    untold = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False).exclude(pk__in=list(told))
+    free = untold.order_by("pk").select_for_update(skip_locked=True, no_key=True).values("pk")
+    Job.objects.filter(pk__in=free).update(
+        predicted_start=None, predicted_start_soonest=None, predicted_start_latest=None
+    )
 
 
 def _differs(old: Forecast | None, new: Forecast, now: float) -> bool:

@@ -4,6 +4,7 @@ Safe to run at any time, twice, and beside anything else. What is not known is l
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -53,39 +54,65 @@ def recover() -> Recovered:
     return replace(_repair(), in_vain=dead_dependencies.cancel_dead())
 
 
-@transaction.atomic
 def _repair() -> Recovered:
-    # 1. One sweep at a time. Who finds another at work goes, and does not wait: the next sweep is seconds away, and
-    # waiting ones would fill the worker's threads.
+    with transaction.atomic():
+        # 1. One sweep at a time. Who finds another at work goes, and does not wait: the next sweep is seconds away, and
+        # waiting ones would fill the worker's threads.
+        if not _our_turn():
+            return Recovered()
+        # 2. May silence be held against anybody? If not, ringing again is all that can harm nobody.
+        judging = clock_guard.leases_may_expire()
+        # 3. Silent nodes first, so that nothing is placed on them any more, and step 4 finds what was.
+        if judging:
+            heartbeats.mark_down()
+    if not judging:
+        return Recovered(republished=_step(_republish))
+    return Recovered(
+        # 4. What nobody runs. Each locks the jobs that it finds, skips those that somebody else is at work on, and judges
+        # once more under the lock: see `_finish`. Those that never began are among the lost ones too: what is ended
+        # there is open no more, and not taken for a silent node's.
+        lost=_step(_end_never_begun) + _step(_end_lost),
+        released=_step(release_unclaimed),
+        late=_step(_end_late_gangs),
+        # 5. What runs, and should not. After step 4: a job that has just been given up is not told to stop.
+        stalled=_step(stalls.detect),
+        drained=_step(faulty_nodes.detect),
+        ownerless=_step(inactive_owners.cancel_their_jobs),
+        # 6. What nobody has claimed, of all that is still placed after that.
+        republished=_step(_republish),
+    )
+
+
+def _step(repair: Callable[[], int]) -> int:
+    """One step in a transaction of its own, left out while another sweep is at one.
+
+    Each takes its rows in the order of ids; two in one transaction would come for lower ones while they hold others.
+    """
+    with transaction.atomic():
+        return repair() if _our_turn() else 0
+
+
+def _our_turn() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [RECOVERY_LOCK])
-        if not cursor.fetchone()[0]:
-            return Recovered()
-    # 2. May silence be held against anybody? If not, ringing again is all that can harm nobody.
-    if not clock_guard.leases_may_expire():
-        return Recovered(republished=_republish())
-    # 3. Silent nodes first, so that nothing is placed on them any more, and step 4 finds what was.
-    heartbeats.mark_down()
-    # 4. What nobody runs. Each locks the jobs that it finds, skips those that somebody else is at work on, and judges
-    # once more under the lock: see `_finish`.
-    lost, released, late = _end_lost(), release_unclaimed(), _end_late_gangs()
-    # 5. What runs, and should not. After step 4: a job that has just been given up is not told to stop.
-    stalled, drained, ownerless = stalls.detect(), faulty_nodes.detect(), inactive_owners.cancel_their_jobs()
-    # 6. What nobody has claimed, of all that is still placed after that.
-    return Recovered(lost, released, _republish(), stalled, late, drained, ownerless)
+        return bool(cursor.fetchone()[0])
+
+
+def _end_never_begun() -> int:
+    """An agent that is heard of and does not renew such a lease hangs with it: that its node is to blame for."""
+    speaks = Q(node__last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
+    rows = _run_out().filter(speaks, state=PlacementState.CLAIMED)
+    return _finish(rows, EndReason.PLATFORM_ERROR, "Node {node} took the job and did not begin.", charged=True)
 
 
 def _end_lost() -> int:
+    return _finish(_run_out(), EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
+
+
+def _run_out() -> QuerySet[Placement]:
     """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone."""
     gone = Now() - timedelta(seconds=settings.LEASE_MARGIN_SECONDS)
-    rows = _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
-    # An agent that is heard of and does not renew this lease hangs with it: that its node is to blame for, as one that
-    # only fell silent is not.
-    speaks = Q(node__last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
-    hung = rows.filter(speaks, state=PlacementState.CLAIMED)
-    # First, as they are among `rows` too: what is ended here is open no more, and not taken for a silent node's.
-    never_began = _finish(hung, EndReason.PLATFORM_ERROR, "Node {node} took the job and did not begin.", charged=True)
-    return never_began + _finish(rows, EndReason.NODE_LOST, "Node {node} fell silent: its lease ran out.", charged=True)
+    return _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
 
 
 @transaction.atomic
@@ -106,7 +133,9 @@ def _end_late_gangs() -> int:
 def _republish() -> int:
     """Ring again for placements that nobody claimed: the message, or the agent that held it, was lost."""
     late = Now() - timedelta(seconds=settings.REPUBLISH_SECONDS)
-    rows = list(_open().filter(state=PlacementState.PLACED, published_at__lt=late)[:SWEEP])
+    unheard = _open().filter(state=PlacementState.PLACED, published_at__lt=late)
+    # Skipped where somebody holds one: it is just being claimed or closed.
+    rows = list(unheard.select_for_update(of=("self",), no_key=True, skip_locked=True)[:SWEEP])
     Placement.objects.filter(pk__in=[row.pk for row in rows]).update(
         published_at=Now(), publish_count=F("publish_count") + 1
     )
@@ -126,7 +155,7 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
     job_ids = list(rows.values_list("attempt__job_id", flat=True)[:SWEEP])
     if not job_ids:
         return 0
-    # Skipped, not waited for: the sweep holds other jobs already, in no order with these. A locked one is somebody's who
+    # Skipped, not waited for: nobody asked for this, and the next sweep is seconds away. A locked one is somebody's who
     # is just ending or claiming it, and may be fine in a moment.
     ours = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=job_ids).order_by("pk")
     locked = list(ours.values_list("pk", flat=True))

@@ -10,8 +10,10 @@ import pytest
 from executors.run.placement_run import PlacementRun
 from executors.upload import logs, progress
 from jobs.attempts.claims import PlacementSpec
+from jobs.models import Job
 from jobs.models.logs import LogChunk
 from tests import builders
+from tests.racing import hold, race
 from workers.runtime.checkpoints import CheckpointWatch
 from workers.runtime.shim.clock import boottime
 
@@ -25,6 +27,10 @@ def job():
 
 @pytest.fixture
 def run(job, tmp_path):
+    return run_of(job, tmp_path)
+
+
+def run_of(job, folder):
     """The job as its agent sees it."""
     attempt = job.attempts.get()
     claimed = PlacementSpec(
@@ -32,9 +38,9 @@ def run(job, tmp_path):
         attempt_id=attempt.pk, attempt=attempt.number, project=job.project.slug, command=("true",), working_dir="",
         env={}, cpus=1, memory_mb=0, gpu_indices=(), max_runtime_seconds=None,
     )  # fmt: skip
-    made = PlacementRun(claimed, tmp_path, lease_deadline=boottime() + 60)
-    (tmp_path / "checkpoints").mkdir()
-    made.checkpoints = CheckpointWatch(tmp_path / "checkpoints")
+    made = PlacementRun(claimed, folder, lease_deadline=boottime() + 60)
+    (folder / "checkpoints").mkdir(parents=True)
+    made.checkpoints = CheckpointWatch(folder / "checkpoints")
     return made
 
 
@@ -99,3 +105,17 @@ def test_a_forged_token_writes_neither_progress_nor_log(run, job):
 
     assert (shipped(forged, job).progress, job.checkpoint_at) == (None, None)
     assert not LogChunk.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_progress_of_a_node_is_written_in_the_order_of_ids(tmp_path):
+    low, high = (builders.job(state=state) for state in ("running", "assigned"))
+    for job in (high, low):  # whichever table or index a plain update began with, it would come to the lower id last
+        builders.placement(attempt=builders.attempt(job=job), state="running")
+    runs = [run_of(job, tmp_path / str(job.pk)) for job in (high, low)]
+    for run in runs:
+        said(run, '{"progress": 0.5}')
+
+    race(hold(low), lambda: progress.ship_progress(runs), meanwhile=hold(high))
+
+    assert list(Job.objects.values_list("progress", flat=True)) == [0.5, 0.5]

@@ -16,6 +16,7 @@ from jobs.models.clock import database_now
 from jobs.state.outcome import PlacementRef
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
+from tests.racing import hold, race
 from workers.models import Node
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +161,16 @@ def test_an_agent_whose_node_another_one_speaks_for_now_claims_nothing(placement
     assert claims.claim([ticket(placement)], node_id=placement.node_id, agent_id=mine) == []
     assert len(claims.claim([ticket(placement)], node_id=placement.node_id, agent_id=other)) == 1
     assert Placement.objects.get().claimed_by == other
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leases_are_renewed_in_the_order_of_ids():
+    node = builders.node()
+    first, second = (builders.attempt(job=builders.job(state=JobState.RUNNING)) for _ in range(2))
+    low, high = (builders.placement(attempt=of, node=node, state=PlacementState.RUNNING) for of in (second, first))
+    low.save()  # whichever table a plain update began with, it would come to the lower id last
+    tickets = [ticket(high), ticket(low)]
+
+    renewal = race(hold(low), lambda: claims.renew(tickets, node_id=node.pk), meanwhile=hold(high))
+
+    assert renewal.kept == {low.pk, high.pk}

@@ -4,13 +4,12 @@ The first has done its part and not committed yet; the second, on a connection o
 """
 
 import contextlib
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from jobs.attempts import claims
@@ -20,40 +19,12 @@ from jobs.control.verbs import Asked
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
-from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
+from tests.racing import answer_of, race, somebody_waits
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-
-
-def race(first: Callable[[], object], second: Callable[[], object]) -> Any:
-    """What became of the second: its answer or its ConflictError. It really waits, or the test fails."""
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(answer_of(second)))
-    with transaction.atomic():
-        first()
-        thread.start()
-        wait_for(somebody_waits, message="the second to wait for the first")
-    thread.join(20)
-    return answers[0]
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITS)
-        return bool(cursor.fetchone()[0])
-
-
-def answer_of(step: Callable[[], object]) -> object:
-    try:
-        return step()
-    except ConflictError as refusal:
-        return refusal
-    finally:
-        connection.close()
 
 
 def ask(verb: Callable[..., Job]) -> Callable[[], Job]:

@@ -9,6 +9,7 @@ from jobs.submission.submit import JobSpec, submit
 from quotas.models import Quota
 from scheduling.errors import InvalidError
 from tests import builders
+from tests.racing import hold, race
 
 pytestmark = pytest.mark.django_db
 GB = 1024
@@ -94,3 +95,14 @@ def test_a_job_that_has_no_default_is_told_once(team, settings):
     cycle.run_cycle()
 
     assert not JobEvent.objects.filter(kind="memory").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cycle_that_gives_amounts_locks_in_the_order_of_ids():
+    team = builders.project(quota={"memory_mb": 6 * GB})
+    builders.node(cpus=64, memory_mb=100 * GB)
+    low, bare = builders.job(project=team, memory_mb=GB), builders.job(project=team)
+
+    placed = race(hold(low), cycle.run_cycle, meanwhile=hold(bare)).placed
+
+    assert placed == 2

@@ -9,6 +9,7 @@ from jobs.models import Job
 from jobs.models.start_prediction import StartPrediction
 from jobs.planning import start_forecasts
 from tests import builders
+from tests.racing import beside, hold
 
 pytestmark = pytest.mark.django_db
 GPUS = [0, 1]
@@ -71,6 +72,17 @@ def test_a_job_that_can_no_longer_start_has_no_prediction(node):
 
     job.refresh_from_db()
     assert (job.predicted_start, job.predicted_start_soonest, job.predicted_start_latest) == (None, None, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_forecast_waits_for_nobody_to_take_back_what_can_no_longer_start(node):
+    runs(node)
+    locked, _ = (builders.job(gpus=2, predicted_start=timezone.now()) for _ in range(2))
+    builders.queue(name="default", state="paused")
+
+    beside(hold(locked), start_forecasts.refresh)
+
+    assert list(Job.objects.filter(predicted_start__isnull=False)) == [locked]
 
 
 def told(job, *, expected, soonest, latest, attempt=1, started=None):

@@ -14,6 +14,7 @@ from jobs.recovery import stalls, sweep
 from jobs.recovery.sweep import Recovered
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
+from tests.racing import beside, hold, race
 from workers import heartbeats
 from workers.hardware.inventory import Hardware
 
@@ -198,3 +199,25 @@ def test_two_planners_and_two_sweeps_at_once_do_everything_once(settings):
     assert JobEvent.objects.filter(job=lost, kind="requeued").count() == 1
     assert Attempt.objects.filter(ended_at=None).count() == Placement.objects.filter(closed_at=None).count() == 3
     assert Job.objects.filter(state=JobState.PENDING).count() == len(waiting) + 1 - 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_holds_no_job_any_more_when_it_waits_for_another():
+    lost = builders.running_job()
+    stalled = builders.running_job(progress=0.5, progress_at=ago(100), stall_seconds=60)
+    Placement.objects.filter(attempt__job=lost).update(lease_expires_at=ago(60))
+
+    swept = race(hold(stalled), sweep.recover, meanwhile=hold(lost))
+
+    assert (swept.lost, swept.stalled) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_placement_that_is_just_being_claimed_is_not_published_again(settings):
+    settings.LEASE_SECONDS, settings.REPUBLISH_SECONDS = 30, 0.01
+    claimed, unheard = (builders.placement(published_at=ago(60)) for _ in range(2))
+
+    assert beside(hold(claimed), sweep.recover).republished == 1
+
+    unheard.refresh_from_db()
+    assert unheard.publish_count == claimed.publish_count + 1

@@ -14,7 +14,7 @@ from jobs.planning import cycle, dead_dependencies
 from jobs.submission.submit import JobSpec, submit
 from scheduling.errors import TrainyardError
 from tests import builders
-from tests.jobs.control.test_control_races import race
+from tests.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
