@@ -180,6 +180,7 @@ TEMPLATES = [
 DATABASE_URL = env.service_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres", "DATABASE_PASSWORD")
 if TRAINYARD_ROLE == "node" and not env.given("DATABASE_URL"):  # beside a local stack: as its own agents connect
     DATABASE_URL = env.text("TRAINYARD_AGENT_DATABASE_URL", DATABASE_URL)
+AGENT_DATABASE_PASSWORD = env.secret("TRAINYARD_AGENT_DATABASE_PASSWORD")
 DATABASES = {
     "default": {**environ.Env.db_url_config(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }

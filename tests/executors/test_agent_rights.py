@@ -48,6 +48,18 @@ def test_every_table_of_what_runs_is_an_agents_to_read(agent: psycopg.Connection
         agent.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table)))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_command_makes_the_role_and_changes_its_password(settings):
+    for password in ("first:/@#", "second"):
+        settings.AGENT_DATABASE_PASSWORD = password
+        call_command("agent_rights", ROLE)
+        address = psycopg.conninfo.make_conninfo(database_address(), user=ROLE, password=password)
+        with psycopg.connect(address) as connected:
+            connected.execute("SELECT 1 FROM jobs_job")
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+
+
 @pytest.mark.django_db
 def test_a_role_that_is_not_there_is_named():
     with pytest.raises(CommandError, match="nobody_of_the_tests"):

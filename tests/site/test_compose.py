@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 SECRETS = {
     "POSTGRES_PASSWORD": "secret-of-postgres",
+    "TRAINYARD_AGENT_DATABASE_PASSWORD": "secret-of-the-agents",
     "REDIS_PASSWORD": "secret-of-redis",
     "TRAINYARD_SECRET_KEY": "secret-of-the-site",
     "FLOWER_BASIC_AUTH": "operator:secret-of-flower",
@@ -23,14 +25,16 @@ SITE = {"migrate", "web", "beat", "control", "flower"}
 NODES = {"cpu-worker", "gpu-worker"}
 
 
-def compose(*arguments, variables):
-    command = [COMPOSE, "--env-file", os.devnull, "--profile", "gpu", "config", *arguments]
+def compose(*arguments, variables, folder=ROOT):
+    """What Compose makes of the file of this repository, with the files of settings that lie in `folder`."""
+    command = [COMPOSE, "--file", ROOT / "compose.yaml", "--project-directory", folder, "--env-file", os.devnull]
+    command += ["--profile", "gpu", "config", *arguments]
     known = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **variables}
     return subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=60, check=False)
 
 
-def read(**variables):
-    done = compose("--format", "json", variables={**REQUIRED, **variables})
+def read(folder=ROOT, **variables):
+    done = compose("--format", "json", variables={**REQUIRED, **variables}, folder=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -130,8 +134,31 @@ def test_each_replica_of_a_worker_names_its_node_after_its_own_container(service
 
 def test_a_node_gets_only_the_secrets_that_it_needs(services):
     for worker in NODES:
-        assert {secret["source"] for secret in services[worker]["secrets"]} == {"postgres_password", "redis_password"}
+        secrets = {secret["source"] for secret in services[worker]["secrets"]}
+        assert secrets == {"agent_database_password", "redis_password"}
         assert services[worker]["environment"]["TRAINYARD_ROLE"] == "node"
+
+
+def test_a_node_is_not_the_database_s_owner(services):
+    for worker in NODES:
+        environment = services[worker]["environment"]
+        assert urlsplit(environment["DATABASE_URL"]).username == "trainyard_agent"
+        assert environment["DATABASE_PASSWORD_FILE"] == "/run/secrets/agent_database_password"
+        assert not [name for name in environment if name.startswith("TRAINYARD_SECRET_KEY")]
+
+
+def test_the_agents_role_gets_its_rights_after_the_tables_are_up_to_date(services):
+    last = services["migrate"]["command"][-1].split(" && ")[-2:]
+    assert last == ["python manage.py migrate --noinput", "python manage.py agent_rights trainyard_agent"]
+
+
+def test_only_the_site_gets_the_settings_of_the_site_alone(tmp_path):
+    (tmp_path / "site.env").write_text("TRAINYARD_LOG_S3_SECRET_KEY=of-the-bucket\n")
+    (tmp_path / "trainyard.env").write_text("TRAINYARD_LEASE_SECONDS=40\n")
+    services = read(tmp_path)["services"]
+    for name in SITE | NODES:
+        assert ("TRAINYARD_LOG_S3_SECRET_KEY" in services[name]["environment"]) == (name in SITE)
+        assert "TRAINYARD_LEASE_SECONDS" in services[name]["environment"]
 
 
 def test_everything_waits_for_the_migration_to_end_well(services):
