@@ -97,6 +97,7 @@ def _environment(home: Path) -> dict[str, str]:
         if not name.startswith(("TRAINYARD_", "DATABASE_", "BROKER_", "DJANGO_"))
     }
     chosen = {"TRAINYARD_PORT": str(ports.pick_free()), "FLOWER_PORT": str(ports.pick_free())}
+    chosen["TRAINYARD_LOG_FOLLOWERS_PER_USER"] = "28"  # one user follows for all that a measurement needs
     return {**inherited, **chosen, "TRAINYARD_HOME": str(home)}
 
 
