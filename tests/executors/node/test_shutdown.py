@@ -15,7 +15,7 @@ class Leaving:
 
     def __init__(self, monkeypatch, *, said=True):
         self.told: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-        for name in ("end", "begin_anew"):
+        for name in ("end", "restart"):
             monkeypatch.setattr(shutdown, name, lambda said, name=name: self.told.put((name, said)))
         self.thread = Departure(lambda _seconds: said)
         self.thread.start()
@@ -34,7 +34,7 @@ def test_last_words_come_before_the_end(monkeypatch, said):
 def test_an_agent_may_begin_anew(monkeypatch):
     leaving = Leaving(monkeypatch)
     leaving.thread.renew()
-    assert leaving.outcome() == ("begin_anew", True)
+    assert leaving.outcome() == ("restart", True)
 
 
 def test_an_agent_that_does_not_end_by_itself_in_its_time_leaves(monkeypatch):

@@ -226,11 +226,20 @@ def test_cancelling():
     assert (Job.objects.get().state, GpuHold.objects.count()) == (JobState.CANCELLED, 0)
 
 
+def test_ending_what_a_silent_node_has_lost():
+    running()
+    Placement.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
+
+    survives(lambda: sweep._step(sweep._end_lost))
+
+    assert (Job.objects.get().state, GpuHold.objects.count()) == (JobState.PENDING, 0)
+
+
 def test_recovering():
     running()
     Placement.objects.update(lease_expires_at=timezone.now() - timedelta(hours=1))
 
-    survives(sweep.recover)
+    survives(sweep.recover, whole=False)  # several steps, each of them whole
 
     job = Job.objects.get()
     assert (job.state, job.platform_retries_used, GpuHold.objects.count()) == (JobState.PENDING, 1, 0)
