@@ -14,6 +14,8 @@ from django.http import HttpRequest
 from jobs.models import Job
 from scheduling.lifecycle import JobState
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, NORMAL_FROM, URGENT_FROM
+from workers.models import Node
+from workers.queries import in_use
 
 BOUNDS = {
     "urgent": (URGENT_FROM, HIGHEST),
@@ -111,3 +113,21 @@ class Searching:
     def media(self) -> Media:
         own: Media = super().media  # type: ignore[misc]  # a mixin of ModelAdmin
         return own + AutocompleteSelect(Job.project.field, admin.site).media
+
+
+class FleetFilter(admin.SimpleListFilter):
+    """The fleet as it is, unless somebody asks for those whose agent said goodbye long ago, too."""
+
+    title = "fleet"
+    parameter_name = "fleet"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("all", "Also scaled away long ago")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        fleet, *others = super().choices(changelist)
+        yield {**fleet, "display": "In use"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        return queryset if self.value() else in_use(queryset)

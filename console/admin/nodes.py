@@ -1,39 +1,44 @@
-"""The machines with what runs on them: workers knows the hardware, jobs adds the load."""
+"""The machines with what runs on them. A node's row is written by its agent: people change nothing in it."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, F, FilteredRelation, Func, IntegerField, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.admin import cells, node_actions, node_page
+from console.admin.filters import FleetFilter
 from console.admin.keeping import DeletedWhenUnused
-from console.admin.node_pages import NodeAdmin as MachineAdmin
 from jobs.reports import node_health
 from workers.models import Node
 
 GPUS_HELD = Sum(Func(F("open__gpu_indices"), function="cardinality", output_field=IntegerField()))
 
 
-class NodeAdmin(DeletedWhenUnused, MachineAdmin):
+@admin.register(Node)
+class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     list_display = [
         "name", "state_badge", "alive_badge", "running", "gpu_bar", "cpu_bar", "memory_bar", "measured", "last_seen",
         "drain_reason",
     ]  # fmt: skip
-    fields = ("name", "hostname", "labels", "version", "registered_at")
+    list_filter = [FleetFilter, "state", "cordoned"]
+    search_fields = ["name", "hostname"]
+    fields = readonly_fields = ("name", "hostname", "labels", "version", "registered_at")
     actions = [node_actions.drain, node_actions.undrain, node_actions.remove]
     change_form_template = "console/node.html"
     used_by = ("placements",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
-        """Each node with the sums over its open placements."""
+        """Each node with the sums over its open placements, and the database's clock, by which all heartbeats are written."""
         return (
             super()
             .get_queryset(request)
+            .filter(removed_at__isnull=True)
             .annotate(
+                now=Now(),
                 open=FilteredRelation("placements", condition=Q(placements__closed_at__isnull=True)),
                 running_jobs=Count("open"),
                 cpus_held=Coalesce(Sum("open__cpus"), 0),
@@ -52,6 +57,12 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
     def alive_badge(self, node: Any) -> SafeString:
         deaf = node_health.consuming(node) is False
         return cells.badge("deaf") if deaf else cells.badge(node.liveness(node.now))
+
+    @admin.display(description="last heartbeat", ordering="last_heartbeat_at")
+    def last_seen(self, node: Any) -> str:
+        if node.last_heartbeat_at is None:
+            return "never"
+        return f"{max(0, (node.now - node.last_heartbeat_at).total_seconds()):,.0f} s ago"
 
     @admin.display(description="jobs", ordering="running_jobs")
     def running(self, node: Any) -> SafeString:
@@ -81,6 +92,12 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
         percent = node_page.cpu_percent(node)
         return cells.EMPTY if percent is None else cells.bar(percent, 100, f"{percent:.0f} %")
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a node registers itself
+
+    def has_change_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -106,7 +123,3 @@ class NodeAdmin(DeletedWhenUnused, MachineAdmin):
             "memory": self.memory_bar(node),
             "measured": self.measured(node),
         }
-
-
-admin.site.unregister(Node)
-admin.site.register(Node, NodeAdmin)

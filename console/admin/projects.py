@@ -1,19 +1,21 @@
-"""The tree of projects with what each holds of its quota: quotas knows the limits, jobs adds the usage."""
+"""The tree of projects, with their members and what each holds of its quota."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth.models import User
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console.admin import cells
 from console.admin.keeping import DeletedWhenUnused
-from console.admin.project_pages import MembershipInline, QuotaInline
-from console.admin.project_pages import ProjectAdmin as PlainProjectAdmin
+from console.admin.project_form import ProjectForm, slug_of
 from jobs.reports import quota_usage
-from quotas.models import Project, Quota
+from quotas import projects
+from quotas.models import Membership, Project, Quota
 from scheduling.snapshot import chain_of
 
 ALL_ON_ONE_PAGE = 1000
@@ -21,20 +23,37 @@ DEEPEST_INDENT = 6
 UNITS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "memory"}
 
 
-class UsageInline(QuotaInline):
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy alone
+    model = Membership
+    autocomplete_fields = ["user"]
+    extra = 0
+
+
+class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for mypy alone
+    model = Quota
+    extra = 0
     readonly_fields = ["usage"]
-    fields = ["usage", *QuotaInline.fields]
+    fields = ["usage", ("gpus", "cpus", "memory_mb"), ("running_jobs", "waiting_jobs"), "enforced"]
 
     @admin.display(description="held now, with all below it")
     def usage(self, quota: Quota) -> SafeString | str:
         return usage_bars(quota, quota_usage.account_of(quota.project).usage) if quota.pk else cells.EMPTY
 
 
-class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
+@admin.register(Project)
+class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     list_display = ["indented", "name", "gpus", "cpus", "running", "waiting", "weight", "member_count", "archived"]
     list_per_page = ALL_ON_ONE_PAGE
-    inlines = [UsageInline, MembershipInline]
+    list_select_related = ["parent", "quota"]
+    list_filter = ["archived"]
+    search_fields = ["slug", "name"]
+    autocomplete_fields = ["parent"]
+    inlines = [QuotaInline, MembershipInline]
+    form = ProjectForm
     used_by = ("jobs", "children")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        return super().get_queryset(request).annotate(member_total=Count("memberships"))
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list as a tree, unless the operator sorts by a column; each project with its place and its usage."""
@@ -70,6 +89,27 @@ class ProjectAdmin(DeletedWhenUnused, PlainProjectAdmin):
     def waiting(self, project: Any) -> SafeString | str:
         return limited(project, "waiting_jobs")
 
+    @admin.display(description="members", ordering="member_total")
+    def member_count(self, project: Project) -> int:
+        return getattr(project, "member_total", 0)
+
+    def get_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
+        return ["slug", "name", "parent", "weight", *(["archived"] if obj else [])]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
+        return ["slug"] if obj else []  # commands and dashboards out there know it by this name
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Through the use cases: they keep the tree a tree, also when two people move its branches at once."""
+        actor = cast("User", request.user)
+        if change:
+            projects.change(project=Project.objects.get(pk=obj.pk), actor=actor, **form.changes())
+        else:
+            made = projects.create(
+                actor=actor, slug=obj.slug, name=obj.name, parent=slug_of(obj.parent), weight=obj.weight
+            )
+            obj.pk, obj.created_at = made.pk, made.created_at
+
 
 def limited(project: Any, name: str) -> SafeString | str:
     """What the project holds, as a bar where it has a limit."""
@@ -87,7 +127,3 @@ def usage_bars(quota: Quota, usage: dict[str, int]) -> SafeString:
 def held(name: str, amount: int, limit: int | None) -> SafeString | str:
     figure = cells.gigabytes if name == "memory_mb" else str
     return figure(amount) if limit is None else cells.bar(amount, limit, f"{figure(amount)} of {figure(limit)}")
-
-
-admin.site.unregister(Project)
-admin.site.register(Project, ProjectAdmin)
