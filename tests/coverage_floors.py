@@ -4,7 +4,6 @@ A floor says that nobody has begun to leave a room untested; where races live, a
 """
 
 import sys
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from coverage import Coverage
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.architecture import source
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Reached:
 
 def room(path: Path) -> str:
     """A package in a package of the house, or what lies beside the rooms of one: `jobs/planning`, `jobs`."""
-    return "/".join(path.relative_to(ROOT).parent.parts[:2])
+    return "/".join(path.relative_to(source.ROOT).parent.parts[:2])
 
 
 def measured() -> dict[str, Reached]:
@@ -57,8 +56,7 @@ def below(found: Mapping[str, Reached], floors: Mapping[str, int]) -> list[str]:
 
 
 def floors() -> dict[str, int]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return dict(project["tool"]["trainyard"]["coverage"])
+    return dict(source.project()["tool"]["trainyard"]["coverage"])
 
 
 if __name__ == "__main__":

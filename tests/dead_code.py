@@ -6,7 +6,6 @@ are data that others read (columns, shapes, options of a framework's class): vul
 
 import ast
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 from vulture import Vulture
 from vulture.core import Item
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.architecture import source
+
 LEAST_CONFIDENCE = 60
 
 
@@ -39,13 +39,12 @@ def _assigned(node: ast.ClassDef) -> Iterator[int]:
 
 
 def configured() -> dict[str, Any]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return dict(project["tool"]["vulture"])
+    return dict(source.project()["tool"]["vulture"])
 
 
 if __name__ == "__main__":
-    unreached = dead(ROOT, configured())
+    unreached = dead(source.ROOT, configured())
     for item in unreached:
-        where = f"{Path(item.filename).relative_to(ROOT)}:{item.first_lineno}"
+        where = f"{Path(item.filename).relative_to(source.ROOT)}:{item.first_lineno}"
         sys.stdout.write(f"{where}: nothing but tests reaches {item.typ} {item.name}\n")
     sys.exit(bool(unreached))

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -13,10 +14,15 @@ BY_DJANGO = {"migrations", "management", "templatetags", "formats"}
 
 
 @cache
+def project() -> dict[str, Any]:
+    """What stands in pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@cache
 def packages() -> tuple[str, ...]:
     """The packages that the import contracts know: there is one list, in pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return tuple(project["tool"]["importlinter"]["root_packages"])
+    return tuple(project()["tool"]["importlinter"]["root_packages"])
 
 
 @cache

@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 
 from tests import dead_code
+from tests.architecture import source
 
 CONFIG = dead_code.configured()
 
@@ -18,6 +19,6 @@ def test_what_is_reached_by_nothing_is_found(tmp_path):
 
 
 def test_every_name_that_is_let_pass_lets_something_pass():
-    found = dead_code.dead(dead_code.ROOT, {**CONFIG, "ignore_names": []})
+    found = dead_code.dead(source.ROOT, {**CONFIG, "ignore_names": []})
     names = {item.name for item in found}
     assert [one for one in CONFIG["ignore_names"] if not any(fnmatchcase(name, one) for name in names)] == []

@@ -1,11 +1,9 @@
 """An agent says of which release it is, from a checkout and from a wheel."""
 
-import tomllib
-
 from executors.node import release
 from tests.architecture import source
 
-VERSION = tomllib.loads((source.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+VERSION = source.project()["project"]["version"]
 
 
 def test_the_source_that_runs_says_its_version(tmp_path, monkeypatch):
