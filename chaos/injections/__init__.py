@@ -4,6 +4,7 @@ May import the stack, the network and the kinds of faults; the storm imports it.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from chaos.fault_kinds import FaultKind
 from chaos.fault_plan import Fault
@@ -44,13 +45,8 @@ def _signal(stack: Stack, part: str, fault: Fault) -> Undo:
     return signal_often(stack.parts[part].pid, fault.draw)
 
 
-def _cut(stack: Stack, fault: Fault) -> Undo:
-    lines_of(stack, fault, Line.CUT)
-    return lambda: lines_of(stack, fault, Line.OPEN)
-
-
-def _deafen(stack: Stack, fault: Fault) -> Undo:
-    lines_of(stack, fault, Line.DEAF)
+def _set_lines(line: Line, stack: Stack, fault: Fault) -> Undo:
+    lines_of(stack, fault, line)
     return lambda: lines_of(stack, fault, Line.OPEN)
 
 
@@ -73,8 +69,8 @@ INJECTIONS: dict[FaultKind, Callable[[Stack, Fault], Undo]] = {
     FaultKind.BROKER_REPLACED: broker.fail_over,
     FaultKind.DATABASE_STOPPED: database.freeze,
     FaultKind.DATABASE_LOCKED: database.lock,
-    FaultKind.NETWORK_CUT: _cut,
-    FaultKind.NETWORK_DEAF: _deafen,
+    FaultKind.NETWORK_CUT: partial(_set_lines, Line.CUT),
+    FaultKind.NETWORK_DEAF: partial(_set_lines, Line.DEAF),
     FaultKind.DISK_FULL: folders.fill_disk,
     FaultKind.DISK_READ_ONLY: folders.make_read_only,
     FaultKind.DISK_ROBBED: folders.rob,
