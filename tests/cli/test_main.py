@@ -13,6 +13,9 @@ from tests.cli.yard import Answer
 
 WITHOUT_SERVER = {"profiles", "login", "logout", "version", "simulate"}
 WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER)
+PLATFORM = {
+    "quotas", "workers", "jobs", "executors", "api", "console", "local_stack", "scheduler_site", "django", "celery",
+}  # fmt: skip
 
 
 def loaded(code):
@@ -50,15 +53,14 @@ def test_help_loads_neither_http_nor_tables():
 def test_the_command_line_imports_nothing_of_the_platform():
     """Only `simulate` brings something along, the core, which needs nothing of the platform either."""
     load_all = "import cli.main; [cli.main.load(name) for name in cli.main.COMMANDS if name != 'simulate']"
-    ours = "{'scheduling', 'quotas', 'workers', 'jobs', 'scheduler_site', 'django', 'celery'}"
-    code = f"import sys; {load_all}; print({ours} & set(sys.modules))"
+    code = f"import sys; {load_all}; print({PLATFORM | {'scheduling'}} & set(sys.modules))"
 
     assert loaded(code) == "set()\n"
 
 
 def test_a_simulation_loads_the_core_and_nothing_else_of_the_platform():
     """Neither Django nor what only pictures need."""
-    others = "{'quotas', 'workers', 'jobs', 'scheduler_site', 'django', 'celery', 'matplotlib'}"
+    others = PLATFORM | {"matplotlib"}
     code = f"import sys, cli.main; cli.main.load('simulate'); print({others} & set(sys.modules))"
 
     assert loaded(code) == "set()\n"

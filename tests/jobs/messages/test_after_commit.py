@@ -2,7 +2,6 @@
 
 import re
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from quotas.models import Project
 from scheduler_site.celery import app
 from scheduling.lifecycle import JobState
 from tests import builders
+from tests.architecture import source
 from tests.rest import V1, client_of
 
-ROOT = Path(__file__).resolve().parents[3]
 SURPRISES = [
     AttributeError("'NoneType' object has no attribute 'hostname'"),
     KeyError(3),
@@ -114,11 +113,8 @@ def test_an_answer_is_read_before_the_commit(client: APIClient, project: Project
 
 
 def test_everything_that_follows_a_commit_is_guarded():
-    for file in [
-        *ROOT.glob("jobs/**/*.py"),
-        *ROOT.glob("executors/**/*.py"),
-        *ROOT.glob("quotas/**/*.py"),
-        *ROOT.glob("workers/**/*.py"),
-    ]:
+    for file in source.files():
         if file.name != "after_commit.py":
-            assert not re.search(r"\bon_commit\(", file.read_text(encoding="utf-8")), f"{file}: use jobs.after_commit"
+            assert not re.search(r"\bon_commit\(", file.read_text(encoding="utf-8")), (
+                f"{file}: use jobs.messages.after_commit"
+            )
