@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from scheduling.reasons import Reason
-from scheduling.snapshot import Allocation
+from scheduling.snapshot import Allocation, Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Plan:
     """What to start, whom to stop for it, what waits and why, and the line: the ids of those that wait, in planning order.
 
     `eligible` are those of the line that could start once there is room: only they have a place in it to be told.
-    `alerts` are sentences for the operator: a policy that failed and was replaced by the default order.
+    `alerts` are sentences for the operator: a policy that failed and was replaced by the default order. Under a policy that
+    keeps a floor, `shadow` is to be given to the next plan, and at `next_at` there is something to plan again at the latest.
     """
 
     placements: tuple[PlannedJob, ...]
@@ -64,3 +65,5 @@ class Plan:
     preemptions: tuple[PlannedPreemption, ...] = ()
     alerts: tuple[str, ...] = ()
     eligible: tuple[int, ...] = ()
+    shadow: Shadow | None = None
+    next_at: float | None = None

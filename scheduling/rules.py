@@ -58,4 +58,6 @@ class Rules:
     half_life_seconds: float = 7 * DAY  # of usage, in fair share
     weights: Weights = field(default_factory=Weights)
     preemption: Preemption = field(default_factory=Preemption)
+    floor_slack: float = 0.0  # the part of the longest wait so far by which the promises of a floor may be later
+    floor_tolerance_seconds: float = 120.0  # a promise that is kept so late counts as kept: others had to stop first
     explain: bool = True  # a simulator that asks for no reasons saves the time to find them

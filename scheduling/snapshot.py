@@ -103,6 +103,8 @@ class WaitingJob:
     needs_failure: tuple[int, ...] = ()  # of `unmet` and `broken`: those that have to fail
     eligible_at: float | None = None  # when the last thing came true that it had to wait for: its wait counts from then
     room: tuple[Allocation, ...] = ()  # what those held or hold that were stopped for it, while it is promised
+    pinned: bool = False  # it goes to the nodes of its room, and to no others
+    saved_seconds: float = 0.0  # work that earlier attempts have saved: it goes on from there
 
     @property
     def waits_since(self) -> float:
@@ -132,6 +134,7 @@ class RunningJob:
     leaving: bool = False  # it was told to stop and will soon be gone
     suspended_since: float | None = None  # it stands still; `expected_end` says what is left of its limit from now on
     leaving_for: int | None = None  # the waiting job that it gives way to, if it does
+    saved_seconds: float = 0.0  # work that was saved before this attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,42 @@ class UsageView:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that has ended since the last plan, and all the work that it took; `given_up`: somebody ended it."""
+
+    job: WaitingJob
+    work_seconds: float
+    given_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowJob:
+    """A job that has started in the shadow schedule, or only here: there it still waits, and `started_at` is None."""
+
+    job: WaitingJob
+    started_at: float | None = None
+    shares: tuple[Allocation, ...] = ()  # on the shadow's own nodes
+    work_seconds: float | None = None  # all that it took, once it has ended here
+    late_seconds: float = 0.0  # for so long the shadow had to wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The schedule that plain backfilling would have made of the same jobs, as far as it was played.
+
+    `clock` is how far that is. `nodes` says which machine stands for a node of the shadow, where that is another one of
+    the same kind. `broken` counts the promises that could not be kept, by why.
+    """
+
+    clock: float
+    jobs: Mapping[int, ShadowJob] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    longest_wait: float = 0.0
+    broken: Mapping[str, int] = field(default_factory=dict)
+    seen: object = None  # what it was played with last: nothing has to be planned anew while that is the same
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that a plan depends on, beside the clock: with each queue and project that a job names, ancestors too."""
 
@@ -168,6 +207,8 @@ class Snapshot:
     reservations: tuple[Reservation, ...] = ()
     usage: tuple[UsageView, ...] = ()
     recent_preemptions: int = 0  # in the last hour
+    ended: tuple[EndedJob, ...] = ()  # since the last plan; only a policy that keeps a floor asks for them
+    shadow: Shadow | None = None  # of the last plan, if that kept one
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

@@ -24,6 +24,7 @@ class Clock:
         self._ends: list[tuple[float, int, int]] = []
         self._stamps: dict[int, int] = {}
         self._stamp = 0
+        self._wakes: list[float] = []
 
     def run_until(self, end: float, number: int) -> None:
         """From now on job `number` runs, and will end then."""
@@ -35,15 +36,24 @@ class Clock:
         """The job does not run any more: its end does not come."""
         del self._stamps[number]
 
+    def wake_at(self, moment: float) -> None:
+        """There is an instant then, even if nothing else happens."""
+        if moment not in self._wakes:
+            heapq.heappush(self._wakes, moment)
+
     def advance(self) -> Instant | None:
         """Go to the next instant; None when nothing more will happen."""
         self._forget_the_stopped()
         moments = [self._arrivals[self._next].trace.submit_s] if self._next < len(self._arrivals) else []
         if self._ends:
             moments.append(self._ends[0][0])
+        if self._wakes:
+            moments.append(max(self._wakes[0], self.now))
         if not moments:
             return None
         self.now = min(moments)
+        while self._wakes and self._wakes[0] <= self.now:
+            heapq.heappop(self._wakes)
         return Instant(self._arrivals_now(), self._ends_now())
 
     def _arrivals_now(self) -> list[CleanJob]:

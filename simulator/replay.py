@@ -1,13 +1,15 @@
 """Runs a trace through the planner: jobs arrive, start where the plan says, and end after the run times of the trace."""
 
 import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from scheduling.forecast.rollout import started
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
+from scheduling.policies import policy
 from scheduling.resources import Request
-from scheduling.snapshot import ProjectView, QueueView, RunningJob, Snapshot, WaitingJob
+from scheduling.snapshot import EndedJob, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
 from simulator.cleaning import CleanJob
 from simulator.clock import Clock
 from simulator.cluster import Cluster
@@ -36,6 +38,7 @@ class _Progress:
     first_start: float | None = None
     saved_s: float = 0.0  # work that no stop can take any more
     lost_s: float = 0.0
+    stopped_at: float | None = None  # it was told to stop then, and is still there
 
 
 class Replay:
@@ -64,6 +67,9 @@ class Replay:
         self._projects = tuple(ProjectView(name) for name in sorted({self._project(job) for job in jobs}))
         self._learner: Learner = learner(self._settings.run_times)
         self._stops: list[float] = []
+        self._keeps_floor = policy(self._settings.rules.policy).keeps_floor
+        self._shadow: Shadow | None = None
+        self._ended: list[EndedJob] = []
 
     def run(self, told: Progress | None = None) -> Outcome:
         """Replay everything. Raises SimulationError if jobs wait at the end that nothing will ever start."""
@@ -124,17 +130,20 @@ class Replay:
             max_runtime_seconds=limit,
             predicted_seconds=self._learner.predict(job),
             deadline=job.trace.deadline_s,
-            checkpointable=settings.checkpoint_s is not None,
+            checkpointable=settings.checkpoint_s is not None and _draw(job) < settings.checkpointable,
         )
         self._waiting[job.number] = waiting
         self._progress[job.number] = _Progress(job, waiting)
 
     def _plan(self) -> None:
         """Plan, start what may start; and again, at the same instant, if somebody was stopped for somebody else."""
-        while self._waiting:
+        while self._waiting or self._keeps_floor:
             plan = self._planner(self._snapshot(), self._clock.now)
             self.outcome.plans += 1
             self.outcome.alerts.update(plan.alerts)
+            self._shadow, self._ended = plan.shadow, []
+            if plan.next_at is not None:
+                self._clock.wake_at(plan.next_at)
             for placed in plan.placements:
                 self._start(placed)
             for stopped in plan.preemptions:
@@ -146,7 +155,7 @@ class Replay:
         now, rules = self._clock.now, self._settings.rules
         return Snapshot(
             waiting=tuple(self._waiting.values()),
-            running=tuple(self._checkpointed() if rules.preemption.strategies else self._running.values()),
+            running=tuple(self._checkpointed() if self._may_stop else self._running.values()),
             nodes=self._cluster.nodes,
             queues=(QueueView(QUEUE),),
             projects=self._projects,
@@ -154,7 +163,13 @@ class Replay:
             rules=rules,
             usage=self._usage.at(now, self._running.values()),
             recent_preemptions=self._recent_stops(),
+            ended=tuple(self._ended),
+            shadow=self._shadow,
         )
+
+    @property
+    def _may_stop(self) -> bool:
+        return self._keeps_floor or bool(self._settings.rules.preemption.strategies)
 
     def _start(self, placed: PlannedJob) -> None:
         now, job = self._clock.now, self._waiting.pop(placed.job_id)
@@ -162,7 +177,11 @@ class Replay:
         if progress.first_start is None:
             progress.first_start = now
         self._running[job.id] = started(job, placed.shares, now)
-        self._clock.run_until(now + progress.job.run_s - progress.saved_s, job.id)
+        self._clock.run_until(now + self._overhead(progress) + progress.job.run_s - progress.saved_s, job.id)
+
+    def _overhead(self, progress: _Progress) -> float:
+        """What its present run takes before it gets on."""
+        return self._settings.restart_s if progress.saved_s else 0.0
 
     def _learn(self, ended: CleanJob) -> None:
         """What is expected of the user's jobs that wait changes with each that ends."""
@@ -174,9 +193,14 @@ class Replay:
                     self._waiting[number] = replace(job, predicted_seconds=predicted)
 
     def _end(self, number: int, running: RunningJob) -> None:
+        if self._progress[number].stopped_at is not None:
+            self._give_up(number, running)
+            return
         progress = self._progress.pop(number)
         self._leave(number, running)
         self._learn(progress.job)
+        if self._keeps_floor:
+            self._ended.append(EndedJob(progress.waiting, progress.job.run_s))
         self.outcome.jobs.append(
             JobOutcome(
                 job=progress.job,
@@ -190,16 +214,35 @@ class Replay:
         )
 
     def _stop(self, number: int, for_job: int) -> None:
-        """Back in line with what is left to do: the work since the last checkpoint is lost."""
-        running, progress = self._running.pop(number), self._progress[number]
+        """The job is told to stop: at once, or after its grace, in which it gets no further."""
+        now, progress = self._clock.now, self._progress[number]
+        progress.stopped_at = now
+        self._stops.append(now)
         self._clock.stop(number)
+        if self._settings.grace_s:
+            self._running[number] = replace(self._running[number], leaving=True, leaving_for=for_job)
+            self._clock.run_until(now + self._settings.grace_s, number)
+        else:
+            self._give_up(number, self._running.pop(number))
+        if for_job in self._waiting:
+            self._waiting[for_job] = replace(self._waiting[for_job], promised=True)
+
+    def _give_up(self, number: int, running: RunningJob) -> None:
+        """Back in line with what is left to do: the work since the last checkpoint is lost."""
+        progress = self._progress[number]
         self._leave(number, running)
-        done = progress.saved_s + self._clock.now - (running.started_at or 0)
-        progress.saved_s = max(progress.saved_s, self._saved(done))
+        done = self._done(progress, running, progress.stopped_at or 0.0)
+        progress.saved_s = max(progress.saved_s, self._saved(progress, done))
         progress.lost_s += done - progress.saved_s
-        self._waiting[number] = replace(progress.waiting, preemptions=running.preemptions + 1)
-        self._waiting[for_job] = replace(self._waiting[for_job], promised=True)
-        self._stops.append(self._clock.now)
+        progress.stopped_at = None
+        self._waiting[number] = replace(
+            progress.waiting, preemptions=running.preemptions + 1, saved_seconds=progress.saved_s
+        )
+
+    def _done(self, progress: _Progress, running: RunningJob, until: float) -> float:
+        """Its work, all runs together."""
+        ran = until - (running.started_at or 0.0) - self._overhead(progress)
+        return progress.saved_s + max(0.0, ran)
 
     def _leave(self, number: int, running: RunningJob) -> None:
         start = running.started_at or 0.0
@@ -210,9 +253,9 @@ class Replay:
     def _width(self, number: int) -> float:
         return self._cluster.width(self._requests[number])
 
-    def _saved(self, done: float) -> float:
+    def _saved(self, progress: _Progress, done: float) -> float:
         every = self._settings.checkpoint_s
-        return done // every * every if every else 0.0
+        return done // every * every if every and progress.waiting.checkpointable else 0.0
 
     def _checkpointed(self) -> list[RunningJob]:
         """The running jobs, with the moment of each one's last checkpoint."""
@@ -221,9 +264,9 @@ class Replay:
         return [replace(job, checkpoint_at=self._checkpoint_at(job)) for job in self._running.values()]
 
     def _checkpoint_at(self, job: RunningJob) -> float | None:
-        saved, start = self._progress[job.id].saved_s, job.started_at or 0.0
-        later = self._saved(saved + self._clock.now - start) - saved
-        return start + later if later > 0 else None
+        progress = self._progress[job.id]
+        later = self._saved(progress, self._done(progress, job, self._clock.now)) - progress.saved_s
+        return (job.started_at or 0.0) + self._overhead(progress) + later if later > 0 else None
 
     def _recent_stops(self) -> int:
         while self._stops and self._stops[0] <= self._clock.now - HOUR:
@@ -233,3 +276,8 @@ class Replay:
     def _project(self, job: CleanJob) -> str:
         """Its group; but one for all where projects make no difference, so that jobs are alike that ask for the same."""
         return (self._usage.is_needed and job.trace.group) or "default"
+
+
+def _draw(job: CleanJob) -> float:
+    """A number from 0 to 1 that is the job's own, the same in every replay."""
+    return random.Random(job.number).random()  # noqa: S311 - no secret

@@ -20,8 +20,8 @@ __all__ = [
     "usual_run_times",
 ]
 
-LEARNS = "responsive"
-"""The policy that is meant to go by what is learned."""
+LEARN = frozenset({"responsive", "floor"})
+"""The policies that are meant to go by what is learned."""
 PREEMPTION = ("priority", "reclaim", "pressure")
 
 
@@ -50,11 +50,14 @@ class Settings:
     checkpoint_s: float | None = (
         None  # a job that is stopped goes on from its last multiple of this; None: from nothing
     )
+    checkpointable: float = 1.0  # the part of the jobs that save their work at all
+    restart_s: float = 0.0  # what it takes to go on from saved work
+    grace_s: float = 0.0  # how long a job that is stopped stays
 
 
 def usual_run_times(policy_name: str) -> RunTimes:
     """What a policy is given where nobody says otherwise."""
-    return RunTimes.LEARNED if policy_name == LEARNS else RunTimes.REQUESTED
+    return RunTimes.LEARNED if policy_name in LEARN else RunTimes.REQUESTED
 
 
 def checked(settings: Settings) -> Settings:

@@ -134,6 +134,7 @@ def started(job: WaitingJob, shares: tuple[Allocation, ...], now: float) -> Runn
         checkpointable=job.checkpointable,
         preemptible=job.preemptible,
         preemptions=job.preemptions,
+        saved_seconds=job.saved_seconds,
     )
 
 

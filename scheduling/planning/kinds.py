@@ -29,13 +29,14 @@ class Kinds:
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
         self._alike: dict[tuple[str, str, Request], SchedulingClass] = {}
         self._avoid: dict[tuple[str, str, Request, tuple[str, ...]], SchedulingClass] = {}
+        self._pins: dict[tuple[str, str, Request, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
         self._same: dict[tuple[str, str, int], SchedulingClass] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
     def of(self, job: WaitingJob) -> SchedulingClass:
-        if job.avoid:
-            return self._avoiding(job)
+        if job.avoid or job.pinned:
+            return self._pinned(job) if job.pinned else self._avoiding(job)
         # A request is often the same object for many jobs; that is found faster than an equal one.
         identity = (job.queue, job.project, id(job.request))
         found = self._same.get(identity)
@@ -70,6 +71,20 @@ class Kinds:
             avoided = frozenset(self._free.nodes[number].view.name for number in shut)
             found = self._avoid[key] = SchedulingClass(
                 alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own, avoided
+            )
+            found.limited = alike.limited
+        return found
+
+    def _pinned(self, job: WaitingJob) -> SchedulingClass:
+        """All nodes are closed to it but those of its room."""
+        alike, own = self._equal(job), {share.node for share in job.room}
+        key = (job.queue, job.project, job.request, tuple(sorted(own)))
+        found = self._pins.get(key)
+        if found is None:
+            shut = [node.number for node in self._free.nodes if node.view.name not in own]
+            windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
+            found = self._pins[key] = SchedulingClass(
+                alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own
             )
             found.limited = alike.limited
         return found

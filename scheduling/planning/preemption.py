@@ -138,7 +138,7 @@ class PreemptionPass:
     def make_room(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Plan the stops that let the job start, if there are such and not too many; False if it needs none."""
         closed = self._closed(job, alike)
-        choice = _Choice(self._work, self._cluster, job, alike, closed)
+        choice = VictimChoice(self._work, self._cluster, job, alike, closed)
         victims = choice.victims(list(self.candidates.victims(job)))
         if victims is None or len(victims) > self.left:
             self._is_in_vain(job, alike)
@@ -175,7 +175,7 @@ def _starts(
     return work.find_in(cluster.free, job, closed)
 
 
-class _Choice:
+class VictimChoice:
     """Who is to give way to one job. Whoever is tried leaves the cluster, and comes back to it."""
 
     def __init__(
@@ -186,7 +186,7 @@ class _Choice:
         self._job = job
         self._alike = alike
         self._closed = closed
-        self._shares: tuple[Allocation, ...] = ()
+        self.shares: tuple[Allocation, ...] = ()
 
     def victims(self, able: Sequence[Victim]) -> list[Victim] | None:
         """The fewest and cheapest without whom the job starts; none if it does anyway; None if it cannot be helped."""
@@ -200,7 +200,7 @@ class _Choice:
             self._leave(more)
             chosen += more
         needed = self._needed(chosen) if self._place() is not None else None
-        self._shares = self._place() or ()
+        self.shares = self._place() or ()
         self._stay(chosen if needed is None else needed)
         return needed
 
@@ -209,7 +209,7 @@ class _Choice:
         for victim in victims:
             cluster.leave(victim.job, self._work.counted(victim.job.project))
         alike = self._alike
-        cluster.start(self._job.id, self._shares, alike.request, alike.queue, alike.chain)
+        cluster.start(self._job.id, self.shares, alike.request, alike.queue, alike.chain)
 
     def _for_limits(self, able: Sequence[Victim]) -> list[Victim] | None:
         """The cheapest that hold what the quotas and the queue lack for the job; None if all of them are not enough."""

@@ -9,6 +9,7 @@ from scheduling.policies.base import SchedulingPolicy
 from scheduling.policies.edf import EarliestDeadline
 from scheduling.policies.fairshare import FairShare
 from scheduling.policies.fifo import Fifo
+from scheduling.policies.floor import Floor
 from scheduling.policies.multifactor import Multifactor
 from scheduling.policies.priority import Priority
 from scheduling.policies.responsive import Responsive
@@ -19,6 +20,7 @@ __all__ = ["BUILT_IN", "POLICIES", "Fifo", "Priority", "SchedulingPolicy", "back
 
 BUILT_IN = (
     Fifo(), Priority(), FairShare(), BackfillPolicy(), ShortestFirst(), EarliestDeadline(), Multifactor(), Responsive(),
+    Floor(),
 )  # fmt: skip
 POLICIES: dict[str, SchedulingPolicy] = {one.name: one for one in BUILT_IN}
 

@@ -15,6 +15,8 @@ class SchedulingPolicy:
     """
 
     name: str = ""
+    keeps_floor: bool = False
+    """Whether nobody may end later than under plain backfilling: all that run early give way to those whose turn it is there."""
 
     def prepare(self, snapshot: Snapshot, now: float) -> "SchedulingPolicy":  # noqa: ARG002 - for those who derive
         """The policy that orders this snapshot: itself, or a copy that knows what it needs of it."""

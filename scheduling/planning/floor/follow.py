@@ -1,0 +1,70 @@
+"""A plan under which nobody falls behind his shadow: play that on, see whose turn has come, plan the rest of the room."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+from scheduling.plan_result import Plan
+from scheduling.planning.floor.shadow import ShadowSchedule
+from scheduling.planning.floor.turns import TurnFinder, Turns, carried_out
+from scheduling.planning.one_pass import plan_pass
+from scheduling.policies import POLICIES
+from scheduling.rules import Rules
+from scheduling.snapshot import Shadow, ShadowJob, Snapshot, WaitingJob
+
+
+def keeps_floor(snapshot: Snapshot) -> bool:
+    """Whether the policy of any of its queues promises a floor; then all jobs of the platform are in the shadow."""
+    names = {queue.policy or snapshot.rules.policy for queue in snapshot.queues}
+    return any(name in POLICIES and POLICIES[name].keeps_floor for name in names)
+
+
+class Followed(NamedTuple):
+    """A snapshot as the pass is to see it, and what the shadow says of it."""
+
+    world: Snapshot
+    shadow: ShadowSchedule
+    turns: Turns
+    not_yet: frozenset[int]
+
+
+def follow(snapshot: Snapshot, now: float) -> Followed:
+    """Play the shadow on, and work out whose turn has come."""
+    shadow = ShadowSchedule(snapshot, now).play()
+    turns = TurnFinder(shadow, snapshot, now).find()
+    world = carried_out(snapshot, turns)
+    not_yet = frozenset(
+        [job.id for job in snapshot.waiting if job.id not in turns.due and not may_start_early(job, snapshot.rules)]
+    )
+    return Followed(replace(world, rules=_without_reservations(snapshot.rules)), shadow, turns, not_yet)
+
+
+def plan_with_floor(snapshot: Snapshot, now: float) -> Plan:
+    """Due jobs first, each in its place; in all room beyond whoever can give way again, in the order of the policies."""
+    followed = follow(snapshot, now)
+    plan = plan_pass(followed.world, now, followed.not_yet)
+    return replace(
+        plan,
+        preemptions=(*followed.turns.stops, *plan.preemptions),
+        shadow=_with_starts(followed.shadow.value(), plan, snapshot.waiting),
+        next_at=followed.turns.next_at,
+    )
+
+
+def may_start_early(job: WaitingJob, rules: Rules) -> bool:
+    """Whether it may have room before its turn: only who can be stopped again, and was not stopped too often."""
+    return job.checkpointable and job.preemptible and job.preemptions < rules.preemption.max_per_job
+
+
+def _without_reservations(rules: Rules) -> Rules:
+    """Nothing is kept for anybody here: the shadow does that, and whoever is in the way gives way."""
+    return replace(rules, reserve_depth=0, overdue_depth=0)
+
+
+def _with_starts(shadow: Shadow, plan: Plan, waiting: Iterable[WaitingJob]) -> Shadow:
+    """Those that start before their turn are known to the shadow from now on: they may end before it has started them."""
+    placed = {one.job_id for one in plan.placements}
+    early = (
+        {job.id: ShadowJob(job) for job in waiting if job.id in placed and job.id not in shadow.jobs} if placed else {}
+    )
+    return replace(shadow, jobs={**shadow.jobs, **early}) if early else shadow

@@ -1,0 +1,277 @@
+"""The shadow schedule: what plain backfilling does with the same jobs, played on from plan to plan.
+
+It need not know when a job ends before the job itself has: at every moment each job has done at least as much work as its
+shadow, so whoever ends there has ended here already.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from heapq import heapify, heappop, heappush
+from typing import Self
+
+from scheduling.nodes.feasibility import takes_jobs
+from scheduling.planning.eligibility import is_held
+from scheduling.planning.floor.progress import work_done
+from scheduling.planning.one_pass import plan_pass
+from scheduling.policies import POLICIES
+from scheduling.policies.backfill import BackfillPolicy
+from scheduling.resources import Request
+from scheduling.rules import Preemption, Rules
+from scheduling.snapshot import (
+    Allocation,
+    NodeView,
+    QueueView,
+    RunningJob,
+    Shadow,
+    ShadowJob,
+    Snapshot,
+    WaitingJob,
+)  # fmt: skip
+
+MOST_MOMENTS = 16
+"""So many moments are planned one by one; where more have passed since the last plan, the oldest are taken together."""
+
+
+class ShadowSchedule:
+    """A shadow while it is played on: mutable, and made anew for each plan."""
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        before = snapshot.shadow or _begun(snapshot, now)
+        self.jobs = dict(before.jobs)
+        self.nodes = dict(before.nodes)
+        self.clock = before.clock
+        self.longest_wait = before.longest_wait
+        self.broken = Counter(before.broken)
+        self._seen = before.seen
+        self._snapshot = snapshot
+        self._now = now
+        self._restart_cost = snapshot.rules.preemption.restart_cost_seconds
+        self._waiting = {job.id: job for job in snapshot.waiting}
+        self._running = {job.id: job for job in snapshot.running}
+
+    def play(self) -> Self:
+        """Take over what has happened here, and play on to now, less the slack."""
+        self._take_over_ends()
+        self._take_over_states()
+        self._advance()
+        self._wait_for_the_late()
+        return self
+
+    def value(self) -> Shadow:
+        return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(self.broken), self._seen)
+
+    @property
+    def lag(self) -> float:
+        """By how much the shadow is behind the clock: promises may be later by this."""
+        return self._snapshot.rules.floor_slack * self.longest_wait
+
+    def ends_known(self) -> Iterable[float]:
+        """When those end in the shadow that run there still and have ended here."""
+        return (end for one in self.jobs.values() if (end := _end(one)) is not None)
+
+    def arrivals_to_come(self) -> Iterable[float]:
+        """When those join its line that wait here and have not come there yet, for the slack."""
+        return (job.waits_since for job in self._waiting.values() if job.waits_since > self.clock)
+
+    def _take_over_ends(self) -> None:
+        for one in self._snapshot.ended:
+            known = self.jobs.get(one.job.id, ShadowJob(one.job))
+            if one.given_up:
+                self.jobs.pop(one.job.id, None)
+            else:
+                self.jobs[one.job.id] = replace(known, work_seconds=one.work_seconds)
+
+    def _take_over_states(self) -> None:
+        up = {node.name for node in self._snapshot.nodes if takes_jobs(node)}
+        for job_id, one in list(self.jobs.items()):
+            if one.work_seconds is not None or job_id in self._running:
+                continue
+            job = self._waiting.get(job_id)
+            if job is None or one.started_at is None:
+                del self.jobs[job_id]  # gone, or in line in both
+            elif is_held(job, self._now):
+                self._give_up(job_id, "held")
+            elif not all(self.nodes.get(share.node, share.node) in up for share in one.shares):
+                self._give_up(job_id, "node")
+
+    def _give_up(self, job_id: int, why: str) -> None:
+        """It cannot run where and when the shadow has it: there it stands in line again."""
+        del self.jobs[job_id]
+        self.broken[why] += 1
+
+    def _advance(self) -> None:
+        moments = self._moments()
+        while moments and moments[0] + self.lag <= self._now:
+            moment = heappop(moments)
+            while moments and (moments[0] == moment or len(moments) > MOST_MOMENTS):
+                moment = heappop(moments)
+            for end in self._play_at(moment):
+                heappush(moments, end)
+        self.clock = max(self.clock, self._now - self.lag)
+
+    def _moments(self) -> list[float]:
+        """When something happens in the shadow, as a heap: arrivals, ends, and now if what it looks at has changed."""
+        moments = [max(end, self.clock) for end in self.ends_known()]
+        moments += self.arrivals_to_come()
+        if self._has_changed():
+            moments.append(max(self.clock, self._now - self.lag))
+        heapify(moments)
+        return moments
+
+    def _has_changed(self) -> bool:
+        if any(job.unmet or job.not_before or job.held or job.broken for job in self._snapshot.waiting):
+            return True
+        return self._seen != self._sight([job.id for job in self._line(self.clock)])
+
+    def _sight(self, line: Iterable[int]) -> object:
+        world = self._snapshot
+        return (world.nodes, world.queues, world.projects, world.reservations, frozenset(line))
+
+    def _line(self, moment: float) -> list[WaitingJob]:
+        """Who waits in the shadow at that moment."""
+        own = [one.job for one in self.jobs.values() if one.started_at is None]
+        others = [job for job in self._snapshot.waiting if job.id not in self.jobs]
+        return [_plain(job) for job in (*own, *others) if job.waits_since <= moment]
+
+    def _play_at(self, moment: float) -> list[float]:
+        """Ends, then one plan; returns the ends that it made known."""
+        for job_id, one in list(self.jobs.items()):
+            end = _end(one)
+            if end is not None and end <= moment:
+                del self.jobs[job_id]
+        line = {job.id: job for job in self._line(moment)}
+        self.clock = moment
+        known: list[float] = []
+        for placed in plan_pass(self._world(line.values()), moment).placements if line else ():
+            job = line.pop(placed.job_id)
+            before = self.jobs.pop(job.id, ShadowJob(job))  # those that start later stand later
+            self.jobs[job.id] = one = replace(before, started_at=moment, shares=placed.shares)
+            self.longest_wait = max(self.longest_wait, moment - job.waits_since)
+            end = _end(one)
+            known += [] if end is None else [end]
+        self._seen = self._sight(line)
+        return known
+
+    def _world(self, line: Iterable[WaitingJob]) -> Snapshot:
+        here = self._snapshot
+        names = {real: own for own, real in self.nodes.items()}
+        return Snapshot(
+            waiting=tuple(_renamed(job, names) for job in line) if names else tuple(line),
+            running=tuple(_running(one) for one in self.jobs.values() if one.started_at is not None),
+            nodes=_own_nodes(here.nodes, names),
+            queues=tuple(_backfilling(queue) for queue in here.queues),
+            projects=here.projects,
+            taken_at=self.clock,
+            rules=shadow_rules(here.rules),
+            reservations=here.reservations,
+            usage=here.usage,
+        )
+
+    def _wait_for_the_late(self) -> None:
+        """Whoever is behind its shadow (it had to wait for others to stop, or lost its node): that waits for it."""
+        tolerated = self._snapshot.rules.floor_tolerance_seconds
+        for job_id, one in self.jobs.items():
+            behind = self.behind(one)
+            if behind > 0 and one.started_at is not None:
+                late = one.late_seconds + behind
+                self.broken["late"] += one.late_seconds <= tolerated < late
+                self.jobs[job_id] = replace(one, started_at=one.started_at + behind, late_seconds=late)
+
+    def behind(self, one: ShadowJob) -> float:
+        """By how much less work the job has done here than there."""
+        if one.started_at is None or one.work_seconds is not None:
+            return 0.0
+        running = self._running.get(one.job.id)
+        if running is None:
+            done = self._waiting[one.job.id].saved_seconds
+        else:
+            done = work_done(running, self._now, self._restart_cost)
+        return self.clock - one.started_at - done
+
+
+def shadow_rules(rules: Rules) -> Rules:
+    """Plain backfilling in place of what keeps the floor, and nobody gives way."""
+    policy = BackfillPolicy.name if POLICIES[rules.policy].keeps_floor else rules.policy
+    return replace(rules, policy=policy, preemption=Preemption(), explain=False)
+
+
+def _backfilling(queue: QueueView) -> QueueView:
+    known = POLICIES.get(queue.policy)
+    return replace(queue, policy=BackfillPolicy.name) if known is not None and known.keeps_floor else queue
+
+
+def _begun(snapshot: Snapshot, now: float) -> Shadow:
+    """The first shadow: all that runs here runs there, with the same work done."""
+    cost = snapshot.rules.preemption.restart_cost_seconds
+    jobs = {
+        job.id: ShadowJob(_as_waiting(job), now - work_done(job, now, cost), job.shares)
+        for job in snapshot.running
+        if not job.leaving
+    }
+    return Shadow(now, jobs)
+
+
+def _as_waiting(job: RunningJob) -> WaitingJob:
+    """As it stood in line, as far as that is known and still matters."""
+    limit = None if job.expected_end is None or job.started_at is None else int(job.expected_end - job.started_at)
+    return WaitingJob(
+        id=job.id,
+        project=job.project,
+        queue=job.queue,
+        priority=job.priority,
+        submitted_at=job.started_at or 0.0,
+        request=job.request or _request(job.shares),
+        owner=job.owner,
+        max_runtime_seconds=limit,
+        checkpointable=job.checkpointable,
+        preemptible=job.preemptible,
+    )
+
+
+def _request(shares: Sequence[Allocation]) -> Request:
+    amount = shares[0].amount
+    return Request(amount.cpus, amount.memory_mb, amount.gpus, nodes=len(shares))
+
+
+def _end(one: ShadowJob) -> float | None:
+    """When it ends in the shadow, if that is known."""
+    if one.started_at is None or one.work_seconds is None:
+        return None
+    return one.started_at + one.work_seconds
+
+
+def _running(one: ShadowJob) -> RunningJob:
+    job, start = one.job, one.started_at or 0.0
+    return RunningJob(
+        id=job.id,
+        project=job.project,
+        queue=job.queue,
+        priority=job.priority,
+        shares=one.shares,
+        started_at=start,
+        expected_end=None if job.max_runtime_seconds is None else start + job.max_runtime_seconds,
+        owner=job.owner,
+        request=job.request,
+    )
+
+
+def _plain(job: WaitingJob) -> WaitingJob:
+    """Without what happened to it here."""
+    if job.promised or job.room or job.pinned:
+        return replace(job, promised=False, room=(), pinned=False)
+    return job
+
+
+def _own_nodes(nodes: tuple[NodeView, ...], names: Mapping[str, str]) -> tuple[NodeView, ...]:
+    if not names:
+        return nodes
+    return tuple(replace(node, name=names[node.name]) if node.name in names else node for node in nodes)
+
+
+def _renamed(job: WaitingJob, names: Mapping[str, str]) -> WaitingJob:
+    """With the shadow's names of the nodes that it would rather have, or avoids."""
+    if not job.near and not job.avoid:
+        return job
+    near = tuple(names.get(node, node) for node in job.near)
+    return replace(job, near=near, avoid=tuple(names.get(node, node) for node in job.avoid))

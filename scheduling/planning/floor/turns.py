@@ -1,0 +1,214 @@
+"""Whose turn has come, who must not be stopped, and who gives way: the shadow's schedule against what runs here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from scheduling.plan_result import PlannedPreemption
+from scheduling.planning.cluster import Cluster
+from scheduling.planning.cycle_state import PassState
+from scheduling.planning.floor.progress import head_start, work_done, work_saved
+from scheduling.planning.floor.shadow import ShadowSchedule
+from scheduling.planning.floor.stand_ins import StandIns, pairs_of
+from scheduling.planning.preemption import VictimChoice
+from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.victims import Candidate, Victim
+from scheduling.sharing.usage_decay import gpu_equivalents
+from scheduling.snapshot import Allocation, RunningJob, ShadowJob, Snapshot, WaitingJob
+
+STRATEGY = "floor"
+EXACT = 1e-6
+"""Moments that differ by less are one: they are sums of the same numbers in another order."""
+
+Shares = tuple[Allocation, ...]
+
+
+class Turns(NamedTuple):
+    """What the floor asks of a plan: where those go whose turn has come, who gives way to them, and who is left alone."""
+
+    due: dict[int, Shares]
+    stops: tuple[PlannedPreemption, ...]
+    protected: frozenset[int]
+    next_at: float | None
+
+
+class TurnFinder:
+    """Works out the turns of one plan."""
+
+    def __init__(self, shadow: ShadowSchedule, snapshot: Snapshot, now: float) -> None:
+        self._shadow = shadow
+        self._snapshot = snapshot
+        self._now = now
+        self._restart_cost = snapshot.rules.preemption.restart_cost_seconds
+        self._names = StandIns(shadow, snapshot)
+        self._moments: list[float] = []
+        self._protected: set[int] = set()
+        self._stops: list[PlannedPreemption] = []
+
+    def find(self) -> Turns:
+        pairs = pairs_of(self._shadow.jobs, self._snapshot.running)
+        misplaced = {one.job.id for one, _ in self._names.bind_all(pairs)}
+        for one, job in pairs:
+            self._look_at_running(one, job, misplaced=job.id in misplaced)
+        due = self._give_places(self._due())
+        return Turns(due, tuple(self._stops), frozenset(self._protected), self._next())
+
+    def _look_at_running(self, one: ShadowJob, job: RunningJob, *, misplaced: bool) -> None:
+        """It may be stopped as long as what it has saved is more than its shadow has done."""
+        left = self._head_start(one, work_saved(job, self._restart_cost))
+        if left > EXACT:
+            if misplaced:
+                self._moments.append(self._now + left)
+        elif misplaced and self._may_move(job) and left > -max(EXACT, self._restart_cost):
+            self._stop(job, job.id)  # now or never: in a moment it could not be stopped for anybody
+        else:
+            self._protected.add(job.id)
+
+    def _may_move(self, job: RunningJob) -> bool:
+        able = job.checkpointable and job.preemptible and not job.leaving
+        return able and job.started_at is not None and job.started_at < self._now - EXACT
+
+    def _head_start(self, one: ShadowJob, saved: float) -> float:
+        """For how long from now its shadow may go on before a job with so much saved has to run."""
+        return head_start(saved, self._restart_cost) - (self._shadow.clock - (one.started_at or 0.0))
+
+    def _due(self) -> list[tuple[ShadowJob, WaitingJob]]:
+        found = []
+        for job in self._snapshot.waiting:
+            one = self._shadow.jobs.get(job.id)
+            if one is None or one.started_at is None:
+                continue
+            left = self._head_start(one, job.saved_seconds)
+            if left > EXACT:
+                self._moments.append(self._now + left)
+            else:
+                found.append((one, job))
+        return sorted(found, key=lambda pair: (pair[0].started_at or 0.0, pair[1].id))
+
+    def _give_places(self, due: Sequence[tuple[ShadowJob, WaitingJob]]) -> dict[int, Shares]:
+        if not due:
+            return {}
+        moving = {one.job_id: one.for_job for one in self._stops}
+        running = tuple(_marked(job, moving, ()) for job in self._snapshot.running)
+        givers = _Givers(replace(self._snapshot, running=running), self._now, self._protected, self._names)
+        places = {}
+        for one, job in due:
+            found = givers.place(one, job)
+            if found is not None:
+                places[job.id], victims = found
+                for victim in victims:
+                    self._stop(victim, job.id)
+        return places
+
+    def _stop(self, job: RunningJob, for_job: int) -> None:
+        lost = work_done(job, self._now, self._restart_cost) - work_saved(job, self._restart_cost)
+        self._stops.append(PlannedPreemption(job.id, for_job, STRATEGY, lost + self._restart_cost))
+
+    def _next(self) -> float | None:
+        """When the shadow has something new to say, if nothing happens here before."""
+        lag = self._shadow.lag
+        moments = [moment + lag for moment in self._shadow.ends_known()]
+        moments += [moment + lag for moment in self._shadow.arrivals_to_come()]
+        return min((moment for moment in (*moments, *self._moments) if moment > self._now), default=None)
+
+
+class _Givers:
+    """Finds a place for one due job after another, in what is free, in what comes free, and in what others hold who may be stopped."""
+
+    def __init__(self, snapshot: Snapshot, now: float, protected: set[int], names: StandIns) -> None:
+        self._work = PassState(snapshot, now)
+        self._now = now
+        self._names = names
+        self._present = self._work.present()
+        self._coming = self._work.cluster()
+        self._all = frozenset(node.name for node in snapshot.nodes)
+        cost = snapshot.rules.preemption.restart_cost_seconds
+        self._able = sorted(
+            _victim(job, now, cost)
+            for job in snapshot.running
+            if job.id not in protected and job.preemptible and job.checkpointable and not job.leaving
+        )
+
+    def place(self, one: ShadowJob, job: WaitingJob) -> tuple[Shares, list[RunningJob]] | None:
+        """Its place and who gives way for it; None if there is none even so."""
+        alike = self._work.class_of(job)
+        exact, choices = frozenset(self._names.places(one)), self._names.choices(one)
+        for allowed in (exact, choices):
+            if (shares := self._free_now(job, alike, allowed)) is not None:
+                return self._take(one, job, alike, shares), []
+        for allowed in (exact, choices):
+            if (shares := self._find(self._coming, job, alike, allowed)) is not None:
+                return self._take(one, job, alike, shares), []
+        for allowed in (choices, self._all):
+            found = self._by_stopping(job, alike, allowed)
+            if found is not None:
+                shares, victims = found
+                return self._take(one, job, alike, shares), victims
+        return None
+
+    def _find(
+        self, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]
+    ) -> Shares | None:
+        if cluster.refusals(alike.request, alike.queue, alike.chain):
+            return None
+        return self._work.find_in(cluster.free, job, self._closed(job, alike, allowed))
+
+    def _free_now(self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]) -> Shares | None:
+        """What is free now and not meant for one before it."""
+        shares = self._find(self._present, job, alike, allowed)
+        if shares is None or self._coming.refusals(alike.request, alike.queue, alike.chain):
+            return None
+        return shares if all(self._coming.free[share.node].has(share) for share in shares) else None
+
+    def _closed(self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]) -> frozenset[str]:
+        return self._work.closed(alike.windows, self._work.limit(job)) | (self._all - allowed)
+
+    def _by_stopping(
+        self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]
+    ) -> tuple[Shares, list[RunningJob]] | None:
+        choice = VictimChoice(self._work, self._coming, job, alike, self._closed(job, alike, allowed))
+        victims = choice.victims(self._able)
+        if victims is None:
+            return None
+        for victim in victims:
+            self._coming.leave(victim.job, self._work.counted(victim.job.project))
+        gone = {victim.job.id for victim in victims}
+        self._able = [victim for victim in self._able if victim.job.id not in gone]
+        return choice.shares, [victim.job for victim in victims]
+
+    def _take(self, one: ShadowJob, job: WaitingJob, alike: SchedulingClass, shares: Shares) -> Shares:
+        self._names.assign(one, [share.node for share in shares])
+        for cluster in (self._coming, self._present):
+            if all(cluster.free[share.node].has(share) for share in shares):
+                cluster.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        return shares
+
+
+def _victim(job: RunningJob, now: float, restart_cost: float) -> Victim:
+    """To be sorted: the least urgent first, then who loses least."""
+    lost = work_done(job, now, restart_cost) - work_saved(job, restart_cost) + restart_cost
+    width = sum(gpu_equivalents(share.amount) for share in job.shares)
+    return Victim(Candidate(job.priority, 0.0, lost * width, job.id, job), STRATEGY)
+
+
+def carried_out(snapshot: Snapshot, turns: Turns) -> Snapshot:
+    """The snapshot as the pass is to see it: due jobs stand first and have their places, and who gives way is leaving."""
+    leaving = {one.job_id: one.for_job for one in turns.stops}
+    kept = turns.protected if snapshot.rules.preemption.strategies else frozenset()
+    return replace(
+        snapshot,
+        waiting=tuple([_pinned(job, turns.due) for job in snapshot.waiting]) if turns.due else snapshot.waiting,
+        running=tuple([_marked(job, leaving, kept) for job in snapshot.running])
+        if leaving or kept
+        else snapshot.running,
+    )
+
+
+def _pinned(job: WaitingJob, due: dict[int, Shares]) -> WaitingJob:
+    return replace(job, promised=True, pinned=True, room=due[job.id]) if job.id in due else job
+
+
+def _marked(job: RunningJob, leaving: dict[int, int], protected: Iterable[int]) -> RunningJob:
+    if job.id in leaving:
+        return replace(job, leaving=True, leaving_for=leaving[job.id])
+    return replace(job, preemptible=False) if job.preemptible and job.id in protected else job

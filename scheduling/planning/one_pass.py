@@ -1,0 +1,215 @@
+"""One scheduling pass: order, start, reserve, backfill, preempt, explain."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from scheduling.plan_result import PendingJob, Plan, new_wait
+from scheduling.planning.coming import keep_coming, keep_promises
+from scheduling.planning.cycle_state import PassState, Waiting, new_waiting
+from scheduling.planning.dependencies import failed_roots, unfailed_roots
+from scheduling.planning.eligibility import is_held, job_holds, starts_nothing
+from scheduling.planning.kept_room import KeptRoom
+from scheduling.planning.ordering import PendingOrder, order_pending
+from scheduling.planning.precedence import Precedence
+from scheduling.planning.preemption import preempt
+from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.unschedulable import Explanations
+from scheduling.policies import backfill_mode
+from scheduling.rules import Backfill, Rules
+from scheduling.run_times import shortest_first
+from scheduling.snapshot import Snapshot, WaitingJob
+
+NOBODY: AbstractSet[int] = frozenset()
+
+
+def plan_pass(snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY) -> Plan:
+    """The plan for this snapshot at this moment, in which those that are `not_yet` to start do not.
+
+    Jobs start in the order of their queues' policies. The first that finds no room gets a reservation, by the limits of
+    the jobs that run; those behind it start only where they do not delay it (EASY backfilling: Lifka 1995, Mu'alem and
+    Feitelson 2001), and a job that has waited longer than the bounded wait has a reservation whatever its policy.
+    """
+    work = PassState(snapshot, now)
+    # 1. Order, before anything is placed: room goes to who comes first, so nothing later may change who that is.
+    line = order_pending(snapshot, now)
+    # 2. Fit, 3. reserve, 4. backfill, in one walk down the line: each job starts, or gets a reservation, or waits behind
+    # those that have. A reservation must be there before the next job is tried, as that may only start beside it.
+    waiting = _start_and_reserve(work, line, snapshot, not_yet)
+    # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
+    preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
+    # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
+    waits = _explain(work, snapshot, line, waiting) if snapshot.rules.explain else ()
+    return Plan(
+        placements=tuple(work.placements),
+        waits=waits,
+        line=tuple([one.job.id for one in waiting]),
+        eligible=_eligible(snapshot, waiting),
+        reservations=tuple(work.book.reservations),
+        preemptions=preemptions,
+        alerts=line.alerts,
+    )
+
+
+def is_placed(snapshot: Snapshot, now: float, job_id: int, not_yet: AbstractSet[int] = NOBODY) -> bool:
+    """Whether `plan_pass` places this job, without the time for the rest: who stands behind it changes nothing for it.
+
+    But for those that others were stopped for: the room that was made is dealt out among all of them.
+    """
+    work, line = PassState(snapshot, now), order_pending(snapshot, now)
+    if backfill_mode(work.rules) is not Backfill.SJBF:  # there a shorter job may be taken first
+        places = [job.id for job in line.jobs]
+        behind = places.index(job_id) + 1
+        helped = [job for job in line.jobs[behind:] if job.promised]
+        line = replace(line, jobs=(*line.jobs[:behind], *helped))
+    _start_and_reserve(work, line, snapshot, not_yet)
+    return any(one.job_id == job_id for one in work.placements)
+
+
+def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
+    """Who could start once there is room: no hold, no dependency, no time and no paused queue keeps it."""
+    shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
+    return tuple([one.job.id for one in waiting if not one.held and one.job.queue not in shut])
+
+
+def _start_and_reserve(
+    work: PassState, line: PendingOrder, snapshot: Snapshot, not_yet: AbstractSet[int]
+) -> list[Waiting]:
+    """Place what may start; the others, in line."""
+    mode = backfill_mode(work.rules)
+    # 1. Those that others were stopped for come before the line: what was freed for them is nobody else's.
+    started = _settle_promises(work, line, snapshot, strict=mode is Backfill.NONE)
+    # 2. Everybody else in turn, as far as somebody behind may still start.
+    candidates = _candidates(work, line, mode, started)
+    waiting = _start_in_turn(work, candidates, _Promises(work, line.ahead, mode), not_yet)
+    # 3. Whoever was not looked at waits too, and is told why like the others.
+    waiting += [new_waiting((job, work.class_of(job), is_held(job, work.now))) for job in candidates]
+    # 4. Shortest-job backfilling has looked at them by run time; what follows goes down the line again.
+    if mode is Backfill.SJBF:
+        place = {job.id: number for number, job in enumerate(line.jobs)}
+        waiting.sort(key=lambda one: place[one.job.id])
+    return waiting
+
+
+def _start_in_turn(
+    work: PassState, candidates: Iterator[WaitingJob], promises: "_Promises", not_yet: AbstractSet[int]
+) -> list[Waiting]:
+    """Start each that may, or promise it a start; those that wait, up to the one behind whom nobody may start."""
+    waiting: list[Waiting] = []
+    class_of, now, kept = work.class_of, work.now, work.kept  # looked up once, not for each of a hundred thousand
+    for job in candidates:
+        alike = class_of(job)
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
+        if not_yet and job.id in not_yet:
+            waiting.append(new_waiting((job, alike, held)))
+            continue
+        # One of a class that was refused is not tried again: in a pass room and quota only shrink. Nor is one for which
+        # what comes is kept: it starts there once others have left.
+        if not (held or alike.hopeless or job.id in kept) and work.start(job, alike):
+            continue
+        waiting.append(new_waiting((job, alike, held)))
+        # Nothing is kept for who is held: it could not use it.
+        if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
+            break
+    return waiting
+
+
+class _Promises:
+    """To whom of those that cannot start now a start is promised: so many that find no room, and so many in each quota.
+
+    Whoever only needs that others have gone who leave already takes no place: what comes is kept beside that.
+    """
+
+    def __init__(self, work: PassState, ahead: frozenset[int], mode: Backfill) -> None:
+        self._work = work
+        self._ahead = ahead
+        self._mode = mode
+        self._depth = _depth(work.rules, mode)
+        self._left = self._depth
+        self._left_ahead = work.rules.overdue_depth
+
+    def stop_behind(self, job: WaitingJob, alike: SchedulingClass) -> bool:
+        """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
+        if job.id in self._work.kept or keep_coming(self._work, job, alike):
+            return self._mode is Backfill.NONE
+        if alike.refused or self._work.would_delay_others_in_quota(job, alike):
+            if not alike.passed_over:
+                self._reserve_in_quota(job, alike)
+            self._settle(alike, in_vain=alike.refused and alike.passed_over)
+            return False
+        if not (self._left > 0 or (self._left_ahead > 0 and job.id in self._ahead)):
+            self._settle(alike, in_vain=alike.hopeless and (self._left_ahead <= 0 or not self._ahead))
+            return False
+        if not self._work.reserve(job, alike):  # nor for any other of them, as no node could ever hold it
+            self._settle(alike, in_vain=alike.hopeless)
+            return False
+        self._left -= 1
+        self._left_ahead -= job.id in self._ahead
+        return self._mode is Backfill.NONE
+
+    def _settle(self, alike: SchedulingClass, *, in_vain: bool) -> None:
+        """Nothing is kept for any more of them, if that is in vain and what comes is not for them either."""
+        alike.settled = in_vain and (self._work.coming is None or not alike.too_long_to_come)
+
+    def _reserve_in_quota(self, job: WaitingJob, alike: SchedulingClass) -> None:
+        """Those behind it that count under the limit that refuses it start only if they do not delay it.
+
+        On nodes nothing is kept for it before the quota is free, or all would wait for it; only if it is overdue, so
+        that it need not wait for the one after the other.
+        """
+        depth, with_room = self._depth, 0
+        if self._mode is Backfill.CONSERVATIVE:
+            with_room = self._left
+        elif job.id in self._ahead:
+            depth = max(depth, self._work.rules.overdue_depth)
+            with_room = self._work.rules.overdue_depth
+        self._work.reserve_in_quota(job, alike, depth, with_room, strictly=self._mode is Backfill.NONE)
+
+
+def _settle_promises(work: PassState, line: PendingOrder, snapshot: Snapshot, *, strict: bool) -> set[int]:
+    """The jobs that others were stopped for start or keep their room before anybody else; which of them started."""
+    if work.coming is None:
+        return set()
+    promised = [job for job in line.jobs if job.promised]
+    keep_promises(work, promised, snapshot.running, strict=strict)
+    return {one.job_id for one in work.placements}
+
+
+def _candidates(work: PassState, line: PendingOrder, mode: Backfill, started: AbstractSet[int]) -> Iterator[WaitingJob]:
+    """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
+    left = iter([job for job in line.jobs if job.id not in started] if started else line.jobs)
+    return left if mode is not Backfill.SJBF else _shortest_after_reservations(work, left)
+
+
+def _shortest_after_reservations(work: PassState, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
+    for job in rest:
+        yield job
+        if work.promises >= work.rules.reserve_depth:
+            break
+    yield from shortest_first(rest, work.rules)
+
+
+def _depth(rules: Rules, mode: Backfill) -> int:
+    """How many of the jobs that find no room get a reservation."""
+    if mode is Backfill.NONE:
+        return 1
+    return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
+
+
+def _explain(
+    work: PassState, snapshot: Snapshot, line: PendingOrder, waiting: Sequence[Waiting]
+) -> tuple[PendingJob, ...]:
+    explanations = Explanations(work.free)
+    held_back = [one.job for one in waiting if one.held]
+    failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
+    kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
+    waits = []
+    for job, alike, held in waiting:
+        reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
+        if alike.fits:
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons)))
+        if held:
+            reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
+        waits.append(new_wait((job.id, reasons)))
+        kept.pass_by(job)
+    return tuple(waits)

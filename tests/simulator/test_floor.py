@@ -1,0 +1,71 @@
+"""Under a floor nobody ends later than under plain backfilling, whatever comes: random traces, replayed both ways."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduling.rules import Preemption
+from simulator.cluster import nodes_of, pool
+from simulator.replay import Replay
+from simulator.settings import Rules, RunTimes, Settings
+from tests.simulator.builders import job
+
+EXACT = 1e-6
+CLUSTERS = (pool(8), nodes_of("8x1x0"), nodes_of("3x4x0"), nodes_of("2x8x4"), nodes_of("2x4x2,2x4x0"))
+
+
+@st.composite
+def traces(draw):
+    rows, now = [], 0
+    for number in range(draw(st.integers(1, 25))):
+        now += draw(st.sampled_from([0, 0, 1, 3, 10, 40]))
+        run = draw(st.integers(1, 60))
+        limit = run + draw(st.sampled_from([0, 1, 10, 100]))
+        rows.append(job(number, now, run, draw(st.integers(1, 8)), walltime=limit, user=draw(st.sampled_from("ab"))))
+    return rows
+
+
+def easy(rows, cluster):
+    return ends(Replay(rows, cluster, Settings(Rules(policy="backfill", explain=False))).run())
+
+
+def under_a_floor(rows, cluster, *, slack=0.0, every=5.0, share=1.0, most=3):
+    rules = Rules(
+        policy="floor",
+        floor_slack=slack,
+        preemption=Preemption(restart_cost_seconds=0.0, max_per_job=most),
+        explain=False,
+    )
+    how = Settings(rules, run_times=RunTimes.LEARNED, checkpoint_s=every, checkpointable=share)
+    return Replay(rows, cluster, how).run()
+
+
+def ends(outcome):
+    return {one.job.number: one.end for one in outcome.jobs}
+
+
+@settings(max_examples=200, deadline=None)
+@given(traces(), st.sampled_from(CLUSTERS), st.sampled_from([None, 1.0, 5.0, 30.0]), st.sampled_from([0.0, 0.5, 1.0]))
+def test_nobody_ends_later_than_under_plain_backfilling(rows, cluster, every, share):
+    floor = ends(under_a_floor(rows, cluster, every=every, share=share))
+    plain = easy(rows, cluster)
+
+    assert floor.keys() == plain.keys()
+    assert {number: end for number, end in floor.items() if end > plain[number] + EXACT} == {}
+
+
+@settings(max_examples=200, deadline=None)
+@given(traces(), st.sampled_from(CLUSTERS), st.sampled_from([0.05, 0.5, 2.0]))
+def test_with_slack_nobody_ends_later_than_by_that_part_of_the_longest_wait(rows, cluster, slack):
+    floor = ends(under_a_floor(rows, cluster, slack=slack))
+    plain = easy(rows, cluster)
+    longest = max(end - rows[number].trace.submit_s - rows[number].run_s for number, end in plain.items())
+
+    assert max(end - plain[number] for number, end in floor.items()) <= slack * longest + EXACT
+
+
+@settings(max_examples=200, deadline=None)
+@given(traces(), st.sampled_from(CLUSTERS), st.integers(0, 3))
+def test_nobody_is_stopped_more_often_than_allowed(rows, cluster, most):
+    outcome = under_a_floor(rows, cluster, most=most)
+
+    assert max(one.preemptions for one in outcome.jobs) <= most
