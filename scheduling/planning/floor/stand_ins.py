@@ -37,7 +37,7 @@ class StandIns:
         elsewhere = []
         for one, job in pairs:
             self._bind_in_place(one, _nodes_of(job))
-            if not set(self.places(one)) == _nodes_of(job):
+            if set(self.places(one)) != _nodes_of(job):
                 elsewhere.append((one, job))
         return [(one, job) for one, job in elsewhere if not self._bring(one, job)]
 
