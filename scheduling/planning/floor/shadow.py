@@ -120,7 +120,8 @@ class ShadowSchedule:
         return moments
 
     def _has_changed(self) -> bool:
-        if any(job.unmet or job.not_before or job.held or job.broken for job in self._snapshot.waiting):
+        waiting = self._snapshot.waiting
+        if self._seen is None or any(job.unmet or job.not_before or job.held or job.broken for job in waiting):
             return True
         return self._seen != self._sight([job.id for job in self._line(self.clock)])
 
@@ -132,7 +133,11 @@ class ShadowSchedule:
         """Who waits in the shadow at that moment."""
         own = [one.job for one in self.jobs.values() if one.started_at is None]
         others = [job for job in self._snapshot.waiting if job.id not in self.jobs]
-        return [_plain(job) for job in (*own, *others) if job.waits_since <= moment]
+        return [
+            _plain(job) if job.promised or job.pinned else job
+            for job in (*own, *others)
+            if job.submitted_at <= moment and job.waits_since <= moment
+        ]
 
     def _play_at(self, moment: float) -> list[float]:
         """Ends, then one plan; returns the ends that it made known."""
@@ -146,7 +151,7 @@ class ShadowSchedule:
         for placed in plan_pass(self._world(line.values()), moment).placements if line else ():
             job = line.pop(placed.job_id)
             before = self.jobs.pop(job.id, ShadowJob(job))  # those that start later stand later
-            self.jobs[job.id] = one = replace(before, started_at=moment, shares=placed.shares)
+            self.jobs[job.id] = one = _started(before, moment, placed.shares)
             self.longest_wait = max(self.longest_wait, moment - job.waits_since)
             end = _end(one)
             known += [] if end is None else [end]
@@ -158,7 +163,7 @@ class ShadowSchedule:
         names = {real: own for own, real in self.nodes.items()}
         return Snapshot(
             waiting=tuple(_renamed(job, names) for job in line) if names else tuple(line),
-            running=tuple(_running(one) for one in self.jobs.values() if one.started_at is not None),
+            running=tuple([one.run or _running(one) for one in self.jobs.values() if one.started_at is not None]),
             nodes=_own_nodes(here.nodes, names),
             queues=tuple(_backfilling(queue) for queue in here.queues),
             projects=here.projects,
@@ -176,7 +181,7 @@ class ShadowSchedule:
             if behind > 0 and one.started_at is not None:
                 late = one.late_seconds + behind
                 self.broken["late"] += one.late_seconds <= tolerated < late
-                self.jobs[job_id] = replace(one, started_at=one.started_at + behind, late_seconds=late)
+                self.jobs[job_id] = replace(_started(one, one.started_at + behind, one.shares), late_seconds=late)
 
     def behind(self, one: ShadowJob) -> float:
         """By how much less work the job has done here than there."""
@@ -205,7 +210,7 @@ def _begun(snapshot: Snapshot, now: float) -> Shadow:
     """The first shadow: all that runs here runs there, with the same work done."""
     cost = snapshot.rules.preemption.restart_cost_seconds
     jobs = {
-        job.id: ShadowJob(_as_waiting(job), now - work_done(job, now, cost), job.shares)
+        job.id: _started(ShadowJob(_as_waiting(job)), now - work_done(job, now, cost), job.shares)
         for job in snapshot.running
         if not job.leaving
     }
@@ -241,6 +246,11 @@ def _end(one: ShadowJob) -> float | None:
     return one.started_at + one.work_seconds
 
 
+def _started(one: ShadowJob, moment: float, shares: tuple[Allocation, ...]) -> ShadowJob:
+    placed = replace(one, started_at=moment, shares=shares, run=None)
+    return replace(placed, run=_running(placed))
+
+
 def _running(one: ShadowJob) -> RunningJob:
     job, start = one.job, one.started_at or 0.0
     return RunningJob(
@@ -258,9 +268,7 @@ def _running(one: ShadowJob) -> RunningJob:
 
 def _plain(job: WaitingJob) -> WaitingJob:
     """Without what happened to it here."""
-    if job.promised or job.room or job.pinned:
-        return replace(job, promised=False, room=(), pinned=False)
-    return job
+    return replace(job, promised=False, room=(), pinned=False)
 
 
 def _own_nodes(nodes: tuple[NodeView, ...], names: Mapping[str, str]) -> tuple[NodeView, ...]:
