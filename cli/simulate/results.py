@@ -37,6 +37,8 @@ class Scheduled(NamedTuple):
             "placement": rules.placement,
             "trace": experiment.source,
             "windows": len(experiment.windows),
+            "cluster_size": experiment.cluster.size,
+            "cleaning": dict(experiment.counts),
             **self.result.metrics.as_dict(),
         }
 
