@@ -151,6 +151,15 @@ class SchedulingOptions:
 class OutputOptions:
     """What comes out."""
 
+    jitter: Annotated[
+        int | None,
+        option(
+            "--jitter",
+            metavar="N",
+            text="Also replay N times with each arrival moved by up to a minute: how far the figures are chance.",
+            min=1,
+        ),
+    ] = None
     plots: Annotated[
         Path | None,
         option("--plots", metavar="FOLDER", text="Also draw the line, the load, waits by size and who ran when (PNG)."),
