@@ -120,6 +120,13 @@ def test_a_comma_makes_no_csv_of_swf(written, text):
     assert [job.width for job in read_trace(written(text, "trace.csv")).jobs] == [8]
 
 
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "compressed"])
+def test_comments_may_be_in_latin_1(written, packed):
+    text = "; Computer: SP2 in Zürich\n" + swf_line(1, 0) + "; Grüße\n" + swf_line(2, 0)
+
+    assert [job.line for job in read_trace(written(packed(text.encode("latin-1")))).jobs] == [2, 4]
+
+
 def test_a_csv_is_one_whatever_its_name(written):
     assert [job.width for job in read_trace(written(HEADER + csv_line(1, 0), "trace.swf")).jobs] == [4]
 
