@@ -71,8 +71,9 @@ class ShadowSchedule:
         return (end for one in self.jobs.values() if (end := _end(one)) is not None)
 
     def arrivals_to_come(self) -> Iterable[float]:
-        """When those join its line that wait here and have not come there yet, for the slack."""
-        return (job.waits_since for job in self._waiting.values() if job.waits_since > self.clock)
+        """When those join its line that came here within the slack, whether they run already or wait."""
+        early = [one.job for one in self.jobs.values() if one.started_at is None]
+        return [job.waits_since for job in (*early, *self._snapshot.waiting) if job.waits_since > self.clock]
 
     def _take_over_ends(self) -> None:
         for one in self._snapshot.ended:
