@@ -19,9 +19,8 @@ from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker import state
 
-from executors.node import shutdown as leaving
 from executors.node.queue_probe import ProbeLoop, QueueProbe
-from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure
+from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure, end
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError, TrainyardError, UnavailableError
 
@@ -114,7 +113,7 @@ def begin(runner: Runner) -> None:
         raise WorkerShutdown(0) from None  # told to end before the database had answered
     except TrainyardError as error:
         log.error("The agent is refused: %s", error)  # noqa: TRY400  a refusal is no fault of the code's
-        leaving.end(said=False)
+        end(said=False)
     except Exception:
         log.critical("The agent could not begin.", exc_info=True)
         crash(runner)
@@ -124,7 +123,7 @@ def crash(runner: Runner) -> None:
     """The worker has failed: this process ends with exit code 1 and its jobs run on, as when it is told to leave."""
     log.critical("The agent ends, and leaves its jobs to the next one.")
     runner.leave(LEAVE_SECONDS)
-    leaving.end(said=False)
+    end(said=False)
 
 
 def heed_signals(departure: Departure) -> None:
@@ -145,7 +144,7 @@ def end_when_silenced(failed: threading.ExceptHookArgs) -> None:
     threading.__excepthook__(failed)
     if failed.thread is not None and failed.thread.name == SYNC_THREAD:
         log.critical("The agent cannot speak for its node any more (%s): it ends.", failed.exc_type.__name__)
-        leaving.end(said=False)
+        end(said=False)
 
 
 def no_thread_free(worker: Any) -> bool:

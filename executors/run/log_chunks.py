@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jobs.logs import gaps
+from jobs.logs.gaps import gap_line
 from jobs.models.logs import LogChunk
 from workers.runtime.log_reader import HELD_BACK, LogReader
 
@@ -34,7 +34,7 @@ class OutgoingLog:
         if isinstance(part, bytes):
             chunk = self._chunk(part)
         else:
-            data = gaps.line(part.missing, part.reason, inside_line=self._inside_line)
+            data = gap_line(part.missing, part.reason, inside_line=self._inside_line)
             chunk = self._chunk(data, gap=part.reason, missing=part.missing)
         self._number += 1
         self._offset += len(chunk.data)

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs.attempts import claims, end_messages, failures, gang_completion, gangs
-from jobs.attempts import resource_usage as used
+from jobs.attempts import resource_usage
 from jobs.attempts.charge import charge
 from jobs.messages import publishing, task_events
 from jobs.models import GpuHold, Job, Placement
@@ -86,7 +86,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     alone = {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1}
     closed = [*(row for row, _ in ended if row.pk in alone), *members]
     _free(closed, by_id | alone)
-    used.record(closed, by_id)
+    resource_usage.record(closed, by_id)
     # 7. The accounts last: all jobs of a user in a project share one row, for which other ends wait until the commit.
     charge(closed)
     # 8. Once it is committed: who watches, and the planner, for the room that is free now.

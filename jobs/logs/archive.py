@@ -15,9 +15,8 @@ from uuid import uuid4
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
-from jobs.logs import gaps as log_gaps
 from jobs.logs import object_store
-from jobs.logs.gaps import TextGap
+from jobs.logs.gaps import ROWS_LOST, TextGap, gap_line
 from jobs.models import Attempt
 from jobs.models.logs import LogChunk, StoredLog
 from jobs.state import alerts
@@ -150,8 +149,8 @@ def _text(entry: StoredLog, gaps: list[TextGap]) -> Iterator[bytes]:
         data = bytes(chunk.data)
         if chunk.offset > expected:
             lost = chunk.offset - expected
-            told = log_gaps.line(lost, log_gaps.ROWS_LOST, inside_line=offset > 0)
-            gaps.append(TextGap(offset, len(told), lost, log_gaps.ROWS_LOST))
+            told = gap_line(lost, ROWS_LOST, inside_line=offset > 0)
+            gaps.append(TextGap(offset, len(told), lost, ROWS_LOST))
             yield told
             offset += len(told)
         if chunk.gap:

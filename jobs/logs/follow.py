@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from jobs.logs import reader as transcripts
 from jobs.logs.followers import Reader
-from jobs.logs.reader import PIECE_BYTES, Piece, attempt_of, nothing_yet
+from jobs.logs.reader import PIECE_BYTES, Piece, attempt_of, nothing_yet, piece_of, read
 from jobs.logs.tail import Feed, TailSignal, hub
 from jobs.models import Attempt, Job
 from scheduling.lifecycle import TERMINAL_STATES
@@ -78,8 +77,8 @@ def _next(feed: Feed, attempt: Attempt, rank: int, offset: int) -> Piece:
     """From memory where that has it, else by reading."""
     stretch, extent = feed.take(offset, PIECE_BYTES)
     if stretch is None:
-        return transcripts.read(attempt, offset, rank=rank)
-    return transcripts.piece_of(stretch, attempt=attempt.number, rank=rank, start=offset, extent=extent)
+        return read(attempt, offset, rank=rank)
+    return piece_of(stretch, attempt=attempt.number, rank=rank, start=offset, extent=extent)
 
 
 def _wait(watch: TailSignal, version: int, until: Until) -> Iterator[None]:

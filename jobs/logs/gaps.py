@@ -51,7 +51,7 @@ class TextGap:
     reason: str
 
 
-def line(missing: int | None, reason: str, *, inside_line: bool) -> bytes:
+def gap_line(missing: int | None, reason: str, *, inside_line: bool) -> bytes:
     """The line that tells of a gap; it begins with a line break when it would stand in the middle of a line."""
     text = HELD_BACK_LINE if reason == HELD_BACK else f"[trainyard: {_loss(missing)}: {CAUSES.get(reason, reason)}]"
     start = "\n" if inside_line else ""
@@ -63,8 +63,8 @@ def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
     parameters: dict[str, Any] = {
         "placements": list(placement_ids),
         "reason": NODE_LOST,
-        "inside": line(None, NODE_LOST, inside_line=True),
-        "outside": line(None, NODE_LOST, inside_line=False),
+        "inside": gap_line(None, NODE_LOST, inside_line=True),
+        "outside": gap_line(None, NODE_LOST, inside_line=False),
     }
     with connection.cursor() as cursor:
         cursor.execute(TELL_OF_LOST_ENDS, parameters)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from jobs.logs import gaps as log_gaps
 from jobs.logs import object_store
-from jobs.logs.gaps import TextGap
+from jobs.logs.gaps import OBJECT_LOST, ROWS_LOST, TextGap, gap_line
 from jobs.models import Attempt, Job
 from jobs.models.logs import StoredLog
 from scheduling.errors import NotFoundError
@@ -165,7 +164,7 @@ def _from_rows(attempt_id: int, rank: int, start: int, limit: int) -> Segment | 
 def _in_place_of_rows(attempt_id: int, rank: int, start: int, end: int) -> Segment:
     """A line in place of rows that somebody removed."""
     following = (offset for offset, *_ in _rows(attempt_id, rank, start, end) if offset > start)
-    return _lost(start, next(following, end) - start, log_gaps.ROWS_LOST)
+    return _lost(start, next(following, end) - start, ROWS_LOST)
 
 
 def _rows(attempt_id: int, rank: int, start: int, end: int) -> Sequence[tuple[int, bytes, str, int | None]]:
@@ -183,13 +182,13 @@ def _from_storage(stored_id: int, start: int, limit: int) -> Segment:
     except object_store.DAMAGED as error:
         whole = isinstance(error, FileNotFoundError)
         rest = stored.size - start if whole else min(_to_the_next_block(start), stored.size - start)
-        return _lost(start, rest, log_gaps.OBJECT_LOST)
+        return _lost(start, rest, OBJECT_LOST)
     told = (TextGap(*gap) for gap in stored.gaps)
     return Segment(data, len(data), tuple(gap for gap in told if start <= gap.offset < start + len(data)))
 
 
 def _lost(start: int, length: int, reason: str) -> Segment:
-    line = log_gaps.line(length, reason, inside_line=start > 0)
+    line = gap_line(length, reason, inside_line=start > 0)
     return Segment(line, length, (TextGap(start, len(line), length, reason),))
 
 

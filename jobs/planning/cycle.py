@@ -16,7 +16,7 @@ from jobs.messages import placement_messages, publishing
 from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.planning import dead_dependencies, gc_pause, memory_defaults, preemption, rebalancing, rendezvous_ports
-from jobs.planning import snapshot as snapshots
+from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
@@ -92,9 +92,9 @@ def run_cycle() -> CycleResult:
         # give the same room away again. The lock goes with the transaction, also when the process dies.
         _wait_for_turn()
         # 2. The picture. No row is locked: to lock all jobs would stop the platform for as long as a plan takes.
-        snapshot = snapshots.take()
+        snapshot = take_snapshot()
         if memory_defaults.fill(snapshot):  # what has no memory on record would be planned as if it needed none
-            snapshot = snapshots.take()
+            snapshot = take_snapshot()
         # 3. Decide, by the picture and its moment alone.
         plan = make_plan(snapshot, snapshot.taken_at)
         # 4. Place. The picture has aged meanwhile: each job is locked and moves only if it still waits.

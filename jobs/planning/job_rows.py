@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from jobs.models.standings import dependencies
-from jobs.planning import preemption as preemptions
+from jobs.planning import preemption
 from jobs.planning.run_times import remaining
 from jobs.state import queue_age
 from scheduling.failures.retry import RetryBudget, reasons_that
@@ -119,8 +119,8 @@ def read_names() -> JobContext:
 
 def read_all() -> JobContext:
     needs = dependencies()
-    counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    rooms = preemptions.rooms()
+    counts, near, avoid = preemption.counts(), preemption.last_nodes(), failed_on()
+    rooms = preemption.rooms()
     return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms)
 
 

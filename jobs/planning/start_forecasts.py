@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from jobs.models import Job
-from jobs.planning import snapshot as snapshots
+from jobs.planning.snapshot import take_snapshot
 from scheduling.forecast.forecast import Effort, Forecast, forecast
 from scheduling.lifecycle import JobState
 
@@ -134,7 +134,7 @@ def refresh() -> int:
     if not Job.objects.filter(state=JobState.PENDING).exists():
         return 0
     # Without the planner's lock: a forecast may take seconds, and a picture that is a moment old does for it.
-    snapshot = snapshots.take()
+    snapshot = take_snapshot()
     told = forecast(snapshot, snapshot.taken_at, effort=effort(len(snapshot.nodes)))
     return _write(told, snapshot.taken_at)
 

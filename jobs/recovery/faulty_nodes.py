@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from jobs.messages import publishing
 from jobs.models import Placement
-from jobs.planning.snapshot import nodes as node_views
+from jobs.planning import snapshot
 from jobs.state import transitions
 from scheduling.failures.node_faults import Machine, NodeFault, Suspect, faulty_nodes, trial_after
 from scheduling.failures.retry import NodeSuspicion, reasons_that
@@ -100,7 +100,7 @@ def _machines() -> list[Machine]:
             drained=view.name in by_platform,
             on_trial=view.name in on_trial,
         )
-        for view in node_views()
+        for view in snapshot.nodes()
         if view.alive and (view.state == "up" or view.name in by_platform)
     ]
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from django.contrib.auth.models import User
 
 from jobs.models import Job, queries
-from jobs.planning import snapshot as snapshots
 from jobs.planning import start_forecasts
+from jobs.planning.snapshot import take_snapshot
 from jobs.planning.start_forecasts import moment
 from jobs.reports.job_history import Told, history_of
 from scheduling.forecast.forecast import Forecast
@@ -56,7 +56,7 @@ def explain(job: Job, user: User) -> Explanation:
     """
     if job.state == JobState.PENDING:
         needed = list(job.dependencies.values_list("needs_id", flat=True))
-        told = look(snapshots.take(), job.pk, user, start_forecasts.known([job.pk, *needed]))
+        told = look(take_snapshot(), job.pk, user, start_forecasts.known([job.pk, *needed]))
         if told is not None:
             return replace(told, history=history_of(job))
         job.refresh_from_db()

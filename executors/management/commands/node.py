@@ -16,9 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from executors.node import announcing, bootstep
-from executors.node import runner as execution
 from executors.node.queue_probe import QueueProbe
 from executors.node.release import release
+from executors.node.runner import Runner, become
 from executors.run import state_files
 from executors.session.requests import Identity
 from jobs.messages import publishing
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             process_limit=settings.PROCESS_LIMIT,
             job_folders=settings.JOB_FOLDERS,
         )
-        runner = execution.Runner(
+        runner = Runner(
             identity=Identity(name, folder.agent_id(), release(), state_files.boot_id(), labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
@@ -79,7 +79,7 @@ class Command(BaseCommand):
             walls=walls_here,
         )
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
-        execution.become(runner)
+        become(runner)
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
         told = f"{offers}. {walls_here.sentence}"
         announced = announcing.Announced(runner, self._say, name=name, offers=told)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from executors.node import monitor
-from executors.node import node_status as conditions
+from executors.node import node_status
 from executors.node.monitor import Monitor, printed
 from executors.node.node_status import Condition
 from executors.run.placement_run import PlacementRun
@@ -55,7 +55,7 @@ def node(tmp_path, monkeypatch):
         now="", recent="", problem=lambda: disk.now, recent_problem=lambda: disk.recent, free_mb=lambda: 7
     )
     state = Condition(hardware, disk, faults, driver)
-    monkeypatch.setattr(conditions, "TRESPASS_SECONDS", 0)
+    monkeypatch.setattr(node_status, "TRESPASS_SECONDS", 0)
     told: list[int] = []
     yield SimpleNamespace(
         driver=driver,
@@ -183,7 +183,7 @@ def test_the_agent_says_at_once_when_its_disk_fills_and_when_there_is_room_again
 
 
 def test_heartbeats_carry_the_room_the_faults_and_the_trespassers(node, monkeypatch):
-    monkeypatch.setattr(conditions, "current_load", lambda _: {"gpus": [{"index": 0, "utilisation": 5}]})
+    monkeypatch.setattr(node_status, "current_load", lambda _: {"gpus": [{"index": 0, "utilisation": 5}]})
     node.disk.now = "The node's disk is full."
     node.faults._heard("GPU-1abc", 74)
     node.driver.running = {0: [os.getppid()]}
@@ -218,7 +218,7 @@ def dead(node, runs, settings, monkeypatch):
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     idle = {"gpus": [{"index": 0, "utilisation": 0}]}
-    monkeypatch.setattr(conditions, "current_load", lambda _: idle)
+    monkeypatch.setattr(node_status, "current_load", lambda _: idle)
     node.condition.load()
 
     def after(seconds: float, **claimed) -> PlacementRun:
@@ -252,7 +252,7 @@ def test_one_that_was_silent_for_half_the_time_is_only_noted(dead):
 
 @pytest.mark.parametrize("load", [{"gpus": []}, {"gpus": [{"index": 0, "utilisation": 1}]}], ids=["unknown", "busy"])
 def test_a_gpu_that_works_or_does_not_tell_counts_as_work(dead, node, monkeypatch, load):
-    monkeypatch.setattr(conditions, "current_load", lambda _: load)
+    monkeypatch.setattr(node_status, "current_load", lambda _: load)
     node.condition.load()
     assert not dead.after(6000).notes
 

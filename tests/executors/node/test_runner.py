@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from executors.node import runner as execution
 from executors.node.runner import Runner
 from executors.run.placement_run import PlacementRun
 from executors.session.requests import Identity
@@ -63,7 +62,7 @@ def runner(tmp_path):
 
 def test_a_command_that_its_agent_cannot_look_after_is_ended_and_reported(runner, monkeypatch):
     shim = BrokenShim()
-    monkeypatch.setattr(execution, "launch", lambda *_, **__: shim)
+    monkeypatch.setattr("executors.node.runner.launch", lambda *_, **__: shim)
 
     runner.run(PlacementRef(1, "t"))
 
@@ -74,7 +73,7 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(execution, "launch", fail)
+    monkeypatch.setattr("executors.node.runner.launch", fail)
 
     runner.run(PlacementRef(1, "t"))
 

@@ -9,7 +9,8 @@ from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
-from jobs.planning import cycle, snapshot
+from jobs.planning import cycle
+from jobs.planning.snapshot import take_snapshot
 from jobs.recovery import stalls
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import ConflictError
@@ -175,13 +176,13 @@ def test_the_time_for_which_a_job_was_paused_is_no_age_in_line():
     Job.objects.update(out_of_line_since=timezone.now() - 3 * HOUR)
     resume(job)
 
-    [waiting] = snapshot.take().waiting
+    [waiting] = take_snapshot().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - 2 * HOUR).timestamp(), abs=60)
 
     pause(job)
     Job.objects.update(out_of_line_since=timezone.now() - HOUR / 2)
     resume(job)
-    [waiting] = snapshot.take().waiting
+    [waiting] = take_snapshot().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - 1.5 * HOUR).timestamp(), abs=60)
 
 
@@ -323,7 +324,7 @@ class TestSuspension:
         suspend(job)
         Job.objects.update(suspended_at=timezone.now() - HOUR, suspended_seconds=600)
 
-        [seen] = snapshot.take().running
+        [seen] = take_snapshot().running
         assert seen.expected_end == pytest.approx((began + 4 * HOUR).timestamp() + 600, abs=60)
 
     @pytest.mark.parametrize("wish", [actions.cancel, actions.pause, actions.requeue])

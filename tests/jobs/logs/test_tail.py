@@ -8,8 +8,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.logs import archive, tail
-from jobs.logs import follow as log_following
-from jobs.logs import followers as log_readers
 from jobs.logs.follow import follow
 from jobs.models.logs import FollowedLog
 from tests import builders
@@ -26,8 +24,8 @@ class Still(tail.TailHub):
 @pytest.fixture
 def hub(db, monkeypatch):
     still = Still()
-    monkeypatch.setattr(log_following, "hub", still)
-    monkeypatch.setattr(log_following, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr("jobs.logs.follow.hub", still)
+    monkeypatch.setattr("jobs.logs.follow.SILENCE_SECONDS", 0.01)
     return still
 
 
@@ -203,7 +201,7 @@ def connections():
 
 
 def test_a_stream_ends_for_who_is_made_inactive_also_while_lines_keep_coming(hub, attempt, monkeypatch):
-    monkeypatch.setattr(log_readers, "LOOK_SECONDS", 0)
+    monkeypatch.setattr("jobs.logs.followers.LOOK_SECONDS", 0)
     reader = builders.member(project=attempt.job.project)
     coming = follow(attempt.job, None, 0, seconds=60, user_id=reader.pk)
     write(attempt, "one\n")

@@ -9,7 +9,8 @@ from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement, Preemption
-from jobs.planning import cycle, preemption, snapshot
+from jobs.planning import cycle, preemption
+from jobs.planning.snapshot import take_snapshot
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.models import Quota
 from scheduling.lifecycle import EndReason
@@ -93,7 +94,7 @@ def test_the_room_goes_to_the_job_it_was_made_for_and_the_victim_waits_in_its_ol
 
     states = {job.pk: (job.state, job.promised) for job in Job.objects.all()}
     assert states == {running.pk: ("pending", False), urgent.pk: ("queued", False), later.pk: ("pending", False)}
-    seen = {job.id: job for job in snapshot.take().waiting}[running.pk]
+    seen = {job.id: job for job in take_snapshot().waiting}[running.pk]
     assert (seen.submitted_at, seen.preemptions, seen.near) == (running.created_at.timestamp(), 1, ("n1",))
 
 
@@ -184,12 +185,12 @@ def test_the_snapshot_knows_who_is_leaving_who_may_be_stopped_and_how_often_that
     checkpoint = timezone.now() - timedelta(minutes=5)
     running = told(victim(checkpoint_at=checkpoint, preemptible=False), builders.job(priority=90))
 
-    [seen] = snapshot.take().running
+    [seen] = take_snapshot().running
 
     assert (seen.id, seen.leaving, seen.checkpointable, seen.preemptible, seen.checkpoint_at, seen.preemptions) == (
         running.pk, True, True, False, checkpoint.timestamp(), 0,
     )  # fmt: skip
-    assert snapshot.take().recent_preemptions == 1
+    assert take_snapshot().recent_preemptions == 1
 
 
 def test_only_the_last_hour_counts_for_the_rate():
@@ -233,7 +234,7 @@ def test_the_snapshot_knows_for_whom_somebody_leaves_and_what_was_freed_for_it_a
 
     ended(one, exit_code=143)
 
-    seen = snapshot.take()
+    seen = take_snapshot()
     assert [(job.id, job.leaving_for) for job in seen.running] == [(other.pk, urgent.pk)]
     assert [share.node for job in seen.waiting if job.id == urgent.pk for share in job.room] == ["n1", "n2"]
 
