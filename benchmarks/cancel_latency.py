@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.bench_queue import NAME, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, line_of
 from benchmarks.reference import CONCURRENCY, Reference
 from benchmarks.stack import Stack, wait_until
 
@@ -20,7 +20,7 @@ GONE_WITHIN_SECONDS = 60
 def measure(stack: Stack, _reference: Reference) -> list[Figure]:
     """The jobs end at once when they are told: what is left is the platform's own time."""
     took: list[float] = []
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         for _ in range(ROUNDS):
             took += one_round(stack)
             line.wait_until_over(GONE_WITHIN_SECONDS)

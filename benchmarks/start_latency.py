@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import Reference
 from benchmarks.stack import Stack, wait_until
 
@@ -26,7 +26,7 @@ MOMENTS = """
 
 
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
-    with line_of(stack) as line, TemporaryDirectory() as folder:
+    with bench_queue(stack) as line, TemporaryDirectory() as folder:
         for _ in range(WARM_UP):
             start_one(stack, line, Path(folder))
         ways = [start_one(stack, line, Path(folder)) for _ in range(JOBS)]
@@ -50,7 +50,7 @@ def measure(stack: Stack, reference: Reference) -> list[Figure]:
     ]
 
 
-def start_one(stack: Stack, line: Line, folder: Path) -> list[float]:
+def start_one(stack: Stack, line: BenchQueue, folder: Path) -> list[float]:
     """The moments of one job: request, submitted, queued, claimed, started, and its own process's first."""
     file = folder / "started"
     began = time.time()

@@ -41,13 +41,13 @@ def ask_many(
     server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
 ) -> Any:
     """What became of it, once it is certain that these jobs are meant. Raises when none match, because of a wrong name."""
-    answer = _asked(server, path, which, chosen, body, words)
+    answer = _request(server, path, which, chosen, body, words)
     if not answer["matched"]:
         refuse_unknown_names(server, project=chosen.project, queue=chosen.queue, node=chosen.node)
     return answer
 
 
-def _asked(
+def _request(
     server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
 ) -> Any:
     send = server.patch if words.path == "" else server.post
@@ -78,7 +78,7 @@ def confirmed(answer: Row, which: dict[str, Any], words: Words) -> dict[str, Any
     return {"filter": {**which.get("filter", {}), "id_max": answer["newest"]}}
 
 
-def tell(answer: Row, words: Words, *, as_json: bool) -> None:
+def report(answer: Row, words: Words, *, as_json: bool) -> None:
     """Say what became of it; those that refuse are named, and make it a refusal."""
     if as_json:
         print_json(answer)

@@ -7,7 +7,7 @@ from jobs.models.logs import LogChunk
 from workers.runtime.log_reader import HELD_BACK, LogReader
 
 
-class OutgoingLog:
+class LogChunks:
     """How far the log of one placement has been sent. Used by the session's thread; `end` may be called from another."""
 
     def __init__(self, folder: Path, *, attempt_id: int, rank: int) -> None:

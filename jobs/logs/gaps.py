@@ -28,7 +28,7 @@ HELD_BACK_LINE = (
     "and shown when the attempt is over]"
 )
 
-TELL_OF_LOST_ENDS = """
+ADD_LOST_ENDS = """
     INSERT INTO jobs_logchunk (attempt_id, rank, number, "offset", data, gap, missing)
     SELECT placement.attempt_id, placement.rank, coalesce(last.number + 1, 0), coalesce(last.offset + length(last.data), 0),
            CASE WHEN substring(last.data FROM length(last.data)) <> '\\x0a'::bytea THEN %(inside)s ELSE %(outside)s END, %(reason)s, NULL
@@ -58,7 +58,7 @@ def gap_line(missing: int | None, reason: str, *, inside_line: bool) -> bytes:
     return f"{start}{text.format(limit=settings.LOG_LIMIT_MB)}\n".encode()
 
 
-def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
+def add_lost_ends(placement_ids: Sequence[int]) -> None:
     """End the logs of placements that were closed without a word from their nodes: something may be missing there."""
     parameters: dict[str, Any] = {
         "placements": list(placement_ids),
@@ -67,7 +67,7 @@ def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
         "outside": gap_line(None, NODE_LOST, inside_line=False),
     }
     with connection.cursor() as cursor:
-        cursor.execute(TELL_OF_LOST_ENDS, parameters)
+        cursor.execute(ADD_LOST_ENDS, parameters)
 
 
 def _loss(missing: int | None) -> str:

@@ -91,7 +91,7 @@ def require_rank(job: Job, rank: int) -> None:
         raise NotFoundError(f"Job {job.pk} has no rank {rank}: it has {has}.")
 
 
-def nothing_yet(job: Job, rank: int = 0) -> Piece:
+def empty_piece(job: Job, rank: int = 0) -> Piece:
     return Piece(None, rank, 0, 0, "", complete=job.state in TERMINAL_STATES)
 
 
@@ -103,16 +103,16 @@ def read(attempt: Attempt, offset: int, limit: int = PIECE_BYTES, *, rank: int =
     """
     extent = _extent(attempt.pk, rank)
     start = offset if offset >= 0 else max(extent.end + offset, 0)
-    stretch = _stretch(attempt.pk, rank, start, limit, extent)
-    return piece_of(stretch, attempt=attempt.number, rank=rank, start=start, extent=extent)
+    segment = _segment(attempt.pk, rank, start, limit, extent)
+    return piece_of(segment, attempt=attempt.number, rank=rank, start=start, extent=extent)
 
 
-def piece_of(stretch: Segment, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
-    """The stretch as text."""
-    last = extent.over and start + stretch.length >= extent.end
-    text, used = _decode(stretch.data, last=last)
-    following = start + (used if len(stretch.data) == stretch.length else stretch.length)
-    gaps = tuple(gap for gap in stretch.gaps if gap.offset < following)
+def piece_of(segment: Segment, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
+    """The segment as text."""
+    last = extent.over and start + segment.length >= extent.end
+    text, used = _decode(segment.data, last=last)
+    following = start + (used if len(segment.data) == segment.length else segment.length)
+    gaps = tuple(gap for gap in segment.gaps if gap.offset < following)
     return Piece(attempt, rank, start, following, text, complete=last, gaps=gaps)
 
 
@@ -120,9 +120,9 @@ def pieces(attempt: Attempt, offset: int, *, rank: int = 0) -> Iterator[bytes]:
     """All bytes from `offset` on that are there by now."""
     extent = _extent(attempt.pk, rank)
     start = offset if offset >= 0 else max(extent.end + offset, 0)
-    while (stretch := _stretch(attempt.pk, rank, start, _to_the_next_block(start), extent)).length:
-        start += stretch.length
-        yield stretch.data
+    while (segment := _segment(attempt.pk, rank, start, _to_the_next_block(start), extent)).length:
+        start += segment.length
+        yield segment.data
 
 
 def _to_the_next_block(start: int) -> int:
@@ -135,7 +135,7 @@ def _extent(attempt_id: int, rank: int) -> Extent:
         return Extent(*(cursor.fetchone() or (True, 0, None)))  # nothing comes of an attempt that was deleted
 
 
-def _stretch(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Segment:
+def _segment(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Segment:
     if start >= extent.end:
         return NOTHING
     if extent.stored_id is None:

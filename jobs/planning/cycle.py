@@ -127,7 +127,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
         return []
     names = {share.node for planned in placements for share in planned.shares}
     nodes = {node.name: node for node in Node.objects.filter(name__in=names)}
-    moved = transitions.apply([_queue_move(planned, nodes[planned.shares[0].node]) for planned in placements])
+    moved = transitions.apply([_queue_transition(planned, nodes[planned.shares[0].node]) for planned in placements])
     kept = [planned for planned in placements if planned.job_id in moved]
     given = rendezvous_ports.of(
         (planned.job_id, moved[planned.job_id].attempt, nodes[planned.shares[0].node], len(planned.shares) > 1)
@@ -156,7 +156,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
     return placement_messages.placement_messages(rows)
 
 
-def _queue_move(planned: PlannedJob, node: Node) -> Transition:
+def _queue_transition(planned: PlannedJob, node: Node) -> Transition:
     """The node that a job is on is that of its rank 0."""
     first, *others = planned.shares
     names = listed(share.node for share in planned.shares)
@@ -194,7 +194,7 @@ def _write_reasons(plan: Plan) -> None:
 
     A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
     """
-    known = _known_reasons()
+    known = _recorded_reasons()
     differ = refresh.differs()
     for data, job_ids in _grouped(plan).values():
         stale = [job_id for job_id in job_ids if differ(known.get(job_id, []), data)]
@@ -232,7 +232,7 @@ def _codes(reasons: Reasons) -> list[object]:
     return [reason["code"] for reason in reasons]
 
 
-def _known_reasons() -> dict[int, Reasons]:
+def _recorded_reasons() -> dict[int, Reasons]:
     """The reasons on record of every waiting job; many share the same ones, so they travel once."""
     rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("reasons").annotate(ids=ArrayAgg("pk"))
     return {job_id: reasons for reasons, job_ids in rows for job_id in job_ids}

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from jobs.models import Job
 from jobs.planning import run_times
 from jobs.planning.snapshot import take_snapshot
-from jobs.reports.explain import Explanation, look
+from jobs.reports.explain import Explanation, explanation
 from jobs.submission.submit import JobSpec, check, with_memory
 from scheduling import priorities
 from scheduling.lifecycle import EndReason, JobState
@@ -34,7 +34,7 @@ def quote(spec: JobSpec, owner: User) -> Quote:
     snapshot = take_snapshot()
     spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
     job = _as_waiting(spec, owner, snapshot, _links(needs))
-    told = look(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
+    told = explanation(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     return Quote(told or Explanation())
 
 

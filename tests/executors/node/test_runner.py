@@ -29,7 +29,7 @@ class Reports:
         self.run = PlacementRun(CLAIMED, folder, lease_deadline=0)
         self.reasons: list[str] = []
 
-    def claim(self, _ticket: PlacementRef) -> PlacementRun:
+    def claim(self, _ref: PlacementRef) -> PlacementRun:
         return self.run
 
     def finish(self, _run, ending) -> None:
@@ -88,4 +88,4 @@ def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypa
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert [session._try(fail), session._try(lambda: None)] == [False, True]
+    assert [session._run_step(fail), session._run_step(lambda: None)] == [False, True]

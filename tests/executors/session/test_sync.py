@@ -37,7 +37,7 @@ def mine(run, tmp_path, sent):
     """The session of that node's agent, without its thread."""
     made = sync.NodeSession(identity=Identity("n1", MINE), hardware=Hardware(8, 32768), attempts=tmp_path, load=dict)
     made.node_id = Node.objects.get().pk
-    made.adopt(run)
+    made.reattach(run)
     return made
 
 

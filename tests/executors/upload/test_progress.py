@@ -14,7 +14,7 @@ from jobs.models import Job
 from jobs.models.logs import LogChunk
 from tests import builders
 from tests.racing import hold, race
-from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointMonitor
 from workers.runtime.shim.clock import boottime
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def run_of(job, folder):
     )  # fmt: skip
     made = PlacementRun(claimed, folder, lease_deadline=boottime() + 60)
     (folder / "checkpoints").mkdir(parents=True)
-    made.checkpoints = CheckpointWatch(folder / "checkpoints")
+    made.checkpoints = CheckpointMonitor(folder / "checkpoints")
     return made
 
 
@@ -77,7 +77,7 @@ def test_a_checkpoint_from_the_future_was_written_now_and_an_older_one_takes_not
     latest = shipped(run, job).checkpoint_at
     assert latest <= datetime.now(UTC)
 
-    run.checkpoints = CheckpointWatch(run.folder / "checkpoints")
+    run.checkpoints = CheckpointMonitor(run.folder / "checkpoints")
     os.utime(path, (1_700_000_000, 1_700_000_000))
     assert shipped(run, job).checkpoint_at == latest
 

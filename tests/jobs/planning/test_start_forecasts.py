@@ -155,8 +155,8 @@ def test_a_forecast_is_coarser_on_a_larger_yard():
 
 
 def test_nobody_waits_for_a_turn():
-    turns = start_forecasts.ForecastRateLimit()
-    assert turns.take()
-    assert not turns.take()
-    turns.give_back(seconds=10)
-    assert not turns.take()
+    rate_limit = start_forecasts.ForecastRateLimit()
+    assert rate_limit.acquire()
+    assert not rate_limit.acquire()
+    rate_limit.release(seconds=10)
+    assert not rate_limit.acquire()
