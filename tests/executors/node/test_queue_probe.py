@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executors.node.queue_probe import QueueProbe
+from executors.node import queue_probe
+from executors.node.queue_probe import ProbeLoop, QueueProbe
 from workers.heartbeats import QueueProbeResult
 
 EVERY, UNRESPONSIVE_AFTER = 10, 40
@@ -103,3 +104,16 @@ def test_whoever_is_found_unresponsive_got_nothing_for_long_while_the_broker_too
             answered = agent.now if agent.sent > sent and reached else answered
             refused = agent.now if not broker_up and agent.now - taken >= EVERY else refused
             assert not unresponsive or agent.now - max(answered, refused) >= UNRESPONSIVE_AFTER
+
+
+@pytest.mark.parametrize(("stopped", "told"), [(False, [1]), (True, [])])
+def test_the_loop_tells_of_an_unresponsive_agent_once_and_never_of_one_that_drains(monkeypatch, stopped, told):
+    monkeypatch.setattr(queue_probe, "LOOK_SECONDS", 0)
+    found: list[int] = []
+    probe = QueueProbe(send=lambda: True, every=0, unresponsive_after=0)
+    loop = ProbeLoop(probe, busy=lambda: False, on_unresponsive=lambda: found.append(1))
+    if stopped:
+        loop.stop()
+    loop.start()
+    loop.join(10)
+    assert (found, loop.is_alive()) == (told, False)

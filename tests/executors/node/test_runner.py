@@ -8,11 +8,13 @@ from uuid import uuid4
 import pytest
 
 from executors.node.runner import Runner
+from executors.run import state_files
 from executors.run.placement_run import PlacementRun
 from executors.session.requests import Identity
 from executors.session.sync import NodeSession
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementRef
+from workers.hardware.cores import Cores
 from workers.hardware.inventory import Hardware
 from workers.runtime.process import CommandResult
 
@@ -78,6 +80,32 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
     runner.run(PlacementRef(1, "t"))
 
     assert runner._session.reasons == ["platform_error"]
+
+
+def test_a_run_gives_back_its_cores_and_leaves_its_end_on_disk_before_it_tells_of_it(runner, monkeypatch):
+    seen: list[tuple[bool, bool]] = []
+
+    def finish(run, ending) -> None:
+        seen.append((len(runner._cores._free) == 1, state_files.read_outcome(run.folder) == ending))
+
+    def launch(*_, **__):
+        assert runner._cores._free == []
+        raise OSError(errno.ENOEXEC, "no")
+
+    runner._cores = Cores([(0, 0, 0)])
+    monkeypatch.setattr(runner._session, "finish", finish)
+    monkeypatch.setattr("executors.node.runner.launch", launch)
+
+    runner.run(PlacementRef(1, "t"))
+
+    assert (seen, runner._session.run.folder.exists()) == ([(True, True)], False)
+
+
+def test_a_placement_that_is_not_this_node_s_is_left_alone(runner, monkeypatch):
+    monkeypatch.setattr(runner._session, "claim", lambda _ref: None)
+    monkeypatch.setattr("executors.node.runner.launch", lambda *_, **__: pytest.fail("it was started"))
+
+    assert runner.run(PlacementRef(1, "t")) is False
 
 
 def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypatch, tmp_path):

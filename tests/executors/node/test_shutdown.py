@@ -2,12 +2,16 @@
 
 import queue
 import threading
+from concurrent.futures import CancelledError
+from typing import Any
 
 import pytest
+from celery.exceptions import WorkerShutdown
 
 from executors.node import bootstep, shutdown
 from executors.node.shutdown import ShutdownThread
 from executors.session.sync import SYNC_THREAD
+from scheduling.errors import ConflictError
 
 
 class Leaving:
@@ -63,3 +67,37 @@ def test_an_agent_that_cannot_reach_the_database_any_more_ends_and_one_whose_oth
         thread.join()
     assert ends == [False]
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+class Refused:
+    """A runner whose start fails like this; `detached` once it has left its jobs to the next agent."""
+
+    detached = False
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def start(self) -> None:
+        raise self.error
+
+    def detach(self, _within: float) -> bool:
+        self.detached = True
+        return True
+
+
+@pytest.mark.parametrize(
+    ("error", "detached"), [(ConflictError("another agent speaks for the node"), False), (RuntimeError("broken"), True)]
+)
+def test_an_agent_that_cannot_begin_ends_with_an_error_and_leaves_its_jobs_alone(monkeypatch, error, detached):
+    ends: list[bool] = []
+    monkeypatch.setattr(bootstep, "end", lambda *, said: ends.append(said))
+    runner: Any = Refused(error)
+    bootstep.begin(runner)
+    assert (ends, runner.detached) == ([False], detached)
+
+
+def test_an_agent_that_is_told_to_end_before_the_database_answers_has_not_failed():
+    runner: Any = Refused(CancelledError())
+    with pytest.raises(WorkerShutdown) as ended:
+        bootstep.begin(runner)
+    assert ended.value.code == 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from executors.run.placement_run import PlacementRun
 from executors.upload import logs, progress
@@ -105,6 +106,19 @@ def test_a_forged_token_writes_neither_progress_nor_log(run, job):
 
     assert (shipped(forged, job).progress, job.checkpoint_at) == (None, None)
     assert not LogChunk.objects.exists()
+
+
+def test_what_the_database_did_not_take_is_written_with_what_came_after_it(run, job, monkeypatch):
+    said(run, '{"progress": 0.4, "loss": 3, "accuracy": 0.1}', '{"checkpoint": true}')
+    with monkeypatch.context() as away:
+        away.setattr(progress, "UPDATE_PROGRESS", "SELECT 1 / 0")
+        with pytest.raises(DatabaseError), transaction.atomic():
+            progress.ship_progress([run])
+
+    said(run, '{"done": true, "loss": 2}')
+
+    assert (shipped(run, job).progress, job.metrics) == (0.4, {"loss": 2, "accuracy": 0.1})
+    assert (job.said_done, job.checkpoint_at is not None) == (True, True)
 
 
 @pytest.mark.django_db(transaction=True)

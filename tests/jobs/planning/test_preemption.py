@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.attempts import claims
@@ -16,6 +17,7 @@ from quotas.models import Quota
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
 from tests import builders
+from tests.racing import beside, hold
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(hours=1)
@@ -115,6 +117,21 @@ def test_no_victim_is_told_when_one_of_them_has_ended_meanwhile():
 
     assert preemption.request(plan) == 0
     assert fresh(one).desired == ""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("which", ["victim", "waiting"])
+def test_a_job_that_somebody_holds_is_not_waited_for_and_nobody_is_told_in_part(which):
+    first, urgent = victim(), builders.job(priority=90)
+    second = victim(node=builders.node(name="n2"))
+    plan = [PlannedPreemption(job.pk, urgent.pk, "priority", 1.0) for job in (first, second)]
+
+    request = transaction.atomic(lambda: preemption.request(plan))  # as a cycle does
+
+    told = beside(hold(second if which == "victim" else urgent), request)
+
+    assert (told, fresh(first).desired, fresh(urgent).promised) == (0, "", False)
+    assert request() == 2
 
 
 def test_nobody_is_told_for_a_job_that_does_not_wait_any_more():
@@ -220,7 +237,7 @@ def test_every_member_of_a_gang_is_told():
             for rank, node in enumerate(nodes)]  # fmt: skip
     told(gang, builders.job(priority=90))
 
-    assert claims.wishes([row.pk for row in rows]) == dict.fromkeys([row.pk for row in rows], "preempt")
+    assert claims.desired([row.pk for row in rows]) == dict.fromkeys([row.pk for row in rows], "preempt")
     tickets = [PlacementRef(row.pk, str(attempt.token)) for row in rows]
     finish([PlacementOutcome(tickets[0], EndReason.COMPLETED, exit_code=0, asked=True)])
     finish([PlacementOutcome(tickets[1], EndReason.PREEMPTED, exit_code=143, asked=True)])
