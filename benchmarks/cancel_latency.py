@@ -4,9 +4,9 @@ import os
 import select
 import time
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import CONCURRENCY, Reference
 from benchmarks.stack import Stack, wait_until
 
@@ -24,7 +24,7 @@ LOGS = """
 def measure(stack: Stack, _reference: Reference) -> list[Figure]:
     """The jobs end at once when they are told: what is left is the platform's own time."""
     took: list[float] = []
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         for _ in range(ROUNDS):
             took += one_round(stack, line)
             line.wait_until_over(GONE_WITHIN_SECONDS)
@@ -41,7 +41,7 @@ def measure(stack: Stack, _reference: Reference) -> list[Figure]:
     ]
 
 
-def one_round(stack: Stack, line: Line) -> list[float]:
+def one_round(stack: Stack, line: BenchQueue) -> list[float]:
     """Milliseconds for each of as many jobs as run at once."""
     with Client(stack) as client:
         jobs = client.submit_batch(SAYS_ITS_ID, CONCURRENCY, queue=NAME)

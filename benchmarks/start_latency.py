@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import Reference
 from benchmarks.stack import Stack, wait_until
 
@@ -31,7 +31,7 @@ MOMENTS = """
 
 
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
-    with line_of(stack) as line, TemporaryDirectory() as folder:
+    with bench_queue(stack) as line, TemporaryDirectory() as folder:
         for _ in range(WARM_UP):
             start_one(stack, line)
         ways = [start_one(stack, line) for _ in range(JOBS)]
@@ -55,7 +55,7 @@ def measure(stack: Stack, reference: Reference) -> list[Figure]:
     ]
 
 
-def start_one(stack: Stack, line: Line) -> list[float]:
+def start_one(stack: Stack, line: BenchQueue) -> list[float]:
     """The moments of one job: request, submitted, queued, claimed, started, and its own process's first, by its log."""
     began = time.time()
     with Client(stack) as client:

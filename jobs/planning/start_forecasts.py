@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from jobs.models import Job
-from jobs.planning import snapshot as snapshots
+from jobs.planning.snapshot import take_snapshot
 from scheduling.forecast.forecast import Effort, Forecast, forecast
 from scheduling.lifecycle import JobState
 
@@ -106,26 +106,26 @@ class ForecastRateLimit:
         self._lock = threading.Lock()
         self._next = 0.0
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         return time.monotonic() >= self._next and self._lock.acquire(blocking=False)
 
-    def give_back(self, seconds: float) -> None:
+    def release(self, seconds: float) -> None:
         self._next = time.monotonic() + seconds / SHARE_OF_A_CORE
         self._lock.release()
 
 
-turns = ForecastRateLimit()
+rate_limit = ForecastRateLimit()
 
 
 def refresh_when_due() -> None:
     """Refresh, unless that is going on already or took too much of a processor lately."""
-    if not turns.take():
+    if not rate_limit.acquire():
         return
     began = time.thread_time()  # processor time: what other threads or a busy machine take is no cost of ours
     try:
         refresh()
     finally:
-        turns.give_back(time.thread_time() - began)
+        rate_limit.release(time.thread_time() - began)
 
 
 def refresh() -> int:
@@ -134,7 +134,7 @@ def refresh() -> int:
     if not Job.objects.filter(state=JobState.PENDING).exists():
         return 0
     # Without the planner's lock: a forecast may take seconds, and a picture that is a moment old does for it.
-    snapshot = snapshots.take()
+    snapshot = take_snapshot()
     told = forecast(snapshot, snapshot.taken_at, effort=effort(len(snapshot.nodes)))
     return _write(told, snapshot.taken_at)
 
@@ -168,7 +168,7 @@ def accuracy() -> Accuracy | None:
     return Accuracy(starts, first, last)
 
 
-def known(job_ids: Iterable[int]) -> dict[int, Forecast]:
+def last_forecasts(job_ids: Iterable[int]) -> dict[int, Forecast]:
     """What was last foretold of these jobs, if anything was."""
     rows = Job.objects.filter(pk__in=list(job_ids), state=JobState.PENDING, predicted_start__isnull=False)
     times = rows.values_list("pk", "predicted_start", "predicted_start_soonest", "predicted_start_latest")
@@ -178,9 +178,9 @@ def known(job_ids: Iterable[int]) -> dict[int, Forecast]:
 def _write(told: Mapping[int, Forecast], now: float) -> int:
     """Write those that moved; who is not foretold any more has none. Whom somebody holds locked is left to the next forecast."""
     # Only what moved: each write is a new version of a job's row, which the next cycle reads anew.
-    before = known(told.keys())
+    before = last_forecasts(told.keys())
     moved = [job_id for job_id, one in told.items() if _differs(before.get(job_id), one, now)]
-    _take_back(told.keys())
+    _clear(told.keys())
     if moved:
         names = ("expected", "soonest", "latest")
         columns = {name: [moment(getattr(told[job_id], name)) for job_id in moved] for name in names}
@@ -190,7 +190,7 @@ def _write(told: Mapping[int, Forecast], now: float) -> int:
 
 
 @transaction.atomic
-def _take_back(told: Collection[int]) -> None:
+def _clear(told: Collection[int]) -> None:
     untold = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False).exclude(pk__in=list(told))
     free = untold.order_by("pk").select_for_update(skip_locked=True, no_key=True).values("pk")
     Job.objects.filter(pk__in=free).update(
@@ -202,10 +202,10 @@ def _differs(old: Forecast | None, new: Forecast, now: float) -> bool:
     if old is None:
         return new.expected is not None
     pairs = ((old.expected, new.expected), (old.soonest, new.soonest), (old.latest, new.latest))
-    return any(_moved(before, after, now) for before, after in pairs)
+    return any(_has_shifted(before, after, now) for before, after in pairs)
 
 
-def _moved(before: float | None, after: float | None, now: float) -> bool:
+def _has_shifted(before: float | None, after: float | None, now: float) -> bool:
     if before is None or after is None:
         return before is not after
     return abs(after - before) > max(1.0, WORTH_WRITING * (after - now))

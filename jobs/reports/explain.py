@@ -7,10 +7,10 @@ from datetime import datetime
 from django.contrib.auth.models import User
 
 from jobs.models import Job, queries
-from jobs.planning import snapshot as snapshots
 from jobs.planning import start_forecasts
+from jobs.planning.snapshot import take_snapshot
 from jobs.planning.start_forecasts import moment
-from jobs.reports.job_history import Told, history_of
+from jobs.reports.job_history import HistoryEntry, history_of
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.whatif import Change
@@ -46,7 +46,7 @@ class Explanation:
     reservation: PlannedReservation | None = None
     changes: tuple[Change, ...] = ()
     gives_way: tuple[PlannedPreemption, ...] = ()  # running jobs that are stopped for it
-    history: tuple[Told, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
 
 
 def explain(job: Job, user: User) -> Explanation:
@@ -56,14 +56,16 @@ def explain(job: Job, user: User) -> Explanation:
     """
     if job.state == JobState.PENDING:
         needed = list(job.dependencies.values_list("needs_id", flat=True))
-        told = look(snapshots.take(), job.pk, user, start_forecasts.known([job.pk, *needed]))
+        told = explanation(take_snapshot(), job.pk, user, start_forecasts.last_forecasts([job.pk, *needed]))
         if told is not None:
             return replace(told, history=history_of(job))
         job.refresh_from_db()
     return Explanation(line_length=queries.line_length(), history=history_of(job))
 
 
-def look(snapshot: Snapshot, job_id: int, user: User, known: dict[int, Forecast] | None = None) -> Explanation | None:
+def explanation(
+    snapshot: Snapshot, job_id: int, user: User, known: dict[int, Forecast] | None = None
+) -> Explanation | None:
     """What the core says of a waiting job, for this user; None if it does not wait in the snapshot."""
     effort = start_forecasts.effort(len(snapshot.nodes), plans=REQUEST_PLANS)
     answer = outlook(snapshot, snapshot.taken_at, job_id, known, effort)

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from jobs.control import actions
 from jobs.models import Attempt, Job
-from jobs.planning import cycle, snapshot, start_forecasts
+from jobs.planning import cycle, start_forecasts
+from jobs.planning.snapshot import take_snapshot
 from jobs.reports import explain
 from tests import builders
 from tests.rest import V1, client_of
@@ -292,13 +293,12 @@ def test_what_each_job_holds_of_a_quota_is_told_of_those_that_the_caller_may_see
 
 def test_a_job_that_ends_while_it_is_explained_is_told_as_ended(staff, monkeypatch):
     job = builders.job()
-    take = snapshot.take
 
     def late():
         actions.cancel(job_id=job.pk, actor="ada")
-        return take()
+        return take_snapshot()
 
-    monkeypatch.setattr(snapshot, "take", late)
+    monkeypatch.setattr(explain, "take_snapshot", late)
 
     told = explained(staff, job)
 
