@@ -61,7 +61,7 @@ def start_one(stack: Stack, line: BenchQueue) -> list[float]:
     with Client(stack) as client:
         job_id = client.submit(["sh", "-c", f"exec {THE_TIME}"], queue=NAME)
     line.wait_until_over(30)
-    wait_until(lambda: line.rows(LOG, job_id), 30, "the job's log")
+    wait_until(lambda: bool(line.rows(LOG, job_id)), 30, "the job's log")
     [moments], [(said,)] = line.rows(MOMENTS, job_id), line.rows(LOG, job_id)
     way = [began, *map(float, moments), float(said)]
     time.sleep(PAUSE_SECONDS)
