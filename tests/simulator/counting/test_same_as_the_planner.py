@@ -1,5 +1,6 @@
 """Counting processors starts every job when the planner does, whatever the trace."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,43 +13,35 @@ from simulator.cleaning import CleanJob, clean
 from simulator.cluster import pool
 from simulator.counting.replay import CountingReplay, is_exact
 from simulator.replay import Replay
-from simulator.settings import Rules, RunTimes, Settings, Ties
+from simulator.settings import Backfill, Rules, RunTimes, Settings, Ties
 from simulator.synthetic import Recipe, generate
 from simulator.trace import TraceJob
 
 PROCESSORS = 6
-SOON = st.sampled_from([0, 0, 0, 1, 2, 5, 0.1, 0.7, 12])
-RUNS = st.sampled_from([1, 2, 3, 5, 0.3, 8, 12.5, 20, 40])
-LIMITS = st.sampled_from([None, "run", 1, 2, 5, 10, 20, 40])
-"""Some run longer than they may, and stay; some have no limit."""
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, 1, 2, 5, 0.1, 0.7, 12]),  # since the one before came
+        st.sampled_from([1, 2, 3, 5, 0.3, 8, 12.5, 20, 40]),  # run time
+        st.integers(1, PROCESSORS),
+        st.sampled_from([None, "run", 1, 2, 5, 10, 20, 40]),  # walltime: some run longer, and are late
+        st.sampled_from(["", "ann", "ann", "bob"]),
+        st.sampled_from(["", "lab"]),
+        st.sampled_from([None, 10, 90]),  # priority
+        st.sampled_from([None, 20, 60]),  # until the deadline
+    ),
+    min_size=1,
+    max_size=30,
+)
 
 
 @st.composite
 def traces(draw):
-    rows = draw(st.lists(st.tuples(SOON, RUNS, st.integers(1, PROCESSORS), LIMITS), min_size=1, max_size=30))
-    told = draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(["", "ann", "ann", "bob"]),
-                st.sampled_from(["", "lab"]),
-                st.sampled_from([None, 10, 90]),
-                st.sampled_from([None, 20, 60]),
-            ),
-            min_size=len(rows),
-            max_size=len(rows),
-        )
-    )
     jobs, now = [], draw(st.sampled_from([0, 0.5, 1_700_000_000]))
-    for number, ((gap, run, width, limit), (user, group, priority, deadline)) in enumerate(
-        zip(rows, told, strict=True)
-    ):
+    for number, (gap, run, width, limit, user, group, priority, deadline) in enumerate(draw(ROWS)):
         now += gap
-        walltime = int(-(-run // 1)) if limit == "run" else limit
-        trace = TraceJob(
-            str(number), number + 1, now, run, walltime, cpus=width, user=user, group=group, priority=priority,
-            deadline_s=deadline and now + deadline,
-        )  # fmt: skip
-        jobs.append(CleanJob(number, run, walltime, trace))
+        walltime = math.ceil(run) if limit == "run" else limit
+        who = {"user": user, "group": group, "priority": priority, "deadline_s": deadline and now + deadline}
+        jobs.append(CleanJob(number, run, walltime, TraceJob(str(number), number + 1, now, run, cpus=width, **who)))
     return jobs
 
 
@@ -83,7 +76,10 @@ def test_both_give_the_same_outcome(policy, backfill, jobs, rules, ties, run_tim
     [
         (Rules(policy="fifo", explain=False), RunTimes.REQUESTED),
         (Rules(policy="responsive", bounded_wait_seconds=20_000, explain=False), RunTimes.LEARNED),
-        (Rules(policy="responsive", backfill="sjbf", bounded_wait_seconds=20_000, explain=False), RunTimes.LEARNED),
+        (
+            Rules(policy="responsive", backfill=Backfill.SJBF, bounded_wait_seconds=20_000, explain=False),
+            RunTimes.LEARNED,
+        ),
     ],
     ids=["easy", "responsive", "responsive by sjbf"],
 )
