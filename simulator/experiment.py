@@ -7,7 +7,7 @@ from pathlib import Path
 from scheduling.planning.plan import make_plan
 from simulator.cleaning import CleaningRules, CleanJob, clean
 from simulator.cluster import Cluster, nodes_of, pool, read_nodes
-from simulator.counting.replay import CountingReplay, is_exact
+from simulator.counting_replay import CountingReplay, is_exact
 from simulator.event_loop import EventLoop, Progress
 from simulator.metrics import Metrics, mean_over, measure
 from simulator.outcome import Outcome

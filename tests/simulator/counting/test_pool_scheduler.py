@@ -55,6 +55,25 @@ def test_who_takes_only_what_is_left_over_may_stay():
     assert numbers(scheduler.plan(0)) == [0, 2]
 
 
+def test_who_comes_later_may_be_gone_just_as_the_first_in_line_can_start():
+    """The plan at 10 looks at the new ones alone: nothing has changed for job 1, which can start at 100."""
+    scheduler = PoolScheduler(4)
+    arrive(scheduler, asking(0, 2, 100), asking(1, 4, 50), asking(2, 1, 101))
+    scheduler.plan(0)
+    arrive(scheduler, asking(3, 1, 91), asking(4, 1, 90))
+
+    assert numbers(scheduler.plan(10)) == [4]
+
+
+def test_who_comes_later_and_goes_first_is_looked_at_first():
+    scheduler = PoolScheduler(4)
+    arrive(scheduler, asking(0, 2, 100), asking(1, 4, 50), asking(2, 1, 101))
+    scheduler.plan(0)
+    arrive(scheduler, asking(3, 2, 500, place=-1))
+
+    assert numbers(scheduler.plan(10)) == [3]
+
+
 @pytest.mark.parametrize(("backfill", "beside"), [("none", []), ("easy", [2]), ("sjbf", [3])])
 def test_backfilling_goes_by_the_line_or_by_what_is_expected_of_run_times(backfill, beside):
     scheduler = PoolScheduler(4, Backfill(backfill))

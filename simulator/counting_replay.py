@@ -11,12 +11,12 @@ from scheduling.snapshot import Snapshot, WaitingJob
 from simulator.asked import limit_of
 from simulator.cleaning import CleanJob
 from simulator.cluster import Cluster
-from simulator.counting.order import ORDERS, is_timeless
 from simulator.counting.pool_job import PoolJob
 from simulator.counting.pool_scheduler import PoolScheduler
 from simulator.event_loop import EventLoop
 from simulator.outcome import JobOutcome, Run
 from simulator.settings import RunTimes, Settings
+from simulator.timeless_orders import ORDERS, is_timeless
 
 
 def is_exact(cluster: Cluster, rules: Rules) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scheduling.placement import STRATEGIES
 from simulator.cleaning import CleanJob, clean
 from simulator.cluster import pool
-from simulator.counting.replay import CountingReplay, is_exact
+from simulator.counting_replay import CountingReplay, is_exact
 from simulator.replay import Replay
 from simulator.settings import Backfill, Rules, RunTimes, Settings, Ties
 from simulator.synthetic import Recipe, generate
