@@ -18,9 +18,12 @@ def limit_seconds(job: WaitingJob, rules: Rules) -> float:
 
 def expected_seconds(job: WaitingJob, rules: Rules) -> float:
     """How long the job is expected to run: learned, else what its owner expects, else its limit; never beyond that."""
-    limit = job.max_runtime_seconds or rules.assumed_limit_seconds
-    expected = job.predicted_seconds or job.estimated_runtime_seconds
-    return float(min(expected, limit)) if expected else float(limit)
+    return expected_within(limit_seconds(job, rules), job.predicted_seconds or job.estimated_runtime_seconds)
+
+
+def expected_within(limit: float, expected: float | None) -> float:
+    """What is expected of a run time, if anything is, but never more than the limit."""
+    return float(min(expected, limit)) if expected else limit
 
 
 def shortest_first(jobs: Iterable[WaitingJob], rules: Rules) -> list[WaitingJob]:
@@ -57,5 +60,9 @@ def latest_end(job: RunningJob, now: float, assumed_limit: float) -> float:
         return max(end, now + SOON) + max(0.0, now - job.suspended_since)
     if end > now:
         return end
-    ran = 0.0 if job.started_at is None or job.expected_end is not None else now - job.started_at
+    return late_end(end, now, 0.0 if job.started_at is None or job.expected_end is not None else now - job.started_at)
+
+
+def late_end(end: float, now: float, ran: float) -> float:
+    """When a job is taken to be gone that should have been by `end`, and is not; `ran` counts where that limit is assumed."""
     return now + max(SOON, now - end, LEAST_OF_ASSUMED * ran)

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scheduling.nodes.profile import FOREVER
 from simulator.cleaning import CleanJob
 
 
@@ -20,6 +21,7 @@ class Clock:
     def __init__(self, arrivals: Sequence[CleanJob]) -> None:
         self.now = arrivals[0].trace.submit_s if arrivals else 0.0
         self._arrivals = arrivals
+        self._submits = [*(job.trace.submit_s for job in arrivals), FOREVER]
         self._next = 0
         self._ends: list[tuple[float, int, int]] = []
         self._stamps: dict[int, int] = {}
@@ -44,21 +46,20 @@ class Clock:
     def advance(self) -> Instant | None:
         """Go to the next instant; None when nothing more will happen."""
         self._forget_the_stopped()
-        moments = [self._arrivals[self._next].trace.submit_s] if self._next < len(self._arrivals) else []
-        if self._ends:
-            moments.append(self._ends[0][0])
+        arrival, end = self._submits[self._next], self._ends[0][0] if self._ends else FOREVER
+        now = min(arrival, end)
         if self._wakes:
-            moments.append(max(self._wakes[0], self.now))
-        if not moments:
+            now = min(now, max(self._wakes[0], self.now))
+            while self._wakes and self._wakes[0] <= now:
+                heapq.heappop(self._wakes)
+        if now == FOREVER:
             return None
-        self.now = min(moments)
-        while self._wakes and self._wakes[0] <= self.now:
-            heapq.heappop(self._wakes)
-        return Instant(self._arrivals_now(), self._ends_now())
+        self.now = now
+        return Instant(self._arrivals_now() if arrival == now else [], self._ends_now() if end == now else [])
 
     def _arrivals_now(self) -> list[CleanJob]:
         first = self._next
-        while self._next < len(self._arrivals) and self._arrivals[self._next].trace.submit_s == self.now:
+        while self._submits[self._next] == self.now:
             self._next += 1
         return list(self._arrivals[first : self._next])
 

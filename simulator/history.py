@@ -19,17 +19,27 @@ class Learner:
 
 
 class Learned(Learner):
-    """Expects what the platform would: by the last jobs of the same user, else of the same group."""
+    """Expects what the platform would, by the last jobs of the same user.
+
+    A trace does not say what its jobs run, so those of one user are of one kind.
+    """
 
     def __init__(self) -> None:
         self._history = History()
+        self._usual: dict[tuple[str, str], float | None] = {}  # of groups' users, until the next of their jobs ends
 
     def predict(self, job: CleanJob) -> float | None:
-        prediction = self._history.predict(_traits(job))
-        return prediction.expected if prediction is not None and prediction.is_own else None
+        who = (job.trace.group, job.trace.user)
+        if who not in self._usual:
+            self._usual[who] = self._history.expect(Traits(*who))
+        usual = self._usual[who]
+        # As the platform does it: the limit caps what is usual, whatever it is.
+        return usual if usual is None or job.walltime_s is None else min(usual, job.walltime_s)
 
     def learn(self, job: CleanJob) -> None:
-        self._history.observe(_traits(job), job.run_s)
+        who = (job.trace.group, job.trace.user)
+        self._history.observe(Traits(*who, limit_seconds=job.walltime_s), job.run_s)
+        self._usual.pop(who, None)
 
 
 LEARNERS: Mapping[RunTimes, type[Learner]] = {RunTimes.LEARNED: Learned}
@@ -37,8 +47,3 @@ LEARNERS: Mapping[RunTimes, type[Learner]] = {RunTimes.LEARNED: Learned}
 
 def learner(run_times: RunTimes) -> Learner:
     return LEARNERS.get(run_times, Learner)()
-
-
-def _traits(job: CleanJob) -> Traits:
-    """A trace does not say what its jobs run, so jobs of one user are of one kind."""
-    return Traits(project=job.trace.group, owner=job.trace.user, limit_seconds=job.walltime_s)

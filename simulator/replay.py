@@ -1,7 +1,5 @@
 """Runs a trace through the planner: jobs arrive, start where the plan says, and end after the run times of the trace."""
 
-import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,23 +8,19 @@ from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.policies import policy
 from scheduling.resources import Request
 from scheduling.snapshot import EndedJob, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
+from simulator.asked import limit_of, priority_of, saves_its_work
 from simulator.cleaning import CleanJob
-from simulator.clock import Clock
 from simulator.cluster import Cluster
-from simulator.history import Learner, learner
+from simulator.event_loop import EventLoop, Progress
 from simulator.outcome import JobOutcome, Outcome, Run
-from simulator.settings import RunTimes, Settings, Ties
+from simulator.settings import RunTimes, Settings
 from simulator.trace import SimulationError
 from simulator.usage import Usage
 
 QUEUE = "default"
-NORMAL_PRIORITY = 50
 HOUR = 3_600.0
 
 Planner = Callable[[Snapshot, float], Plan]
-Progress = Callable[[int], None]
-"""Told from time to time how many jobs have ended."""
-TOLD_EVERY = 256
 
 
 @dataclass(slots=True)
@@ -41,7 +35,7 @@ class _Progress:
     stopped_at: float | None = None  # it was told to stop then, and is still there
 
 
-class Replay:
+class Replay(EventLoop):
     """One replay. Between two plans only what has changed is touched: plans of long traces come by the hundred thousand."""
 
     def __init__(
@@ -54,18 +48,16 @@ class Replay:
         planner: Planner = make_plan,
     ) -> None:
         """Raises TraceError if a job could never start on this cluster."""
-        self.outcome = Outcome()
-        self._settings = settings or Settings()
+        super().__init__(jobs, settings or Settings())
         self._cluster = cluster
         self._requests: dict[int, Request] = cluster.requests(jobs, source)
-        self._clock = Clock(jobs)
         self._planner = planner
         self._progress: dict[int, _Progress] = {}
         self._waiting: dict[int, WaitingJob] = {}
         self._running: dict[int, RunningJob] = {}
+        self._vacated: dict[int, RunningJob] = {}
         self._usage = Usage(self._settings.rules)
         self._projects = tuple(ProjectView(name) for name in sorted({self._project(job) for job in jobs}))
-        self._learner: Learner = learner(self._settings.run_times)
         self._stops: list[float] = []
         self._keeps_floor = policy(self._settings.rules.policy).keeps_floor
         self._shadow: Shadow | None = None
@@ -73,14 +65,7 @@ class Replay:
 
     def run(self, told: Progress | None = None) -> Outcome:
         """Replay everything. Raises SimulationError if jobs wait at the end that nothing will ever start."""
-        step = self._pyss_instant if self._settings.ties is Ties.PYSS else self._natural_instant
-        untold = 0
-        while (instant := self._clock.advance()) is not None:
-            step(instant.arrivals, instant.ends)
-            untold += len(instant.ends)
-            if told and untold >= TOLD_EVERY:
-                told(len(self.outcome.jobs))
-                untold = 0
+        super().run(told)
         if self._waiting:
             first = next(iter(self._waiting.values()))
             said = " ".join(sorted(self.outcome.alerts))
@@ -90,50 +75,28 @@ class Replay:
             )
         return self.outcome
 
-    def _natural_instant(self, arrivals: list[CleanJob], ends: list[int]) -> None:
-        for number in ends:
-            self._end(number, self._running.pop(number))
-        for job in arrivals:
-            self._arrive(job)
-        self._plan()
-
-    def _pyss_instant(self, arrivals: list[CleanJob], ends: list[int]) -> None:
-        """As the simulator pyss orders it.
-
-        The room of a job that should have ended by now may be given away before its end is handled: for that moment the
-        cluster holds more than it has.
-        """
-        ending = {number: self._running[number] for number in ends}
-        for number, job in ending.items():
-            if job.expected_end is not None and job.expected_end <= self._clock.now:
-                del self._running[number]
-        for one in arrivals:
-            self._arrive(one)
-            self._plan()
-        for number, job in ending.items():
-            self._running.pop(number, None)
-            self._end(number, job)
-            self._plan()
-
     def _arrive(self, job: CleanJob) -> None:
         settings = self._settings
-        exact = settings.run_times is RunTimes.EXACT
-        limit = math.ceil(job.run_s) if exact else job.walltime_s
         waiting = WaitingJob(
             id=job.number,
             project=self._project(job),
             queue=QUEUE,
-            priority=NORMAL_PRIORITY if job.trace.priority is None else job.trace.priority,
+            priority=priority_of(job),
             submitted_at=job.trace.submit_s,
             request=self._requests[job.number],
             owner=job.trace.user,
-            max_runtime_seconds=limit,
+            max_runtime_seconds=limit_of(job, settings.run_times),
             predicted_seconds=self._learner.predict(job),
             deadline=job.trace.deadline_s,
-            checkpointable=settings.checkpoint_s is not None and _draw(job) < settings.checkpointable,
+            checkpointable=saves_its_work(job, settings),
         )
         self._waiting[job.number] = waiting
         self._progress[job.number] = _Progress(job, waiting)
+
+    def _vacate_if_due(self, number: int) -> None:
+        end = self._running[number].expected_end
+        if end is not None and end <= self._clock.now:
+            self._vacated[number] = self._running.pop(number)
 
     def _plan(self) -> None:
         """Plan, start what may start; and again, at the same instant, if somebody was stopped for somebody else."""
@@ -192,11 +155,12 @@ class Replay:
                     predicted = self._learner.predict(self._progress[number].job)
                     self._waiting[number] = replace(job, predicted_seconds=predicted)
 
-    def _end(self, number: int, running: RunningJob) -> None:
+    def _end(self, number: int) -> None:
         if self._progress[number].stopped_at is not None:
-            self._give_up(number, running)
+            self._give_up(number, self._running.pop(number))
             return
         progress = self._progress.pop(number)
+        running = self._vacated.pop(number, None) or self._running.pop(number)
         self._leave(number, running)
         self._learn(progress.job)
         if self._keeps_floor:
@@ -276,8 +240,3 @@ class Replay:
     def _project(self, job: CleanJob) -> str:
         """Its group; but one for all where projects make no difference, so that jobs are alike that ask for the same."""
         return (self._usage.is_needed and job.trace.group) or "default"
-
-
-def _draw(job: CleanJob) -> float:
-    """A number from 0 to 1 that is the job's own, the same in every replay."""
-    return random.Random(job.number).random()  # noqa: S311 - no secret

@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, islice, repeat
 from typing import Self
 
@@ -110,6 +111,14 @@ class History:
                 return _prediction(tuple(outcomes), limit, scope.source)
         return None
 
+    def expect(self, traits: Traits) -> float | None:
+        """The run time that `predict` expects, where the owner's own jobs say so; without the interval it is soon found."""
+        for scope in scopes_of(traits):
+            outcomes = self._records.get(scope.key, ())
+            if scope.source != PROJECT and len(outcomes) >= scope.needed:
+                return _expected(tuple(outcomes), _ceiling(_limit_of(traits)))
+        return None
+
     def as_data(self) -> dict[str, list[list[float | None]]]:
         """Each key with its jobs as [run time, part of the limit], the oldest first: plain data, one row a key."""
         return {key: [[one.run_seconds, one.ratio] for one in record] for key, record in self._records.items()}
@@ -168,19 +177,29 @@ class ErrorTally:
         return total / self.count if self.count else None
 
 
+@lru_cache(maxsize=4096)
 def _scope(source: str, needed: int, *said: str) -> Scope:
     return Scope(source, json.dumps([source, *said]), needed)
 
 
 def _prediction(outcomes: Sequence[FinishedRun], limit: float | None, source: str) -> Prediction:
     """From strangers' jobs only the part of the limit that they used is taken over, where the limits are known."""
-    ceiling = math.inf if limit is None else limit
+    ceiling = _ceiling(limit)
     runs = [_run_under(limit, one) if source == PROJECT else min(one.run_seconds, ceiling) for one in outcomes]
-    # Capped after the mean is taken: one long run says that the next may be long, even under a short limit.
-    recent = runs[-RECENT:] if source == PROJECT else [one.run_seconds for one in outcomes[-RECENT:]]
-    expected = min(sum(recent) / len(recent), ceiling)
+    recent = runs[-RECENT:]
+    expected = min(sum(recent) / len(recent), ceiling) if source == PROJECT else _expected(outcomes, ceiling)
     low, high = _interval(sorted(runs), limit)
     return Prediction(expected, min(low, expected), max(high, expected), source)
+
+
+def _expected(outcomes: Sequence[FinishedRun], ceiling: float) -> float:
+    """Capped after the mean is taken: one long run says that the next may be long, even under a short limit."""
+    recent = [one.run_seconds for one in outcomes[-RECENT:]]
+    return min(sum(recent) / len(recent), ceiling)
+
+
+def _ceiling(limit: float | None) -> float:
+    return math.inf if limit is None else limit
 
 
 def _run_under(limit: float | None, outcome: FinishedRun) -> float:

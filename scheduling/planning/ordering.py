@@ -84,7 +84,7 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overd
         own = POLICIES.get(queue.policy, fallback)
         key = (-queue.rank, own.name)
         line = found.setdefault(key, (prepared(own, snapshot, now), []))
-        by_queue[queue.name] = (line, _bound(line[0], snapshot.rules))
+        by_queue[queue.name] = (line, bound_of(line[0], snapshot.rules))
     promised: list[WaitingJob] = []
     overdue: list[Overdue] = []
     for job in snapshot.waiting:
@@ -160,7 +160,7 @@ def prepared(one: SchedulingPolicy, snapshot: Snapshot, now: float) -> Schedulin
         return _Failed(one.name, error)
 
 
-def _bound(ready: SchedulingPolicy, rules: Rules) -> Bound:
+def bound_of(ready: SchedulingPolicy, rules: Rules) -> Bound:
     """After how long a wait a job goes ahead: one number for all jobs, or the policy's word on each."""
     if type(ready).bound_seconds is SchedulingPolicy.bound_seconds:
         return FOREVER if rules.bounded_wait_seconds is None else float(rules.bounded_wait_seconds)

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduling.planning.plan import make_plan
 from simulator.cleaning import CleaningRules, TooWide
 from simulator.cluster import pool
 from simulator.experiment import Window, prepare
-from simulator.settings import InvalidError, Preemption, Rules, RunTimes, Settings, checked, usual_run_times
+from simulator.settings import Backfill, InvalidError, Preemption, Rules, RunTimes, Settings, checked, usual_run_times
 from simulator.trace import SimulationError
 
 TRACE = "job_id,submit_s,duration_s,cpus,requested_walltime_s\n" + "".join(
@@ -137,3 +138,54 @@ def test_names_that_nobody_knows_are_refused_with_those_that_there_are(rules):
 def test_responsive_goes_by_what_is_learned():
     assert usual_run_times("responsive") is RunTimes.LEARNED
     assert usual_run_times("sjf") is RunTimes.REQUESTED
+
+
+def planner_asked(monkeypatch):
+    """Notes whenever the platform's planner is asked."""
+    asked: list[float] = []
+
+    def planner(snapshot, now):
+        asked.append(now)
+        return make_plan(snapshot, now)
+
+    monkeypatch.setattr("simulator.experiment.make_plan", planner)
+    return asked
+
+
+@pytest.mark.parametrize("policy", ["fifo", "backfill", "sjf", "edf", "responsive", "priority"])
+def test_on_a_pool_processors_are_counted_where_that_gives_what_the_planner_would(trace, monkeypatch, policy):
+    asked = planner_asked(monkeypatch)
+    experiment = prepare(trace, processors=1)
+
+    counted = experiment.run(Settings(Rules(policy=policy)))
+
+    assert asked == []
+    assert counted == experiment.run(Settings(Rules(policy=policy)), planner=make_plan)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Rules(policy="fairshare"),
+        Rules(policy="multifactor"),
+        Rules(policy="priority", ageing_points_per_hour=1),
+        Rules(policy="fifo", backfill=Backfill.CONSERVATIVE),
+        Rules(policy="fifo", reserve_depth=2),
+        Rules(policy="responsive", overdue_depth=2),
+        Rules(policy="fifo", preemption=Preemption(strategies=("priority",))),
+    ],
+)
+def test_where_counting_would_not_do_the_planner_is_asked(trace, monkeypatch, rules):
+    asked = planner_asked(monkeypatch)
+
+    prepare(trace, processors=1).run(Settings(rules))
+
+    assert asked
+
+
+def test_on_nodes_the_planner_is_asked(trace, monkeypatch):
+    asked = planner_asked(monkeypatch)
+
+    prepare(trace, nodes="1x4x0").run(Settings())
+
+    assert asked

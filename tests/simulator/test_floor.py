@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from scheduling.rules import Preemption
 from simulator.cluster import nodes_of, pool
+from simulator.counting_floor import CountingFloorReplay
 from simulator.replay import Replay
 from simulator.settings import Rules, RunTimes, Settings
 from tests.simulator.builders import job
@@ -28,15 +29,18 @@ def easy(rows, cluster):
     return ends(Replay(rows, cluster, Settings(Rules(policy="backfill", explain=False))).run())
 
 
-def under_a_floor(rows, cluster, *, slack=0.0, every=5.0, share=1.0, most=3):
+def how(*, slack=0.0, every=5.0, share=1.0, most=3, takes=0.0):
     rules = Rules(
         policy="floor",
         floor_slack=slack,
-        preemption=Preemption(restart_cost_seconds=0.0, max_per_job=most),
+        preemption=Preemption(restart_cost_seconds=takes, max_per_job=most),
         explain=False,
     )
-    how = Settings(rules, run_times=RunTimes.LEARNED, checkpoint_s=every, checkpointable=share)
-    return Replay(rows, cluster, how).run()
+    return Settings(rules, run_times=RunTimes.LEARNED, checkpoint_s=every, checkpointable=share, restart_s=takes)
+
+
+def under_a_floor(rows, cluster, **settings):
+    return Replay(rows, cluster, how(**settings)).run()
 
 
 def ends(outcome):
@@ -69,3 +73,23 @@ def test_nobody_is_stopped_more_often_than_allowed(rows, cluster, most):
     outcome = under_a_floor(rows, cluster, most=most)
 
     assert max(one.preemptions for one in outcome.jobs) <= most
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    traces(),
+    st.sampled_from([None, 1.0, 5.0, 30.0]),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.05, 0.5]),
+    st.sampled_from([0.0, 2.0]),
+)
+def test_on_a_pool_counting_gives_what_the_planner_would(rows, every, share, slack, takes):
+    settings = {"every": every, "share": share, "slack": slack, "takes": takes}
+    planned = under_a_floor(rows, pool(8), **settings)
+    counted = CountingFloorReplay(rows, pool(8), how(**settings)).run()
+
+    assert sorted(counted.jobs, key=number) == sorted(planned.jobs, key=number)
+
+
+def number(outcome):
+    return outcome.job.number
