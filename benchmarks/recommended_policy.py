@@ -108,7 +108,7 @@ def replay(log: str, one: Variant, traces: Path) -> Replayed:
     jobs = done.outcome.jobs
     figures = {name: getattr(done.metrics, name) for name in RATIOS}
     figures["stops_a_job"] = done.metrics.preemptions / len(jobs)
-    figures["lost_part"] = done.metrics.lost_hours * HOUR / sum(job.width * job.job.run_s for job in jobs)
+    figures["lost_part"] = done.metrics.lost_part
     return Replayed(log, one, figures, {job.job.number: job.end for job in jobs})
 
 

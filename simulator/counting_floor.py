@@ -217,8 +217,8 @@ class CountingFloorReplay(EventLoop):
             self._stop(one)
 
     def _loses(self, progress: _Progress) -> float:
-        lost = self._done(progress) - self._saved(progress) + self._settings.restart_s
-        return lost * progress.in_pool.width
+        """Seconds of work, however wide: whoever has just saved it gives way first."""
+        return self._done(progress) - self._saved(progress) + self._settings.restart_s
 
     def _stop(self, progress: _Progress) -> None:
         number, done, saved = progress.job.number, self._done(progress), self._saved(progress)

@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator.outcome import JobOutcome, Outcome, Run
 
 HOUR = 3_600
+SAME_MOMENT_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Metrics:
     prediction_error_s: float | None = None  # mean of |expected - run|, over the jobs of which something was expected
     prediction_accuracy: float | None = None  # mean of the smaller of the two over the larger
     late: float | None = None
+    lost_part: float = 0.0  # of all work, what was done twice
     plans: int = 0
 
     def as_dict(self) -> dict[str, float | None]:
@@ -69,8 +71,23 @@ def measure(outcome: Outcome, size: int) -> Metrics:
         prediction_error_s=error,
         prediction_accuracy=accuracy,
         late=_late_part(jobs),
+        lost_part=sum(job.lost_s * job.width for job in jobs) / sum(job.job.run_s * job.width for job in jobs),
         plans=outcome.plans,
     )
+
+
+class Later(NamedTuple):
+    """How many jobs ended later than in another replay of the same trace, and by how many seconds at most."""
+
+    jobs: int
+    at_most_s: float
+
+
+def later_than(reference: Outcome, outcome: Outcome) -> Later:
+    """Moments that differ by less than a microsecond are the same: they are sums in another order."""
+    ends = {one.job.number: one.end for one in reference.jobs}
+    behind = [late for one in outcome.jobs if (late := one.end - ends[one.job.number]) > SAME_MOMENT_S]
+    return Later(len(behind), max(behind, default=0.0))
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

@@ -17,6 +17,7 @@ __all__ = [
     "Settings",
     "Ties",
     "checked",
+    "usual_checkpoints",
     "usual_run_times",
 ]
 
@@ -58,6 +59,11 @@ class Settings:
 def usual_run_times(policy_name: str) -> RunTimes:
     """What a policy is given where nobody says otherwise."""
     return RunTimes.LEARNED if policy_name in LEARN else RunTimes.REQUESTED
+
+
+def usual_checkpoints(policy_name: str) -> str | None:
+    """How often jobs save their work where nobody says: often enough for a policy that lives by that."""
+    return "30m" if policy_name == "floor" else None
 
 
 def checked(settings: Settings) -> Settings:

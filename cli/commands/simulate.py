@@ -52,7 +52,7 @@ def simulate(trace: Trace, jobs: ExperimentOptions, how: SchedulingOptions, outp
     if output.plots:
         drawn = {f"{one.settings.rules.policy}": one.result.outcome for one in done}
         pictures().draw(drawn, experiment.cluster, output.plots)
-    rows = [one.row(experiment) | {"jitter": chance} for one, chance in zip(done, jitter, strict=True)]
+    rows = [one.row(experiment, done[0]) | {"jitter": chance} for one, chance in zip(done, jitter, strict=True)]
     show(experiment, rows, as_json=output.as_json)
 
 

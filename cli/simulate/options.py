@@ -11,7 +11,17 @@ from cli.durations import parse_duration
 from cli.errors import UsageError
 from simulator.cleaning import CleaningRules, MissingWalltime, Overrun, TooWide
 from simulator.experiment import Experiment, Window, prepare
-from simulator.settings import Backfill, Preemption, Rules, RunTimes, Settings, Ties, checked, usual_run_times
+from simulator.settings import (
+    Backfill,
+    Preemption,
+    Rules,
+    RunTimes,
+    Settings,
+    Ties,
+    checked,
+    usual_checkpoints,
+    usual_run_times,
+)
 from simulator.swf import Width
 
 
@@ -106,7 +116,7 @@ class SchedulingOptions:
         RunTimes | None,
         option(
             "--run-times",
-            text="What the planner knows of run times. Default: requested; learned for the policy responsive.",
+            text="What the planner knows of run times. Default: requested; learned for the policies responsive and floor.",
         ),
     ] = None
     bounded_wait: Annotated[
@@ -123,8 +133,31 @@ class SchedulingOptions:
     ] = None
     checkpoint_every: Annotated[
         str | None,
-        option("--checkpoint-every", metavar="TIME", text="Who is stopped loses no more than this; else all its work."),
+        option(
+            "--checkpoint-every",
+            metavar="TIME",
+            text="Who is stopped loses no more than this; else all its work. Default: 30m for the policy floor.",
+        ),
     ] = None
+    checkpointable: Annotated[
+        float,
+        option("--checkpointable", metavar="PART", min=0, max=1, text="The part of the jobs that save their work."),
+    ] = 1.0
+    restart: Annotated[
+        str | None, option("--restart", metavar="TIME", text="What it takes to go on from saved work. Default: nothing.")
+    ] = None
+    grace: Annotated[
+        str | None, option("--grace", metavar="TIME", text="How long a job stays that is stopped. Default: no time.")
+    ] = None
+    slack: Annotated[
+        float,
+        option(
+            "--slack",
+            metavar="PART",
+            min=0,
+            text="By this part of the longest wait so far the promises of the policy floor may be later.",
+        ),
+    ] = 0.0
 
     def settings(self) -> list[Settings]:
         """One for each policy. Raises InvalidError for a name that nobody knows."""
@@ -137,14 +170,24 @@ class SchedulingOptions:
             reserve_depth=self.reserve_depth,
             bounded_wait_seconds=_maybe(_duration, "--bounded-wait", self.bounded_wait),
             placement=self.placement,
+            floor_slack=self.slack,
             preemption=Preemption(
+                restart_cost_seconds=_maybe(_duration, "--restart", self.restart) or 0,
                 strategies=tuple(filter(None, (self.preemption or "").split(","))),
                 only_checkpointable=self.checkpoint_every is not None,
             ),
             explain=False,
         )
-        checkpoint_s = _maybe(_duration, "--checkpoint-every", self.checkpoint_every)
-        return Settings(rules, self.ties, self.run_times or usual_run_times(name), checkpoint_s)
+        every = self.checkpoint_every or usual_checkpoints(name)
+        return Settings(
+            rules,
+            self.ties,
+            self.run_times or usual_run_times(name),
+            _maybe(_duration, "--checkpoint-every", every),
+            self.checkpointable,
+            _maybe(_duration, "--restart", self.restart) or 0,
+            _maybe(_duration, "--grace", self.grace) or 0,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

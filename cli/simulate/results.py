@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +13,7 @@ from cli.client.requests import Row
 from cli.durations import spell
 from cli.views.tables import Column, in_pipe, make_console, make_table, plain
 from simulator.experiment import Experiment, Result
+from simulator.metrics import later_than
 from simulator.settings import Settings
 
 UNKNOWN = "-"
@@ -26,9 +27,9 @@ class Scheduled(NamedTuple):
     settings: Settings
     result: Result
 
-    def row(self, experiment: Experiment) -> Row:
-        """All that a program may want to know."""
-        rules = self.settings.rules
+    def row(self, experiment: Experiment, first: "Scheduled") -> Row:
+        """All that a program may want to know; `first` is what the others are compared with."""
+        rules, later = self.settings.rules, later_than(first.result.outcome, self.result.outcome)
         return {
             "policy": rules.policy,
             "backfill": rules.backfill.value,
@@ -40,6 +41,8 @@ class Scheduled(NamedTuple):
             "cluster_size": experiment.cluster.size,
             "cleaning": dict(experiment.counts),
             **self.result.metrics.as_dict(),
+            "later_than_first": None if self is first else later.jobs,
+            "latest_by_s": None if self is first else later.at_most_s,
         }
 
 
@@ -63,10 +66,19 @@ def results_table(console: Console, rows: Iterable[Row]) -> Table:
         columns.append(Column("LATE", lambda row: f"{row['late']:.1%}", yields=2, right=True))
     if any(row["preemptions"] for row in known):
         columns += [
-            Column("STOPPED", lambda row: f"{row['preemptions']:,}", yields=2, right=True),
-            Column("LOST HOURS", lambda row: f"{row['lost_hours']:,.0f}", yields=2, right=True),
+            Column("STOPS A JOB", lambda row: f"{row['preemptions'] / row['jobs']:.2f}", yields=2, right=True),
+            Column("WORK LOST", lambda row: f"{row['lost_part']:.1%}", yields=2, right=True),
+        ]
+    if len(known) > 1:
+        columns += [
+            Column("ENDED LATER", lambda row: _or_dash(row["later_than_first"], "{:,}".format), yields=3, right=True),
+            Column("BY UP TO", lambda row: _or_dash(row["latest_by_s"], spell), yields=3, right=True),
         ]
     return make_table(console, columns, known)
+
+
+def _or_dash(value: Any, shown: Callable[[Any], str | Text]) -> str | Text:
+    return UNKNOWN if value is None else shown(value)
 
 
 def _fairness(row: Row) -> str:

@@ -13,7 +13,6 @@ from scheduling.planning.floor.stand_ins import StandIns, pairs_of
 from scheduling.planning.preemption import VictimChoice
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.victims import Candidate, Victim
-from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import Allocation, RunningJob, ShadowJob, Snapshot, WaitingJob
 
 STRATEGY = "floor"
@@ -189,8 +188,7 @@ class _Givers:
 def _victim(job: RunningJob, now: float, restart_cost: float) -> Victim:
     """To be sorted: the least urgent first, then who loses least."""
     lost = work_done(job, now, restart_cost) - work_saved(job, restart_cost) + restart_cost
-    width = sum(gpu_equivalents(share.amount) for share in job.shares)
-    return Victim(Candidate(job.priority, 0.0, lost * width, job.id, job), STRATEGY)
+    return Victim(Candidate(job.priority, 0.0, lost, job.id, job), STRATEGY)
 
 
 def carried_out(snapshot: Snapshot, turns: Turns) -> Snapshot:
