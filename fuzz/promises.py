@@ -7,7 +7,7 @@ from fuzz import offers, reasons
 from fuzz.findings import expect
 from fuzz.foretelling import check_first_promise, check_forecasts
 from fuzz.state import State
-from scheduling.forecast.forecast import Effort
+from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.rollout import carried_out
 from scheduling.plan_result import Plan

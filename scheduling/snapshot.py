@@ -190,7 +190,8 @@ class Shadow:
     nodes: Mapping[str, str] = field(default_factory=dict)
     longest_wait: float = 0.0
     broken: Mapping[str, int] = field(default_factory=dict)
-    seen: object = None  # what it was played with last: nothing has to be planned anew while that is the same
+    # What it was played with last: nothing has to be planned anew while that is the same. In which order it came is all one.
+    seen: object = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

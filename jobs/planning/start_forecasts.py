@@ -12,7 +12,8 @@ from django.db import connection, transaction
 
 from jobs.models import Job
 from jobs.planning import snapshot as snapshots
-from scheduling.forecast.forecast import Effort, Forecast, forecast
+from scheduling.forecast.effort import Effort
+from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.lifecycle import JobState
 
 log = logging.getLogger(__name__)

@@ -61,10 +61,24 @@ class ShadowSchedule:
     def value(self) -> Shadow:
         return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(self.broken), self._seen)
 
+    def world(self) -> Snapshot:
+        """The shadow as a plan sees it at its clock. Who joins its line later, for the slack, may not start before."""
+        line = [_plain(job) for job in self._all_in_line()]
+        late = (replace(job, not_before=job.waits_since) if job.waits_since > self.clock else job for job in line)
+        return self._world(late)
+
+    def work_known(self) -> Mapping[int, float]:
+        """All the work of those that are still there, and have ended here."""
+        return {job_id: one.work_seconds for job_id, one in self.jobs.items() if one.work_seconds is not None}
+
+    @property
+    def slack(self) -> float:
+        return self._snapshot.rules.floor_slack
+
     @property
     def lag(self) -> float:
         """By how much the shadow is behind the clock: promises may be later by this."""
-        return self._snapshot.rules.floor_slack * self.longest_wait
+        return self.slack * self.longest_wait
 
     def ends_known(self) -> Iterable[float]:
         """When those end in the shadow that run there still and have ended here."""
@@ -130,9 +144,11 @@ class ShadowSchedule:
 
     def _line(self, moment: float) -> list[WaitingJob]:
         """Who waits in the shadow at that moment."""
+        return [_plain(job) for job in self._all_in_line() if job.waits_since <= moment]
+
+    def _all_in_line(self) -> Iterable[WaitingJob]:
         own = [one.job for one in self.jobs.values() if one.started_at is None]
-        others = [job for job in self._snapshot.waiting if job.id not in self.jobs]
-        return [_plain(job) for job in (*own, *others) if job.waits_since <= moment]
+        return (*own, *(job for job in self._snapshot.waiting if job.id not in self.jobs))
 
     def _play_at(self, moment: float) -> list[float]:
         """Ends, then one plan; returns the ends that it made known."""

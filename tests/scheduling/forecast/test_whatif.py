@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from scheduling.forecast.forecast import Effort
+from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import outlook
 from scheduling.forecast.whatif import smallest_changes, spelt
 from scheduling.memory_units import megabytes
