@@ -56,14 +56,8 @@ def told(seen, job_id, now=1.0):
 def test_a_job_that_would_fit_is_told_why_it_may_not_start_before_its_turn(more, why):
     seen = half_taken(job(3, 2, 500, **more))
 
-    assert told(seen, 3) == [
-        (
-            "turn",
-            "There is room, but before its turn only a job may have it that saves its work and can be stopped again; "
-            f"this one {why}.",
-            (),
-        )
-    ]
+    sentence = "There is room, but before its turn only a job may have it that saves its work and can be stopped again"
+    assert told(seen, 3) == [("turn", f"{sentence}; this one {why}.", ())]
 
 
 def test_a_job_that_can_give_way_again_starts_there_and_needs_no_reason():
