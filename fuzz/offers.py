@@ -30,6 +30,8 @@ FIELDS: Mapping[str, Carried] = {
     ),
     "queue": lambda job, to: replace(job, queue=to),
     "priority": lambda job, to: replace(job, priority=to),
+    "checkpointable": lambda job, to: replace(job, checkpointable=to),
+    "preemptible": lambda job, to: replace(job, preemptible=to),
 }
 
 
@@ -50,7 +52,9 @@ def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -
     yield job.id, replace(world, waiting=(*others, changed))
     if change.field.startswith("resources."):
         number = max([one.id for one in world.waiting] + [one.id for one in world.running]) + 1
-        anew = replace(changed, id=number, submitted_at=now, eligible_at=None, near=(), avoid=(), preemptions=0)
+        anew = replace(
+            changed, id=number, submitted_at=now, eligible_at=None, near=(), avoid=(), preemptions=0, saved_seconds=0.0
+        )
         yield number, replace(world, waiting=(*others, anew))
 
 

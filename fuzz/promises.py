@@ -11,6 +11,7 @@ from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.rollout import carried_out
 from scheduling.plan_result import Plan
+from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Snapshot, WaitingJob
 
@@ -27,7 +28,7 @@ def check_promises(state: State, world: Snapshot, plan: Plan, dice: Random) -> N
         reasons.check(carried_out(world, plan, state.now), state.now, job, answer.reasons)
         offers.check(world, state.now, job, answer.changes)
     _a_quote_is_what_one_gets(world, state, dice)
-    if not world.rules.preemption.strategies:
+    if not world.rules.preemption.strategies and not keeps_floor(world):
         check_forecasts(state, world)
         check_first_promise(state, world, plan, dice)
 

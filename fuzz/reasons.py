@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from fuzz.findings import expect
+from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan
+from scheduling.planning.turn_reasons import may_start_early
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob
 
@@ -63,6 +65,10 @@ def _alone(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
     return replace(world, reservations=()), job
 
 
+def _able_to_give_way(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return world, replace(job, checkpointable=True, preemptible=True, preemptions=0)
+
+
 CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.HELD: _free,
     ReasonCode.DEPENDENCY: _met,
@@ -74,9 +80,10 @@ CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.RESOURCES: _roomy,
     ReasonCode.AHEAD: _alone,
     ReasonCode.RESERVED: _alone,
+    ReasonCode.TURN: _able_to_give_way,
 }
 """What takes each cause away. What the platform does not have (hardware, nodes) is left as it is."""
-BY_THEMSELVES = CURES.keys() - {ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.DEPENDENCY_FAILED}
+BY_THEMSELVES = CURES.keys() - {ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.DEPENDENCY_FAILED, ReasonCode.TURN}
 
 
 def check(world: Snapshot, now: float, job: WaitingJob, told: Sequence[Reason]) -> None:
@@ -85,7 +92,8 @@ def check(world: Snapshot, now: float, job: WaitingJob, told: Sequence[Reason]) 
     known |= {need for one in world.waiting for need in one.broken}
     for reason in told:
         expect(set(reason.held_by) <= known, "reasons", f"job {job.id}: {reason} names who is not there")
-    if codes <= CURES.keys():
+    waits_for_the_slack = keeps_floor(world) and world.rules.floor_slack and not may_start_early(job, world.rules)
+    if codes <= CURES.keys() and not waits_for_the_slack:
         starts = _starts(world, now, job, codes)
         expect(not codes or starts, "reasons", f"job {job.id} is told {_words(told)}; without all that it still waits")
         unsaid = {ReasonCode.DEPENDENCY} if ReasonCode.DEPENDENCY_FAILED in codes else set()

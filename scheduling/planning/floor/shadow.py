@@ -136,11 +136,11 @@ class ShadowSchedule:
     def _has_changed(self) -> bool:
         if any(job.unmet or job.not_before or job.held or job.broken for job in self._snapshot.waiting):
             return True
-        return self._seen != self._sight([job.id for job in self._line(self.clock)])
+        return self._seen != self._sight(self._line(self.clock))
 
-    def _sight(self, line: Iterable[int]) -> object:
-        world = self._snapshot
-        return (world.nodes, world.queues, world.projects, world.reservations, frozenset(line))
+    def _sight(self, line: Iterable[WaitingJob]) -> object:
+        world, asked = self._snapshot, {job.id: _asks(job) for job in line}
+        return (world.nodes, world.queues, world.projects, world.reservations, asked)
 
     def _line(self, moment: float) -> list[WaitingJob]:
         """Who waits in the shadow at that moment."""
@@ -166,7 +166,7 @@ class ShadowSchedule:
             self.longest_wait = max(self.longest_wait, moment - job.waits_since)
             end = _end(one)
             known += [] if end is None else [end]
-        self._seen = self._sight(line)
+        self._seen = self._sight(line.values())
         return known
 
     def _world(self, line: Iterable[WaitingJob]) -> Snapshot:
@@ -270,6 +270,12 @@ def _running(one: ShadowJob) -> RunningJob:
         owner=job.owner,
         request=job.request,
     )
+
+
+def _asks(job: WaitingJob) -> object:
+    """What of a job in line people may change, or what comes true for it."""
+    held = bool(job.held or job.unmet or job.broken)
+    return (job.queue, job.priority, job.submitted_at, job.request, job.max_runtime_seconds, held)
 
 
 def _plain(job: WaitingJob) -> WaitingJob:

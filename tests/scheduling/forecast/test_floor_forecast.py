@@ -9,32 +9,12 @@ from hypothesis import given, settings
 from scheduling.forecast.effort import THOROUGH, Effort
 from scheduling.forecast.floor_forecast import floor_starts
 from scheduling.forecast.forecast import forecast
-from scheduling.forecast.rollout import Rollout, carried_out
+from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import expected
 from scheduling.planning.floor.shadow import ShadowSchedule
-from scheduling.planning.plan import make_plan
-from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import EndedJob, Shadow
-from tests.scheduling.builders import cpu_node, snapshot, waiting
-
-FLOOR = Rules(policy="floor", preemption=Preemption(restart_cost_seconds=0.0))
-SAVES = {"checkpointable": True}
-
-
-def job(job_id, cpus, limit, **more):
-    more.setdefault("submitted_at", 0.0)
-    return waiting(job_id, request=Request(cpus=cpus), max_runtime_seconds=limit, **more)
-
-
-def world(*jobs, rules=FLOOR):
-    return replace(snapshot(*jobs, nodes=(cpu_node(cpus=4),)), rules=rules)
-
-
-def after(seen, now):
-    """The next snapshot, once all that is planned runs."""
-    plan = make_plan(seen, now)
-    return replace(carried_out(seen, plan, now), shadow=plan.shadow)
+from scheduling.snapshot import Shadow
+from tests.scheduling.floor_worlds import FLOOR, SAVES, carried_on, ended, half_taken, job, world
 
 
 def test_each_starts_at_the_latest_when_those_before_it_are_at_their_limits():
@@ -58,34 +38,29 @@ def test_a_job_that_may_start_early_is_told_the_same_as_if_it_could_not():
 
 
 def test_who_started_before_its_turn_puts_nobody_off():
-    seen = after(world(job(1, 2, 100), job(2, 4, 50), job(3, 2, 500, **SAVES)), 0.0)
+    seen = carried_on(half_taken(job(3, 2, 500, **SAVES)), 0.0)
 
     assert {one.id for one in seen.running} == {1, 3}
     assert floor_starts(seen, 10.0, THOROUGH) == {2: 100}
 
 
 def test_of_a_job_that_has_ended_here_the_shadow_knows_how_long_it_runs():
-    seen = after(world(job(1, 2, 100), job(2, 4, 50), job(3, 2, 500, **SAVES), job(4, 4, 50)), 0.0)
-    early = next(one for one in seen.running if one.id == 3)
-    ended = (EndedJob(job(3, 2, 500, **SAVES), 20.0),)
-    seen = replace(seen, running=tuple(one for one in seen.running if one is not early), ended=ended)
+    early = job(3, 2, 500, **SAVES)
+    seen = ended(carried_on(half_taken(early, job(4, 4, 50)), 0.0), early, 20.0)
 
     assert floor_starts(seen, 20.0, THOROUGH) == {2: 100, 4: 170}
 
 
 def test_saved_work_lets_a_job_start_so_much_later_and_the_restart_is_taken_off():
     rules = replace(FLOOR, preemption=Preemption(restart_cost_seconds=5.0))
-    seen = after(world(job(1, 4, 100), rules=rules), 0.0)
+    seen = carried_on(world(job(1, 4, 100), rules=rules), 0.0)
     stopped = replace(seen, waiting=(job(2, 4, 100, saved_seconds=30.0, preemptions=1),))
 
     assert floor_starts(stopped, 10.0, THOROUGH) == {2: 125}
 
 
 def test_a_job_whose_turn_has_come_starts_as_soon_as_its_place_is_left():
-    seen = after(world(job(1, 2, 100), job(2, 4, 50), job(3, 2, 500, **SAVES)), 0.0)
-    one = next(one for one in seen.running if one.id == 1)
-    ended = (EndedJob(job(1, 2, 100), 60.0),)
-    seen = replace(seen, running=tuple(other for other in seen.running if other is not one), ended=ended)
+    seen = ended(carried_on(half_taken(job(3, 2, 500, **SAVES)), 0.0), job(1, 2, 100), 60.0)
 
     told = forecast(seen, 60.0, effort=Effort(worst_lag=15.0))[2]
 
@@ -125,7 +100,7 @@ def test_under_another_policy_there_is_no_floor():
 
 def test_the_stops_of_a_floor_are_foretold():
     """Job 3 has room until job 1 ends, then job 2 has all for 50 s, then job 3 does again what it had done."""
-    seen = after(world(job(1, 2, 100), job(2, 4, 50), job(3, 2, 500, **SAVES)), 0.0)
+    seen = carried_on(half_taken(job(3, 2, 500, **SAVES)), 0.0)
 
     course = Rollout(seen, 10.0, expected()).run({2}, 20, 1_000.0)
 
@@ -133,13 +108,9 @@ def test_the_stops_of_a_floor_are_foretold():
 
 
 def test_who_is_stopped_keeps_what_it_had_saved_and_its_place():
-    first = world(job(1, 2, 100), job(2, 4, 50), job(3, 2, 500, **SAVES), job(4, 4, 600, submitted_at=5.0, **SAVES))
-    seen = after(replace(first, waiting=first.waiting[:3]), 0.0)
-    seen = replace(
-        seen,
-        waiting=(*seen.waiting, *first.waiting[3:]),
-        running=tuple(replace(one, checkpoint_at=8.0) if one.id == 3 else one for one in seen.running),
-    )
+    seen = carried_on(half_taken(job(3, 2, 500, **SAVES)), 0.0, job(4, 4, 600, submitted_at=5.0, **SAVES))
+    saved = tuple(replace(one, checkpoint_at=8.0) if one.id == 3 else one for one in seen.running)
+    seen = replace(seen, running=saved)
 
     course = Rollout(seen, 10.0, expected()).run({2, 4}, 50, 10_000.0)
 

@@ -4,39 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.forecast.rollout import carried_out
 from scheduling.planning.plan import make_plan
-from scheduling.resources import Request
-from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import EndedJob
-from tests.scheduling.builders import cpu_node, snapshot, waiting
-
-FLOOR = Rules(policy="floor", preemption=Preemption(restart_cost_seconds=0.0, max_per_job=2))
-SAVES = {"checkpointable": True}
-
-
-def job(job_id, cpus, limit, **more):
-    return waiting(job_id, request=Request(cpus=cpus), submitted_at=0.0, max_runtime_seconds=limit, **more)
-
-
-def world(*jobs, **more):
-    return replace(snapshot(*jobs, nodes=(cpu_node(cpus=4),), **more), rules=FLOOR)
-
-
-def half_taken(*jobs):
-    """Two of four CPUs are held until 100, and job 2 waits for all of them."""
-    first = replace(world(job(1, 2, 100), job(2, 4, 50)), taken_at=0.0)
-    return then(first, make_plan(first, 0.0), 0.0, *jobs)
-
-
-def then(before, plan, now, *new):
-    """The next snapshot: all that the plan starts runs, all that it stops leaves."""
-    after = carried_out(before, plan, now)
-    gone = {one.job_id: one.for_job for one in plan.preemptions}
-    running = tuple(
-        replace(one, leaving=True, leaving_for=gone[one.id]) if one.id in gone else one for one in after.running
-    )
-    return replace(after, waiting=(*after.waiting, *new), running=running, shadow=plan.shadow)
+from tests.scheduling.floor_worlds import SAVES, carried_on, ended, half_taken, job, world
 
 
 def told(seen, job_id, now=1.0):
@@ -80,11 +49,7 @@ def test_a_job_without_room_is_told_of_the_room_and_of_no_turn():
 
 def stopped_for_job_2():
     """Job 3 has started before its turn; at 60 job 1 ends, and it is the turn of job 2, which needs all."""
-    seen = half_taken(job(3, 2, 500, **SAVES))
-    seen = then(seen, make_plan(seen, 1.0), 1.0)
-    [gone] = [one for one in seen.running if one.id == 1]
-    ended = EndedJob(job(1, 2, 100), 60.0)
-    return replace(seen, running=tuple(one for one in seen.running if one is not gone), ended=(ended,))
+    return ended(carried_on(half_taken(job(3, 2, 500, **SAVES)), 1.0), job(1, 2, 100), 60.0)
 
 
 def test_a_job_whose_turn_has_come_says_for_whom_it_waits():
@@ -99,8 +64,7 @@ def test_a_job_whose_turn_has_come_says_for_whom_it_waits():
 
 
 def test_it_still_says_so_while_they_stop():
-    seen = stopped_for_job_2()
-    seen = replace(then(seen, make_plan(seen, 60.0), 60.0), ended=())
+    seen = carried_on(stopped_for_job_2(), 60.0)
 
     assert make_plan(seen, 61.0).preemptions == ()
     assert told(seen, 2, 61.0)[0][::2] == ("due", (3,))
@@ -114,3 +78,11 @@ def test_who_would_fit_beside_those_that_stop_is_told_whose_turn_has_come():
 
     assert (code, held_by) == ("ahead", (2,))
     assert "job 2 (queue default, priority 50: its turn has come)" in sentence
+
+
+def test_who_is_released_has_its_turn_at_once_though_nothing_else_has_changed():
+    held = carried_on(world(job(1, 2, 100, held="ann")), 0.0)
+
+    seen = replace(held, waiting=(job(1, 2, 100),))
+
+    assert [one.job_id for one in make_plan(seen, 1.0).placements] == [1]
