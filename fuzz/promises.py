@@ -52,7 +52,7 @@ def _is_what_the_plan_says(job: WaitingJob, answer: Outlook, plan: Plan) -> None
 def _a_quote_is_what_one_gets(world: Snapshot, state: State, dice: Random) -> None:
     """With the next id, as if it was submitted at once."""
     seed = dice.choice(sorted(state.known.values(), key=lambda one: one.job.id)).job
-    number = max([job.id for job in world.waiting] + [job.id for job in world.running]) + 1
+    number = 1 + offers.highest_id(world)
     fresh = replace(seed, id=UNBORN, submitted_at=state.now, held="", not_before=None)
     told = _asked(replace(world, waiting=(*world.waiting, fresh)), state.now, UNBORN)
     plan = make_plan(replace(world, waiting=(*world.waiting, replace(fresh, id=number))), state.now)

@@ -66,7 +66,10 @@ class WhatIf:
         self._plan = plan
         self._others = tuple(one for one in snapshot.waiting if one.id != job.id)
         self._free = PassState(snapshot, now)
-        self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *(one.id for one in snapshot.running))
+        in_shadow = (
+            snapshot.shadow.jobs if snapshot.shadow is not None else ()
+        )  # those that have ended may still be there
+        self._next_id = 1 + max(job.id, *(one.id for one in (*snapshot.waiting, *snapshot.running)), *in_shadow)
 
     def starts(self, job: WaitingJob) -> bool:
         """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""
