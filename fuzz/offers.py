@@ -61,7 +61,7 @@ def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -
 def highest_id(world: Snapshot) -> int:
     """Of all that are known: those that have ended may still be in the shadow."""
     in_shadow = world.shadow.jobs if world.shadow is not None else ()
-    return max([job.id for job in (*world.waiting, *world.running)] + [*in_shadow])
+    return max([*(job.id for job in world.waiting), *(job.id for job in world.running), *in_shadow])
 
 
 def _with_quotas(world: Snapshot, after: Mapping[str, Mapping[str, Any]]) -> Snapshot:

@@ -184,8 +184,10 @@ def _on_record(job_ids: Iterable[int]) -> dict[int, Forecast]:
     moments = rows.values_list(
         "pk", "predicted_start", "predicted_start_soonest", "predicted_start_latest", "floor_start"
     )
-    times = ((job_id, *(one.timestamp() if one else None for one in of)) for job_id, *of in moments)
-    return {job_id: Forecast(start, soonest, latest, floor=floor) for job_id, start, soonest, latest, floor in times}
+    return {
+        job_id: Forecast(**{name: one.timestamp() if one else None for name, one in zip(MOMENTS, of, strict=True)})
+        for job_id, *of in moments
+    }
 
 
 def _write(told: Mapping[int, Forecast], now: float) -> int:

@@ -69,7 +69,8 @@ class WhatIf:
         in_shadow = (
             snapshot.shadow.jobs if snapshot.shadow is not None else ()
         )  # those that have ended may still be there
-        self._next_id = 1 + max(job.id, *(one.id for one in (*snapshot.waiting, *snapshot.running)), *in_shadow)
+        running = (one.id for one in snapshot.running)
+        self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *running, *in_shadow)
 
     def starts(self, job: WaitingJob) -> bool:
         """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""

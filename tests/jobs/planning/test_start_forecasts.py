@@ -197,8 +197,7 @@ def test_without_a_floor_none_is_told_and_what_was_told_is_taken_back(node):
 
 
 def test_who_starts_or_is_held_has_no_floor_any_more(node):
-    told = {"floor_start": timezone.now(), "predicted_start": timezone.now()}
-    started, held = builders.job(gpus=2, **told), builders.job(gpus=2, **told)
+    started, held = (builders.job(gpus=2, floor_start=timezone.now()) for _ in range(2))
 
     actions.hold(job_id=held.pk, actor="ada")
     cycle.run_cycle()

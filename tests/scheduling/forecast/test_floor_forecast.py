@@ -129,14 +129,16 @@ def crowds(draw):
 
 def starts_in_the_shadow(seen):
     """What the clock shows as each starts in the shadow, if everybody runs to the limit there, and here as if by magic at once."""
-    found, shadow, now = {}, Shadow(0.0), 0.0
+    found: dict[int, float] = {}
+    shadow, now = Shadow(0.0), 0.0
     while len(found) < len(seen.waiting):
         left = tuple(one for one in seen.waiting if one.id not in found)
         schedule = ShadowSchedule(replace(seen, waiting=left, shadow=shadow), now).play()
         started = {job_id: one for job_id, one in schedule.jobs.items() if one.started_at is not None}
         found |= dict.fromkeys(started.keys() - found.keys(), now)
         known = {
-            job_id: replace(one, work_seconds=float(one.job.max_runtime_seconds)) for job_id, one in started.items()
+            job_id: replace(one, work_seconds=float(one.job.max_runtime_seconds or 0))
+            for job_id, one in started.items()
         }
         shadow = replace(schedule.value(), jobs=known)
         now = min(one.started_at + one.work_seconds + schedule.lag for one in known.values())
