@@ -15,6 +15,9 @@ from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_of
 from scheduling.snapshot import Allocation, EndedJob, RunningJob, Snapshot, WaitingJob
 
+FLOOR_MOMENTS = 2
+"""Of a shadow so many moments are played in each plan: what happens in a future need not be known to the second."""
+
 
 class Rollout:
     """What happens from a snapshot on. `starts` holds when each waiting job started in it.
@@ -28,7 +31,7 @@ class Rollout:
         self.looked_until: float | None = None  # None: until nothing was left to happen
         self._now = now
         self._pace = pace
-        self._world = snapshot
+        self._world = replace(snapshot, rules=replace(snapshot.rules, floor_moments=FLOOR_MOMENTS))
         self._waiting = {job.id: job for job in snapshot.waiting}
         self._running: dict[int, RunningJob] = {}
         self._ends: dict[int, float] = {}

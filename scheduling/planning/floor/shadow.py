@@ -29,9 +29,6 @@ from scheduling.snapshot import (
     WaitingJob,
 )  # fmt: skip
 
-MOST_MOMENTS = 16
-"""So many moments are planned one by one; where more have passed since the last plan, the oldest are taken together."""
-
 
 class ShadowSchedule:
     """A shadow while it is played on: mutable, and made anew for each plan."""
@@ -118,7 +115,7 @@ class ShadowSchedule:
         moments = self._moments()
         while moments and moments[0] + self.lag <= self._now:
             moment = heappop(moments)
-            while moments and (moments[0] == moment or len(moments) > MOST_MOMENTS):
+            while moments and (moments[0] == moment or len(moments) > self._snapshot.rules.floor_moments):
                 moment = heappop(moments)
             for end in self._play_at(moment):
                 heappush(moments, end)
