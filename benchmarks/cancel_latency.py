@@ -3,26 +3,30 @@
 import os
 import select
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, line_of
 from benchmarks.reference import CONCURRENCY, Reference
 from benchmarks.stack import Stack, wait_until
 
 ROUNDS = 3
 PAUSE_SECONDS = 0.07  # not a divisor of any period of the platform: its ticks fall anywhere
 GONE_WITHIN_SECONDS = 60
+SAYS_ITS_ID = ["sh", "-c", "echo $$; exec sleep 600"]
+"""The shell is the job's process to the end: `exec` keeps its id."""
+LOGS = """
+    SELECT attempt.job_id, chunk.data FROM jobs_logchunk AS chunk JOIN jobs_attempt AS attempt ON attempt.id = chunk.attempt_id
+    WHERE attempt.job_id = ANY(%s)
+"""
 
 
 def measure(stack: Stack, _reference: Reference) -> list[Figure]:
     """The jobs end at once when they are told: what is left is the platform's own time."""
     took: list[float] = []
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         for _ in range(ROUNDS):
-            took += one_round(stack)
+            took += one_round(stack, line)
             line.wait_until_over(GONE_WITHIN_SECONDS)
     return [
         Figure(
@@ -37,14 +41,12 @@ def measure(stack: Stack, _reference: Reference) -> list[Figure]:
     ]
 
 
-def one_round(stack: Stack) -> list[float]:
+def one_round(stack: Stack, line: BenchQueue) -> list[float]:
     """Milliseconds for each of as many jobs as run at once."""
-    with TemporaryDirectory() as folder:
-        with Client(stack) as client:
-            jobs = client.submit_batch(writes_its_id(Path(folder)), CONCURRENCY, queue=NAME)
-        files = {job_id: Path(folder) / str(job_id) for job_id in jobs}
-        wait_until(lambda: all(map(is_written, files.values())), GONE_WITHIN_SECONDS, "the jobs to run")
-        return [cancel_one(stack, job_id, int(file.read_text())) for job_id, file in files.items()]
+    with Client(stack) as client:
+        jobs = client.submit_batch(SAYS_ITS_ID, CONCURRENCY, queue=NAME)
+    wait_until(lambda: len(line.rows(LOGS, jobs)) == CONCURRENCY, GONE_WITHIN_SECONDS, "the jobs to run")
+    return [cancel_one(stack, job_id, int(said)) for job_id, said in line.rows(LOGS, jobs)]
 
 
 def cancel_one(stack: Stack, job_id: int, process_id: int) -> float:
@@ -58,12 +60,3 @@ def cancel_one(stack: Stack, job_id: int, process_id: int) -> float:
             return (time.monotonic() - began) * 1000
     finally:
         os.close(end)
-
-
-def writes_its_id(folder: Path) -> list[str]:
-    """The shell is the job's process to the end: `exec` keeps its id."""
-    return ["sh", "-c", f'echo $$ >"{folder}/$TRAINYARD_JOB_ID"; exec sleep 600']
-
-
-def is_written(file: Path) -> bool:
-    return file.exists() and file.read_text().endswith("\n")

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 
+from benchmarks.bench_queue import NAME, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, line_of
 from benchmarks.reference import Reference
 from benchmarks.stack import Stack
 
@@ -30,7 +30,7 @@ for _ in range({LINES}):
 
 def measure(stack: Stack, _reference: Reference) -> list[Figure]:
     figures = []
-    with line_of(stack):
+    with bench_queue(stack):
         for followers in (1, FOLLOWERS):
             late = [ms for one in follow_one(stack, followers) for ms in one]
             figures += [

@@ -8,9 +8,9 @@ from statistics import mean
 
 import psutil
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import CONCURRENCY, Reference
 from benchmarks.stack import Stack, wait_until
 
@@ -28,7 +28,7 @@ def measure(stack: Stack, reference: Reference) -> list[Figure]:
 
 
 def shims(stack: Stack, agent: psutil.Process) -> list[Figure]:
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         with Client(stack) as client:
             job_ids = client.submit_batch(["sleep", "600"], SLEEPERS, queue=NAME)
         wait_until(lambda: len(shims_of(agent)) == SLEEPERS and all_run(line), 60, "the sleeping jobs to start")
@@ -40,7 +40,7 @@ def shims(stack: Stack, agent: psutil.Process) -> list[Figure]:
     return figures
 
 
-def all_run(line: Line) -> bool:
+def all_run(line: BenchQueue) -> bool:
     return bool(
         line.value("SELECT count(*) FROM jobs_job WHERE state = 'running' AND name LIKE 'sleep-%%'") == SLEEPERS
     )

@@ -2,10 +2,10 @@
 
 import statistics
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.cpu import CpuMeter
 from benchmarks.figures import Figure, of_repetitions
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import CONCURRENCY, Reference
 from benchmarks.stack import Stack
 
@@ -18,7 +18,7 @@ COMMAND = ["true"]
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
     cpu_ms: list[dict[str, float]] = []
     rates, plain = [], []
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         run(stack, line, WARM_UP)
         for _ in range(REPETITIONS):
             meter = CpuMeter(stack)
@@ -38,7 +38,7 @@ def measure(stack: Stack, reference: Reference) -> list[Figure]:
     ]
 
 
-def run(stack: Stack, line: Line, count: int) -> float:
+def run(stack: Stack, line: BenchQueue, count: int) -> float:
     """Jobs a second, from the opening of the queue to the end of the last of them."""
     line.pause()
     with Client(stack) as client:

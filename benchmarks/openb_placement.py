@@ -116,7 +116,7 @@ def one_run(case: tuple[str, int]) -> Allocated:
     return fill(case[0], fleet(TRACES / "openb_2023_nodes.csv"), pods(TRACES / "openb_2023.csv.gz"), case[1])
 
 
-def told(one: Allocated) -> Allocated:
+def progress_printed(one: Allocated) -> Allocated:
     print(f"{one.strategy}, seed {one.seed}: {one.percent:.2f} % in {one.seconds:.0f} s", file=sys.stderr, flush=True)
     return one
 
@@ -142,7 +142,7 @@ def main() -> None:
         sys.exit(f"There is no openb_2023.csv.gz in {TRACES}. Name the folder that has it in TRAINYARD_TRACES.")
     names, seeds = options.strategies, range(options.seeds)
     with ProcessPoolExecutor(options.processes) as pool:
-        outcomes = [told(one) for one in pool.map(one_run, product(names, seeds))]
+        outcomes = [progress_printed(one) for one in pool.map(one_run, product(names, seeds))]
     show(outcomes, names)
 
 

@@ -74,7 +74,7 @@ def full(nodes: tuple[NodeView, ...]) -> tuple[RunningJob, ...]:
     )
 
 
-def line(waiting: int, shape: Callable[[int], Request]) -> tuple[WaitingJob, ...]:
+def pending(waiting: int, shape: Callable[[int], Request]) -> tuple[WaitingJob, ...]:
     return tuple(
         WaitingJob(n, f"team-{n % 20}", QUEUES[n % 3].name, n * 7 % 101, float(n), shape(n)) for n in range(waiting)
     )
@@ -97,7 +97,7 @@ def cases(waiting: int, nodes: int, only: str = "") -> dict[str, tuple[Snapshot,
         return Request(cpus=8, memory_mb=1_024)
 
     def world(jobs: Callable[[int], Request], machines: tuple[NodeView, ...], *, taken: bool) -> Snapshot:
-        return Snapshot(line(waiting, jobs), full(machines) if taken else (), machines, QUEUES, PROJECTS)
+        return Snapshot(pending(waiting, jobs), full(machines) if taken else (), machines, QUEUES, PROJECTS)
 
     built = {
         "full, 4 shapes": (few, alike, True, 100.0),

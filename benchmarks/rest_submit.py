@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, of_repetitions, percentile
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import Reference
 from benchmarks.stack import Stack
 
@@ -19,7 +19,7 @@ COMMAND = ["true"]
 
 
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         line.pause()
         one_client(stack, WARM_UP)
         alone = one_client(stack, REQUESTS)
@@ -47,7 +47,7 @@ def many_clients(stack: Stack, clients: int, requests: int) -> list[float]:
         return [took for one in each for took in one]
 
 
-def batch(stack: Stack, line: Line) -> float:
+def batch(stack: Stack, line: BenchQueue) -> float:
     """Seconds until a batch is answered."""
     with Client(stack) as client:
         took = timed_ms(lambda: client.submit_batch(COMMAND, BATCH, queue=NAME)) / 1000

@@ -88,16 +88,17 @@ def measure() -> dict[str, Any]:
     """What was read, and the milliseconds of each run by the clock and on average of both processors at work."""
     from django.db import connection, transaction  # noqa: PLC0415 - as above
 
-    from jobs.planning import gc_pause, snapshot  # noqa: PLC0415
+    from jobs.planning import gc_pause  # noqa: PLC0415
+    from jobs.planning.snapshot import take_snapshot  # noqa: PLC0415
 
-    snapshot.take()  # as in every cycle but the first after a start
+    take_snapshot()  # as in every cycle but the first after a start
     server = psutil.Process(_backend(connection))
     wall, cpu, served = [], [], sum(server.cpu_times()[:2])
     for _ in range(RUNS):
         gc.collect()
         with gc_pause.paused(), transaction.atomic():  # as in a cycle
             began, worked = time.perf_counter(), time.thread_time()
-            taken = snapshot.take()
+            taken = take_snapshot()
             wall.append(round((time.perf_counter() - began) * 1000, 1))
             cpu.append(round((time.thread_time() - worked) * 1000, 1))
     served = (sum(server.cpu_times()[:2]) - served) * 1000 / RUNS

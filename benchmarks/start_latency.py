@@ -6,15 +6,20 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.reference import Reference
 from benchmarks.stack import Stack, wait_until
 
 JOBS = 45
 WARM_UP = 5
 PAUSE_SECONDS = 0.07  # not a divisor of any period of the platform: its ticks fall anywhere
+THE_TIME = "date +%s.%N"
+LOG = """
+    SELECT chunk.data FROM jobs_logchunk AS chunk JOIN jobs_attempt AS attempt ON attempt.id = chunk.attempt_id
+    WHERE attempt.job_id = %s
+"""
 STEPS = ("request to submitted", "submitted to queued", "queued to claimed", "claimed to started", "started to process")
 MOMENTS = """
     SELECT extract(epoch FROM job.created_at), extract(epoch FROM job.queued_at),
@@ -26,10 +31,10 @@ MOMENTS = """
 
 
 def measure(stack: Stack, reference: Reference) -> list[Figure]:
-    with line_of(stack) as line, TemporaryDirectory() as folder:
+    with bench_queue(stack) as line, TemporaryDirectory() as folder:
         for _ in range(WARM_UP):
-            start_one(stack, line, Path(folder))
-        ways = [start_one(stack, line, Path(folder)) for _ in range(JOBS)]
+            start_one(stack, line)
+        ways = [start_one(stack, line) for _ in range(JOBS)]
         plain = [start_reference(reference, Path(folder)) for _ in range(JOBS)]
     totals = [(way[-1] - way[0]) * 1000 for way in ways]
     spread = (min(totals), max(totals))
@@ -50,16 +55,15 @@ def measure(stack: Stack, reference: Reference) -> list[Figure]:
     ]
 
 
-def start_one(stack: Stack, line: Line, folder: Path) -> list[float]:
-    """The moments of one job: request, submitted, queued, claimed, started, and its own process's first."""
-    file = folder / "started"
+def start_one(stack: Stack, line: BenchQueue) -> list[float]:
+    """The moments of one job: request, submitted, queued, claimed, started, and its own process's first, by its log."""
     began = time.time()
     with Client(stack) as client:
-        job_id = client.submit(writes_the_time(file), queue=NAME)
+        job_id = client.submit(["sh", "-c", f"exec {THE_TIME}"], queue=NAME)
     line.wait_until_over(30)
-    [moments] = line.rows(MOMENTS, job_id)
-    way = [began, *map(float, moments), float(file.read_text())]
-    file.unlink()
+    wait_until(lambda: bool(line.rows(LOG, job_id)), 30, "the job's log")
+    [moments], [(said,)] = line.rows(MOMENTS, job_id), line.rows(LOG, job_id)
+    way = [began, *map(float, moments), float(said)]
     time.sleep(PAUSE_SECONDS)
     return way
 
@@ -77,4 +81,4 @@ def start_reference(reference: Reference, folder: Path) -> float:
 
 
 def writes_the_time(file: Path) -> list[str]:
-    return ["sh", "-c", f"exec date +%s.%N >{file}"]
+    return ["sh", "-c", f"exec {THE_TIME} >{file}"]

@@ -19,10 +19,10 @@ from typing import LiteralString
 import psutil
 
 from benchmarks import report
+from benchmarks.bench_queue import NAME, BenchQueue, bench_queue
 from benchmarks.client import Client
 from benchmarks.cpu import CpuMeter
 from benchmarks.figures import Figure, percentile
-from benchmarks.line import NAME, Line, line_of
 from benchmarks.stack import Stack, private, wait_until
 
 HEARTBEAT_SECONDS = 10
@@ -44,7 +44,7 @@ CONNECTIONS: LiteralString = """
 
 
 @dataclass
-class Watched:
+class Samples:
     """What was seen of the platform while all jobs ran."""
 
     beats: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -52,7 +52,7 @@ class Watched:
     connections: list[int] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
 
-    def look(self, line: Line) -> None:
+    def add(self, line: BenchQueue) -> None:
         for name, moment in line.rows(BEATS):
             seen = self.beats[name]
             if not seen or seen[-1] != float(moment):
@@ -72,12 +72,12 @@ class Watched:
 
 
 def measure(stack: Stack, *, agents: int, jobs: int, seconds: float) -> list[Figure]:
-    with line_of(stack) as line:
+    with bench_queue(stack) as line:
         began = time.monotonic()
         job_ids = start(stack, line, jobs)
         started_in = time.monotonic() - began
         meter, shims = CpuMeter(stack), ShimMeter(stack)
-        watched = watch(line, seconds)
+        samples = sample(line, seconds)
         used, used_by_shims = meter.used(), shims.used()
         began = time.monotonic()
         with Client(stack) as client:
@@ -85,7 +85,7 @@ def measure(stack: Stack, *, agents: int, jobs: int, seconds: float) -> list[Fig
                 client.post(f"/api/v1/jobs/{job_id}/cancel", {})
         line.wait_until_over(START_SECONDS)
         ended_in = time.monotonic() - began
-    figures = of_watch(watched, agents=agents, jobs=jobs)
+    figures = figures_of(samples, agents=agents, jobs=jobs)
     processors = {**used, "shims": used_by_shims}
     shares = [
         Figure(f"processor time of {name}", 100 * used / seconds, "% of a core")
@@ -94,7 +94,7 @@ def measure(stack: Stack, *, agents: int, jobs: int, seconds: float) -> list[Fig
     return [*figures, *shares, Figure("all started in", started_in, "s"), Figure("all cancelled in", ended_in, "s")]
 
 
-def start(stack: Stack, line: Line, jobs: int) -> list[int]:
+def start(stack: Stack, line: BenchQueue, jobs: int) -> list[int]:
     with Client(stack) as client:
         job_ids = []
         for number in range(0, jobs, BATCH):
@@ -103,28 +103,28 @@ def start(stack: Stack, line: Line, jobs: int) -> list[int]:
     return job_ids
 
 
-def watch(line: Line, seconds: float) -> Watched:
-    watched = Watched()
+def sample(line: BenchQueue, seconds: float) -> Samples:
+    samples = Samples()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        watched.look(line)
+        samples.add(line)
         time.sleep(LOOK_SECONDS)
-    return watched
+    return samples
 
 
-def of_watch(watched: Watched, *, agents: int, jobs: int) -> list[Figure]:
-    late = watched.lateness
+def figures_of(samples: Samples, *, agents: int, jobs: int) -> list[Figure]:
+    late = samples.lateness
     count = f"{len(late)} heartbeats of {agents} agents"
     return [
-        Figure("jobs that ran all the time", min(watched.running), "jobs", at_least=jobs),
+        Figure("jobs that ran all the time", min(samples.running), "jobs", at_least=jobs),
         Figure("heartbeat late by, p95", percentile(late, 0.95), "s", (min(late), max(late)), at_most=2, note=count),
         Figure("heartbeat late by, most", max(late), "s", at_most=HEARTBEAT_SECONDS, note=count),
-        Figure("shortest lease that was left", min(watched.leases), "s", at_least=LEASE_SECONDS / 3),
+        Figure("shortest lease that was left", min(samples.leases), "s", at_least=LEASE_SECONDS / 3),
         Figure(
             "database connections, most",
-            max(watched.connections),
+            max(samples.connections),
             "",
-            (min(watched.connections), max(watched.connections)),
+            (min(samples.connections), max(samples.connections)),
             at_most=agents + SPARE_CONNECTIONS,
         ),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 from chaos.history import Attempted, History, Placed, Printed, Recorded
 from chaos.submitting import Accepted
 from chaos.workload import Action, Kind
@@ -122,7 +122,7 @@ def overlapping(history: History) -> Iterator[Finding]:
                 yield Finding(Wrong.OVERLAPPING, job_id, sentence)
 
 
-def _spans(runs: Iterable[Run]) -> dict[int, tuple[float, float]]:
+def _spans(runs: Iterable[DiaryRun]) -> dict[int, tuple[float, float]]:
     """The first and the last sign of life of each attempt."""
     spans: dict[int, tuple[float, float]] = {}
     for run in runs:
@@ -143,9 +143,9 @@ def outlived(history: History) -> Iterator[Finding]:
             yield Finding(Wrong.OUTLIVED, run.job_id, sentence)
 
 
-def gpus_held_twice(history: History) -> Iterator[Finding]:
+def gpus_allocated_twice(history: History) -> Iterator[Finding]:
     """Two runs that saw the same GPU of a node at the same time; and one that saw others than it was given."""
-    seen: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    seen: dict[tuple[str, str], list[DiaryRun]] = defaultdict(list)
     for run in history.runs:
         placed = _placed(run, history.jobs)
         if placed is None:
@@ -195,7 +195,7 @@ def _broken_numbers(log: Printed) -> str:
     return ""
 
 
-def _broken_text(log: Printed, run: Run, attempt: Attempted | None) -> str:
+def _broken_text(log: Printed, run: DiaryRun, attempt: Attempted | None) -> str:
     """Lines that do not follow from one another, and a log that ends too soon; where the log tells of a gap, there may be one."""
     told = [line for line in log.text.split(b"\n") if line.startswith(MARK)]
     ended_by_itself = run.lines is not None and attempt is not None and attempt.end_reason in OWN_ENDS
@@ -287,7 +287,7 @@ CHECKS: Sequence[Callable[[History], Iterator[Finding]]] = (
     after_cancelling,
     overlapping,
     outlived,
-    gpus_held_twice,
+    gpus_allocated_twice,
     drift,
     log_gaps,
     illegal_histories,
@@ -303,19 +303,19 @@ def _pairs(history: History) -> Iterator[tuple[Accepted, Recorded]]:
             yield accepted, history.jobs[accepted.job_id]
 
 
-def _by_job(runs: Iterable[Run]) -> dict[int, list[Run]]:
-    found: dict[int, list[Run]] = defaultdict(list)
+def _by_job(runs: Iterable[DiaryRun]) -> dict[int, list[DiaryRun]]:
+    found: dict[int, list[DiaryRun]] = defaultdict(list)
     for run in runs:
         found[run.job_id].append(run)
     return found
 
 
-def _attempt_of(run: Run, jobs: Mapping[int, Recorded]) -> Attempted | None:
+def _attempt_of(run: DiaryRun, jobs: Mapping[int, Recorded]) -> Attempted | None:
     job = jobs.get(run.job_id)
     return next((one for one in job.attempts if one.number == run.attempt), None) if job else None
 
 
-def _placed(run: Run, jobs: Mapping[int, Recorded]) -> Placed | None:
+def _placed(run: DiaryRun, jobs: Mapping[int, Recorded]) -> Placed | None:
     attempt = _attempt_of(run, jobs)
     return next((one for one in attempt.placements if one.rank == run.rank), None) if attempt else None
 

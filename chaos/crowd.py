@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 
 from chaos import collecting
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 from chaos.history import History
 from chaos.report import Timing
 from chaos.stack import Shape, Stack
@@ -77,7 +77,7 @@ def _measures(stack: Stack, history: History) -> list[Timing]:
     ]
 
 
-def peak(runs: Sequence[Run]) -> int:
+def peak(runs: Sequence[DiaryRun]) -> int:
     """How many ran at the same time, at most."""
     steps = sorted([(run.began, 1) for run in runs] + [(run.last, -1) for run in runs])
     now = most = 0

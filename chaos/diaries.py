@@ -8,7 +8,7 @@ DAEMON = ".daemon"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DiaryRun:
     """One process that ran a job: its first and its last sign of life on the machine's monotonic clock.
 
     `code` is None for one that was ended before it came to its own end; `lines` counts what it printed, if it did.
@@ -25,12 +25,12 @@ class Run:
     first_tick: int = 0
 
 
-def read(folder: Path) -> list[Run]:
+def read(folder: Path) -> list[DiaryRun]:
     """All runs, by their beginning. What a killed process wrote half is left out."""
     return read_some(folder.iterdir())
 
 
-def read_some(files: Iterable[Path]) -> list[Run]:
+def read_some(files: Iterable[Path]) -> list[DiaryRun]:
     """The same of these files."""
     found = list(files)
     daemons = {_owner(file): _last(_lines(file)) for file in found if file.suffix == DAEMON}
@@ -53,13 +53,13 @@ def _last(lines: list[list[str]]) -> float:
     return float(lines[-1][1]) if lines else 0.0
 
 
-def _run(name: str, lines: list[list[str]]) -> Run | None:
+def _run(name: str, lines: list[list[str]]) -> DiaryRun | None:
     if not lines:
         return None
     job_id, attempt, rank, _ = map(int, name.split("."))
     _, began, gpus, first_tick = lines[0]
     ended = lines[-1][2:] if lines[-1][0] == "end" else None
-    return Run(
+    return DiaryRun(
         job_id=job_id,
         attempt=attempt,
         rank=rank,
@@ -72,8 +72,10 @@ def _run(name: str, lines: list[list[str]]) -> Run | None:
     )
 
 
-def _with_daemon(run: Run, daemon_last: float | None) -> Run:
+def _with_daemon(run: DiaryRun, daemon_last: float | None) -> DiaryRun:
     """A process that the run left behind counts as the run: what holds for one holds for the other."""
     if daemon_last is None or daemon_last <= run.last:
         return run
-    return Run(run.job_id, run.attempt, run.rank, run.began, daemon_last, run.code, run.lines, run.gpus, run.first_tick)
+    return DiaryRun(
+        run.job_id, run.attempt, run.rank, run.began, daemon_last, run.code, run.lines, run.gpus, run.first_tick
+    )

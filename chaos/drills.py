@@ -11,11 +11,11 @@ from contextlib import suppress
 import psycopg
 
 from chaos import diaries
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 from chaos.fault_kinds import FaultKind
 from chaos.fault_plan import Fault
 from chaos.injections import inject
-from chaos.network import Line
+from chaos.network import LinkState
 from chaos.processes import RESTART_SECONDS
 from chaos.report import Timing
 from chaos.stack import Machine, Stack
@@ -75,10 +75,10 @@ class Drills:
         job_id, machine = self._job_that_runs()
         cut_at = time.monotonic()
         for line in machine.lines:
-            line.set(Line.CUT)
+            line.set(LinkState.CUT)
         began = self._run_of(job_id, attempt=2).began
         for line in machine.lines:
-            line.set(Line.OPEN)
+            line.set(LinkState.OPEN)
         self._clear(job_id)
         return began - cut_at
 
@@ -144,9 +144,9 @@ class Drills:
             name = database.execute(WHERE, [job_id]).fetchall()[0][0]
         return job_id, next(machine for machine in self._stack.machines if machine.name == name)
 
-    def _run_of(self, job_id: int, attempt: int | None = None) -> Run:
+    def _run_of(self, job_id: int, attempt: int | None = None) -> DiaryRun:
         """The first run of this attempt, once there is one; without a number, of any."""
-        found: list[Run] = []
+        found: list[DiaryRun] = []
 
         def there() -> bool:
             found[:] = self._runs(job_id, attempt)
@@ -155,7 +155,7 @@ class Drills:
         self._stack.wait_for(there, f"job {job_id} to run", WAIT_SECONDS)
         return found[0]
 
-    def _runs(self, job_id: int, attempt: int | None = None) -> list[Run]:
+    def _runs(self, job_id: int, attempt: int | None = None) -> list[DiaryRun]:
         wanted = "*" if attempt is None else str(attempt)
         return diaries.read_some(self._stack.diaries.glob(f"{job_id}.{wanted}.*"))
 

@@ -113,7 +113,7 @@ def is_on_a_node(kind: FaultKind) -> bool:
     return _first_word(kind) in ON_A_NODE
 
 
-def taken(kind: FaultKind, node: int, agents: int) -> frozenset[str]:
+def affected_parts(kind: FaultKind, node: int, agents: int) -> frozenset[str]:
     """The parts that can have no other fault as long as this one lasts."""
     word = _first_word(kind)
     if word == "all":

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chaos.fault_kinds import NOWHERE, SPANS, USUAL_SPAN, WEIGHTS, FaultKind, is_on_a_node, taken
+from chaos.fault_kinds import NOWHERE, SPANS, USUAL_SPAN, WEIGHTS, FaultKind, affected_parts, is_on_a_node
 
 PAUSE_LEASES = 0.5
 """A part that was healed is left alone for so long."""
@@ -27,7 +27,7 @@ class Fault:
 def plan_faults(seed: int, count: int, agents: int, *, lease: float, without: Sequence[FaultKind] = ()) -> list[Fault]:
     """`count` faults, about one a lease, many of them two at a time. Each kind that is possible comes at least once if there are enough.
 
-    A part has one fault at a time, and `fault_kinds.taken` says what counts as one; but any two parts may fail together.
+    A part has one fault at a time, and `fault_kinds.affected_parts` says what counts as one; but any two parts may fail together.
     """
     drawing = _Drawing(random.Random(f"faults {seed}"), agents, lease)
     kinds = _kinds(drawing.draw, count, without)
@@ -56,7 +56,7 @@ class _Drawing:
         node = self._node(kind, earliest) if is_on_a_node(kind) else NOWHERE
         at = round(max(earliest, self._well_at(kind, node)), 3)
         seconds = round(self._lease * self.draw.uniform(*SPANS.get(kind, USUAL_SPAN)), 3)
-        parts = taken(kind, node, self._agents)
+        parts = affected_parts(kind, node, self._agents)
         self._free_at |= dict.fromkeys(parts, at + seconds + PAUSE_LEASES * self._lease)
         self.faults.append(Fault(len(self.faults), at, kind, seconds, node, self.draw.random()))
         return self.faults[-1]
@@ -78,7 +78,7 @@ class _Drawing:
         return range(self._agents) if is_on_a_node(kind) else (NOWHERE,)
 
     def _well_at(self, kind: FaultKind, node: int) -> float:
-        return max(self._free_at.get(part, 0.0) for part in taken(kind, node, self._agents))
+        return max(self._free_at.get(part, 0.0) for part in affected_parts(kind, node, self._agents))
 
 
 def _kinds(draw: random.Random, count: int, without: Sequence[FaultKind]) -> list[FaultKind]:

@@ -6,7 +6,7 @@ All moments are seconds on the machine's monotonic clock.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 from chaos.submitting import Accepted
 
 
@@ -79,7 +79,7 @@ class History:
 
     accepted: Sequence[Accepted]
     jobs: Mapping[int, Recorded]
-    runs: Sequence[Run]
+    runs: Sequence[DiaryRun]
     logs: Sequence[Printed] = ()
     held: Mapping[str, float] = field(default_factory=dict)
     breaches: Sequence[str] = ()

@@ -13,7 +13,7 @@ CHUNK = 64 * 1024
 START_SECONDS = 10.0
 
 
-class Line(Enum):
+class LinkState(Enum):
     """How a connection between two machines is."""
 
     OPEN = "open"
@@ -47,11 +47,11 @@ class Proxy:
         self.port = pick_free()
         self._network = network
         self._target_port = target_port
-        self._line = Line.OPEN
+        self._state = LinkState.OPEN
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def set(self, line: Line) -> None:
+    def set(self, line: LinkState) -> None:
         """From now on the line is like this. One that is opened again resets what was lost in between."""
         self._network.loop.call_soon_threadsafe(self._change, line)
 
@@ -62,9 +62,9 @@ class Proxy:
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
 
-    def _change(self, line: Line) -> None:
-        before, self._line = self._line, line
-        if line == Line.CUT or before == Line.DEAF:
+    def _change(self, line: LinkState) -> None:
+        before, self._state = self._state, line
+        if line == LinkState.CUT or before == LinkState.DEAF:
             self._reset()
 
     def _turn(self, port: int) -> None:
@@ -78,9 +78,9 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
-            if self._line == Line.CUT:
+            if self._state == LinkState.CUT:
                 return
-            if self._line == Line.DEAF:
+            if self._state == LinkState.DEAF:
                 await self._swallow(reader)
                 return
             await self._connect(reader, writer)
@@ -107,7 +107,7 @@ class Proxy:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(CHUNK):
-                if self._line == Line.OPEN:
+                if self._state == LinkState.OPEN:
                     writer.write(data)
                     await writer.drain()
         except OSError:

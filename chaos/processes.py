@@ -85,7 +85,7 @@ class Part:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, number)
 
-    def look_after(self) -> None:
+    def supervise(self) -> None:
         """Start it when it is time to, or when it has died by itself: called often."""
         if self._process is not None and self._process.poll() is not None:
             if self._start_at is None:

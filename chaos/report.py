@@ -22,7 +22,7 @@ class Timing:
     at_least: bool = False
 
     @property
-    def kept(self) -> bool:
+    def is_within_bar(self) -> bool:
         return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
@@ -40,7 +40,7 @@ def as_data(
         "attempt_ends": dict(Counter(one.end_reason for job in history.jobs.values() for one in job.attempts)),
         "wrong": {kind.value: wrong[kind] for kind in Wrong},
         "findings": [[finding.wrong, finding.job_id, finding.sentence] for finding in findings],
-        "measures": [[one.name, round(one.value, 2), one.bar, one.unit, one.kept] for one in timings],
+        "measures": [[one.name, round(one.value, 2), one.bar, one.unit, one.is_within_bar] for one in timings],
     }
 
 

@@ -130,10 +130,10 @@ class Stack:
     def wait_until_all_up(self) -> None:
         self.wait_for(self._all_up, "the nodes")
 
-    def look_after(self) -> None:
+    def supervise(self) -> None:
         """Start again what is meant to run and does not: called often, from the main thread."""
         for part in self.parts.values():
-            part.look_after()
+            part.supervise()
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
         """Raises TimeoutError naming `what` when the condition does not come true in time."""
@@ -141,7 +141,7 @@ class Stack:
         while not condition():
             if time.monotonic() > give_up_at:
                 raise TimeoutError(f"waited {seconds:g} s in vain for {what}; see {self.folder}")
-            self.look_after()
+            self.supervise()
             time.sleep(0.05)
 
     def database(self) -> "psycopg.Connection[tuple[object, ...]]":
@@ -187,7 +187,7 @@ class Stack:
         self.wait_for(self.valkey.is_ready, "Valkey")
 
     def _start_site(self) -> None:
-        broker = self._through(self._broker_line()) if self.shape.standby else self.valkey.url
+        broker = self._through(self._broker_proxy()) if self.shape.standby else self.valkey.url
         environment = {**os.environ, **self._environment(self.postgres.url, broker, self.home)}
         prepare = [sys.executable, "-m", "chaos.accounts"]
         subprocess.run(prepare, check=True, cwd=roles.CHECKOUT, env={**environment, **self.shape.quota})
@@ -202,7 +202,7 @@ class Stack:
             disks.mount(home)
         (home / "jobs").symlink_to(self.home / "jobs")
         (self.home / "jobs").mkdir(exist_ok=True)
-        lines = (self._network.proxy(self.postgres.port), self._broker_line())
+        lines = (self._network.proxy(self.postgres.port), self._broker_proxy())
         database = self.postgres.url.replace(f":{self.postgres.port}/", f":{lines[0].port}/")
         broker = self._through(lines[1])
         words = tuple((key, str(value)) for key, value in options.items())
@@ -220,7 +220,7 @@ class Stack:
         for line in self._broker_lines:
             line.lead_to(self.valkey.port)
 
-    def _broker_line(self) -> Proxy:
+    def _broker_proxy(self) -> Proxy:
         self._broker_lines.append(self._network.proxy(self.valkey.port))
         return self._broker_lines[-1]
 

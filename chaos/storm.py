@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from chaos import collecting
-from chaos.fault_kinds import taken
+from chaos.fault_kinds import affected_parts
 from chaos.fault_plan import Fault
 from chaos.injections import CannotBeDoneError, Undo, inject
 from chaos.stack import Stack
@@ -79,7 +79,7 @@ class Storm:
         return not self._due and self.outcome.user.done
 
     def _step(self) -> None:
-        self._stack.look_after()
+        self._stack.supervise()
         while self._due and self._due[0].at <= time.monotonic() - self._began:
             self._do(heapq.heappop(self._due))
         if time.monotonic() >= self._sample_at:
@@ -89,7 +89,7 @@ class Storm:
 
     def _do(self, due: Due) -> None:
         now = time.monotonic() - self._began
-        parts = taken(due.fault.kind, due.fault.node, len(self._stack.machines))
+        parts = affected_parts(due.fault.kind, due.fault.node, len(self._stack.machines))
         if due.undo is not None:
             due.undo()
             self._taken -= parts

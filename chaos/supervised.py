@@ -74,7 +74,7 @@ class Supervised:
         while not condition():
             if time.monotonic() > give_up_at:
                 raise TimeoutError(f"waited {seconds:g} s in vain for {what}: {' / '.join(self.up.said()[-8:])}")
-            self.up.look_after()
+            self.up.supervise()
             time.sleep(LOOK_SECONDS)
 
     def stop(self) -> int | None:

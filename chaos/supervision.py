@@ -42,7 +42,7 @@ KILLED, KILLED_EARLY = "supervisor killed", "supervisor killed while it starts"
 
 
 @dataclass
-class Outcome:
+class DrillResult:
     """What happened beside what the checks look at."""
 
     done: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Drill:
     """Runs in the main thread: it is the parent of the stack."""
 
     def __init__(self, stack: Supervised, seed: int) -> None:
-        self.outcome = Outcome()
+        self.outcome = DrillResult()
         self._stack = stack
         self._draw = random.Random(f"supervisor {seed}")
         self._rest = Rest(stack.web_port, stack.token, PATIENCE_OF_THE_USER_SECONDS)
@@ -114,11 +114,11 @@ class Drill:
         return [f"The stack ended by itself {deaths} times, see its log."] if deaths else []
 
 
-def measures(outcome: Outcome, first_start: float) -> list[Timing]:
+def measures(outcome: DrillResult, first_start: float) -> list[Timing]:
     return [Timing("supervisor killed: up again", max(outcome.up_again), AS_LONG_AS_AT_FIRST * first_start)]
 
 
-def faults(outcome: Outcome) -> Mapping[str, Mapping[str, int]]:
+def faults(outcome: DrillResult) -> Mapping[str, Mapping[str, int]]:
     return {"faults": dict(outcome.done), "faults_left_out": {}}
 
 

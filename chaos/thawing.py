@@ -7,27 +7,27 @@ first. So what shows a sign of life within a moment of a thaw counts as dead sin
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 from chaos.history import Frozen, Recorded
 
 THAW_SECONDS = 0.5
 """Within this the shim has told the command to end, and has killed it. As long as its processes take to be scheduled."""
 
 
-def settled(runs: Iterable[Run], jobs: Mapping[int, Recorded], frozen: Iterable[Frozen]) -> list[Run]:
+def settled(runs: Iterable[DiaryRun], jobs: Mapping[int, Recorded], frozen: Iterable[Frozen]) -> list[DiaryRun]:
     """The runs; those that were frozen and ended within a moment of the thaw, as if they had ended when they froze."""
     froze = list(frozen)
     return [_settled(run, _nodes_of(run, jobs), froze) for run in runs]
 
 
-def _settled(run: Run, nodes: set[str], frozen: Iterable[Frozen]) -> Run:
+def _settled(run: DiaryRun, nodes: set[str], frozen: Iterable[Frozen]) -> DiaryRun:
     for one in frozen:
         if one.node in nodes and run.began < one.began and one.ended <= run.last <= one.ended + THAW_SECONDS:
             return replace(run, last=max(run.began, one.began))
     return run
 
 
-def _nodes_of(run: Run, jobs: Mapping[int, Recorded]) -> set[str]:
+def _nodes_of(run: DiaryRun, jobs: Mapping[int, Recorded]) -> set[str]:
     attempts = jobs[run.job_id].attempts if run.job_id in jobs else ()
     return {
         placed.node

@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from cli.errors import CommandError
-from cli.options.shared import Given, Profile, TokenFile, Url
+from cli.options.shared import Profile, ServerChoice, TokenFile, Url
 from cli.output import print_failure, speak_json
 
 
@@ -108,7 +108,7 @@ def remember(
     *,
     version: Version = False,  # noqa: ARG001  its callback has answered it
 ) -> None:
-    ctx.obj = Given(url, token_file, profile)
+    ctx.obj = ServerChoice(url, token_file, profile)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

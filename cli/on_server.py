@@ -12,8 +12,8 @@ import typer
 from cli.client.connection import find_connection
 from cli.client.requests import Server
 from cli.errors import UsageError
-from cli.options.groups import gathered, spread
-from cli.options.shared import Given, Profile, TokenFile, Url
+from cli.options.groups import spread, with_groups
+from cli.options.shared import Profile, ServerChoice, TokenFile, Url
 from cli.output import speak_json
 
 CONTEXT = Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -36,7 +36,7 @@ def on_server(command: Callable[..., None]) -> Callable[..., None]:
     def run(
         *, ctx: typer.Context, url: str | None, token_file: Path | None, profile: str | None, **options: Any
     ) -> None:
-        given = _merged(ctx.obj, Given(url, token_file, profile))
+        given = _merged(ctx.obj, ServerChoice(url, token_file, profile))
         if ctx.invoked_subcommand is not None:
             _refuse_lost_options(ctx, own)
             ctx.obj = given
@@ -47,18 +47,18 @@ def on_server(command: Callable[..., None]) -> Callable[..., None]:
             given.url, given.token_file, environ=os.environ, folder=Path.cwd(), profile=given.profile
         )
         with Server(connection) as server:
-            command(server, **gathered(own, options))
+            command(server, **with_groups(own, options))
 
     run.__signature__ = Signature([CONTEXT, *spread(own), *CONNECTION_OPTIONS])  # type: ignore[attr-defined]  # typer reads it
     return run
 
 
-def _merged(before: Given, after: Given) -> Given:
+def _merged(before: ServerChoice, after: ServerChoice) -> ServerChoice:
     """What stands nearer to the command's name goes first; an address there replaces a profile, and the other way round."""
     token_file = after.token_file or before.token_file
     if after.url or after.profile:
-        return Given(after.url, token_file, after.profile)
-    return Given(before.url, token_file, before.profile)
+        return ServerChoice(after.url, token_file, after.profile)
+    return ServerChoice(before.url, token_file, before.profile)
 
 
 def _refuse_lost_options(ctx: typer.Context, own: list[Parameter]) -> None:

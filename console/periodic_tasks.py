@@ -24,7 +24,7 @@ def own_tasks() -> QuerySet[Any]:
     return PeriodicTask.objects.filter(name__in=list(settings.CELERY_BEAT_SCHEDULE))
 
 
-class Kept:
+class Protected:
     """No row that the platform lives by is changed or deleted, one by one or together with others."""
 
     def is_own(self, row: Any) -> bool:
@@ -44,7 +44,7 @@ class Kept:
         return allowed and not (obj is not None and self.is_own(obj))
 
 
-class TaskAdmin(Kept, PeriodicTaskAdmin):
+class TaskAdmin(Protected, PeriodicTaskAdmin):
     list_display = ("name", "enabled", "scheduler", "last_run_at", "one_off")
     list_filter = ("enabled", "one_off")
     date_hierarchy = None
@@ -67,7 +67,7 @@ class TaskAdmin(Kept, PeriodicTaskAdmin):
         return queryset.exclude(pk__in=own_tasks())
 
 
-class ScheduleAdmin(Kept, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class ScheduleAdmin(Protected, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
     """With a schedule go all tasks that use it, and a longer one is as good as none."""
 
     def is_own(self, row: Any) -> bool:

@@ -16,12 +16,12 @@ def run_placement(placement_id: int, token: str) -> bool:
 
 
 @shared_task(name="trainyard.hear", send_events=False)
-def hear() -> None:
+def queue_probe() -> None:
     """This node's agent hears what is sent to it."""
     runner.answered()
 
 
 @control_command(name=remote_control.LOOK)
-def look(_state: Any) -> None:
+def refresh(_state: Any) -> None:
     """Ask what is wished of this node's jobs: a remote control command, for speed alone."""
-    runner.look()
+    runner.refresh()

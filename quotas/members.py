@@ -43,7 +43,7 @@ def add(*, project: Project, actor: User, username: str, role: str = Role.MEMBER
 @transaction.atomic
 def change_role(*, project: Project, actor: User, username: str, role: str) -> Membership:
     _refuse_others(project, actor)
-    member = _held_fast(project, username)
+    member = _locked_membership(project, username)
     if role != Role.ADMIN:
         _keep_an_admin(member, actor)
     member.role = role
@@ -56,7 +56,7 @@ def remove(*, project: Project, actor: User, username: str) -> None:
     """Send a member away, by an admin; everybody may leave. The jobs stay, and stay the user's."""
     if username != actor.username:
         _refuse_others(project, actor)
-    member = _held_fast(project, username)
+    member = _locked_membership(project, username)
     _keep_an_admin(member, actor)
     member.delete()
 
@@ -66,7 +66,7 @@ def _refuse_others(project: Project, actor: User) -> None:
         raise ForbiddenError(f"Only an admin of project {project} may change who belongs to it.")
 
 
-def _held_fast(project: Project, username: str) -> Membership:
+def _locked_membership(project: Project, username: str) -> Membership:
     """The member; whoever changes members of the same project at the same time comes after us, and sees what we did."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     return find_member(project, username)

@@ -56,7 +56,7 @@ def refuse_faults() -> None:
         raise SystemExit("\n".join(f"trainyard.E060 {fault}\n\tHINT: {HINT}" for fault in found))
 
 
-def _told_at_once(reader: Callable[..., T]) -> Callable[..., T]:
+def _collecting_faults(reader: Callable[..., T]) -> Callable[..., T]:
     @functools.wraps(reader)
     def read(name: str, default: Any = None, **more: Any) -> T:
         given = {} if default is None else {"default": default}
@@ -81,7 +81,7 @@ def given(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
-@_told_at_once
+@_collecting_faults
 def number(name: str, default: float, *, at_least: float = 0) -> float:
     """The variable as a number; raises ImproperlyConfigured naming the variable when it is not one."""
     raw = text(name, str(default))
@@ -98,7 +98,7 @@ def whole(name: str, default: int, *, at_least: int = 0) -> int:
     return int(number(name, default, at_least=at_least))
 
 
-@_told_at_once
+@_collecting_faults
 def port(name: str, default: int) -> int:
     raw = text(name, str(default))
     if not raw.isdecimal() or not 1 <= int(raw) <= HIGHEST_PORT:
@@ -106,7 +106,7 @@ def port(name: str, default: int) -> int:
     return int(raw)
 
 
-@_told_at_once
+@_collecting_faults
 def one_of(name: str, default: str, *, words: Collection[str]) -> str:
     """A word in capital letters, in whatever case it is written."""
     word = text(name, default).strip().upper()
@@ -115,7 +115,7 @@ def one_of(name: str, default: str, *, words: Collection[str]) -> str:
     return word
 
 
-@_told_at_once
+@_collecting_faults
 def yes_no(name: str, *, default: bool) -> bool:
     raw = text(name, "yes" if default else "no").strip().lower()
     if raw in TRUE_WORDS:
@@ -138,7 +138,7 @@ def words_or_none(name: str, default: str) -> list[str]:
     return [] if found == ["none"] else found
 
 
-@_told_at_once
+@_collecting_faults
 def numbers_by_word(name: str) -> dict[str, float]:
     """A list such as `age=1000,size=50`; raises ImproperlyConfigured naming the variable when it is none."""
     pairs = [word.partition("=") for word in words(name)]
@@ -151,7 +151,7 @@ def numbers_by_word(name: str) -> dict[str, float]:
     return found
 
 
-@_told_at_once
+@_collecting_faults
 def secret(name: str, default: str = "") -> str:
     """The variable, or the contents of the file that `NAME_FILE` points to (container secrets)."""
     path = text(f"{name}_FILE")

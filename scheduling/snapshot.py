@@ -175,6 +175,7 @@ class ShadowJob:
     shares: tuple[Allocation, ...] = ()  # on the shadow's own nodes
     work_seconds: float | None = None  # all that it took, once it has ended here
     late_seconds: float = 0.0  # for so long the shadow had to wait for it
+    run: RunningJob | None = field(default=None, compare=False)  # as it runs in the shadow, where that was worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +191,9 @@ class Shadow:
     nodes: Mapping[str, str] = field(default_factory=dict)
     longest_wait: float = 0.0
     broken: Mapping[str, int] = field(default_factory=dict)
-    # What it was played with last: nothing has to be planned anew while that is the same. In which order it came is all one.
-    seen: object = field(default=None, compare=False)
+    seen: object = field(
+        default=None, compare=False
+    )  # what it was played with last: nothing has to be planned anew while that is the same
 
 
 @dataclass(frozen=True, slots=True)

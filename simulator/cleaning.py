@@ -1,11 +1,13 @@
 """Which jobs of a trace can be replayed, and what is assumed of them. Every rule is counted, none is silent."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
 from simulator.trace import SimulationError, TraceJob
+
+Fits = Callable[[TraceJob], bool]
 
 
 class Overrun(StrEnum):
@@ -24,12 +26,20 @@ class MissingWalltime(StrEnum):
     RUN = "run"  # its run time is taken for it: a perfect estimate
 
 
+class TooWide(StrEnum):
+    """What becomes of a job that the cluster could never hold."""
+
+    REFUSE = "refuse"  # nothing is replayed
+    DROP = "drop"
+
+
 @dataclass(frozen=True, slots=True)
 class CleaningRules:
     """How a trace is made fit to be replayed. The defaults are those of Gaussier et al., SC'15."""
 
     missing_walltime: MissingWalltime | float = MissingWalltime.AUTO
     overrun: Overrun = Overrun.STOP
+    too_wide: TooWide = TooWide.REFUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,10 @@ class Cleaning:
     """What was done to a trace, in numbers of jobs."""
 
     read: int = 0
-    without_run: int = 0  # dropped: no run time, or none above zero
+    never_started: int = 0  # dropped
+    without_run: int = 0  # dropped: they started, but no run time above zero is known
     without_width: int = 0  # dropped: no processors
+    too_wide: int = 0  # dropped: the cluster could never hold them
     without_walltime: int = 0  # dropped
     unlimited: int = 0  # kept without a walltime
     assumed: int = 0  # got a walltime
@@ -59,8 +71,10 @@ class Cleaning:
     def sentence(self) -> str:
         """What a reader has to know to compare the figures with others."""
         said = {
+            "dropped that never started": self.never_started,
             "dropped without a run time": self.without_run,
             "dropped without processors": self.without_width,
+            "dropped that are too wide for the cluster": self.too_wide,
             "dropped without a walltime": self.without_walltime,
             "kept without a limit": self.unlimited,
             "given a walltime": self.assumed,
@@ -70,19 +84,31 @@ class Cleaning:
         done = ", ".join(f"{count:,} {what}" for what, count in said.items() if count)
         return f"{self.read:,} jobs read" + (f": {done}" if done else "")
 
+    def counts(self) -> dict[str, int]:
+        """The same for a program."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "jobs"}
 
-def clean(jobs: Sequence[TraceJob], rules: CleaningRules | None = None) -> Cleaning:
-    """The jobs that can be replayed, and the count of all others. Raises SimulationError if none is left."""
+
+def clean(jobs: Sequence[TraceJob], rules: CleaningRules | None = None, *, fits: Fits = lambda _: True) -> Cleaning:
+    """The jobs that can be replayed, and the count of all others. Raises SimulationError if none is left.
+
+    `fits` says whether the cluster could hold a job. Where the rules do not drop those that it could not, nobody asks:
+    the replay refuses them, with their line.
+    """
     rules = rules or CleaningRules()
     keeps_unlimited = rules.missing_walltime is MissingWalltime.AUTO
     rules = _settled(rules, jobs)
     cleaning = Cleaning(read=len(jobs))
     for job in jobs:
         run = job.run_s or 0
-        if run <= 0:
+        if job.never_started:
+            cleaning.never_started += 1
+        elif run <= 0:
             cleaning.without_run += 1
         elif job.width <= 0:
             cleaning.without_width += 1
+        elif rules.too_wide is TooWide.DROP and not fits(job):
+            cleaning.too_wide += 1
         elif job.unlimited and keeps_unlimited:
             cleaning.unlimited += 1
             cleaning.jobs.append(CleanJob(len(cleaning.jobs), run, None, job))

@@ -77,15 +77,18 @@ class Cluster:
         return asked
 
     def _check(self, request: Request, job: TraceJob, source: Path | str) -> None:
-        able = sum(request.amount.fits_in(node.amount) for node in self.nodes)
-        if able < request.nodes:
+        if not self.could_hold(request):
             wanted = f"{job.cpus} CPUs, {job.gpus} GPUs, {job.memory_mb} MB" if not self.pooled else f"{job.width}"
             raise TraceError(
                 source,
                 job.line,
                 f"job {job.id} can never start: it asks for {wanted} and the cluster has {self.describe()}. "
-                "Simulate a larger one (--pool, --nodes).",
+                "Simulate a larger one (--pool, --nodes), or leave such jobs out (--too-wide drop).",
             )
+
+    def could_hold(self, request: Request) -> bool:
+        """Whether that much fits while nothing else runs."""
+        return sum(request.amount.fits_in(node.amount) for node in self.nodes) >= request.nodes
 
     def describe(self) -> str:
         return f"{self.size:,}" if self.pooled else f"{len(self.nodes):,} nodes with {self.size:,} {self.unit.upper()}"

@@ -1,7 +1,7 @@
 """Our own trace format, one job a line: what `manage.py export_trace` writes.
 
 `job_id submit_s duration_s nodes gpus cpus mem_gb user group priority requested_walltime_s status deadline_s`: a header
-line, sorted by `submit_s`, empty is unknown; a `requested_walltime_s` of `none`: the job had no limit. Other columns are passed over; all but `COLUMNS_NEEDED` may be missing.
+line, empty is unknown; a job without a `duration_s` never started; a `requested_walltime_s` of `none`: the job had no limit. Other columns are passed over; all but `COLUMNS_NEEDED` may be missing.
 """
 
 import csv
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scheduling.resources import WHOLE_GPU
 from simulator.numerals import number
-from simulator.trace import TraceError, TraceJob
+from simulator.trace import Trace, TraceError, TraceJob, check_text
 
 COLUMNS = (
     "job_id", "submit_s", "duration_s", "nodes", "gpus", "cpus", "mem_gb", "user", "group", "priority",
@@ -24,8 +24,18 @@ HIGHEST_PRIORITY = 100
 NO_LIMIT = "none"
 
 
-def read(path: Path, lines: Iterable[str]) -> Iterator[TraceJob]:
-    """The jobs of these lines, after the header line."""
+def read(path: Path, lines: Iterable[str]) -> Trace:
+    """The jobs of these lines, after the header line, in their order."""
+    return Trace(tuple(_jobs(path, _checked(path, lines))))
+
+
+def _checked(path: Path, lines: Iterable[str]) -> Iterator[str]:
+    for line, text in enumerate(lines, start=1):
+        check_text(path, line, [text])
+        yield text
+
+
+def _jobs(path: Path, lines: Iterable[str]) -> Iterator[TraceJob]:
     rows = csv.DictReader(lines, strict=True)
     _check_header(path, rows.fieldnames or ())
     for row in rows:
@@ -47,12 +57,14 @@ def _job(cells: "_Cells") -> TraceJob:
     if submit is None:
         raise cells.error("submit_s is empty: write seconds from the start of the trace.")
     gpus = cells.number("gpus") or 0
+    run = cells.number("duration_s")
     unlimited = cells.text("requested_walltime_s").casefold() == NO_LIMIT
     return TraceJob(
         id=cells.text("job_id"),
         line=cells.line,
         submit_s=submit,
-        run_s=cells.number("duration_s"),
+        run_s=run,
+        never_started=run is None,
         walltime_s=None if unlimited else cells.number("requested_walltime_s"),
         unlimited=unlimited,
         cpus=math.ceil(cells.number("cpus") or 0),

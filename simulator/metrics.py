@@ -17,8 +17,8 @@ class Metrics:
 
     p95: by linear interpolation between the two nearest waits, as numpy has it. Utilisation: the part of the cluster that was
     busy between the first and the last submission. Makespan: from the first submission to the last end; its lower bound
-    is what no scheduler could beat. Fairness: Jain's index of the users' mean bounded slowdowns, 1 when all are equal.
-    Late: the part of the jobs with a deadline that ended after it.
+    is what no scheduler could beat. Fairness: Jain's index of the mean bounded slowdowns of the users that are known, 1
+    when all are equal; None where no user is known. Late: the part of the jobs with a deadline that ended after it.
     """
 
     jobs: int
@@ -31,7 +31,7 @@ class Metrics:
     utilisation: float
     makespan_s: float
     makespan_over_bound: float
-    fairness: float
+    fairness: float | None
     preemptions: int
     lost_hours: float
     prediction_error_s: float | None = None  # mean of |expected - run|, over the jobs of which something was expected
@@ -102,12 +102,15 @@ def _makespan_bound(jobs: Iterable[JobOutcome], size: int) -> float:
 def _mean_by_user(jobs: Iterable[JobOutcome]) -> list[float]:
     by_user: dict[str, list[float]] = {}
     for one in jobs:
-        by_user.setdefault(one.job.trace.user, []).append(one.bounded_slowdown)
+        if one.job.trace.user:
+            by_user.setdefault(one.job.trace.user, []).append(one.bounded_slowdown)
     return [fmean(slowdowns) for slowdowns in by_user.values()]
 
 
-def _jain(values: Sequence[float]) -> float:
+def _jain(values: Sequence[float]) -> float | None:
     """Jain, Chiu, Hawe (1984)."""
+    if not values:
+        return None
     return sum(values) ** 2 / (len(values) * sum(value * value for value in values))
 
 

@@ -1,7 +1,9 @@
 """What a trace says of a job, and what is said of a trace that cannot be understood."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scheduling.errors import TrainyardError
 from scheduling.resources import WHOLE_GPU
@@ -20,6 +22,17 @@ class TraceError(SimulationError):
         self.line = line
 
 
+def check_text(path: Path | str, line: int, words: Iterable[str]) -> None:
+    """Raises TraceError where bytes stand that are no UTF-8: an open trace has them as lone surrogates."""
+    for word in words:
+        if not word.isascii():
+            try:
+                word.encode()
+            except UnicodeEncodeError as error:
+                byte = ord(word[error.start]) & 0xFF
+                raise TraceError(path, line, f"is no text in UTF-8 (byte {byte:#x}): save it as UTF-8.") from None
+
+
 @dataclass(frozen=True, slots=True)
 class TraceJob:
     """A job as its trace has it. Times are in seconds since the trace's own zero; None is unknown.
@@ -33,6 +46,7 @@ class TraceJob:
     run_s: float | None = None
     walltime_s: float | None = None
     unlimited: bool = False  # it is known to have had no walltime
+    never_started: bool = False
     cpus: int = 0
     gpus: int = 0
     gpu_milli: int = WHOLE_GPU  # thousandths of its GPU, if it asks for a part of one
@@ -47,3 +61,20 @@ class TraceJob:
     def width(self) -> int:
         """How many processors it takes where all are alike: CPUs, or GPUs if it asks for no CPUs."""
         return self.cpus or self.gpus
+
+
+class MachineSize(NamedTuple):
+    """How many processors a trace says that its machine had, and in which field."""
+
+    processors: int
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The jobs of a trace, and what else its file says and was."""
+
+    jobs: tuple[TraceJob, ...]
+    machine: MachineSize | None = None
+    parts: int = 0  # lines that only repeat a part of a job that was swapped out; passed over
+    out_of_order: int = 0  # lines that had to be moved to sort the jobs by their submission

@@ -30,7 +30,7 @@ def went_on() -> None:
         forget(path)
 
 
-def forgive() -> None:
+def clear() -> None:
     """The attempt is stopped: if it gets no further, that is not for its checkpoint."""
     if _begun is not None:
         _write(_begun, add=False)

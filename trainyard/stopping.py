@@ -69,13 +69,13 @@ class StopRequest:
             os.kill(os.getpid(), number)
             return
         self._told[0][0] = 1
-        _leave_lost_loaders_to_the_loop()
-        resumes.forgive()
+        _ignore_lost_loaders()
+        resumes.clear()
         if callable(self._before):
             self._before(number, frame)
 
 
-def _leave_lost_loaders_to_the_loop() -> None:
+def _ignore_lost_loaders() -> None:
     """From now on torch does not raise in the middle of a step when a process that loads data has ended."""
     with suppress(Exception):
         if getattr(signal.getsignal(signal.SIGCHLD), "__module__", "").startswith("torch.utils.data"):
@@ -106,10 +106,10 @@ def stoppable(items: Iterable[Item], save: Callable[[], object] | None = None) -
     after the same item, each with its own `save`: all of them must go through `stoppable`, and through as many items.
     """
     request.listen()
-    return _until_told(items, save)
+    return _until_stopped(items, save)
 
 
-def _until_told(items: Iterable[Item], save: Callable[[], object] | None) -> Iterator[Item]:
+def _until_stopped(items: Iterable[Item], save: Callable[[], object] | None) -> Iterator[Item]:
     agreement = Agreement()
     for number, item in enumerate(_whole(items, save)):
         if number:
@@ -134,10 +134,10 @@ def stop(save: Callable[[], object] | None) -> None:
     """Save and exit."""
     if save is not None:
         save()
-    leave()
+    exit_stopped()
 
 
-def leave() -> None:
+def exit_stopped() -> None:
     """Exit as one that was told to.
 
     Who knows it from another process is told in a moment: to exit before that would look like a failure of its own.

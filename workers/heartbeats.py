@@ -47,7 +47,7 @@ def register(
     Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
     taken = (
         Node.objects.filter(name=name)
-        .exclude(held_by_another(agent_id, boot_id=boot_id, hostname=hardware.hostname))
+        .exclude(owned_by_another(agent_id, boot_id=boot_id, hostname=hardware.hostname))
         .update(
             hostname=hardware.hostname,
             address=hardware.address,
@@ -76,7 +76,7 @@ def register(
     return Node.objects.get(name=name)
 
 
-def held_by_another(agent_id: UUID, *, boot_id: str, hostname: str) -> Q:
+def owned_by_another(agent_id: UUID, *, boot_id: str, hostname: str) -> Q:
     """True for a row whose agent is another one and was heard of within one lease.
 
     The same identity on a host of another name that was started at another time is a copy of this machine's disk.

@@ -13,16 +13,16 @@ from api.http.permissions import caller
 from api.v1.selection import select
 from api.v1.shapes.bulk import SELECTORS, ChangeManyIn, ChosenIn, HoldManyIn, OutcomeOut, PauseManyIn, shown
 from jobs.control import actions, bulk, verbs
-from jobs.control.verbs import ALWAYS_CHANGEABLE, Asked, Verb
+from jobs.control.verbs import ALWAYS_CHANGEABLE, ActionRequest, Verb
 
 
 def answer(request: Request, wanted: Mapping[str, Any], verb: Verb, *, usual: str = "", **more: Any) -> Response:
     """Ask it of the jobs that are meant, and say what became of it."""
     user = caller(request)
     chosen = select(request, user, wanted, usual or verb.__name__)
-    asked = Asked(user.username, **more)
+    asked = ActionRequest(user.username, **more)
     dry_run = wanted.get("dry_run", False)
-    outcome = (bulk.preview if dry_run else bulk.ask)(verb, chosen.job_ids, asked)
+    outcome = (bulk.preview if dry_run else bulk.grant)(verb, chosen.job_ids, asked)
     outcome = replace(outcome, refusals={**outcome.refusals, **chosen.refusals})
     return Response(shown(outcome, dry_run=dry_run))
 

@@ -70,10 +70,10 @@ class ReadyView(OpenView):
 
 def readiness() -> dict[str, dict[str, Any]]:
     checks = {"database": database, "broker": broker, "beat": beat, "planner": planner, "recovery": recovery}
-    return {**{name: _judged(check) for name, check in checks.items()}, "agents": agents()}
+    return {**{name: _checked(check) for name, check in checks.items()}, "agents": agents()}
 
 
-def _judged(check: Callable[[], str]) -> dict[str, Any]:
+def _checked(check: Callable[[], str]) -> dict[str, Any]:
     fault = fault_of(check)
     return {"ok": not fault, "detail": fault or "It works."}
 

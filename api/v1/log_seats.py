@@ -23,7 +23,7 @@ class Seats:
         self._taken: Counter[int] = Counter()
         self._lock = threading.Lock()
 
-    def take(self, user_id: int) -> None:
+    def acquire(self, user_id: int) -> None:
         """Raises TooManyFollowers; it says whose streams are too many."""
         with self._lock:
             own = self._taken[user_id]
@@ -36,7 +36,7 @@ class Seats:
                 raise TooManyFollowers
             self._taken[user_id] += 1
 
-    def give_back(self, user_id: int) -> None:
+    def release(self, user_id: int) -> None:
         with self._lock:
             self._taken[user_id] -= 1
             if not self._taken[user_id]:
@@ -47,7 +47,7 @@ class Seat:
     """Chunks of a stream that holds a seat, and gives it back however the stream ends."""
 
     def __init__(self, chunks: Iterator[str], seats: Seats, user_id: int) -> None:
-        seats.take(user_id)
+        seats.acquire(user_id)
         self._chunks = chunks
         self._seats, self._user_id = seats, user_id
         self._taken = True
@@ -61,4 +61,4 @@ class Seat:
     def close(self) -> None:
         if self._taken:
             self._taken = False
-            self._seats.give_back(self._user_id)
+            self._seats.release(self._user_id)

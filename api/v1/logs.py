@@ -107,7 +107,7 @@ class LogsView(APIView):
         if as_text:
             return _whole(reader.pieces(attempt, wanted["offset"], rank=rank) if attempt else iter(()))
         if attempt is None:
-            return JsonResponse(LogPiece(reader.nothing_yet(job, rank)).data)
+            return JsonResponse(LogPiece(reader.empty_piece(job, rank)).data)
         return JsonResponse(LogPiece(reader.read(attempt, wanted["offset"], wanted["limit"], rank=rank)).data)
 
 

@@ -19,7 +19,7 @@ from api.http.permissions import StaffWrites
 from api.http.shapes import Nothing, StrictSerializer, Text, Whole
 from jobs.control import draining, node_removal
 from jobs.messages import publishing
-from jobs.models.queries import NOTHING_HELD, held_by_node
+from jobs.models.queries import UNUSED, usage_by_node
 from jobs.reports import node_condition, node_health
 from scheduling import memory_units
 from scheduling.errors import NotFoundError
@@ -93,29 +93,29 @@ class NodeOut(serializers.ModelSerializer[Node]):
 
     @extend_schema_field(HealthOut)
     def get_health(self, node: Any) -> Any:
-        return HealthOut(node_health.health(node, jobs=self._held(node).jobs)).data
+        return HealthOut(node_health.health(node, jobs=self._usage(node).jobs)).data
 
     @extend_schema_field(DrainOut(allow_null=True))
     def get_drain(self, node: Any) -> Any:
         if not node.cordoned:
             return None
-        left = self._held(node).jobs
+        left = self._usage(node).jobs
         return DrainOut({"mode": node.drain_mode, "deadline": node.drain_deadline, "jobs_left": left}).data
 
     def get_running(self, node: Node) -> int:
-        return self._held(node).jobs
+        return self._usage(node).jobs
 
     @extend_schema_field(FreeOut)
     def get_free(self, node: Node) -> dict[str, float]:
-        held = self._held(node)
+        held = self._usage(node)
         return {
             "gpus": max(len(node.gpus) - held.gpus, 0),
             "cpus": max(node.cpus - held.cpus, 0),
             "memory_gb": memory_units.rounded_gigabytes(max(node.memory_mb - held.memory_mb, 0)),
         }
 
-    def _held(self, node: Node) -> Any:
-        return self.context["held"].get(node.pk, NOTHING_HELD)
+    def _usage(self, node: Node) -> Any:
+        return self.context["held"].get(node.pk, UNUSED)
 
 
 class NodeFilter(filters.FilterSet):
@@ -151,7 +151,7 @@ def find_node(name: str) -> Node:
 
 
 def answer(name: str) -> Response:
-    return Response(NodeOut(find_node(name), context={"held": held_by_node()}).data)
+    return Response(NodeOut(find_node(name), context={"held": usage_by_node()}).data)
 
 
 class NodesView(GenericAPIView[Node]):
@@ -167,7 +167,7 @@ class NodesView(GenericAPIView[Node]):
     def get(self, request: Request) -> Response:
         """The machines, what they have, and what of it is free. Those that were scaled away long ago only with `all`."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(NodeOut(page, many=True, context={"held": held_by_node()}).data)
+        return self.get_paginated_response(NodeOut(page, many=True, context={"held": usage_by_node()}).data)
 
 
 class NodeView(APIView):

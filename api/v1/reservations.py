@@ -56,7 +56,7 @@ class ReservationsView(GenericAPIView[Reservation]):
     @transaction.atomic
     def post(self, request: Request) -> Response:
         """Keep nodes for a project, or for maintenance, by staff."""
-        wanted = reservations.Wanted(**ReservationIn.read(request.data))
+        wanted = reservations.ReservationRequest(**ReservationIn.read(request.data))
         return Response(ReservationOut(reservations.reserve(wanted, caller(request))).data, status=201)
 
 
@@ -73,5 +73,5 @@ class ReservationView(APIView):
     def delete(self, request: Request, name: str) -> Response:
         """Give the nodes back, by staff."""
         actor = caller(request)
-        reservations.give_back(reservations.find_reservation(actor, name), actor)
+        reservations.remove(reservations.find_reservation(actor, name), actor)
         return Response(status=204)

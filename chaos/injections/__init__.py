@@ -9,8 +9,8 @@ from functools import partial
 from chaos.fault_kinds import FaultKind
 from chaos.fault_plan import Fault
 from chaos.injections import agents, broker, database, folders, messages, nodes
-from chaos.injections.undoing import CannotBeDoneError, Undo, kill, lines_of, signal_often, stop
-from chaos.network import Line
+from chaos.injections.undoing import CannotBeDoneError, Undo, kill, set_links, signal_often, stop
+from chaos.network import LinkState
 from chaos.stack import Stack
 
 __all__ = ["CannotBeDoneError", "Undo", "inject"]
@@ -45,9 +45,9 @@ def _signal(stack: Stack, part: str, fault: Fault) -> Undo:
     return signal_often(stack.parts[part].pid, fault.draw)
 
 
-def _set_lines(line: Line, stack: Stack, fault: Fault) -> Undo:
-    lines_of(stack, fault, line)
-    return lambda: lines_of(stack, fault, Line.OPEN)
+def _set_links(line: LinkState, stack: Stack, fault: Fault) -> Undo:
+    set_links(stack, fault, line)
+    return lambda: set_links(stack, fault, LinkState.OPEN)
 
 
 ON_A_PART: dict[str, Callable[[Stack, str, Fault], Undo]] = {"killed": _kill, "stopped": _stop, "signalled": _signal}
@@ -69,8 +69,8 @@ INJECTIONS: dict[FaultKind, Callable[[Stack, Fault], Undo]] = {
     FaultKind.BROKER_REPLACED: broker.fail_over,
     FaultKind.DATABASE_STOPPED: database.freeze,
     FaultKind.DATABASE_LOCKED: database.lock,
-    FaultKind.NETWORK_CUT: partial(_set_lines, Line.CUT),
-    FaultKind.NETWORK_DEAF: partial(_set_lines, Line.DEAF),
+    FaultKind.NETWORK_CUT: partial(_set_links, LinkState.CUT),
+    FaultKind.NETWORK_DEAF: partial(_set_links, LinkState.DEAF),
     FaultKind.DISK_FULL: folders.fill_disk,
     FaultKind.DISK_READ_ONLY: folders.make_read_only,
     FaultKind.DISK_ROBBED: folders.rob,

@@ -42,13 +42,13 @@ def end(stack: Stack, fault: Fault) -> Undo:
     if not agent.running:
         raise CannotBeDoneError
     agent.end(signal.SIGQUIT if fault.kind == FaultKind.AGENT_UPGRADED else signal.SIGTERM, fault.seconds)
-    return undoing.nothing
+    return undoing.no_op
 
 
 def start_twin(stack: Stack, fault: Fault) -> Undo:
     """A second agent of the node, in the folder of the first or in another one."""
     machine = machine_of(stack, fault)
-    if not machine.agent.running or not undoing.speaks(stack, machine.name):
+    if not machine.agent.running or not undoing.is_heard(stack, machine.name):
         raise CannotBeDoneError
     same = random.Random(fault.draw).random() < IN_THE_SAME_FOLDER
     own = {} if same else {"TRAINYARD_HOME": str(stack.folder / f"twin-{fault.number}")}

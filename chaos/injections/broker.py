@@ -26,7 +26,7 @@ def wipe(stack: Stack, fault: Fault) -> Undo:
     for file in stack.valkey.data.iterdir():
         if file.suffix != ".conf":
             shutil.rmtree(file) if file.is_dir() else file.unlink()
-    return undoing.nothing
+    return undoing.no_op
 
 
 def refuse(stack: Stack, fault: Fault) -> Undo:
@@ -73,7 +73,7 @@ def fail_over(stack: Stack, fault: Fault) -> Undo:
     stack.standby.prepare()
     stack.promote_standby()
     brokers.follow(stack.standby, stack.valkey)
-    return undoing.nothing
+    return undoing.no_op
 
 
 def _promoted(standby: ValkeyServer) -> bool:

@@ -53,7 +53,7 @@ def rob(stack: Stack, fault: Fault) -> Undo:
     draw = random.Random(fault.draw)
     attempt = draw.choice(attempts).parent
     shutil.rmtree(attempt if draw.random() < ITS_ATTEMPT else _work_of(attempt, stack), ignore_errors=True)
-    return undoing.nothing
+    return undoing.no_op
 
 
 def _work_of(attempt: Path, stack: Stack) -> Path:

@@ -25,24 +25,24 @@ TICKETS = """
 
 def forge(stack: Stack, fault: Fault) -> Undo:
     """Tickets again, old ones too, to the right node and to a wrong one, and with the tokens of others."""
-    tickets = _tickets(stack)
-    if not tickets:
+    refs = _placement_refs(stack)
+    if not refs:
         raise CannotBeDoneError
     names = [machine.name for machine in stack.machines]
-    tokens = [token for _, token, _ in tickets]
+    tokens = [token for _, token, _ in refs]
     stranger = tokens[int(fault.draw * len(tokens))]
     messages = []
-    for number, (placement_id, token, node) in enumerate(tickets):
+    for number, (placement_id, token, node) in enumerate(refs):
         messages += [(node, placement_id, token)] * 2
         messages.append((names[number % len(names)], placement_id, token))
         messages += [
             (node, placement_id, false) for false in (stranger, str(uuid.UUID(int=number)), "x") if false != token
         ]
     _send(stack, messages)
-    return undoing.nothing
+    return undoing.no_op
 
 
-def _tickets(stack: Stack) -> list[tuple[int, str, str]]:
+def _placement_refs(stack: Stack) -> list[tuple[int, str, str]]:
     with suppress(psycopg.Error), stack.database() as database:
         rows = database.execute(TICKETS, [LATE_MESSAGES]).fetchall()
         return [(int(str(placement)), str(token), str(node)) for placement, token, node in rows]

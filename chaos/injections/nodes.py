@@ -19,7 +19,7 @@ ROUNDS = 5
 def kill_shim(stack: Stack, fault: Fault) -> Undo:
     with suppress(psutil.NoSuchProcess):
         _shim_of(stack, fault).kill()
-    return undoing.nothing
+    return undoing.no_op
 
 
 def stop_shim(stack: Stack, fault: Fault) -> Undo:
@@ -30,7 +30,7 @@ def _shim_of(stack: Stack, fault: Fault) -> psutil.Process:
     """One of the node's shims. Only of a node whose agent has just been heard of: see `fault_kinds.LOOKED_AFTER`."""
     machine = machine_of(stack, fault)
     shims = machine.shims()
-    if not shims or not undoing.speaks(stack, machine.name):
+    if not shims or not undoing.is_heard(stack, machine.name):
         raise CannotBeDoneError
     return shims[int(fault.draw * len(shims))]
 

@@ -11,7 +11,7 @@ import psutil
 import psycopg
 
 from chaos.fault_plan import Fault
-from chaos.network import Line
+from chaos.network import LinkState
 from chaos.processes import Part
 from chaos.stack import Machine, Stack
 
@@ -30,7 +30,7 @@ class CannotBeDoneError(Exception):
     """There is nothing just now to which this fault could be done."""
 
 
-def nothing() -> None:
+def no_op() -> None:
     """There is nothing to undo."""
 
 
@@ -38,7 +38,7 @@ def machine_of(stack: Stack, fault: Fault) -> Machine:
     return stack.machines[fault.node]
 
 
-def speaks(stack: Stack, node: str) -> bool:
+def is_heard(stack: Stack, node: str) -> bool:
     """Whether the node's agent has just been heard of."""
     with suppress(psycopg.Error), stack.database() as database:
         return database.execute(SPEAKS, [node, FRESH_LEASES * stack.shape.lease]).fetchone() is not None
@@ -54,7 +54,7 @@ def kill(parts: Iterable[Part], back_after: float) -> Undo:
         part.signal(signal.SIGKILL)
     for part in running:
         part.kill(back_after)
-    return nothing
+    return no_op
 
 
 def stop(pids: Iterable[int]) -> Undo:
@@ -86,7 +86,7 @@ def signal_often(pid: int, draw: float) -> Undo:
         raise CannotBeDoneError
     numbers = random.Random(draw).choices(SIGNALS, k=SIGNALS_SENT)
     threading.Thread(target=_send, args=(psutil.Process(pid), numbers), daemon=True).start()
-    return nothing
+    return no_op
 
 
 def _send(process: psutil.Process, numbers: Sequence[signal.Signals]) -> None:
@@ -96,7 +96,7 @@ def _send(process: psutil.Process, numbers: Sequence[signal.Signals]) -> None:
             time.sleep(SIGNALS_SECONDS / SIGNALS_SENT)
 
 
-def lines_of(stack: Stack, fault: Fault, line: Line) -> None:
+def set_links(stack: Stack, fault: Fault, line: LinkState) -> None:
     """The node's lines to database and broker are like this from now on."""
     for proxy in machine_of(stack, fault).lines:
         proxy.set(line)

@@ -56,12 +56,12 @@ def find_connection(
     """
     if url and profile:
         raise UsageError("--url and --profile both name a server: give one of them.")
-    token = _given_token(token_file, environ)
+    token = _explicit_token(token_file, environ)
     address = url or (None if profile else environ.get("TRAINYARD_URL"))
     if address:
         return _addressed(clean_url(address), token, "--url" if url else "TRAINYARD_URL", environ, folder)
     name = profile or environ.get("TRAINYARD_PROFILE")
-    found = _of_profile(name, environ) if name else next(_known(environ, folder), None)
+    found = _of_profile(name, environ) if name else next(_candidates(environ, folder), None)
     if found is None:
         raise UsageError(NOWHERE)
     return replace(found, token=token) if token else found
@@ -107,7 +107,7 @@ def _addressed(address: str, token: str | None, source: str, environ: Mapping[st
     return Connection(address, token, source)
 
 
-def _given_token(token_file: Path | None, environ: Mapping[str, str]) -> str | None:
+def _explicit_token(token_file: Path | None, environ: Mapping[str, str]) -> str | None:
     if token_file:
         return _clean_token(_read_token(token_file), f"--token-file {token_file}")
     token = environ.get("TRAINYARD_TOKEN")
@@ -121,11 +121,11 @@ def _of_profile(name: str, environ: Mapping[str, str]) -> Connection:
 
 
 def _everything(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
-    yield from _known(environ, folder)
+    yield from _candidates(environ, folder)
     yield from (_of_profile(name, environ) for name in read_profiles(environ).by_name)
 
 
-def _known(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
+def _candidates(environ: Mapping[str, str], folder: Path) -> Iterator[Connection]:
     home = environ.get("TRAINYARD_HOME")
     yield from _stacks([Path(home)] if home else [])
     known = read_profiles(environ)

@@ -95,7 +95,7 @@ class Server:
                 raise_for(response)
                 yield response
         except httpx.HTTPError as error:
-            raise self._silence(error) from error
+            raise self._out_of_reach(error) from error
 
     def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[list[Row]]:
         query: Mapping[str, Any] | None = params
@@ -118,7 +118,7 @@ class Server:
                 response = self._http.request(method, path, params=params, content=content)
             except httpx.HTTPError as error:
                 if not left or not isinstance(error, harmless):
-                    raise self._silence(error) from error
+                    raise self._out_of_reach(error) from error
                 time.sleep(AGAIN_SECONDS)
                 continue
             pause = _pause(response)
@@ -135,7 +135,7 @@ class Server:
         except ValueError as error:
             raise OutOfReachError(f"{self.connection.url} does not speak Trainyard: is the address right?") from error
 
-    def _silence(self, error: httpx.HTTPError) -> OutOfReachError:
+    def _out_of_reach(self, error: httpx.HTTPError) -> OutOfReachError:
         where = f"{self.connection.url} (from {self.connection.source})"
         hint = "Start it with `make up`." if self.connection.is_local_stack else "Is the server running?"
         return OutOfReachError(f"no answer from {where}: {str(error) or type(error).__name__}. {hint}")

@@ -8,7 +8,7 @@ import typer
 from cli.client.requests import Server
 from cli.errors import UsageError
 from cli.on_server import on_server
-from cli.options.choosing import Chosen, Words, ask_many, selection, tell
+from cli.options.choosing import Chosen, Words, ask_many, report, selection
 from cli.options.shared import AsJson
 from cli.submission.job_request import parse_labels, parse_priority, without_gaps
 
@@ -46,4 +46,4 @@ def change(server: Server, terms: Terms, chosen: Chosen, job_ids: SomeIds = None
     which, body = selection(job_ids, chosen), terms.body()
     if not body:
         raise UsageError("say what to change: --set-priority, --set-queue or --set-label.")
-    tell(ask_many(server, "jobs", which, chosen, body, WORDS), WORDS, as_json=as_json)
+    report(ask_many(server, "jobs", which, chosen, body, WORDS), WORDS, as_json=as_json)

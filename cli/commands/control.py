@@ -8,7 +8,7 @@ from cli.client.requests import Row, Server
 from cli.errors import RefusedError
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.choosing import Chosen, Words, ask_many, selection, tell
+from cli.options.choosing import Chosen, Words, ask_many, report, selection
 from cli.options.shared import AsJson
 from cli.output import print_json
 from cli.views.jobs import spell_state
@@ -93,7 +93,7 @@ def ask(
     if job_ids and len(job_ids) <= ONE_BY_ONE and not chosen.dry_run:
         ask_each(server, job_ids, verb, body or None, as_json=as_json)
     else:
-        tell(ask_many(server, f"jobs/{verb}", which, chosen, body, WORDS[verb]), WORDS[verb], as_json=as_json)
+        report(ask_many(server, f"jobs/{verb}", which, chosen, body, WORDS[verb]), WORDS[verb], as_json=as_json)
 
 
 def ask_each(server: Server, job_ids: list[int], action: str, body: Any = None, *, as_json: bool) -> None:

@@ -1,14 +1,13 @@
 """`trainyard list`."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from cli.client.requests import Row, Server
-from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options import completing
+from cli.options.job_filters import JobFilters
 from cli.options.known_values import refuse_unknown_names
 from cli.options.shared import AsJson
 from cli.output import note, print_json
@@ -35,61 +34,11 @@ Columns = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Which jobs to list; what is left open narrows nothing down."""
-
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--state",
-            "-s",
-            metavar="STATE",
-            help="Only in this state. May be repeated.",
-            autocompletion=completing.states,
-        ),
-    ] = None
-    project: Annotated[
-        str | None,
-        typer.Option(
-            "--project", "-p", metavar="NAME", help="Only of this project.", autocompletion=completing.projects
-        ),
-    ] = None
-    queue: Annotated[
-        str | None,
-        typer.Option("--queue", "-q", metavar="NAME", help="Only in this queue.", autocompletion=completing.queues),
-    ] = None
-    node: Annotated[
-        str | None,
-        typer.Option("--node", metavar="NAME", help="Only those last on this node.", autocompletion=completing.nodes),
-    ] = None
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Only with this in their name.")] = None
-    label: Annotated[
-        list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="Only with this label. May be repeated.")
-    ] = None
-    user: Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Only of this user.")] = None
-    mine: Annotated[bool, typer.Option("--mine", help="Only those that I submitted.")] = False
-
-    def query(self) -> dict[str, Any]:
-        """The filters as the server calls them."""
-        if self.mine and self.user:
-            raise UsageError("--mine and --user both say whose: give one of them.")
-        return {
-            "state": self.state or None,
-            "project": self.project,
-            "queue": self.queue,
-            "node": self.node,
-            "name": self.name,
-            "label": self.label or None,
-            "owner": "me" if self.mine else self.user,
-        }
-
-
 @app.command("list")
 @on_server
 def list_jobs(
     server: Server,
-    only: Filters,
+    only: JobFilters,
     limit: Limit = 30,
     *,
     everything: All = False,
@@ -101,14 +50,14 @@ def list_jobs(
     order = checked_order(sort or "-id")
     shown = None if everything else limit
     chosen_columns(columns, server.now)
-    jobs = fetch(server, only.query(), order, shown)
+    jobs = fetch(server, only.conditions(), order, shown)
     if not jobs:
         refuse_unknown_names(server, project=only.project, queue=only.queue, node=only.node)
     if as_json:
         print_json(jobs[:shown])
         return
     if not jobs:
-        narrowed = only != Filters()
+        narrowed = only != JobFilters()
         note("no jobs match" if narrowed else "no jobs yet: submit one with `trainyard submit -- COMMAND`")
         return
     console = make_console()

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from cli.client.log_stream import Log
 from cli.client.requests import Row, Server
-from cli.following import print_logs
-from cli.log_stream import Log
 from cli.on_server import on_server
 from cli.options.shared import AsJson, JobId
 from cli.output import note, print_json
+from cli.views.follow import print_logs
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.client.requests import Row
 from cli.errors import CommandError, UsageError
 from cli.options.groups import grouped
 from cli.output import note
+from cli.simulate.jitter import heading, jitter_row, jitter_table
 from cli.simulate.options import ExperimentOptions, OutputOptions, SchedulingOptions
 from cli.simulate.results import Scheduled, results_table, shown_progress
-from cli.views.tables import display, make_console
+from cli.views.tables import display, make_console, plain
 from simulator.experiment import Experiment
+from simulator.processes import replay_with_jitter
 from simulator.settings import InvalidError, Settings
 from simulator.trace import SimulationError
 
@@ -23,7 +26,7 @@ Trace = Annotated[
     typer.Argument(
         metavar="TRACE",
         show_default=False,
-        help="A file in SWF or in our CSV, also compressed; or synthetic:JOBS[:SEED] for made-up jobs.",
+        help="A file in SWF, as the Parallel Workloads Archive has them, or in our CSV, also compressed; or synthetic:JOBS[:SEED] for made-up jobs.",
     ),
 ]
 
@@ -39,6 +42,7 @@ def simulate(trace: Trace, jobs: ExperimentOptions, how: SchedulingOptions, outp
         settings = how.settings()
         experiment = jobs.prepared(trace)
         done = [run(experiment, one) for one in settings]
+        jitter = jitter_rows(experiment, settings, output.jitter)
     except InvalidError as error:
         raise UsageError(*(f"--{one.field}: {one.message}" for one in error.errors)) from error
     except SimulationError as error:
@@ -48,7 +52,8 @@ def simulate(trace: Trace, jobs: ExperimentOptions, how: SchedulingOptions, outp
     if output.plots:
         drawn = {f"{one.settings.rules.policy}": one.result.outcome for one in done}
         pictures().draw(drawn, experiment.cluster, output.plots)
-    show(experiment, done, as_json=output.as_json)
+    rows = [one.row(experiment) | {"jitter": chance} for one, chance in zip(done, jitter, strict=True)]
+    show(experiment, rows, as_json=output.as_json)
 
 
 def pictures() -> Any:
@@ -69,8 +74,17 @@ def run(experiment: Experiment, settings: Settings) -> Scheduled:
         return Scheduled(settings, experiment.run(settings, begin(settings.rules.policy)))
 
 
-def show(experiment: Experiment, done: list[Scheduled], *, as_json: bool) -> None:
-    rows = [one.row(experiment) for one in done]
+def jitter_rows(experiment: Experiment, settings: list[Settings], times: int | None) -> list[Row | None]:
+    """For each of the settings how far its figures are chance; None if nobody has asked."""
+    if times is None:
+        return [None for _ in settings]
+    with shown_progress(len(settings) * times) as begin:
+        replays = replay_with_jitter(experiment, settings, times, begin("arrivals moved"))
+    first = settings[0].rules.policy
+    return [jitter_row(one, first, None if one is replays[0] else replays[0]) for one in replays]
+
+
+def show(experiment: Experiment, rows: list[Row], *, as_json: bool) -> None:
     if as_json:
         for row in rows:
             print(json.dumps(row))
@@ -78,3 +92,5 @@ def show(experiment: Experiment, done: list[Scheduled], *, as_json: bool) -> Non
     note(f"{experiment.source}: {experiment.said}.")
     console = make_console()
     display(console, results_table(console, rows))
+    if rows[0]["jitter"]:
+        display(console, plain(""), plain(heading(rows)), jitter_table(console, rows))

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from cli.client.requests import Row, Server
-from cli.following import describe, wait_for
 from cli.on_server import on_server
 from cli.options.shared import AsJson, JobIds
 from cli.output import print_json, visible
 from cli.views.aftermath import require_success
+from cli.views.follow import describe, wait_for
 from cli.views.jobs import is_over, spell_end
 
 app = typer.Typer(rich_markup_mode=None)
@@ -29,7 +29,7 @@ def status(server: Server, job_ids: JobIds, *, follow: Follow = False, as_json: 
         show(jobs, as_json=as_json)
         return
     changes = Changes(silent=as_json)
-    jobs = wait_for(server, job_ids, is_over, tell=changes.tell)
+    jobs = wait_for(server, job_ids, is_over, on_poll=changes.announce)
     if as_json:
         print_json(jobs)
     require_success(server, jobs)
@@ -50,7 +50,7 @@ class Changes:
         self._silent = silent
         self._said: dict[int, str] = {}
 
-    def tell(self, job: Row) -> None:
+    def announce(self, job: Row) -> None:
         said = line(job)
         if self._said.get(job["id"]) != said and not self._silent:
             print(f"{time.strftime('%H:%M:%S')} {said}", flush=True)

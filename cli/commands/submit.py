@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cli.client.requests import Row, Server
-from cli.following import follow_to_the_end
 from cli.on_server import on_server
 from cli.options.job import JobOptions
 from cli.options.shared import AsJson
@@ -15,6 +14,7 @@ from cli.output import note, print_json
 from cli.submission import virtual_environment
 from cli.submission.job_request import job_request
 from cli.views.aftermath import require_success
+from cli.views.follow import follow_to_the_end
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -13,7 +13,7 @@ from cli.keys import key_within, single_keys
 from cli.on_server import on_server
 from cli.options.shared import AsJson
 from cli.output import print_json
-from cli.views.dashboard import frame, take_look
+from cli.views.dashboard import fetch_snapshot, frame
 from cli.views.tables import display, in_pipe, make_console, plain
 
 app = typer.Typer(rich_markup_mode=None)
@@ -33,10 +33,10 @@ def top(server: Server, every: Every = 2.0, *, as_json: AsJson = False) -> None:
     """
     console = make_console()
     if as_json:
-        look = take_look(server)
-        print_json({"nodes": look.nodes, "running": look.placed, "waiting": look.waiting})
+        snapshot = fetch_snapshot(server)
+        print_json({"nodes": snapshot.nodes, "running": snapshot.placed, "waiting": snapshot.waiting})
     elif in_pipe(console):
-        display(console, frame(console, take_look(server)))
+        display(console, frame(console, fetch_snapshot(server)))
     else:
         with suppress(KeyboardInterrupt):
             watch(server, console, every)
@@ -44,11 +44,11 @@ def top(server: Server, every: Every = 2.0, *, as_json: AsJson = False) -> None:
 
 def watch(server: Server, console: Console, every: float) -> None:
     """Look again and again, until the user leaves; a server that is away for a while is waited for."""
-    last: RenderableType = frame(console, take_look(server), lines=console.height)
+    last: RenderableType = frame(console, fetch_snapshot(server), lines=console.height)
     with single_keys() as readable, Live(last, **LIVE, console=console) as live:
         while key_within(every, readable=readable) not in ("q", "Q"):
             try:
-                last = frame(console, take_look(server), lines=console.height)
+                last = frame(console, fetch_snapshot(server), lines=console.height)
                 live.update(last, refresh=True)
             except OutOfReachError as silence:
                 live.update(Group(plain(silence, "bold red"), last), refresh=True)

@@ -8,12 +8,12 @@ import typer
 
 from cli.client.requests import Row, Server
 from cli.durations import parse_duration
-from cli.following import wait_for
 from cli.on_server import on_server
 from cli.options.shared import AsJson, JobIds
 from cli.options.values import understand
 from cli.output import print_json
 from cli.views.aftermath import require_success
+from cli.views.follow import wait_for
 from cli.views.jobs import is_over
 
 app = typer.Typer(rich_markup_mode=None)

@@ -8,7 +8,7 @@ import typer
 
 from cli.client.requests import Row, Server
 from cli.errors import RefusedError, UsageError
-from cli.options import completing
+from cli.options.job_filters import JobFilters
 from cli.options.known_values import refuse_unknown_names
 from cli.output import note, print_json, visible
 
@@ -17,50 +17,12 @@ REFUSALS_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class Chosen(JobFilters):
     """Which jobs, where no numbers are typed; and whether to ask before."""
 
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--state",
-            "-s",
-            metavar="STATE",
-            help="Those in this state. May be repeated.",
-            autocompletion=completing.states,
-        ),
-    ] = None
-    project: Annotated[
-        str | None,
-        typer.Option(
-            "--project", "-p", metavar="NAME", help="Those of this project.", autocompletion=completing.projects
-        ),
-    ] = None
-    queue: Annotated[
-        str | None,
-        typer.Option("--queue", "-q", metavar="NAME", help="Those in this queue.", autocompletion=completing.queues),
-    ] = None
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="TEXT", help="Those with this in their name; with * or ? in it, of this name."),
-    ] = None
-    label: Annotated[
-        list[str] | None, typer.Option("--label", "-l", metavar="K=V", help="Those with this label. May be repeated.")
-    ] = None
-    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Those that this user submitted.")] = None
-    mine: Annotated[bool, typer.Option("--mine", help="Those that I submitted.")] = False
     everything: Annotated[bool, typer.Option("--all", help="All that I may change, if nothing else is said.")] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether that is meant.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would become of it.")] = False
-
-    def conditions(self) -> dict[str, Any]:
-        """What was typed, as the server calls it."""
-        owner = "me" if self.mine else self.user
-        found = {
-            "state": self.state, "project": self.project, "queue": self.queue, "name": self.name, "label": self.label,
-            "owner": owner,
-        }  # fmt: skip
-        return {name: value for name, value in found.items() if value}
 
 
 def selection(job_ids: list[int] | None, chosen: Chosen) -> dict[str, Any]:
@@ -79,13 +41,13 @@ def ask_many(
     server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
 ) -> Any:
     """What became of it, once it is certain that these jobs are meant. Raises when none match, because of a wrong name."""
-    answer = _asked(server, path, which, chosen, body, words)
+    answer = _request(server, path, which, chosen, body, words)
     if not answer["matched"]:
-        refuse_unknown_names(server, project=chosen.project, queue=chosen.queue)
+        refuse_unknown_names(server, project=chosen.project, queue=chosen.queue, node=chosen.node)
     return answer
 
 
-def _asked(
+def _request(
     server: Server, path: str, which: dict[str, Any], chosen: Chosen, body: dict[str, Any], words: "Words"
 ) -> Any:
     send = server.patch if words.path == "" else server.post
@@ -116,7 +78,7 @@ def confirmed(answer: Row, which: dict[str, Any], words: Words) -> dict[str, Any
     return {"filter": {**which.get("filter", {}), "id_max": answer["newest"]}}
 
 
-def tell(answer: Row, words: Words, *, as_json: bool) -> None:
+def report(answer: Row, words: Words, *, as_json: bool) -> None:
     """Say what became of it; those that refuse are named, and make it a refusal."""
     if as_json:
         print_json(answer)

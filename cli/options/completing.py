@@ -48,7 +48,7 @@ def profiles(_ctx: typer.Context, incomplete: str) -> list[Any]:
 
 
 def _ask(ctx: typer.Context, path: str, params: dict[str, Any]) -> list[Row]:
-    given = _given(ctx)
+    given = _server_choice(ctx)
     try:
         connection = find_connection(
             given.get("url"),
@@ -65,7 +65,7 @@ def _ask(ctx: typer.Context, path: str, params: dict[str, Any]) -> list[Row]:
         return []
 
 
-def _given(ctx: Any) -> dict[str, Any]:
+def _server_choice(ctx: Any) -> dict[str, Any]:
     """The options by which the server was chosen so far, the nearest first."""
     given: dict[str, Any] = {}
     while ctx is not None:

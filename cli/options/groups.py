@@ -13,7 +13,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**options: Any) -> None:
-        command(**gathered(parameters, options))
+        command(**with_groups(parameters, options))
 
     run.__signature__ = Signature(spread(parameters))  # type: ignore[attr-defined]  # typer reads it
     return run
@@ -24,7 +24,7 @@ def spread(parameters: Iterable[Parameter]) -> list[Parameter]:
     return [option for one in parameters for option in _options_of(one)]
 
 
-def gathered(parameters: Iterable[Parameter], options: dict[str, Any]) -> dict[str, Any]:
+def with_groups(parameters: Iterable[Parameter], options: dict[str, Any]) -> dict[str, Any]:
     """What the command wants: the groups in place of their fields."""
     for one in parameters:
         if dataclasses.is_dataclass(one.annotation):

@@ -42,7 +42,7 @@ JobIds = Annotated[
 ]
 
 
-class Given(NamedTuple):
+class ServerChoice(NamedTuple):
     """What stood before the command's name."""
 
     url: str | None = None

@@ -9,9 +9,10 @@ import typer
 
 from cli.durations import parse_duration
 from cli.errors import UsageError
-from simulator.cleaning import CleaningRules, MissingWalltime, Overrun
+from simulator.cleaning import CleaningRules, MissingWalltime, Overrun, TooWide
 from simulator.experiment import Experiment, Window, prepare
 from simulator.settings import Backfill, Preemption, Rules, RunTimes, Settings, Ties, checked, usual_run_times
+from simulator.swf import Width
 
 
 def option(*names: str, metavar: str | None = None, text: str, **more: Any) -> Any:
@@ -24,7 +25,13 @@ class ExperimentOptions:
 
     pool: Annotated[
         int | None,
-        option("--pool", metavar="P", text="P processors without node boundaries; a job takes its width.", min=1),
+        option(
+            "--pool",
+            metavar="P",
+            text="P processors without node boundaries; a job takes its width. Default: as many as the header of a SWF "
+            "trace says (MaxProcs, else MaxNodes).",
+            min=1,
+        ),
     ] = None
     nodes: Annotated[
         str | None,
@@ -51,6 +58,16 @@ class ExperimentOptions:
     overrun: Annotated[
         Overrun, option("--overrun", text="A job that ran beyond its walltime: stop it there, or extend the walltime.")
     ] = Overrun.STOP
+    width: Annotated[
+        Width,
+        option(
+            "--width", text="Processors of a job in SWF: those requested or those allocated; if unknown, the other."
+        ),
+    ] = Width.REQUESTED
+    too_wide: Annotated[
+        TooWide,
+        option("--too-wide", text="A job that the cluster could never hold: refuse the trace, or drop the job."),
+    ] = TooWide.REFUSE
 
     def prepared(self, trace: str) -> Experiment:
         """Raises SimulationError for what cannot be simulated."""
@@ -58,8 +75,9 @@ class ExperimentOptions:
             trace,
             processors=self.pool,
             nodes=self.nodes,
-            cleaning=CleaningRules(self._missing_walltime(), self.overrun),
+            cleaning=CleaningRules(self._missing_walltime(), self.overrun, self.too_wide),
             windows=[Window.parse(text) for text in self.window or ()],
+            width=self.width,
         )
 
     def _missing_walltime(self) -> MissingWalltime | float:
@@ -133,6 +151,15 @@ class SchedulingOptions:
 class OutputOptions:
     """What comes out."""
 
+    jitter: Annotated[
+        int | None,
+        option(
+            "--jitter",
+            metavar="N",
+            text="Also replay N times with each arrival moved by up to a minute: how far the figures are chance.",
+            min=1,
+        ),
+    ] = None
     plots: Annotated[
         Path | None,
         option("--plots", metavar="FOLDER", text="Also draw the line, the load, waits by size and who ran when (PNG)."),

@@ -15,7 +15,9 @@ from cli.views.tables import Column, in_pipe, make_console, make_table, plain
 from simulator.experiment import Experiment, Result
 from simulator.settings import Settings
 
-JobsDone = Callable[[int], None]
+UNKNOWN = "-"
+
+Done = Callable[[int], None]
 
 
 class Scheduled(NamedTuple):
@@ -35,6 +37,8 @@ class Scheduled(NamedTuple):
             "placement": rules.placement,
             "trace": experiment.source,
             "windows": len(experiment.windows),
+            "cluster_size": experiment.cluster.size,
+            "cleaning": dict(experiment.counts),
             **self.result.metrics.as_dict(),
         }
 
@@ -53,7 +57,7 @@ def results_table(console: Console, rows: Iterable[Row]) -> Table:
         Column("SLOWDOWN", lambda row: f"{row['mean_bounded_slowdown']:,.2f}", right=True),
         Column("BUSY", lambda row: f"{row['utilisation']:.1%}", yields=1, right=True),
         Column("MAKESPAN", _length("makespan_s"), yields=5, right=True),
-        Column("FAIRNESS", lambda row: f"{row['fairness']:.3f}", yields=6, right=True),
+        Column("FAIRNESS", _fairness, yields=6, right=True),
     ]
     if any(row["late"] is not None for row in known):
         columns.append(Column("LATE", lambda row: f"{row['late']:.1%}", yields=2, right=True))
@@ -65,19 +69,23 @@ def results_table(console: Console, rows: Iterable[Row]) -> Table:
     return make_table(console, columns, known)
 
 
+def _fairness(row: Row) -> str:
+    return UNKNOWN if row["fairness"] is None else f"{row['fairness']:.3f}"
+
+
 def _length(name: str) -> Callable[[Row], str | Text]:
     return lambda row: spell(row[name])
 
 
 @contextmanager
-def shown_progress(jobs: int) -> Iterator[Callable[[str], JobsDone]]:
-    """A bar on the terminal for each policy; in a pipe nothing."""
+def shown_progress(total: int) -> Iterator[Callable[[str], Done]]:
+    """A bar on the terminal for each policy, of so many jobs or replays; in a pipe nothing."""
     console = make_console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=in_pipe(console)) as progress:
 
-        def begin(name: str) -> JobsDone:
-            task = progress.add_task(name, total=jobs)
+        def begin(name: str) -> Done:
+            task = progress.add_task(name, total=total)
             return lambda done: progress.update(task, completed=done)
 
         yield begin

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
+from cli.client.log_stream import Log
 from cli.client.requests import Row, Server
 from cli.errors import CommandError, UnsuccessfulError
-from cli.log_stream import Log
 from cli.output import note, quote
 from cli.views.jobs import spell_end, spell_exit
 

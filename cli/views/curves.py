@@ -66,7 +66,7 @@ def spark(one: Row, width: int, *, fine: bool = True) -> Text:
         if len(numbers) < len(stretch):
             cells.append(GAP if fine else "x")
         else:
-            level = _share(sum(value / len(numbers) for value in numbers), low, high)
+            level = _fraction(sum(value / len(numbers) for value in numbers), low, high)
             cells.append(blocks[round(level * (len(blocks) - 1))])
     return Text("".join(cells))
 
@@ -96,7 +96,7 @@ def _stretches(values: Sequence[float | None], count: int) -> list[list[float | 
     return [list(values[start:end]) for start, end in pairwise(edges)]
 
 
-def _share(value: float, low: float, high: float) -> float:
+def _fraction(value: float, low: float, high: float) -> float:
     """Where the value lies between the two, from 0 to 1. In halves, as their difference may be infinite."""
     span = high / 2 - low / 2
     return min(max((value / 2 - low / 2) / span, 0.0), 1.0) if span else 0.5
@@ -110,8 +110,8 @@ def _places(one: Row, columns: int, rows: int) -> list[tuple[int, int] | None]:
         None
         if value is None
         else (
-            round(_share(position, low, high) * (columns - 1)),
-            round((1 - _share(value, one["minimum"], one["maximum"])) * (rows - 1)),
+            round(_fraction(position, low, high) * (columns - 1)),
+            round((1 - _fraction(value, one["minimum"], one["maximum"])) * (rows - 1)),
         )
         for position, value in zip(where, one["values"], strict=True)
     ]

@@ -20,7 +20,7 @@ LEAST_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """What the server said at one moment."""
 
     url: str
@@ -30,42 +30,42 @@ class Look:
     waiting: Sequence[Row]
 
 
-def take_look(server: Server) -> Look:
+def fetch_snapshot(server: Server) -> Snapshot:
     nodes = server.rows("nodes")
     placed = server.rows("jobs", state=["running", "assigned", "queued"], limit=MOST_ROWS)
     waiting = server.rows("jobs", state="pending", ordering="-priority", limit=MOST_ROWS)
     waiting.sort(key=lambda job: (job.get("position") or len(waiting) + MOST_ROWS, job["id"]))
-    return Look(server.connection.url, server.now, nodes, placed, waiting)
+    return Snapshot(server.connection.url, server.now, nodes, placed, waiting)
 
 
-def frame(console: Console, look: Look, *, lines: int | None = None) -> RenderableType:
-    """The look as one screen of at most `lines`; without a limit, all of it."""
-    nodes, placed, waiting = _rooms(look, lines)
+def frame(console: Console, snapshot: Snapshot, *, lines: int | None = None) -> RenderableType:
+    """The snapshot as one screen of at most `lines`; without a limit, all of it."""
+    nodes, placed, waiting = _rooms(snapshot, lines)
     return Group(
-        _headline(look),
-        nodes_table(console, look.nodes[:nodes], look.now),
-        _heading("running", look.placed, placed),
-        make_table(console, _running_columns(look.now), look.placed[:placed]),
-        _heading("waiting", look.waiting, waiting),
-        make_table(console, _waiting_columns(look.now), look.waiting[:waiting]),
+        _headline(snapshot),
+        nodes_table(console, snapshot.nodes[:nodes], snapshot.now),
+        _heading("running", snapshot.placed, placed),
+        make_table(console, _running_columns(snapshot.now), snapshot.placed[:placed]),
+        _heading("waiting", snapshot.waiting, waiting),
+        make_table(console, _waiting_columns(snapshot.now), snapshot.waiting[:waiting]),
     )
 
 
-def _rooms(look: Look, lines: int | None) -> tuple[int, int, int]:
+def _rooms(snapshot: Snapshot, lines: int | None) -> tuple[int, int, int]:
     """How many rows of nodes, running and waiting jobs to show: what one part leaves free, the next may use."""
     if lines is None:
-        return len(look.nodes), len(look.placed), len(look.waiting)
+        return len(snapshot.nodes), len(snapshot.placed), len(snapshot.waiting)
     room = max(lines - HEADINGS, LEAST_ROWS)
-    nodes = min(len(look.nodes), room // 3)
-    placed = min(len(look.placed), max((room - nodes) // 2, room - nodes - len(look.waiting)))
+    nodes = min(len(snapshot.nodes), room // 3)
+    placed = min(len(snapshot.placed), max((room - nodes) // 2, room - nodes - len(snapshot.waiting)))
     return nodes, placed, room - nodes - placed
 
 
-def _headline(look: Look) -> Text:
-    states = Counter(spell_state(node).plain for node in look.nodes)
+def _headline(snapshot: Snapshot) -> Text:
+    states = Counter(spell_state(node).plain for node in snapshot.nodes)
     nodes = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
-    clock = look.now.astimezone().strftime("%H:%M:%S")
-    return Text.assemble(("trainyard ", "bold"), f"{look.url}  {clock}  nodes: {nodes}\n")
+    clock = snapshot.now.astimezone().strftime("%H:%M:%S")
+    return Text.assemble(("trainyard ", "bold"), f"{snapshot.url}  {clock}  nodes: {nodes}\n")
 
 
 def _heading(what: str, jobs: Sequence[Row], shown: int) -> Text:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from cli.client.requests import Row
 from cli.durations import spell, spell_between, spell_moment
-from cli.views.foretold import spell_floor, spell_start, start_of
 from cli.views.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_state, spell_wait
+from cli.views.predictions import spell_floor, spell_start, start_of
 from cli.views.shell_words import joined
 from cli.views.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
@@ -40,7 +40,7 @@ def job_page(
 
 def job_facts(job: Row, now: datetime) -> Table:
     """What the server says about the job itself; what it leaves open is left out."""
-    return facts([*_condition(job), *_request(job), *_history(job, now)])
+    return facts([*_state_facts(job), *_request(job), *_history(job, now)])
 
 
 def reasons_list(reasons: Sequence[Row]) -> Text:
@@ -53,10 +53,10 @@ def reasons_list(reasons: Sequence[Row]) -> Text:
     return Text("\n").join(plain(line) for line in lines)
 
 
-def _condition(job: Row) -> list[tuple[str, str | Text]]:
+def _state_facts(job: Row) -> list[tuple[str, str | Text]]:
     return [
         ("state", coloured_state(job["state"], spell_state(job))),
-        ("held", _held(job)),
+        ("held", _hold(job)),
         ("ended", plain(spell_end(job)) if is_over(job) and job["state"] != "completed" else ""),
         ("progress", bar(job.get("progress"), width=30)),
         ("metrics", plain(spell_pairs(job.get("metrics")))),
@@ -64,7 +64,7 @@ def _condition(job: Row) -> list[tuple[str, str | Text]]:
     ]
 
 
-def _held(job: Row) -> Text:
+def _hold(job: Row) -> Text:
     """By whom, since when and why."""
     held = job.get("held")
     if not held:

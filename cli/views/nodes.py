@@ -21,11 +21,11 @@ def nodes_table(console: Console, nodes: Iterable[Row], now: datetime) -> Table:
         Column("NODE", lambda node: plain(node["name"])),
         Column("STATE", spell_state),
         Column("JOBS", lambda node: str(node["running"]), right=True),
-        Column("CPUS", lambda node: _taken(node, "cpus", node["cpus"]), right=True),
+        Column("CPUS", lambda node: _in_use(node, "cpus", node["cpus"]), right=True),
         Column("CPU LOAD", lambda node: load_bar(_load(node).get("cpu_percent"), 100)),
-        Column("GPUS", lambda node: _taken(node, "gpus", len(node["gpus"])), right=True),
+        Column("GPUS", lambda node: _in_use(node, "gpus", len(node["gpus"])), right=True),
         Column("GPU LOAD", lambda node: load_bar(mean_utilisation(node), 100), yields=1),
-        Column("MEMORY GB", lambda node: _taken(node, "memory_gb", node["memory_gb"]), right=True, yields=2),
+        Column("MEMORY GB", lambda node: _in_use(node, "memory_gb", node["memory_gb"]), right=True, yields=2),
         Column("MEMORY USE", _memory_bar, yields=4),
         Column("GPU", lambda node: plain(spell_gpus(node)), yields=5, shrinks=True),
         Column("SEEN", lambda node: _seen(node, now), right=True, yields=3),
@@ -75,7 +75,7 @@ def _memory_bar(node: Row) -> Text:
     return load_bar(None if used is None else used / MB_PER_GB, node["memory_gb"])
 
 
-def _taken(node: Row, what: str, whole: float) -> str:
+def _in_use(node: Row, what: str, whole: float) -> str:
     return f"{round(whole - node['free'][what], 1):g}/{round(whole, 1):g}" if whole else ""
 
 

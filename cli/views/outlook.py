@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cli.client.requests import Row
 from cli.durations import spell_moment
-from cli.views.foretold import spell_ahead, spell_floor, spell_start
+from cli.views.predictions import spell_floor, spell_start, spell_time_until
 from cli.views.tables import Column, facts, framed, make_table, plain
 
 NOUNS = {"gpus": "GPU", "cpus": "CPU", "memory_gb": "GB", "running_jobs": "running job"}
@@ -27,7 +27,7 @@ def spell_reservation(answer: Row, now: datetime) -> str:
     if not kept:
         return ""
     where = f"on {', '.join(kept['nodes'])}" if kept["nodes"] else "in its quotas and its queue"
-    return f"{where}, {spell_ahead(kept['start'], now)} at the latest"
+    return f"{where}, {spell_time_until(kept['start'], now)} at the latest"
 
 
 def spell_giving_way(answer: Row) -> str:
@@ -60,7 +60,7 @@ def details(console: Console, answer: Row, now: datetime) -> list[RenderableType
     """Why it waits, who holds what it needs, and what would start it now."""
     parts: list[RenderableType] = []
     if answer.get("reasons") and not answer.get("starts_now"):
-        parts.append(framed(console, "waits because", reasons_told(answer["reasons"], now)))
+        parts.append(framed(console, "waits because", reason_lines(answer["reasons"], now)))
     if answer.get("holders") or answer.get("other_holders"):
         parts.append(framed(console, "waits for", *_holders(console, answer, now)))
     if answer.get("changes"):
@@ -68,11 +68,11 @@ def details(console: Console, answer: Row, now: datetime) -> list[RenderableType
     return parts
 
 
-def reasons_told(reasons: Sequence[Row], now: datetime) -> Text:
+def reason_lines(reasons: Sequence[Row], now: datetime) -> Text:
     """One sentence a line, each with the time when it will probably no longer hold."""
     lines = []
     for reason in reasons:
-        until = spell_ahead(reason.get("expected_clear"), now)
+        until = spell_time_until(reason.get("expected_clear"), now)
         lines.append(f"{reason.get('sentence') or reason.get('code')}{f' Clears {until}.' if until else ''}")
     return _lines(lines)
 
@@ -85,7 +85,7 @@ def _holders(console: Console, answer: Row, now: datetime) -> Iterable[Renderabl
         Column("OWNER", lambda one: plain(one.get("owner")), yields=1),
         Column("NODE", lambda one: plain(one.get("node")), yields=3),
         *([Column("HOLDS", lambda one: held.get(one["id"], ""))] if (held := _amounts(answer)) else []),
-        Column("ENDS", lambda one: spell_ahead(one.get("expected_end"), now)),
+        Column("ENDS", lambda one: spell_time_until(one.get("expected_end"), now)),
     ]
     if answer.get("holders"):
         yield make_table(console, columns, answer["holders"])

@@ -45,11 +45,11 @@ class AttemptAdmin(FoundByNumber, HistoryAdmin):
 
     @admin.display(description="run")
     def ran(self, attempt: Any) -> str:
-        return job_page.as_try(attempt, attempt.now).ran
+        return job_page.attempt_row(attempt, attempt.now).ran
 
     @admin.display(description="used")
     def used(self, attempt: Attempt) -> str:
-        return job_page.used(attempt)
+        return job_page.resource_usage(attempt)
 
     @admin.display(description="end", ordering="end_reason")
     def end(self, attempt: Attempt) -> SafeString | str:

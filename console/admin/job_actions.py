@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from jobs.control import bulk, verbs
-from jobs.control.verbs import Asked, Verb
+from jobs.control.verbs import ActionRequest, Verb
 from jobs.models import Job
 from scheduling.lifecycle import PLACED_STATES
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
@@ -49,9 +49,9 @@ class PriorityForm(forms.Form):
         return WORDS[self.cleaned_data["word"]] if number is None else number
 
 
-def tell(request: HttpRequest, done: str, job_ids: Sequence[int], verb: Verb, **more: Any) -> None:
+def apply_verb(request: HttpRequest, done: str, job_ids: Sequence[int], verb: Verb, **more: Any) -> None:
     """Ask it of the jobs, and say once how many were `done` and why others were refused."""
-    outcome = bulk.ask(verb, job_ids, Asked(request.user.get_username(), **more))
+    outcome = bulk.grant(verb, job_ids, ActionRequest(request.user.get_username(), **more))
     refusals = [refusal.removesuffix(".") for _, refusal in sorted(outcome.refusals.items())]
     messages.add_message(request, *_sum_up(done, len(outcome.changed) + outcome.unchanged, refusals))
 
@@ -73,7 +73,7 @@ def action(name: str) -> Callable[..., TemplateResponse | None]:
     def act(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> TemplateResponse | None:
         if "apply" not in request.POST:
             return ask_first(model_admin, request, jobs, title=button.title, action=name, warning=button.warning)
-        tell(request, button.done, ids(meant(request, jobs)), button.verb)
+        apply_verb(request, button.done, ids(meant(request, jobs)), button.verb)
         return None
 
     act.__name__ = name  # by which Django finds it again
@@ -113,7 +113,7 @@ def change_priority(
     if form.is_bound and form.is_valid():
         priority = form.priority()
         done = f"changed to priority {priority}"
-        tell(request, done, ids(meant(request, jobs)), verbs.change, columns={"priority": priority})
+        apply_verb(request, done, ids(meant(request, jobs)), verbs.change, columns={"priority": priority})
         return None
     return ask_first(model_admin, request, jobs, title="Change the priority", action="change_priority", form=form)
 
@@ -160,7 +160,7 @@ def _button_view(model_admin: "ModelAdmin[Job]", name: str) -> Callable[..., Htt
         if not request.user.has_perm("jobs.change_job"):
             raise PermissionDenied
         job = get_object_or_404(Job, pk=job_id)
-        tell(request, BUTTONS[name].done, [job.pk], BUTTONS[name].verb)
+        apply_verb(request, BUTTONS[name].done, [job.pk], BUTTONS[name].verb)
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.pk]))
 
     return model_admin.admin_site.admin_view(require_POST(press))

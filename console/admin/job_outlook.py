@@ -38,11 +38,11 @@ def outlook(job: Job, user: User, now: datetime) -> Outlook | None:
         position=_place(told),
         starts=f"now, on {listed(told.nodes)}" if told.starts_now else starts(told.start, now),
         interval="" if told.starts_now else interval(told.start, now),
-        floor="" if told.starts_now else ahead(moment(told.start.floor), now),
-        room=_room(told, now),
+        floor="" if told.starts_now else time_until(moment(told.start.floor), now),
+        room=_room_outlook(told, now),
         gives_way=listed(f"job {one.job_id}" for one in told.gives_way) if told.gives_way else "",
-        reasons=tuple((one.sentence, ahead(moment(one.expected_clear), now)) for one in told.reasons),
-        holders=tuple((one, _holds(one, told.reasons), ahead(one.expected_end, now)) for one in told.holders),
+        reasons=tuple((one.sentence, time_until(moment(one.expected_clear), now)) for one in told.reasons),
+        holders=tuple((one, _allocated(one, told.reasons), time_until(one.expected_end, now)) for one in told.holders),
         changes=tuple(one.sentence for one in told.changes),
     )
 
@@ -53,7 +53,7 @@ def _place(told: Explanation) -> str:
     return f"{told.position} of {told.line_length}" if told.position else "none: it could not start if there was room"
 
 
-def _holds(one: Holder, reasons: Iterable[Reason]) -> str:
+def _allocated(one: Holder, reasons: Iterable[Reason]) -> str:
     amounts = {name: held for reason in reasons for name, held in reason.holds.get(one.job.pk, {}).items()}
     return listed(quantity(name, held) for name, held in amounts.items()) if amounts else ""
 
@@ -61,7 +61,7 @@ def _holds(one: Holder, reasons: Iterable[Reason]) -> str:
 def starts(start: Forecast, now: datetime) -> str:
     """When the job probably starts, or why nobody can say."""
     if start.expected is not None:
-        return f"probably {ahead(moment(start.expected), now)}"
+        return f"probably {time_until(moment(start.expected), now)}"
     if start.later_than is not None and start.later_than <= now.timestamp() + 1:
         return "too far back in line to say when"
     if start.later_than is not None:
@@ -76,7 +76,7 @@ def interval(start: Forecast, now: datetime) -> str:
     return f"not before {soonest}" if soonest else ""
 
 
-def ahead(at: datetime | None, now: datetime) -> str:
+def time_until(at: datetime | None, now: datetime) -> str:
     """How far off: "in 12m 05s (14:05:10)", "now"."""
     if at is None:
         return ""
@@ -90,7 +90,7 @@ def clock(at: datetime | None, now: datetime) -> str:
     return at.strftime("%H:%M:%S UTC" if at.date() == now.date() else "%Y-%m-%d %H:%M UTC")
 
 
-def _room(told: Explanation, now: datetime) -> str:
+def _room_outlook(told: Explanation, now: datetime) -> str:
     kept = told.reservation
     if kept is None:
         return ""

@@ -36,7 +36,7 @@ class PlacementRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class AttemptRow:
     """One attempt, as its row on the page."""
 
     id: int
@@ -83,7 +83,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
         "needs": needs[:NEEDS_SHOWN],
         "more_needs": len(needs) > NEEDS_SHOWN,
-        "attempts": [as_try(attempt, job.now) for attempt in attempts],
+        "attempts": [attempt_row(attempt, job.now) for attempt in attempts],
         "metrics_drawn": charts.of(job),
         "log": last_log(attempts),
         "events": [happening(event) for event in events],
@@ -115,9 +115,9 @@ def sentences(job: Job) -> Iterator[str]:
             yield str(sentence)
 
 
-def as_try(attempt: Attempt, now: datetime) -> Try:
+def attempt_row(attempt: Attempt, now: datetime) -> AttemptRow:
     ran = (attempt.ended_at or now) - attempt.started_at if attempt.started_at else None
-    return Try(
+    return AttemptRow(
         id=attempt.pk,
         number=attempt.number,
         shares=[
@@ -134,12 +134,12 @@ def as_try(attempt: Attempt, now: datetime) -> Try:
         sentence=END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "",
         exit_code=attempt.exit_code,
         message=attempt.message,
-        used=used(attempt),
+        used=resource_usage(attempt),
         gave_way=getattr(attempt, "preemption", None),
     )  # fmt: skip
 
 
-def used(attempt: Attempt) -> str:
+def resource_usage(attempt: Attempt) -> str:
     """What it really used, for who sizes the next one."""
     memory = "" if attempt.peak_memory_mb is None else f"{attempt.peak_memory_mb / MB_PER_GB:.1f} GB at most"
     time = "" if attempt.cpu_seconds is None else f"{cells.duration(timedelta(seconds=attempt.cpu_seconds))} of CPU"

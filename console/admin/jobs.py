@@ -17,7 +17,7 @@ from console.admin.filters import HardwareFilter, PriorityClassFilter, SearchedF
 from console.admin.job_form import JobForm
 from console.admin.job_rows import with_times
 from console.admin.search import FoundByNumber
-from jobs.control import actions as control
+from jobs.control import actions
 from jobs.models import Job
 from jobs.state.queue_transitions import UNSTARTED
 from scheduling.lifecycle import TERMINAL_STATES, JobState
@@ -196,4 +196,4 @@ class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type
     def save_model(self, request: HttpRequest, obj: Job, form: JobForm, change: bool) -> None:
         """Hands what was edited to the use case: the row is never written from here."""
         if form.has_changed():
-            control.change(job_id=obj.pk, actor=request.user.get_username(), **form.changes())
+            actions.change(job_id=obj.pk, actor=request.user.get_username(), **form.changes())

@@ -34,7 +34,7 @@ class DrainForm(forms.Form):
     )  # fmt: skip
 
     @property
-    def wanted(self) -> dict[str, Any]:
+    def terms(self) -> dict[str, Any]:
         """As `draining.drain` takes it."""
         minutes = self.cleaned_data["deadline_minutes"]
         return {
@@ -52,7 +52,7 @@ def drain(
     form = DrainForm(request.POST if "apply" in request.POST else None)
     if form.is_bound and form.is_valid():
         for node in nodes:
-            draining.drain(node, **form.wanted)
+            draining.drain(node, **form.terms)
         model_admin.message_user(request, f"{len(nodes)} draining: nothing new starts there.")
         return None
     context = {

@@ -49,7 +49,7 @@ class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg] 
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, node: Any) -> SafeString:
-        words = node_health.drain_in_words(node, node.running_jobs)
+        words = node_health.drain_sentence(node, node.running_jobs)
         badge = cells.badge(node.state, node.drain_reason)
         return format_html('{} <small class="ty-quiet">{}</small>', badge, words) if words else badge
 

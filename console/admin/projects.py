@@ -113,17 +113,17 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
 
 def limited(project: Any, name: str) -> SafeString | str:
     """What the project holds, as a bar where it has a limit."""
-    return held(name, project.usage[name], getattr(getattr(project, "quota", None), name, None))
+    return usage_cell(name, project.usage[name], getattr(getattr(project, "quota", None), name, None))
 
 
 def usage_bars(quota: Quota, usage: dict[str, int]) -> SafeString:
     facts = (
-        (UNITS.get(name, name.replace("_", " ")), held(name, usage[name], getattr(quota, name)))
+        (UNITS.get(name, name.replace("_", " ")), usage_cell(name, usage[name], getattr(quota, name)))
         for name in Quota.LIMITS
     )
     return format_html('<dl class="ty-facts">{}</dl>', format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", facts))
 
 
-def held(name: str, amount: int, limit: int | None) -> SafeString | str:
+def usage_cell(name: str, amount: int, limit: int | None) -> SafeString | str:
     figure = cells.gigabytes if name == "memory_mb" else str
     return figure(amount) if limit is None else cells.bar(amount, limit, f"{figure(amount)} of {figure(limit)}")

@@ -26,15 +26,15 @@ class ReservationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for
         """Asks the use case, which names what is wrong."""
         cleaned: dict[str, Any] = super().clean() or {}
         if not self.errors:
-            for fault in reservations.faults_of(wanted(cleaned)):
+            for fault in reservations.faults_of(request_of(cleaned)):
                 self.add_error(fault.field, ValidationError(fault.message, fault.code))
         return cleaned
 
 
-def wanted(cleaned: dict[str, Any]) -> reservations.Wanted:
+def request_of(cleaned: dict[str, Any]) -> reservations.ReservationRequest:
     project = cleaned["project"]
     names = [node.name for node in cleaned["nodes"]]
-    return reservations.Wanted(
+    return reservations.ReservationRequest(
         cleaned["name"], names, cleaned["start"], cleaned["end"], project.slug if project else None
     )
 
@@ -58,11 +58,11 @@ class ReservationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic f
         return ["name", "nodes", "project", "start", "end"]
 
     def save_model(self, request: HttpRequest, obj: Reservation, form: Any, change: bool) -> None:
-        made = reservations.reserve(wanted(form.cleaned_data), cast("User", request.user))
+        made = reservations.reserve(request_of(form.cleaned_data), cast("User", request.user))
         obj.pk, obj.created_at = made.pk, made.created_at
 
     def delete_model(self, request: HttpRequest, obj: Reservation) -> None:
-        reservations.give_back(obj, cast("User", request.user))
+        reservations.remove(obj, cast("User", request.user))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
         for one in queryset:

@@ -37,8 +37,8 @@ class Announced:
         self._runner.close()
         self._end("has ended, and said goodbye")
 
-    def leave(self, within: float) -> bool:
-        said = self._runner.leave(within)
+    def detach(self, within: float) -> bool:
+        said = self._runner.detach(within)
         self._end("leaves; what runs there runs on")
         return said
 

@@ -19,9 +19,8 @@ from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker import state
 
-from executors.node import shutdown as leaving
 from executors.node.queue_probe import ProbeLoop, QueueProbe
-from executors.node.shutdown import LEAVE_SECONDS, REPORT_SECONDS, Departure
+from executors.node.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError, TrainyardError, UnavailableError
 
@@ -40,7 +39,7 @@ class Runner(Protocol):
 
     def close(self) -> None: ...
 
-    def leave(self, within: float) -> bool: ...
+    def detach(self, within: float) -> bool: ...
 
 
 @dataclass
@@ -56,14 +55,14 @@ class Service:
         return not self.told_to_end.is_set() and getattr(self.worker, "exitcode", None) in (None, EX_FAILURE)
 
 
-def install(app: Celery, runner: Runner, hearing: QueueProbe) -> Service:
+def install(app: Celery, runner: Runner, queue_probe: QueueProbe) -> Service:
     """Make workers of `app` in this process speak for a node through `runner`.
 
     The drain starts with the signal itself: while the broker is away, a worker may take long to stop its own parts.
-    An agent that turns out deaf begins anew; its jobs do not notice. Nor do they when the worker ends without having
+    An agent that messages do not reach begins anew; its jobs do not notice. Nor do they when the worker ends without having
     been told to: only an order stops jobs.
     """
-    departure = Departure(runner.leave)
+    shutdown = ShutdownThread(runner.detach)
     service = Service()
 
     class NodeStep(bootsteps.StartStopStep):
@@ -74,15 +73,19 @@ def install(app: Celery, runner: Runner, hearing: QueueProbe) -> Service:
             super().__init__(worker, **options)
 
         def start(self, worker: Any) -> None:
-            departure.start()
+            shutdown.start()
             # Before the runner begins: told to end while the database is away, the process must be able to.
-            heed_signals(departure)
+            heed_signals(shutdown)
             threading.excepthook = end_when_silenced
             begin(runner)
-            watch = ProbeLoop(hearing, busy=lambda: no_thread_free(worker), deaf=lambda: tell_deaf(departure))
+            probing = ProbeLoop(
+                queue_probe,
+                busy=lambda: no_thread_free(worker),
+                on_unresponsive=lambda: restart_unresponsive(shutdown),
+            )
             # Weak references would be gone at once: nobody else holds these functions.
-            worker_shutting_down.connect(lambda **_: watch.stop(), weak=False)
-            watch.start()
+            worker_shutting_down.connect(lambda **_: probing.stop(), weak=False)
+            probing.start()
 
         def close(self, _worker: Any) -> None:
             """Before any part of the worker is stopped."""
@@ -100,7 +103,7 @@ def install(app: Celery, runner: Runner, hearing: QueueProbe) -> Service:
     def on_shutting_down(**_: Any) -> None:
         service.told_to_end.set()  # first: `close` goes by it
         runner.drain()
-        departure.leave_within(runner.patience + REPORT_SECONDS)
+        shutdown.detach_within(runner.patience + REPORT_SECONDS)
 
     worker_shutting_down.connect(on_shutting_down, weak=False)
     return service
@@ -114,7 +117,7 @@ def begin(runner: Runner) -> None:
         raise WorkerShutdown(0) from None  # told to end before the database had answered
     except TrainyardError as error:
         log.error("The agent is refused: %s", error)  # noqa: TRY400  a refusal is no fault of the code's
-        leaving.end(said=False)
+        end(said=False)
     except Exception:
         log.critical("The agent could not begin.", exc_info=True)
         crash(runner)
@@ -123,18 +126,18 @@ def begin(runner: Runner) -> None:
 def crash(runner: Runner) -> None:
     """The worker has failed: this process ends with exit code 1 and its jobs run on, as when it is told to leave."""
     log.critical("The agent ends, and leaves its jobs to the next one.")
-    runner.leave(LEAVE_SECONDS)
-    leaving.end(said=False)
+    runner.detach(DETACH_SECONDS)
+    end(said=False)
 
 
-def heed_signals(departure: Departure) -> None:
+def heed_signals(shutdown: ShutdownThread) -> None:
     """SIGQUIT: leave, and let the jobs run. SIGHUP, except from a terminal that closes: the same, and begin anew.
 
     Celery's own answers to both wait for every job to end.
     """
-    signal.signal(signal.SIGQUIT, lambda *_: departure.leave())
+    signal.signal(signal.SIGQUIT, lambda *_: shutdown.detach())
     if signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN):  # Celery looked for a terminal
-        signal.signal(signal.SIGHUP, lambda *_: departure.renew())
+        signal.signal(signal.SIGHUP, lambda *_: shutdown.renew())
 
 
 def end_when_silenced(failed: threading.ExceptHookArgs) -> None:
@@ -145,7 +148,7 @@ def end_when_silenced(failed: threading.ExceptHookArgs) -> None:
     threading.__excepthook__(failed)
     if failed.thread is not None and failed.thread.name == SYNC_THREAD:
         log.critical("The agent cannot speak for its node any more (%s): it ends.", failed.exc_type.__name__)
-        leaving.end(said=False)
+        end(said=False)
 
 
 def no_thread_free(worker: Any) -> bool:
@@ -153,9 +156,9 @@ def no_thread_free(worker: Any) -> bool:
     return len(state.reserved_requests) >= worker.concurrency
 
 
-def tell_deaf(departure: Departure) -> None:
+def restart_unresponsive(shutdown: ShutdownThread) -> None:
     log.error("The broker takes messages for this node, but none of them arrives here: the agent begins anew.")
-    departure.renew()
+    shutdown.renew()
 
 
 class NodeFolder:

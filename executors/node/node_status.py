@@ -11,14 +11,14 @@ import pynvml
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware, current_load
-from workers.runtime.foreign_gpu_processes import Trespass, trespasses
+from workers.runtime.foreign_gpu_processes import ForeignProcess, foreign_processes
 
 log = logging.getLogger(__name__)
-TRESPASS_SECONDS = 15.0
+FOREIGN_PROCESS_SECONDS = 15.0
 """How often the driver is asked who computes where."""
 
 
-class Condition:
+class NodeStatus:
     """Watched by one thread and told by another; knows no jobs, only the folders of their attempts."""
 
     def __init__(self, hardware: Hardware, disk: Disk, faults: GpuFaults, nvml: Any = pynvml) -> None:
@@ -28,8 +28,8 @@ class Condition:
         self._nvml = nvml
         self._loads: Mapping[int, int] = {}
         self.measured = False
-        self._trespasses: Sequence[Trespass] = ()
-        self._next_trespass_look = 0.0
+        self._foreign_processes: Sequence[ForeignProcess] = ()
+        self._next_process_look = 0.0
 
     def load(self) -> dict[str, Any]:
         """For a heartbeat. `disk_full`: it must get no work; `gpus_out`: nor must these of its GPUs."""
@@ -43,7 +43,7 @@ class Condition:
             "gpus_out": [{"index": index, "reason": words} for index, words in sorted(self.faults.out.items())],
             "trespasses": [
                 {"gpu": one.index, "pid": one.pid, "command": one.command, "of_a_job": one.folder is not None}
-                for one in self._trespasses
+                for one in self._foreign_processes
             ],
         }
 
@@ -56,15 +56,15 @@ class Condition:
         """Whether one of these GPUs certainly did something at the last heartbeat."""
         return any(self._loads.get(index) for index in gpu_indices)
 
-    def new_trespasses(self, holders: Mapping[int, Path]) -> list[Trespass]:
+    def new_foreign_processes(self, holders: Mapping[int, Path]) -> list[ForeignProcess]:
         """Processes that were not on a GPU of others at the last look; at most one look in fifteen seconds."""
-        if time.monotonic() < self._next_trespass_look:
+        if time.monotonic() < self._next_process_look:
             return []
-        self._next_trespass_look = time.monotonic() + TRESPASS_SECONDS
+        self._next_process_look = time.monotonic() + FOREIGN_PROCESS_SECONDS
         folders = {index: str(folder) for index, folder in holders.items()}
-        found = trespasses(self._hardware.gpus, folders, self._nvml)
-        fresh = [one for one in found if one not in self._trespasses]
-        self._trespasses = found  # also those that are known: heartbeats tell of all, the log of each once
+        found = foreign_processes(self._hardware.gpus, folders, self._nvml)
+        fresh = [one for one in found if one not in self._foreign_processes]
+        self._foreign_processes = found  # also those that are known: heartbeats tell of all, the log of each once
         for one in fresh:
             owner = "a job that does not hold it" if one.folder else "no job"
             log.error("Process %d of %s computes on GPU %d: %s", one.pid, owner, one.index, one.command)

@@ -1,6 +1,6 @@
-"""Whether an agent hears what is sent to its node: it rings at its own door from time to time, and listens.
+"""Whether what is sent to a node reaches its agent: it sends itself a message from time to time, and waits for it.
 
-A process that lives may be deaf all the same: after a restart of the broker a consumer can go on without ever being
+A process that lives may get none all the same: after a restart of the broker a consumer can go on without ever being
 given a message. Only a message that comes back through the node's own queue proves that the next job's will.
 """
 
@@ -14,72 +14,72 @@ LOOK_SECONDS = 1.0
 
 
 class QueueProbe:
-    """Judges one agent's hearing. Safe to use from several threads.
+    """Whether one agent's queue is read. Safe to use from several threads.
 
-    Deaf is who has not heard anything for `deaf_after` seconds in which the broker took every ring. A broker that is
-    away, or a pool in which every thread is busy, explains the silence: then nothing is known, and nothing is judged.
+    Unresponsive is who got nothing for `unresponsive_after` seconds in which the broker took every probe. A broker that
+    is away, or a pool in which every thread is busy, explains the silence: then nothing is known, and nothing is judged.
     """
 
     def __init__(
         self,
         *,
-        ring: Callable[[], bool],
+        send: Callable[[], bool],
         every: float,
-        deaf_after: float,
+        unresponsive_after: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ring` sends a message to the node's own queue and says whether the broker took it."""
-        self._ring = ring
+        """`send` puts a message into the node's own queue and says whether the broker took it."""
+        self._send = send
         self._every = every
-        self._deaf_after = deaf_after
+        self._unresponsive_after = unresponsive_after
         self._clock = clock
         self._lock = threading.Lock()
-        self._rings_next = 0.0
-        self._unheard_since: float | None = None
-        self._heard_at: float | None = None
+        self._next_probe_at = 0.0
+        self._unanswered_since: float | None = None
+        self._answered_at: float | None = None
 
     def answered(self) -> None:
-        """A ring came through; also an old one proves that the queue is read."""
+        """A probe came through; also an old one proves that the queue is read."""
         with self._lock:
-            self._heard_at = self._clock()
-            self._unheard_since = None
+            self._answered_at = self._clock()
+            self._unanswered_since = None
 
     def probe(self, *, busy: bool = False) -> None:
-        """Ring if it is time to, unless the agent is too busy to take a message: a ring would only lie there."""
+        """Send one if it is time to, unless the agent is too busy to take a message: it would only lie there."""
         began = self._clock()
-        if began < self._rings_next:
+        if began < self._next_probe_at:
             return
-        self._rings_next = began + self._every
-        taken = not busy and self._ring()  # outside the lock: a broker that hangs must not hold up heartbeats
+        self._next_probe_at = began + self._every
+        taken = not busy and self._send()  # outside the lock: a broker that hangs must not hold up heartbeats
         with self._lock:
             if not taken:
-                self._unheard_since = None
-            elif self._unheard_since is None and (self._heard_at is None or self._heard_at < began):
-                self._unheard_since = began
+                self._unanswered_since = None
+            elif self._unanswered_since is None and (self._answered_at is None or self._answered_at < began):
+                self._unanswered_since = began
 
     @property
     def unresponsive(self) -> bool:
         with self._lock:
-            since = self._unheard_since
-        return since is not None and self._clock() - since >= self._deaf_after
+            since = self._unanswered_since
+        return since is not None and self._clock() - since >= self._unresponsive_after
 
-    def says(self) -> QueueProbeResult:
+    def result(self) -> QueueProbeResult:
         """What is known now."""
-        deaf, now = self.unresponsive, self._clock()
+        unresponsive, now = self.unresponsive, self._clock()
         with self._lock:
-            ago = None if self._heard_at is None else now - self._heard_at
-        fresh = ago is not None and ago < self._deaf_after
-        return QueueProbeResult(False if deaf else True if fresh else None, ago)
+            ago = None if self._answered_at is None else now - self._answered_at
+        fresh = ago is not None and ago < self._unresponsive_after
+        return QueueProbeResult(False if unresponsive else True if fresh else None, ago)
 
 
 class ProbeLoop(threading.Thread):
-    """Tries an agent's hearing out until it is found deaf, says so once, and ends."""
+    """Probes an agent's queue until the agent is found unresponsive, says so once, and ends."""
 
-    def __init__(self, hearing: QueueProbe, *, busy: Callable[[], bool], deaf: Callable[[], None]) -> None:
-        super().__init__(name="hearing", daemon=True)
-        self._hearing = hearing
+    def __init__(self, probe: QueueProbe, *, busy: Callable[[], bool], on_unresponsive: Callable[[], None]) -> None:
+        super().__init__(name="queue-probe", daemon=True)
+        self._probe = probe
         self._busy = busy
-        self._deaf = deaf
+        self._on_unresponsive = on_unresponsive
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -88,7 +88,7 @@ class ProbeLoop(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped.wait(LOOK_SECONDS):
-            self._hearing.probe(busy=self._busy())
-            if self._hearing.unresponsive and not self._stopped.is_set():
-                self._deaf()
+            self._probe.probe(busy=self._busy())
+            if self._probe.unresponsive and not self._stopped.is_set():
+                self._on_unresponsive()
                 return

@@ -16,7 +16,7 @@ from django.db import connection
 
 from executors.node import job_environment, rendezvous
 from executors.node.monitor import Monitor
-from executors.node.node_status import Condition
+from executors.node.node_status import NodeStatus
 from executors.node.queue_probe import QueueProbe
 from executors.run import state_files
 from executors.run.placement_run import PlacementRun
@@ -34,7 +34,7 @@ from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
 from workers.heartbeats import QueueProbeResult
 from workers.runtime import cgroups, environment
-from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointMonitor
 from workers.runtime.job_view import TEMPORARY
 from workers.runtime.process import Command, CommandResult, Shim, cores_of, launch
 from workers.runtime.walls import Place, Walls
@@ -53,10 +53,10 @@ class Runner:
         identity: Identity,
         hardware: Hardware,
         home: Path,
-        hearing: QueueProbe | None = None,
+        queue_probe: QueueProbe | None = None,
         walls: Walls | None = None,
     ) -> None:
-        self.hearing = hearing
+        self.queue_probe = queue_probe
         self._hardware = hardware
         self._home = home
         self._agent_id = identity.agent_id
@@ -68,15 +68,15 @@ class Runner:
         folder = self._attempts.parent
         self._walls = walls or Walls(home, folder, process_limit=settings.PROCESS_LIMIT)
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
-        self._condition = Condition(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
+        self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
             hardware=hardware,
             attempts=self._attempts,
-            hearing=hearing.says if hearing is not None else QueueProbeResult,
-            load=lambda: {**self._condition.load(), "jobs_can_read": self._walls.sentence},
+            probe=queue_probe.result if queue_probe is not None else QueueProbeResult,
+            load=lambda: {**self._status.load(), "jobs_can_read": self._walls.sentence},
         )
-        self._monitor = Monitor(self._condition, tell=self._session.beat_soon)
+        self._monitor = Monitor(self._status, tell=self._session.beat_soon)
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
@@ -91,13 +91,13 @@ class Runner:
         if settings.MEMORY_LIMIT == "enforce":
             self._groups = cgroups.prepare(settings.CONTROL_GROUPS)
         node_id = self._session.open()
-        self._take_over(node_id)
+        self._reattach_runs(node_id)
         if self._groups is not None:
             self._groups.clear()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask at once what is wished of what runs here. Returns at once."""
-        self._session.look()
+        self._session.refresh()
 
     @property
     def patience(self) -> float:
@@ -113,15 +113,15 @@ class Runner:
         self._session.close()
         self._monitor.close()
 
-    def leave(self, within: float) -> bool:
+    def detach(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
-        return self._session.leave(within)
+        return self._session.detach(within)
 
-    def run(self, ticket: PlacementRef) -> bool:
+    def run(self, ref: PlacementRef) -> bool:
         """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
-        run = self._session.claim(ticket)
+        run = self._session.claim(ref)
         if run is None:
-            log.info("Placement %d is not for this node, or not any more.", ticket.placement_id)
+            log.info("Placement %d is not for this node, or not any more.", ref.placement_id)
             return False
         self._see_to_the_end(run, self._launch(run))
         return True
@@ -145,11 +145,11 @@ class Runner:
     def _see_to_the_end(self, run: PlacementRun, shim: Shim | PlacementOutcome) -> None:
         ending = shim if isinstance(shim, PlacementOutcome) else self._watched(run, shim)
         # Before the end is told: at that word the planner may send the next job, which wants these cores.
-        self._cores.give_back(run.cores)
+        self._cores.release(run.cores)
         if self._groups is not None:
-            self._groups.remove(str(run.ticket_id))
+            self._groups.remove(str(run.placement_id))
         # On disk before in the database, and off the disk after: whenever the agent dies, somebody can still tell it.
-        state_files.note_ending(run.folder, ending)
+        state_files.write_outcome(run.folder, ending)
         self._session.finish(run, ending)
         self._walls.clear(run.folder, run.claimed.job_id)
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -158,13 +158,13 @@ class Runner:
         """How the command ended. A run that nobody waits for would keep its place for ever: if the agent fails, it ends."""
         try:
             # Before the shim is attached: a stop that waits for it asks at once what was saved until then.
-            run.checkpoints = CheckpointWatch(self._checkpoints(run.claimed))
+            run.checkpoints = CheckpointMonitor(self._checkpoints(run.claimed))
             run.attach(shim)
             temporary = (run.folder / name for name in TEMPORARY.values())
             self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary)
-            outcome = _wait(shim)
+            result = _wait(shim)
             self._monitor.remove(run)
-            return run.ending(outcome)
+            return run.outcome(result)
         except Exception as error:
             log.exception("The agent failed to look after job %d.", run.claimed.job_id)
             shim.kill()
@@ -174,9 +174,9 @@ class Runner:
         checkpoints = self._checkpoints(run.claimed)
         outputs = self._outputs(run.claimed)
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
-        run.cores = self._cores.take(run.claimed.cpus)
+        run.cores = self._cores.allocate(run.claimed.cpus)
         place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs), alone=run.claimed.nodes == 1)
-        self._walls.make_room(place)
+        self._walls.prepare(place)
         command = Command(
             argv=run.claimed.command,
             cwd=run.claimed.working_dir or str(outputs),
@@ -189,7 +189,7 @@ class Runner:
             memory_limit_bytes=memory,
             memory_enforced=settings.MEMORY_LIMIT == "enforce",
             cores=run.cores,
-            group=self._groups.make(str(run.ticket_id), memory, settings.PROCESS_LIMIT) if self._groups else "",
+            group=self._groups.make(str(run.placement_id), memory, settings.PROCESS_LIMIT) if self._groups else "",
         )
         return self._walls.around(command, place)
 
@@ -229,14 +229,14 @@ class Runner:
             **(rendezvous.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
-    def _take_over(self, node_id: int) -> None:
+    def _reattach_runs(self, node_id: int) -> None:
         """Go on with what an earlier agent of this node left."""
-        found = reattach.take_over(self._attempts, node_id=node_id, agent_id=self._agent_id)
+        found = reattach.reattach_runs(self._attempts, node_id=node_id, agent_id=self._agent_id)
         for left in sorted(found, key=lambda left: left.shim is None):  # what runs keeps its cores
-            self._adopt(left)
+            self._reattach(left)
         connection.close()  # the session's thread has one of its own; a node needs no second
 
-    def _adopt(self, left: Reattached) -> None:
+    def _reattach(self, left: Reattached) -> None:
         run = left.run
         log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
         if left.shim is not None:
@@ -246,7 +246,7 @@ class Runner:
             run.release()
             run.log.resume()
             series.resume(run)
-        self._session.adopt(run)
+        self._session.reattach(run)
         threading.Thread(target=self._resume, args=(left,), name=f"job-{run.claimed.job_id}").start()
 
     def _resume(self, left: Reattached) -> None:
@@ -254,9 +254,9 @@ class Runner:
 
 
 def _wait(shim: Shim) -> CommandResult:
-    while (outcome := shim.wait()) is None:
+    while (result := shim.wait()) is None:
         pass
-    return outcome
+    return result
 
 
 current: Runner | None = None
@@ -269,10 +269,10 @@ def become(runner: Runner) -> None:
     current = runner
 
 
-def look() -> None:
+def refresh() -> None:
     """Somebody wishes something of a job on this process's node; without one there is nothing to look at."""
     if current is not None:
-        current.look()
+        current.refresh()
 
 
 def run_placement(placement_id: int, token: str) -> bool:
@@ -288,5 +288,5 @@ def run_placement(placement_id: int, token: str) -> bool:
 
 def answered() -> None:
     """A message that only wanted to be heard came through to this process."""
-    if current is not None and current.hearing is not None:
-        current.hearing.answered()
+    if current is not None and current.queue_probe is not None:
+        current.queue_probe.answered()

@@ -15,7 +15,7 @@ from django.conf import settings
 from workers.runtime import process
 
 log = logging.getLogger(__name__)
-LEAVE_SECONDS = 5.0
+DETACH_SECONDS = 5.0
 """So long an agent that leaves may take to say what is unsaid. What is left unsaid the next agent finds on disk."""
 REPORT_SECONDS = 5.0
 """So long an agent that drains may take to report, after the grace of its jobs, before it leaves all the same."""
@@ -29,19 +29,19 @@ def longest_drain() -> float:
     return max(settings.DRAIN_SECONDS, settings.MAX_GRACE_SECONDS) + REPORT_SECONDS
 
 
-class Departure(threading.Thread):
+class ShutdownThread(threading.Thread):
     """Waits for the word to leave, in a thread of its own: a signal handler can only pass the word on.
 
     Celery's own ways to stop all wait for the jobs.
     """
 
-    def __init__(self, last_words: Callable[[float], bool]) -> None:
-        """`last_words` says what is unsaid within so many seconds, and tells whether all of it was."""
-        super().__init__(name="departure", daemon=True)
-        self._last_words = last_words
+    def __init__(self, flush: Callable[[float], bool]) -> None:
+        """`flush` says what is unsaid within so many seconds, and tells whether all of it was."""
+        super().__init__(name="shutdown", daemon=True)
+        self._flush = flush
         self._orders: queue.SimpleQueue[Callable[[bool], object] | float] = queue.SimpleQueue()
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """End this process soon. Safe to call from a signal handler."""
         self._orders.put(end)
 
@@ -49,7 +49,7 @@ class Departure(threading.Thread):
         """Begin this process anew soon, with the code that lies on disk. Safe to call from a signal handler."""
         self._orders.put(restart)
 
-    def leave_within(self, seconds: float) -> None:
+    def detach_within(self, seconds: float) -> None:
         """The process is about to end by itself; if it still lives after so long, it leaves.
 
         So it is while the database or the broker is away. Safe to call from a signal handler.
@@ -58,7 +58,7 @@ class Departure(threading.Thread):
 
     def run(self) -> None:
         go = self._next_order()
-        said = self._last_words(LEAVE_SECONDS)
+        said = self._flush(DETACH_SECONDS)
         if not said:
             log.warning("Leaving with something unsaid: the next agent of this node says it.")
         go(said)

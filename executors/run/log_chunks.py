@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from jobs.logs import gaps
+from jobs.logs.gaps import gap_line
 from jobs.models.logs import LogChunk
 from workers.runtime.log_reader import HELD_BACK, LogReader
 
 
-class OutgoingLog:
+class LogChunks:
     """How far the log of one placement has been sent. Used by the session's thread; `end` may be called from another."""
 
     def __init__(self, folder: Path, *, attempt_id: int, rank: int) -> None:
@@ -34,7 +34,7 @@ class OutgoingLog:
         if isinstance(part, bytes):
             chunk = self._chunk(part)
         else:
-            data = gaps.line(part.missing, part.reason, inside_line=self._inside_line)
+            data = gap_line(part.missing, part.reason, inside_line=self._inside_line)
             chunk = self._chunk(data, gap=part.reason, missing=part.missing)
         self._number += 1
         self._offset += len(chunk.data)

@@ -14,14 +14,14 @@ from typing import NamedTuple
 from django.conf import settings
 
 from executors.run import saving, state_files
-from executors.run.log_chunks import OutgoingLog
+from executors.run.log_chunks import LogChunks
 from executors.run.saving import Before
 from jobs.attempts import claims, gangs
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, REQUEUE, RUN, SUSPEND
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
-from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointMonitor
 from workers.runtime.process import CommandResult, Shim
 from workers.runtime.report_reader import ProgressReader, Report
 
@@ -36,7 +36,7 @@ REASONS = {
     "platform_error": EndReason.PLATFORM_ERROR,
 }
 NEVER_RAN = frozenset({"start_failed", "platform_error"})
-EXPLAINED_BY_BLAME = ("exited", "start_failed", "shim_lost")
+EXPLAINED_BY_CAUSE = ("exited", "start_failed", "shim_lost")
 GIVING_WAY = frozenset({PREEMPT, PAUSE})
 """Wishes that leave a command the time for its checkpoint; it may also complete in it, if it says so."""
 
@@ -51,7 +51,7 @@ class Stop(NamedTuple):
     before: Before | None = None
 
 
-class Blame(NamedTuple):
+class FailureCause(NamedTuple):
     """What the platform knows went wrong on the node: it explains a command that fails meanwhile."""
 
     reason: EndReason
@@ -82,16 +82,16 @@ class PlacementRun:
         self.claimed = claimed
         self.folder = folder
         self.lease_deadline = lease_deadline
-        self.log = OutgoingLog(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
+        self.log = LogChunks(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
         self.report = ProgressReader(folder / "report.jsonl")
         self.unsaid: PendingReport | None = None
         self.series_due = 0.0  # on the monotonic clock
-        self.checkpoints: CheckpointWatch | None = None
+        self.checkpoints: CheckpointMonitor | None = None
         self.cores: tuple[int, ...] = ()
         self.start_recorded = False
         self.active_at = self.active_told = 0.0  # on the monotonic clock
         self.notes: deque[Note] = deque()
-        self._blame: Blame | None = None
+        self._cause: FailureCause | None = None
         self._shim: Shim | None = None
         self._stop: Stop | None = None
         self._suspended = False
@@ -102,7 +102,7 @@ class PlacementRun:
             self.release()
 
     @property
-    def ticket_id(self) -> int:
+    def placement_id(self) -> int:
         return self.claimed.placement_id
 
     @property
@@ -111,7 +111,7 @@ class PlacementRun:
         return not self._may_go_on.is_set()
 
     @property
-    def can_be_left(self) -> bool:
+    def can_detach(self) -> bool:
         """Whether the next agent of the node finds it: its shim is there, or certainly nothing of it was started."""
         return self._shim is not None or self.waits_for_its_gang
 
@@ -133,7 +133,7 @@ class PlacementRun:
         self._may_go_on.wait()
         with self._lock:
             stop = self._stop
-        return PlacementOutcome(self.claimed.ticket, stop.reason) if stop and self.claimed.nodes > 1 else None
+        return PlacementOutcome(self.claimed.ref, stop.reason) if stop and self.claimed.nodes > 1 else None
 
     def attach(self, shim: Shim) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
@@ -199,8 +199,8 @@ class PlacementRun:
         self.notes.append(Note(kind, message))
 
     def set_cause(self, reason: EndReason, message: str) -> None:
-        """If the command fails, this is why, and not its own fault; the first blame counts."""
-        self._blame = self._blame or Blame(reason, message)
+        """If the command fails, this is why, and not its own fault; the first cause counts."""
+        self._cause = self._cause or FailureCause(reason, message)
 
     def stop(
         self, reason: EndReason, grace_seconds: float | None = None, *, gives_way: bool = False, message: str = ""
@@ -210,11 +210,11 @@ class PlacementRun:
         A command that `gives_way` may also complete in its grace. A cancellation is stronger than any reason before it,
         and may bring the end forward: nobody waits for a checkpoint of it.
         """
-        if self._is_told(reason):
+        if self._is_stopping(reason):
             return
-        before = saving.look(self.checkpoints, self.report.path) if gives_way else None
+        before = saving.before_stop(self.checkpoints, self.report.path) if gives_way else None
         with self._lock:
-            if self._is_told(reason):
+            if self._is_stopping(reason):
                 return
             self._stop = Stop(reason, grace_seconds, gives_way, message, before)
             shim = self._shim
@@ -223,7 +223,7 @@ class PlacementRun:
         if shim is not None:
             shim.stop(grace_seconds)
 
-    def _is_told(self, reason: EndReason) -> bool:
+    def _is_stopping(self, reason: EndReason) -> bool:
         """Whether it is being stopped already, for a reason that is not weaker."""
         cancelled = reason == EndReason.CANCELLED
         return self._stop is not None and (not cancelled or self._stop.reason == EndReason.CANCELLED)
@@ -239,39 +239,39 @@ class PlacementRun:
         status = self._shim.status() if self._shim is not None else None
         return moment(status.get("started_at")) if status and status["phase"] == "running" else None
 
-    def ending(self, outcome: CommandResult) -> PlacementOutcome:
+    def outcome(self, result: CommandResult) -> PlacementOutcome:
         """How the command's end is reported. A stop that was asked for counts only if the command had not ended."""
-        self._end_log(outcome)
-        if self._blame is not None and outcome.exit_code != 0 and outcome.reason in EXPLAINED_BY_BLAME:
-            return self._end(outcome, self._blame.reason, self._blame.message)
-        reason = REASONS.get(outcome.reason)
+        self._end_log(result)
+        if self._cause is not None and result.exit_code != 0 and result.reason in EXPLAINED_BY_CAUSE:
+            return self._end(result, self._cause.reason, self._cause.message)
+        reason = REASONS.get(result.reason)
         # Stopped, and nobody here knows by whom: an earlier agent could not write it down (its disk was full).
-        stop = (self._stop or Stop(EndReason.PREEMPTED, gives_way=True)) if outcome.reason == "stopped" else None
+        stop = (self._stop or Stop(EndReason.PREEMPTED, gives_way=True)) if result.reason == "stopped" else None
         if stop is not None:
-            return self._end(outcome, stop.reason, stop.message, asked=stop)
+            return self._end(result, stop.reason, stop.message, asked=stop)
         if reason is None:
-            reason = EndReason.COMPLETED if outcome.exit_code == 0 else EndReason.EXIT_CODE
-        return self._end(outcome, reason, "")
+            reason = EndReason.COMPLETED if result.exit_code == 0 else EndReason.EXIT_CODE
+        return self._end(result, reason, "")
 
     def _end(
-        self, outcome: CommandResult, reason: EndReason, message: str, *, asked: Stop | None = None
+        self, result: CommandResult, reason: EndReason, message: str, *, asked: Stop | None = None
     ) -> PlacementOutcome:
         return PlacementOutcome(
-            ticket=self.claimed.ticket,
+            ref=self.claimed.ref,
             reason=reason,
-            exit_code=outcome.exit_code,
-            message=" ".join(filter(None, (message, outcome.message))),
-            started_at=None if outcome.reason in NEVER_RAN else moment(outcome.started_at),
+            exit_code=result.exit_code,
+            message=" ".join(filter(None, (message, result.message))),
+            started_at=None if result.reason in NEVER_RAN else moment(result.started_at),
             asked=asked is not None and asked.gives_way,
             saved=saving.since(asked.before, self.checkpoints, self.report.path) if asked is not None else None,
-            peak_memory_mb=None if outcome.peak_memory_bytes is None else outcome.peak_memory_bytes // 2**20,
-            cpu_seconds=outcome.cpu_seconds,
+            peak_memory_mb=None if result.peak_memory_bytes is None else result.peak_memory_bytes // 2**20,
+            cpu_seconds=result.cpu_seconds,
         )
 
-    def _end_log(self, outcome: CommandResult) -> None:
+    def _end_log(self, result: CommandResult) -> None:
         """Of a shim that was killed nobody knows what it had read and not written yet."""
         status = (self._shim.status() if self._shim is not None else None) or {}
-        if outcome.reason == "shim_lost":
+        if result.reason == "shim_lost":
             self.log.end(None)
         else:
             self.log.end(status.get("log_bytes", 0), status.get("log_lost", ""))
@@ -283,7 +283,7 @@ class PlacementRun:
 
     def failed(self, reason: EndReason, message: str) -> PlacementOutcome:
         """The node has no outcome of the command to report."""
-        return PlacementOutcome(ticket=self.claimed.ticket, reason=reason, message=message)
+        return PlacementOutcome(ref=self.claimed.ref, reason=reason, message=message)
 
 
 def moment(seconds: float | None) -> datetime | None:
@@ -294,12 +294,12 @@ def record_starts(runs: Iterable[PlacementRun], *, node_id: int) -> None:
     """Say of each command that runs by now since when it does, once."""
     new = [(run, begun) for run in runs if not run.start_recorded and (begun := run.started_at()) is not None]
     if new:
-        claims.started({run.claimed.ticket: begun for run, begun in new}, node_id=node_id)
+        claims.started({run.claimed.ref: begun for run, begun in new}, node_id=node_id)
         for run, _ in new:
             run.start_recorded = True
 
 
-def release_gathered(runs: Iterable[PlacementRun]) -> None:
+def release_complete_gangs(runs: Iterable[PlacementRun]) -> None:
     """Let those members start whose gang is complete."""
     waiting = [run for run in runs if run.waits_for_its_gang]
     if not waiting:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointMonitor
 from workers.runtime.report_reader import checkpoint_after
 
 
@@ -14,7 +14,7 @@ class Before(NamedTuple):
     reported: int
 
 
-def look(checkpoints: CheckpointWatch | None, report: Path) -> Before | None:
+def before_stop(checkpoints: CheckpointMonitor | None, report: Path) -> Before | None:
     """What is there now; None of a command that has not begun."""
     if checkpoints is None:
         return None
@@ -25,7 +25,7 @@ def look(checkpoints: CheckpointWatch | None, report: Path) -> Before | None:
     return Before(checkpoints.newest(), reported)
 
 
-def since(before: Before | None, checkpoints: CheckpointWatch | None, report: Path) -> bool | None:
+def since(before: Before | None, checkpoints: CheckpointMonitor | None, report: Path) -> bool | None:
     """Whether a checkpoint came after that, in the folder for them or by the command's word; None: nobody looked then."""
     if before is None or checkpoints is None:
         return None

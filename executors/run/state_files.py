@@ -65,21 +65,24 @@ def read_stop(folder: Path) -> tuple[EndReason, bool, Before | None] | None:
         return None
 
 
-def note_ending(folder: Path, ending: PlacementOutcome) -> None:
+def write_outcome(folder: Path, outcome: PlacementOutcome) -> None:
     """On a full disk it stays unsaid: the next agent then works it out again from what the shim wrote."""
-    data = {**asdict(ending), "started_at": ending.started_at.isoformat() if ending.started_at else None}
+    data = asdict(outcome)
+    # The file's own words: agents of other releases read it.
+    data["ticket"] = data.pop("ref")
+    data["started_at"] = outcome.started_at.isoformat() if outcome.started_at else None
     with contextlib.suppress(OSError):
         replace_file(folder / ENDING, json.dumps(data))
 
 
-def read_ending(folder: Path) -> PlacementOutcome | None:
+def read_outcome(folder: Path) -> PlacementOutcome | None:
     """The end that an earlier agent worked out and that the database perhaps has not heard of."""
     data = _read(folder / ENDING)
     try:
         started_at = datetime.fromisoformat(data["started_at"]) if data["started_at"] else None
-        told = {"ticket": PlacementRef(**data["ticket"]), "reason": EndReason(data["reason"]), "started_at": started_at}
-        return PlacementOutcome(**{**data, **told})
-    except (KeyError, TypeError, ValueError):
+        ref = PlacementRef(**data.pop("ticket"))
+        return PlacementOutcome(ref=ref, **{**data, "reason": EndReason(data["reason"]), "started_at": started_at})
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

@@ -22,7 +22,7 @@ from jobs.state import transitions
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime import process_tree
-from workers.runtime.process import CommandResult, Shim, adopt, never_launched, read_status
+from workers.runtime.process import CommandResult, Shim, find_shim, never_launched, read_status
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -43,26 +43,26 @@ class Reattached(NamedTuple):
         return self.shim is not None or self.ending is not None
 
 
-def take_over(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Reattached]:
+def reattach_runs(attempts: Path, *, node_id: int, agent_id: UUID) -> list[Reattached]:
     """Everything in the folder of attempts that is this node's to go on with, its lease renewed.
 
     A shim gets no more time than the database has just given its lease.
     """
     folders = list(attempts.iterdir())
-    found = [left for left in map(_look, folders) if left is not None]
+    found = [left for left in map(_read_folder, folders) if left is not None]
     deadline = boottime() + settings.LEASE_SECONDS
-    kept = claims.renew([left.run.claimed.ticket for left in found], node_id=node_id).kept
-    mine = [left for left in found if left.run.ticket_id in kept]
+    kept = claims.renew([left.run.claimed.ref for left in found], node_id=node_id).kept
+    mine = [left for left in found if left.run.placement_id in kept]
     for left in mine:
         left.run.renew(deadline)
     # What is not ours is killed only after the database has said so: unknown never kills.
-    _stop([left for left in found if left.run.ticket_id not in kept])
-    _give_back_unbegun(node_id, agent_id, {folder.name for folder in folders})
-    _tell(mine)
+    _stop([left for left in found if left.run.placement_id not in kept])
+    _release_unstarted(node_id, agent_id, {folder.name for folder in folders})
+    _note_reattached(mine)
     return mine
 
 
-def _look(folder: Path) -> Reattached | None:
+def _read_folder(folder: Path) -> Reattached | None:
     """What is in one folder; None if that cannot be told: the folder is removed, and what might run of it ends."""
     known = state_files.read_claim(folder)
     if known is None:
@@ -71,9 +71,9 @@ def _look(folder: Path) -> Reattached | None:
     claimed, restarted = known
     run = PlacementRun(claimed, folder, lease_deadline=boottime())
     run.recall_stop()  # before its shim is attached: what was being stopped must not go on because we came
-    if ending := state_files.read_ending(folder) or (_after_restart(run, claimed) if restarted else None):
+    if ending := state_files.read_outcome(folder) or (_after_restart(run, claimed) if restarted else None):
         return Reattached(run, ending=ending)
-    shim = adopt(folder)
+    shim = find_shim(folder)
     # No shim, and perhaps there was one: what came of it nobody knows, so its lease runs out.
     if shim is None and not never_launched(folder):
         shutil.rmtree(folder, ignore_errors=True)
@@ -87,8 +87,8 @@ def _after_restart(run: PlacementRun, claimed: PlacementSpec) -> PlacementOutcom
         return None
     status = read_status(run.folder)
     if status is not None and status["phase"] == "ended":
-        return run.ending(CommandResult.from_status(status))
-    return PlacementOutcome(claimed.ticket, EndReason.NODE_LOST, message=RESTARTED)
+        return run.outcome(CommandResult.from_status(status))
+    return PlacementOutcome(claimed.ref, EndReason.NODE_LOST, message=RESTARTED)
 
 
 def _stop(others: Sequence[Reattached]) -> None:
@@ -100,22 +100,20 @@ def _stop(others: Sequence[Reattached]) -> None:
             left.shim.kill()
         # Reported as gone only if nothing of it is left: else the lease runs out first, and the shim's time with it.
         if not process_tree.members(left.run.folder, read_status(left.run.folder)):
-            gone.append(left.ending or PlacementOutcome(left.run.claimed.ticket, EndReason.NODE_LOST, message=RENAMED))
+            gone.append(left.ending or PlacementOutcome(left.run.claimed.ref, EndReason.NODE_LOST, message=RENAMED))
         shutil.rmtree(left.run.folder, ignore_errors=True)
     if gone:
         finish(gone)
 
 
-def _give_back_unbegun(node_id: int, agent_id: UUID, known: Collection[str]) -> None:
+def _release_unstarted(node_id: int, agent_id: UUID, known: Collection[str]) -> None:
     """Claims of this node's earlier agent that left no folder behind: it ended between the two."""
-    tickets = [
-        ticket for ticket in claims.claimed_not_started(node_id, agent_id) if str(ticket.placement_id) not in known
-    ]
-    if tickets:
-        finish([PlacementOutcome(one, EndReason.PLATFORM_ERROR, message=NEVER_BEGUN, charged=False) for one in tickets])
+    refs = [ref for ref in claims.claimed_not_started(node_id, agent_id) if str(ref.placement_id) not in known]
+    if refs:
+        finish([PlacementOutcome(one, EndReason.PLATFORM_ERROR, message=NEVER_BEGUN, charged=False) for one in refs])
 
 
-def _tell(mine: Sequence[Reattached]) -> None:
+def _note_reattached(mine: Sequence[Reattached]) -> None:
     under_way: Iterator[int] = (left.run.claimed.job_id for left in mine if left.shim is not None)
     message = "The node's agent was restarted and goes on with it."
     transitions.note(under_way, "adopted", message=message)

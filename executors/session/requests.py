@@ -25,7 +25,7 @@ class Identity:
 class Claim:
     """The question whether this node may run this placement."""
 
-    ticket: PlacementRef
+    ref: PlacementRef
     answer: "Future[PlacementRun | None]" = field(default_factory=Future)
 
 

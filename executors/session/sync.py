@@ -18,7 +18,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from executors.run.placement_run import PlacementRun, record_starts, release_gathered, renewable
+from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
 from jobs.attempts import claims, gangs
@@ -53,11 +53,11 @@ class NodeSession:
         hardware: Hardware,
         attempts: Path,
         load: Load,
-        hearing: ProbeReader = QueueProbeResult,
+        probe: ProbeReader = QueueProbeResult,
     ) -> None:
-        """`hearing` says what the agent knows of its own hearing, `load` how the node is: heartbeats carry both."""
+        """`probe` says whether messages arrive here, `load` how the node is: heartbeats carry both."""
         self.node_id = 0
-        self._hearing = hearing
+        self._probe = probe
         self._load = load
         self._identity = identity
         self._hardware = hardware
@@ -65,14 +65,14 @@ class NodeSession:
         self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
         self._unsaid: list[Claim | Finish] = []
-        self._look = threading.Event()
+        self._refresh_requested = threading.Event()
         self._draining = threading.Event()
         self._drained = False
-        self._leaving = threading.Event()
+        self._detaching = threading.Event()
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
         self._next_beat = self._next_ship = self._next_tail = self._next_glance = self._spoke_at = 0.0
-        self._thread = threading.Thread(target=self._speak, name=SYNC_THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._loop, name=SYNC_THREAD, daemon=True)
 
     # Called by others
 
@@ -85,9 +85,9 @@ class NodeSession:
         self._thread.start()
         return self._registered.result()
 
-    def claim(self, ticket: PlacementRef) -> PlacementRun | None:
+    def claim(self, ref: PlacementRef) -> PlacementRun | None:
         """The run that this node may start, or None: then somebody else has it, or nobody may."""
-        request = Claim(ticket)
+        request = Claim(ref)
         self._inbox.put(request)
         return request.answer.result()
 
@@ -97,13 +97,13 @@ class NodeSession:
         self._inbox.put(report)
         report.answer.result()
 
-    def adopt(self, run: PlacementRun) -> None:
+    def reattach(self, run: PlacementRun) -> None:
         """Take over a run that an earlier agent of this node began."""
-        self._runs[run.ticket_id] = run
+        self._runs[run.placement_id] = run
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask at once what is wished of the runs here, not with the next turn. Returns at once, from any thread."""
-        self._look.set()
+        self._refresh_requested.set()
         self._inbox.put(None)
 
     def beat_soon(self) -> None:
@@ -128,12 +128,12 @@ class NodeSession:
         self._inbox.put(None)
         self._thread.join()
 
-    def leave(self, within: float) -> bool:
+    def detach(self, within: float) -> bool:
         """Claim nothing more, say what is unsaid, renew each lease once more, and fall silent: everything runs on.
 
         Returns whether that was done within so many seconds. The next agent has a whole lease to take over.
         """
-        self._leaving.set()
+        self._detaching.set()
         self._inbox.put(None)
         if self._thread.ident is not None:
             self._thread.join(within)
@@ -141,28 +141,28 @@ class NodeSession:
 
     # The thread
 
-    def _speak(self) -> None:
+    def _loop(self) -> None:
         if not self._register():
             return
         while not self._over():
             self._collect()
-            self._try(self._turn)
-        if self._leaving.is_set():  # until it is said: `leave` has given us a time, after which the process ends anyway
-            while not self._try(self._flush):
+            self._run_step(self._turn)
+        if self._detaching.is_set():  # until it is said: after the time that `detach` gives the process ends anyway
+            while not self._run_step(self._flush):
                 pass
         else:
-            self._try(self._deregister)
+            self._run_step(self._deregister)
         connection.close()
 
     @property
     def _is_going(self) -> bool:
-        return self._draining.is_set() or self._leaving.is_set()
+        return self._draining.is_set() or self._detaching.is_set()
 
     def _over(self) -> bool:
         if self._unsaid:  # it is said first, however long the database is away
             return False
-        if self._leaving.is_set():  # a command that is just being started would be lost to the next agent
-            return all(run.can_be_left for run in self._runs.values())
+        if self._detaching.is_set():  # a command that is just being started would be lost to the next agent
+            return all(run.can_detach for run in self._runs.values())
         return self._closing.is_set() and not self._runs
 
     def _register(self) -> bool:
@@ -214,9 +214,9 @@ class NodeSession:
     def _turn(self) -> None:
         self._serve()
         self._drain_once()
-        if self._look.is_set():
-            self._look.clear()
-            self._ask_wishes()
+        if self._refresh_requested.is_set():
+            self._refresh_requested.clear()
+            self._refresh_desired()
         if time.monotonic() >= self._next_glance:
             record_starts(list(self._runs.values()), node_id=self.node_id)
             self._next_glance = time.monotonic() + GLANCE_SECONDS
@@ -229,7 +229,7 @@ class NodeSession:
             self._beat()
         self._spoke_at = time.monotonic()
 
-    def _try(self, step: Callable[[], None]) -> bool:
+    def _run_step(self, step: Callable[[], None]) -> bool:
         """Run `step`; when it fails, wait a moment, and leave what is unsaid unsaid. Whether it went well.
 
         Mostly the database has failed; but without this thread the node would fall silent, so nothing may end it.
@@ -266,22 +266,22 @@ class NodeSession:
         progress.ship_progress([report.run for report in ready], to_the_end=True)
         finish([report.ending for report in ready])
         for report in ready:
-            self._runs.pop(report.run.ticket_id, None)
+            self._runs.pop(report.run.placement_id, None)
             report.answer.set_result(True)
         return ready
 
     def _answer_claims(self, questions: Sequence[Claim]) -> None:
         deadline = boottime() + settings.LEASE_SECONDS  # before the question: our clock of the lease runs out first
-        tickets = {question.ticket for question in questions}
-        won = [] if self._is_going else claims.claim(tickets, node_id=self.node_id, agent_id=self._identity.agent_id)
+        refs = {question.ref for question in questions}
+        won = [] if self._is_going else claims.claim(refs, node_id=self.node_id, agent_id=self._identity.agent_id)
         for claimed in won:
             folder = self._attempts / str(claimed.placement_id)
             self._runs[claimed.placement_id] = PlacementRun(claimed, folder, lease_deadline=deadline)
         fresh = {claimed.placement_id for claimed in won}
         for question in questions:
-            mine = question.ticket.placement_id in fresh  # of two messages for one placement the first gets the run
-            fresh.discard(question.ticket.placement_id)
-            question.answer.set_result(self._runs[question.ticket.placement_id] if mine else None)
+            mine = question.ref.placement_id in fresh  # of two messages for one placement the first gets the run
+            fresh.discard(question.ref.placement_id)
+            question.answer.set_result(self._runs[question.ref.placement_id] if mine else None)
         if any(run.waits_for_its_gang for run in self._runs.values()):
             self._next_ship = 0  # a doorbell for a member that waits here says that its gang may be complete
 
@@ -301,18 +301,18 @@ class NodeSession:
         progress.ship_progress(runs)
         activity.ship(runs)
         events.ship(runs)
-        release_gathered(runs)
-        self._ask_wishes()
+        release_complete_gangs(runs)
+        self._refresh_desired()
         self._next_ship = time.monotonic() + SHIP_SECONDS
 
     def _beat(self) -> None:
         """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
-        runs = dict(self._runs)  # `adopt` may add one from another thread
+        runs = dict(self._runs)  # `reattach` may add one from another thread
         deadline = boottime() + settings.LEASE_SECONDS
-        load, heard = self._load(), self._hearing()
+        load, heard = self._load(), self._probe()
         agent_id = self._identity.agent_id
         if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
-            renewal = claims.renew([run.claimed.ticket for run in renewable(list(runs.values()))], node_id=self.node_id)
+            renewal = claims.renew([run.claimed.ref for run in renewable(list(runs.values()))], node_id=self.node_id)
         else:
             self._give_way_to_another_agent()
             renewal = claims.Renewal(frozenset(), {})
@@ -321,12 +321,12 @@ class NodeSession:
                 run.renew(deadline)
             else:  # closed, or somebody else's: it may start elsewhere soon, so it gets little time
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
-        self._apply_desired(renewal.wishes)
+        self._apply_desired(renewal.desired)
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
 
-    def _ask_wishes(self) -> None:
-        suspended = [run.ticket_id for run in self._runs.values() if run.suspended]
-        self._apply_desired(claims.wishes(list(self._runs), suspended) if self._runs else {})
+    def _refresh_desired(self) -> None:
+        suspended = [run.placement_id for run in self._runs.values() if run.suspended]
+        self._apply_desired(claims.desired(list(self._runs), suspended) if self._runs else {})
 
     def _give_way_to_another_agent(self) -> None:
         """This one was silent for longer than a lease, and another one has taken the node's name: this process ends."""

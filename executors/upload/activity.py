@@ -30,7 +30,7 @@ def ship(runs: Sequence[PlacementRun]) -> None:
     if not due:
         return
     with connection.cursor() as cursor:
-        told = [(run.ticket_id, run.claimed.token, now - run.active_at) for run in due]
+        told = [(run.placement_id, run.claimed.token, now - run.active_at) for run in due]
         # `greatest` in the statement: what comes late must not take a later sign back.
         cursor.execute(WRITE, [list(column) for column in zip(*told, strict=True)])
     for run in due:

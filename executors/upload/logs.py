@@ -76,13 +76,13 @@ def _store(batch: Batch) -> set[PlacementRun]:
         return set()
     with transaction.atomic():
         followed = _lock_open(list(batch.chunks))
-        mine = [run for run in batch.chunks if run.ticket_id in followed]
+        mine = [run for run in batch.chunks if run.placement_id in followed]
         LogChunk.objects.bulk_create(chunk for run in mine for chunk in batch.chunks[run])
     # After the commit only: had it failed, they would be `unsure` still, and gathered anew from what is stored.
     now = time.monotonic()
     for run in batch.chunks:
         run.log.unsure = False
-        run.log.followed = followed.get(run.ticket_id, False)
+        run.log.followed = followed.get(run.placement_id, False)
         run.log.sent_at = now
     return set(batch.chunks) - set(mine)
 
@@ -90,5 +90,5 @@ def _store(batch: Batch) -> set[PlacementRun]:
 def _lock_open(runs: Sequence[PlacementRun]) -> dict[int, bool]:
     """Those placements that are still open for these tokens, and whether somebody follows their logs."""
     with connection.cursor() as cursor:
-        cursor.execute(OPEN, [[run.ticket_id for run in runs], [run.claimed.token for run in runs]])
+        cursor.execute(OPEN, [[run.placement_id for run in runs], [run.claimed.token for run in runs]])
         return dict(cursor.fetchall())

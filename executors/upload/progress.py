@@ -93,5 +93,5 @@ def _checkpoint_at(run: PlacementRun, report: Report | None) -> datetime | None:
     """When the job wrote a checkpoint, if that is news: it says so, or a file in its folder for checkpoints is new."""
     if report is not None and report.checkpoint:
         return datetime.now(UTC)
-    written = run.checkpoints.news() if run.checkpoints is not None else None
+    written = run.checkpoints.newly_written_at() if run.checkpoints is not None else None
     return moment(written)

@@ -10,7 +10,7 @@ from django.db import connection
 from executors.run.placement_run import PlacementRun
 from jobs.metric_history.store import as_series
 from jobs.models.metrics import MetricSeries, ReportMark
-from workers.runtime.series import SeriesBook
+from workers.runtime.series import SeriesSet
 
 SHIP_SECONDS = 10.0
 """A run's series are stored at most so often: each time whole. Its latest values travel with its progress, each second."""
@@ -39,7 +39,7 @@ WRITE = """
 def ship(runs: Sequence[PlacementRun], *, to_the_end: bool = False) -> None:
     """Store what changed of the runs whose turn it is, or of all that have ended. A stale attempt writes nothing."""
     now = time.monotonic()
-    due = [run for run in runs if run.report.has_news and (to_the_end or now >= run.series_due)]
+    due = [run for run in runs if run.report.has_unstored and (to_the_end or now >= run.series_due)]
     if not due:
         return
     with connection.cursor() as cursor:
@@ -84,7 +84,9 @@ def resume(run: PlacementRun) -> None:
     mark = ReportMark.objects.filter(attempt_id=run.claimed.attempt_id).first()
     if mark is None:
         return
-    book = SeriesBook()
-    book.step = math.nan if mark.step is None else mark.step
-    book.series = {row.name: as_series(row) for row in MetricSeries.objects.filter(attempt_id=run.claimed.attempt_id)}
-    run.report.go_on(offset=mark.offset, refused=mark.refused, series=book)
+    restored = SeriesSet()
+    restored.step = math.nan if mark.step is None else mark.step
+    restored.series = {
+        row.name: as_series(row) for row in MetricSeries.objects.filter(attempt_id=run.claimed.attempt_id)
+    }
+    run.report.go_on(offset=mark.offset, refused=mark.refused, series=restored)

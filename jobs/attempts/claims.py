@@ -83,7 +83,7 @@ class PlacementSpec:
     grace_seconds: int | None = None
 
     @property
-    def ticket(self) -> PlacementRef:
+    def ref(self) -> PlacementRef:
         return PlacementRef(self.placement_id, self.token)
 
 
@@ -92,32 +92,32 @@ class Renewal:
     """Which leases were renewed, and what is wished of the jobs behind each of them: see `jobs.state.desired`."""
 
     kept: frozenset[int]
-    wishes: Mapping[int, str]
+    desired: Mapping[int, str]
 
 
 @transaction.atomic
-def claim(tickets: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | None = None) -> list[PlacementSpec]:
+def claim(refs: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | None = None) -> list[PlacementSpec]:
     """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
 
     However many agents and messages ask for a placement, exactly one gets it. The member of a gang is taken whether
     or not the others are: the job is assigned with the last one. An agent that names itself gets nothing once another
     one speaks for its node.
     """
-    tickets = list(tickets)
+    refs = list(refs)
     # 1. Is it still the node's agent that asks? One whose name was taken over meanwhile must begin nothing.
     if agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
         return []
     # 2. What is there to take. Nothing is locked yet: most messages name one placement, and nobody else wants it.
-    rows = _unclaimed(tickets, node_id)
+    rows = _unclaimed(refs, node_id)
     # 3. For gangs lock first, and read again: only under the lock does it stay true which members are missing, so that
     # exactly one of two who claim at once sees itself as the last. All the jobs, as step 4 must not lock further ones
     # out of order.
-    meetings: Mapping[int, Rendezvous] = {}
+    rendezvous: Mapping[int, Rendezvous] = {}
     if gangs.among(rows):
         gangs.lock_jobs(rows)
-        rows = _unclaimed(tickets, node_id)
-        meetings = gangs.join(gangs.among(rows))
-    early = [row for row in rows if row.attempt_id in meetings and not meetings[row.attempt_id].complete]
+        rows = _unclaimed(refs, node_id)
+        rendezvous = gangs.join(gangs.among(rows))
+    early = [row for row in rows if row.attempt_id in rendezvous and not rendezvous[row.attempt_id].complete]
     # 4. The decision: the job moves from queued to assigned for one caller only. For an early member it does not move:
     # that is for the last one to do.
     moved = transitions.apply(
@@ -142,11 +142,11 @@ def claim(tickets: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | Non
         claimed_by=agent_id,
         lease_expires_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
     )
-    return [_claimed(row, meetings.get(row.attempt_id)) for row in won]
+    return [_spec(row, rendezvous.get(row.attempt_id)) for row in won]
 
 
-def _unclaimed(tickets: Iterable[PlacementRef], node_id: int) -> list[Placement]:
-    return [row for row in _open_placements(tickets, node_id) if row.state == PlacementState.PLACED]
+def _unclaimed(refs: Iterable[PlacementRef], node_id: int) -> list[Placement]:
+    return [row for row in _open_placements(refs, node_id) if row.state == PlacementState.PLACED]
 
 
 @transaction.atomic
@@ -156,50 +156,50 @@ def started(moments: Mapping[PlacementRef, datetime], *, node_id: int) -> frozen
     A gang runs as soon as its first member does.
     """
     rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
-    moved = transitions.apply([_start_move(row, moments[_ticket(row)]) for row in rows])
+    moved = transitions.apply([_start_transition(row, moments[_ref(row)]) for row in rows])
     first = [row for row in rows if row.attempt.job_id in moved]
     # By the attempt's own columns: of a job that was tried before, `started_at` is that of its first start.
     with connection.cursor() as cursor:
-        cursor.execute(WRITE_STARTS, [[row.attempt_id for row in first], [moments[_ticket(row)] for row in first]])
+        cursor.execute(WRITE_STARTS, [[row.attempt_id for row in first], [moments[_ref(row)] for row in first]])
     won = frozenset(row.pk for row in (*first, *gangs.among(rows)))
     # The state again: another member of a gang may have ended, and this one with it, before its job was locked.
     Placement.objects.filter(pk__in=won, state=PlacementState.CLAIMED).update(state=PlacementState.RUNNING)
     return won
 
 
-def renew(tickets: Sequence[PlacementRef], *, node_id: int) -> Renewal:
+def renew(refs: Sequence[PlacementRef], *, node_id: int) -> Renewal:
     """Extend the leases of all that a node runs, in one statement, by the database's clock.
 
     A placement that is not in `kept` is not this node's any more: its command must be stopped.
     """
-    ids, tokens = [ticket.placement_id for ticket in tickets], [ticket.token for ticket in tickets]
+    ids, tokens = [ref.placement_id for ref in refs], [ref.token for ref in refs]
     with connection.cursor() as cursor:
         cursor.execute(RENEW_LEASES, [ids, tokens, node_id, list(LEASED_STATES), settings.LEASE_SECONDS])
-        wished = {pk: _wish(*wish) for pk, *wish in cursor.fetchall()}
-    return Renewal(frozenset(wished), wished)
+        wanted = {pk: _desired(*columns) for pk, *columns in cursor.fetchall()}
+    return Renewal(frozenset(wanted), wanted)
 
 
 def claimed_not_started(node_id: int, agent_id: UUID) -> list[PlacementRef]:
     """What this agent has claimed for the node and not started, as far as the database knows."""
     rows = Placement.objects.filter(node=node_id, claimed_by=agent_id, state=PlacementState.CLAIMED)
-    return [_ticket(row) for row in rows.select_related("attempt").order_by("pk")]
+    return [_ref(row) for row in rows.select_related("attempt").order_by("pk")]
 
 
-def wishes(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dict[int, str]:
+def desired(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dict[int, str]:
     """What is wished of the jobs behind these placements, where anything is; of the `suspended` ones also that nothing is."""
     rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True)
     anything = ~Q(attempt__job__desired="") | Q(attempt__job__suspended_at__isnull=False) | Q(pk__in=suspended)
     found = rows.filter(anything).values_list("pk", "attempt__job__desired", "attempt__job__suspended_at")
-    return {pk: _wish(desired, suspended_at) for pk, desired, suspended_at in found}
+    return {pk: _desired(desired, suspended_at) for pk, desired, suspended_at in found}
 
 
-def _wish(desired: str, suspended_at: datetime | None) -> str:
+def _desired(desired: str, suspended_at: datetime | None) -> str:
     """A suspension is the weakest wish: whatever else is wished wakes the job up."""
     return desired or (RUN if suspended_at is None else SUSPEND)
 
 
-def _open_placements(tickets: Iterable[PlacementRef], node_id: int) -> list[Placement]:
-    tokens = {ticket.placement_id: ticket.token for ticket in tickets}
+def _open_placements(refs: Iterable[PlacementRef], node_id: int) -> list[Placement]:
+    tokens = {ref.placement_id: ref.token for ref in refs}
     rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
     rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("pk")
     return [row for row in rows if same_token(row.attempt.token, tokens[row.pk])]
@@ -209,11 +209,11 @@ def same_token(token: UUID, text: str) -> bool:
     return str(token) == text
 
 
-def _ticket(row: Placement) -> PlacementRef:
+def _ref(row: Placement) -> PlacementRef:
     return PlacementRef(row.pk, str(row.attempt.token))
 
 
-def _start_move(row: Placement, moment: datetime) -> Transition:
+def _start_transition(row: Placement, moment: datetime) -> Transition:
     return Transition(
         job_id=row.attempt.job_id,
         to=JobState.RUNNING,
@@ -225,7 +225,7 @@ def _start_move(row: Placement, moment: datetime) -> Transition:
     )
 
 
-def _claimed(row: Placement, meeting: Rendezvous | None) -> PlacementSpec:
+def _spec(row: Placement, rendezvous: Rendezvous | None) -> PlacementSpec:
     job: Job = row.attempt.job
     return PlacementSpec(
         placement_id=row.pk,
@@ -244,7 +244,7 @@ def _claimed(row: Placement, meeting: Rendezvous | None) -> PlacementSpec:
         max_runtime_seconds=job.max_runtime_seconds,
         rank=row.rank,
         nodes=job.nodes,
-        master_address=meeting.address if meeting else "",
+        master_address=rendezvous.address if rendezvous else "",
         master_port=row.attempt.master_port or 0,
         stall_action=job.stall_action,
         stall_seconds=job.stall_seconds,

@@ -12,8 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.attempts import claims, end_messages, failures, gang_completion, gangs
-from jobs.attempts import resource_usage as used
+from jobs.attempts import claims, end_messages, failures, gang_completion, gangs, resource_usage
 from jobs.attempts.charge import charge
 from jobs.messages import publishing, task_events
 from jobs.models import GpuHold, Job, Placement
@@ -65,7 +64,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     An attempt is over with its last placement: then the job ends or goes back in line. An ending whose token is not
     that of the job's open attempt changes nothing. The next cycle is asked for.
     """
-    by_id = {ending.ticket.placement_id: ending for ending in endings}
+    by_id = {ending.ref.placement_id: ending for ending in endings}
     # 1. Lock the jobs, in the order of ids like everybody, before anything of them is read: what is wished of a job a
     # moment before its end must count, and of a gang's members one must be the last.
     _lock_jobs(by_id)
@@ -74,23 +73,23 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     # 3. Which attempts are over: of one node with its placement, of a gang with the last member's.
     over, members = _over(rows, by_id)
     # 4. How each ended, in what words, and what becomes of its job. All of it is decided before the first write.
-    over = end_messages.spoken([(row, _judged(row.attempt.job, ending)) for row, ending in over])
+    over = end_messages.with_messages([(row, _effective_outcome(row.attempt.job, ending)) for row, ending in over])
     verdicts = _verdicts(over, by_id)
     # 5. The jobs first: one that does not move, as it has ended otherwise by now, closes nothing either.
-    moved = transitions.apply([_end_move(row, ending, verdicts[row.pk]) for row, ending in over])
+    moved = transitions.apply([_end_transition(row, ending, verdicts[row.pk]) for row, ending in over])
     ended = [(row, ending) for row, ending in over if row.attempt.job_id in moved]
-    _tell_of_own_faults(ended, verdicts)
+    _note_quarantines(ended, verdicts)
     # 6. Attempts, placements and GPUs, which only the holder of the job's lock changes. A gang's members that ended
     # before the last are closed as well: their nodes are free at once.
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
     alone = {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1}
     closed = [*(row for row, _ in ended if row.pk in alone), *members]
     _free(closed, by_id | alone)
-    used.record(closed, by_id)
+    resource_usage.record(closed, by_id)
     # 7. The accounts last: all jobs of a user in a project share one row, for which other ends wait until the commit.
     charge(closed)
     # 8. Once it is committed: who watches, and the planner, for the room that is free now.
-    _tell_who_watches(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
+    _send_task_events(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
@@ -116,10 +115,10 @@ def _lock_jobs(placement_ids: Iterable[int]) -> None:
 def _open_rows(by_id: dict[int, PlacementOutcome]) -> list[Placement]:
     rows = Placement.objects.filter(pk__in=by_id, closed_at__isnull=True)
     rows = rows.select_related("attempt__job", "node").only(*NEEDED_TO_END).order_by("pk")
-    return [row for row in rows if claims.same_token(row.attempt.token, by_id[row.pk].ticket.token)]
+    return [row for row in rows if claims.same_token(row.attempt.token, by_id[row.pk].ref.token)]
 
 
-def _judged(job: Job, ending: PlacementOutcome) -> PlacementOutcome:
+def _effective_outcome(job: Job, ending: PlacementOutcome) -> PlacementOutcome:
     """How an attempt ended that may have been told to give way.
 
     Exit code 0 alone says nothing then: many a script ends so when it has written its checkpoint. It has completed if it
@@ -159,9 +158,9 @@ def _verdict(
     return decide(failure, failures.allowance(job), past=before.get(job.pk, ()), seed=seed)
 
 
-def _end_move(row: Placement, ending: PlacementOutcome, verdict: JobState | Retry | GiveUp) -> Transition:
+def _end_transition(row: Placement, ending: PlacementOutcome, verdict: JobState | Retry | GiveUp) -> Transition:
     if isinstance(verdict, Retry):
-        return _retry_move(row, ending, verdict)
+        return _retry_transition(row, ending, verdict)
     state = JobState.FAILED if isinstance(verdict, GiveUp) else verdict
     message = _flush(row.attempt.job, ending, verdict)
     return Transition(
@@ -200,7 +199,7 @@ def _is_to_rest(job: Job) -> bool:
     return job.desired == PAUSE or job.suspended_at is not None
 
 
-def _retry_move(row: Placement, ending: PlacementOutcome, retry: Retry) -> Transition:
+def _retry_transition(row: Placement, ending: PlacementOutcome, retry: Retry) -> Transition:
     again = f"Attempt {row.attempt.number} ended ({ending.reason}); the next one is waiting to be planned."
     used = {USED[retry.payer]: F(USED[retry.payer]) + 1} if retry.payer in USED else {}
     rests = _is_to_rest(row.attempt.job)
@@ -230,7 +229,7 @@ def _data(row: Placement, ending: PlacementOutcome) -> dict[str, Any]:
     return {"end_reason": ending.reason, "exit_code": ending.exit_code, "node": row.node.name, **saved}
 
 
-def _tell_of_own_faults(
+def _note_quarantines(
     ended: Sequence[tuple[Placement, PlacementOutcome]], verdicts: Mapping[int, JobState | Retry | GiveUp]
 ) -> None:
     for row, _ in ended:
@@ -240,13 +239,13 @@ def _tell_of_own_faults(
             transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
 
 
-def _tell_who_watches(
+def _send_task_events(
     closed: Sequence[Placement],
     endings: Mapping[int, PlacementOutcome],
     verdicts: Mapping[int, JobState | Retry | GiveUp],
 ) -> None:
-    begun = [row for row in closed if task_events.was_begun(row) and row.pk in endings]
-    task_events.tell([task_events.of_end(row, endings[row.pk], verdicts.get(row.pk)) for row in begun])
+    begun = [row for row in closed if task_events.was_claimed(row) and row.pk in endings]
+    task_events.send([task_events.of_end(row, endings[row.pk], verdicts.get(row.pk)) for row in begun])
 
 
 def _close_attempts(ends: Sequence[tuple[int, PlacementOutcome]]) -> None:

@@ -26,11 +26,11 @@ MOMENT = "%Y-%m-%d %H:%M:%S UTC"
 Over = Sequence[tuple[Placement, PlacementOutcome]]
 
 
-def spoken(over: Over) -> list[tuple[Placement, PlacementOutcome]]:
+def with_messages(over: Over) -> list[tuple[Placement, PlacementOutcome]]:
     """The same endings; those of which nothing was said yet have their words."""
     silent = [row.attempt.job_id for row, ending in over if not ending.message and _reason(row, ending) in KINDS]
-    wishes = _wishes(silent) if silent else {}
-    return [(row, _with_words(row, ending, wishes.get(row.attempt.job_id, {}))) for row, ending in over]
+    requests = _requests(silent) if silent else {}
+    return [(row, _with_message(row, ending, requests.get(row.attempt.job_id, {}))) for row, ending in over]
 
 
 def _reason(row: Placement, ending: PlacementOutcome) -> EndReason:
@@ -39,7 +39,7 @@ def _reason(row: Placement, ending: PlacementOutcome) -> EndReason:
     return EndReason.CANCELLED if wanted else ending.reason
 
 
-def _wishes(job_ids: Iterable[int]) -> Mapping[int, Mapping[str, JobEvent]]:
+def _requests(job_ids: Iterable[int]) -> Mapping[int, Mapping[str, JobEvent]]:
     """For each job the last event of each kind since its present attempt was made: what came before was of another one."""
     kinds = [kind for some in KINDS.values() for kind in some]
     rows = JobEvent.objects.filter(job__in=list(job_ids), kind__in=kinds)
@@ -50,11 +50,11 @@ def _wishes(job_ids: Iterable[int]) -> Mapping[int, Mapping[str, JobEvent]]:
     return found
 
 
-def _with_words(row: Placement, ending: PlacementOutcome, wishes: Mapping[str, JobEvent]) -> PlacementOutcome:
+def _with_message(row: Placement, ending: PlacementOutcome, requests: Mapping[str, JobEvent]) -> PlacementOutcome:
     reason = _reason(row, ending)
     if ending.message or reason not in KINDS:
         return ending
-    told = [wishes[kind] for kind in KINDS[reason] if kind in wishes]
+    told = [requests[kind] for kind in KINDS[reason] if kind in requests]
     why = _why(told[-1]) if told else END_SENTENCES[reason]
     # Only of who was to save its work is it said whether it did: a cancelled job's owner did not ask for that.
     parts = [why, *_of_its_work(row.attempt.job, ending)] if reason in SAVED_REASONS else [why]

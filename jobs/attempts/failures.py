@@ -48,7 +48,7 @@ def before(ends: Sequence[tuple[Placement, PlacementOutcome]]) -> Before:
         reasons = [str(reason) for reason, meaning in MEANINGS.items() if meaning.own_fault_twice]
         cursor.execute(BEFORE, [list(jobs), reasons])
         for job_id, reason, code, nodes, ran in cursor.fetchall():
-            if len(found[job_id]) < _used(jobs[job_id]):
+            if len(found[job_id]) < _retries_used(jobs[job_id]):
                 found[job_id].append(Failure(EndReason(reason), code, frozenset(nodes), ran))
     return found
 
@@ -72,10 +72,10 @@ def failed_nodes(row: Placement, ending: PlacementOutcome, by_id: Mapping[int, P
 
 def _may_be_own_fault(job: Job, ending: PlacementOutcome) -> bool:
     meaning = MEANINGS.get(ending.reason)
-    return ending.charged and meaning is not None and meaning.own_fault_twice and _used(job) > 0
+    return ending.charged and meaning is not None and meaning.own_fault_twice and _retries_used(job) > 0
 
 
-def _used(job: Job) -> int:
+def _retries_used(job: Job) -> int:
     return job.retries_used + job.platform_retries_used
 
 

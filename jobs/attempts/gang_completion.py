@@ -27,7 +27,7 @@ class Settled:
 
 def settle(rows: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) -> Settled:
     """Write down how these members ended. The caller holds the locks, has read `rows` under them, and closes them."""
-    by_id = {row.pk: _as_wished(row.attempt.job.desired, by_id[row.pk]) for row in rows}
+    by_id = {row.pk: _as_desired(row.attempt.job.desired, by_id[row.pk]) for row in rows}
     ended: dict[int, list[Placement]] = defaultdict(list)
     for row in rows:
         ended[row.attempt_id].append(row)
@@ -54,7 +54,7 @@ def _unclaimed(attempt_id: int, by_id: Mapping[int, PlacementOutcome]) -> list[P
     return list(rows.exclude(pk__in=by_id).select_related("attempt").order_by("pk"))
 
 
-def _as_wished(wish: str, ending: PlacementOutcome) -> PlacementOutcome:
+def _as_desired(wish: str, ending: PlacementOutcome) -> PlacementOutcome:
     """A member that lost its peer to a wish for the whole gang may fail before its own node has heard of the wish."""
     if ending.reason == EndReason.EXIT_CODE and wish != END and wish in END_REASONS:
         return replace(ending, reason=END_REASONS[wish], message="")
@@ -68,7 +68,7 @@ def _verdict(ended: Sequence[Placement], by_id: Mapping[int, PlacementOutcome]) 
     """
     attempt = ended[0].attempt
     verdict = PlacementOutcome(
-        by_id[ended[0].pk].ticket,
+        by_id[ended[0].pk].ref,
         EndReason(attempt.end_reason or EndReason.COMPLETED),
         exit_code=attempt.exit_code if attempt.end_reason else 0,
         message=attempt.message,

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from jobs.control import granting, verbs
-from jobs.control.verbs import ALWAYS_CHANGEABLE, Asked, Verb
+from jobs.control.verbs import ALWAYS_CHANGEABLE, ActionRequest, Verb
 from jobs.models import Job, Queue
 from scheduling import priorities
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
@@ -30,7 +30,7 @@ def cancel(*, job_id: int, actor: str) -> Job:
 
     Cancelling a job that is being cancelled changes nothing. Raises ConflictError when it has ended already.
     """
-    return _ask(verbs.cancel, job_id, Asked(actor))
+    return _grant(verbs.cancel, job_id, ActionRequest(actor))
 
 
 def requeue(*, job_id: int, actor: str) -> Job:
@@ -39,7 +39,7 @@ def requeue(*, job_id: int, actor: str) -> Job:
     Requeueing a job that is being requeued changes nothing. Raises ConflictError for one that waits, is being cancelled, or
     would end again at once because of what it depends on.
     """
-    return _ask(verbs.requeue, job_id, Asked(actor))
+    return _grant(verbs.requeue, job_id, ActionRequest(actor))
 
 
 def pause(*, job_id: int, actor: str) -> Job:
@@ -48,7 +48,7 @@ def pause(*, job_id: int, actor: str) -> Job:
     What it held is free then, and no retry is used up; one that completes in its grace is completed. Pausing a job that is
     being paused changes nothing. Raises ConflictError for a job that has ended, is paused, or is being cancelled.
     """
-    return _ask(verbs.pause, job_id, Asked(actor))
+    return _grant(verbs.pause, job_id, ActionRequest(actor))
 
 
 def suspend(*, job_id: int, actor: str) -> Job:
@@ -56,7 +56,7 @@ def suspend(*, job_id: int, actor: str) -> Job:
 
     Raises ConflictError for a job that does not run, is suspended, or is being stopped.
     """
-    return _ask(verbs.suspend, job_id, Asked(actor))
+    return _grant(verbs.suspend, job_id, ActionRequest(actor))
 
 
 def resume(*, job_id: int, actor: str) -> Job:
@@ -66,7 +66,7 @@ def resume(*, job_id: int, actor: str) -> Job:
     as soon as it has stopped. Its age in line does not count the time for which it was paused. Raises ConflictError for
     all other jobs.
     """
-    return _ask(verbs.resume, job_id, Asked(actor))
+    return _grant(verbs.resume, job_id, ActionRequest(actor))
 
 
 def hold(*, job_id: int, actor: str, reason: str = "") -> Job:
@@ -74,12 +74,12 @@ def hold(*, job_id: int, actor: str, reason: str = "") -> Job:
 
     Raises ConflictError for a job that does not wait in line, or is held.
     """
-    return _ask(verbs.hold, job_id, Asked(actor, reason=reason))
+    return _grant(verbs.hold, job_id, ActionRequest(actor, reason=reason))
 
 
 def release(*, job_id: int, actor: str) -> Job:
     """End a hold. A paused job that was held stays paused. Raises ConflictError for a job that is not held."""
-    return _ask(verbs.release, job_id, Asked(actor))
+    return _grant(verbs.release, job_id, ActionRequest(actor))
 
 
 def change(*, job_id: int, actor: str, **fields: Any) -> Job:
@@ -87,11 +87,11 @@ def change(*, job_id: int, actor: str, **fields: Any) -> Job:
 
     Raises InvalidError for a field that cannot be changed and ConflictError for one that cannot be changed any more.
     """
-    return _ask(verbs.change, job_id, Asked(actor, columns=columns_of(fields)))
+    return _grant(verbs.change, job_id, ActionRequest(actor, columns=columns_of(fields)))
 
 
 @transaction.atomic
-def _ask(verb: Verb, job_id: int, asked: Asked) -> Job:
+def _grant(verb: Verb, job_id: int, asked: ActionRequest) -> Job:
     answer = granting.grant([job_id], verb, asked).get(job_id)
     if answer is None:
         raise NotFoundError(f"There is no job {job_id}.")

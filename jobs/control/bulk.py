@@ -9,7 +9,7 @@ from django.db import OperationalError, transaction
 from psycopg.errors import DeadlockDetected
 
 from jobs.control import granting
-from jobs.control.verbs import Answer, Asked, Verb
+from jobs.control.verbs import ActionRequest, Decision, Verb
 from jobs.models import Job
 
 log = logging.getLogger(__name__)
@@ -33,31 +33,31 @@ class BulkResult:
         return len(self.changed) + self.unchanged + len(self.refusals)
 
 
-def ask(verb: Verb, job_ids: Sequence[int], asked: Asked) -> BulkResult:
+def grant(verb: Verb, job_ids: Sequence[int], asked: ActionRequest) -> BulkResult:
     """Ask it of all of them. What some of them refuse does not keep it from the others."""
-    told: dict[int, Answer] = {}
+    told: dict[int, Decision] = {}
     asked = replace(asked, among=frozenset(job_ids))
-    for some in _in_turns(job_ids):
-        told |= _ask_some(verb, some, asked)
+    for some in _in_batches(job_ids):
+        told |= _grant_some(verb, some, asked)
     return _summed(job_ids, told)
 
 
-def preview(verb: Verb, job_ids: Sequence[int], asked: Asked) -> BulkResult:
+def preview(verb: Verb, job_ids: Sequence[int], asked: ActionRequest) -> BulkResult:
     """What would become of it now; nothing is written, and nobody waited for."""
-    told: dict[int, Answer] = {}
+    told: dict[int, Decision] = {}
     asked = replace(asked, among=frozenset(job_ids))
-    for some in _in_turns(job_ids):
-        told |= granting.answers(list(Job.objects.filter(pk__in=some).order_by("pk")), verb, asked)
+    for some in _in_batches(job_ids):
+        told |= granting.decisions(list(Job.objects.filter(pk__in=some).order_by("pk")), verb, asked)
     return _summed(job_ids, told)
 
 
-def _in_turns(job_ids: Sequence[int]) -> Iterator[list[int]]:
+def _in_batches(job_ids: Sequence[int]) -> Iterator[list[int]]:
     ordered = sorted(set(job_ids))
     for start in range(0, len(ordered), AT_ONCE):
         yield ordered[start : start + AT_ONCE]
 
 
-def _ask_some(verb: Verb, job_ids: Sequence[int], asked: Asked) -> dict[int, Answer]:
+def _grant_some(verb: Verb, job_ids: Sequence[int], asked: ActionRequest) -> dict[int, Decision]:
     """Who was chosen to give way in a circle of locks asks again: of what it did nothing was written."""
     for left in reversed(range(TRIES)):
         try:
@@ -71,7 +71,7 @@ def _ask_some(verb: Verb, job_ids: Sequence[int], asked: Asked) -> dict[int, Ans
     raise AssertionError  # the last try returns or raises
 
 
-def _summed(job_ids: Sequence[int], told: Mapping[int, Answer]) -> BulkResult:
+def _summed(job_ids: Sequence[int], told: Mapping[int, Decision]) -> BulkResult:
     missing = {pk: f"There is no job {pk}." for pk in job_ids if pk not in told}
     return BulkResult(
         newest=max(job_ids, default=None),

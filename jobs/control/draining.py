@@ -59,19 +59,19 @@ def enforce(nodes: QuerySet[Node] | None = None) -> int:
     names = dict(drained.values_list("pk", "name"))
     if not names:
         return 0
-    told = _give_back_unclaimed(list(names))
+    told = _release_unclaimed(list(names))
     wanted = drained.exclude(~LATE, drain_mode=Node.DrainMode.WAIT)
     for node_id, everything in wanted.annotate(everything=EVERYTHING).values_list("pk", "everything"):
-        told += _ask_to_leave(node_id, names[node_id], everything=everything)
+        told += _request_stops(node_id, names[node_id], everything=everything)
     return told
 
 
-def jobs_left(node_id: int) -> int:
+def open_jobs(node_id: int) -> int:
     """How many jobs still hold a place on the node."""
     return Placement.objects.filter(node=node_id, closed_at__isnull=True).count()
 
 
-def _give_back_unclaimed(node_ids: Sequence[int]) -> int:
+def _release_unclaimed(node_ids: Sequence[int]) -> int:
     """What was placed there and not yet taken goes back in line; nothing ran, so nothing is charged."""
     rows = Placement.objects.filter(node__in=node_ids, state=PlacementState.PLACED, closed_at__isnull=True)
     job_ids = _locked(Job.objects.filter(pk__in=rows.values("attempt__job_id")))
@@ -88,18 +88,18 @@ def _give_back_unclaimed(node_ids: Sequence[int]) -> int:
     return len(finish(endings)) if endings else 0
 
 
-def _ask_to_leave(node_id: int, name: str, *, everything: bool) -> int:
+def _request_stops(node_id: int, name: str, *, everything: bool) -> int:
     """Those that can save their work give way; if `everything` has to go, the others start again elsewhere."""
     there = Placement.objects.filter(node=node_id, closed_at__isnull=True).values("attempt__job_id")
     jobs = Job.objects.filter(pk__in=there, state__in=ON_A_NODE, desired="")
-    told = _wish(jobs.filter(checkpointable=True), PREEMPT, name)
-    told += _wish(jobs.filter(checkpointable=False), REQUEUE, name) if everything else 0
+    told = _set_desired(jobs.filter(checkpointable=True), PREEMPT, name)
+    told += _set_desired(jobs.filter(checkpointable=False), REQUEUE, name) if everything else 0
     if told:
         after_commit(lambda: remote_control.caller.call({name}))
     return told
 
 
-def _wish(jobs: QuerySet[Job], wish: str, name: str) -> int:
+def _set_desired(jobs: QuerySet[Job], wish: str, name: str) -> int:
     job_ids = _locked(jobs)
     Job.objects.filter(pk__in=job_ids).update(desired=wish)
     transitions.note(job_ids, f"{wish}_requested", message=f"Node {name} is drained.")

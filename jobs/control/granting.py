@@ -9,7 +9,7 @@ from django.db.models.functions import Extract, Now
 
 from jobs.attempts import completion
 from jobs.control import verbs
-from jobs.control.verbs import Answer, Asked, Verb
+from jobs.control.verbs import ActionRequest, Decision, Verb
 from jobs.messages import publishing, remote_control
 from jobs.models import Attempt, Job, JobEvent, Placement
 from jobs.planning import dead_dependencies
@@ -27,50 +27,50 @@ ENDS_BY = {
 """How a job ends that nobody has claimed yet, so that there is nobody to stop it."""
 
 
-def answers(jobs: Sequence[Job], verb: Verb, asked: Asked) -> dict[int, Answer]:
+def decisions(jobs: Sequence[Job], verb: Verb, asked: ActionRequest) -> dict[int, Decision]:
     """What each of the jobs says; nothing is written."""
     if verb is verbs.resume:
-        asked = replace(asked, ending=_ending(job.pk for job in jobs if job.desired == PAUSE))
+        asked = replace(asked, ending=_gangs_ending(job.pk for job in jobs if job.desired == PAUSE))
     told = {job.pk: verb(job, asked) for job in jobs}
     return told | _in_vain(jobs, told, asked.among) if verb is verbs.requeue else told
 
 
-def _in_vain(jobs: Sequence[Job], told: Mapping[int, Answer], among: frozenset[int]) -> dict[int, Answer]:
+def _in_vain(jobs: Sequence[Job], told: Mapping[int, Decision], among: frozenset[int]) -> dict[int, Decision]:
     """The refusals of those that would only end again, because what they need stays as it is."""
     again = [job for job in jobs if told[job.pk].changes]
     mortal = [job.pk for job in again if job.on_dependency_failure == "cancel"]
     others = among.difference(told)
-    dooms = dead_dependencies.ending_again(mortal, others.union(job.pk for job in again))
+    dooms = dead_dependencies.doomed_after_requeue(mortal, others.union(job.pk for job in again))
     return {pk: verbs.requeued_in_vain(doom) for pk, doom in dooms.items()}
 
 
-def grant(job_ids: Iterable[int], verb: Verb, asked: Asked) -> dict[int, Answer]:
+def grant(job_ids: Iterable[int], verb: Verb, asked: ActionRequest) -> dict[int, Decision]:
     """Ask it of those of the jobs that there are, and do what they say; inside the caller's transaction.
 
     Rows are locked in the order of their ids, as everywhere.
     """
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
     jobs = {job.pk: job for job in rows}
-    told = answers(list(jobs.values()), verb, asked)
+    told = decisions(list(jobs.values()), verb, asked)
     granted = {pk: answer for pk, answer in told.items() if answer.changes}
     transitions.apply([answer.move for answer in granted.values() if answer.move])
-    _wake([pk for pk, answer in granted.items() if answer.wakes and jobs[pk].suspended_at is not None])
+    _end_suspensions([pk for pk, answer in granted.items() if answer.wakes and jobs[pk].suspended_at is not None])
     _write({pk: answer.columns for pk, answer in granted.items() if answer.columns})
     wishes = {pk: answer.wish for pk, answer in granted.items() if answer.wish}
     _stop(wishes)
     _note(granted, asked.actor)
     _end_unclaimed({pk: wish for pk, wish in wishes.items() if jobs[pk].state == JobState.QUEUED}, asked.actor)
-    _tell([jobs[pk] for pk in granted])
+    _notify([jobs[pk] for pk in granted])
     return told
 
 
-def _ending(job_ids: Iterable[int]) -> frozenset[int]:
+def _gangs_ending(job_ids: Iterable[int]) -> frozenset[int]:
     """Asked once the jobs are locked: another member may have ended while we waited for that."""
     ended = Attempt.objects.filter(job__in=list(job_ids), ended_at__isnull=True).exclude(end_reason="")
     return frozenset(ended.values_list("job_id", flat=True))
 
 
-def _wake(job_ids: Sequence[int]) -> None:
+def _end_suspensions(job_ids: Sequence[int]) -> None:
     """End a suspension: neither its limit nor the watch for stalls counts the time for which the job stood still."""
     if job_ids:
         still = Now() - F("suspended_at")
@@ -95,7 +95,7 @@ def _stop(wishes: Mapping[int, str]) -> None:
         Job.objects.filter(pk__in=[pk for pk, one in wishes.items() if one == wish]).update(desired=wish)
 
 
-def _note(granted: Mapping[int, Answer], actor: str) -> None:
+def _note(granted: Mapping[int, Decision], actor: str) -> None:
     JobEvent.objects.bulk_create(
         JobEvent(
             job_id=pk, kind=answer.event, message=answer.message[:MESSAGE_LENGTH], data=dict(answer.data), actor=actor
@@ -113,12 +113,12 @@ def _end_unclaimed(wishes: Mapping[int, str], actor: str) -> None:
     endings = []
     for row in rows.select_related("attempt"):
         reason, message = ENDS_BY[wishes[row.attempt.job_id]]
-        ticket = PlacementRef(row.pk, str(row.attempt.token))
-        endings.append(PlacementOutcome(ticket, reason, message=message.format(actor), charged=False))
+        ref = PlacementRef(row.pk, str(row.attempt.token))
+        endings.append(PlacementOutcome(ref, reason, message=message.format(actor), charged=False))
     completion.finish(endings)
 
 
-def _tell(jobs: Sequence[Job]) -> None:
+def _notify(jobs: Sequence[Job]) -> None:
     """Their nodes, for those that are on any; else the planner."""
     placed = [job.pk for job in jobs if job.state in PLACED_STATES]
     if placed:

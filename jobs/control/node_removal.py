@@ -30,7 +30,7 @@ def remove(node: Node) -> None:
 def _refuse_in_use(node: Any) -> None:
     if node.liveness(node.now) == Node.Liveness.ALIVE and node.state != Node.State.DOWN:
         raise ConflictError(f"Node {node} is alive: stop its agent first.", state=node.state)
-    if left := draining.jobs_left(node.pk):
+    if left := draining.open_jobs(node.pk):
         jobs = "a job holds a place" if left == 1 else f"{left} jobs hold places"
         raise ConflictError(f"On node {node} {jobs}: wait until it is given back.", state=node.state)
     kept = ReservedNode.objects.filter(Q(during__endswith__gt=Now()), node=node).select_related("reservation").first()

@@ -19,7 +19,7 @@ ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Decision:
     """What happens to one job. With neither a refusal nor an event it is under way already, and nothing happens.
 
     `wish`: its nodes are told to stop it. `wakes`: it stands still no longer. `columns` are written beside that.
@@ -40,7 +40,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ActionRequest:
     """Who asks, and what else is said. `ending`: the jobs that have lost a member of their gang already.
 
     `among`: all of whom it is asked, when they are asked in turns.
@@ -53,87 +53,87 @@ class Asked:
     among: frozenset[int] = frozenset()
 
 
-Verb = Callable[[Job, Asked], Answer]
-UNDER_WAY = Answer()
+Verb = Callable[[Job, ActionRequest], Decision]
+UNDER_WAY = Decision()
 
 
-def cancel(job: Job, asked: Asked) -> Answer:
+def cancel(job: Job, asked: ActionRequest) -> Decision:
     if job.state in TERMINAL_STATES:
         return _over(job)
     if job.state in UNSTARTED:
-        return Answer(move=queue_transitions.cancelled(job, asked.actor))
+        return Decision(move=queue_transitions.cancelled(job, asked.actor))
     return UNDER_WAY if job.desired == CANCEL else _stopped(CANCEL)
 
 
-def requeue(job: Job, asked: Asked) -> Answer:
+def requeue(job: Job, asked: ActionRequest) -> Decision:
     if job.desired == CANCEL:
         return _being_cancelled(job)
     if job.state == JobState.PENDING:
-        return Answer(f"Job {job.pk} is {job.state} already.")
+        return Decision(f"Job {job.pk} is {job.state} already.")
     if job.state not in PLACED_STATES:
-        return Answer(move=queue_transitions.requeued(job, asked.actor))
+        return Decision(move=queue_transitions.requeued(job, asked.actor))
     return UNDER_WAY if job.desired == REQUEUE else _stopped(REQUEUE)
 
 
-def requeued_in_vain(doom: Doom) -> Answer:
+def requeued_in_vain(doom: Doom) -> Decision:
     first = "Requeue what it depends on first, or in the same call."
-    return Answer(f"Job {doom.job} would end again at once. {doom.sentence} {first}")
+    return Decision(f"Job {doom.job} would end again at once. {doom.sentence} {first}")
 
 
-def pause(job: Job, asked: Asked) -> Answer:
+def pause(job: Job, asked: ActionRequest) -> Decision:
     if job.state in TERMINAL_STATES:
         return _over(job)
     if job.desired == CANCEL:
         return _being_cancelled(job)
     if job.state == JobState.PAUSED:
-        return Answer(f"Job {job.pk} is paused already.")
+        return Decision(f"Job {job.pk} is paused already.")
     if job.state == JobState.PENDING:
-        return Answer(move=queue_transitions.paused(job, asked.actor))
+        return Decision(move=queue_transitions.paused(job, asked.actor))
     return UNDER_WAY if job.desired == PAUSE else _stopped(PAUSE)
 
 
-def suspend(job: Job, _: Asked) -> Answer:
+def suspend(job: Job, _: ActionRequest) -> Decision:
     if job.state != JobState.RUNNING or job.desired:
         doing = f"being stopped ({job.desired})" if job.desired else job.state
-        return Answer(f"Job {job.pk} is {doing}: only a running job can be suspended.")
+        return Decision(f"Job {job.pk} is {doing}: only a running job can be suspended.")
     if job.suspended:
-        return Answer(f"Job {job.pk} is suspended already.")
-    return Answer(columns={"suspended_at": Now()}, event="suspended")
+        return Decision(f"Job {job.pk} is suspended already.")
+    return Decision(columns={"suspended_at": Now()}, event="suspended")
 
 
-def resume(job: Job, asked: Asked) -> Answer:
+def resume(job: Job, asked: ActionRequest) -> Decision:
     if job.state == JobState.PAUSED:
-        return Answer(move=queue_transitions.resumed(job, asked.actor))
+        return Decision(move=queue_transitions.resumed(job, asked.actor))
     if job.desired == PAUSE:
         # Whoever has not heard of it goes on. A gang that has lost a member to it ends, and is in line again with that.
         wish = END if job.pk in asked.ending else RUN
-        return Answer(columns={"desired": wish}, event="resumed", message="While it was still being paused.")
+        return Decision(columns={"desired": wish}, event="resumed", message="While it was still being paused.")
     if job.suspended:
-        return Answer(wakes=True, event="resumed")
-    return Answer(f"Job {job.pk} is {job.state}, and neither paused nor suspended.")
+        return Decision(wakes=True, event="resumed")
+    return Decision(f"Job {job.pk} is {job.state}, and neither paused nor suspended.")
 
 
-def hold(job: Job, asked: Asked) -> Answer:
+def hold(job: Job, asked: ActionRequest) -> Decision:
     if job.state != JobState.PENDING:
-        return Answer(f"Job {job.pk} is {job.state}: only a job that waits can be held.")
+        return Decision(f"Job {job.pk} is {job.state}: only a job that waits can be held.")
     if job.held_at is not None:
-        return Answer(f"Job {job.pk} is held already, by {job.held_by}.")
+        return Decision(f"Job {job.pk} is held already, by {job.held_by}.")
     held = {"held_at": Now(), "held_by": asked.actor, "held_reason": asked.reason, "out_of_line_since": Now()}
-    return Answer(columns=held | NOTHING_PROMISED, event="held", message=asked.reason)
+    return Decision(columns=held | NOTHING_PROMISED, event="held", message=asked.reason)
 
 
-def release(job: Job, _: Asked) -> Answer:
+def release(job: Job, _: ActionRequest) -> Decision:
     if job.held_at is None:
-        return Answer(f"Job {job.pk} is not held: it is {job.state}.")
+        return Decision(f"Job {job.pk} is not held: it is {job.state}.")
     older = {} if job.state == JobState.PAUSED else back_in_queue(job)
-    return Answer(columns=RELEASED | older, event="released")
+    return Decision(columns=RELEASED | older, event="released")
 
 
-def change(job: Job, asked: Asked) -> Answer:
+def change(job: Job, asked: ActionRequest) -> Decision:
     """`asked.columns` are those of the row; a queue is named by its number."""
     late = sorted(name.removesuffix("_id") for name in asked.columns.keys() - ALWAYS_CHANGEABLE)
     if late and job.state not in UNSTARTED:
-        return Answer(f"Job {job.pk} is {job.state}: {', '.join(late)} can only be changed while it waits.")
+        return Decision(f"Job {job.pk} is {job.state}: {', '.join(late)} can only be changed while it waits.")
     before = {name: plain(getattr(job, name)) for name in asked.columns}
     changed = {name: plain(value) for name, value in asked.columns.items() if before[name] != plain(value)}
     if not changed:
@@ -141,20 +141,20 @@ def change(job: Job, asked: Asked) -> Answer:
     # What was promised, was promised to the job as it stood in line.
     kept = {} if changed.keys() <= ALWAYS_CHANGEABLE else {"promised": False}
     data = {"from": {name: before[name] for name in changed}, "to": changed}
-    return Answer(columns={**asked.columns, **kept}, event="changed", data=data)
+    return Decision(columns={**asked.columns, **kept}, event="changed", data=data)
 
 
 def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 
 
-def _stopped(wish: str) -> Answer:
-    return Answer(wish=wish, wakes=True, event=f"{wish}_requested")
+def _stopped(wish: str) -> Decision:
+    return Decision(wish=wish, wakes=True, event=f"{wish}_requested")
 
 
-def _over(job: Job) -> Answer:
-    return Answer(f"Job {job.pk} has ended already: it is {job.state}.")
+def _over(job: Job) -> Decision:
+    return Decision(f"Job {job.pk} has ended already: it is {job.state}.")
 
 
-def _being_cancelled(job: Job) -> Answer:
-    return Answer(f"Job {job.pk} is being cancelled.")
+def _being_cancelled(job: Job) -> Decision:
+    return Decision(f"Job {job.pk} is being cancelled.")

@@ -15,9 +15,8 @@ from uuid import uuid4
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
-from jobs.logs import gaps as log_gaps
 from jobs.logs import object_store
-from jobs.logs.gaps import TextGap
+from jobs.logs.gaps import ROWS_LOST, TextGap, gap_line
 from jobs.models import Attempt
 from jobs.models.logs import LogChunk, StoredLog
 from jobs.state import alerts
@@ -72,7 +71,7 @@ def _archive() -> int:
     for attempt_id, rank in _logs_of_ended_attempts():
         if failed >= MOST_FAILURES or time.monotonic() > until:
             break
-        if _try(attempt_id, rank):
+        if _archive_one(attempt_id, rank):
             stored += 1
         else:
             failed += 1
@@ -88,10 +87,10 @@ def _logs_of_ended_attempts() -> list[tuple[int, int]]:
         return list(cursor.fetchall())
 
 
-def _try(attempt_id: int, rank: int) -> bool:
+def _archive_one(attempt_id: int, rank: int) -> bool:
     """Move one log; false, and an alert, if the storage would not have it. Its rows are there as before, then."""
     try:
-        _move(attempt_id, rank)
+        _move_to_storage(attempt_id, rank)
     except (DatabaseError, InterfaceError):
         raise
     except Exception as error:  # whatever a storage raises: the next pass tries again
@@ -101,7 +100,7 @@ def _try(attempt_id: int, rank: int) -> bool:
     return True
 
 
-def _move(attempt_id: int, rank: int) -> None:
+def _move_to_storage(attempt_id: int, rank: int) -> None:
     entry = _entry(attempt_id, rank)
     if entry.stored_at is None and not _store(entry):
         return
@@ -150,8 +149,8 @@ def _text(entry: StoredLog, gaps: list[TextGap]) -> Iterator[bytes]:
         data = bytes(chunk.data)
         if chunk.offset > expected:
             lost = chunk.offset - expected
-            told = log_gaps.line(lost, log_gaps.ROWS_LOST, inside_line=offset > 0)
-            gaps.append(TextGap(offset, len(told), lost, log_gaps.ROWS_LOST))
+            told = gap_line(lost, ROWS_LOST, inside_line=offset > 0)
+            gaps.append(TextGap(offset, len(told), lost, ROWS_LOST))
             yield told
             offset += len(told)
         if chunk.gap:

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from jobs.logs import reader as transcripts
 from jobs.logs.followers import Reader
-from jobs.logs.reader import PIECE_BYTES, Piece, attempt_of, nothing_yet
+from jobs.logs.reader import PIECE_BYTES, Piece, attempt_of, empty_piece, piece_of, read
 from jobs.logs.tail import Feed, TailSignal, hub
 from jobs.models import Attempt, Job
 from scheduling.lifecycle import TERMINAL_STATES
@@ -33,7 +32,7 @@ def follow(
         if attempt is not None:
             yield from _follow(attempt, rank, offset, until)
         elif job.state in TERMINAL_STATES:
-            yield nothing_yet(job, rank)
+            yield empty_piece(job, rank)
 
 
 class Until(NamedTuple):
@@ -43,7 +42,7 @@ class Until(NamedTuple):
     reader: Reader
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds; none for who may not read any more."""
         return self.moment - time.monotonic() if self.reader.welcome else 0.0
 
@@ -51,7 +50,7 @@ class Until(NamedTuple):
 def _wait_for_start(job: Job, until: Until) -> Iterator[None]:
     """Ends with the job's first attempt, with the job, or with the time."""
     with hub.await_start(job.pk) as start:
-        while until.left > 0:
+        while until.remaining > 0:
             version = start.version
             job.refresh_from_db(fields=["state"])
             if job.state in TERMINAL_STATES or job.attempts.exists():
@@ -61,7 +60,7 @@ def _wait_for_start(job: Job, until: Until) -> Iterator[None]:
 
 def _follow(attempt: Attempt, rank: int, offset: int, until: Until) -> Iterator[Piece | None]:
     with hub.follow(attempt.pk, rank) as feed:
-        while until.left > 0:
+        while until.remaining > 0:
             version = feed.version
             piece = _next(feed, attempt, rank, offset)
             if piece.text or piece.complete:
@@ -76,15 +75,15 @@ def _follow(attempt: Attempt, rank: int, offset: int, until: Until) -> Iterator[
 
 def _next(feed: Feed, attempt: Attempt, rank: int, offset: int) -> Piece:
     """From memory where that has it, else by reading."""
-    stretch, extent = feed.take(offset, PIECE_BYTES)
-    if stretch is None:
-        return transcripts.read(attempt, offset, rank=rank)
-    return transcripts.piece_of(stretch, attempt=attempt.number, rank=rank, start=offset, extent=extent)
+    segment, extent = feed.read(offset, PIECE_BYTES)
+    if segment is None:
+        return read(attempt, offset, rank=rank)
+    return piece_of(segment, attempt=attempt.number, rank=rank, start=offset, extent=extent)
 
 
 def _wait(watch: TailSignal, version: int, until: Until) -> Iterator[None]:
     """Until there is news after this version, or no time left. Who waits needs no database connection."""
     if not connection.in_atomic_block:
         connection.close()
-    while (left := until.left) > 0 and not watch.wait(version, min(SILENCE_SECONDS, left)):
+    while (left := until.remaining) > 0 and not watch.wait(version, min(SILENCE_SECONDS, left)):
         yield None

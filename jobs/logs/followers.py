@@ -63,7 +63,7 @@ class Readers:
             with self._lock:
                 self._reading.discard(reader)
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Find those who may not read any more; at most so often."""
         if time.monotonic() < self._next_look:
             return

@@ -28,7 +28,7 @@ HELD_BACK_LINE = (
     "and shown when the attempt is over]"
 )
 
-TELL_OF_LOST_ENDS = """
+ADD_LOST_ENDS = """
     INSERT INTO jobs_logchunk (attempt_id, rank, number, "offset", data, gap, missing)
     SELECT placement.attempt_id, placement.rank, coalesce(last.number + 1, 0), coalesce(last.offset + length(last.data), 0),
            CASE WHEN substring(last.data FROM length(last.data)) <> '\\x0a'::bytea THEN %(inside)s ELSE %(outside)s END, %(reason)s, NULL
@@ -51,23 +51,23 @@ class TextGap:
     reason: str
 
 
-def line(missing: int | None, reason: str, *, inside_line: bool) -> bytes:
+def gap_line(missing: int | None, reason: str, *, inside_line: bool) -> bytes:
     """The line that tells of a gap; it begins with a line break when it would stand in the middle of a line."""
     text = HELD_BACK_LINE if reason == HELD_BACK else f"[trainyard: {_loss(missing)}: {CAUSES.get(reason, reason)}]"
     start = "\n" if inside_line else ""
     return f"{start}{text.format(limit=settings.LOG_LIMIT_MB)}\n".encode()
 
 
-def tell_of_lost_ends(placement_ids: Sequence[int]) -> None:
+def add_lost_ends(placement_ids: Sequence[int]) -> None:
     """End the logs of placements that were closed without a word from their nodes: something may be missing there."""
     parameters: dict[str, Any] = {
         "placements": list(placement_ids),
         "reason": NODE_LOST,
-        "inside": line(None, NODE_LOST, inside_line=True),
-        "outside": line(None, NODE_LOST, inside_line=False),
+        "inside": gap_line(None, NODE_LOST, inside_line=True),
+        "outside": gap_line(None, NODE_LOST, inside_line=False),
     }
     with connection.cursor() as cursor:
-        cursor.execute(TELL_OF_LOST_ENDS, parameters)
+        cursor.execute(ADD_LOST_ENDS, parameters)
 
 
 def _loss(missing: int | None) -> str:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from jobs.logs import gaps as log_gaps
 from jobs.logs import object_store
-from jobs.logs.gaps import TextGap
+from jobs.logs.gaps import OBJECT_LOST, ROWS_LOST, TextGap, gap_line
 from jobs.models import Attempt, Job
 from jobs.models.logs import StoredLog
 from scheduling.errors import NotFoundError
@@ -92,7 +91,7 @@ def require_rank(job: Job, rank: int) -> None:
         raise NotFoundError(f"Job {job.pk} has no rank {rank}: it has {has}.")
 
 
-def nothing_yet(job: Job, rank: int = 0) -> Piece:
+def empty_piece(job: Job, rank: int = 0) -> Piece:
     return Piece(None, rank, 0, 0, "", complete=job.state in TERMINAL_STATES)
 
 
@@ -104,16 +103,16 @@ def read(attempt: Attempt, offset: int, limit: int = PIECE_BYTES, *, rank: int =
     """
     extent = _extent(attempt.pk, rank)
     start = offset if offset >= 0 else max(extent.end + offset, 0)
-    stretch = _stretch(attempt.pk, rank, start, limit, extent)
-    return piece_of(stretch, attempt=attempt.number, rank=rank, start=start, extent=extent)
+    segment = _segment(attempt.pk, rank, start, limit, extent)
+    return piece_of(segment, attempt=attempt.number, rank=rank, start=start, extent=extent)
 
 
-def piece_of(stretch: Segment, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
-    """The stretch as text."""
-    last = extent.over and start + stretch.length >= extent.end
-    text, used = _decode(stretch.data, last=last)
-    following = start + (used if len(stretch.data) == stretch.length else stretch.length)
-    gaps = tuple(gap for gap in stretch.gaps if gap.offset < following)
+def piece_of(segment: Segment, *, attempt: int, rank: int, start: int, extent: Extent) -> Piece:
+    """The segment as text."""
+    last = extent.over and start + segment.length >= extent.end
+    text, used = _decode(segment.data, last=last)
+    following = start + (used if len(segment.data) == segment.length else segment.length)
+    gaps = tuple(gap for gap in segment.gaps if gap.offset < following)
     return Piece(attempt, rank, start, following, text, complete=last, gaps=gaps)
 
 
@@ -121,9 +120,9 @@ def pieces(attempt: Attempt, offset: int, *, rank: int = 0) -> Iterator[bytes]:
     """All bytes from `offset` on that are there by now."""
     extent = _extent(attempt.pk, rank)
     start = offset if offset >= 0 else max(extent.end + offset, 0)
-    while (stretch := _stretch(attempt.pk, rank, start, _to_the_next_block(start), extent)).length:
-        start += stretch.length
-        yield stretch.data
+    while (segment := _segment(attempt.pk, rank, start, _to_the_next_block(start), extent)).length:
+        start += segment.length
+        yield segment.data
 
 
 def _to_the_next_block(start: int) -> int:
@@ -136,7 +135,7 @@ def _extent(attempt_id: int, rank: int) -> Extent:
         return Extent(*(cursor.fetchone() or (True, 0, None)))  # nothing comes of an attempt that was deleted
 
 
-def _stretch(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Segment:
+def _segment(attempt_id: int, rank: int, start: int, limit: int, extent: Extent) -> Segment:
     if start >= extent.end:
         return NOTHING
     if extent.stored_id is None:
@@ -165,7 +164,7 @@ def _from_rows(attempt_id: int, rank: int, start: int, limit: int) -> Segment | 
 def _in_place_of_rows(attempt_id: int, rank: int, start: int, end: int) -> Segment:
     """A line in place of rows that somebody removed."""
     following = (offset for offset, *_ in _rows(attempt_id, rank, start, end) if offset > start)
-    return _lost(start, next(following, end) - start, log_gaps.ROWS_LOST)
+    return _lost(start, next(following, end) - start, ROWS_LOST)
 
 
 def _rows(attempt_id: int, rank: int, start: int, end: int) -> Sequence[tuple[int, bytes, str, int | None]]:
@@ -183,13 +182,13 @@ def _from_storage(stored_id: int, start: int, limit: int) -> Segment:
     except object_store.DAMAGED as error:
         whole = isinstance(error, FileNotFoundError)
         rest = stored.size - start if whole else min(_to_the_next_block(start), stored.size - start)
-        return _lost(start, rest, log_gaps.OBJECT_LOST)
+        return _lost(start, rest, OBJECT_LOST)
     told = (TextGap(*gap) for gap in stored.gaps)
     return Segment(data, len(data), tuple(gap for gap in told if start <= gap.offset < start + len(data)))
 
 
 def _lost(start: int, length: int, reason: str) -> Segment:
-    line = log_gaps.line(length, reason, inside_line=start > 0)
+    line = gap_line(length, reason, inside_line=start > 0)
     return Segment(line, length, (TextGap(start, len(line), length, reason),))
 
 

@@ -45,7 +45,7 @@ LOOK = """
     ) AS chunk ON true
     ORDER BY mine.attempt_id, mine.rank, chunk.number
 """
-BEGUN = """
+STARTED = """
     SELECT job.id FROM jobs_job AS job WHERE job.id = ANY(%s) AND (
         job.state = ANY(%s) OR EXISTS (SELECT FROM jobs_attempt AS attempt WHERE attempt.job_id = job.id)
     )
@@ -84,7 +84,7 @@ class TailSignal:
         with self._news:
             return self._news.wait_for(lambda: self.version != version, seconds)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         with self._news:
             self.version += 1
             self._news.notify_all()
@@ -101,10 +101,10 @@ class Feed(TailSignal):
         self._recent: deque[Recent] = deque()
         self._kept = 0
 
-    def take(self, offset: int, limit: int) -> tuple[Segment | None, Extent]:
+    def read(self, offset: int, limit: int) -> tuple[Segment | None, Extent]:
         """What came last, from exactly there on; None if that has to be read elsewhere."""
         with self._news:
-            return self._taken(offset, limit), self.extent
+            return self._read_recent(offset, limit), self.extent
 
     def add(self, rows: Sequence[Any], *, over: bool, size: int | None) -> None:
         """What one look has found: new chunks, in order, and the log's size in the storage, if it is there by now."""
@@ -116,9 +116,9 @@ class Feed(TailSignal):
             end = max(self.extent.end, size or 0)
             self.extent = Extent(over=over and len(rows) < CHUNKS_A_LOOK, end=end, stored_id=None)
         if self.extent != before:
-            self.tell()
+            self.notify()
 
-    def _taken(self, offset: int, limit: int) -> Segment | None:
+    def _read_recent(self, offset: int, limit: int) -> Segment | None:
         if not self._recent or offset < self._recent[0].offset or self._recent[-1].end < self.extent.end:
             return None
         data, gaps = b"", list[TextGap]()
@@ -157,30 +157,30 @@ class TailHub:
         """The feed of this log, shared by all who follow it."""
         key = (attempt_id, rank)
         feed = self._feeds.get(key) or _new_feed(attempt_id, rank)
-        with self._kept(self._feeds, key, feed) as kept:
-            yield kept
+        with self._shared(self._feeds, key, feed) as shared:
+            yield shared
 
     @contextmanager
     def await_start(self, job_id: int) -> Iterator[TailSignal]:
         """There is news when the job has its first attempt, or is over without one."""
-        with self._kept(self._starts, job_id, TailSignal()) as kept:
-            yield kept
+        with self._shared(self._starts, job_id, TailSignal()) as shared:
+            yield shared
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Look once at everything that is followed, and wake those for whom there is news."""
         with self._lock:
             feeds, starts = dict(self._feeds), dict(self._starts)
         if feeds:
-            self._look_at_logs(feeds)
+            self._refresh_feeds(feeds)
             self._mark(feeds)
         if starts:
-            for job_id in _begun(list(starts)):
-                starts[job_id].tell()
+            for job_id in _started(list(starts)):
+                starts[job_id].notify()
         if feeds or starts:
-            self.readers.look()
+            self.readers.refresh()
 
     @contextmanager
-    def _kept(self, watches: dict[Any, Any], key: Any, fresh: Any) -> Iterator[Any]:
+    def _shared(self, watches: dict[Any, Any], key: Any, fresh: Any) -> Iterator[Any]:
         with self._lock:
             watch = watches.setdefault(key, fresh)
             watch.followers += 1
@@ -196,10 +196,10 @@ class TailHub:
                     watches.pop(key)
 
     def _run(self) -> None:
-        while self._wanted():
+        while self._is_needed():
             pause = POLL_SECONDS
             try:
-                self.look()
+                self.refresh()
             except (DatabaseError, InterfaceError) as error:
                 log.warning("The database did not answer those who follow logs: %s", str(error).strip())
                 connection.close()
@@ -210,14 +210,14 @@ class TailHub:
             time.sleep(pause)
         connection.close()
 
-    def _wanted(self) -> bool:
+    def _is_needed(self) -> bool:
         with self._lock:
             if self._feeds or self._starts:
                 return True
             self._thread = None
             return False
 
-    def _look_at_logs(self, feeds: dict[tuple[int, int], Feed]) -> None:
+    def _refresh_feeds(self, feeds: dict[tuple[int, int], Feed]) -> None:
         found: dict[tuple[int, int], list[Any]] = {}
         state: dict[tuple[int, int], tuple[bool, int | None]] = {}
         with connection.cursor() as cursor:
@@ -252,9 +252,9 @@ def _new_feed(attempt_id: int, rank: int) -> Feed:
     return Feed(number, end)
 
 
-def _begun(job_ids: list[int]) -> list[int]:
+def _started(job_ids: list[int]) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(BEGUN, [job_ids, sorted(TERMINAL_STATES)])
+        cursor.execute(STARTED, [job_ids, sorted(TERMINAL_STATES)])
         return [job_id for (job_id,) in cursor.fetchall()]
 
 

@@ -13,10 +13,10 @@ def placement_messages(placements: Sequence[Placement]) -> list[PlacementMessage
     """The messages that tell the agents of these placements."""
     needed = Job.objects.only("name", "priority", "gpus")
     jobs = needed.in_bulk({row.attempt.job_id for row in placements})
-    return [_doorbell(row, jobs[row.attempt.job_id]) for row in placements]
+    return [_message(row, jobs[row.attempt.job_id]) for row in placements]
 
 
-def _doorbell(row: Placement, job: Job) -> PlacementMessage:
+def _message(row: Placement, job: Job) -> PlacementMessage:
     return PlacementMessage(
         placement_id=row.pk,
         token=str(row.attempt.token),

@@ -45,7 +45,7 @@ class CircuitBreaker:
         self._open_again_at = 0.0
 
     @property
-    def broken(self) -> bool:
+    def is_open(self) -> bool:
         return time.monotonic() < self._open_again_at
 
     def trip(self) -> None:
@@ -58,18 +58,18 @@ circuit = CircuitBreaker()
 
 def request_cycle() -> None:
     """Ask for a scheduling cycle as soon as the current transaction is committed."""
-    after_commit(_ring_for_cycle)
+    after_commit(_send_cycle_request)
 
 
-def request_placements(doorbells: Sequence[PlacementMessage]) -> None:
+def request_placements(messages: Sequence[PlacementMessage]) -> None:
     """Tell the agents of their placements as soon as the current transaction is committed."""
-    after_commit(lambda: send_placements(doorbells))
+    after_commit(lambda: send_placements(messages))
 
 
-def send_placements(doorbells: Sequence[PlacementMessage]) -> None:
+def send_placements(messages: Sequence[PlacementMessage]) -> None:
     """Publish now; a failure is logged, and the sweep publishes again."""
-    if doorbells:
-        _publish([_placement_message(doorbell) for doorbell in doorbells])
+    if messages:
+        _publish([_placement_message(message) for message in messages])
 
 
 def run_id(*, job_id: int, attempt: int, placement_id: int) -> str:
@@ -82,7 +82,7 @@ def send_probe(node: str) -> bool:
     return _publish([_most_urgent("trainyard.hear", node_queues(node)[0])])
 
 
-def _ring_for_cycle() -> None:
+def _send_cycle_request() -> None:
     _publish([_most_urgent("trainyard.run_cycle", CONTROL_QUEUE)])
 
 
@@ -90,21 +90,21 @@ def _most_urgent(task: str, queue: str) -> dict[str, Any]:
     return {"name": task, "queue": queue, "priority": broker_priority(HIGHEST, transport_of(settings.BROKER_URL))}
 
 
-def _placement_message(doorbell: PlacementMessage) -> dict[str, Any]:
+def _placement_message(message: PlacementMessage) -> dict[str, Any]:
     return {
         "name": RUN,
-        "task_id": run_id(job_id=doorbell.job_id, attempt=doorbell.attempt, placement_id=doorbell.placement_id),
-        "args": [doorbell.placement_id, doorbell.token],
-        "queue": doorbell.route.queue,
-        "priority": doorbell.route.priority,
-        "argsrepr": f"job {doorbell.job_id} {doorbell.job_name!r}, attempt {doorbell.attempt}, queue {doorbell.route.queue}",
+        "task_id": run_id(job_id=message.job_id, attempt=message.attempt, placement_id=message.placement_id),
+        "args": [message.placement_id, message.token],
+        "queue": message.route.queue,
+        "priority": message.route.priority,
+        "argsrepr": f"job {message.job_id} {message.job_name!r}, attempt {message.attempt}, queue {message.route.queue}",
         "kwargsrepr": "",
     }
 
 
 def _publish(messages: Sequence[dict[str, Any]]) -> bool:
     """Whether the broker took them."""
-    if circuit.broken:
+    if circuit.is_open:
         log.info("The broker was out of reach a moment ago: %d messages are left to the sweep.", len(messages))
         return False
     try:

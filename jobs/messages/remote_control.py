@@ -64,7 +64,7 @@ caller = Notifier()
 
 def send(names: Collection[str]) -> None:
     """Tell the agents of these nodes to look, now. What goes wrong is logged, and harmless."""
-    if circuit.broken:
+    if circuit.is_open:
         return
     try:
         with current_app.producer_pool.acquire(block=True, timeout=ACQUIRE_SECONDS) as producer:

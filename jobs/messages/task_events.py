@@ -44,13 +44,13 @@ def of_end(row: Placement, ending: PlacementOutcome, verdict: JobState | Retry |
     uuid = publishing.run_id(job_id=attempt.job_id, attempt=attempt.number, placement_id=row.pk)
     code = f" {ending.exit_code}" if ending.exit_code else ""
     words = f"{ending.reason}{code}: {sentence(ending)}"
-    kind, fields = _in_celerys_words(ending, verdict, words)
+    kind, fields = _as_celery_event(ending, verdict, words)
     begun = attempt.started_at or ending.started_at
     ran = {"runtime": max(0.0, (timezone.now() - begun).total_seconds())} if begun else {}
     return RunEvent(row.node.name, uuid, kind, fields | ran)
 
 
-def _in_celerys_words(
+def _as_celery_event(
     ending: PlacementOutcome, verdict: JobState | Retry | GiveUp | None, words: str
 ) -> tuple[str, dict[str, Any]]:
     if ending.reason == EndReason.COMPLETED:
@@ -64,19 +64,19 @@ def _in_celerys_words(
     return "task-failed", {"exception": words, "traceback": ""}
 
 
-def was_begun(row: Placement) -> bool:
+def was_claimed(row: Placement) -> bool:
     """Whether an agent had taken the placement: of the others nobody who watches has heard."""
     return row.state in (PlacementState.CLAIMED, PlacementState.RUNNING)
 
 
-def tell(events: Sequence[RunEvent]) -> None:
+def send(events: Sequence[RunEvent]) -> None:
     """Send them as soon as the current transaction is committed; while the broker is away they are lost."""
     if events:
         after_commit(lambda: _send(events))
 
 
 def _send(events: Sequence[RunEvent]) -> None:
-    if publishing.circuit.broken:
+    if publishing.circuit.is_open:
         return
     try:
         with current_app.producer_pool.acquire(block=True, timeout=ACQUIRE_SECONDS) as producer:

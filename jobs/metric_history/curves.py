@@ -12,7 +12,7 @@ from django.db.models import QuerySet, Sum
 from jobs.models import Attempt, Job
 from jobs.models.metrics import MetricSeries, ReportMark
 from scheduling.errors import NotFoundError
-from workers.runtime.series import counts_up, kept
+from workers.runtime.series import counts_up, kept_points
 
 LATEST_ATTEMPTS = 50
 """A curve over all attempts of a job looks at so many of them."""
@@ -110,7 +110,7 @@ def _thinned(points: list[Point], over_steps: bool, most: int) -> list[Point]:
     where = [point.step or 0 if over_steps else point.time for point in points]
     values = [point.value for point in points]
     gaps = not all(map(math.isfinite, values))
-    places = kept(where, values, (most - 2) // (3 if gaps else 2))
+    places = kept_points(where, values, (most - 2) // (3 if gaps else 2))
     return [points[place] for place in places]
 
 

@@ -99,7 +99,7 @@ def line_length() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class NodeUsage:
     """What open placements hold of one node."""
 
     jobs: int = 0
@@ -108,11 +108,11 @@ class Held:
     gpus: int = 0
 
 
-NOTHING_HELD = Held()
+UNUSED = NodeUsage()
 
 
-def held_by_node() -> dict[int, Held]:
+def usage_by_node() -> dict[int, NodeUsage]:
     """By node id; a node on which nothing is placed is not in it."""
     rows = Placement.objects.filter(closed_at__isnull=True).order_by().values_list("node_id")
     sums = rows.annotate(Count("pk"), Sum("cpus"), Sum("memory_mb"), Sum("gpu_indices__len"))
-    return {node_id: Held(*map(int, amounts)) for node_id, *amounts in sums}
+    return {node_id: NodeUsage(*map(int, amounts)) for node_id, *amounts in sums}

@@ -16,7 +16,7 @@ from jobs.messages import placement_messages, publishing
 from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.planning import dead_dependencies, gc_pause, memory_defaults, preemption, rebalancing, rendezvous_ports
-from jobs.planning import snapshot as snapshots
+from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
@@ -92,9 +92,9 @@ def run_cycle() -> CycleResult:
         # give the same room away again. The lock goes with the transaction, also when the process dies.
         _wait_for_turn()
         # 2. The picture. No row is locked: to lock all jobs would stop the platform for as long as a plan takes.
-        snapshot = snapshots.take()
+        snapshot = take_snapshot()
         if memory_defaults.fill(snapshot):  # what has no memory on record would be planned as if it needed none
-            snapshot = snapshots.take()
+            snapshot = take_snapshot()
         # 3. Decide, by the picture and its moment alone.
         plan = make_plan(snapshot, snapshot.taken_at)
         # 4. Place. The picture has aged meanwhile: each job is locked and moves only if it still waits.
@@ -127,7 +127,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
         return []
     names = {share.node for planned in placements for share in planned.shares}
     nodes = {node.name: node for node in Node.objects.filter(name__in=names)}
-    moved = transitions.apply([_queue_move(planned, nodes[planned.shares[0].node]) for planned in placements])
+    moved = transitions.apply([_queue_transition(planned, nodes[planned.shares[0].node]) for planned in placements])
     kept = [planned for planned in placements if planned.job_id in moved]
     given = rendezvous_ports.of(
         (planned.job_id, moved[planned.job_id].attempt, nodes[planned.shares[0].node], len(planned.shares) > 1)
@@ -156,7 +156,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
     return placement_messages.placement_messages(rows)
 
 
-def _queue_move(planned: PlannedJob, node: Node) -> Transition:
+def _queue_transition(planned: PlannedJob, node: Node) -> Transition:
     """The node that a job is on is that of its rank 0."""
     first, *others = planned.shares
     names = listed(share.node for share in planned.shares)
@@ -195,7 +195,7 @@ def _write_reasons(plan: Plan) -> None:
 
     A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
     """
-    known = _known_reasons()
+    known = _recorded_reasons()
     differ = refresh.differs()
     for data, job_ids in _grouped(plan).values():
         stale = [job_id for job_id in job_ids if differ(known.get(job_id, []), data)]
@@ -233,7 +233,7 @@ def _codes(reasons: Reasons) -> list[object]:
     return [reason["code"] for reason in reasons]
 
 
-def _known_reasons() -> dict[int, Reasons]:
+def _recorded_reasons() -> dict[int, Reasons]:
     """The reasons on record of every waiting job; many share the same ones, so they travel once."""
     rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("reasons").annotate(ids=ArrayAgg("pk"))
     return {job_id: reasons for reasons, job_ids in rows for job_id in job_ids}

@@ -56,7 +56,7 @@ def cancel_dead() -> int:
     return ended
 
 
-def ending_again(mortal: Collection[int], again: Collection[int]) -> dict[int, Doom]:
+def doomed_after_requeue(mortal: Collection[int], again: Collection[int]) -> dict[int, Doom]:
     """Which of the jobs `mortal` the next sweep would end if all of `again` were back in line."""
     if not mortal:
         return {}

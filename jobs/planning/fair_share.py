@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import connection
 
-from jobs.planning.job_rows import Held
+from jobs.planning.job_rows import AccountUsage
 from scheduling.sharing.fair_tree import Account, decayed
 from scheduling.sharing.usage_decay import decayed_seconds, gpu_equivalents
 from scheduling.snapshot import UsageView
@@ -22,7 +22,7 @@ TALLIES = """
 """
 
 
-def usage(now: float, held: Iterable[Held]) -> tuple[UsageView, ...]:
+def usage(now: float, held: Iterable[AccountUsage]) -> tuple[UsageView, ...]:
     """What every account has used until now: what is on record, and what it has held so far of what it still holds."""
     # What still runs is reckoned, not written: it would be a write for each running job in each cycle.
     used = _on_record(now)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from jobs.models.standings import dependencies
-from jobs.planning import preemption as preemptions
+from jobs.planning import preemption
 from jobs.planning.run_times import remaining
 from jobs.state import queue_age
 from scheduling.failures.retry import RetryBudget, reasons_that
@@ -119,13 +119,13 @@ def read_names() -> JobContext:
 
 def read_all() -> JobContext:
     needs = dependencies()
-    counts, near, avoid = preemptions.counts(), preemptions.last_nodes(), failed_on()
-    rooms = preemptions.rooms()
+    counts, near, avoid = preemption.counts(), preemption.last_nodes(), failed_on()
+    rooms = preemption.rooms()
     return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AccountUsage:
     """What a job holds on one node, and since when: for its account's usage."""
 
     account: Account
@@ -140,15 +140,15 @@ def rows(statement: LiteralString, *arguments: Any) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class JobViews:
+class JobRows:
     """The jobs that have not ended; `held` goes by the order of the running jobs and their shares."""
 
     waiting: tuple[WaitingJob, ...]
     running: tuple[RunningJob, ...]
-    held: Sequence[Held]
+    held: Sequence[AccountUsage]
 
 
-def read() -> JobViews:
+def read() -> JobRows:
     """All of them.
 
     The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
@@ -157,7 +157,7 @@ def read() -> JobViews:
     in_line, placed = line.read(), rows(RUNNING)
     known = read_all()
     jobs = _running(placed, known)
-    return JobViews(line.of(in_line, known), jobs, _held(placed, jobs))
+    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs))
 
 
 def running() -> tuple[RunningJob, ...]:
@@ -182,7 +182,7 @@ class Requests:
         return found
 
 
-class LineRow(NamedTuple):
+class WaitingRow(NamedTuple):
     """A waiting job's row as it was last read; `version` says who wrote it, and where it lies."""
 
     version: str
@@ -193,7 +193,7 @@ class ReadRows(NamedTuple):
     """The rows of all waiting jobs, and the server that they came from: another one may use a version again."""
 
     server: Any
-    rows: dict[int, LineRow]
+    rows: dict[int, WaitingRow]
 
 
 class PendingJobs:
@@ -204,7 +204,7 @@ class PendingJobs:
 
     def __init__(self) -> None:
         self._read = ReadRows(None, {})
-        self._made: tuple[Any, dict[int, tuple[LineRow | None, WaitingJob]], Requests] = ((), {}, Requests())
+        self._made: tuple[Any, dict[int, tuple[WaitingRow | None, WaitingJob]], Requests] = ((), {}, Requests())
 
     def read(self) -> ReadRows:
         """The rows of all that wait now; only those are fetched whole that were written since the last time.
@@ -218,7 +218,7 @@ class PendingJobs:
         found = {job_id: before.get(job_id) for job_id, _ in versions}
         changed = [job_id for job_id, version in versions if (row := found[job_id]) is None or row.version != version]
         fetched = rows(WAITING, changed) if changed else []
-        found |= dict.fromkeys(changed) | {row[0]: LineRow(row[-1], row) for row in fetched}
+        found |= dict.fromkeys(changed) | {row[0]: WaitingRow(row[-1], row) for row in fetched}
         self._read = ReadRows(server, {job_id: row for job_id, row in found.items() if row is not None})
         return self._read
 
@@ -229,7 +229,7 @@ class PendingJobs:
         if known.names != names or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         request_of, special = requests.of, known.special
-        fresh: dict[int, tuple[LineRow | None, WaitingJob]] = {}
+        fresh: dict[int, tuple[WaitingRow | None, WaitingJob]] = {}
         for job_id, row in reading.rows.items():
             before = seen.get(job_id)
             if job_id in special:  # what else makes it up may change while its row does not
@@ -298,9 +298,9 @@ def _running(placed: Sequence[Any], known: JobContext) -> tuple[RunningJob, ...]
     return tuple(_running_job(job_id, shares, known, request_of) for job_id, shares in members.items())
 
 
-def _held(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[Held]:
+def _account_usage(placed: Sequence[Any], jobs: Sequence[RunningJob]) -> list[AccountUsage]:
     shares = ((Account(job.project, job.owner), share) for job in jobs for share in job.shares)
-    return [Held(account, share, row[17]) for (account, share), row in zip(shares, placed, strict=True)]
+    return [AccountUsage(account, share, row[17]) for (account, share), row in zip(shares, placed, strict=True)]
 
 
 def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request_of: RequestOf) -> RunningJob:

@@ -27,7 +27,7 @@ def is_limited(slug: str, tree: Mapping[str, ProjectView]) -> bool:
     return any(project.limits and project.limits.memory_mb is not None for project in chain_of(slug, tree))
 
 
-def told(memory_mb: int) -> str:
+def sentence(memory_mb: int) -> str:
     """For the job's history and for refusals: where an amount comes from that its owner did not name."""
     return (
         f"It names no memory, which a quota limits: it gets {gigabytes(memory_mb)} on each node, by the platform's "

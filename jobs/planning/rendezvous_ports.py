@@ -26,8 +26,8 @@ def of(placed: Iterable[tuple[int, int, Node, bool]]) -> dict[int, int]:
     """
     jobs = list(placed)
     # No lock: only the planner gives ports, and there is one of it.
-    taken_by_gangs = _taken_by_gangs() if any(gang for *_, gang in jobs) else set[int]()
-    taken = _taken_on({node.hostname for _, _, node, gang in jobs if not gang})
+    taken_by_gangs = _ports_of_gangs() if any(gang for *_, gang in jobs) else set[int]()
+    taken = _ports_in_use({node.hostname for _, _, node, gang in jobs if not gang})
     ports = {}
     for job_id, attempt, node, gang in jobs:
         others = taken_by_gangs if gang else taken.setdefault(node.hostname, set())
@@ -52,12 +52,12 @@ def _first_free(ports: range, start: int, taken: AbstractSet[int]) -> int:
     return next((port for port in line if port not in taken), ports[start])
 
 
-def _taken_by_gangs() -> set[int]:
+def _ports_of_gangs() -> set[int]:
     rows = Attempt.objects.filter(ended_at__isnull=True, master_port__lt=settings.GANG_PORT + OF_GANGS)
     return {port for port in rows.values_list("master_port", flat=True) if port is not None}
 
 
-def _taken_on(machines: AbstractSet[str]) -> dict[str, set[int]]:
+def _ports_in_use(machines: AbstractSet[str]) -> dict[str, set[int]]:
     rows = Attempt.objects.filter(ended_at__isnull=True, master_port__gte=settings.GANG_PORT + OF_GANGS)
     taken: dict[str, set[int]] = {}
     if machines:

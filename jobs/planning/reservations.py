@@ -22,7 +22,7 @@ KNOWN_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReservationRequest:
     """Nodes to be kept from `start` to `end`; without a project for nobody: maintenance."""
 
     name: str
@@ -37,7 +37,7 @@ def visible_reservations(user: User) -> QuerySet[Reservation]:
     found = Reservation.objects.select_related("project", "created_by").prefetch_related("nodes")
     if user.is_staff:
         return found
-    return found.filter(Q(project__isnull=True) | Q(project__in=_with_those_above(list(project_roles(user)))))
+    return found.filter(Q(project__isnull=True) | Q(project__in=_with_ancestors(list(project_roles(user)))))
 
 
 def find_reservation(user: User, name: str) -> Reservation:
@@ -49,7 +49,7 @@ def find_reservation(user: User, name: str) -> Reservation:
 
 
 @transaction.atomic
-def reserve(wanted: Wanted, actor: User) -> Reservation:
+def reserve(wanted: ReservationRequest, actor: User) -> Reservation:
     """Keep the nodes, as staff. What runs there goes on; what would not have ended by its limit is not started there.
 
     Raises InvalidError naming each field that is wrong, and with it the reservation that is in the way.
@@ -71,14 +71,14 @@ def reserve(wanted: Wanted, actor: User) -> Reservation:
     return made
 
 
-def faults_of(wanted: Wanted) -> list[FieldError]:
+def faults_of(wanted: ReservationRequest) -> list[FieldError]:
     """Everything that is wrong with it."""
     window, nodes = _window_faults(wanted), _node_faults(wanted)
     return [*_name_faults(wanted), *_project_faults(wanted), *window, *nodes, *_overlap_faults(wanted)]
 
 
 @transaction.atomic
-def give_back(reservation: Reservation, actor: User) -> None:
+def remove(reservation: Reservation, actor: User) -> None:
     """The nodes are everybody's again, at once."""
     _refuse_others(actor)
     reservation.delete()  # its nodes' rows, which keep others from them, go with it
@@ -90,17 +90,17 @@ def _refuse_others(actor: User) -> None:
         raise ForbiddenError("Only staff may reserve nodes and give them back.")
 
 
-def _name_faults(wanted: Wanted) -> list[FieldError]:
+def _name_faults(wanted: ReservationRequest) -> list[FieldError]:
     taken = Reservation.objects.filter(name=wanted.name).exists()
     return [FieldError("name", f"There is a reservation {wanted.name} already.", "taken")] if taken else []
 
 
-def _project_faults(wanted: Wanted) -> list[FieldError]:
+def _project_faults(wanted: ReservationRequest) -> list[FieldError]:
     known = wanted.project is None or Project.objects.filter(slug=wanted.project).exists()
     return [] if known else [FieldError("project", f"There is no project {wanted.project!r}.", "unknown")]
 
 
-def _window_faults(wanted: Wanted) -> list[FieldError]:
+def _window_faults(wanted: ReservationRequest) -> list[FieldError]:
     if wanted.end <= wanted.start:
         return [FieldError("end", "Must lie after the start.", "order")]
     if wanted.end <= timezone.now():
@@ -108,7 +108,7 @@ def _window_faults(wanted: Wanted) -> list[FieldError]:
     return []
 
 
-def _node_faults(wanted: Wanted) -> list[FieldError]:
+def _node_faults(wanted: ReservationRequest) -> list[FieldError]:
     known = set(nodes_now().order_by("name").values_list("name", flat=True))
     unknown = sorted(set(wanted.nodes) - known)
     if not unknown and wanted.nodes:
@@ -118,7 +118,7 @@ def _node_faults(wanted: Wanted) -> list[FieldError]:
     return [FieldError("nodes", f"{missing} The nodes are: {there}.", "unknown")]
 
 
-def _overlap_faults(wanted: Wanted) -> list[FieldError]:
+def _overlap_faults(wanted: ReservationRequest) -> list[FieldError]:
     if wanted.end <= wanted.start:
         return []
     others = ReservedNode.objects.filter(
@@ -130,7 +130,7 @@ def _overlap_faults(wanted: Wanted) -> list[FieldError]:
     ]
 
 
-def _with_those_above(project_ids: Sequence[int]) -> set[int]:
+def _with_ancestors(project_ids: Sequence[int]) -> set[int]:
     """These projects and their ancestors: what is kept for an ancestor is kept for them too."""
     parents = dict(Project.objects.values_list("pk", "parent_id"))
     found: set[int] = set()

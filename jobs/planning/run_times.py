@@ -137,7 +137,7 @@ def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
     # Together, in one transaction: what was learned from an end, and that it was, must not part.
     _write_history(history)
     _write_progress(ended)
-    return Learned(len(ended), _foretell_waiting(traits))
+    return Learned(len(ended), _predict_waiting(traits))
 
 
 def forget() -> int:
@@ -184,7 +184,7 @@ def _write_progress(ended: Sequence[Any]) -> None:
     )
 
 
-def _foretell_waiting(learned: Sequence[Traits]) -> int:
+def _predict_waiting(learned: Sequence[Traits]) -> int:
     """Expect anew of the waiting jobs that share a key with these; write what is worth it."""
     # Only those of the projects that learned, and of them who shares a key: most ends change nothing for most jobs.
     changed = {scope.key for one in dict.fromkeys(learned) for scope in scopes_of(one)}
@@ -193,13 +193,13 @@ def _foretell_waiting(learned: Sequence[Traits]) -> int:
     waiting = [(row, traits) for row, traits in in_line if any(one.key in changed for one in scopes_of(traits))]
     history = _history(traits for _, traits in waiting)
     known: dict[Traits, Prediction | None] = {traits: history.predict(traits) for _, traits in waiting}
-    news = {row[0]: told for row, traits in waiting if (told := known[traits]) and _is_news(row, told)}
+    news = {row[0]: told for row, traits in waiting if (told := known[traits]) and _is_worth_writing(row, told)}
     if news:
         _write(news)
     return len(news)
 
 
-def _is_news(row: Sequence[Any], told: Prediction) -> bool:
+def _is_worth_writing(row: Sequence[Any], told: Prediction) -> bool:
     before = row[11]
     if before is None or row[14] != told.source:
         return True

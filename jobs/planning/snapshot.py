@@ -30,7 +30,7 @@ NODES = """
 NONE_OUT = "[]"
 
 
-def take() -> Snapshot:
+def take_snapshot() -> Snapshot:
     """Everything that one planning pass looks at, read in the caller's transaction by the database's clock."""
     now = database_now().timestamp()
     jobs = job_rows.read()

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from jobs.models import Job
-from jobs.planning import snapshot as snapshots
+from jobs.planning.snapshot import take_snapshot
 from scheduling.forecast.effort import Effort
 from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.lifecycle import JobState
@@ -112,26 +112,26 @@ class ForecastRateLimit:
         self._lock = threading.Lock()
         self._next = 0.0
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         return time.monotonic() >= self._next and self._lock.acquire(blocking=False)
 
-    def give_back(self, seconds: float) -> None:
+    def release(self, seconds: float) -> None:
         self._next = time.monotonic() + seconds / SHARE_OF_A_CORE
         self._lock.release()
 
 
-turns = ForecastRateLimit()
+rate_limit = ForecastRateLimit()
 
 
 def refresh_when_due() -> None:
     """Refresh, unless that is going on already or took too much of a processor lately."""
-    if not turns.take():
+    if not rate_limit.acquire():
         return
     began = time.thread_time()  # processor time: what other threads or a busy machine take is no cost of ours
     try:
         refresh()
     finally:
-        turns.give_back(time.thread_time() - began)
+        rate_limit.release(time.thread_time() - began)
 
 
 def refresh() -> int:
@@ -140,7 +140,7 @@ def refresh() -> int:
     if not Job.objects.filter(state=JobState.PENDING).exists():
         return 0
     # Without the planner's lock: a forecast may take seconds, and a picture that is a moment old does for it.
-    snapshot = snapshots.take()
+    snapshot = take_snapshot()
     told = forecast(snapshot, snapshot.taken_at, effort=effort(len(snapshot.nodes)))
     return _write(told, snapshot.taken_at)
 
@@ -174,7 +174,7 @@ def accuracy() -> Accuracy | None:
     return Accuracy(starts, first, last)
 
 
-def known(job_ids: Iterable[int]) -> dict[int, Forecast]:
+def last_forecasts(job_ids: Iterable[int]) -> dict[int, Forecast]:
     """What was last foretold of these jobs, if anything was."""
     return {job_id: one for job_id, one in _on_record(job_ids).items() if one.expected is not None}
 
@@ -195,7 +195,7 @@ def _write(told: Mapping[int, Forecast], now: float) -> int:
     # Only what moved: each write is a new version of a job's row, which the next cycle reads anew.
     before = _on_record(told.keys())
     moved = [job_id for job_id, one in told.items() if _differs(before.get(job_id), one, now)]
-    _take_back(told.keys())
+    _clear(told.keys())
     if moved:
         columns = {name: [moment(getattr(told[job_id], name)) for job_id in moved] for name in MOMENTS}
         with connection.cursor() as cursor:
@@ -204,7 +204,7 @@ def _write(told: Mapping[int, Forecast], now: float) -> int:
 
 
 @transaction.atomic
-def _take_back(told: Collection[int]) -> None:
+def _clear(told: Collection[int]) -> None:
     untold = Job.objects.filter(TOLD, state=JobState.PENDING).exclude(pk__in=list(told))
     free = untold.order_by("pk").select_for_update(skip_locked=True, no_key=True).values("pk")
     Job.objects.filter(pk__in=free).update(
@@ -216,10 +216,10 @@ def _differs(old: Forecast | None, new: Forecast, now: float) -> bool:
     if old is None:
         return new.expected is not None or new.floor is not None
     pairs = ((getattr(old, name), getattr(new, name)) for name in MOMENTS)
-    return any(_moved(before, after, now) for before, after in pairs)
+    return any(_has_shifted(before, after, now) for before, after in pairs)
 
 
-def _moved(before: float | None, after: float | None, now: float) -> bool:
+def _has_shifted(before: float | None, after: float | None, now: float) -> bool:
     if before is None or after is None:
         return before is not after
     return abs(after - before) > max(1.0, WORTH_WRITING * (after - now))

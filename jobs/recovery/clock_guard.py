@@ -36,7 +36,7 @@ class ClockGuard:
     def __init__(self) -> None:
         self.last: ClockReading | None = None
 
-    def look(self) -> tuple[datetime, bool]:
+    def read(self) -> tuple[datetime, bool]:
         """The database's time, and whether its clock was set since the last look."""
         before = time.monotonic()
         reading = ClockReading(before, database_now(), time.monotonic())
@@ -49,7 +49,7 @@ class ClockGuard:
         return reading.database, not shortest - LEAP_SECONDS <= passed <= longest + LEAP_SECONDS
 
 
-watch = ClockGuard()
+guard = ClockGuard()
 
 
 def leases_may_expire() -> bool:
@@ -58,7 +58,7 @@ def leases_may_expire() -> bool:
     row = Sweep.objects.select_for_update().get()
     # Two signs, as neither sees all: a pause stands in the row, whoever swept last; a leap only this process can see, by
     # its own clock.
-    now, leapt = watch.look()
+    now, leapt = guard.read()
     lease = timedelta(seconds=settings.LEASE_SECONDS)
     if leapt or _paused(row, now, lease):
         log.warning("Nobody swept for a while, or the clock was set: leases are judged after another %s.", lease)

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from jobs.messages import publishing
 from jobs.models import Placement
-from jobs.planning.snapshot import nodes as node_views
+from jobs.planning import snapshot
 from jobs.state import transitions
 from scheduling.failures.node_faults import Machine, NodeFault, Suspect, faulty_nodes, trial_after
 from scheduling.failures.retry import NodeSuspicion, reasons_that
@@ -54,7 +54,7 @@ def detect() -> int:
     """
     # Mercy first: what has been proved good since, or has waited long enough, is not judged by what was before.
     _acquit()
-    _try_again()
+    _end_trials()
     found = faulty_nodes(faults(), _machines(), needed=settings.NODE_FAULTS)
     names = [one.node for one in found]
     Node.objects.exclude(suspicion="").filter(cordoned=False).exclude(name__in=names).update(suspicion="")
@@ -100,7 +100,7 @@ def _machines() -> list[Machine]:
             drained=view.name in by_platform,
             on_trial=view.name in on_trial,
         )
-        for view in node_views()
+        for view in snapshot.nodes()
         if view.alive and (view.state == "up" or view.name in by_platform)
     ]
 
@@ -112,7 +112,7 @@ def _acquit() -> None:
     Node.objects.filter(Exists(since), suspicions__gt=0, cordoned=False).update(suspicions=0, trial_at=None)
 
 
-def _try_again() -> None:
+def _end_trials() -> None:
     """End the platform's own drains that have lasted long enough: whether a node is mended only work on it can tell."""
     for node in Node.objects.filter(DRAINED_BY_PLATFORM, trial_at__lte=Now()):
         drains = node.suspicions

@@ -21,7 +21,7 @@ SWEEP = 500
 WARNED, STALLED, STILL_ALIVE = "stall_warning", "stalled", "no_progress"
 # The limit is its own one after a progress of 1.0 (or the word that it is done), while all ranks are there. A gang of
 # which a rank has ended well is judged from then on whether or not it reports: the others should follow.
-STANDING_STILL = """
+WITHOUT_PROGRESS = """
     SELECT * FROM (
         SELECT job.id, job.stall_action, job.nodes, attempt.id AS attempt_id,
                coalesce(job.progress_at, rank.first_over) AS progress_at,
@@ -69,19 +69,19 @@ class Still(NamedTuple):
 
 def detect() -> int:
     """One look at all that runs; returns how many jobs are stopped for it. A suspended job does not stall."""
-    still = _standing_still()
+    still = _without_progress()
     # A word comes before any stop: an owner should find in the history why, and when it began.
-    _tell([one for one in still if one.silent <= 1 / 2 and one.late], STILL_ALIVE, since="progress_at")
-    _tell([one for one in still if one.silent > 1 / 2], WARNED)
+    _note([one for one in still if one.silent <= 1 / 2 and one.late], STILL_ALIVE, since="progress_at")
+    _note([one for one in still if one.silent > 1 / 2], WARNED)
     over = [one for one in still if one.silent > 1][:SWEEP]
-    _tell([one for one in over if one.stall_action == "warn"], STALLED)
+    _note([one for one in over if one.stall_action == "warn"], STALLED)
     return _stop([one for one in over if one.stall_action == "stop"])
 
 
-def _standing_still() -> list[Still]:
+def _without_progress() -> list[Still]:
     usual = settings.STALL_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(STANDING_STILL, [usual, settings.FINISH_SECONDS, usual])
+        cursor.execute(WITHOUT_PROGRESS, [usual, settings.FINISH_SECONDS, usual])
         return [Still(*row) for row in cursor.fetchall()]
 
 
@@ -90,23 +90,23 @@ def _stop(jobs: Sequence[Still]) -> int:
         # By compare-and-set, one by one: since it was looked at, it may have ended, or somebody has other wishes for it.
         still = Job.objects.filter(pk=one.job_id, state=JobState.RUNNING, desired="", suspended_at__isnull=True)
         if still.update(desired=STALL):
-            transitions.note([one.job_id], STALLED, message=_words(one, STALLED))
+            transitions.note([one.job_id], STALLED, message=_message(one, STALLED))
     return len(jobs)
 
 
-def _tell(jobs: Iterable[Still], kind: str, since: str = "alive_at") -> None:
+def _note(jobs: Iterable[Still], kind: str, since: str = "alive_at") -> None:
     """Once for each time that it stood still."""
     wanted = {one.job_id: one for one in list(jobs)[:SWEEP]}
     told = JobEvent.objects.filter(job__in=wanted, kind=kind).order_by("id").values_list("job_id", "at")
     last = dict(told)
     for job_id, one in wanted.items():
         if job_id not in last or last[job_id] <= getattr(one, since):
-            transitions.note([job_id], kind, message=_words(one, kind))
+            transitions.note([job_id], kind, message=_message(one, kind))
 
 
-def _words(one: Still, kind: str) -> str:
+def _message(one: Still, kind: str) -> str:
     """What is known of it; of a gang also which ranks are still there."""
-    who = f"{_ranks_left(one.attempt_id)}: " if one.nodes > 1 else ""
+    who = f"{_open_ranks(one.attempt_id)}: " if one.nodes > 1 else ""
     if kind == STILL_ALIVE:
         return f"{who}No progress for {one.patience:g} s, but there is output, or its processes work: it goes on."
     quiet = "No progress, no output and no work of its processes"
@@ -116,7 +116,7 @@ def _words(one: Still, kind: str) -> str:
     return f"{who}{quiet} for longer than {one.patience:g} s; {follows}"
 
 
-def _ranks_left(attempt_id: int) -> str:
+def _open_ranks(attempt_id: int) -> str:
     """The ranks that have not ended, those first that have been without a sign of life for longest."""
     left = Placement.objects.filter(attempt=attempt_id, closed_at__isnull=True).order_by("active_at", "rank")
     return listed(f"rank {rank} on {node}" for rank, node in left.values_list("rank", "node__name"))

@@ -71,7 +71,7 @@ def _repair() -> Recovered:
         # 4. What nobody runs. Each locks the jobs that it finds, skips those that somebody else is at work on, and judges
         # once more under the lock: see `_finish`. Those that never began are among the lost ones too: what is ended
         # there is open no more, and not taken for a silent node's.
-        lost=_step(_end_never_begun) + _step(_end_lost),
+        lost=_step(_end_unstarted) + _step(_end_lost),
         released=_step(release_unclaimed),
         late=_step(_end_late_gangs),
         # 5. What runs, and should not. After step 4: a job that has just been given up is not told to stop.
@@ -98,7 +98,7 @@ def _our_turn() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _end_never_begun() -> int:
+def _end_unstarted() -> int:
     """An agent that is heard of and does not renew such a lease hangs with it: that its node is to blame for."""
     speaks = Q(node__last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
     rows = _run_out().filter(speaks, state=PlacementState.CLAIMED)
@@ -171,7 +171,7 @@ def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charg
     ]
     closed = finish(endings) if endings else frozenset()
     if reason == EndReason.NODE_LOST and charged:
-        gaps.tell_of_lost_ends(list(closed))  # what the node had not sent yet went with it
+        gaps.add_lost_ends(list(closed))  # what the node had not sent yet went with it
     return len(closed)
 
 

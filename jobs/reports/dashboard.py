@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Count, QuerySet
 
 from jobs.models import Job
-from jobs.models.queries import held_by_node
+from jobs.models.queries import usage_by_node
 from quotas.access import project_roles
 from scheduling import memory_units
 from scheduling.lifecycle import JobState
@@ -55,7 +55,7 @@ def _waiting_for(projects: list[int], *, everything: bool) -> dict[str, int]:
 
 
 def _fleet() -> dict[str, Any]:
-    nodes, held = list(in_use(nodes_now())), held_by_node()
+    nodes, held = list(in_use(nodes_now())), usage_by_node()
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]
     memory = {"total": sum(node.memory_mb for node in alive), "used": sum(one.memory_mb for one in used)}

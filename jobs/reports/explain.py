@@ -7,11 +7,11 @@ from datetime import datetime
 from django.contrib.auth.models import User
 
 from jobs.models import Job, queries
-from jobs.planning import snapshot as snapshots
 from jobs.planning import start_forecasts
 from jobs.planning.policy_settings import rules
+from jobs.planning.snapshot import queues, take_snapshot
 from jobs.planning.start_forecasts import moment
-from jobs.reports.job_history import Told, history_of
+from jobs.reports.job_history import HistoryEntry, history_of
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.whatif import Change
@@ -48,7 +48,7 @@ class Explanation:
     reservation: PlannedReservation | None = None
     changes: tuple[Change, ...] = ()
     gives_way: tuple[PlannedPreemption, ...] = ()  # running jobs that are stopped for it
-    history: tuple[Told, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     before_its_turn: bool = False  # it runs, and gives way when another's turn comes that needs its place
 
 
@@ -59,7 +59,7 @@ def explain(job: Job, user: User) -> Explanation:
     """
     if job.state == JobState.PENDING:
         needed = list(job.dependencies.values_list("needs_id", flat=True))
-        told = look(snapshots.take(), job.pk, user, start_forecasts.known([job.pk, *needed]))
+        told = explanation(take_snapshot(), job.pk, user, start_forecasts.last_forecasts([job.pk, *needed]))
         if told is not None:
             return replace(told, history=history_of(job))
         job.refresh_from_db()
@@ -70,14 +70,16 @@ def explain(job: Job, user: User) -> Explanation:
 
 def runs_before_its_turn(job: Job) -> bool:
     """Whether a job that holds its place would still wait under the floor that the platform keeps, if it keeps one."""
-    if job.state not in PLACED_STATES or not keeps_floor(Snapshot(queues=snapshots.queues(), rules=rules())):
+    if job.state not in PLACED_STATES or not keeps_floor(Snapshot(queues=queues(), rules=rules())):
         return False
-    shadow = snapshots.take().shadow
+    shadow = take_snapshot().shadow
     known = None if shadow is None else shadow.jobs.get(job.pk)
     return known is not None and known.started_at is None
 
 
-def look(snapshot: Snapshot, job_id: int, user: User, known: dict[int, Forecast] | None = None) -> Explanation | None:
+def explanation(
+    snapshot: Snapshot, job_id: int, user: User, known: dict[int, Forecast] | None = None
+) -> Explanation | None:
     """What the core says of a waiting job, for this user; None if it does not wait in the snapshot."""
     effort = start_forecasts.effort(len(snapshot.nodes), plans=REQUEST_PLANS)
     answer = outlook(snapshot, snapshot.taken_at, job_id, known, effort)

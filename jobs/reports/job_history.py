@@ -29,14 +29,14 @@ IN_THEIR_OWN_WORDS = frozenset({"preempt_requested", "room_promised"})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class HistoryEntry:
     """One thing that happened to a job."""
 
     at: datetime
     sentence: str
 
 
-def history_of(job: Job) -> tuple[Told, ...]:
+def history_of(job: Job) -> tuple[HistoryEntry, ...]:
     """From its submission on, in order: of many attempts and events the last ones."""
     attempts = _last_attempts(job)
     kinds = [*SENTENCES, *IN_THEIR_OWN_WORDS]
@@ -49,7 +49,7 @@ def history_of(job: Job) -> tuple[Told, ...]:
     done = [(one.at, one) for one in _done_to(job, events, attempts)]
     happened = [one for _, one in sorted([*zip(moments, tried, strict=True), *done], key=itemgetter(0))]
     return (
-        Told(job.created_at, f"Submitted{f' by {job.owner}' if job.owner else ''} to queue {job.queue}."),
+        HistoryEntry(job.created_at, f"Submitted{f' by {job.owner}' if job.owner else ''} to queue {job.queue}."),
         *happened,
         *_now(job, attempts[-1] if attempts else None, happened),
     )
@@ -59,16 +59,16 @@ def _last_attempts(job: Job) -> Sequence[Attempt]:
     return list(job.attempts.prefetch_related("placements__node").order_by("-number")[:LAST_ATTEMPTS])[::-1]
 
 
-def _done_to(job: Job, events: Sequence[JobEvent], attempts: Sequence[Attempt]) -> Iterator[Told]:
+def _done_to(job: Job, events: Sequence[JobEvent], attempts: Sequence[Attempt]) -> Iterator[HistoryEntry]:
     """What happened outside attempts, since the first of those that are told."""
     first = attempts[0] if attempts else None
     if first is not None and first.number > 1:
-        yield Told(first.created_at, f"{first.number - 1} earlier attempts are left out here.")
+        yield HistoryEntry(first.created_at, f"{first.number - 1} earlier attempts are left out here.")
     rests = job.state == JobState.PAUSED
     paused = next((one.pk for one in reversed(events) if one.kind == "paused"), None) if rests else None
     for event in events:
         if event.pk != paused and (first is None or first.number == 1 or event.at >= first.created_at):
-            yield Told(event.at, _sentence(event))
+            yield HistoryEntry(event.at, _sentence(event))
 
 
 def _sentence(event: JobEvent) -> str:
@@ -79,14 +79,14 @@ def _sentence(event: JobEvent) -> str:
     return f"{SENTENCES[event.kind]}{by}{why}"
 
 
-def _now(job: Job, last: Attempt | None, happened: Sequence[Told]) -> Iterator[Told]:
+def _now(job: Job, last: Attempt | None, happened: Sequence[HistoryEntry]) -> Iterator[HistoryEntry]:
     """The state that it is in, where no attempt tells it."""
     if job.state == JobState.PAUSED:
-        yield Told(job.out_of_line_since or (happened[-1].at if happened else job.created_at), PAUSED)
+        yield HistoryEntry(job.out_of_line_since or (happened[-1].at if happened else job.created_at), PAUSED)
     if job.suspended and job.suspended_at is not None:
-        yield Told(job.suspended_at, SUSPENDED)
+        yield HistoryEntry(job.suspended_at, SUSPENDED)
     if job.finished_at is not None and not _ended_with(job, last):
-        yield Told(job.finished_at, f"It was {job.state}. {job.message}".strip())
+        yield HistoryEntry(job.finished_at, f"It was {job.state}. {job.message}".strip())
 
 
 def _ended_with(job: Job, last: Attempt | None) -> bool:
@@ -98,13 +98,15 @@ def _ended_with(job: Job, last: Attempt | None) -> bool:
 
 def _attempted(
     job: Job, attempt: Attempt, events: Sequence[JobEvent], foretold: Mapping[int, StartPrediction]
-) -> Iterable[Told]:
-    yield Told(attempt.created_at, _placed(job, attempt, events))
+) -> Iterable[HistoryEntry]:
+    yield HistoryEntry(attempt.created_at, _placed(job, attempt, events))
     if attempt.started_at is not None:
-        yield Told(attempt.started_at, f"Started. {_as_foretold(attempt, foretold.get(attempt.number))}".strip())
+        yield HistoryEntry(
+            attempt.started_at, f"Started. {_prediction_check(attempt, foretold.get(attempt.number))}".strip()
+        )
     if attempt.ended_at is not None:
         why = END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "It ended."
-        yield Told(attempt.ended_at, f"{why} {attempt.message}".strip())
+        yield HistoryEntry(attempt.ended_at, f"{why} {attempt.message}".strip())
 
 
 def _placed(job: Job, attempt: Attempt, events: Sequence[JobEvent]) -> str:
@@ -124,7 +126,7 @@ def _gpus(indices: Sequence[int]) -> str:
     return f" ({'GPU' if len(indices) == 1 else 'GPUs'} {listed(str(index) for index in indices)})"
 
 
-def _as_foretold(attempt: Attempt, row: StartPrediction | None) -> str:
+def _prediction_check(attempt: Attempt, row: StartPrediction | None) -> str:
     if row is None or attempt.started_at is None:
         return ""
     off = round((attempt.started_at - row.first_expected).total_seconds())

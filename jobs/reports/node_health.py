@@ -30,7 +30,7 @@ def consuming(node: Any) -> bool | None:
     return known if node.liveness(node.now) == Node.Liveness.ALIVE else None
 
 
-def drain_in_words(node: Any, jobs: int) -> str:
+def drain_sentence(node: Any, jobs: int) -> str:
     """`draining (2 jobs left)`; empty for a node that is not being emptied."""
     if not node.cordoned and node.state != Node.State.DRAINING:
         return ""
@@ -55,7 +55,7 @@ def _queue_probe(node: Any, *, alive: bool) -> str:
 
 
 def _drain(node: Any, jobs: int) -> str:
-    words = drain_in_words(node, jobs).capitalize()
+    words = drain_sentence(node, jobs).capitalize()
     if not words:
         return ""
     if not node.cordoned:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from jobs.models import Cycle, Job, JobDependency
 from jobs.models.clock import database_now
 from jobs.models.planning import RunTimeLearning
-from jobs.models.queries import held_by_node
+from jobs.models.queries import usage_by_node
 from jobs.planning import preemption, start_forecasts
 from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
@@ -84,7 +84,7 @@ def _jobs() -> Iterator[Metric]:
 def _waits() -> Iterator[Metric]:
     text = "Waiting jobs by the code of each of their reasons."
     yield _labelled(
-        GaugeMetricFamily, "waiting_jobs", text, ("reason",), _ask(WAITING_FOR, {"all": True, "projects": []})
+        GaugeMetricFamily, "waiting_jobs", text, ("reason",), _query(WAITING_FOR, {"all": True, "projects": []})
     )
     in_line = Job.objects.filter(state=JobState.PENDING, held_at__isnull=True)
     needs = JobDependency.objects.filter(job=OuterRef("pk"))
@@ -94,7 +94,7 @@ def _waits() -> Iterator[Metric]:
     oldest = able.annotate(since=since).aggregate(at=Min("since"))["at"]
     longest = (database_now() - oldest).total_seconds() if oldest else 0
     yield _gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
-    [[worst]] = _ask(STRETCH, [SHORTEST_RUN_SECONDS])
+    [[worst]] = _query(STRETCH, [SHORTEST_RUN_SECONDS])
     text = "The largest (wait + run) / run of jobs that ended in the last day; runs count as 10 s at least."
     yield _gauge("worst_stretch", text, worst or 0)
 
@@ -156,7 +156,7 @@ def _machines() -> Iterator[Metric]:
     yield _labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
     suspects = sum(bool(node.suspicion) for node in nodes)
     yield _gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
-    held = held_by_node()
+    held = usage_by_node()
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]
     yield _gauge("full_disks", "Nodes whose disk is full.", sum(map(node_condition.disk_full, alive)))
@@ -174,7 +174,7 @@ def _machines() -> Iterator[Metric]:
         yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
 
 
-def _ask(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:
+def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

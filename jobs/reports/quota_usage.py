@@ -43,7 +43,7 @@ def account_of(project: Project) -> Account:
         enforced=limits.enforced,
         limits={name: getattr(limits, name) for name in LIMITS},
         usage=usage[project.slug],
-        available={name: _left(name, chain_of(project.slug, tree), usage) for name in LIMITS},
+        available={name: _remaining(name, chain_of(project.slug, tree), usage) for name in LIMITS},
     )
 
 
@@ -67,7 +67,7 @@ def _waiting(tree: dict[str, ProjectView]) -> dict[str, int]:
     return counts
 
 
-def _left(name: str, chain: tuple[ProjectView, ...], usage: dict[str, Amounts]) -> int | None:
+def _remaining(name: str, chain: tuple[ProjectView, ...], usage: dict[str, Amounts]) -> int | None:
     left = [
         max(limit - usage[project.slug][name], 0)
         for project in chain

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 
 from jobs.models import Job
 from jobs.planning import run_times
-from jobs.planning import snapshot as snapshots
-from jobs.reports.explain import Explanation, look
+from jobs.planning.snapshot import take_snapshot
+from jobs.reports.explain import Explanation, explanation
 from jobs.submission.submit import JobSpec, check, with_memory
 from scheduling import priorities
 from scheduling.lifecycle import EndReason, JobState
@@ -31,10 +31,10 @@ class Quote:
 def quote(spec: JobSpec, owner: User) -> Quote:
     """Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile."""
     [needs] = check(specs=[spec], owner=owner).needs
-    snapshot = snapshots.take()
+    snapshot = take_snapshot()
     spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
     job = _as_waiting(spec, owner, snapshot, _links(needs))
-    told = look(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
+    told = explanation(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     return Quote(told or Explanation())
 
 

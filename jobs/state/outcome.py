@@ -23,7 +23,7 @@ class PlacementOutcome:
     wrote a checkpoint in that time (None: nobody looked).
     """
 
-    ticket: PlacementRef
+    ref: PlacementRef
     reason: EndReason
     exit_code: int | None = None
     message: str = ""

@@ -28,7 +28,7 @@ def resolve(
     words = {need.job for need in written if isinstance(need.job, str)}
     if not written:
         return Resolved(tuple({} for _ in authors), {})
-    taken = _taken(words | {author.key for author in authors if author.key}, projects) if words else {}
+    taken = _by_key(words | {author.key for author in authors if author.key}, projects) if words else {}
     return needs.resolve(authors, _existing(numbers, visible, locked=locked), taken)
 
 
@@ -40,7 +40,7 @@ def _existing(numbers: Collection[int], visible: Collection[int], *, locked: boo
         return frozenset(number for (number,) in cursor.fetchall())
 
 
-def _taken(keys: Collection[str], projects: Collection[Project]) -> dict[Key, int]:
+def _by_key(keys: Collection[str], projects: Collection[Project]) -> dict[Key, int]:
     rows = Job.objects.filter(project__in=[project.pk for project in projects], submission_key__in=keys)
     return {(slug, key): pk for slug, key, pk in rows.values_list("project__slug", "submission_key", "pk")}
 

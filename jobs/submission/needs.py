@@ -113,7 +113,7 @@ def resolve(authors: Sequence[Author], numbers: Collection[int], taken: Mapping[
     for index, author in enumerate(authors):
         meant = [(need, directory.find(need, author.project)) for need in author.needs]
         found: dict[int, After] = {}
-        told = [*_unknown(author, meant), *_gathered(meant, found)]
+        told = [*_unknown(author, meant), *_collect(meant, found)]
         if told:
             faults[index] = tuple(told)
         needs.append(found)
@@ -137,7 +137,7 @@ def _unknown(author: Author, meant: Sequence[Meant]) -> Iterator[FieldError]:
             yield FieldError(f"depends_on[{at}]", words, "unknown")
 
 
-def _gathered(meant: Sequence[Meant], found: dict[int, After]) -> Iterator[FieldError]:
+def _collect(meant: Sequence[Meant], found: dict[int, After]) -> Iterator[FieldError]:
     """Fill `found`; what is not clear or contradicts itself is a fault."""
     for at, (need, targets) in enumerate(meant):
         if len(targets) > 1:

@@ -115,9 +115,9 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     intake = _read_intake(specs, owner)
     specs = [with_memory(spec, intake.tree) for spec in specs]
     _refuse_faults(specs, intake)
-    known = _known_by_key(specs, intake)
+    known = _existing_by_key(specs, intake)
     fresh = _without_repeats(specs, known)
-    _refuse_full_line(list(fresh.values()), intake)
+    _refuse_full_queue(list(fresh.values()), intake)
     created = list(_persist(fresh, intake, owner).values())
     publishing.request_cycle()
     return _in_order(specs, known, created)
@@ -128,7 +128,7 @@ def check(*, specs: Sequence[JobSpec], owner: User) -> Resolved:
     intake = _read_intake(specs, owner, locked=False)
     specs = [with_memory(spec, intake.tree) for spec in specs]
     _refuse_faults(specs, intake)
-    _refuse_full_line(list(_without_repeats(specs, _known_by_key(specs, intake)).values()), intake)
+    _refuse_full_queue(list(_without_repeats(specs, _existing_by_key(specs, intake)).values()), intake)
     return intake.links
 
 
@@ -189,7 +189,7 @@ def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
 
 
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
-    faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_line_faults(spec, intake)]
+    faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
         faults += _size_faults(spec, chain_of(spec.project, intake.tree), intake.nodes)
     return faults
@@ -202,7 +202,7 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
     faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain)
     if not spec.memory_by_default:
         return list(faults)
-    why = memory_defaults.told(spec.memory_mb)
+    why = memory_defaults.sentence(spec.memory_mb)
     return [
         replace(one, message=f"{one.message} {why}") if one.field == "resources.memory_gb" else one for one in faults
     ]
@@ -232,7 +232,7 @@ def _queue_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     return []
 
 
-def _line_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+def _urgency_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults: list[FieldError] = []
     try:
         priorities.number_of(spec.priority)
@@ -243,7 +243,7 @@ def _line_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     return faults
 
 
-def _known_by_key(specs: Sequence[JobSpec], intake: Intake) -> dict[tuple[str, str], Job]:
+def _existing_by_key(specs: Sequence[JobSpec], intake: Intake) -> dict[tuple[str, str], Job]:
     keys = {spec.submission_key for spec in specs if spec.submission_key}
     if not keys:
         return {}
@@ -263,7 +263,7 @@ def _without_repeats(specs: Sequence[JobSpec], known: Mapping[tuple[str, str], J
     return fresh
 
 
-def _refuse_full_line(specs: Sequence[JobSpec], intake: Intake) -> None:
+def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake) -> None:
     """`added` jobs of a project count for its ancestors too, whatever other projects of the call add there."""
     added: Counter[str] = Counter()
     for spec in specs:
@@ -287,7 +287,7 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
             kind="submitted",
             to_state=JobState.PENDING,
             actor=owner.get_username(),
-            message=memory_defaults.told(spec.memory_mb) if spec.memory_by_default else "",
+            message=memory_defaults.sentence(spec.memory_mb) if spec.memory_by_default else "",
         )
         for job, spec in zip(jobs, specs.values(), strict=True)
     )

@@ -38,11 +38,11 @@ class Reasons:
 
 def follow(rest: DemoRest, label: str, *, console: Console, reasons: Reasons, seconds: float) -> list[Job]:
     """Show the jobs until all are over, or the time is; returns them as they were last seen."""
-    watched = _watch(rest, label, reasons, seconds)
+    watched = _poll(rest, label, reasons, seconds)
     return _follow_in_table(watched, console) if console.is_terminal else _follow_in_lines(watched, console)
 
 
-def _watch(rest: DemoRest, label: str, reasons: Reasons, seconds: float) -> Iterator[list[Job]]:
+def _poll(rest: DemoRest, label: str, reasons: Reasons, seconds: float) -> Iterator[list[Job]]:
     give_up_at = time.monotonic() + seconds
     while True:
         jobs = rest.jobs(label)

@@ -33,7 +33,7 @@ class PoolHome:
         """Be the pool of this name on this machine; PoolError when another process is."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.folder / "lock").open("a+", encoding="ascii") as lock:
-            if not _taken(lock):
+            if not _acquire(lock):
                 raise PoolError(
                     f"The pool {self.name} runs already (process {self.pid or 'unknown'}): "
                     f"`manage.py pool scale` changes its size, another --name starts a second one."
@@ -79,7 +79,7 @@ class PoolHome:
             os.close(descriptor)
 
 
-def _taken(lock: IO[str]) -> bool:
+def _acquire(lock: IO[str]) -> bool:
     """Whether the lock is ours now. Somebody who only looks whether a pool runs holds it for a moment."""
     for left in reversed(range(TRIES)):
         try:

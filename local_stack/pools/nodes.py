@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DatabaseError, InterfaceError, connection
 
 from jobs.control import draining
-from jobs.models.queries import NOTHING_HELD, held_by_node
+from jobs.models.queries import UNUSED, usage_by_node
 from jobs.reports import node_health
 from local_stack.pools.errors import PoolError
 from workers.models import Node
@@ -39,13 +39,13 @@ def in_any_thread(function: Callable[Given, Result]) -> Callable[Given, Result]:
 @in_any_thread
 def status_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By name: `node`, `jobs` and `notes` of those that are registered. Raises PoolError."""
-    held = held_by_node()
+    held = usage_by_node()
     return {
         node.name: {
             "node": node.state if node.liveness(node.now) == Node.Liveness.ALIVE else node.liveness(node.now),
-            "jobs": held.get(node.pk, NOTHING_HELD).jobs,
+            "jobs": held.get(node.pk, UNUSED).jobs,
             "consuming": node_health.consuming(node),
-            "notes": list(node_health.health(node, jobs=held.get(node.pk, NOTHING_HELD).jobs).reasons),
+            "notes": list(node_health.health(node, jobs=held.get(node.pk, UNUSED).jobs).reasons),
         }
         for node in nodes_now().filter(name__in=names)
     }
@@ -69,7 +69,7 @@ def undrain(name: str) -> None:
 def is_empty(name: str) -> bool:
     """Whether no job holds a place on it. Raises PoolError."""
     node = Node.objects.filter(name=name).first()
-    return node is None or draining.jobs_left(node.pk) == 0
+    return node is None or draining.open_jobs(node.pk) == 0
 
 
 @in_any_thread

@@ -14,7 +14,7 @@ MOST_AGENTS = 1000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AgentTerms:
     """What each agent shall offer, as its starter said; None: an equal share of the machine."""
 
     cpus: int | None = None
@@ -47,7 +47,7 @@ def check_number(agents: int) -> None:
         raise UsageError(f"A pool has between 0 and {MOST_AGENTS} agents, not {agents}.")
 
 
-def each(machine: Hardware, wanted: Wanted, agents: int) -> GpuPartition:
+def each(machine: Hardware, wanted: AgentTerms, agents: int) -> GpuPartition:
     """What every one of so many agents offers. Raises UsageError or PoolError, saying what is too much."""
     check_number(agents)
     parts = max(agents, 1)

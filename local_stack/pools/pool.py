@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executors.node.shutdown import LEAVE_SECONDS
+from executors.node.shutdown import DETACH_SECONDS
 from local_stack.pools import nodes, partition
 from local_stack.pools.control_socket import answering
 from local_stack.pools.errors import PoolError, UsageError
 from local_stack.pools.home import PoolHome
-from local_stack.pools.partition import GpuPartition, Wanted
+from local_stack.pools.partition import AgentTerms, GpuPartition
 from local_stack.servers import orphans, roles
 from local_stack.servers.orphans import Recorded
 from local_stack.servers.output import PrefixedOutput
@@ -23,7 +23,7 @@ from workers.hardware.inventory import Hardware
 from workers.models import Node
 
 GIVE_UP_AFTER = 10
-LEAVES_WITHIN = LEAVE_SECONDS + 5
+LEAVES_WITHIN = DETACH_SECONDS + 5
 COMES_UP_WITHIN = 90.0
 LOOK_SECONDS = 0.5
 MODES = tuple(Node.DrainMode.values)
@@ -35,11 +35,11 @@ class Terms:
     """How a pool runs its agents."""
 
     machine: Hardware
-    wanted: Wanted
+    wanted: AgentTerms
     share: GpuPartition
     drain_seconds: float
     give_up_after: int = GIVE_UP_AFTER
-    role: Callable[[str, GpuPartition, Wanted], Role] | None = None
+    role: Callable[[str, GpuPartition, AgentTerms], Role] | None = None
     """What to run as an agent, if not an agent: for tests."""
 
 
@@ -226,12 +226,12 @@ class Pool:
         role = (self._terms.role or agent_role)(f"{self._home.name}-{number}", share, self._terms.wanted)
         role = replace(role, stop_signal=signal.SIGQUIT, give_up_after=self._terms.give_up_after)
         agent = self._agents[number] = Agent(number, share, SupervisedProcess(role, self._hooks))
-        await self._take_back(agent.name)
+        await self._undrain(agent.name)
         agent.process.start()
         return agent.name
 
     @staticmethod
-    async def _take_back(name: str) -> None:
+    async def _undrain(name: str) -> None:
         """A pool that was killed while it became smaller has left its nodes drained."""
         with suppress(PoolError):
             if await asyncio.to_thread(nodes.scaled_down, name):
@@ -241,7 +241,7 @@ class Pool:
         if agent.retirement is not None:
             agent.retirement.cancel()
             agent.retirement = None
-            await self._take_back(agent.name)
+            await self._undrain(agent.name)
         return agent.name
 
     async def _retire(self, agent: Agent, mode: str, say: Say) -> None:
@@ -259,7 +259,7 @@ class Pool:
         await agent.process.stopped(self._terms.drain_seconds)
         self._agents.pop(agent.number, None)
         self._running.pop(agent.name, None)
-        await self._take_back(agent.name)
+        await self._undrain(agent.name)
         self._output.show("pool", f"{agent.name} has ended")
 
     @staticmethod
@@ -287,7 +287,7 @@ class Pool:
             orphans.record(self._home.process_list, self._running.values())
 
 
-def agent_role(name: str, share: GpuPartition, wanted: Wanted) -> Role:
+def agent_role(name: str, share: GpuPartition, wanted: AgentTerms) -> Role:
     """The agent of that name with its share: it sees its own GPUs and cores alone."""
     options = {
         "cpus": share.cpus,

@@ -72,7 +72,7 @@ def resting_server(home: Home) -> Iterator[str]:
     """The URL of the embedded server, started for as long as this lasts; StackError while the stack runs."""
     home.prepare()
     with home.locked():
-        known = saved_settings.recall(home.remembered)
+        known = saved_settings.recall(home.settings_file)
         server = postgres.PostgresServer(home.postgres, known.postgres_port, known.postgres_password)
         server.prepare()
         process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

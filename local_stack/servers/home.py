@@ -33,7 +33,7 @@ class Home:
         return self.folder / "env"
 
     @property
-    def remembered(self) -> Path:
+    def settings_file(self) -> Path:
         return self.folder / "stack.json"
 
     @property

@@ -48,14 +48,14 @@ class Recorded:
 
     def _members(self) -> Iterator[psutil.Process]:
         """It and its children. While one of them runs, the system gives the number to nobody else."""
-        if self._number_was_given_away():
+        if self._pid_was_reused():
             return
         for process in psutil.process_iter():
             with suppress(psutil.Error, ProcessLookupError):
                 if os.getpgid(process.pid) == self.pid and process.status() != psutil.STATUS_ZOMBIE:
                     yield process
 
-    def _number_was_given_away(self) -> bool:
+    def _pid_was_reused(self) -> bool:
         try:
             return abs(psutil.Process(self.pid).create_time() - self.started) > CLOCK_SECONDS
         except psutil.Error:

@@ -135,14 +135,14 @@ class SupervisedProcess:
             await self._pause(code, min(FIRST_DELAY * 2 ** min(in_a_row - 1, 10), LONGEST_DELAY))
 
     async def _pause(self, code: int, delay: float) -> None:
-        self._hooks.show(SUPERVISOR, f"{self.role.name} {_ending(code)}; it is started again in {delay:g} s")
+        self._hooks.show(SUPERVISOR, f"{self.role.name} {_end_of(code)}; it is started again in {delay:g} s")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), delay)
 
     def _give_up(self, code: int, in_a_row: int) -> None:
         self.given_up = True
         sentence = (
-            f"{self.role.name} {_ending(code)}, {in_a_row} times in a row: it is given up; its lines above say why"
+            f"{self.role.name} {_end_of(code)}, {in_a_row} times in a row: it is given up; its lines above say why"
         )
         self._hooks.show(SUPERVISOR, sentence)
 
@@ -182,7 +182,7 @@ class SupervisedProcess:
                 self._process.send_signal(signal_number)
 
 
-def _ending(code: int) -> str:
+def _end_of(code: int) -> str:
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"

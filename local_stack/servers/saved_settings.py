@@ -10,7 +10,7 @@ from local_stack.servers.errors import StackError
 
 
 @dataclass(frozen=True)
-class Remembered:
+class SavedSettings:
     secret_key: str
     postgres_password: str
     postgres_port: int
@@ -22,7 +22,7 @@ class Remembered:
     """Of the agents' own role in the database. A home from before there was one gets it with its next start."""
 
 
-def recall(path: Path) -> Remembered:
+def recall(path: Path) -> SavedSettings:
     """What `path` holds, made up at the first call. A port that some other program took meanwhile is replaced."""
     known = _read(path) if path.exists() else _make_up()
     current = replace(
@@ -35,17 +35,17 @@ def recall(path: Path) -> Remembered:
     return current
 
 
-def _read(path: Path) -> Remembered:
+def _read(path: Path) -> SavedSettings:
     try:
-        return Remembered(**json.loads(path.read_text(encoding="utf-8")))
+        return SavedSettings(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
         raise StackError(
             f"{path} is damaged: restore it from a backup. Without it the passwords of the data beside it are lost."
         ) from None
 
 
-def _make_up() -> Remembered:
-    return Remembered(
+def _make_up() -> SavedSettings:
+    return SavedSettings(
         secret_key=secrets.token_urlsafe(48),
         postgres_password=secrets.token_urlsafe(24),
         postgres_port=ports.pick_free(),

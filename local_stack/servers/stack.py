@@ -15,7 +15,7 @@ from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.processes import Role
-from local_stack.servers.saved_settings import Remembered
+from local_stack.servers.saved_settings import SavedSettings
 from local_stack.servers.supervisor import Supervisor
 
 
@@ -53,7 +53,7 @@ class LocalStack:
                 self._say(f"ended {name}, left over from a stack that was killed")
             self._check_ports()
             with announced(self._home.folder.resolve(), self._listed_in):
-                asyncio.run(self._run(saved_settings.recall(self._home.remembered)))
+                asyncio.run(self._run(saved_settings.recall(self._home.settings_file)))
 
     def _check_ports(self) -> None:
         settings = {"TRAINYARD_PORT": self._options.web_port, "FLOWER_PORT": self._options.flower_port}
@@ -61,7 +61,7 @@ class LocalStack:
             if not ports.is_free(port):
                 raise StackError(f"Port {port} is taken by another program: set {setting} to a free one.")
 
-    async def _run(self, known: Remembered) -> None:
+    async def _run(self, known: SavedSettings) -> None:
         self._supervisor.listen_for_signals()
         starting = asyncio.create_task(self._start(known))
         asked_to_stop = asyncio.create_task(self._supervisor.stop_requested.wait())
@@ -75,7 +75,7 @@ class LocalStack:
             await self._supervisor.stop()
             self._say("stopped")
 
-    async def _start(self, known: Remembered) -> None:
+    async def _start(self, known: SavedSettings) -> None:
         database_url = await self._database(known)
         broker_url = await self._broker(known)
         self._publish_environment(database_url, broker_url, known)
@@ -84,7 +84,7 @@ class LocalStack:
         await self._supervisor.until_ready("web", partial(ports.answers, self._options.web_port))
         show_banner(self._addresses(), self._home, seconds=time.monotonic() - self._began)
 
-    async def _database(self, known: Remembered) -> str:
+    async def _database(self, known: SavedSettings) -> str:
         """The URL of a database that answers: theirs, or else ours, started."""
         if self._options.database_url:
             await self._until_database_answers(self._options.database_url)
@@ -108,7 +108,7 @@ class LocalStack:
             self._say(f"waiting for the database of DATABASE_URL: {problem}")
             await asyncio.sleep(min(2, seconds))
 
-    async def _broker(self, known: Remembered) -> str:
+    async def _broker(self, known: SavedSettings) -> str:
         """The URL of the broker: theirs, whether it answers or not, or else ours, started."""
         if self._options.broker_url:
             if not await asyncio.to_thread(valkey.answers, self._options.broker_url):
@@ -120,7 +120,7 @@ class LocalStack:
         await self._supervisor.until_ready("valkey", server.is_ready)
         return server.url
 
-    def _publish_environment(self, database_url: str, broker_url: str, known: Remembered) -> None:
+    def _publish_environment(self, database_url: str, broker_url: str, known: SavedSettings) -> None:
         shared = {
             "DATABASE_URL": database_url,
             "BROKER_URL": broker_url,
@@ -131,7 +131,7 @@ class LocalStack:
         ours = {"TRAINYARD_HOME": str(self._home.folder), "TRAINYARD_PORT": str(self._options.web_port)}
         environment.use({**shared, **ours, "FLOWER_PORT": str(self._options.flower_port)})
 
-    def _prepare_accounts(self, database_url: str, known: Remembered) -> None:
+    def _prepare_accounts(self, database_url: str, known: SavedSettings) -> None:
         addresses = self._addresses().for_the_command_line(known.flower_password)
         agent_password = known.agent_password if self._agent_url else ""
         accounts.prepare(
@@ -142,7 +142,7 @@ class LocalStack:
             agent_password=agent_password,
         )
 
-    def _start_platform(self, known: Remembered) -> None:
+    def _start_platform(self, known: SavedSettings) -> None:
         flower = roles.flower(self._options.flower_port, f"{accounts.ADMIN}:{known.flower_password}")
         self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(), flower)
         database = {"DATABASE_URL": self._agent_url} if self._agent_url else {}

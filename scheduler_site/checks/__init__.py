@@ -28,7 +28,7 @@ ALWAYS = (
     nodes.check_run_as,
     nodes.check_job_folders,
     site.check_lease,
-    site.check_hearing,
+    site.check_queue_probe,
     celery.check_celery,
     celery.check_publish_retry,
     celery.check_broker_options,

@@ -32,7 +32,7 @@ def is_node() -> bool:
     return settings.TRAINYARD_ROLE == "node"
 
 
-def known(
+def unknown_value_errors(
     number: int, setting: str, values: Iterable[str], available: Iterable[str], *, later: Sequence[str] = ()
 ) -> list[CheckMessage]:
     """An error for each value of the setting that is not available; those to come `later` are told apart."""

@@ -5,12 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from scheduler_site.checks.findings import error, is_node, known
+from scheduler_site.checks.findings import error, is_node, unknown_value_errors
 from workers.runtime import job_user
 
 
 def check_memory_limit(**_: Any) -> list[CheckMessage]:
-    return known(40, "TRAINYARD_MEMORY_LIMIT", [settings.MEMORY_LIMIT], ("enforce", "warn", "off"))
+    return unknown_value_errors(40, "TRAINYARD_MEMORY_LIMIT", [settings.MEMORY_LIMIT], ("enforce", "warn", "off"))
 
 
 def check_run_as(**_: Any) -> list[CheckMessage]:
@@ -34,4 +34,4 @@ def check_job_folders(**_: Any) -> list[CheckMessage]:
 
 
 def check_control_groups(**_: Any) -> list[CheckMessage]:
-    return known(41, "TRAINYARD_CONTROL_GROUPS", [settings.CONTROL_GROUPS], ("auto", "yes", "no"))
+    return unknown_value_errors(41, "TRAINYARD_CONTROL_GROUPS", [settings.CONTROL_GROUPS], ("auto", "yes", "no"))

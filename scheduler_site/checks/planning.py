@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site import plugins
-from scheduler_site.checks.findings import is_node, known, warning
+from scheduler_site.checks.findings import is_node, unknown_value_errors, warning
 from scheduling import placement
 from scheduling.planning import preemption
 from scheduling.policies import POLICIES
@@ -20,27 +20,27 @@ LATER_PROVIDERS = ("k8s", "slurm")
 
 def check_policy(**_: Any) -> list[CheckMessage]:
     """An agent plans nothing and loads no plugins, so it cannot judge."""
-    return [] if is_node() else known(5, "SCHEDULING_POLICY", [settings.SCHEDULING_POLICY], POLICIES)
+    return [] if is_node() else unknown_value_errors(5, "SCHEDULING_POLICY", [settings.SCHEDULING_POLICY], POLICIES)
 
 
 def check_backfill(**_: Any) -> list[CheckMessage]:
-    return known(35, "TRAINYARD_BACKFILL", [settings.BACKFILL], [mode.value for mode in Backfill])
+    return unknown_value_errors(35, "TRAINYARD_BACKFILL", [settings.BACKFILL], [mode.value for mode in Backfill])
 
 
 def check_placement(**_: Any) -> list[CheckMessage]:
-    return known(36, "TRAINYARD_PLACEMENT", [settings.PLACEMENT], placement.STRATEGIES)
+    return unknown_value_errors(36, "TRAINYARD_PLACEMENT", [settings.PLACEMENT], placement.STRATEGIES)
 
 
 def check_weights(**_: Any) -> list[CheckMessage]:
-    return known(37, "TRAINYARD_WEIGHTS", settings.WEIGHTS, [field.name for field in fields(Weights)])
+    return unknown_value_errors(37, "TRAINYARD_WEIGHTS", settings.WEIGHTS, [field.name for field in fields(Weights)])
 
 
 def check_preemption(**_: Any) -> list[CheckMessage]:
-    return known(38, "TRAINYARD_PREEMPTION", settings.PREEMPTION, preemption.STRATEGIES)
+    return unknown_value_errors(38, "TRAINYARD_PREEMPTION", settings.PREEMPTION, preemption.STRATEGIES)
 
 
 def check_rebalancing(**_: Any) -> list[CheckMessage]:
-    return known(39, "TRAINYARD_REBALANCING", [settings.REBALANCING], ("off", "propose", "on"))
+    return unknown_value_errors(39, "TRAINYARD_REBALANCING", [settings.REBALANCING], ("off", "propose", "on"))
 
 
 def check_plugins(**_: Any) -> Iterator[CheckMessage]:
@@ -49,4 +49,4 @@ def check_plugins(**_: Any) -> Iterator[CheckMessage]:
 
 
 def check_provider(**_: Any) -> list[CheckMessage]:
-    return known(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], PROVIDERS, later=LATER_PROVIDERS)
+    return unknown_value_errors(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], PROVIDERS, later=LATER_PROVIDERS)

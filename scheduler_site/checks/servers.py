@@ -46,12 +46,12 @@ def check_redis(**_: Any) -> list[CheckMessage]:
     if not on_redis() or url_problem(settings.BROKER_URL):
         return []
     try:
-        return list(judge_redis(redis_facts(settings.BROKER_URL)))
+        return list(redis_findings(redis_facts(settings.BROKER_URL)))
     except kombu.exceptions.OperationalError as problem:
         return [error(14, f"The broker does not answer: {problem}", "Start it, or correct BROKER_URL.")]
 
 
-def judge_redis(facts: Mapping[str, Any]) -> Iterator[CheckMessage]:
+def redis_findings(facts: Mapping[str, Any]) -> Iterator[CheckMessage]:
     version = str(facts["redis_version"])
     if major_minor(version) < OLDEST_REDIS:
         yield error(15, f"Redis {version} is too old for Celery's client.", "Use Redis 6.2 or newer, or Valkey.")

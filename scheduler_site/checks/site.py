@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from scheduler_site.checks.findings import error, is_node, known, warning
+from scheduler_site.checks.findings import error, is_node, unknown_value_errors, warning
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"})
 SHORTEST_KEY = 32
@@ -76,7 +76,9 @@ def check_time_zone(**_: Any) -> Iterator[CheckMessage]:
 
 
 def check_inactive_owners(**_: Any) -> list[CheckMessage]:
-    return known(50, "TRAINYARD_INACTIVE_OWNERS_JOBS", [settings.INACTIVE_OWNERS_JOBS], ("keep", "cancel"))
+    return unknown_value_errors(
+        50, "TRAINYARD_INACTIVE_OWNERS_JOBS", [settings.INACTIVE_OWNERS_JOBS], ("keep", "cancel")
+    )
 
 
 def check_lease(**_: Any) -> Iterator[CheckMessage]:
@@ -89,7 +91,7 @@ def check_lease(**_: Any) -> Iterator[CheckMessage]:
         )
 
 
-def check_hearing(**_: Any) -> Iterator[CheckMessage]:
+def check_queue_probe(**_: Any) -> Iterator[CheckMessage]:
     every, deaf = settings.HEARING_SECONDS, settings.DEAF_SECONDS
     if deaf < RINGS_UNHEARD * every:
         yield error(

@@ -68,7 +68,7 @@ def test_the_broker_killed_with_its_data_under_running_jobs(platform: Platform, 
     assert starts(runs) == 4
 
 
-def test_a_lost_ticket_is_sent_again(platform: Platform, broker: Broker):
+def test_a_lost_message_is_sent_again(platform: Platform, broker: Broker):
     """The agent is stopped, its queue emptied: as when a worker dies between popping a message and noting it."""
     platform.start("n1", beat=True)
     platform.kill("n1", signal.SIGSTOP)
@@ -82,7 +82,7 @@ def test_a_lost_ticket_is_sent_again(platform: Platform, broker: Broker):
     assert Attempt.objects.filter(job=job).count() <= 2
 
 
-def test_doubled_tickets_start_one_run(platform: Platform, tmp_path: Path):
+def test_doubled_messages_start_one_run(platform: Platform, tmp_path: Path):
     platform.start_control()
     platform.start_node("n1", cpus=4)
     runs = tmp_path / "runs"

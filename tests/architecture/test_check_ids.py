@@ -6,7 +6,7 @@ from collections import defaultdict
 from tests.architecture import source
 
 CHECKS = source.ROOT / "scheduler_site" / "checks"
-LETTERS = {"error": "E", "known": "E", "Rule": "E", "OptionRule": "E", "warning": "W"}
+LETTERS = {"error": "E", "unknown_value_errors": "E", "Rule": "E", "OptionRule": "E", "warning": "W"}
 
 
 def given_out():

@@ -45,3 +45,16 @@ def test_nothing_of_ours_is_imported_inside_a_function():
         if module.split(".")[0] in {"", *source.packages()}
     ]
     assert hidden == []
+
+
+def test_a_module_of_ours_goes_by_its_own_name():
+    """Two names for one module are two things to look for."""
+    renamed = [
+        f"{source.name(path)}:{node.lineno} {alias.name} as {alias.asname}"
+        for path in source.files()
+        for node in ast.walk(source.tree(path))
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+        if alias.asname and (source.ROOT / node.module.replace(".", "/") / f"{alias.name}.py").exists()
+    ]
+    assert renamed == []

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chaos.checks import Wrong, check
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 from chaos.history import Attempted, Event, History, Placed, Printed, Recorded
 from chaos.submitting import Accepted
 from chaos.workload import Action, Kind, PlannedJob
@@ -20,8 +20,8 @@ DONE = (*ONE_LIFE, Event("completed", "running", "completed"))
 AGAIN = (*ONE_LIFE, Event("requeued", "running", "pending"), *DONE[1:])
 FIRST = Attempted(1, "node_lost", 20.0, placements=[Placed("n1", 0, ("0",))])
 SECOND = Attempted(2, "completed", 30.0, placements=[Placed("n2", 0, ("0",))])
-LOST_RUN = Run(7, 1, 0, 10.0, 15.0, gpus=("0",))
-GOOD_RUN = Run(7, 2, 0, 25.0, 29.0, code=0, lines=2, gpus=("0",))
+LOST_RUN = DiaryRun(7, 1, 0, 10.0, 15.0, gpus=("0",))
+GOOD_RUN = DiaryRun(7, 2, 0, 25.0, 29.0, code=0, lines=2, gpus=("0",))
 JOB = Recorded(7, "completed", "completed", 0, attempts=[FIRST, SECOND], events=AGAIN)
 LOGS = (Printed(7, 1, 0, b"7.1.0 1\n7.1.0 2\n7.1", [(0, 0, 10), (1, 10, 10)]), Printed(7, 2, 0, b"7.2.0 1\n7.2.0 2\n"))
 GOOD = History(
@@ -33,7 +33,7 @@ def with_job(**changes) -> History:
     return replace(GOOD, jobs={7: replace(JOB, **changes)})
 
 
-def with_runs(*runs: Run) -> History:
+def with_runs(*runs: DiaryRun) -> History:
     return replace(GOOD, runs=[*runs])
 
 
@@ -68,7 +68,7 @@ BAD = {
     "an end counted twice": (Wrong.DOUBLED, with_job(attempts=[replace(FIRST, end_reason="completed"), SECOND])),
     "two attempts at the same time": (Wrong.OVERLAPPING, with_runs(replace(LOST_RUN, last=25.1), GOOD_RUN)),
     "a run that outlived its attempt": (Wrong.OUTLIVED, with_runs(replace(LOST_RUN, last=21.0), GOOD_RUN)),
-    "a run that nobody knows": (Wrong.OUTLIVED, with_runs(LOST_RUN, GOOD_RUN, Run(7, 3, 0, 40.0, 41.0))),
+    "a run that nobody knows": (Wrong.OUTLIVED, with_runs(LOST_RUN, GOOD_RUN, DiaryRun(7, 3, 0, 40.0, 41.0))),
     "a GPU of another": (Wrong.GPU_TWICE, with_runs(LOST_RUN, replace(GOOD_RUN, gpus=("1",)))),
     "GPUs held at the end": (Wrong.DRIFT, replace(GOOD, held={"GPUs held": 1.0})),
     "a quota exceeded on the way": (Wrong.DRIFT, replace(GOOD, breaches=["quota: 9 CPUs of 8"])),

@@ -1,13 +1,13 @@
 """How a crowd is measured: how many ran at once, and who went before whom."""
 
 from chaos import crowd
-from chaos.diaries import Run
+from chaos.diaries import DiaryRun
 
 
 def test_those_that_ran_at_the_same_time_are_counted():
     spans = [(0, 10), (2, 5), (5, 8), (6, 7)]
 
-    assert crowd.peak([Run(number, 1, 0, *span) for number, span in enumerate(spans)]) == 3
+    assert crowd.peak([DiaryRun(number, 1, 0, *span) for number, span in enumerate(spans)]) == 3
 
 
 def test_a_job_that_went_before_a_more_urgent_one_is_out_of_order():

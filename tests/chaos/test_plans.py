@@ -5,7 +5,16 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.fault_kinds import NEED_OWN_DISKS, NOWHERE, SPANS, USUAL_SPAN, WEIGHTS, FaultKind, is_on_a_node, taken
+from chaos.fault_kinds import (
+    NEED_OWN_DISKS,
+    NOWHERE,
+    SPANS,
+    USUAL_SPAN,
+    WEIGHTS,
+    FaultKind,
+    affected_parts,
+    is_on_a_node,
+)
 from chaos.fault_plan import Fault, plan_faults
 from chaos.workload import Kind, plan_jobs
 
@@ -45,7 +54,7 @@ def test_a_fault_that_cannot_be_done_here_is_left_out(seed, count):
 @given(seed=SEEDS, agents=st.integers(1, 5))
 def test_a_part_has_one_fault_at_a_time(seed, agents):
     for one, other in combinations(plan_faults(seed, 80, agents, lease=LEASE), 2):
-        if taken(one.kind, one.node, agents) & taken(other.kind, other.node, agents):
+        if affected_parts(one.kind, one.node, agents) & affected_parts(other.kind, other.node, agents):
             assert not together(one, other), f"{one} and {other}"
 
 
@@ -70,7 +79,7 @@ def test_a_shim_and_what_stops_its_agent_take_the_same_part():
     """Both gone together could keep no promise: nobody would be left to end a job that must not go on."""
     for kind in FaultKind:
         stops_agents = kind.startswith(("agent", "all agents", "node"))
-        assert bool(taken(kind, 1, 3) & taken(FaultKind.SHIM_STOPPED, 1, 3)) == (
+        assert bool(affected_parts(kind, 1, 3) & affected_parts(FaultKind.SHIM_STOPPED, 1, 3)) == (
             stops_agents or kind.startswith("shim")
         ), kind
 

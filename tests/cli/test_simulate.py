@@ -1,6 +1,7 @@
 """`trainyard simulate` answers without a server, and a bad trace gets a sentence."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,85 @@ def test_pictures_are_put_into_the_folder(trainyard, trace):
     assert {path.suffix for path in Path("pictures/new").iterdir()} == {".png"}
 
 
+def swf(*lines, header="; MaxProcs: 4\n"):
+    """A log in SWF of (submit, run, processors) rows."""
+    rows = (
+        f"{number} {submit} -1 {run} -1 -1 -1 {width} 90 -1 1 -1 -1 -1 -1 -1 -1 -1\n"
+        for number, (submit, run, width) in enumerate(lines, start=1)
+    )
+    Path("log.swf").write_text(header + "".join(rows))
+    return "log.swf"
+
+
+def test_a_log_of_the_archive_is_read_as_it_comes_and_what_was_done_to_it_is_said(trainyard):
+    log = swf((10, 60, 4), (0, 60, 4), (20, -1, -1), (30, 60, 9))
+
+    outcome = trainyard("simulate", log, "--too-wide", "drop")
+
+    assert (outcome.code, outcome.out.splitlines()[1].split()[:4]) == (0, ["fifo", "easy", "2", "25s"])
+    assert outcome.err == (
+        "log.swf: 4 jobs read: 1 dropped that never started, 1 dropped that are too wide for the cluster; "
+        "lines out of order, now sorted by the time of submission: 1; "
+        "a pool of 4 processors, as MaxProcs in its header says.\n"
+    )
+
+
+def test_a_program_is_told_what_was_done_to_the_trace(trainyard):
+    row = json.loads(
+        trainyard("simulate", swf((10, 60, 4), (0, 60, 4), (30, 60, 9)), "--too-wide", "drop", "--json").out
+    )
+
+    assert (row["cluster_size"], row["cleaning"]["read"], row["cleaning"]["too_wide"]) == (4, 3, 1)
+    assert (row["cleaning"]["out_of_order"], row["jitter"]) == (1, None)
+
+
+def test_where_nobody_knows_the_users_there_is_a_dash_for_fairness(trainyard):
+    log = swf((0, 60, 4))
+
+    assert trainyard("simulate", log).out.splitlines()[1].split()[-1] == "-"
+    assert json.loads(trainyard("simulate", log, "--json").out)["fairness"] is None
+
+
+def test_the_processors_of_a_swf_job_are_those_that_one_asks_for(trainyard):
+    Path("log.swf").write_text("1 0 -1 60 2 -1 -1 4 90 -1 1 -1 -1 -1 -1 -1 -1 -1\n")
+
+    assert trainyard("simulate", "log.swf", "--pool", 2).code == 1
+    assert trainyard("simulate", "log.swf", "--pool", 2, "--width", "allocated").code == 0
+
+
+def test_with_jitter_the_middle_and_the_worst_stand_below_and_beside_the_first_policy(trainyard):
+    words = ("simulate", "synthetic:40", "--pool", 16, "--policy", "fifo", "--policy", "sjf", "--jitter", 3)
+
+    lines = trainyard(*words).out.splitlines()
+    first, second = (json.loads(line)["jitter"] for line in trainyard(*words, "--json").out.splitlines())
+
+    at = lines.index("Each arrival moved by up to a minute, 3 replays:")
+    assert [" ".join(re.split(" {2,}", line)[:2]) for line in lines[at + 2 :]] == [
+        "fifo median", "fifo worst", "sjf median", "sjf worst", "sjf / fifo median", "sjf / fifo worst",
+    ]  # fmt: skip
+    assert (first["replays"], first["up_to_s"], first["compared_with"], second["compared_with"]) == (
+        3,
+        60,
+        None,
+        "fifo",
+    )
+    assert first["mean_wait_s"].keys() == {"median", "worst"}
+    assert second["mean_wait_s"].keys() == {"median", "worst", "median_ratio", "worst_ratio"}
+    assert first["mean_wait_s"]["median"] <= first["mean_wait_s"]["worst"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["nothing.csv", "--pool", 4], 1, "nothing.csv: cannot be read: No such file or directory."),
         (["trace.csv"], 1, "Say how large the cluster is: --pool P"),
         (["trace.csv", "--pool", 3], 1, "trace.csv, line 2: job 0 can never start: it asks for 4"),
+        (["trace.csv", "--pool", 3], 1, "or leave such jobs out (--too-wide drop)."),
+        (
+            ["trace.csv", "--pool", 3, "--too-wide", "drop"],
+            1,
+            "No job is left to replay: 3 jobs read: 3 dropped that are",
+        ),
         (["trace.csv", "--pool", 4, "--window", "0:9"], 1, "ends behind the last job: 3 can be replayed"),
         (["synthetic:none"], 1, "write synthetic:JOBS"),
         (["trace.csv", "--pool", 4, "--policy", "luck"], 2, "--policy: There is no policy 'luck'. Known are: "),

@@ -1,5 +1,6 @@
 """Nodes in the admin: their load, what they hold, draining."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -37,7 +38,7 @@ def test_liveness_goes_by_the_databases_clock(client):
     builders.node(name="new", silent=True)
     shown = {node.name: node.liveness(node.now) for node in client.get(NODES).context["cl"].result_list}
     assert shown == {"well": "alive", "gone": "dead", "new": "unknown"}
-    assert "3,600 s ago" in page(client, NODES)
+    assert re.search(r"3,6\d\d s ago", page(client, NODES))
 
 
 @pytest.mark.parametrize("load", [{}, [], None, {"cpu_percent": "much"}, {"gpus": 3}, {"gpus": [7, {"index": 0}]}])

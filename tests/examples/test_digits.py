@@ -11,7 +11,8 @@ from local_stack.servers.roles import CHECKOUT
 from tests.waiting import wait_for
 
 SCRIPT = CHECKOUT / "examples" / "digits" / "train.py"
-SMALL = ("--hidden", "16", "--epochs", "40")
+EPOCHS = 16
+SMALL = ("--hidden", "16", "--epochs", str(EPOCHS))
 
 
 def given_folders(base: Path) -> dict[str, str]:
@@ -50,8 +51,8 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_result(tmp_p
     assert first.wait(60) == 143
     done = len(reports(interrupted))
     assert start(interrupted).wait(60) == 0
-    assert 0 < done < 40
-    assert [one["epoch"] for one in reports(interrupted)] == list(range(1, 41))
+    assert 0 < done < EPOCHS
+    assert [one["epoch"] for one in reports(interrupted)] == list(range(1, EPOCHS + 1))
     assert result(interrupted) == result(straight)
 
 

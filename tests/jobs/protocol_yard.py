@@ -41,8 +41,8 @@ class Command:
     started: bool = False
 
     @property
-    def ticket(self) -> PlacementRef:
-        return self.claimed.ticket
+    def ref(self) -> PlacementRef:
+        return self.claimed.ref
 
 
 @dataclass
@@ -91,15 +91,15 @@ class Yard:
             one.started = one.claimed.nodes == 1 or one.claimed.attempt_id in complete
         begun = [one for one in waiting if one.started]
         if begun:
-            claims.started({one.ticket: timezone.now() for one in begun}, node_id=machine.node_id)
+            claims.started({one.ref: timezone.now() for one in begun}, node_id=machine.node_id)
 
     def beat(self, machine: Machine) -> None:
         """Heartbeat, leases and wishes, as the agent's session asks for them."""
         heartbeats.beat(node_id=machine.node_id, agent_id=machine.agent_id, load={})
-        renewal = claims.renew([one.ticket for one in self.on(machine)], node_id=machine.node_id)
+        renewal = claims.renew([one.ref for one in self.on(machine)], node_id=machine.node_id)
         for one in list(self.on(machine)):
-            wish = renewal.wishes.get(one.ticket.placement_id)
-            if one.ticket.placement_id not in renewal.kept:
+            wish = renewal.desired.get(one.ref.placement_id)
+            if one.ref.placement_id not in renewal.kept:
                 self.end(one, EndReason.LOST_LEASE, 137)
             elif wish in END_REASONS:
                 self.end(one, END_REASONS[wish], 143)
@@ -108,7 +108,7 @@ class Yard:
         """The command is gone; its report is on its way."""
         self.commands.remove(command)
         started = timezone.now() if command.started else None
-        ending = PlacementOutcome(command.ticket, reason, exit_code=exit_code, started_at=started)
+        ending = PlacementOutcome(command.ref, reason, exit_code=exit_code, started_at=started)
         self.reports.append((command.node, ending))
 
     def fall_silent(self, machine: Machine) -> None:
@@ -142,7 +142,7 @@ class Yard:
     def machine(self, name: str) -> Machine:
         return next(one for one in self.machines if one.name == name)
 
-    def tickets(self, *, still_open: bool = False) -> Iterator[PlacementRef]:
+    def refs(self, *, still_open: bool = False) -> Iterator[PlacementRef]:
         rows = Placement.objects.select_related("attempt").order_by("pk")
         for row in rows.filter(closed_at__isnull=True) if still_open else rows:
             yield PlacementRef(row.pk, str(row.attempt.token))

@@ -15,7 +15,7 @@ from local_stack.pools import nodes, partition, pool
 from local_stack.pools.control_socket import ask
 from local_stack.pools.errors import NotRunningError, PoolError, UsageError
 from local_stack.pools.home import PoolHome
-from local_stack.pools.partition import GpuPartition, Wanted
+from local_stack.pools.partition import AgentTerms, GpuPartition
 from local_stack.pools.pool import Pool, Terms
 from local_stack.servers import processes
 from local_stack.servers.processes import Role
@@ -31,12 +31,12 @@ BARE = Hardware(cpus=4, memory_mb=8 * 1024)
 @pytest.mark.parametrize(
     ("machine", "wanted", "agents", "cpus", "memory_gb", "gpus"),
     [
-        (BIG, Wanted(), 4, 4, 16, 1),
-        (BIG, Wanted(), 3, 5, 64 / 3, 1),
-        (BIG, Wanted(), 0, 16, 64, 4),
-        (BIG, Wanted(cpus=2, memory_gb=8, gpus=2), 2, 2, 8, 2),
-        (BARE, Wanted(gpus=8), 2, 2, 4, 8),
-        (BARE, Wanted(cpus=64, memory_gb=512, oversubscribe=True), 3, 64, 512, 0),
+        (BIG, AgentTerms(), 4, 4, 16, 1),
+        (BIG, AgentTerms(), 3, 5, 64 / 3, 1),
+        (BIG, AgentTerms(), 0, 16, 64, 4),
+        (BIG, AgentTerms(cpus=2, memory_gb=8, gpus=2), 2, 2, 8, 2),
+        (BARE, AgentTerms(gpus=8), 2, 2, 4, 8),
+        (BARE, AgentTerms(cpus=64, memory_gb=512, oversubscribe=True), 3, 64, 512, 0),
     ],
     ids=["all", "uneven", "none", "asked", "simulated", "oversubscribed"],
 )
@@ -48,13 +48,13 @@ def test_every_agent_gets_the_same_share(machine, wanted, agents, cpus, memory_g
 @pytest.mark.parametrize(
     ("wanted", "agents", "kind", "words"),
     [
-        (Wanted(), -1, UsageError, "between 0 and 1000 agents, not -1"),
-        (Wanted(cpus=0), 1, UsageError, "--cpus must be at least 1, not 0"),
-        (Wanted(gpus=-1), 1, UsageError, "--gpus must be at least 0, not -1"),
-        (Wanted(memory_gb=float("nan")), 1, UsageError, "--memory-gb must be greater than 0"),
-        (Wanted(cpus=8), 3, PoolError, r"3 agents with 8 CPUs each are more than this machine has \(16\)"),
-        (Wanted(memory_gb=40), 2, PoolError, r"2 agents with 40 GB of memory each .* \(64\)"),
-        (Wanted(gpus=3), 2, PoolError, r"2 agents with 3 GPUs each .* \(4\)"),
+        (AgentTerms(), -1, UsageError, "between 0 and 1000 agents, not -1"),
+        (AgentTerms(cpus=0), 1, UsageError, "--cpus must be at least 1, not 0"),
+        (AgentTerms(gpus=-1), 1, UsageError, "--gpus must be at least 0, not -1"),
+        (AgentTerms(memory_gb=float("nan")), 1, UsageError, "--memory-gb must be greater than 0"),
+        (AgentTerms(cpus=8), 3, PoolError, r"3 agents with 8 CPUs each are more than this machine has \(16\)"),
+        (AgentTerms(memory_gb=40), 2, PoolError, r"2 agents with 40 GB of memory each .* \(64\)"),
+        (AgentTerms(gpus=3), 2, PoolError, r"2 agents with 3 GPUs each .* \(4\)"),
     ],
     ids=["negative", "no cpu", "negative gpus", "no number", "cpus", "memory", "gpus"],
 )
@@ -75,7 +75,7 @@ def test_no_gpu_and_no_core_is_given_twice(monkeypatch):
 
 def test_an_agent_sees_its_own_gpus_and_cores_alone(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    role = pool.agent_role("a-1", GpuPartition(2, 8, 1, ("GPU-3",), (4, 5)), Wanted(labels=("zone=a",)))
+    role = pool.agent_role("a-1", GpuPartition(2, 8, 1, ("GPU-3",), (4, 5)), AgentTerms(labels=("zone=a",)))
     assert role.environment["CUDA_VISIBLE_DEVICES"] == "GPU-3"
     assert role.command[:3] == ("taskset", "--cpu-list", "4,5")
     assert " ".join(role.command).endswith("node --name a-1 --cpus 2 --memory-gb 8 --gpus 1 --label zone=a")
@@ -89,8 +89,8 @@ class Running:
         self.code: int | None = None
         self.empty: dict[str, int] = {}
         role = lambda name, _share, _wanted: Role(name, ("sh", "-c", script))  # noqa: E731
-        share = partition.each(BARE, Wanted(cpus=1, memory_gb=1), 1)
-        terms = {"machine": BARE, "wanted": Wanted(), "share": share, "drain_seconds": 5, "role": role, **terms}
+        share = partition.each(BARE, AgentTerms(cpus=1, memory_gb=1), 1)
+        terms = {"machine": BARE, "wanted": AgentTerms(), "share": share, "drain_seconds": 5, "role": role, **terms}
         self.pool = Pool(home, Terms(**terms), lines)
 
     def work(self, agents: int) -> None:

@@ -97,7 +97,7 @@ def test_one_from_which_an_attempt_got_no_further_comes_after_the_one_before(fol
     assert [attempt(2), attempt(3), attempt(4)] == ["b.pt", "a.pt", "b.pt"]
 
 
-@pytest.mark.parametrize("further", [lambda: report(step=3), report.checkpoint, resumes.forgive])
+@pytest.mark.parametrize("further", [lambda: report(step=3), report.checkpoint, resumes.clear])
 def test_an_attempt_that_got_further_or_was_stopped_says_nothing_against_it(folder, attempt, further):
     zipped(folder / "a.pt", at=100)
     zipped(folder / "b.pt", at=200)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.cleaning import CleaningRules, MissingWalltime, Overrun, clean
+from simulator.cleaning import CleaningRules, MissingWalltime, Overrun, TooWide, clean
 from simulator.trace import SimulationError, TraceJob
 
 
@@ -19,6 +19,31 @@ def test_jobs_without_a_run_time_or_processors_are_dropped():
 
     assert len(cleaning.jobs) == 1
     assert cleaning.sentence() == "4 jobs read: 2 dropped without a run time, 1 dropped without processors"
+
+
+def test_jobs_that_never_started_are_dropped_in_words_of_their_own():
+    never = TraceJob("b", 3, 0, None, never_started=True, cpus=1)
+
+    cleaning = cleaned(trace_job(), never, trace_job(run=0))
+
+    assert len(cleaning.jobs) == 1
+    assert cleaning.sentence() == "3 jobs read: 1 dropped that never started, 1 dropped without a run time"
+
+
+@pytest.mark.parametrize(("rule", "kept"), [(TooWide.REFUSE, 2), (TooWide.DROP, 1)])
+def test_jobs_that_the_cluster_could_never_hold_are_dropped_where_the_rules_say_so(rule, kept):
+    wide = trace_job(cpus=9)
+
+    cleaning = clean([trace_job(), wide], CleaningRules(too_wide=rule), fits=lambda job: job is not wide)
+
+    assert (len(cleaning.jobs), cleaning.too_wide) == (kept, 2 - kept)
+
+
+def test_a_program_is_told_the_same_numbers():
+    counts = cleaned(trace_job(), trace_job(run=0)).counts()
+
+    assert (counts["read"], counts["without_run"], counts["never_started"]) == (2, 1, 0)
+    assert "jobs" not in counts
 
 
 def test_jobs_are_numbered_after_cleaning():

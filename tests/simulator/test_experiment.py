@@ -1,7 +1,11 @@
 """One trace, cut into windows, replayed with different settings."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from simulator.cleaning import CleaningRules, TooWide
+from simulator.cluster import pool
 from simulator.experiment import Window, prepare
 from simulator.settings import InvalidError, Preemption, Rules, RunTimes, Settings, checked, usual_run_times
 from simulator.trace import SimulationError
@@ -36,6 +40,72 @@ def test_each_window_starts_on_an_empty_cluster(trace):
 def test_a_synthetic_trace_needs_no_file_and_no_cluster():
     assert prepare("synthetic:20").cluster.size == 128
     assert prepare("synthetic:20", processors=64).cluster.size == 64
+
+
+SWF = "".join(
+    f"{number} {number * 10} -1 20 -1 -1 -1 {number} 60 -1 1 -1 -1 -1 -1 -1 -1 -1\n" for number in range(1, 5)
+)
+
+
+def test_without_a_cluster_it_is_as_large_as_the_header_says(written):
+    experiment = prepare(str(written("; MaxProcs: 4\n" + SWF)))
+
+    assert experiment.cluster == pool(4)
+    assert experiment.said == "4 jobs read; a pool of 4 processors, as MaxProcs in its header says"
+
+
+@pytest.mark.parametrize("given", [{"processors": 6}, {"nodes": "1x6x0"}])
+def test_who_names_a_cluster_gets_that_one_whatever_the_header_says(written, given):
+    experiment = prepare(str(written("; MaxProcs: 4\n" + SWF)), **given)
+
+    assert (experiment.cluster.size, experiment.said) == (6, "4 jobs read")
+
+
+def test_without_a_header_that_says_it_the_cluster_has_to_be_named(written):
+    with pytest.raises(SimulationError, match=r"Say how large the cluster is.*only a header of SWF with MaxProcs"):
+        prepare(str(written(SWF)))
+
+
+@pytest.mark.parametrize("given", [{"processors": 2}, {"nodes": "2x1x0"}])
+def test_jobs_that_are_too_wide_may_be_dropped(written, given):
+    experiment = prepare(str(written(SWF)), cleaning=CleaningRules(too_wide=TooWide.DROP), **given)
+
+    assert [job.trace.id for job in experiment.windows[0]] == ["1", "2"]
+    assert experiment.said == "4 jobs read: 2 dropped that are too wide for the cluster"
+    assert experiment.counts["too_wide"] == 2
+
+
+def test_what_was_moved_and_passed_over_is_said(written):
+    part = SWF.splitlines()[0].replace("60 -1 1 ", "60 -1 2 ") + "\n"
+
+    experiment = prepare(str(written("".join(reversed(SWF.splitlines(keepends=True))) + part)), processors=4)
+
+    assert experiment.said == (
+        "4 jobs read; lines that repeat parts of jobs, passed over: 1; "
+        "lines out of order, now sorted by the time of submission: 3"
+    )
+    assert (experiment.counts["parts"], experiment.counts["out_of_order"]) == (1, 3)
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 200), st.integers(1, 60), st.integers(1, 4), st.integers(1, 90)),
+    unique_by=lambda row: row[0],
+    min_size=1,
+    max_size=15,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
+def test_the_order_of_the_lines_changes_no_figure(tmp_path_factory, rows_and_shuffled):
+    def figures(rows):
+        path = tmp_path_factory.mktemp("shuffled") / "trace.csv"
+        lines = [f"{submit},{submit},{run},{cpus},{walltime}\n" for submit, run, cpus, walltime in rows]
+        path.write_text("job_id,submit_s,duration_s,cpus,requested_walltime_s\n" + "".join(lines))
+        return prepare(str(path), processors=4).run(Settings()).metrics
+
+    rows, shuffled = rows_and_shuffled
+    assert figures(shuffled) == figures(sorted(rows))
 
 
 @pytest.mark.parametrize("text", ["", "5", "a:b", "1:0", "-1:5", ":5"])

@@ -51,8 +51,16 @@ def test_fairness_is_jains_index_over_users():
     assert measure(THREE, 4).fairness == pytest.approx((1.25 + 6.5) ** 2 / (2 * (1.25**2 + 6.5**2)))
 
 
+def test_there_is_no_fairness_among_users_whom_nobody_knows():
+    assert measure(outcome((0, 0, 100, 2, ""), (80, 100, 40, 4, "")), 4).fairness is None
+
+
+def test_fairness_is_among_those_users_that_are_known():
+    assert measure(outcome((0, 0, 100, 2, "ann"), (0, 900, 10, 4, ""), (0, 0, 9, 1, "bob")), 4).fairness == 1
+
+
 def test_a_single_job_has_figures_too():
-    figures = measure(outcome((5, 5, 10, 2, "")), 4)
+    figures = measure(outcome((5, 5, 10, 2, "ann")), 4)
 
     assert (figures.utilisation, figures.fairness, figures.makespan_over_bound) == (0.5, 1, 1)
 

@@ -193,7 +193,7 @@ def test_deployment_names_a_broker_that_does_not_answer(settings):
     ],
 )
 def test_redis_is_judged_by_what_it_says_of_itself(facts, expected):
-    assert ids(servers.judge_redis(FACTS | facts)) == expected
+    assert ids(servers.redis_findings(FACTS | facts)) == expected
 
 
 def test_the_margin_covers_what_a_shim_needs():

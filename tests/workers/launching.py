@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.waiting import wait_for
-from workers.runtime.process import Command, CommandResult, Shim, adopt, launch
+from workers.runtime.process import Command, CommandResult, Shim, find_shim, launch
 from workers.runtime.shim.clock import boottime
 
 ENDS_WITHIN = 15.0
@@ -51,8 +51,8 @@ class Launched:
 
 def adopted(folder: Path, tag: str = "") -> Launched:
     """What an earlier agent started there."""
-    shim = adopt(folder)
-    assert shim is not None, "nothing to adopt"
+    shim = find_shim(folder)
+    assert shim is not None, "nothing to find_shim"
     return Launched(shim, tag)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from transformers import TrainerCallback
 
 from trainyard.agreement import Agreement
-from trainyard.callbacks.pace import Pace
+from trainyard.callbacks.interval import Interval
 from trainyard.reporting import report
-from trainyard.stopping import leave, preempted
+from trainyard.stopping import exit_stopped, preempted
 
 
 class HuggingFaceCallback(TrainerCallback):
@@ -18,7 +18,7 @@ class HuggingFaceCallback(TrainerCallback):
 
     def __init__(self, *, seconds: float = 10) -> None:
         """Progress is reported at most once in so many `seconds`."""
-        self._pace = Pace(seconds)
+        self._interval = Interval(seconds)
         self._stops = False
         self._agreement = Agreement()
         preempted()
@@ -30,7 +30,7 @@ class HuggingFaceCallback(TrainerCallback):
         report({**(logs or {}), **_at(state)})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._pace.is_due():
+        if self._interval.is_due():
             report(_at(state))
         if self._agreement.stops(preempted()) and state.global_step < state.max_steps:
             self._stops = control.should_save = control.should_training_stop = True
@@ -41,7 +41,7 @@ class HuggingFaceCallback(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._stops:
-            leave()
+            exit_stopped()
 
 
 def _at(state: Any) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from keras.callbacks import Callback
 
 from trainyard.agreement import Agreement
-from trainyard.callbacks.pace import Pace
+from trainyard.callbacks.interval import Interval
 from trainyard.reporting import report
 from trainyard.stopping import preempted, stop
 
@@ -19,7 +19,7 @@ class KerasCallback(Callback):
     def __init__(self, save: Callable[[], object] | None = None, *, seconds: float = 10, first_epoch: int = 0) -> None:
         """`first_epoch` is the `initial_epoch` of `fit`; batches are reported at most once in so many `seconds`."""
         super().__init__()
-        self._pace = Pace(seconds)
+        self._interval = Interval(seconds)
         self._save = save
         self._epoch = first_epoch
         self._batch = 0
@@ -31,10 +31,10 @@ class KerasCallback(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._batch = batch + 1
-        if self._pace.is_due():
+        if self._interval.is_due():
             self._report(logs)
         if self._agreement.stops(preempted()):
-            stop(self._save_and_tell if self._save is not None else None)
+            stop(self._save_and_report if self._save is not None else None)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._agreement = Agreement()
@@ -42,7 +42,7 @@ class KerasCallback(Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._report(logs)
 
-    def _save_and_tell(self) -> None:
+    def _save_and_report(self) -> None:
         if self._save is not None:
             self._save()
             report.checkpoint()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.agreement import Agreement
-from trainyard.callbacks.pace import Pace
+from trainyard.callbacks.interval import Interval
 from trainyard.reporting import report
 from trainyard.stopping import listen_alone, preempted, stop
 
@@ -31,7 +31,7 @@ class LightningCallback(Callback):
 
     def __init__(self, *, seconds: float = 10, save: bool = True) -> None:
         """While a batch follows the other, reports at most once in so many `seconds`."""
-        self._pace = Pace(seconds)
+        self._interval = Interval(seconds)
         self._save = save
         self._agreement = Agreement()
         preempted()
@@ -46,13 +46,13 @@ class LightningCallback(Callback):
         self._agreement = Agreement()
 
     def on_train_batch_end(self, trainer: Any, *_: Any, **__: Any) -> None:
-        if self._pace.is_due():
+        if self._interval.is_due():
             _report(trainer)
-        self._stop_if_told(trainer)
+        self._stop_if_requested(trainer)
 
     def on_validation_batch_end(self, trainer: Any, *_: Any, **__: Any) -> None:
         if not trainer.sanity_checking:
-            self._stop_if_told(trainer)
+            self._stop_if_requested(trainer)
 
     def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
         _report(trainer)
@@ -61,7 +61,7 @@ class LightningCallback(Callback):
         if not trainer.sanity_checking:
             _report(trainer)
 
-    def _stop_if_told(self, trainer: Any) -> None:
+    def _stop_if_requested(self, trainer: Any) -> None:
         if self._agreement.stops(preempted()):
             stop((lambda: _write(trainer)) if self._save else None)
 

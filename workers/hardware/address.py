@@ -11,7 +11,7 @@ ANY_PORT = 9
 LOOPBACK = "127.0.0.1"
 
 
-def measured(peers: Iterable[str]) -> str:
+def detect(peers: Iterable[str]) -> str:
     """The address with which this machine speaks to its peers (the database, the broker), or else to the world.
 
     Nothing is sent. A machine that has peers on itself alone and no way out is reached on loopback.

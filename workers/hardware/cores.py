@@ -24,7 +24,7 @@ class Cores:
         self._all = {place[2]: place for place in self._free}
         self._lock = threading.Lock()
 
-    def take(self, count: int) -> tuple[int, ...]:
+    def allocate(self, count: int) -> tuple[int, ...]:
         """So many cores, neighbours on one socket where one has room; none where there are not enough."""
         with self._lock:
             chosen = self._choose(count)
@@ -45,7 +45,7 @@ class Cores:
         with self._lock:
             self._free = [place for place in self._free if place[2] not in set(cores)]
 
-    def give_back(self, cores: Iterable[int]) -> None:
+    def release(self, cores: Iterable[int]) -> None:
         with self._lock:
             known = (self._all[core] for core in cores if core in self._all)
             self._free = sorted({*self._free, *known})

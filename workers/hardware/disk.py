@@ -23,7 +23,7 @@ class Disk:
 
     def free_mb(self) -> int:
         """What is left on the fullest of them; nothing where hardly a file can be made any more."""
-        return min((room(folder) for folder in self._folders), default=0)
+        return min((writable_mb(folder) for folder in self._folders), default=0)
 
     def problem(self) -> str:
         """What is wrong now, as a sentence; empty while all is well."""
@@ -40,7 +40,7 @@ class Disk:
         return self.problem() or (self._words if recent else "")
 
 
-def room(folder: Path) -> int:
+def writable_mb(folder: Path) -> int:
     """Megabytes that a user without privileges may still write there; 0 for a folder that cannot be asked."""
     try:
         found = os.statvfs(folder)

@@ -76,8 +76,8 @@ class GpuFaults:
         self._nvml = nvml
         self._file = file
         self._real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
-        self._news: queue.SimpleQueue[GpuFault] = queue.SimpleQueue()
-        known = self._remembered().items()
+        self._new: queue.SimpleQueue[GpuFault] = queue.SimpleQueue()
+        known = self._saved().items()
         self._out = {self._real[uuid]: GpuFault(self._real[uuid], xid) for uuid, xid in known if uuid in self._real}
         self._closed = threading.Event()
 
@@ -99,11 +99,11 @@ class GpuFaults:
     def close(self) -> None:
         self._closed.set()
 
-    def news(self) -> list[GpuFault]:
+    def new_faults(self) -> list[GpuFault]:
         """What was reported since the last call."""
         found = []
-        while not self._news.empty():
-            found.append(self._news.get())
+        while not self._new.empty():
+            found.append(self._new.get())
         return found
 
     def _listen(self) -> None:
@@ -122,11 +122,11 @@ class GpuFaults:
             for handle in handles:
                 self._nvml.nvmlDeviceRegisterEvents(handle, self._nvml.nvmlEventTypeXidCriticalError, events)
             while handles and not self._closed.is_set():
-                self._take(events)
+                self._record_next(events)
         finally:
             self._nvml.nvmlEventSetFree(events)
 
-    def _take(self, events: Any) -> None:
+    def _record_next(self, events: Any) -> None:
         try:
             event = self._nvml.nvmlEventSetWait_v2(events, WAIT_MS)
         except self._nvml.NVMLError as error:
@@ -134,9 +134,9 @@ class GpuFaults:
                 return
             raise
         if event.eventType == self._nvml.nvmlEventTypeXidCriticalError:
-            self._heard(self._nvml.nvmlDeviceGetUUID(event.device), int(event.eventData))
+            self._record(self._nvml.nvmlDeviceGetUUID(event.device), int(event.eventData))
 
-    def _heard(self, uuid: str, xid: int) -> None:
+    def _record(self, uuid: str, xid: int) -> None:
         index = self._real.get(uuid)
         if index is None:
             return
@@ -146,10 +146,10 @@ class GpuFaults:
         fault = GpuFault(index, xid)
         log.error("%s It gets no work until this machine is started again.", fault.sentence)
         self._out[index] = fault
-        self._news.put(fault)
-        self._remember()
+        self._new.put(fault)
+        self._save()
 
-    def _remember(self) -> None:
+    def _save(self) -> None:
         uuids = {index: uuid for uuid, index in self._real.items()}
         found = {"boot": boot(), "out": {uuids[index]: fault.xid for index, fault in self._out.items()}}
         temporary = self._file.with_suffix(".new")
@@ -157,7 +157,7 @@ class GpuFaults:
             temporary.write_text(json.dumps(found), encoding="utf-8")
             temporary.replace(self._file)
 
-    def _remembered(self) -> dict[str, int]:
+    def _saved(self) -> dict[str, int]:
         try:
             found = json.loads(self._file.read_text(encoding="utf-8"))
             known = {uuid: xid for uuid, xid in found["out"].items() if xid in HARDWARE}

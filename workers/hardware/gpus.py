@@ -25,7 +25,7 @@ class GpuDevice:
     simulated: bool = False
 
 
-def measure_gpus(visible: str | None = None, nvml: Any = pynvml) -> tuple[GpuDevice, ...]:
+def detect_gpus(visible: str | None = None, nvml: Any = pynvml) -> tuple[GpuDevice, ...]:
     """The GPUs in the order of their PCI bus ids; of those only the `visible` ones, written as CUDA_VISIBLE_DEVICES is."""
     with driver(nvml) as count:
         found = [describe(nvml, index) for index in range(count)]
@@ -46,12 +46,12 @@ class GpuLoads:
         if not real:
             return []
         if not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._ask, args=(real,), name="gpu-loads", daemon=True)
+            self._thread = threading.Thread(target=self._query_driver, args=(real,), name="gpu-loads", daemon=True)
             self._thread.start()
         self._thread.join(patience)
         return [] if self._thread.is_alive() else self._latest
 
-    def _ask(self, real: Mapping[str, int]) -> None:
+    def _query_driver(self, real: Mapping[str, int]) -> None:
         with driver(self._nvml) as count:
             loads = [load_of(self._nvml, index) for index in range(count)]
         self._latest = [{"index": real[uuid], **load} for uuid, load in filter(None, loads) if uuid in real]

@@ -9,7 +9,7 @@ import psutil
 
 from scheduling.errors import FieldError, InvalidError
 from workers.hardware import cgroup_limits
-from workers.hardware.gpus import GpuDevice, GpuLoads, measure_gpus
+from workers.hardware.gpus import GpuDevice, GpuLoads, detect_gpus
 
 __all__ = ["GpuDevice", "Hardware", "current_load", "declare", "inventory"]
 
@@ -42,7 +42,7 @@ def inventory() -> Hardware:
     return Hardware(
         cpus=max(1, int(min(len(os.sched_getaffinity(0)), allowed.cpus))),
         memory_mb=int(min(psutil.virtual_memory().total, allowed.memory_bytes) // MIB),
-        gpus=measure_gpus(os.environ.get("CUDA_VISIBLE_DEVICES")),
+        gpus=detect_gpus(os.environ.get("CUDA_VISIBLE_DEVICES")),
         hostname=socket.gethostname(),
     )
 

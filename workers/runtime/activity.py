@@ -28,7 +28,7 @@ class Activity:
         self._looked_at = now
         self._before: Use | None = None
 
-    def look(self, now: float, *, seen: object, root: int) -> bool:
+    def check(self, now: float, *, seen: object, root: int) -> bool:
         """Whether there was a sign since the last look. `seen` changes with what it says; `root` is the process above all of its own.
 
         What processes use is looked at only while it says nothing, and only now and then: /proc is not free.

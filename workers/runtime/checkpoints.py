@@ -15,7 +15,7 @@ NOTES = ".trainyard"
 """The folder in which the package for training scripts notes from where an attempt began: no checkpoint."""
 
 
-class CheckpointWatch:
+class CheckpointMonitor:
     """Follows one folder: its files and folders, and what lies in those."""
 
     def __init__(self, folder: Path) -> None:
@@ -23,7 +23,7 @@ class CheckpointWatch:
         self._newest = 0.0
         self._next_look = 0.0
 
-    def news(self) -> float | None:
+    def newly_written_at(self) -> float | None:
         """When the newest entry was written, in seconds since 1970; None when that is known or was asked a moment ago."""
         if time.monotonic() < self._next_look:
             return None

@@ -14,7 +14,7 @@ GLANCES = 64
 """The clock is looked at after so many files."""
 
 
-class FolderUse:
+class DiskUsage:
     """Walks through the folders again and again; what the walk has found so far is never more than what it has seen."""
 
     def __init__(self, folders: Iterable[Path]) -> None:
@@ -22,7 +22,7 @@ class FolderUse:
         self._walk: Iterator[int] | None = None
         self._found = 0
 
-    def look(self, seconds: float) -> int:
+    def walk(self, seconds: float) -> int:
         """Goes on for so long at most; returns the bytes that this walk has found by now: at its end, all there are."""
         give_up = time.monotonic() + seconds
         if self._walk is None:

@@ -16,7 +16,7 @@ WORDS_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Trespass:
+class ForeignProcess:
     """A process on a GPU that its job does not hold. `folder` is that of its attempt; None: it is no job's at all."""
 
     index: int
@@ -25,9 +25,9 @@ class Trespass:
     folder: str | None
 
 
-def trespasses(
+def foreign_processes(
     gpus: Sequence[GpuDevice], holders: Mapping[int, str], nvml: Any = pynvml, proc: Path = Path("/proc")
-) -> list[Trespass]:
+) -> list[ForeignProcess]:
     """Those on real GPUs now; `holders` names the attempt's folder by GPU. Processes that cannot be seen are left out.
 
     A process of this very agent is none: it only asks.
@@ -39,7 +39,7 @@ def trespasses(
             continue
         folder = folder_in(environment)
         if folder is None or folder != holders.get(index):
-            found.append(Trespass(index, pid, command_of(proc / str(pid)), folder))
+            found.append(ForeignProcess(index, pid, command_of(proc / str(pid)), folder))
     return found
 
 

@@ -11,14 +11,14 @@ KEPT_SHARE = 0.05
 """Of the same time: signs closer together are not kept each."""
 
 
-class Silence(StrEnum):
+class IdleAction(StrEnum):
     """What is to be done about it now."""
 
     WARN = "warn"
     ACT = "act"
 
 
-class SilenceWatch:
+class IdleWatchdog:
     """Follows one command. Times are in seconds on any clock that only goes forward; a `limit` of 0 watches nothing.
 
     The last sign is kept in the file `kept`, so that who follows the command after us goes on with the same clock.
@@ -28,19 +28,19 @@ class SilenceWatch:
         self._limit = limit
         self._kept = kept
         self._sign_at = self._kept_at = now - _age(kept)
-        self._told: set[Silence] = set()
+        self._told: set[IdleAction] = set()
         self._seen = seen
 
-    def look(self, now: float, *, seen: object, busy: bool) -> Silence | None:
+    def check(self, now: float, *, seen: object, busy: bool) -> IdleAction | None:
         """`seen` changes with all that the command says. What is not known counts as `busy`. Each answer comes once."""
         if busy or seen != self._seen:
             self._sign_at, self._seen = now, seen
             self._told.clear()
             self._keep()
         silent = now - self._sign_at
-        for step, after in ((Silence.ACT, self._limit), (Silence.WARN, self._limit * WARN_SHARE)):
+        for step, after in ((IdleAction.ACT, self._limit), (IdleAction.WARN, self._limit * WARN_SHARE)):
             if self._limit and silent >= after and step not in self._told:
-                self._told |= {Silence.WARN, step}
+                self._told |= {IdleAction.WARN, step}
                 return step
         return None
 

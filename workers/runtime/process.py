@@ -80,7 +80,7 @@ def launch(folder: Path, command: Command, *, lease_deadline: float) -> "Shim":
     return Shim(folder, pid, start)
 
 
-def adopt(folder: Path) -> "Shim | None":
+def find_shim(folder: Path) -> "Shim | None":
     """The shim that an earlier agent started in this folder, running or ended; None if none ever came to work here."""
     folder = folder.absolute()
     status = read_status(folder)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.runtime.log_reader import read_regular
-from workers.runtime.series import NAMES, SeriesBook
+from workers.runtime.series import NAMES, SeriesSet
 
 READ_BYTES = 1024 * 1024
 LINE_BYTES = 64 * 1024
@@ -51,7 +51,7 @@ class ProgressReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.refused = 0
-        self.series = SeriesBook()
+        self.series = SeriesSet()
         self._refused_before = 0
         self._names: set[str] = set()
         self._offset = 0
@@ -65,7 +65,7 @@ class ProgressReader:
         return self._offset - len(self._half_line)
 
     @property
-    def has_news(self) -> bool:
+    def has_unstored(self) -> bool:
         """Whether there is something about the series that was not stored yet."""
         return bool(self.series.changed) or self.refused != self._refused_before
 
@@ -74,7 +74,7 @@ class ProgressReader:
         self.series.changed.clear()
         self._refused_before = self.refused
 
-    def go_on(self, *, offset: int, refused: int, series: SeriesBook) -> None:
+    def go_on(self, *, offset: int, refused: int, series: SeriesSet) -> None:
         """Follow the file from where an earlier reader stood."""
         self._offset, self.series = offset, series
         self.refused = self._refused_before = refused
@@ -88,8 +88,8 @@ class ProgressReader:
         lines = list(self._new_lines())
         for line, written_at in zip(lines, self._moments(len(lines)), strict=True):
             values = self._parse(line)
-            checkpoint |= says(values, CHECKPOINT)
-            done |= says(values, DONE)
+            checkpoint |= pops_flag(values, CHECKPOINT)
+            done |= pops_flag(values, DONE)
             if "progress" in values:
                 progress = self._progress(values.pop("progress"), progress)
             said = self._metrics(values)
@@ -158,7 +158,7 @@ class ProgressReader:
         return name in self._names
 
 
-def says(values: dict[str, object], word: str) -> bool:
+def pops_flag(values: dict[str, object], word: str) -> bool:
     """Whether a line says this word, which is taken out of it then."""
     if values.get(word) is not True:
         return False

@@ -42,7 +42,7 @@ class Series:
         self.values.append(value)
         self.count += 1
         if len(self.values) > CAPACITY:
-            self._keep(kept(axis(self.steps, self.times), self.values, STRETCHES))
+            self._keep(kept_points(axis(self.steps, self.times), self.values, STRETCHES))
 
     def begin_at(self, step: float) -> None:
         """The command counts steps only from now on: what it said before counts as said at the first of them."""
@@ -54,7 +54,7 @@ class Series:
             setattr(self, name, array("d", (column[place] for place in places)))
 
 
-class SeriesBook:
+class SeriesSet:
     """All series of one command, by name; `step` is the last that it named. A metric without a step belongs to that one."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ def counts_up(steps: Sequence[float]) -> bool:
     return only_on and not math.isnan(steps[0])
 
 
-def kept(where: Sequence[float], values: Sequence[float], stretches: int) -> list[int]:
+def kept_points(where: Sequence[float], values: Sequence[float], stretches: int) -> list[int]:
     """The places of the points that stay, in order: at most three for each stretch, and both ends."""
     places = {0, len(values) - 1}
     for stretch in _stretches(where, stretches):

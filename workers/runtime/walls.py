@@ -63,11 +63,11 @@ class Walls:
     def user_of(self, job_id: int) -> JobUser | None:
         return None if self.run_as is None else self.run_as.user_of(job_id)
 
-    def make_room(self, place: Place) -> None:
+    def prepare(self, place: Place) -> None:
         """Give the job's user its folders, and the attempt a place for what is temporary. Raises OSError."""
         user = self.user_of(place.job_id)
         if user is not None:
-            self._give(place, user)
+            self._hand_over_folders(place, user)
         if self.private:
             for name in job_view.TEMPORARY.values():
                 (place.folder / name).mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ class Walls:
             shared_memory.note(place.folder)
             self._temporary(place, user)
 
-    def _give(self, place: Place, user: JobUser) -> None:
+    def _hand_over_folders(self, place: Place, user: JobUser) -> None:
         """The folders above stay root's: nobody can put something else in the place of what is given away."""
         place.folder.chmod(0o711)
         report = place.folder / "report.jsonl"
@@ -84,7 +84,7 @@ class Walls:
         os.chown(report, user.uid, user.gid)
         for folder in (*place.kept, *self._own_home(place, user)):
             folder.mkdir(exist_ok=True)
-            give(folder, user)
+            hand_over(folder, user)
             for above in (each for each in folder.parents if each.is_relative_to(self._job(place))):
                 above.chmod(0o711)
 
@@ -140,13 +140,13 @@ class Walls:
             user=user,
             folder=place.folder,
             hidden=self.home,
-            seen=self._given(place, user),
+            seen=self._visible(place, user),
             named=job_view.words_of(command.argv, command.env, command.cwd),
             cwd=command.cwd,
             memory=command.memory_limit_bytes,
         )
 
-    def _given(self, place: Place, user: JobUser | None) -> list[Path]:
+    def _visible(self, place: Place, user: JobUser | None) -> list[Path]:
         """What the platform needs in there, and what else was opened. A folder that is closed itself would bar the way to what is in it."""
         code = [CHECKOUT] if user is None or job_view.may_pass(CHECKOUT, user) else [*CHECKOUT.iterdir()]
         python = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]]
@@ -164,7 +164,7 @@ class Walls:
             shared_memory.sweep(folder, os.geteuid() if user is None else user.uid)
 
 
-def give(folder: Path, user: JobUser) -> None:
+def hand_over(folder: Path, user: JobUser) -> None:
     """Make the folder and all in it the user's, closed to others; quick when it is already."""
     folder.chmod(0o700)
     if folder.stat().st_uid == user.uid:
@@ -186,7 +186,7 @@ def build(
     for user in (*found, None):
         for own_mounts in mounts:
             walls = replace(low, run_as=user, private=own_mounts)
-            problem = try_out(walls) if user is not None or own_mounts else ""
+            problem = probe(walls) if user is not None or own_mounts else ""
             if not problem:
                 why = next(iter(problems), "")
                 return replace(walls, why_not=why if user is None else "")
@@ -196,7 +196,7 @@ def build(
     raise AssertionError("the last of them needs nothing")
 
 
-def try_out(walls: Walls) -> str:
+def probe(walls: Walls) -> str:
     """What goes wrong when a command is started behind these walls; empty if it runs."""
     if walls.run_as is not None and (lacking := missing_capabilities()):
         return f"root lacks {', '.join(lacking)} here"
@@ -206,7 +206,7 @@ def try_out(walls: Walls) -> str:
         place.folder.mkdir(mode=0o700, parents=True)
         if walls.run_as is not None and not walls.private:
             open_way(walls)
-        walls.make_room(place)
+        walls.prepare(place)
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "TRAINYARD_REPORT": str(place.folder / "report.jsonl"),

@@ -16,9 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from executors.node import announcing, bootstep
-from executors.node import runner as execution
 from executors.node.queue_probe import QueueProbe
 from executors.node.release import release
+from executors.node.runner import Runner, become
 from executors.run import state_files
 from executors.session.requests import Identity
 from jobs.messages import publishing
@@ -58,10 +58,10 @@ class Command(BaseCommand):
         folder = bootstep.NodeFolder(settings.TRAINYARD_HOME, name)
         folder.lock()
         machine = offered_hardware(options)
-        hearing = QueueProbe(
-            ring=partial(publishing.send_probe, name),
+        queue_probe = QueueProbe(
+            send=partial(publishing.send_probe, name),
             every=settings.HEARING_SECONDS,
-            deaf_after=settings.DEAF_SECONDS,
+            unresponsive_after=settings.DEAF_SECONDS,
         )
         walls_here = walls.build(
             home=settings.TRAINYARD_HOME,
@@ -71,19 +71,19 @@ class Command(BaseCommand):
             process_limit=settings.PROCESS_LIMIT,
             job_folders=settings.JOB_FOLDERS,
         )
-        runner = execution.Runner(
+        runner = Runner(
             identity=Identity(name, folder.agent_id(), release(), state_files.boot_id(), labels(options["label"])),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
-            hearing=hearing,
+            queue_probe=queue_probe,
             walls=walls_here,
         )
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
-        execution.become(runner)
+        become(runner)
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
         told = f"{offers}. {walls_here.sentence}"
         announced = announcing.Announced(runner, self._say, name=name, offers=told)
-        service = bootstep.install(current_app, announced, hearing)
+        service = bootstep.install(current_app, announced, queue_probe)
         current_app.worker_main(worker_arguments(name, threads=machine.cpus + SPARE_THREADS))
         if service.failed:  # Celery's own exit code does not come through here
             sys.exit(1)
@@ -107,7 +107,7 @@ def checked_name(name: str) -> str:
 
 def offered_hardware(options: dict[str, Any]) -> inventory.Hardware:
     peers = [urlsplit(url).hostname or "" for url in (settings.DATABASE_URL, settings.BROKER_URL)]
-    where = settings.NODE_ADDRESS or address.measured(filter(None, peers))
+    where = settings.NODE_ADDRESS or address.detect(filter(None, peers))
     return inventory.declare(
         replace(inventory.inventory(), address=where),
         cpus=options["cpus"],

@@ -20,7 +20,7 @@ from local_stack.pools import nodes, partition
 from local_stack.pools.control_socket import ask
 from local_stack.pools.errors import PoolError
 from local_stack.pools.home import PoolHome
-from local_stack.pools.partition import Wanted
+from local_stack.pools.partition import AgentTerms
 from local_stack.pools.pool import GIVE_UP_AFTER, MODES, Pool, Terms
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.roles import CHECKOUT
@@ -116,7 +116,7 @@ def start(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
 
 def terms_of(options: dict[str, Any]) -> Terms:
     """Raises PoolError when the machine cannot give that."""
-    wanted = Wanted(
+    wanted = AgentTerms(
         cpus=options["cpus"],
         memory_gb=options["memory_gb"],
         gpus=options["gpus"],

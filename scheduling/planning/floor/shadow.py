@@ -60,9 +60,8 @@ class ShadowSchedule:
 
     def world(self) -> Snapshot:
         """The shadow as a plan sees it at its clock. Who joins its line later, for the slack, may not start before."""
-        line = [_plain(job) for job in self._all_in_line()]
-        late = (replace(job, not_before=job.waits_since) if job.waits_since > self.clock else job for job in line)
-        return self._world(late)
+        line = [(_plain(job), max(job.submitted_at, job.waits_since)) for job in self._all_in_line()]
+        return self._world(replace(job, not_before=came) if came > self.clock else job for job, came in line)
 
     def work_known(self) -> Mapping[int, float]:
         """All the work of those that are still there, and have ended here."""
@@ -82,8 +81,9 @@ class ShadowSchedule:
         return (end for one in self.jobs.values() if (end := _end(one)) is not None)
 
     def arrivals_to_come(self) -> Iterable[float]:
-        """When those join its line that wait here and have not come there yet, for the slack."""
-        return (job.waits_since for job in self._waiting.values() if job.waits_since > self.clock)
+        """When those join its line that came here within the slack, whether they run already or wait."""
+        early = [one.job for one in self.jobs.values() if one.started_at is None]
+        return [job.waits_since for job in (*early, *self._snapshot.waiting) if job.waits_since > self.clock]
 
     def _take_over_ends(self) -> None:
         for one in self._snapshot.ended:
@@ -131,7 +131,8 @@ class ShadowSchedule:
         return moments
 
     def _has_changed(self) -> bool:
-        if any(job.unmet or job.not_before or job.held or job.broken for job in self._snapshot.waiting):
+        waiting = self._snapshot.waiting
+        if self._seen is None or any(job.unmet or job.not_before or job.held or job.broken for job in waiting):
             return True
         return self._seen != self._sight(self._line(self.clock))
 
@@ -141,7 +142,11 @@ class ShadowSchedule:
 
     def _line(self, moment: float) -> list[WaitingJob]:
         """Who waits in the shadow at that moment."""
-        return [_plain(job) for job in self._all_in_line() if job.waits_since <= moment]
+        return [
+            _plain(job) if job.promised or job.pinned else job
+            for job in self._all_in_line()
+            if job.submitted_at <= moment and job.waits_since <= moment
+        ]
 
     def _all_in_line(self) -> Iterable[WaitingJob]:
         own = [one.job for one in self.jobs.values() if one.started_at is None]
@@ -159,7 +164,7 @@ class ShadowSchedule:
         for placed in plan_pass(self._world(line.values()), moment).placements if line else ():
             job = line.pop(placed.job_id)
             before = self.jobs.pop(job.id, ShadowJob(job))  # those that start later stand later
-            self.jobs[job.id] = one = replace(before, started_at=moment, shares=placed.shares)
+            self.jobs[job.id] = one = _started(before, moment, placed.shares)
             self.longest_wait = max(self.longest_wait, moment - job.waits_since)
             end = _end(one)
             known += [] if end is None else [end]
@@ -171,7 +176,7 @@ class ShadowSchedule:
         names = {real: own for own, real in self.nodes.items()}
         return Snapshot(
             waiting=tuple(_renamed(job, names) for job in line) if names else tuple(line),
-            running=tuple(_running(one) for one in self.jobs.values() if one.started_at is not None),
+            running=tuple([one.run or _running(one) for one in self.jobs.values() if one.started_at is not None]),
             nodes=_own_nodes(here.nodes, names),
             queues=tuple(_backfilling(queue) for queue in here.queues),
             projects=here.projects,
@@ -189,7 +194,7 @@ class ShadowSchedule:
             if behind > 0 and one.started_at is not None:
                 late = one.late_seconds + behind
                 self.broken["late"] += one.late_seconds <= tolerated < late
-                self.jobs[job_id] = replace(one, started_at=one.started_at + behind, late_seconds=late)
+                self.jobs[job_id] = replace(_started(one, one.started_at + behind, one.shares), late_seconds=late)
 
     def behind(self, one: ShadowJob) -> float:
         """By how much less work the job has done here than there."""
@@ -218,7 +223,7 @@ def _begun(snapshot: Snapshot, now: float) -> Shadow:
     """The first shadow: all that runs here runs there, with the same work done."""
     cost = snapshot.rules.preemption.restart_cost_seconds
     jobs = {
-        job.id: ShadowJob(_as_waiting(job), now - work_done(job, now, cost), job.shares)
+        job.id: _started(ShadowJob(_as_waiting(job)), now - work_done(job, now, cost), job.shares)
         for job in snapshot.running
         if not job.leaving
     }
@@ -254,6 +259,11 @@ def _end(one: ShadowJob) -> float | None:
     return one.started_at + one.work_seconds
 
 
+def _started(one: ShadowJob, moment: float, shares: tuple[Allocation, ...]) -> ShadowJob:
+    placed = replace(one, started_at=moment, shares=shares, run=None)
+    return replace(placed, run=_running(placed))
+
+
 def _running(one: ShadowJob) -> RunningJob:
     job, start = one.job, one.started_at or 0.0
     return RunningJob(
@@ -277,9 +287,7 @@ def _asks(job: WaitingJob) -> object:
 
 def _plain(job: WaitingJob) -> WaitingJob:
     """Without what happened to it here."""
-    if job.promised or job.room or job.pinned:
-        return replace(job, promised=False, room=(), pinned=False)
-    return job
+    return replace(job, promised=False, room=(), pinned=False)
 
 
 def _own_nodes(nodes: tuple[NodeView, ...], names: Mapping[str, str]) -> tuple[NodeView, ...]:

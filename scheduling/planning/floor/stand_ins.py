@@ -7,12 +7,15 @@ a job runs already, or where room is cheapest.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.snapshot import NodeView, RunningJob, ShadowJob, Snapshot
 
 Kind: TypeAlias = tuple[object, ...]
+Pair: TypeAlias = tuple[ShadowJob, RunningJob]
+"""A job that runs in both, with what each says of it."""
 
 
 class StandIns:
@@ -21,9 +24,13 @@ class StandIns:
     def __init__(self, shadow: ShadowSchedule, snapshot: Snapshot) -> None:
         self._real = shadow.nodes
         self._own = {real: own for own, real in shadow.nodes.items()}
-        named = {name for one in snapshot.reservations for name in one.nodes}
-        self._kinds = {node.name: _kind(node, named) for node in snapshot.nodes}
+        self._snapshot = snapshot
         self._bound: Counter[str] = Counter()  # the shadow's nodes, with how many that run here at their places
+
+    @cached_property
+    def _kinds(self) -> dict[str, Kind]:
+        named = {name for one in self._snapshot.reservations for name in one.nodes}
+        return {node.name: _kind(node, named) for node in self._snapshot.nodes}
 
     def real(self, own: str) -> str:
         return self._real.get(own, own)
@@ -32,22 +39,19 @@ class StandIns:
         """The machines that stand for the nodes of the job, in the order of its ranks."""
         return tuple(self.real(share.node) for share in one.shares)
 
-    def bind_all(self, pairs: Iterable[tuple[ShadowJob, RunningJob]]) -> list[tuple[ShadowJob, RunningJob]]:
-        """Bind those that run at their places; then name machines so that more do. Returns those that still do not."""
-        elsewhere = []
+    def is_in_place(self, one: ShadowJob, job: RunningJob) -> bool:
+        """Whether it runs on the machines that stand for its nodes."""
+        if len(job.shares) == 1 == len(one.shares):
+            own = one.shares[0].node
+            return self._real.get(own, own) == job.shares[0].node
+        return set(self.places(one)) == nodes_of(job)
+
+    def bind_all(self, pairs: Iterable[Pair], elsewhere: Iterable[Pair]) -> set[int]:
+        """Bind those that run at their places; then name machines so that those `elsewhere` do. Returns who still does not."""
         for one, job in pairs:
-            self._bind_in_place(one, _nodes_of(job))
-            if set(self.places(one)) != _nodes_of(job):
-                elsewhere.append((one, job))
-        return [(one, job) for one, job in elsewhere if not self._bring(one, job)]
-
-    def _bind_in_place(self, one: ShadowJob, nodes: Collection[str]) -> None:
-        self._bound.update(share.node for share in one.shares if self.real(share.node) in nodes)
-
-    def _bring(self, one: ShadowJob, job: RunningJob) -> bool:
-        """Let the machines on which the job runs stand for its nodes, if these and those are free to be exchanged."""
-        nodes = _nodes_of(job)
-        return self.assign(one, tuple(nodes), already_bound=True)
+            nodes = nodes_of(job)
+            self._bound.update([share.node for share in one.shares if self.real(share.node) in nodes])
+        return {job.id for one, job in elsewhere if not self.assign(one, tuple(nodes_of(job)), already_bound=True)}
 
     def choices(self, one: ShadowJob) -> frozenset[str]:
         """The machines among which the job may be given its places: its own, or all free ones of their kind."""
@@ -90,12 +94,12 @@ def _kind(node: NodeView, named: Collection[str]) -> Kind:
     return (node.cpus, node.memory_mb, gpus, tuple(sorted(node.labels.items())), node.state, node.alive, own)
 
 
-def _nodes_of(job: RunningJob) -> set[str]:
+def nodes_of(job: RunningJob) -> set[str]:
     return {share.node for share in job.shares}
 
 
-def pairs_of(jobs: Mapping[int, ShadowJob], running: Iterable[RunningJob]) -> list[tuple[ShadowJob, RunningJob]]:
-    """Those that run in both, with what each says of them."""
+def pairs_of(jobs: Mapping[int, ShadowJob], running: Iterable[RunningJob]) -> list[Pair]:
+    """Those that run in both."""
     return [
         (one, job)
         for job in running

@@ -46,12 +46,16 @@ class TurnFinder:
         self._stops: list[PlannedPreemption] = []
 
     def find(self) -> Turns:
+        due = self._due()
         pairs = pairs_of(self._shadow.jobs, self._snapshot.running)
-        misplaced = {one.job.id for one, _ in self._names.bind_all(pairs)}
-        for one, job in pairs:
-            self._look_at_running(one, job, misplaced=job.id in misplaced)
-        due = self._give_places(self._due())
-        return Turns(due, tuple(self._stops), frozenset(self._protected), self._next())
+        elsewhere = [(one, job) for one, job in pairs if not self._names.is_in_place(one, job)]
+        # On most passes everybody runs at his place and nobody is due: then who may be stopped need not be known.
+        if due or elsewhere or self._snapshot.rules.preemption.strategies:
+            misplaced = self._names.bind_all(pairs, elsewhere)
+            for one, job in pairs:
+                self._look_at_running(one, job, misplaced=job.id in misplaced)
+        places = self._give_places(due) if due else {}
+        return Turns(places, tuple(self._stops), frozenset(self._protected), self._next())
 
     def _look_at_running(self, one: ShadowJob, job: RunningJob, *, misplaced: bool) -> None:
         """It may be stopped as long as what it has saved is more than its shadow has done."""
@@ -86,8 +90,6 @@ class TurnFinder:
         return sorted(found, key=lambda pair: (pair[0].started_at or 0.0, pair[1].id))
 
     def _give_places(self, due: Sequence[tuple[ShadowJob, WaitingJob]]) -> dict[int, Shares]:
-        if not due:
-            return {}
         moving = {one.job_id: one.for_job for one in self._stops}
         running = tuple(_marked(job, moving, ()) for job in self._snapshot.running)
         givers = _Givers(replace(self._snapshot, running=running), self._now, self._protected, self._names)

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from jobs.control import actions
 from jobs.models import Attempt, Job
-from jobs.planning import cycle, snapshot, start_forecasts
+from jobs.planning import cycle, start_forecasts
+from jobs.planning.snapshot import take_snapshot
 from jobs.reports import explain
 from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
@@ -83,9 +84,9 @@ def test_where_a_floor_is_kept_it_is_told_by_when_it_starts_at_the_latest(staff,
 def test_a_job_that_runs_before_its_turn_is_told_so(staff, node, monkeypatch):
     queue = builders.queue(name="default", policy="floor")
     early, due = (builders.running_job(node=node, gpu_indices=[gpu], queue=queue) for gpu in (0, 1))
-    as_it_is = snapshot.take
+    as_it_is = explain.take_snapshot
     shadow = Shadow(0.0, {early.pk: ShadowJob(waiting(early.pk)), due.pk: ShadowJob(waiting(due.pk), 0.0)})
-    monkeypatch.setattr(snapshot, "take", lambda: replace(as_it_is(), shadow=shadow))
+    monkeypatch.setattr(explain, "take_snapshot", lambda: replace(as_it_is(), shadow=shadow))
 
     assert [explained(staff, job)["before_its_turn"] for job in (early, due)] == [True, False]
 
@@ -319,13 +320,12 @@ def test_what_each_job_holds_of_a_quota_is_told_of_those_that_the_caller_may_see
 
 def test_a_job_that_ends_while_it_is_explained_is_told_as_ended(staff, monkeypatch):
     job = builders.job()
-    take = snapshot.take
 
     def late():
         actions.cancel(job_id=job.pk, actor="ada")
-        return take()
+        return take_snapshot()
 
-    monkeypatch.setattr(snapshot, "take", late)
+    monkeypatch.setattr(explain, "take_snapshot", late)
 
     told = explained(staff, job)
 

@@ -81,6 +81,18 @@ def test_json_is_the_server_s_answer(trainyard, connected):
     assert json.loads(trainyard("resume", "--user", "ann", "--yes", "--json").out) == outcome(3)
 
 
+def test_jobs_are_chosen_by_what_a_list_is_narrowed_down_by(trainyard, connected):
+    connected.answers("POST", "jobs/cancel", outcome(3))
+    connected.lists("jobs")
+    filters = ["-s", "running", "-q", "live", "--node", "n1", "--name", "x*", "-l", "k=v", "-u", "ann"]
+    trainyard("cancel", *filters, "--yes")
+    trainyard("list", *filters)
+    cancelled, listed = connected.asked[0].body["filter"], connected.asked[1].query
+    in_a_list = {name: listed[name] if name in ("state", "label") else listed[name][0] for name in cancelled}
+    assert cancelled == in_a_list
+    assert cancelled["node"] == "n1"
+
+
 def test_no_job_that_matches_is_said(trainyard, connected):
     connected.answers("POST", "jobs/release", {**NOTHING, "dry_run": True})
     connected.lists("queues", {"name": "batch"})
@@ -90,7 +102,14 @@ def test_no_job_that_matches_is_said(trainyard, connected):
 
 
 @pytest.mark.parametrize(
-    "words", [["cancel"], ["cancel", "--yes"], ["cancel", 1, "--queue", "batch"], ["cancel", 1, "--all"]]
+    "words",
+    [
+        ["cancel"],
+        ["cancel", "--yes"],
+        ["cancel", 1, "--queue", "batch"],
+        ["cancel", 1, "--all"],
+        ["cancel", "--mine", "-u", "ann", "--yes"],
+    ],
 )
 def test_too_little_and_too_much_are_usage_errors(trainyard, connected, words):
     assert trainyard(*words).code == 2

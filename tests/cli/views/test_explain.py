@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from cli.views.foretold import spell_ahead, spell_start
+from cli.views.predictions import spell_start, spell_time_until
 from tests.cli.rows import job
 
 NOW = datetime(2030, 1, 1, 12, 30, tzinfo=UTC)
@@ -138,8 +138,8 @@ def test_a_start_is_told_as_far_as_it_is_known(start, words):
 
 
 def test_what_is_not_today_is_told_with_its_day():
-    assert spell_ahead(at(3 * 86_400), NOW).startswith("in 3d 0h (")
-    assert (NOW + timedelta(days=3)).astimezone().strftime("%a %d %b") in spell_ahead(at(3 * 86_400), NOW)
+    assert spell_time_until(at(3 * 86_400), NOW).startswith("in 3d 0h (")
+    assert (NOW + timedelta(days=3)).astimezone().strftime("%a %d %b") in spell_time_until(at(3 * 86_400), NOW)
 
 
 def test_a_quote_asks_what_a_submission_would_ask_and_submits_nothing(trainyard, connected):

@@ -14,7 +14,7 @@ class Quiet:
 
     def close(self): ...
 
-    def leave(self, within):  # noqa: ARG002  as the agent calls it
+    def detach(self, within):  # noqa: ARG002  as the agent calls it
         return True
 
 
@@ -30,7 +30,7 @@ def test_one_that_leaves_says_that_its_jobs_run_on():
     said: list[str] = []
     runner = Announced(Quiet(), said.append, name="n1", offers="")
     runner.start()
-    runner.leave(1)
+    runner.detach(1)
     runner.close()
     assert said[1:] == ["node n1 leaves; what runs there runs on"]
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from executors.node import monitor
-from executors.node import node_status as conditions
+from executors.node import monitor, node_status
 from executors.node.monitor import Monitor, printed
-from executors.node.node_status import Condition
+from executors.node.node_status import NodeStatus
 from executors.run.placement_run import PlacementRun
 from executors.upload import events
 from scheduling.lifecycle import EndReason
@@ -54,8 +53,8 @@ def node(tmp_path, monkeypatch):
     disk: Any = SimpleNamespace(
         now="", recent="", problem=lambda: disk.now, recent_problem=lambda: disk.recent, free_mb=lambda: 7
     )
-    state = Condition(hardware, disk, faults, driver)
-    monkeypatch.setattr(conditions, "TRESPASS_SECONDS", 0)
+    state = NodeStatus(hardware, disk, faults, driver)
+    monkeypatch.setattr(node_status, "FOREIGN_PROCESS_SECONDS", 0)
     told: list[int] = []
     yield SimpleNamespace(
         driver=driver,
@@ -81,7 +80,7 @@ def runs(tmp_path):
 
 
 def ended(run: PlacementRun, reason: str = "stopped", exit_code: int = 143):
-    return run.ending(CommandResult(reason, exit_code, "", started_at=1.0, ended_at=2.0))
+    return run.outcome(CommandResult(reason, exit_code, "", started_at=1.0, ended_at=2.0))
 
 
 def test_folders_that_outgrow_their_limit_end_the_job_with_both_figures(node, runs, tmp_path, settings):
@@ -101,7 +100,7 @@ def test_folders_that_outgrow_their_limit_end_the_job_with_both_figures(node, ru
 
 
 def test_without_a_limit_nobody_walks_through_folders(node, runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("executors.node.monitor.FolderUse.look", lambda *_: pytest.fail("it was walked through"))
+    monkeypatch.setattr("executors.node.monitor.DiskUsage.walk", lambda *_: pytest.fail("it was walked through"))
     node.watch.add(runs(), tmp_path)
     node.watch.turn()
 
@@ -110,7 +109,7 @@ def test_a_fault_of_a_gpu_ends_the_job_that_holds_it_and_no_other(node, runs):
     ill, well = runs(placement_id=1, gpu_indices=(0,)), runs(placement_id=2, gpu_indices=(1,))
     for run in (ill, well):
         node.watch.add(run)
-    node.faults._heard("GPU-0abc", 79)
+    node.faults._record("GPU-0abc", 79)
     node.watch.turn()
     assert (ended(ill).reason, ended(ill).message) == (
         EndReason.GPU_ERROR, "GPU 0 reported Xid 79: it has fallen off the bus.",
@@ -122,14 +121,14 @@ def test_a_fault_of_a_gpu_ends_the_job_that_holds_it_and_no_other(node, runs):
 def test_a_command_that_fails_of_the_fault_before_it_is_stopped_is_not_to_blame(node, runs):
     run = runs(gpu_indices=(0,))
     node.watch.add(run)
-    node.faults._heard("GPU-0abc", 95)
+    node.faults._record("GPU-0abc", 95)
     node.watch.remove(run)
     assert ended(run, "exited", 1).reason == EndReason.GPU_ERROR
 
 
 def test_a_command_that_completes_in_spite_of_it_has_completed(node, runs):
     run = runs(gpu_indices=(0,))
-    node.faults._heard("GPU-0abc", 95)
+    node.faults._record("GPU-0abc", 95)
     node.watch.remove(run)
     assert ended(run, "exited", 0).reason == EndReason.COMPLETED
 
@@ -137,7 +136,7 @@ def test_a_command_that_completes_in_spite_of_it_has_completed(node, runs):
 def test_a_fault_that_leaves_results_right_is_only_noted(node, runs):
     run = runs(gpu_indices=(0,))
     node.watch.add(run)
-    node.faults._heard("GPU-0abc", 63)
+    node.faults._record("GPU-0abc", 63)
     node.watch.turn()
     node.watch.remove(run)
     assert [note.kind for note in run.notes] == ["gpu_warning"]
@@ -145,7 +144,7 @@ def test_a_fault_that_leaves_results_right_is_only_noted(node, runs):
 
 
 def test_nothing_starts_on_a_gpu_that_is_out(node, runs):
-    node.faults._heard("GPU-0abc", 63)
+    node.faults._record("GPU-0abc", 63)
     refused = node.watch.refusal(runs(placement_id=1, gpu_indices=(0, 1)))
     assert (refused.reason, "Xid 63" in refused.message) == (EndReason.GPU_ERROR, True)
     assert node.watch.refusal(runs(placement_id=2, gpu_indices=(1,))) is None
@@ -183,9 +182,9 @@ def test_the_agent_says_at_once_when_its_disk_fills_and_when_there_is_room_again
 
 
 def test_heartbeats_carry_the_room_the_faults_and_the_trespassers(node, monkeypatch):
-    monkeypatch.setattr(conditions, "current_load", lambda _: {"gpus": [{"index": 0, "utilisation": 5}]})
+    monkeypatch.setattr(node_status, "current_load", lambda _: {"gpus": [{"index": 0, "utilisation": 5}]})
     node.disk.now = "The node's disk is full."
-    node.faults._heard("GPU-1abc", 74)
+    node.faults._record("GPU-1abc", 74)
     node.driver.running = {0: [os.getppid()]}
     node.watch.turn()
     load = node.condition.load()
@@ -218,7 +217,7 @@ def dead(node, runs, settings, monkeypatch):
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: clock.now))
     idle = {"gpus": [{"index": 0, "utilisation": 0}]}
-    monkeypatch.setattr(conditions, "current_load", lambda _: idle)
+    monkeypatch.setattr(node_status, "current_load", lambda _: idle)
     node.condition.load()
 
     def after(seconds: float, **claimed) -> PlacementRun:
@@ -252,7 +251,7 @@ def test_one_that_was_silent_for_half_the_time_is_only_noted(dead):
 
 @pytest.mark.parametrize("load", [{"gpus": []}, {"gpus": [{"index": 0, "utilisation": 1}]}], ids=["unknown", "busy"])
 def test_a_gpu_that_works_or_does_not_tell_counts_as_work(dead, node, monkeypatch, load):
-    monkeypatch.setattr(conditions, "current_load", lambda _: load)
+    monkeypatch.setattr(node_status, "current_load", lambda _: load)
     node.condition.load()
     assert not dead.after(6000).notes
 
@@ -307,7 +306,7 @@ def test_notes_become_history_once_and_a_stale_attempt_writes_none(tmp_path):
 
 def test_a_real_disk_and_a_real_load_make_a_heartbeat(tmp_path):
     hardware = Hardware(cpus=1, memory_mb=1000)
-    state = Condition(hardware, Disk([tmp_path], 0), GpuFaults((), tmp_path / "gpus.json"))
+    state = NodeStatus(hardware, Disk([tmp_path], 0), GpuFaults((), tmp_path / "gpus.json"))
     load = state.load()
     assert load["disk_free_mb"] >= 0
     assert (load["disk_full"], load["gpus_out"], load["trespasses"]) == (False, [], [])

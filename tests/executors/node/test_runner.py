@@ -7,13 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from executors.node import runner as execution
 from executors.node.runner import Runner
+from executors.run import state_files
 from executors.run.placement_run import PlacementRun
 from executors.session.requests import Identity
 from executors.session.sync import NodeSession
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementRef
+from workers.hardware.cores import Cores
 from workers.hardware.inventory import Hardware
 from workers.runtime.process import CommandResult
 
@@ -30,7 +31,7 @@ class Reports:
         self.run = PlacementRun(CLAIMED, folder, lease_deadline=0)
         self.reasons: list[str] = []
 
-    def claim(self, _ticket: PlacementRef) -> PlacementRun:
+    def claim(self, _ref: PlacementRef) -> PlacementRun:
         return self.run
 
     def finish(self, _run, ending) -> None:
@@ -63,7 +64,7 @@ def runner(tmp_path):
 
 def test_a_command_that_its_agent_cannot_look_after_is_ended_and_reported(runner, monkeypatch):
     shim = BrokenShim()
-    monkeypatch.setattr(execution, "launch", lambda *_, **__: shim)
+    monkeypatch.setattr("executors.node.runner.launch", lambda *_, **__: shim)
 
     runner.run(PlacementRef(1, "t"))
 
@@ -74,11 +75,37 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(execution, "launch", fail)
+    monkeypatch.setattr("executors.node.runner.launch", fail)
 
     runner.run(PlacementRef(1, "t"))
 
     assert runner._session.reasons == ["platform_error"]
+
+
+def test_a_run_gives_back_its_cores_and_leaves_its_end_on_disk_before_it_tells_of_it(runner, monkeypatch):
+    seen: list[tuple[bool, bool]] = []
+
+    def finish(run, ending) -> None:
+        seen.append((len(runner._cores._free) == 1, state_files.read_outcome(run.folder) == ending))
+
+    def launch(*_, **__):
+        assert runner._cores._free == []
+        raise OSError(errno.ENOEXEC, "no")
+
+    runner._cores = Cores([(0, 0, 0)])
+    monkeypatch.setattr(runner._session, "finish", finish)
+    monkeypatch.setattr("executors.node.runner.launch", launch)
+
+    runner.run(PlacementRef(1, "t"))
+
+    assert (seen, runner._session.run.folder.exists()) == ([(True, True)], False)
+
+
+def test_a_placement_that_is_not_this_node_s_is_left_alone(runner, monkeypatch):
+    monkeypatch.setattr(runner._session, "claim", lambda _ref: None)
+    monkeypatch.setattr("executors.node.runner.launch", lambda *_, **__: pytest.fail("it was started"))
+
+    assert runner.run(PlacementRef(1, "t")) is False
 
 
 def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypatch, tmp_path):
@@ -89,4 +116,4 @@ def test_nothing_that_fails_ends_the_thread_through_which_a_node_speaks(monkeypa
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert [session._try(fail), session._try(lambda: None)] == [False, True]
+    assert [session._run_step(fail), session._run_step(lambda: None)] == [False, True]

@@ -65,7 +65,7 @@ def test_what_the_node_could_not_do_is_no_fault_of_the_command(tmp_path, number,
 def test_a_command_that_does_not_exist_is(start: Launcher, tmp_path):
     run = PlacementRun(SINGLE, tmp_path, lease_deadline=boottime() + 60)
 
-    assert run.ending(start("/no/such/command").outcome()).reason == EndReason.START_FAILED
+    assert run.outcome(start("/no/such/command").outcome()).reason == EndReason.START_FAILED
 
 
 @pytest.mark.parametrize(("number", "blamed"), [(11, True), (5, True), (24, True), (2, False), (13, False), (7, False)])

@@ -53,7 +53,7 @@ def test_a_member_that_is_stopped_while_it_waits_never_starts(run):
     member.stop(EndReason.GANG_ENDED)
     member.release()
     thread.join(5)
-    assert [(end.ticket, end.reason, end.started_at) for end in answers] == [(MEMBER.ticket, "gang_ended", None)]
+    assert [(end.ref, end.reason, end.started_at) for end in answers] == [(MEMBER.ref, "gang_ended", None)]
 
 
 def test_what_was_claimed_is_read_back_as_it_was():

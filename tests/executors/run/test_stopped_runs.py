@@ -50,20 +50,20 @@ def outcome(reason, exit_code):
     ],
 )
 def test_what_was_told_to_stop_ends_for_that_reason_whatever_it_exits_with(wishes, exit_code, reason, asked):
-    ending = run(*wishes).ending(outcome("stopped", exit_code))
+    ending = run(*wishes).outcome(outcome("stopped", exit_code))
 
     assert (ending.reason, ending.asked) == (reason, asked)
 
 
 @pytest.mark.parametrize(("exit_code", "reason"), [(0, "completed"), (1, "exit_code")])
 def test_a_command_that_had_ended_before_the_signal_ended_by_itself(exit_code, reason):
-    ending = run("preempt").ending(outcome("exited", exit_code))
+    ending = run("preempt").outcome(outcome("exited", exit_code))
 
     assert (ending.reason, ending.asked) == (reason, False)
 
 
 def test_an_unknown_wish_is_left_undone():
-    assert run("dance", "preempt").ending(outcome("stopped", 143)).reason == "preempted"
+    assert run("dance", "preempt").outcome(outcome("stopped", 143)).reason == "preempted"
 
 
 class ToldShim:

@@ -57,7 +57,7 @@ def left_behind(start: Launcher, attempts, claim: claims.PlacementSpec, script: 
 
 
 def take_over(node, attempts):
-    return reattach.take_over(attempts, node_id=node.pk, agent_id=AGENT)
+    return reattach.reattach_runs(attempts, node_id=node.pk, agent_id=AGENT)
 
 
 def test_what_runs_goes_on_with_as_much_time_as_the_database_gave_it(start, node, attempts):
@@ -155,10 +155,8 @@ def test_a_claim_of_another_machine_s_agent_of_that_name_is_left_to_its_lease(no
 def test_an_end_that_nobody_was_told_of_is_reported_as_it_was(start, node, attempts):
     claim = claimed(node)
     shim = left_behind(start, attempts, claim, "exit 0")
-    ending = PlacementOutcome(
-        claim.ticket, EndReason.STALLED, 143, "said by the agent before", database_now(), asked=True
-    )
-    state_files.note_ending(shim.folder, ending)
+    ending = PlacementOutcome(claim.ref, EndReason.STALLED, 143, "said by the agent before", database_now(), asked=True)
+    state_files.write_outcome(shim.folder, ending)
 
     [left] = take_over(node, attempts)
 
@@ -172,7 +170,7 @@ def test_why_a_command_was_being_stopped_is_not_forgotten(start, node, attempts)
     [left] = take_over(node, attempts)
     left.run.attach(left.shim)
 
-    assert left.run.ending(left.shim.wait(15)).reason == EndReason.STALLED
+    assert left.run.outcome(left.shim.wait(15)).reason == EndReason.STALLED
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"claimed": {"command": 3}}', "null"])
@@ -189,12 +187,12 @@ def test_words_that_were_cut_off_are_as_if_unsaid(tmp_path, text):
     for name in (state_files.ENDING, state_files.STOP, state_files.CLAIM):
         (tmp_path / name).write_text(text)
 
-    assert (state_files.read_ending(tmp_path), state_files.read_stop(tmp_path)) == (None, None)
+    assert (state_files.read_outcome(tmp_path), state_files.read_stop(tmp_path)) == (None, None)
     assert state_files.read_claim(tmp_path) is None
 
 
 def test_a_full_disk_does_not_keep_an_end_from_being_reported(tmp_path):
-    state_files.note_ending(tmp_path / "gone", PlacementOutcome(PlacementRef(1, "t"), EndReason.COMPLETED))
+    state_files.write_outcome(tmp_path / "gone", PlacementOutcome(PlacementRef(1, "t"), EndReason.COMPLETED))
     state_files.note_stop(tmp_path / "gone", EndReason.STALLED, gives_way=False)
 
 

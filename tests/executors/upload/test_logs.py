@@ -163,7 +163,7 @@ def test_a_flood_beyond_the_limit_is_told_at_once_and_ends_with_its_end(run):
 
 def test_a_killed_shim_leaves_a_line_in_the_log(run, shim):
     shim.add(b"one\n")
-    run.ending(CommandResult("shim_lost", None, "", None, None))
+    run.outcome(CommandResult("shim_lost", None, "", None, None))
     ship_to_the_end(run)
     assert text(run).endswith(b"[trainyard: output may be missing here: the process that wrote them down was killed]\n")
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from executors.run.placement_run import PlacementRun
 from executors.upload import logs, progress
@@ -14,7 +15,7 @@ from jobs.models import Job
 from jobs.models.logs import LogChunk
 from tests import builders
 from tests.racing import hold, race
-from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointMonitor
 from workers.runtime.shim.clock import boottime
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ def run_of(job, folder):
     )  # fmt: skip
     made = PlacementRun(claimed, folder, lease_deadline=boottime() + 60)
     (folder / "checkpoints").mkdir(parents=True)
-    made.checkpoints = CheckpointWatch(folder / "checkpoints")
+    made.checkpoints = CheckpointMonitor(folder / "checkpoints")
     return made
 
 
@@ -77,7 +78,7 @@ def test_a_checkpoint_from_the_future_was_written_now_and_an_older_one_takes_not
     latest = shipped(run, job).checkpoint_at
     assert latest <= datetime.now(UTC)
 
-    run.checkpoints = CheckpointWatch(run.folder / "checkpoints")
+    run.checkpoints = CheckpointMonitor(run.folder / "checkpoints")
     os.utime(path, (1_700_000_000, 1_700_000_000))
     assert shipped(run, job).checkpoint_at == latest
 
@@ -105,6 +106,19 @@ def test_a_forged_token_writes_neither_progress_nor_log(run, job):
 
     assert (shipped(forged, job).progress, job.checkpoint_at) == (None, None)
     assert not LogChunk.objects.exists()
+
+
+def test_what_the_database_did_not_take_is_written_with_what_came_after_it(run, job, monkeypatch):
+    said(run, '{"progress": 0.4, "loss": 3, "accuracy": 0.1}', '{"checkpoint": true}')
+    with monkeypatch.context() as away:
+        away.setattr(progress, "UPDATE_PROGRESS", "SELECT 1 / 0")
+        with pytest.raises(DatabaseError), transaction.atomic():
+            progress.ship_progress([run])
+
+    said(run, '{"done": true, "loss": 2}')
+
+    assert (shipped(run, job).progress, job.metrics) == (0.4, {"loss": 2, "accuracy": 0.1})
+    assert (job.said_done, job.checkpoint_at is not None) == (True, True)
 
 
 @pytest.mark.django_db(transaction=True)

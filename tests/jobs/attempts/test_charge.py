@@ -10,7 +10,7 @@ from jobs.attempts.charge import charge
 from jobs.attempts.completion import finish
 from jobs.models import Placement
 from jobs.models.planning import UsageTally
-from jobs.planning import snapshot
+from jobs.planning.snapshot import take_snapshot
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from scheduling.planning.ordering import order_pending
@@ -37,11 +37,11 @@ def end(*placements):
 
 
 def used():
-    return {(one.project, one.owner): one.used for one in snapshot.take().usage}
+    return {(one.project, one.owner): one.used for one in take_snapshot().usage}
 
 
 def projects_in_line():
-    taken = snapshot.take()
+    taken = take_snapshot()
     return [job.project for job in order_pending(taken, taken.taken_at).jobs]
 
 

@@ -12,7 +12,7 @@ from jobs.models import Job, JobEvent, Placement
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
 from tests import builders
-from workers.runtime.checkpoints import CheckpointWatch
+from workers.runtime.checkpoints import CheckpointMonitor
 
 
 def end(job: Job, reason: EndReason, **fields) -> str:
@@ -87,11 +87,11 @@ def test_of_a_gang_a_checkpoint_of_any_rank_counts_and_all_have_to_end_well():
 @pytest.fixture
 def told(tmp_path):
     """A command with an older checkpoint and a report, and what was there as it was told to stop."""
-    report, watch = tmp_path / "report.jsonl", CheckpointWatch(tmp_path / "checkpoints")
+    report, watch = tmp_path / "report.jsonl", CheckpointMonitor(tmp_path / "checkpoints")
     watch.folder.mkdir()
     (watch.folder / "old").write_text("x")
     report.write_text('{"checkpoint": true}\n')
-    return saving.look(watch, report), watch, report
+    return saving.before_stop(watch, report), watch, report
 
 
 def test_a_checkpoint_from_before_the_request_does_not_count(told):

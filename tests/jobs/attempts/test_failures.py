@@ -126,9 +126,9 @@ def test_a_gang_is_at_fault_when_members_on_different_nodes_fail_alike():
                 builders.placement(attempt=again, node=node, rank=rank, state=PlacementState.RUNNING)
                 for rank, node in enumerate((first, second))
             ]
-        tickets = [PlacementRef(row.pk, str(row.attempt.token)) for row in rows]
-        finish([PlacementOutcome(tickets[1], EndReason.EXIT_CODE, exit_code=9)])
-        finish([PlacementOutcome(tickets[0], EndReason.GANG_ENDED)])
+        refs = [PlacementRef(row.pk, str(row.attempt.token)) for row in rows]
+        finish([PlacementOutcome(refs[1], EndReason.EXIT_CODE, exit_code=9)])
+        finish([PlacementOutcome(refs[0], EndReason.GANG_ENDED)])
 
     job.refresh_from_db()
     assert job.state == JobState.FAILED
@@ -139,9 +139,9 @@ def test_a_gang_is_at_fault_when_members_on_different_nodes_fail_alike():
 def test_the_wrong_clock_of_a_node_moves_no_start_out_of_its_attempt(ahead):
     job = builders.job(state=JobState.QUEUED, queued_at=database_now())
     placement = builders.placement(attempt=builders.attempt(job=job), node=builders.node())
-    ticket = PlacementRef(placement.pk, str(placement.attempt.token))
-    claims.claim([ticket], node_id=placement.node_id)
-    claims.started({ticket: timezone.now() + ahead}, node_id=placement.node_id)
+    ref = PlacementRef(placement.pk, str(placement.attempt.token))
+    claims.claim([ref], node_id=placement.node_id)
+    claims.started({ref: timezone.now() + ahead}, node_id=placement.node_id)
 
     attempt = Attempt.objects.get()
     assert attempt.created_at <= attempt.started_at <= database_now()

@@ -15,7 +15,7 @@ from jobs.control import actions
 from jobs.messages import publishing
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
 from jobs.planning import job_rows, rendezvous_ports
-from jobs.planning.cycle import _commit_placements as commit
+from jobs.planning.cycle import _commit_placements
 from jobs.recovery import sweep
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState, PlacementState
@@ -38,20 +38,20 @@ def running(gang) -> list[Placement]:
     """The same, running."""
     for member in gang:
         claim(member)
-    claims.started({ticket(gang[0]): timezone.now()}, node_id=gang[0].node_id)
+    claims.started({ref(gang[0]): timezone.now()}, node_id=gang[0].node_id)
     return gang
 
 
-def ticket(member: Placement) -> PlacementRef:
+def ref(member: Placement) -> PlacementRef:
     return PlacementRef(member.pk, str(member.attempt.token))
 
 
 def claim(member: Placement) -> list[PlacementSpec]:
-    return claims.claim([ticket(member)], node_id=member.node_id)
+    return claims.claim([ref(member)], node_id=member.node_id)
 
 
 def end(member: Placement, reason: EndReason, **fields) -> frozenset[int]:
-    return finish([PlacementOutcome(ticket(member), reason, **fields)])
+    return finish([PlacementOutcome(ref(member), reason, **fields)])
 
 
 def crash(member: Placement, exit_code: int = 1) -> frozenset[int]:
@@ -83,7 +83,7 @@ def test_all_members_are_placed_in_one_attempt_with_a_port_to_meet_at():
         builders.node(name=name, gpus=2)
     made = builders.job(nodes=2, gpus=2)
 
-    bells = commit([planned(made, "n2", "n1", gpus=(0, 1))])
+    bells = _commit_placements([planned(made, "n2", "n1", gpus=(0, 1))])
 
     made.refresh_from_db()
     assert (made.state, made.node.name) == (JobState.QUEUED, "n2")
@@ -102,7 +102,7 @@ def test_no_two_open_gangs_meet_at_the_same_port(settings, monkeypatch):
     for name in ("n1", "n2"):
         builders.node(name=name)
     for _ in range(3):
-        commit([planned(builders.job(nodes=2), "n1", "n2")])
+        _commit_placements([planned(builders.job(nodes=2), "n1", "n2")])
 
     assert set(Attempt.objects.values_list("master_port", flat=True)) == {29_500, 29_501, 29_502}
 
@@ -112,8 +112,8 @@ def test_jobs_on_one_node_meet_at_ports_of_their_own_whatever_agents_share_the_m
         builders.node(name=name, hostname="machine")
     first = builders.job()
     others = [builders.job(pk=first.pk + rendezvous_ports.OF_ONE_NODE * times) for times in (1, 2)]
-    commit([planned(first, "n1"), planned(others[0], "n2")])
-    commit([planned(others[1], "n1")])
+    _commit_placements([planned(first, "n1"), planned(others[0], "n2")])
+    _commit_placements([planned(others[1], "n1")])
 
     given = {port or 0 for port in Attempt.objects.values_list("master_port", flat=True)}
     assert len(given) == 3
@@ -157,13 +157,13 @@ def test_a_member_is_claimed_once(gang):
 def test_members_that_wait_keep_their_lease(gang):
     claim(gang[0])
 
-    assert claims.renew([ticket(gang[0])], node_id=gang[0].node_id).kept == {gang[0].pk}
+    assert claims.renew([ref(gang[0])], node_id=gang[0].node_id).kept == {gang[0].pk}
 
 
 def test_a_gang_and_a_job_on_one_node_are_claimed_in_one_go(gang):
     single = builders.placement(node=gang[0].node)
 
-    won = claims.claim([ticket(gang[0]), ticket(single)], node_id=gang[0].node_id)
+    won = claims.claim([ref(gang[0]), ref(single)], node_id=gang[0].node_id)
 
     assert {one.placement_id for one in won} == {gang[0].pk, single.pk}
     assert single.attempt.job.pk in Job.objects.filter(state="assigned").values_list("pk", flat=True)
@@ -234,8 +234,8 @@ def test_the_first_start_is_the_job_s(gang):
         claim(member)
     now = timezone.now()
 
-    claims.started({ticket(gang[1]): now}, node_id=gang[1].node_id)
-    claims.started({ticket(gang[0]): now + timedelta(seconds=5)}, node_id=gang[0].node_id)
+    claims.started({ref(gang[1]): now}, node_id=gang[1].node_id)
+    claims.started({ref(gang[0]): now + timedelta(seconds=5)}, node_id=gang[0].node_id)
 
     assert (job().state, job().started_at, states()) == (JobState.RUNNING, now, ["running", "running"])
     assert last_attempt().started_at == now
@@ -324,7 +324,7 @@ def test_one_failure_ends_the_attempt_when_the_others_have_stopped(running):
     crash(running[1], exit_code=3)
     assert (job().state, job().desired, states()) == ("running", "end", ["running", "closed"])
     assert (last_attempt().end_reason, last_attempt().ended_at) == ("exit_code", None)
-    assert claims.wishes([running[0].pk]) == {running[0].pk: "end"}
+    assert claims.desired([running[0].pk]) == {running[0].pk: "end"}
 
     end(running[0], EndReason.GANG_ENDED, exit_code=143)
     assert (job().state, job().exit_code, job().end_reason) == ("failed", 3, "exit_code")
@@ -340,7 +340,7 @@ def test_the_first_failure_is_the_job_s(running):
 
 
 def test_failures_that_are_reported_together_are_one_end(running):
-    finish([PlacementOutcome(ticket(member), EndReason.EXIT_CODE, exit_code=4) for member in running])
+    finish([PlacementOutcome(ref(member), EndReason.EXIT_CODE, exit_code=4) for member in running])
 
     assert (job().state, job().exit_code) == ("failed", 4)
     assert JobEvent.objects.filter(kind="failed").count() == 1
@@ -422,7 +422,7 @@ def test_a_gang_is_cancelled_whole_at_any_time(gang, claimed):
 
     actions.cancel(job_id=job().pk, actor="ann")
     for member in gang[:claimed]:
-        assert claims.wishes([member.pk]) == {member.pk: "cancel"}
+        assert claims.desired([member.pk]) == {member.pk: "cancel"}
         end(member, EndReason.CANCELLED)
 
     assert (job().state, last_attempt().end_reason) == ("cancelled", "cancelled")
@@ -461,7 +461,7 @@ def test_a_member_that_crashes_because_its_peer_gave_way_fails_nothing(running, 
 
 def test_a_node_that_drains_takes_its_gangs_along(running):
     gangs.stop_all([running[0].attempt_id], "requeue")
-    assert claims.wishes([running[1].pk]) == {running[1].pk: "requeue"}
+    assert claims.desired([running[1].pk]) == {running[1].pk: "requeue"}
 
     crash(running[1])
     end(running[0], EndReason.PREEMPTED)

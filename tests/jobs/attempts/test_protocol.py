@@ -222,14 +222,14 @@ class Protocol(RuleBasedStateMachine):
     @rule(which=ANY, whose=ANY)
     def forge(self, which, whose):
         """A report about one placement with the token of another changes nothing."""
-        mine, others = list(self.yard.tickets(still_open=True)), list(self.yard.tickets())
+        mine, others = list(self.yard.refs(still_open=True)), list(self.yard.refs())
         false = [(one.placement_id, other.token) for one in mine for other in others if one.token != other.token]
         if false:
-            ticket = PlacementRef(*false[(which * 31 + whose) % len(false)])
-            assert completion.finish([PlacementOutcome(ticket, EndReason.COMPLETED, exit_code=0)]) == frozenset()
+            ref = PlacementRef(*false[(which * 31 + whose) % len(false)])
+            assert completion.finish([PlacementOutcome(ref, EndReason.COMPLETED, exit_code=0)]) == frozenset()
             for machine in self.yard.machines:
-                assert claims.claim([ticket], node_id=machine.node_id) == []
-                assert claims.renew([ticket], node_id=machine.node_id).kept == frozenset()
+                assert claims.claim([ref], node_id=machine.node_id) == []
+                assert claims.renew([ref], node_id=machine.node_id).kept == frozenset()
 
     # What must always hold
 
@@ -262,7 +262,7 @@ class Protocol(RuleBasedStateMachine):
     def nothing_really_runs_twice(self):
         attempts = {(one.claimed.job_id, one.claimed.attempt) for one in self.yard.commands}
         assert len(attempts) == len({job_id for job_id, _ in attempts}), "two attempts of a job really run"
-        members = [one.ticket.placement_id for one in self.yard.commands]
+        members = [one.ref.placement_id for one in self.yard.commands]
         assert len(members) == len(set(members)), "a member really runs twice"
         gpus = [(one.node, gpu) for one in self.yard.commands for gpu in one.claimed.gpu_indices]
         assert len(gpus) == len(set(gpus)), "two commands really see the same GPU"

@@ -42,8 +42,8 @@ def test_of_a_gang_the_greediest_member_s_memory_counts_and_everybody_s_time():
 
 def test_members_that_end_together_count_once_each():
     members = builders.gang(builders.node(), builders.node(), state="running")
-    tickets = [PlacementRef(member.pk, str(member.attempt.token)) for member in members]
-    finish([PlacementOutcome(ticket, EndReason.COMPLETED, peak_memory_mb=7, cpu_seconds=1.0) for ticket in tickets])
+    refs = [PlacementRef(member.pk, str(member.attempt.token)) for member in members]
+    finish([PlacementOutcome(ref, EndReason.COMPLETED, peak_memory_mb=7, cpu_seconds=1.0) for ref in refs])
     attempt = Attempt.objects.get()
     assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (7, 2.0)
 
@@ -62,7 +62,7 @@ def test_a_command_too_short_to_be_looked_at_has_its_processor_time_alone():
 
 def test_the_shim_s_words_become_the_ending(tmp_path):
     outcome = CommandResult("exited", 0, "", 1.0, 2.0, peak_memory_bytes=3 * 2**30, cpu_seconds=4.2)
-    ending = PlacementRun(SINGLE, tmp_path, lease_deadline=0).ending(outcome)
+    ending = PlacementRun(SINGLE, tmp_path, lease_deadline=0).outcome(outcome)
     assert (ending.peak_memory_mb, ending.cpu_seconds) == (3072, 4.2)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import actions, bulk, verbs
-from jobs.control.verbs import Asked
+from jobs.control.verbs import ActionRequest
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
@@ -147,7 +147,9 @@ def test_of_two_requests_to_resume_one_is_granted():
 
 def test_a_bulk_cancellation_that_meets_an_end_finds_the_job_completed():
     builders.running_job()
-    outcome = race(ends(EndReason.COMPLETED, exit_code=0), lambda: bulk.ask(verbs.cancel, [the_job().pk], Asked("ann")))
+    outcome = race(
+        ends(EndReason.COMPLETED, exit_code=0), lambda: bulk.grant(verbs.cancel, [the_job().pk], ActionRequest("ann"))
+    )
 
     assert (the_job().state, list(outcome.changed), len(outcome.refusals)) == ("completed", [], 1)
 
@@ -155,7 +157,8 @@ def test_a_bulk_cancellation_that_meets_an_end_finds_the_job_completed():
 def test_two_bulk_cancellations_at_once_cancel_each_job_once():
     jobs = [builders.job().pk for _ in range(3)]
     outcome = race(
-        lambda: bulk.ask(verbs.cancel, jobs[:2], Asked("ann")), lambda: bulk.ask(verbs.cancel, jobs[::-1], Asked("bob"))
+        lambda: bulk.grant(verbs.cancel, jobs[:2], ActionRequest("ann")),
+        lambda: bulk.grant(verbs.cancel, jobs[::-1], ActionRequest("bob")),
     )
 
     assert (list(outcome.changed), sorted(outcome.refusals)) == (jobs[2:], jobs[:2])
@@ -176,7 +179,7 @@ def test_who_is_chosen_in_a_circle_of_locks_asks_again(monkeypatch):
     with ThreadPoolExecutor() as pool:
         other = pool.submit(answer_of, transaction.atomic(backwards))
         wait_for(lambda: is_locked(second), message="the other to hold its lock")
-        outcome = bulk.ask(verbs.cancel, [first.pk, second.pk], Asked("ann"))
+        outcome = bulk.grant(verbs.cancel, [first.pk, second.pk], ActionRequest("ann"))
     with contextlib.suppress(OperationalError):
         other.result()
     assert len(outcome.changed) == 2

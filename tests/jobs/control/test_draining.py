@@ -51,11 +51,11 @@ def test_what_runs_there_waits_gives_way_or_goes_back_in_line(node, jobs, mode, 
 @pytest.mark.parametrize("mode", ["wait", "checkpoint", "now"])
 def test_what_was_placed_there_and_not_yet_taken_goes_elsewhere(node, mode):
     placement = placed_on(node)
-    ticket = PlacementRef(placement.pk, str(placement.attempt.token))
+    ref = PlacementRef(placement.pk, str(placement.attempt.token))
     draining.drain(node, mode=mode)
     job = Job.objects.get(pk=placement.attempt.job_id)
     assert (job.state, job.retries_used, job.platform_retries_used, job.desired) == ("pending", 0, 0, "")
-    assert claim([ticket], node_id=node.pk) == []
+    assert claim([ref], node_id=node.pk) == []
     assert not Placement.objects.filter(closed_at__isnull=True).exists()
 
 

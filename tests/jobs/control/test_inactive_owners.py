@@ -46,11 +46,11 @@ def test_who_is_inactive_or_left_the_project_reads_no_further(monkeypatch):
     readers = Readers()
     admitted = [readers.admit(user.pk, below.pk) for user in (stays, leaves, inactive, staff)]
     reading = [one.__enter__() for one in admitted]
-    readers.look()
+    readers.refresh()
     assert all(reader.welcome for reader in reading)
 
     Membership.objects.filter(user=leaves).delete()
     inactive.is_active = False
     inactive.save()
-    readers.look()
+    readers.refresh()
     assert [reader.welcome for reader in reading] == [True, False, False, True]

@@ -9,7 +9,8 @@ from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Attempt, GpuHold, Job, JobEvent, Placement
-from jobs.planning import cycle, snapshot
+from jobs.planning import cycle
+from jobs.planning.snapshot import take_snapshot
 from jobs.recovery import stalls
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import ConflictError
@@ -175,13 +176,13 @@ def test_the_time_for_which_a_job_was_paused_is_no_age_in_line():
     Job.objects.update(out_of_line_since=timezone.now() - 3 * HOUR)
     resume(job)
 
-    [waiting] = snapshot.take().waiting
+    [waiting] = take_snapshot().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - 2 * HOUR).timestamp(), abs=60)
 
     pause(job)
     Job.objects.update(out_of_line_since=timezone.now() - HOUR / 2)
     resume(job)
-    [waiting] = snapshot.take().waiting
+    [waiting] = take_snapshot().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - 1.5 * HOUR).timestamp(), abs=60)
 
 
@@ -244,7 +245,7 @@ class TestGangs:
 
     def test_every_member_is_told_and_the_last_one_pauses_the_job(self, members):
         pause(Job.objects.get())
-        assert set(claims.wishes([one.pk for one in members]).values()) == {"pause"}
+        assert set(claims.desired([one.pk for one in members]).values()) == {"pause"}
 
         assert self.end(members[0], EndReason.PAUSED, exit_code=143, asked=True).state == "running"
         job = self.end(members[1], EndReason.EXIT_CODE, exit_code=1)  # it lost its peer before it was told
@@ -255,7 +256,7 @@ class TestGangs:
         self.end(members[0], EndReason.PAUSED, exit_code=143, asked=True)
         resume(Job.objects.get())
 
-        assert claims.wishes([members[1].pk]) == {members[1].pk: "end"}
+        assert claims.desired([members[1].pk]) == {members[1].pk: "end"}
         assert self.end(members[1], EndReason.GANG_ENDED).state == "pending"
 
     def test_a_half_claimed_gang_is_paused_whole(self, members):
@@ -272,7 +273,7 @@ class TestGangs:
         pause(Job.objects.get())
         resume(Job.objects.get())
 
-        assert claims.wishes([members[0].pk]) == {members[0].pk: "end"}
+        assert claims.desired([members[0].pk]) == {members[0].pk: "end"}
         assert self.end(members[0], EndReason.GANG_ENDED).state == "pending"
 
 
@@ -282,7 +283,7 @@ class TestSuspension:
         placement = Placement.objects.get()
 
         assert (job.state, job.suspended, GpuHold.objects.count()) == ("running", True, 1)
-        assert claims.wishes([placement.pk]) == {placement.pk: "suspend"}
+        assert claims.desired([placement.pk]) == {placement.pk: "suspend"}
         assert kinds(job) == ["suspended"]
 
     def test_nodes_are_told_of_the_end_of_a_suspension_that_they_know_of(self):
@@ -290,8 +291,8 @@ class TestSuspension:
         placement = Placement.objects.get()
 
         assert not job.suspended
-        assert claims.wishes([placement.pk]) == {}
-        assert claims.wishes([placement.pk], [placement.pk]) == {placement.pk: ""}
+        assert claims.desired([placement.pk]) == {}
+        assert claims.desired([placement.pk], [placement.pk]) == {placement.pk: ""}
 
     @pytest.mark.parametrize("state", ["pending", "queued", "assigned", "paused", "completed"])
     def test_only_a_running_job_is_suspended(self, state):
@@ -323,7 +324,7 @@ class TestSuspension:
         suspend(job)
         Job.objects.update(suspended_at=timezone.now() - HOUR, suspended_seconds=600)
 
-        [seen] = snapshot.take().running
+        [seen] = take_snapshot().running
         assert seen.expected_end == pytest.approx((began + 4 * HOUR).timestamp() + 600, abs=60)
 
     @pytest.mark.parametrize("wish", [actions.cancel, actions.pause, actions.requeue])
@@ -332,7 +333,7 @@ class TestSuspension:
         job = wish(job_id=job.pk, actor="ann")
 
         assert (job.suspended, job.suspended_at) == (False, None)
-        assert list(claims.wishes([Placement.objects.get().pk]).values()) == [job.desired]
+        assert list(claims.desired([Placement.objects.get().pk]).values()) == [job.desired]
 
     @pytest.mark.parametrize(
         ("reason", "desired"),

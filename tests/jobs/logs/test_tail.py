@@ -8,8 +8,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.logs import archive, tail
-from jobs.logs import follow as log_following
-from jobs.logs import followers as log_readers
 from jobs.logs.follow import follow
 from jobs.models.logs import FollowedLog
 from tests import builders
@@ -26,8 +24,8 @@ class Still(tail.TailHub):
 @pytest.fixture
 def hub(db, monkeypatch):
     still = Still()
-    monkeypatch.setattr(log_following, "hub", still)
-    monkeypatch.setattr(log_following, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr("jobs.logs.follow.hub", still)
+    monkeypatch.setattr("jobs.logs.follow.SILENCE_SECONDS", 0.01)
     return still
 
 
@@ -57,11 +55,11 @@ def test_what_is_written_meanwhile_comes_and_the_end_with_it(hub, attempt):
     write(attempt, "one\n")
     coming = started(attempt)
     write(attempt, "two\n")
-    hub.look()
+    hub.refresh()
     assert next(coming).text == "two\n"
     write(attempt, "tail\n")
     end(attempt)
-    hub.look()
+    hub.refresh()
     piece = next(coming)
     assert (piece.text, piece.complete, piece.next_offset) == ("tail\n", True, 13)
     assert list(coming) == []
@@ -70,10 +68,10 @@ def test_what_is_written_meanwhile_comes_and_the_end_with_it(hub, attempt):
 def test_a_character_in_two_chunks_comes_once(hub, attempt):
     coming = started(attempt)
     write(attempt, "a€".encode()[:-1])
-    hub.look()
+    hub.refresh()
     assert next(coming).text == "a"
     write(attempt, "€b".encode()[2:])
-    hub.look()
+    hub.refresh()
     assert next(coming).text == "€b"
 
 
@@ -84,7 +82,7 @@ def test_a_log_that_was_stored_between_two_looks_is_read_to_its_end(hub, attempt
     write(attempt, "one\n", "tail" if whole else b"tail\xe2")
     end(attempt)
     assert archive.archive() == 1
-    hub.look()
+    hub.refresh()
     piece = next(coming)
     assert (piece.text, piece.complete) == ("one\ntail" + ("" if whole else "\ufffd"), True)
 
@@ -95,7 +93,7 @@ def test_who_waits_makes_no_query_and_who_is_woken_none_either(hub, attempt):
     with CaptureQueriesContext(connection) as silence:
         assert [next(one) for one in followers] == [None] * 20
     write(attempt, "news\n")
-    hub.look()
+    hub.refresh()
     with CaptureQueriesContext(connection) as news:
         assert [next(one).text for one in followers] == ["news\n"] * 20
     assert (len(silence), len(news)) == (0, 0)
@@ -104,11 +102,11 @@ def test_who_waits_makes_no_query_and_who_is_woken_none_either(hub, attempt):
 def test_a_look_is_one_statement_for_any_number_of_logs(hub, django_assert_num_queries):
     attempts = [builders.attempt(job=builders.job(state="running")) for _ in range(5)]
     coming = [started(one) for one in attempts]
-    hub.look()
+    hub.refresh()
     for one in attempts:
         write(one, *["news\n"] * 3)
     with django_assert_num_queries(1):
-        hub.look()
+        hub.refresh()
     assert [next(one).text for one in coming] == ["news\n" * 3] * 5
 
 
@@ -116,16 +114,16 @@ def test_a_flood_reaches_the_follower_whole(hub, attempt):
     coming = started(attempt)
     texts = [f"{number:07}\n" * 20_000 for number in range(12)]
     write(attempt, *texts)
-    hub.look()
+    hub.refresh()
     end(attempt)
-    hub.look()
-    hub.look()
+    hub.refresh()
+    hub.refresh()
     assert "".join(piece.text for piece in coming if piece) == "".join(texts)
 
 
 def test_agents_are_told_who_is_followed_until_the_attempt_is_over(hub, attempt):
     coming = started(attempt)
-    hub.look()
+    hub.refresh()
     assert FollowedLog.objects.get().until > timezone.now()
     coming.close()
 
@@ -133,7 +131,7 @@ def test_agents_are_told_who_is_followed_until_the_attempt_is_over(hub, attempt)
 def test_a_log_that_nobody_follows_any_more_is_not_looked_at(hub, attempt, django_assert_num_queries):
     started(attempt).close()
     with django_assert_num_queries(0):
-        hub.look()
+        hub.refresh()
 
 
 def test_a_job_that_waits_is_followed_from_its_first_attempt_on(hub, db):
@@ -141,7 +139,7 @@ def test_a_job_that_waits_is_followed_from_its_first_attempt_on(hub, db):
     coming = follow(job, None, 0, seconds=60)
     assert next(coming) is None
     write(builders.attempt(job=job), "hello\n")
-    hub.look()
+    hub.refresh()
     while (piece := next(coming)) is None:
         pass
     assert piece.text == "hello\n"
@@ -152,14 +150,14 @@ def test_a_job_that_is_cancelled_while_it_waits_ends_the_stream(hub, db):
     coming = follow(job, None, 0, seconds=60)
     assert next(coming) is None
     type(job).objects.filter(pk=job.pk).update(state="cancelled", finished_at=timezone.now())
-    hub.look()
+    hub.refresh()
     assert [piece.complete for piece in coming if piece] == [True]
 
 
 def test_an_attempt_that_is_deleted_ends_the_stream(hub, attempt):
     coming = started(attempt)
     attempt.job.delete()
-    hub.look()
+    hub.refresh()
     assert [piece.complete for piece in coming if piece] == [True]
 
 
@@ -203,7 +201,7 @@ def connections():
 
 
 def test_a_stream_ends_for_who_is_made_inactive_also_while_lines_keep_coming(hub, attempt, monkeypatch):
-    monkeypatch.setattr(log_readers, "LOOK_SECONDS", 0)
+    monkeypatch.setattr("jobs.logs.followers.LOOK_SECONDS", 0)
     reader = builders.member(project=attempt.job.project)
     coming = follow(attempt.job, None, 0, seconds=60, user_id=reader.pk)
     write(attempt, "one\n")
@@ -211,5 +209,5 @@ def test_a_stream_ends_for_who_is_made_inactive_also_while_lines_keep_coming(hub
 
     type(reader).objects.update(is_active=False)
     write(attempt, "two\n")
-    hub.look()
+    hub.refresh()
     assert list(coming) == []

@@ -109,19 +109,19 @@ def placed() -> Placement:
     return Placement.objects.select_related("attempt").get()
 
 
-def ticket(row: Placement) -> PlacementRef:
+def ref(row: Placement) -> PlacementRef:
     return PlacementRef(row.pk, str(row.attempt.token))
 
 
 def claimed() -> Placement:
     row = placed()
-    assert claims.claim([ticket(row)], node_id=row.node_id)
+    assert claims.claim([ref(row)], node_id=row.node_id)
     return row
 
 
 def running() -> Placement:
     row = claimed()
-    assert claims.started({ticket(row): timezone.now()}, node_id=row.node_id)
+    assert claims.started({ref(row): timezone.now()}, node_id=row.node_id)
     return row
 
 
@@ -154,7 +154,7 @@ def test_claiming():
     row = placed()
     won: list[claims.PlacementSpec] = []
 
-    survives(lambda: won.extend(claims.claim([ticket(row)], node_id=row.node_id)))
+    survives(lambda: won.extend(claims.claim([ref(row)], node_id=row.node_id)))
 
     assert [one.placement_id for one in won] == [row.pk]
     assert Job.objects.get().state == JobState.ASSIGNED
@@ -163,7 +163,7 @@ def test_claiming():
 def test_starting():
     row = claimed()
 
-    survives(lambda: claims.started({ticket(row): timezone.now()}, node_id=row.node_id))
+    survives(lambda: claims.started({ref(row): timezone.now()}, node_id=row.node_id))
 
     assert (Job.objects.get().state, Placement.objects.get().state) == (JobState.RUNNING, PlacementState.RUNNING)
 
@@ -171,9 +171,9 @@ def test_starting():
 def test_renewing():
     row = running()
 
-    survives(lambda: claims.renew([ticket(row)], node_id=row.node_id))
+    survives(lambda: claims.renew([ref(row)], node_id=row.node_id))
 
-    assert claims.renew([ticket(row)], node_id=row.node_id).kept == {row.pk}
+    assert claims.renew([ref(row)], node_id=row.node_id).kept == {row.pk}
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_shipping_progress(run: PlacementRun):
 def test_the_report_of_an_end(reason: EndReason, state: str):
     row = running()
 
-    survives(lambda: finish([PlacementOutcome(ticket(row), reason, exit_code=0)]))
+    survives(lambda: finish([PlacementOutcome(ref(row), reason, exit_code=0)]))
 
     job = Job.objects.get()
     assert (job.state, Placement.objects.get().state, GpuHold.objects.count()) == (state, PlacementState.CLOSED, 0)

@@ -74,7 +74,7 @@ def test_an_agent_that_is_called_looks(monkeypatch):
     looks: list[str] = []
 
     class Runner:
-        def look(self) -> None:
+        def refresh(self) -> None:
             looks.append("look")
 
     monkeypatch.setattr(runner, "current", None)
@@ -98,5 +98,5 @@ def test_a_broker_that_hangs_delays_nobody_and_fails_nothing(monkeypatch):
     caller.call({"n2"})
 
     assert time.monotonic() - began < 0.4
-    wait_for(lambda: circuit.broken, message="the failure to be noticed")
+    wait_for(lambda: circuit.is_open, message="the failure to be noticed")
     assert caller._thread.is_alive()

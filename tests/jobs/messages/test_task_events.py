@@ -26,9 +26,9 @@ def told(monkeypatch, django_capture_on_commit_callbacks) -> Any:
 
     def end(job: Job, reason: EndReason, exit_code: int | None = None) -> tuple[str, str]:
         placement = Placement.objects.get(attempt__job=job)
-        ticket = PlacementRef(placement.pk, str(placement.attempt.token))
+        ref = PlacementRef(placement.pk, str(placement.attempt.token))
         with django_capture_on_commit_callbacks(execute=True):
-            completion.finish([PlacementOutcome(ticket, reason, exit_code=exit_code)])
+            completion.finish([PlacementOutcome(ref, reason, exit_code=exit_code)])
         [event] = sent
         return state_after(event)
 

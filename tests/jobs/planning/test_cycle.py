@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs.messages import placement_messages
 from jobs.models import Attempt, Cycle, GpuHold, Job, JobEvent, Placement
-from jobs.planning import cycle as dispatch
+from jobs.planning.cycle import SingleFlight, run_cycle
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers.models import Node
@@ -21,7 +21,7 @@ def test_a_job_that_fits_is_placed_with_its_attempt_gpus_and_event():
     node = builders.node(name="n1", gpus=2)
     job = builders.job(gpus=2, priority=90)
 
-    result = dispatch.run_cycle()
+    result = run_cycle()
 
     job.refresh_from_db()
     placement = Placement.objects.get()
@@ -36,7 +36,7 @@ def test_a_job_that_does_not_fit_waits_with_its_reason_and_position():
     builders.running_job(node=builders.node(name="n1", cpus=4), cpus=4)
     first, second = builders.job(priority=10), builders.job(priority=90)
 
-    dispatch.run_cycle()
+    run_cycle()
 
     first.refresh_from_db()
     assert first.state == JobState.PENDING
@@ -47,10 +47,10 @@ def test_a_job_that_does_not_fit_waits_with_its_reason_and_position():
 
 def test_reasons_are_written_only_when_they_change(django_assert_max_num_queries):
     jobs = [builders.job() for _ in range(30)]
-    dispatch.run_cycle()
+    run_cycle()
 
     with django_assert_max_num_queries(23):
-        dispatch.run_cycle()
+        run_cycle()
 
     jobs[0].refresh_from_db()
     assert [reason["code"] for reason in jobs[0].reasons] == ["no_node"]
@@ -61,7 +61,7 @@ def test_urgent_goes_before_normal_before_background_and_rank_before_all():
     background, normal, urgent = (builders.job(priority=priority) for priority in (10, 50, 90))
     live = builders.job(queue="live", priority=0)
 
-    dispatch.run_cycle()
+    run_cycle()
 
     assert list(Attempt.objects.values_list("job_id", flat=True)) == [live.pk]
     assert Cycle.objects.get().line == [urgent.pk, normal.pk, background.pk]
@@ -73,7 +73,7 @@ def test_quota_holds_back_and_says_whose():
     builders.job(project=project)
     held = builders.job(project=project)
 
-    dispatch.run_cycle()
+    run_cycle()
 
     held.refresh_from_db()
     assert [reason["code"] for reason in held.reasons] == ["quota"]
@@ -85,12 +85,12 @@ def test_a_dependent_job_waits_and_then_runs():
     needed = builders.job(state=JobState.RUNNING)
     job = builders.job(depends_on=[needed])
 
-    dispatch.run_cycle()
+    run_cycle()
     job.refresh_from_db()
     assert [reason["code"] for reason in job.reasons] == ["dependency"]
 
     type(needed).objects.filter(pk=needed.pk).update(state=JobState.COMPLETED, finished_at=needed.created_at)
-    dispatch.run_cycle()
+    run_cycle()
     job.refresh_from_db()
     assert job.state == JobState.QUEUED
 
@@ -101,7 +101,7 @@ def test_nothing_is_placed_on_nodes_that_are_silent_draining_or_down():
     builders.node(state="down")
     job = builders.job()
 
-    dispatch.run_cycle()
+    run_cycle()
 
     job.refresh_from_db()
     assert [reason["code"] for reason in job.reasons] == ["no_node"]
@@ -113,10 +113,10 @@ def test_a_job_goes_where_its_labels_are_and_waits_when_they_are_gone():
     first, second = (builders.job(node_labels={"zone": "a"}) for _ in range(2))
     Job.objects.filter(pk=second.pk).update(not_before=timezone.now() + timedelta(hours=1))
 
-    dispatch.run_cycle()
+    run_cycle()
     Node.objects.filter(pk=labelled.pk).update(labels={"zone": "b"})
     Job.objects.filter(pk=second.pk).update(not_before=None)
-    dispatch.run_cycle()
+    run_cycle()
 
     first.refresh_from_db()
     second.refresh_from_db()
@@ -130,7 +130,7 @@ def test_the_doorbell_names_placement_token_queue_and_job():
     builders.node(name="n1", gpus=1)
     job = builders.job(name="resnet", gpus=1, priority=90)
 
-    dispatch.run_cycle()
+    run_cycle()
     [bell] = placement_messages.placement_messages(list(Placement.objects.select_related("attempt", "node")))
 
     placement = Placement.objects.get()
@@ -147,7 +147,7 @@ def test_two_planners_at_once_place_each_job_once_and_never_overfill():
 
     def race() -> None:
         start.wait()
-        dispatch.run_cycle()
+        run_cycle()
         connection.close()
 
     threads = [threading.Thread(target=race) for _ in range(3)]
@@ -161,7 +161,7 @@ def test_two_planners_at_once_place_each_job_once_and_never_overfill():
 
 
 def test_askers_that_came_before_a_cycle_began_share_it():
-    combiner = dispatch.SingleFlight()
+    combiner = SingleFlight()
     runs = []
     busy, go = threading.Event(), threading.Event()
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from jobs.attempts import completion
 from jobs.control import actions, bulk, verbs
-from jobs.control.verbs import Asked
+from jobs.control.verbs import ActionRequest
 from jobs.models import Job, JobDependency, JobEvent, Placement, standings
 from jobs.planning import cycle, dead_dependencies
 from jobs.planning.dead_dependencies import cancel_dead
@@ -187,17 +187,17 @@ def backward_chain() -> list[int]:
 
 
 @pytest.mark.parametrize("at_once", [1, 1_000])
-@pytest.mark.parametrize("ask", [bulk.ask, bulk.preview])
+@pytest.mark.parametrize("ask", [bulk.grant, bulk.preview])
 def test_a_chain_is_requeued_in_one_call_in_any_order(monkeypatch, at_once, ask):
     monkeypatch.setattr(bulk, "AT_ONCE", at_once)
-    outcome = ask(verbs.requeue, backward_chain(), Asked("ann"))
+    outcome = ask(verbs.requeue, backward_chain(), ActionRequest("ann"))
     assert (len(outcome.changed), outcome.refusals) == (3, {})
 
 
-@pytest.mark.parametrize("ask", [bulk.ask, bulk.preview])
+@pytest.mark.parametrize("ask", [bulk.grant, bulk.preview])
 def test_without_its_root_none_of_a_chain_is(ask):
     _, *behind = backward_chain()
-    assert ask(verbs.requeue, behind, Asked("ann")).refusals.keys() == set(behind)
+    assert ask(verbs.requeue, behind, ActionRequest("ann")).refusals.keys() == set(behind)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from jobs.control import actions
 from jobs.models import Job, JobEvent
-from jobs.planning import cycle, snapshot, start_forecasts
+from jobs.planning import cycle, start_forecasts
+from jobs.planning.snapshot import take_snapshot
 from jobs.reports import explain
 from jobs.state import transitions
 from jobs.state.transitions import Transition
@@ -86,7 +87,7 @@ def test_a_held_job_gains_no_age_in_line():
     Job.objects.update(out_of_line_since=timezone.now() - 4 * HOUR)
     release(job)
 
-    [waiting] = snapshot.take().waiting
+    [waiting] = take_snapshot().waiting
     assert waiting.submitted_at == pytest.approx((timezone.now() - HOUR).timestamp(), abs=60)
 
 
@@ -99,7 +100,7 @@ def test_what_it_waited_for_others_before_or_during_a_hold_makes_it_no_older(end
 
     release(job)
 
-    [seen] = snapshot.take().waiting
+    [seen] = take_snapshot().waiting
     assert seen.waits_since == pytest.approx((timezone.now() - age * HOUR).timestamp(), abs=60)
 
 

@@ -3,18 +3,21 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement, Preemption
-from jobs.planning import cycle, preemption, snapshot
+from jobs.planning import cycle, preemption
+from jobs.planning.snapshot import take_snapshot
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.models import Quota
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
 from tests import builders
+from tests.racing import beside, hold
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(hours=1)
@@ -93,7 +96,7 @@ def test_the_room_goes_to_the_job_it_was_made_for_and_the_victim_waits_in_its_ol
 
     states = {job.pk: (job.state, job.promised) for job in Job.objects.all()}
     assert states == {running.pk: ("pending", False), urgent.pk: ("queued", False), later.pk: ("pending", False)}
-    seen = {job.id: job for job in snapshot.take().waiting}[running.pk]
+    seen = {job.id: job for job in take_snapshot().waiting}[running.pk]
     assert (seen.submitted_at, seen.preemptions, seen.near) == (running.created_at.timestamp(), 1, ("n1",))
 
 
@@ -114,6 +117,21 @@ def test_no_victim_is_told_when_one_of_them_has_ended_meanwhile():
 
     assert preemption.request(plan) == 0
     assert fresh(one).desired == ""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("which", ["victim", "waiting"])
+def test_a_job_that_somebody_holds_is_not_waited_for_and_nobody_is_told_in_part(which):
+    first, urgent = victim(), builders.job(priority=90)
+    second = victim(node=builders.node(name="n2"))
+    plan = [PlannedPreemption(job.pk, urgent.pk, "priority", 1.0) for job in (first, second)]
+
+    request = transaction.atomic(lambda: preemption.request(plan))  # as a cycle does
+
+    told = beside(hold(second if which == "victim" else urgent), request)
+
+    assert (told, fresh(first).desired, fresh(urgent).promised) == (0, "", False)
+    assert request() == 2
 
 
 def test_nobody_is_told_for_a_job_that_does_not_wait_any_more():
@@ -184,12 +202,12 @@ def test_the_snapshot_knows_who_is_leaving_who_may_be_stopped_and_how_often_that
     checkpoint = timezone.now() - timedelta(minutes=5)
     running = told(victim(checkpoint_at=checkpoint, preemptible=False), builders.job(priority=90))
 
-    [seen] = snapshot.take().running
+    [seen] = take_snapshot().running
 
     assert (seen.id, seen.leaving, seen.checkpointable, seen.preemptible, seen.checkpoint_at, seen.preemptions) == (
         running.pk, True, True, False, checkpoint.timestamp(), 0,
     )  # fmt: skip
-    assert snapshot.take().recent_preemptions == 1
+    assert take_snapshot().recent_preemptions == 1
 
 
 def test_only_the_last_hour_counts_for_the_rate():
@@ -219,7 +237,7 @@ def test_every_member_of_a_gang_is_told():
             for rank, node in enumerate(nodes)]  # fmt: skip
     told(gang, builders.job(priority=90))
 
-    assert claims.wishes([row.pk for row in rows]) == dict.fromkeys([row.pk for row in rows], "preempt")
+    assert claims.desired([row.pk for row in rows]) == dict.fromkeys([row.pk for row in rows], "preempt")
     tickets = [PlacementRef(row.pk, str(attempt.token)) for row in rows]
     finish([PlacementOutcome(tickets[0], EndReason.COMPLETED, exit_code=0, asked=True)])
     finish([PlacementOutcome(tickets[1], EndReason.PREEMPTED, exit_code=143, asked=True)])
@@ -233,7 +251,7 @@ def test_the_snapshot_knows_for_whom_somebody_leaves_and_what_was_freed_for_it_a
 
     ended(one, exit_code=143)
 
-    seen = snapshot.take()
+    seen = take_snapshot()
     assert [(job.id, job.leaving_for) for job in seen.running] == [(other.pk, urgent.pk)]
     assert [share.node for job in seen.waiting if job.id == urgent.pk for share in job.room] == ["n1", "n2"]
 

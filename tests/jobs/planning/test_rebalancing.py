@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Cycle, Job, Placement, Preemption
-from jobs.planning import cycle, rebalancing, snapshot
+from jobs.planning import cycle, rebalancing
+from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.admin_pages import operator, page
@@ -72,7 +73,7 @@ def test_both_run_once_the_mover_has_stopped(halves, settings):
     mover, other, wide = halves
     cycle.run_cycle()
     ended(mover, EndReason.PREEMPTED, exit_code=143)
-    near = {job.id: job.near for job in snapshot.take().waiting}
+    near = {job.id: job.near for job in take_snapshot().waiting}
 
     cycle.run_cycle()
 

@@ -8,7 +8,8 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils import timezone
 
 from jobs.models.planning import Reservation, ReservedNode
-from jobs.planning import cycle, snapshot
+from jobs.planning import cycle
+from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import JobState
 from tests import builders
 from tests.rest import V1, client_of, faults, rows
@@ -41,7 +42,7 @@ def test_staff_keep_nodes_for_a_project_and_the_planner_hears_of_it(staff):
     made = staff.post(URL, wanted("demo", nodes=["n2", "n1"], project="vision"))
     assert made.status_code == 201, made.content
     assert (made.json()["nodes"], made.json()["project"]) == (["n1", "n2"], "vision")
-    [seen] = snapshot.take().reservations
+    [seen] = take_snapshot().reservations
     assert (seen.name, seen.nodes, seen.project) == ("demo", ("n1", "n2"), "vision")
     assert seen.end - seen.start == pytest.approx(3_600, abs=1)
 
@@ -152,7 +153,7 @@ def test_more_reservations_take_no_more_statements(staff, django_assert_max_num_
 def test_what_is_over_is_not_planned_with():
     now = timezone.now()
     Reservation.objects.create(name="old", start=now - timedelta(hours=2), end=now - timedelta(hours=1))
-    assert snapshot.take().reservations == ()
+    assert take_snapshot().reservations == ()
 
 
 @pytest.fixture

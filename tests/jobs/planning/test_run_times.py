@@ -10,7 +10,8 @@ from jobs import tasks
 from jobs.control import actions
 from jobs.models import Job
 from jobs.models.planning import RunTimeHistory, RunTimeLearning
-from jobs.planning import run_times, snapshot
+from jobs.planning import run_times
+from jobs.planning.snapshot import take_snapshot
 from jobs.submission.submit import JobSpec, submit
 from tests import builders
 from tests.rest import V1, client_of
@@ -148,7 +149,7 @@ def test_how_good_it_was_is_measured(vision, ada):
 
 def test_the_planner_sees_what_is_expected(vision, ada):
     builders.job(project=vision, predicted_runtime_seconds=120, predicted_by="owner")
-    [job] = snapshot.take().waiting
+    [job] = take_snapshot().waiting
     assert job.predicted_seconds == 120
 
 
@@ -158,7 +159,7 @@ def test_a_running_job_that_outlived_its_prediction_is_expected_to_go_on_a_littl
     builders.running_job(project=vision, started_at=started, predicted_runtime_seconds=700, **expected)
     builders.running_job(project=vision, started_at=started, predicted_runtime_seconds=590, **expected)
     builders.running_job(project=vision, started_at=started)
-    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshot.take().running]
+    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in take_snapshot().running]
     assert ends == [pytest.approx(700, abs=1), pytest.approx(650, abs=1), None]
 
 
@@ -166,14 +167,14 @@ def test_where_nothing_was_learned_the_owner_s_estimate_is_believed_up_to_the_li
     started = timezone.now()
     builders.running_job(project=vision, started_at=started, estimated_runtime_seconds=300)
     builders.running_job(project=vision, started_at=started, estimated_runtime_seconds=300, max_runtime_seconds=200)
-    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in snapshot.take().running]
+    ends = [one.predicted_end and one.predicted_end - started.timestamp() for one in take_snapshot().running]
     assert ends == [pytest.approx(300, abs=1), pytest.approx(200, abs=1)]
 
 
 def test_a_job_that_is_placed_and_has_not_started_ends_by_its_limit_from_now_on():
     job = builders.job(state="queued", max_runtime_seconds=600)
     builders.placement(attempt=builders.attempt(job=job))
-    [one] = snapshot.take().running
+    [one] = take_snapshot().running
     assert one.started_at is None
     assert one.expected_end == pytest.approx(timezone.now().timestamp() + 600, abs=10)
 

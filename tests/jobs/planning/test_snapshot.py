@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jobs.models import Job
 from jobs.planning import job_rows, snapshot
+from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import JobState
 from scheduling.resources import Request
 from tests import builders
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def waiting():
-    return {job.id: job for job in snapshot.take().waiting}
+    return {job.id: job for job in take_snapshot().waiting}
 
 
 def test_equal_requests_are_one_object_also_over_reads():
@@ -144,7 +145,7 @@ def test_a_running_job_says_all_that_preemption_asks_for():
         checkpointable=True,
         checkpoint_at=saved,
     )
-    [seen] = snapshot.take().running
+    [seen] = take_snapshot().running
     asked = Request(cpus=4, labels=(("zone", "a"),))
     assert (seen.owner, seen.request, seen.checkpointable, seen.leaving) == ("ada", asked, True, False)
     assert seen.expected_end == pytest.approx(job.started_at.timestamp() + 600)
@@ -154,14 +155,14 @@ def test_a_running_job_says_all_that_preemption_asks_for():
 def test_a_suspended_job_says_since_when_it_stands_still():
     since = timezone.now() - timedelta(hours=3)
     builders.running_job(suspended_at=since, max_runtime_seconds=600)
-    [seen] = snapshot.take().running
+    [seen] = take_snapshot().running
     assert seen.suspended_since == pytest.approx(since.timestamp())
 
 
 @pytest.mark.parametrize("desired", ["cancel", "requeue", "stall"])
 def test_a_job_that_was_told_to_stop_is_leaving(desired):
     builders.running_job(desired=desired)
-    assert [job.leaving for job in snapshot.take().running] == [True]
+    assert [job.leaving for job in take_snapshot().running] == [True]
 
 
 def test_a_machine_that_got_another_gpu_is_seen_with_it():
@@ -190,4 +191,4 @@ def test_gpus_that_are_out_take_part_in_no_plan_but_still_belong_to_their_node()
     builders.node(gpus=3, load={"gpus_out": [{"index": 1, "reason": "Xid 79"}]})
     assert [gpu.index for gpu in snapshot.nodes(usable=True)[0].gpus] == [0, 2]
     assert [gpu.index for gpu in snapshot.nodes()[0].gpus] == [0, 1, 2]
-    assert [gpu.index for gpu in snapshot.take().nodes[0].gpus] == [0, 2]
+    assert [gpu.index for gpu in take_snapshot().nodes[0].gpus] == [0, 2]

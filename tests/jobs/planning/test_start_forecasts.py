@@ -156,11 +156,11 @@ def test_a_forecast_is_coarser_on_a_larger_yard():
 
 
 def test_nobody_waits_for_a_turn():
-    turns = start_forecasts.ForecastRateLimit()
-    assert turns.take()
-    assert not turns.take()
-    turns.give_back(seconds=10)
-    assert not turns.take()
+    rate_limit = start_forecasts.ForecastRateLimit()
+    assert rate_limit.acquire()
+    assert not rate_limit.acquire()
+    rate_limit.release(seconds=10)
+    assert not rate_limit.acquire()
 
 
 def floors():
@@ -205,3 +205,18 @@ def test_who_starts_or_is_held_has_no_floor_any_more(node):
     for job in (started, held):
         job.refresh_from_db()
     assert (started.state, started.floor_start, held.floor_start) == ("queued", None, None)
+
+
+def test_a_forecast_that_fails_keeps_nobody_from_the_next_one(node, monkeypatch):
+    monkeypatch.setattr(start_forecasts, "rate_limit", start_forecasts.ForecastRateLimit())
+    runs(node)
+    waiting = builders.job(gpus=2, max_runtime_seconds=60)
+    with monkeypatch.context() as broken:
+        broken.setattr(start_forecasts, "forecast", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            start_forecasts.refresh_when_due()
+
+    monkeypatch.setattr(start_forecasts.rate_limit, "_next", 0.0)  # its pause is over
+    start_forecasts.refresh_when_due()
+
+    assert StartPrediction.objects.get().job_id == waiting.pk

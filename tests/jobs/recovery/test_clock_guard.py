@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def watch(monkeypatch):
     """A process that has not looked at the clock yet."""
     fresh = clock_guard.ClockGuard()
-    monkeypatch.setattr(clock_guard, "watch", fresh)
+    monkeypatch.setattr(clock_guard, "guard", fresh)
     return fresh
 
 
@@ -47,8 +47,8 @@ def leap(seconds: float) -> None:
     later(seconds)
     Placement.objects.update(lease_expires_at=F("lease_expires_at") - by, published_at=F("published_at") - by)
     Node.objects.update(last_heartbeat_at=F("last_heartbeat_at") - by)
-    if clock_guard.watch.last:
-        clock_guard.watch.last = clock_guard.watch.last._replace(database=clock_guard.watch.last.database - by)
+    if clock_guard.guard.last:
+        clock_guard.guard.last = clock_guard.guard.last._replace(database=clock_guard.guard.last.database - by)
 
 
 def state(job: Job) -> str:
@@ -117,13 +117,13 @@ def test_after_a_leap_back_the_dead_are_missed_within_a_lease():
     Placement.objects.update(lease_expires_at=database_now() - timedelta(seconds=60))
     later(31)
     Sweep.objects.update(swept_at=database_now())
-    clock_guard.watch.last = None
+    clock_guard.guard.last = None
     assert sweep.recover().lost == 1
     assert state(job) == JobState.PENDING
 
 
 def test_a_process_that_was_itself_delayed_takes_that_for_no_leap(watch, monkeypatch):
-    watch.look()
+    watch.read()
 
     def slowly() -> datetime:
         read = database_now()
@@ -132,12 +132,12 @@ def test_a_process_that_was_itself_delayed_takes_that_for_no_leap(watch, monkeyp
 
     monkeypatch.setattr(clock_guard, "database_now", slowly)
 
-    assert watch.look()[1] is False
+    assert watch.read()[1] is False
 
 
 def test_two_processes_that_sweep_in_turn_share_what_they_know(lost, monkeypatch):
     sweep.recover()
     later(60)
     for _ in range(3):
-        monkeypatch.setattr(clock_guard, "watch", clock_guard.ClockGuard())
+        monkeypatch.setattr(clock_guard, "guard", clock_guard.ClockGuard())
         assert sweep.recover() == Recovered()

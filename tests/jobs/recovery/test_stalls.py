@@ -10,7 +10,7 @@ from executors.run.placement_run import PlacementRun
 from executors.upload import activity
 from jobs.attempts.completion import finish
 from jobs.models import Job, JobEvent, Placement
-from jobs.planning.cycle import _commit_placements as commit
+from jobs.planning.cycle import _commit_placements
 from jobs.recovery import stalls
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState
@@ -63,7 +63,7 @@ def test_what_comes_after_the_end_of_the_work_has_a_limit_of_its_own(settings, s
 def test_an_attempt_begins_with_a_clock_of_its_own():
     builders.node(name="n1")
     job = builders.job(progress=1.0, said_done=True, progress_at=ago(10_000), stall_seconds=60)
-    commit([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))])
+    _commit_placements([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))])
 
     job.refresh_from_db()
     assert (job.progress, job.said_done) == (None, False)
@@ -75,7 +75,7 @@ def test_an_attempt_begins_with_a_clock_of_its_own():
 def test_a_job_that_has_never_reported_is_not_watched_in_its_next_attempt_either():
     builders.node(name="n1")
     job = builders.job()
-    commit([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))])
+    _commit_placements([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))])
     job.refresh_from_db()
     assert job.progress_at is None
 

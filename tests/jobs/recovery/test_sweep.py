@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs.models import Attempt, Job, JobEvent, Placement
-from jobs.planning import cycle as dispatch
+from jobs.planning.cycle import run_cycle
 from jobs.recovery import stalls, sweep
 from jobs.recovery.sweep import Recovered
 from scheduling.lifecycle import JobState, PlacementState
@@ -194,7 +194,7 @@ def test_two_planners_and_two_sweeps_at_once_do_everything_once(settings):
     builders.node(name="n1", cpus=3)
 
     assert sum(swept.lost for swept in at_once(sweep.recover)) == 1
-    assert sum(cycle.placed for cycle in at_once(dispatch.run_cycle)) == 3
+    assert sum(cycle.placed for cycle in at_once(run_cycle)) == 3
 
     assert JobEvent.objects.filter(job=lost, kind="requeued").count() == 1
     assert Attempt.objects.filter(ended_at=None).count() == Placement.objects.filter(closed_at=None).count() == 3

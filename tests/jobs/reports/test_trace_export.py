@@ -33,7 +33,7 @@ def over(*, submitted, started=None, ended, **fields):
 def exported(tmp_path):
     def export(*words, name="trace.csv"):
         call_command("export_trace", tmp_path / name, *words)
-        return read_trace(tmp_path / name)
+        return read_trace(tmp_path / name).jobs
 
     return export
 

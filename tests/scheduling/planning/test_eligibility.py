@@ -41,7 +41,7 @@ def test_a_queue_whose_policy_is_gone_starts_nothing_rather_than_in_the_wrong_or
 
     assert reason.code == "queue_policy"
     assert "'lottery'" in reason.sentence
-    assert "fifo, multifactor, priority" in reason.sentence
+    assert "fifo, floor, multifactor, priority" in reason.sentence
 
 
 def test_a_job_with_nothing_in_its_way_is_not_held():

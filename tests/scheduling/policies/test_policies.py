@@ -16,7 +16,7 @@ def test_policies_are_known_by_name(name, kind):
 
 
 def test_an_unknown_policy_is_refused_with_the_names_there_are():
-    with pytest.raises(InvalidError, match=r"'lottery'.*fairshare, fifo, multifactor, priority") as refusal:
+    with pytest.raises(InvalidError, match=r"'lottery'.*fairshare, fifo, floor, multifactor, priority") as refusal:
         policy("lottery")
 
     assert refusal.value.errors[0].field == "policy"

@@ -11,21 +11,21 @@ def test_the_way_to_a_peer_elsewhere_says_our_address(monkeypatch):
     ways = {"db.example": "10.0.0.7", "192.0.2.1": "172.16.0.9"}
     monkeypatch.setattr(address, "address_towards", ways.get)
 
-    assert address.measured(["db.example"]) == "10.0.0.7"
-    assert address.measured(["db.unknown"]) == "172.16.0.9"
+    assert address.detect(["db.example"]) == "10.0.0.7"
+    assert address.detect(["db.unknown"]) == "172.16.0.9"
 
 
 def test_peers_on_this_machine_say_nothing_about_where_others_reach_us(monkeypatch):
     ways = {"127.0.0.1": "127.0.0.1", "localhost": "::1", "192.0.2.1": "172.16.0.9"}
     monkeypatch.setattr(address, "address_towards", ways.get)
 
-    assert address.measured(["127.0.0.1", "localhost"]) == "172.16.0.9"
+    assert address.detect(["127.0.0.1", "localhost"]) == "172.16.0.9"
 
 
 def test_a_machine_without_a_way_out_is_reached_on_loopback(monkeypatch):
     monkeypatch.setattr(address, "address_towards", lambda _: None)
 
-    assert address.measured(["db.example"]) == "127.0.0.1"
+    assert address.detect(["db.example"]) == "127.0.0.1"
 
 
 def test_the_way_to_this_machine_starts_on_this_machine():

@@ -9,7 +9,7 @@ from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
 from workers.hardware import gpu_faults
 from workers.hardware.gpu_faults import GpuFault, GpuFaults
-from workers.runtime.foreign_gpu_processes import Trespass, trespasses
+from workers.runtime.foreign_gpu_processes import ForeignProcess, foreign_processes
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def listening(tmp_path):
 
 
 def heard(faults: GpuFaults) -> list[GpuFault]:
-    return wait_for(faults.news, message="an error")
+    return wait_for(faults.new_faults, message="an error")
 
 
 def test_an_error_of_the_hardware_takes_the_gpu_out(listening):
@@ -38,7 +38,7 @@ def test_an_error_of_the_hardware_takes_the_gpu_out(listening):
     driver.xid(1, 79)
     assert heard(faults) == [GpuFault(1, 79)]
     assert faults.out == {1: "GPU 1 reported Xid 79: it has fallen off the bus."}
-    assert faults.news() == []
+    assert faults.new_faults() == []
 
 
 @pytest.mark.parametrize("xid", [13, 31, 43, 45, 68, 109])
@@ -71,7 +71,7 @@ def test_what_is_out_stays_out_when_the_agent_starts_again(listening):
     driver.xid(0, 64)
     heard(first)
     assert listening(Driver(2)).out == first.out
-    assert listening(Driver(2)).news() == []
+    assert listening(Driver(2)).new_faults() == []
 
 
 def test_a_machine_that_was_started_again_begins_anew(listening, monkeypatch):
@@ -122,8 +122,8 @@ def proc(tmp_path):
     return tmp_path
 
 
-def seen(driver: Driver, proc: Path, holders: dict[int, str]) -> list[Trespass]:
-    return trespasses([gpu(index) for index in range(driver.gpus)], holders, driver, proc)
+def seen(driver: Driver, proc: Path, holders: dict[int, str]) -> list[ForeignProcess]:
+    return foreign_processes([gpu(index) for index in range(driver.gpus)], holders, driver, proc)
 
 
 def test_who_is_where_it_belongs_is_not_reported(proc):
@@ -137,7 +137,7 @@ def test_a_job_on_the_gpu_of_another_is_reported_with_its_own_folder(proc):
     driver = Driver(2)
     driver.running = {0: [11, 12], 1: [12]}
     found = seen(driver, proc, {0: "/home/1", 1: "/home/2"})
-    assert found == [Trespass(0, 12, "python train.py", "/home/2")]
+    assert found == [ForeignProcess(0, 12, "python train.py", "/home/2")]
 
 
 def test_a_process_that_is_no_job_s_is_reported_and_so_is_one_on_a_free_gpu(proc):

@@ -4,27 +4,27 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
-from workers.hardware.gpus import GpuDevice, GpuLoads, measure_gpus
+from workers.hardware.gpus import GpuDevice, GpuLoads, detect_gpus
 
 
 def test_each_gpu_is_described():
-    assert measure_gpus(nvml=Driver(2)) == (gpu(0), gpu(1))
+    assert detect_gpus(nvml=Driver(2)) == (gpu(0), gpu(1))
 
 
 def test_the_driver_is_let_go():
     driver = Driver(1)
-    measure_gpus(nvml=driver)
+    detect_gpus(nvml=driver)
     GpuLoads(driver).latest([gpu(0)])
     assert driver.open == 0
 
 
 def test_no_driver_no_gpus():
-    assert measure_gpus(nvml=Driver(0, loaded=False)) == ()
+    assert detect_gpus(nvml=Driver(0, loaded=False)) == ()
     assert GpuLoads(Driver(0, loaded=False)).latest([gpu(0)]) == []
 
 
 def test_a_lost_gpu_does_not_hide_the_others(caplog):
-    assert measure_gpus(nvml=Driver(3, broken=(1,))) == (gpu(0), gpu(2))
+    assert detect_gpus(nvml=Driver(3, broken=(1,))) == (gpu(0), gpu(2))
     assert "GPU 1 is left out" in caplog.text
 
 
@@ -41,7 +41,7 @@ def test_a_lost_gpu_does_not_hide_the_others(caplog):
     ],
 )
 def test_only_what_the_agent_itself_may_see_is_offered(visible, indices):
-    assert [each.index for each in measure_gpus(visible, nvml=Driver(3))] == indices
+    assert [each.index for each in detect_gpus(visible, nvml=Driver(3))] == indices
 
 
 def test_load_is_told_of_the_gpus_of_this_node_only():
@@ -66,4 +66,4 @@ def test_a_driver_that_hangs_does_not_hold_up_the_heartbeat():
 
 
 def test_a_driver_that_cannot_count_has_no_gpus():
-    assert measure_gpus(nvml=Driver(-1)) == ()
+    assert detect_gpus(nvml=Driver(-1)) == ()

@@ -9,12 +9,12 @@ import pytest
 
 from tests.waiting import wait_for
 from workers.runtime.activity import Activity, Use, is_busy, use_of
-from workers.runtime.idle_watchdog import Silence, SilenceWatch
+from workers.runtime.idle_watchdog import IdleAction, IdleWatchdog
 
 
 def test_each_word_is_a_sign_and_silence_is_none():
     watch = Activity(80, 0, seen="a")
-    assert [watch.look(now, seen=seen, root=0) for now, seen in ((2, "a"), (4, "b"), (6, "b"), (30, "b"))] == [
+    assert [watch.check(now, seen=seen, root=0) for now, seen in ((2, "a"), (4, "b"), (6, "b"), (30, "b"))] == [
         False, True, False, False,
     ]  # fmt: skip
 
@@ -42,10 +42,10 @@ def test_who_follows_a_silent_command_after_us_goes_on_with_the_same_clock(tmp_p
     kept.touch()
     long_ago = time.time() - 700
     os.utime(kept, (long_ago, long_ago))
-    assert SilenceWatch(600, 50.0, seen=(), kept=kept).look(51.0, seen=(), busy=False) == Silence.ACT
+    assert IdleWatchdog(600, 50.0, seen=(), kept=kept).check(51.0, seen=(), busy=False) == IdleAction.ACT
 
 
 def test_a_sign_of_life_is_kept_for_them(tmp_path):
-    watch = SilenceWatch(600, 0.0, seen="a", kept=tmp_path / "sign")
-    watch.look(100.0, seen="b", busy=False)
+    watch = IdleWatchdog(600, 0.0, seen="a", kept=tmp_path / "sign")
+    watch.check(100.0, seen="b", busy=False)
     assert (tmp_path / "sign").exists()

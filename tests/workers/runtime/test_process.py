@@ -14,7 +14,7 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.launching import adopted
-from workers.runtime.process import Command, CommandResult, adopt, launch
+from workers.runtime.process import Command, CommandResult, find_shim, launch
 from workers.runtime.shim.clock import boottime
 
 TREE = "(setsid sleep 61 &); sleep 62 & echo ready; sleep 63"
@@ -175,11 +175,11 @@ def test_a_command_that_ended_without_an_agent_is_still_reported(start):
 def test_a_folder_without_a_usable_status_cannot_be_adopted(tmp_path, content):
     if content is not None:
         (tmp_path / "status.json").write_text(content)
-    assert adopt(tmp_path) is None
+    assert find_shim(tmp_path) is None
 
 
 def test_a_folder_that_does_not_exist_cannot_be_adopted(tmp_path):
-    assert adopt(tmp_path / "nothing") is None
+    assert find_shim(tmp_path / "nothing") is None
 
 
 def test_an_outcome_is_read_from_a_status():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.runtime.series import CAPACITY, STRETCHES, Series, SeriesBook, axis, kept
+from workers.runtime.series import CAPACITY, STRETCHES, Series, SeriesSet, axis, kept_points
 
 anything = st.floats(width=32) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0])
 positions = st.lists(st.floats(-(2.0**53), 2.0**53), min_size=1, max_size=80)
@@ -22,7 +22,7 @@ def series_of(values, *, step=float, time=float):
 @given(st.data(), positions, st.integers(1, 20))
 def test_thinning_keeps_ends_and_extremes_and_no_more_than_three_for_each_stretch(data, where, stretches):
     values = data.draw(st.lists(anything, min_size=len(where), max_size=len(where)))
-    places = kept(where, values, stretches)
+    places = kept_points(where, values, stretches)
     finite = [value for value in values if math.isfinite(value)]
     left = [values[place] for place in places]
 
@@ -85,7 +85,7 @@ def test_a_step_that_never_changes_keeps_a_series_short_all_the_same():
 
 
 def test_a_metric_without_a_step_belongs_to_the_last_one_and_what_came_before_any_to_the_first():
-    book = SeriesBook()
+    book = SeriesSet()
     book.note({"loss": 3.0}, step=None, time=1)
     book.note({"loss": 2.0}, step=100, time=2)
     book.note({"accuracy": 0.5}, step=None, time=3)
@@ -95,7 +95,7 @@ def test_a_metric_without_a_step_belongs_to_the_last_one_and_what_came_before_an
 
 
 def test_without_steps_the_time_is_all_there_is():
-    book = SeriesBook()
+    book = SeriesSet()
     book.note({"loss": 3.0}, step=None, time=1)
     book.note({"loss": 2.0}, step=None, time=2)
     assert all(map(math.isnan, book.series["loss"].steps))

@@ -138,6 +138,6 @@ def test_a_shim_that_counts_on_the_older_clock_gets_its_leases_on_that(start, mo
     (launched.folder / "spec.json").write_text(json.dumps({**spec, "lease_clock": None}))
     monkeypatch.setattr(process, "boottime", lambda: time.monotonic() + 1000)  # it has slept so long since it started
 
-    process.adopt(launched.folder).renew(5000)
+    process.find_shim(launched.folder).renew(5000)
 
     assert float((launched.folder / "lease").read_text()) == pytest.approx(4000, abs=1)

@@ -8,7 +8,7 @@ import pytest
 from tests.waiting import wait_for
 from workers.runtime.shim import memory
 from workers.runtime.shim.group import Group
-from workers.runtime.shim.memory import MemoryWatch
+from workers.runtime.shim.memory import MemoryMonitor
 from workers.runtime.shim.processes import family
 
 MB = 2**20
@@ -96,7 +96,7 @@ def test_a_command_that_could_not_start_used_nothing(start):
     ("limit_gb", "used_gb", "pause"), [(0, 500, 1.0), (64, 0, 1.0), (4, 0, 0.5), (4, 3.9, 0.25), (1, 2, 0.25)]
 )
 def test_the_nearer_the_limit_the_sooner_the_next_look(limit_gb, used_gb, pause):
-    watch = MemoryWatch(int(limit_gb * 2**30))
+    watch = MemoryMonitor(int(limit_gb * 2**30))
     watch.most = int(used_gb * 2**30)
     assert watch.pause == pause
 
@@ -105,7 +105,7 @@ def test_the_nearer_the_limit_the_sooner_the_next_look(limit_gb, used_gb, pause)
 def looks(monkeypatch):
     """Looks at two processes of a made-up size; says whether the exact figure was asked for."""
 
-    def look(watch: MemoryWatch, now: float, resident: int) -> bool:
+    def look(watch: MemoryMonitor, now: float, resident: int) -> bool:
         asked: list[int] = []
 
         def exact(pid: int) -> int:
@@ -114,21 +114,21 @@ def looks(monkeypatch):
 
         monkeypatch.setattr(memory, "family", lambda _: [1, 2, 3])
         monkeypatch.setattr(memory, "resident", lambda _: resident)
-        monkeypatch.setattr(memory, "share_of", exact)
+        monkeypatch.setattr(memory, "pss_bytes", exact)
         monkeypatch.setattr("workers.runtime.shim.memory.time.monotonic", lambda: now + 0.1)
-        watch.look(now, 1)
+        watch.measure(now, 1)
         return asked == [2, 3]
 
     return look
 
 
 def test_over_the_limit_the_exact_figure_of_many_processes_is_asked_for_a_fiftieth_of_the_time(looks):
-    watch = MemoryWatch(100)
+    watch = MemoryMonitor(100)
     assert [looks(watch, now, 60) for now in (10.0, 10.5, 14.9, 15.1)] == [True, False, False, True]
 
 
 def test_below_the_limit_it_is_asked_for_only_where_it_would_be_news(looks):
-    watch = MemoryWatch(1000)
+    watch = MemoryMonitor(1000)
     sizes = [(10, 60), (20, 60), (30, 62), (40, 64), (50, 10)]
     assert [looks(watch, now, size) for now, size in sizes] == [True, False, False, True, False]
 
@@ -137,7 +137,7 @@ def test_a_process_that_ends_meanwhile_is_no_error(start):
     launched = start("true")
     launched.outcome()
     gone = launched.shim.status()["pid"]
-    assert (memory.resident(gone), memory.kept_by(gone), memory.share_of(gone)) == (0, 0, 0)
+    assert (memory.resident(gone), memory.own_bytes(gone), memory.pss_bytes(gone)) == (0, 0, 0)
 
 
 @pytest.fixture
@@ -199,11 +199,11 @@ def test_cores_that_are_not_there_bind_nothing(start):
 
 def test_a_look_at_a_small_tree_takes_well_under_a_millisecond(start):
     parent = start.sh("sleep 61 & sleep 62").started().shim.pid
-    watch = MemoryWatch(0)
+    watch = MemoryMonitor(0)
     times = []
     for _ in range(20):
         began = time.perf_counter()
         watch.walk_at = 0
-        watch.look(time.monotonic(), parent)
+        watch.measure(time.monotonic(), parent)
         times.append(time.perf_counter() - began)
     assert min(times) < 0.002

@@ -45,7 +45,7 @@ class Yard:
 
     def start(self, *argv: str, job: int = 7, cwd: str = "", **limits):
         place = self.place(job)
-        self.walls.make_room(place)
+        self.walls.prepare(place)
         environment = {"PATH": os.environ["PATH"], **self.walls.environment(place)}
         command = Command(argv, cwd or str(place.kept[1]), environment, 10**6, 1.0, **limits)
         self.shims.append(launch(place.folder, self.walls.around(command, place), lease_deadline=boottime() + 60))
@@ -303,7 +303,7 @@ def test_a_job_of_one_account_keeps_its_groups_and_home(build):
 
 @as_root
 def test_walls_that_were_asked_for_and_do_not_hold_stop_the_agent(tmp_path, monkeypatch):
-    monkeypatch.setattr(walls, "try_out", lambda _: "mount: Operation not permitted")
+    monkeypatch.setattr(walls, "probe", lambda _: "mount: Operation not permitted")
     with pytest.raises(ValueError, match=r"1000-2000.*not permitted"):
         Yard(tmp_path / "home", run_as="1000-2000")
 
@@ -321,12 +321,12 @@ def test_where_no_wall_holds_the_agent_says_what_jobs_can_read(tmp_path, monkeyp
 @as_root
 def test_without_mounts_of_its_own_a_job_goes_through_folders_that_it_cannot_list(monkeypatch, shared_folder):
     """Python lies in a closed folder on some machines, hence a command without it."""
-    monkeypatch.setattr(walls, "try_out", lambda _: "")
+    monkeypatch.setattr(walls, "probe", lambda _: "")
     (shared_folder / "home").mkdir()
     yard = Yard(shared_folder / "home", private=False)
     (old := yard.place(6).kept[0] / "c").write_text("of an attempt before there were walls")
     walls.open_way(yard.walls)
-    yard.walls.make_room(yard.place(8))
+    yard.walls.prepare(yard.place(8))
     (yard.home / "env").touch(mode=0o600)
     _, said = yard.run(
         "sh", "-c", f"touch x $TMPDIR/y; ls {yard.home} {yard.home}/jobs/8; cat {yard.home}/env {old}; id -u"

@@ -110,7 +110,7 @@ class Lease:
         self.path = f"{folder}/lease"
         self.failures = 0
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds left; zero or less when it has run out. A file unreadable twice in a row counts as run out."""
         try:
             deadline = float(read_text(self.path))

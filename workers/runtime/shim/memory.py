@@ -22,7 +22,7 @@ NEWS = 1.05
 NEVER = float("inf")
 
 
-class MemoryWatch:
+class MemoryMonitor:
     """Looks at the processes from time to time. A limit of 0 bytes is none."""
 
     def __init__(self, limit: int) -> None:
@@ -37,19 +37,19 @@ class MemoryWatch:
         """The folder of shared memory that is the command's own, with whatever lies in there; below zero: it has none."""
         self.walk_at = self.exact_at = self.news_above = 0.0
 
-    def look(self, now: float, parent: int) -> None:
+    def measure(self, now: float, parent: int) -> None:
         """Notes a new peak of what is below `parent`. The cheap figure is never too small: often it is enough."""
         if now >= self.walk_at:
             self.walk(parent)
             self.walk_at = now + WALK_SECONDS
-        in_files = room_taken(self.files)
+        in_files = tmpfs_bytes(self.files)
         self.most = sum([resident(pid) for pid in self.pids]) + in_files
         if self.most <= self.peak:
             return
         if len(self.pids) == 1:
-            self.note(kept_by(self.pids[0]), in_files)
+            self.note(own_bytes(self.pids[0]), in_files)
         elif now >= self.exact_at and self.most > min(self.limit, self.news_above):
-            self.note(sum([share_of(pid) for pid in self.pids]), in_files)
+            self.note(sum([pss_bytes(pid) for pid in self.pids]), in_files)
             self.exact_at = now + PAUSE_FOR_EXACT * (time.monotonic() - now)
             self.news_above = self.most * NEWS
 
@@ -95,17 +95,17 @@ def resident(pid: int) -> int:
         return 0
 
 
-def kept_by(pid: int) -> int:
+def own_bytes(pid: int) -> int:
     """Bytes of one process that stands alone."""
     found = kilobytes(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:"))
     return resident(pid) if found is None else found
 
 
-def share_of(pid: int) -> int:
+def pss_bytes(pid: int) -> int:
     """Bytes of one of several processes: a page that n of them share counts as one nth of a page for each."""
     path = f"/proc/{pid}/smaps_rollup"
     found = kilobytes(path, ("Pss_Anon:", "Pss_Shmem:")) or kilobytes(path, ("Pss:",))
-    return kept_by(pid) if found is None else found
+    return own_bytes(pid) if found is None else found
 
 
 def shared_by(pid: int) -> int:
@@ -113,7 +113,7 @@ def shared_by(pid: int) -> int:
     return kilobytes(f"/proc/{pid}/status", ("RssShmem:",)) or 0
 
 
-def room_taken(folder: int) -> int:
+def tmpfs_bytes(folder: int) -> int:
     """Bytes in the file system of this open folder, whether anybody has them mapped or not."""
     if folder < 0:
         return 0

@@ -8,10 +8,10 @@ import time
 from workers.runtime.shim.command import Command, adopt_orphans
 from workers.runtime.shim.folder import Lease, Spec, Status
 from workers.runtime.shim.log import Log
-from workers.runtime.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryWatch
+from workers.runtime.shim.memory import QUICKEST_SECONDS, SLOWEST_SECONDS, MemoryMonitor
 from workers.runtime.shim.processes import oom_kills, read_text
+from workers.runtime.shim.sigterm import SigtermDelivery
 from workers.runtime.shim.suspension import Suspension
-from workers.runtime.shim.telling import Telling
 
 LEASE_CHECK_SECONDS = 1.0
 CHUNK_BYTES = 64 * 1024
@@ -30,7 +30,7 @@ class Supervisor:
         self.log = Log(folder, self.spec.log_limit)
         self.lease = Lease(folder)
         self.command = Command(self.spec)
-        self.memory = MemoryWatch(self.spec.memory_limit)
+        self.memory = MemoryMonitor(self.spec.memory_limit)
         self.memory.most_threads = self.spec.process_limit
         self.suspension = Suspension(folder)
         self.poll = select.poll()
@@ -40,7 +40,7 @@ class Supervisor:
         self.reason = ""
         self.threads_counted = ""
         self.oom_kills_before = oom_kills()
-        self.telling = Telling()
+        self.sigterm = SigtermDelivery()
         self.kill_at = self.runtime_ends = NEVER
         self.lease_check_at = 0.0
         self.memory_look_at = NEVER
@@ -104,7 +104,7 @@ class Supervisor:
             self.keep_deadlines(now)
             if now >= self.kill_at:
                 return
-            self.take_events(min(self.lease_check_at, self.memory_look_at, self.runtime_ends, self.kill_at) - now)
+            self.handle_events(min(self.lease_check_at, self.memory_look_at, self.runtime_ends, self.kill_at) - now)
 
     def over(self) -> bool:
         """The main process has ended. While stopping, what it started has the rest of the grace to save its work."""
@@ -112,7 +112,7 @@ class Supervisor:
             return False
         if not self.reason or not self.command.others():
             return True
-        self.telling.tell()  # those whose parents have ended
+        self.sigterm.deliver()  # those whose parents have ended
         return False
 
     def keep_deadlines(self, now: float) -> None:
@@ -125,18 +125,18 @@ class Supervisor:
             self.runtime_ends = NEVER
             self.end("timeout", self.spec.timeout_grace, now)
         if now >= self.lease_check_at:
-            left = self.lease.left()
+            left = self.lease.remaining()
             self.lease_check_at = now + min(left, LEASE_CHECK_SECONDS) if left > 0 else NEVER
             self.memory_look_at = min(self.memory_look_at, now)  # awake anyway
             if left <= 0:
                 # Counted from the end of the lease: a shim that was itself stopped meanwhile has no time left to give.
                 self.end("lost_lease", self.spec.lease_grace + left, now)
         if now >= self.memory_look_at:
-            self.watch_memory(now)
+            self.check_memory(now)
 
-    def watch_memory(self, now: float) -> None:
+    def check_memory(self, now: float) -> None:
         """Its memory cannot wait for a grace: what it takes meanwhile is missing elsewhere."""
-        self.memory.look(now, posix.getpid())
+        self.memory.measure(now, posix.getpid())
         pause = self.memory.pause
         self.memory_look_at = now + pause if pause < SLOWEST_SECONDS else NEVER
         if self.memory.exceeded and self.spec.memory_enforced:
@@ -150,7 +150,7 @@ class Supervisor:
         """Suspends the command or lets it go on, as is wished; a stop is stronger."""
         self.look_asked = False
         if self.command.pid and not self.reason:
-            self.runtime_ends = self.suspension.look(now, self.runtime_ends)
+            self.runtime_ends = self.suspension.apply(now, self.runtime_ends)
 
     def stop_grace(self) -> float:
         try:
@@ -165,11 +165,11 @@ class Supervisor:
             return
         self.reason = reason
         if self.command.pid:
-            self.telling.tell()
+            self.sigterm.deliver()
             self.command.signal(_signal.SIGCONT)  # a suspended process cannot answer SIGTERM
             self.suspension.end(now, NEVER)
 
-    def take_events(self, seconds: float) -> None:
+    def handle_events(self, seconds: float) -> None:
         for fd, _ in self.poll.poll(max(0.0, min(seconds, ONE_HOUR)) * 1000):
             if fd == self.wakeup:
                 posix.read(fd, 512)
@@ -199,9 +199,9 @@ class Supervisor:
             self.log.problem,
             f"{stuck} processes did not die of SIGKILL" if stuck else "",
         ]
-        self.status.ended({**result, **self.used(), "message": "; ".join(filter(None, problems))})
+        self.status.ended({**result, **self.usage(), "message": "; ".join(filter(None, problems))})
 
-    def used(self) -> dict[str, object]:
+    def usage(self) -> dict[str, object]:
         """Memory, processor time and output. Processor time counts of all that were waited for: everything but a process that would not die."""
         times = posix.times()
         return {

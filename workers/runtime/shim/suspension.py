@@ -24,21 +24,21 @@ class Suspension:
     def __init__(self, folder: str) -> None:
         self.path = f"{folder}/{SUSPENDED}"
         self.on = False
-        self.left = NEVER
+        self.remaining = NEVER
 
-    def look(self, now: float, runtime_ends: float) -> float:
+    def apply(self, now: float, runtime_ends: float) -> float:
         """Does what the file says; returns when the command's time is over: never, while it stands still.
 
         Whatever was woken up by somebody else since the last look, or was forked a moment too early, is stopped again.
         """
-        if not self.wanted():
+        if not self.is_requested():
             return self.end(now, runtime_ends)
         if not self.on:
-            self.on, self.left = True, runtime_ends - now
+            self.on, self.remaining = True, runtime_ends - now
         stop_all()
         return NEVER
 
-    def wanted(self) -> bool:
+    def is_requested(self) -> bool:
         try:
             posix.stat(self.path)
         except OSError:
@@ -52,7 +52,7 @@ class Suspension:
         self.on = False
         for pid in reversed(tree()):  # children first: no parent finds its child stopped
             send(pid, _signal.SIGCONT)
-        return now + self.left
+        return now + self.remaining
 
 
 def stop_all() -> None:

@@ -9,7 +9,7 @@ AT_ONCE = timedelta(seconds=2)
 TOO_FAR = "too far back in line to say when"
 
 
-def spell_ahead(text: str | None, now: datetime) -> str:
+def spell_time_until(text: str | None, now: datetime) -> str:
     """How far off a moment is: `in 12m 05s (14:05:10)`, `now`; what is past is due now as well."""
     moment = parse_timestamp(text)
     if moment is None:
@@ -23,8 +23,8 @@ def spell_start(start: Row | None, now: datetime) -> str:
     if start is None:
         return ""
     if start.get("expected"):
-        bounds = _spell_bounds(start, now)
-        return ", ".join(part for part in (f"probably {spell_ahead(start['expected'], now)}", bounds) if part)
+        interval = _spell_interval(start, now)
+        return ", ".join(part for part in (f"probably {spell_time_until(start['expected'], now)}", interval) if part)
     if start.get("soonest"):
         return f"not before {_at(start['soonest'], now)}; nobody can say when"
     looked = parse_timestamp(start.get("later_than"))
@@ -35,7 +35,7 @@ def spell_start(start: Row | None, now: datetime) -> str:
 
 def spell_floor(text: str | None, now: datetime) -> str:
     """By when a job starts at the latest, where the platform keeps a floor under its wait."""
-    ahead = spell_ahead(text, now)
+    ahead = spell_time_until(text, now)
     return f"{ahead}, by the limits of those before it" if ahead else ""
 
 
@@ -48,7 +48,7 @@ def start_of(job: Row) -> Row:
     }
 
 
-def _spell_bounds(start: Row, now: datetime) -> str:
+def _spell_interval(start: Row, now: datetime) -> str:
     soonest, latest = _at(start.get("soonest"), now), _at(start.get("latest"), now)
     if soonest and latest:
         return "" if soonest == latest else f"between {soonest} and {latest}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Pace:
+class Interval:
     """Says now and then that it is time, at most once in so many seconds, and at once the first time."""
 
     def __init__(self, seconds: float) -> None:

@@ -1,12 +1,12 @@
-"""Staying with a job until it is over."""
+"""Staying with a job until it is over: asks the server again and again, and says what changes."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from cli.client.log_stream import Log
 from cli.client.patience import Patience
 from cli.client.requests import Row, Server
 from cli.errors import CommandError
-from cli.log_stream import Log
 from cli.output import note
 from cli.views.jobs import is_over, spell_reason
 
@@ -17,13 +17,13 @@ GROWTH = 1.3
 
 def follow_to_the_end(server: Server, job: Row, *, with_logs: bool) -> Row:
     """The job as it ended. Its changes of state are told on the way; with `with_logs` also all that it writes."""
-    teller, printed = Teller(), 0
-    for look in _looks(server, job):
-        teller.tell(look)
-        job = look
+    states, printed = StateNotes(), 0
+    for seen in _poll(server, job):
+        states.announce(seen)
+        job = seen
         if with_logs:
-            _print_attempts(server, look, printed + 1)
-            printed = look["attempt"]
+            _print_attempts(server, seen, printed + 1)
+            printed = seen["attempt"]
     return job
 
 
@@ -33,13 +33,13 @@ def print_logs(server: Server, job_id: int, rank: int | None = None, tail: int |
     With `tail`, only so many lines of what the present attempt has written by now.
     """
     job = server.get(f"jobs/{job_id}")
-    teller, printed = Teller(), max(job["attempt"] - 1, 0)
+    states, printed = StateNotes(), max(job["attempt"] - 1, 0)
     tail = tail if job["attempt"] else None
-    for look in _looks(server, job):
-        if not look["attempt"]:
-            teller.tell(look)
-        _print_attempts(server, look, printed + 1, rank, tail)
-        printed, tail = look["attempt"], None
+    for seen in _poll(server, job):
+        if not seen["attempt"]:
+            states.announce(seen)
+        _print_attempts(server, seen, printed + 1, rank, tail)
+        printed, tail = seen["attempt"], None
 
 
 def _print_attempts(server: Server, job: Row, first: int, rank: int | None = None, tail: int | None = None) -> None:
@@ -59,25 +59,25 @@ def wait_for(
     arrived: Callable[[Row], bool],
     *,
     seconds: float | None = None,
-    tell: Callable[[Row], None] = lambda _job: None,
+    on_poll: Callable[[Row], None] = lambda _job: None,
 ) -> list[Row]:
-    """The jobs as they were when each had `arrived`; `tell` gets every look. Raises `CommandError` after `seconds`."""
+    """The jobs as they were when each had `arrived`; `on_poll` gets every answer of the server. Raises `CommandError` after `seconds`."""
     patience, pause, began = Patience(), FIRST_PAUSE_SECONDS, time.monotonic()
-    looks = {job_id: server.get(f"jobs/{job_id}") for job_id in job_ids}
+    jobs = {job_id: server.get(f"jobs/{job_id}") for job_id in job_ids}
     while True:
-        for look in looks.values():
-            tell(look)
-        left = [job_id for job_id, look in looks.items() if not (arrived(look) or is_over(look))]
+        for job in jobs.values():
+            on_poll(job)
+        left = [job_id for job_id, job in jobs.items() if not (arrived(job) or is_over(job))]
         if not left:
-            return list(looks.values())
+            return list(jobs.values())
         if seconds is not None and time.monotonic() - began + pause > seconds:
-            raise CommandError(*(f"job {job_id} is still {describe(looks[job_id])}" for job_id in left))
+            raise CommandError(*(f"job {job_id} is still {describe(jobs[job_id])}" for job_id in left))
         time.sleep(pause)
         pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
-        looks |= {job_id: patience.ask(server.get, f"jobs/{job_id}") for job_id in left}
+        jobs |= {job_id: patience.ask(server.get, f"jobs/{job_id}") for job_id in left}
 
 
-def _looks(server: Server, job: Row) -> Iterator[Row]:
+def _poll(server: Server, job: Row) -> Iterator[Row]:
     """The job again and again, less and less often, until it is over."""
     patience, pause = Patience(), FIRST_PAUSE_SECONDS
     while not is_over(job):
@@ -88,13 +88,13 @@ def _looks(server: Server, job: Row) -> Iterator[Row]:
     yield job
 
 
-class Teller:
-    """Says each thing about a job once, on standard error."""
+class StateNotes:
+    """Says each state of a job once, on standard error."""
 
     def __init__(self) -> None:
         self._said = ""
 
-    def tell(self, job: Row) -> None:
+    def announce(self, job: Row) -> None:
         sentence = describe(job)
         if sentence != self._said:
             self._said = sentence

@@ -13,54 +13,59 @@ from workers.runtime.shim.processes import all_children, children, descendants, 
 
 FORKED_ONLY = 0x40  # PF_FORKNOEXEC: it runs what its parent ran
 SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox")
-BEGUN_ANEW = ("--multiprocessing-fork", "from multiprocessing.", "from joblib.externals.loky", "joblib.externals.loky")
+MULTIPROCESSING = (
+    "--multiprocessing-fork",
+    "from multiprocessing.",
+    "from joblib.externals.loky",
+    "joblib.externals.loky",
+)
 ROUNDS = 5
 
 
-class Telling:
+class SigtermDelivery:
     """Who of a command has been told to end: nobody is told twice."""
 
     def __init__(self) -> None:
-        self.told: set[int] = set()
+        self.sent: set[int] = set()
         self.had: dict[int, set[int]] = {}
         """The children of those that catch it when they were told."""
 
-    def tell(self) -> None:
+    def deliver(self) -> None:
         """Tell all that are to be told by now; who was started meanwhile is found in the next round."""
         for _ in range(ROUNDS):
             found = all_children()
-            new = [pid for pid in self.to_be_told(found) if pid not in self.told]
+            new = [pid for pid in self.recipients(found) if pid not in self.sent]
             if not new:
                 return
-            self.told.update(new)
+            self.sent.update(new)
             for pid in new:
                 if catches_term(pid):
                     self.had[pid] = {*found.get(pid, ()), *children(pid)}
                 send(pid, _signal.SIGTERM)
 
-    def to_be_told(self, found: dict[int, list[int]]) -> list[int]:
+    def recipients(self, found: dict[int, list[int]]) -> list[int]:
         """All judged before the first is told: who dies of it answers for nobody any more."""
         parents = {child: parent for parent, below in found.items() for child in below}
         answered: set[int] = set()
         below = descendants([posix.getpid()], found)  # parents before their children
         for pid in below:
             parent = parents[pid]
-            if parent in answered or self.began_told(parent, pid) or answers_for(parent, pid):
+            if parent in answered or self.started_after_sigterm(parent, pid) or supervises(parent, pid):
                 answered.add(pid)
         return [pid for pid in below if pid not in answered]
 
-    def began_told(self, parent: int, pid: int) -> bool:
+    def started_after_sigterm(self, parent: int, pid: int) -> bool:
         """Whether `parent` began its child after it was told itself."""
         return parent in self.had and pid not in self.had[parent]
 
 
-def answers_for(parent: int, pid: int) -> bool:
+def supervises(parent: int, pid: int) -> bool:
     """Whether `parent` sees to it that its child ends; of an orphan the shim is the parent, which does not."""
     if parent == posix.getpid() or not catches_term(parent):
         return False
     try:
         apart = posix.getpgid(pid) != posix.getpgid(parent)
-        return apart or is_copy(pid, parent) or is_begun_anew(pid)
+        return apart or is_copy(pid, parent) or is_multiprocessing_child(pid)
     except (OSError, ValueError, IndexError):  # one of them is gone
         return False
 
@@ -77,8 +82,8 @@ def is_copy(pid: int, parent: int) -> bool:
     return bool(int(stat_fields(pid)[6]) & FORKED_ONLY) and program(parent) not in SHELLS
 
 
-def is_begun_anew(pid: int) -> bool:
-    return any(word.startswith(BEGUN_ANEW) for word in read_text(f"/proc/{pid}/cmdline").split("\0"))
+def is_multiprocessing_child(pid: int) -> bool:
+    return any(word.startswith(MULTIPROCESSING) for word in read_text(f"/proc/{pid}/cmdline").split("\0"))
 
 
 def program(pid: int) -> str:

@@ -22,7 +22,7 @@ REFERENCES = """
 TABLES = ("jobs_job", "jobs_jobevent", "jobs_attempt", "jobs_placement", "jobs_logchunk")
 
 
-class Line:
+class BenchQueue:
     """A queue of our own on the platform under test."""
 
     def __init__(self, stack: Stack, database: "psycopg.Connection[tuple[Any, ...]]") -> None:
@@ -91,10 +91,10 @@ class Line:
 
 
 @contextmanager
-def line_of(stack: Stack) -> Iterator[Line]:
+def bench_queue(stack: Stack) -> Iterator[BenchQueue]:
     """The benchmarks' queue, open and empty; emptied afterwards."""
     with stack.database() as database:
-        line = Line(stack, database)
+        line = BenchQueue(stack, database)
         line.empty()
         line.open()
         try:
