@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Job, JobEvent, Preemption, Queue
-from jobs.reports import explain
+from jobs.planning.snapshot import take_snapshot
 from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.admin_pages import operator, page, queries, staff, told
@@ -70,9 +70,8 @@ def test_a_job_that_runs_before_its_turn_says_so(client, monkeypatch):
     builders.queue(name="default", policy="floor")
     job = builders.running_job()
     assert "Runs before its turn" not in page(client, address(job))
-    as_it_is = explain.take_snapshot
     early = Shadow(0.0, {job.pk: ShadowJob(waiting(job.pk))})
-    monkeypatch.setattr(explain, "take_snapshot", lambda: replace(as_it_is(), shadow=early))
+    monkeypatch.setattr("jobs.reports.explain.take_snapshot", lambda: replace(take_snapshot(), shadow=early))
 
     assert "<dt>Runs before its turn</dt><dd>and gives way when" in page(client, address(job))
 

@@ -84,9 +84,8 @@ def test_where_a_floor_is_kept_it_is_told_by_when_it_starts_at_the_latest(staff,
 def test_a_job_that_runs_before_its_turn_is_told_so(staff, node, monkeypatch):
     queue = builders.queue(name="default", policy="floor")
     early, due = (builders.running_job(node=node, gpu_indices=[gpu], queue=queue) for gpu in (0, 1))
-    as_it_is = explain.take_snapshot
     shadow = Shadow(0.0, {early.pk: ShadowJob(waiting(early.pk)), due.pk: ShadowJob(waiting(due.pk), 0.0)})
-    monkeypatch.setattr(explain, "take_snapshot", lambda: replace(as_it_is(), shadow=shadow))
+    monkeypatch.setattr("jobs.reports.explain.take_snapshot", lambda: replace(take_snapshot(), shadow=shadow))
 
     assert [explained(staff, job)["before_its_turn"] for job in (early, due)] == [True, False]
 
