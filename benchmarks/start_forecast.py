@@ -9,7 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from scheduling.forecast.forecast import Effort, Forecast, forecast
+from scheduling.forecast.effort import Effort
+from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.planning.plan import Plan, make_plan
 from scheduling.rules import Rules
 from scheduling.snapshot import Snapshot

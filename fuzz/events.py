@@ -46,7 +46,7 @@ def cancel(state: State, job_id: int, _: object) -> None:
     state.touch(job_id)
     one = state.running.get(job_id)
     if job_id in state.waiting:
-        state.over(job_id, completed=False)
+        state.over(job_id, completed=False, given_up=True)
     elif one is not None and not one.job.leaving:
         one.job = replace(one.job, leaving=True)
         state.at(state.now + state.known[job_id].leaves_in, lambda: _cancelled(state, job_id, one.attempt))
@@ -55,7 +55,7 @@ def cancel(state: State, job_id: int, _: object) -> None:
 def _cancelled(state: State, job_id: int, attempt: int) -> None:
     one = state.running.get(job_id)
     if one is not None and one.attempt == attempt:
-        state.over(job_id, completed=False)
+        state.over(job_id, completed=False, given_up=True)
 
 
 def set_priority(state: State, job_id: int, priority: int) -> None:

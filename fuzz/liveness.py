@@ -6,6 +6,8 @@ from fuzz.findings import expect
 from fuzz.state import State
 from fuzz.worlds import LONGEST
 from scheduling.plan_result import Plan
+from scheduling.planning.floor.follow import keeps_floor
+from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import make_plan
 from scheduling.rules import HOUR, Backfill
 from scheduling.snapshot import Snapshot, WaitingJob
@@ -114,7 +116,11 @@ class Stops:
     def _told(self, state: State, world: Snapshot, plan: Plan) -> None:
         waiting, running = {job.id: job for job in world.waiting}, {job.id: job for job in world.running}
         now_told: dict[int, set[int]] = {}
+        floor = keeps_floor(world)
         for one in plan.preemptions:
+            # Under a floor a job may stop to go on elsewhere; and what is freed by another right may go to whose turn comes.
+            if one.for_job not in waiting or (floor and one.strategy != STRATEGY):
+                continue
             now_told.setdefault(one.for_job, set()).add(one.job_id)
         awaited = _leaving(world) | {one.job_id for one in plan.preemptions}
         for job_id, victims in now_told.items():

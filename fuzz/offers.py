@@ -30,6 +30,8 @@ FIELDS: Mapping[str, Carried] = {
     ),
     "queue": lambda job, to: replace(job, queue=to),
     "priority": lambda job, to: replace(job, priority=to),
+    "checkpointable": lambda job, to: replace(job, checkpointable=to),
+    "preemptible": lambda job, to: replace(job, preemptible=to),
 }
 
 
@@ -49,9 +51,17 @@ def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -
     changed = replace(FIELDS[change.field](job, change.after), promised=False, room=())
     yield job.id, replace(world, waiting=(*others, changed))
     if change.field.startswith("resources."):
-        number = max([one.id for one in world.waiting] + [one.id for one in world.running]) + 1
-        anew = replace(changed, id=number, submitted_at=now, eligible_at=None, near=(), avoid=(), preemptions=0)
+        number = 1 + highest_id(world)
+        anew = replace(
+            changed, id=number, submitted_at=now, eligible_at=None, near=(), avoid=(), preemptions=0, saved_seconds=0.0
+        )
         yield number, replace(world, waiting=(*others, anew))
+
+
+def highest_id(world: Snapshot) -> int:
+    """Of all that are known: those that have ended may still be in the shadow."""
+    in_shadow = world.shadow.jobs if world.shadow is not None else ()
+    return max([*(job.id for job in world.waiting), *(job.id for job in world.running), *in_shadow])
 
 
 def _with_quotas(world: Snapshot, after: Mapping[str, Mapping[str, Any]]) -> Snapshot:

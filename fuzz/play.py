@@ -6,6 +6,7 @@ from random import Random
 
 from fuzz import events
 from fuzz.findings import Finding, expect
+from fuzz.floors import Floors
 from fuzz.liveness import Starvation, Stops
 from fuzz.promises import check_promises
 from fuzz.safety import check_plan
@@ -27,7 +28,7 @@ class Play:
         self._scenario = scenario
         self._state = State(scenario, BEGIN)
         self._dice = Random(f"{scenario.seed} asks")
-        self._checks = (Starvation(), Stops())
+        self._checks = (Starvation(), Stops(), Floors(scenario))
         self._next_cycle = 0.0
         self._questions = BEGIN + self._dice.uniform(0, ASKED_EVERY)
         self._prepare()
@@ -69,6 +70,8 @@ class Play:
         for check in self._checks:
             check.look(state, world, plan)
         carry_out(state, plan)
+        if plan.next_at is not None:
+            state.at(plan.next_at, _nothing)
         comes_soon = plan.placements or plan.preemptions or any(one.job.leaving for one in state.running.values())
         if comes_soon or any(job.promised for job in state.waiting.values()):
             self._again_soon()
@@ -80,6 +83,7 @@ class Play:
 
 
 def carry_out(state: State, plan: Plan) -> None:
+    state.hand_on(plan)
     for placed in plan.placements:
         state.start(placed)
     for one in plan.preemptions:

@@ -7,10 +7,11 @@ from fuzz import offers, reasons
 from fuzz.findings import expect
 from fuzz.foretelling import check_first_promise, check_forecasts
 from fuzz.state import State
-from scheduling.forecast.forecast import Effort
+from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.rollout import carried_out
 from scheduling.plan_result import Plan
+from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Snapshot, WaitingJob
 
@@ -27,7 +28,7 @@ def check_promises(state: State, world: Snapshot, plan: Plan, dice: Random) -> N
         reasons.check(carried_out(world, plan, state.now), state.now, job, answer.reasons)
         offers.check(world, state.now, job, answer.changes)
     _a_quote_is_what_one_gets(world, state, dice)
-    if not world.rules.preemption.strategies:
+    if not world.rules.preemption.strategies and not keeps_floor(world):
         check_forecasts(state, world)
         check_first_promise(state, world, plan, dice)
 
@@ -51,7 +52,7 @@ def _is_what_the_plan_says(job: WaitingJob, answer: Outlook, plan: Plan) -> None
 def _a_quote_is_what_one_gets(world: Snapshot, state: State, dice: Random) -> None:
     """With the next id, as if it was submitted at once."""
     seed = dice.choice(sorted(state.known.values(), key=lambda one: one.job.id)).job
-    number = max([job.id for job in world.waiting] + [job.id for job in world.running]) + 1
+    number = 1 + offers.highest_id(world)
     fresh = replace(seed, id=UNBORN, submitted_at=state.now, held="", not_before=None)
     told = _asked(replace(world, waiting=(*world.waiting, fresh)), state.now, UNBORN)
     plan = make_plan(replace(world, waiting=(*world.waiting, replace(fresh, id=number))), state.now)

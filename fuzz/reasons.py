@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from fuzz.findings import expect
-from scheduling.planning.plan import make_plan
+from scheduling.planning.floor.follow import keeps_floor
+from scheduling.planning.plan import Plan, make_plan
+from scheduling.planning.turn_reasons import may_start_early
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob
 
@@ -63,6 +65,10 @@ def _alone(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
     return replace(world, reservations=()), job
 
 
+def _able_to_give_way(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return world, replace(job, checkpointable=True, preemptible=True, preemptions=0)
+
+
 CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.HELD: _free,
     ReasonCode.DEPENDENCY: _met,
@@ -74,9 +80,10 @@ CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.RESOURCES: _roomy,
     ReasonCode.AHEAD: _alone,
     ReasonCode.RESERVED: _alone,
+    ReasonCode.TURN: _able_to_give_way,
 }
 """What takes each cause away. What the platform does not have (hardware, nodes) is left as it is."""
-BY_THEMSELVES = CURES.keys() - {ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.DEPENDENCY_FAILED}
+BY_THEMSELVES = CURES.keys() - {ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.DEPENDENCY_FAILED, ReasonCode.TURN}
 
 
 def check(world: Snapshot, now: float, job: WaitingJob, told: Sequence[Reason]) -> None:
@@ -85,20 +92,24 @@ def check(world: Snapshot, now: float, job: WaitingJob, told: Sequence[Reason]) 
     known |= {need for one in world.waiting for need in one.broken}
     for reason in told:
         expect(set(reason.held_by) <= known, "reasons", f"job {job.id}: {reason} names who is not there")
-    if codes <= CURES.keys():
-        starts = _starts(world, now, job, codes)
+    # Under a floor its turn comes after those that started before theirs too: they stand before it in the shadow.
+    in_turn = keeps_floor(world) and not may_start_early(job, world.rules) and ReasonCode.TURN not in codes
+    if codes <= CURES.keys() and not in_turn:
+        plan = _plan_without(world, now, job, codes)
+        # Under a floor its place is where the shadow has it: others may have to stop there, though there is room elsewhere.
+        starts = plan.placements or plan.preemptions
         expect(not codes or starts, "reasons", f"job {job.id} is told {_words(told)}; without all that it still waits")
         unsaid = {ReasonCode.DEPENDENCY} if ReasonCode.DEPENDENCY_FAILED in codes else set()
         for code in codes & BY_THEMSELVES - unsaid:
-            alone = _starts(world, now, job, codes - {code})
+            alone = _plan_without(world, now, job, codes - {code}).placements
             expect(not alone, "reasons", f"job {job.id} is told {_words(told)}; {code} does not keep it")
 
 
-def _starts(world: Snapshot, now: float, job: WaitingJob, codes: Iterable[ReasonCode]) -> bool:
+def _plan_without(world: Snapshot, now: float, job: WaitingJob, codes: Iterable[ReasonCode]) -> Plan:
     changed, cured = _alone(world, job)
     for code in sorted(codes):
         changed, cured = CURES[code](changed, cured)
-    return bool(make_plan(replace(changed, waiting=(cured,)), now).placements)
+    return make_plan(replace(changed, waiting=(cured,)), now)
 
 
 def _words(told: Sequence[Reason]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from fuzz.findings import expect
 from scheduling import gpu_models
+from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import Plan
 from scheduling.resources import Request, total
 from scheduling.run_times import limit_seconds
@@ -106,9 +107,11 @@ def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) 
     knobs, running = world.rules.preemption, {job.id: job for job in world.running}
     waiting, line = {job.id: job for job in world.waiting}, set(plan.line)
     stopped = Counter(one.job_id for one in plan.preemptions)
-    within = len(plan.preemptions) <= max(0, knobs.max_per_hour - world.recent_preemptions)
+    _those_of_a_floor_are_to_be_stopped(world, plan)
+    others = [one for one in plan.preemptions if one.strategy != STRATEGY]
+    within = len(others) <= max(0, knobs.max_per_hour - world.recent_preemptions)
     expect(within and max(stopped.values(), default=1) == 1, "caps", f"{dict(stopped)} are stopped")
-    for one in plan.preemptions:
+    for one in others:
         job = running[one.job_id]
         may = (
             job.preemptible
@@ -120,3 +123,16 @@ def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) 
             and waiting[one.for_job].priority >= job.priority
         )
         expect(may, "victims", f"job {job.id} is stopped for job {one.for_job}, and may not be")
+
+
+def _those_of_a_floor_are_to_be_stopped(world: Snapshot, plan: Plan) -> None:
+    """For a job whose turn has come, or to go on where theirs is; nobody who cannot go on, and nobody twice."""
+    running, line = {job.id: job for job in world.running}, set(plan.line)
+    for one in plan.preemptions:
+        if one.strategy == STRATEGY:
+            job = running[one.job_id]
+            able = job.preemptible and job.checkpointable and not job.leaving
+            expect(able, "victims", f"job {job.id} is stopped for the floor of {one.for_job}, and may not be")
+            expect(
+                one.for_job in line | {job.id}, "victims", f"job {job.id} is stopped for {one.for_job}, which starts"
+            )

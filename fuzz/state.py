@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 from fuzz.scenario import After, Arrival, Scenario
 from scheduling.forecast.rollout import started
-from scheduling.plan_result import PlannedJob, PlannedPreemption
-from scheduling.snapshot import RunningJob, Snapshot, UsageView, WaitingJob
+from scheduling.plan_result import Plan, PlannedJob, PlannedPreemption
+from scheduling.planning.floor.follow import keeps_floor
+from scheduling.planning.floor.progress import work_done
+from scheduling.snapshot import EndedJob, RunningJob, Shadow, Snapshot, UsageView, WaitingJob
 
 Step: TypeAlias = Callable[[], None]
 HOUR = 3_600.0
@@ -38,7 +40,10 @@ class State:
         self.stops: list[float] = []
         self.used: dict[tuple[str, str], float] = {}
         self.touched: dict[int | None, int] = {}
-        self.counts_usage = True
+        self.counts_usage = self.restarts_cost = True
+        self.shadow: Shadow | None = None
+        self.ended: list[EndedJob] = []
+        self.keeps_floor = keeps_floor(scenario.empty)
         self.known = {one.job.id: one for one in scenario.arrivals}
         self._left = {one.job.id: one.seconds for one in scenario.arrivals}
         self._agenda: list[tuple[float, int, Step]] = []
@@ -64,11 +69,22 @@ class State:
             taken_at=self.now,
             usage=tuple(UsageView(project, owner, used) for (project, owner), used in sorted(self.used.items())),
             recent_preemptions=sum(self.now - HOUR < moment for moment in self.stops),
+            shadow=self.shadow,
+            ended=tuple(self.ended),
         )
 
+    def hand_on(self, plan: Plan) -> None:
+        """What the next plan is to know of this one."""
+        self.shadow, self.ended = plan.shadow, []
+
     def _seen(self, one: Running) -> RunningJob:
-        """Of a job that stands still, what is left of its limit counts from now on; whom it leaves for, while that one waits."""
+        """Of a job that stands still, what is left of its limit counts from now on; whom it leaves for, while that one waits.
+
+        Under a floor a job that saves its work has done so a moment ago.
+        """
         job = one.job
+        if self.keeps_floor and job.checkpointable:
+            job = replace(job, checkpoint_at=self.now)
         if job.suspended_since is not None and job.expected_end is not None:
             job = replace(job, expected_end=job.expected_end + self.now - job.suspended_since)
         if job.leaving_for is not None:
@@ -98,10 +114,15 @@ class State:
 
     def start(self, placed: PlannedJob) -> None:
         waited = self.waiting.pop(placed.job_id)
-        end = self.now + self._left[waited.id]
+        end = self.now + self._left[waited.id] + self._overhead(waited)
         attempt = next(self._numbers)
         self.running[waited.id] = Running(started(waited, placed.shares, self.now), waited, end, attempt)
         self._will_end(waited.id)
+
+    def _overhead(self, job: WaitingJob | RunningJob) -> float:
+        """What it takes to go on from saved work, where that is counted."""
+        counted = self.restarts_cost and self.keeps_floor and job.saved_seconds
+        return self.cluster.rules.preemption.restart_cost_seconds if counted else 0.0
 
     def _will_end(self, job_id: int) -> None:
         one = self.running[job_id]
@@ -112,13 +133,23 @@ class State:
         if one is not None and (one.attempt, one.end) == (attempt, end) and one.job.suspended_since is None:
             self.over(job_id, completed=not self.known[job_id].fails)
 
-    def over(self, job_id: int, *, completed: bool) -> None:
+    def over(self, job_id: int, *, completed: bool, given_up: bool = False) -> None:
         """The job has ended for good, and those that wait for that hear of it."""
+        if self.keeps_floor:
+            self._tell_end(job_id, given_up=given_up)
         self.waiting.pop(job_id, None)
         self._leave_place(job_id)
         self.done[job_id] = completed
         for job in [job for job in self.waiting.values() if job_id in job.unmet]:
             self._settle(self.waiting.get(job.id), job_id)
+
+    def _tell_end(self, job_id: int, *, given_up: bool) -> None:
+        one = self.running.get(job_id)
+        if one is not None:
+            work = work_done(one.job, self.now, self.cluster.rules.preemption.restart_cost_seconds)
+            self.ended.append(EndedJob(one.waited, work, given_up))
+        elif job_id in self.waiting:
+            self.ended.append(EndedJob(self.waiting[job_id], self.waiting[job_id].saved_seconds, given_up=True))
 
     def _leave_place(self, job_id: int) -> None:
         one = self.running.pop(job_id, None)
@@ -143,10 +174,11 @@ class State:
 
     def tell_to_stop(self, planned: PlannedPreemption) -> None:
         """A victim goes when it is ready; the room that it leaves is that job's for which it goes."""
-        one, winner = self.running[planned.job_id], self.waiting[planned.for_job]
+        one, winner = self.running[planned.job_id], self.waiting.get(planned.for_job)
         self.stops.append(self.now)
         one.job = replace(one.job, leaving=True, leaving_for=planned.for_job)
-        self.waiting[winner.id] = replace(winner, promised=True, room=(*winner.room, *one.job.shares))
+        if winner is not None:  # under a floor a job may also stop to go on elsewhere
+            self.waiting[winner.id] = replace(winner, promised=True, room=(*winner.room, *one.job.shares))
         self.leave_soon(planned.job_id)
 
     def leave_soon(self, job_id: int) -> None:
@@ -159,13 +191,17 @@ class State:
         if one is None or one.attempt != attempt:
             return
         self._leave_place(job_id)
+        saved = one.waited.saved_seconds
         if one.job.checkpointable:
             stood = 0.0 if one.job.suspended_since is None else self.now - one.job.suspended_since
-            self._left[job_id] = max(5.0, one.end - self.now + stood)
+            left = max(5.0, one.end - self.now + stood)
+            saved += max(0.0, self._left[job_id] - left) if self.keeps_floor else 0.0
+            self._left[job_id] = min(left, self._left[job_id]) if self.keeps_floor else left
         more = 1 if one.job.leaving_for is not None else 0
         self.waiting[job_id] = replace(
-            one.waited, promised=False, room=(), preemptions=one.waited.preemptions + more, unmet=(), broken=()
-        )
+            one.waited, promised=False, room=(), preemptions=one.waited.preemptions + more, unmet=(), broken=(),
+            saved_seconds=saved,
+        )  # fmt: skip
 
     def suspend(self, job_id: int) -> None:
         one = self.running.get(job_id)
@@ -191,7 +227,8 @@ class State:
         seen = self.snapshot()
         other = State(Scenario(0, replace(self.cluster, usage=seen.usage), (), (), 0), self.now)
         other.waiting, other.done, other.stops = dict(self.waiting), dict(self.done), list(self.stops)
-        other.used = dict(self.used)
+        other.used, other.restarts_cost = dict(self.used), False
+        other.shadow, other.ended = self.shadow, list(self.ended)
         other.known = {
             job_id: replace(one, fails=False, leaves_in=1.0, waits_in_vain=True) for job_id, one in self.known.items()
         }

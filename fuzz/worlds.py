@@ -83,7 +83,8 @@ def _limits(dice: Random) -> Limits | None:
 def _rules(dice: Random) -> Rules:
     strategies = dice.choice(((), (), ("priority",), ("priority", "reclaim"), ("priority", "reclaim", "pressure")))
     return Rules(
-        policy=dice.choice(POLICIES),
+        policy=dice.choice((*POLICIES, "floor", "floor")),
+        floor_slack=dice.choice((0.0, 0.0, 0.0, 0.2)),
         backfill=dice.choice((*[Backfill.EASY] * 3, *Backfill)),
         reserve_depth=dice.choice((1, 1, 2)),
         overdue_depth=dice.choice((1, 4)),

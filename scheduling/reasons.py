@@ -24,6 +24,8 @@ class ReasonCode(StrEnum):
     AHEAD = "ahead"
     RESERVED = "reserved"
     ELSEWHERE = "elsewhere"
+    TURN = "turn"
+    DUE = "due"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -43,6 +45,8 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.AHEAD: "Another job goes first.",
     ReasonCode.RESERVED: "The nodes with room are reserved for others, or for maintenance, before it would have ended.",
     ReasonCode.ELSEWHERE: "It failed a moment ago on the nodes that have room; others could take it, and are taken now.",
+    ReasonCode.TURN: "There is room, but before its turn only a job may have it that saves its work and can be stopped again.",
+    ReasonCode.DUE: "Its turn has come: it starts as soon as others have stopped to make room for it.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

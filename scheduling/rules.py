@@ -60,4 +60,7 @@ class Rules:
     preemption: Preemption = field(default_factory=Preemption)
     floor_slack: float = 0.0  # the part of the longest wait so far by which the promises of a floor may be later
     floor_tolerance_seconds: float = 120.0  # a promise that is kept so late counts as kept: others had to stop first
+    floor_moments: int = (
+        16  # so many moments of a shadow are played one by one in a plan; of more the oldest are taken together
+    )
     explain: bool = True  # a simulator that asks for no reasons saves the time to find them

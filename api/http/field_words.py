@@ -48,6 +48,7 @@ WORDS = {
     "expected_end": "When it will probably be over; null: nobody can say.",
     "field": "Of the request.",
     "finished_at": "When it was over; null: it is not.",
+    "floor_start": "By when it starts at the latest, by the limits of those before it; null: no floor is kept, or it is too far back.",
     "free": "What nobody holds.",
     "from": "What the field says now.",
     "from_state": "The state before; empty: none.",

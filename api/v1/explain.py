@@ -103,6 +103,11 @@ class Outlook(serializers.Serializer[Any]):
     holders = HolderOut(many=True, help_text="Those jobs in held_by and in gives_way that you may see.")
     other_holders = serializers.IntegerField(help_text="How many of them you may not see.")
     predicted_start = StartOut(allow_null=True)
+    floor_start = serializers.DateTimeField(
+        allow_null=True,
+        help_text="By when it starts at the latest, by the limits of those before it; null: its start has no floor, or nobody "
+        "can say.",
+    )
     reservation = KeptRoom(allow_null=True, help_text="Room that is kept for it.")
     gives_way = GivesWay(many=True, help_text="Running jobs that are stopped to make room for it.")
     changes = ChangeOut(
@@ -115,6 +120,9 @@ class Outlook(serializers.Serializer[Any]):
 class ExplanationOut(Outlook):
     job = serializers.IntegerField()
     state = serializers.CharField()
+    before_its_turn = serializers.BooleanField(
+        help_text="It runs before its turn, and gives way when another's turn comes that needs its place."
+    )
     history = Happened(many=True, help_text="How it came to be where it is.")
 
 
@@ -129,7 +137,8 @@ class ExplainView(APIView):
         job = job_to_read(request, job_id)
         told = explain(job, caller(request))
         happened = [{"at": one.at, "sentence": one.sentence} for one in told.history]
-        return Response({"job": job.pk, "state": job.state, **outlook(told), "history": happened})
+        own = {"job": job.pk, "state": job.state, "before_its_turn": told.before_its_turn}
+        return Response({**own, **outlook(told), "history": happened})
 
 
 class QuoteView(APIView):
@@ -152,6 +161,7 @@ def outlook(told: Explanation) -> dict[str, Any]:
         "other_holders": told.other_holders,
         "predicted_start": start
         and {name: moment(getattr(start, name)) for name in ("expected", "soonest", "latest", "later_than")},
+        "floor_start": moment(start.floor) if start else None,
         "reservation": kept and {"start": moment(kept.start), "nodes": [share.node for share in kept.shares]},
         "gives_way": [
             {"job": one.job_id, "strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}

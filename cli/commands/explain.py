@@ -6,7 +6,7 @@ from cli.client.requests import Server
 from cli.on_server import on_server
 from cli.options.shared import AsJson, JobId
 from cli.output import print_json
-from cli.views.outlook import details, history, outlook
+from cli.views.outlook import details, history, outlook, turn
 from cli.views.tables import coloured_state, display, facts, make_console
 
 app = typer.Typer(rich_markup_mode=None)
@@ -30,4 +30,4 @@ def explain(server: Server, job_id: JobId, *, as_json: AsJson = False) -> None:
         told = details(console, answer, server.now)
         display(console, known, *told, *(history(console, answer) if tried_before else []))
     else:
-        display(console, facts([state]), *history(console, answer))
+        display(console, facts([state, turn(answer)]), *history(console, answer))

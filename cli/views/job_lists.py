@@ -34,6 +34,7 @@ def known_columns(now: datetime) -> dict[str, Column]:
         ),
         Column("ATTEMPT", lambda job: str(job.get("attempt") or ""), right=True),
         Column("EXIT", lambda job: "" if job.get("exit_code") is None else str(job["exit_code"]), right=True),
+        Column("LATEST", _moment("floor_start")),
         Column("CREATED", _moment("created_at")),
         Column("STARTED", _moment("started_at")),
         Column("FINISHED", _moment("finished_at")),

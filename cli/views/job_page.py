@@ -11,7 +11,7 @@ from rich.text import Text
 from cli.client.requests import Row
 from cli.durations import spell, spell_between, spell_moment
 from cli.views.jobs import is_over, spell_end, spell_hardware, spell_priority, spell_run, spell_state, spell_wait
-from cli.views.predictions import spell_start, start_of
+from cli.views.predictions import spell_floor, spell_start, start_of
 from cli.views.shell_words import joined
 from cli.views.tables import Column, bar, coloured_state, facts, framed, make_table, plain
 
@@ -115,6 +115,7 @@ def _history(job: Row, now: datetime) -> list[tuple[str, str | Text]]:
     return [
         ("submitted", spell_moment(job.get("created_at"))),
         ("predicted start", _predicted(job, now)),
+        ("at the latest", spell_floor(job.get("floor_start"), now) if job["state"] == "pending" else ""),
         ("started", _with(spell_moment(job.get("started_at")), f"waited {spell_wait(job, now)}")),
         ("finished", _with(spell_moment(job.get("finished_at")), f"ran {spell_run(job, now) or '0s'}")),
         ("cost", _cost(job)),

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cli.client.requests import Row
 from cli.durations import spell_moment
-from cli.views.predictions import spell_start, spell_time_until
+from cli.views.predictions import spell_floor, spell_start, spell_time_until
 from cli.views.tables import Column, facts, framed, make_table, plain
 
 NOUNS = {"gpus": "GPU", "cpus": "CPU", "memory_gb": "GB", "running_jobs": "running job"}
@@ -44,9 +44,16 @@ def outlook(answer: Row, now: datetime) -> list[tuple[str, str | Text]]:
     return [
         ("place in line", spell_place(answer)),
         ("starts", starts or spell_start(answer.get("predicted_start"), now)),
+        ("at the latest", "" if starts else spell_floor(answer.get("floor_start"), now)),
         ("room kept", spell_reservation(answer, now)),
         ("room made", spell_giving_way(answer)),
     ]
+
+
+def turn(answer: Row) -> tuple[str, str]:
+    """Of a job that runs, if it does so before its turn."""
+    early = "before its turn: it gives way when the turn of another comes that needs its place"
+    return ("runs", early if answer.get("before_its_turn") else "")
 
 
 def details(console: Console, answer: Row, now: datetime) -> list[RenderableType]:

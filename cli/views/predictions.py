@@ -33,6 +33,12 @@ def spell_start(start: Row | None, now: datetime) -> str:
     return "not as things are"
 
 
+def spell_floor(text: str | None, now: datetime) -> str:
+    """By when a job starts at the latest, where the platform keeps a floor under its wait."""
+    ahead = spell_time_until(text, now)
+    return f"{ahead}, by the limits of those before it" if ahead else ""
+
+
 def start_of(job: Row) -> Row:
     """What a job's own row says of its start, in the words of an explanation."""
     return {

@@ -21,6 +21,7 @@ class Outlook:
     position: str
     starts: str
     interval: str
+    floor: str
     room: str
     gives_way: str
     reasons: tuple[tuple[str, str], ...]
@@ -37,6 +38,7 @@ def outlook(job: Job, user: User, now: datetime) -> Outlook | None:
         position=_place(told),
         starts=f"now, on {listed(told.nodes)}" if told.starts_now else starts(told.start, now),
         interval="" if told.starts_now else interval(told.start, now),
+        floor="" if told.starts_now else time_until(moment(told.start.floor), now),
         room=_room_outlook(told, now),
         gives_way=listed(f"job {one.job_id}" for one in told.gives_way) if told.gives_way else "",
         reasons=tuple((one.sentence, time_until(moment(one.expected_clear), now)) for one in told.reasons),

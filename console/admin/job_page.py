@@ -11,6 +11,7 @@ from console.admin import cells, charts
 from console.admin.job_outlook import outlook
 from console.admin.log_tail import Tail, tail
 from jobs.models import Attempt, Job, JobEvent, Preemption
+from jobs.reports.explain import runs_before_its_turn
 from jobs.state.desired import CANCEL, PAUSE
 from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, TERMINAL_STATES, EndReason, JobState
 
@@ -78,6 +79,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
         "can": possible(job),
         "waits": waits,
         "outlook": outlook(job, user, job.now) if waits else None,
+        "before_its_turn": runs_before_its_turn(job),
         "metrics": sorted(job.metrics.items()) if isinstance(job.metrics, dict) else [],
         "needs": needs[:NEEDS_SHOWN],
         "more_needs": len(needs) > NEEDS_SHOWN,

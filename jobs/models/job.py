@@ -122,6 +122,8 @@ class Job(Controlled):
     predicted_start = models.DateTimeField(null=True, editable=False)
     predicted_start_soonest = models.DateTimeField(null=True, editable=False)
     predicted_start_latest = models.DateTimeField(null=True, editable=False)
+    # Under a policy that keeps a floor: by when it starts at the latest, by the limits of those before it.
+    floor_start = models.DateTimeField(null=True, editable=False)
     estimated_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
     actual_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)

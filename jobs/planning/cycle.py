@@ -173,6 +173,7 @@ def _queue_transition(planned: PlannedJob, node: Node) -> Transition:
             "reasons": [],
             "desired": "",
             "promised": False,  # the room that was made for it is used up
+            "floor_start": None,
             "not_before": None,
             "suspended_at": None,
             "suspended_seconds": 0.0,

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from jobs.models import Job
 from jobs.planning.snapshot import take_snapshot
-from scheduling.forecast.forecast import Effort, Forecast, forecast
+from scheduling.forecast.effort import Effort
+from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.lifecycle import JobState
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,15 @@ WORTH_WRITING = 0.02
 KEPT_DAYS = 30
 MEASURED = 1_000
 """Accuracy is told of so many of the last starts."""
+MOMENTS = ("expected", "soonest", "latest", "floor")
+TOLD = Q(predicted_start__isnull=False) | Q(floor_start__isnull=False)
 
 # Jobs that somebody holds locked are left to the next forecast: a prediction is not worth a wait, and the planner may be
 # writing the reasons of the same jobs in another order.
 WRITE = """
-    WITH told(id, expected, soonest, latest) AS (
-        SELECT * FROM unnest(%(ids)s::bigint[], %(expected)s::timestamptz[], %(soonest)s::timestamptz[], %(latest)s::timestamptz[])
+    WITH told(id, expected, soonest, latest, floor) AS (
+        SELECT * FROM unnest(%(ids)s::bigint[], %(expected)s::timestamptz[], %(soonest)s::timestamptz[], %(latest)s::timestamptz[],
+                             %(floor)s::timestamptz[])
     ), waits AS (
         SELECT job.id, job.attempt FROM jobs_job AS job JOIN told USING (id)
         WHERE job.state = 'pending' ORDER BY job.id FOR NO KEY UPDATE OF job SKIP LOCKED
@@ -48,7 +53,8 @@ WRITE = """
             last_soonest = excluded.last_soonest, last_latest = excluded.last_latest
     )
     UPDATE jobs_job AS job
-    SET predicted_start = told.expected, predicted_start_soonest = told.soonest, predicted_start_latest = told.latest
+    SET predicted_start = told.expected, predicted_start_soonest = told.soonest, predicted_start_latest = told.latest,
+        floor_start = told.floor
     FROM told JOIN waits USING (id) WHERE job.id = told.id
 """
 SETTLE = """
@@ -170,20 +176,28 @@ def accuracy() -> Accuracy | None:
 
 def last_forecasts(job_ids: Iterable[int]) -> dict[int, Forecast]:
     """What was last foretold of these jobs, if anything was."""
-    rows = Job.objects.filter(pk__in=list(job_ids), state=JobState.PENDING, predicted_start__isnull=False)
-    times = rows.values_list("pk", "predicted_start", "predicted_start_soonest", "predicted_start_latest")
-    return {job_id: Forecast(*(moment.timestamp() if moment else None for moment in of)) for job_id, *of in times}
+    return {job_id: one for job_id, one in _on_record(job_ids).items() if one.expected is not None}
+
+
+def _on_record(job_ids: Iterable[int]) -> dict[int, Forecast]:
+    rows = Job.objects.filter(TOLD, pk__in=list(job_ids), state=JobState.PENDING)
+    moments = rows.values_list(
+        "pk", "predicted_start", "predicted_start_soonest", "predicted_start_latest", "floor_start"
+    )
+    return {
+        job_id: Forecast(**{name: one.timestamp() if one else None for name, one in zip(MOMENTS, of, strict=True)})
+        for job_id, *of in moments
+    }
 
 
 def _write(told: Mapping[int, Forecast], now: float) -> int:
     """Write those that moved; who is not foretold any more has none. Whom somebody holds locked is left to the next forecast."""
     # Only what moved: each write is a new version of a job's row, which the next cycle reads anew.
-    before = last_forecasts(told.keys())
+    before = _on_record(told.keys())
     moved = [job_id for job_id, one in told.items() if _differs(before.get(job_id), one, now)]
     _clear(told.keys())
     if moved:
-        names = ("expected", "soonest", "latest")
-        columns = {name: [moment(getattr(told[job_id], name)) for job_id in moved] for name in names}
+        columns = {name: [moment(getattr(told[job_id], name)) for job_id in moved] for name in MOMENTS}
         with connection.cursor() as cursor:
             cursor.execute(WRITE, {"now": moment(now), "ids": moved, **columns})
     return len(moved)
@@ -191,17 +205,17 @@ def _write(told: Mapping[int, Forecast], now: float) -> int:
 
 @transaction.atomic
 def _clear(told: Collection[int]) -> None:
-    untold = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False).exclude(pk__in=list(told))
+    untold = Job.objects.filter(TOLD, state=JobState.PENDING).exclude(pk__in=list(told))
     free = untold.order_by("pk").select_for_update(skip_locked=True, no_key=True).values("pk")
     Job.objects.filter(pk__in=free).update(
-        predicted_start=None, predicted_start_soonest=None, predicted_start_latest=None
+        predicted_start=None, predicted_start_soonest=None, predicted_start_latest=None, floor_start=None
     )
 
 
 def _differs(old: Forecast | None, new: Forecast, now: float) -> bool:
     if old is None:
-        return new.expected is not None
-    pairs = ((old.expected, new.expected), (old.soonest, new.soonest), (old.latest, new.latest))
+        return new.expected is not None or new.floor is not None
+    pairs = ((getattr(old, name), getattr(new, name)) for name in MOMENTS)
     return any(_has_shifted(before, after, now) for before, after in pairs)
 
 

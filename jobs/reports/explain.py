@@ -8,14 +8,16 @@ from django.contrib.auth.models import User
 
 from jobs.models import Job, queries
 from jobs.planning import start_forecasts
-from jobs.planning.snapshot import take_snapshot
+from jobs.planning.policy_settings import rules
+from jobs.planning.snapshot import queues, take_snapshot
 from jobs.planning.start_forecasts import moment
 from jobs.reports.job_history import HistoryEntry, history_of
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.outlook import Outlook, outlook
 from scheduling.forecast.whatif import Change
-from scheduling.lifecycle import JobState
+from scheduling.lifecycle import PLACED_STATES, JobState
 from scheduling.plan_result import PlannedPreemption, PlannedReservation
+from scheduling.planning.floor.follow import keeps_floor
 from scheduling.reasons import Reason, ReasonCode, listed
 from scheduling.snapshot import Allocation, Snapshot
 
@@ -47,6 +49,7 @@ class Explanation:
     changes: tuple[Change, ...] = ()
     gives_way: tuple[PlannedPreemption, ...] = ()  # running jobs that are stopped for it
     history: tuple[HistoryEntry, ...] = ()
+    before_its_turn: bool = False  # it runs, and gives way when another's turn comes that needs its place
 
 
 def explain(job: Job, user: User) -> Explanation:
@@ -60,7 +63,18 @@ def explain(job: Job, user: User) -> Explanation:
         if told is not None:
             return replace(told, history=history_of(job))
         job.refresh_from_db()
-    return Explanation(line_length=queries.line_length(), history=history_of(job))
+    return Explanation(
+        line_length=queries.line_length(), history=history_of(job), before_its_turn=runs_before_its_turn(job)
+    )
+
+
+def runs_before_its_turn(job: Job) -> bool:
+    """Whether a job that holds its place would still wait under the floor that the platform keeps, if it keeps one."""
+    if job.state not in PLACED_STATES or not keeps_floor(Snapshot(queues=queues(), rules=rules())):
+        return False
+    shadow = take_snapshot().shadow
+    known = None if shadow is None else shadow.jobs.get(job.pk)
+    return known is not None and known.started_at is None
 
 
 def explanation(

@@ -14,6 +14,7 @@ NOTHING_PROMISED = {
     "predicted_start": None,
     "predicted_start_soonest": None,
     "predicted_start_latest": None,
+    "floor_start": None,
 }
 RELEASED = {"held_at": None, "held_by": "", "held_reason": ""}
 

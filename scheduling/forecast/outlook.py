@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from scheduling.forecast.blockers import BlockerContext, with_expected_clear
-from scheduling.forecast.forecast import Effort, Forecast, forecast
+from scheduling.forecast.effort import Effort
+from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.forecast.quota_changes import raised_quotas
 from scheduling.forecast.rollout import carried_out
 from scheduling.forecast.whatif import Change, smallest_changes

@@ -8,15 +8,22 @@ from typing import Self
 
 from scheduling.forecast.runtime_assumptions import RuntimeAssumption
 from scheduling.plan_result import Plan, PlannedPreemption
+from scheduling.planning.floor.follow import keeps_floor
+from scheduling.planning.floor.progress import work_done, work_saved
 from scheduling.planning.plan import make_plan
+from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_of
-from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
+from scheduling.snapshot import Allocation, EndedJob, RunningJob, Snapshot, WaitingJob
+
+FLOOR_MOMENTS = 2
+"""Of a shadow so many moments are played in each plan: what happens in a future need not be known to the second."""
 
 
 class Rollout:
     """What happens from a snapshot on. `starts` holds when each waiting job started in it.
 
-    Of those that `never` start in it nothing is awaited: they only count among those that wait.
+    Of those that `never` start in it nothing is awaited: they only count among those that wait. Whoever is stopped in it
+    goes on from its last checkpoint that is known by now. Under a floor each plan is handed the shadow of the one before it.
     """
 
     def __init__(self, snapshot: Snapshot, now: float, pace: RuntimeAssumption, never: Collection[int] = ()) -> None:
@@ -24,12 +31,17 @@ class Rollout:
         self.looked_until: float | None = None  # None: until nothing was left to happen
         self._now = now
         self._pace = pace
-        self._world = snapshot
+        self._world = replace(snapshot, rules=replace(snapshot.rules, floor_moments=FLOOR_MOMENTS))
         self._waiting = {job.id: job for job in snapshot.waiting}
         self._running: dict[int, RunningJob] = {}
         self._ends: dict[int, float] = {}
         self._line_of_ends: list[tuple[float, int]] = []
         self._passed = 0
+        self._keeps_floor = keeps_floor(snapshot)
+        self._stood: dict[int, WaitingJob] = {}  # those that have started in it, as they stood in line
+        self._ended = list(snapshot.ended)
+        self._wake: float | None = None  # when the shadow has something new to say
+        self._wakes_left = 0
         for job in snapshot.running:
             self._runs(job, pace.end(job, now, snapshot.rules))
         self._moments = sorted(moment for moment in _moments(snapshot, never) if moment > now)
@@ -38,6 +50,7 @@ class Rollout:
     def run(self, wanted: Collection[int], plans: int, horizon: float) -> Self:
         """Go on until these jobs have started, nothing more can happen, or it was enough."""
         coarseness = self._will_end ** (1 / plans) - 1 if self._will_end > plans else 0.0
+        self._wakes_left = plans - self._will_end
         until = self._now + horizon
         for _ in range(plans if wanted else 0):
             self._carry_out(make_plan(self._snapshot(), self._now))
@@ -50,11 +63,14 @@ class Rollout:
 
     def _snapshot(self) -> Snapshot:
         waiting, running = tuple(self._waiting.values()), tuple(self._running.values())
-        return replace(self._world, waiting=waiting, running=running, taken_at=self._now)
+        ended = tuple(self._ended)
+        return replace(self._world, waiting=waiting, running=running, taken_at=self._now, ended=ended)
 
     def _carry_out(self, plan: Plan) -> None:
+        if self._keeps_floor:
+            self._world, self._wake, self._ended = replace(self._world, shadow=plan.shadow), plan.next_at, []
         for placed in plan.placements:
-            job = self._waiting.pop(placed.job_id)
+            job = self._stood[placed.job_id] = self._waiting.pop(placed.job_id)
             self.starts.setdefault(job.id, self._now)
             length = self._pace.run(job, self._world.rules)
             self._runs(started(job, placed.shares, self._now), self._now + length)
@@ -69,11 +85,14 @@ class Rollout:
     def _preempt(self, one: PlannedPreemption) -> None:
         self._world = replace(self._world, recent_preemptions=self._world.recent_preemptions + 1)
         self._runs(replace(self._running[one.job_id], leaving=True, leaving_for=one.for_job), self._now + SOON)
-        self._waiting[one.for_job] = replace(self._waiting[one.for_job], promised=True)
+        if one.for_job in self._waiting:  # under a floor a job may also stop to go on elsewhere
+            self._waiting[one.for_job] = replace(self._waiting[one.for_job], promised=True)
 
     def _go_on(self, number: int) -> bool:
         """To the next moment at which something changes, over so many ends; False if there is none."""
         upcoming = self._next_end()
+        if self._wakes_before(upcoming, number):
+            return True
         if self._moments and (upcoming is None or self._moments[0] <= upcoming):
             self._now = self._moments.pop(0)
             return True
@@ -84,6 +103,15 @@ class Rollout:
             self._end(heappop(self._line_of_ends)[1])
             number -= 1
             upcoming = self._next_end()
+        return True
+
+    def _wakes_before(self, upcoming: float | None, number: int) -> bool:
+        """To the next word of the shadow, if that comes before anything else; not where it would take plans from what follows."""
+        wake, others = self._wake, [*self._moments[:1], *([] if upcoming is None else [upcoming])]
+        if wake is None or min(others, default=wake) < wake or (others and (number > 1 or self._wakes_left <= 0)):
+            return False
+        self._now, self._wake = wake, None
+        self._wakes_left -= 1
         return True
 
     def _next_end(self) -> float | None:
@@ -97,11 +125,21 @@ class Rollout:
         self._passed += 1
         job = self._running.pop(job_id)
         del self._ends[job_id]
-        if job.leaving and job.request is not None:
-            self._waiting[job_id] = back_in_line(job, self._now)
+        stood = self._as_it_stood(job_id)
+        if job.leaving and (stood or job.request) is not None:
+            self._waiting[job_id] = back_in_line(job, self._now, self._world.rules, stood)
             return
+        if self._keeps_floor and stood is not None:
+            cost = self._world.rules.preemption.restart_cost_seconds
+            self._ended.append(EndedJob(stood, work_done(job, self._now, cost)))
         for waiting in [one for one in self._waiting.values() if job_id in one.unmet]:
             self._waiting[waiting.id] = self._completed(waiting, job_id)
+
+    def _as_it_stood(self, job_id: int) -> WaitingJob | None:
+        """In line, as far as that is known."""
+        shadow = self._world.shadow
+        known = shadow.jobs.get(job_id) if shadow is not None else None
+        return self._stood.get(job_id) or (known.job if known is not None else None)
 
     def _completed(self, waiting: WaitingJob, needed: int) -> WaitingJob:
         """Every job is taken to complete: who needed its failure waits in vain from then on, and urges nobody."""
@@ -138,8 +176,15 @@ def started(job: WaitingJob, shares: tuple[Allocation, ...], now: float) -> Runn
     )
 
 
-def back_in_line(job: RunningJob, now: float) -> WaitingJob:
-    """A job that was stopped, as it waits again for what it held. What it has left to do is not known: all of it."""
+def back_in_line(job: RunningJob, now: float, rules: Rules, stood: WaitingJob | None = None) -> WaitingJob:
+    """A job that was stopped, as it waits again: as it stood in line where that is known, else for what it held.
+
+    It goes on from its last checkpoint that is known; without any it has all left to do.
+    """
+    saved = work_saved(job, rules.preemption.restart_cost_seconds)
+    if stood is not None:
+        free = replace(stood, promised=False, room=(), pinned=False)
+        return replace(free, preemptions=job.preemptions + 1, saved_seconds=saved)
     if job.request is None:
         raise ValueError(f"Nobody knows what job {job.id} asks for.")
     return WaitingJob(
@@ -154,6 +199,7 @@ def back_in_line(job: RunningJob, now: float) -> WaitingJob:
         checkpointable=job.checkpointable,
         preemptible=job.preemptible,
         preemptions=job.preemptions + 1,
+        saved_seconds=saved,
     )
 
 

@@ -28,7 +28,7 @@ class RuntimeAssumption:
 def expected(lag: float = 0.0) -> RuntimeAssumption:
     """By what is learned or said of each job; `lag` seconds pass before the next one can start in its place."""
     return RuntimeAssumption(
-        run=lambda job, rules: expected_seconds(job, rules) + lag,
+        run=lambda job, rules: _left_of(expected_seconds(job, rules), job, rules) + lag,
         end=lambda job, now, rules: expected_end(job, now, rules) + lag,
     )
 
@@ -57,7 +57,15 @@ def expected_end(job: RunningJob, now: float, rules: Rules) -> float:
 
 def _hoped_seconds(job: WaitingJob, rules: Rules) -> float:
     known = job.predicted_seconds or job.estimated_runtime_seconds
-    return expected_seconds(job, rules) * (HOPED_OF_EXPECTED if known else HOPED_OF_LIMIT)
+    hoped = expected_seconds(job, rules) * (HOPED_OF_EXPECTED if known else HOPED_OF_LIMIT)
+    return _left_of(hoped, job, rules)
+
+
+def _left_of(seconds: float, job: WaitingJob, rules: Rules) -> float:
+    """Of a job that goes on from saved work, what is left; to go on takes the restart cost."""
+    if not job.saved_seconds:
+        return seconds
+    return max(SOON, min(seconds, seconds - job.saved_seconds + rules.preemption.restart_cost_seconds))
 
 
 def _hoped_end(job: RunningJob, now: float, rules: Rules) -> float:

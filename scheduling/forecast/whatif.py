@@ -9,6 +9,7 @@ from scheduling.memory_units import MB_IN_A_GB
 from scheduling.plan_result import Plan
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
+from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan, starts_now
 from scheduling.priorities import HIGHEST
 from scheduling.reasons import gigabytes, quantity
@@ -65,7 +66,11 @@ class WhatIf:
         self._plan = plan
         self._others = tuple(one for one in snapshot.waiting if one.id != job.id)
         self._free = PassState(snapshot, now)
-        self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *(one.id for one in snapshot.running))
+        in_shadow = (
+            snapshot.shadow.jobs if snapshot.shadow is not None else ()
+        )  # those that have ended may still be there
+        running = (one.id for one in snapshot.running)
+        self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *running, *in_shadow)
 
     def starts(self, job: WaitingJob) -> bool:
         """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""
@@ -90,7 +95,8 @@ class WhatIf:
 
     def _anew(self, job: WaitingJob) -> WaitingJob:
         """The job as it is when it is submitted again, the last in line, and nothing is known of earlier attempts."""
-        return replace(job, id=self._next_id, submitted_at=self._now, preemptions=0, near=(), avoid=())
+        fresh = replace(job, id=self._next_id, submitted_at=self._now, preemptions=0, saved_seconds=0.0)
+        return replace(fresh, near=(), avoid=())
 
     def _smallest(self, knob: Knob) -> Any:
         """The first of the knob's values that is enough, or None."""
@@ -109,6 +115,9 @@ class WhatIf:
 
     def _places(self, job: WaitingJob) -> Iterator[Knob]:
         """What changes its place in line, not what it gets."""
+        if keeps_floor(self._snapshot):
+            yield Knob([True] if not job.checkpointable else [], _saving, _checkpointable)
+            yield Knob([True] if not job.preemptible else [], _giving_way, _preemptible)
         yield Knob(self._limits(job), _with_limit, _shorter)
         ranks = {queue.name: queue.rank for queue in self._snapshot.queues}
         others = [queue.name for queue in self._snapshot.queues if queue.state == "open" and queue.name != job.queue]
@@ -144,6 +153,14 @@ def _size(values: Sequence[Any], name: str, told: Callable[[WaitingJob, Any], Ch
 
 def _asking(name: str) -> Callable[[WaitingJob, Any], WaitingJob]:
     return lambda job, value: replace(job, request=replace(job.request, **{name: value}))
+
+
+def _saving(job: WaitingJob, to: bool) -> WaitingJob:
+    return replace(job, checkpointable=to)
+
+
+def _giving_way(job: WaitingJob, to: bool) -> WaitingJob:
+    return replace(job, preemptible=to)
 
 
 def _with_limit(job: WaitingJob, seconds: int) -> WaitingJob:
@@ -189,6 +206,16 @@ def _shorter(job: WaitingJob, to: int) -> Change:
     instead = f" instead of {spelt(before)}" if before else ""
     sentence = f"With a limit of {spelt(to)}{instead} it would start now: it would end before others need the room."
     return Change("max_runtime_seconds", before, to, sentence)
+
+
+def _checkpointable(job: WaitingJob, to: bool) -> Change:
+    sentence = "If it saved its work as it goes (checkpointable), it would start now, before its turn."
+    return Change("checkpointable", job.checkpointable, to, sentence)
+
+
+def _preemptible(job: WaitingJob, to: bool) -> Change:
+    sentence = "If it could be stopped for others (preemptible), it would start now, before its turn."
+    return Change("preemptible", job.preemptible, to, sentence)
 
 
 def _other_queue(job: WaitingJob, to: str) -> Change:

@@ -14,6 +14,7 @@ from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
 from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import backfill_mode
 from scheduling.rules import Backfill, Rules
@@ -39,7 +40,7 @@ def plan_pass(snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY
     # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
     preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
-    waits = _explain(work, snapshot, line, waiting) if snapshot.rules.explain else ()
+    waits = _explain(work, snapshot, line, waiting, not_yet) if snapshot.rules.explain else ()
     return Plan(
         placements=tuple(work.placements),
         waits=waits,
@@ -197,17 +198,23 @@ def _depth(rules: Rules, mode: Backfill) -> int:
 
 
 def _explain(
-    work: PassState, snapshot: Snapshot, line: PendingOrder, waiting: Sequence[Waiting]
+    work: PassState, snapshot: Snapshot, line: PendingOrder, waiting: Sequence[Waiting], not_yet: AbstractSet[int]
 ) -> tuple[PendingJob, ...]:
     explanations = Explanations(work.free)
     held_back = [one.job for one in waiting if one.held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
+    turns = TurnReasons(work.rules, snapshot.running)
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
+        if job.pinned and job.id in work.kept:
+            reasons = (turns.due(job, work.kept[job.id]), *reasons)
         if alike.fits:
-            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons)))
+            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons)
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon)))
+            if too_soon:
+                reasons = (*reasons, turns.not_yet(job))
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
         waits.append(new_wait((job.id, reasons)))

@@ -22,6 +22,8 @@ class Precedence:
 
     def why(self, first: WaitingJob, job: WaitingJob) -> str:
         """The ground on which `first` goes before `job`."""
+        if first.pinned:
+            return "its turn has come"
         if first.promised:
             return "others were stopped to make room for it"
         if first.id in self._early:

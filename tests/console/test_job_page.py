@@ -1,5 +1,6 @@
 """The page of one job: what it shows, and what may be edited on it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +9,11 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Job, JobEvent, Preemption, Queue
+from jobs.planning.snapshot import take_snapshot
+from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.admin_pages import operator, page, queries, staff, told
+from tests.scheduling.builders import waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +49,31 @@ def test_a_waiting_job_says_when_it_starts_why_not_now_and_what_would_start_it(c
     assert "<li>Needs 2 GPUs; node n1 has the most free: 1 of 4. <small>Clears in 2h 0" in html
     assert f">{busy.pk} &lt;busy&gt;</a>" in html
     assert "<li>With 1 GPU instead of 2 it would start now.</li>" in html
+
+
+def test_where_a_floor_is_kept_a_waiting_job_says_by_when_it_starts_at_the_latest(client):
+    queue = builders.queue(name="default", policy="floor")
+    node = builders.node(name="n1", gpus=4)
+    builders.running_job(node=node, gpu_indices=[0, 1, 2], max_runtime_seconds=7230, queue=queue)
+
+    html = page(client, address(builders.job(gpus=2)))
+
+    assert "<dt>Starts at the latest</dt><dd>in 2h 0" in html
+    assert "<small>by the limits of those before it</small>" in html
+
+
+def test_where_none_is_kept_it_promises_nothing(client):
+    assert "at the latest" not in page(client, address(builders.job()))
+
+
+def test_a_job_that_runs_before_its_turn_says_so(client, monkeypatch):
+    builders.queue(name="default", policy="floor")
+    job = builders.running_job()
+    assert "Runs before its turn" not in page(client, address(job))
+    early = Shadow(0.0, {job.pk: ShadowJob(waiting(job.pk))})
+    monkeypatch.setattr("jobs.reports.explain.take_snapshot", lambda: replace(take_snapshot(), shadow=early))
+
+    assert "<dt>Runs before its turn</dt><dd>and gives way when" in page(client, address(job))
 
 
 def test_a_job_that_nothing_can_start_says_so(client):

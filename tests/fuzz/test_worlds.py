@@ -15,7 +15,7 @@ from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.plan import make_plan
 
 SEEDS = (2, 11, 1003, 1018, 1103)
-SMALL = 2
+SMALL = 10
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -64,7 +64,7 @@ class Playing:
     def _end_stops(self) -> None:
         gone = {job_id for job_id, moment in self._leaves.items() if moment <= self.now}
         self.gone |= dict.fromkeys(gone, self.now)
-        back = tuple(back_in_line(job, self.now) for job in self.world.running if job.id in gone)
+        back = tuple(back_in_line(job, self.now, self.world.rules) for job in self.world.running if job.id in gone)
         left = tuple(job for job in self.world.running if job.id not in gone)
         self._leaves = {job_id: moment for job_id, moment in self._leaves.items() if job_id not in gone}
         self.world = replace(self.world, running=left, waiting=(*self.world.waiting, *back))

@@ -8,6 +8,7 @@ from scheduling.plan_result import Plan
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.turns import TurnFinder, Turns, carried_out
 from scheduling.planning.one_pass import plan_pass
+from scheduling.planning.turn_reasons import may_start_early
 from scheduling.policies import POLICIES
 from scheduling.rules import Rules
 from scheduling.snapshot import Shadow, ShadowJob, Snapshot, WaitingJob
@@ -49,11 +50,6 @@ def plan_with_floor(snapshot: Snapshot, now: float) -> Plan:
         shadow=_with_starts(followed.shadow.value(), plan, snapshot.waiting),
         next_at=followed.turns.next_at,
     )
-
-
-def may_start_early(job: WaitingJob, rules: Rules) -> bool:
-    """Whether it may have room before its turn: only who can be stopped again, and was not stopped too often."""
-    return job.checkpointable and job.preemptible and job.preemptions < rules.preemption.max_per_job
 
 
 def _without_reservations(rules: Rules) -> Rules:

@@ -29,9 +29,6 @@ from scheduling.snapshot import (
     WaitingJob,
 )  # fmt: skip
 
-MOST_MOMENTS = 16
-"""So many moments are planned one by one; where more have passed since the last plan, the oldest are taken together."""
-
 
 class ShadowSchedule:
     """A shadow while it is played on: mutable, and made anew for each plan."""
@@ -61,10 +58,23 @@ class ShadowSchedule:
     def value(self) -> Shadow:
         return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(self.broken), self._seen)
 
+    def world(self) -> Snapshot:
+        """The shadow as a plan sees it at its clock. Who joins its line later, for the slack, may not start before."""
+        line = [(_plain(job), max(job.submitted_at, job.waits_since)) for job in self._all_in_line()]
+        return self._world(replace(job, not_before=came) if came > self.clock else job for job, came in line)
+
+    def work_known(self) -> Mapping[int, float]:
+        """All the work of those that are still there, and have ended here."""
+        return {job_id: one.work_seconds for job_id, one in self.jobs.items() if one.work_seconds is not None}
+
+    @property
+    def slack(self) -> float:
+        return self._snapshot.rules.floor_slack
+
     @property
     def lag(self) -> float:
         """By how much the shadow is behind the clock: promises may be later by this."""
-        return self._snapshot.rules.floor_slack * self.longest_wait
+        return self.slack * self.longest_wait
 
     def ends_known(self) -> Iterable[float]:
         """When those end in the shadow that run there still and have ended here."""
@@ -105,7 +115,7 @@ class ShadowSchedule:
         moments = self._moments()
         while moments and moments[0] + self.lag <= self._now:
             moment = heappop(moments)
-            while moments and (moments[0] == moment or len(moments) > MOST_MOMENTS):
+            while moments and (moments[0] == moment or len(moments) > self._snapshot.rules.floor_moments):
                 moment = heappop(moments)
             for end in self._play_at(moment):
                 heappush(moments, end)
@@ -124,21 +134,23 @@ class ShadowSchedule:
         waiting = self._snapshot.waiting
         if self._seen is None or any(job.unmet or job.not_before or job.held or job.broken for job in waiting):
             return True
-        return self._seen != self._sight([job.id for job in self._line(self.clock)])
+        return self._seen != self._sight(self._line(self.clock))
 
-    def _sight(self, line: Iterable[int]) -> object:
-        world = self._snapshot
-        return (world.nodes, world.queues, world.projects, world.reservations, frozenset(line))
+    def _sight(self, line: Iterable[WaitingJob]) -> object:
+        world, asked = self._snapshot, {job.id: _asks(job) for job in line}
+        return (world.nodes, world.queues, world.projects, world.reservations, asked)
 
     def _line(self, moment: float) -> list[WaitingJob]:
         """Who waits in the shadow at that moment."""
-        own = [one.job for one in self.jobs.values() if one.started_at is None]
-        others = [job for job in self._snapshot.waiting if job.id not in self.jobs]
         return [
             _plain(job) if job.promised or job.pinned else job
-            for job in (*own, *others)
+            for job in self._all_in_line()
             if job.submitted_at <= moment and job.waits_since <= moment
         ]
+
+    def _all_in_line(self) -> Iterable[WaitingJob]:
+        own = [one.job for one in self.jobs.values() if one.started_at is None]
+        return (*own, *(job for job in self._snapshot.waiting if job.id not in self.jobs))
 
     def _play_at(self, moment: float) -> list[float]:
         """Ends, then one plan; returns the ends that it made known."""
@@ -156,7 +168,7 @@ class ShadowSchedule:
             self.longest_wait = max(self.longest_wait, moment - job.waits_since)
             end = _end(one)
             known += [] if end is None else [end]
-        self._seen = self._sight(line)
+        self._seen = self._sight(line.values())
         return known
 
     def _world(self, line: Iterable[WaitingJob]) -> Snapshot:
@@ -265,6 +277,12 @@ def _running(one: ShadowJob) -> RunningJob:
         owner=job.owner,
         request=job.request,
     )
+
+
+def _asks(job: WaitingJob) -> object:
+    """What of a job in line people may change, or what comes true for it."""
+    held = bool(job.held or job.unmet or job.broken)
+    return (job.queue, job.priority, job.submitted_at, job.request, job.max_runtime_seconds, held)
 
 
 def _plain(job: WaitingJob) -> WaitingJob:

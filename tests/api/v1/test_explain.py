@@ -1,5 +1,6 @@
 """GET /jobs/{id}/explain: why a job waits, until when, what would start it; how one came to run."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from jobs.models import Attempt, Job
 from jobs.planning import cycle, start_forecasts
 from jobs.planning.snapshot import take_snapshot
 from jobs.reports import explain
+from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.rest import V1, client_of
+from tests.scheduling.builders import waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +65,29 @@ def test_a_waiting_job_is_told_who_holds_what_it_needs_and_until_when(staff, nod
     }  # fmt: skip
     assert told["predicted_start"]["expected"] == reason["expected_clear"]
     assert timedelta(0) <= when(reason["expected_clear"]) - end < timedelta(seconds=5)
+
+
+def test_where_a_floor_is_kept_it_is_told_by_when_it_starts_at_the_latest(staff, node):
+    queue = builders.queue(name="default", policy="floor")
+    busy = builders.running_job(node=node, gpu_indices=[0, 1, 2], max_runtime_seconds=600, queue=queue)
+    job = builders.job(gpus=2)
+
+    told = explained(staff, job)
+
+    assert timedelta(0) <= when(told["floor_start"]) - start_of(busy) - timedelta(seconds=600) < timedelta(seconds=180)
+    assert told["before_its_turn"] is False
+    start_forecasts.refresh()
+    assert abs(when(explained(staff, job)["floor_start"]) - when(told["floor_start"])) < timedelta(seconds=2)
+    assert staff.get(f"{V1}/jobs/{job.pk}").json()["floor_start"] is not None
+
+
+def test_a_job_that_runs_before_its_turn_is_told_so(staff, node, monkeypatch):
+    queue = builders.queue(name="default", policy="floor")
+    early, due = (builders.running_job(node=node, gpu_indices=[gpu], queue=queue) for gpu in (0, 1))
+    shadow = Shadow(0.0, {early.pk: ShadowJob(waiting(early.pk)), due.pk: ShadowJob(waiting(due.pk), 0.0)})
+    monkeypatch.setattr("jobs.reports.explain.take_snapshot", lambda: replace(take_snapshot(), shadow=shadow))
+
+    assert [explained(staff, job)["before_its_turn"] for job in (early, due)] == [True, False]
 
 
 def test_it_has_its_place_its_reservation_and_what_would_start_it_now(staff, node):

@@ -63,6 +63,23 @@ def test_a_job_that_waits_is_told_all_there_is_to_tell(explained):
         assert words in out
 
 
+def test_a_floor_is_told_as_what_it_is(explained):
+    assert "in 20m 00s (" + clock(1200) + "), by the limits of those before it" in " ".join(
+        explained({**WAITS, "floor_start": at(1200.4)}).out.split()
+    )
+
+
+def test_without_a_floor_nothing_is_said_of_one(explained):
+    assert "by the limits of those before it" not in explained({**WAITS, "floor_start": None}).out
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_only_a_job_that_runs_before_its_turn_is_told_that_it_gives_way(explained, early):
+    out = explained({"state": "running", "before_its_turn": early}).out
+
+    assert ("before its turn: it gives way" in out) == early
+
+
 def test_a_job_that_starts_next_says_where_and_has_nothing_to_complain_of(explained):
     out = explained(
         {**WAITS, "starts_now": True, "nodes": ["n1"], "changes": [], "holders": [], "other_holders": 0}
@@ -172,6 +189,7 @@ def test_a_list_says_when_a_waiting_job_probably_starts(trainyard, connected):
 
 def test_a_job_s_page_tells_the_interval(trainyard, connected):
     times = {"predicted_start": at(600.4), "predicted_start_soonest": at(300), "predicted_start_latest": at(900)}
+    times["floor_start"] = at(1200.4)
     connected.answers("GET", "jobs/18", job(18, **times), **THEN)
     for rows in ("attempts", "events"):
         connected.answers("GET", f"jobs/18/{rows}", {"next": None, "results": []}, **THEN)
@@ -180,3 +198,4 @@ def test_a_job_s_page_tells_the_interval(trainyard, connected):
 
     assert "probably in 10m 00s" in out
     assert f"between {clock(300)} and {clock(900)}" in out
+    assert f"in 20m 00s ({clock(1200)}), by the limits of those before it" in out

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.control import actions
 from jobs.models import Job
 from jobs.models.start_prediction import StartPrediction
-from jobs.planning import start_forecasts
+from jobs.planning import cycle, start_forecasts
 from tests import builders
 from tests.racing import beside, hold
 
@@ -160,6 +161,50 @@ def test_nobody_waits_for_a_turn():
     assert not rate_limit.acquire()
     rate_limit.release(seconds=10)
     assert not rate_limit.acquire()
+
+
+def floors():
+    return list(Job.objects.filter(state="pending").order_by("pk").values_list("floor_start", flat=True))
+
+
+def test_where_a_floor_is_kept_each_waiting_job_is_told_by_when_it_starts_at_the_latest(node):
+    first = builders.running_job(
+        node=node, gpu_indices=GPUS, max_runtime_seconds=1000, estimated_runtime_seconds=100,
+        queue=builders.queue(name="default", policy="floor"),
+    )  # fmt: skip
+    job = builders.job(gpus=2)
+
+    start_forecasts.refresh()
+
+    job.refresh_from_db()
+    assert 990 < seconds_from(first, job.floor_start) < 1200
+    assert seconds_from(first, job.predicted_start) < 150
+    assert start_forecasts.refresh() == 0
+
+
+def test_without_a_floor_none_is_told_and_what_was_told_is_taken_back(node):
+    queue = builders.queue(name="default", policy="floor")
+    runs(node, queue=queue)
+    builders.job(gpus=2)
+    start_forecasts.refresh()
+    assert floors() != [None]
+    queue.policy = "priority"
+    queue.save()
+
+    start_forecasts.refresh()
+
+    assert floors() == [None]
+
+
+def test_who_starts_or_is_held_has_no_floor_any_more(node):
+    started, held = (builders.job(gpus=2, floor_start=timezone.now()) for _ in range(2))
+
+    actions.hold(job_id=held.pk, actor="ada")
+    cycle.run_cycle()
+
+    for job in (started, held):
+        job.refresh_from_db()
+    assert (started.state, started.floor_start, held.floor_start) == ("queued", None, None)
 
 
 def test_a_forecast_that_fails_keeps_nobody_from_the_next_one(node, monkeypatch):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from scheduling.forecast.forecast import THOROUGH, Effort, Forecast, forecast
+from scheduling.forecast.effort import THOROUGH, Effort
+from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import expected
 from scheduling.planning.plan import make_plan

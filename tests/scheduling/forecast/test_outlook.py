@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from scheduling.forecast.forecast import Effort, Forecast
+from scheduling.forecast.effort import Effort
+from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.outlook import outlook
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request

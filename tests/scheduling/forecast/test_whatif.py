@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from scheduling.forecast.forecast import Effort
+from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import outlook
 from scheduling.forecast.whatif import smallest_changes, spelt
 from scheduling.memory_units import megabytes
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import QueueView, Reservation
+from tests.scheduling import floor_worlds
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share, snapshot, waiting
+from tests.scheduling.floor_worlds import SAVES, half_taken
 from tests.scheduling.full_worlds import knotted_world
 from tests.scheduling.worlds import NOW, seeds, worlds
 
@@ -38,6 +40,22 @@ def test_as_many_gpus_as_are_free():
     assert change.as_data() == {
         "field": "resources.gpus", "from": 8, "to": 5, "sentence": "With 5 GPUs instead of 8 it would start now.",
     }  # fmt: skip
+
+
+def test_to_save_its_work_where_only_who_does_may_start_before_its_turn():
+    world = half_taken(floor_worlds.job(3, 2, 500))
+
+    change = next(one for one in smallest_changes(world, 1.0, 3) if one.field == "checkpointable")
+
+    sentence = "If it saved its work as it goes (checkpointable), it would start now, before its turn."
+    assert change.as_data() == {"field": "checkpointable", "from": False, "to": True, "sentence": sentence}
+
+
+def test_to_give_way_where_that_is_all_that_is_missing():
+    saves, neither = (floor_worlds.job(3, 2, 500, preemptible=False, **more) for more in (SAVES, {}))
+
+    assert offers(half_taken(saves), 3, 1.0)["preemptible"] is True
+    assert offers(half_taken(neither), 3, 1.0).keys().isdisjoint({"preemptible", "checkpointable"})
 
 
 def test_any_model_where_the_one_it_names_is_taken():
@@ -144,6 +162,8 @@ REST_TO_REQUEST = {
     "max_runtime_seconds": lambda job, to: replace(job, max_runtime_seconds=to),
     "queue": lambda job, to: replace(job, queue=to),
     "priority": lambda job, to: replace(job, priority=to),
+    "checkpointable": lambda job, to: replace(job, checkpointable=to),
+    "preemptible": lambda job, to: replace(job, preemptible=to),
 }
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.forecast.forecast import Effort, forecast
+from scheduling.forecast.effort import Effort
+from scheduling.forecast.forecast import forecast
 from scheduling.planning.ordering import order_pending
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
