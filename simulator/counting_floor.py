@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.planning.floor.progress import head_start
+from scheduling.planning.floor.shadow import MOST_AT_ONCE
 from scheduling.planning.floor.turns import EXACT
 from scheduling.policies import policy
 from scheduling.rules import Backfill
@@ -130,7 +131,7 @@ class CountingFloorReplay(EventLoop):
         self.outcome.plans += 1
         self._play_shadow()
         self._start_due()
-        self._start_early()
+        self._start_early(self._starting_at_once())
         self._wake()
 
     @property
@@ -235,16 +236,33 @@ class CountingFloorReplay(EventLoop):
 
     def _stand_in_line(self, progress: _Progress) -> None:
         """For room before its turn, if it may have that."""
-        if progress.saves and progress.stops < self._settings.rules.preemption.max_per_job:
+        if self._may_be_early(progress):
             self._early.add(progress.early, progress.early.place)
 
-    def _start_early(self) -> None:
+    def _may_be_early(self, progress: _Progress) -> bool:
+        return progress.saves and progress.stops < self._settings.rules.preemption.max_per_job
+
+    def _starting_at_once(self) -> list[_Progress]:
+        """Within the slack: those that may not start early, if all that wait in the shadow would fit there at once."""
+        joining = [one.in_pool for one in self._arrived[self._joined :]] if self._clock_there < self._clock.now else []
+        line = [*self._shadow.waiting(), *joining] if len(joining) + len(self._shadow) <= MOST_AT_ONCE else []
+        if self._clock_there >= self._clock.now or sum(job.width for job in line) > self._shadow.free:
+            return []
+        all_of_them = [self._progress[job.number] for job in line]
+        return [one for one in all_of_them if one.started_at is None and not one.ended and not self._may_be_early(one)]
+
+    def _start_early(self, at_once: Sequence[_Progress]) -> None:
+        for progress in at_once:
+            self._early.add(progress.early, progress.early.place)
         while self._free and self._early:
             job = self._early.first_beside(KeptRoom(self._early.first(), FOREVER, self._free), self._free, 0.0)
             if job is None:
-                return
+                break
             self._early.remove(job.number)
             self._start(self._progress[job.number])
+        for progress in at_once:
+            if progress.started_at is None:
+                self._early.remove(progress.job.number)
 
     def _start(self, progress: _Progress) -> None:
         number, now = progress.job.number, self._clock.now

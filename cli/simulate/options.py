@@ -144,7 +144,8 @@ class SchedulingOptions:
         option("--checkpointable", metavar="PART", min=0, max=1, text="The part of the jobs that save their work."),
     ] = 1.0
     restart: Annotated[
-        str | None, option("--restart", metavar="TIME", text="What it takes to go on from saved work. Default: nothing.")
+        str | None,
+        option("--restart", metavar="TIME", text="What it takes to go on from saved work. Default: nothing."),
     ] = None
     grace: Annotated[
         str | None, option("--grace", metavar="TIME", text="How long a job stays that is stopped. Default: no time.")

@@ -4,7 +4,7 @@ Mu'alem and Feitelson, IEEE TPDS 12(6), 2001: the first job in line that does no
 enough is free, its shadow time; others start beside it if they have ended by then, or take only what is left over then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from scheduling.rules import Backfill
 from simulator.counting.held_processors import HeldProcessors
@@ -34,9 +34,22 @@ class PoolScheduler:
         self._arrived: list[PoolJob] = []  # since the last plan
         self._kept: KeptRoom | None = None  # what was kept then; None if more has happened than arrivals
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._line)
+
     def __bool__(self) -> bool:
         """Whether anybody waits."""
         return bool(self._line)
+
+    @property
+    def free(self) -> int:
+        """The processors that nobody holds."""
+        return self._held.free
+
+    def waiting(self) -> Iterable[PoolJob]:
+        """Those in line."""
+        return self._line.jobs()
 
     def arrive(self, job: PoolJob) -> None:
         """The job waits from now on. It must not be wider than the pool."""

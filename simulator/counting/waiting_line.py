@@ -1,6 +1,7 @@
 """Who waits, always in order: nobody is sorted or looked at anew when something happens to others."""
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 from scheduling.rules import Backfill
 from simulator.counting.kept_room import KeptRoom
@@ -32,6 +33,9 @@ class WaitingLine:
 
     def __contains__(self, number: int) -> bool:
         return number in self._jobs
+
+    def jobs(self) -> Iterable[PoolJob]:
+        return (job for job, _ in self._jobs.values())
 
     def job(self, number: int) -> PoolJob:
         return self._jobs[number][0]

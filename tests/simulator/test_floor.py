@@ -58,9 +58,9 @@ def test_nobody_ends_later_than_under_plain_backfilling(rows, cluster, every, sh
 
 
 @settings(max_examples=50, deadline=None)
-@given(traces(), st.sampled_from(CLUSTERS), st.sampled_from([0.05, 0.5, 2.0]))
-def test_with_slack_nobody_ends_later_than_by_that_part_of_the_longest_wait(rows, cluster, slack):
-    floor = ends(under_a_floor(rows, cluster, slack=slack))
+@given(traces(), st.sampled_from(CLUSTERS), st.sampled_from([0.05, 0.5, 2.0]), st.sampled_from([0.0, 0.5, 1.0]))
+def test_with_slack_nobody_ends_later_than_by_that_part_of_the_longest_wait(rows, cluster, slack, share):
+    floor = ends(under_a_floor(rows, cluster, slack=slack, share=share))
     plain = easy(rows, cluster)
     longest = max(end - rows[number].trace.submit_s - rows[number].run_s for number, end in plain.items())
 
@@ -93,3 +93,12 @@ def test_on_a_pool_counting_gives_what_the_planner_would(rows, every, share, sla
 
 def number(outcome):
     return outcome.job.number
+
+
+def test_within_the_slack_nobody_waits_who_would_be_in_nobodys_way():
+    """Job 2 may not start before its turn, and the shadow is ten seconds behind since job 1 waited for a hundred."""
+    rows = [job(0, 0, 100, 8), job(1, 0, 10, 8), job(2, 500, 10, 4)]
+
+    outcome = under_a_floor(rows, pool(8), slack=0.1, share=0.0)
+
+    assert {one.job.number: one.start for one in outcome.jobs}[2] == 500

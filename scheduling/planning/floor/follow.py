@@ -37,6 +37,8 @@ def follow(snapshot: Snapshot, now: float) -> Followed:
     not_yet = frozenset(
         [job.id for job in snapshot.waiting if job.id not in turns.due and not may_start_early(job, snapshot.rules)]
     )
+    if not_yet:
+        not_yet -= shadow.starts_at_once()
     return Followed(replace(world, rules=_without_reservations(snapshot.rules)), shadow, turns, not_yet)
 
 

@@ -29,6 +29,9 @@ from scheduling.snapshot import (
     WaitingJob,
 )  # fmt: skip
 
+MOST_AT_ONCE = 64
+"""A line that is longer is no idle platform."""
+
 
 class ShadowSchedule:
     """A shadow while it is played on: mutable, and made anew for each plan."""
@@ -57,6 +60,17 @@ class ShadowSchedule:
 
     def value(self) -> Shadow:
         return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(self.broken), self._seen)
+
+    def starts_at_once(self) -> frozenset[int]:
+        """Within the slack: those that have not started there yet, if all of them fit at once beside all that run there.
+
+        Then nobody waits there for any of them, whoever ends meanwhile, and they need not wait here for the slack.
+        """
+        line = [job for job in self._line(self._now) if not is_held(job, self._now)] if self.clock < self._now else []
+        if not line or len(line) > MOST_AT_ONCE:
+            return frozenset()
+        starting = {one.job_id for one in plan_pass(self._world(line), self._now).placements}
+        return frozenset(starting) if len(starting) == len(line) else frozenset()
 
     def world(self) -> Snapshot:
         """The shadow as a plan sees it at its clock. Who joins its line later, for the slack, may not start before."""
