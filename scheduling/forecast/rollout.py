@@ -53,6 +53,7 @@ class Rollout:
         return replace(self._world, waiting=waiting, running=running, taken_at=self._now)
 
     def _carry_out(self, plan: Plan) -> None:
+        self._world = replace(self._world, shadow=plan.shadow, ended=())
         for placed in plan.placements:
             job = self._waiting.pop(placed.job_id)
             self.starts.setdefault(job.id, self._now)
@@ -69,7 +70,8 @@ class Rollout:
     def _preempt(self, one: PlannedPreemption) -> None:
         self._world = replace(self._world, recent_preemptions=self._world.recent_preemptions + 1)
         self._runs(replace(self._running[one.job_id], leaving=True, leaving_for=one.for_job), self._now + SOON)
-        self._waiting[one.for_job] = replace(self._waiting[one.for_job], promised=True)
+        if one.for_job in self._waiting:  # one that is stopped for itself moves
+            self._waiting[one.for_job] = replace(self._waiting[one.for_job], promised=True)
 
     def _go_on(self, number: int) -> bool:
         """To the next moment at which something changes, over so many ends; False if there is none."""
