@@ -37,10 +37,10 @@ STRETCH = """
 """
 
 IN_THE_SHADOW = """
-    SELECT count(*) FILTER (WHERE work_seconds IS NULL AND started_at IS NOT NULL),
-           count(*) FILTER (WHERE work_seconds IS NULL AND started_at IS NULL),
-           count(*) FILTER (WHERE work_seconds IS NOT NULL),
-           count(*) FILTER (WHERE work_seconds IS NULL AND started_at IS NULL AND job.state IN ('queued', 'assigned', 'running'))
+    SELECT count(*) FILTER (WHERE shadow.work_seconds IS NULL AND shadow.started_at IS NOT NULL),
+           count(*) FILTER (WHERE shadow.work_seconds IS NULL AND shadow.started_at IS NULL),
+           count(*) FILTER (WHERE shadow.work_seconds IS NOT NULL),
+           count(*) FILTER (WHERE shadow.started_at IS NULL AND job.state IN ('queued', 'assigned', 'running'))
     FROM jobs_floorshadowjob AS shadow JOIN jobs_job AS job ON job.id = shadow.job_id
 """
 PROMISES_BREAK = ("held", "late", "node")
