@@ -8,9 +8,10 @@ from typing import Self
 
 from scheduling.forecast.runtime_assumptions import RuntimeAssumption
 from scheduling.plan_result import Plan, PlannedPreemption
+from scheduling.planning.floor.progress import work_done
 from scheduling.planning.plan import make_plan
 from scheduling.run_times import SOON, limit_of
-from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
+from scheduling.snapshot import Allocation, EndedJob, RunningJob, Snapshot, WaitingJob
 
 
 class Rollout:
@@ -30,6 +31,7 @@ class Rollout:
         self._ends: dict[int, float] = {}
         self._line_of_ends: list[tuple[float, int]] = []
         self._passed = 0
+        self._next_at: float | None = None  # when a floor has something new to say, if nothing happens before
         for job in snapshot.running:
             self._runs(job, pace.end(job, now, snapshot.rules))
         self._moments = sorted(moment for moment in _moments(snapshot, never) if moment > now)
@@ -53,7 +55,7 @@ class Rollout:
         return replace(self._world, waiting=waiting, running=running, taken_at=self._now)
 
     def _carry_out(self, plan: Plan) -> None:
-        self._world = replace(self._world, shadow=plan.shadow, ended=())
+        self._world, self._next_at = replace(self._world, shadow=plan.shadow, ended=()), plan.next_at
         for placed in plan.placements:
             job = self._waiting.pop(placed.job_id)
             self.starts.setdefault(job.id, self._now)
@@ -75,9 +77,12 @@ class Rollout:
 
     def _go_on(self, number: int) -> bool:
         """To the next moment at which something changes, over so many ends; False if there is none."""
-        upcoming = self._next_end()
-        if self._moments and (upcoming is None or self._moments[0] <= upcoming):
-            self._now = self._moments.pop(0)
+        upcoming, moments = self._next_end(), self._moments[:1]
+        if self._next_at is not None and (number == 1 or upcoming is None):  # who takes long strides looks in later
+            moments.append(self._next_at)
+        if moments and (upcoming is None or min(moments) <= upcoming):
+            self._now = min(moments)
+            self._moments = [moment for moment in self._moments if moment > self._now]
             return True
         if upcoming is None:
             return False
@@ -102,8 +107,16 @@ class Rollout:
         if job.leaving and job.request is not None:
             self._waiting[job_id] = back_in_line(job, self._now)
             return
+        self._tell_the_shadow(job)
         for waiting in [one for one in self._waiting.values() if job_id in one.unmet]:
             self._waiting[waiting.id] = self._completed(waiting, job_id)
+
+    def _tell_the_shadow(self, job: RunningJob) -> None:
+        """Where a floor is kept, the next plan has to know what the job took: there it may still run, or wait."""
+        known = self._world.shadow.jobs.get(job.id) if self._world.shadow is not None else None
+        if known is not None:
+            work = work_done(job, self._now, self._world.rules.preemption.restart_cost_seconds)
+            self._world = replace(self._world, ended=(*self._world.ended, EndedJob(known.job, work)))
 
     def _completed(self, waiting: WaitingJob, needed: int) -> WaitingJob:
         """Every job is taken to complete: who needed its failure waits in vain from then on, and urges nobody."""
@@ -156,6 +169,7 @@ def back_in_line(job: RunningJob, now: float) -> WaitingJob:
         checkpointable=job.checkpointable,
         preemptible=job.preemptible,
         preemptions=job.preemptions + 1,
+        saved_seconds=job.saved_seconds,
     )
 
 
