@@ -6,13 +6,13 @@ import pytest
 from django.utils import timezone
 
 from jobs.control import actions
-from jobs.models import FloorShadow, FloorShadowJob, Job, JobEvent, Preemption, Queue
-from jobs.planning import cycle, floor_shadow, preemption, snapshot
+from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, JobEvent, Preemption, Queue
+from jobs.planning import cycle, floor_shadow, preemption, rebalancing, snapshot
 from jobs.reports.job_history import history_of
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
 from tests import builders
-from tests.jobs.planning.floor_yard import HOUR, narrow_gap, pass_time, restart_planner, shadow
+from tests.jobs.planning.floor_yard import HOUR, begin, narrow_gap, pass_time, restart_planner, shadow
 from tests.jobs.planning.test_preemption import ended, fresh
 from tests.rest import V1, client_of
 from workers.models import Node
@@ -180,6 +180,37 @@ def test_a_job_that_waits_longer_for_others_to_stop_than_is_tolerated_is_told_so
     assert broken()["late"] == 1
     [event] = JobEvent.objects.filter(job=wide, kind="promise_broken")
     assert event.message.startswith("Its start is later than promised: it is 1m")
+
+
+def test_whose_command_has_not_begun_is_told_as_soon_as_it_has():
+    first, wide, early, _ = narrow_gap()
+    Job.objects.filter(pk=early.pk).update(state="queued")
+    Attempt.objects.filter(job=early).update(started_at=None)
+    ended(first, EndReason.COMPLETED, exit_code=0)
+    cycle.run_cycle()
+    assert (fresh(early).desired, fresh(wide).promised) == ("", False)
+
+    begin(early)
+    cycle.run_cycle()
+
+    assert (fresh(early).desired, fresh(wide).promised) == ("preempt", True)
+
+
+def test_nobody_is_moved_beside_what_the_floor_does(settings, monkeypatch):
+    monkeypatch.setattr(rebalancing, "pace", rebalancing.RebalanceInterval())
+    settings.REBALANCING = "on"
+    kept = [
+        builders.running_job(
+            node=builders.node(name=name, cpus=4), cpus=2, checkpointable=True, max_runtime_seconds=90_000,
+            started_at=timezone.now() - timedelta(hours=2), checkpoint_at=timezone.now(),
+        )
+        for name in ("n1", "n2")
+    ]  # fmt: skip
+    builders.job(cpus=4, max_runtime_seconds=HOUR)
+
+    cycle.run_cycle()
+
+    assert [fresh(job).desired for job in kept] == ["", ""]
 
 
 def test_a_job_that_is_stopped_for_itself_moves():
