@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from jobs.control import actions
@@ -11,6 +12,7 @@ from jobs.planning import cycle, floor_shadow, preemption, rebalancing, snapshot
 from jobs.reports.job_history import history_of
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
+from scheduling.planning.plan import make_plan
 from tests import builders
 from tests.jobs.planning.floor_yard import HOUR, begin, narrow_gap, pass_time, restart_planner, shadow
 from tests.jobs.planning.test_preemption import ended, fresh
@@ -187,8 +189,8 @@ def test_whose_command_has_not_begun_is_told_as_soon_as_it_has():
     Job.objects.filter(pk=early.pk).update(state="queued")
     Attempt.objects.filter(job=early).update(started_at=None)
     ended(first, EndReason.COMPLETED, exit_code=0)
-    cycle.run_cycle()
-    assert (fresh(early).desired, fresh(wide).promised) == ("", False)
+    picture = snapshot.take()
+    assert make_plan(picture, picture.taken_at).preemptions == ()
 
     begin(early)
     cycle.run_cycle()
@@ -259,14 +261,18 @@ def test_a_job_that_is_requeued_after_its_end_stands_in_line_as_if_it_was_new():
 
 
 def test_a_job_that_was_deleted_stops_no_cycle():
-    first, _, early, _ = narrow_gap()
+    first, wide, early, _ = narrow_gap()
+    begin(early, ago=600)
     ended(early, EndReason.COMPLETED, exit_code=0)
     cycle.run_cycle()
-    early.delete()
+    Job.objects.get(pk=early.pk).delete()
     assert not FloorShadowJob.objects.filter(pk=early.pk).exists()
     ended(first, EndReason.COMPLETED, exit_code=0)
+    actions.cancel(job_id=wide.pk, actor="ann")  # so that it is the turn of the one that is not there any more
 
     cycle.run_cycle()
+    assert floor_shadow._remembered.shadow.jobs[early.pk].started_at is not None
+    connection.check_constraints()
     restart_planner()
     cycle.run_cycle()
 
