@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.db.models import F
 
-from jobs.models import Attempt, Job, Placement
+from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, Placement
 from jobs.models.clock import database_now
 from jobs.planning import cycle, floor_shadow, snapshot
 from tests import builders
@@ -34,10 +34,10 @@ def pass_time(seconds):
         (Attempt, ("created_at", "started_at", "ended_at")),
     ):
         model.objects.update(**{name: F(name) - by for name in names})
-    for row in floor_shadow.FloorShadow.objects.all():
+    for row in FloorShadow.objects.all():
         row.clock -= seconds
         row.save()
-    floor_shadow.FloorShadowJob.objects.update(started_at=F("started_at") - seconds)
+    FloorShadowJob.objects.update(started_at=F("started_at") - seconds)
     restart_planner()
 
 

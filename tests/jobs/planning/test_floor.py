@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jobs.control import actions
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, JobEvent, Preemption, Queue
+from jobs.models.clock import database_now
 from jobs.planning import cycle, floor_shadow, preemption, rebalancing, snapshot
 from jobs.reports.job_history import history_of
 from scheduling.lifecycle import EndReason
@@ -283,13 +284,12 @@ def test_a_job_that_was_deleted_stops_no_cycle():
 def test_a_clock_that_leaps_and_comes_back_leaves_a_floor_that_goes_on(monkeypatch, hours):
     first, wide, early, _ = narrow_gap()
     leap = timedelta(hours=hours)
-    right = snapshot.database_now
-    monkeypatch.setattr(snapshot, "database_now", lambda: right() + leap)
+    monkeypatch.setattr(snapshot, "database_now", lambda: database_now() + leap)
     cycle.run_cycle()
-    monkeypatch.setattr(snapshot, "database_now", right)
+    monkeypatch.setattr(snapshot, "database_now", database_now)
     cycle.run_cycle()
 
-    assert abs(FloorShadow.objects.get().clock - right().timestamp()) < HOUR / 60
+    assert abs(FloorShadow.objects.get().clock - database_now().timestamp()) < HOUR / 60
     ended(first, EndReason.COMPLETED, exit_code=0)
     cycle.run_cycle()
     ended(early, EndReason.PREEMPTED, exit_code=143) if fresh(early).desired else None

@@ -33,7 +33,8 @@ def stopped(*, ran, saved=None, reason=EndReason.PREEMPTED, **fields):
 def seen(job):
     """The job as the next plan sees it, waiting or running."""
     taken = snapshot.take()
-    return next(one for one in (*taken.waiting, *taken.running) if one.id == job.pk)
+    waiting, running = ({one.id: one for one in some} for some in (taken.waiting, taken.running))
+    return waiting.get(job.pk) or running[job.pk]
 
 
 def saved(job):
