@@ -11,7 +11,18 @@ from psycopg import sql
 READ, WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
 WRITABLE_APPS = frozenset({"jobs", "workers"})
 READABLE_APPS = frozenset({"quotas"})
-NOT_AN_AGENTS = frozenset({"queue", "reservation", "reservednode", "cycle", "standingalert", "runtimelearning"})
+NOT_AN_AGENTS = frozenset(
+    {
+        "queue",
+        "reservation",
+        "reservednode",
+        "cycle",
+        "standingalert",
+        "runtimelearning",
+        "floorshadow",
+        "floorshadowjob",
+    }
+)
 """Models of those apps that only the site writes."""
 
 

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0019_an_end_by_the_process_limit"),
+        ("jobs", "0020_the_shadow_of_a_floor"),
     ]
 
     operations = [

@@ -8,13 +8,23 @@ from jobs.models.dependency import JobDependency
 from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption, Queue, queue_name_validator
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
-from jobs.models.planning import Reservation, ReservedNode, RunTimeHistory, RunTimeLearning, UsageTally
+from jobs.models.planning import (
+    FloorShadow,
+    FloorShadowJob,
+    Reservation,
+    ReservedNode,
+    RunTimeHistory,
+    RunTimeLearning,
+    UsageTally,
+)
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 
 __all__ = [
     "Attempt",
     "Cycle",
+    "FloorShadow",
+    "FloorShadowJob",
     "FollowedLog",
     "GpuHold",
     "Job",

@@ -203,6 +203,8 @@ class Attempt(models.Model):
     peak_memory_mb = models.PositiveBigIntegerField(null=True)
     cpu_seconds = models.FloatField(null=True)
     saved = models.BooleanField(null=True)  # told to give way, it wrote a checkpoint after that; null: nobody looked
+    # How long it had run at its last checkpoint, 0 without one; null: it runs, or ended where nobody had to know.
+    saved_seconds = models.FloatField(null=True)
     # Where its processes meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
     # `ended_at`: it ends with its last placement.
     master_port = models.PositiveIntegerField(null=True)

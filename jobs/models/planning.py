@@ -1,4 +1,6 @@
-"""Rows that plans are made with, beside the jobs: what was used, how long jobs ran, which nodes are kept for whom."""
+"""Rows that plans are made with, beside the jobs: what was used, how long jobs ran, which nodes are kept, what was promised."""
+
+import uuid
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -8,6 +10,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce, Now
 
+from jobs.models.job import Job
 from quotas.models import Project
 from workers.models import Node
 
@@ -115,3 +118,39 @@ class ReservedNode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} for {self.reservation}"
+
+
+class FloorShadow(models.Model):
+    """How far plain backfilling was played in the shadow: one row, as long as a policy keeps a floor.
+
+    See `scheduling.snapshot.Shadow`. Moments are seconds since 1970, as the planner reckons with them: one that was
+    rounded on its way through the database would be another moment.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    clock = models.FloatField()
+    nodes = models.JSONField(default=dict, help_text="Which machine stands for a node, where that is another one.")
+    longest_wait = models.FloatField(default=0)
+    broken = models.JSONField(default=dict, help_text="Promises that could not be kept, by why.")
+    kept = models.PositiveBigIntegerField(default=0, help_text="Jobs that were done no later than promised.")
+    # Another one with each change: whoever remembers the shadow knows by it whether that is still the one.
+    version = models.UUIDField(default=uuid.uuid4)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_floor_shadow_row")]
+
+    def __str__(self) -> str:
+        return f"shadow at {self.clock:.0f}"
+
+
+class FloorShadowJob(models.Model):
+    """A job that has started in the shadow, or only here, until it ends there."""
+
+    job = models.OneToOneField(Job, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    started_at = models.FloatField(null=True)  # there; null: there it still waits
+    shares = models.JSONField(default=list)  # [[node, cpus, memory_mb, [GPU, ...]], ...] by rank, on the shadow's nodes
+    work_seconds = models.FloatField(null=True)  # all that it took, once it has ended here
+    late_seconds = models.FloatField(default=0)  # for so long the shadow had to wait for it
+
+    def __str__(self) -> str:
+        return f"shadow of {self.job_id}"

@@ -15,7 +15,16 @@ from django.db.models.functions import Now
 from jobs.messages import placement_messages, publishing
 from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
-from jobs.planning import dead_dependencies, gc_pause, memory_defaults, preemption, rebalancing, rendezvous_ports
+from jobs.planning import (
+    dead_dependencies,
+    floor_shadow,
+    gc_pause,
+    memory_defaults,
+    preemption,
+    rebalancing,
+    rendezvous_ports,
+    saved_work,
+)
 from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
@@ -92,6 +101,8 @@ def run_cycle() -> CycleResult:
         # give the same room away again. The lock goes with the transaction, also when the process dies.
         _wait_for_turn()
         # 2. The picture. No row is locked: to lock all jobs would stop the platform for as long as a plan takes.
+        if floor_shadow.is_kept():
+            saved_work.note()  # only now is it known of which attempt a job's last checkpoint is
         snapshot = take_snapshot()
         if memory_defaults.fill(snapshot):  # what has no memory on record would be planned as if it needed none
             snapshot = take_snapshot()
@@ -103,6 +114,7 @@ def run_cycle() -> CycleResult:
         # they skip what somebody else holds, and never wait in a circle.
         preemption.request(plan.preemptions)
         rebalancing.consider(snapshot, plan)
+        floor_shadow.save(snapshot, plan)
         # 6. Say why the others wait.
         _write_reasons(plan)
         # 7. The cycle's own row: last, so that its duration is that of all the work.

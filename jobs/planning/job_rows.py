@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString, NamedTuple
 
-from django.conf import settings
 from django.db import connection
 
 from jobs.models.standings import dependencies
-from jobs.planning import preemption
+from jobs.planning import avoided_nodes, preemption, saved_work
 from jobs.planning.run_times import remaining
+from jobs.planning.saved_work import SavedWork
 from jobs.state import queue_age
-from scheduling.failures.retry import RetryBudget, reasons_that
 from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
 from scheduling.snapshot import Allocation, RunningJob, WaitingJob
@@ -30,7 +29,7 @@ MOST_REQUESTS = 100_000
 SERVER = "SELECT pg_postmaster_start_time()"
 VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
 """Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
-WAITING = """
+AS_IN_LINE = """
     SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', coalesce(in_line_since, created_at)),
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, node_labels::text,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
@@ -38,8 +37,9 @@ WAITING = """
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
            CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END,
            xmin::text || ctid::text
-    FROM jobs_job WHERE state = 'pending' AND id = ANY(%s)
+    FROM jobs_job WHERE id = ANY(%s)
 """
+WAITING = f"{AS_IN_LINE} AND state = 'pending'"
 RUNNING = """
     SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
            job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.node_labels::text,
@@ -59,18 +59,10 @@ RUNNING = """
     WHERE placement.closed_at IS NULL
     ORDER BY job.id, placement.rank
 """
-FAILED_ON = """
-    SELECT DISTINCT attempt.job_id, node.name
-    FROM jobs_placement AS placement
-    JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
-    JOIN jobs_job AS job ON job.id = attempt.job_id
-    JOIN workers_node AS node ON node.id = placement.node_id
-    WHERE placement.closed_at > statement_timestamp() - make_interval(secs => %s)
-      AND placement.end_reason NOT IN ('', 'completed') AND placement.end_reason = ANY(%s) AND job.state = 'pending'
-      AND attempt.number > job.attempt - 2
-      AND (placement.end_reason = ANY(%s) OR NOT job.checkpointable OR attempt.started_at IS NULL
-           OR attempt.ended_at - attempt.started_at < make_interval(secs => %s))
-    ORDER BY attempt.job_id, node.name
+READY = """
+    SELECT link.job_id, date_part('epoch', max(needed.finished_at))
+    FROM jobs_jobdependency AS link JOIN jobs_job AS needed ON needed.id = link.needs_id
+    WHERE link.job_id = ANY(%s) GROUP BY link.job_id
 """
 NAMES = """
     SELECT 0, id, slug FROM quotas_project
@@ -98,6 +90,7 @@ class JobContext:
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
     ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
     room: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)
+    saved: SavedWork = saved_work.NOTHING
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -106,8 +99,17 @@ class JobContext:
     @property
     def special(self) -> set[int]:
         """The jobs of which more is known than names."""
-        known = (self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.ready, self.room)
-        return set().union(*(one.keys() for one in known))
+        known = (
+            self.unmet,
+            self.broken,
+            self.preemptions,
+            self.near,
+            self.avoid,
+            self.ready,
+            self.room,
+            self.saved.seconds,
+        )
+        return set(self.saved.saves_nothing).union(*(one.keys() for one in known))
 
 
 def read_names() -> JobContext:
@@ -117,11 +119,11 @@ def read_names() -> JobContext:
     return known
 
 
-def read_all() -> JobContext:
+def read_all(*, with_saved: bool) -> JobContext:
     needs = dependencies()
-    counts, near, avoid = preemption.counts(), preemption.last_nodes(), failed_on()
-    rooms = preemption.rooms()
-    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms)
+    counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
+    rooms, saved = preemption.rooms(), saved_work.of_unfinished() if with_saved else saved_work.NOTHING
+    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, saved=saved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +150,24 @@ class JobRows:
     held: Sequence[AccountUsage]
 
 
-def read() -> JobRows:
-    """All of them.
+def read(*, with_saved: bool = False) -> JobRows:
+    """All of them; where a floor is kept also what each has saved of its work.
 
     The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
     dependencies, and none names what is not known yet.
     """
     in_line, placed = line.read(), rows(RUNNING)
-    known = read_all()
+    known = read_all(with_saved=with_saved)
     jobs = _running(placed, known)
     return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs))
+
+
+def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
+    """These jobs as they stood in line, though they run or have ended by now."""
+    placed = rows(AS_IN_LINE, job_ids) if job_ids else []
+    known = replace(read_names(), ready=dict(rows(READY, job_ids))) if placed else JobContext()
+    request_of = Requests().of
+    return {row[0]: _waiting_job(row, known, request_of) for row in placed}
 
 
 def running() -> tuple[RunningJob, ...]:
@@ -260,7 +270,7 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         deadline=row[15],
         not_before=row[16],
         predicted_seconds=row[17],
-        checkpointable=row[18],
+        checkpointable=row[18] and row[0] not in known.saved.saves_nothing,
         preemptible=row[19],
         promised=row[20],
         held=row[21],
@@ -272,21 +282,8 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
         room=known.room.get(row[0], ()),
+        saved_seconds=known.saved.seconds.get(row[0], 0.0),
     )
-
-
-def failed_on() -> dict[int, tuple[str, ...]]:
-    """For each waiting job that failed a moment ago the nodes where it did, if another one may do better.
-
-    Only its last two attempts count: a job that has seen half the fleet fail must not be left with one node to wait for.
-    A job that wrote checkpoints there for a while goes back to them, unless the node was to blame.
-    """
-    # Of failures for which the owner pays a long run that saved its work is excused: there the node did well.
-    found: dict[int, tuple[str, ...]] = {}
-    reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, RetryBudget.PLATFORM)]
-    for job_id, node in rows(FAILED_ON, settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS):
-        found[job_id] = (*found.get(job_id, ()), node)
-    return found
 
 
 def _running(placed: Sequence[Any], known: JobContext) -> tuple[RunningJob, ...]:
@@ -321,13 +318,14 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         started_at=started_at,
         expected_end=begins + max_runtime if max_runtime else None,
         predicted_end=_predicted_end(first, begins, since - stood_still, max_runtime),
-        checkpointable=checkpointable,
+        checkpointable=checkpointable and job_id not in known.saved.saves_nothing,
         preemptible=preemptible,
         preemptions=known.preemptions.get(job_id, 0),
         checkpoint_at=checkpoint_at,
         leaving=leaving,
         suspended_since=suspended_at,
         leaving_for=leaving_for,
+        saved_seconds=known.saved.seconds.get(job_id, 0.0),
     )
 
 

@@ -26,4 +26,6 @@ def rules() -> Rules:
             max_per_hour=settings.PREEMPTION_MAX_PER_HOUR,
             only_checkpointable=settings.PREEMPTION_ONLY_CHECKPOINTABLE,
         ),
+        floor_slack=settings.FLOOR_SLACK,
+        floor_tolerance_seconds=settings.FLOOR_TOLERANCE_SECONDS,
     )

@@ -37,7 +37,8 @@ def request(planned: Sequence[PlannedPreemption], targets: Mapping[int, str] = N
 
     For each waiting job either all of its victims are told or none: half the room would help nobody. A job that has
     changed meanwhile, or that somebody holds locked, is left to the next cycle. The nodes hear of it within a second,
-    and with their next heartbeat for certain. `targets` are the nodes to which victims move, by their jobs.
+    and with their next heartbeat for certain. `targets` are the nodes to which victims move, by their jobs. A job that
+    is stopped for itself moves: it goes where the next plans have room for it.
     """
     wanted: dict[int, list[PlannedPreemption]] = defaultdict(list)
     for one in planned:
@@ -46,10 +47,14 @@ def request(planned: Sequence[PlannedPreemption], targets: Mapping[int, str] = N
         return 0
     # Both sides are locked, in one statement: the one who is helped could be cancelled, and others stopped for nobody.
     waiting, attempts = _lock(planned)
-    kept = {for_job: ones for for_job, ones in wanted.items() if for_job in waiting}
+    kept = {for_job: ones for for_job, ones in wanted.items() if for_job in waiting or all(map(_moves, ones))}
     told = [one for ones in kept.values() if all(one.job_id in attempts for one in ones) for one in ones]
     _write(told, attempts, targets)
     return len(told)
+
+
+def _moves(one: PlannedPreemption) -> bool:
+    return one.for_job == one.job_id
 
 
 def _lock(planned: Sequence[PlannedPreemption]) -> tuple[set[int], dict[int, Attempt]]:
@@ -66,11 +71,11 @@ def _lock(planned: Sequence[PlannedPreemption]) -> tuple[set[int], dict[int, Att
 
 def _write(told: Sequence[PlannedPreemption], attempts: dict[int, Attempt], targets: Mapping[int, str]) -> None:
     Job.objects.filter(pk__in=[one.job_id for one in told]).update(desired=PREEMPT)
-    Job.objects.filter(pk__in={one.for_job for one in told}).update(promised=True)
+    Job.objects.filter(pk__in={one.for_job for one in told if not _moves(one)}).update(promised=True)
     Preemption.objects.bulk_create(
         Preemption(
             attempt=attempts[one.job_id],
-            for_job_id=one.for_job,
+            for_job_id=None if _moves(one) else one.for_job,
             strategy=one.strategy,
             lost_seconds=one.lost_seconds,
             target=targets.get(one.job_id, ""),
@@ -80,8 +85,11 @@ def _write(told: Sequence[PlannedPreemption], attempts: dict[int, Attempt], targ
     JobEvent.objects.bulk_create(event for one in told for event in _events(one, attempts[one.job_id].number))
 
 
-def _events(one: PlannedPreemption, attempt: int) -> tuple[JobEvent, JobEvent]:
+def _events(one: PlannedPreemption, attempt: int) -> tuple[JobEvent, ...]:
     cost: dict[str, object] = {"strategy": one.strategy, "lost_seconds": round(one.lost_seconds, 1)}
+    if _moves(one):
+        moves = f"Moves to where room is kept for it ({one.strategy}); about {one.lost_seconds:.0f} s of work are done again."
+        return (JobEvent(job_id=one.job_id, kind="preempt_requested", attempt=attempt, message=moves, data=cost),)
     gives = f"Gives way to job {one.for_job} ({one.strategy}); about {one.lost_seconds:.0f} s of work are done again."
     gets = f"Job {one.job_id} gives way to it ({one.strategy})."
     return (

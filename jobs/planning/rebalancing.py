@@ -40,6 +40,9 @@ def consider(snapshot: Snapshot, plan: Plan) -> tuple[Proposal, ...]:
     """
     if settings.REBALANCING == "off" or not pace.is_due():
         return ()
+    if plan.shadow is not None:  # a floor moves jobs by itself, and knows who must not be stopped
+        Cycle.objects.filter(pk=1).update(proposals=[])
+        return ()
     # Moves have a limit of their own, beside that of all preemptions.
     lately = preemption.recent(strategy=STRATEGY)
     proposals = propose(snapshot, plan, snapshot.taken_at, rebalance_settings(), moved_lately=lately)

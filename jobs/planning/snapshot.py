@@ -13,7 +13,7 @@ from django.db.models import F
 from jobs.models import Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
-from jobs.planning import fair_share, job_rows, preemption
+from jobs.planning import fair_share, floor_shadow, job_rows, preemption
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
 from scheduling.snapshot import Gpu, Limits, NodeView, ProjectView, QueueView, Reservation, Snapshot
@@ -33,7 +33,9 @@ NONE_OUT = "[]"
 def take_snapshot() -> Snapshot:
     """Everything that one planning pass looks at, read in the caller's transaction by the database's clock."""
     now = database_now().timestamp()
-    jobs = job_rows.read()
+    under_floor = floor_shadow.is_kept()
+    jobs = job_rows.read(with_saved=under_floor)
+    shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
     return Snapshot(
         waiting=jobs.waiting,
         running=jobs.running,
@@ -45,6 +47,8 @@ def take_snapshot() -> Snapshot:
         reservations=reservations(now),
         usage=fair_share.usage(now, jobs.held),
         recent_preemptions=preemption.recent(),
+        ended=ended,
+        shadow=shadow,
     )
 
 

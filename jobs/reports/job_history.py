@@ -25,7 +25,7 @@ SENTENCES = {
 }
 SINCE = {"requeued": "it was put back in line", "resumed": "it was resumed", "released": "it was released"}
 """From when a job waits for its next attempt, by what put it in line."""
-IN_THEIR_OWN_WORDS = frozenset({"preempt_requested", "room_promised"})
+IN_THEIR_OWN_WORDS = frozenset({"preempt_requested", "room_promised", "promise_broken", "saves_nothing"})
 
 
 @dataclass(frozen=True, slots=True)

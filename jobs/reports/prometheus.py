@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from jobs.models import Cycle, Job, JobDependency
 from jobs.models.clock import database_now
-from jobs.models.planning import RunTimeLearning
+from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
 from jobs.planning import preemption, start_forecasts
 from jobs.reports import node_condition
@@ -36,6 +36,15 @@ STRETCH = """
           FROM jobs_job WHERE finished_at > now() - interval '1 day' AND started_at IS NOT NULL) AS ended
 """
 
+IN_THE_SHADOW = """
+    SELECT count(*) FILTER (WHERE shadow.work_seconds IS NULL AND shadow.started_at IS NOT NULL),
+           count(*) FILTER (WHERE shadow.work_seconds IS NULL AND shadow.started_at IS NULL),
+           count(*) FILTER (WHERE shadow.work_seconds IS NOT NULL),
+           count(*) FILTER (WHERE shadow.started_at IS NULL AND job.state IN ('queued', 'assigned', 'running'))
+    FROM jobs_floorshadowjob AS shadow JOIN jobs_job AS job ON job.id = shadow.job_id
+"""
+PROMISES_BREAK = ("held", "late", "node")
+
 
 def exposition() -> bytes:
     """Everything, in Prometheus' text format."""
@@ -54,6 +63,7 @@ class _Yard(Collector):
         yield from _waits()
         yield from _cycles()
         yield from _preemptions()
+        yield from _floor()
         yield from _start_predictions()
         yield from _run_time_predictions()
         yield from _machines()
@@ -121,6 +131,25 @@ def _preemptions() -> Iterator[Metric]:
          [(one.strategy, one.lost_seconds) for one in totals]),
     ):  # fmt: skip
         yield _labelled(CounterMetricFamily, name, text, ("strategy",), rows)
+
+
+def _floor() -> Iterator[Metric]:
+    """Zeros while no policy keeps a floor."""
+    shadow = FloorShadow.objects.first() or FloorShadow()
+    [[running, waiting, ended, early]] = _query(IN_THE_SHADOW, [])
+    text = "Jobs in the shadow schedule: running or waiting there, or ended here and not there yet."
+    rows = [("running", running), ("waiting", waiting), ("ended", ended)]
+    yield _labelled(GaugeMetricFamily, "floor_jobs", text, ("state",), rows)
+    yield _gauge(
+        "floor_opportunistic_jobs", "Jobs that run before their turn, and give way when another's has come.", early
+    )
+    text = "The longest wait in the shadow schedule so far: promises may be later by a part of it."
+    yield _gauge("floor_longest_wait_seconds", text, shadow.longest_wait)
+    text = "Jobs that were done no later than promised, since a policy keeps a floor."
+    yield CounterMetricFamily("trainyard_floor_kept_promises", text, shadow.kept)
+    text = "Promises that could not be kept since then, by why."
+    broken = [(why, shadow.broken.get(why, 0)) for why in PROMISES_BREAK]
+    yield _labelled(CounterMetricFamily, "floor_broken_promises", text, ("reason",), broken)
 
 
 def _start_predictions() -> Iterator[Metric]:

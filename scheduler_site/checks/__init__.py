@@ -19,6 +19,7 @@ ALWAYS = (
     planning.check_placement,
     planning.check_weights,
     planning.check_preemption,
+    planning.check_floor,
     planning.check_rebalancing,
     planning.check_plugins,
     planning.check_provider,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site import plugins
-from scheduler_site.checks.findings import is_node, unknown_value_errors, warning
+from scheduler_site.checks.findings import error, is_node, unknown_value_errors, warning
 from scheduling import placement
 from scheduling.planning import preemption
 from scheduling.policies import POLICIES
@@ -37,6 +37,15 @@ def check_weights(**_: Any) -> list[CheckMessage]:
 
 def check_preemption(**_: Any) -> list[CheckMessage]:
     return unknown_value_errors(38, "TRAINYARD_PREEMPTION", settings.PREEMPTION, preemption.STRATEGIES)
+
+
+def check_floor(**_: Any) -> Iterator[CheckMessage]:
+    if settings.FLOOR_SLACK > 1:
+        yield error(
+            59,
+            f"TRAINYARD_FLOOR_SLACK is {settings.FLOOR_SLACK:g}: promises would be later by more than the longest wait.",
+            "Name a part of the longest wait, from 0 to 1.",
+        )
 
 
 def check_rebalancing(**_: Any) -> list[CheckMessage]:

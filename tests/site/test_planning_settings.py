@@ -22,6 +22,7 @@ def test_the_defaults_are_the_platform_s():
         bounded_wait_seconds=40 * HOUR,
         ageing_points_per_hour=1,
         preemption=Preemption(strategies=("priority",)),
+        floor_slack=0.05,
     )
 
 
@@ -32,6 +33,7 @@ def test_every_setting_becomes_a_rule(settings):
     settings.PREEMPTION, settings.PREEMPTION_GAP = ["reclaim", "pressure"], 5
     settings.PREEMPTION_MIN_RUNTIME_SECONDS, settings.PREEMPTION_MAX_PER_JOB = 1, 2
     settings.PREEMPTION_MAX_PER_HOUR, settings.PREEMPTION_ONLY_CHECKPOINTABLE = 4, False
+    settings.FLOOR_SLACK, settings.FLOOR_TOLERANCE_SECONDS = 0.5, 7
     assert rules() == Rules(
         policy="fairshare",
         backfill=Backfill.SJBF,
@@ -42,6 +44,8 @@ def test_every_setting_becomes_a_rule(settings):
         ageing_points_per_hour=2,
         weights=Weights(size=7),
         preemption=Preemption(("reclaim", "pressure"), 5, 1, 2, 4, only_checkpointable=False),
+        floor_slack=0.5,
+        floor_tolerance_seconds=7,
     )
 
 
@@ -64,11 +68,21 @@ def test_an_unknown_name_is_refused_with_the_known_ones(settings, number, settin
     assert known in str(message.hint)
 
 
+def test_promises_may_not_be_later_by_more_than_the_longest_wait(settings):
+    settings.SECRET_KEY = "a-long-and-random-key-9f8e7d6c5b4a3f2e1d0c-0123456789abcdef"
+    settings.FLOOR_SLACK = 1.5
+    [message] = django_checks.run_checks(tags=["trainyard"])
+    assert (message.id, "TRAINYARD_FLOOR_SLACK is 1.5" in message.msg) == ("trainyard.E059", True)
+    assert "from 0 to 1" in str(message.hint)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("TRAINYARD_RESERVE_DEPTH", "0"),
         ("TRAINYARD_WEIGHTS", "age"),
+        ("TRAINYARD_FLOOR_SLACK", "-0.1"),
+        ("TRAINYARD_FLOOR_TOLERANCE_SECONDS", "soon"),
     ],
 )
 def test_a_number_that_is_none_is_refused_by_the_name_of_its_variable(variable, value):

@@ -104,6 +104,7 @@ class ShadowSchedule:
             known = self.jobs.get(one.job.id, ShadowJob(one.job))
             if one.given_up:
                 self.jobs.pop(one.job.id, None)
+                self._seen = None  # what it held there is free
             else:
                 self.jobs[one.job.id] = replace(known, work_seconds=one.work_seconds)
 
@@ -115,6 +116,7 @@ class ShadowSchedule:
             job = self._waiting.get(job_id)
             if job is None or one.started_at is None:
                 del self.jobs[job_id]  # gone, or in line in both
+                self._seen = self._seen if one.started_at is None else None
             elif is_held(job, self._now):
                 self._give_up(job_id, "held")
             elif not all(self.nodes.get(share.node, share.node) in up for share in one.shares):

@@ -127,7 +127,11 @@ class _Givers:
         self._able = sorted(
             _victim(job, now, cost)
             for job in snapshot.running
-            if job.id not in protected and job.preemptible and job.checkpointable and not job.leaving
+            if job.id not in protected
+            and job.preemptible
+            and job.checkpointable
+            and not job.leaving
+            and job.started_at is not None  # whose command has not begun yet cannot be told to stop
         )
 
     def place(self, one: ShadowJob, job: WaitingJob) -> tuple[Shares, list[RunningJob]] | None:

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.models import Cycle, Preemption
+from jobs.models import Cycle, FloorShadow, FloorShadowJob, Preemption
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
 from tests import builders
@@ -91,6 +91,22 @@ def test_cycles_placements_alerts_and_preemptions_are_counted(read):
     assert found["trainyard_preemptions_total", "priority"] == 1
 
 
+def test_the_promises_of_a_floor_are_counted(read):
+    FloorShadow.objects.create(clock=1e9, longest_wait=70, kept=5, broken={"late": 2, "node": 1})
+    running, ahead, gone = builders.job(state="running"), builders.job(state="running"), builders.job(state="completed")
+    FloorShadowJob.objects.create(job=running, started_at=1e9)
+    FloorShadowJob.objects.create(job=ahead)
+    FloorShadowJob.objects.create(job=gone, work_seconds=30)
+
+    found = read()
+
+    assert [found["trainyard_floor_jobs", state] for state in ("running", "waiting", "ended")] == [1, 1, 1]
+    assert found["trainyard_floor_opportunistic_jobs",] == 1
+    assert found["trainyard_floor_longest_wait_seconds",] == 70
+    assert found["trainyard_floor_kept_promises_total",] == 5
+    assert [found["trainyard_floor_broken_promises_total", why] for why in ("late", "node", "held")] == [2, 1, 0]
+
+
 def test_the_longest_wait_and_the_worst_stretch_are_told(read):
     now = timezone.now()
     builders.job(created_at=now - timedelta(seconds=500))
@@ -159,7 +175,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         scraped()
 
 
