@@ -71,9 +71,15 @@ def measure(outcome: Outcome, size: int) -> Metrics:
         prediction_error_s=error,
         prediction_accuracy=accuracy,
         late=_late_part(jobs),
-        lost_part=sum(job.lost_s * job.width for job in jobs) / sum(job.job.run_s * job.width for job in jobs),
+        lost_part=_lost_part(jobs),
         plans=outcome.plans,
     )
+
+
+def _lost_part(jobs: Iterable[JobOutcome]) -> float:
+    """Of no work, as where no job has a GPU and only these are counted, nothing is lost."""
+    done = sum(job.job.run_s * job.width for job in jobs)
+    return sum(job.lost_s * job.width for job in jobs) / done if done else 0.0
 
 
 class Later(NamedTuple):

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.cluster import nodes_of
 from simulator.metrics import mean_over, measure, percentile
 from simulator.outcome import JobOutcome, Outcome, Run
-from tests.simulator.builders import job
+from simulator.replay import Replay
+from simulator.settings import Settings
+from tests.simulator.builders import job, jobs
 
 
 def outcome(*rows):
@@ -101,3 +104,10 @@ def test_windows_are_averaged_and_counts_added():
     assert (both.jobs, both.plans, both.max_wait_s) == (4, 14, 60)
     assert both.mean_bounded_slowdown == pytest.approx((3 + 2) / 2)
     assert both.prediction_error_s is None
+
+
+def test_of_no_work_nothing_is_lost():
+    """A job without a GPU on nodes with GPUs, which alone are counted."""
+    replayed = Replay(jobs((0, 10, 1)), nodes_of("1x4x2"), Settings()).run()
+
+    assert measure(replayed, 2).lost_part == 0.0
