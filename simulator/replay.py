@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from scheduling.forecast.rollout import started
+from scheduling.nodes.profile import FOREVER
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.policies import policy
 from scheduling.resources import Request
 from scheduling.snapshot import EndedJob, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
+from scheduling.stages import started
 from simulator.asked import limit_of, priority_of, saves_its_work
 from simulator.cleaning import CleanJob
 from simulator.cluster import Cluster
@@ -94,6 +95,8 @@ class Replay(EventLoop):
         self._progress[job.number] = _Progress(job, waiting)
 
     def _vacate_if_due(self, number: int) -> None:
+        if self._keeps_floor:  # it goes by who runs: whoever has left for it has ended
+            return
         end = self._running[number].expected_end
         if end is not None and end <= self._clock.now:
             self._vacated[number] = self._running.pop(number)
@@ -105,8 +108,7 @@ class Replay(EventLoop):
             self.outcome.plans += 1
             self.outcome.alerts.update(plan.alerts)
             self._shadow, self._ended = plan.shadow, []
-            if plan.next_at is not None:
-                self._clock.wake_at(plan.next_at)
+            self._clock.wake_at(FOREVER if plan.next_at is None else plan.next_at)
             for placed in plan.placements:
                 self._start(placed)
             for stopped in plan.preemptions:

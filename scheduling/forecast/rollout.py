@@ -12,8 +12,9 @@ from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.floor.progress import work_done, work_saved
 from scheduling.planning.plan import make_plan
 from scheduling.rules import Rules
-from scheduling.run_times import SOON, limit_of
-from scheduling.snapshot import Allocation, EndedJob, RunningJob, Snapshot, WaitingJob
+from scheduling.run_times import SOON
+from scheduling.snapshot import EndedJob, RunningJob, Snapshot, WaitingJob
+from scheduling.stages import in_line, started
 
 FLOOR_MOMENTS = 2
 """Of a shadow so many moments are played in each plan: what happens in a future need not be known to the second."""
@@ -156,26 +157,6 @@ def carried_out(snapshot: Snapshot, plan: Plan, now: float) -> Snapshot:
     return replace(snapshot, waiting=tuple(waiting.values()), running=(*snapshot.running, *new))
 
 
-def started(job: WaitingJob, shares: tuple[Allocation, ...], now: float) -> RunningJob:
-    """The job as it runs once it is placed there."""
-    return RunningJob(
-        id=job.id,
-        project=job.project,
-        queue=job.queue,
-        priority=job.priority,
-        shares=shares,
-        started_at=now,
-        expected_end=now + job.max_runtime_seconds if job.max_runtime_seconds else None,
-        owner=job.owner,
-        request=job.request,
-        predicted_end=now + job.predicted_seconds if job.predicted_seconds else None,
-        checkpointable=job.checkpointable,
-        preemptible=job.preemptible,
-        preemptions=job.preemptions,
-        saved_seconds=job.saved_seconds,
-    )
-
-
 def back_in_line(job: RunningJob, now: float, rules: Rules, stood: WaitingJob | None = None) -> WaitingJob:
     """A job that was stopped, as it waits again: as it stood in line where that is known, else for what it held.
 
@@ -187,20 +168,7 @@ def back_in_line(job: RunningJob, now: float, rules: Rules, stood: WaitingJob | 
         return replace(free, preemptions=job.preemptions + 1, saved_seconds=saved)
     if job.request is None:
         raise ValueError(f"Nobody knows what job {job.id} asks for.")
-    return WaitingJob(
-        id=job.id,
-        project=job.project,
-        queue=job.queue,
-        priority=job.priority,
-        submitted_at=now,
-        request=job.request,
-        owner=job.owner,
-        max_runtime_seconds=limit_of(job),
-        checkpointable=job.checkpointable,
-        preemptible=job.preemptible,
-        preemptions=job.preemptions + 1,
-        saved_seconds=saved,
-    )
+    return replace(in_line(job, now), preemptions=job.preemptions + 1, saved_seconds=saved)
 
 
 def _moments(snapshot: Snapshot, never: Container[int]) -> Iterator[float]:

@@ -1,9 +1,10 @@
 """What each waiting job of one planning pass is alike to: its queue, the quotas that count for it, the nodes closed to it."""
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold
-from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept, kept_for
 from scheduling.planning.eligibility import queue_holds
@@ -62,32 +63,42 @@ class Kinds:
         key = (job.queue, job.project, job.request, job.avoid)
         found = self._avoid.get(key)
         if found is None:
-            alike = self._equal(job)
             able = [node for node in self._free.nodes if could_hold(job.request, node.view)]
-            shut = [node.number for node in able if node.view.name in job.avoid]
+            shut = [node for node in able if node.view.name in job.avoid]
             if len(able) - len(shut) < job.request.nodes:
                 shut = []
-            windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
-            avoided = frozenset(self._free.nodes[number].view.name for number in shut)
-            found = self._avoid[key] = SchedulingClass(
-                alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own, avoided
-            )
-            found.limited = alike.limited
+            avoided = frozenset(node.view.name for node in shut)
+            found = self._avoid[key] = self._without(shut, job, avoided)
         return found
 
     def _pinned(self, job: WaitingJob) -> SchedulingClass:
         """All nodes are closed to it but those of its room."""
-        alike, own = self._equal(job), {share.node for share in job.room}
+        own = {share.node for share in job.room}
         key = (job.queue, job.project, job.request, tuple(sorted(own)))
         found = self._pins.get(key)
         if found is None:
-            shut = [node.number for node in self._free.nodes if node.view.name not in own]
-            windows = {**alike.windows, **dict.fromkeys(shut, ALWAYS)}
-            found = self._pins[key] = SchedulingClass(
-                alike.queue, alike.chain, alike.request, windows, alike.limits, alike.count, alike.own
+            found = self._pins[key] = self._without(
+                [node for node in self._free.nodes if node.view.name not in own], job
             )
-            found.limited = alike.limited
         return found
+
+    def _without(
+        self, shut: Iterable[FreeNode], job: WaitingJob, avoided: frozenset[str] = frozenset()
+    ) -> SchedulingClass:
+        """What it is alike to, if these nodes are closed to it."""
+        alike = self._equal(job)
+        windows = {**alike.windows, **{node.number: ALWAYS for node in shut}}
+        return SchedulingClass(
+            alike.queue,
+            alike.chain,
+            alike.request,
+            windows,
+            alike.limits,
+            alike.count,
+            alike.own,
+            avoided,
+            limited=alike.limited,
+        )
 
     def of_project(self, slug: str) -> OfProject:
         """The projects whose quotas count for the project's jobs, and when nodes are kept for others and for itself."""

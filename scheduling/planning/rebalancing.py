@@ -23,9 +23,9 @@ from scheduling.planning.eligibility import job_holds
 from scheduling.planning.preemption import lost_seconds
 from scheduling.planning.reservations import ReservationTable
 from scheduling.planning.scheduling_class import SchedulingClass
-from scheduling.run_times import limit_of
 from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
+from scheduling.stages import in_line
 
 STRATEGY = "rebalance"
 TRIED = 32
@@ -179,11 +179,11 @@ class RebalancePass:
 
     def _could_start_again(self, job: RunningJob) -> bool:
         """Whether its queue and the quotas would let one more such job start: then they let this one."""
-        return not self._work.not_allowed(self._work.class_of(_as_waiting(job)))
+        return not self._work.not_allowed(self._work.class_of(in_line(job, 0.0)))
 
     def _mover(self, job: RunningJob) -> _Mover:
         lost = lost_seconds(job, self._now, self._preemption.restart_cost_seconds) + self._knobs.stop_seconds
-        return _Mover(lost * gpu_equivalents(job.shares[0].amount), lost, job, _as_waiting(job))
+        return _Mover(lost * gpu_equivalents(job.shares[0].amount), lost, job, in_line(job, 0.0))
 
     def _closed(self, job: WaitingJob, for_job: int) -> frozenset[str]:
         """The nodes that the job may not use: being emptied, kept for a project, or promised to others than `for_job`."""
@@ -269,13 +269,6 @@ class RebalancePass:
 def _by_prediction(running: Iterable[RunningJob]) -> tuple[RunningJob, ...]:
     """With the ends that are expected in place of those that are certain."""
     return tuple(replace(job, expected_end=job.predicted_end) if job.predicted_end else job for job in running)
-
-
-def _as_waiting(job: RunningJob) -> WaitingJob:
-    """The job as it will stand in line when it has been stopped."""
-    request = job.request
-    assert request is not None  # noqa: S101 - others may not move
-    return WaitingJob(job.id, job.project, job.queue, job.priority, 0.0, request, max_runtime_seconds=limit_of(job))
 
 
 def _cost(moves: Iterable[_Mover]) -> float:

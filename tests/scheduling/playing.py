@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from scheduling.forecast.rollout import started
 from scheduling.planning.plan import Plan, make_plan
 from scheduling.snapshot import Snapshot, WaitingJob
+from scheduling.stages import started
 
 Length = Callable[[WaitingJob], float]
 

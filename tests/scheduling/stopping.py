@@ -5,11 +5,12 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from scheduling.forecast.rollout import back_in_line, started
+from scheduling.forecast.rollout import back_in_line
 from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from scheduling.snapshot import Allocation, Limits, ProjectView, QueueView, RunningJob, Snapshot, WaitingJob
+from scheduling.stages import started
 from tests.scheduling.builders import gpu_node
 
 NOW = 100_000.0

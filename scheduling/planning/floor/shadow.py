@@ -5,7 +5,7 @@ shadow, so whoever ends there has ended here already.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from typing import Self
@@ -16,18 +16,9 @@ from scheduling.planning.floor.progress import work_done
 from scheduling.planning.one_pass import plan_pass
 from scheduling.policies import POLICIES
 from scheduling.policies.backfill import BackfillPolicy
-from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import (
-    Allocation,
-    NodeView,
-    QueueView,
-    RunningJob,
-    Shadow,
-    ShadowJob,
-    Snapshot,
-    WaitingJob,
-)  # fmt: skip
+from scheduling.snapshot import Allocation, NodeView, QueueView, Shadow, ShadowJob, Snapshot, WaitingJob
+from scheduling.stages import in_line, started
 
 MOST_AT_ONCE = 64
 """A line that is longer is no idle platform."""
@@ -96,8 +87,7 @@ class ShadowSchedule:
 
     def arrivals_to_come(self) -> Iterable[float]:
         """When those join its line that came here within the slack, whether they run already or wait."""
-        early = [one.job for one in self.jobs.values() if one.started_at is None]
-        return [job.waits_since for job in (*early, *self._snapshot.waiting) if job.waits_since > self.clock]
+        return [job.waits_since for job in self._all_in_line() if job.waits_since > self.clock]
 
     def _take_over_ends(self) -> None:
         for one in self._snapshot.ended:
@@ -192,7 +182,13 @@ class ShadowSchedule:
         names = {real: own for own, real in self.nodes.items()}
         return Snapshot(
             waiting=tuple(_renamed(job, names) for job in line) if names else tuple(line),
-            running=tuple([one.run or _running(one) for one in self.jobs.values() if one.started_at is not None]),
+            running=tuple(
+                [
+                    one.run or started(one.job, one.shares, one.started_at)
+                    for one in self.jobs.values()
+                    if one.started_at is not None
+                ]
+            ),
             nodes=_own_nodes(here.nodes, names),
             queues=tuple(_backfilling(queue) for queue in here.queues),
             projects=here.projects,
@@ -239,33 +235,11 @@ def _begun(snapshot: Snapshot, now: float) -> Shadow:
     """The first shadow: all that runs here runs there, with the same work done."""
     cost = snapshot.rules.preemption.restart_cost_seconds
     jobs = {
-        job.id: _started(ShadowJob(_as_waiting(job)), now - work_done(job, now, cost), job.shares)
+        job.id: _started(ShadowJob(in_line(job, job.started_at or 0.0)), now - work_done(job, now, cost), job.shares)
         for job in snapshot.running
         if not job.leaving
     }
     return Shadow(now, jobs)
-
-
-def _as_waiting(job: RunningJob) -> WaitingJob:
-    """As it stood in line, as far as that is known and still matters."""
-    limit = None if job.expected_end is None or job.started_at is None else int(job.expected_end - job.started_at)
-    return WaitingJob(
-        id=job.id,
-        project=job.project,
-        queue=job.queue,
-        priority=job.priority,
-        submitted_at=job.started_at or 0.0,
-        request=job.request or _request(job.shares),
-        owner=job.owner,
-        max_runtime_seconds=limit,
-        checkpointable=job.checkpointable,
-        preemptible=job.preemptible,
-    )
-
-
-def _request(shares: Sequence[Allocation]) -> Request:
-    amount = shares[0].amount
-    return Request(amount.cpus, amount.memory_mb, amount.gpus, nodes=len(shares))
 
 
 def _end(one: ShadowJob) -> float | None:
@@ -276,23 +250,7 @@ def _end(one: ShadowJob) -> float | None:
 
 
 def _started(one: ShadowJob, moment: float, shares: tuple[Allocation, ...]) -> ShadowJob:
-    placed = replace(one, started_at=moment, shares=shares, run=None)
-    return replace(placed, run=_running(placed))
-
-
-def _running(one: ShadowJob) -> RunningJob:
-    job, start = one.job, one.started_at or 0.0
-    return RunningJob(
-        id=job.id,
-        project=job.project,
-        queue=job.queue,
-        priority=job.priority,
-        shares=one.shares,
-        started_at=start,
-        expected_end=None if job.max_runtime_seconds is None else start + job.max_runtime_seconds,
-        owner=job.owner,
-        request=job.request,
-    )
+    return replace(one, started_at=moment, shares=shares, run=started(one.job, shares, moment))
 
 
 def _asks(job: WaitingJob) -> object:

@@ -1,13 +1,14 @@
 """Whose turn has come, who must not be stopped, and who gives way: the shadow's schedule against what runs here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple
 
 from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState
-from scheduling.planning.floor.progress import head_start, work_done, work_saved
+from scheduling.planning.floor.progress import head_start, work_lost, work_saved
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.stand_ins import StandIns, pairs_of
 from scheduling.planning.preemption import VictimChoice
@@ -89,9 +90,8 @@ class TurnFinder:
         return sorted(found, key=lambda pair: (pair[0].started_at or 0.0, pair[1].id))
 
     def _give_places(self, due: Sequence[tuple[ShadowJob, WaitingJob]]) -> dict[int, Shares]:
-        moving = {one.job_id: one.for_job for one in self._stops}
-        running = tuple(_marked(job, moving, ()) for job in self._snapshot.running)
-        givers = _Givers(replace(self._snapshot, running=running), self._now, self._protected, self._names)
+        moving = replace(self._snapshot, running=_marked(self._snapshot, self._stops, frozenset()))
+        givers = _Givers(moving, self._now, self._protected, self._names)
         places = {}
         for one, job in due:
             found = givers.place(one, job)
@@ -102,8 +102,8 @@ class TurnFinder:
         return places
 
     def _stop(self, job: RunningJob, for_job: int) -> None:
-        lost = work_done(job, self._now, self._restart_cost) - work_saved(job, self._restart_cost)
-        self._stops.append(PlannedPreemption(job.id, for_job, STRATEGY, lost + self._restart_cost))
+        lost = work_lost(job, self._now, self._restart_cost)
+        self._stops.append(PlannedPreemption(job.id, for_job, STRATEGY, lost))
 
     def _next(self) -> float | None:
         """When the shadow has something new to say, if nothing happens here before."""
@@ -191,28 +191,31 @@ class _Givers:
 
 def _victim(job: RunningJob, now: float, restart_cost: float) -> Victim:
     """To be sorted: the least urgent first, then who loses least."""
-    lost = work_done(job, now, restart_cost) - work_saved(job, restart_cost) + restart_cost
-    return Victim(Candidate(job.priority, 0.0, lost, job.id, job), STRATEGY)
+    return Victim(Candidate(job.priority, 0.0, work_lost(job, now, restart_cost), job.id, job), STRATEGY)
 
 
 def carried_out(snapshot: Snapshot, turns: Turns) -> Snapshot:
     """The snapshot as the pass is to see it: due jobs stand first and have their places, and who gives way is leaving."""
-    leaving = {one.job_id: one.for_job for one in turns.stops}
     kept = turns.protected if snapshot.rules.preemption.strategies else frozenset()
-    return replace(
-        snapshot,
-        waiting=tuple([_pinned(job, turns.due) for job in snapshot.waiting]) if turns.due else snapshot.waiting,
-        running=tuple([_marked(job, leaving, kept) for job in snapshot.running])
-        if leaving or kept
-        else snapshot.running,
-    )
+    waiting = tuple([_pinned(job, turns.due) for job in snapshot.waiting]) if turns.due else snapshot.waiting
+    return replace(snapshot, waiting=waiting, running=_marked(snapshot, turns.stops, kept))
 
 
 def _pinned(job: WaitingJob, due: dict[int, Shares]) -> WaitingJob:
     return replace(job, promised=True, pinned=True, room=due[job.id]) if job.id in due else job
 
 
-def _marked(job: RunningJob, leaving: dict[int, int], protected: Iterable[int]) -> RunningJob:
+def _marked(
+    snapshot: Snapshot, stops: Sequence[PlannedPreemption], protected: AbstractSet[int]
+) -> tuple[RunningJob, ...]:
+    """What runs: those that are stopped leave, and those that are protected give way to nobody."""
+    leaving = {one.job_id: one.for_job for one in stops}
+    if not leaving and not protected:
+        return snapshot.running
+    return tuple([_as_marked(job, leaving, protected) for job in snapshot.running])
+
+
+def _as_marked(job: RunningJob, leaving: dict[int, int], protected: AbstractSet[int]) -> RunningJob:
     if job.id in leaving:
         return replace(job, leaving=True, leaving_for=leaving[job.id])
     return replace(job, preemptible=False) if job.preemptible and job.id in protected else job
