@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection
@@ -35,6 +35,13 @@ class Needed(NamedTuple):
     job: int
     after: str
     state: str
+
+
+def rows(statement: LiteralString, *arguments: Any) -> list[Any]:
+    """All that a plain statement finds."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return cursor.fetchall()
 
 
 def visible_jobs(user: User) -> QuerySet[Job]:

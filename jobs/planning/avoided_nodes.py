@@ -1,8 +1,8 @@
 """Nodes on which waiting jobs failed a moment ago: the next attempt goes elsewhere, if another one could take it."""
 
 from django.conf import settings
-from django.db import connection
 
+from jobs.models.queries import rows
 from scheduling.failures.retry import RetryBudget, reasons_that
 
 FAILED_ON = """
@@ -29,8 +29,6 @@ def failed_on() -> dict[int, tuple[str, ...]]:
     # Of failures for which the owner pays a long run that saved its work is excused: there the node did well.
     found: dict[int, tuple[str, ...]] = {}
     reasons = [sorted(reasons_that(elsewhere=True, payer=payer)) for payer in (None, RetryBudget.PLATFORM)]
-    with connection.cursor() as cursor:
-        cursor.execute(FAILED_ON, [settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS])
-        for job_id, node in cursor.fetchall():
-            found[job_id] = (*found.get(job_id, ()), node)
+    for job_id, node in rows(FAILED_ON, settings.AVOID_SECONDS, *reasons, settings.AT_ONCE_SECONDS):
+        found[job_id] = (*found.get(job_id, ()), node)
     return found

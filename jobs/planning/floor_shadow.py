@@ -10,8 +10,9 @@ from django.db import connection
 from django.db.models import F
 
 from jobs.models import FloorShadow, FloorShadowJob, JobEvent, Queue
+from jobs.models.queries import rows
 from jobs.planning import floor_promises, saved_work
-from jobs.planning.job_rows import in_line_before, rows
+from jobs.planning.job_rows import in_line_before
 from jobs.planning.policy_settings import rules
 from scheduling.plan_result import Plan
 from scheduling.planning.floor.follow import keeps_floor

@@ -8,10 +8,9 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import connection
-
+from jobs.models.queries import rows
 from jobs.models.standings import dependencies
 from jobs.planning import avoided_nodes, preemption, saved_work
 from jobs.planning.run_times import remaining
@@ -133,12 +132,6 @@ class AccountUsage:
     account: Account
     share: Allocation
     since: float
-
-
-def rows(statement: LiteralString, *arguments: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
-        return cursor.fetchall()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from jobs.models import Job
 from jobs.models.planning import RunTimeHistory, RunTimeLearning
+from jobs.models.queries import rows
 from scheduling.forecast.runtime_prediction import ErrorTally, History, Prediction, Traits, corrected, scopes_of
 from scheduling.resources import Request
 
@@ -127,7 +128,7 @@ def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
     if progress is None:  # somebody else is at it
         return Learned(0, 0)
     since = (progress.learned_until or FIRST, progress.learned_id)
-    ended = _rows(ENDED, [*since, settled_seconds, BATCH])
+    ended = rows(ENDED, *since, settled_seconds, BATCH)
     if not ended:
         return Learned(0, 0)
     traits = [_traits_of_row(row) for row in ended]
@@ -143,12 +144,6 @@ def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
 def forget() -> int:
     """Delete what nobody has added to for long; returns the number of rows."""
     return RunTimeHistory.objects.filter(updated_at__lt=Now() - timedelta(days=KEPT_DAYS)).delete()[0]
-
-
-def _rows(statement: str, parameters: Sequence[Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
 
 
 def _traits_of_row(row: Sequence[Any]) -> Traits:
@@ -188,8 +183,8 @@ def _predict_waiting(learned: Sequence[Traits]) -> int:
     """Expect anew of the waiting jobs that share a key with these; write what is worth it."""
     # Only those of the projects that learned, and of them who shares a key: most ends change nothing for most jobs.
     changed = {scope.key for one in dict.fromkeys(learned) for scope in scopes_of(one)}
-    rows = _rows(WAITING, [sorted({one.project for one in learned}), REFRESHED])
-    in_line = [(row, _traits_of_row(row)) for row in rows]
+    found = rows(WAITING, sorted({one.project for one in learned}), REFRESHED)
+    in_line = [(row, _traits_of_row(row)) for row in found]
     waiting = [(row, traits) for row, traits in in_line if any(one.key in changed for one in scopes_of(traits))]
     history = _history(traits for _, traits in waiting)
     known: dict[Traits, Prediction | None] = {traits: history.predict(traits) for _, traits in waiting}

@@ -4,10 +4,9 @@ Only a policy that keeps a floor has to know, so only under one is it written do
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import connection
-
+from jobs.models.queries import rows
 from jobs.state import transitions
 from scheduling.forecast.whatif import spelt
 from scheduling.rules import Preemption
@@ -58,7 +57,7 @@ NOTHING = SavedWork({}, frozenset())
 
 def note() -> None:
     """Write down what the last attempts of the waiting jobs have saved, before a next one runs; once for each."""
-    for job_id, ran, lost in _rows(NOTE):
+    for job_id, ran, lost in rows(NOTE):
         if lost and ran is not None and ran >= LONG_ENOUGH_SECONDS:
             told = f"It was stopped after {spelt(round(ran))} and had written no checkpoint: from now on it is not started before its turn."
             transitions.note([job_id], "saves_nothing", message=told, data={"ran_seconds": round(ran, 1)})
@@ -66,13 +65,13 @@ def note() -> None:
 
 def of_unfinished() -> SavedWork:
     """Of the jobs that wait or hold a place."""
-    found = _rows(UNFINISHED, LONG_ENOUGH_SECONDS)
+    found = rows(UNFINISHED, LONG_ENOUGH_SECONDS)
     return SavedWork(_sums(found), frozenset([job_id for job_id, saved in found if not saved]))
 
 
 def before_the_last_attempt(job_ids: Collection[int]) -> dict[int, float]:
     """Of these jobs, from where their last attempts went on."""
-    return _sums(_rows(EARLIER, list(job_ids)))
+    return _sums(rows(EARLIER, list(job_ids)))
 
 
 def _sums(saved: Sequence[tuple[int, float]]) -> dict[int, float]:
@@ -83,9 +82,3 @@ def _sums(saved: Sequence[tuple[int, float]]) -> dict[int, float]:
         if seconds:
             sums[job_id] = before + max(0.0, seconds - (RESTART_COST if before else 0.0))
     return sums
-
-
-def _rows(statement: str, *arguments: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
-        return cursor.fetchall()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Job
+from jobs.models import Job, queries
 from jobs.planning import job_rows, snapshot
 from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import JobState
@@ -72,7 +72,7 @@ def test_only_rows_that_were_written_since_are_read_whole(monkeypatch):
     waiting()
     Job.objects.filter(pk=second.pk).update(priority=77)
     asked = []
-    rows = job_rows.rows
+    rows = queries.rows
 
     def read(*given):
         asked.append(given)
