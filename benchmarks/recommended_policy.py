@@ -23,6 +23,7 @@ from rich.table import Table
 from benchmarks.published_figures import TRACES
 from scheduling.rules import HOUR, Preemption, Rules
 from simulator.experiment import prepare
+from simulator.metrics import later_than
 from simulator.settings import RunTimes, Settings
 
 LOGS = ("kth_sp2_1996:100", "ctc_sp2_1996:338")
@@ -89,11 +90,11 @@ class Replayed:
 
     def against(self, easy: "Replayed") -> dict[str, float]:
         """Ratios where EASY has the same figure; and who ended later than there, and by how much."""
-        behind = [end - easy.ends[number] for number, end in self.ends.items()]
+        later = later_than(easy.ends, self.ends)
         return {
             **{name: self.figures[name] / easy.figures[name] for name in RATIOS},
-            "later": sum(late > EXACT for late in behind),
-            "latest_by_s": max(0.0, *behind),
+            "later": later.jobs,
+            "latest_by_s": later.at_most_s,
             "stops_a_job": self.figures["stops_a_job"],
             "lost_part": self.figures["lost_part"],
         }
@@ -109,7 +110,7 @@ def replay(log: str, one: Variant, traces: Path) -> Replayed:
     figures = {name: getattr(done.metrics, name) for name in RATIOS}
     figures["stops_a_job"] = done.metrics.preemptions / len(jobs)
     figures["lost_part"] = done.metrics.lost_part
-    return Replayed(log, one, figures, {job.job.number: job.end for job in jobs})
+    return Replayed(log, one, figures, done.outcome.ends)
 
 
 def passes(found: Mapping[str, float], bars: Mapping[str, float]) -> bool:

@@ -26,7 +26,7 @@ class Clock:
         self._ends: list[tuple[float, int, int]] = []
         self._stamps: dict[int, int] = {}
         self._stamp = 0
-        self._wakes: list[float] = []
+        self._wake = FOREVER
 
     def run_until(self, end: float, number: int) -> None:
         """From now on job `number` runs, and will end then."""
@@ -39,22 +39,19 @@ class Clock:
         del self._stamps[number]
 
     def wake_at(self, moment: float) -> None:
-        """There is an instant then, even if nothing else happens."""
-        if moment not in self._wakes:
-            heapq.heappush(self._wakes, moment)
+        """There is an instant then, even if nothing else happens; in place of the one that was asked for before."""
+        self._wake = moment
 
     def advance(self) -> Instant | None:
         """Go to the next instant; None when nothing more will happen."""
         self._forget_the_stopped()
         arrival, end = self._submits[self._next], self._ends[0][0] if self._ends else FOREVER
-        now = min(arrival, end)
-        if self._wakes:
-            now = min(now, max(self._wakes[0], self.now))
-            while self._wakes and self._wakes[0] <= now:
-                heapq.heappop(self._wakes)
+        now = min(arrival, end, self._wake)
         if now == FOREVER:
             return None
         self.now = now
+        if self._wake <= now:
+            self._wake = FOREVER
         return Instant(self._arrivals_now() if arrival == now else [], self._ends_now() if end == now else [])
 
     def _arrivals_now(self) -> list[CleanJob]:

@@ -14,19 +14,20 @@ from scheduling.planning.floor.turns import EXACT
 from scheduling.policies import policy
 from scheduling.rules import Backfill
 from scheduling.run_times import expected_within
-from simulator.asked import limit_of, saves_its_work
+from simulator.asked import saves_its_work
 from simulator.cleaning import CleanJob
 from simulator.cluster import Cluster
 from simulator.counting.kept_room import KeptRoom
 from simulator.counting.pool_job import PoolJob
 from simulator.counting.pool_scheduler import PoolScheduler
 from simulator.counting.waiting_line import WaitingLine
+from simulator.counting_replay import pool_job
 from simulator.event_loop import EventLoop
 from simulator.outcome import JobOutcome, Run
 from simulator.settings import RunTimes, Settings
 from simulator.timeless_orders import ORDERS
 
-EARLY_ORDER = ORDERS["responsive"]
+SHADOW_ORDER, EARLY_ORDER = ORDERS["backfill"], ORDERS["responsive"]
 
 
 def counts_floor(cluster: Cluster, settings: Settings) -> bool:
@@ -83,17 +84,12 @@ class CountingFloorReplay(EventLoop):
         self._longest_wait = 0.0
 
     def _arrive(self, job: CleanJob) -> None:
-        trace, own_limit = job.trace, limit_of(job, self._settings.run_times)
-        limit = float(own_limit or self._settings.rules.assumed_limit_seconds)
         predicted = self._learner.predict(job)
-        expected = expected_within(limit, predicted)
-        place = ORDERS["fifo"](job, expected, limit)
-        in_pool = PoolJob(job.number, trace.width, limit, trace.submit_s, place, expected, assumed=not own_limit)
-        early = in_pool._replace(place=EARLY_ORDER(job, expected, limit))
+        in_pool, early = (pool_job(job, self._settings, order, predicted) for order in (SHADOW_ORDER, EARLY_ORDER))
         saves = saves_its_work(job, self._settings)
         progress = self._progress[job.number] = _Progress(job, in_pool, early, predicted, saves)
         self._arrived.append(progress)
-        self._waiting_of.setdefault(trace.user, {})[job.number] = progress
+        self._waiting_of.setdefault(job.trace.user, {})[job.number] = progress
         self._stand_in_line(progress)
 
     def _vacate_if_due(self, number: int) -> None:
@@ -244,9 +240,11 @@ class CountingFloorReplay(EventLoop):
 
     def _starting_at_once(self) -> list[_Progress]:
         """Within the slack: those that may not start early, if all that wait in the shadow would fit there at once."""
-        joining = [one.in_pool for one in self._arrived[self._joined :]] if self._clock_there < self._clock.now else []
-        line = [*self._shadow.waiting(), *joining] if len(joining) + len(self._shadow) <= MOST_AT_ONCE else []
-        if self._clock_there >= self._clock.now or sum(job.width for job in line) > self._shadow.free:
+        joining = len(self._arrived) - self._joined
+        if self._clock_there >= self._clock.now or len(self._shadow) + joining > MOST_AT_ONCE:
+            return []
+        line = [*self._shadow.waiting(), *(one.in_pool for one in self._arrived[self._joined :])]
+        if sum(job.width for job in line) > self._shadow.free:
             return []
         all_of_them = [self._progress[job.number] for job in line]
         return [one for one in all_of_them if one.started_at is None and not one.ended and not self._may_be_early(one)]
@@ -302,6 +300,4 @@ class CountingFloorReplay(EventLoop):
                 break
             heappop(self._catching_up)
         ahead = self._catching_up[0][0] if self._catching_up else FOREVER
-        moment = min(self._next_there(), ahead) + self._lag
-        if moment < FOREVER:
-            self._clock.wake_at(max(moment, self._clock.now))
+        self._clock.wake_at(max(min(self._next_there(), ahead) + self._lag, self._clock.now))

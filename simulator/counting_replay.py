@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scheduling.nodes.profile import FOREVER
 from scheduling.planning.ordering import bound_of
 from scheduling.policies import backfill_mode, policy
 from scheduling.rules import Backfill, Rules
@@ -16,7 +17,7 @@ from simulator.counting.pool_scheduler import PoolScheduler
 from simulator.event_loop import EventLoop
 from simulator.outcome import JobOutcome, Run
 from simulator.settings import RunTimes, Settings
-from simulator.timeless_orders import ORDERS, is_timeless
+from simulator.timeless_orders import ORDERS, Order, is_timeless
 
 
 def is_exact(cluster: Cluster, rules: Rules) -> bool:
@@ -50,7 +51,7 @@ class CountingReplay(EventLoop):
         """Raises TraceError if a job could never start on this cluster."""
         super().__init__(jobs, settings)
         [node] = cluster.nodes
-        rules = self._rules = settings.rules
+        rules = settings.rules
         self._nodes = (node.name,)
         self._order = ORDERS[rules.policy]
         self._bounds = _bounds(jobs, cluster, rules, source)
@@ -61,25 +62,11 @@ class CountingReplay(EventLoop):
 
     def _arrive(self, job: CleanJob) -> None:
         predicted = self._learner.predict(job)
-        progress = self._progress[job.number] = _Progress(job, self._in_pool(job, predicted), predicted)
+        in_pool = pool_job(job, self._settings, self._order, predicted, self._bounds[job.trace.width])
+        progress = self._progress[job.number] = _Progress(job, in_pool, predicted)
         self._scheduler.arrive(progress.in_pool)
         if self._learns:
             self._waiting_of.setdefault(job.trace.user, {})[job.number] = progress
-
-    def _in_pool(self, job: CleanJob, predicted: float | None) -> PoolJob:
-        own_limit, trace = limit_of(job, self._settings.run_times), job.trace
-        limit = float(own_limit or self._rules.assumed_limit_seconds)
-        expected = expected_within(limit, predicted)
-        return PoolJob(
-            job.number,
-            trace.width,
-            limit,
-            trace.submit_s,
-            self._order(job, expected, limit),
-            expected,
-            self._bounds[trace.width],
-            not own_limit,
-        )
 
     def _plan(self) -> None:
         if not self._scheduler:
@@ -119,6 +106,17 @@ class CountingReplay(EventLoop):
                 place = self._order(job, expected, before.limit)
                 progress.in_pool = before._replace(place=place, expected=expected)
                 self._scheduler.reorder(progress.in_pool)
+
+
+def pool_job(
+    job: CleanJob, settings: Settings, order: Order, predicted: float | None, bound: float = FOREVER
+) -> PoolJob:
+    """The job as it stands in line in that order, by what is expected of it."""
+    own_limit, trace = limit_of(job, settings.run_times), job.trace
+    limit = float(own_limit or settings.rules.assumed_limit_seconds)
+    expected = expected_within(limit, predicted)
+    place = order(job, expected, limit)
+    return PoolJob(job.number, trace.width, limit, trace.submit_s, place, expected, bound, not own_limit)
 
 
 def _bounds(jobs: Sequence[CleanJob], cluster: Cluster, rules: Rules, source: str) -> Mapping[int, float]:

@@ -42,7 +42,7 @@ class EventLoop(ABC):
             self._arrive(job)
         self._plan()
 
-    def _pyss_instant(self, arrivals: Iterable[CleanJob], ends: Iterable[int]) -> None:
+    def _pyss_instant(self, arrivals: Sequence[CleanJob], ends: Sequence[int]) -> None:
         """As the simulator pyss orders it.
 
         The room of a job that should have ended by now may be given away before its end is handled: for that moment the
@@ -55,6 +55,8 @@ class EventLoop(ABC):
             self._plan()
         for number in ends:
             self._end(number)
+            self._plan()
+        if not (arrivals or ends):  # the clock was asked to wake
             self._plan()
 
     @abstractmethod

@@ -89,10 +89,9 @@ class Later(NamedTuple):
     at_most_s: float
 
 
-def later_than(reference: Outcome, outcome: Outcome) -> Later:
-    """Moments that differ by less than a microsecond are the same: they are sums in another order."""
-    ends = {one.job.number: one.end for one in reference.jobs}
-    behind = [late for one in outcome.jobs if (late := one.end - ends[one.job.number]) > SAME_MOMENT_S]
+def later_than(reference: Mapping[int, float], ends: Mapping[int, float]) -> Later:
+    """By the ends of both. Moments that differ by less than a microsecond are the same: they are sums in another order."""
+    behind = [late for number, end in ends.items() if (late := end - reference[number]) > SAME_MOMENT_S]
     return Later(len(behind), max(behind, default=0.0))
 
 

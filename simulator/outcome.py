@@ -55,3 +55,8 @@ class Outcome:
     runs: list[Run] = field(default_factory=list)
     plans: int = 0
     alerts: set[str] = field(default_factory=set)
+
+    @property
+    def ends(self) -> dict[int, float]:
+        """When each job ended, by its number."""
+        return {one.job.number: one.end for one in self.jobs}

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from scheduling.errors import FieldError, InvalidError
 from scheduling.placement import strategy
-from scheduling.policies import policy
+from scheduling.policies import POLICIES, policy
 from scheduling.rules import Backfill, Preemption, Rules
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "usual_run_times",
 ]
 
-LEARN = frozenset({"responsive", "floor"})
-"""The policies that are meant to go by what is learned."""
+LEARNS = "responsive"
+"""The policy that is meant to go by what is learned, as those are that keep a floor: they order by it too."""
 PREEMPTION = ("priority", "reclaim", "pressure")
 
 
@@ -58,12 +58,16 @@ class Settings:
 
 def usual_run_times(policy_name: str) -> RunTimes:
     """What a policy is given where nobody says otherwise."""
-    return RunTimes.LEARNED if policy_name in LEARN else RunTimes.REQUESTED
+    return RunTimes.LEARNED if policy_name == LEARNS or _keeps_floor(policy_name) else RunTimes.REQUESTED
 
 
 def usual_checkpoints(policy_name: str) -> str | None:
     """How often jobs save their work where nobody says: often enough for a policy that lives by that."""
-    return "30m" if policy_name == "floor" else None
+    return "30m" if _keeps_floor(policy_name) else None
+
+
+def _keeps_floor(policy_name: str) -> bool:
+    return policy_name in POLICIES and POLICIES[policy_name].keeps_floor
 
 
 def checked(settings: Settings) -> Settings:

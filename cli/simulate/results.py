@@ -29,7 +29,7 @@ class Scheduled(NamedTuple):
 
     def row(self, experiment: Experiment, first: "Scheduled") -> Row:
         """All that a program may want to know; `first` is what the others are compared with."""
-        rules, later = self.settings.rules, later_than(first.result.outcome, self.result.outcome)
+        rules, later = self.settings.rules, later_than(first.result.outcome.ends, self.result.outcome.ends)
         return {
             "policy": rules.policy,
             "backfill": rules.backfill.value,

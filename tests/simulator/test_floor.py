@@ -7,7 +7,7 @@ from scheduling.rules import Preemption
 from simulator.cluster import nodes_of, pool
 from simulator.counting_floor import CountingFloorReplay
 from simulator.replay import Replay
-from simulator.settings import Rules, RunTimes, Settings
+from simulator.settings import Rules, RunTimes, Settings, Ties
 from tests.simulator.builders import job
 
 EXACT = 1e-6
@@ -35,14 +35,14 @@ def easy(rows, cluster):
     return ends(Replay(rows, cluster, Settings(Rules(policy="backfill", explain=False))).run())
 
 
-def how(*, slack=0.0, every=5.0, share=1.0, most=3, takes=0.0):
+def how(*, slack=0.0, every=5.0, share=1.0, most=3, takes=0.0, ties=Ties.NATURAL):
     rules = Rules(
         policy="floor",
         floor_slack=slack,
         preemption=Preemption(restart_cost_seconds=takes, max_per_job=most),
         explain=False,
     )
-    return Settings(rules, run_times=RunTimes.LEARNED, checkpoint_s=every, checkpointable=share, restart_s=takes)
+    return Settings(rules, ties, run_times=RunTimes.LEARNED, checkpoint_s=every, checkpointable=share, restart_s=takes)
 
 
 def under_a_floor(rows, cluster, **settings):
@@ -89,9 +89,10 @@ def test_nobody_is_stopped_more_often_than_allowed(rows, cluster, most):
     st.sampled_from([0.0, 0.5, 1.0]),
     st.sampled_from([0.0, 0.05, 0.5]),
     st.sampled_from([0.0, 2.0]),
+    st.sampled_from(Ties),
 )
-def test_on_a_pool_counting_gives_what_the_planner_would(rows, every, share, slack, takes):
-    settings = {"every": every, "share": share, "slack": slack, "takes": takes}
+def test_on_a_pool_counting_gives_what_the_planner_would(rows, every, share, slack, takes, ties):
+    settings = {"every": every, "share": share, "slack": slack, "takes": takes, "ties": ties}
     planned = under_a_floor(rows, pool(8), **settings)
     counted = CountingFloorReplay(rows, pool(8), how(**settings)).run()
 
