@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from local_stack.demo.rest import DemoRest
 from local_stack.demo.sweep import NODES
-from local_stack.servers import parent_death
+from local_stack.servers import parent_death, web
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 from local_stack.servers.ports import pick_free
@@ -59,11 +57,8 @@ def _environment(home: Home, port: int) -> dict[str, str]:
 
 def _until_web_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     for _ in _patiently(process, log, "the site"):
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2).is_success:
-                return
-        except httpx.TransportError:
-            continue
+        if web.answers(port):
+            return
 
 
 def _until_nodes_are_up(process: subprocess.Popen[bytes], rest: DemoRest, log: Path) -> None:

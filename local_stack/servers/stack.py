@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from executors.node import shutdown
-from local_stack.servers import accounts, environment, orphans, ports, postgres, roles, saved_settings, valkey
+from local_stack.servers import accounts, environment, orphans, ports, postgres, roles, saved_settings, valkey, web
 from local_stack.servers.announced import announced
 from local_stack.servers.banner import Addresses, show_banner
 from local_stack.servers.errors import StackError
@@ -81,7 +81,7 @@ class LocalStack:
         self._publish_environment(database_url, broker_url, known)
         await asyncio.to_thread(self._prepare_accounts, database_url, known)
         self._start_platform(known)
-        await self._supervisor.until_ready("web", partial(ports.answers, self._options.web_port))
+        await self._supervisor.until_ready("web", partial(web.answers, self._options.web_port))
         show_banner(self._addresses(), self._home, seconds=time.monotonic() - self._began)
 
     async def _database(self, known: SavedSettings) -> str:

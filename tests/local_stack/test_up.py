@@ -27,6 +27,7 @@ from local_stack.servers.stack import LocalStack, Options
 from scheduler_site.env import of_local_stack
 from tests.waiting import wait_for
 
+ANSWER_SECONDS = 30  # of a machine that does everything at once
 NOT_OURS = ("DATABASE_URL", "BROKER_URL", "TRAINYARD_SECRET_KEY")
 
 
@@ -74,7 +75,7 @@ class Up:
 
     def get(self, path: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.credentials['token']}"}
-        return httpx.get(self.credentials["url"] + path, headers=headers)
+        return httpx.get(self.credentials["url"] + path, headers=headers, timeout=ANSWER_SECONDS)
 
     def processes(self) -> list[psutil.Process]:
         """Every process that has this home in its environment: all of the stack's."""
@@ -122,25 +123,28 @@ def test_flower_asks_for_its_login(up: Up):
     wait_for(lambda: answers(up.flower_port), 20, "Flower")
     known = up.credentials
     for path in ("/", "/metrics", "/api/workers", "/api/queues/length"):
-        assert httpx.get(known["flower_url"] + path).status_code == 401, path
+        assert httpx.get(known["flower_url"] + path, timeout=ANSWER_SECONDS).status_code == 401, path
+    assert flower(known).get("/", follow_redirects=True).status_code == 200
+
+
+def flower(known: dict[str, str]) -> httpx.Client:
     login = (known["admin_user"], known["flower_password"])
-    assert httpx.get(known["flower_url"], auth=login, follow_redirects=True).status_code == 200
+    return httpx.Client(base_url=known["flower_url"], auth=login, timeout=ANSWER_SECONDS)
 
 
-def queues_shown(flower: httpx.Client) -> set[str]:
-    return {queue["name"] for queue in flower.get("/api/queues/length").json()["active_queues"]}
+def queues_shown(client: httpx.Client) -> set[str]:
+    return {queue["name"] for queue in client.get("/api/queues/length").json()["active_queues"]}
 
 
 def test_flower_shows_the_queues_of_every_agent_and_takes_no_order(up: Up):
     wait_for(lambda: answers(up.flower_port), 20, "Flower")
-    known = up.credentials
-    flower = httpx.Client(base_url=known["flower_url"], auth=(known["admin_user"], known["flower_password"]))
+    client = flower(up.credentials)
     wanted = {"control", "cpu.urgent.cpu-1", "gpu.background.cpu-1"}  # once the agent has registered
-    wait_for(lambda: wanted <= queues_shown(flower), 20, "the queues of the agent")
-    assert "flower_worker_online" in flower.get("/metrics").text
+    wait_for(lambda: wanted <= queues_shown(client), 20, "the queues of the agent")
+    assert "flower_worker_online" in client.get("/metrics").text
     orders = ("worker/shutdown/node@cpu-1", "task/revoke/x", "task/send-task/trainyard.run_cycle", "task/apply/x")
     for order in orders:
-        assert flower.post(f"/api/{order}").status_code == 403, order
+        assert client.post(f"/api/{order}").status_code == 403, order
 
 
 def test_a_second_stack_in_the_same_home_is_refused(up: Up):
