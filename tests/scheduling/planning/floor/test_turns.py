@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from scheduling.planning.floor import shadow as shadow_module
+from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
@@ -173,3 +175,17 @@ def test_machines_of_one_kind_are_exchanged_so_that_an_early_job_is_where_its_sh
 
     assert placed(second) == {3: ["cpu-2"]}
     assert stopped(second) == {}
+
+
+def test_a_thousand_arrivals_in_a_second_are_taken_together_in_the_shadow(monkeypatch):
+    held = runs(1, 16)
+    first = make_plan(world(running=[held]), NOW)
+    line = [job(number, 1, submitted_at=NOW + number / 1_001) for number in range(2, 1_002)]
+    played = []
+    monkeypatch.setattr(shadow_module, "plan_pass", lambda *given: played.append(given) or plan_pass(*given))
+
+    plan = make_plan(world(*line, running=[held], shadow=first.shadow), NOW + 1)
+
+    assert 1 <= len(played) <= RULES.floor_moments + 1
+    assert plan.shadow.clock == NOW + 1
+    assert len(plan.line) == 1_000
