@@ -1,6 +1,6 @@
 """The recommended batch policies, `responsive` and `floor`, against plain EASY backfilling on whole logs: the figures that count.
 
-Run: python -m benchmarks.recommended_policy [--traces FOLDER] [--knobs] [--only TEXT] [NAME:CLUSTER ...]
+Run: python -m benchmarks.recommended_policy [--traces FOLDER] [--knobs] [--only TEXT] [--window START:COUNT] [NAME:CLUSTER ...]
 
 CLUSTER is a number of processors in one pool, or nodes as COUNTxCPUSxGPUS (kth_sp2_1996:100x1x0). Without names it replays KTH
 and CTC, which are looked for as in published_figures. All are replayed by the same planner with natural ties; the policies
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.published_figures import TRACES
 from scheduling.rules import HOUR, Preemption, Rules
-from simulator.experiment import prepare
+from simulator.experiment import Window, prepare
 from simulator.metrics import later_than
 from simulator.settings import RunTimes, Settings
 
@@ -108,11 +109,12 @@ class Replayed:
         }
 
 
-def replay(log: str, one: Variant, traces: Path) -> Replayed:
+def replay(log: str, one: Variant, traces: Path, windows: Sequence[Window] = ()) -> Replayed:
     trace, _, where = log.partition(":")
     path = trace if Path(trace).exists() else str(traces / f"{trace}.csv.gz")
     on_nodes = "x" in where
-    experiment = prepare(path, nodes=where if on_nodes else None, processors=None if on_nodes else int(where))
+    nodes, processors = (where, None) if on_nodes else (None, int(where))
+    experiment = prepare(path, nodes=nodes, processors=processors, windows=windows)
     done = experiment.run(one.settings)
     jobs = done.outcome.jobs
     figures = {name: getattr(done.metrics, name) for name in RATIOS}
@@ -159,6 +161,7 @@ def main() -> None:
     parser.add_argument("--knobs", action="store_true", help="also how the figures move with the knobs")
     parser.add_argument("--only", metavar="TEXT", default="", help="beside EASY only those with this in their names")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="replays at a time")
+    parser.add_argument("--window", metavar="START:COUNT", type=Window.parse, help="only so many jobs of each log")
     options = parser.parse_args()
     logs = options.logs or [log for log in LOGS if (options.traces / f"{log.partition(':')[0]}.csv.gz").exists()]
     if not logs:
@@ -167,7 +170,8 @@ def main() -> None:
     variants = (EASY, *chosen)
     work = [(log, one) for log in logs for one in variants]
     with ProcessPoolExecutor(options.processes) as pool:
-        done = list(pool.map(replay, *zip(*work, strict=True), [options.traces] * len(work)))
+        windows = (options.window,) if options.window else ()
+        done = list(pool.map(partial(replay, traces=options.traces, windows=windows), *zip(*work, strict=True)))
     sys.exit(not show(done))
 
 
