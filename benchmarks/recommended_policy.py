@@ -1,6 +1,6 @@
 """The recommended batch policies, `responsive` and `floor`, against plain EASY backfilling on whole logs: the figures that count.
 
-Run: python -m benchmarks.recommended_policy [--traces FOLDER] [--knobs] [--only TEXT] [--window START:COUNT] [NAME:CLUSTER ...]
+Run: python -m benchmarks.recommended_policy [--traces FOLDER] [--knobs] [--only PATTERN] [--plots FOLDER] [--window START:COUNT] [NAME:CLUSTER ...]
 
 CLUSTER is a number of processors in one pool, or nodes as COUNTxCPUSxGPUS (kth_sp2_1996:100x1x0). Without names it replays KTH
 and CTC, which are looked for as in published_figures. All are replayed by the same planner with natural ties; the policies
@@ -12,7 +12,9 @@ and take seconds, but those on nodes and those in which a stop takes time: these
 
 import argparse
 import os
+import re
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import floor_plots
 from benchmarks.published_figures import TRACES
 from scheduling.rules import HOUR, Preemption, Rules
 from simulator.experiment import Window, prepare
@@ -146,6 +149,25 @@ def show(done: Sequence[Replayed]) -> bool:
     return good
 
 
+def draw(done: Sequence[Replayed], folder: Path) -> None:
+    """What the exact floor and that with slack do to each log, as pictures; variants that go on for free."""
+    easy = {one.log: one for one in done if one.variant.name == EASY.name}
+    differences: dict[str, list[float]] = {}
+    ratios: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one in done:
+        how = one.variant.settings
+        if how.rules.policy != "floor" or how.restart_s:
+            continue
+        slack, plain = how.rules.floor_slack, easy[one.log]
+        name = f"{one.log.partition(':')[0]}, {f'{slack:.0%} of slack' if slack else 'exact'}"
+        ratios[name].append((how.checkpointable, one.against(plain)[RATIOS[0]]))
+        if how.checkpointable == 1:
+            differences[name] = [(end - plain.ends[number]) / HOUR for number, end in one.ends.items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    floor_plots.draw_ends(differences, folder / "floor_ends.png")
+    floor_plots.draw_gain(ratios, folder / "floor_gain.png")
+
+
 def _shown(name: str, value: float) -> str:
     if name in RATIOS:
         return f"{value:.3f} x"
@@ -159,19 +181,24 @@ def main() -> None:
     parser.add_argument("logs", nargs="*", metavar="NAME:CLUSTER", help="a trace by name or path, and what runs it")
     parser.add_argument("--traces", type=Path, default=TRACES, help="the folder of the traces")
     parser.add_argument("--knobs", action="store_true", help="also how the figures move with the knobs")
-    parser.add_argument("--only", metavar="TEXT", default="", help="beside EASY only those with this in their names")
+    parser.add_argument(
+        "--only", metavar="PATTERN", default="", help="beside EASY only those in whose names this is found"
+    )
+    parser.add_argument("--plots", metavar="FOLDER", type=Path, help="also draw floor_ends.png and floor_gain.png")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="replays at a time")
     parser.add_argument("--window", metavar="START:COUNT", type=Window.parse, help="only so many jobs of each log")
     options = parser.parse_args()
     logs = options.logs or [log for log in LOGS if (options.traces / f"{log.partition(':')[0]}.csv.gz").exists()]
     if not logs:
         parser.error(f"There are no traces in {options.traces}: name a folder with --traces, or a file.")
-    chosen = [one for one in (*RECOMMENDED, *(KNOBS if options.knobs else ())) if options.only in one.name]
+    chosen = [one for one in (*RECOMMENDED, *(KNOBS if options.knobs else ())) if re.search(options.only, one.name)]
     variants = (EASY, *chosen)
     work = [(log, one) for log in logs for one in variants]
     with ProcessPoolExecutor(options.processes) as pool:
         windows = (options.window,) if options.window else ()
         done = list(pool.map(partial(replay, traces=options.traces, windows=windows), *zip(*work, strict=True)))
+    if options.plots:
+        draw(done, options.plots)
     sys.exit(not show(done))
 
 

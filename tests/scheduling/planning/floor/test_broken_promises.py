@@ -7,7 +7,7 @@ import pytest
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import EndedJob, Limits, ProjectView, QueueView, Reservation, ShadowJob
+from scheduling.snapshot import EndedJob, Limits, ProjectView, QueueView, Reservation, Shadow, ShadowJob
 from scheduling.stages import in_line
 from tests.scheduling.builders import cpu_node, running, share, snapshot, waiting
 
@@ -102,8 +102,7 @@ def test_a_reservation_that_is_cancelled_lets_jobs_have_their_turn_at_once():
 def test_a_machine_that_is_reserved_is_reserved_in_the_shadow_under_the_name_that_it_has_there():
     """The shadow's cpu-1 is the machine cpu-2: to keep cpu-1 for others keeps its cpu-2."""
     nodes = (cpu_node("cpu-1"), cpu_node("cpu-2"))
-    names = {"cpu-1": "cpu-2", "cpu-2": "cpu-1"}
-    shadow = replace(make_plan(world(nodes=nodes), NOW).shadow, nodes=names, seen=None)
+    shadow = Shadow(NOW, nodes={"cpu-1": "cpu-2", "cpu-2": "cpu-1"})
     kept = (Reservation("repair", ("cpu-1",), NOW, NOW + 9_000),)
 
     plan = make_plan(world(job(2, 16), nodes=nodes, shadow=shadow, reservations=kept), NOW)
@@ -156,9 +155,9 @@ def test_what_has_ended_here_makes_room_for_it_in_the_shadow_and_no_promise_is_b
 
 def early_in_the_shadow(early):
     """A shadow in which a job waits that runs here: another has all the room there, which has ended here."""
-    first = make_plan(world(job(1, 16)), NOW)
-    known = {1: replace(first.shadow.jobs[1], work_seconds=9_000.0), early.id: ShadowJob(in_line(early, NOW - 100))}
-    return replace(first.shadow, jobs=known)
+    gone = job(1, 16)
+    there = ShadowJob(gone, NOW, (share("cpu-1", cpus=16),), work_seconds=9_000.0)
+    return Shadow(NOW, {1: there, early.id: ShadowJob(in_line(early, NOW - 100))})
 
 
 def test_nobody_is_stopped_by_another_right_for_a_job_of_a_queue_that_keeps_a_floor():
