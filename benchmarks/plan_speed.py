@@ -10,15 +10,17 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.figures import Figure
 from jobs.planning import gc_pause
 from scheduling.planning.plan import Plan, make_plan
 from scheduling.resources import Request, Resources
+from scheduling.rules import Rules
 from scheduling.snapshot import (
     Allocation,
+    EndedJob,
     Gpu,
     Limits,
     NodeView,
@@ -28,11 +30,14 @@ from scheduling.snapshot import (
     Snapshot,
     WaitingJob,
 )
+from scheduling.stages import in_line
 
 RUNS = 5
 GPUS_A_NODE = 8
 FULL = "full, 4 shapes"
 MANY_WAITING, MANY_TARGET_MS = 100_000, 400.0
+FLOOR_AT_MOST = 2.0
+"""So many times the plan of `responsive` may a plan under a floor take."""
 SHAPES = [Request(cpus=4 * gpus, memory_mb=16_384, gpus=gpus) for gpus in (1, 2, 4, 8)]
 QUEUES = (QueueView("live", 20), QueueView("default", 10), QueueView("batch", 0))
 PROJECTS = (
@@ -115,6 +120,32 @@ def cases(waiting: int, nodes: int, only: str = "") -> dict[str, tuple[Snapshot,
     }
 
 
+def floor_cases(waiting: int, nodes: int) -> dict[str, Snapshot]:
+    """The same moment under `responsive` and under `floor`: a node has become free, so that the shadow plans as well.
+
+    Half of the jobs save their work, and may start before their turn.
+    """
+    machines = fleet(nodes)
+    line = tuple(
+        replace(job, checkpointable=job.id % 2 == 0)
+        for job in pending(waiting, lambda number: SHAPES[number % len(SHAPES)])
+    )
+    before = Snapshot(line, full(machines), machines, QUEUES, PROJECTS, rules=Rules(policy="floor"))
+    shadow = make_plan(before, 0.0).shadow
+    over, left = before.running[:GPUS_A_NODE], before.running[GPUS_A_NODE:]
+    ended = tuple(EndedJob(in_line(job, 0.0), 0.0) for job in over)
+    after = replace(before, running=left, shadow=shadow, ended=ended)
+    plain = replace(after, shadow=None, ended=(), rules=Rules(policy="responsive"))
+    return {"a node has become free, responsive": plain, "a node has become free, floor": after}
+
+
+def measured_floor(waiting: int, nodes: int) -> list[Result]:
+    """The floor should take at most twice as long."""
+    plain, floor = floor_cases(waiting, nodes).items()
+    first = measure(*plain, None)
+    return [first, measure(*floor, FLOOR_AT_MOST * first.cpu_ms)]
+
+
 def timed(snapshot: Snapshot) -> tuple[Plan, list[float], list[float]]:
     """The plan, and the milliseconds of each run: by the clock, and of the processor (what a busy machine adds is not in)."""
     plan, wall, cpu = make_plan(snapshot, 0.0), [], []
@@ -147,6 +178,7 @@ def figures(waiting: int = 10_000, nodes: int = 1_000) -> list[Figure]:
     results = [measure(case, *one) for case, one in cases(waiting, nodes).items()]
     many, _ = cases(MANY_WAITING, nodes, only=FULL)[FULL]
     results.append(measure(f"{FULL}, {MANY_WAITING:,} waiting", many, MANY_TARGET_MS))
+    results += measured_floor(waiting, nodes)
     return [
         Figure(
             f"plan: {one.case}",
@@ -180,6 +212,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the results; without it they follow the table")
     options = parser.parse_args()
     results = [measure(case, *one) for case, one in cases(options.waiting, options.nodes).items()]
+    results += measured_floor(options.waiting, options.nodes)
     data = json.dumps(
         {"python": platform.python_version(), "runs": RUNS, "results": [asdict(one) for one in results]}, indent=2
     )

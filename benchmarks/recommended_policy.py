@@ -1,28 +1,33 @@
 """The recommended batch policies, `responsive` and `floor`, against plain EASY backfilling on whole logs: the figures that count.
 
-Run: python -m benchmarks.recommended_policy [--traces FOLDER] [--knobs] [NAME:CLUSTER ...]
+Run: python -m benchmarks.recommended_policy [--traces FOLDER] [--knobs] [--only PATTERN] [--plots FOLDER] [--window START:COUNT] [NAME:CLUSTER ...]
 
 CLUSTER is a number of processors in one pool, or nodes as COUNTxCPUSxGPUS (kth_sp2_1996:100x1x0). Without names it replays KTH
 and CTC, which are looked for as in published_figures. All are replayed by the same planner with natural ties; the policies
 know the users' walltimes and the jobs that have ended, nothing else. Jobs that run before their turn save their work each
 half hour. Ends with 1 if a ratio is above its bar. --knobs also shows how the figures move with the bounded wait, with what
-is known of run times, with the part of the jobs that save their work, and with what a stop takes.
+is known of run times, with the part of the jobs that save their work, and with what a stop takes. Replays count processors
+and take seconds, but those on nodes and those in which a stop takes time: these ask the planner, some minutes for KTH.
 """
 
 import argparse
 import os
+import re
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import floor_plots
 from benchmarks.published_figures import TRACES
 from scheduling.rules import HOUR, Preemption, Rules
-from simulator.experiment import prepare
+from simulator.experiment import Window, prepare
 from simulator.metrics import later_than
 from simulator.settings import RunTimes, Settings
 
@@ -49,19 +54,26 @@ def variant(name: str, rules: Rules, run_times: RunTimes = RunTimes.LEARNED, **b
     return Variant(name, Settings(rules, run_times=run_times), bars)
 
 
-def floor(name: str, slack: float = 0.0, *, share: float = 1.0, takes: float = 0.0, **bars: float) -> Variant:
-    """`share` of the jobs save their work; to stop one takes so long, and to go on as well."""
-    rules = Rules(policy="floor", floor_slack=slack, preemption=Preemption(restart_cost_seconds=takes), explain=False)
+def floor(
+    what: str = "", *, slack: float = 0.0, share: float = 1.0, restart: float = 0.0, grace: float = 0.0, **bars: float
+) -> Variant:
+    """`share` of the jobs save their work; to stop one takes its grace, and to go on the restart."""
+    rules = Rules(policy="floor", floor_slack=slack, preemption=Preemption(restart_cost_seconds=restart), explain=False)
     learned, every = RunTimes.LEARNED, HALF_AN_HOUR
-    how = Settings(rules, run_times=learned, checkpoint_s=every, checkpointable=share, restart_s=takes, grace_s=takes)
-    return Variant(name, how, bars)
+    how = Settings(rules, run_times=learned, checkpoint_s=every, checkpointable=share, restart_s=restart, grace_s=grace)
+    return Variant(f"floor, {f'{slack:.0%} of slack' if slack else 'exact'}{what}", how, bars)
+
+
+def floors(what: str, **how: float) -> tuple[Variant, Variant]:
+    """Exact, and with slack."""
+    return floor(what, **how), floor(what, slack=SLACK, **how)
 
 
 EASY = variant("EASY", Rules(policy="fifo", explain=False), RunTimes.REQUESTED)
 RECOMMENDED = (
     variant("responsive", RESPONSIVE, mean_bounded_slowdown=0.55, mean_wait_s=0.80, max_wait_s=1.25),
-    floor("floor, exact", later=0, max_wait_s=1.0),
-    floor(f"floor, {SLACK:.0%} of slack", SLACK, max_wait_s=1 + SLACK, lost_part=0.02),
+    floor(later=0, max_wait_s=1.0),
+    floor(slack=SLACK, max_wait_s=1 + SLACK, lost_part=0.02),
 )
 
 
@@ -75,9 +87,9 @@ KNOBS = (
     variant("responsive, walltimes only", RESPONSIVE, RunTimes.REQUESTED),
     variant("responsive, true run times", RESPONSIVE, RunTimes.EXACT),
     variant("sjf, learned run times", Rules(policy="sjf", explain=False)),
-    *(floor(f"floor, exact, {share:.0%} save their work", share=share) for share in (0.5, 0.25, 0.0)),
-    floor("floor, exact, a stop takes 2 x 60 s", takes=MINUTE),
-    floor("floor, 5 %, a stop takes 2 x 60 s", SLACK, takes=MINUTE),
+    *(one for share in (0.5, 0.25, 0.0) for one in floors(f", {share:.0%} save their work", share=share)),
+    *floors(", to go on takes 60 s", restart=MINUTE),
+    *floors(", a stop takes 60 s too", restart=MINUTE, grace=MINUTE),
 )
 
 
@@ -100,11 +112,12 @@ class Replayed:
         }
 
 
-def replay(log: str, one: Variant, traces: Path) -> Replayed:
+def replay(log: str, one: Variant, traces: Path, windows: Sequence[Window] = ()) -> Replayed:
     trace, _, where = log.partition(":")
     path = trace if Path(trace).exists() else str(traces / f"{trace}.csv.gz")
     on_nodes = "x" in where
-    experiment = prepare(path, nodes=where if on_nodes else None, processors=None if on_nodes else int(where))
+    nodes, processors = (where, None) if on_nodes else (None, int(where))
+    experiment = prepare(path, nodes=nodes, processors=processors, windows=windows)
     done = experiment.run(one.settings)
     jobs = done.outcome.jobs
     figures = {name: getattr(done.metrics, name) for name in RATIOS}
@@ -136,6 +149,25 @@ def show(done: Sequence[Replayed]) -> bool:
     return good
 
 
+def draw(done: Sequence[Replayed], folder: Path) -> None:
+    """What the exact floor and that with slack do to each log, as pictures; variants that go on for free."""
+    easy = {one.log: one for one in done if one.variant.name == EASY.name}
+    differences: dict[str, list[float]] = {}
+    ratios: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one in done:
+        how = one.variant.settings
+        if how.rules.policy != "floor" or how.restart_s:
+            continue
+        slack, plain = how.rules.floor_slack, easy[one.log]
+        name = f"{one.log.partition(':')[0]}, {f'{slack:.0%} of slack' if slack else 'exact'}"
+        ratios[name].append((how.checkpointable, one.against(plain)[RATIOS[0]]))
+        if how.checkpointable == 1:
+            differences[name] = [(end - plain.ends[number]) / HOUR for number, end in one.ends.items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    floor_plots.draw_ends(differences, folder / "floor_ends.png")
+    floor_plots.draw_gain(ratios, folder / "floor_gain.png")
+
+
 def _shown(name: str, value: float) -> str:
     if name in RATIOS:
         return f"{value:.3f} x"
@@ -149,15 +181,24 @@ def main() -> None:
     parser.add_argument("logs", nargs="*", metavar="NAME:CLUSTER", help="a trace by name or path, and what runs it")
     parser.add_argument("--traces", type=Path, default=TRACES, help="the folder of the traces")
     parser.add_argument("--knobs", action="store_true", help="also how the figures move with the knobs")
+    parser.add_argument(
+        "--only", metavar="PATTERN", default="", help="beside EASY only those in whose names this is found"
+    )
+    parser.add_argument("--plots", metavar="FOLDER", type=Path, help="also draw floor_ends.png and floor_gain.png")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="replays at a time")
+    parser.add_argument("--window", metavar="START:COUNT", type=Window.parse, help="only so many jobs of each log")
     options = parser.parse_args()
     logs = options.logs or [log for log in LOGS if (options.traces / f"{log.partition(':')[0]}.csv.gz").exists()]
     if not logs:
         parser.error(f"There are no traces in {options.traces}: name a folder with --traces, or a file.")
-    variants = (EASY, *RECOMMENDED, *(KNOBS if options.knobs else ()))
+    chosen = [one for one in (*RECOMMENDED, *(KNOBS if options.knobs else ())) if re.search(options.only, one.name)]
+    variants = (EASY, *chosen)
     work = [(log, one) for log in logs for one in variants]
     with ProcessPoolExecutor(options.processes) as pool:
-        done = list(pool.map(replay, *zip(*work, strict=True), [options.traces] * len(work)))
+        windows = (options.window,) if options.window else ()
+        done = list(pool.map(partial(replay, traces=options.traces, windows=windows), *zip(*work, strict=True)))
+    if options.plots:
+        draw(done, options.plots)
     sys.exit(not show(done))
 
 

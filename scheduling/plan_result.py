@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
@@ -49,13 +50,34 @@ class PlannedPreemption:
     lost_seconds: float
 
 
+class WhyBroken(StrEnum):
+    """Why the start that a job has in the shadow schedule cannot come true, or comes late."""
+
+    HELD = "held"
+    LATE = "late"
+    NODE = "node"
+    PREEMPTED = "preempted"
+    QUEUE = "queue"
+    QUOTA = "quota"
+    RESERVED = "reserved"
+
+
+class BrokenPromise(NamedTuple):
+    """A job that starts later than a floor has promised. `subjects` are what is in its way: nodes, jobs or a quota, by name."""
+
+    job_id: int
+    why: WhyBroken
+    subjects: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to start, whom to stop for it, what waits and why, and the line: the ids of those that wait, in planning order.
 
     `eligible` are those of the line that could start once there is room: only they have a place in it to be told.
     `alerts` are sentences for the operator: a policy that failed and was replaced by the default order. Under a policy that
-    keeps a floor, `shadow` is to be given to the next plan, and at `next_at` there is something to plan again at the latest.
+    keeps a floor, `shadow` is to be given to the next plan, `broken` are the promises that this one could not keep, and at
+    `next_at` there is something to plan again at the latest.
     """
 
     placements: tuple[PlannedJob, ...]
@@ -67,3 +89,4 @@ class Plan:
     eligible: tuple[int, ...] = ()
     shadow: Shadow | None = None
     next_at: float | None = None
+    broken: tuple[BrokenPromise, ...] = ()

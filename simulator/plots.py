@@ -27,22 +27,24 @@ def draw(outcomes: Mapping[str, Outcome], cluster: Cluster, folder: Path) -> lis
     """Write the pictures of these replays, by policy, and say where they are."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [
-        _save(_queue_lengths(outcomes), folder / "queue.png"),
-        _save(_loads(outcomes, cluster.size), folder / "utilisation.png"),
-        _save(_waits_by_size(outcomes), folder / "wait_by_size.png"),
+        save(_queue_lengths(outcomes), folder / "queue.png"),
+        save(_loads(outcomes, cluster.size), folder / "utilisation.png"),
+        save(_waits_by_size(outcomes), folder / "wait_by_size.png"),
     ]
     for name, outcome in outcomes.items():
-        drawn.append(_save(_gantt(name, outcome, cluster), folder / f"gantt_{name}.png"))
+        drawn.append(save(_gantt(name, outcome, cluster), folder / f"gantt_{name}.png"))
     return drawn
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
+    """Write the picture there."""
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=100)
     return path
 
 
-def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+def titled_axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    """An empty picture with a grid, and what its axes show."""
     figure = Figure(figsize=INCHES, layout="constrained")
     axes = figure.subplots()
     axes.set(title=title, xlabel=x, ylabel=y)
@@ -51,7 +53,7 @@ def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _queue_lengths(outcomes: Mapping[str, Outcome]) -> Figure:
-    figure, axes = _axes("Jobs that wait", "days", "jobs")
+    figure, axes = titled_axes("Jobs that wait", "days", "jobs")
     for name, outcome in outcomes.items():
         steps = waiting_jobs(outcome)
         days = [(moment - steps[0][0]) / DAY for moment, _ in steps]
@@ -81,7 +83,7 @@ def _running_sum(changes: Iterable[tuple[float, int]]) -> Iterator[tuple[float, 
 
 
 def _loads(outcomes: Mapping[str, Outcome], size: int) -> Figure:
-    figure, axes = _axes("Utilisation", "days", "% of the cluster")
+    figure, axes = titled_axes("Utilisation", "days", "% of the cluster")
     for name, outcome in outcomes.items():
         first, last = min(job.job.trace.submit_s for job in outcome.jobs), max(job.end for job in outcome.jobs)
         width = (last - first) / BINS
@@ -102,7 +104,7 @@ def _overlapping(runs: Iterable[Run], start: float, end: float) -> list[Run]:
 
 
 def _waits_by_size(outcomes: Mapping[str, Outcome]) -> Figure:
-    figure, axes = _axes("Mean wait by size", "CPUs or GPUs", "hours")
+    figure, axes = titled_axes("Mean wait by size", "CPUs or GPUs", "hours")
     classes = sorted({_size_class(job) for outcome in outcomes.values() for job in outcome.jobs})
     share = 0.8 / len(outcomes)
     for place, (name, outcome) in enumerate(outcomes.items()):
@@ -132,7 +134,7 @@ def _gantt(name: str, outcome: Outcome, cluster: Cluster) -> Figure:
     runs = sorted(outcome.runs, key=lambda run: (run.start, run.number))[:RUNS_DRAWN]
     rows = _pool_rows(runs, cluster.size) if cluster.pooled else _node_rows(runs, cluster)
     what = "processors" if cluster.pooled else "nodes"
-    figure, axes = _axes(f"Who ran when: {name}, first {len(runs):,} runs", "days", what)
+    figure, axes = titled_axes(f"Who ran when: {name}, first {len(runs):,} runs", "days", what)
     zero = runs[0].start
     bars = PolyCollection(
         [_rectangle((run.start - zero) / DAY, (run.end - zero) / DAY, low, high) for run, low, high in rows],

@@ -205,6 +205,12 @@ class Attempt(models.Model):
     saved = models.BooleanField(null=True)  # told to give way, it wrote a checkpoint after that; null: nobody looked
     # How long it had run at its last checkpoint, 0 without one; null: it runs, or ended where nobody had to know.
     saved_seconds = models.FloatField(null=True)
+    progress = models.FloatField(
+        null=True
+    )  # what it had said as it ended; null as for `saved_seconds`, or it said nothing
+    resumed = models.BooleanField(
+        null=True
+    )  # False: it went on from nothing, though work had been saved; null: nobody saw that
     # Where its processes meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
     # `ended_at`: it ends with its last placement.
     master_port = models.PositiveIntegerField(null=True)

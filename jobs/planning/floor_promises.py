@@ -1,16 +1,24 @@
-"""What became of the promises of a floor: told by comparing the shadow schedule before a plan and after it."""
+"""What became of the promises of a floor: those that were kept, and for the history of each job the one that was not."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from jobs.models import JobEvent
 from scheduling.forecast.whatif import spelt
-from scheduling.planning.eligibility import is_held
+from scheduling.plan_result import BrokenPromise, Plan, WhyBroken
 from scheduling.reasons import listed
-from scheduling.snapshot import Shadow, ShadowJob, Snapshot, WaitingJob
+from scheduling.snapshot import Shadow, ShadowJob, Snapshot
 
 NONE_YET = Shadow(0.0)
-EXACT = 1e-3
-"""Two starts that differ by less are one that has waited for its job."""
+WORDS = {
+    WhyBroken.HELD: "when its turn came it was held back, or had to wait for a time or for other jobs.",
+    WhyBroken.LATE: "it is {late} behind what it was promised.",
+    WhyBroken.NODE: "{names}, where it had its turn, {take} no jobs now.",
+    WhyBroken.PREEMPTED: "job {names} has its place, for which others may be stopped.",
+    WhyBroken.QUEUE: "queue {names} is paused, or runs fewer jobs at once now.",
+    WhyBroken.QUOTA: "the {quotas} {names} would be exceeded now.",
+    WhyBroken.RESERVED: "its place is kept for others ({names}).",
+}
 
 
 def kept(snapshot: Snapshot, after: Shadow) -> int:
@@ -25,35 +33,32 @@ def kept(snapshot: Snapshot, after: Shadow) -> int:
     )
 
 
-def broken(snapshot: Snapshot, after: Shadow) -> Iterator[JobEvent]:
-    """An event for the history of each job whose promise this plan could not keep, with the reason."""
-    before, tolerated = snapshot.shadow or NONE_YET, snapshot.rules.floor_tolerance_seconds
-    for job_id, one in after.jobs.items():
-        known = before.jobs.get(job_id)
-        if one.late_seconds > tolerated and (known is None or known.late_seconds <= tolerated):
-            yield _event(job_id, "late", f"it is {spelt(round(one.late_seconds))} behind what it was promised.")
-    for job in snapshot.waiting:
-        promised = before.jobs.get(job.id)
-        if promised is not None and _was_taken_back(promised, after.jobs.get(job.id)):
-            yield _event(job.id, *_why_taken_back(job, promised, before, snapshot.taken_at))
+def broken(snapshot: Snapshot, plan: Plan) -> Iterator[JobEvent]:
+    """An event for the history of each job whose promise this plan could not keep: which start it was, and the reason."""
+    before, after = snapshot.shadow or NONE_YET, plan.shadow or NONE_YET
+    for one in plan.broken:
+        known, now = before.jobs.get(one.job_id), after.jobs.get(one.job_id)
+        late = now.late_seconds if now else 0.0
+        yield JobEvent(
+            job_id=one.job_id,
+            kind="promise_broken",
+            message=f"Its start is later than promised: {_words(one, late)}",
+            data={"reason": one.why, "promised_start": _promised_start(known or now)},
+        )
 
 
-def _was_taken_back(before: ShadowJob, after: ShadowJob | None) -> bool:
-    """Whether its start in the shadow is not there any more; one that has only waited for the job still is."""
-    if before.started_at is None or before.work_seconds is not None:
-        return False
-    if after is None or after.started_at is None:
-        return True
-    return abs((after.started_at - after.late_seconds) - (before.started_at - before.late_seconds)) >= EXACT
+def _promised_start(one: ShadowJob | None) -> str | None:
+    """When it was to start, as the shadow had it before that waited for the job."""
+    if one is None or one.started_at is None:
+        return None
+    return datetime.fromtimestamp(one.started_at - one.late_seconds, UTC).isoformat()
 
 
-def _why_taken_back(job: WaitingJob, promised: ShadowJob, before: Shadow, now: float) -> tuple[str, str]:
-    if is_held(job, now):
-        return "held", "when its turn came it was held back, or had to wait for a time or for other jobs."
-    names = sorted({before.nodes.get(share.node, share.node) for share in promised.shares})
-    return "node", f"{listed(names)}, where it had its turn, {'takes' if len(names) == 1 else 'take'} no jobs now."
-
-
-def _event(job_id: int, why: str, words: str) -> JobEvent:
-    message = f"Its start is later than promised: {words}"
-    return JobEvent(job_id=job_id, kind="promise_broken", message=message, data={"reason": why})
+def _words(one: BrokenPromise, late_seconds: float) -> str:
+    several = len(one.subjects) > 1
+    return WORDS[one.why].format(
+        names=listed(one.subjects or ("",)),
+        late=spelt(round(late_seconds)),
+        take="take" if several else "takes",
+        quotas="quotas of projects" if several else "quota of project",
+    )

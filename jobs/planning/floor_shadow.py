@@ -142,7 +142,7 @@ def save(snapshot: Snapshot, plan: Plan) -> None:
         _forget()
     known = before.jobs if before else {}
     _write_jobs(known, after.jobs)
-    JobEvent.objects.bulk_create(floor_promises.broken(snapshot, after))
+    JobEvent.objects.bulk_create(floor_promises.broken(snapshot, plan))
     _remembered = Remembered(_write_clock(after, floor_promises.kept(snapshot, after)), after)
 
 

@@ -23,6 +23,7 @@ from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
 from jobs.state import alerts
 from scheduling.lifecycle import TERMINAL_STATES, JobState
+from scheduling.plan_result import WhyBroken
 from workers.models import Node
 from workers.queries import in_use, liveness_counts, nodes_now
 
@@ -43,7 +44,6 @@ IN_THE_SHADOW = """
            count(*) FILTER (WHERE shadow.started_at IS NULL AND job.state IN ('queued', 'assigned', 'running'))
     FROM jobs_floorshadowjob AS shadow JOIN jobs_job AS job ON job.id = shadow.job_id
 """
-PROMISES_BREAK = ("held", "late", "node")
 
 
 def exposition() -> bytes:
@@ -148,7 +148,7 @@ def _floor() -> Iterator[Metric]:
     text = "Jobs that were done no later than promised, since a policy keeps a floor."
     yield CounterMetricFamily("trainyard_floor_kept_promises", text, shadow.kept)
     text = "Promises that could not be kept since then, by why."
-    broken = [(why, shadow.broken.get(why, 0)) for why in PROMISES_BREAK]
+    broken = [(why, shadow.broken.get(why, 0)) for why in WhyBroken]
     yield _labelled(CounterMetricFamily, "floor_broken_promises", text, ("reason",), broken)
 
 

@@ -19,7 +19,7 @@ from scheduling.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When a job will start: soonest <= expected <= latest, each a time or None for "not as far as we looked".
+    """When a job will start: soonest <= expected <= latest <= floor, each a time or None for "not as far as we looked".
 
     Without an expected start, `later_than` says how far we looked; None there means that the job cannot start as things
     are: it is held back, or what it asks for does not exist.
@@ -55,13 +55,17 @@ def forecast(
 
 
 def _told(job_id: int, courses: list[Rollout], effort: Effort, floor: float | None) -> Forecast:
-    """The three courses in one. A shorter run may make others start later, so they are put in order."""
+    """The three courses in one. A shorter run may make others start later, so they are put in order.
+
+    A course takes many moments of the shadow together, so it may see a job start later than its floor: that stands.
+    """
     usual, *others = (course.starts.get(job_id, FOREVER) for course in courses)
+    most = floor if floor is not None and usual < FOREVER else FOREVER
     times = (usual, *others)
     return Forecast(
-        expected=_time(usual),
-        soonest=_time(min(times)),
-        latest=_time(max(times) + effort.worst_lag),
+        expected=_time(min(usual, most)),
+        soonest=_time(min(*times, most)),
+        latest=_time(min(max(times) + effort.worst_lag, most)),
         later_than=courses[0].looked_until if usual == FOREVER else None,
         floor=floor,
     )

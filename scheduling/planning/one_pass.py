@@ -24,8 +24,10 @@ from scheduling.snapshot import Snapshot, WaitingJob
 NOBODY: AbstractSet[int] = frozenset()
 
 
-def plan_pass(snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY) -> Plan:
-    """The plan for this snapshot at this moment, in which those that are `not_yet` to start do not.
+def plan_pass(
+    snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY, unaided: AbstractSet[int] = NOBODY
+) -> Plan:
+    """The plan for this snapshot at this moment: those that are `not_yet` to start do not, and nobody is stopped for the `unaided`.
 
     Jobs start in the order of their queues' policies. The first that finds no room gets a reservation, by the limits of
     the jobs that run; those behind it start only where they do not delay it (EASY backfilling: Lifka 1995, Mu'alem and
@@ -38,7 +40,8 @@ def plan_pass(snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY
     # those that have. A reservation must be there before the next job is tried, as that may only start beside it.
     waiting = _start_and_reserve(work, line, snapshot, not_yet)
     # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
-    preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
+    aided = [one for one in waiting if one.job.id not in unaided] if unaided else waiting
+    preemptions = preempt(work, aided, snapshot) if snapshot.rules.preemption.strategies else ()
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
     waits = _explain(work, snapshot, line, waiting, not_yet) if snapshot.rules.explain else ()
     return Plan(

@@ -7,7 +7,7 @@ from scheduling.rules import Rules
 from scheduling.snapshot import Allocation, RunningJob, WaitingJob
 
 
-def may_start_early(job: WaitingJob, rules: Rules) -> bool:
+def may_start_early(job: WaitingJob | RunningJob, rules: Rules) -> bool:
     """Whether it may have room before its turn: only who can be stopped again, and was not stopped too often."""
     return job.checkpointable and job.preemptible and job.preemptions < rules.preemption.max_per_job
 

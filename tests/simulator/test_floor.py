@@ -1,5 +1,7 @@
 """Under a floor nobody ends later than under plain backfilling, whatever comes: random traces, replayed both ways."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +23,15 @@ SLACKENED = st.one_of(
 
 
 @st.composite
-def traces(draw):
+def traces(draw, over=()):
+    """`over`: by how much limits may be overrun; then some jobs have none."""
     rows, now = [], 0
     for number in range(draw(st.integers(1, 25))):
         now += draw(st.sampled_from([0, 0, 1, 3, 10, 40]))
         run = draw(st.integers(1, 60))
-        limit = run + draw(st.sampled_from([0, 1, 10, 100]))
-        rows.append(job(number, now, run, draw(st.integers(1, 8)), walltime=limit, user=draw(st.sampled_from("ab"))))
+        limit = max(1, run + draw(st.sampled_from([0, 1, 10, 100, *over])))
+        one = job(number, now, run, draw(st.integers(1, 8)), walltime=limit, user=draw(st.sampled_from("ab")))
+        rows.append(replace(one, walltime_s=None) if over and draw(st.booleans()) else one)
     return rows
 
 
@@ -60,6 +64,15 @@ def test_nobody_ends_later_than_under_plain_backfilling(rows, cluster, every, sh
     plain = easy(rows, cluster)
 
     assert floor.keys() == plain.keys()
+    assert {number: end for number, end in floor.items() if end > plain[number] + EXACT} == {}
+
+
+@settings(max_examples=50, deadline=None)
+@given(traces(over=(-5, -30)), st.sampled_from(CLUSTERS), st.sampled_from([0.0, 0.5, 1.0]))
+def test_nobody_ends_later_either_where_jobs_have_no_limits_or_run_beyond_them(rows, cluster, share):
+    floor = ends(under_a_floor(rows, cluster, share=share))
+    plain = easy(rows, cluster)
+
     assert {number: end for number, end in floor.items() if end > plain[number] + EXACT} == {}
 
 

@@ -11,13 +11,25 @@ from heapq import heapify, heappop, heappush
 from typing import Self
 
 from scheduling.nodes.feasibility import takes_jobs
+from scheduling.plan_result import BrokenPromise, WhyBroken
 from scheduling.planning.eligibility import is_held
+from scheduling.planning.floor.admission import Admission, is_bound, queues_with_floor
+from scheduling.planning.floor.obstacles import obstacle
 from scheduling.planning.floor.progress import work_done
 from scheduling.planning.one_pass import plan_pass
 from scheduling.policies import POLICIES
 from scheduling.policies.backfill import BackfillPolicy
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import Allocation, NodeView, QueueView, Shadow, ShadowJob, Snapshot, WaitingJob
+from scheduling.snapshot import (
+    Allocation,
+    NodeView,
+    QueueView,
+    Reservation,
+    Shadow,
+    ShadowJob,
+    Snapshot,
+    WaitingJob,
+)
 from scheduling.stages import in_line, started
 
 MOST_AT_ONCE = 64
@@ -33,7 +45,8 @@ class ShadowSchedule:
         self.nodes = dict(before.nodes)
         self.clock = before.clock
         self.longest_wait = before.longest_wait
-        self.broken = Counter(before.broken)
+        self.unkept: list[BrokenPromise] = []  # by this plan
+        self._broken = Counter(before.broken)
         self._seen = before.seen
         self._snapshot = snapshot
         self._now = now
@@ -45,12 +58,14 @@ class ShadowSchedule:
         """Take over what has happened here, and play on to now, less the slack."""
         self._take_over_ends()
         self._take_over_states()
+        self._admit_bound()
         self._advance()
         self._wait_for_the_late()
         return self
 
     def value(self) -> Shadow:
-        return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(self.broken), self._seen)
+        broken = self._broken + Counter(one.why for one in self.unkept)
+        return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(broken), self._seen)
 
     def starts_at_once(self) -> frozenset[int]:
         """Within the slack: those that have not started there yet, if all of them fit at once beside all that run there.
@@ -108,14 +123,32 @@ class ShadowSchedule:
                 del self.jobs[job_id]  # gone, or in line in both
                 self._seen = self._seen if one.started_at is None else None
             elif is_held(job, self._now):
-                self._give_up(job_id, "held")
-            elif not all(self.nodes.get(share.node, share.node) in up for share in one.shares):
-                self._give_up(job_id, "node")
+                self._give_up(BrokenPromise(job_id, WhyBroken.HELD))
+            elif not up.issuperset(places(one, self.nodes)):
+                self._give_up(BrokenPromise(job_id, WhyBroken.NODE, tuple(sorted(places(one, self.nodes)))))
 
-    def _give_up(self, job_id: int, why: str) -> None:
+    def _give_up(self, promise: BrokenPromise) -> None:
         """It cannot run where and when the shadow has it: there it stands in line again."""
-        del self.jobs[job_id]
-        self.broken[why] += 1
+        del self.jobs[promise.job_id]
+        self.unkept.append(promise)
+
+    def _admit_bound(self) -> None:
+        """Whoever runs here to its end runs there too, from the moment on at which it began here."""
+        floors, jobs = queues_with_floor(self._snapshot), self.jobs
+        alone = [
+            job
+            for job in self._snapshot.running
+            if is_bound(job, self._snapshot, floors)
+            and ((known := jobs.get(job.id)) is None or known.started_at is None)
+            and (not self.lag or (job.started_at is not None and job.started_at <= self.clock))
+        ]
+        if not alone:
+            return
+        admission = Admission(jobs, self._world(()), self._own_names(), self._running)
+        for job in alone:
+            admission.admit(job, self._now - work_done(job, self._now, self._restart_cost))
+        self.unkept += admission.broken
+        self._seen = None
 
     def _advance(self) -> None:
         moments = self._moments()
@@ -178,8 +211,7 @@ class ShadowSchedule:
         return known
 
     def _world(self, line: Iterable[WaitingJob]) -> Snapshot:
-        here = self._snapshot
-        names = {real: own for own, real in self.nodes.items()}
+        here, names = self._snapshot, self._own_names()
         return Snapshot(
             waiting=tuple(_renamed(job, names) for job in line) if names else tuple(line),
             running=tuple(
@@ -194,19 +226,30 @@ class ShadowSchedule:
             projects=here.projects,
             taken_at=self.clock,
             rules=shadow_rules(here.rules),
-            reservations=here.reservations,
+            reservations=tuple(_own_windows(here.reservations, names)),
             usage=here.usage,
         )
+
+    def _own_names(self) -> Mapping[str, str]:
+        """What the shadow calls each machine that stands for another one."""
+        return {real: own for own, real in self.nodes.items()}
 
     def _wait_for_the_late(self) -> None:
         """Whoever is behind its shadow (it had to wait for others to stop, or lost its node): that waits for it."""
         tolerated = self._snapshot.rules.floor_tolerance_seconds
-        for job_id, one in self.jobs.items():
+        for job_id, one in list(self.jobs.items()):
             behind = self.behind(one)
-            if behind > 0 and one.started_at is not None:
-                late = one.late_seconds + behind
-                self.broken["late"] += one.late_seconds <= tolerated < late
-                self.jobs[job_id] = replace(_started(one, one.started_at + behind, one.shares), late_seconds=late)
+            if behind <= 0 or one.started_at is None:
+                continue
+            late = one.late_seconds + behind
+            waits = self._waiting.get(job_id) if late > tolerated else None
+            if waits is not None and (found := obstacle(_plain(waits), self._world(()), self._now)) is not None:
+                self._give_up(BrokenPromise(job_id, *found))
+                self._seen = None
+                continue
+            if one.late_seconds <= tolerated < late:
+                self.unkept.append(BrokenPromise(job_id, WhyBroken.LATE))
+            self.jobs[job_id] = replace(_started(one, one.started_at + behind, one.shares), late_seconds=late)
 
     def behind(self, one: ShadowJob) -> float:
         """By how much less work the job has done here than there."""
@@ -262,6 +305,15 @@ def _asks(job: WaitingJob) -> object:
 def _plain(job: WaitingJob) -> WaitingJob:
     """Without what happened to it here."""
     return replace(job, promised=False, room=(), pinned=False)
+
+
+def places(one: ShadowJob, nodes: Mapping[str, str]) -> tuple[str, ...]:
+    """The machines that stand for the nodes of the job, in the order of its ranks."""
+    return tuple(nodes.get(share.node, share.node) for share in one.shares)
+
+
+def _own_windows(reservations: Iterable[Reservation], names: Mapping[str, str]) -> Iterable[Reservation]:
+    return [replace(one, nodes=tuple(names.get(node, node) for node in one.nodes)) for one in reservations]
 
 
 def _own_nodes(nodes: tuple[NodeView, ...], names: Mapping[str, str]) -> tuple[NodeView, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
-from scheduling.planning.floor.shadow import ShadowSchedule
+from scheduling.planning.floor.shadow import ShadowSchedule, places
 from scheduling.snapshot import NodeView, RunningJob, ShadowJob, Snapshot
 
 Kind: TypeAlias = tuple[object, ...]
@@ -36,8 +36,7 @@ class StandIns:
         return self._real.get(own, own)
 
     def places(self, one: ShadowJob) -> tuple[str, ...]:
-        """The machines that stand for the nodes of the job, in the order of its ranks."""
-        return tuple(self.real(share.node) for share in one.shares)
+        return places(one, self._real)
 
     def is_in_place(self, one: ShadowJob, job: RunningJob) -> bool:
         """Whether it runs on the machines that stand for its nodes."""

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.cluster import Cluster
+from scheduling.planning.coming import keep_promises
 from scheduling.planning.cycle_state import PassState
+from scheduling.planning.floor.admission import goes_before, queues_with_floor
 from scheduling.planning.floor.progress import head_start, work_lost, work_saved
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.stand_ins import StandIns, pairs_of
@@ -24,9 +26,13 @@ Shares = tuple[Allocation, ...]
 
 
 class Turns(NamedTuple):
-    """What the floor asks of a plan: where those go whose turn has come, who gives way to them, and who is left alone."""
+    """What the floor asks of a plan: where those go whose turn has come, who gives way to them, and who is left alone.
+
+    `promised` are those that others were stopped for by another right: the room that is kept for them beside the due ones.
+    """
 
     due: dict[int, Shares]
+    promised: dict[int, Shares]
     stops: tuple[PlannedPreemption, ...]
     protected: frozenset[int]
     next_at: float | None
@@ -54,8 +60,8 @@ class TurnFinder:
             misplaced = self._names.bind_all(pairs, elsewhere)
             for one, job in pairs:
                 self._look_at_running(one, job, misplaced=job.id in misplaced)
-        places = self._give_places(due) if due else {}
-        return Turns(places, tuple(self._stops), frozenset(self._protected), self._next())
+        places, promised = self._give_places(due) if due else ({}, {})
+        return Turns(places, promised, tuple(self._stops), frozenset(self._protected), self._next())
 
     def _look_at_running(self, one: ShadowJob, job: RunningJob, *, misplaced: bool) -> None:
         """It may be stopped as long as what it has saved is more than its shadow has done."""
@@ -89,9 +95,9 @@ class TurnFinder:
                 found.append((one, job))
         return sorted(found, key=lambda pair: (pair[0].started_at or 0.0, pair[1].id))
 
-    def _give_places(self, due: Sequence[tuple[ShadowJob, WaitingJob]]) -> dict[int, Shares]:
+    def _give_places(self, due: Sequence[tuple[ShadowJob, WaitingJob]]) -> tuple[dict[int, Shares], dict[int, Shares]]:
         moving = replace(self._snapshot, running=_marked(self._snapshot, self._stops, frozenset()))
-        givers = _Givers(moving, self._now, self._protected, self._names)
+        givers = _Givers(moving, self._now, self._protected, self._names, {job.id for _, job in due})
         places = {}
         for one, job in due:
             found = givers.place(one, job)
@@ -99,7 +105,7 @@ class TurnFinder:
                 places[job.id], victims = found
                 for victim in victims:
                     self._stop(victim, job.id)
-        return places
+        return places, givers.promised
 
     def _stop(self, job: RunningJob, for_job: int) -> None:
         lost = work_lost(job, self._now, self._restart_cost)
@@ -116,14 +122,17 @@ class TurnFinder:
 class _Givers:
     """Finds a place for one due job after another, in what is free, in what comes free, and in what others hold who may be stopped."""
 
-    def __init__(self, snapshot: Snapshot, now: float, protected: set[int], names: StandIns) -> None:
+    def __init__(
+        self, snapshot: Snapshot, now: float, protected: set[int], names: StandIns, due: AbstractSet[int]
+    ) -> None:
         self._work = PassState(snapshot, now)
-        self._now = now
+        self.promised = _kept_for_others(self._work, snapshot, due)
         self._names = names
+        self._freed_for = {job.id: nodes for job in snapshot.waiting if (nodes := {share.node for share in job.room})}
         self._present = self._work.present()
         self._coming = self._work.cluster()
         self._all = frozenset(node.name for node in snapshot.nodes)
-        cost = snapshot.rules.preemption.restart_cost_seconds
+        cost, floors = snapshot.rules.preemption.restart_cost_seconds, queues_with_floor(snapshot)
         self._able = sorted(
             _victim(job, now, cost)
             for job in snapshot.running
@@ -131,6 +140,7 @@ class _Givers:
             and job.preemptible
             and job.checkpointable
             and not job.leaving
+            and not goes_before(job, snapshot, floors)
             and job.started_at is not None  # whose command has not begun yet cannot be told to stop
         )
 
@@ -138,17 +148,23 @@ class _Givers:
         """Its place and who gives way for it; None if there is none even so."""
         alike = self._work.class_of(job)
         exact, choices = frozenset(self._names.places(one)), self._names.choices(one)
-        for allowed in (exact, choices):
-            if (shares := self._free_now(job, alike, allowed)) is not None:
-                return self._take(one, job, alike, shares), []
-        for allowed in (exact, choices):
-            if (shares := self._find(self._coming, job, alike, allowed)) is not None:
-                return self._take(one, job, alike, shares), []
-        for allowed in (choices, self._all):
-            found = self._by_stopping(job, alike, allowed)
+        if (shares := self._without_stops(job, alike, (exact, choices))) is not None:
+            return self._take(one, job, alike, shares), []
+        for nodes in (choices, self._all):
+            found = self._by_stopping(job, alike, nodes)
             if found is not None:
                 shares, victims = found
                 return self._take(one, job, alike, shares), victims
+        return None
+
+    def _without_stops(self, job: WaitingJob, alike: SchedulingClass, among: Sequence[frozenset[str]]) -> Shares | None:
+        """In what is free, then in what comes free; where room was made for others only if there is none elsewhere."""
+        for_others = frozenset[str]().union(*(nodes for other, nodes in self._freed_for.items() if other != job.id))
+        for spared in (for_others, frozenset[str]()) if for_others else (for_others,):
+            for find in (self._free_now, self._find_coming):
+                for nodes in among:
+                    if (shares := find(job, alike, nodes - spared)) is not None:
+                        return shares
         return None
 
     def _find(
@@ -157,6 +173,9 @@ class _Givers:
         if cluster.refusals(alike.request, alike.queue, alike.chain):
             return None
         return self._work.find_in(cluster.free, job, self._closed(job, alike, allowed))
+
+    def _find_coming(self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]) -> Shares | None:
+        return self._find(self._coming, job, alike, allowed)
 
     def _free_now(self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]) -> Shares | None:
         """What is free now and not meant for one before it."""
@@ -189,6 +208,13 @@ class _Givers:
         return shares
 
 
+def _kept_for_others(work: PassState, snapshot: Snapshot, due: AbstractSet[int]) -> dict[int, Shares]:
+    """Where those go that others were stopped for by another right: that is not given to a due job."""
+    promised = [job for job in snapshot.waiting if job.promised and job.id not in due]
+    keep_promises(work, promised, snapshot.running, strict=False)
+    return {**work.kept, **{one.job_id: one.shares for one in work.placements}}
+
+
 def _victim(job: RunningJob, now: float, restart_cost: float) -> Victim:
     """To be sorted: the least urgent first, then who loses least."""
     return Victim(Candidate(job.priority, 0.0, work_lost(job, now, restart_cost), job.id, job), STRATEGY)
@@ -197,12 +223,14 @@ def _victim(job: RunningJob, now: float, restart_cost: float) -> Victim:
 def carried_out(snapshot: Snapshot, turns: Turns) -> Snapshot:
     """The snapshot as the pass is to see it: due jobs stand first and have their places, and who gives way is leaving."""
     kept = turns.protected if snapshot.rules.preemption.strategies else frozenset()
-    waiting = tuple([_pinned(job, turns.due) for job in snapshot.waiting]) if turns.due else snapshot.waiting
+    waiting = tuple([_placed(job, turns) for job in snapshot.waiting]) if turns.due else snapshot.waiting
     return replace(snapshot, waiting=waiting, running=_marked(snapshot, turns.stops, kept))
 
 
-def _pinned(job: WaitingJob, due: dict[int, Shares]) -> WaitingJob:
-    return replace(job, promised=True, pinned=True, room=due[job.id]) if job.id in due else job
+def _placed(job: WaitingJob, turns: Turns) -> WaitingJob:
+    if job.id in turns.due:
+        return replace(job, promised=True, pinned=True, room=turns.due[job.id])
+    return replace(job, room=turns.promised[job.id]) if job.id in turns.promised else job
 
 
 def _marked(

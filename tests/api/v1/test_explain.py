@@ -81,6 +81,20 @@ def test_where_a_floor_is_kept_it_is_told_by_when_it_starts_at_the_latest(staff,
     assert staff.get(f"{V1}/jobs/{job.pk}").json()["floor_start"] is not None
 
 
+def test_no_page_tells_a_latest_start_after_the_floor(staff, node):
+    builders.running_job(
+        node=node, gpu_indices=[0, 1, 2], max_runtime_seconds=600, queue=builders.queue(name="default", policy="floor")
+    )
+    jobs = [builders.job(gpus=3, max_runtime_seconds=300, checkpointable=True) for _ in range(3)]
+    start_forecasts.refresh()
+
+    for job in jobs:
+        row, told = staff.get(f"{V1}/jobs/{job.pk}").json(), explained(staff, job)
+        assert when(row["predicted_start_latest"]) <= when(row["floor_start"])
+        assert when(told["predicted_start"]["latest"]) <= when(told["floor_start"])
+        assert told["floor_start"] == row["floor_start"]
+
+
 def test_a_job_that_runs_before_its_turn_is_told_so(staff, node, monkeypatch):
     queue = builders.queue(name="default", policy="floor")
     early, due = (builders.running_job(node=node, gpu_indices=[gpu], queue=queue) for gpu in (0, 1))

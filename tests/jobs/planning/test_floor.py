@@ -1,6 +1,6 @@
 """Under the policy `floor` cycles keep the promises of plain backfilling, whatever happens between them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -9,14 +9,17 @@ from django.utils import timezone
 from jobs.control import actions
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, JobEvent, Preemption, Queue
 from jobs.models.clock import database_now
+from jobs.models.planning import Reservation
 from jobs.planning import cycle, floor_shadow, preemption, rebalancing, snapshot
 from jobs.reports.job_history import history_of
+from quotas.models import Quota
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.plan import make_plan
 from tests import builders
 from tests.jobs.planning.floor_yard import HOUR, begin, narrow_gap, pass_time, restart_planner, shadow
 from tests.jobs.planning.test_preemption import ended, fresh
+from tests.jobs.planning.test_reservations import keep
 from tests.rest import V1, client_of
 from workers.models import Node
 
@@ -57,7 +60,7 @@ def test_who_is_due_starts_because_an_opportunistic_job_gives_way():
     ended(early, EndReason.PREEMPTED, exit_code=143)
     cycle.run_cycle()
     assert states(wide, early, plain) == ["queued", "pending", "pending"]
-    assert broken() == {"late": 0}
+    assert broken() == {}
 
 
 def test_the_rows_of_a_job_go_with_its_end_in_the_shadow_and_count_as_a_promise_kept():
@@ -140,19 +143,22 @@ def test_a_due_job_that_is_cancelled_while_others_stop_for_it_leaves_the_shadow_
 
     assert not FloorShadowJob.objects.filter(pk=wide.pk).exists()
     assert states(plain) == ["queued"]
-    assert broken() == {"late": 0}
+    assert broken() == {}
 
 
 def test_a_job_whose_node_is_lost_before_its_turn_came_true_is_told_that_it_starts_later():
     first, wide, *_ = narrow_gap()
     ended(first, EndReason.COMPLETED, exit_code=0)
     cycle.run_cycle()
+    known = shadow().jobs[wide.pk]
+    promised = datetime.fromtimestamp(known.started_at - known.late_seconds, UTC)
     Node.objects.update(state="down")
 
     cycle.run_cycle()
 
     assert broken()["node"] == 1
     event = JobEvent.objects.get(job=wide, kind="promise_broken")
+    assert event.data == {"reason": "node", "promised_start": promised.isoformat()}
     assert event.message == "Its start is later than promised: n1, where it had its turn, takes no jobs now."
     assert event.message in [told.sentence for told in history_of(fresh(wide))]
 
@@ -167,7 +173,46 @@ def test_a_job_that_is_held_when_its_turn_has_come_is_told_so_once():
     cycle.run_cycle()
 
     assert broken()["held"] == 1
-    assert JobEvent.objects.get(job=wide, kind="promise_broken").data == {"reason": "held"}
+    assert JobEvent.objects.get(job=wide, kind="promise_broken").data["reason"] == "held"
+
+
+def lower_quota(job):
+    Quota.objects.create(project=job.project, cpus=2)
+
+
+def pause_queue(job):
+    Queue.objects.filter(pk=job.queue_id).update(state="paused")
+
+
+def reserve_nodes(job):
+    now = database_now()
+    keep(Reservation.objects.create(name="repair", start=now, end=now + timedelta(days=7)), "n1")
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "words"),
+    [
+        (lower_quota, "quota", "the quota of project {project} would be exceeded now."),
+        (pause_queue, "queue", "queue {queue} is paused, or runs fewer jobs at once now."),
+        (reserve_nodes, "reserved", "its place is kept for others (repair)."),
+    ],
+)
+def test_a_due_job_that_may_not_start_any_more_is_told_why_and_counted(settings, change, why, words):
+    settings.FLOOR_TOLERANCE_SECONDS = 60
+    first, wide, *_ = narrow_gap()
+    ended(first, EndReason.COMPLETED, exit_code=0)
+    cycle.run_cycle()
+    change(wide)
+    pass_time(61)
+
+    cycle.run_cycle()
+    cycle.run_cycle()
+
+    assert broken() == {why: 1}
+    [event] = JobEvent.objects.filter(job=wide, kind="promise_broken")
+    told = words.format(project=wide.project.slug, queue=wide.queue.name)
+    assert event.message == f"Its start is later than promised: {told}"
+    assert not FloorShadowJob.objects.filter(pk=wide.pk).exists()
 
 
 def test_a_job_that_waits_longer_for_others_to_stop_than_is_tolerated_is_told_so_once(settings):

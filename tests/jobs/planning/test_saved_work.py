@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jobs.models import Attempt, Job, JobEvent, Queue
 from jobs.planning import cycle, saved_work, snapshot
+from jobs.reports.job_history import history_of
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.jobs.planning.floor_yard import begin, restart_planner
@@ -127,3 +128,68 @@ def test_an_attempt_that_never_began_has_saved_nothing():
     saved_work.note()
 
     assert list(Attempt.objects.values_list("saved_seconds", flat=True)) == [0]
+
+
+def goes_on(*, said, says, saved=50 * MINUTE, ran=HOUR, **fields):
+    """A job that said so much as it was stopped, goes on, and now says so much."""
+    job = stopped(ran=ran, saved=saved, **fields)
+    Job.objects.filter(pk=job.pk).update(progress=said)
+    builders.node(name="n2", cpus=1)
+    cycle.run_cycle()
+    begin(job, ago=30)
+    Job.objects.filter(pk=job.pk).update(progress=says)
+    return job
+
+
+def test_who_goes_on_from_nothing_though_it_had_saved_work_is_believed_no_longer_and_told_so():
+    job = goes_on(said=0.6, says=0.02)
+
+    saved_work.note()
+    saved_work.note()
+
+    [event] = JobEvent.objects.filter(job=job, kind="saves_nothing")
+    assert event.message.startswith("It says that 2% are done, after it had said 60% and was stopped")
+    assert (seen(job).checkpointable, seen(job).saved_seconds) == (False, 0)
+    assert fresh(job).checkpointable
+    assert event.message in [told.sentence for told in history_of(fresh(job))]
+
+
+def test_what_it_has_written_since_counts_no_more_and_neither_does_what_its_end_is_reckoned_by():
+    job = goes_on(said=0.6, says=0.02)
+    saved_work.note()
+    Job.objects.filter(pk=job.pk).update(checkpoint_at=timezone.now())
+    ended(job, EndReason.PREEMPTED, exit_code=143)
+
+    saved_work.note()
+
+    assert (seen(job).checkpointable, seen(job).saved_seconds) == (False, 0)
+    assert saved_work.before_the_last_attempt([job.pk]) == {}
+
+
+def test_one_that_was_stopped_before_anybody_looked_is_found_out_as_it_waits():
+    job = goes_on(said=0.6, says=0.02)
+    ended(job, EndReason.PREEMPTED, exit_code=143)
+
+    saved_work.note()
+
+    assert not seen(job).checkpointable
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"said": 0.6, "says": 0.5},
+        {"said": 0.6, "says": 0.3},  # uneven progress, or a checkpoint long before the stop
+        {"said": 0.6, "says": None},
+        {"said": None, "says": 0.01},
+        {"said": 0.05, "says": 0.0},
+        {"said": 0.6, "says": 0.02, "saved": 3 * MINUTE},  # there was hardly anything to go on from
+        {"said": 0.6, "says": 0.02, "saved": None},
+    ],
+)
+def test_nothing_is_held_against_who_may_have_gone_on_from_its_checkpoint_or_says_nothing(fields):
+    job = goes_on(**fields)
+    saved_work.note()
+
+    assert not JobEvent.objects.filter(job=job, kind="saves_nothing", data__has_key="progress").exists()
+    assert list(job.attempts.values_list("resumed", flat=True)) == [None, None]

@@ -154,3 +154,13 @@ def test_at_their_limits_nobody_starts_later_in_the_shadow_than_was_told_if_nobo
 
     assert came.keys() == told.keys()
     assert {job_id: at for job_id, at in came.items() if at > told[job_id] + 1e-6} == {}
+
+
+@settings(max_examples=100, deadline=None)
+@given(crowds(), st.integers(1, 6), st.integers(1, 30))
+def test_no_start_is_foretold_later_than_the_floor_however_coarsely_one_looks(seen, jobs, plans):
+    told = forecast(seen, 0.0, effort=Effort(jobs=jobs, plans=plans, usual_lag=1.0, worst_lag=15.0))
+
+    known = [one for one in told.values() if one.expected is not None and one.floor is not None]
+    times = [tuple(filter(None, (one.soonest, one.expected, one.latest, one.floor))) for one in known]
+    assert [one for one in times if list(one) != sorted(one)] == []

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from scheduling.planning.floor import shadow as shadow_module
+from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
@@ -142,6 +144,7 @@ def test_a_job_whose_node_is_lost_stands_in_the_shadows_line_again_and_is_counte
 
     plan = make_plan(world(job(1, 16), nodes=(lost, cpu_node("cpu-2", cpus=8)), shadow=first.shadow), NOW + 5)
 
+    assert plan.broken == ((1, "node", ("cpu-1",)),)
     assert plan.shadow.broken == {"node": 1}
     assert 1 not in plan.shadow.jobs
 
@@ -149,14 +152,15 @@ def test_a_job_whose_node_is_lost_stands_in_the_shadows_line_again_and_is_counte
 def test_a_job_that_is_behind_has_its_shadow_wait_for_it_and_counts_as_late_beyond_what_is_tolerated():
     due = job(2, 16)
     first = make_plan(world(due), NOW)
-    in_the_way = runs(9, 4, since=NOW, saves=False)
+    in_the_way = runs(9, 4, since=NOW, leaving=True)
 
     later = make_plan(world(due, running=[in_the_way], shadow=first.shadow), NOW + 60)
     too_late = make_plan(world(due, running=[in_the_way], shadow=later.shadow), NOW + 200)
 
     assert later.shadow.jobs[2].started_at == NOW + 60
-    assert later.shadow.broken.get("late", 0) == 0
-    assert too_late.shadow.broken["late"] == 1
+    assert later.broken == ()
+    assert too_late.broken == ((2, "late", ()),)
+    assert too_late.shadow.broken == {"late": 1}
 
 
 def test_machines_of_one_kind_are_exchanged_so_that_an_early_job_is_where_its_shadow_is():
@@ -171,3 +175,22 @@ def test_machines_of_one_kind_are_exchanged_so_that_an_early_job_is_where_its_sh
 
     assert placed(second) == {3: ["cpu-2"]}
     assert stopped(second) == {}
+
+
+def test_a_thousand_arrivals_in_a_second_are_taken_together_in_the_shadow(monkeypatch):
+    held = runs(1, 16)
+    first = make_plan(world(running=[held]), NOW)
+    line = [job(number, 1, submitted_at=NOW + number / 1_001) for number in range(2, 1_002)]
+    played = []
+
+    def counted(seen, moment):
+        played.append(moment)
+        return plan_pass(seen, moment)
+
+    monkeypatch.setattr(shadow_module, "plan_pass", counted)
+
+    plan = make_plan(world(*line, running=[held], shadow=first.shadow), NOW + 1)
+
+    assert 1 <= len(played) <= RULES.floor_moments + 1
+    assert plan.shadow.clock == NOW + 1
+    assert len(plan.line) == 1_000
