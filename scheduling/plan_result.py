@@ -1,12 +1,12 @@
 """What a plan consists of: placements, waits, reservations and preemptions, as values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from scheduling.reasons import Reason
-from scheduling.snapshot import Allocation, Shadow
+from scheduling.snapshot import Allocation, LongestWait, Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Plan:
     `eligible` are those of the line that could start once there is room: only they have a place in it to be told.
     `alerts` are sentences for the operator: a policy that failed and was replaced by the default order. Under a policy that
     keeps a floor, `shadow` is to be given to the next plan, and at `next_at` there is something to plan again at the latest.
+    `longest_wait` is to be given to the next plan too.
     """
 
     placements: tuple[PlannedJob, ...]
@@ -67,3 +68,4 @@ class Plan:
     eligible: tuple[int, ...] = ()
     shadow: Shadow | None = None
     next_at: float | None = None
+    longest_wait: LongestWait = field(default_factory=LongestWait)
