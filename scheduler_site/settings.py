@@ -30,6 +30,8 @@ SCHEDULING_POLICY = env.text("SCHEDULING_POLICY", "priority")
 BACKFILL = env.text("TRAINYARD_BACKFILL", "easy")
 RESERVE_DEPTH = env.whole("TRAINYARD_RESERVE_DEPTH", 1, at_least=1)
 BOUNDED_WAIT_SECONDS = env.number("TRAINYARD_BOUNDED_WAIT_SECONDS", 144_000)
+# One that is stated holds for all policies; without, a policy may learn a bound of its own.
+BOUNDED_WAIT_STATED = bool(env.text("TRAINYARD_BOUNDED_WAIT_SECONDS"))
 ASSUMED_LIMIT_SECONDS = env.number("TRAINYARD_ASSUMED_LIMIT_SECONDS", 86400, at_least=1)
 # Memory of jobs that name none, in projects whose memory a quota limits; 0: they have to name it.
 DEFAULT_MEMORY_GB_PER_CPU = env.number("TRAINYARD_DEFAULT_MEMORY_GB_PER_CPU", 2)
