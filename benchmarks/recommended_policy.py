@@ -59,7 +59,7 @@ def floor(name: str, slack: float = 0.0, *, share: float = 1.0, takes: float = 0
 
 EASY = variant("EASY", Rules(policy="fifo", explain=False), RunTimes.REQUESTED)
 RECOMMENDED = (
-    variant("responsive", RESPONSIVE, mean_bounded_slowdown=0.55, mean_wait_s=0.80, max_wait_s=1.25),
+    variant("responsive", RESPONSIVE, mean_bounded_slowdown=0.50, mean_wait_s=0.75, max_wait_s=1.25),
     floor("floor, exact", later=0, max_wait_s=1.0),
     floor(f"floor, {SLACK:.0%} of slack", SLACK, max_wait_s=1 + SLACK, lost_part=0.02),
 )
@@ -71,7 +71,7 @@ def bounded(hours: int) -> Variant:
 
 
 KNOBS = (
-    *(bounded(hours) for hours in (24, 32, 48, 72)),
+    *(bounded(hours) for hours in (24, 32, 40, 48, 72)),
     variant("responsive, walltimes only", RESPONSIVE, RunTimes.REQUESTED),
     variant("responsive, true run times", RESPONSIVE, RunTimes.EXACT),
     variant("sjf, learned run times", Rules(policy="sjf", explain=False)),
