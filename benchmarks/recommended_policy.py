@@ -71,7 +71,7 @@ def floors(what: str, **how: float) -> tuple[Variant, Variant]:
 
 EASY = variant("EASY", Rules(policy="fifo", explain=False), RunTimes.REQUESTED)
 RECOMMENDED = (
-    variant("responsive", RESPONSIVE, mean_bounded_slowdown=0.55, mean_wait_s=0.80, max_wait_s=1.25),
+    variant("responsive", RESPONSIVE, mean_bounded_slowdown=0.55, mean_wait_s=0.90, max_wait_s=1.25),
     floor(later=0, max_wait_s=1.0),
     floor(slack=SLACK, max_wait_s=1 + SLACK, lost_part=0.02),
 )
@@ -83,7 +83,7 @@ def bounded(hours: int) -> Variant:
 
 
 KNOBS = (
-    *(bounded(hours) for hours in (24, 32, 48, 72)),
+    *(bounded(hours) for hours in (24, 32, 40, 48, 72)),
     variant("responsive, walltimes only", RESPONSIVE, RunTimes.REQUESTED),
     variant("responsive, true run times", RESPONSIVE, RunTimes.EXACT),
     variant("sjf, learned run times", Rules(policy="sjf", explain=False)),

@@ -10,7 +10,7 @@ from fuzz.scenario import After, Arrival, Scenario
 from scheduling.plan_result import Plan, PlannedJob, PlannedPreemption
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.floor.progress import work_done
-from scheduling.snapshot import EndedJob, RunningJob, Shadow, Snapshot, UsageView, WaitingJob
+from scheduling.snapshot import EndedJob, LongestWait, RunningJob, Shadow, Snapshot, UsageView, WaitingJob
 from scheduling.stages import started
 
 Step: TypeAlias = Callable[[], None]
@@ -42,6 +42,7 @@ class State:
         self.touched: dict[int | None, int] = {}
         self.counts_usage = self.restarts_cost = True
         self.shadow: Shadow | None = None
+        self.longest_wait = LongestWait()
         self.ended: list[EndedJob] = []
         self.keeps_floor = keeps_floor(scenario.empty)
         self.known = {one.job.id: one for one in scenario.arrivals}
@@ -70,12 +71,13 @@ class State:
             usage=tuple(UsageView(project, owner, used) for (project, owner), used in sorted(self.used.items())),
             recent_preemptions=sum(self.now - HOUR < moment for moment in self.stops),
             shadow=self.shadow,
+            longest_wait=self.longest_wait,
             ended=tuple(self.ended),
         )
 
     def hand_on(self, plan: Plan) -> None:
         """What the next plan is to know of this one."""
-        self.shadow, self.ended = plan.shadow, []
+        self.shadow, self.ended, self.longest_wait = plan.shadow, [], plan.longest_wait
 
     def _seen(self, one: Running) -> RunningJob:
         """Of a job that stands still, what is left of its limit counts from now on; whom it leaves for, while that one waits.
@@ -228,7 +230,7 @@ class State:
         other = State(Scenario(0, replace(self.cluster, usage=seen.usage), (), (), 0), self.now)
         other.waiting, other.done, other.stops = dict(self.waiting), dict(self.done), list(self.stops)
         other.used, other.restarts_cost = dict(self.used), False
-        other.shadow, other.ended = self.shadow, list(self.ended)
+        other.shadow, other.ended, other.longest_wait = self.shadow, list(self.ended), self.longest_wait
         other.known = {
             job_id: replace(one, fails=False, leaves_in=1.0, waits_in_vain=True) for job_id, one in self.known.items()
         }

@@ -30,6 +30,7 @@ SCHEDULING_POLICY = env.text("SCHEDULING_POLICY", "priority")
 BACKFILL = env.text("TRAINYARD_BACKFILL", "easy")
 RESERVE_DEPTH = env.whole("TRAINYARD_RESERVE_DEPTH", 1, at_least=1)
 BOUNDED_WAIT_SECONDS = env.number("TRAINYARD_BOUNDED_WAIT_SECONDS", 144_000)
+BOUNDED_WAIT_STATED = bool(env.text("TRAINYARD_BOUNDED_WAIT_SECONDS"))  # else a policy may learn one of its own
 ASSUMED_LIMIT_SECONDS = env.number("TRAINYARD_ASSUMED_LIMIT_SECONDS", 86400, at_least=1)
 # Memory of jobs that name none, in projects whose memory a quota limits; 0: they have to name it.
 DEFAULT_MEMORY_GB_PER_CPU = env.number("TRAINYARD_DEFAULT_MEMORY_GB_PER_CPU", 2)
@@ -112,8 +113,7 @@ LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
 # For the control worker, which ends there what killed attempts left open; jobs do not get it.
 MLFLOW_LOGIN = (env.text("MLFLOW_TRACKING_USERNAME"), env.text("MLFLOW_TRACKING_PASSWORD"))
-# Where logs lie when their attempt is over: in a folder that web and control worker share, or in a bucket. Not for
-# agents, which store nothing and need no keys.
+# Where logs lie after their attempt: in a folder that web and control worker share, or in a bucket. Agents need no keys.
 LOG_STORAGE = env.text("TRAINYARD_LOG_STORAGE", "files") if TRAINYARD_ROLE != "node" else "files"
 LOG_FOLDER = env.text("TRAINYARD_LOG_FOLDER", str(TRAINYARD_HOME / "logs"))
 LOG_S3 = {

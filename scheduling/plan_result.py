@@ -1,13 +1,13 @@
 """What a plan consists of: placements, waits, reservations and preemptions, as values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
 from scheduling.reasons import Reason
-from scheduling.snapshot import Allocation, Shadow
+from scheduling.snapshot import Allocation, LongestWait, Shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Plan:
     `eligible` are those of the line that could start once there is room: only they have a place in it to be told.
     `alerts` are sentences for the operator: a policy that failed and was replaced by the default order. Under a policy that
     keeps a floor, `shadow` is to be given to the next plan, `broken` are the promises that this one could not keep, and at
-    `next_at` there is something to plan again at the latest.
+    `next_at` there is something to plan again at the latest. `longest_wait` is to be given to the next plan too.
     """
 
     placements: tuple[PlannedJob, ...]
@@ -90,3 +90,4 @@ class Plan:
     shadow: Shadow | None = None
     next_at: float | None = None
     broken: tuple[BrokenPromise, ...] = ()
+    longest_wait: LongestWait = field(default_factory=LongestWait)

@@ -51,6 +51,7 @@ class Rules:
     overdue_depth: int = 1  # jobs that may get a reservation because they do, those under reserve_depth included
     conservative_depth: int = 1_000  # jobs that get one under conservative
     bounded_wait_seconds: float | None = None  # a job that waited so long gets a reservation whatever its policy
+    usual_bounded_wait_seconds: float | None = None  # the same where none is stated; policies may learn an earlier one
     assumed_limit_seconds: float = DAY  # how long a job without a limit is taken to run
     placement: str = "best_fit"
     ageing_points_per_hour: float = 0.0  # what the priority policy adds to a job's priority as it waits

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from scheduling.resources import Request, Resources
-from scheduling.rules import Rules
+from scheduling.rules import DAY, Rules
+
+FORGET_SECONDS = 365 * DAY
+"""After so long the longest wait counts half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class WaitingJob:
     room: tuple[Allocation, ...] = ()  # what those held or hold that were stopped for it, while it is promised
     pinned: bool = False  # it goes to the nodes of its room, and to no others
     saved_seconds: float = 0.0  # work that earlier attempts have saved: it goes on from there
+    attempts: int = 0  # how often it was placed before
 
     @property
     def waits_since(self) -> float:
@@ -197,6 +201,22 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
+class LongestWait:
+    """The longest that a job has waited until it started, and when that was. It counts less and less as time goes by."""
+
+    seconds: float = 0.0
+    at: float = 0.0
+
+    def seconds_at(self, now: float) -> float:
+        """What it counts for: half after a year in which nobody waited for longer than it counts."""
+        return self.seconds * 0.5 ** (max(0.0, now - self.at) / FORGET_SECONDS)
+
+    def with_start(self, waited: float, now: float) -> "LongestWait":
+        """And with a job that starts now after such a wait."""
+        return LongestWait(waited, now) if waited > self.seconds_at(now) else self
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that a plan depends on, beside the clock: with each queue and project that a job names, ancestors too."""
 
@@ -212,6 +232,9 @@ class Snapshot:
     recent_preemptions: int = 0  # in the last hour
     ended: tuple[EndedJob, ...] = ()  # since the last plan; only a policy that keeps a floor asks for them
     shadow: Shadow | None = None  # of the last plan, if that kept one
+    longest_wait: LongestWait = field(
+        default_factory=LongestWait
+    )  # as the last plan left it, under policies that learn from it
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

@@ -12,6 +12,7 @@ from scheduling.snapshot import Snapshot, WaitingJob
 from simulator.asked import limit_of
 from simulator.cleaning import CleanJob
 from simulator.cluster import Cluster
+from simulator.counting.overdue import BoundedOverdue, LearnedOverdue, Overdue
 from simulator.counting.pool_job import PoolJob
 from simulator.counting.pool_scheduler import PoolScheduler
 from simulator.event_loop import EventLoop
@@ -22,6 +23,8 @@ from simulator.timeless_orders import ORDERS, Order, is_timeless
 
 def is_exact(cluster: Cluster, rules: Rules) -> bool:
     """Whether counting starts every job when the planner would: one pool, a timeless order, one reservation, nobody stopped."""
+    if rules.usual_bounded_wait_seconds is not None:
+        return False
     return cluster.pooled and is_timeless(rules) and _reserves_once(rules) and not rules.preemption.strategies
 
 
@@ -55,7 +58,7 @@ class CountingReplay(EventLoop):
         self._nodes = (node.name,)
         self._order = ORDERS[rules.policy]
         self._bounds = _bounds(jobs, cluster, rules, source)
-        self._scheduler = PoolScheduler(node.cpus, backfill_mode(rules), ahead=rules.overdue_ahead)
+        self._scheduler = PoolScheduler(node.cpus, backfill_mode(rules), overdue=_overdue(rules, node.cpus))
         self._learns = settings.run_times is RunTimes.LEARNED
         self._progress: dict[int, _Progress] = {}  # of those that wait or run
         self._waiting_of: dict[str, dict[int, _Progress]] = {}  # by user, where run times are learned
@@ -117,6 +120,11 @@ def pool_job(
     expected = expected_within(limit, predicted)
     place = order(job, expected, limit)
     return PoolJob(job.number, trace.width, limit, trace.submit_s, place, expected, bound, not own_limit)
+
+
+def _overdue(rules: Rules, processors: int) -> Overdue:
+    learns = policy(rules.policy).learns_bound and rules.bounded_wait_seconds is None
+    return LearnedOverdue(rules.overdue_ahead, processors) if learns else BoundedOverdue(rules.overdue_ahead)
 
 
 def _bounds(jobs: Sequence[CleanJob], cluster: Cluster, rules: Rules, source: str) -> Mapping[int, float]:

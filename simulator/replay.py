@@ -7,7 +7,7 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.policies import policy
 from scheduling.resources import Request
-from scheduling.snapshot import EndedJob, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
+from scheduling.snapshot import EndedJob, LongestWait, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
 from scheduling.stages import started
 from simulator.asked import limit_of, priority_of, saves_its_work
 from simulator.cleaning import CleanJob
@@ -62,6 +62,7 @@ class Replay(EventLoop):
         self._stops: list[float] = []
         self._keeps_floor = policy(self._settings.rules.policy).keeps_floor
         self._shadow: Shadow | None = None
+        self._longest_wait = LongestWait()
         self._ended: list[EndedJob] = []
 
     def run(self, told: Progress | None = None) -> Outcome:
@@ -107,7 +108,7 @@ class Replay(EventLoop):
             plan = self._planner(self._snapshot(), self._clock.now)
             self.outcome.plans += 1
             self.outcome.alerts.update(plan.alerts)
-            self._shadow, self._ended = plan.shadow, []
+            self._shadow, self._ended, self._longest_wait = plan.shadow, [], plan.longest_wait
             self._clock.wake_at(FOREVER if plan.next_at is None else plan.next_at)
             for placed in plan.placements:
                 self._start(placed)
@@ -130,6 +131,7 @@ class Replay(EventLoop):
             recent_preemptions=self._recent_stops(),
             ended=tuple(self._ended),
             shadow=self._shadow,
+            longest_wait=self._longest_wait,
         )
 
     @property

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0021_floor_start"),
+        ("jobs", "0022_the_longest_wait"),
     ]
 
     operations = [

@@ -339,6 +339,10 @@ class Cycle(models.Model):
     line = ArrayField(models.BigIntegerField(), default=list)
     # What went wrong in it without stopping it, a sentence each: a policy that failed.
     alerts = models.JSONField(default=list)
+    # The longest that a job has waited, where a policy goes by it, and when that one started, in seconds since 1970:
+    # see `scheduling.snapshot.LongestWait`.
+    longest_wait = models.FloatField(default=0, db_default=0)
+    longest_wait_at = models.FloatField(default=0, db_default=0)
     # What `jobs/planning/rebalancing.py` last proposed to move, see its `as_data`.
     proposals = models.JSONField(default=list)
 

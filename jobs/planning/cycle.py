@@ -275,4 +275,6 @@ def _write_cycle(plan: Plan, result: CycleResult) -> None:
         waiting=result.waiting,
         line=list(plan.eligible),
         alerts=alerts.publish([*plan.alerts, *alerts.of_nodes()]),
+        longest_wait=plan.longest_wait.seconds,
+        longest_wait_at=plan.longest_wait.at,
     )

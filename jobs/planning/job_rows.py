@@ -34,7 +34,7 @@ AS_IN_LINE = """
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
-           CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END,
+           CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -267,6 +267,7 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         preemptible=row[19],
         promised=row[20],
         held=row[21],
+        attempts=row[22],
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         needs_end=known.needs_end.get(row[0], ()),

@@ -7,12 +7,14 @@ from scheduling.rules import Backfill, Preemption, Rules, Weights
 
 def rules() -> Rules:
     """The rules of this installation. Settings that are no rules are refused by the system checks at start."""
+    # 0 in the settings is "no bound"; to the core it would mean that everybody has waited too long.
+    bound = settings.BOUNDED_WAIT_SECONDS or None
     return Rules(
         policy=settings.SCHEDULING_POLICY,
         backfill=Backfill(settings.BACKFILL),
         reserve_depth=settings.RESERVE_DEPTH,
-        # 0 in the settings is "no bound"; to the core it would mean that everybody has waited too long.
-        bounded_wait_seconds=settings.BOUNDED_WAIT_SECONDS or None,
+        bounded_wait_seconds=bound if settings.BOUNDED_WAIT_STATED else None,
+        usual_bounded_wait_seconds=None if settings.BOUNDED_WAIT_STATED else bound,
         assumed_limit_seconds=settings.ASSUMED_LIMIT_SECONDS,
         placement=settings.PLACEMENT,
         ageing_points_per_hour=settings.AGEING_POINTS_PER_HOUR,

@@ -10,13 +10,13 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import F
 
-from jobs.models import Queue
+from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
 from jobs.planning import fair_share, floor_shadow, job_rows, preemption
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
-from scheduling.snapshot import Gpu, Limits, NodeView, ProjectView, QueueView, Reservation, Snapshot
+from scheduling.snapshot import Gpu, Limits, LongestWait, NodeView, ProjectView, QueueView, Reservation, Snapshot
 
 MOST_NODES = 20_000
 # A node whose disk is full drains by itself for as long as it is: nobody has to cordon it, nor to lift that again.
@@ -49,7 +49,14 @@ def take_snapshot() -> Snapshot:
         recent_preemptions=preemption.recent(),
         ended=ended,
         shadow=shadow,
+        longest_wait=longest_wait(),
     )
+
+
+def longest_wait() -> LongestWait:
+    """As the last cycle left it."""
+    known = Cycle.objects.filter(pk=1).values_list("longest_wait", "longest_wait_at").first()
+    return LongestWait(*known) if known else LongestWait()
 
 
 def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:

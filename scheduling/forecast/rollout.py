@@ -68,6 +68,7 @@ class Rollout:
         return replace(self._world, waiting=waiting, running=running, taken_at=self._now, ended=ended)
 
     def _carry_out(self, plan: Plan) -> None:
+        self._world = replace(self._world, longest_wait=plan.longest_wait)
         if self._keeps_floor:
             self._world, self._wake, self._ended = replace(self._world, shadow=plan.shadow), plan.next_at, []
         for placed in plan.placements:

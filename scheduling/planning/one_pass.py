@@ -16,12 +16,13 @@ from scheduling.planning.preemption import preempt
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
-from scheduling.policies import backfill_mode
+from scheduling.policies import POLICIES, backfill_mode
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
-from scheduling.snapshot import Snapshot, WaitingJob
+from scheduling.snapshot import LongestWait, Snapshot, WaitingJob
 
 NOBODY: AbstractSet[int] = frozenset()
+NO_QUEUES: AbstractSet[str] = frozenset()
 
 
 def plan_pass(
@@ -52,6 +53,7 @@ def plan_pass(
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
         alerts=line.alerts,
+        longest_wait=_longest_wait(work, snapshot),
     )
 
 
@@ -198,6 +200,19 @@ def _depth(rules: Rules, mode: Backfill) -> int:
     if mode is Backfill.NONE:
         return 1
     return rules.conservative_depth if mode is Backfill.CONSERVATIVE else rules.reserve_depth
+
+
+def _longest_wait(work: PassState, snapshot: Snapshot) -> LongestWait:
+    """With those that start now, where their policies learn from it. Who was placed before did not only wait since it came."""
+    longest, placed = snapshot.longest_wait, {one.job_id for one in work.placements}
+    fallback = snapshot.rules.policy
+    names = {queue.name: queue.policy if queue.policy in POLICIES else fallback for queue in snapshot.queues}
+    learning = {name for name, policy in names.items() if POLICIES[policy].learns_bound} if placed else NO_QUEUES
+    if learning:
+        for job in snapshot.waiting:
+            if job.id in placed and job.queue in learning and not (job.attempts or job.preemptions):
+                longest = longest.with_start(work.now - job.waits_since, work.now)
+    return longest
 
 
 def _explain(

@@ -30,11 +30,13 @@ TWICE = 2
 class PendingOrder:
     """All waiting jobs, the first to start first. Those in `ahead` go before their policies.
 
+    Those in `ahead_in_line` go before the other jobs of their own line, as they have waited for what its policy has learned.
     `alerts` say which policies failed; their jobs stand in the default order: priority, then first come.
     """
 
     jobs: tuple[WaitingJob, ...]
     ahead: frozenset[int] = frozenset()
+    ahead_in_line: frozenset[int] = frozenset()
     alerts: tuple[str, ...] = ()
 
 
@@ -57,17 +59,20 @@ def order_pending(snapshot: Snapshot, now: float) -> PendingOrder:
     queues = {queue.name: queue for queue in snapshot.queues}
     ranked: list[Ranked] = []
     alerts: list[str] = []
+    ahead_in_line: list[int] = []
     for rank_and_name in sorted(lines):
         ready, members = lines[rank_and_name]
+        first, members = _split_line(ready, members, world, now)
         ordered, alert = _ordered(ready, members, queues, now)
-        ranked.append((-rank_and_name[0], ordered))
+        ranked.append((-rank_and_name[0], [*first, *ordered] if first else ordered))
+        ahead_in_line += [job.id for job in first]
         alerts += alert
     ahead = frozenset([job.id for job in promised] + [one.job.id for one in overdue])
     jobs = (*promised, *_joined(overdue, ranked, queues))
     if world.waiting is not snapshot.waiting:
         own = {job.id: job for job in snapshot.waiting}
         jobs = tuple([own[job.id] for job in jobs])
-    return PendingOrder(jobs, ahead, tuple(alerts))
+    return PendingOrder(jobs, ahead, frozenset(ahead_in_line), tuple(alerts))
 
 
 def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overdue], dict[RankAndName, PolicyLine]]:
@@ -100,6 +105,26 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overd
     for one in others:
         by_queue[one.job.queue][0][1].append(one.job)
     return sorted(promised, key=_first_come), ahead, {key: line for key, line in found.items() if line[1]}
+
+
+def _split_line(
+    ready: SchedulingPolicy, members: list[WaitingJob], snapshot: Snapshot, now: float
+) -> tuple[list[WaitingJob], list[WaitingJob]]:
+    """Those that have waited for the bound that the policy of this line has learned, the oldest of them; and the others.
+
+    They go before their own line only: what is long for one queue says nothing of those above it.
+    """
+    if not ready.learns_bound:
+        return [], members
+    overdue: list[Overdue] = []
+    others: list[WaitingJob] = []
+    for job in members:
+        if now - job.submitted_at >= ready.learned_bound_seconds(job) and not is_held(job, now):
+            overdue.append(Overdue(job, twice=False))
+        else:
+            others.append(job)
+    first, rest = _oldest(overdue, snapshot) if overdue else ([], [])
+    return [one.job for one in first], [*others, *(one.job for one in rest)]
 
 
 def _oldest(overdue: list[Overdue], snapshot: Snapshot) -> tuple[list[Overdue], list[Overdue]]:
@@ -163,7 +188,9 @@ def prepared(one: SchedulingPolicy, snapshot: Snapshot, now: float) -> Schedulin
 def bound_of(ready: SchedulingPolicy, rules: Rules) -> Bound:
     """After how long a wait a job goes ahead: one number for all jobs, or the policy's word on each."""
     if type(ready).bound_seconds is SchedulingPolicy.bound_seconds:
-        return FOREVER if rules.bounded_wait_seconds is None else float(rules.bounded_wait_seconds)
+        stated = rules.bounded_wait_seconds
+        bound = rules.usual_bounded_wait_seconds if stated is None else stated
+        return FOREVER if bound is None else float(bound)
     return ready.bound_seconds
 
 

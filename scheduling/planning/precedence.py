@@ -18,6 +18,7 @@ class Precedence:
         self._fallback = policy(snapshot.rules.policy)
         self._ages = snapshot.rules.ageing_points_per_hour > 0
         self._early = line.ahead
+        self._early_in_line = line.ahead_in_line
         self._standing = {job.id: job for job in as_they_stand(snapshot)}
 
     def why(self, first: WaitingJob, job: WaitingJob) -> str:
@@ -40,6 +41,8 @@ class Precedence:
         name, other = self._policy_of(first), self._policy_of(job)
         if name != other:
             return f"the line of policy {name} goes before that of {other}"
+        if first.id in self._early_in_line:
+            return f"it has waited longer than the bound that policy {name} has learned"
         by_priority = name == "priority" and not self._ages
         if by_priority and first.priority > job.priority:
             return "it has the higher priority"

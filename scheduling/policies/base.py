@@ -15,6 +15,8 @@ class SchedulingPolicy:
     """
 
     name: str = ""
+    learns_bound: bool = False
+    """Whether it goes by the longest wait of its own jobs so far, which is then kept from plan to plan."""
     keeps_floor: bool = False
     """Whether nobody may end later than under plain backfilling: all that run early give way to those whose turn it is there."""
 
@@ -29,7 +31,14 @@ class SchedulingPolicy:
     def bound_seconds(self, job: WaitingJob) -> float:  # noqa: ARG002 - for those who derive
         """After how long a wait the job goes ahead of any policy, first come first served.
 
-        Override it for a bound that depends on the job; otherwise it is `Rules.bounded_wait_seconds`.
+        Override it for a bound that depends on the job; otherwise it is `Rules.bounded_wait_seconds`, or the usual one.
+        """
+        return float("inf")
+
+    def learned_bound_seconds(self, job: WaitingJob) -> float:  # noqa: ARG002 - for those who derive
+        """After how long a wait the job goes ahead of all others in its own line, first come first served.
+
+        Override it for a bound that follows from what the policy was prepared with, and say that it `learns_bound`.
         """
         return float("inf")
 

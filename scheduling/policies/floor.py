@@ -14,10 +14,14 @@ class Floor(Responsive):
     """
 
     name = "floor"
+    learns_bound = False
     keeps_floor = True
 
     def prepare(self, snapshot: Snapshot, now: float) -> "Floor":  # noqa: ARG002 - the order has no clock
         return Floor(snapshot.rules)
 
     def bound_seconds(self, job: WaitingJob) -> float:  # noqa: ARG002 - the shadow bounds every wait
+        return float("inf")
+
+    def learned_bound_seconds(self, job: WaitingJob) -> float:  # noqa: ARG002 - as above
         return float("inf")

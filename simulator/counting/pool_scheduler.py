@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from scheduling.rules import Backfill
 from simulator.counting.held_processors import HeldProcessors
 from simulator.counting.kept_room import KeptRoom
-from simulator.counting.overdue import Overdue
+from simulator.counting.overdue import BoundedOverdue, Overdue
 from simulator.counting.pool_job import Place, PoolJob
 from simulator.counting.waiting_line import WaitingLine
 
@@ -21,15 +21,15 @@ NOBODY: Mapping[int, Place] = {}
 class PoolScheduler:
     """Jobs arrive and end whenever the caller says so; `plan` starts those whose turn it is.
 
-    It starts what `scheduling.planning.plan.make_plan` would with one reservation. The oldest `ahead` of those that have
-    waited for their bounds go first. Only what has changed is touched.
+    It starts what `scheduling.planning.plan.make_plan` would with one reservation. Those that are `overdue` go first.
+    Only what has changed is touched.
     """
 
-    def __init__(self, processors: int, backfill: Backfill = Backfill.EASY, *, ahead: int = 0) -> None:
+    def __init__(self, processors: int, backfill: Backfill = Backfill.EASY, *, overdue: Overdue | None = None) -> None:
         self._backfill = backfill
         self._held = HeldProcessors(processors)
         self._line = WaitingLine(backfill)
-        self._overdue = Overdue(ahead)
+        self._overdue = overdue or BoundedOverdue(0)
         self._ahead = NOBODY
         self._arrived: list[PoolJob] = []  # since the last plan
         self._kept: KeptRoom | None = None  # what was kept then; None if more has happened than arrivals
@@ -60,6 +60,7 @@ class PoolScheduler:
     def reorder(self, job: PoolJob) -> None:
         """The job of that number waits already; only its place and its expected run time may be others than before."""
         self._line.move(job, self._ahead.get(job.number) or (IN_LINE, *job.place))
+        self._overdue.change(job)
         self._kept = None
 
     def end(self, number: int) -> None:
@@ -103,7 +104,7 @@ class PoolScheduler:
 
     def _start(self, job: PoolJob, now: float, started: list[PoolJob]) -> None:
         self._line.remove(job.number)
-        self._overdue.remove(job)
+        self._overdue.start(job, now)
         self._held.take(job, now)
         started.append(job)
 

@@ -76,12 +76,13 @@ def test_both_give_the_same_outcome(policy, backfill, jobs, rules, ties, run_tim
     [
         (Rules(policy="fifo", explain=False), RunTimes.REQUESTED),
         (Rules(policy="responsive", bounded_wait_seconds=20_000, explain=False), RunTimes.LEARNED),
+        (Rules(policy="responsive", explain=False), RunTimes.LEARNED),
         (
             Rules(policy="responsive", backfill=Backfill.SJBF, bounded_wait_seconds=20_000, explain=False),
             RunTimes.LEARNED,
         ),
     ],
-    ids=["easy", "responsive", "responsive by sjbf"],
+    ids=["easy", "responsive", "responsive with what it learns", "responsive by sjbf"],
 )
 def test_both_give_the_same_on_a_busy_machine(rules, run_times, ties):
     jobs = clean(generate(Recipe(400, 5), 64)).jobs

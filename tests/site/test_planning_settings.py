@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_defaults_are_the_platform_s():
     assert rules() == Rules(
         policy="priority",
-        bounded_wait_seconds=40 * HOUR,
+        usual_bounded_wait_seconds=40 * HOUR,
         ageing_points_per_hour=1,
         preemption=Preemption(strategies=("priority",)),
         floor_slack=0.05,
@@ -28,7 +28,8 @@ def test_the_defaults_are_the_platform_s():
 
 def test_every_setting_becomes_a_rule(settings):
     settings.SCHEDULING_POLICY, settings.BACKFILL, settings.RESERVE_DEPTH = "fairshare", "sjbf", 3
-    settings.BOUNDED_WAIT_SECONDS, settings.ASSUMED_LIMIT_SECONDS, settings.HALF_LIFE_SECONDS = 0, 60, 120
+    settings.BOUNDED_WAIT_SECONDS, settings.ASSUMED_LIMIT_SECONDS, settings.HALF_LIFE_SECONDS = 7200, 60, 120
+    settings.BOUNDED_WAIT_STATED = True
     settings.AGEING_POINTS_PER_HOUR, settings.WEIGHTS = 2, {"size": 7}
     settings.PREEMPTION, settings.PREEMPTION_GAP = ["reclaim", "pressure"], 5
     settings.PREEMPTION_MIN_RUNTIME_SECONDS, settings.PREEMPTION_MAX_PER_JOB = 1, 2
@@ -38,7 +39,7 @@ def test_every_setting_becomes_a_rule(settings):
         policy="fairshare",
         backfill=Backfill.SJBF,
         reserve_depth=3,
-        bounded_wait_seconds=None,
+        bounded_wait_seconds=7200,
         assumed_limit_seconds=60,
         half_life_seconds=120,
         ageing_points_per_hour=2,
@@ -66,6 +67,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones(settings, number, settin
     [message] = django_checks.run_checks(tags=["trainyard"])
     assert message.id == f"trainyard.E{number:03}"
     assert known in str(message.hint)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_no_bounded_wait_is_none_for_the_core(settings, stated):
+    settings.BOUNDED_WAIT_SECONDS, settings.BOUNDED_WAIT_STATED = 0, stated
+
+    assert (rules().bounded_wait_seconds, rules().usual_bounded_wait_seconds) == (None, None)
 
 
 def test_promises_may_not_be_later_by_more_than_the_longest_wait(settings):

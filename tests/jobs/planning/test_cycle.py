@@ -10,6 +10,7 @@ from django.utils import timezone
 from jobs.messages import placement_messages
 from jobs.models import Attempt, Cycle, GpuHold, Job, JobEvent, Placement
 from jobs.planning.cycle import SingleFlight, run_cycle
+from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from workers.models import Node
@@ -49,7 +50,7 @@ def test_reasons_are_written_only_when_they_change(django_assert_max_num_queries
     jobs = [builders.job() for _ in range(30)]
     run_cycle()
 
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         run_cycle()
 
     jobs[0].refresh_from_db()
@@ -65,6 +66,31 @@ def test_urgent_goes_before_normal_before_background_and_rank_before_all():
 
     assert list(Attempt.objects.values_list("job_id", flat=True)) == [live.pk]
     assert Cycle.objects.get().line == [urgent.pk, normal.pk, background.pk]
+
+
+def test_the_longest_wait_of_a_queue_that_learns_from_it_is_there_after_a_restart():
+    builders.node(cpus=1)
+    job = builders.job(queue="batch")
+    Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(hours=5))
+
+    run_cycle()
+
+    known = take_snapshot().longest_wait
+    assert 5 * 3600 <= known.seconds < 5 * 3600 + 60
+    assert known.seconds_at(known.at) == known.seconds
+    run_cycle()
+    assert take_snapshot().longest_wait == known
+
+
+def test_a_job_that_is_tried_again_has_not_waited_all_that_time():
+    builders.node(cpus=1)
+    job = builders.job(queue="batch", attempt=1)
+    Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(hours=5))
+
+    run_cycle()
+
+    assert Job.objects.get().state == JobState.QUEUED
+    assert take_snapshot().longest_wait.seconds == 0
 
 
 def test_quota_holds_back_and_says_whose():

@@ -3,6 +3,7 @@
 import pytest
 
 from scheduling.rules import Backfill
+from simulator.counting.overdue import BoundedOverdue
 from simulator.counting.pool_job import PoolJob
 from simulator.counting.pool_scheduler import PoolScheduler
 
@@ -106,7 +107,7 @@ def test_a_place_in_line_may_change():
 
 def test_the_oldest_of_those_that_have_waited_for_their_bounds_go_ahead():
     """Jobs 1 to 3 are overdue at 60, and two of them go before job 4, which by place is the first."""
-    scheduler = PoolScheduler(4, ahead=2)
+    scheduler = PoolScheduler(4, overdue=BoundedOverdue(2))
     arrive(scheduler, asking(0, 4, 10))
     scheduler.plan(0)
     overdue = (asking(number, 1, 10, place=9 - number, submitted_at=number, bound=50) for number in (1, 2, 3))
@@ -118,7 +119,7 @@ def test_the_oldest_of_those_that_have_waited_for_their_bounds_go_ahead():
 
 
 def test_who_has_waited_for_twice_the_bound_goes_before_older_ones():
-    scheduler = PoolScheduler(1, ahead=2)
+    scheduler = PoolScheduler(1, overdue=BoundedOverdue(2))
     arrive(scheduler, asking(0, 1, 10))
     scheduler.plan(0)
     arrive(scheduler, asking(1, 1, 10, submitted_at=1, bound=50), asking(2, 1, 10, submitted_at=2, bound=20))
