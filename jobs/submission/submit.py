@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs.messages import publishing
 from jobs.models import Job, JobEvent, Queue
 from jobs.planning import memory_defaults, run_times, snapshot
-from jobs.submission import linking
+from jobs.submission import linking, pricing
 from jobs.submission.needs import Author, Need, Resolved
 from quotas.access import Role, project_roles
 from quotas.models import Project
@@ -276,8 +276,10 @@ def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake) -> None:
 
 
 def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:
-    rows = [_row(spec, intake, owner) for spec in specs.values()]
+    batch = uuid.uuid4().hex if len(specs) > 1 else ""
+    rows = [_row(spec, intake, owner, batch) for spec in specs.values()]
     run_times.predict(rows)
+    pricing.estimate_all(rows, intake.nodes)
     jobs = Job.objects.bulk_create(rows, batch_size=1000)
     by_place = dict(zip(specs, jobs, strict=True))
     linking.write(by_place, intake.links)
@@ -294,9 +296,10 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
     return by_place
 
 
-def _row(spec: JobSpec, intake: Intake, owner: User) -> Job:
+def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
     return Job(
         name=spec.name,
+        batch=batch,
         project=intake.projects[spec.project],
         queue=intake.queues[spec.queue],
         owner=owner,
