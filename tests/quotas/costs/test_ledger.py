@@ -48,7 +48,7 @@ def checked():
 def test_a_placement_is_held_settled_and_refunded_each_once():
     price_of_cpus()
     for _ in range(2):
-        ledger.hold([(held(), Decimal("10"))])
+        ledger.hold([(held(), Decimal(10))])
         ledger.settle([(held(), NOON + HOUR)])
         ledger.refund([1], NOON + HOUR, "node_lost")
     checked()
@@ -98,7 +98,7 @@ def test_the_database_refuses_lines_that_are_not_nothing_together(entries, words
 @pytest.mark.django_db(transaction=True)
 def test_two_connections_settle_the_same_placement_once():
     price_of_cpus()
-    ledger.hold([(held(), Decimal("10"))])
+    ledger.hold([(held(), Decimal(10))])
 
     def settle():
         with transaction.atomic():
