@@ -16,7 +16,9 @@ from api.http.shapes import Nothing, StrictSerializer, Whole
 from api.v1.shapes import quotas
 from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
+from jobs.reports.pending_cost import pending_cost
 from jobs.reports.quota_usage import account_of
+from jobs.submission.pricing import SHOWN_PLACES
 from quotas.limits import set_limits
 from quotas.models import Project
 from quotas.queries import find_project
@@ -63,6 +65,10 @@ class QuotaOut(serializers.Serializer[Any]):
     usage = AmountsOut()
     available = AmountsOut()
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
+    pending_cost = serializers.DecimalField(
+        30, SHOWN_PLACES, allow_null=True,
+        help_text="What its jobs that wait are expected to cost, of which the end is known; null: none has a price.",
+    )  # fmt: skip
     synced_at = serializers.DateTimeField(help_text="When limits and usage were last in line with the provider.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -109,7 +115,7 @@ def enforced_in(wanted: dict[str, Any]) -> bool | None:
 
 
 def answer(project: Project) -> Response:
-    account = account_of(project)
+    account, pending = account_of(project), pending_cost(project)
     return Response(
         {
             "project": account.project,
@@ -119,6 +125,7 @@ def answer(project: Project) -> Response:
             "usage": _shown(dict(account.usage)),
             "available": _shown(account.available),
             "enforce_quota": account.enforced,
+            "pending_cost": None if pending is None else str(pending),
             "synced_at": timezone.now(),  # the local provider derives usage as it is read
             **quotas.flat(account.limits, account.usage, account.available),
         }

@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from api.v1 import bulk, control, explain, history, jobs, logs, metrics, nodes, queues, quotas, reservations, scheduler
+from api.v1 import (
+    bulk,
+    control,
+    costs,
+    explain,
+    history,
+    jobs,
+    logs,
+    metrics,
+    nodes,
+    queues,
+    quotas,
+    reservations,
+    scheduler,
+)
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -28,6 +42,10 @@ urlpatterns = [
     path("jobs/<int:job_id>/explain", explain.ExplainView.as_view()),
     path("jobs/scheduler/info", scheduler.InfoView.as_view()),
     path("jobs/scheduler/trigger", scheduler.TriggerView.as_view()),
+    path("prices", costs.PricesView.as_view()),
+    path("prices/<int:price_id>", costs.PriceView.as_view()),
+    path("costs", costs.CostsView.as_view()),
+    path("costs/export", costs.CostsExportView.as_view()),
     path("queues", queues.QueuesView.as_view()),
     path("queues/<slug:name>", queues.QueueView.as_view()),
     path("queues/quota/<slug:slug>", quotas.QuotaView.as_view()),

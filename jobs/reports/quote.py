@@ -44,7 +44,7 @@ def quote(spec: JobSpec, owner: User) -> Quote:
         estimated=job.estimated_runtime_seconds,
         limit=job.max_runtime_seconds,
     )
-    return Quote(told or Explanation(), cost and cost.cost, cost.basis if cost else "")
+    return Quote(told or Explanation()) if cost is None else Quote(told or Explanation(), cost.cost, cost.basis)
 
 
 def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[int, Link]) -> WaitingJob:

@@ -18,7 +18,7 @@ from scheduling.snapshot import NodeView
 
 SHOWN_PLACES = 4
 HOUR = 3_600
-PREDICTED, ESTIMATED, LIMIT, PER_HOUR = "predicted", "estimated", "limit", "hour"
+PREDICTED, ESTIMATED, LIMIT, PER_HOUR = BASES = ("predicted", "estimated", "limit", "hour")
 
 
 @dataclass(frozen=True, slots=True)

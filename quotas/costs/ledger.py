@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeAlias
 
 from django.conf import settings
 from django.db import connection
@@ -17,7 +18,8 @@ from quotas.costs import prices
 from quotas.costs.rows import LedgerEntry, LedgerTransaction
 from scheduling.sharing.prices import Holding, cost, rounded
 
-Kind, Account = LedgerTransaction.Kind, LedgerEntry.Account
+Kind: TypeAlias = LedgerTransaction.Kind
+Account: TypeAlias = LedgerEntry.Account
 NOTHING = Decimal(0)
 # Who comes second for the same placement waits for the first one's commit, and writes nothing.
 WRITE = """

@@ -56,7 +56,11 @@ def test_a_placement_is_held_settled_and_refunded_each_once():
     assert lines("hold") == {"hold": 10, "project": -10}
     assert lines("settle") == {"hold": -10, "project": 8, "revenue": 2}
     assert lines("refund") == {"project": 2, "refund": -2}
-    assert list(LedgerTransaction.objects.values_list("kind", "cost")) == [("hold", 0), ("settle", 2), ("refund", -2)]
+    assert [(row.kind, row.cost) for row in LedgerTransaction.objects.all()] == [
+        ("hold", 0),
+        ("settle", 2),
+        ("refund", -2),
+    ]
 
 
 @pytest.mark.django_db
@@ -157,4 +161,4 @@ class Histories(TestCase):
             assert row.cost == -LedgerTransaction.objects.get(placement=row.placement, kind="settle").cost
         for row in LedgerTransaction.objects.filter(kind="settle").exclude(cost=0):
             of = ledger.held_of(row)
-            assert row.cost == rounded(cost(of.holding, of.held_from, row.held_until, known))
+            assert row.cost == rounded(cost(of.holding, of.held_from, row.held_until or NOON, known))
