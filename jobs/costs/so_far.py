@@ -10,9 +10,9 @@ from django.db.models import QuerySet, Sum
 from jobs.models import Job, Placement
 from jobs.models.clock import database_now
 from quotas.costs import ledger, prices
-from quotas.costs.ledger import Kind
+from quotas.costs.ledger import Account, Kind
 from quotas.costs.reports import Scope
-from quotas.costs.rows import LedgerTransaction
+from quotas.costs.rows import LedgerEntry, LedgerTransaction
 from scheduling.sharing.prices import cost, rounded
 
 
@@ -32,6 +32,13 @@ def cost_of(jobs: Iterable[Job]) -> dict[int, Decimal]:
 def accrued_in(scope: Scope) -> Decimal:
     """What all that runs there has cost so far; it is settled when it ends."""
     return rounded(sum(_accrued(scope.of(_on_hold())).values(), Fraction(0)))
+
+
+def set_aside() -> Decimal:
+    """What is on hold for all that runs."""
+    lines = LedgerEntry.objects.filter(transaction__in=_on_hold(), account=Account.HOLD)
+    total: Decimal | None = lines.aggregate(total=Sum("amount"))["total"]
+    return total or Decimal(0)
 
 
 def _on_hold() -> QuerySet[LedgerTransaction]:

@@ -85,9 +85,9 @@ class Report:
     total: Costs
 
 
-def scope_of(user: User, *, project: Project | None = None, **fields: Any) -> Scope:
-    """What `user` may see of the costs: of a project with everything below it, else of all their projects."""
-    visible = None if user.is_staff else set(project_roles(user))
+def scope_of(caller: User, *, project: Project | None = None, **fields: Any) -> Scope:
+    """What `caller` may see of the costs: of a project with everything below it, else of all their projects."""
+    visible = None if caller.is_staff else set(project_roles(caller))
     if project is None:
         return Scope(visible, **fields)
     below = ids_below(project)

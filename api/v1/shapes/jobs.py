@@ -240,10 +240,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     actual_cost = serializers.SerializerMethodField(
         help_text="What it has cost so far, what runs now included; null for what has no price."
     )
-    cost_basis = serializers.ChoiceField(
-        BASES, allow_blank=True, help_text="What estimated_cost goes by: the learned run time (predicted), its owner's "
-        "estimate (estimated), its limit (limit); or that it is of an hour, as nobody knows its end (hour)."
-    )  # fmt: skip
+    cost_basis = serializers.ChoiceField(BASES, allow_blank=True)
     end_reason = serializers.ChoiceField(
         [reason.value for reason in EndReason], allow_blank=True, help_text="Why it is over; empty until then."
     )

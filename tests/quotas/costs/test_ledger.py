@@ -13,6 +13,7 @@ from hypothesis.extra.django import TestCase
 from quotas.costs import ledger, prices
 from quotas.costs.ledger import HeldPlacement
 from quotas.models import LedgerEntry, LedgerTransaction, Price
+from scheduler_site.checks import costs
 from scheduling.sharing.prices import Holding, cost, rounded
 from tests.racing import race
 
@@ -162,3 +163,13 @@ class Histories(TestCase):
         for row in LedgerTransaction.objects.filter(kind="settle").exclude(cost=0):
             of = ledger.held_of(row)
             assert row.cost == rounded(cost(of.holding, of.held_from, row.held_until or NOON, known))
+
+
+@pytest.mark.django_db
+def test_a_ledger_in_another_currency_is_told_of_at_the_start(settings):
+    ledger.hold([(held(), Decimal(3))])
+    assert list(costs.check_currency_of_the_ledger(databases=["default"])) == []
+    settings.CURRENCY = "USD"
+    [finding] = costs.check_currency_of_the_ledger(databases=["default"])
+    assert finding.id == "trainyard.E063"
+    assert list(costs.check_currency_of_the_ledger(databases=None)) == []
