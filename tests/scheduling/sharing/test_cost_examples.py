@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.architecture import source
 NOON = datetime(2030, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CHANGE = NOON + 0.75 * HOUR
-P5 = {"node": "n1", "node_type": "p5", "node_cpus": 96, "node_memory_mb": 1_048_576, "node_gpus": 8}
+P5: dict[str, Any] = {"node": "n1", "node_type": "p5", "node_cpus": 96, "node_memory_mb": 1_048_576, "node_gpus": 8}
 
 
 def price(target, amount, name="", *, since=NOON, until=None, capacity=""):
