@@ -182,6 +182,13 @@ def test_a_report_sums_up_a_project_with_all_below_it_for_those_who_see_it(staff
     assert report(staff, group_by="user", project="top") == pytest.approx({"ada": 6}, rel=0.01)
     assert sum(report(staff, group_by="month").values()) == pytest.approx(14, rel=0.01)
     assert seen.get(f"{V1}/costs", {"project": "other"}).status_code == 404
+    cut = staff.get(f"{V1}/costs", {"limit": "1"}).json()
+    assert ([one["key"] for one in cut["groups"]], cut["left_off"]) == (["other"], 2)
+    assert {**cut, "groups": [], "left_off": 0} | {"until": ""} == {
+        **staff.get(f"{V1}/costs").json(),
+        "groups": [],
+        "until": "",
+    }
 
 
 def test_who_moves_or_renames_a_project_takes_its_costs_along(staff):
