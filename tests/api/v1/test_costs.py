@@ -13,6 +13,7 @@ from jobs.costs.audit import audit
 from jobs.models import Job, Placement
 from jobs.planning import cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from quotas.costs import reports
 from quotas.models import LedgerEntry, LedgerTransaction, Price
 from scheduling.lifecycle import EndReason
 from tests import builders
@@ -189,6 +190,19 @@ def test_a_report_sums_up_a_project_with_all_below_it_for_those_who_see_it(staff
         "groups": [],
         "until": "",
     }
+
+
+def test_of_very_many_groups_the_sum_is_the_same(staff, monkeypatch):
+    price(), valid_since_long()
+    for hours in (1, 2):
+        end(running_job(hours))
+    [all_read, cut] = [
+        {name: staff.get(f"{V1}/costs", {"limit": "1"}).json()[name] for name in ("groups", "left_off", "total")}
+        for most in (50_000, 1)
+        if monkeypatch.setattr(reports, "MOST_READ", most) is None
+    ]
+    assert all_read == cut
+    assert cut["left_off"] == 1
 
 
 def test_who_moves_or_renames_a_project_takes_its_costs_along(staff):
