@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from psycopg import sql
 
-READ, WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
+READ, APPEND, WRITE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE, DELETE"
 WRITABLE_APPS = frozenset({"jobs", "workers"})
 READABLE_APPS = frozenset({"quotas"})
 NOT_AN_AGENTS = frozenset(
@@ -24,16 +24,24 @@ NOT_AN_AGENTS = frozenset(
     }
 )
 """Models of those apps that only the site writes."""
+APPENDED = frozenset({"ledgertransaction", "ledgerentry"})
+"""Models to which an agent adds rows, with the end of a placement, and changes none."""
 
 
 def rights() -> dict[str, str]:
     """By table, what an agent may do with it."""
     tables = [model._meta for model in apps.get_models(include_auto_created=True)]  # noqa: SLF001  Django's own way
     return {
-        one.db_table: READ if one.app_label in READABLE_APPS or one.model_name in NOT_AN_AGENTS else WRITE
+        one.db_table: _right(one.app_label, one.model_name or "")
         for one in tables
         if one.app_label in READABLE_APPS | WRITABLE_APPS
     }
+
+
+def _right(app: str, model: str) -> str:
+    if model in APPENDED:
+        return APPEND
+    return READ if app in READABLE_APPS or model in NOT_AN_AGENTS else WRITE
 
 
 @transaction.atomic

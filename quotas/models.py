@@ -7,6 +7,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from quotas.costs.rows import LedgerEntry, LedgerTransaction, Price
+
+__all__ = ["LedgerEntry", "LedgerTransaction", "Membership", "Price", "Project", "Quota", "slug_validator"]
+
 slug_validator = RegexValidator(
     r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
     "Use lower-case letters, digits and dashes, at most 63, neither first nor last a dash.",

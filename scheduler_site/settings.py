@@ -45,12 +45,13 @@ PREEMPTION_MIN_RUNTIME_SECONDS = env.number("TRAINYARD_PREEMPTION_MIN_RUNTIME_SE
 PREEMPTION_MAX_PER_JOB = env.whole("TRAINYARD_PREEMPTION_MAX_PER_JOB", 3)
 PREEMPTION_MAX_PER_HOUR = env.whole("TRAINYARD_PREEMPTION_MAX_PER_HOUR", 60)
 PREEMPTION_ONLY_CHECKPOINTABLE = env.yes_no("TRAINYARD_PREEMPTION_ONLY_CHECKPOINTABLE", default=True)
-FLOOR_SLACK = env.number("TRAINYARD_FLOOR_SLACK", 0.05)
+FLOOR_SLACK = env.number("TRAINYARD_FLOOR_SLACK", 0.0)
 FLOOR_TOLERANCE_SECONDS = env.number("TRAINYARD_FLOOR_TOLERANCE_SECONDS", 120)
 REBALANCING = env.text("TRAINYARD_REBALANCING", "off")
 REBALANCING_MARGIN = env.number("TRAINYARD_REBALANCING_MARGIN", 2, at_least=1)
 REBALANCING_COOLDOWN_SECONDS = env.number("TRAINYARD_REBALANCING_COOLDOWN_SECONDS", 3600)
 REBALANCING_MAX_PER_HOUR = env.whole("TRAINYARD_REBALANCING_MAX_PER_HOUR", 6)
+CURRENCY = env.text("TRAINYARD_CURRENCY", "EUR")
 QUOTA_PROVIDER = env.text("QUOTA_PROVIDER", "local")
 HEARTBEAT_SECONDS = env.number("TRAINYARD_HEARTBEAT_SECONDS", 10, at_least=0.1)
 LEASE_SECONDS = env.number("TRAINYARD_LEASE_SECONDS", 30, at_least=1)
@@ -134,15 +135,9 @@ SITE_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "rest_framework",
-    "knox",
-    "django_filters",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "django_celery_beat",
-    "axes",
+    "rest_framework", "knox", "django_filters", "drf_spectacular", "drf_spectacular_sidecar", "django_celery_beat", "axes",
     "api",
-]
+]  # fmt: skip
 INSTALLED_APPS = ["scheduler_site", "local_stack", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [

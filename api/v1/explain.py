@@ -14,6 +14,7 @@ from api.v1.shapes.jobs import JobIn, ReasonOut, spec_of
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain
 from jobs.reports.quote import quote
+from jobs.submission.pricing import BASES
 from scheduling import memory_units
 from scheduling.reasons import Reason
 
@@ -128,6 +129,7 @@ class ExplanationOut(Outlook):
 
 class QuoteOut(Outlook):
     estimated_cost = serializers.FloatField(allow_null=True, help_text="Null while nothing has a price.")
+    cost_basis = serializers.ChoiceField(BASES, allow_blank=True)
 
 
 class ExplainView(APIView):
@@ -146,7 +148,8 @@ class QuoteView(APIView):
     def post(self, request: Request) -> Response:
         """What would become of this job if it were submitted now. Refuses what POST /jobs refuses; writes nothing."""
         found = quote(spec_of(JobIn.read(request.data)), caller(request))
-        return Response({**outlook(found.told), "estimated_cost": found.estimated_cost})
+        cost = None if found.estimated_cost is None else float(found.estimated_cost)
+        return Response({**outlook(found.told), "estimated_cost": cost, "cost_basis": found.cost_basis})
 
 
 def outlook(told: Explanation) -> dict[str, Any]:

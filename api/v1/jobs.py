@@ -19,6 +19,7 @@ from api.v1.job_filters import JobFilter
 from api.v1.shapes.bulk import ChangeManyIn, OutcomeOut
 from api.v1.shapes.jobs import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
 from jobs.control import actions
+from jobs.costs import so_far
 from jobs.models import Job, queries
 from jobs.submission.submit import submit
 
@@ -28,8 +29,16 @@ URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=B
 
 def described(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     positions, needs, ran = queries.positions_of(jobs), queries.needs_of(jobs), queries.ran(jobs)
+    costs = so_far.cost_of(jobs)
     return [
-        shown(job, positions.get(job.pk), needs.get(job.pk, ()), ran.get(job.pk, queries.NEVER_RAN)) for job in jobs
+        shown(
+            job,
+            positions.get(job.pk),
+            needs.get(job.pk, ()),
+            ran.get(job.pk, queries.NEVER_RAN),
+            costs.get(job.pk),
+        )
+        for job in jobs
     ]
 
 
@@ -84,7 +93,8 @@ class BatchView(APIView):
         wanted = BatchIn.read(request.data)
         submitted = submit(specs=[spec_of(values) for values in wanted["jobs"]], owner=caller(request))
         jobs = [one.job for one in submitted]
-        return Response(BatchOut({"count": len(jobs), "jobs": jobs}).data, status=201)
+        batch = next((one.job.batch for one in submitted if one.created), "")
+        return Response(BatchOut({"count": len(jobs), "batch": batch, "jobs": jobs}).data, status=201)
 
 
 class JobView(APIView):

@@ -4,7 +4,7 @@ from typing import Any
 
 import django_filters as filters
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
@@ -17,7 +17,9 @@ from api.http.permissions import StaffWrites, caller
 from api.http.shapes import StrictSerializer, Text, Whole
 from jobs.messages import publishing
 from jobs.models import Queue, queue_name_validator
+from jobs.reports.pending_cost import pending_of
 from jobs.reports.project_cycle import slugs_below
+from jobs.submission.pricing import SHOWN_PLACES
 from quotas.queries import find_project
 from scheduling.errors import FieldError, InvalidError, NotFoundError
 from scheduling.lifecycle import PLACED_STATES, JobState
@@ -50,11 +52,15 @@ class QueueOut(serializers.ModelSerializer[Queue]):
     pending_jobs = serializers.IntegerField(source="waiting", help_text="As waiting.")
     running_jobs = serializers.IntegerField(source="running", help_text="As running.")
     total_jobs = serializers.IntegerField(help_text="All jobs in it, those that are over too.")
+    pending_cost = serializers.DecimalField(
+        30, SHOWN_PLACES, allow_null=True,
+        help_text="What those that wait in it are expected to cost, of which the end is known; null: none has a price.",
+    )  # fmt: skip
 
     class Meta:
         model = Queue
         fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running", "pending_jobs",
-                  "running_jobs", "total_jobs")  # fmt: skip
+                  "running_jobs", "total_jobs", "pending_cost")  # fmt: skip
 
 
 class QueueFilter(filters.FilterSet):
@@ -74,6 +80,7 @@ def queues(of: Q | None = None) -> QuerySet[Queue]:
         waiting=Count("jobs", counted & Q(jobs__state=JobState.PENDING)),
         running=Count("jobs", counted & Q(jobs__state__in=list(PLACED_STATES))),
         total_jobs=Count("jobs", counted),
+        pending_cost=Sum("jobs__estimated_cost", filter=counted & pending_of("jobs__")),
     )
 
 

@@ -17,6 +17,7 @@ from api.v1.shapes import quotas
 from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
 from jobs.reports.quota_usage import account_of
+from jobs.submission.pricing import SHOWN_PLACES
 from quotas.limits import set_limits
 from quotas.models import Project
 from quotas.queries import find_project
@@ -63,6 +64,10 @@ class QuotaOut(serializers.Serializer[Any]):
     usage = AmountsOut()
     available = AmountsOut()
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
+    pending_cost = serializers.DecimalField(
+        30, SHOWN_PLACES, allow_null=True,
+        help_text="What its jobs that wait are expected to cost, of which the end is known; null: none has a price.",
+    )  # fmt: skip
     synced_at = serializers.DateTimeField(help_text="When limits and usage were last in line with the provider.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -119,6 +124,7 @@ def answer(project: Project) -> Response:
             "usage": _shown(dict(account.usage)),
             "available": _shown(account.available),
             "enforce_quota": account.enforced,
+            "pending_cost": None if account.pending_cost is None else str(account.pending_cost),
             "synced_at": timezone.now(),  # the local provider derives usage as it is read
             **quotas.flat(account.limits, account.usage, account.available),
         }

@@ -2,7 +2,22 @@
 
 from django.urls import path
 
-from api.v1 import bulk, control, explain, history, jobs, logs, metrics, nodes, queues, quotas, reservations, scheduler
+from api.v1 import (
+    bulk,
+    control,
+    costs,
+    efficiency,
+    explain,
+    history,
+    jobs,
+    logs,
+    metrics,
+    nodes,
+    queues,
+    quotas,
+    reservations,
+    scheduler,
+)
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -25,9 +40,14 @@ urlpatterns = [
     path("jobs/<int:job_id>/metrics", metrics.MetricsView.as_view()),
     path("jobs/<int:job_id>/events", history.EventsView.as_view()),
     path("jobs/<int:job_id>/attempts", history.AttemptsView.as_view()),
+    path("jobs/<int:job_id>/efficiency", efficiency.EfficiencyView.as_view()),
     path("jobs/<int:job_id>/explain", explain.ExplainView.as_view()),
     path("jobs/scheduler/info", scheduler.InfoView.as_view()),
     path("jobs/scheduler/trigger", scheduler.TriggerView.as_view()),
+    path("prices", costs.PricesView.as_view()),
+    path("prices/<int:price_id>", costs.PriceView.as_view()),
+    path("costs", costs.CostsView.as_view()),
+    path("costs/export", costs.CostsExportView.as_view()),
     path("queues", queues.QueuesView.as_view()),
     path("queues/<slug:name>", queues.QueueView.as_view()),
     path("queues/quota/<slug:slug>", quotas.QuotaView.as_view()),

@@ -1,8 +1,10 @@
 """What stands behind an option, understood, or an error that names the option."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
+from cli.durations import parse_moment
 from cli.errors import UsageError
 
 Value = TypeVar("Value")
@@ -14,3 +16,10 @@ def understand(parse: Callable[[str], Value], option: str, text: str) -> Value:
         return parse(text)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{option}: {error}") from error
+
+
+def moment(option: str, text: str | None) -> str | None:
+    """The moment that was typed, as the server reads it; raises `UsageError` that names the option."""
+    if text is None:
+        return None
+    return understand(lambda written: parse_moment(written, datetime.now(UTC)), option, text).isoformat()

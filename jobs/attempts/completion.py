@@ -5,7 +5,7 @@ All of it happens in one transaction, or none of it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from jobs.attempts import claims, end_messages, failures, gang_completion, gangs, resource_usage
 from jobs.attempts.charge import charge
+from jobs.costs import settlement
 from jobs.messages import publishing, task_events
 from jobs.models import GpuHold, Job, Placement
 from jobs.state import transitions
@@ -23,6 +24,7 @@ from jobs.state.transitions import Transition
 from scheduling.failures.retry import GiveUp, Retry, RetryBudget, decide
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
+from scheduling.sharing.prices import is_refunded
 
 NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
@@ -52,6 +54,7 @@ CLOSE_PLACEMENTS = """
         state = 'closed', closed_at = statement_timestamp(), lease_expires_at = NULL, end_reason = said.end_reason
     FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, end_reason)
     WHERE jobs_placement.id = said.placement_id
+    RETURNING jobs_placement.id, jobs_placement.closed_at, EXISTS (SELECT FROM quotas_price)
 """
 GAVE_WAY = frozenset({EndReason.PREEMPTED, EndReason.PAUSED})
 USED = {RetryBudget.OWNER: "retries_used", RetryBudget.PLATFORM: "platform_retries_used"}
@@ -84,11 +87,14 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
     alone = {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1}
     closed = [*(row for row, _ in ended if row.pk in alone), *members]
-    _free(closed, by_id | alone)
+    priced = _free(closed, by_id | alone)
     resource_usage.record(closed, by_id)
-    # 7. The accounts last: all jobs of a user in a project share one row, for which other ends wait until the commit.
+    # 7. What it cost, where anything has a price; of gangs, each member by itself, and refunds with the last of them.
+    if priced:
+        _settle(priced, ended)
+    # 8. The accounts last: all jobs of a user in a project share one row, for which other ends wait until the commit.
     charge(closed)
-    # 8. Once it is committed: who watches, and the planner, for the room that is free now.
+    # 9. Once it is committed: who watches, and the planner, for the room that is free now.
     _send_task_events(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
         publishing.request_cycle()
@@ -263,10 +269,24 @@ def _close_attempts(ends: Sequence[tuple[int, PlacementOutcome]]) -> None:
         )
 
 
-def _free(rows: Sequence[Placement], endings: Mapping[int, PlacementOutcome]) -> None:
-    """What nobody is charged for says nothing of the node: it leaves no reason behind."""
+def _free(rows: Sequence[Placement], endings: Mapping[int, PlacementOutcome]) -> dict[int, datetime]:
+    """Answers when each was closed, where anything has a price.
+
+    What nobody is charged for says nothing of the node: it leaves no reason behind.
+    """
     if any(row.gpu_indices for row in rows):
         GpuHold.objects.filter(placement__in=rows).delete()
     charged = {pk: str(ending.reason) for pk, ending in endings.items() if ending.charged}
     with connection.cursor() as cursor:
         cursor.execute(CLOSE_PLACEMENTS, [[row.pk for row in rows], [charged.get(row.pk, "") for row in rows]])
+        return {pk: closed_at for pk, closed_at, priced in cursor.fetchall() if priced}
+
+
+def _settle(closed: Mapping[int, datetime], ended: Sequence[tuple[Placement, PlacementOutcome]]) -> None:
+    settlement.settle(closed)
+    failed = {
+        row.attempt_id: str(ending.reason)
+        for row, ending in ended
+        if is_refunded(ending.reason, charged=ending.charged)
+    }
+    settlement.refund(failed, max(closed.values()))

@@ -100,6 +100,8 @@ class Job(Controlled):
         help_text="What becomes of it while it waits, once something that it depends on can no longer come true.",
     )  # fmt: skip
     submission_key = models.CharField(max_length=200, blank=True)
+    # The same for all jobs that were submitted in one call; empty for one that came alone.
+    batch = models.CharField(max_length=32, blank=True, db_default="", editable=False)
 
     state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.PENDING, editable=False)
     # What is wanted of a job that is on its nodes: empty, or one of `jobs.state.desired.END_REASONS`. Its agents ask for it every second.
@@ -124,7 +126,11 @@ class Job(Controlled):
     predicted_start_latest = models.DateTimeField(null=True, editable=False)
     # Under a policy that keeps a floor: by when it starts at the latest, by the limits of those before it.
     floor_start = models.DateTimeField(null=True, editable=False)
-    estimated_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
+    # As it was submitted, by the prices of then. `cost_basis` says by which run time: predicted, said by its owner, its
+    # limit; or that it is of one hour, as nobody knows when it ends.
+    estimated_cost = models.DecimalField(max_digits=30, decimal_places=4, null=True, editable=False)
+    cost_basis = models.CharField(max_length=10, blank=True, db_default="", editable=False)
+    # Kept empty: the ledger says it, see `jobs.costs.so_far`.
     actual_cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)
     retries_used = models.PositiveIntegerField(default=0, editable=False)

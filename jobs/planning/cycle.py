@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from jobs.costs import settlement
 from jobs.messages import placement_messages, publishing
 from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
@@ -29,6 +30,7 @@ from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
+from quotas.costs.prices import ANY_PRICE
 from scheduling.lifecycle import JobState
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.reasons import listed
@@ -138,7 +140,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
     if not placements:
         return []
     names = {share.node for planned in placements for share in planned.shares}
-    nodes = {node.name: node for node in Node.objects.filter(name__in=names)}
+    nodes = {node.name: node for node in Node.objects.filter(name__in=names).annotate(priced=ANY_PRICE)}
     moved = transitions.apply([_queue_transition(planned, nodes[planned.shares[0].node]) for planned in placements])
     kept = [planned for planned in placements if planned.job_id in moved]
     given = rendezvous_ports.of(
@@ -165,6 +167,8 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
     GpuHold.objects.bulk_create(
         GpuHold(placement=row, node_id=row.node_id, index=index) for row in rows for index in row.gpu_indices
     )
+    if any(node.priced for node in nodes.values()):
+        settlement.hold([row.pk for row in rows])
     return placement_messages.placement_messages(rows)
 
 

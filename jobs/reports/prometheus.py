@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, F, Min, OuterRef, Subquery
+from django.db.models import Count, Exists, F, Min, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
+from jobs.costs import so_far
 from jobs.models import Cycle, Job, JobDependency
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
@@ -21,7 +22,11 @@ from jobs.models.queries import usage_by_node
 from jobs.planning import preemption, start_forecasts
 from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
+from jobs.reports.pending_cost import pending_of
 from jobs.state import alerts
+from quotas.costs.ledger import Kind
+from quotas.costs.prices import valid_now
+from quotas.models import LedgerTransaction
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.plan_result import WhyBroken
 from workers.models import Node
@@ -67,6 +72,7 @@ class _Yard(Collector):
         yield from _start_predictions()
         yield from _run_time_predictions()
         yield from _machines()
+        yield from _costs()
 
 
 def _labelled(kind: type[Any], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Metric:
@@ -201,6 +207,19 @@ def _machines() -> Iterator[Metric]:
     for name, (total, taken) in totals.items():
         yield _gauge(name, "Of all nodes that are alive.", total)
         yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
+
+
+def _costs() -> Iterator[Metric]:
+    """In the platform's currency."""
+    yield _gauge("cost_prices", "Prices that are valid now.", len(valid_now()))
+    pending = Job.objects.filter(pending_of()).aggregate(total=Sum("estimated_cost"))["total"]
+    yield _gauge("cost_pending", "What the jobs that wait are expected to cost.", pending or 0)
+    yield _gauge("cost_on_hold", "What is set aside for the jobs that run.", float(so_far.set_aside()))
+    booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gt=database_now() - HOUR).order_by()
+    sums: dict[str, Any] = dict.fromkeys((Kind.SETTLE, Kind.REFUND), 0)
+    sums |= dict(booked.values_list("kind").annotate(Sum("cost")))
+    text = "What was booked in the last hour: costs of what ended, and what of costs was given back."
+    yield _labelled(GaugeMetricFamily, "cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
 
 
 def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:

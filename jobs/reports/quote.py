@@ -10,6 +10,7 @@ from jobs.models import Job
 from jobs.planning import run_times
 from jobs.planning.snapshot import take_snapshot
 from jobs.reports.explain import Explanation, explanation
+from jobs.submission import pricing
 from jobs.submission.submit import JobSpec, check, with_memory
 from scheduling import priorities
 from scheduling.lifecycle import EndReason, JobState
@@ -26,6 +27,7 @@ class Quote:
 
     told: Explanation
     estimated_cost: Decimal | None = None
+    cost_basis: str = ""
 
 
 def quote(spec: JobSpec, owner: User) -> Quote:
@@ -35,7 +37,14 @@ def quote(spec: JobSpec, owner: User) -> Quote:
     spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
     job = _as_waiting(spec, owner, snapshot, _links(needs))
     told = explanation(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
-    return Quote(told or Explanation())
+    cost = pricing.estimate(
+        spec.request,
+        snapshot.nodes,
+        predicted=job.predicted_seconds,
+        estimated=job.estimated_runtime_seconds,
+        limit=job.max_runtime_seconds,
+    )
+    return Quote(told or Explanation()) if cost is None else Quote(told or Explanation(), cost.cost, cost.basis)
 
 
 def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[int, Link]) -> WaitingJob:

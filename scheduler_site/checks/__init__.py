@@ -6,7 +6,7 @@ PostgreSQL. May import whatever knows which values are allowed: jobs, workers, s
 
 from django.core import checks
 
-from scheduler_site.checks import celery, logs, nodes, planning, servers, site
+from scheduler_site.checks import celery, costs, logs, nodes, planning, servers, site
 
 ALWAYS = (
     site.check_secret_key,
@@ -39,6 +39,7 @@ ALWAYS = (
     celery.check_beat_expiry,
     servers.check_database_url,
     logs.check_log_storage,
+    costs.check_currency,
 )
 
 
@@ -50,3 +51,4 @@ def register() -> None:
     checks.register(site.check_lease_margin, "trainyard", deploy=True)
     checks.register(servers.check_redis, "trainyard", deploy=True)
     checks.register(servers.check_database_answers, checks.Tags.database)
+    checks.register(costs.check_currency_of_the_ledger, checks.Tags.database)

@@ -1,11 +1,16 @@
 """No list of the admin asks the database more often when it shows more rows."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from jobs.models import Job, Preemption
+from quotas.costs import ledger
+from quotas.costs.ledger import HeldPlacement
+from quotas.models import Price
+from scheduling.sharing.prices import Holding
 from tests import builders
 from tests.admin_pages import operator, queries
 
@@ -13,6 +18,7 @@ pytestmark = pytest.mark.django_db
 LISTS = (
     "/admin/jobs/job/", "/admin/jobs/queue/", "/admin/jobs/attempt/", "/admin/jobs/placement/",
     "/admin/jobs/preemption/", "/admin/jobs/jobevent/", "/admin/workers/node/", "/admin/quotas/project/", "/admin/",
+    "/admin/quotas/price/", "/admin/quotas/ledgertransaction/",
 )  # fmt: skip
 
 
@@ -28,6 +34,12 @@ def grow(rows: int) -> None:
         ended = builders.attempt(job=over, ended_at=timezone.now(), end_reason="exit_code")
         builders.placement(attempt=ended, gpu_indices=[0], state="closed")
         builders.event(job=over, to_state="failed")
+        name = f"type{ended.pk}"
+        price = Price.objects.create(
+            target="node_type", name=name, per_hour=1, currency="EUR", valid_from=timezone.now()
+        )
+        held = HeldPlacement(ended.pk, over.pk, name, 1, project.pk, project.slug, name, price.valid_from, Holding())
+        ledger.hold([(held, Decimal(1))])
         Preemption.objects.create(attempt=ended, for_job=over, strategy="priority", lost_seconds=60)
 
 

@@ -57,6 +57,7 @@ def test_good_settings_pass():
     ("expected", "broken"),
     [
         ("E001", {"SECRET_KEY": "insecure-key-for-a-build-step-or-a-test-only"}),
+        ("E062", {"CURRENCY": "euro"}),
         ("E003", {"DEBUG": True, "ALLOWED_HOSTS": ["localhost", "trainyard.example.com"]}),
         ("E003", {"DEBUG": True, "ALLOWED_HOSTS": ["*"]}),
         ("E004", {"TIME_ZONE": "Europe/Berlin"}),

@@ -22,7 +22,7 @@ def test_the_defaults_are_the_platform_s():
         usual_bounded_wait_seconds=40 * HOUR,
         ageing_points_per_hour=1,
         preemption=Preemption(strategies=("priority",)),
-        floor_slack=0.05,
+        floor_slack=0.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFa
 from jobs.models import Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import limits
+from jobs.submission.pricing import BASES
 from jobs.submission.submit import JobSpec
 from scheduling.lifecycle import EndReason
 
@@ -235,7 +237,10 @@ class JobOut(serializers.ModelSerializer[Job]):
         allow_null=True, help_text="The job because of which it was cancelled: the first of the chain that led to it."
     )
     estimated_cost = serializers.FloatField(allow_null=True)
-    actual_cost = serializers.FloatField(allow_null=True)
+    actual_cost = serializers.SerializerMethodField(
+        help_text="What it has cost so far, what runs now included; null for what has no price."
+    )
+    cost_basis = serializers.ChoiceField(BASES, allow_blank=True)
     end_reason = serializers.ChoiceField(
         [reason.value for reason in EndReason], allow_blank=True, help_text="Why it is over; empty until then."
     )
@@ -248,7 +253,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
-            "floor_start", "estimated_cost", "actual_cost", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
+            "floor_start", "estimated_cost", "cost_basis", "actual_cost", "batch", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
             "run_seconds", "running_since", "exit_code", "end_reason", "message", "root_cause",
         ]  # fmt: skip
         read_only_fields = fields
@@ -278,6 +283,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     def get_running_since(self, job: Job) -> datetime | None:
         return None
 
+    def get_actual_cost(self, job: Job) -> float | None:
+        return None
+
 
 @cache
 def _ready() -> JobOut:
@@ -285,7 +293,13 @@ def _ready() -> JobOut:
     return JobOut()
 
 
-def shown(job: Job, position: int | None, needs: Sequence[Needed] = (), ran: Ran = NEVER_RAN) -> dict[str, Any]:
+def shown(
+    job: Job,
+    position: int | None,
+    needs: Sequence[Needed] = (),
+    ran: Ran = NEVER_RAN,
+    cost: Decimal | None = None,
+) -> dict[str, Any]:
     """The job as JSON."""
     known = {
         "position": position,
@@ -293,6 +307,8 @@ def shown(job: Job, position: int | None, needs: Sequence[Needed] = (), ran: Ran
         "dependencies": [{"job": one.job, "after": one.after, "state": one.state} for one in needs],
         "run_seconds": ran.seconds,
         "running_since": ran.since,
+        # A number, as the contract has it: of up to 15 digits none is lost.
+        "actual_cost": None if cost is None else float(cost),
     }
     return {**_ready().to_representation(job), **known}
 
@@ -308,4 +324,7 @@ class BatchOut(serializers.Serializer[Any]):
     """The jobs of a batch in its order; `count` of them are new."""
 
     count = serializers.IntegerField()
+    batch = serializers.CharField(
+        help_text="What the jobs have in common: costs are summed up by it. Empty for one job."
+    )
     jobs = BatchJobOut(many=True)

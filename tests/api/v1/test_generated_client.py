@@ -14,8 +14,10 @@ from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.utils.encoders import JSONEncoder
 
-from jobs.models import Job
+from jobs.costs import settlement
+from jobs.models import Job, Placement
 from jobs.planning import cycle
+from quotas.models import Price
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -58,6 +60,8 @@ def world(db):
     running = builders.running_job(project=team, owner=owner, node=node, gpu_indices=[0], env={"A": "b"}, progress=0.5)
     builders.event(job=running, kind="started", from_state="assigned", to_state="running")
     builders.job(project=team, state="paused", deadline=timezone.now())
+    Price.objects.create(target="cpu", per_hour=1, currency="EUR", valid_from=timezone.now() - timedelta(days=1))
+    settlement.hold(list(Placement.objects.values_list("pk", flat=True)))
     held = builders.job(project=team, held_at=timezone.now(), held_by="ada")
     builders.job(project=team, gpus=64), builders.job(project=team, gpus=2, depends_on=[held])
     cycle.run_cycle()
@@ -67,10 +71,11 @@ def world(db):
 ASKED = [
     f"jobs/{number}{part}"
     for number in ("RUNNING", "WAITING", "OVER")
-    for part in ("", "/events", "/attempts", "/explain", "/logs", "/metrics")
+    for part in ("", "/events", "/attempts", "/efficiency", "/explain", "/logs", "/metrics")
 ] + [
     "jobs", "jobs/scheduler/info", "queues", "queues/default", "queues/quota/team", "queues/quota/top", "projects",
     "projects/team", "projects/team/usage", "nodes", "nodes/n1", "nodes/n2", "reservations", "dashboard", "healthz", "readyz",
+    "prices", "costs",
 ]  # fmt: skip
 SENT = [
     ("jobs/quote", {"project": "team", "command": ["true"], "resources": {"gpus": 2}}),
@@ -84,6 +89,8 @@ SENT = [
     ("projects", {"slug": "new", "parent": "team"}),
     ("nodes/n1/drain", {"reason": "dust"}),
     ("reservations", {"name": "cooling", "nodes": ["n1"], "start": "2099-01-01T00:00Z", "end": "2099-01-02T00:00Z"}),
+    ("prices", {"target": "gpu_model", "name": "H100", "per_hour": "2.50"}),
+    ("prices", {"target": "cpu", "per_hour": "2.50"}),
     ("jobs", {"project": "team", "command": []}),
 ]
 

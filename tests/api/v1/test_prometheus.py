@@ -10,9 +10,11 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from jobs.costs import settlement
 from jobs.models import Cycle, FloorShadow, FloorShadowJob, Preemption
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
+from quotas.models import Price
 from tests import builders
 from tests.architecture import source
 from tests.rest import V1, client_of
@@ -175,7 +177,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(21):
         scraped()
 
 
@@ -219,3 +221,23 @@ def away():
 
     with connection.execute_wrapper(fail):
         yield
+
+
+def test_money_is_counted_where_anything_has_a_price(read):
+    now = timezone.now()
+    Price.objects.create(target="cpu", per_hour=1, currency="EUR", valid_from=now - timedelta(days=1))
+    builders.job(estimated_cost=4, cost_basis="limit")
+    builders.job(estimated_cost=9, cost_basis="hour")
+    job = builders.running_job(cpus=2)
+    placements = list(job.attempts.get().placements.values_list("pk", flat=True))
+    settlement.hold(placements)
+    assert read()["trainyard_cost_on_hold",] == 2
+    settlement.settle(dict.fromkeys(placements, now + timedelta(hours=1)))
+    cache.clear()
+
+    found = read()
+
+    assert found["trainyard_cost_prices",] == 1
+    assert found["trainyard_cost_pending",] == 4
+    assert found["trainyard_cost_last_hour", "settle"] == pytest.approx(2, rel=0.01)
+    assert found["trainyard_cost_last_hour", "refund"] == 0

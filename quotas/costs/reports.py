@@ -1,0 +1,136 @@
+"""What was paid: sums over the ledger by project, user, batch, job, node or time, for those who may see them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, F, Max, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, TruncDay, TruncMonth
+
+from quotas.access import project_roles
+from quotas.costs.ledger import Kind
+from quotas.costs.rows import LedgerTransaction
+from quotas.models import Project
+
+NOTHING = Value(Decimal(0))
+MOST_READ = 50_000
+"""So many groups are read and summed up here; of more the database says the sum, in a second look at all rows."""
+MONTH, DAY = "%Y-%m", "%Y-%m-%d"
+
+
+class GroupBy(StrEnum):
+    """By what costs are summed up."""
+
+    PROJECT = "project"
+    USER = "user"
+    BATCH = "batch"
+    JOB = "job"
+    NODE = "node"
+    DAY = "day"
+    MONTH = "month"
+
+
+COLUMNS: Mapping[GroupBy, Any] = {
+    GroupBy.PROJECT: F("project"),
+    GroupBy.USER: F("user_name"),
+    GroupBy.BATCH: F("batch"),
+    GroupBy.JOB: F("job"),
+    GroupBy.NODE: F("node"),
+    GroupBy.DAY: TruncDay("at", tzinfo=UTC),
+    GroupBy.MONTH: TruncMonth("at", tzinfo=UTC),
+}
+
+SUMS = {
+    "settled": Coalesce(Sum("cost", filter=Q(kind=Kind.SETTLE)), NOTHING),
+    "refunded": Coalesce(-Sum("cost", filter=Q(kind=Kind.REFUND)), NOTHING),
+    "paid": Sum("cost"),
+    "placements": Count("kind", filter=Q(kind=Kind.SETTLE)),  # no column that the index has not
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Of which placements: in these projects (None: in all that there ever were), of this user, batch and job."""
+
+    projects: Collection[int] | None = None
+    user: str = ""
+    batch: str = ""
+    job: int | None = None
+
+    def of(self, rows: QuerySet[LedgerTransaction]) -> QuerySet[LedgerTransaction]:
+        wanted = {"user_name": self.user, "batch": self.batch, "job": self.job}
+        narrowed = rows.filter(**{name: value for name, value in wanted.items() if value})
+        return narrowed if self.projects is None else narrowed.filter(project__in=self.projects)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was settled, what of it was given back, and what is left to pay; over how many placements that ended."""
+
+    key: str
+    settled: Decimal
+    refunded: Decimal
+    cost: Decimal
+    placements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The dearest groups, how many more there are, and all of them together."""
+
+    groups: list[Costs]
+    left_off: int
+    total: Costs
+
+
+def scope_of(caller: User, *, project: Project | None = None, **fields: Any) -> Scope:
+    """What `caller` may see of the costs: of a project with everything below it, else of all their projects."""
+    visible = None if caller.is_staff else set(project_roles(caller))
+    if project is None:
+        return Scope(visible, **fields)
+    below = ids_below(project)
+    return Scope(below if visible is None else below & visible, **fields)
+
+
+def ids_below(project: Project) -> set[int]:
+    """The project and everything below it, as the tree is now: who moves takes their costs along."""
+    parents = dict(Project.objects.values_list("pk", "parent_id"))
+    found = {project.pk}
+    while more := {pk for pk, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def report(scope: Scope, *, since: datetime, until: datetime, group_by: GroupBy, limit: int) -> Report:
+    """Of what ended from `since` until just before `until`: costs are booked when a placement ends."""
+    # The condition of the index from which it is read, word for word.
+    booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gte=since, at__lt=until)
+    rows: QuerySet[Any] = scope.of(booked).order_by().annotate(group=COLUMNS[group_by])
+    found = list(rows.values_list("group").annotate(**SUMS).order_by("-paid", "group")[: MOST_READ + 1])
+    names = _names(group_by, [group for group, *_ in found[:limit]])
+    groups = [Costs(names[group], *sums) for group, *sums in found[:limit]]
+    if len(found) <= MOST_READ:
+        return Report(groups, len(found) - len(groups), _total(found))
+    # Only now, as it takes as long again: hardly anybody asks for so many groups.
+    sums = rows.aggregate(groups=Count("group", distinct=True), **SUMS)
+    return Report(groups, sums.pop("groups") - limit, Costs("", *sums.values()))
+
+
+def _total(found: Sequence[Sequence[Any]]) -> Costs:
+    settled, refunded, paid = (sum((row[column] for row in found), Decimal(0)) for column in (1, 2, 3))
+    return Costs("", settled, refunded, paid, sum(row[4] for row in found))
+
+
+def _names(group_by: GroupBy, groups: Iterable[Any]) -> dict[Any, str]:
+    """What each group is called: a project as it is called now, or was last."""
+    if group_by in (GroupBy.DAY, GroupBy.MONTH):
+        return {moment: moment.strftime(DAY if group_by == GroupBy.DAY else MONTH) for moment in groups}
+    if group_by != GroupBy.PROJECT:
+        return {group: str(group) for group in groups}
+    known = dict(Project.objects.filter(pk__in=groups).values_list("pk", "slug"))
+    gone = LedgerTransaction.objects.filter(project__in=[pk for pk in groups if pk not in known]).order_by()
+    return dict(gone.values_list("project").annotate(Max("project_slug"))) | known
