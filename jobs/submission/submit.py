@@ -199,7 +199,7 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
     if spec.memory_by_default and not spec.memory_mb:
         sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
         return [FieldError("resources.memory_gb", sentence, "required")]
-    faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain)
+    faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain, firm=not spec.preemptible)
     if not spec.memory_by_default:
         return list(faults)
     why = memory_defaults.sentence(spec.memory_mb)

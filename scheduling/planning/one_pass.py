@@ -38,7 +38,7 @@ def plan_pass(snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY
     # those that have. A reservation must be there before the next job is tried, as that may only start beside it.
     waiting = _start_and_reserve(work, line, snapshot, not_yet)
     # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
-    preemptions = preempt(work, waiting, snapshot) if snapshot.rules.preemption.strategies else ()
+    preemptions = preempt(work, waiting, snapshot)
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
     waits = _explain(work, snapshot, line, waiting, not_yet) if snapshot.rules.explain else ()
     return Plan(
