@@ -142,11 +142,13 @@ class Lent:
             expect(not late, "given back", f"job {job_id} waits for nominal quota since {since}")
 
     def _nobody_takes_turns(self, plan: Plan) -> None:
+        """Who goes for a job does not start again before that, to be stopped for it once more."""
         for one in plan.preemptions:
             if one.strategy == borrowers.STRATEGY:
                 self._stopped[one.job_id, one.for_job] += 1
-                there, back = self._stopped[one.job_id, one.for_job], self._stopped[one.for_job, one.job_id]
-                expect(there < 2 or not back, "turns", f"jobs {one.job_id} and {one.for_job} stop each other")
+                expect(
+                    self._stopped[one.job_id, one.for_job] == 1, "turns", f"{one.job_id} goes for {one.for_job} again"
+                )
 
     def _could_have_its_own(self, world: Snapshot, now: float, job: WaitingJob) -> bool:
         """Whether it is within nominal quota, and it is its turn once nobody holds more than his own who can go."""

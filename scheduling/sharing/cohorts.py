@@ -58,6 +58,7 @@ class Cohorts:
         for member in self._members.values():
             if any(member.keeps.values()):
                 self._note_keeper(member)
+        self.keeps_anything = bool(self._keeping)
         self._borrowing = {
             (parent, name)
             for parent, members in self._below.items()
@@ -124,6 +125,14 @@ class Cohorts:
         """What the project keeps to itself and does not use: so much costs its cohort nothing."""
         return self.claimed(slug, name, usage) - self.committed(slug, name, usage)
 
+    def added(self, slug: str, level: str, name: str, more: int, usage: Mapping[str, Usage]) -> int:
+        """How much more is committed in the project `level`, if this one below it, or itself, holds so much more."""
+        for member in self._chain(slug):
+            if member.slug == level:
+                break
+            more = max(0, more - self.unused(member.slug, name, usage))
+        return more
+
     def nominal(self, slug: str, name: str) -> int | None:
         return self._members[slug].nominal.get(name)
 
@@ -132,15 +141,15 @@ class Cohorts:
         member = self._members[slug]
         return member.nominal[name] + member.borrows.get(name, 0) if name in member.nominal else None
 
-    def pools_over(self, slug: str) -> Sequence[tuple[str, str, Amounts]]:
-        """The cohorts that the project's jobs count in, from the nearest up: parent, branch, and the pool by resource."""
-        found = []
+    def pools_over(self, slug: str) -> Sequence[tuple[str, Amounts]]:
+        """The cohorts that the project's jobs count in, from the nearest up: parent, and the pool by resource."""
+        found = list[tuple[str, Amounts]]()
         for member in self._chain(slug):
             parent = self._parents[member.slug]
             pools = {name: self.pool(parent, name) for name in member.nominal} if parent is not None else {}
             limited = {name: pool for name, pool in pools.items() if pool is not None}
             if parent is not None and limited:
-                found.append((parent, member.slug, limited))
+                found.append((parent, limited))
         return found
 
     def violations(

@@ -57,7 +57,7 @@ class Limit:
     most: Count
     withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
     resource: str = ""  # of a cohort: what is shared
-    branch: str = field(default="", compare=False)  # of a cohort: the project below it that the job counts in
+    origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
 
     @property
     def in_words(self) -> str:
@@ -79,11 +79,11 @@ def limits_over(
     chain: Sequence[ProjectView], queue: QueueView, cohorts: Cohorts | None = None, *, firm: bool = False
 ) -> tuple[Limit, ...]:
     """All that a job of this project and queue counts under, the nearest quota first."""
-    limits = [limit for project in chain if (limit := _quota(project, firm=firm)).most != UNLIMITED]
+    limits = [limit for project in chain if (limit := _quota(project, chain[0].slug, firm=firm)).most != UNLIMITED]
     if cohorts is not None and chain:
         limits += [
-            Limit(COHORT, parent, _count({name: pool}), resource=name, branch=slug)
-            for parent, slug, pools in cohorts.pools_over(chain[0].slug)
+            Limit(COHORT, parent, _count({name: pool}), resource=name, origin=chain[0].slug)
+            for parent, pools in cohorts.pools_over(chain[0].slug)
             for name, pool in pools.items()
         ]
     if queue.max_running is not None:
@@ -91,19 +91,19 @@ def limits_over(
     return tuple(limits)
 
 
-def _quota(project: ProjectView, *, firm: bool) -> Limit:
+def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
     limits, own = ceilings(project), enforced(project)
     if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
     most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
     if not firm or limits is own:
-        return Limit(PROJECT, project.slug, most)
+        return Limit(PROJECT, project.slug, most, origin=origin)
     loans = {
         name: getattr(limits, name) - (getattr(own, name) or 0)
         for name in RESOURCES
         if getattr(limits, name) is not None
     }
-    return Limit(PROJECT, project.slug, most, NOTHING._replace(**loans))
+    return Limit(PROJECT, project.slug, most, NOTHING._replace(**loans), origin=origin)
 
 
 def _count(most: Mapping[str, float]) -> Count:

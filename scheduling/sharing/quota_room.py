@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeAlias
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
-from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, Count, End, Limit, QuotaProfile, count_of
+from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, Count, End, Limit, QuotaProfile, count_of
 from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
@@ -120,19 +120,30 @@ class QuotaRoom:
 
     def _asked(self, limit: Limit, count: Count) -> Count:
         """How much of the limit such a job takes; nothing of what its project keeps to itself anyway."""
-        if limit.kind != COHORT or self._cohorts is None:
-            return limit.asked(count)
-        more = getattr(count, limit.resource) - self._cohorts.unused(limit.branch, limit.resource, self._usage)
-        return NOTHING._replace(**{limit.resource: max(0, more)})
+        counting = _counting(limit, count)
+        if self._cohorts is not None and self._cohorts.keeps_anything and limit.kind != QUEUE:
+            added = self._cohorts.added
+            amounts = {
+                name: added(limit.origin, limit.name, name, more, self._usage)
+                for name in RESOURCES
+                if (more := getattr(counting, name))
+            }
+            counting = counting._replace(**amounts)
+        return limit.asked(counting)
 
     def _used(self, limit: Limit) -> Count:
+        """What is in use, or kept by those below."""
+        if limit.kind == QUEUE:
+            return Count(0, 0, 0, self._in_queues.get(limit.name, 0))
         if limit.kind == COHORT and self._cohorts is not None:
             taken = self._cohorts.taken(limit.name, limit.resource, self._usage)
             return NOTHING._replace(**{limit.resource: taken})
-        if limit.kind != PROJECT:
-            return Count(0, 0, 0, self._in_queues.get(limit.name, 0))
         used = self._usage.get(limit.name, NOTHING_USED)
-        return count_of(used.amount, used.running_jobs)
+        count = count_of(used.amount, used.running_jobs)
+        if self._cohorts is None or not self._cohorts.keeps_anything:
+            return count
+        committed = {name: self._cohorts.committed(limit.name, name, self._usage) for name in RESOURCES}
+        return count._replace(**committed)
 
     def _profile(self, limit: Limit) -> QuotaProfile:
         found = self._profiles.get(limit)
@@ -148,7 +159,7 @@ class QuotaRoom:
     def _ends_under(self, limit: Limit) -> Iterable[End]:
         if limit.kind == COHORT:
             return self._ends_in_cohort(limit)
-        if limit.kind != PROJECT:
+        if limit.kind == QUEUE:
             queued = (job for job in self._running if job.queue == limit.name)
             return [(self._end(job), Count(0, 0, 0, 1)) for job in queued]
         by_project = self._by_project()

@@ -248,6 +248,24 @@ def test_while_what_was_lent_comes_back_nobody_else_is_stopped_nor_starts_in_it(
     assert (starts(gone), stops(gone)) == ([1], [])
 
 
+def test_who_is_gone_first_does_not_start_again_while_another_still_has_to_go():
+    """Also where room that somebody keeps to himself makes the difference."""
+    tree = (
+        ProjectView("team", None, Limits(gpus=10)),
+        member("vision", 4),
+        member("speech", 4, borrow=4),
+        member("sound", 2, lend=0),
+    )
+    held = [runs(900 + number, 2, "speech", first=2 * number) for number in range(4)]
+    first = job(1, 4, "vision", submitted_at=5.0)
+    again = job(900, 2, "speech", submitted_at=1.0)
+    promised = replace(first, promised=True, room=(*held[0].shares, *held[1].shares))
+    still_there = [replace(held[1], leaving=True, leaving_for=1), *held[2:]]
+
+    assert stops(world(first, running=held, projects=tree)) == [(900, 1, "quota"), (901, 1, "quota")]
+    assert starts(world(promised, again, running=still_there, projects=tree)) == []
+
+
 def test_urgent_work_that_would_borrow_leaves_nominal_quota_alone():
     """It would only be taken back: the two would stop each other by turns."""
     tree = (ProjectView("team", None, Limits(gpus=8)), member("vision", 8), member("speech", 0, borrow=8))
