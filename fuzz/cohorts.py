@@ -12,6 +12,7 @@ from scheduling.planning import borrowers
 from scheduling.planning.plan import make_plan
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Resources, total
+from scheduling.run_times import SOON
 from scheduling.snapshot import (
     Allocation,
     Limits,
@@ -98,15 +99,16 @@ def _above(projects: Mapping[str, ProjectView], slug: str, of: Held) -> bool:
     )
 
 
-def only_borrowers_give_quota_back(world: Snapshot, plan: Plan) -> None:
-    """As things are once all that starts runs; who goes is preemptible, and the project above its own until then."""
+def only_borrowers_give_quota_back(world: Snapshot, now: float, plan: Plan) -> None:
+    """As things are once all runs that starts now or in a moment; who goes is preemptible, its project above its own."""
     given = [one for one in plan.preemptions if one.strategy == borrowers.STRATEGY]
     if not given:
         return
     projects = {one.slug: one for one in world.projects}
     waiting, running = {job.id: job for job in world.waiting}, {job.id: job for job in world.running}
-    new = [(waiting[one.job_id].project, waiting[one.job_id].request.total) for one in plan.placements]
-    of = held(world, [*_running(world), *new])
+    soon = {one.job_id for one in plan.reservations if one.shares and one.start <= now + SOON}
+    starts = [waiting[one] for one in sorted(soon | {one.job_id for one in plan.placements})]
+    of = held(world, [*_running(world), *((job.project, job.request.total) for job in starts)])
     for one in given:
         job = running[one.job_id]
         may = (
@@ -121,6 +123,7 @@ class Lent:
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
         self._stopped = Counter[tuple[int, int]]()
+        self._awaited: set[tuple[int, int]] = set()
 
     def look(self, state: State, world: Snapshot, plan: Plan) -> None:
         if not is_shared(world):
@@ -142,13 +145,17 @@ class Lent:
             expect(not late, "given back", f"job {job_id} waits for nominal quota since {since}")
 
     def _nobody_takes_turns(self, plan: Plan) -> None:
-        """Who goes for a job does not start again before that, to be stopped for it once more."""
+        """Who goes for a job does not start again before that one, to be stopped for it once more; nor do two each for the other."""
+        started = {one.job_id for one in plan.placements}
+        self._awaited = {pair for pair in self._awaited if pair[1] not in started}
         for one in plan.preemptions:
             if one.strategy == borrowers.STRATEGY:
-                self._stopped[one.job_id, one.for_job] += 1
-                expect(
-                    self._stopped[one.job_id, one.for_job] == 1, "turns", f"{one.job_id} goes for {one.for_job} again"
-                )
+                pair = (one.job_id, one.for_job)
+                expect(pair not in self._awaited, "turns", f"{one.job_id} goes for {one.for_job} again")
+                self._awaited.add(pair)
+                self._stopped[pair] += 1
+                twice = min(self._stopped[pair], self._stopped[one.for_job, one.job_id]) > 1
+                expect(not twice, "turns", f"{one.job_id} and {one.for_job} stop each other")
 
     def _could_have_its_own(self, world: Snapshot, now: float, job: WaitingJob) -> bool:
         """Whether it is within nominal quota, and it is its turn once nobody holds more than his own who can go."""

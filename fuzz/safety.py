@@ -120,7 +120,7 @@ def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) 
     waiting, line = {job.id: job for job in world.waiting}, set(plan.line)
     stopped = Counter(one.job_id for one in plan.preemptions)
     _those_of_a_floor_are_to_be_stopped(world, plan)
-    cohorts.only_borrowers_give_quota_back(world, plan)
+    cohorts.only_borrowers_give_quota_back(world, now, plan)
     others = [one for one in plan.preemptions if one.strategy not in {STRATEGY, borrowers.STRATEGY}]
     within = len(others) <= max(0, knobs.max_per_hour - world.recent_preemptions)
     expect(within and max(stopped.values(), default=1) == 1, "caps", f"{dict(stopped)} are stopped")

@@ -8,8 +8,9 @@ from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
-from scheduling.sharing.cohorts import Cohorts, quota_refusals
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
+from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import enforced, usage_by_project
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 

@@ -12,6 +12,7 @@ from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import ReasonCode, listed, number, quantity
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.quota_refusals import cohort_refusals
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, enforced, usage_by_project
 from scheduling.snapshot import Limits, ProjectView, Snapshot, WaitingJob, chain_of
 
@@ -95,7 +96,7 @@ class _Raises:
             return raised
         asked = self._job.request
         for project in self.chain:
-            refused = cohorts.violations(asked, project.slug, self._usage, firm=self._firm)
+            refused = cohort_refusals(asked, project.slug, cohorts, self._usage, firm=self._firm)
             short = {name: amount for reason in refused for name, amount in reason.shortfall.items()}
             mine = {name: amount for name, amount in short.items() if getattr(project.limits, name) is not None}
             if mine:

@@ -68,9 +68,11 @@ class Borrowers:
         key = (job.project, job.request.total)
         found = self._reached.get(key)
         if found is None:
-            found = self._reached[key] = frozenset(
-                slug for slug in self._able if self._owes(slug, job, self._cluster.usage) is not None
-            )
+            usage = self._cluster.usage
+            own = {slug for slug in self._cohorts.chain(job.project) if self._cohorts.is_within(slug, key[1], usage)}
+            branches = {slug: self._cohorts.branches(job.project, slug) for slug in self._able} if own else {}
+            near = [slug for slug, two in branches.items() if two is not None and two[0] in own]
+            found = self._reached[key] = frozenset(slug for slug in near if self._owes(slug, job, usage) is not None)
         return found
 
     def choices(self, job: WaitingJob) -> Iterator[list[Victim]]:
@@ -84,7 +86,7 @@ class Borrowers:
 
     def allows(self, job: WaitingJob, victims: Sequence[Victim]) -> bool:
         """Whether they can go one after another, each of a project that is above its own until then."""
-        usage, left = dict(self._cluster.usage), sorted((one.job for one in victims), key=_size)
+        usage, left = self._cluster.usage.copy(), sorted((one.job for one in victims), key=_size)
         return all(self._gives(one, job, usage) for one in left)
 
     def _gives(self, victim: RunningJob, job: WaitingJob, usage: dict[str, Usage]) -> bool:
@@ -107,7 +109,7 @@ class Borrowers:
         return theirs if borrowed else None
 
     def _one_after_another(self, job: WaitingJob, reached: Container[Hashable]) -> list[RunningJob]:
-        usage, found = dict(self._cluster.usage), list[RunningJob]()
+        usage, found = self._cluster.usage.copy(), list[RunningJob]()
         left = {slug: list(reversed(jobs)) for slug, jobs in self._able.items() if slug in reached}
         while left:
             owing = [(self._place(slug, job, usage), slug) for slug in left if self._owes(slug, job, usage) is not None]

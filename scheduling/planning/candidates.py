@@ -104,7 +104,8 @@ class Eligibility:
 
     def _usage(self) -> Mapping[str, Usage]:
         if self._held is None:
-            self._held = usage_by_project(self._running, self._projects)
+            held = usage_by_project(self._running, self._projects)
+            self._held = held if self._cohorts is None else self._cohorts.table(held)
         return self._held
 
     def _has_nodes(self, request: Request) -> bool:

@@ -8,9 +8,10 @@ from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.reasons import Reason
 from scheduling.resources import total
-from scheduling.sharing.cohorts import Cohorts, quota_refusals
-from scheduling.sharing.quotas import NOTHING_USED, Usage
-from scheduling.snapshot import Allocation, ProjectView, RunningJob
+from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.quota_refusals import quota_refusals
+from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
+from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot
 
 Chain = Sequence[ProjectView]
 """The projects whose quotas count for a job."""
@@ -22,10 +23,10 @@ class Cluster:
     __slots__ = ("cohorts", "free", "running", "usage")
 
     def __init__(
-        self, free: FreeNodes, usage: Mapping[str, Usage], running: Mapping[str, int], cohorts: Cohorts | None
+        self, free: FreeNodes, usage: dict[str, Usage], running: Mapping[str, int], cohorts: Cohorts | None
     ) -> None:
         self.free = free
-        self.usage = dict(usage)
+        self.usage = usage.copy()
         self.running = Counter(running)
         self.cohorts = cohorts
 
@@ -84,3 +85,25 @@ class Cluster:
         for project in chain:
             before = self.usage.get(project.slug, NOTHING_USED)
             self.usage[project.slug] = Usage(before.amount + held, before.running_jobs + times)
+
+
+def usage_of(
+    snapshot: Snapshot,
+    projects: Mapping[str, ProjectView],
+    running: Iterable[RunningJob],
+    cohorts: Cohorts | None,
+) -> dict[str, Usage]:
+    """What projects use; only quotas ask for it."""
+    if not any(map(enforced, snapshot.projects)):
+        return {}
+    usage = usage_by_project(running, projects)
+    return usage if cohorts is None else cohorts.table(usage)
+
+
+def after_leaving(snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None) -> Cluster | None:
+    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
+    staying = [job for job in snapshot.running if not job.leaving]
+    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
+        return None
+    usage = usage_of(snapshot, projects, staying, cohorts)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying), cohorts)

@@ -1,7 +1,7 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.placement.affinity import Affinity
 from scheduling.placement.own_first import OwnFirst
 from scheduling.plan_result import PlannedJob, PlannedReservation
-from scheduling.planning.cluster import Cluster
+from scheduling.planning.cluster import Cluster, after_leaving, usage_of
 from scheduling.planning.eligibility import queue_holds, starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
@@ -22,28 +22,13 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
-from scheduling.sharing.cohorts import Cohorts, quota_refusals
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, Holders
 from scheduling.sharing.quota_profile import PROJECT, QUEUE, Limit
+from scheduling.sharing.quota_refusals import is_refused, quota_refusals
 from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom
-from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
-from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob
-
-
-def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
-    """What projects use; only quotas ask for it."""
-    if not any(map(enforced, snapshot.projects)):
-        return {}
-    return usage_by_project(running, projects)
-
-
-def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None) -> Cluster | None:
-    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
-    staying = [job for job in snapshot.running if not job.leaving]
-    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
-        return None
-    usage = _usage(snapshot, projects, staying)
-    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying), cohorts)
+from scheduling.sharing.quotas import NOTHING_USED, enforced
+from scheduling.snapshot import Allocation, ProjectView, Snapshot, WaitingJob
 
 
 class Waiting(NamedTuple):
@@ -70,8 +55,9 @@ class PassState:
         self.class_of = self._kinds.of
         self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
-        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
-        self.coming = _coming(snapshot, projects, self.cohorts)
+        projects = {one.slug: one for one in snapshot.projects}
+        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts)
+        self.coming = after_leaving(snapshot, projects, self.cohorts)
         self.kept: dict[
             int, tuple[Allocation, ...]
         ] = {}  # those for which what comes is kept: they start once others have left
@@ -79,6 +65,7 @@ class PassState:
         self._projects = projects
         self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
+        self._possible: dict[Request, bool] = {}
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._running = Counter(job.queue for job in snapshot.running)
         self.promises = 0  # how many that only wait for room have a reservation
@@ -104,7 +91,7 @@ class PassState:
         length = self.limit(job)
         if length >= alike.too_long or length >= alike.too_long_in_quota:
             return False
-        if alike.limited and self.not_allowed(alike):
+        if alike.limited and self._is_refused(alike):
             alike.refused = alike.hopeless = True
             return False
         if self.free.is_too_full_for(job.request):
@@ -275,7 +262,11 @@ class PassState:
 
     def _could_ever(self, alike: SchedulingClass) -> bool:
         """Whether the nodes there are could hold such a job if they were empty."""
-        return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
+        found = self._possible.get(alike.request)
+        if found is None:
+            able = sum(could_hold(alike.request, node.view) for node in self.free.nodes)
+            found = self._possible[alike.request] = able >= alike.request.nodes
+        return found
 
     def keep(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Keep this for the job, which starts there as soon as those that leave have gone."""
@@ -298,6 +289,12 @@ class PassState:
     def counted(self, slug: str) -> tuple[ProjectView, ...]:
         """The projects whose quotas count for the project's jobs."""
         return self._kinds.of_project(slug)[0] if self._quotas else ()
+
+    def _is_refused(self, alike: SchedulingClass) -> bool:
+        """Whether `not_allowed` would say anything."""
+        return bool(queue_holds(alike.queue, self._running[alike.queue.name])) or is_refused(
+            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
+        )
 
     def not_allowed(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""

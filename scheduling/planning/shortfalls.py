@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from scheduling.planning.cluster import Chain, Cluster
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import total
-from scheduling.sharing.cohorts import quota_refusals
+from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import RunningJob
 

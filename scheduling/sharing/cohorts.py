@@ -6,18 +6,16 @@ as held by it, used or not. What it lends comes back: jobs within nominal quota 
 their cohort that is above its own (`planning/borrowers.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
-from scheduling.resources import Request, Resources
-from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, quota_violations
+from scheduling.resources import Resources
+from scheduling.sharing.quotas import Usage, enforced
 from scheduling.snapshot import NO_LOAN_LIMITS, ProjectView
 
 RESOURCES = ("gpus", "cpus", "memory_mb")
 """What can be borrowed."""
-BORROWERS_NAMED = 3
 FREE = 10**12
 """Who has no limit has so much left of it."""
 
@@ -42,6 +40,23 @@ class Loans(NamedTuple):
     lent: int
 
 
+class UsageTable(dict[str, Usage]):
+    """What projects hold, which changes in a pass; remembers what those below each keep and do not use, while that holds."""
+
+    def __init__(self, usage: Mapping[str, Usage], cohorts: "Cohorts", kept: Mapping[str, dict[str, int]]) -> None:
+        super().__init__(usage)
+        self._cohorts = cohorts
+        self.kept = dict(kept)
+
+    def __setitem__(self, slug: str, used: Usage) -> None:
+        super().__setitem__(slug, used)
+        for one in self._cohorts.chain(slug) if self.kept else ():
+            self.kept.pop(one, None)
+
+    def copy(self) -> "UsageTable":
+        return UsageTable(self, self._cohorts, self.kept)
+
+
 class Cohorts:
     """All cohorts of a tree in which somebody borrows, or keeps anything to himself."""
 
@@ -50,6 +65,8 @@ class Cohorts:
         self._parents = {slug: one.parent for slug, one in views.items()}
         self._members = {slug: _member(one) for slug, one in views.items()}
         self._chains: dict[str, tuple[Member, ...]] = {}
+        self._slugs: dict[str, tuple[str, ...]] = {}
+        self._branches: dict[tuple[str, str], tuple[str, str] | None] = {}
         self._below: dict[str, list[Member]] = {}
         for slug, parent in self._parents.items():
             if parent is not None:
@@ -59,11 +76,11 @@ class Cohorts:
             if any(member.keeps.values()):
                 self._note_keeper(member)
         self.keeps_anything = bool(self._keeping)
-        self._borrowing = {
-            (parent, name)
+        self._pools = {
+            (parent, name): sum(one.nominal.get(name, 0) for one in members)
             for parent, members in self._below.items()
             for name in RESOURCES
-            if any(one.borrows.get(name) for one in members)
+            if name not in self._members[parent].nominal and any(one.borrows.get(name) for one in members)
         }
 
     @classmethod
@@ -87,9 +104,16 @@ class Cohorts:
             known = self._chains[slug] = tuple(found.values())
         return known
 
+    def table(self, usage: Mapping[str, Usage]) -> UsageTable:
+        """The usage, to be asked about often while it changes."""
+        return UsageTable(usage, self, {})
+
     def chain(self, slug: str) -> tuple[str, ...]:
         """The project and all above it."""
-        return tuple(member.slug for member in self._chain(slug))
+        known = self._slugs.get(slug)
+        if known is None:
+            known = self._slugs[slug] = tuple(member.slug for member in self._chain(slug))
+        return known
 
     def borrows(self, slug: str) -> bool:
         """Whether the project, or one above it, may borrow anything."""
@@ -97,21 +121,26 @@ class Cohorts:
 
     def claimed(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
         """What counts as held by the project and all below it for those above: what is in use or kept."""
-        member = self._members[slug]
-        return max(self.committed(slug, name, usage), member.keeps.get(name, 0))
+        return _claim(self._members[slug], name, _held(usage, slug, name), self.committed(slug, name, usage))
 
     def committed(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
         """What the project and all below it hold, and what those below it keep to themselves and do not use."""
-        held = _held(usage, slug, name)
-        return held + sum(
-            self.claimed(one.slug, name, usage) - _held(usage, one.slug, name) for one in self._keeping.get(slug, ())
-        )
+        return _held(usage, slug, name) + self._kept_below(slug, name, usage)
+
+    def _kept_below(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
+        if slug not in self._keeping:
+            return 0
+        known = usage.kept.setdefault(slug, {}) if isinstance(usage, UsageTable) else {}
+        found = known.get(name)
+        if found is None:
+            found = known[name] = sum(
+                self.claimed(one.slug, name, usage) - _held(usage, one.slug, name) for one in self._keeping[slug]
+            )
+        return found
 
     def pool(self, parent: str, name: str) -> int | None:
         """What those below the parent have together; None where its own limit says it, or where nobody borrows."""
-        if (parent, name) not in self._borrowing or name in self._members[parent].nominal:
-            return None
-        return sum(one.nominal.get(name, 0) for one in self._below[parent])
+        return self._pools.get((parent, name))
 
     def taken(self, parent: str, name: str, usage: Mapping[str, Usage]) -> int:
         """What is gone of the pool. Who holds more than is allowed, as his limit shrank, takes nothing from the others."""
@@ -121,17 +150,19 @@ class Cohorts:
             if name in one.nominal
         )
 
-    def unused(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
-        """What the project keeps to itself and does not use: so much costs its cohort nothing."""
-        return self.claimed(slug, name, usage) - self.committed(slug, name, usage)
-
     def added(self, slug: str, level: str, name: str, more: int, usage: Mapping[str, Usage]) -> int:
         """How much more is committed in the project `level`, if this one below it, or itself, holds so much more."""
+        rises = more
         for member in self._chain(slug):
             if member.slug == level:
                 break
-            more = max(0, more - self.unused(member.slug, name, usage))
-        return more
+            rises = self._rise(member, name, more, rises, usage)
+        return max(0, rises)
+
+    def _rise(self, member: Member, name: str, more: int, committed: int, usage: Mapping[str, Usage]) -> int:
+        """By how much the claim of a project rises, if it holds so much more, and so much of that is newly committed."""
+        held, before = _held(usage, member.slug, name), self.committed(member.slug, name, usage)
+        return _claim(member, name, held + more, before + committed) - _claim(member, name, held, before)
 
     def nominal(self, slug: str, name: str) -> int | None:
         return self._members[slug].nominal.get(name)
@@ -152,73 +183,30 @@ class Cohorts:
                 found.append((parent, limited))
         return found
 
-    def violations(
-        self, request: Request, slug: str, usage: Mapping[str, Usage], *, firm: bool = False
-    ) -> tuple[Reason, ...]:
-        """What cohorts have against the request on top of what is used, beside each project's own limit."""
-        missing: dict[str, dict[str, int]] = {}
-        for name in RESOURCES:
-            more = getattr(request.total, name)
-            if more:
-                for level, short in self._short(slug, name, more, usage, firm=firm):
-                    missing.setdefault(level, {})[name] = short
-        return tuple(self._reason(level, slug, short, request.total, usage) for level, short in missing.items())
-
-    def _short(
+    def short(
         self, slug: str, name: str, more: int, usage: Mapping[str, Usage], *, firm: bool
-    ) -> Iterable[tuple[str, int]]:
-        """By which level so much more is refused, and by how much."""
+    ) -> Iterator[tuple[str, int]]:
+        """By which level so much more is refused, and by how much, beside each project's own limit on what it holds."""
+        rises = more
         for member in self._chain(slug):
-            if more <= 0:
-                return
             committed = self.committed(member.slug, name, usage)
-            if name in member.nominal:
+            if name in member.nominal and rises > 0:
                 most = member.nominal[name] + (0 if firm else member.borrows.get(name, 0))
                 # What the project's own limit says of what is really held is said by that limit.
-                if committed > _held(usage, member.slug, name) and committed + more > most:
-                    yield member.slug, committed + more - most
-            more = max(committed + more, member.keeps.get(name, 0)) - max(committed, member.keeps.get(name, 0))
+                if committed > _held(usage, member.slug, name) and committed + rises > most:
+                    yield member.slug, committed + rises - most
+            rises = self._rise(member, name, more, rises, usage)
             parent = self._parents[member.slug]
             pool = self.pool(parent, name) if parent is not None and name in member.nominal else None
-            if parent is not None and pool is not None and more > 0:
-                short = self.taken(parent, name, usage) + more - pool
+            if parent is not None and pool is not None and rises > 0:
+                short = self.taken(parent, name, usage) + rises - pool
                 if short > 0:
                     yield parent, short
 
-    def _reason(self, level: str, slug: str, short: Amounts, asked: Resources, usage: Mapping[str, Usage]) -> Reason:
-        """For example: "The projects below team have 16 GPUs together (16 taken, 4 of them borrowed by speech); ..."."""
-        parts = []
-        for name in short:
-            pool = self.pool(level, name)
-            has, taken = (
-                (self.ceiling(level, name) or 0, self.committed(level, name, usage))
-                if pool is None
-                else (pool, self.taken(level, name, usage))
-            )
-            by = self.borrowers_in_words(level, name, usage)
-            parts.append(f"{quantity(name, has)} together ({number(name, taken)} taken or kept{by})")
-        needs = listed(quantity(name, getattr(asked, name)) for name in short)
-        back = ""
-        if (branch := self._branch_below(level, slug)) and self.is_within(branch, asked, usage):
-            back = f" It is within the quota of project {branch}: in its turn there it gets back what others have borrowed."
-        sentence = f"The projects below {level} have {listed(parts)}; this job needs {needs}.{back}"
-        return Reason(ReasonCode.QUOTA, sentence, dict(short), subject=level)
-
-    def with_borrowers(self, reason: Reason, usage: Mapping[str, Usage]) -> Reason:
-        """The reason with those who have borrowed of what a project's limit refuses."""
-        by = [words for name in reason.shortfall if (words := self.borrowers_in_words(reason.subject, name, usage))]
-        return replace(reason, sentence=f"{reason.sentence[:-1]}{''.join(by)}.") if by else reason
-
-    def borrowers_in_words(self, level: str, name: str, usage: Mapping[str, Usage]) -> str:
-        """For example ", 4 of them borrowed by speech", if anybody below this project has borrowed anything."""
-        borrowed = {one.slug: self.over(one.slug, name, usage) for one in self._below.get(level, ())}
-        most = sorted((-amount, slug) for slug, amount in borrowed.items() if amount > 0)
-        if not most:
-            return ""
-        total = number(name, -sum(amount for amount, _ in most))
-        named = [slug for _, slug in most[:BORROWERS_NAMED]]
-        more = [f"{len(most) - BORROWERS_NAMED} more"] if len(most) > BORROWERS_NAMED else []
-        return f", {total} of them borrowed by {listed([*named, *more])}"
+    def borrowed_below(self, level: str, name: str, usage: Mapping[str, Usage]) -> dict[str, int]:
+        """What each project right below this one has borrowed, if it has."""
+        above = {one.slug: self.over(one.slug, name, usage) for one in self._below.get(level, ())}
+        return {slug: amount for slug, amount in above.items() if amount > 0}
 
     def over(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
         """How much the project holds beyond its nominal quota; less than nothing where it has some left."""
@@ -256,13 +244,17 @@ class Cohorts:
 
     def branches(self, ours: str, theirs: str) -> tuple[str, str] | None:
         """The members of one cohort that the two projects lie below, or are; None if there is no such cohort."""
-        chain = [member.slug for member in self._chain(ours)]
-        before: str | None = None
-        for member in self._chain(theirs):
-            if member.slug in chain:
-                place = chain.index(member.slug)
-                return (chain[place - 1], before) if place and before is not None else None
-            before = member.slug
+        if (ours, theirs) not in self._branches:
+            self._branches[ours, theirs] = self._find_branches(ours, theirs)
+        return self._branches[ours, theirs]
+
+    def _find_branches(self, ours: str, theirs: str) -> tuple[str, str] | None:
+        chain, before = self.chain(ours), ""
+        for slug in self.chain(theirs):
+            if slug in chain:
+                place = chain.index(slug)
+                return (chain[place - 1], before) if place and before else None
+            before = slug
         return None
 
     def loans(self, slug: str, name: str, usage: Mapping[str, Usage]) -> Loans:
@@ -284,7 +276,7 @@ class Cohorts:
             parent = self._parents[member.slug]
             if parent is None:
                 break
-            unused += self.unused(member.slug, name, usage)
+            unused += max(0, self.claimed(member.slug, name, usage) - self.committed(member.slug, name, usage))
             free = self._free(parent, name, usage)
             if free is not None and (name in member.nominal or name in self._members[parent].nominal):
                 found = max(0, free) + unused if found is None else min(found, max(0, free) + unused)
@@ -297,7 +289,7 @@ class Cohorts:
         ceiling = self.ceiling(parent, name)
         return None if ceiling is None else ceiling - self.committed(parent, name, usage)
 
-    def _branch_below(self, level: str, slug: str) -> str | None:
+    def branch_below(self, level: str, slug: str) -> str | None:
         before: str | None = None
         for member in self._chain(slug):
             if member.slug == level:
@@ -306,24 +298,15 @@ class Cohorts:
         return None
 
 
-def quota_refusals(
-    request: Request,
-    *,
-    chain: Sequence[ProjectView],
-    usage: Mapping[str, Usage],
-    cohorts: Cohorts | None = None,
-    firm: bool = False,
-) -> tuple[Reason, ...]:
-    """All that quotas have against the request now, level by level, then cohorts; `firm`: it may not be stopped again."""
-    own = quota_violations(request, chain=chain, usage=usage, firm=firm)
-    if cohorts is None or not chain:
-        return own
-    told = (cohorts.with_borrowers(reason, usage) for reason in own)
-    return (*told, *cohorts.violations(request, chain[0].slug, usage, firm=firm))
+def _claim(member: Member, name: str, held: int, committed: int) -> int:
+    """Those below it cannot keep more to themselves than it has."""
+    kept = min(committed, member.nominal[name]) if name in member.nominal else committed
+    return max(held, kept, member.keeps.get(name, 0))
 
 
 def _held(usage: Mapping[str, Usage], slug: str, name: str) -> int:
-    return int(getattr(usage.get(slug, NOTHING_USED).amount, name))
+    used = usage.get(slug)
+    return 0 if used is None else int(getattr(used.amount, name))
 
 
 def _is_shared(project: ProjectView) -> bool:

@@ -133,6 +133,12 @@ def _with_loans(limits: Limits) -> Limits:
     return replace(limits, **more)
 
 
+def is_within(project: ProjectView, usage: Mapping[str, Usage], more: Resources, *, firm: bool) -> bool:
+    """Whether the project's own quota allows so much more."""
+    limits = ceilings(project, firm=firm)
+    return limits is None or _within(limits, usage.get(project.slug, NOTHING_USED), more)
+
+
 def _within(limits: Limits, used: Usage, more: Resources) -> bool:
     """The common answer, found fast. Only what the job adds to counts: a CPU job may run beside too many GPUs."""
     held = used.amount
