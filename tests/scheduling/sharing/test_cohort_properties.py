@@ -76,7 +76,7 @@ def carried_out(seen, plan, now, dice):
 @given(seed=st.integers(0, 2**32))
 def test_plans_that_follow_each_other_keep_to_every_limit(seed):
     dice = Random(seed)  # noqa: S311 - no secret: the same seed has to give the same world
-    seen, now, awaited, told = world(dice), NOW, set(), Counter()
+    seen, now, awaited, told = world(dice), NOW, set[tuple[int, int]](), Counter[tuple[int, int]]()
     for _ in range(12):
         plan = make_plan(seen, now)
         check_plan(seen, now, plan)
