@@ -90,6 +90,19 @@ def test_what_is_not_lent_stays_free_for_its_owner():
     assert starts(world(*jobs, *own, projects=tree)) == [1, 2, 3, 4, 5, 11, 12, 13]
 
 
+def test_nobody_keeps_more_to_himself_than_what_is_above_him_has():
+    """The three GPUs that e keeps are not there: others has one, and the cohort two."""
+    tree = (
+        ProjectView("org"),
+        member("team", 1, parent="org"),
+        member("others", 1, borrow=8, lend=0, parent="org"),
+        member("e", 3, lend=0, parent="others"),
+    )
+
+    assert starts(world(job(1, 3, "e"), projects=tree)) == []
+    assert starts(world(job(1, 2, "e"), projects=tree)) == [1]
+
+
 def test_without_a_lending_limit_all_that_is_unused_is_lent():
     tree = (TEAM, VISION, member("speech", 8, borrow=100))
 
