@@ -1,5 +1,6 @@
 """Under a floor nobody falls behind the shadow: for longer than others need to stop, that is, while nothing unforeseen happens."""
 
+from fuzz.cohorts import is_shared
 from fuzz.findings import expect
 from fuzz.scenario import Scenario
 from fuzz.state import State
@@ -18,7 +19,7 @@ class Floors:
         empty = scenario.empty
         steady = not empty.reservations and not any(event.kind in UNFORESEEN for event in scenario.events)
         alone = not empty.rules.preemption.strategies and not empty.rules.floor_slack
-        self._looks = keeps_floor(empty) and steady and alone
+        self._looks = keeps_floor(empty) and steady and alone and not is_shared(empty)
 
     def look(self, state: State, world: Snapshot, plan: Plan) -> None:
         if not self._looks or plan.shadow is None:

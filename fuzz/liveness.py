@@ -10,6 +10,7 @@ from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import make_plan
 from scheduling.rules import HOUR, Backfill
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.snapshot import Snapshot, WaitingJob
 
 AFTER_ALL_ARE_GONE = 15.0
@@ -31,6 +32,12 @@ def starts_alone(world: Snapshot, now: float, job: WaitingJob) -> bool:
 
 def _could(job: WaitingJob, now: float) -> bool:
     return not (job.held or job.unmet or job.broken or (job.not_before or 0) > now)
+
+
+def _borrows(world: Snapshot, job: WaitingJob) -> bool:
+    """Whether only borrowed quota could hold it: of that nobody is promised anything."""
+    cohorts = Cohorts.of(world.projects)
+    return cohorts is not None and bool(cohorts.lent_by(job.project, job.request.total, {}))
 
 
 class Starvation:
@@ -63,7 +70,7 @@ class Starvation:
         for job in sorted(world.waiting, key=lambda job: (job.waits_since, job.id)):
             if state.now - job.waits_since < TWICE * bound:
                 return None
-            if _could(job, state.now) and starts_alone(world, state.now, job):
+            if _could(job, state.now) and not _borrows(world, job) and starts_alone(world, state.now, job):
                 return job
         return None
 

@@ -45,7 +45,10 @@ def check(world: Snapshot, now: float, job: WaitingJob, changes: Sequence[Change
 def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -> Iterator[tuple[int, Snapshot]]:
     """By a change of the job, which takes a promised room away; for what it asks for, also by a new submission."""
     if change.field == "quota":
-        yield job.id, _with_quotas(world, change.after)
+        yield job.id, _with_quotas(world, change.after, _raised)
+        return
+    if change.field == "borrowing_limits":
+        yield job.id, _with_quotas(world, change.after, _borrowing)
         return
     others = tuple(one for one in world.waiting if one.id != job.id)
     changed = replace(FIELDS[change.field](job, change.after), promised=False, room=())
@@ -64,17 +67,26 @@ def highest_id(world: Snapshot) -> int:
     return max([*(job.id for job in world.waiting), *(job.id for job in world.running), *in_shadow])
 
 
-def _with_quotas(world: Snapshot, after: Mapping[str, Mapping[str, Any]]) -> Snapshot:
+def _with_quotas(
+    world: Snapshot, after: Mapping[str, Mapping[str, Any]], changed: Callable[[Limits, Mapping[str, Any]], Limits]
+) -> Snapshot:
     projects = [
-        replace(one, limits=_raised(one.limits, after[one.slug])) if one.limits and one.slug in after else one
+        replace(one, limits=changed(one.limits, after[one.slug])) if one.limits and one.slug in after else one
         for one in world.projects
     ]
     return replace(world, projects=tuple(projects))
 
 
 def _raised(limits: Limits, to: Mapping[str, Any]) -> Limits:
-    read: dict[str, Any] = {
+    return replace(limits, **_read(to))
+
+
+def _borrowing(limits: Limits, to: Mapping[str, Any]) -> Limits:
+    return replace(limits, borrowing=limits.borrowing._replace(**_read(to)))
+
+
+def _read(to: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         ("memory_mb" if name == "memory_gb" else name): memory_units.megabytes(most) if name == "memory_gb" else most
         for name, most in to.items()
     }
-    return replace(limits, **read)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from fuzz import events
+from fuzz.cohorts import Lent
 from fuzz.findings import Finding, expect
 from fuzz.floors import Floors
 from fuzz.liveness import Starvation, Stops
@@ -28,7 +29,7 @@ class Play:
         self._scenario = scenario
         self._state = State(scenario, BEGIN)
         self._dice = Random(f"{scenario.seed} asks")
-        self._checks = (Starvation(), Stops(), Floors(scenario))
+        self._checks = (Starvation(), Stops(), Floors(scenario), Lent())
         self._next_cycle = 0.0
         self._questions = BEGIN + self._dice.uniform(0, ASKED_EVERY)
         self._prepare()

@@ -4,6 +4,7 @@ from dataclasses import replace
 from random import Random
 
 from fuzz import offers, reasons
+from fuzz.cohorts import is_shared
 from fuzz.findings import expect
 from fuzz.foretelling import check_first_promise, check_forecasts
 from fuzz.state import State
@@ -28,7 +29,7 @@ def check_promises(state: State, world: Snapshot, plan: Plan, dice: Random) -> N
         reasons.check(carried_out(world, plan, state.now), state.now, job, answer.reasons)
         offers.check(world, state.now, job, answer.changes)
     _a_quote_is_what_one_gets(world, state, dice)
-    if not world.rules.preemption.strategies and not keeps_floor(world):
+    if not world.rules.preemption.strategies and not keeps_floor(world) and not is_shared(world):
         check_forecasts(state, world)
         check_first_promise(state, world, plan, dice)
 

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from fuzz import cohorts
 from fuzz.findings import expect
 from scheduling import gpu_models
+from scheduling.planning import borrowers
 from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import Plan
 from scheduling.resources import Request, total
 from scheduling.run_times import limit_seconds
-from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 
 def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
@@ -20,6 +22,7 @@ def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
         _stands_where_it_may(world, now, job, shares)
     _nothing_is_held_twice(world, [shares for _, shares in placed])
     _quotas_hold(world, placed)
+    cohorts.hold(world, placed)
     _queues_hold(world, placed)
     _only_those_are_stopped_who_may_be(world, now, plan)
 
@@ -89,10 +92,19 @@ def _quotas_hold(world: Snapshot, placed: Placed) -> None:
             continue
         below = {slug for slug in projects if project in chain_of(slug, projects)}
         before, new = _used(world.running, below, what), _used((job for job, _ in placed), below, what)
+        firm = _used((job for job, _ in placed if not job.preemptible), below, what)
         for name, more in new.items():
-            limit = getattr(project.limits, name)
-            held = f"{before[name]} + {more} {name} of {limit} in {project.slug}"
-            expect(limit is None or not more or before[name] + more <= limit, "quotas", held)
+            limit, loan = getattr(project.limits, name), _loan(project, name)
+            held = f"{before[name]} + {more} {name} of {limit} + {loan} in {project.slug}"
+            expect(limit is None or not more or before[name] + more <= limit + loan, "quotas", held)
+            alone = not loan or not firm[name] or limit is None or before[name] + firm[name] <= limit
+            expect(alone, "quotas", f"{held}, {firm[name]} of them borrowed by who is not preemptible")
+
+
+def _loan(project: ProjectView, name: str) -> int:
+    if project.limits is None or project.parent is None:
+        return 0
+    return getattr(project.limits.borrowing, name, None) or 0
 
 
 def _queues_hold(world: Snapshot, placed: Placed) -> None:
@@ -108,7 +120,8 @@ def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) 
     waiting, line = {job.id: job for job in world.waiting}, set(plan.line)
     stopped = Counter(one.job_id for one in plan.preemptions)
     _those_of_a_floor_are_to_be_stopped(world, plan)
-    others = [one for one in plan.preemptions if one.strategy != STRATEGY]
+    cohorts.only_borrowers_give_quota_back(world, now, plan)
+    others = [one for one in plan.preemptions if one.strategy not in {STRATEGY, borrowers.STRATEGY}]
     within = len(others) <= max(0, knobs.max_per_hour - world.recent_preemptions)
     expect(within and max(stopped.values(), default=1) == 1, "caps", f"{dict(stopped)} are stopped")
     for one in others:

@@ -1,6 +1,7 @@
 """Draws a world from a seed: a few machines, a tree of quotas, and a day or more of jobs and disturbances."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 from fuzz.scenario import BEGIN, After, Arrival, Event, Scenario
@@ -12,6 +13,7 @@ from scheduling.sharing.quotas import admission_faults
 from scheduling.snapshot import (
     Gpu,
     Limits,
+    LoanLimits,
     NodeView,
     ProjectView,
     QueueView,
@@ -43,7 +45,7 @@ def draw(seed: int) -> Scenario:
     empty = Snapshot(
         nodes=nodes,
         queues=_queues(dice),
-        projects=tuple(_project(slug, dice) for slug in PARENTS),
+        projects=_lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")),
         reservations=() if calm else tuple(_windows(nodes, days, dice)),
         rules=_rules(dice),
     )
@@ -78,6 +80,25 @@ def _limits(dice: Random) -> Limits | None:
         return None
     gpus, cpus, memory, jobs = (dice.choice((None, None, dice.randint(2, 16))) for _ in range(4))
     return Limits(gpus, cpus, None if memory is None else memory * 2048, jobs, enforced=dice.random() < 0.9)
+
+
+def _lending(projects: tuple[ProjectView, ...], dice: Random) -> tuple[ProjectView, ...]:
+    """In a third of the worlds quotas are borrowed and lent, and there are more of them."""
+    if dice.random() < 2 / 3:
+        return projects
+    return tuple(replace(one, limits=_shared(one.limits, dice)) for one in projects)
+
+
+def _shared(limits: Limits | None, dice: Random) -> Limits | None:
+    if limits is None:
+        return None
+    own = limits if limits.gpus is not None else replace(limits, gpus=dice.choice((None, *range(2, 9))))
+    return replace(own, borrowing=_loans(dice, 16), lending=_loans(dice, 4))
+
+
+def _loans(dice: Random, most: int) -> LoanLimits:
+    gpus, cpus, memory = (dice.choice((None, dice.randint(0, most))) for _ in range(3))
+    return LoanLimits(gpus, cpus, None if memory is None else memory * 2048)
 
 
 def _rules(dice: Random) -> Rules:

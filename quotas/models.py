@@ -79,7 +79,10 @@ class Membership(models.Model):
 
 
 class Quota(models.Model):
-    """What a project and everything below it may hold at once. An empty limit is no limit."""
+    """What a project and everything below it may hold at once, borrow beside, and lend. An empty limit is no limit.
+
+    But an empty borrowing limit borrows nothing, and an empty lending limit lends all that is not used.
+    """
 
     LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
 
@@ -89,6 +92,12 @@ class Quota(models.Model):
     memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
     running_jobs = models.PositiveIntegerField(null=True, blank=True)
     waiting_jobs = models.PositiveIntegerField(null=True, blank=True)
+    borrowing_gpus = models.PositiveIntegerField(null=True, blank=True)
+    borrowing_cpus = models.PositiveIntegerField(null=True, blank=True)
+    borrowing_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
+    lending_gpus = models.PositiveIntegerField(null=True, blank=True)
+    lending_cpus = models.PositiveIntegerField(null=True, blank=True)
+    lending_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
     enforced = models.BooleanField(default=True, help_text="Off: usage is shown, nothing is held back.")
     updated_at = models.DateTimeField(auto_now=True)
 

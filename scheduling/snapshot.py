@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scheduling.resources import Request, Resources
 from scheduling.rules import DAY, Rules
@@ -45,9 +46,24 @@ class QueueView:
     policy: str = ""
 
 
+class LoanLimits(NamedTuple):
+    """How much of each resource is borrowed or lent at the most; None: nothing is borrowed, all that is unused is lent."""
+
+    gpus: int | None = None
+    cpus: int | None = None
+    memory_mb: int | None = None
+
+
+NO_LOAN_LIMITS = LoanLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a project and all below it may hold at once; None is no limit. Not enforced: shown, nothing held back."""
+    """What a project and all below it may hold at once; None is no limit. Not enforced: shown, nothing held back.
+
+    With a borrowing limit the project may hold so much more than its own (nominal) quota of what the others below the
+    same parent leave; with a lending limit they get no more than that of what it leaves itself.
+    """
 
     gpus: int | None = None
     cpus: int | None = None
@@ -55,6 +71,8 @@ class Limits:
     running_jobs: int | None = None
     waiting_jobs: int | None = None
     enforced: bool = True
+    borrowing: LoanLimits = NO_LOAN_LIMITS
+    lending: LoanLimits = NO_LOAN_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +157,7 @@ class RunningJob:
     suspended_since: float | None = None  # it stands still; `expected_end` says what is left of its limit from now on
     leaving_for: int | None = None  # the waiting job that it gives way to, if it does
     saved_seconds: float = 0.0  # work that was saved before this attempt
+    protected: bool = False  # it gives way to nobody but those whose nominal quota it has borrowed
 
 
 @dataclass(frozen=True, slots=True)

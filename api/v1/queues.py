@@ -13,17 +13,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.http.fields import GigabytesField
 from api.http.permissions import StaffWrites, caller
 from api.http.shapes import StrictSerializer, Text, Whole
 from jobs.messages import publishing
 from jobs.models import Queue, queue_name_validator
 from jobs.reports.pending_cost import pending_of
 from jobs.reports.project_cycle import slugs_below
+from jobs.submission import limits
 from jobs.submission.pricing import SHOWN_PLACES
+from quotas.models import Project
 from quotas.queries import find_project
 from scheduling.errors import FieldError, InvalidError, NotFoundError
 from scheduling.lifecycle import PLACED_STATES, JobState
 from scheduling.policies import policy
+from scheduling.priorities import HIGHEST
 
 RANKS = 1_000_000
 
@@ -34,6 +38,38 @@ class QueueChange(StrictSerializer):
     state = serializers.ChoiceField(Queue.State.choices, required=False)
     max_running = Whole(2**31 - 1, required=False, allow_null=True, help_text="Jobs at once; null: no limit.")
     description = Text(200, required=False, allow_blank=True)
+    max_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True, help_text="Of a job.")
+    default_runtime_seconds = Whole(
+        limits.SECONDS,
+        least=1,
+        required=False,
+        allow_null=True,
+        help_text="Of a job that names none; null: the longest.",
+    )
+    max_gpus = Whole(2**31 - 1, required=False, allow_null=True, help_text="Of a job, on all its nodes together.")
+    max_cpus = Whole(2**31 - 1, required=False, allow_null=True, help_text="Of a job, on all its nodes together.")
+    max_memory_gb = GigabytesField(
+        10**9, required=False, allow_null=True, help_text="Of a job, on all its nodes together."
+    )
+    max_nodes = Whole(limits.NODES, required=False, allow_null=True, help_text="Of a job.")
+    max_waiting_per_user = Whole(2**31 - 1, required=False, allow_null=True, help_text="Waiting jobs of one user.")
+    max_priority_member = Whole(
+        HIGHEST, required=False, allow_null=True, help_text="The highest that a member may use."
+    )
+    max_priority_admin = Whole(HIGHEST, required=False, allow_null=True, help_text="The highest that an admin may use.")
+    allowed_projects = serializers.ListField(
+        child=Text(63),
+        max_length=1_000,
+        required=False,
+        help_text="Slugs: these and all below them; empty: all projects.",
+    )
+
+    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        longest, usual = wanted.get("max_runtime_seconds"), wanted.get("default_runtime_seconds")
+        if longest is not None and usual is not None and usual > longest:
+            words = "Must be at most max_runtime_seconds."
+            raise serializers.ValidationError({"default_runtime_seconds": words})
+        return wanted
 
     def validate_policy(self, name: str) -> str:
         try:
@@ -56,11 +92,15 @@ class QueueOut(serializers.ModelSerializer[Queue]):
         30, SHOWN_PLACES, allow_null=True,
         help_text="What those that wait in it are expected to cost, of which the end is known; null: none has a price.",
     )  # fmt: skip
+    max_memory_gb = GigabytesField(10**9, source="max_memory_mb", read_only=True, allow_null=True)
+    allowed_projects = serializers.SlugRelatedField[Any](slug_field="slug", many=True, read_only=True)
 
     class Meta:
         model = Queue
         fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running", "pending_jobs",
-                  "running_jobs", "total_jobs", "pending_cost")  # fmt: skip
+                  "running_jobs", "total_jobs", "pending_cost", "max_runtime_seconds", "default_runtime_seconds", "max_gpus",
+                  "max_cpus", "max_memory_gb", "max_nodes", "max_waiting_per_user", "max_priority_member",
+                  "max_priority_admin", "allowed_projects")  # fmt: skip
 
 
 class QueueFilter(filters.FilterSet):
@@ -76,7 +116,7 @@ class QueueFilter(filters.FilterSet):
 def queues(of: Q | None = None) -> QuerySet[Queue]:
     """With how many jobs they have, or how many of those jobs."""
     counted = of or Q()
-    return Queue.objects.annotate(
+    return Queue.objects.prefetch_related("allowed_projects").annotate(
         waiting=Count("jobs", counted & Q(jobs__state=JobState.PENDING)),
         running=Count("jobs", counted & Q(jobs__state__in=list(PLACED_STATES))),
         total_jobs=Count("jobs", counted),
@@ -89,6 +129,31 @@ def described(name: str) -> Any:
     if queue is None:
         raise NotFoundError(f"There is no queue {name}.")
     return QueueOut(queue).data
+
+
+def columns(wanted: dict[str, Any]) -> dict[str, Any]:
+    """By the names of the row; the field has read memory to MB."""
+    return {("max_memory_mb" if name == "max_memory_gb" else name): value for name, value in wanted.items()}
+
+
+def found_projects(slugs: list[str]) -> list[Project]:
+    found = {project.slug: project for project in Project.objects.filter(slug__in=slugs)}
+    missing = sorted(set(slugs) - found.keys())
+    if missing:
+        raise InvalidError([FieldError("allowed_projects", f"There is no project {missing[0]!r}.", "unknown")])
+    return list(found.values())
+
+
+def change(queue: Queue, wanted: dict[str, Any]) -> None:
+    slugs = wanted.pop("allowed_projects", None)
+    if slugs is not None:
+        queue.allowed_projects.set(found_projects(slugs))
+    longest = wanted.get("max_runtime_seconds", queue.max_runtime_seconds)
+    usual = wanted.get("default_runtime_seconds", queue.default_runtime_seconds)
+    if longest is not None and usual is not None and usual > longest:
+        message = f"Jobs that name no limit get {usual} s, which is more than {longest} s."
+        raise InvalidError([FieldError("max_runtime_seconds", message, "contradiction")])
+    Queue.objects.filter(pk=queue.pk).update(**wanted)
 
 
 class QueuesView(GenericAPIView[Queue]):
@@ -114,11 +179,12 @@ class QueuesView(GenericAPIView[Queue]):
     @transaction.atomic
     def post(self, request: Request) -> Response:
         """A new queue, by staff."""
-        wanted = QueueIn.read(request.data)
+        wanted = columns(QueueIn.read(request.data))
         name = wanted["name"]
         if Queue.objects.filter(name=name).exists():
             raise InvalidError([FieldError("name", f"There is a queue {name} already.", "taken")])
-        Queue.objects.create(**wanted)
+        projects = found_projects(wanted.pop("allowed_projects", []))
+        Queue.objects.create(**wanted).allowed_projects.set(projects)
         return Response(described(name), status=201)
 
 
@@ -134,7 +200,9 @@ class QueueView(APIView):
     @transaction.atomic
     def patch(self, request: Request, name: str) -> Response:
         """Change a queue, by staff: its rank, its policy, its limit; open, pause or drain it."""
-        wanted = QueueChange.read(request.data)
-        Queue.objects.filter(name=name).update(**wanted)
+        wanted = columns(QueueChange.read(request.data))
+        queue = Queue.objects.filter(name=name).first()
+        if queue is not None:
+            change(queue, wanted)
         publishing.request_cycle()
         return Response(described(name))

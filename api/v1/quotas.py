@@ -35,10 +35,24 @@ class LimitsIn(StrictSerializer):
     waiting_jobs = Whole(MOST, required=False, allow_null=True)
 
 
+class LoanLimitsIn(StrictSerializer):
+    """Of each resource that the quota limits."""
+
+    gpus = Whole(MOST, required=False, allow_null=True)
+    cpus = Whole(MOST, required=False, allow_null=True)
+    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
+
+
 class QuotaChange(StrictSerializer):
     """Limits, nested or a field each; both forms may stand side by side if they agree."""
 
     limits = LimitsIn(required=False)
+    borrowing_limits = LoanLimitsIn(
+        required=False, help_text="What it may hold beyond its own of what its siblings leave; null: nothing."
+    )
+    lending_limits = LoanLimitsIn(
+        required=False, help_text="What its siblings may have of what it leaves of its own; null: all of that."
+    )
     enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
     enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
 
@@ -54,8 +68,14 @@ class AmountsOut(serializers.Serializer[Any]):
     waiting_jobs = serializers.IntegerField(allow_null=True)
 
 
+class LoanAmountsOut(serializers.Serializer[Any]):
+    gpus = serializers.IntegerField(allow_null=True)
+    cpus = serializers.IntegerField(allow_null=True)
+    memory_gb = serializers.FloatField(allow_null=True)
+
+
 class QuotaOut(serializers.Serializer[Any]):
-    """The amounts count everything below the project too; `available` also minds the quotas above it."""
+    """The amounts count everything below the project too; `available` also minds the quotas above it, and its cohort."""
 
     project = serializers.CharField()
     provider = serializers.CharField()
@@ -63,6 +83,10 @@ class QuotaOut(serializers.Serializer[Any]):
     limits = AmountsOut()
     usage = AmountsOut()
     available = AmountsOut()
+    borrowing_limits = LoanAmountsOut(help_text="What it may hold beyond its own; null: nothing.")
+    lending_limits = LoanAmountsOut(help_text="What its siblings may have of its own; null: all that it leaves.")
+    borrowed = LoanAmountsOut(help_text="What it holds beyond its own.")
+    lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
     pending_cost = serializers.DecimalField(
         30, SHOWN_PLACES, allow_null=True,
@@ -85,7 +109,7 @@ class QuotaView(APIView):
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
         wanted = QuotaChange.read(request.data)
-        limits, enforced = quotas.limits_in(wanted), enforced_in(wanted)
+        limits, enforced = quotas.limits_in(wanted) | quotas.loans_in(wanted), enforced_in(wanted)
         set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
         publishing.request_cycle()
         return answer(project)
@@ -121,8 +145,12 @@ def answer(project: Project) -> Response:
             "provider": settings.QUOTA_PROVIDER,
             "enforced": account.enforced,
             "limits": _shown(account.limits),
-            "usage": _shown(dict(account.usage)),
+            "usage": _shown(account.usage),
             "available": _shown(account.available),
+            "borrowing_limits": _shown(account.borrowing),
+            "lending_limits": _shown(account.lending),
+            "borrowed": _shown(account.borrowed),
+            "lent": _shown(account.lent),
             "enforce_quota": account.enforced,
             "pending_cost": None if account.pending_cost is None else str(account.pending_cost),
             "synced_at": timezone.now(),  # the local provider derives usage as it is read

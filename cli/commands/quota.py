@@ -1,14 +1,17 @@
 """`trainyard quota`."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 
 from cli.client.requests import Row, Server, path_word
+from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options import completing
 from cli.options.known_values import in_project
 from cli.options.shared import DEFAULT_PROJECT, AsJson
+from cli.options.values import understand
 from cli.output import note, print_json
 from cli.views.nodes import load_bar
 from cli.views.tables import Column, display, make_console, make_table
@@ -30,17 +33,52 @@ NAMES = {
 }
 
 
+LOANED = ("gpus", "cpus", "memory_gb")
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WHAT=N", help=f"Set a limit ({', '.join(NAMES)}); N may be none. May be repeated."),
+]
+Borrow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WHAT=N", help=f"What it may hold beyond its own ({', '.join(LOANED)}); none: nothing."),
+]
+Lend = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WHAT=N", help="What its siblings may have of what it leaves; none: all of that."),
+]
+
+
 @app.command()
 @on_server
-def quota(server: Server, project: Project = DEFAULT_PROJECT, *, as_json: AsJson = False) -> None:
-    """Show what a project holds, and how much it may hold."""
+def quota(
+    server: Server,
+    project: Project = DEFAULT_PROJECT,
+    *,
+    limit: Limit = None,
+    borrow: Borrow = None,
+    lend: Lend = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a project holds, and how much it may hold; or set that, as an admin of a project above.
+
+    Example: trainyard quota vision --limit gpus=8 --borrow gpus=4 --lend gpus=2
+    """
+    wanted = {
+        "limits": parse_amounts("--limit", limit or (), NAMES),
+        "borrowing_limits": parse_amounts("--borrow", borrow or (), LOANED),
+        "lending_limits": parse_amounts("--lend", lend or (), LOANED),
+    }
+    change = {name: amounts for name, amounts in wanted.items() if amounts}
     with in_project(server, project):
-        answer = server.get(f"queues/quota/{path_word(project)}")
+        where = f"queues/quota/{path_word(project)}"
+        answer = server.patch(where, change) if change else server.get(where)
     if as_json:
         print_json(answer)
         return
     console = make_console()
     display(console, make_table(console, COLUMNS, amounts(answer)))
+    for sentence in loans(answer):
+        print(sentence)
     if not answer["enforced"]:
         note("not enforced: nothing is held back by these limits")
 
@@ -59,6 +97,37 @@ def amounts(answer: Row) -> list[Row]:
     names = [name for name in NAMES if name in answer["limits"]]
     limits, usage, left = answer["limits"], answer["usage"], answer["available"]
     return [{"name": name, "limit": limits[name], "usage": usage[name], "available": left[name]} for name in names]
+
+
+def parse_amounts(option: str, settings: Iterable[str], names: Iterable[str]) -> dict[str, Any]:
+    """`gpus=8` as a number by its name, `gpus=none` as no limit."""
+    amounts: dict[str, Any] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in names:
+            raise UsageError(f"{option} {setting}: write one of {', '.join(names)}, then = and a number or none.")
+        amounts[name] = understand(_amount, f"{option} {setting}", text)
+    return amounts
+
+
+def _amount(text: str) -> float | None:
+    if text == "none":
+        return None
+    return int(text) if text.isdecimal() else float(text)
+
+
+def loans(answer: Row) -> list[str]:
+    """What is borrowed and lent, and how much may be, where there is anything to say."""
+    told = []
+    for kind, limit in (("borrowed", "borrowing_limits"), ("lent", "lending_limits")):
+        now, most = answer.get(kind, {}), answer.get(limit, {})
+        parts = [
+            f"{now.get(name) or 0:g} {NAMES[name]}{'' if most.get(name) is None else f' of at most {most[name]:g}'}"
+            for name in LOANED
+            if now.get(name) or most.get(name)
+        ]
+        told += [f"{kind}: {', '.join(parts)}"] if parts else []
+    return told
 
 
 def spell_amount(amount: float | None, without: str = "") -> str:

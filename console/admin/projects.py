@@ -33,11 +33,21 @@ class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for
     model = Quota
     extra = 0
     readonly_fields = ["usage"]
-    fields = ["usage", ("gpus", "cpus", "memory_mb"), ("running_jobs", "waiting_jobs"), "enforced"]
+    fields = [
+        "usage",
+        ("gpus", "cpus", "memory_mb"),
+        ("borrowing_gpus", "borrowing_cpus", "borrowing_memory_mb"),
+        ("lending_gpus", "lending_cpus", "lending_memory_mb"),
+        ("running_jobs", "waiting_jobs"),
+        "enforced",
+    ]
 
     @admin.display(description="held now, with all below it")
     def usage(self, quota: Quota) -> SafeString | str:
-        return usage_bars(quota, quota_usage.account_of(quota.project).usage) if quota.pk else cells.EMPTY
+        if not quota.pk:
+            return cells.EMPTY
+        waiting = quota_usage.asked_for(quota.project)
+        return usage_bars(quota_usage.account_of(quota.project), waiting)
 
 
 @admin.register(Project)
@@ -116,12 +126,31 @@ def limited(project: Any, name: str) -> SafeString | str:
     return usage_cell(name, project.usage[name], getattr(getattr(project, "quota", None), name, None))
 
 
-def usage_bars(quota: Quota, usage: dict[str, int]) -> SafeString:
+def usage_bars(account: quota_usage.Account, waiting: dict[str, int]) -> SafeString:
+    """A bar for each limit, and below it what of it is borrowed, lent to others, and asked for by those that wait."""
     facts = (
-        (UNITS.get(name, name.replace("_", " ")), usage_cell(name, usage[name], getattr(quota, name)))
+        (UNITS.get(name, name.replace("_", " ")), usage_cell(name, account.usage[name], account.limits[name]), words)
         for name in Quota.LIMITS
+        for words in [loan_words(name, account, waiting)]
     )
-    return format_html('<dl class="ty-facts">{}</dl>', format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", facts))
+    return format_html(
+        '<dl class="ty-facts">{}</dl>',
+        format_html_join("", "<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>", facts),
+    )
+
+
+def loan_words(name: str, account: quota_usage.Account, waiting: dict[str, int]) -> str:
+    """For example " 4 borrowed of at most 6, 2 lent, 12 asked for by those that wait"."""
+    figure = cells.gigabytes if name == "memory_mb" else str
+    may = account.borrowing.get(name)
+    parts = []
+    if account.borrowed.get(name) or may:
+        parts.append(f"{figure(account.borrowed.get(name, 0))} borrowed of at most {figure(may or 0)}")
+    if account.lent.get(name):
+        parts.append(f"{figure(account.lent[name])} lent")
+    if waiting.get(name):
+        parts.append(f"{figure(waiting[name])} asked for by those that wait")
+    return f" {', '.join(parts)}" if parts else ""
 
 
 def usage_cell(name: str, amount: int, limit: int | None) -> SafeString | str:

@@ -53,6 +53,7 @@ class QueueAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["name", "description"]
     actions = [pause, reopen, drain]
     form = QueueForm
+    autocomplete_fields = ["allowed_projects"]
     used_by = ("jobs",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:

@@ -8,7 +8,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Extract, Now
 
 from jobs.attempts import completion
-from jobs.control import verbs
+from jobs.control import queue_refusals, verbs
 from jobs.control.verbs import ActionRequest, Decision, Verb
 from jobs.messages import publishing, remote_control
 from jobs.models import Attempt, Job, JobEvent, Placement
@@ -32,6 +32,8 @@ def decisions(jobs: Sequence[Job], verb: Verb, asked: ActionRequest) -> dict[int
     if verb is verbs.resume:
         asked = replace(asked, ending=_gangs_ending(job.pk for job in jobs if job.desired == PAUSE))
     told = {job.pk: verb(job, asked) for job in jobs}
+    if verb is verbs.change:
+        return told | queue_refusals.refused([job for job in jobs if told[job.pk].changes], asked)
     return told | _in_vain(jobs, told, asked.among) if verb is verbs.requeue else told
 
 

@@ -5,7 +5,7 @@ Imports no other room of `jobs`. Everything that others need is named here: `fro
 
 from jobs.models.alert import StandingAlert
 from jobs.models.dependency import JobDependency
-from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption, Queue, queue_name_validator
+from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
 from jobs.models.planning import (
@@ -17,6 +17,7 @@ from jobs.models.planning import (
     RunTimeLearning,
     UsageTally,
 )
+from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 

@@ -4,50 +4,22 @@ import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.models.control import Controlled
+from jobs.models.queue import Queue
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
 
-queue_name_validator = RegexValidator(
-    r"\A[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z",
-    "Use lower-case letters, digits and dashes, at most 40, neither first nor last a dash.",
-)
 ENDED = [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED]
 
 
 def choices(enum: type[JobState] | type[EndReason] | type[PlacementState]) -> list[tuple[str, str]]:
     return [(member.value, member.value) for member in enum]
-
-
-class Queue(models.Model):
-    """A named line of jobs. A queue of higher rank goes first."""
-
-    class State(models.TextChoices):
-        OPEN = "open"
-        PAUSED = "paused"  # takes jobs, starts none
-        DRAINING = "draining"  # takes no new jobs, starts those it has
-
-    name = models.CharField(max_length=40, unique=True, validators=[queue_name_validator])
-    rank = models.IntegerField(default=0, help_text="Higher goes first.")
-    policy = models.CharField(max_length=40, blank=True, help_text="Empty: the platform's SCHEDULING_POLICY.")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    max_running = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs at once; empty: no limit.")
-    description = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        ordering = ["-rank", "name"]
-        constraints = [
-            models.CheckConstraint(condition=Q(state__in=["open", "paused", "draining"]), name="queue_state_known"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Job(Controlled):

@@ -15,6 +15,7 @@ from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
 from jobs.state.desired import PREEMPT
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
 from scheduling.plan_result import PlannedPreemption
+from scheduling.planning import borrowers
 from scheduling.resources import Resources
 from scheduling.snapshot import Allocation
 
@@ -105,8 +106,12 @@ def _events(one: PlannedPreemption, attempt: int) -> tuple[JobEvent, ...]:
 
 
 def recent(**which: str) -> int:
-    """How many (`which`: of those with these columns) were told in the last hour."""
-    return Preemption.objects.filter(at__gt=Now() - RATE_PERIOD, **which).count()
+    """How many (`which`: of those with these columns) were told in the last hour; not those who gave quota back.
+
+    Nominal quota comes back however many that takes, and takes nothing from what others may stop.
+    """
+    told = Preemption.objects.filter(at__gt=Now() - RATE_PERIOD, **which)
+    return told.exclude(strategy=borrowers.STRATEGY).count()
 
 
 def counts() -> dict[int, int]:

@@ -16,7 +16,17 @@ from jobs.models.planning import Reservation as ReservationRow
 from jobs.planning import fair_share, floor_shadow, job_rows, preemption
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
-from scheduling.snapshot import Gpu, Limits, LongestWait, NodeView, ProjectView, QueueView, Reservation, Snapshot
+from scheduling.snapshot import (
+    Gpu,
+    Limits,
+    LoanLimits,
+    LongestWait,
+    NodeView,
+    ProjectView,
+    QueueView,
+    Reservation,
+    Snapshot,
+)
 
 MOST_NODES = 20_000
 # A node whose disk is full drains by itself for as long as it is: nobody has to cordon it, nor to lift that again.
@@ -114,6 +124,8 @@ def _limits(project: Project) -> Limits | None:
         running_jobs=quota.running_jobs,
         waiting_jobs=quota.waiting_jobs,
         enforced=quota.enforced,
+        borrowing=LoanLimits(quota.borrowing_gpus, quota.borrowing_cpus, quota.borrowing_memory_mb),
+        lending=LoanLimits(quota.lending_gpus, quota.lending_cpus, quota.lending_memory_mb),
     )
 
 

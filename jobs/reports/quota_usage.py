@@ -1,19 +1,20 @@
 """What a project holds, what it may hold, and what is left: derived from open placements, counted nowhere."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 
 from jobs.models import Job
 from jobs.planning import job_rows, snapshot
 from jobs.reports.pending_cost import pending_of
 from quotas.models import Project
 from scheduling.lifecycle import JobState
-from scheduling.sharing.quotas import NOTHING_USED, enforced, usage_by_project
+from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, usage_by_project
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
 LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
@@ -24,7 +25,8 @@ Amounts = dict[str, int]
 class Account:
     """One project's amounts, those of its descendants included; None is no limit.
 
-    `available` is what the tightest enforced quota leaves, its own or that of a project above.
+    `available` is what the tightest enforced quota leaves, its own with what it may borrow, or that of a project above,
+    and what its cohort has. `borrowed` is held beyond its own quota; `lent` it could not have before others gave it back.
     """
 
     project: str
@@ -32,6 +34,10 @@ class Account:
     limits: dict[str, int | None]
     usage: Amounts
     available: dict[str, int | None]
+    borrowing: dict[str, int | None]
+    lending: dict[str, int | None]
+    borrowed: Amounts
+    lent: Amounts
     pending_cost: Decimal | None = None  # what its waiting jobs are expected to cost; None: none has a price
 
 
@@ -52,23 +58,59 @@ def tree_of_projects() -> dict[str, ProjectView]:
 
 def account_of(project: Project) -> Account:
     tree = tree_of_projects()
-    waiting = _waiting(tree)
-    usage = usage_in(tree, waiting)
-    limits = tree[project.slug].limits or Limits()
+    return accounts_in(tree, [project.slug])[project.slug]
+
+
+def accounts_in(tree: dict[str, ProjectView], slugs: Iterable[str]) -> dict[str, Account]:
+    """The accounts of these projects, in as many statements as that of one."""
+    held, waiting = usage_by_project(job_rows.running(), tree), _waiting(tree)
+    usage = _amounts(tree, held, waiting)
+    cohorts = Cohorts(tree.values())
+    return {slug: _account(tree, slug, held, usage, cohorts, waiting[slug].cost) for slug in slugs}
+
+
+def _account(
+    tree: dict[str, ProjectView],
+    slug: str,
+    held: Mapping[str, Usage],
+    usage: dict[str, Amounts],
+    cohorts: Cohorts,
+    pending_cost: Decimal | None,
+) -> Account:
+    limits, chain = tree[slug].limits or Limits(), chain_of(slug, tree)
+    loans = {name: cohorts.loans(slug, name, held) for name in RESOURCES}
+    together = {name: cohorts.headroom(slug, name, held) for name in RESOURCES}
     return Account(
-        project=project.slug,
+        project=slug,
         enforced=limits.enforced,
         limits={name: getattr(limits, name) for name in LIMITS},
-        usage=usage[project.slug],
-        available={name: _remaining(name, chain_of(project.slug, tree), usage) for name in LIMITS},
-        pending_cost=waiting[project.slug].cost,
+        usage=usage[slug],
+        available={name: _remaining(name, chain, usage, together.get(name)) for name in LIMITS},
+        borrowing=limits.borrowing._asdict(),
+        lending=limits.lending._asdict(),
+        borrowed={name: one.borrowed for name, one in loans.items()},
+        lent={name: one.lent for name, one in loans.items()},
+        pending_cost=pending_cost,
     )
 
 
-def usage_in(tree: dict[str, ProjectView], waiting: Mapping[str, Waiting] | None = None) -> dict[str, Amounts]:
+def asked_for(project: Project) -> Amounts:
+    """What the waiting jobs of the project and all below it ask for together."""
+    tree = tree_of_projects()
+    slugs = [slug for slug in tree if any(one.slug == project.slug for one in chain_of(slug, tree))]
+    rows = Job.objects.filter(state=JobState.PENDING, project__slug__in=slugs)
+    found = rows.aggregate(**{name: Sum(F(name) * F("nodes"), default=0) for name in RESOURCES})
+    return {name: int(amount) for name, amount in found.items()}
+
+
+def usage_in(tree: dict[str, ProjectView]) -> dict[str, Amounts]:
     """What each project of the tree holds, what is below it included."""
-    held = usage_by_project(job_rows.running(), tree)
-    waiting = _waiting(tree) if waiting is None else waiting
+    return _amounts(tree, usage_by_project(job_rows.running(), tree), _waiting(tree))
+
+
+def _amounts(
+    tree: dict[str, ProjectView], held: Mapping[str, Usage], waiting: Mapping[str, Waiting]
+) -> dict[str, Amounts]:
     usage = {}
     for slug in tree:
         one = held.get(slug, NOTHING_USED)
@@ -86,11 +128,13 @@ def _waiting(tree: dict[str, ProjectView]) -> Mapping[str, Waiting]:
     return sums
 
 
-def _remaining(name: str, chain: tuple[ProjectView, ...], usage: dict[str, Amounts]) -> int | None:
+def _remaining(
+    name: str, chain: tuple[ProjectView, ...], usage: dict[str, Amounts], together: int | None
+) -> int | None:
     left = [
         max(limit - usage[project.slug][name], 0)
         for project in chain
-        for limits in [enforced(project)]
+        for limits in [ceilings(project)]
         if limits is not None and (limit := getattr(limits, name)) is not None
     ]
-    return min(left, default=None)
+    return min([*left, *([] if together is None else [together])], default=None)

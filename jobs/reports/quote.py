@@ -6,12 +6,14 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from jobs.models import Job
+from jobs.models import Job, Queue
 from jobs.planning import run_times
+from jobs.planning.queue_limits import limits_of
 from jobs.planning.snapshot import take_snapshot
 from jobs.reports.explain import Explanation, explanation
 from jobs.submission import pricing
-from jobs.submission.submit import JobSpec, check, with_memory
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import check, with_memory, with_runtime
 from scheduling import priorities
 from scheduling.lifecycle import EndReason, JobState
 from scheduling.planning.dependencies import After, Link, Standing
@@ -35,6 +37,7 @@ def quote(spec: JobSpec, owner: User) -> Quote:
     [needs] = check(specs=[spec], owner=owner).needs
     snapshot = take_snapshot()
     spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
+    spec = with_runtime(spec, limits_of(Queue.objects.filter(name=spec.queue)))
     job = _as_waiting(spec, owner, snapshot, _links(needs))
     told = explanation(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     cost = pricing.estimate(

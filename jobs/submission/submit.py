@@ -3,78 +3,26 @@
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, replace
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, QuerySet
-from django.utils import timezone
 
 from jobs.messages import publishing
-from jobs.models import Job, JobEvent, Queue
-from jobs.planning import memory_defaults, run_times, snapshot
-from jobs.submission import linking, pricing
-from jobs.submission.needs import Author, Need, Resolved
-from quotas.access import Role, project_roles
-from quotas.costs.prices import ANY_PRICE
-from quotas.models import Project
+from jobs.models import Job, JobEvent
+from jobs.planning import memory_defaults, run_times
+from jobs.submission import linking, pricing, queue_faults
+from jobs.submission.intake import Intake, read_intake
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.needs import Resolved
+from quotas.access import Role
 from scheduling import priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
 from scheduling.reasons import NEW
-from scheduling.resources import Request, ordered_labels
 from scheduling.sharing import quotas
+from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
-
-NAMED = 10
-"""So many projects are named to who may have meant one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobSpec:
-    """What somebody wants to run, in the words of the REST contract. Memory is in MB, times in seconds."""
-
-    name: str
-    project: str
-    command: tuple[str, ...]
-    queue: str = "default"
-    priority: int | str = 50
-    working_dir: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    cpus: int = 1
-    memory_mb: int = 0
-    gpus: int = 0
-    gpu_memory_mb: int = 0
-    gpu_model: str = ""
-    nodes: int = 1
-    node_labels: Mapping[str, str] = field(default_factory=dict)
-    max_runtime_seconds: int | None = None
-    estimated_runtime_seconds: int | None = None
-    stall_seconds: int | None = None
-    stall_action: str = "stop"
-    deadline: datetime | None = None
-    checkpointable: bool = False
-    preemptible: bool = True
-    max_retries: int = 0
-    grace_seconds: int | None = None
-    depends_on: tuple[int | Need, ...] = ()
-    on_dependency_failure: str = "cancel"
-    submission_key: str = ""
-    memory_by_default: bool = False  # its owner named none
-
-    @property
-    def request(self) -> Request:
-        labels = ordered_labels(self.node_labels)
-        return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels)
-
-    @property
-    def author(self) -> Author:
-        needs = tuple(one if isinstance(one, Need) else Need(one) for one in self.depends_on)
-        return Author(self.project, self.name, self.submission_key, needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +33,6 @@ class Submitted:
     created: bool
 
 
-@dataclass(frozen=True)
-class Intake:
-    """What the specs of one call are checked against, read once however many they are."""
-
-    projects: Mapping[str, Project]
-    roles: Mapping[int, str]
-    queues: Mapping[str, Queue]
-    links: Resolved
-    nodes: Sequence[NodeView]
-    tree: Mapping[str, ProjectView]
-    waiting: Mapping[str, int]
-    now: datetime
-
-    @cached_property
-    def open_projects(self) -> str:
-        """Where the owner may submit to, in words, for who named no such project."""
-        may = [pk for pk, role in self.roles.items() if role != Role.VIEWER]
-        slugs = Project.objects.filter(pk__in=may, archived=False).order_by("slug").values_list("slug", flat=True)
-        some = list(slugs[: NAMED + 1])
-        return f"{', '.join(some[:NAMED])}{' and others' if len(some) > NAMED else ''}" if some else "none"
-
-
 @transaction.atomic
 def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     """Persist all `specs` as waiting jobs and ask for a scheduling cycle once that is committed.
@@ -114,12 +40,12 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     Raises InvalidError with every fault of every spec (fields of a batch are prefixed `jobs[3].`) and ForbiddenError
     when the owner may only look at a project; then nothing is written.
     """
-    intake = _read_intake(specs, owner)
-    specs = [with_memory(spec, intake.tree) for spec in specs]
+    intake = read_intake(specs, owner)
+    specs = _completed(specs, intake)
     _refuse_faults(specs, intake)
     known = _existing_by_key(specs, intake)
     fresh = _without_repeats(specs, known)
-    _refuse_full_queue(list(fresh.values()), intake)
+    _refuse_full_queue(list(fresh.values()), intake, owner)
     created = list(_persist(fresh, intake, owner).values())
     publishing.request_cycle()
     return _in_order(specs, known, created)
@@ -127,11 +53,23 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
 
 def check(*, specs: Sequence[JobSpec], owner: User) -> Resolved:
     """Raise what `submit` would raise; writes nothing and waits for nobody. Answers what the jobs would depend on."""
-    intake = _read_intake(specs, owner, locked=False)
-    specs = [with_memory(spec, intake.tree) for spec in specs]
+    intake = read_intake(specs, owner, locked=False)
+    specs = _completed(specs, intake)
     _refuse_faults(specs, intake)
-    _refuse_full_queue(list(_without_repeats(specs, _existing_by_key(specs, intake)).values()), intake)
+    _refuse_full_queue(list(_without_repeats(specs, _existing_by_key(specs, intake)).values()), intake, owner)
     return intake.links
+
+
+def _completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
+    """With what the platform and the queue add where their owner left it open."""
+    return [with_runtime(with_memory(spec, intake.tree), intake.queue_limits) for spec in specs]
+
+
+def with_runtime(spec: JobSpec, queues: Mapping[str, QueueLimits]) -> JobSpec:
+    """The spec with its queue's time limit, if it names none."""
+    if spec.max_runtime_seconds is not None or spec.queue not in queues:
+        return spec
+    return replace(spec, max_runtime_seconds=queues[spec.queue].runtime_seconds)
 
 
 def with_memory(spec: JobSpec, tree: Mapping[str, ProjectView]) -> JobSpec:
@@ -139,44 +77,6 @@ def with_memory(spec: JobSpec, tree: Mapping[str, ProjectView]) -> JobSpec:
     if spec.memory_mb or not memory_defaults.is_limited(spec.project, tree):
         return spec
     return replace(spec, memory_mb=memory_defaults.default_mb(spec.cpus, spec.gpus), memory_by_default=True)
-
-
-def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -> Intake:
-    # With whether anything has a price, so that who has none asks no question more.
-    named: QuerySet[Any] = Project.objects.filter(slug__in={spec.project for spec in specs}).annotate(priced=ANY_PRICE)
-    found = _lock_projects(named, specs) if locked else named
-    projects = {project.slug: project for project in found}
-    roles = project_roles(owner)
-    own = [project for project in projects.values() if project.pk in roles]
-    tree = {view.slug: view for view in snapshot.projects()}
-    return Intake(
-        projects=projects,
-        roles=roles,
-        queues={queue.name: queue for queue in Queue.objects.filter(name__in={spec.queue for spec in specs})},
-        links=linking.resolve([spec.author for spec in specs], projects=own, visible=roles, locked=locked),
-        nodes=snapshot.nodes(),
-        tree=tree,
-        waiting=_waiting_counts(tree),
-        now=timezone.now(),
-    )
-
-
-def _lock_projects(named: QuerySet[Any], specs: Sequence[JobSpec]) -> list[Any]:
-    """Submissions with a key, or under a limit of waiting jobs, go one after another in a project."""
-    if any(spec.submission_key for spec in specs) or named.filter(quota__waiting_jobs__isnull=False).exists():
-        return list(named.order_by("pk").select_for_update(no_key=True))
-    return list(named)
-
-
-def _waiting_counts(tree: Mapping[str, ProjectView]) -> Mapping[str, int]:
-    """Waiting jobs of each project and everything below it; counted only where some quota limits them."""
-    counts: Counter[str] = Counter()
-    if not any(view.limits and view.limits.waiting_jobs is not None for view in tree.values()):
-        return counts
-    rows = Job.objects.filter(state=JobState.PENDING).order_by().values_list("project__slug")
-    for slug, count in rows.annotate(count=Count("pk")):
-        counts.update({project.slug: count for project in chain_of(slug, tree)})
-    return counts
 
 
 def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
@@ -200,7 +100,7 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
     if spec.memory_by_default and not spec.memory_mb:
         sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
         return [FieldError("resources.memory_gb", sentence, "required")]
-    faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain)
+    faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain, firm=not spec.preemptible)
     if not spec.memory_by_default:
         return list(faults)
     why = memory_defaults.sentence(spec.memory_mb)
@@ -224,13 +124,18 @@ def _project_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
 
 
 def _queue_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
-    queue = intake.queues.get(spec.queue)
-    if queue is None:
-        names = ", ".join(Queue.objects.values_list("name", flat=True))
-        return [FieldError("queue", f"There is no queue {spec.queue!r}. The queues are: {names}.", "unknown")]
-    if queue.state == Queue.State.DRAINING:
-        return [FieldError("queue", f"Queue {spec.queue} is draining and takes no new jobs.", "draining")]
-    return []
+    faults, project = (
+        queue_faults.state_faults(spec.queue, intake.queues.get(spec.queue)),
+        intake.projects.get(spec.project),
+    )
+    if faults or project is None:
+        return faults
+    chain = {one.slug for one in chain_of(spec.project, intake.tree)}
+    role, runtime = intake.roles.get(project.pk, ""), spec.max_runtime_seconds
+    limits = intake.queue_limits[spec.queue]
+    return queue_faults.limit_faults(
+        limits, spec.request, runtime=runtime, priority=spec.priority, role=role, chain=chain
+    )
 
 
 def _urgency_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
@@ -264,7 +169,7 @@ def _without_repeats(specs: Sequence[JobSpec], known: Mapping[tuple[str, str], J
     return fresh
 
 
-def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake) -> None:
+def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake, owner: User) -> None:
     """`added` jobs of a project count for its ancestors too, whatever other projects of the call add there."""
     added: Counter[str] = Counter()
     for spec in specs:
@@ -274,6 +179,7 @@ def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake) -> None:
             broken = quotas.may_wait(chain=[project], waiting=intake.waiting, more=added[project.slug])
             if broken:
                 raise InvalidError([FieldError("project", broken[0].sentence, "quota")])
+    queue_faults.refuse_crowd(Counter(spec.queue for spec in specs), intake.queues, owner)
 
 
 def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:

@@ -8,8 +8,10 @@ from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
-from scheduling.sharing.quotas import quota_violations, usage_by_project
+from scheduling.sharing.quota_refusals import quota_refusals
+from scheduling.sharing.quotas import enforced, usage_by_project
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.ELSEWHERE})
@@ -28,12 +30,14 @@ class BlockerContext:
     ends: Mapping[int, float]
     running: Sequence[RunningJob]
     projects: Mapping[str, ProjectView]
+    cohorts: Cohorts | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot, now: float, starts: Mapping[int, Forecast]) -> "BlockerContext":
         ends = {job.id: expected_end(job, now, snapshot.rules) for job in snapshot.running}
         running = sorted(snapshot.running, key=lambda job: (ends[job.id], job.id))
-        return cls(snapshot, now, starts, ends, running, {one.slug: one for one in snapshot.projects})
+        projects = {one.slug: one for one in snapshot.projects}
+        return cls(snapshot, now, starts, ends, running, projects, Cohorts.of(snapshot.projects))
 
 
 def with_expected_clear(job: WaitingJob, reasons: Iterable[Reason], scene: BlockerContext) -> tuple[Reason, ...]:
@@ -91,10 +95,18 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     below = [one for one in scene.running if project.slug in _slugs(one.project, scene)]
     below = [one for one in below if Holder.of(one).has(reason.shortfall)]
     told = with_holders(reason, [Holder.of(one) for one in below])
+    chain = [one for one in chain_of(job.project, scene.projects) if enforced(one)]
 
     def is_enough(number: int) -> bool:
         usage = usage_by_project(below[number:], scene.projects)
-        return not quota_violations(job.request, chain=(project,), usage=usage)
+        refused = quota_refusals(
+            job.request,
+            chain=chain,
+            usage=usage,
+            cohorts=scene.cohorts,
+            firm=scene.cohorts is not None and not job.preemptible,
+        )
+        return all(one.subject != reason.subject for one in refused)
 
     if not is_enough(len(below)):
         return told

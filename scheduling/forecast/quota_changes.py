@@ -11,9 +11,12 @@ from scheduling.forecast.whatif import Change
 from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import ReasonCode, listed, number, quantity
-from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
+from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.quota_refusals import cohort_refusals
+from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, enforced, usage_by_project
 from scheduling.snapshot import Limits, ProjectView, Snapshot, WaitingJob, chain_of
 
+QUOTA, BORROWING = "quota", "borrowing_limits"
 BESIDE_ROOM = frozenset({ReasonCode.QUOTA, ReasonCode.AHEAD})
 NAMES = ("gpus", "cpus", "memory_mb", "running_jobs")
 Raised = Mapping[str, Limits]
@@ -37,19 +40,28 @@ def raised_quotas(snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -
         return starts_now(changed, now, job.id)
 
     most = len(raises.before)
-    if not is_enough(most):
-        return ()
-    others = bisect_left(range(most), True, key=is_enough)
-    return (_told(raises.chain, raises.for_these_and(others)),)
+    offers = []
+    for kind in (QUOTA, BORROWING) if raises.shared else (QUOTA,):
+        raises.kind = kind
+        if raises.for_these_and(most) and is_enough(most):
+            others = bisect_left(range(most), True, key=is_enough)
+            offers.append(_told(raises.chain, raises.for_these_and(others), kind))
+    return tuple(offers)
 
 
 class _Raises:
-    """What the quotas in the job's chain would have to allow for it and the first so many of those before it."""
+    """What the quotas in the job's chain would have to allow for it and the first so many of those before it.
+
+    `kind` says what is raised: what each has of its own, or what it may borrow.
+    """
 
     def __init__(self, after: Snapshot, job: WaitingJob, before: Sequence[WaitingJob]) -> None:
         projects = {one.slug: one for one in after.projects}
+        self.kind = QUOTA
         self.chain = [one for one in chain_of(job.project, projects) if enforced(one)]
         self._job = job
+        self.shared = Cohorts.of(after.projects) is not None  # else nobody thinks of borrowing
+        self._firm = self.shared and not job.preemptible
         self._all = after.projects
         self._usage = usage_by_project(after.running, projects)
         slugs = {one.slug for one in self.chain}
@@ -64,22 +76,45 @@ class _Raises:
             for one in self.before[:others]:
                 if project.slug in self._above[one.project]:
                     added = added.plus_job(one.request.total)
-            limits, used = project.limits, self._usage.get(project.slug, NOTHING_USED)
-            if limits is not None and (more := _beyond(limits, used, added)):
-                raised[project.slug] = replace(limits, **more)  # type: ignore[arg-type]  # whole numbers, by their names
+            limits, used = ceilings(project, firm=self._firm), self._usage.get(project.slug, NOTHING_USED)
+            if limits is not None and (short := _short(limits, used, added)):
+                raised[project.slug] = self._raised(project, short)
+        return self._with_cohorts(raised)
+
+    def _raised(self, project: ProjectView, short: Mapping[str, int]) -> Limits:
+        limits = project.limits or Limits()
+        if self.kind == QUOTA:
+            more = {name: getattr(limits, name) + missing for name, missing in short.items()}
+            return replace(limits, **more)
+        loans = {name: (getattr(limits.borrowing, name) or 0) + short[name] for name in RESOURCES if name in short}
+        return replace(limits, borrowing=limits.borrowing._replace(**loans))
+
+    def _with_cohorts(self, raised: dict[str, Limits]) -> Raised:
+        """The same with what cohorts lack besides, as each project below them has more of its own then."""
+        cohorts = Cohorts.of(self.applied(raised)) if self.kind == QUOTA else None
+        if cohorts is None or not self.chain:
+            return raised
+        asked = self._job.request
+        for project in self.chain:
+            refused = cohort_refusals(asked, project.slug, cohorts, self._usage, firm=self._firm)
+            short = {name: amount for reason in refused for name, amount in reason.shortfall.items()}
+            mine = {name: amount for name, amount in short.items() if getattr(project.limits, name) is not None}
+            if mine:
+                changed = replace(project, limits=raised.get(project.slug, project.limits))
+                return {**raised, project.slug: self._raised(changed, mine)}
         return raised
 
     def applied(self, raised: Raised) -> tuple[ProjectView, ...]:
         return tuple(replace(one, limits=raised.get(one.slug, one.limits)) for one in self._all)
 
 
-def _beyond(limits: Limits, used: Usage, added: Usage) -> dict[str, int]:
-    """The limits that are too small for what is added, and what would be enough. What nothing is added to may be over."""
+def _short(limits: Limits, used: Usage, added: Usage) -> dict[str, int]:
+    """By how much limits are too small for what is added. What nothing is added to may be over."""
     found = {}
     for name in NAMES:
         limit, more = getattr(limits, name), _of(added, name)
         if limit is not None and more and _of(used, name) + more > limit:
-            found[name] = _of(used, name) + more
+            found[name] = _of(used, name) + more - limit
     return found
 
 
@@ -87,26 +122,37 @@ def _of(usage: Usage, name: str) -> int:
     return usage.running_jobs if name == "running_jobs" else int(getattr(usage.amount, name))
 
 
-def _told(chain: Sequence[ProjectView], raised: Raised) -> Change:
+def _told(chain: Sequence[ProjectView], raised: Raised, kind: str) -> Change:
     """For example: "If the quota of project vision allowed 10 GPUs instead of 8, it would start now."."""
     before: dict[str, dict[str, float]] = {}
     after: dict[str, dict[str, float]] = {}
     parts: list[str] = []
     for project in chain:
-        old, new = project.limits, raised.get(project.slug)
-        if old is None or new is None:
+        old, new = _amounts(project.limits, kind), _amounts(raised.get(project.slug), kind)
+        names = [name for name in NAMES if new and old.get(name, 0) != new.get(name, 0)]
+        if not names:
             continue
-        names = [name for name in NAMES if getattr(old, name) != getattr(new, name)]
         before[project.slug], after[project.slug] = _as_data(old, names), _as_data(new, names)
-        amounts = listed(f"{quantity(n, getattr(new, n))} instead of {number(n, getattr(old, n))}" for n in names)
-        parts.append(f"{'that' if parts else 'the quota'} of project {project.slug} allowed {amounts}")
-    return Change("quota", before, after, f"If {listed(parts)}, it would start now.")
+        amounts = listed(f"{quantity(n, new[n])} instead of {number(n, old.get(n, 0))}" for n in names)
+        parts.append(_allowing(project.slug, amounts, kind, first=not parts))
+    return Change(kind, before, after, f"If {listed(parts)}, it would start now.")
 
 
-def _as_data(limits: Limits, names: Sequence[str]) -> dict[str, float]:
+def _allowing(slug: str, amounts: str, kind: str, *, first: bool) -> str:
+    if kind == BORROWING:
+        return f"project {slug} might borrow {amounts}"
+    return f"{'the quota' if first else 'that'} of project {slug} allowed {amounts}"
+
+
+def _amounts(limits: Limits | None, kind: str) -> dict[str, int]:
+    of: object = limits.borrowing if limits is not None and kind == BORROWING else limits
+    return {name: amount for name in NAMES if (amount := getattr(of, name, None)) is not None}
+
+
+def _as_data(amounts: Mapping[str, int], names: Sequence[str]) -> dict[str, float]:
     """In the words and units of the REST contract."""
     return {
         "memory_gb" if name == "memory_mb" else name: memory_units.gigabytes(value) if name == "memory_mb" else value
         for name in names
-        for value in [getattr(limits, name)]
+        for value in [amounts.get(name, 0)]
     }

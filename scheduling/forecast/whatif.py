@@ -118,6 +118,8 @@ class WhatIf:
         if keeps_floor(self._snapshot):
             yield Knob([True] if not job.checkpointable else [], _saving, _checkpointable)
             yield Knob([True] if not job.preemptible else [], _giving_way, _preemptible)
+        elif not job.preemptible and self._free.cohorts is not None:
+            yield Knob([True], _giving_way, _borrowing)
         yield Knob(self._limits(job), _with_limit, _shorter)
         ranks = {queue.name: queue.rank for queue in self._snapshot.queues}
         others = [queue.name for queue in self._snapshot.queues if queue.state == "open" and queue.name != job.queue]
@@ -215,6 +217,11 @@ def _checkpointable(job: WaitingJob, to: bool) -> Change:
 
 def _preemptible(job: WaitingJob, to: bool) -> Change:
     sentence = "If it could be stopped for others (preemptible), it would start now, before its turn."
+    return Change("preemptible", job.preemptible, to, sentence)
+
+
+def _borrowing(job: WaitingJob, to: bool) -> Change:
+    sentence = "If it could be stopped for others (preemptible), it would start now, on borrowed quota."
     return Change("preemptible", job.preemptible, to, sentence)
 
 

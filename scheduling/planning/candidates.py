@@ -1,18 +1,19 @@
 """Who could start at once if there was room on the nodes, and who could not however much room there was."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold, takes_jobs
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.resources import Request
-from scheduling.sharing.quota_profile import NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
-from scheduling.sharing.quotas import usage_by_project
+from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
+from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
-Kind: TypeAlias = tuple[str, str, Request]
-"""Jobs of one project and one queue that ask for the same."""
+Kind: TypeAlias = tuple[str, str, Request, bool]
+"""Jobs of one project and one queue that ask for the same, and may borrow quota or not."""
 
 
 class Eligibility:
@@ -22,23 +23,25 @@ class Eligibility:
         self._running = snapshot.running
         self._nodes = _kinds_of(node for node in snapshot.nodes if takes_jobs(node))
         self._projects = {one.slug: one for one in snapshot.projects}
+        self._cohorts = Cohorts.of(snapshot.projects)
         self._queues = {one.name: one for one in snapshot.queues}
         self._shut = {one.name for one in snapshot.queues if starts_nothing(one)}
         self._held_by_nodes: dict[Request, bool] = {}
         self._possible: dict[Kind, bool] = {}
         self._refused: dict[Kind, list[Limit]] = {}
-        self._limits: dict[tuple[str, str], tuple[Limit, ...]] = {}
+        self._limits: dict[tuple[str, str, bool], tuple[Limit, ...]] = {}
         self._used: dict[Limit, Count] = {}
         self._known: dict[tuple[str, str], Count] | None = None
+        self._held: Mapping[str, Usage] | None = None
         self._closed: set[tuple[Limit, str]] = set()
 
     def is_possible(self, job: WaitingJob) -> bool:
         """Whether its queue, the nodes that are up and its quotas would let it start if nothing else ran."""
-        kind = _kind(job)
+        kind = self._kind(job)
         found = self._possible.get(kind)
         if found is None:
             count = count_of(job.request.total)
-            within = all(count.fits(limit.most) for limit in self._limits_over(job))
+            within = all(limit.asked(count).fits(limit.most) for limit in self._limits_over(job))
             found = self._possible[kind] = job.queue not in self._shut and within and self._has_nodes(job.request)
         return found
 
@@ -51,7 +54,7 @@ class Eligibility:
         limits = self._limits_over(job)
         if not limits:
             return []
-        kind = _kind(job)
+        kind = self._kind(job)
         if kind in self._refused:
             return self._refused[kind]
         count = count_of(job.request.total)
@@ -79,20 +82,31 @@ class Eligibility:
 
     def _sum(self, limit: Limit, count: Count) -> Count:
         """What would be in use with it, of the kinds that it counts for."""
-        together = self._in_use(limit).plus(count)
+        together = self._in_use(limit).plus(limit.asked(count))
         return Count(*(all_of if own else 0 for own, all_of in zip(count, together, strict=True)))
 
     def _in_use(self, limit: Limit) -> Count:
         found = self._used.get(limit)
-        return self._runs().get((limit.kind, limit.name), NOTHING) if found is None else found
+        if found is not None:
+            return found
+        if limit.kind == COHORT and self._cohorts is not None:
+            taken = self._cohorts.taken(limit.name, limit.resource, self._usage())
+            return NOTHING._replace(**{limit.resource: taken})
+        return self._runs().get((limit.kind, limit.name), NOTHING)
 
     def _runs(self) -> dict[tuple[str, str], Count]:
         if self._known is None:
-            usage = usage_by_project(self._running, self._projects)
             in_queues = Counter(job.queue for job in self._running)
-            self._known = {(PROJECT, slug): count_of(used.amount, used.running_jobs) for slug, used in usage.items()}
+            held = self._usage().items()
+            self._known = {(PROJECT, slug): count_of(used.amount, used.running_jobs) for slug, used in held}
             self._known |= {(QUEUE, name): Count(0, 0, 0, number) for name, number in in_queues.items()}
         return self._known
+
+    def _usage(self) -> Mapping[str, Usage]:
+        if self._held is None:
+            held = usage_by_project(self._running, self._projects)
+            self._held = held if self._cohorts is None else self._cohorts.table(held)
+        return self._held
 
     def _has_nodes(self, request: Request) -> bool:
         found = self._held_by_nodes.get(request)
@@ -102,16 +116,19 @@ class Eligibility:
         return found
 
     def _limits_over(self, job: WaitingJob) -> tuple[Limit, ...]:
-        key = (job.project, job.queue)
+        firm = self._is_firm(job)
+        key = (job.project, job.queue, firm)
         found = self._limits.get(key)
         if found is None:
             chain = chain_of(job.project, self._projects)
-            found = self._limits[key] = limits_over(chain, self._queues[job.queue])
+            found = self._limits[key] = limits_over(chain, self._queues[job.queue], self._cohorts, firm=firm)
         return found
 
+    def _is_firm(self, job: WaitingJob) -> bool:
+        return self._cohorts is not None and not job.preemptible
 
-def _kind(job: WaitingJob) -> Kind:
-    return job.project, job.queue, job.request
+    def _kind(self, job: WaitingJob) -> Kind:
+        return job.project, job.queue, job.request, self._is_firm(job)
 
 
 def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:

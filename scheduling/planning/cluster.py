@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.planning.eligibility import queue_holds
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.reasons import Reason
-from scheduling.resources import Request, total
-from scheduling.sharing.quotas import NOTHING_USED, Usage, quota_violations
-from scheduling.snapshot import Allocation, ProjectView, QueueView, RunningJob
+from scheduling.resources import total
+from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.quota_refusals import quota_refusals
+from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
+from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot
 
 Chain = Sequence[ProjectView]
 """The projects whose quotas count for a job."""
@@ -17,40 +20,42 @@ Chain = Sequence[ProjectView]
 class Cluster:
     """A working copy that jobs start in and leave."""
 
-    __slots__ = ("free", "running", "usage")
+    __slots__ = ("cohorts", "free", "running", "usage")
 
-    def __init__(self, free: FreeNodes, usage: Mapping[str, Usage], running: Mapping[str, int]) -> None:
+    def __init__(
+        self, free: FreeNodes, usage: dict[str, Usage], running: Mapping[str, int], cohorts: Cohorts | None
+    ) -> None:
         self.free = free
-        self.usage = dict(usage)
+        self.usage = usage.copy()
         self.running = Counter(running)
+        self.cohorts = cohorts
 
     def copy(self) -> "Cluster":
-        return Cluster(self.free.copy(), self.usage, self.running)
+        return Cluster(self.free.copy(), self.usage, self.running, self.cohorts)
 
-    def refusals(self, request: Request, queue: QueueView, chain: Chain) -> tuple[Reason, ...]:
+    def refusals(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What the queue and the quotas have against one more such job."""
-        held = queue_holds(queue, self.running[queue.name])
-        return (*held, *quota_violations(request, chain=chain, usage=self.usage))
+        held = queue_holds(alike.queue, self.running[alike.queue.name])
+        refused = quota_refusals(
+            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
+        )
+        return (*held, *refused)
 
-    def start(
-        self, job_id: int, shares: Iterable[Allocation], request: Request, queue: QueueView, chain: Chain
-    ) -> None:
+    def start(self, job_id: int, shares: Iterable[Allocation], alike: SchedulingClass) -> None:
         for share in shares:
             self.free.allocate(share, holder=job_id)
-        self.running[queue.name] += 1
-        for project in chain:
-            self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).plus_job(request.total)
+        self.running[alike.queue.name] += 1
+        for project in alike.chain:
+            self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).plus_job(alike.request.total)
 
-    def withdraw(
-        self, job_id: int, shares: Iterable[Allocation], request: Request, queue: QueueView, chain: Chain
-    ) -> None:
+    def withdraw(self, job_id: int, shares: Iterable[Allocation], alike: SchedulingClass) -> None:
         """The inverse of `start`."""
         for share in shares:
             self.free.release(share, holder=job_id)
-        self.running[queue.name] -= 1
-        for project in chain:
+        self.running[alike.queue.name] -= 1
+        for project in alike.chain:
             used = self.usage[project.slug]
-            self.usage[project.slug] = Usage(used.amount - request.total, used.running_jobs - 1)
+            self.usage[project.slug] = Usage(used.amount - alike.request.total, used.running_jobs - 1)
 
     def leave(self, job: RunningJob, chain: Chain) -> None:
         """The job has gone, and holds nothing any more."""
@@ -80,3 +85,25 @@ class Cluster:
         for project in chain:
             before = self.usage.get(project.slug, NOTHING_USED)
             self.usage[project.slug] = Usage(before.amount + held, before.running_jobs + times)
+
+
+def usage_of(
+    snapshot: Snapshot,
+    projects: Mapping[str, ProjectView],
+    running: Iterable[RunningJob],
+    cohorts: Cohorts | None,
+) -> dict[str, Usage]:
+    """What projects use; only quotas ask for it."""
+    if not any(map(enforced, snapshot.projects)):
+        return {}
+    usage = usage_by_project(running, projects)
+    return usage if cohorts is None else cohorts.table(usage)
+
+
+def after_leaving(snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None) -> Cluster | None:
+    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
+    staying = [job for job in snapshot.running if not job.leaving]
+    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
+        return None
+    usage = usage_of(snapshot, projects, staying, cohorts)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying), cohorts)

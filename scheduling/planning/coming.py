@@ -43,9 +43,7 @@ def _place(
     work: PassState, coming: Cluster, job: WaitingJob, alike: SchedulingClass, length: float
 ) -> tuple[Allocation, ...] | None:
     soon, limits = work.now + SOON, alike.limits
-    if coming.free.is_too_full_for(job.request) or (
-        alike.limited and coming.refusals(alike.request, alike.queue, alike.chain)
-    ):
+    if coming.free.is_too_full_for(job.request) or (alike.limited and coming.refusals(alike)):
         return None
     if limits and work.quotas.earliest(limits, alike.count, length, soon) > soon:
         return None
@@ -72,7 +70,7 @@ def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable
     for job in asking:
         alike, shares = work.class_of(job), places.get(job.id)
         if shares is not None:
-            left.withdraw(job.id, shares, alike.request, alike.queue, alike.chain)
+            left.withdraw(job.id, shares, alike)
             found = None if strict and waits else promises.now(job, shares, left)
             _start(left, job, alike, found or shares)
             (work.place if found else work.keep)(job, alike, found or shares)
@@ -80,7 +78,7 @@ def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable
 
 
 def _start(cluster: Cluster, job: WaitingJob, alike: SchedulingClass, shares: Iterable[Allocation]) -> None:
-    cluster.start(job.id, shares, alike.request, alike.queue, alike.chain)
+    cluster.start(job.id, shares, alike)
 
 
 class _Promises:
@@ -116,7 +114,7 @@ class _Promises:
             return None
         if job.id not in self._still_wait and all(free[share.node].has(share) for share in shares):
             return shares
-        if alike.limited and left.refusals(alike.request, alike.queue, alike.chain):
+        if alike.limited and left.refusals(alike):
             return None
         return self._work.find_in(left.free, job, self._closed(job))
 
@@ -125,7 +123,7 @@ class _Promises:
         places: Places = {}
         for job in order:
             alike = self._work.class_of(job)
-            if alike.limited and cluster.refusals(alike.request, alike.queue, alike.chain):
+            if alike.limited and cluster.refusals(alike):
                 continue
             shares = self._place(job, cluster.free, at_once=at_once)
             if shares is not None:

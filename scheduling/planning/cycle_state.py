@@ -1,7 +1,7 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.placement.affinity import Affinity
 from scheduling.placement.own_first import OwnFirst
 from scheduling.plan_result import PlannedJob, PlannedReservation
-from scheduling.planning.cluster import Cluster
+from scheduling.planning.cluster import Cluster, after_leaving, usage_of
 from scheduling.planning.eligibility import queue_holds, starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
@@ -22,27 +22,13 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, Holders
-from scheduling.sharing.quota_profile import Limit
-from scheduling.sharing.quota_room import KeptInQuota, QuotaRoom
-from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, quota_violations, usage_by_project
-from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob
-
-
-def _usage(snapshot: Snapshot, projects: Mapping[str, ProjectView], running: Iterable[RunningJob]) -> dict[str, Usage]:
-    """What projects use; only quotas ask for it."""
-    if not any(map(enforced, snapshot.projects)):
-        return {}
-    return usage_by_project(running, projects)
-
-
-def _coming(snapshot: Snapshot, projects: Mapping[str, ProjectView]) -> Cluster | None:
-    """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
-    staying = [job for job in snapshot.running if not job.leaving]
-    if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
-        return None
-    usage = _usage(snapshot, projects, staying)
-    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying))
+from scheduling.sharing.quota_profile import PROJECT, QUEUE, Limit
+from scheduling.sharing.quota_refusals import is_refused, quota_refusals
+from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom
+from scheduling.sharing.quotas import NOTHING_USED, enforced
+from scheduling.snapshot import Allocation, ProjectView, Snapshot, WaitingJob
 
 
 class Waiting(NamedTuple):
@@ -64,24 +50,34 @@ class PassState:
         self.now = now
         self.rules: Rules = snapshot.rules
         self.free = FreeNodes.of(snapshot)
-        self._kinds = Kinds(snapshot, now, self.free)
+        self.cohorts = Cohorts.of(snapshot.projects)
+        self._kinds = Kinds(snapshot, now, self.free, self.cohorts)
         self.class_of = self._kinds.of
         self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
-        self.usage = _usage(snapshot, projects := {one.slug: one for one in snapshot.projects}, snapshot.running)
-        self.coming = _coming(snapshot, projects)
+        projects = {one.slug: one for one in snapshot.projects}
+        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts)
+        self.coming = after_leaving(snapshot, projects, self.cohorts)
         self.kept: dict[
             int, tuple[Allocation, ...]
         ] = {}  # those for which what comes is kept: they start once others have left
+        self.would_borrow: set[int] = set()  # those that have a reservation and no nominal quota left
         self._projects = projects
         self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
+        self._possible: dict[Request, bool] = {}
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._running = Counter(job.queue for job in snapshot.running)
         self.promises = 0  # how many that only wait for room have a reservation
         self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
         self.quotas = QuotaRoom(
-            snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects
+            snapshot.running,
+            now,
+            self.rules.assumed_limit_seconds,
+            self.usage,
+            self._running,
+            projects,
+            self.cohorts,
         )
         self._snapshot = snapshot
         self._holders: Holders | None = None
@@ -95,7 +91,7 @@ class PassState:
         length = self.limit(job)
         if length >= alike.too_long or length >= alike.too_long_in_quota:
             return False
-        if alike.limited and self.not_allowed(alike):
+        if alike.limited and self._is_refused(alike):
             alike.refused = alike.hopeless = True
             return False
         if self.free.is_too_full_for(job.request):
@@ -172,7 +168,7 @@ class PassState:
         end = self.now + self.limit(job)
         self.book.started(shares, end)
         if self.coming is not None:
-            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+            self.coming.start(job.id, shares, alike)
         self._running[alike.queue.name] += 1
         for project in alike.chain:
             before = self.usage.get(project.slug, NOTHING_USED)
@@ -220,10 +216,24 @@ class PassState:
             return False
         self.book.reserve(job.id, job.request, slot, length)
         if alike.limits:
-            self.quotas.keep(
-                alike.limits, _kept(job, alike, slot.start, length, self.now if strictly else None), refusing
-            )
+            kept = _kept(job, alike, slot.start, length, self.now if strictly else None)
+            self.quotas.keep(self._own_limits(job, alike), kept, refusing)
         return True
+
+    def _own_limits(self, job: WaitingJob, alike: SchedulingClass) -> Limits:
+        """The limits under which room is kept for such a job: not what others lend.
+
+        Whoever has nominal quota takes that back when it needs it; what is borrowed is what others leave, and to keep
+        that would hold up those whose own it is.
+        """
+        if self.cohorts is None or not alike.chain:
+            return alike.limits
+        lent: frozenset[str] = frozenset()
+        if not alike.firm:
+            lent = self.cohorts.lent_by(alike.chain[0].slug, alike.request.total, self.usage)
+        self.would_borrow |= {job.id} if lent else set()
+        own = (one for one in alike.limits if one.kind == QUEUE or (one.kind == PROJECT and one.name not in lent))
+        return tuple(own)
 
     def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
@@ -245,18 +255,23 @@ class PassState:
         start = self.quotas.earliest(alike.limits, alike.count, length, self.now)
         if start == FOREVER:
             return False
-        self.quotas.keep(alike.limits, _kept(job, alike, start, length, self.now if strictly else None), refusing)
+        kept = _kept(job, alike, start, length, self.now if strictly else None)
+        self.quotas.keep(self._own_limits(job, alike), kept, refusing)
         self.book.reservations.append(PlannedReservation(job.id, start, ()))
         return True
 
     def _could_ever(self, alike: SchedulingClass) -> bool:
         """Whether the nodes there are could hold such a job if they were empty."""
-        return sum(could_hold(alike.request, node.view) for node in self.free.nodes) >= alike.request.nodes
+        found = self._possible.get(alike.request)
+        if found is None:
+            able = sum(could_hold(alike.request, node.view) for node in self.free.nodes)
+            found = self._possible[alike.request] = able >= alike.request.nodes
+        return found
 
     def keep(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Keep this for the job, which starts there as soon as those that leave have gone."""
         if self.coming is not None:
-            self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
+            self.coming.start(job.id, shares, alike)
         start, length = self.now + SOON, self.limit(job)
         self.book.keep(job.id, start, shares, length)
         if alike.limits:
@@ -269,16 +284,25 @@ class PassState:
 
     def present(self) -> Cluster:
         """The cluster as it is, with what was placed."""
-        return Cluster(self.free.copy(), self.usage, self._running)
+        return Cluster(self.free.copy(), self.usage, self._running, self.cohorts)
 
     def counted(self, slug: str) -> tuple[ProjectView, ...]:
         """The projects whose quotas count for the project's jobs."""
         return self._kinds.of_project(slug)[0] if self._quotas else ()
 
+    def _is_refused(self, alike: SchedulingClass) -> bool:
+        """Whether `not_allowed` would say anything."""
+        return bool(queue_holds(alike.queue, self._running[alike.queue.name])) or is_refused(
+            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
+        )
+
     def not_allowed(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""
         held = queue_holds(alike.queue, self._running[alike.queue.name])
-        return (*held, *quota_violations(alike.request, chain=alike.chain, usage=self.usage))
+        refused = quota_refusals(
+            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
+        )
+        return (*held, *refused)
 
     def reasons(self, alike: SchedulingClass, explanations: Explanations) -> tuple[Reason, ...]:
         """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""

@@ -42,7 +42,7 @@ def plan_pass(
     waiting = _start_and_reserve(work, line, snapshot, not_yet)
     # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
     aided = [one for one in waiting if one.job.id not in unaided] if unaided else waiting
-    preemptions = preempt(work, aided, snapshot) if snapshot.rules.preemption.strategies else ()
+    preemptions = preempt(work, aided, snapshot)
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
     waits = _explain(work, snapshot, line, waiting, not_yet) if snapshot.rules.explain else ()
     return Plan(

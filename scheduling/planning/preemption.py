@@ -4,19 +4,20 @@ A job is stopped for room on nodes, or for what a quota or a queue allows. What 
 what is kept of it for others: so nobody is stopped for what comes anyway, and nobody for a job that would still wait.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TypeAlias
 
-from scheduling.nodes.feasibility import could_hold
-from scheduling.nodes.free_nodes import FreeNode
+from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedPreemption
+from scheduling.planning.borrowers import Borrowers
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState, Waiting
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
-from scheduling.planning.shortfalls import Shortfalls
-from scheduling.planning.victims import STRATEGIES, Candidates, Group, Victim, lost_seconds
+from scheduling.planning.victim_choice import VictimChoice, starts
+from scheduling.planning.victims import STRATEGIES, Candidates, Victim, lost_seconds
 from scheduling.run_times import SOON
-from scheduling.snapshot import Allocation, Snapshot, WaitingJob
+from scheduling.sharing.quota_profile import QUEUE
+from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
 __all__ = ["STRATEGIES", "lost_seconds", "preempt"]
 
@@ -27,49 +28,116 @@ HELPED = 4
 GLANCED_AT = 1_000
 """So many different requests are tried against all the room that there could be."""
 
-Key: TypeAlias = tuple[str, str, int]
-"""Queue, project and priority: jobs that have these in common have the same rights."""
+Key: TypeAlias = tuple[str, str, int, bool]
+"""Queue, project, priority and whether they may borrow: jobs that have these in common have the same rights."""
 
 
 def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> tuple[PlannedPreemption, ...]:
-    """Whom to stop so that the first of those that wait for room get it, within the limits on preemption."""
-    pass_ = PreemptionPass(work, waiting, snapshot)
-    if not pass_.candidates or pass_.left <= 0:
+    """Whom to stop so that the first of those that wait for room get it, within the limits on preemption.
+
+    Who waits for nominal quota that others have borrowed gets it back however many have to go for that.
+    """
+    if not snapshot.rules.preemption.strategies and work.cohorts is None:
         return ()
-    looked_at = 0
-    for job, alike, held in waiting:
+    pass_ = PreemptionPass(work, waiting, snapshot)
+    for job, alike, held in waiting if pass_.goes_on else ():
         if held or pass_.is_coming(job, alike):
             continue
-        looked_at += pass_.may_help(job, alike) and pass_.make_room(job, alike)
+        pass_.help(job, alike)
         pass_.passed_by(job)
-        if looked_at == LOOKED_AT or len(pass_.helped) == HELPED or pass_.glances >= GLANCED_AT:
+        if not pass_.goes_on:
             break
     return tuple(pass_.planned)
+
+
+class Search:
+    """For victims by one kind of right: those whom it reaches, and what was found to be in vain.
+
+    Ends with as many stops as are `left`, jobs that were helped, and jobs that were looked at.
+    """
+
+    def __init__(
+        self, candidates: Candidates | Borrowers, left: float, most_helped: float, most_looked_at: float, glances: float
+    ) -> None:
+        self.candidates = candidates
+        self.left = left
+        self._most_helped = most_helped
+        self._most_looked_at = most_looked_at
+        self._glances = glances
+        self.without: dict[frozenset[Hashable], Cluster] = {}  # the cluster without all the candidates of these groups
+        self._in_vain: dict[Key, UnschedulableRequests] = {}
+        self._alike_in_vain: set[tuple[int, int]] = set()
+
+    @property
+    def goes_on(self) -> bool:
+        enough = min(self._most_helped, self._most_looked_at, self._glances) <= 0
+        return bool(self.candidates) and self.left > 0 and not enough
+
+    def glance(self) -> None:
+        self._glances -= 1
+
+    def looked_at(self) -> None:
+        self._most_looked_at -= 1
+
+    def helped(self, stopped: int) -> None:
+        self._most_helped -= 1
+        self.left -= stopped
+
+    def is_known_to_be_in_vain(self, job: WaitingJob, alike: SchedulingClass) -> bool:
+        refused = self._in_vain.get(_key(job))
+        return (refused is not None and refused.covers(job.request)) or (id(alike), job.priority) in self._alike_in_vain
+
+    def is_in_vain(self, job: WaitingJob, alike: SchedulingClass) -> None:
+        self._alike_in_vain.add((id(alike), job.priority))
+        if not alike.windows:  # where nodes are closed for a time, or to this job alone, others may fare better
+            self._in_vain.setdefault(_key(job), UnschedulableRequests()).add(job.request)
 
 
 class PreemptionPass:
     def __init__(self, work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> None:
         self.planned: list[PlannedPreemption] = []
         self.helped: set[int] = set()
-        self.glances = 0
         self._work = work
         self._reserved = {one.job_id for one in work.book.reservations}
         self._still_wait: set[int] = set()
         promised = [one for one in work.book.reservations if one.shares]
         self._start_soon = {one.job_id for one in promised if one.start <= work.now + SOON}
-        self._allowed = snapshot.rules.preemption.max_per_hour - snapshot.recent_preemptions
-        starts = work.kept.keys() | {one.job_id for one in work.placements}
-        self.candidates = Candidates(snapshot, work.now, (job for job in snapshot.waiting if job.id in starts))
         self._cluster = work.cluster()
+        self._searches = tuple(self._new_searches(snapshot))
         self._give_up_keeps(waiting)
-        self._without: dict[frozenset[Group], Cluster] = {}  # the cluster without all the candidates of these groups
-        self._in_vain: dict[Key, UnschedulableRequests] = {}
-        self._alike_in_vain: set[tuple[int, int]] = set()
+
+    def _new_searches(self, snapshot: Snapshot) -> Iterator[Search]:
+        """Nominal quota first: what is taken back is nobody else's."""
+        work, knobs = self._work, snapshot.rules.preemption
+        if work.cohorts is not None:
+            borrowers = Borrowers(work.cohorts, snapshot, work.now, self._cluster)
+            yield Search(borrowers, FOREVER, FOREVER, FOREVER, FOREVER)
+        if knobs.strategies:
+            starts = work.kept.keys() | {one.job_id for one in work.placements}
+            starting = (job for job in snapshot.waiting if job.id in starts)
+            candidates = Candidates(snapshot, work.now, starting, self._keeps_nominal_quota)
+            left = knobs.max_per_hour - snapshot.recent_preemptions
+            yield Search(candidates, left, HELPED, LOOKED_AT, GLANCED_AT)
+
+    def _keeps_nominal_quota(self, victim: RunningJob, job: WaitingJob) -> bool:
+        """Whether the job would borrow what the victim holds by right: that would only be taken back from it."""
+        cohorts = self._work.cohorts
+        return cohorts is not None and cohorts.protects(
+            victim.project, job.project, job.request.total, self._cluster.usage
+        )
 
     @property
-    def left(self) -> int:
-        """How many may still be stopped in this hour."""
-        return self._allowed - len(self.planned)
+    def goes_on(self) -> bool:
+        return any(search.goes_on for search in self._searches)
+
+    def help(self, job: WaitingJob, alike: SchedulingClass) -> None:
+        """Make room for the job by the first right by which that can be done."""
+        for search in self._searches:
+            if search.goes_on and self._may_help(search, job, alike):
+                if self._make_room(search, job, alike):
+                    search.looked_at()
+                if job.id in self.helped:
+                    return
 
     def _give_up_keeps(self, waiting: Sequence[Waiting]) -> None:
         """What comes is dealt out again as we go down the line: an earlier job needs fewer stops with it.
@@ -79,7 +147,7 @@ class PreemptionPass:
         for job, alike, _ in waiting if self._work.kept else ():
             if job.id in self._work.kept and not job.promised:
                 shares = self._work.kept[job.id]
-                self._cluster.withdraw(job.id, shares, alike.request, alike.queue, alike.chain)
+                self._cluster.withdraw(job.id, shares, alike)
 
     def is_coming(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Whether room for the job is being made already."""
@@ -89,26 +157,23 @@ class PreemptionPass:
 
     def _takes_what_comes(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         shares, free = self._work.kept[job.id], self._cluster.free
-        refused = self._cluster.refusals(alike.request, alike.queue, alike.chain)
+        refused = self._cluster.refusals(alike)
         if refused or not all(free[share.node].has(share) for share in shares):
             return False
-        for cluster in (self._cluster, *self._without.values()):
-            cluster.start(job.id, shares, alike.request, alike.queue, alike.chain)
+        for cluster in (self._cluster, *(one for search in self._searches for one in search.without.values())):
+            cluster.start(job.id, shares, alike)
         return True
 
-    def may_help(self, job: WaitingJob, alike: SchedulingClass) -> bool:
-        """Whether the job could start if all gave way that any right reaches: at a glance, before anybody is chosen."""
-        refused = self._in_vain.setdefault(_key(job), UnschedulableRequests())
-        if refused.covers(job.request) or (id(alike), job.priority) in self._alike_in_vain:
+    def _may_help(self, search: Search, job: WaitingJob, alike: SchedulingClass) -> bool:
+        """Whether the job could start if all gave way that the right reaches: at a glance, before anybody is chosen."""
+        if search.is_known_to_be_in_vain(job, alike) or self._is_in_the_way(search, job, alike):
             return False
-        if self._is_in_the_way(job, alike):
-            return False
-        self.glances += 1
-        reached = self.candidates.reached(job)
-        closed = self._closed(job, alike)
-        if reached and _starts(self._work, self._cluster_without(reached), job, alike, closed) is not None:
+        search.glance()
+        reached = search.candidates.reached(job)
+        closed = self._closed(search, job, alike)
+        if reached and starts(self._work, self._cluster_without(search, reached), job, alike, closed) is not None:
             return True
-        self._is_in_vain(job, alike)
+        search.is_in_vain(job, alike)
         return False
 
     def passed_by(self, job: WaitingJob) -> None:
@@ -116,46 +181,59 @@ class PreemptionPass:
         if job.id in self._reserved and job.id not in self.helped:
             self._still_wait.add(job.id)
 
-    def _is_in_the_way(self, job: WaitingJob, alike: SchedulingClass) -> bool:
-        """Whether it would take what is kept inside a quota or a queue for those before it that were not helped."""
+    def _is_in_the_way(self, search: Search, job: WaitingJob, alike: SchedulingClass) -> bool:
+        """Whether it would take what is kept inside a quota or a queue for those before it that were not helped.
+
+        Who takes back what was lent minds those of its own project alone: other projects have their own.
+        """
         if not self._still_wait:
             return False
-        length = self._work.limit(job)
-        return self._work.quotas.in_the_way(alike.limits, alike.count, length, self._still_wait) is not None
+        limits, length = alike.limits, self._work.limit(job)
+        if isinstance(search.candidates, Borrowers):
+            limits = tuple(one for one in limits if one.kind == QUEUE or one.name == alike.chain[0].slug)
+        return self._work.quotas.in_the_way(limits, alike.count, length, self._still_wait) is not None
 
-    def _is_in_vain(self, job: WaitingJob, alike: SchedulingClass) -> None:
-        self._alike_in_vain.add((id(alike), job.priority))
-        if not alike.windows:  # where nodes are closed for a time, or to this job alone, others may fare better
-            self._in_vain[_key(job)].add(job.request)
-
-    def _cluster_without(self, groups: frozenset[Group]) -> Cluster:
-        found = self._without.get(groups)
+    def _cluster_without(self, search: Search, groups: frozenset[Hashable]) -> Cluster:
+        found = search.without.get(groups)
         if found is None:
-            found = self._without[groups] = self._cluster.copy()
-            found.leave_all((job, self._work.counted(job.project)) for job in self.candidates.of(groups))
+            found = search.without[groups] = self._cluster.copy()
+            found.leave_all((job, self._work.counted(job.project)) for job in search.candidates.of(groups))
         return found
 
-    def make_room(self, job: WaitingJob, alike: SchedulingClass) -> bool:
+    def _make_room(self, search: Search, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Plan the stops that let the job start, if there are such and not too many; False if it needs none."""
-        closed = self._closed(job, alike)
+        closed = self._closed(search, job, alike)
         choice = VictimChoice(self._work, self._cluster, job, alike, closed)
-        victims = choice.victims(list(self.candidates.victims(job)))
-        if victims is None or len(victims) > self.left:
-            self._is_in_vain(job, alike)
+        found = (choice.victims(able) for able in search.candidates.choices(job))
+        victims = next((one for one in found if one is not None and search.candidates.allows(job, one)), None)
+        if victims is None or len(victims) > search.left:
+            search.is_in_vain(job, alike)
             return True
-        choice.carry_out(victims, self._cluster)
-        for groups, cluster in self._without.items():
-            choice.carry_out([one for one in victims if self.candidates.group(one) not in groups], cluster)
-        self.candidates.stopped(job, [victim.job for victim in victims])
+        self._carry_out(choice, victims)
+        for one in self._searches:
+            one.candidates.stopped(job, [victim.job for victim in victims])
+        search.helped(len(victims))
         self.planned += [
-            PlannedPreemption(one.job.id, job.id, one.strategy, self.candidates.lost(one.job)) for one in victims
+            PlannedPreemption(one.job.id, job.id, one.strategy, search.candidates.lost(one.job)) for one in victims
         ]
         self.helped |= {job.id} if victims else set()
         return bool(victims)
 
-    def _closed(self, job: WaitingJob, alike: SchedulingClass) -> frozenset[str]:
-        """The nodes that the job may not use: kept for a project, or for others that wait and were not helped."""
+    def _carry_out(self, choice: VictimChoice, victims: Sequence[Victim]) -> None:
+        choice.carry_out(victims, self._cluster)
+        for search in self._searches:
+            for groups, cluster in search.without.items():
+                still_there = [one for one in victims if search.candidates.group(one) not in groups]
+                choice.carry_out(still_there, cluster)
+
+    def _closed(self, search: Search, job: WaitingJob, alike: SchedulingClass) -> frozenset[str]:
+        """The nodes that the job may not use: kept for a project, or for others that wait and were not helped.
+
+        What is kept for who would have to borrow is no obstacle to who takes back what was lent.
+        """
         satisfied = self.helped | self._work.kept.keys() | {job.id}
+        if isinstance(search.candidates, Borrowers):
+            satisfied |= self._work.would_borrow
         reserved = frozenset(
             share.node for one in self._work.book.reservations if one.job_id not in satisfied for share in one.shares
         )
@@ -163,141 +241,4 @@ class PreemptionPass:
 
 
 def _key(job: WaitingJob) -> Key:
-    return (job.queue, job.project, job.priority)
-
-
-def _starts(
-    work: PassState, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, closed: frozenset[str]
-) -> tuple[Allocation, ...] | None:
-    """Where the job could start in that cluster."""
-    if cluster.refusals(alike.request, alike.queue, alike.chain) or cluster.free.is_too_full_for(job.request):
-        return None
-    return work.find_in(cluster.free, job, closed)
-
-
-class VictimChoice:
-    """Who is to give way to one job. Whoever is tried leaves the cluster, and comes back to it."""
-
-    def __init__(
-        self, work: PassState, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, closed: frozenset[str]
-    ) -> None:
-        self._work = work
-        self._cluster = cluster
-        self._job = job
-        self._alike = alike
-        self._closed = closed
-        self.shares: tuple[Allocation, ...] = ()
-
-    def victims(self, able: Sequence[Victim]) -> list[Victim] | None:
-        """The fewest and cheapest without whom the job starts; none if it does anyway; None if it cannot be helped."""
-        chosen = self._for_limits(able)
-        if chosen is None:
-            return None
-        self._leave(chosen)
-        if self._place() is None:
-            gone = {one.job.id for one in chosen}
-            more = self._for_room([one for one in able if one.job.id not in gone])
-            self._leave(more)
-            chosen += more
-        needed = self._needed(chosen) if self._place() is not None else None
-        self.shares = self._place() or ()
-        self._stay(chosen if needed is None else needed)
-        return needed
-
-    def carry_out(self, victims: Iterable[Victim], cluster: Cluster) -> None:
-        """They leave, and the job has their room, as it was found for it last."""
-        for victim in victims:
-            cluster.leave(victim.job, self._work.counted(victim.job.project))
-        alike = self._alike
-        cluster.start(self._job.id, self.shares, alike.request, alike.queue, alike.chain)
-
-    def _for_limits(self, able: Sequence[Victim]) -> list[Victim] | None:
-        """The cheapest that hold what the quotas and the queue lack for the job; None if all of them are not enough."""
-        alike, chosen = self._alike, []
-        shortfalls = Shortfalls(self._cluster, alike)
-        for victim in able if shortfalls else ():
-            chain = self._work.counted(victim.job.project)
-            if shortfalls.shrink_without(victim.job, chain):
-                chosen.append(victim)
-                shortfalls.without(victim.job, chain)
-            if not shortfalls:
-                break
-        return None if shortfalls else chosen
-
-    def _for_room(self, able: Sequence[Victim]) -> list[Victim]:
-        """The cheapest that make room on as many nodes as the job needs; none if that cannot be."""
-        by_node: dict[str, list[Victim]] = {}
-        for victim in able:
-            for share in victim.job.shares:
-                by_node.setdefault(share.node, []).append(victim)
-        offers = [
-            offer
-            for node in self._nodes(by_node)
-            if node.view.name not in self._closed
-            and could_hold(self._job.request, node.view)
-            and (offer := _cheapest(self._job, node, by_node.get(node.view.name, []))) is not None
-        ]
-        offers.sort(key=_price)
-        nodes = self._job.request.nodes
-        return list({victim.job.id: victim for offer in offers[:nodes] for victim in offer}.values())
-
-    def _nodes(self, by_node: Mapping[str, Sequence[Victim]]) -> Iterable[FreeNode]:
-        """Where it could go: to a node where somebody would be stopped; as a gang, also where there is room now."""
-        free = self._cluster.free
-        if self._job.request.nodes > 1:
-            return free.nodes
-        return [free[name] for name in sorted(by_node) if name in free]
-
-    def _needed(self, chosen: Sequence[Victim]) -> list[Victim]:
-        """Those without whose end the job does not start; the others are back in the cluster, the dearest first."""
-        needed = sorted(chosen)
-        for victim in reversed(needed[:]):
-            self._stay([victim])
-            if self._place() is not None:
-                needed.remove(victim)
-            else:
-                self._leave([victim])
-        return needed
-
-    def _place(self) -> tuple[Allocation, ...] | None:
-        return _starts(self._work, self._cluster, self._job, self._alike, self._closed)
-
-    def _leave(self, victims: Iterable[Victim]) -> None:
-        for victim in victims:
-            self._cluster.leave(victim.job, self._work.counted(victim.job.project))
-
-    def _stay(self, victims: Iterable[Victim]) -> None:
-        for victim in victims:
-            self._cluster.stay(victim.job, self._work.counted(victim.job.project))
-
-
-def _cheapest(job: WaitingJob, node: FreeNode, victims: Sequence[Victim]) -> list[Victim] | None:
-    """The fewest and cheapest victims without whom the job fits on the node; None if it does not without all of them."""
-    room = node.copy()
-    chosen: list[Victim] = []
-    for victim in victims:
-        if room.fits(job.request):
-            break
-        room.release(_share_there(victim, node), victim.job.id)
-        chosen.append(victim)
-    if not room.fits(job.request):
-        return None
-    for victim in reversed(chosen) if len(chosen) > 1 else ():
-        room.allocate(_share_there(victim, node), victim.job.id)
-        if room.fits(job.request):
-            chosen = [one for one in chosen if one is not victim]
-        else:
-            room.release(_share_there(victim, node), victim.job.id)
-    return chosen
-
-
-def _share_there(victim: Victim, node: FreeNode) -> Allocation:
-    (share,) = [share for share in victim.job.shares if share.node == node.view.name]
-    return share
-
-
-def _price(offer: Sequence[Victim]) -> tuple[int, float, int]:
-    """To compare nodes by: the most urgent victim, then the work lost, then how many."""
-    return (
-        max((one.cost.priority for one in offer), default=-1), sum(one.cost.lost for one in offer), len(offer)
-    )  # fmt: skip
+    return (job.queue, job.project, job.priority, job.preemptible)

@@ -16,6 +16,8 @@ from scheduling.snapshot import ProjectView, QueueView
 class SchedulingClass:
     """Jobs of one queue and one project that ask for the same: what refuses one of them refuses them all.
 
+    Where a project may borrow quota, those that may not be stopped again are a class of their own.
+
     A refusal stands until the end of the pass, because room and quota only shrink in it. `too_long` is the shortest
     time for which there was room now, but not beside the reservations.
     """
@@ -28,6 +30,7 @@ class SchedulingClass:
     count: Count = NOTHING  # what it counts for there
     own: Kept = ()  # the nodes that are kept for it, and when
     avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
+    firm: bool = False  # they may not be stopped again, and so borrow no quota, where others of their project may
     refused: bool = False
     hopeless: bool = False  # refused, or no room for it now
     fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons

@@ -1,9 +1,12 @@
 """What quotas and a queue lack for a waiting job, and who holds it."""
 
+from collections.abc import Mapping
+
 from scheduling.planning.cluster import Chain, Cluster
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import total
-from scheduling.sharing.quotas import NOTHING_USED, Usage, quota_violations
+from scheduling.sharing.quota_refusals import quota_refusals
+from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import RunningJob
 
 RUNNING_JOBS = "running_jobs"
@@ -15,6 +18,7 @@ class Shortfalls:
     def __init__(self, cluster: Cluster, alike: SchedulingClass) -> None:
         self._alike = alike
         self._usage = cluster.usage.copy()
+        self._cohorts = cluster.cohorts
         self._running = cluster.running[alike.queue.name]
         self._quotas: dict[str, dict[str, int]] = {}  # by project, by name
         self._count()
@@ -29,24 +33,39 @@ class Shortfalls:
         return 0 if allowed is None else self._running + 1 - allowed
 
     def _count(self) -> None:
-        self._quotas = {}
-        for project in self._alike.chain:
-            for reason in quota_violations(self._alike.request, chain=(project,), usage=self._usage):
-                self._quotas[project.slug] = dict(reason.shortfall)
+        self._quotas = self._missing(self._usage)
+
+    def _missing(self, usage: Mapping[str, Usage]) -> dict[str, dict[str, int]]:
+        alike, missing = self._alike, dict[str, dict[str, int]]()
+        for reason in quota_refusals(
+            alike.request, chain=alike.chain, usage=usage, cohorts=self._cohorts, firm=alike.firm
+        ):
+            missing.setdefault(reason.subject, {}).update(reason.shortfall)
+        return missing
 
     def shrink_without(self, job: RunningJob, chain: Chain) -> bool:
         """Whether less is missing once the job has gone."""
         if self._in_queue > 0 and job.queue == self._alike.queue.name:
             return True
+        if self._cohorts is not None:
+            return _sum(self._missing(self._without(job, chain))) < _sum(self._quotas)
         held = total(share.amount for share in job.shares)
         missing = [name for project in chain for name in self._quotas.get(project.slug, ())]
         return any(name == RUNNING_JOBS or getattr(held, name) > 0 for name in missing)
 
     def without(self, job: RunningJob, chain: Chain) -> None:
         """The job goes."""
-        held = total(share.amount for share in job.shares)
         self._running -= job.queue == self._alike.queue.name
-        for project in chain:
-            used = self._usage.get(project.slug, NOTHING_USED)
-            self._usage[project.slug] = Usage(used.amount - held, used.running_jobs - 1)
+        self._usage = self._without(job, chain)
         self._count()
+
+    def _without(self, job: RunningJob, chain: Chain) -> dict[str, Usage]:
+        held, usage = total(share.amount for share in job.shares), self._usage.copy()
+        for project in chain:
+            used = usage.get(project.slug, NOTHING_USED)
+            usage[project.slug] = Usage(used.amount - held, used.running_jobs - 1)
+        return usage
+
+
+def _sum(missing: Mapping[str, Mapping[str, int]]) -> int:
+    return sum(amount for of in missing.values() for amount in of.values())

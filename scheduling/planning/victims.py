@@ -5,7 +5,7 @@ to a project that has less than its share from one that has more even without it
 one that needs the node's GPUs (pressure).
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -93,6 +93,7 @@ def may_go(job: RunningJob, knobs: Preemption, now: float) -> bool:
     return (
         job.preemptible
         and not job.leaving
+        and not job.protected
         and (job.checkpointable or not knobs.only_checkpointable)
         and job.preemptions < knobs.max_per_job
         and job.started_at is not None
@@ -106,8 +107,15 @@ class Candidates:
     `starting` are the waiting jobs that start anyway: shares are counted with them, and without those that leave.
     """
 
-    def __init__(self, snapshot: Snapshot, now: float, starting: Iterable[WaitingJob] = ()) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        now: float,
+        starting: Iterable[WaitingJob] = (),
+        is_spared: Callable[[RunningJob, WaitingJob], bool] = lambda _, __: False,
+    ) -> None:
         self._snapshot = snapshot
+        self._is_spared = is_spared  # whether a victim may not be stopped for a job, whatever right there is
         self._now = now
         self._knobs = snapshot.rules.preemption
         self._standing = FairShares(
@@ -145,7 +153,15 @@ class Candidates:
         self._sorted = self._by_cost(one.job for one in self._sorted if one.job_id not in gone)
         self._groups = self._of_each_group()
 
-    def reached(self, job: WaitingJob) -> frozenset[Group]:
+    def choices(self, job: WaitingJob) -> Iterator[list[Victim]]:
+        """Those of whom some are to be chosen."""
+        yield list(self.victims(job))
+
+    def allows(self, job: WaitingJob, victims: Sequence[Victim]) -> bool:  # noqa: ARG002 - each has a right against each
+        """Whether they may be stopped together."""
+        return True
+
+    def reached(self, job: WaitingJob) -> frozenset[Hashable]:
         """The groups that any right could reach for the job; whoever may really be stopped for it is in one of them."""
         named = self._names_victims(job)
         return frozenset(
@@ -158,17 +174,17 @@ class Candidates:
     def _of_each_group(self) -> dict[Group, RunningJob]:
         return {self._group[one.job_id]: one.job for one in self._sorted}
 
-    def group(self, victim: Victim) -> Group:
-        return self._group[victim.job.id]
+    def group(self, victim: Victim) -> Group | None:
+        return self._group.get(victim.job.id)
 
-    def of(self, groups: Container[Group]) -> list[RunningJob]:
+    def of(self, groups: Container[Hashable]) -> list[RunningJob]:
         return [one.job for one in self._sorted if self._group[one.job_id] in groups]
 
     def victims(self, job: WaitingJob) -> Iterator[Victim]:
         """Those who may be stopped for the job, the cheapest first."""
         named, reached = self._named_by_policy(job), self.reached(job)
         for one in self._sorted:
-            if self._group[one.job_id] not in reached:
+            if self._group[one.job_id] not in reached or self._is_spared(one.job, job):
                 continue
             strategy = self._right(one.job, job) or ("policy" if one.job_id in named else None)
             if strategy:

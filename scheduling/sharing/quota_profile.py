@@ -1,13 +1,14 @@
 """What will be free under one quota, or one queue's limit, from now on: a step for each moment at which a job ends."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
-from scheduling.sharing.quotas import enforced
+from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.quotas import ceilings, enforced
 from scheduling.snapshot import ProjectView, QueueView
 
 
@@ -49,34 +50,64 @@ def count_of(amount: Resources, jobs: int = 1) -> Count:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The quota of a project, or how many jobs a queue may run at once."""
+    """The quota of a project, what the projects below one have together, or how many jobs a queue may run at once."""
 
-    kind: str  # project or queue
+    kind: str  # project, cohort or queue
     name: str
     most: Count
+    withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
+    resource: str = ""  # of a cohort: what is shared
+    origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
 
     @property
     def in_words(self) -> str:
+        if self.kind == COHORT:
+            return f"What the projects below {self.name} have together"
         return f"The quota of project {self.name}" if self.kind == PROJECT else f"The limit of queue {self.name}"
 
+    def asked(self, count: Count) -> Count:
+        """How much has to be free for a job that counts for so much."""
+        if self.withheld is NOTHING:
+            return count
+        return Count(*(own + left if own else own for own, left in zip(count, self.withheld, strict=True)))
 
-PROJECT, QUEUE = "project", "queue"
+
+PROJECT, COHORT, QUEUE = "project", "cohort", "queue"
 
 
-def limits_over(chain: Iterable[ProjectView], queue: QueueView) -> tuple[Limit, ...]:
+def limits_over(
+    chain: Sequence[ProjectView], queue: QueueView, cohorts: Cohorts | None = None, *, firm: bool = False
+) -> tuple[Limit, ...]:
     """All that a job of this project and queue counts under, the nearest quota first."""
-    quotas = [limit for project in chain if (limit := _quota(project)).most != UNLIMITED]
-    if queue.max_running is None:
-        return tuple(quotas)
-    return (*quotas, Limit(QUEUE, queue.name, UNLIMITED._replace(running_jobs=queue.max_running)))
+    limits = [limit for project in chain if (limit := _quota(project, chain[0].slug, firm=firm)).most != UNLIMITED]
+    if cohorts is not None and chain:
+        limits += [
+            Limit(COHORT, parent, _count({name: pool}), resource=name, origin=chain[0].slug)
+            for parent, pools in cohorts.pools_over(chain[0].slug)
+            for name, pool in pools.items()
+        ]
+    if queue.max_running is not None:
+        limits.append(Limit(QUEUE, queue.name, UNLIMITED._replace(running_jobs=queue.max_running)))
+    return tuple(limits)
 
 
-def _quota(project: ProjectView) -> Limit:
-    limits = enforced(project)
-    if limits is None:
+def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
+    limits, own = ceilings(project), enforced(project)
+    if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
-    sizes = (limits.gpus, limits.cpus, limits.memory_mb, limits.running_jobs)
-    return Limit(PROJECT, project.slug, Count(*(FOREVER if size is None else size for size in sizes)))
+    most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
+    if not firm or limits is own:
+        return Limit(PROJECT, project.slug, most, origin=origin)
+    loans = {
+        name: getattr(limits, name) - (getattr(own, name) or 0)
+        for name in RESOURCES
+        if getattr(limits, name) is not None
+    }
+    return Limit(PROJECT, project.slug, most, NOTHING._replace(**loans), origin=origin)
+
+
+def _count(most: Mapping[str, float]) -> Count:
+    return UNLIMITED._replace(**most)
 
 
 class QuotaProfile:

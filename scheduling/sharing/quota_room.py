@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeAlias
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
-from scheduling.sharing.quota_profile import NOTHING, PROJECT, Count, End, Limit, QuotaProfile, count_of
+from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, Count, End, Limit, QuotaProfile, count_of
 from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
@@ -40,6 +41,7 @@ class QuotaRoom:
         usage: Mapping[str, Usage],
         in_queues: Mapping[str, int],
         projects: Mapping[str, ProjectView],
+        cohorts: Cohorts | None = None,
     ) -> None:
         self._running = running
         self._now = now
@@ -47,6 +49,7 @@ class QuotaRoom:
         self._usage = usage
         self._in_queues = in_queues
         self._projects = projects
+        self._cohorts = cohorts
         self._started: list[tuple[float, Limits, Count]] = []
         self._kept: dict[Limit, list[KeptInQuota]] = {}
         self._sums: dict[Limit, Count] = {}
@@ -59,7 +62,7 @@ class QuotaRoom:
         self._started.append((end, limits, count))
         for limit in limits if self._profiles else ():
             if limit in self._profiles:
-                self._profiles[limit].allocate(self._now, end, count)
+                self._profiles[limit].allocate(self._now, end, _counting(limit, count))
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
@@ -97,10 +100,11 @@ class QuotaRoom:
     def keep(self, limits: Limits, kept: KeptInQuota, refusing: Iterable[Limit] = ()) -> None:
         """From now on nobody starts who would delay this job under any of its limits."""
         for limit in limits:
-            self._kept.setdefault(limit, []).append(kept)
-            self._sums[limit] = self._sums.get(limit, NOTHING).plus(kept.holds)
+            holds = self._asked(limit, kept.holds)
+            self._kept.setdefault(limit, []).append(kept._replace(holds=holds))
+            self._sums[limit] = self._sums.get(limit, NOTHING).plus(holds)
             if limit in self._profiles:
-                self._profiles[limit].allocate(kept.start, kept.end, kept.holds)
+                self._profiles[limit].allocate(kept.start, kept.end, holds)
         for limit in refusing:
             self._blocked[limit] = self._blocked.get(limit, 0) + 1
 
@@ -108,21 +112,44 @@ class QuotaRoom:
         return self._earliest(limit, count, length, at) == at
 
     def _earliest(self, limit: Limit, count: Count, length: float, after: float) -> float:
+        count = self._asked(limit, count)
         together = self._used(limit).plus(self._sums.get(limit, NOTHING)).plus(count)
         if _counted(count, together).fits(limit.most):
             return after
         return self._profile(limit).earliest(count, length, after)
 
+    def _asked(self, limit: Limit, count: Count) -> Count:
+        """How much of the limit such a job takes; nothing of what its project keeps to itself anyway."""
+        counting = _counting(limit, count)
+        if self._cohorts is not None and self._cohorts.keeps_anything and limit.kind != QUEUE:
+            added = self._cohorts.added
+            amounts = {
+                name: added(limit.origin, limit.name, name, more, self._usage)
+                for name in RESOURCES
+                if (more := getattr(counting, name))
+            }
+            counting = counting._replace(**amounts)
+        return limit.asked(counting)
+
     def _used(self, limit: Limit) -> Count:
-        if limit.kind != PROJECT:
+        """What is in use, or kept by those below."""
+        if limit.kind == QUEUE:
             return Count(0, 0, 0, self._in_queues.get(limit.name, 0))
+        if limit.kind == COHORT and self._cohorts is not None:
+            taken = self._cohorts.taken(limit.name, limit.resource, self._usage)
+            return NOTHING._replace(**{limit.resource: taken})
         used = self._usage.get(limit.name, NOTHING_USED)
-        return count_of(used.amount, used.running_jobs)
+        count = count_of(used.amount, used.running_jobs)
+        if self._cohorts is None or not self._cohorts.keeps_anything:
+            return count
+        committed = {name: self._cohorts.committed(limit.name, name, self._usage) for name in RESOURCES}
+        return count._replace(**committed)
 
     def _profile(self, limit: Limit) -> QuotaProfile:
         found = self._profiles.get(limit)
         if found is None:
-            ends = [*self._ends_under(limit), *((end, one) for end, over, one in self._started if limit in over)]
+            started = ((end, _counting(limit, one)) for end, over, one in self._started if limit in over)
+            ends = [*self._ends_under(limit), *started]
             free = limit.most.plus(self._used(limit), -1)
             found = self._profiles[limit] = QuotaProfile(free, self._now, ends)
             for one in self._kept.get(limit, ()):
@@ -130,12 +157,24 @@ class QuotaRoom:
         return found
 
     def _ends_under(self, limit: Limit) -> Iterable[End]:
-        if limit.kind != PROJECT:
+        if limit.kind == COHORT:
+            return self._ends_in_cohort(limit)
+        if limit.kind == QUEUE:
             queued = (job for job in self._running if job.queue == limit.name)
             return [(self._end(job), Count(0, 0, 0, 1)) for job in queued]
         by_project = self._by_project()
         below = [slug for slug in by_project if any(one.slug == limit.name for one in chain_of(slug, self._projects))]
         return [end for slug in below for end in by_project[slug]]
+
+    def _ends_in_cohort(self, limit: Limit) -> list[End]:
+        """Of the jobs below the members that have a quota of what is shared."""
+        name, ends = limit.resource, list[End]()
+        for slug, own in self._by_project().items():
+            chain = [one.slug for one in chain_of(slug, self._projects)]
+            place = chain.index(limit.name) if limit.name in chain else 0
+            if place and self._cohorts is not None and self._cohorts.nominal(chain[place - 1], name) is not None:
+                ends += [(end, NOTHING._replace(**{name: getattr(count, name)})) for end, count in own]
+        return ends
 
     def _by_project(self) -> Mapping[str, list[End]]:
         if self._ends is None:
@@ -147,6 +186,13 @@ class QuotaRoom:
 
     def _end(self, job: RunningJob) -> float:
         return latest_end(job, self._now, self._assumed_limit)
+
+
+def _counting(limit: Limit, count: Count) -> Count:
+    """What counts under the limit of such a job that runs."""
+    if limit.kind != COHORT:
+        return count
+    return NOTHING._replace(**{limit.resource: getattr(count, limit.resource)})
 
 
 def _counted(count: Count, together: Count) -> Count:

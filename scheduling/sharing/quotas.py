@@ -1,7 +1,8 @@
 """What a request may have: ever (asked at submission), and now (asked by each plan)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from scheduling import gpu_models
 from scheduling.errors import FieldError
@@ -9,7 +10,7 @@ from scheduling.nodes.feasibility import could_hold
 from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import ZERO, Request, Resources, total
-from scheduling.snapshot import Limits, NodeView, ProjectView, RunningJob, chain_of
+from scheduling.snapshot import NO_LOAN_LIMITS, Limits, NodeView, ProjectView, RunningJob, chain_of
 
 REST_FIELDS = {
     "gpus": "resources.gpus",
@@ -51,16 +52,19 @@ def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, Proje
 
 
 def admission_faults(
-    request: Request, *, nodes: Sequence[NodeView], chain: Sequence[ProjectView]
+    request: Request, *, nodes: Sequence[NodeView], chain: Sequence[ProjectView], firm: bool = False
 ) -> tuple[FieldError, ...]:
-    """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small."""
+    """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small.
+
+    `firm`: it may not be stopped again, so it never runs on what is borrowed.
+    """
     if not request.gpus and (request.gpu_model or request.gpu_memory_mb):
         return (FieldError("resources.gpus", "Ask for at least 1 GPU, or name no GPU model and no GPU memory."),)
     if request.gpu_model and not gpu_models.named(request.gpu_model):
         return (FieldError("resources.gpu_model", "Name a GPU model, such as h100, or several with commas between."),)
     lacks = what_is_lacking(request, nodes, "node") if nodes else ()
     hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
-    return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain))
+    return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain, firm=firm))
 
 
 def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldError]:
@@ -76,14 +80,17 @@ def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldErr
 
 
 def quota_violations(
-    request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage]
+    request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage], firm: bool = False
 ) -> tuple[Reason, ...]:
-    """The quotas in the chain that the request would break on top of what is used; none if it may run."""
+    """The quotas in the chain that the request would break on top of what is used, each by itself; none if it may run.
+
+    `firm`: it may not be stopped again, so it starts on nothing that is borrowed.
+    """
     more = request.total
     return tuple(
-        _quota_reason(project.slug, limits, used, more)
+        _quota_reason(project, limits, used, more, firm=firm)
         for project in chain
-        if (limits := enforced(project)) is not None
+        if (limits := ceilings(project, firm=firm)) is not None
         and not _within(limits, used := usage.get(project.slug, NOTHING_USED), more)
     )
 
@@ -106,6 +113,30 @@ def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: 
 def enforced(project: ProjectView) -> Limits | None:
     """The limits that hold jobs back, if the project has any."""
     return project.limits if project.limits is not None and project.limits.enforced else None
+
+
+def ceilings(project: ProjectView, *, firm: bool = False) -> Limits | None:
+    """The limits that hold jobs back, with all that the project may borrow; a `firm` job borrows nothing."""
+    limits = enforced(project)
+    if limits is None or firm or project.parent is None or limits.borrowing == NO_LOAN_LIMITS:
+        return limits
+    return _with_loans(limits)
+
+
+@lru_cache(maxsize=10_000)
+def _with_loans(limits: Limits) -> Limits:
+    more = {
+        name: most + loan
+        for name, loan in limits.borrowing._asdict().items()
+        if loan is not None and (most := getattr(limits, name)) is not None
+    }
+    return replace(limits, **more)
+
+
+def is_within(project: ProjectView, usage: Mapping[str, Usage], more: Resources, *, firm: bool) -> bool:
+    """Whether the project's own quota allows so much more."""
+    limits = ceilings(project, firm=firm)
+    return limits is None or _within(limits, usage.get(project.slug, NOTHING_USED), more)
 
 
 def _within(limits: Limits, used: Usage, more: Resources) -> bool:
@@ -134,13 +165,30 @@ def _beyond(limits: Limits, used: Usage, more: Resources) -> dict[str, int]:
     }
 
 
-def _quota_reason(slug: str, limits: Limits, used: Usage, more: Resources) -> Reason:
+def _quota_reason(project: ProjectView, limits: Limits, used: Usage, more: Resources, *, firm: bool) -> Reason:
     """For example: "The quota of project vision allows 8 GPUs (7 in use); this job needs 2 GPUs."."""
     missing = _beyond(limits, used, more)
-    allowed = listed(f"{quantity(name, getattr(limits, name))} ({_in_use(name, used)})" for name in missing)
+    allowed = listed(f"{_allowed(name, project, limits)} ({_in_use(name, used)})" for name in missing)
     needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
     asks = f"; this job needs {listed(needs)}" if needs else ""
-    return Reason(ReasonCode.QUOTA, f"The quota of project {slug} allows {allowed}{asks}.", missing, subject=slug)
+    stays = firm and any(_borrowed(name, project) for name in missing)
+    alone = ", and borrows nothing, as it is not preemptible" if stays else ""
+    sentence = f"The quota of project {project.slug} allows {allowed}{asks}{alone}."
+    return Reason(ReasonCode.QUOTA, sentence, missing, subject=project.slug)
+
+
+def _allowed(name: str, project: ProjectView, limits: Limits) -> str:
+    """For example "8 GPUs", or "12 GPUs, 4 of them borrowed,"."""
+    most, loan = getattr(limits, name), _borrowed(name, project)
+    own = getattr(project.limits, name)
+    return f"{quantity(name, most)}, {number(name, loan)} of that borrowed," if most != own else quantity(name, most)
+
+
+def _borrowed(name: str, project: ProjectView) -> int:
+    """How much of it the project may borrow."""
+    if project.limits is None or project.parent is None:
+        return 0
+    return getattr(project.limits.borrowing, name, None) or 0
 
 
 def _in_use(name: str, used: Usage) -> str:
@@ -149,13 +197,14 @@ def _in_use(name: str, used: Usage) -> str:
     return f"{number(name, getattr(used.amount, name))} in use"
 
 
-def _beyond_quota(request: Request, chain: Sequence[ProjectView]) -> list[FieldError]:
+def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool) -> list[FieldError]:
     """One error for each limit that is smaller than the request alone."""
     errors = []
     for project in chain:
-        limits = enforced(project)
+        limits = ceilings(project, firm=firm)
         for name in _beyond(limits, NOTHING_USED, request.total) if limits is not None else ():
             allowed = quantity(name, getattr(limits, name))
-            message = f"The quota of project {project.slug} allows at most {allowed} at once."
+            alone = " for a job that is not preemptible" if firm and _borrowed(name, project) else ""
+            message = f"The quota of project {project.slug} allows at most {allowed} at once{alone}."
             errors.append(FieldError(REST_FIELDS[name], message, "quota"))
     return errors

@@ -17,7 +17,8 @@ from django.db import connection
 from executors import agent_rights
 from jobs.logs.reader import pieces
 from jobs.models import Job
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES
 from tests import builders

@@ -205,3 +205,48 @@ def test_a_node_that_cannot_be_removed_keeps_no_other_from_it(trainyard, connect
 
     assert (outcome.code, outcome.out) == (1, "node n2 is removed\n")
     assert outcome.err == "error: node n1: Node n1 is alive: stop its agent first.\n"
+
+
+def test_a_quota_s_loans_are_told_below_it(trainyard, connected):
+    loans = {
+        "borrowing_limits": {"gpus": 4, "cpus": None, "memory_gb": None}, "borrowed": {"gpus": 2, "cpus": 0},
+        "lending_limits": {"gpus": None, "cpus": None, "memory_gb": None}, "lent": {"gpus": 0, "memory_gb": 1.5},
+    }  # fmt: skip
+    connected.answers("GET", "queues/quota/vision", {**QUOTA, **loans})
+
+    assert trainyard("quota", "vision").out.splitlines()[-2:] == [
+        "borrowed: 2 GPUs of at most 4", "lent: 1.5 memory GB",
+    ]  # fmt: skip
+
+
+def test_a_quota_is_set_by_options(trainyard, connected):
+    connected.answers("PATCH", "queues/quota/vision", QUOTA)
+
+    assert (
+        trainyard(
+            "quota",
+            "vision",
+            "--limit",
+            "gpus=8",
+            "--limit",
+            "cpus=none",
+            "--borrow",
+            "gpus=4",
+            "--lend",
+            "memory_gb=1.5",
+        ).code
+        == 0
+    )
+    assert connected.asked[-1].body == {
+        "limits": {"gpus": 8, "cpus": None}, "borrowing_limits": {"gpus": 4}, "lending_limits": {"memory_gb": 1.5},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [["--limit", "gpu=8"], ["--borrow", "running_jobs=3"], ["--lend", "gpus=many"], ["--lend", "gpus"]]
+)
+def test_an_option_that_sets_no_quota_is_named(trainyard, connected, words):
+    outcome = trainyard("quota", "vision", *words)
+
+    assert outcome.code == 2
+    assert words[0] in outcome.err

@@ -86,3 +86,16 @@ def test_a_project_with_jobs_or_children_is_not_deleted(client):
     builders.project(parent=parent)
     for project in (used, parent):
         assert client.post(f"{PROJECTS}{project.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_project_s_page_shows_what_is_borrowed_lent_and_asked_for(client):
+    top = builders.project(slug="top")
+    lender = builders.project(slug="lender", parent=top, quota={"gpus": 4})
+    borrower = builders.project(slug="borrower", parent=top, quota={"gpus": 1, "borrowing_gpus": 3})
+    builders.running_job(project=borrower, gpu_indices=[0, 1, 2])
+    builders.job(project=borrower, gpus=4, nodes=2)
+
+    shown = page(client, f"{PROJECTS}{borrower.pk}/change/")
+    assert "3 of 1 <progress" in shown
+    assert "2 borrowed of at most 3, 8 asked for by those that wait" in shown
+    assert "2 lent" in page(client, f"{PROJECTS}{lender.pk}/change/")

@@ -25,8 +25,8 @@ from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFa
 from jobs.models import Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import limits
+from jobs.submission.job_spec import JobSpec
 from jobs.submission.pricing import BASES
-from jobs.submission.submit import JobSpec
 from scheduling.lifecycle import EndReason
 
 

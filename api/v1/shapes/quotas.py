@@ -65,7 +65,7 @@ def percent(used: int, limit: int | None) -> float | None:
 
 def limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
     """The limits of a change, by the names of a quota; raises InvalidError when both forms say different things."""
-    nested = {("memory_mb" if name == "memory_gb" else name): value for name, value in wanted.get("limits", {}).items()}
+    nested = _in_megabytes(wanted.get("limits", {}))
     given = {KINDS[kind]: wanted[f"{kind}_quota"] for kind in KINDS if f"{kind}_quota" in wanted}
     both = [
         f"{kind}_quota"
@@ -77,3 +77,17 @@ def limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
             [FieldError(name, f"Says something else than {NESTED[name]}.", "contradiction") for name in both]
         )
     return nested | given
+
+
+def loans_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
+    """The borrowing and lending limits of a change, by the names of a quota's columns."""
+    return {
+        f"{of}_{name}": value
+        for of in ("borrowing", "lending")
+        for name, value in _in_megabytes(wanted.get(f"{of}_limits", {})).items()
+    }
+
+
+def _in_megabytes(limits: Mapping[str, Any]) -> dict[str, int | None]:
+    """The field has read memory to MB by now; it only has another name."""
+    return {("memory_mb" if name == "memory_gb" else name): value for name, value in limits.items()}

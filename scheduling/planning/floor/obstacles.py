@@ -39,7 +39,7 @@ def _refused(run: RunningJob, work: PassState, alike: SchedulingClass) -> Obstac
     """By what is in use there beside it."""
     others = work.present()
     others.leave(run, work.counted(run.project))
-    refused = others.refusals(alike.request, alike.queue, alike.chain)
+    refused = others.refusals(alike)
     quotas = tuple([reason.subject for reason in refused if reason.code is ReasonCode.QUOTA])
     if quotas:
         return Obstacle(WhyBroken.QUOTA, quotas)

@@ -13,8 +13,8 @@ from scheduling.planning.floor.admission import goes_before, queues_with_floor
 from scheduling.planning.floor.progress import head_start, work_lost, work_saved
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.stand_ins import StandIns, pairs_of
-from scheduling.planning.preemption import VictimChoice
 from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.victim_choice import VictimChoice
 from scheduling.planning.victims import Candidate, Victim
 from scheduling.snapshot import Allocation, RunningJob, ShadowJob, Snapshot, WaitingJob
 
@@ -170,7 +170,7 @@ class _Givers:
     def _find(
         self, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]
     ) -> Shares | None:
-        if cluster.refusals(alike.request, alike.queue, alike.chain):
+        if cluster.refusals(alike):
             return None
         return self._work.find_in(cluster.free, job, self._closed(job, alike, allowed))
 
@@ -180,7 +180,7 @@ class _Givers:
     def _free_now(self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]) -> Shares | None:
         """What is free now and not meant for one before it."""
         shares = self._find(self._present, job, alike, allowed)
-        if shares is None or self._coming.refusals(alike.request, alike.queue, alike.chain):
+        if shares is None or self._coming.refusals(alike):
             return None
         return shares if all(self._coming.free[share.node].has(share) for share in shares) else None
 
@@ -191,7 +191,7 @@ class _Givers:
         self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]
     ) -> tuple[Shares, list[RunningJob]] | None:
         choice = VictimChoice(self._work, self._coming, job, alike, self._closed(job, alike, allowed))
-        victims = choice.victims(self._able)
+        victims = choice.victims([one for one in self._able if not self._keeps_nominal_quota(one.job, job)])
         if victims is None:
             return None
         for victim in victims:
@@ -200,11 +200,17 @@ class _Givers:
         self._able = [victim for victim in self._able if victim.job.id not in gone]
         return choice.shares, [victim.job for victim in victims]
 
+    def _keeps_nominal_quota(self, victim: RunningJob, job: WaitingJob) -> bool:
+        cohorts = self._work.cohorts
+        return cohorts is not None and cohorts.protects(
+            victim.project, job.project, job.request.total, self._coming.usage
+        )
+
     def _take(self, one: ShadowJob, job: WaitingJob, alike: SchedulingClass, shares: Shares) -> Shares:
         self._names.assign(one, [share.node for share in shares])
         for cluster in (self._coming, self._present):
             if all(cluster.free[share.node].has(share) for share in shares):
-                cluster.start(job.id, shares, alike.request, alike.queue, alike.chain)
+                cluster.start(job.id, shares, alike)
         return shares
 
 
@@ -246,4 +252,4 @@ def _marked(
 def _as_marked(job: RunningJob, leaving: dict[int, int], protected: AbstractSet[int]) -> RunningJob:
     if job.id in leaving:
         return replace(job, leaving=True, leaving_for=leaving[job.id])
-    return replace(job, preemptible=False) if job.preemptible and job.id in protected else job
+    return replace(job, protected=True) if job.preemptible and job.id in protected else job

@@ -146,3 +146,55 @@ def test_both_forms_may_agree_and_a_contradiction_is_refused_by_name(staff, team
 @pytest.mark.parametrize(("used", "limit", "share"), [(0, 0, None), (1, 0, 100.0), (3, None, None), (1, 3, 33.3)])
 def test_the_share_of_a_quota(used, limit, share):
     assert percent(used, limit) == share
+
+
+@pytest.fixture
+def cohort():
+    organisation = builders.project(slug="organisation")
+    lender = builders.project(slug="lender", parent=organisation, quota={"gpus": 4})
+    borrower = builders.project(slug="borrower", parent=organisation, quota={"gpus": 2, "borrowing_gpus": 3})
+    builders.running_job(project=borrower, gpu_indices=[0, 1, 2, 3], cpus=1)
+    return lender, borrower
+
+
+def test_what_may_be_borrowed_and_lent_is_set_and_shown(staff, team):
+    answer = staff.patch(
+        f"{V1}/queues/quota/team",
+        {"borrowing_limits": {"gpus": 2, "memory_gb": 1.5}, "lending_limits": {"gpus": 0}},
+    ).json()
+
+    assert answer["borrowing_limits"] == {"gpus": 2, "cpus": None, "memory_gb": 1.5}
+    assert answer["lending_limits"] == {"gpus": 0, "cpus": None, "memory_gb": None}
+    assert answer["limits"]["gpus"] == 4
+    assert staff.patch(f"{V1}/queues/quota/team", {"borrowing_limits": {"gpus": None}}).json()["borrowing_limits"] == {
+        "gpus": None, "cpus": None, "memory_gb": 1.5,
+    }  # fmt: skip
+
+
+def test_what_is_borrowed_and_lent_is_told(staff, cohort):
+    borrows, lends = quota(staff, "borrower"), quota(staff, "lender")
+
+    assert (borrows["borrowed"]["gpus"], borrows["lent"]["gpus"], borrows["available"]["gpus"]) == (2, 0, 1)
+    assert (lends["borrowed"]["gpus"], lends["lent"]["gpus"], lends["available"]["gpus"]) == (0, 2, 2)
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, 0.125, 1e308, 2**31, True, "many", [1]])
+@pytest.mark.parametrize("kind", ["limits", "borrowing_limits", "lending_limits"])
+def test_nonsense_is_refused_by_name(staff, team, kind, limit):
+    response = staff.patch(f"{V1}/queues/quota/team", {kind: {"gpus": limit}})
+
+    assert set(faults(response)) == {f"{kind}.gpus"}
+
+
+def test_not_a_number_is_refused(staff, team):
+    body = '{"borrowing_limits": {"gpus": NaN}}'
+
+    assert staff.generic("PATCH", f"{V1}/queues/quota/team", body, content_type="application/json").status_code == 400
+
+
+def test_a_project_s_own_admin_lends_nothing_that_somebody_above_has_granted(team):
+    own, above = builders.member(project=team, role="admin"), builders.member(project=team.parent, role="admin")
+    body = {"borrowing_limits": {"gpus": 9}}
+
+    assert client_of(own).patch(f"{V1}/queues/quota/team", body).status_code == 403
+    assert client_of(above).patch(f"{V1}/queues/quota/team", body).status_code == 200

@@ -30,7 +30,8 @@ from jobs.planning import preemption
 from jobs.recovery import clock_guard, sweep
 from jobs.reports import quota_usage
 from jobs.state.outcome import PlacementOutcome, PlacementRef
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, EndReason, JobState, may_move
 from scheduling.plan_result import PlannedPreemption

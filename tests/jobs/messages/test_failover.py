@@ -27,7 +27,8 @@ from jobs.models.sweep import Sweep
 from jobs.planning.cycle import run_cycle
 from jobs.recovery import sweep
 from jobs.state.outcome import PlacementOutcome, PlacementRef
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from quotas.models import Project
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders

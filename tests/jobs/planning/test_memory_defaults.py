@@ -5,7 +5,8 @@ import pytest
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import cycle
 from jobs.reports.quote import quote
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from quotas.models import Quota
 from scheduling.errors import InvalidError
 from tests import builders

@@ -299,3 +299,47 @@ def test_an_urgent_job_displaces_what_its_own_full_quota_holds_though_another_no
     cycle.run_cycle()
 
     assert list(Preemption.objects.values_list("attempt__job", "for_job")) == [(running.pk, urgent.pk)]
+
+
+@pytest.fixture
+def lent():
+    """The quota of one project is held by a job of the other; a job of the first one waits for it."""
+    team = builders.project(slug="team")
+    lender = builders.project(parent=team, quota={"cpus": 4})
+    borrower = builders.project(slug="borrower", parent=team, quota={"cpus": 0, "borrowing_cpus": 4})
+    builders.node(name="n2", cpus=8)
+    running = builders.running_job(
+        node=builders.node(name="n1", cpus=4), cpus=4, priority=90, project=borrower, started_at=timezone.now()
+    )
+    return running, builders.job(cpus=4, priority=0, project=lender)
+
+
+def test_quota_that_was_lent_comes_back_within_one_cycle_and_the_grace(settings, lent):
+    settings.PREEMPTION, settings.PREEMPTION_MAX_PER_HOUR = [], 0
+    running, waits = lent
+
+    cycle.run_cycle()
+    assert (fresh(running).desired, fresh(waits).promised) == ("preempt", True)
+    assert Preemption.objects.get().strategy == "quota"
+    cycle.run_cycle()
+    ended(running, exit_code=143)
+    cycle.run_cycle()
+    cycle.run_cycle()
+
+    assert (fresh(running).state, fresh(waits).state) == ("pending", "queued")
+    assert Preemption.objects.count() == 1
+    [reason] = fresh(running).reasons
+    assert (
+        reason["sentence"] == "The projects below team have 4 CPUs together (4 taken or kept); this job needs 4 CPUs."
+    )
+    assert preemption.recent() == 0
+
+
+def test_the_reason_of_who_waits_for_lent_quota_names_the_level_and_who_has_it(lent):
+    running, waits = lent
+
+    cycle.run_cycle()
+
+    [reason] = fresh(waits).reasons
+    assert (reason["code"], reason["shortfall"], reason["held_by"]) == ("quota", {"cpus": 4}, [running.pk])
+    assert "4 CPUs together (4 taken or kept, 4 of them borrowed by borrower)" in reason["sentence"]

@@ -12,7 +12,8 @@ from jobs.models import Job
 from jobs.models.planning import RunTimeHistory, RunTimeLearning
 from jobs.planning import run_times
 from jobs.planning.snapshot import take_snapshot
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from tests import builders
 from tests.rest import V1, client_of
 

@@ -11,7 +11,8 @@ from console.admin import job_deletion
 from jobs.control import actions
 from jobs.models import Job, JobDependency
 from jobs.planning import cycle, dead_dependencies
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from scheduling.errors import TrainyardError
 from tests import builders
 from tests.racing import race

@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs.models import Job, JobEvent
-from jobs.submission.submit import JobSpec, submit
+from jobs.submission.job_spec import JobSpec
+from jobs.submission.submit import submit
 from quotas.models import Quota
 from scheduling.errors import ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState

@@ -1,0 +1,52 @@
+"""What somebody wants to run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from jobs.submission.needs import Author, Need
+from scheduling.resources import Request, ordered_labels
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What somebody wants to run, in the words of the REST contract. Memory is in MB, times in seconds."""
+
+    name: str
+    project: str
+    command: tuple[str, ...]
+    queue: str = "default"
+    priority: int | str = 50
+    working_dir: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cpus: int = 1
+    memory_mb: int = 0
+    gpus: int = 0
+    gpu_memory_mb: int = 0
+    gpu_model: str = ""
+    nodes: int = 1
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    max_runtime_seconds: int | None = None
+    estimated_runtime_seconds: int | None = None
+    stall_seconds: int | None = None
+    stall_action: str = "stop"
+    deadline: datetime | None = None
+    checkpointable: bool = False
+    preemptible: bool = True
+    max_retries: int = 0
+    grace_seconds: int | None = None
+    depends_on: tuple[int | Need, ...] = ()
+    on_dependency_failure: str = "cancel"
+    submission_key: str = ""
+    memory_by_default: bool = False  # its owner named none
+
+    @property
+    def request(self) -> Request:
+        labels = ordered_labels(self.node_labels)
+        return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels)
+
+    @property
+    def author(self) -> Author:
+        needs = tuple(one if isinstance(one, Need) else Need(one) for one in self.depends_on)
+        return Author(self.project, self.name, self.submission_key, needs)
