@@ -93,7 +93,7 @@ class CountingFloorReplay(EventLoop):
         self._stand_in_line(progress)
 
     def _vacate_if_due(self, number: int) -> None:
-        """Under a floor room is given away when it is free."""
+        """Where jobs are stopped for others, room is given away when it is free."""
 
     def _end(self, number: int) -> None:
         progress, now = self._running.pop(number), self._clock.now

@@ -1,7 +1,7 @@
 """Takes a trace from one instant to the next: who arrives and who ends there, in which order, and when there is a plan."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from simulator.cleaning import CleanJob
 from simulator.clock import Clock
@@ -25,7 +25,9 @@ class EventLoop(ABC):
 
     def run(self, told: Progress | None = None) -> Outcome:
         """Replay everything."""
-        step = self._pyss_instant if self._settings.ties is Ties.PYSS else self._natural_instant
+        # Between the parts of an instant of pyss a job could be stopped whose end is still to be handled.
+        in_parts = self._settings.ties is Ties.PYSS and not self._settings.stops_jobs
+        step = self._pyss_instant if in_parts else self._natural_instant
         untold = 0
         while (instant := self._clock.advance()) is not None:
             step(instant.arrivals, instant.ends)
@@ -35,7 +37,7 @@ class EventLoop(ABC):
                 untold = 0
         return self.outcome
 
-    def _natural_instant(self, arrivals: Iterable[CleanJob], ends: Iterable[int]) -> None:
+    def _natural_instant(self, arrivals: Sequence[CleanJob], ends: Sequence[int]) -> None:
         for number in ends:
             self._end(number)
         for job in arrivals:
@@ -55,8 +57,6 @@ class EventLoop(ABC):
             self._plan()
         for number in ends:
             self._end(number)
-            self._plan()
-        if not (arrivals or ends):  # the clock was asked to wake
             self._plan()
 
     @abstractmethod

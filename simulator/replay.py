@@ -96,8 +96,6 @@ class Replay(EventLoop):
         self._progress[job.number] = _Progress(job, waiting)
 
     def _vacate_if_due(self, number: int) -> None:
-        if self._keeps_floor:  # it goes by who runs: whoever has left for it has ended
-            return
         end = self._running[number].expected_end
         if end is not None and end <= self._clock.now:
             self._vacated[number] = self._running.pop(number)
@@ -121,7 +119,7 @@ class Replay(EventLoop):
         now, rules = self._clock.now, self._settings.rules
         return Snapshot(
             waiting=tuple(self._waiting.values()),
-            running=tuple(self._checkpointed() if self._may_stop else self._running.values()),
+            running=tuple(self._checkpointed() if self._settings.stops_jobs else self._running.values()),
             nodes=self._cluster.nodes,
             queues=(QueueView(QUEUE),),
             projects=self._projects,
@@ -133,10 +131,6 @@ class Replay(EventLoop):
             shadow=self._shadow,
             longest_wait=self._longest_wait,
         )
-
-    @property
-    def _may_stop(self) -> bool:
-        return self._keeps_floor or bool(self._settings.rules.preemption.strategies)
 
     def _start(self, placed: PlannedJob) -> None:
         now, job = self._clock.now, self._waiting.pop(placed.job_id)

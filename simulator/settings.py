@@ -55,6 +55,11 @@ class Settings:
     restart_s: float = 0.0  # what it takes to go on from saved work
     grace_s: float = 0.0  # how long a job that is stopped stays
 
+    @property
+    def stops_jobs(self) -> bool:
+        """Whether running jobs may be stopped for others."""
+        return _keeps_floor(self.rules.policy) or bool(self.rules.preemption.strategies)
+
 
 def usual_run_times(policy_name: str) -> RunTimes:
     """What a policy is given where nobody says otherwise."""

@@ -109,7 +109,9 @@ class SchedulingOptions:
     ties: Annotated[
         Ties,
         option(
-            "--ties", text="At one instant: all ends and arrivals, then one plan; or in the order of the tool pyss."
+            "--ties",
+            text="At one instant: all ends and arrivals, then one plan; or in the order of the tool pyss, "
+            "but where jobs are stopped for others.",
         ),
     ] = Ties.NATURAL
     run_times: Annotated[
