@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
+from scheduling.price_list import Price
 from scheduling.resources import Request, Resources
 from scheduling.rules import Rules
 
@@ -135,6 +137,12 @@ class RunningJob:
     suspended_since: float | None = None  # it stands still; `expected_end` says what is left of its limit from now on
     leaving_for: int | None = None  # the waiting job that it gives way to, if it does
     saved_seconds: float = 0.0  # work that was saved before this attempt
+    placed_at: float | None = None  # since when it holds its places, where that is not since its start
+
+    @property
+    def holds_since(self) -> float | None:
+        """Since when it has been paid for; None: it is being placed."""
+        return self.started_at if self.placed_at is None else self.placed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,27 @@ class Reservation:
     start: float
     end: float
     project: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """How much a project and all below it may spend in each of its periods, in millionths of its unit.
+
+    `spent` is what has ended in the period that began at `spent_since`, less what was given back of it.
+    """
+
+    id: int
+    project: str
+    unit: str  # money or gpu_hours
+    amount: int
+    period: str  # day, week, month or once
+    zone: tzinfo
+    hard: bool = True
+    since: float | None = None  # of a period that is there once
+    until: float | None = None
+    spent: int = 0
+    spent_since: float = 0.0
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +241,8 @@ class Snapshot:
     recent_preemptions: int = 0  # in the last hour
     ended: tuple[EndedJob, ...] = ()  # since the last plan; only a policy that keeps a floor asks for them
     shadow: Shadow | None = None  # of the last plan, if that kept one
+    budgets: tuple[BudgetView, ...] = ()
+    prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

@@ -101,6 +101,12 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     return _after(below, bisect_left(range(len(below)), True, key=is_enough), told, scene)
 
 
+def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:
+    """When its next period begins; a budget that is there once has none."""
+    following = reason.budget.get("next_period")
+    return replace(reason, expected_clear=following if isinstance(following, float) else None)
+
+
 def _slugs(project: str, scene: BlockerContext) -> set[str]:
     return {one.slug for one in chain_of(project, scene.projects)}
 
@@ -110,4 +116,5 @@ RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason
     ReasonCode.DEPENDENCY: _dependency,
     ReasonCode.QUEUE_LIMIT: _queue_limit,
     ReasonCode.QUOTA: _quota,
+    ReasonCode.BUDGET: _budget,
 }

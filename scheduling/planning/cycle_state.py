@@ -22,6 +22,8 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
+from scheduling.sharing.budget_reasons import budget_reason, longest_paid
+from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.holders import Holder, Holders
 from scheduling.sharing.quota_profile import Limit
 from scheduling.sharing.quota_room import KeptInQuota, QuotaRoom
@@ -83,6 +85,8 @@ class PassState:
         self.quotas = QuotaRoom(
             snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects
         )
+        self.budgets = BudgetRoom.of(snapshot, now)
+        self._unpaid: dict[tuple[str, Request, float, int | None], tuple[Reason, ...]] = {}
         self._snapshot = snapshot
         self._holders: Holders | None = None
 
@@ -93,7 +97,7 @@ class PassState:
     def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
         length = self.limit(job)
-        if length >= alike.too_long or length >= alike.too_long_in_quota:
+        if length >= alike.too_long or length >= alike.too_long_in_quota or self.is_unpaid(job, alike):
             return False
         if alike.limited and self.not_allowed(alike):
             alike.refused = alike.hopeless = True
@@ -110,6 +114,46 @@ class PassState:
             return False
         self.place(job, alike, shares)
         return True
+
+    def is_unpaid(self, job: WaitingJob, alike: SchedulingClass) -> bool:
+        """Whether a hard budget cannot pay for the job now. Who cannot be paid takes no place in the line.
+
+        What is not paid for now is not later in the pass: of budgets, too, there is only ever less.
+        """
+        if self.budgets is None or not self.budgets.over(job.project):
+            return False
+        length, own = self.limit(job), self.budgets.keeps(job.id)
+        if length >= alike.too_dear and not own:
+            return True
+        if self.budgets.pays(job.id, job.project, alike.request, length):
+            return False
+        if not own:
+            alike.too_dear = length
+        return True
+
+    def keep_in_budgets(self, job: WaitingJob, start: float) -> None:
+        """Keep what the job needs of its budgets, as it is promised to start then."""
+        if self.budgets is not None:
+            self.budgets.keep(job.id, job.project, job.request, start, self.limit(job))
+
+    def keep_later_in_budgets(self, job: WaitingJob) -> None:
+        """Keep it of the first periods that can pay for the job, which no budget pays for now."""
+        if self.budgets is not None:
+            self.budgets.keep_later(job.id, job.project, job.request, self.limit(job))
+
+    def budget_reasons(self, job: WaitingJob, alike: SchedulingClass) -> tuple[Reason, ...]:
+        """Why budgets do not pay for the job now; none if they do. Asked for at the end of the pass."""
+        budgets = self.budgets
+        if budgets is None or not self.is_unpaid(job, alike):
+            return ()
+        length = self.limit(job)
+        key = (job.project, job.request, length, job.id if budgets.keeps(job.id) else None)
+        found = self._unpaid.get(key)
+        if found is None:
+            longest = longest_paid(lambda limit: budgets.pays(job.id, job.project, job.request, limit), length)
+            lacks = budgets.lacks(job.id, job.project, job.request, length)
+            found = self._unpaid[key] = tuple(budget_reason(lack, longest) for lack in lacks)
+        return found
 
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
@@ -179,6 +223,8 @@ class PassState:
             self.usage[project.slug] = before.plus_job(alike.request.total)
         if alike.limits:
             self.quotas.started(alike.limits, alike.count, end)
+        if self.budgets is not None:
+            self.budgets.started(job.id, job.project, job.request, self.limit(job))
         self.placements.append(PlannedJob(job.id, shares))
 
     def reserve(self, job: WaitingJob, alike: SchedulingClass) -> bool:
@@ -219,6 +265,7 @@ class PassState:
         if slot is None:
             return False
         self.book.reserve(job.id, job.request, slot, length)
+        self.keep_in_budgets(job, slot.start)
         if alike.limits:
             self.quotas.keep(
                 alike.limits, _kept(job, alike, slot.start, length, self.now if strictly else None), refusing
@@ -246,6 +293,7 @@ class PassState:
         if start == FOREVER:
             return False
         self.quotas.keep(alike.limits, _kept(job, alike, start, length, self.now if strictly else None), refusing)
+        self.keep_in_budgets(job, start)
         self.book.reservations.append(PlannedReservation(job.id, start, ()))
         return True
 
@@ -259,6 +307,7 @@ class PassState:
             self.coming.start(job.id, shares, alike.request, alike.queue, alike.chain)
         start, length = self.now + SOON, self.limit(job)
         self.book.keep(job.id, start, shares, length)
+        self.keep_in_budgets(job, start)
         if alike.limits:
             self.quotas.keep(alike.limits, KeptInQuota(job.id, start, start + length, alike.count))
         self.kept[job.id] = shares

@@ -45,7 +45,7 @@ def plan_pass(snapshot: Snapshot, now: float, not_yet: AbstractSet[int] = NOBODY
         placements=tuple(work.placements),
         waits=waits,
         line=tuple([one.job.id for one in waiting]),
-        eligible=_eligible(snapshot, waiting),
+        eligible=_eligible(work, snapshot, waiting),
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
         alerts=line.alerts,
@@ -67,10 +67,13 @@ def is_placed(snapshot: Snapshot, now: float, job_id: int, not_yet: AbstractSet[
     return any(one.job_id == job_id for one in work.placements)
 
 
-def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
-    """Who could start once there is room: no hold, no dependency, no time and no paused queue keeps it."""
+def _eligible(work: PassState, snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
+    """Who could start once there is room: no hold, no dependency, no time, no paused queue and no budget keeps it."""
     shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
-    return tuple([one.job.id for one in waiting if not one.held and one.job.queue not in shut])
+    able = [one for one in waiting if not one.held and one.job.queue not in shut]
+    if work.budgets is not None:
+        able = [one for one in able if not work.is_unpaid(one.job, one.alike)]
+    return tuple([one.job.id for one in able])
 
 
 def _start_and_reserve(
@@ -131,6 +134,9 @@ class _Promises:
 
     def stop_behind(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
+        if job.id not in self._work.kept and self._work.is_unpaid(job, alike):
+            self._work.keep_later_in_budgets(job)
+            return False
         if job.id in self._work.kept or keep_coming(self._work, job, alike):
             return self._mode is Backfill.NONE
         if alike.refused or self._work.would_delay_others_in_quota(job, alike):
@@ -210,11 +216,13 @@ def _explain(
         reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
+        unpaid = work.budget_reasons(job, alike) if work.budgets is not None else ()
         if alike.fits:
-            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons)
-            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon)))
+            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons or unpaid)
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon or unpaid)))
             if too_soon:
                 reasons = (*reasons, turns.not_yet(job))
+        reasons = (*unpaid, *reasons)
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
         waits.append(new_wait((job.id, reasons)))

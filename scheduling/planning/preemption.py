@@ -38,7 +38,7 @@ def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> 
         return ()
     looked_at = 0
     for job, alike, held in waiting:
-        if held or pass_.is_coming(job, alike):
+        if held or pass_.is_coming(job, alike) or work.is_unpaid(job, alike):
             continue
         looked_at += pass_.may_help(job, alike) and pass_.make_room(job, alike)
         pass_.passed_by(job)
@@ -150,7 +150,9 @@ class PreemptionPass:
         self.planned += [
             PlannedPreemption(one.job.id, job.id, one.strategy, self.candidates.lost(one.job)) for one in victims
         ]
-        self.helped |= {job.id} if victims else set()
+        if victims:
+            self.helped.add(job.id)
+            self._work.keep_in_budgets(job, self._work.now + SOON)
         return bool(victims)
 
     def _closed(self, job: WaitingJob, alike: SchedulingClass) -> frozenset[str]:
