@@ -30,6 +30,7 @@ from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
+from quotas.budgets.setting import lock_budgets
 from quotas.costs.prices import ANY_PRICE
 from scheduling.lifecycle import JobState
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
@@ -102,6 +103,8 @@ def run_cycle() -> CycleResult:
         # 1. One planner, before anything is read: whoever comes second sees what the first one has placed, and does not
         # give the same room away again. The lock goes with the transaction, also when the process dies.
         _wait_for_turn()
+        # Nor does anybody lower a budget by which this plan is made before it is committed.
+        lock_budgets(alone=False)
         # 2. The picture. No row is locked: to lock all jobs would stop the platform for as long as a plan takes.
         if floor_shadow.is_kept():
             saved_work.note()  # only now is it known of which attempt a job's last checkpoint is

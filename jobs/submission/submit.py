@@ -16,6 +16,7 @@ from jobs.messages import publishing
 from jobs.models import Job, JobEvent, Queue
 from jobs.planning import memory_defaults, run_times, snapshot
 from jobs.submission import linking, pricing
+from jobs.submission.budgets import HardBudgets
 from jobs.submission.needs import Author, Need, Resolved
 from quotas.access import Role, project_roles
 from quotas.models import Project
@@ -94,6 +95,7 @@ class Intake:
     nodes: Sequence[NodeView]
     tree: Mapping[str, ProjectView]
     waiting: Mapping[str, int]
+    budgets: HardBudgets
     now: datetime
 
     @cached_property
@@ -147,15 +149,17 @@ def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) 
     authors = [spec.author for spec in specs]
     own = [project for project in projects.values() if project.pk in roles]
     tree = {view.slug: view for view in snapshot.projects()}
+    nodes, now = snapshot.nodes(), timezone.now()
     return Intake(
         projects=projects,
         roles=roles,
         queues={queue.name: queue for queue in Queue.objects.filter(name__in={spec.queue for spec in specs})},
         links=linking.resolve(authors, projects=own, visible=roles, locked=locked),
-        nodes=snapshot.nodes(),
+        nodes=nodes,
         tree=tree,
         waiting=_waiting_counts(tree),
-        now=timezone.now(),
+        budgets=HardBudgets.read(nodes, now.timestamp()),
+        now=now,
     )
 
 
@@ -191,7 +195,9 @@ def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
-        faults += _size_faults(spec, chain_of(spec.project, intake.tree), intake.nodes)
+        chain = chain_of(spec.project, intake.tree)
+        faults += _size_faults(spec, chain, intake.nodes)
+        faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults
 
 

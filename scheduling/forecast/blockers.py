@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
@@ -104,7 +105,7 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
 def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:
     """When its next period begins; a budget that is there once has none."""
     following = reason.budget.get("next_period")
-    return replace(reason, expected_clear=following if isinstance(following, float) else None)
+    return replace(reason, expected_clear=datetime.fromisoformat(str(following)).timestamp() if following else None)
 
 
 def _slugs(project: str, scene: BlockerContext) -> set[str]:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed
@@ -89,6 +89,6 @@ def _figures(lack: Lack, longest: int | None) -> dict[str, object]:
         "project": budget.project,
         "unit": budget.unit,
         **{name: f"{Decimal(amount) / MILLION:f}" for name, amount in amounts.items()},
-        "next_period": None if budget.period == Period.ONCE else lack.span.end,
+        "next_period": None if budget.period == Period.ONCE else datetime.fromtimestamp(lack.span.end, UTC).isoformat(),
         "longest_seconds": longest,
     }

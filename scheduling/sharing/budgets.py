@@ -85,6 +85,11 @@ def spent_in(budget: BudgetView, span: Span) -> int:
     return budget.spent if span.start == budget.spent_since else 0
 
 
+def with_spent(budget: BudgetView, spent: int, moment: float) -> BudgetView:
+    """The budget once so much was spent of its period at that moment."""
+    return replace(budget, spent=spent, spent_since=period_at(budget, moment).start)
+
+
 def millionths(amount: Fraction) -> int:
     return ceil(amount * MILLION)
 

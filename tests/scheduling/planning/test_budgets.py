@@ -139,7 +139,7 @@ def test_the_reason_has_the_figures_and_what_would_start_it():
     )
     assert why.budget == {
         "id": 1, "project": "vision", "unit": "gpu_hours", "amount": "10", "spent": "5", "committed": "2", "kept": "0",
-        "needed": "4", "would_start_with": "11", "next_period": MIDNIGHT - 2 * HOUR, "longest_seconds": 5400,
+        "needed": "4", "would_start_with": "11", "next_period": "2030-05-01T22:00:00+00:00", "longest_seconds": 5400,
     }  # fmt: skip
 
 
