@@ -45,6 +45,7 @@ COMMANDS = {
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
     "costs": Entry("costs", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
     "prices": Entry("prices", "List what things cost an hour; set more, and end them, as staff."),
+    "budgets": Entry("budgets", "List budgets: what is spent, committed and expected of them; set more."),
     "projects": Entry("projects", "List your projects as a tree, with your role in each; make more."),
     "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
     "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),

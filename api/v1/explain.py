@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller, job_to_read
-from api.v1.shapes.jobs import JobIn, ReasonOut, spec_of
+from api.v1.shapes.budgets import AMOUNT
+from api.v1.shapes.jobs import QuoteIn, ReasonOut, spec_of
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain
 from jobs.reports.quote import quote
@@ -127,9 +128,40 @@ class ExplanationOut(Outlook):
     history = Happened(many=True, help_text="How it came to be where it is.")
 
 
+class BudgetCheckOut(serializers.Serializer[Any]):
+    """What the runs may use of a budget in its period that is now, if all began now and ran up to their limits."""
+
+    id = serializers.IntegerField(source="report.budget.pk")
+    project = serializers.CharField(source="report.budget.project.slug")
+    unit = serializers.CharField(source="report.budget.unit")
+    hard = serializers.BooleanField(source="report.budget.hard")
+    available = serializers.DecimalField(**AMOUNT, source="report.available")
+    needed = serializers.DecimalField(**AMOUNT)
+    within = serializers.BooleanField()
+
+
+class RunsOut(serializers.Serializer[Any]):
+    """Costs of all runs together, as decimals in strings; null while nothing of them has a price."""
+
+    runs = serializers.IntegerField()
+    estimated_cost = serializers.DecimalField(**AMOUNT, allow_null=True, help_text="As long as was learned or said.")
+    most_cost = serializers.DecimalField(
+        **AMOUNT, allow_null=True, help_text="Up to their limits, where it costs most."
+    )
+    at_most = serializers.DecimalField(**AMOUNT, allow_null=True)
+    within_at_most = serializers.BooleanField(allow_null=True, help_text="Even if all run up to their limits.")
+    expected_within_at_most = serializers.BooleanField(allow_null=True)
+    within_budgets = serializers.BooleanField(help_text="Within every budget above them.")
+    stopped_by = BudgetCheckOut(
+        allow_null=True, help_text="The nearest hard budget that would not pay for all of them now."
+    )
+    budgets = BudgetCheckOut(many=True)
+
+
 class QuoteOut(Outlook):
     estimated_cost = serializers.FloatField(allow_null=True, help_text="Null while nothing has a price.")
     cost_basis = serializers.ChoiceField(BASES, allow_blank=True)
+    runs = RunsOut(help_text="All that was asked for together.")
 
 
 class ExplainView(APIView):
@@ -144,12 +176,18 @@ class ExplainView(APIView):
 
 
 class QuoteView(APIView):
-    @extend_schema(operation_id="jobs_quote", request=JobIn, responses=QuoteOut)
+    @extend_schema(operation_id="jobs_quote", request=QuoteIn, responses=QuoteOut)
     def post(self, request: Request) -> Response:
-        """What would become of this job if it were submitted now. Refuses what POST /jobs refuses; writes nothing."""
-        found = quote(spec_of(JobIn.read(request.data)), caller(request))
+        """What would become of this job, or of the first of several, if it were submitted now, and what all would cost.
+
+        Refuses what POST /jobs refuses; writes nothing.
+        """
+        wanted = QuoteIn.read(request.data)
+        specs = [spec_of(one) for one in wanted["jobs"]]
+        found = quote(specs, caller(request), count=wanted.get("count", 1), at_most=wanted.get("at_most"))
         cost = None if found.estimated_cost is None else float(found.estimated_cost)
-        return Response({**outlook(found.told), "estimated_cost": cost, "cost_basis": found.cost_basis})
+        known = {"estimated_cost": cost, "cost_basis": found.cost_basis, "runs": RunsOut(found.runs).data}
+        return Response({**outlook(found.told), **known})
 
 
 def outlook(told: Explanation) -> dict[str, Any]:

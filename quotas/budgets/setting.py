@@ -36,14 +36,13 @@ class BudgetRequest:
     hard: bool = False
 
 
-def lock_budgets(*, alone: bool) -> datetime:
-    """Keep budgets as they are until the transaction ends, `alone` to change them; answers the database's moment after that.
+def lock_budgets() -> datetime:
+    """Wait for the plan that is being made by the budgets as they are; answers the database's moment after that.
 
-    A plan that was made by a higher budget is committed before a lower one is, or is made by the lower one.
+    It is committed before a change is answered. Those that follow wait for the change, and are made by it.
     """
-    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {lock}(%s)", [BUDGETS_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BUDGETS_LOCK])
         cursor.execute("SELECT statement_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now
@@ -53,7 +52,7 @@ def lock_budgets(*, alone: bool) -> datetime:
 def set_budget(project: Project, wanted: BudgetRequest, actor: User) -> Budget:
     """A new budget of the project. Raises InvalidError with every fault."""
     _refuse_others(project, actor, hard=wanted.hard)
-    now = lock_budgets(alone=True)
+    now = lock_budgets()
     known = _completed(wanted, now)
     if faults := faults_of(known, now):
         raise InvalidError(faults)
@@ -63,7 +62,7 @@ def set_budget(project: Project, wanted: BudgetRequest, actor: User) -> Budget:
 @transaction.atomic
 def change_budget(budget: Budget, actor: User, **fields: Any) -> Budget:
     """Change the named fields, as they are in `BudgetRequest`. Raises InvalidError with every fault."""
-    now = lock_budgets(alone=True)
+    now = lock_budgets()
     budget.refresh_from_db()
     before = BudgetRequest(**{name: getattr(budget, name) for name in FIELDS})
     _refuse_others(budget.project, actor, hard=budget.hard or fields.get("hard", False))
@@ -81,7 +80,7 @@ def change_budget(budget: Budget, actor: User, **fields: Any) -> Budget:
 def remove_budget(budget: Budget, actor: User) -> None:
     """Forget a budget. What was spent stays in the ledger."""
     _refuse_others(budget.project, actor, hard=budget.hard)
-    lock_budgets(alone=True)
+    lock_budgets()
     budget.delete()
 
 

@@ -13,7 +13,7 @@ from jobs.models import Attempt, Job, Placement
 from jobs.planning import cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.budgets import setting
-from quotas.models import Budget, LedgerTransaction, Price
+from quotas.models import Budget, Price
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.racing import race
@@ -60,7 +60,9 @@ def end(job, reason=EndReason.COMPLETED, hours=1.0):
     open_ones.update(created_at=began, state="running")
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("UPDATE quotas_ledgertransaction SET held_from = %s, at = %s WHERE job = %s", [began, began, job])
+        cursor.execute(
+            "UPDATE quotas_ledgertransaction SET held_from = %s, at = %s WHERE job = %s", [began, began, job]
+        )
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
     finish([PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), reason) for row in open_ones])
 
@@ -168,7 +170,9 @@ def test_from_the_start_to_the_settlement_the_refund_and_the_next_period(staff, 
     """Two jobs of 6 GPU-hours and a budget of 10: the second starts as soon as the first has given back what it did not use."""
     builders.node(gpus=8)
     Price.objects.create(target="gpu_model", per_hour=1, currency="EUR", valid_from=timezone.now() - 9 * HOUR)
-    budget(tree[0], unit="money", period="once", starts_at=timezone.now() - 9 * HOUR, ends_at=timezone.now() + 99 * HOUR)
+    budget(
+        tree[0], unit="money", period="once", starts_at=timezone.now() - 9 * HOUR, ends_at=timezone.now() + 99 * HOUR
+    )
     wanted = {"resources": {"gpus": 2}, "max_runtime_seconds": 3 * 3600}
     first, second, third = (submit(staff, **wanted).json()["id"] for _ in range(3))
 
