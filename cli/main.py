@@ -32,6 +32,9 @@ COMMANDS = {
     "quote": Entry("quote", "Say when a job would start, without submitting it."),
     "status": Entry("status", "Say in a line each how jobs are doing, and with --follow what changes."),
     "wait": Entry("wait", "Stay until jobs are over."),
+    "seff": Entry(
+        "costs.seff", "Say what a job used of what it held, so that the next one asks for as much as it needs."
+    ),
     "logs": Entry("logs", "Print what a job has written."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
@@ -43,9 +46,9 @@ COMMANDS = {
     "release": Entry("control", "Let held jobs start again when their turn comes."),
     "queues": Entry("queues", "List the queues, the one that goes first on top."),
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
-    "costs": Entry("costs", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
-    "prices": Entry("prices", "List what things cost an hour; set more, and end them, as staff."),
-    "budgets": Entry("budgets", "List budgets: what is spent, committed and expected of them; set more."),
+    "costs": Entry("costs.report", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
+    "prices": Entry("costs.prices", "List what things cost an hour; set more, and end them, as staff."),
+    "budgets": Entry("costs.budgets", "List budgets: what is spent, committed and expected of them; set more."),
     "projects": Entry("projects", "List your projects as a tree, with your role in each; make more."),
     "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
     "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),

@@ -135,15 +135,9 @@ SITE_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "rest_framework",
-    "knox",
-    "django_filters",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "django_celery_beat",
-    "axes",
+    "rest_framework", "knox", "django_filters", "drf_spectacular", "drf_spectacular_sidecar", "django_celery_beat", "axes",
     "api",
-]
+]  # fmt: skip
 INSTALLED_APPS = ["scheduler_site", "local_stack", *NODE_APPS, *(SITE_APPS if TRAINYARD_ROLE != "node" else [])]
 
 MIDDLEWARE = [

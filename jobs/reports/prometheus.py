@@ -214,7 +214,7 @@ def _costs() -> Iterator[Metric]:
     yield _gauge("cost_prices", "Prices that are valid now.", len(valid_now()))
     pending = Job.objects.filter(pending_of()).aggregate(total=Sum("estimated_cost"))["total"]
     yield _gauge("cost_pending", "What the jobs that wait are expected to cost.", pending or 0)
-    yield _gauge("cost_on_hold", "What is set aside for the jobs that run.", so_far.set_aside())
+    yield _gauge("cost_on_hold", "What is set aside for the jobs that run.", float(so_far.set_aside()))
     booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gt=database_now() - HOUR).order_by()
     sums: dict[str, Any] = dict.fromkeys((Kind.SETTLE, Kind.REFUND), 0)
     sums |= dict(booked.values_list("kind").annotate(Sum("cost")))

@@ -33,31 +33,21 @@ class BudgetCheck:
 
 @dataclass(frozen=True, slots=True)
 class RunsQuote:
-    """Costs are those of all runs together; None where nothing of them has a price."""
+    """Costs are those of all runs together; None where nothing of them has a price, or no amount was named.
+
+    `within_at_most`: even if all run up to their limits. `stopped_by` is the nearest hard budget that does not let all of
+    them start now.
+    """
 
     runs: int
     estimated_cost: Decimal | None
     most_cost: Decimal | None
     at_most: Decimal | None
+    within_at_most: bool | None
+    expected_within_at_most: bool | None
+    within_budgets: bool
+    stopped_by: BudgetCheck | None
     budgets: Sequence[BudgetCheck]
-
-    @property
-    def within_at_most(self) -> bool | None:
-        """Even if all run up to their limits."""
-        return _within(self.most_cost, self.at_most)
-
-    @property
-    def expected_within_at_most(self) -> bool | None:
-        return _within(self.estimated_cost, self.at_most)
-
-    @property
-    def within_budgets(self) -> bool:
-        return all(one.within for one in self.budgets)
-
-    @property
-    def stopped_by(self) -> BudgetCheck | None:
-        """The nearest hard budget that would not let all of them start now."""
-        return next((one for one in self.budgets if one.report.budget.hard and not one.within), None)
 
 
 def quote_runs(
@@ -80,7 +70,17 @@ def quote_runs(
         rounded(one * count, pricing.SHOWN_PLACES) if priced else None for one in (estimated, most)
     )
     checks = _checks(specs, snapshot, count)
-    return RunsQuote(len(specs) * count, estimate, dearest_end, at_most, checks)
+    return RunsQuote(
+        runs=len(specs) * count,
+        estimated_cost=estimate,
+        most_cost=dearest_end,
+        at_most=at_most,
+        within_at_most=_within(dearest_end, at_most),
+        expected_within_at_most=_within(estimate, at_most),
+        within_budgets=all(one.within for one in checks),
+        stopped_by=next((one for one in checks if one.report.budget.hard and not one.within), None),
+        budgets=checks,
+    )
 
 
 def _checks(specs: Sequence[JobSpec], snapshot: Snapshot, count: int) -> list[BudgetCheck]:

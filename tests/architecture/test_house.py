@@ -21,8 +21,8 @@ def test_the_drawings_are_what_make_house_draws(known):
 
 def test_an_import_between_rooms_that_had_nothing_to_do_with_each_other_changes_the_drawing(known):
     more = known | {"quotas.limits": known["quotas.limits"] | {"workers.models"}}
-    assert "quotas --> workers_words" in house.rooms_drawn(more)
-    assert "quotas --> workers_words" not in house.rooms_drawn(known)
+    assert "quotas_doors --> workers_words" in house.rooms_drawn(more)
+    assert "quotas_doors --> workers_words" not in house.rooms_drawn(known)
 
 
 def test_what_follows_from_other_arrows_is_not_drawn():

@@ -57,7 +57,7 @@ def test_a_placement_is_held_settled_and_refunded_each_once():
     assert lines("hold") == {"hold": 10, "project": -10}
     assert lines("settle") == {"hold": -10, "project": 8, "revenue": 2}
     assert lines("refund") == {"project": 2, "refund": -2}
-    assert [(row.kind, row.cost) for row in LedgerTransaction.objects.all()] == [
+    assert [(row.kind, int(row.cost)) for row in LedgerTransaction.objects.all()] == [
         ("hold", 0),
         ("settle", 2),
         ("refund", -2),

@@ -8,6 +8,7 @@ import pytest
 
 from scheduling.rules import Rules
 from scheduling.sharing.budgets import Meter, too_large
+from scheduling.snapshot import RunningJob
 from tests.scheduling.builders import gpu_node, running, share
 from tests.scheduling.planning.test_budgets import HOUR, NOON, budget, job, placed, world
 
@@ -24,7 +25,7 @@ EXAMPLES = [found.groupdict() for found in EXAMPLE.finditer(PAGE.read_text())]
 def test_the_page_says_what_the_planner_does(of):
     one = job(1, int(of["gpus"]), int(of["hours"]))
     known = budget(int(of["amount"]), spent=int(of["spent"]), spent_since=MORNING)
-    runs = ()
+    runs: tuple[RunningJob, ...] = ()
     if of["held"]:
         beside = running(900, share(gpu_indices=tuple(range(int(of["held"])))))
         runs = (replace(beside, started_at=MORNING, expected_end=MORNING + int(of["left"]) * HOUR),)

@@ -15,7 +15,7 @@ from scheduling.planning.plan import make_plan
 from scheduling.price_list import Price, Target
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
-from scheduling.rules import Preemption, Rules
+from scheduling.rules import Backfill, Preemption, Rules
 from scheduling.sharing.budgets import MILLION, Meter, period_at, with_ended
 from scheduling.snapshot import BudgetView, ProjectView, QueueView, Snapshot
 from scheduling.stages import started
@@ -158,7 +158,7 @@ def test_who_cannot_be_paid_takes_no_place_keeps_no_room_and_stops_nobody():
 
 
 def test_under_strict_order_too_who_cannot_be_paid_is_passed():
-    snap = world(job(1, 4, 3), job(2, 1, 3, project="speech"), rules=Rules(backfill="none"))
+    snap = world(job(1, 4, 3), job(2, 1, 3, project="speech"), rules=Rules(backfill=Backfill.NONE))
     assert placed(snap) == [2]
 
 
@@ -250,7 +250,7 @@ def drawn(dice: Random) -> Snapshot:
     )  # fmt: skip
     strategies = dice.choice(((), ("priority",)))
     rules = Rules(
-        backfill=dice.choice(("easy", "none", "sjbf", "conservative")), bounded_wait_seconds=dice.choice((None, HOUR)),
+        backfill=dice.choice(tuple(Backfill)), bounded_wait_seconds=dice.choice((None, HOUR)),
         preemption=Preemption(strategies=strategies),
     )  # fmt: skip
     return world(budgets=budgets, nodes=(gpu_node("gpu-1", 4), cpu_node(), gpu_node("gpu-2", 4)), rules=rules)
