@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller
-from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut
+from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
 from jobs.messages import publishing
-from jobs.reports.budgets import reports_of
+from jobs.planning.budget_reports import reports_of
 from quotas.budgets import setting
 from quotas.budgets.rows import Budget
 from quotas.queries import find_project, visible_projects
@@ -22,7 +22,9 @@ class _Budgets(GenericAPIView[Budget]):
     orderings = {"id": "id", "-id": "-id"}
 
     def page_of(self, rows: QuerySet[Budget]) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(rows.select_related("project")))
+        page = self.paginate_queryset(
+            self.filter_queryset(rows.select_related("project", "webhook").prefetch_related("alerts"))
+        )
         return self.get_paginated_response(BudgetOut(reports_of(page or ()), many=True).data)
 
 
@@ -44,8 +46,11 @@ class ProjectBudgetsView(_Budgets):
     def post(self, request: Request, slug: str) -> Response:
         """A new budget: a hard one by staff or an admin of a project above, another one by the project's own admins too."""
         project = find_project(caller(request), slug)
-        wanted = setting.BudgetRequest(**BudgetIn.read(request.data))
-        made = setting.set_budget(project, wanted, caller(request))
+        wanted = BudgetIn.read(request.data)
+        webhook = webhook_in(wanted)
+        made = setting.set_budget(project, setting.BudgetRequest(**wanted), caller(request))
+        if webhook is not None:
+            setting.set_webhook(made, caller(request), *webhook)
         publishing.request_cycle()
         return Response(shown(made), status=201)
 
@@ -61,8 +66,12 @@ class BudgetView(APIView):
     def patch(self, request: Request, budget_id: int) -> Response:
         """Change a budget, as those who may set it. A lower one stops new starts; what runs goes on."""
         wanted = BudgetChange.read(request.data)
-        found = setting.find_budget(caller(request), budget_id)
-        changed = setting.change_budget(found, caller(request), **wanted)
+        webhook = webhook_in(wanted)
+        changed = setting.find_budget(caller(request), budget_id)
+        if webhook is not None:
+            setting.set_webhook(changed, caller(request), *webhook)
+        if wanted:
+            changed = setting.change_budget(changed, caller(request), **wanted)
         publishing.request_cycle()
         return Response(shown(changed))
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from console.admin import cells
 from jobs.messages import publishing
 from jobs.models.clock import database_now
-from jobs.reports.budgets import BudgetReport, reports_of
+from jobs.planning.budget_reports import BudgetReport, reports_of
 from quotas.budgets import setting
 from quotas.models import Budget
 

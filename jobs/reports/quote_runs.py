@@ -6,8 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from jobs.planning import budgets, run_times
+from jobs.planning.budget_reports import BudgetReport, reports_of
 from jobs.planning.snapshot import projects
-from jobs.reports.budgets import BudgetReport, reports_of
 from jobs.submission import pricing
 from jobs.submission.submit import JobSpec
 from quotas.budgets.rows import Budget

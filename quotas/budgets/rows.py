@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from scheduling.sharing.budget_periods import Period
+from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import MILLION, Unit, period_at
 from scheduling.sharing.prices import PLACES
 from scheduling.snapshot import BudgetView
@@ -69,3 +70,63 @@ class Budget(models.Model):
             currency=self.currency,
         )
         return replace(view, spent_since=period_at(view, moment).start)
+
+
+class BudgetWebhook(models.Model):
+    """Where alerts of a budget are posted, and the secret that they are signed with. Agents may not read it."""
+
+    budget = models.OneToOneField(Budget, on_delete=models.CASCADE, related_name="webhook")
+    url = models.CharField(max_length=500)
+    secret = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return f"webhook of budget {self.budget_id}"
+
+
+class BudgetAlert(models.Model):
+    """Something to be told of a budget, once in each of its periods, with its figures at that moment."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="alerts")
+    since = models.DateTimeField(help_text="When the period began.")
+    kind = models.CharField(max_length=8, choices=[(one.value, one.value) for one in BudgetWarning])
+    spent = models.DecimalField(max_digits=30, decimal_places=PLACES)
+    committed = models.DecimalField(max_digits=30, decimal_places=PLACES)
+    forecast = models.DecimalField(max_digits=30, decimal_places=PLACES)
+    amount = models.DecimalField(max_digits=30, decimal_places=PLACES)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["budget", "since", "kind"], name="budget_alert_once_a_period"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of budget {self.budget_id}"
+
+
+class BudgetDelivery(models.Model):
+    """An alert on its way by one channel. When it is tried again is a column: no message waits for it."""
+
+    class Channel(models.TextChoices):
+        EMAIL = "email"
+        WEBHOOK = "webhook"
+
+    alert = models.ForeignKey(BudgetAlert, on_delete=models.CASCADE, related_name="deliveries")
+    channel = models.CharField(max_length=7, choices=Channel.choices)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, db_default=Now(), help_text="Empty: it is over.")
+    delivered_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["alert", "channel"], name="budget_delivery_once_a_channel"),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], name="budget_delivery_due", condition=Q(next_try_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alert} by {self.channel}"

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from quotas.budgets.rows import MOST, Budget
+from quotas.budgets import webhooks
+from quotas.budgets.rows import MOST, Budget, BudgetWebhook
 from quotas.models import Project
 from quotas.queries import administers, visible_projects
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
@@ -74,6 +75,18 @@ def change_budget(budget: Budget, actor: User, **fields: Any) -> Budget:
         setattr(budget, name, value)
     budget.save()
     return budget
+
+
+@transaction.atomic
+def set_webhook(budget: Budget, actor: User, url: str, secret: str) -> None:
+    """Post alerts of the budget there, signed with the secret; without an address nowhere any more."""
+    _refuse_others(budget.project, actor, hard=False)
+    if not url:
+        BudgetWebhook.objects.filter(budget=budget).delete()
+        return
+    if faults := webhooks.faults_of(url, secret):
+        raise InvalidError(faults)
+    BudgetWebhook.objects.update_or_create(budget=budget, defaults={"url": url, "secret": secret})
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """What becomes of a budget in its period: what is spent, what runs may use up to its limits, and what is expected of all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 from scheduling.run_times import expected_seconds
@@ -16,6 +17,25 @@ class BudgetUse(NamedTuple):
     committed: int
     accrued: int
     forecast: int
+
+
+class BudgetWarning(StrEnum):
+    """What is told of a budget: a part of it that is spent and committed, or that it will probably be overrun."""
+
+    HALF = "50"
+    MOST = "80"
+    ALL = "100"
+    FORECAST = "forecast"
+
+
+def warnings_of(use: BudgetUse, amount: int) -> Iterator[BudgetWarning]:
+    """All that is to be told when so much is used of this amount."""
+    taken = use.spent + use.committed
+    for part in (BudgetWarning.HALF, BudgetWarning.MOST, BudgetWarning.ALL):
+        if taken and taken * 100 >= int(part) * amount:
+            yield part
+    if use.forecast > amount:
+        yield BudgetWarning.FORECAST
 
 
 def use_of(

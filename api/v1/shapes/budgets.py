@@ -2,13 +2,17 @@
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.http.fields import MomentField
 from api.http.shapes import StrictSerializer, Text
+from jobs.planning.budget_reports import BudgetReport
 from quotas.budgets.rows import DIGITS
 from scheduling.sharing.budget_periods import Period
+from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import Unit
 from scheduling.sharing.prices import PLACES
 
@@ -23,6 +27,13 @@ class BudgetFields(StrictSerializer):
     hard = serializers.BooleanField(
         required=False, help_text="Nothing starts that it could not pay for to its end. Default: it only warns."
     )
+    webhook_url = Text(
+        500, required=False, allow_blank=True, write_only=True, help_text="Where alerts are posted. Empty: nowhere."
+    )
+    webhook_secret = Text(
+        200, required=False, allow_blank=True, write_only=True,
+        help_text="Alerts are signed with it: `Trainyard-Signature`, an HMAC-SHA256. It is never shown.",
+    )  # fmt: skip
 
 
 class BudgetIn(BudgetFields):
@@ -35,6 +46,14 @@ class BudgetIn(BudgetFields):
 
 class BudgetChange(BudgetFields):
     amount = serializers.DecimalField(DIGITS, PLACES, min_value=Decimal(0), required=False)
+
+
+class BudgetAlertOut(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(
+        [one.value for one in BudgetWarning],
+        help_text="So many percent are spent or committed, or the forecast is too much.",
+    )
+    at = serializers.DateTimeField()
 
 
 class BudgetOut(serializers.Serializer[Any]):
@@ -63,4 +82,22 @@ class BudgetOut(serializers.Serializer[Any]):
         **AMOUNT,
         help_text="What is expected at the end of the period: spent, and what runs and waits as long as was learned.",
     )
+    webhook_host = serializers.SerializerMethodField(help_text="To which host alerts are posted; empty: to none.")
+    alerts = serializers.SerializerMethodField(help_text="What was told in this period.")
     available = serializers.DecimalField(**AMOUNT, help_text="What is neither spent nor committed.")
+
+    def get_webhook_host(self, report: BudgetReport) -> str:
+        webhook = getattr(report.budget, "webhook", None)
+        return (urlsplit(webhook.url).hostname or "") if webhook else ""
+
+    @extend_schema_field(BudgetAlertOut(many=True))
+    def get_alerts(self, report: BudgetReport) -> Any:
+        told = [alert for alert in report.budget.alerts.all() if alert.since == report.since]
+        return BudgetAlertOut(told, many=True).data
+
+
+def webhook_in(wanted: dict[str, Any]) -> tuple[str, str] | None:
+    """The address and its secret, taken out of a body; None where none of them was named."""
+    if not wanted.keys() & {"webhook_url", "webhook_secret"}:
+        return None
+    return wanted.pop("webhook_url", ""), wanted.pop("webhook_secret", "")

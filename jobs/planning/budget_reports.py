@@ -10,7 +10,7 @@ from jobs.planning import budgets as budget_views
 from jobs.planning.snapshot import take_snapshot
 from quotas.budgets.rows import Budget
 from scheduling.lifecycle import JobState
-from scheduling.sharing.budget_use import use_of
+from scheduling.sharing.budget_use import BudgetWarning, use_of, warnings_of
 from scheduling.sharing.budgets import MILLION, period_at
 from scheduling.snapshot import BudgetView, Snapshot
 
@@ -26,6 +26,11 @@ class BudgetReport:
     committed: Decimal
     accrued: Decimal
     forecast: Decimal
+    warnings: tuple[BudgetWarning, ...] = ()
+
+    @property
+    def amount(self) -> Decimal:
+        return self.budget.amount
 
     @property
     def available(self) -> Decimal:
@@ -49,5 +54,6 @@ def reports_of(budgets: Iterable[Budget]) -> list[BudgetReport]:
 def _report(budget: Budget, view: BudgetView, world: Snapshot, starts: Mapping[int, float]) -> BudgetReport:
     use, span = use_of(view, world, starts), period_at(view, world.taken_at)
     since, until = (datetime.fromtimestamp(one, UTC) for one in span)
-    amounts = (Decimal(one) / MILLION for one in (use.spent, use.committed, use.accrued, use.forecast))
-    return BudgetReport(budget, since, until, *amounts)
+    spent, committed, accrued, forecast = (Decimal(one) / MILLION for one in use)
+    warnings = tuple(warnings_of(use, view.amount))
+    return BudgetReport(budget, since, until, spent, committed, accrued, forecast, warnings)
