@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller, job_to_read
-from api.v1.shapes.budgets import AMOUNT
-from api.v1.shapes.jobs import QuoteIn, ReasonOut, spec_of
+from api.v1.shapes.jobs import ReasonOut, spec_of
+from api.v1.shapes.quotes import QuoteIn, RunsOut
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain
 from jobs.reports.quote import quote
@@ -126,36 +126,6 @@ class ExplanationOut(Outlook):
         help_text="It runs before its turn, and gives way when another's turn comes that needs its place."
     )
     history = Happened(many=True, help_text="How it came to be where it is.")
-
-
-class BudgetCheckOut(serializers.Serializer[Any]):
-    """What the runs may use of a budget in its period that is now, if all began now and ran up to their limits."""
-
-    id = serializers.IntegerField(source="report.budget.pk")
-    project = serializers.CharField(source="report.budget.project.slug")
-    unit = serializers.CharField(source="report.budget.unit")
-    hard = serializers.BooleanField(source="report.budget.hard")
-    available = serializers.DecimalField(**AMOUNT, source="report.available")
-    needed = serializers.DecimalField(**AMOUNT)
-    within = serializers.BooleanField()
-
-
-class RunsOut(serializers.Serializer[Any]):
-    """Costs of all runs together, as decimals in strings; null while nothing of them has a price."""
-
-    runs = serializers.IntegerField()
-    estimated_cost = serializers.DecimalField(**AMOUNT, allow_null=True, help_text="As long as was learned or said.")
-    most_cost = serializers.DecimalField(
-        **AMOUNT, allow_null=True, help_text="Up to their limits, where it costs most."
-    )
-    at_most = serializers.DecimalField(**AMOUNT, allow_null=True)
-    within_at_most = serializers.BooleanField(allow_null=True, help_text="Even if all run up to their limits.")
-    expected_within_at_most = serializers.BooleanField(allow_null=True)
-    within_budgets = serializers.BooleanField(help_text="Within every budget above them.")
-    stopped_by = BudgetCheckOut(
-        allow_null=True, help_text="The nearest hard budget that would not pay for all of them now."
-    )
-    budgets = BudgetCheckOut(many=True)
 
 
 class QuoteOut(Outlook):

@@ -3,7 +3,6 @@
 from django.urls import path
 
 from api.v1 import (
-    budgets,
     bulk,
     control,
     costs,
@@ -53,9 +52,9 @@ urlpatterns = [
     path("queues/<slug:name>", queues.QueueView.as_view()),
     path("queues/quota/<slug:slug>", quotas.QuotaView.as_view()),
     path("queues/quota/<slug:slug>/sync", quotas.QuotaSyncView.as_view()),
-    path("projects/<slug:slug>/budgets", budgets.ProjectBudgetsView.as_view()),
-    path("budgets", budgets.BudgetsView.as_view()),
-    path("budgets/<int:budget_id>", budgets.BudgetView.as_view()),
+    path("projects/<slug:slug>/budgets", quotas.ProjectBudgetsView.as_view()),
+    path("budgets", quotas.BudgetsView.as_view()),
+    path("budgets/<int:budget_id>", quotas.BudgetView.as_view()),
     path("projects/<slug:slug>/usage", quotas.UsageView.as_view()),
     path("nodes", nodes.NodesView.as_view()),
     path("nodes/<slug:name>", nodes.NodeView.as_view()),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from jobs.models import Job
-from jobs.planning import budgets as budget_views
+from jobs.planning.budgets import prices_for, views_of
 from jobs.planning.snapshot import take_snapshot
 from quotas.budgets.rows import Budget
 from scheduling.lifecycle import JobState
@@ -43,8 +43,8 @@ def reports_of(budgets: Iterable[Budget]) -> list[BudgetReport]:
     if not known:
         return []
     snapshot = take_snapshot()
-    views = budget_views.views_of(known, snapshot.taken_at)
-    prices = budget_views.prices_for(views, snapshot.running, snapshot.taken_at)
+    views = views_of(known, snapshot.taken_at)
+    prices = prices_for(views, snapshot.running, snapshot.taken_at)
     world = replace(snapshot, budgets=views, prices=prices)
     told = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False)
     starts = {pk: start.timestamp() for pk, start in told.values_list("pk", "predicted_start") if start}

@@ -2,7 +2,7 @@
 
 from jobs.models import StandingAlert
 from jobs.planning.budget_reports import BudgetReport, reports_of
-from jobs.state import alerts as standing
+from jobs.state.alerts import raise_
 from quotas.budgets import alerts
 from quotas.budgets.rows import Budget, BudgetAlert
 from scheduling.sharing.budget_use import BudgetWarning
@@ -34,5 +34,5 @@ def _show(reports: list[BudgetReport]) -> None:
         f"{KEY}{one.budget.pk}": alert for one in reports for alert in _alerts(one) if alert.kind in ON_THE_PAGES
     }
     for key, alert in lasting.items():
-        standing.raise_(key, alerts.sentence(alert))
+        raise_(key, alerts.sentence(alert))
     StandingAlert.objects.filter(key__startswith=KEY).exclude(key__in=lasting).delete()

@@ -10,7 +10,7 @@ from django.db import connection
 from quotas.costs import ledger, prices
 from quotas.costs.ledger import Kind
 from quotas.costs.rows import LedgerTransaction
-from scheduling.sharing import prices as known_prices
+from scheduling.price_list import Price
 from scheduling.sharing.budget_periods import Span
 from scheduling.sharing.budgets import MILLION
 from scheduling.sharing.prices import cost, rounded
@@ -57,7 +57,7 @@ def _parts(
     ]
 
 
-def _until(row: LedgerTransaction, moment: datetime, until: datetime, known: Sequence[known_prices.Price]) -> Decimal:
+def _until(row: LedgerTransaction, moment: datetime, until: datetime, known: Sequence[Price]) -> Decimal:
     """What of it had come together by then."""
     if moment >= until:
         return row.cost

@@ -11,6 +11,7 @@ from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan, starts_now
+from scheduling.planning.unpaid import UnpaidReasons
 from scheduling.priorities import HIGHEST
 from scheduling.reasons import gigabytes, quantity
 from scheduling.run_times import limit_seconds
@@ -136,7 +137,7 @@ class WhatIf:
 
     def _paid_limits(self, job: WaitingJob) -> Sequence[int]:
         """The longest limit with which its budgets would pay for it, if they do not as it is."""
-        told = self._free.budget_reasons(job, self._free.class_of(job))
+        told = UnpaidReasons(self._free).of(job, self._free.class_of(job))
         longest = {one.budget["longest_seconds"] for one in told}
         return [one for one in longest if isinstance(one, int)]
 

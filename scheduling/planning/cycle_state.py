@@ -22,7 +22,6 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
-from scheduling.sharing.budget_reasons import budget_reason, longest_paid
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.holders import Holder, Holders
 from scheduling.sharing.quota_profile import Limit
@@ -86,7 +85,6 @@ class PassState:
             snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects
         )
         self.budgets = BudgetRoom.of(snapshot, now)
-        self._unpaid: dict[tuple[str, Request, float, int | None], tuple[Reason, ...]] = {}
         self._snapshot = snapshot
         self._holders: Holders | None = None
 
@@ -140,20 +138,6 @@ class PassState:
         """Keep it of the first periods that can pay for the job, which no budget pays for now."""
         if self.budgets is not None:
             self.budgets.keep_later(job.id, job.project, job.request, self.limit(job))
-
-    def budget_reasons(self, job: WaitingJob, alike: SchedulingClass) -> tuple[Reason, ...]:
-        """Why budgets do not pay for the job now; none if they do. Asked for at the end of the pass."""
-        budgets = self.budgets
-        if budgets is None or not self.is_unpaid(job, alike):
-            return ()
-        length = self.limit(job)
-        key = (job.project, job.request, length, job.id if budgets.keeps(job.id) else None)
-        found = self._unpaid.get(key)
-        if found is None:
-            longest = longest_paid(lambda limit: budgets.pays(job.id, job.project, job.request, limit), length)
-            lacks = budgets.lacks(job.id, job.project, job.request, length)
-            found = self._unpaid[key] = tuple(budget_reason(lack, longest) for lack in lacks)
-        return found
 
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""

@@ -15,6 +15,7 @@ from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.turn_reasons import TurnReasons
+from scheduling.planning.unpaid import UnpaidReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import backfill_mode
 from scheduling.rules import Backfill, Rules
@@ -210,19 +211,19 @@ def _explain(
     held_back = [one.job for one in waiting if one.held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
-    turns = TurnReasons(work.rules, snapshot.running)
+    turns, unpaid = TurnReasons(work.rules, snapshot.running), UnpaidReasons(work)
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
-        unpaid = work.budget_reasons(job, alike) if work.budgets is not None else ()
+        missing = unpaid.of(job, alike) if work.budgets is not None else ()
         if alike.fits:
-            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons or unpaid)
-            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon or unpaid)))
+            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons or missing)
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon or missing)))
             if too_soon:
                 reasons = (*reasons, turns.not_yet(job))
-        reasons = (*unpaid, *reasons)
+        reasons = (*missing, *reasons)
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
         waits.append(new_wait((job.id, reasons)))

@@ -1,6 +1,6 @@
 """A job as JSON, in and out. Shapes and types only; what they may mean is for `submission` to judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -28,7 +28,6 @@ from jobs.submission import limits
 from jobs.submission.pricing import BASES
 from jobs.submission.submit import JobSpec
 from scheduling.lifecycle import EndReason
-from scheduling.sharing.prices import PLACES
 
 
 class ResourcesIn(StrictSerializer):
@@ -135,36 +134,6 @@ class BatchIn(StrictSerializer):
         merged = _with_defaults(data)
         _refuse_too_many_links(merged)
         return super().to_internal_value(merged)
-
-
-class RunsIn(StrictSerializer):
-    """How often, and for how much."""
-
-    count = Whole(limits.BATCH, least=1, required=False, help_text="So many runs of each. Default: 1.")
-    at_most = serializers.DecimalField(
-        30, PLACES, min_value=Decimal(0), required=False, allow_null=True,
-        help_text="Asks whether all of it costs no more than this, in the platform's currency.",
-    )  # fmt: skip
-
-
-class SeveralIn(BatchIn, RunsIn):
-    """Several jobs that may be submitted together."""
-
-
-class QuoteIn(JobDefaults, RunsIn):
-    """One job with its project and its command, or several in `jobs`, with `defaults` as in a batch."""
-
-    defaults = JobDefaults(required=False)
-    jobs = JobIn(many=True, allow_empty=False, max_length=limits.BATCH, required=False)  # type: ignore[call-arg]  # likewise
-
-    @classmethod
-    def read(cls, data: Any) -> dict[str, Any]:
-        """With all its `jobs`, be it the one."""
-        if isinstance(data, Mapping) and "jobs" not in data:
-            runs = {name: value for name, value in data.items() if name in RunsIn().fields}
-            one = {name: value for name, value in data.items() if name not in runs}
-            return {**RunsIn.read(runs), "jobs": [JobIn.read(one)]}
-        return SeveralIn.read(data)
 
 
 def _refuse_too_many_links(data: Any) -> None:

@@ -192,6 +192,19 @@ def test_a_report_sums_up_a_project_with_all_below_it_for_those_who_see_it(staff
     }
 
 
+def test_a_period_without_a_beginning_is_the_month_of_its_end(staff):
+    answer = staff.get(f"{V1}/costs", {"until": "2030-06-01T00:00:00Z"}).json()
+    assert (answer["since"], answer["groups"], answer["accrued"]) == ("2030-05-01T00:00:00Z", [], None)
+
+
+def test_who_belongs_to_no_project_sees_no_costs():
+    price(), valid_since_long()
+    end(running_job())
+    running_job()
+    answer = client_of(builders.user()).get(f"{V1}/costs").json()
+    assert (answer["groups"], answer["accrued"]) == ([], "0.000000")
+
+
 def test_of_very_many_groups_the_sum_is_the_same(staff, monkeypatch):
     price(), valid_since_long()
     for hours in (1, 2):
