@@ -230,7 +230,6 @@ def _costs() -> Iterator[Metric]:
 def _budgets() -> Iterator[Metric]:
     """In their units; of so many, those that were set first."""
     reports = reports_of(Budget.objects.select_related("project").order_by("pk")[:MOST_BUDGETS])
-    yield _gauge("budgets", "Budgets that projects have.", Budget.objects.count())
     yield _gauge("budget_deliveries_due", "Alerts of budgets that are still to be sent.", due())
     figures = {
         "amount": "May be spent",
