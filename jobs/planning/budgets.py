@@ -1,8 +1,9 @@
 """Budgets as the scheduling core sees them: with what is spent of each in its period, and the prices to reckon with."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from jobs.costs.gpu_hours import gpu_hours_spent
 from quotas.budgets.rows import Budget
@@ -15,10 +16,41 @@ from scheduling.sharing.budgets import Unit, period_at, with_spent
 from scheduling.snapshot import BudgetView, RunningJob
 
 FAR_AHEAD = timedelta(days=3_650)
-SPENT: Mapping[str, Callable[[Span], dict[int, int]]] = {
+LATE_SECONDS = 900.0
+"""What is booked at a moment is committed so much later at the latest."""
+KEPT_SECONDS = 300.0
+"""For so long a sum is kept."""
+SPENT: Mapping[str, Callable[[Span, Span], dict[int, int]]] = {
     Unit.MONEY: money_spent,
     Unit.GPU_HOURS: gpu_hours_spent,
 }
+
+
+class PastSpending:
+    """What was spent by a moment some minutes ago: summed up once in a while, as a cycle follows each event.
+
+    In a busy month a million placements end. What has ended since is read each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Span, float], dict[int, int]] = {}
+
+    def spent(self, unit: str, span: Span, now: float) -> dict[int, int]:
+        """By project, as if all was read."""
+        mark = (now - LATE_SECONDS) // KEPT_SECONDS * KEPT_SECONDS
+        if mark <= span.start:
+            return SPENT[unit](span, Span(span.start, inf))
+        key = (unit, span, mark)
+        if key not in self._known:
+            self._known = {other: sums for other, sums in self._known.items() if other[2] == mark}
+            self._known[key] = SPENT[unit](span, Span(span.start, mark))
+        return Counter(self._known[key]) + Counter(SPENT[unit](span, Span(mark, inf)))
+
+    def forget(self) -> None:
+        self._known = {}
+
+
+past = PastSpending()
 
 
 def hard_budgets(now: float) -> tuple[BudgetView, ...]:
@@ -36,7 +68,7 @@ def views_of(budgets: Iterable[Budget], now: float) -> tuple[BudgetView, ...]:
     for _, view in views:
         key = (view.unit, period_at(view, now))
         if key not in spent:
-            spent[key] = SPENT[view.unit](key[1])
+            spent[key] = past.spent(view.unit, key[1], now)
     return tuple(
         with_spent(view, sum(spent[view.unit, period_at(view, now)].get(one, 0) for one in below[project]), now)
         for project, view in views
