@@ -38,7 +38,9 @@ def quote(
     at_most: AtMost = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say when a job would start and what it would cost, without submitting it. Exit code 1: it may cost more than that.
+    """Say when a job would start and what it would cost, without submitting it.
+
+    With --at-most the exit code is 1 where it may cost more.
 
     Example: trainyard quote --gpus 4 --time 2h --count 5 --at-most 0.20
     """
