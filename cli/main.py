@@ -29,7 +29,7 @@ COMMANDS = {
     "list": Entry("list_jobs", "List jobs, newest first."),
     "show": Entry("show", "Show everything about a job."),
     "explain": Entry("explain", "Say why a job waits and until when, and what would start it now."),
-    "quote": Entry("quote", "Say when a job would start, without submitting it."),
+    "quote": Entry("quote", "Say when a job would start and what it would cost, without submitting it."),
     "status": Entry("status", "Say in a line each how jobs are doing, and with --follow what changes."),
     "wait": Entry("wait", "Stay until jobs are over."),
     "seff": Entry(
@@ -48,6 +48,9 @@ COMMANDS = {
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
     "costs": Entry("costs.report", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
     "prices": Entry("costs.prices", "List what things cost an hour; set more, and end them, as staff."),
+    "budgets": Entry(
+        "costs.budgets", "List budgets: what is spent, committed and expected of them; set more, as those who may."
+    ),
     "projects": Entry("projects", "List your projects as a tree, with your role in each; make more."),
     "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
     "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),

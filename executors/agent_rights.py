@@ -24,6 +24,8 @@ NOT_AN_AGENTS = frozenset(
     }
 )
 """Models of those apps that only the site writes."""
+HIDDEN = frozenset({"budgetwebhook", "budgetdelivery"})
+"""Models with secrets in them, or that are no agent's affair: it may not even read them."""
 APPENDED = frozenset({"ledgertransaction", "ledgerentry"})
 """Models to which an agent adds rows, with the end of a placement, and changes none."""
 
@@ -34,7 +36,7 @@ def rights() -> dict[str, str]:
     return {
         one.db_table: _right(one.app_label, one.model_name or "")
         for one in tables
-        if one.app_label in READABLE_APPS | WRITABLE_APPS
+        if one.app_label in READABLE_APPS | WRITABLE_APPS and one.model_name not in HIDDEN
     }
 
 

@@ -9,7 +9,7 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, run_times, start_forecasts
-from jobs.recovery import mlflow_runs, sweep
+from jobs.recovery import budget_alerts, mlflow_runs, sweep
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -47,6 +47,12 @@ def archive_logs() -> None:
 def close_runs() -> None:
     """End the runs that killed attempts left open in MLflow."""
     mlflow_runs.close_runs()
+
+
+@shared_task(name="trainyard.watch_budgets", send_events=False)
+def watch_budgets() -> None:
+    """Tell of budgets of which much is used, and send what is to be told."""
+    budget_alerts.watch()
 
 
 @shared_task(name="trainyard.prune", send_events=False)

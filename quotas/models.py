@@ -7,9 +7,22 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from quotas.budgets.rows import Budget, BudgetAlert, BudgetDelivery, BudgetWebhook
 from quotas.costs.rows import LedgerEntry, LedgerTransaction, Price
 
-__all__ = ["LedgerEntry", "LedgerTransaction", "Membership", "Price", "Project", "Quota", "slug_validator"]
+__all__ = [
+    "Budget",
+    "BudgetAlert",
+    "BudgetDelivery",
+    "BudgetWebhook",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Membership",
+    "Price",
+    "Project",
+    "Quota",
+    "slug_validator",
+]
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",

@@ -51,7 +51,11 @@ REBALANCING = env.text("TRAINYARD_REBALANCING", "off")
 REBALANCING_MARGIN = env.number("TRAINYARD_REBALANCING_MARGIN", 2, at_least=1)
 REBALANCING_COOLDOWN_SECONDS = env.number("TRAINYARD_REBALANCING_COOLDOWN_SECONDS", 3600)
 REBALANCING_MAX_PER_HOUR = env.whole("TRAINYARD_REBALANCING_MAX_PER_HOUR", 6)
-CURRENCY = env.text("TRAINYARD_CURRENCY", "EUR")
+CURRENCY, WEBHOOK_HOSTS = env.text("TRAINYARD_CURRENCY", "EUR"), env.words("TRAINYARD_WEBHOOK_HOSTS")
+EMAIL_HOST, EMAIL_PORT = env.text("TRAINYARD_EMAIL_HOST"), env.port("TRAINYARD_EMAIL_PORT", 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env.text("TRAINYARD_EMAIL_USER"), env.secret("TRAINYARD_EMAIL_PASSWORD")
+EMAIL_USE_TLS, EMAIL_TIMEOUT = env.yes_no("TRAINYARD_EMAIL_TLS", default=True), 10
+DEFAULT_FROM_EMAIL = env.text("TRAINYARD_EMAIL_FROM", "trainyard@localhost")
 QUOTA_PROVIDER = env.text("QUOTA_PROVIDER", "local")
 HEARTBEAT_SECONDS = env.number("TRAINYARD_HEARTBEAT_SECONDS", 10, at_least=0.1)
 LEASE_SECONDS = env.number("TRAINYARD_LEASE_SECONDS", 30, at_least=1)
@@ -320,6 +324,7 @@ CELERY_BEAT_SCHEDULE = {
     "stale-job detection": _every(RECOVERY_SECONDS, "trainyard.recover"),
     "log archive": _every(10.0, "trainyard.archive_logs"),
     "tracked runs": _every(30.0, "trainyard.close_runs"),
+    "budgets": _every(60.0, "trainyard.watch_budgets"),
     "clean-up": _every(3600.0, "trainyard.prune"),
 }
 DJANGO_CELERY_BEAT_TZ_AWARE = True

@@ -26,6 +26,7 @@ class ReasonCode(StrEnum):
     ELSEWHERE = "elsewhere"
     TURN = "turn"
     DUE = "due"
+    BUDGET = "budget"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -47,6 +48,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.ELSEWHERE: "It failed a moment ago on the nodes that have room; others could take it, and are taken now.",
     ReasonCode.TURN: "There is room, but before its turn only a job may have it that saves its work and can be stopped again.",
     ReasonCode.DUE: "Its turn has come: it starts as soon as others have stopped to make room for it.",
+    ReasonCode.BUDGET: "With what it may cost, its project, or one above it, could spend more than its budget.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 
@@ -69,6 +71,7 @@ class Reason:
     holds: Mapping[int, Mapping[str, int]] = field(
         default_factory=dict, hash=False
     )  # what each holder has; of jobs that not everybody may see
+    budget: Mapping[str, object] = field(default_factory=dict, hash=False)  # of a budget: its figures, as text
 
     def __post_init__(self) -> None:
         if not self.sentence:
@@ -82,6 +85,8 @@ class Reason:
             "shortfall": dict(self.shortfall),
             "held_by": list(self.held_by),
         }
+        if self.budget:
+            data["budget"] = dict(self.budget)
         return data if self.expected_clear is None else data | {"expected_clear": self.expected_clear}
 
 

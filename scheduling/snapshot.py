@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import NamedTuple
 
+from scheduling.price_list import Price
 from scheduling.resources import Request, Resources
 from scheduling.rules import DAY, Rules
 
@@ -158,6 +160,12 @@ class RunningJob:
     leaving_for: int | None = None  # the waiting job that it gives way to, if it does
     saved_seconds: float = 0.0  # work that was saved before this attempt
     protected: bool = False  # it gives way to nobody but those whose nominal quota it has borrowed
+    placed_at: float | None = None  # since when it holds its places, where that is not since its start
+
+    @property
+    def holds_since(self) -> float | None:
+        """Since when it has been paid for; None: it is being placed."""
+        return self.started_at if self.placed_at is None else self.placed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,27 @@ class Reservation:
     start: float
     end: float
     project: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """How much a project and all below it may spend in each of its periods, in millionths of its unit.
+
+    `spent` is what has ended in the period that began at `spent_since`, less what was given back of it.
+    """
+
+    id: int
+    project: str
+    unit: str  # money or gpu_hours
+    amount: int
+    period: str  # day, week, month or once
+    zone: tzinfo
+    hard: bool = True
+    since: float | None = None  # of a period that is there once
+    until: float | None = None
+    spent: int = 0
+    spent_since: float = 0.0
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +283,8 @@ class Snapshot:
     longest_wait: LongestWait = field(
         default_factory=LongestWait
     )  # as the last plan left it, under policies that learn from it
+    budgets: tuple[BudgetView, ...] = ()
+    prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller, job_to_read
-from api.v1.shapes.jobs import JobIn, ReasonOut, spec_of
+from api.v1.shapes.jobs import ReasonOut, spec_of
+from api.v1.shapes.quotes import QuoteIn, RunsOut
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain
 from jobs.reports.quote import quote
@@ -130,6 +131,7 @@ class ExplanationOut(Outlook):
 class QuoteOut(Outlook):
     estimated_cost = serializers.FloatField(allow_null=True, help_text="Null while nothing has a price.")
     cost_basis = serializers.ChoiceField(BASES, allow_blank=True)
+    runs = RunsOut(help_text="All that was asked for together.")
 
 
 class ExplainView(APIView):
@@ -144,12 +146,18 @@ class ExplainView(APIView):
 
 
 class QuoteView(APIView):
-    @extend_schema(operation_id="jobs_quote", request=JobIn, responses=QuoteOut)
+    @extend_schema(operation_id="jobs_quote", request=QuoteIn, responses=QuoteOut)
     def post(self, request: Request) -> Response:
-        """What would become of this job if it were submitted now. Refuses what POST /jobs refuses; writes nothing."""
-        found = quote(spec_of(JobIn.read(request.data)), caller(request))
+        """What would become of this job, or of the first of several, if it were submitted now, and what all would cost.
+
+        Refuses what POST /jobs refuses; writes nothing.
+        """
+        wanted = QuoteIn.read(request.data)
+        specs = [spec_of(one) for one in wanted["jobs"]]
+        found = quote(specs, caller(request), count=wanted.get("count", 1), at_most=wanted.get("at_most"))
         cost = None if found.estimated_cost is None else float(found.estimated_cost)
-        return Response({**outlook(found.told), "estimated_cost": cost, "cost_basis": found.cost_basis})
+        known = {"estimated_cost": cost, "cost_basis": found.cost_basis, "runs": RunsOut(found.runs).data}
+        return Response({**outlook(found.told), **known})
 
 
 def outlook(told: Explanation) -> dict[str, Any]:

@@ -242,6 +242,7 @@ class Placement(models.Model):
             models.Index(fields=["lease_expires_at"], name="placement_lease", condition=Q(closed_at__isnull=True)),
             models.Index(fields=["closed_at"], name="placement_failed", condition=~Q(end_reason__in=["", "completed"])),
             models.Index(fields=["node", "closed_at"], name="placement_done", condition=Q(end_reason="completed")),
+            models.Index(fields=["closed_at"], name="placement_gpu_hours", condition=~Q(gpu_indices=[])),
         ]
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
+from quotas.budgets.setting import BUDGETS_LOCK
 from quotas.costs.prices import ANY_PRICE
 from scheduling.lifecycle import JobState
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
@@ -39,6 +40,7 @@ from workers.models import Node
 log = logging.getLogger(__name__)
 Reasons = list[dict[str, object]]
 PLANNER_LOCK = 0x7472_6169  # "trai": one planner at a time, in whatever process
+TURN = "SELECT pg_advisory_xact_lock(%s), pg_advisory_xact_lock_shared(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def run_cycle() -> CycleResult:
     started = time.perf_counter()
     with gc_pause.paused(), transaction.atomic():
         # 1. One planner, before anything is read: whoever comes second sees what the first one has placed, and does not
-        # give the same room away again. The lock goes with the transaction, also when the process dies.
+        # give the same room away again. The lock goes with the transaction, also when the process dies. Nor does anybody
+        # lower a budget by which this plan is made, before the plan is committed.
         _wait_for_turn()
         # 2. The picture. No row is locked: to lock all jobs would stop the platform for as long as a plan takes.
         if floor_shadow.is_kept():
@@ -132,7 +135,7 @@ def run_cycle() -> CycleResult:
 
 def _wait_for_turn() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNER_LOCK])
+        cursor.execute(TURN, [PLANNER_LOCK, BUDGETS_LOCK])
 
 
 def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessage]:

@@ -320,6 +320,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         suspended_since=suspended_at,
         leaving_for=leaving_for,
         saved_seconds=known.saved.seconds.get(job_id, 0.0),
+        placed_at=placed_at,
     )
 
 

@@ -13,7 +13,7 @@ from django.db.models import F
 from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
-from jobs.planning import fair_share, floor_shadow, job_rows, preemption
+from jobs.planning import budgets, fair_share, floor_shadow, job_rows, preemption
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
 from scheduling.snapshot import (
@@ -45,6 +45,7 @@ def take_snapshot() -> Snapshot:
     now = database_now().timestamp()
     under_floor = floor_shadow.is_kept()
     jobs = job_rows.read(with_saved=under_floor)
+    paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
     return Snapshot(
         waiting=jobs.waiting,
@@ -60,6 +61,8 @@ def take_snapshot() -> Snapshot:
         ended=ended,
         shadow=shadow,
         longest_wait=longest_wait(),
+        budgets=paying,
+        prices=budgets.prices_for(paying, jobs.running, now),
     )
 
 

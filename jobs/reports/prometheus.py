@@ -20,10 +20,13 @@ from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
 from jobs.planning import preemption, start_forecasts
+from jobs.planning.budget_reports import reports_of
 from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
 from jobs.reports.pending_cost import pending_of
 from jobs.state import alerts
+from quotas.budgets.alerts import due
+from quotas.budgets.rows import Budget
 from quotas.costs.ledger import Kind
 from quotas.costs.prices import valid_now
 from quotas.models import LedgerTransaction
@@ -33,6 +36,7 @@ from workers.models import Node
 from workers.queries import in_use, liveness_counts, nodes_now
 
 HOUR = timedelta(hours=1)
+MOST_BUDGETS = 100
 MB = 2**20
 SHORTEST_RUN_SECONDS = 10
 """In a stretch a shorter run counts as this: else a job of a second that waited a minute would be the worst of all."""
@@ -73,6 +77,7 @@ class _Yard(Collector):
         yield from _run_time_predictions()
         yield from _machines()
         yield from _costs()
+        yield from _budgets()
 
 
 def _labelled(kind: type[Any], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Metric:
@@ -220,6 +225,22 @@ def _costs() -> Iterator[Metric]:
     sums |= dict(booked.values_list("kind").annotate(Sum("cost")))
     text = "What was booked in the last hour: costs of what ended, and what of costs was given back."
     yield _labelled(GaugeMetricFamily, "cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
+
+
+def _budgets() -> Iterator[Metric]:
+    """In their units; of so many, those that were set first."""
+    reports = reports_of(Budget.objects.select_related("project").order_by("pk")[:MOST_BUDGETS])
+    yield _gauge("budget_deliveries_due", "Alerts of budgets that are still to be sent.", due())
+    figures = {
+        "amount": "May be spent",
+        "spent": "Is spent",
+        "committed": "Runs up to its limits",
+        "forecast": "Is expected",
+    }
+    for name, text in figures.items():
+        rows = ((one.budget.pk, one.budget.project.slug, one.budget.unit, getattr(one, name)) for one in reports)
+        known = f"{text} in the budget's period that is now."
+        yield _labelled(GaugeMetricFamily, f"budget_{name}", known, ("budget", "project", "unit"), rows)
 
 
 def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """What would become of a job if it were submitted now: the same checks, the same core, and nothing is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from jobs.planning import run_times
 from jobs.planning.queue_limits import limits_of
 from jobs.planning.snapshot import take_snapshot
 from jobs.reports.explain import Explanation, explanation
+from jobs.reports.quote_runs import RunsQuote, quote_runs
 from jobs.submission import pricing
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import check, with_memory, with_runtime
@@ -30,14 +31,20 @@ class Quote:
     told: Explanation
     estimated_cost: Decimal | None = None
     cost_basis: str = ""
+    runs: RunsQuote | None = None
 
 
-def quote(spec: JobSpec, owner: User) -> Quote:
-    """Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile."""
-    [needs] = check(specs=[spec], owner=owner).needs
+def quote(specs: Sequence[JobSpec], owner: User, *, count: int = 1, at_most: Decimal | None = None) -> Quote:
+    """Of the first of these jobs what would become of it, and of all of them, `count` times, what they would cost.
+
+    Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile.
+    """
+    needs, *_ = check(specs=specs, owner=owner).needs
     snapshot = take_snapshot()
-    spec = with_memory(spec, {project.slug: project for project in snapshot.projects})
-    spec = with_runtime(spec, limits_of(Queue.objects.filter(name=spec.queue)))
+    tree = {project.slug: project for project in snapshot.projects}
+    limits = limits_of(Queue.objects.filter(name__in={spec.queue for spec in specs}))
+    specs = [with_runtime(with_memory(spec, tree), limits) for spec in specs]
+    spec, *_ = specs
     job = _as_waiting(spec, owner, snapshot, _links(needs))
     told = explanation(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     cost = pricing.estimate(
@@ -47,7 +54,10 @@ def quote(spec: JobSpec, owner: User) -> Quote:
         estimated=job.estimated_runtime_seconds,
         limit=job.max_runtime_seconds,
     )
-    return Quote(told or Explanation()) if cost is None else Quote(told or Explanation(), cost.cost, cost.basis)
+    runs = quote_runs(specs, snapshot, owner.get_username(), count=count, at_most=at_most)
+    if cost is None:
+        return Quote(told or Explanation(), runs=runs)
+    return Quote(told or Explanation(), cost.cost, cost.basis, runs)
 
 
 def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[int, Link]) -> WaitingJob:

@@ -15,6 +15,7 @@ from jobs.models import Job, Queue
 from jobs.planning import snapshot
 from jobs.planning.queue_limits import limits_of
 from jobs.submission import linking
+from jobs.submission.budgets import HardBudgets
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
 from quotas.access import Role, project_roles
@@ -41,6 +42,10 @@ class Intake:
     tree: Mapping[str, ProjectView]
     waiting: Mapping[str, int]
     now: datetime
+
+    @cached_property
+    def budgets(self) -> HardBudgets:
+        return HardBudgets.read(self.nodes, self.now.timestamp())
 
     @cached_property
     def open_projects(self) -> str:

@@ -1,19 +1,17 @@
 """What a job is expected to cost, as it is submitted: by its run time, as far as anybody knows, and today's prices."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from itertools import islice
 
 from jobs.models import Job
 from quotas.costs import prices
-from scheduling.nodes.feasibility import could_hold, suitable
 from scheduling.resources import Request, ordered_labels
 from scheduling.run_times import expected_within
-from scheduling.sharing.prices import Holding, Price, Target, hourly, rounded, terms_of
+from scheduling.sharing.prices import rounded
+from scheduling.sharing.rates import dearest
 from scheduling.snapshot import NodeView
 
 SHOWN_PLACES = 4
@@ -52,15 +50,6 @@ def estimate(
     return None if rate is None else _estimate(rate, predicted, estimated, limit)
 
 
-def dearest(request: Request, nodes: Iterable[NodeView], known: Sequence[Price]) -> Fraction | None:
-    """An hour of it on all its nodes, wherever it costs most: nobody knows yet where it goes, and no bill may surprise."""
-    named = {price.name for price in known if price.target == Target.NODE}
-    kinds = {_kind(node, named): node for node in nodes if could_hold(request, node)}
-    holdings = [_on_node(request, node) for node in kinds.values()] or [_anywhere(request)]
-    rates = [rate for holding in holdings if (rate := hourly(holding, known)) is not None]
-    return max(rates) * request.nodes if rates else None
-
-
 def request_of(job: Job) -> Request:
     labels = ordered_labels(job.node_labels)
     return Request(job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, labels)
@@ -71,31 +60,3 @@ def _estimate(rate: Fraction, predicted: float | None, estimated: float | None, 
     seconds, basis = next(((seconds, basis) for seconds, basis in known if seconds), (HOUR, PER_HOUR))
     within = expected_within(float(limit or seconds), seconds)
     return CostEstimate(rounded(rate * Fraction(within) / HOUR, SHOWN_PLACES), basis)
-
-
-def _kind(node: NodeView, named: set[str]) -> object:
-    """Equal for nodes on which the same costs the same."""
-    name = node.name if node.name in named else ""
-    return name, terms_of(node.labels), node.cpus, node.memory_mb, node.gpus
-
-
-def _on_node(request: Request, node: NodeView) -> Holding:
-    node_type, capacity = terms_of(node.labels)
-    gpus = Counter(gpu.model for gpu in islice(suitable(request, node.gpus), request.gpus))
-    return Holding(
-        cpus=request.cpus,
-        memory_mb=request.memory_mb,
-        gpus=gpus,
-        node=node.name,
-        node_type=node_type,
-        capacity=capacity,
-        node_cpus=node.cpus,
-        node_memory_mb=node.memory_mb,
-        node_gpus=len(node.gpus),
-    )
-
-
-def _anywhere(request: Request) -> Holding:
-    """On a node that is not there yet."""
-    gpus = {request.gpu_model: request.gpus} if request.gpus else {}
-    return Holding(cpus=request.cpus, memory_mb=request.memory_mb, gpus=gpus)

@@ -92,7 +92,9 @@ def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
-        faults += _size_faults(spec, chain_of(spec.project, intake.tree), intake.nodes)
+        chain = chain_of(spec.project, intake.tree)
+        faults += _size_faults(spec, chain, intake.nodes)
+        faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults
 
 

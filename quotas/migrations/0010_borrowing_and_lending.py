@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("quotas", "0004_ledger_is_append_only_and_balanced"),
+        ("quotas", "0008_budget_alerts"),
     ]
 
     operations = [

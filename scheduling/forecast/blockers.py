@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
@@ -113,6 +114,12 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     return _after(below, bisect_left(range(len(below)), True, key=is_enough), told, scene)
 
 
+def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:
+    """When its next period begins; a budget that is there once has none."""
+    following = reason.budget.get("next_period")
+    return replace(reason, expected_clear=datetime.fromisoformat(str(following)).timestamp() if following else None)
+
+
 def _slugs(project: str, scene: BlockerContext) -> set[str]:
     return {one.slug for one in chain_of(project, scene.projects)}
 
@@ -122,4 +129,5 @@ RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason
     ReasonCode.DEPENDENCY: _dependency,
     ReasonCode.QUEUE_LIMIT: _queue_limit,
     ReasonCode.QUOTA: _quota,
+    ReasonCode.BUDGET: _budget,
 }

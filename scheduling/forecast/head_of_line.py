@@ -28,7 +28,7 @@ class HeadOfLine(NamedTuple):
 def head_of_line(snapshot: Snapshot, now: float, number: int) -> HeadOfLine:
     """The first `number` that may start now, and as many of those that wait for quotas, and for a time or for others."""
     line = order_pending(snapshot, now).jobs
-    eligibility = Eligibility(snapshot)
+    eligibility = Eligibility(snapshot, now)
     possible = can_run(line, [job.id for job in snapshot.running], eligibility.may_ever_start)
     head = _head([job for job in line if job.id in possible], snapshot.running, eligibility, now, number)
     never = _who_count(head, [job for job in line if job.id not in possible], number)

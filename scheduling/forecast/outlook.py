@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from scheduling.forecast.blockers import BlockerContext, with_expected_clear
+from scheduling.forecast.budget_changes import raised_budgets
 from scheduling.forecast.effort import Effort
 from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.forecast.quota_changes import raised_quotas
@@ -75,6 +76,6 @@ def outlook(
 
 
 def _changes(snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -> tuple[Change, ...]:
-    """To the job first, as its owner can make them; then to quotas."""
+    """To the job first, as its owner can make them; then to quotas and budgets."""
     own = smallest_changes(snapshot, now, job.id, plan)
-    return (*own, *raised_quotas(snapshot, now, job, plan))
+    return (*own, *raised_quotas(snapshot, now, job, plan), *raised_budgets(snapshot, now, job, plan))

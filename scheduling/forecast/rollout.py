@@ -3,6 +3,7 @@
 from collections.abc import Collection, Container, Iterator
 from dataclasses import replace
 from heapq import heappop, heappush
+from itertools import islice
 from math import ceil
 from typing import Self
 
@@ -13,11 +14,15 @@ from scheduling.planning.floor.progress import work_done, work_saved
 from scheduling.planning.plan import make_plan
 from scheduling.rules import Rules
 from scheduling.run_times import SOON
+from scheduling.sharing.budgets import Meter, renewals, with_ended
 from scheduling.snapshot import EndedJob, RunningJob, Snapshot, WaitingJob
 from scheduling.stages import in_line, started
 
 FLOOR_MOMENTS = 2
 """Of a shadow so many moments are played in each plan: what happens in a future need not be known to the second."""
+
+RENEWALS = 16
+"""So many periods of a budget are looked forward to."""
 
 
 class Rollout:
@@ -39,13 +44,14 @@ class Rollout:
         self._line_of_ends: list[tuple[float, int]] = []
         self._passed = 0
         self._keeps_floor = keeps_floor(snapshot)
+        self._meter = Meter(snapshot) if any(one.hard for one in snapshot.budgets) else None
         self._stood: dict[int, WaitingJob] = {}  # those that have started in it, as they stood in line
         self._ended = list(snapshot.ended)
         self._wake: float | None = None  # when the shadow has something new to say
         self._wakes_left = 0
         for job in snapshot.running:
             self._runs(job, pace.end(job, now, snapshot.rules))
-        self._moments = sorted(moment for moment in _moments(snapshot, never) if moment > now)
+        self._moments = sorted(moment for moment in _moments(snapshot, now, never) if moment > now)
         self._will_end = len(snapshot.running) + len(snapshot.waiting) - len(never)
 
     def run(self, wanted: Collection[int], plans: int, horizon: float) -> Self:
@@ -127,6 +133,8 @@ class Rollout:
         self._passed += 1
         job = self._running.pop(job_id)
         del self._ends[job_id]
+        if self._meter is not None:
+            self._world = replace(self._world, budgets=with_ended(self._world, self._meter, job, self._now))
         stood = self._as_it_stood(job_id)
         if job.leaving and (stood or job.request) is not None:
             self._waiting[job_id] = back_in_line(job, self._now, self._world.rules, stood)
@@ -172,11 +180,14 @@ def back_in_line(job: RunningJob, now: float, rules: Rules, stood: WaitingJob | 
     return replace(in_line(job, now), preemptions=job.preemptions + 1, saved_seconds=saved)
 
 
-def _moments(snapshot: Snapshot, never: Container[int]) -> Iterator[float]:
-    """When jobs become free to start, and when nodes are reserved and free again."""
+def _moments(snapshot: Snapshot, now: float, never: Container[int]) -> Iterator[float]:
+    """When jobs become free to start, when nodes are reserved and free again, and when budgets are renewed."""
     for job in snapshot.waiting:
         if job.not_before is not None and job.id not in never:
             yield job.not_before
     for window in snapshot.reservations:
         yield window.start
         yield window.end
+    for budget in snapshot.budgets if snapshot.waiting else ():
+        if budget.hard:
+            yield from islice(renewals(budget, now), RENEWALS)

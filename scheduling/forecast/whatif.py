@@ -11,6 +11,7 @@ from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan, starts_now
+from scheduling.planning.unpaid import UnpaidReasons
 from scheduling.priorities import HIGHEST
 from scheduling.reasons import gigabytes, quantity
 from scheduling.run_times import limit_seconds
@@ -121,6 +122,7 @@ class WhatIf:
         elif not job.preemptible and self._free.cohorts is not None:
             yield Knob([True], _giving_way, _borrowing)
         yield Knob(self._limits(job), _with_limit, _shorter)
+        yield Knob(self._paid_limits(job), _with_limit, _cheaper)
         ranks = {queue.name: queue.rank for queue in self._snapshot.queues}
         others = [queue.name for queue in self._snapshot.queues if queue.state == "open" and queue.name != job.queue]
         near = sorted(others, key=lambda name: (abs(ranks[name] - ranks[job.queue]), name))
@@ -134,6 +136,12 @@ class WhatIf:
         limit = limit_seconds(job, self._snapshot.rules)
         lengths = {int(start - self._now) for start in starts}
         return sorted((one for one in lengths if LEAST_LIMIT_SECONDS <= one < limit), reverse=True)
+
+    def _paid_limits(self, job: WaitingJob) -> Sequence[int]:
+        """The longest limit with which its budgets would pay for it, if they do not as it is."""
+        told = UnpaidReasons(self._free).of(job, self._free.class_of(job))
+        longest = {one.budget["longest_seconds"] for one in told}
+        return [one for one in longest if isinstance(one, int)]
 
 
 def _sizes(job: WaitingJob) -> Iterator[Knob]:
@@ -207,6 +215,13 @@ def _shorter(job: WaitingJob, to: int) -> Change:
     before = job.max_runtime_seconds
     instead = f" instead of {spelt(before)}" if before else ""
     sentence = f"With a limit of {spelt(to)}{instead} it would start now: it would end before others need the room."
+    return Change("max_runtime_seconds", before, to, sentence)
+
+
+def _cheaper(job: WaitingJob, to: int) -> Change:
+    before = job.max_runtime_seconds
+    instead = f" instead of {spelt(before)}" if before else ""
+    sentence = f"With a limit of {spelt(to)}{instead} it would start now: its budgets can pay for that."
     return Change("max_runtime_seconds", before, to, sentence)
 
 

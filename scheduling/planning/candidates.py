@@ -1,17 +1,21 @@
 """Who could start at once if there was room on the nodes, and who could not however much room there was."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold, takes_jobs
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.resources import Request
+from scheduling.run_times import limit_seconds
+from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
 from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
+Refusal: TypeAlias = Limit | int
+"""A limit, or a budget by its id."""
 Kind: TypeAlias = tuple[str, str, Request, bool]
 """Jobs of one project and one queue that ask for the same, and may borrow quota or not."""
 
@@ -19,7 +23,7 @@ Kind: TypeAlias = tuple[str, str, Request, bool]
 class Eligibility:
     """Asked of one job after another, the first in line first: those that were admitted count for those that follow."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
         self._running = snapshot.running
         self._nodes = _kinds_of(node for node in snapshot.nodes if takes_jobs(node))
         self._projects = {one.slug: one for one in snapshot.projects}
@@ -34,9 +38,13 @@ class Eligibility:
         self._known: dict[tuple[str, str], Count] | None = None
         self._held: Mapping[str, Usage] | None = None
         self._closed: set[tuple[Limit, str]] = set()
+        self._rules = snapshot.rules
+        self._budgets = BudgetRoom.of(snapshot, now)
 
     def is_possible(self, job: WaitingJob) -> bool:
-        """Whether its queue, the nodes that are up and its quotas would let it start if nothing else ran."""
+        """Whether its queue, the nodes that are up, its quotas and budgets would let it start if nothing else ran."""
+        if self._budgets is not None and not self._budgets.could_ever_pay(job.project, job.request, self._length(job)):
+            return False
         kind = self._kind(job)
         found = self._possible.get(kind)
         if found is None:
@@ -49,8 +57,14 @@ class Eligibility:
         """Whether it could start as things are, once those have ended that it depends on. Whether one fails nobody foretells."""
         return not (job.broken or job.needs_failure or job.held) and self.is_possible(job)
 
-    def refusing(self, job: WaitingJob) -> list[Limit]:
-        """The limits that refuse it now, beside what runs and those that were admitted, or that are closed."""
+    def refusing(self, job: WaitingJob) -> Sequence[Refusal]:
+        """The limits and budgets that refuse it now, beside what runs and those that were admitted, or that are closed."""
+        if self._budgets is None:
+            return self._refusing_limits(job)
+        lacks = self._budgets.lacks(job.id, job.project, job.request, self._length(job))
+        return [*self._refusing_limits(job), *{lack.budget.id for lack in lacks}]
+
+    def _refusing_limits(self, job: WaitingJob) -> list[Limit]:
         limits = self._limits_over(job)
         if not limits:
             return []
@@ -65,16 +79,26 @@ class Eligibility:
 
     def admit(self, job: WaitingJob) -> None:
         """From now on it counts as running."""
+        if self._budgets is not None:
+            self._budgets.started(job.id, job.project, job.request, self._length(job))
         count = count_of(job.request.total)
         for limit in self._limits_over(job):
             self._used[limit] = self._in_use(limit).plus(count)
 
-    def close(self, job: WaitingJob, limits: Iterable[Limit]) -> None:
-        """What these limits refused to the job they refuse to all that follow and count for the same there."""
+    def close(self, job: WaitingJob, refusing: Iterable[Refusal]) -> None:
+        """What these limits refused to the job they refuse to all that follow and count for the same there.
+
+        A budget may still pay for a smaller job.
+        """
         count = count_of(job.request.total)
-        for limit in limits:
+        for limit in refusing:
+            if isinstance(limit, int):
+                continue
             over = zip(Count._fields, self._sum(limit, count), limit.most, strict=True)
             self._closed |= {(limit, name) for name, needed, most in over if needed > most}
+
+    def _length(self, job: WaitingJob) -> float:
+        return limit_seconds(job, self._rules)
 
     def _is_closed(self, limit: Limit, count: Count) -> bool:
         counted = zip(Count._fields, count, strict=True)

@@ -57,7 +57,7 @@ def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable
     A job for which there is no room even then (its node went down) stands in line like any other. `strict`: none starts
     before one that was looked at before it.
     """
-    asking = [job for job in jobs if not is_held(job, work.now)]
+    asking = _paid(work, [job for job in jobs if not is_held(job, work.now)])
     if work.coming is None or not asking:
         return
     promises = _Promises(work, work.coming, asking, running)
@@ -75,6 +75,18 @@ def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable
             _start(left, job, alike, found or shares)
             (work.place if found else work.keep)(job, alike, found or shares)
         waits = waits or job.id in work.kept
+
+
+def _paid(work: PassState, jobs: Sequence[WaitingJob]) -> Sequence[WaitingJob]:
+    """Those for whom budgets pay, each beside those before it."""
+    if work.budgets is None:
+        return jobs
+    paid = []
+    for job in jobs:
+        if not work.is_unpaid(job, work.class_of(job)):
+            work.keep_in_budgets(job, work.now)
+            paid.append(job)
+    return paid
 
 
 def _start(cluster: Cluster, job: WaitingJob, alike: SchedulingClass, shares: Iterable[Allocation]) -> None:

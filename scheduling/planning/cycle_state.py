@@ -22,6 +22,7 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
+from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, Holders
 from scheduling.sharing.quota_profile import PROJECT, QUEUE, Limit
@@ -79,6 +80,7 @@ class PassState:
             projects,
             self.cohorts,
         )
+        self.budgets = BudgetRoom.of(snapshot, now)
         self._snapshot = snapshot
         self._holders: Holders | None = None
 
@@ -89,7 +91,7 @@ class PassState:
     def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
         length = self.limit(job)
-        if length >= alike.too_long or length >= alike.too_long_in_quota:
+        if length >= alike.too_long or length >= alike.too_long_in_quota or self.is_unpaid(job, alike):
             return False
         if alike.limited and self._is_refused(alike):
             alike.refused = alike.hopeless = True
@@ -106,6 +108,32 @@ class PassState:
             return False
         self.place(job, alike, shares)
         return True
+
+    def is_unpaid(self, job: WaitingJob, alike: SchedulingClass) -> bool:
+        """Whether a hard budget cannot pay for the job now. Who cannot be paid takes no place in the line.
+
+        What is not paid for now is not later in the pass: of budgets, too, there is only ever less.
+        """
+        if self.budgets is None or not self.budgets.over(job.project):
+            return False
+        length, own = self.limit(job), self.budgets.keeps(job.id)
+        if length >= alike.too_dear and not own:
+            return True
+        if self.budgets.pays(job.id, job.project, alike.request, length):
+            return False
+        if not own:
+            alike.too_dear = length
+        return True
+
+    def keep_in_budgets(self, job: WaitingJob, start: float) -> None:
+        """Keep what the job needs of its budgets, as it is promised to start then."""
+        if self.budgets is not None:
+            self.budgets.keep(job.id, job.project, job.request, start, self.limit(job))
+
+    def keep_later_in_budgets(self, job: WaitingJob) -> None:
+        """Keep it of the first periods that can pay for the job, which no budget pays for now."""
+        if self.budgets is not None:
+            self.budgets.keep_later(job.id, job.project, job.request, self.limit(job))
 
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
@@ -175,6 +203,8 @@ class PassState:
             self.usage[project.slug] = before.plus_job(alike.request.total)
         if alike.limits:
             self.quotas.started(alike.limits, alike.count, end)
+        if self.budgets is not None:
+            self.budgets.started(job.id, job.project, job.request, self.limit(job))
         self.placements.append(PlannedJob(job.id, shares))
 
     def reserve(self, job: WaitingJob, alike: SchedulingClass) -> bool:
@@ -215,6 +245,7 @@ class PassState:
         if slot is None:
             return False
         self.book.reserve(job.id, job.request, slot, length)
+        self.keep_in_budgets(job, slot.start)
         if alike.limits:
             kept = _kept(job, alike, slot.start, length, self.now if strictly else None)
             self.quotas.keep(self._own_limits(job, alike), kept, refusing)
@@ -257,6 +288,7 @@ class PassState:
             return False
         kept = _kept(job, alike, start, length, self.now if strictly else None)
         self.quotas.keep(self._own_limits(job, alike), kept, refusing)
+        self.keep_in_budgets(job, start)
         self.book.reservations.append(PlannedReservation(job.id, start, ()))
         return True
 
@@ -274,6 +306,7 @@ class PassState:
             self.coming.start(job.id, shares, alike)
         start, length = self.now + SOON, self.limit(job)
         self.book.keep(job.id, start, shares, length)
+        self.keep_in_budgets(job, start)
         if alike.limits:
             self.quotas.keep(alike.limits, KeptInQuota(job.id, start, start + length, alike.count))
         self.kept[job.id] = shares

@@ -15,6 +15,7 @@ from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.turn_reasons import TurnReasons
+from scheduling.planning.unpaid import UnpaidReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import POLICIES, backfill_mode
 from scheduling.rules import Backfill, Rules
@@ -49,7 +50,7 @@ def plan_pass(
         placements=tuple(work.placements),
         waits=waits,
         line=tuple([one.job.id for one in waiting]),
-        eligible=_eligible(snapshot, waiting),
+        eligible=_eligible(work, snapshot, waiting),
         reservations=tuple(work.book.reservations),
         preemptions=preemptions,
         alerts=line.alerts,
@@ -72,10 +73,13 @@ def is_placed(snapshot: Snapshot, now: float, job_id: int, not_yet: AbstractSet[
     return any(one.job_id == job_id for one in work.placements)
 
 
-def _eligible(snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
-    """Who could start once there is room: no hold, no dependency, no time and no paused queue keeps it."""
+def _eligible(work: PassState, snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
+    """Who could start once there is room: no hold, no dependency, no time, no paused queue and no budget keeps it."""
     shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
-    return tuple([one.job.id for one in waiting if not one.held and one.job.queue not in shut])
+    able = [one for one in waiting if not one.held and one.job.queue not in shut]
+    if work.budgets is not None:
+        able = [one for one in able if not work.is_unpaid(one.job, one.alike)]
+    return tuple([one.job.id for one in able])
 
 
 def _start_and_reserve(
@@ -136,6 +140,9 @@ class _Promises:
 
     def stop_behind(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
+        if job.id not in self._work.kept and self._work.is_unpaid(job, alike):
+            self._work.keep_later_in_budgets(job)
+            return False
         if job.id in self._work.kept or keep_coming(self._work, job, alike):
             return self._mode is Backfill.NONE
         if alike.refused or self._work.would_delay_others_in_quota(job, alike):
@@ -222,17 +229,19 @@ def _explain(
     held_back = [one.job for one in waiting if one.held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
-    turns = TurnReasons(work.rules, snapshot.running)
+    turns, unpaid = TurnReasons(work.rules, snapshot.running), UnpaidReasons(work)
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
+        missing = unpaid.of(job, alike) if work.budgets is not None else ()
         if alike.fits:
-            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons)
-            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon)))
+            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons or missing)
+            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon or missing)))
             if too_soon:
                 reasons = (*reasons, turns.not_yet(job))
+        reasons = (*missing, *reasons)
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
         waits.append(new_wait((job.id, reasons)))

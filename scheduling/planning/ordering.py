@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
-from scheduling.planning.candidates import Eligibility
+from scheduling.planning.candidates import Eligibility, Refusal
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.standing import as_they_stand
 from scheduling.policies import POLICIES, SchedulingPolicy, policy
 from scheduling.policies.base import default_order
 from scheduling.priorities import URGENT_FROM
 from scheduling.rules import Rules
-from scheduling.sharing.quota_profile import Limit
+from scheduling.run_times import limit_seconds
+from scheduling.sharing.budgets import BudgetRoom
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
 
 RankAndName: TypeAlias = tuple[int, str]
@@ -22,6 +23,8 @@ Ranked: TypeAlias = tuple[int, Sequence[WaitingJob]]
 Bound: TypeAlias = float | Callable[[WaitingJob], float]
 
 
+BUDGET = "its budget"
+"""Who holds a job back that no budget pays for."""
 TWICE = 2
 """A job that has waited for so many bounds goes before urgent jobs of higher queues too."""
 
@@ -75,6 +78,24 @@ def order_pending(snapshot: Snapshot, now: float) -> PendingOrder:
     return PendingOrder(jobs, ahead, frozenset(ahead_in_line), tuple(alerts))
 
 
+def with_unpaid_held(snapshot: Snapshot, now: float) -> Snapshot:
+    """With those held back for whom no budget pays, beside those that stand before them in line."""
+    budgets = BudgetRoom.of(snapshot, now)
+    if budgets is None:
+        return snapshot
+    unpaid: set[int] = set()
+    for job in order_pending(snapshot, now).jobs:
+        length = limit_seconds(job, snapshot.rules)
+        if is_held(job, now):
+            continue
+        if budgets.pays(job.id, job.project, job.request, length):
+            budgets.keep(job.id, job.project, job.request, now, length)
+        else:
+            unpaid.add(job.id)
+    held = [replace(job, held=BUDGET) if job.id in unpaid else job for job in snapshot.waiting]
+    return replace(snapshot, waiting=tuple(held)) if unpaid else snapshot
+
+
 def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overdue], dict[RankAndName, PolicyLine]]:
     """Those that go before any policy; and the others, by the rank and the policy of their queue.
 
@@ -101,7 +122,7 @@ def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overd
             overdue.append(Overdue(job, waited >= TWICE * least))
         else:
             members.append(job)
-    ahead, others = _oldest(overdue, snapshot) if overdue else ([], [])
+    ahead, others = _oldest(overdue, snapshot, now) if overdue else ([], [])
     for one in others:
         by_queue[one.job.queue][0][1].append(one.job)
     return sorted(promised, key=_first_come), ahead, {key: line for key, line in found.items() if line[1]}
@@ -123,21 +144,21 @@ def _split_line(
             overdue.append(Overdue(job, twice=False))
         else:
             others.append(job)
-    first, rest = _oldest(overdue, snapshot) if overdue else ([], [])
+    first, rest = _oldest(overdue, snapshot, now) if overdue else ([], [])
     return [one.job for one in first], [*others, *(one.job for one in rest)]
 
 
-def _oldest(overdue: list[Overdue], snapshot: Snapshot) -> tuple[list[Overdue], list[Overdue]]:
+def _oldest(overdue: list[Overdue], snapshot: Snapshot, now: float) -> tuple[list[Overdue], list[Overdue]]:
     """Those that go ahead, and the others. Whoever cannot start whatever room there is takes none of the places.
 
-    Those that quotas or queues refuse come after those that only wait for room, so many under each limit: room would
+    Those that quotas, queues or budgets refuse come after those that only wait for room, so many under each limit: room would
     not help them now, but when the limit is free it is theirs.
     """
-    eligibility, places = Eligibility(snapshot), snapshot.rules.overdue_ahead
+    eligibility, places = Eligibility(snapshot, now), snapshot.rules.overdue_ahead
     first: list[Overdue] = []
     refused: list[Overdue] = []
     others: list[Overdue] = []
-    taken: Counter[Limit] = Counter()
+    taken: Counter[Refusal] = Counter()
     for one in sorted(overdue, key=lambda one: _first_come(one.job)):
         if len(first) >= places or not eligibility.is_possible(one.job):
             others.append(one)

@@ -41,7 +41,7 @@ def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> 
         return ()
     pass_ = PreemptionPass(work, waiting, snapshot)
     for job, alike, held in waiting if pass_.goes_on else ():
-        if held or pass_.is_coming(job, alike):
+        if held or pass_.is_coming(job, alike) or work.is_unpaid(job, alike):
             continue
         pass_.help(job, alike)
         pass_.passed_by(job)
@@ -216,7 +216,9 @@ class PreemptionPass:
         self.planned += [
             PlannedPreemption(one.job.id, job.id, one.strategy, search.candidates.lost(one.job)) for one in victims
         ]
-        self.helped |= {job.id} if victims else set()
+        if victims:
+            self.helped.add(job.id)
+            self._work.keep_in_budgets(job, self._work.now + SOON)
         return bool(victims)
 
     def _carry_out(self, choice: VictimChoice, victims: Sequence[Victim]) -> None:

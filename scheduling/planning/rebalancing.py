@@ -131,11 +131,14 @@ class RebalancePass:
         for one in plan.placements:
             self._take(one.job_id, one.shares)
             self._book.started(one.shares, now + self._work.limit(waiting[one.job_id]))
+            self._work.keep_in_budgets(waiting[one.job_id], now)
 
     def proposal(self, job: WaitingJob) -> Proposal | None:
         """The cheapest moves that were found for the job, if they pay."""
         alike = self._work.class_of(job)
         if job.id in self._served or job_holds(job, self._now) or self._work.not_allowed(alike):
+            return None
+        if self._work.is_unpaid(job, alike):
             return None
         length = self._work.limit(job)
         closed = self._closed(job, job.id)
@@ -178,8 +181,10 @@ class RebalancePass:
         )
 
     def _could_start_again(self, job: RunningJob) -> bool:
-        """Whether its queue and the quotas would let one more such job start: then they let this one."""
-        return not self._work.not_allowed(self._work.class_of(in_line(job, 0.0)))
+        """Whether its queue, the quotas and the budgets would let one more such job start: then they let this one."""
+        again = in_line(job, 0.0)
+        alike = self._work.class_of(again)
+        return not (self._work.not_allowed(alike) or self._work.is_unpaid(again, alike))
 
     def _mover(self, job: RunningJob) -> _Mover:
         lost = lost_seconds(job, self._now, self._preemption.restart_cost_seconds) + self._knobs.stop_seconds

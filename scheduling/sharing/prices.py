@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 
@@ -16,6 +15,21 @@ from scheduling import gpu_models
 from scheduling.failures.retry import RetryBudget, reasons_that
 from scheduling.lifecycle import EndReason
 from scheduling.memory_units import MB_IN_A_GB
+from scheduling.price_list import Capacity, Price, Target
+
+__all__ = [
+    "Capacity",
+    "Holding",
+    "Part",
+    "Price",
+    "Target",
+    "cost",
+    "hourly",
+    "is_refunded",
+    "parts",
+    "rounded",
+    "terms_of",
+]
 
 PLACES = 6
 """An amount of money has so many digits after the point."""
@@ -25,39 +39,6 @@ NODE_TYPE_LABELS = ("node-type", "node.kubernetes.io/instance-type")
 CAPACITY_LABELS = ("capacity", "karpenter.sh/capacity-type")
 PLATFORM_FAULTS = reasons_that(payer=RetryBudget.PLATFORM)
 """Ends after which what the attempt cost is given back: those for which the platform, too, pays the next attempt."""
-
-
-class Target(StrEnum):
-    """What has a price: a whole node by its name or type, a GPU by its model, a CPU, a GB of memory."""
-
-    NODE = "node"
-    NODE_TYPE = "node_type"
-    GPU_MODEL = "gpu_model"
-    CPU = "cpu"
-    MEMORY_GB = "memory_gb"
-
-
-class Capacity(StrEnum):
-    """On which terms a node is there; `ANY` is a price for all terms that have none of their own."""
-
-    ANY = ""
-    SPOT = "spot"
-    RESERVED = "reserved"
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """An amount an hour, from `since` until just before `until`. A CPU and a GB of memory have no name."""
-
-    target: Target
-    per_hour: Decimal
-    since: datetime
-    until: datetime | None = None
-    name: str = ""
-    capacity: str = Capacity.ANY
-
-    def is_valid(self, moment: datetime) -> bool:
-        return self.since <= moment and (self.until is None or moment < self.until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def agent(transactional_db: None):
         "SELECT * FROM knox_authtoken",
         "SELECT * FROM django_session",
         "UPDATE quotas_quota SET gpus = 1000",
+        "SELECT * FROM quotas_budgetwebhook",
         "INSERT INTO quotas_price (per_hour) VALUES (0)",
         "UPDATE quotas_ledgertransaction SET cost = 0",
         "DELETE FROM quotas_ledgerentry",

@@ -196,6 +196,12 @@ class ReasonOut(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     shortfall = serializers.DictField(required=False)
     held_by = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Ids of jobs.")
+    budget = serializers.DictField(
+        required=False,
+        help_text="Of a budget that does not pay for the job: its id, project and unit; amount, spent, committed (to what runs), "
+        "kept (for jobs before it), needed and would_start_with, in its unit as text; next_period, and longest_seconds, "
+        "the longest limit with which it would be paid.",
+    )
 
 
 class HoldOut(serializers.Serializer[Job]):

@@ -10,6 +10,7 @@ from scheduling.planning.floor.admission import queues_with_floor
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.turns import TurnFinder, Turns, carried_out
 from scheduling.planning.one_pass import plan_pass
+from scheduling.planning.ordering import with_unpaid_held
 from scheduling.planning.turn_reasons import may_start_early
 from scheduling.planning.victims import Candidates
 from scheduling.rules import Rules
@@ -36,9 +37,10 @@ class Followed(NamedTuple):
 
 
 def follow(snapshot: Snapshot, now: float) -> Followed:
-    """Play the shadow on, and work out whose turn has come."""
-    shadow = ShadowSchedule(snapshot, now).play()
-    turns = TurnFinder(shadow, snapshot, now).find()
+    """Play the shadow on, and work out whose turn has come. Who cannot be paid is held back, in the shadow too."""
+    paid = with_unpaid_held(snapshot, now)
+    shadow = ShadowSchedule(paid, now).play()
+    turns = TurnFinder(shadow, paid, now).find()
     world = carried_out(snapshot, turns)
     not_yet = frozenset(
         [job.id for job in snapshot.waiting if job.id not in turns.due and not may_start_early(job, snapshot.rules)]

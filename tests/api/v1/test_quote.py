@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Job, JobEvent
+from quotas.models import Budget, Price
 from tests import builders
 from tests.rest import V1, client_of, faults
 
@@ -141,3 +142,53 @@ def test_a_viewer_and_a_stranger_get_no_quote(project):
 
     assert asked(viewer).status_code == 403
     assert asked(None).status_code == 401
+
+
+def test_several_runs_are_told_what_they_cost_together_and_whether_an_amount_is_enough(ada, project, node):
+    Price.objects.create(
+        target="gpu_model", per_hour="0.40", currency="EUR", valid_from=timezone.now() - timedelta(hours=1)
+    )
+    five = {"resources": {"gpus": 1}, "max_runtime_seconds": 600, "estimated_runtime_seconds": 300, "count": 5}
+
+    runs = quoted(ada, **five, at_most="0.20")["runs"]
+
+    assert runs | {"budgets": []} == {
+        "runs": 5, "estimated_cost": "0.166700", "most_cost": "0.333300", "at_most": "0.200000", "within_at_most": False,
+        "expected_within_at_most": True, "within_budgets": True, "stopped_by": None, "budgets": [],
+    }  # fmt: skip
+    assert quoted(ada, **five, at_most="0.34")["runs"]["within_at_most"] is True
+    one = {"project": "vision", "command": ["true"], "max_runtime_seconds": 3600, "resources": {"gpus": 1}}
+    several = client_of(ada).post(f"{V1}/jobs/quote", {"jobs": [one, one | {"name": "other"}], "at_most": 1}).json()
+    assert (several["runs"]["runs"], several["runs"]["most_cost"], several["starts_now"]) == (2, "0.800000", True)
+    assert not Job.objects.exists()
+
+
+def test_without_prices_nobody_says_what_it_costs(ada, project, node):
+    runs = quoted(ada, count=3, at_most="1")["runs"]
+    assert (runs["runs"], runs["most_cost"], runs["within_at_most"]) == (3, None, None)
+
+
+def test_a_quote_names_the_budget_that_would_not_pay(ada, project, node):
+    above = builders.project(slug="acme")
+    type(project).objects.filter(pk=project.pk).update(parent=above)
+    for owner, amount, hard in ((project, 10, True), (above, 3, True), (above, 1, False)):
+        Budget.objects.create(
+            project=owner, unit="gpu_hours", amount=amount, period="once", hard=hard,
+            starts_at=timezone.now() - timedelta(hours=1), ends_at=timezone.now() + timedelta(days=9),
+        )  # fmt: skip
+    runs = quoted(ada, resources={"gpus": 2}, max_runtime_seconds=3600, count=2)["runs"]
+    assert [(one["project"], one["hard"], one["needed"], one["within"]) for one in runs["budgets"]] == [
+        ("vision", True, "4.000000", True), ("acme", True, "4.000000", False), ("acme", False, "4.000000", False),
+    ]  # fmt: skip
+    assert (runs["within_budgets"], runs["stopped_by"]["project"]) == (False, "acme")
+    assert quoted(ada, resources={"gpus": 2}, max_runtime_seconds=3600)["runs"]["stopped_by"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [({"at_most": "-1"}, "at_most"), ({"at_most": "NaN"}, "at_most"), ({"at_most": "0.1234567"}, "at_most"),
+     ({"count": 0}, "count"), ({"count": 1_000_000}, "count"), ({"count": "two"}, "count"), ({"jobs": []}, "jobs"),
+     ({"jobs": [{"project": "vision", "command": ["true"]}]}, "project")],
+)  # fmt: skip
+def test_what_is_wrong_with_runs_is_refused_by_its_field(ada, project, fields, field):
+    assert field in faults(asked(ada, **fields))

@@ -62,7 +62,9 @@ def test_a_default_beyond_the_quota_is_refused_with_where_it_comes_from(team):
     assert "names no memory" in fault.message
 
 
-@pytest.mark.parametrize("door", [lambda one, owner: submit(specs=[one], owner=owner), quote])
+@pytest.mark.parametrize(
+    "door", [lambda one, owner: submit(specs=[one], owner=owner), lambda one, owner: quote([one], owner)]
+)
 def test_without_a_default_the_job_has_to_name_its_memory(team, settings, door):
     settings.DEFAULT_MEMORY_GB_PER_CPU = settings.DEFAULT_MEMORY_GB_PER_GPU = 0
 

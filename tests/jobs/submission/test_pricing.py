@@ -9,6 +9,7 @@ import pytest
 from jobs.submission import pricing
 from scheduling.resources import Request
 from scheduling.sharing.prices import Price, Target
+from scheduling.sharing.rates import dearest
 from tests.scheduling.builders import cpu_node, gpu_node
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -30,20 +31,20 @@ def nodes():
 
 def test_the_dearest_node_that_could_take_it_counts():
     prices = [node_type("cheap", 4), node_type("dear", 8), node_type("small", 100)]
-    assert pricing.dearest(Request(cpus=4), nodes(), prices) == 4
-    assert pricing.dearest(Request(cpus=4, labels=(("node-type", "cheap"),)), nodes(), prices) == 2
+    assert dearest(Request(cpus=4), nodes(), prices) == 4
+    assert dearest(Request(cpus=4, labels=(("node-type", "cheap"),)), nodes(), prices) == 2
 
 
 def test_a_gang_pays_for_each_of_its_nodes():
-    assert pricing.dearest(Request(cpus=4, nodes=2), nodes(), [CPU]) == Fraction("0.8")
+    assert dearest(Request(cpus=4, nodes=2), nodes(), [CPU]) == Fraction("0.8")
 
 
 def test_a_job_for_which_there_is_no_node_yet_pays_for_what_it_asks():
-    assert pricing.dearest(Request(cpus=4, gpus=2, gpu_model="H100"), [], [CPU, H100]) == Fraction("6.4")
+    assert dearest(Request(cpus=4, gpus=2, gpu_model="H100"), [], [CPU, H100]) == Fraction("6.4")
 
 
 def test_what_has_no_price_has_no_estimate():
-    assert pricing.dearest(Request(cpus=4), [gpu_node()], [H100]) is None
+    assert dearest(Request(cpus=4), [gpu_node()], [H100]) is None
 
 
 @pytest.mark.parametrize(
