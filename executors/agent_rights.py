@@ -21,6 +21,8 @@ NOT_AN_AGENTS = frozenset(
         "runtimelearning",
         "floorshadow",
         "floorshadowjob",
+        "usagehour",
+        "usagerollup",
     }
 )
 """Models of those apps that only the site writes."""

@@ -10,6 +10,7 @@ from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, run_times, start_forecasts
 from jobs.recovery import mlflow_runs, sweep
+from jobs.usage import rollup
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -47,6 +48,12 @@ def archive_logs() -> None:
 def close_runs() -> None:
     """End the runs that killed attempts left open in MLflow."""
     mlflow_runs.close_runs()
+
+
+@shared_task(name="trainyard.roll_up_usage", send_events=False)
+def roll_up_usage() -> None:
+    """Sum up the hours that are over."""
+    rollup.roll_up()
 
 
 @shared_task(name="trainyard.prune", send_events=False)

@@ -320,6 +320,7 @@ CELERY_BEAT_SCHEDULE = {
     "stale-job detection": _every(RECOVERY_SECONDS, "trainyard.recover"),
     "log archive": _every(10.0, "trainyard.archive_logs"),
     "tracked runs": _every(30.0, "trainyard.close_runs"),
+    "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
     "clean-up": _every(3600.0, "trainyard.prune"),
 }
 DJANGO_CELERY_BEAT_TZ_AWARE = True

@@ -19,6 +19,7 @@ from jobs.models.planning import (
 )
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
+from jobs.models.usage import UsageHour, UsageRollup
 
 __all__ = [
     "Attempt",
@@ -44,6 +45,8 @@ __all__ = [
     "StartPrediction",
     "StoredLog",
     "Sweep",
+    "UsageHour",
+    "UsageRollup",
     "UsageTally",
     "queue_name_validator",
 ]

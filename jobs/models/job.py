@@ -208,6 +208,9 @@ class Attempt(models.Model):
     # What it really used, where its node could tell: the most memory at once on one node, processor time on all of them.
     peak_memory_mb = models.PositiveBigIntegerField(null=True)
     cpu_seconds = models.FloatField(null=True)
+    # Of its GPUs' time, as far as their drivers were asked: how much they worked.
+    gpu_busy_seconds = models.FloatField(null=True)
+    gpu_measured_seconds = models.FloatField(null=True)
     saved = models.BooleanField(null=True)  # told to give way, it wrote a checkpoint after that; null: nobody looked
     # How long it had run at its last checkpoint, 0 without one; null: it runs, or ended where nobody had to know.
     saved_seconds = models.FloatField(null=True)
@@ -264,6 +267,9 @@ class Placement(models.Model):
             models.Index(fields=["lease_expires_at"], name="placement_lease", condition=Q(closed_at__isnull=True)),
             models.Index(fields=["closed_at"], name="placement_failed", condition=~Q(end_reason__in=["", "completed"])),
             models.Index(fields=["node", "closed_at"], name="placement_done", condition=Q(end_reason="completed")),
+            models.Index(
+                fields=["closed_at", "created_at"], name="placement_closed", condition=Q(closed_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
