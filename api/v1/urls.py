@@ -17,7 +17,7 @@ from api.v1 import (
     reservations,
     scheduler,
 )
-from api.v1.usage import report as usage
+from api.v1.usage.report import UsageExportView, UsageReportView
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -47,8 +47,8 @@ urlpatterns = [
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),
     path("costs/export", costs.CostsExportView.as_view()),
-    path("usage", usage.UsageReportView.as_view()),
-    path("usage/export", usage.UsageExportView.as_view()),
+    path("usage", UsageReportView.as_view()),
+    path("usage/export", UsageExportView.as_view()),
     path("queues", queues.QueuesView.as_view()),
     path("queues/<slug:name>", queues.QueueView.as_view()),
     path("queues/quota/<slug:slug>", quotas.QuotaView.as_view()),
