@@ -17,6 +17,7 @@ from api.v1 import (
     reservations,
     scheduler,
 )
+from api.v1.usage.fairness import FairnessView
 from api.v1.usage.report import UsageExportView, UsageReportView
 
 urlpatterns = [
@@ -48,6 +49,7 @@ urlpatterns = [
     path("costs", costs.CostsView.as_view()),
     path("costs/export", costs.CostsExportView.as_view()),
     path("usage", UsageReportView.as_view()),
+    path("usage/fairness", FairnessView.as_view()),
     path("usage/export", UsageExportView.as_view()),
     path("queues", queues.QueuesView.as_view()),
     path("queues/<slug:name>", queues.QueueView.as_view()),

@@ -6,7 +6,7 @@ Whole hours come from the record; what is not on record yet, and hours that a bo
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ from django.db import connection
 from django.db.models import Max
 
 from jobs.models import UsageHour
-from jobs.usage.derived import COLUMNS, DERIVED, MEASURES, arguments
+from jobs.usage.derived import MEASURES
+from jobs.usage.reading import USED, moment_of, used_in
 from jobs.usage.rollup import rolled_up_until
 from quotas.models import Project
 from scheduling.sharing import usage_periods
@@ -38,11 +39,6 @@ _CONDITIONS = {
     "labels": "labels @> %(labels)s::jsonb",
     **{name: f"{column} = %({name})s" for name, column in _COLUMNS.items()},
 }
-_USED = f"""
-    SELECT {COLUMNS} FROM jobs_usagehour
-    WHERE hour >= %(whole_since)s AND hour < %(whole_until)s AND hour <> ALL(%(cut)s)
-    UNION ALL SELECT * FROM ({DERIVED}) AS derived
-"""  # noqa: S608  made of constants
 _SUMS = ", ".join(f"sum({name})" for name in MEASURES)
 
 
@@ -135,20 +131,10 @@ class _Reading:
     """Statements over the same spans and scope."""
 
     def __init__(self, scope: Scope, spans: Sequence[Span], known: datetime | None) -> None:
-        left, cut = usage_periods.parts_by_hour(spans, known.timestamp() if known else float("-inf"))
         conditions = scope.conditions()
         self._where = " AND ".join(["node <> ''", *(_CONDITIONS[name] for name in conditions)])
-        since, until = _moment(spans[0].start), _moment(spans[-1].end)
-        slots = [(_moment(one.start), _moment(one.end)) for one in left] or [(until, until)]
-        self._starts = [_moment(one.start) for one in spans]
-        self._arguments: dict[str, Any] = {
-            **arguments(slots),
-            **conditions,
-            "whole_since": since,
-            "whole_until": min(until, known) if known else since,
-            "cut": [_moment(hour) for hour in cut],
-            "starts": self._starts,
-        }
+        self._starts = [moment_of(one.start) for one in spans]
+        self._arguments: dict[str, Any] = {**used_in(spans, known), **conditions, "starts": self._starts}
 
     def rows(self, group_by: str) -> list[Usage]:
         """By period, and in each by who held most."""
@@ -172,7 +158,7 @@ class _Reading:
 def _sums(kind: str, where: str) -> str:
     return f"""
         SELECT width_bucket(used.hour, %(starts)s::timestamptz[]), {_KEYS[kind]}, {_SUMS}
-        FROM ({_USED}) AS used {_TREE if kind == "project" else ""} WHERE {where} GROUP BY 1, 2
+        FROM ({USED}) AS used {_TREE if kind == "project" else ""} WHERE {where} GROUP BY 1, 2
     """  # noqa: S608  made of constants
 
 
@@ -180,7 +166,7 @@ def _waits(kind: str, where: str) -> str:
     return f"""
         SELECT width_bucket(used.hour, %(starts)s::timestamptz[]), {_KEYS[kind]}, count(*),
                percentile_cont(0.5) WITHIN GROUP (ORDER BY wait), percentile_cont(0.95) WITHIN GROUP (ORDER BY wait)
-        FROM ({_USED}) AS used {_TREE if kind == "project" else ""}, unnest(used.waits) AS wait WHERE {where} GROUP BY 1, 2
+        FROM ({USED}) AS used {_TREE if kind == "project" else ""}, unnest(used.waits) AS wait WHERE {where} GROUP BY 1, 2
     """  # noqa: S608  likewise
 
 
@@ -206,8 +192,4 @@ def _project_names(keys: Iterable[str]) -> dict[str, str]:
 
 
 def _nothing(span: Span) -> Usage:
-    return Usage("", _moment(span.start), dict.fromkeys(MEASURES, Decimal(0)), Waits())
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return Usage("", moment_of(span.start), dict.fromkeys(MEASURES, Decimal(0)), Waits())

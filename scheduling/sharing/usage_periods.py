@@ -70,6 +70,16 @@ def parts_by_hour(spans: Sequence[Span], rolled_up_until: float) -> tuple[list[S
     return left, cut
 
 
+def by_hour(span: Span) -> list[Span]:
+    """The span in parts, none of which lies in two hours of UTC."""
+    parts, at = [], span.start
+    while at < span.end:
+        after = min(_floor(at) + HOUR, span.end)
+        parts.append(Span(at, after))
+        at = after
+    return parts
+
+
 def _floor(moment: float) -> float:
     return moment - moment % HOUR
 

@@ -67,3 +67,22 @@ def test_a_time_that_means_nothing_is_refused_by_its_option(trainyard, connected
     outcome = trainyard("usage", "--until", "soon")
     assert outcome.code == 2
     assert "--until: 'soon' is not a moment" in outcome.err
+
+
+def test_fairness_is_shown_week_by_week_with_why_and_the_index(trainyard, connected):
+    amounts = {"wanted": 16, "entitled": 8, "received": 0, "lent": 0, "borrowed": 0, "short": 8, "waited": 16}
+    told = {"key": "speech", **amounts, "why": "It was 8.00 short."}
+    weeks = [
+        {"week": "2030-W18", "start": "2030-05-01T00:00:00Z", "jain_index": 0.5, "statements": [told]},
+        {"week": "2030-W19", "start": "2030-05-06T00:00:00Z", "jain_index": None, "statements": []},
+    ]
+    answer = {**{name: REPORT[name] for name in ("since", "until", "time_zone")}, "group_by": "project", "weeks": weeks}
+    connected.answers("GET", "usage/fairness", answer)
+
+    outcome = trainyard("fairness", "--since", "2030-05-01T00:00+00:00")
+
+    assert outcome.out.splitlines()[1].split(maxsplit=9) == [
+        "2030-W18", "speech", "16.00", "8.00", "0.00", "0.00", "0.00", "8.00", "16.00", "It was 8.00 short.",
+    ]  # fmt: skip
+    assert "Jain index: 2030-W18 0.50" in outcome.err
+    assert json.loads(trainyard("fairness", "--json").out) == answer

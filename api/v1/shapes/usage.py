@@ -58,7 +58,10 @@ class LabelField(Text):
 class UsageScopeQuery(StrictSerializer):
     """Of what time, and whose."""
 
-    since = MomentField(required=False, help_text="From when on. Default: the beginning of this month there.")
+    since = MomentField(
+        required=False,
+        help_text="From when on. Default: the beginning of this month there; of this week, for fairness.",
+    )
     until = MomentField(required=False, help_text="Until just before then. Default: now.")
     time_zone = ZoneField(
         required=False, help_text="Whose hours, days, weeks and months, as Europe/Berlin. Default: UTC."

@@ -1,9 +1,7 @@
 """What was used, in groups and periods."""
 
 import csv
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -17,17 +15,14 @@ from rest_framework.views import APIView
 from api.http.permissions import caller
 from api.v1.costs import cell
 from api.v1.shapes.usage import UsageQuery, UsageReportOut
-from jobs.models.clock import database_now
-from jobs.usage.report import Scope, Usage, UsageReport, periods, report
+from api.v1.usage.time import Time
+from jobs.usage.report import Scope, Usage, UsageReport, report
 from quotas.costs.reports import scope_of
 from quotas.queries import find_project
-from scheduling.errors import FieldError, InvalidError
 from scheduling.sharing.budget_periods import Span
-from scheduling.sharing.usage_periods import MOST_PERIODS, Period, TooManyPeriodsError, start_of, title
+from scheduling.sharing.usage_periods import Period, title
 
 NARROWING = ("user", "queue", "hardware", "node")
-FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime(9000, 1, 1, tzinfo=UTC)
 COLUMNS = (
     "gpu_hours", "cpu_hours", "cost", "attempts", "starts", "wait_median_seconds", "wait_p95_seconds",
     "gpu_utilisation", "cpu_utilisation", "idle_gpu_hours", "failed_gpu_hours_owner", "failed_cpu_hours_owner",
@@ -76,31 +71,17 @@ class UsageExportView(APIView):
         return answer
 
 
-class Wanted:
+class Wanted(Time):
     """What somebody asks, as far as they may see it."""
 
     def __init__(self, user: User, asked: dict[str, Any]) -> None:
+        super().__init__(asked, Period.MONTH)
         project = find_project(user, asked["project"]) if "project" in asked else None
         named = {name: asked[name] for name in NARROWING if name in asked}
-        self.asked = asked
         self.scope = Scope(scope_of(user, project=project).projects, labels=asked.get("label", {}), **named)
-        self.zone: ZoneInfo = asked.get("time_zone", ZoneInfo("UTC"))
-        self.until: datetime = asked.get("until") or database_now()
-        self.since: datetime = asked.get("since") or start_of(Period.MONTH, self.zone, min(self.until, LAST))
-        if not FIRST <= self.since < self.until:
-            late = self.since >= self.until
-            words = "Must lie after since." if late else "Must lie after 1970."
-            raise InvalidError([FieldError("until" if late else "since", words, "order")])
-        if self.until > LAST:
-            raise InvalidError([FieldError("until", "Must lie before the year 9000.", "order")])
 
     def spans(self) -> list[Span]:
-        period = self.asked.get("period")
-        try:
-            return periods(period, self.zone, self.since, self.until)
-        except TooManyPeriodsError:
-            words = f"At most {MOST_PERIODS} {period}s in one report: begin later, or ask for longer periods."
-            raise InvalidError([FieldError("since", words, "too_wide")]) from None
+        return self.split(self.asked.get("period"))
 
     def report(self) -> UsageReport:
         return report(self.scope, self.spans(), group_by=self.asked["group_by"], limit=self.asked["limit"])

@@ -120,3 +120,52 @@ def test_of_what_nobody_used_there_is_nothing(staff):
 def test_without_times_it_is_this_month(staff):
     answer = staff.get(f"{V1}/usage").json()
     assert answer["since"].endswith("-01T00:00:00Z")
+
+
+def test_the_fairness_statement_is_told_week_by_week(staff):
+    ran(0, 2, project=builders.project(slug="vision"))
+    roll_up()
+    answer = staff.get(
+        f"{V1}/usage/fairness", {"since": "2026-05-04T00:00:00Z", "until": "2026-05-12T00:00:00Z"}
+    ).json()
+    assert [week["week"] for week in answer["weeks"]] == ["2026-W19", "2026-W20"]
+    assert answer["weeks"][0]["jain_index"] == 1
+    (told,) = answer["weeks"][0]["statements"]
+    assert (told["key"], told["entitled"], told["received"], told["why"]) == (
+        "vision",
+        2,
+        2,
+        "It had all that it wanted.",
+    )
+    assert answer["weeks"][1] | {"start": None} == {
+        "week": "2026-W20",
+        "start": None,
+        "jain_index": None,
+        "statements": [],
+    }
+
+
+def test_of_fairness_members_see_their_own_rows():
+    team, other = builders.project(slug="team"), builders.project(slug="other")
+    ran(0, 1, project=team), ran(0, 2, project=other)
+    roll_up()
+    client = client_of(builders.member(project=team, role="viewer"))
+    (week,) = client.get(f"{V1}/usage/fairness", DAY).json()["weeks"]
+    assert [one["key"] for one in week["statements"]] == ["team"]
+    assert client.get(f"{V1}/usage/fairness", DAY | {"project": "other"}).status_code == 404
+    assert client_of().get(f"{V1}/usage/fairness").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ({"since": "2020-01-01T00:00:00Z"}, "since", "At most 53 weeks"),
+        ({"group_by": "queue"}, "group_by", "queue"),
+        ({"time_zone": ""}, "time_zone", "Europe/Berlin"),
+        ({"until": "2026-05-01T00:00:00Z"}, "until", "after since"),
+    ],
+)
+def test_bad_input_for_fairness_is_refused_by_its_field(staff, query, field, words):
+    response = staff.get(f"{V1}/usage/fairness", DAY | query)
+    assert response.status_code == 400, response.content
+    assert words in faults(response)[field]

@@ -266,7 +266,7 @@ def test_what_its_gpus_worked_is_told_with_its_end(node, runs, monkeypatch):
     )
     node.condition.load()
     for now in (100.0, 102.0, 104.0):
-        monkeypatch.setattr(monitor.time, "monotonic", lambda now=now: now)
+        monkeypatch.setattr("executors.node.monitor.time.monotonic", lambda now=now: now)
         node.watch.turn()
     outcome = ended(run)
     assert (outcome.gpu_measured_seconds, outcome.gpu_busy_seconds) == (8.0, 6.0)
