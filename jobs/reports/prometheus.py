@@ -24,6 +24,7 @@ from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
 from jobs.reports.pending_cost import pending_of
 from jobs.state import alerts
+from jobs.usage.rollup import rolled_up_until
 from quotas.costs.ledger import Kind
 from quotas.costs.prices import valid_now
 from quotas.models import LedgerTransaction
@@ -73,6 +74,7 @@ class _Yard(Collector):
         yield from _run_time_predictions()
         yield from _machines()
         yield from _costs()
+        yield from _usage()
 
 
 def _labelled(kind: type[Any], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Metric:
@@ -220,6 +222,12 @@ def _costs() -> Iterator[Metric]:
     sums |= dict(booked.values_list("kind").annotate(Sum("cost")))
     text = "What was booked in the last hour: costs of what ended, and what of costs was given back."
     yield _labelled(GaugeMetricFamily, "cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
+
+
+def _usage() -> Iterator[Metric]:
+    until = rolled_up_until()
+    lag = 0.0 if until is None else (database_now() - until).total_seconds()
+    yield _gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
 
 
 def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from jobs.usage.reading import USED, moment_of, used_in
+from jobs.usage.reading import moment_of, used_in
 from jobs.usage.rollup import rolled_up_until
 from quotas.models import Project
 from scheduling.sharing.budget_periods import Span
@@ -26,10 +26,10 @@ NAMED = 3
 SMALL = 0.01
 """A shortfall of less, as a part of what one is entitled to, is none that anybody need explain."""
 GROUPS = ("project", "user")
-DEMANDS = f"""
+DEMANDS = """
     SELECT hour, project, max(project_slug), user_name, sum(charged_seconds)::float8, sum(waiting_seconds)::float8
-    FROM ({USED}) AS used GROUP BY hour, project, user_name ORDER BY hour, project, user_name
-"""  # noqa: S608  made of constants
+    FROM ({used}) AS used GROUP BY hour, project, user_name ORDER BY hour, project, user_name
+"""
 
 
 class Owner(NamedTuple):
@@ -162,8 +162,9 @@ def _by_account(demands: dict[Owner, Demand]) -> dict[Account, Demand]:
 def _demands(hours: Sequence[Span]) -> Hours:
     slugs = dict(Project.objects.values_list("pk", "slug"))
     found: dict[float, dict[Owner, Demand]] = {}
+    used = used_in(hours, rolled_up_until())
     with connection.cursor() as cursor:
-        cursor.execute(DEMANDS, used_in(hours, rolled_up_until()))
+        cursor.execute(DEMANDS.format(used=used.statement), used.arguments)
         for hour, project, slug, user, received, waited in cursor.fetchall():
             owner = Owner(project, Account(slugs.get(project, slug), user))
             found.setdefault(hour.timestamp(), {})[owner] = Demand(received, waited)

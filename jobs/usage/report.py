@@ -15,7 +15,7 @@ from django.db.models import Max
 
 from jobs.models import UsageHour
 from jobs.usage.derived import MEASURES
-from jobs.usage.reading import USED, moment_of, used_in
+from jobs.usage.reading import moment_of, used_in
 from jobs.usage.rollup import rolled_up_until
 from quotas.models import Project
 from scheduling.sharing import usage_periods
@@ -134,7 +134,9 @@ class _Reading:
         conditions = scope.conditions()
         self._where = " AND ".join(["node <> ''", *(_CONDITIONS[name] for name in conditions)])
         self._starts = [moment_of(one.start) for one in spans]
-        self._arguments: dict[str, Any] = {**used_in(spans, known), **conditions, "starts": self._starts}
+        used = used_in(spans, known)
+        self._used = used.statement
+        self._arguments: dict[str, Any] = {**used.arguments, **conditions, "starts": self._starts}
 
     def rows(self, group_by: str) -> list[Usage]:
         """By period, and in each by who held most."""
@@ -151,22 +153,22 @@ class _Reading:
         if kind == "project":
             more["above"], more["below"] = _pairs(self._arguments.get("projects"))
         with connection.cursor() as cursor:
-            cursor.execute(statement(kind, self._where), self._arguments | more)
+            cursor.execute(statement(kind, self._used, self._where), self._arguments | more)
             return cursor.fetchall()
 
 
-def _sums(kind: str, where: str) -> str:
+def _sums(kind: str, used: str, where: str) -> str:
     return f"""
         SELECT width_bucket(used.hour, %(starts)s::timestamptz[]), {_KEYS[kind]}, {_SUMS}
-        FROM ({USED}) AS used {_TREE if kind == "project" else ""} WHERE {where} GROUP BY 1, 2
+        FROM ({used}) AS used {_TREE if kind == "project" else ""} WHERE {where} GROUP BY 1, 2
     """  # noqa: S608  made of constants
 
 
-def _waits(kind: str, where: str) -> str:
+def _waits(kind: str, used: str, where: str) -> str:
     return f"""
         SELECT width_bucket(used.hour, %(starts)s::timestamptz[]), {_KEYS[kind]}, count(*),
                percentile_cont(0.5) WITHIN GROUP (ORDER BY wait), percentile_cont(0.95) WITHIN GROUP (ORDER BY wait)
-        FROM ({USED}) AS used {_TREE if kind == "project" else ""}, unnest(used.waits) AS wait WHERE {where} GROUP BY 1, 2
+        FROM ({used}) AS used {_TREE if kind == "project" else ""}, unnest(used.waits) AS wait WHERE {where} GROUP BY 1, 2
     """  # noqa: S608  likewise
 
 
