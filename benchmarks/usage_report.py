@@ -74,7 +74,14 @@ def main() -> None:
 def fill(count: int) -> None:
     from django.db import connection  # noqa: PLC0415 - models can be imported once Django knows its settings
 
-    sizes = {"projects": PROJECTS, "users": USERS, "nodes": NODES, "jobs": count, "since": SINCE, "days": DAYS}
+    sizes: dict[str, Any] = {
+        "projects": PROJECTS,
+        "users": USERS,
+        "nodes": NODES,
+        "jobs": count,
+        "since": SINCE,
+        "days": DAYS,
+    }
     with connection.cursor() as cursor:
         for statement in FILL:
             cursor.execute(statement, sizes)
@@ -99,7 +106,7 @@ def measure() -> dict[str, Any]:
     fresh = lambda: report.report(report.Scope(), day, group_by="user", limit=1_000)  # noqa: E731 - beside the others
     found: dict[str, Any] = {"the last day by user and hour, worked out, ms": median_ms(fresh)}
     began = time.perf_counter()
-    while rollup.rolled_up_until() is None or rollup.rolled_up_until() < until:  # type: ignore[operator]
+    while rollup.rolled_up_until() is None or rollup.rolled_up_until() < until:
         rollup.roll_up()
     found |= {"roll-up, s": round(time.perf_counter() - began, 1), "rows": UsageHour.objects.count()}
     with connection.cursor() as cursor:

@@ -23,6 +23,7 @@ NOT_AN_AGENTS = frozenset(
         "floorshadowjob",
         "usagehour",
         "usagerollup",
+        "jobretention",
     }
 )
 """Models of those apps that only the site writes."""

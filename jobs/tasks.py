@@ -9,7 +9,7 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, run_times, start_forecasts
-from jobs.recovery import mlflow_runs, sweep
+from jobs.recovery import mlflow_runs, old_jobs, sweep
 from jobs.usage import rollup
 
 
@@ -63,3 +63,4 @@ def prune() -> None:
     retention.prune()
     store.prune()
     run_times.forget()
+    old_jobs.prune()

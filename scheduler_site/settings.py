@@ -108,6 +108,8 @@ DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)
 SILENCE_SECONDS = env.number("TRAINYARD_SILENCE_SECONDS", 7200)
 CPU_AFFINITY = env.yes_no("TRAINYARD_CPU_AFFINITY", default=True)
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
+# Jobs that ended so long ago are deleted, unless their project says otherwise. 0: never.
+JOB_RETENTION_DAYS = env.whole("TRAINYARD_JOB_RETENTION_DAYS", 0)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")

@@ -19,6 +19,7 @@ from api.v1 import (
 )
 from api.v1.usage.fairness import FairnessView
 from api.v1.usage.report import UsageExportView, UsageReportView
+from api.v1.usage.retention import RetentionView
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -55,6 +56,7 @@ urlpatterns = [
     path("queues/<slug:name>", queues.QueueView.as_view()),
     path("queues/quota/<slug:slug>", quotas.QuotaView.as_view()),
     path("queues/quota/<slug:slug>/sync", quotas.QuotaSyncView.as_view()),
+    path("projects/<slug:slug>/retention", RetentionView.as_view()),
     path("projects/<slug:slug>/usage", quotas.UsageView.as_view()),
     path("nodes", nodes.NodesView.as_view()),
     path("nodes/<slug:name>", nodes.NodeView.as_view()),

@@ -3,6 +3,6 @@
 May import api's shapes, jobs, quotas, workers and scheduling.
 """
 
-from console.admin import costs, history, jobs, nodes, projects, queues, reservations, usage
+from console.admin import costs, history, jobs, nodes, projects, queues, reservations, retention, usage
 
-__all__ = ["costs", "history", "jobs", "nodes", "projects", "queues", "reservations", "usage"]
+__all__ = ["costs", "history", "jobs", "nodes", "projects", "queues", "reservations", "retention", "usage"]

@@ -17,6 +17,7 @@ from jobs.models.planning import (
     RunTimeLearning,
     UsageTally,
 )
+from jobs.models.retention import JobRetention
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 from jobs.models.usage import UsageHour, UsageRollup
@@ -31,6 +32,7 @@ __all__ = [
     "Job",
     "JobDependency",
     "JobEvent",
+    "JobRetention",
     "LogChunk",
     "MetricSeries",
     "Placement",

@@ -58,10 +58,11 @@ class UsageHour(models.Model):
 
 
 class UsageRollup(models.Model):
-    """How far hours have been summed up: one row."""
+    """How far hours have been summed up, and how many of the jobs before then were deleted as they were too old: one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     rolled_up_until = models.DateTimeField(null=True)
+    jobs_deleted = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_usage_rollup_row")]

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jobs.costs import so_far
-from jobs.models import Cycle, Job, JobDependency
+from jobs.models import Cycle, Job, JobDependency, UsageRollup
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
@@ -24,7 +24,6 @@ from jobs.reports import node_condition
 from jobs.reports.dashboard import WAITING_FOR
 from jobs.reports.pending_cost import pending_of
 from jobs.state import alerts
-from jobs.usage.rollup import rolled_up_until
 from quotas.costs.ledger import Kind
 from quotas.costs.prices import valid_now
 from quotas.models import LedgerTransaction
@@ -225,9 +224,11 @@ def _costs() -> Iterator[Metric]:
 
 
 def _usage() -> Iterator[Metric]:
-    until = rolled_up_until()
-    lag = 0.0 if until is None else (database_now() - until).total_seconds()
+    known = UsageRollup.objects.get()
+    lag = (database_now() - known.rolled_up_until).total_seconds() if known.rolled_up_until else 0.0
     yield _gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
+    text = "Jobs that were deleted, as they were too old."
+    yield CounterMetricFamily("trainyard_deleted_jobs", text, known.jobs_deleted)
 
 
 def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:

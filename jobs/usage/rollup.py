@@ -85,7 +85,7 @@ def _next_hours() -> int:
     if hours:
         write(hours)
     progress.rolled_up_until = hours[-1] + HOUR if hours else since
-    progress.save()
+    progress.save(update_fields=["rolled_up_until"])
     return len(hours)
 
 

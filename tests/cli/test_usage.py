@@ -1,4 +1,4 @@
-"""`trainyard usage`."""
+"""`trainyard usage`, `trainyard fairness` and `trainyard retention`."""
 
 import json
 
@@ -86,3 +86,18 @@ def test_fairness_is_shown_week_by_week_with_why_and_the_index(trainyard, connec
     ]  # fmt: skip
     assert "Jain index: 2030-W18 0.50" in outcome.err
     assert json.loads(trainyard("fairness", "--json").out) == answer
+
+
+def test_retention_is_told_set_and_inherited(trainyard, connected):
+    path = "projects/vision/retention"
+    connected.answers("GET", path, {"project": "vision", "job_days": 90, "from_project": "org"})
+    connected.answers("PATCH", path, {"project": "vision", "job_days": 90, "from_project": "vision"})
+    connected.answers("DELETE", path, {"project": "vision", "job_days": 90, "from_project": "org"})
+
+    told = trainyard("retention", "-p", "vision", "--days", "90")
+    trainyard("retention", "-p", "vision", "--forever"), trainyard("retention", "-p", "vision", "--inherit")
+
+    assert told.out == "Jobs of vision are kept for 90 days after their end, as org has it.\n"
+    assert [one.body for one in connected.asked if one.method == "PATCH"] == [{"job_days": 90}, {"job_days": None}]
+    assert [one.method for one in connected.asked][-2:] == ["DELETE", "GET"]
+    assert trainyard("retention", "--days", "1", "--forever").code == 2
