@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from jobs.control.job_retention import rules
 from jobs.usage.rollup import recompute
 
 SHOWN = 50
@@ -33,9 +34,9 @@ class Command(BaseCommand):
         start = _moment("--since", since) if since else end - timedelta(days=DEFAULT_DAYS)
         if start >= end:
             raise CommandError("--until: must lie after --since.")
-        if repair and start < now - timedelta(days=settings.EVENT_RETENTION_DAYS):
+        if repair and start < now - timedelta(days=_kept_days()):
             raise CommandError(
-                f"--since: events are kept for {settings.EVENT_RETENTION_DAYS} days only, and waits are made of them."
+                f"--since: jobs and events are kept for {_kept_days()} days only, and hours are made of them."
             )
         differ = recompute(start, end, keep=repair)
         for hour in differ[:SHOWN]:
@@ -44,6 +45,11 @@ class Command(BaseCommand):
         if differ and not repair:
             raise CommandError(told)
         self.stdout.write(told)
+
+
+def _kept_days() -> int:
+    """So long all that hours are made of is there, of every project, but for what was deleted by hand."""
+    return min(settings.EVENT_RETENTION_DAYS, *(rule.days for rule in rules().values() if rule.days is not None), 10**6)
 
 
 def _moment(option: str, text: str) -> datetime:

@@ -37,13 +37,21 @@ def test_it_says_what_drifts_and_repairs_it():
     assert recomputed() == "0 hours come out otherwise.\n"
 
 
+def test_hours_of_which_jobs_were_deleted_are_not_repaired(settings):
+    settings.JOB_RETENTION_DAYS = 1
+    ran(0, 3)
+    roll_up()
+    with pytest.raises(CommandError, match="kept for 1 days only"):
+        recomputed("--repair")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--since", "soon"], "--since: 'soon' is no time"),
         (["--since", "2030-05-01T00:00"], "no time with its zone"),
         (["--since", "2030-05-02T00:00Z", "--until", "2030-05-01T00:00Z"], "--until: must lie after"),
-        (["--since", "2020-05-02T00:00Z", "--repair"], "events are kept for 90 days"),
+        (["--since", "2020-05-02T00:00Z", "--repair"], "kept for 90 days only"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, words):
