@@ -26,7 +26,7 @@ FILL = """
     )
     SELECT kind, number, %(since)s::timestamptz + number * (interval '30 days' / %(count)s),
            CASE kind WHEN 'hold' THEN 0 WHEN 'settle' THEN number %% 97 + 0.125 ELSE -(number %% 97 + 0.125) END,
-           'EUR', '', number, 'train ' || number, 1, 'batch' || number / %(batch)s, '{"study": "lr"}', number %% %(projects)s,
+           'EUR', '', number, 'train ' || number, 1, 'batch' || number / %(batch)s, '{"study": "lr"}', 1 + number %% %(projects)s,
            'project' || number %% %(projects)s, 'user' || number %% %(users)s, 'node' || number %% %(nodes)s,
            '{"cpus": 8, "gpus": {"NVIDIA H100": 1}, "memory_mb": 65536}', %(since)s, %(since)s
     FROM generate_series(1, %(count)s) AS number
@@ -51,6 +51,9 @@ def main() -> None:
 def fill(count: int) -> None:
     from django.db import connection  # noqa: PLC0415 - models can be imported once Django knows its settings
 
+    from quotas.models import Project  # noqa: PLC0415
+
+    Project.objects.bulk_create(Project(pk=number, slug=f"project{number}") for number in range(1, PROJECTS + 1))
     sizes = {"projects": PROJECTS, "users": USERS, "nodes": NODES, "batch": JOBS_A_BATCH}
     with connection.cursor() as cursor:
         # Lines make no difference to a report, and their check at the commit would take an hour.

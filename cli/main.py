@@ -32,6 +32,9 @@ COMMANDS = {
     "quote": Entry("quote", "Say when a job would start, without submitting it."),
     "status": Entry("status", "Say in a line each how jobs are doing, and with --follow what changes."),
     "wait": Entry("wait", "Stay until jobs are over."),
+    "seff": Entry(
+        "costs.seff", "Say what a job used of what it held, so that the next one asks for as much as it needs."
+    ),
     "logs": Entry("logs", "Print what a job has written."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),

@@ -26,7 +26,7 @@ from quotas.costs.reports import GroupBy, Report, Scope, report, scope_of
 from quotas.models import Price
 from quotas.queries import find_project
 from scheduling.errors import FieldError, InvalidError
-from scheduling.sharing.prices import Target
+from scheduling.sharing.prices import MICROSECOND, Target
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("settled", "refunded", "cost", "placements")
@@ -139,7 +139,8 @@ class _Wanted:
         self.scope: Scope = scope_of(user, project=project, **named)
         self.is_past = "until" in asked
         self.until: datetime = asked.get("until", now)
-        self.since: datetime = asked.get("since", self.until.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        month = (self.until - MICROSECOND).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        self.since: datetime = asked.get("since", month)
         self.group_by = GroupBy(asked["group_by"])
         self.limit: int = asked["limit"]
         if self.since >= self.until:

@@ -16,7 +16,6 @@ from api.http.shapes import Nothing, StrictSerializer, Whole
 from api.v1.shapes import quotas
 from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
-from jobs.reports.pending_cost import pending_cost
 from jobs.reports.quota_usage import account_of
 from jobs.submission.pricing import SHOWN_PLACES
 from quotas.limits import set_limits
@@ -115,7 +114,7 @@ def enforced_in(wanted: dict[str, Any]) -> bool | None:
 
 
 def answer(project: Project) -> Response:
-    account, pending = account_of(project), pending_cost(project)
+    account = account_of(project)
     return Response(
         {
             "project": account.project,
@@ -125,7 +124,7 @@ def answer(project: Project) -> Response:
             "usage": _shown(dict(account.usage)),
             "available": _shown(account.available),
             "enforce_quota": account.enforced,
-            "pending_cost": None if pending is None else str(pending),
+            "pending_cost": None if account.pending_cost is None else str(account.pending_cost),
             "synced_at": timezone.now(),  # the local provider derives usage as it is read
             **quotas.flat(account.limits, account.usage, account.available),
         }

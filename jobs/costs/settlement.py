@@ -34,7 +34,8 @@ def settle(closed: Mapping[int, datetime]) -> None:
     prices.lock_prices(alone=False)
     # As they were when they began: a node that was given another type, or a job that was renamed, costs what was agreed on.
     known = ledger.on_record(list(closed))
-    known |= {one.held.placement: one.held for one in placements.held([pk for pk in closed if pk not in known])}
+    begun_free = [pk for pk in closed if pk not in known]
+    known |= {one.held.placement: one.held for one in placements.held(begun_free, placements.SUBMITTERS)}
     ledger.settle([(known[pk], moment) for pk, moment in closed.items() if pk in known])
 
 

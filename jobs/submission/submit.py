@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from jobs.messages import publishing
@@ -18,6 +19,7 @@ from jobs.planning import memory_defaults, run_times, snapshot
 from jobs.submission import linking, pricing
 from jobs.submission.needs import Author, Need, Resolved
 from quotas.access import Role, project_roles
+from quotas.costs.prices import ANY_PRICE
 from quotas.models import Project
 from scheduling import priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
@@ -140,18 +142,18 @@ def with_memory(spec: JobSpec, tree: Mapping[str, ProjectView]) -> JobSpec:
 
 
 def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -> Intake:
-    slugs = {spec.project for spec in specs}
-    found = _lock_projects(slugs, specs) if locked else Project.objects.filter(slug__in=slugs)
+    # With whether anything has a price, so that who has none asks no question more.
+    named: QuerySet[Any] = Project.objects.filter(slug__in={spec.project for spec in specs}).annotate(priced=ANY_PRICE)
+    found = _lock_projects(named, specs) if locked else named
     projects = {project.slug: project for project in found}
     roles = project_roles(owner)
-    authors = [spec.author for spec in specs]
     own = [project for project in projects.values() if project.pk in roles]
     tree = {view.slug: view for view in snapshot.projects()}
     return Intake(
         projects=projects,
         roles=roles,
         queues={queue.name: queue for queue in Queue.objects.filter(name__in={spec.queue for spec in specs})},
-        links=linking.resolve(authors, projects=own, visible=roles, locked=locked),
+        links=linking.resolve([spec.author for spec in specs], projects=own, visible=roles, locked=locked),
         nodes=snapshot.nodes(),
         tree=tree,
         waiting=_waiting_counts(tree),
@@ -159,12 +161,11 @@ def _read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) 
     )
 
 
-def _lock_projects(slugs: set[str], specs: Sequence[JobSpec]) -> list[Project]:
+def _lock_projects(named: QuerySet[Any], specs: Sequence[JobSpec]) -> list[Any]:
     """Submissions with a key, or under a limit of waiting jobs, go one after another in a project."""
-    rows = Project.objects.filter(slug__in=slugs).order_by("pk")
-    if any(spec.submission_key for spec in specs) or rows.filter(quota__waiting_jobs__isnull=False).exists():
-        rows = rows.select_for_update(no_key=True)
-    return list(rows)
+    if any(spec.submission_key for spec in specs) or named.filter(quota__waiting_jobs__isnull=False).exists():
+        return list(named.order_by("pk").select_for_update(no_key=True))
+    return list(named)
 
 
 def _waiting_counts(tree: Mapping[str, ProjectView]) -> Mapping[str, int]:
@@ -279,7 +280,8 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
     batch = uuid.uuid4().hex if len(specs) > 1 else ""
     rows = [_row(spec, intake, owner, batch) for spec in specs.values()]
     run_times.predict(rows)
-    pricing.estimate_all(rows, intake.nodes)
+    if any(getattr(project, "priced", False) for project in intake.projects.values()):
+        pricing.estimate_all(rows, intake.nodes)
     jobs = Job.objects.bulk_create(rows, batch_size=1000)
     by_place = dict(zip(specs, jobs, strict=True))
     linking.write(by_place, intake.links)

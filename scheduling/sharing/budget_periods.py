@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 ONE_DAY = timedelta(days=1)
@@ -58,6 +59,7 @@ def _day_after(period: str, first: date) -> date:
     return first + timedelta(days=7 if period == Period.WEEK else 1)
 
 
+@lru_cache(maxsize=4_096)
 def _midnight(day: date, zone: tzinfo) -> float:
     """When the day begins; where the clock leaves midnight out, when it is put forward."""
     return datetime.combine(day, time(), zone).timestamp()

@@ -1,4 +1,4 @@
-"""`trainyard costs` and `trainyard prices`."""
+"""`trainyard costs`, `trainyard prices` and `trainyard seff`."""
 
 import json
 
@@ -51,3 +51,14 @@ def test_prices_are_listed_set_and_ended(trainyard, connected):
     assert made.out.startswith("price 3: 2.50 EUR an hour of spot gpu_model H100 from 2030-05-01")
     assert "until 2031-05-01" in trainyard("prices", "end", "3").out
     assert connected.asked[1].body["per_hour"] == "2.50"
+
+
+def test_what_a_job_used_stands_beside_what_it_held(trainyard, connected):
+    connected.answers("GET", "jobs/7/efficiency", {
+        "job": 7, "run_seconds": 1000, "cpu_seconds_held": 8000, "cpu_seconds": 2000, "cpu_percent": 25, "memory_gb": 32,
+        "peak_memory_gb": 3, "memory_percent": 9.4, "gpu_seconds_held": 2000, "sentence": "Asked for 32 GB.",
+    })  # fmt: skip
+    assert [" ".join(line.split()) for line in trainyard("seff", "7").out.splitlines()] == [
+        "ran 16m 40s", "CPU 33m 20s of 2h 13m, 25 %", "memory 3 GB of 32 GB at most, 9.4 %", "GPU 33m 20s held",
+        "Asked for 32 GB.",
+    ]  # fmt: skip

@@ -1,12 +1,22 @@
 """Agents have a database role of their own: enough for their work, and nothing else."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from psycopg import sql
 
 from executors import agent_rights
+from jobs.attempts.completion import finish
+from jobs.costs import settlement
+from jobs.models import Placement
+from jobs.state.outcome import PlacementOutcome, PlacementRef
+from quotas.models import LedgerTransaction, Price
+from scheduling.lifecycle import EndReason
+from tests import builders
 from tests.acceptance.platform import database_address
 
 ROLE = "agent_of_the_tests"
@@ -30,6 +40,10 @@ def agent(transactional_db: None):
         "SELECT * FROM knox_authtoken",
         "SELECT * FROM django_session",
         "UPDATE quotas_quota SET gpus = 1000",
+        "INSERT INTO quotas_price (per_hour) VALUES (0)",
+        "UPDATE quotas_ledgertransaction SET cost = 0",
+        "DELETE FROM quotas_ledgerentry",
+        "TRUNCATE quotas_ledgerentry",
         "INSERT INTO jobs_queue (name) VALUES ('mine')",
         "CREATE TABLE mine (id int)",
         "DROP TABLE jobs_job",
@@ -46,6 +60,28 @@ def test_what_an_agent_does_not_need_is_denied(agent: psycopg.Connection, statem
 def test_every_table_of_what_runs_is_an_agents_to_read(agent: psycopg.Connection):
     for table in agent_rights.rights():
         agent.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table)))
+
+
+@pytest.mark.parametrize("begins", ["before", "after"])
+def test_an_agent_settles_what_ends_whether_it_began_before_there_were_prices_or_not(
+    agent: psycopg.Connection, begins: str
+):
+    job = builders.running_job(cpus=4)
+    builders.event(job=job, kind="submitted", actor="ada")
+    row = Placement.objects.select_related("attempt").get()
+    now = timezone.now()
+    Price.objects.create(target="cpu", per_hour=3600, currency="EUR", valid_from=now - timedelta(hours=1))
+    if begins == "after":
+        settlement.hold([row.pk])
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET ROLE {ROLE}")
+        try:
+            finish([PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), EndReason.NODE_LOST)])
+        finally:
+            cursor.execute("RESET ROLE")
+    kinds = [one.kind for one in LedgerTransaction.objects.exclude(kind="hold")]
+    assert kinds == ["settle", "refund"]
+    assert LedgerTransaction.objects.filter(user_name="ada").exists() is (begins == "before")
 
 
 @pytest.mark.django_db(transaction=True)

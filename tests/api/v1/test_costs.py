@@ -13,6 +13,7 @@ from jobs.costs.audit import audit
 from jobs.models import Job, Placement
 from jobs.planning import cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from quotas.costs import reports
 from quotas.models import LedgerEntry, LedgerTransaction, Price
 from scheduling.lifecycle import EndReason
 from tests import builders
@@ -182,6 +183,39 @@ def test_a_report_sums_up_a_project_with_all_below_it_for_those_who_see_it(staff
     assert report(staff, group_by="user", project="top") == pytest.approx({"ada": 6}, rel=0.01)
     assert sum(report(staff, group_by="month").values()) == pytest.approx(14, rel=0.01)
     assert seen.get(f"{V1}/costs", {"project": "other"}).status_code == 404
+    cut = staff.get(f"{V1}/costs", {"limit": "1"}).json()
+    assert ([one["key"] for one in cut["groups"]], cut["left_off"]) == (["other"], 2)
+    assert {**cut, "groups": [], "left_off": 0} | {"until": ""} == {
+        **staff.get(f"{V1}/costs").json(),
+        "groups": [],
+        "until": "",
+    }
+
+
+def test_a_period_without_a_beginning_is_the_month_of_its_end(staff):
+    answer = staff.get(f"{V1}/costs", {"until": "2030-06-01T00:00:00Z"}).json()
+    assert (answer["since"], answer["groups"], answer["accrued"]) == ("2030-05-01T00:00:00Z", [], None)
+
+
+def test_who_belongs_to_no_project_sees_no_costs():
+    price(), valid_since_long()
+    end(running_job())
+    running_job()
+    answer = client_of(builders.user()).get(f"{V1}/costs").json()
+    assert (answer["groups"], answer["accrued"]) == ([], "0.000000")
+
+
+def test_of_very_many_groups_the_sum_is_the_same(staff, monkeypatch):
+    price(), valid_since_long()
+    for hours in (1, 2):
+        end(running_job(hours))
+    [all_read, cut] = [
+        {name: staff.get(f"{V1}/costs", {"limit": "1"}).json()[name] for name in ("groups", "left_off", "total")}
+        for most in (50_000, 1)
+        if monkeypatch.setattr(reports, "MOST_READ", most) is None
+    ]
+    assert all_read == cut
+    assert cut["left_off"] == 1
 
 
 def test_who_moves_or_renames_a_project_takes_its_costs_along(staff):

@@ -71,7 +71,7 @@ def world(db):
 ASKED = [
     f"jobs/{number}{part}"
     for number in ("RUNNING", "WAITING", "OVER")
-    for part in ("", "/events", "/attempts", "/explain", "/logs", "/metrics")
+    for part in ("", "/events", "/attempts", "/efficiency", "/explain", "/logs", "/metrics")
 ] + [
     "jobs", "jobs/scheduler/info", "queues", "queues/default", "queues/quota/team", "queues/quota/top", "projects",
     "projects/team", "projects/team/usage", "nodes", "nodes/n1", "nodes/n2", "reservations", "dashboard", "healthz", "readyz",
