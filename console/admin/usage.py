@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from rest_framework.serializers import ValidationError
 
+from api.v1.shapes.fairness import FairnessQuery
 from api.v1.shapes.usage import UsageQuery
+from api.v1.usage.fairness import found_for
 from api.v1.usage.report import Wanted
 from console.admin.charts import HEIGHT, WIDTH
 from console.admin.keeping import HistoryAdmin
@@ -24,8 +26,10 @@ from scheduling.sharing.usage_periods import Period, title
 CHARTS = 12
 GAP = 0.15
 """Between two bars, as a part of one."""
-QUESTIONS = ("group_by", "period", "since", "until", "time_zone", "project", "user", "queue", "node", "label")
-DEFAULTS = {"group_by": "project", "period": "day"}
+FAIRNESS = "fairness"
+FAIRNESS_ASKS = ("group_by", "since", "until", "time_zone", "project", "user")
+QUESTIONS = ("show", "group_by", "period", "since", "until", "time_zone", "project", "user", "queue", "node", "label")
+DEFAULTS = {"show": "usage", "group_by": "project", "period": "day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class UsageAdmin(HistoryAdmin):
             **self.admin_site.each_context(request),
             "title": "Usage",
             "opts": self.model._meta,  # noqa: SLF001  Django's own way
+            "shows": ("usage", FAIRNESS),
             "groups": GROUPS,
             "periods": [one.value for one in Period],
             "asked": asked,
@@ -63,26 +68,31 @@ class UsageAdmin(HistoryAdmin):
 
 
 def _answer(user: User, asked: dict[str, str]) -> dict[str, Any]:
-    """The report, or what is wrong with the question."""
+    """The report that is asked for, or what is wrong with the question."""
     try:
-        wanted = Wanted(user, UsageQuery.read(asked))
-        spans = wanted.spans()
-        found = wanted.report()
+        return _fairness(user, asked) if asked["show"] == FAIRNESS else _usage(user, asked)
     except ValidationError as refusal:
-        return {
-            "faults": [f"{name}: {' '.join(map(str, words))}" for name, words in cast("Any", refusal.detail).items()]
-        }
+        faults = cast("dict[str, Any]", refusal.detail)
+        return {"faults": [f"{name}: {' '.join(map(str, words))}" for name, words in faults.items()]}
     except TrainyardError as refusal:
         return {"faults": [str(refusal)]}
+
+
+def _usage(user: User, asked: dict[str, str]) -> dict[str, Any]:
+    wanted = Wanted(user, UsageQuery.read({name: value for name, value in asked.items() if name != "show"}))
+    names = [title(asked["period"], wanted.zone, span.start) for span in wanted.spans()]
+    found = wanted.report()
     rows = [wanted.row(one) for one in found.rows]
-    period = asked["period"]
-    names = [title(period, wanted.zone, span.start) for span in spans]
     return {
         "rows": rows,
         "charts": draw(rows, names),
         "left_off": found.left_off,
         "rolled_up_until": found.rolled_up_until,
     }
+
+
+def _fairness(user: User, asked: dict[str, str]) -> dict[str, Any]:
+    return found_for(user, FairnessQuery.read({name: value for name, value in asked.items() if name in FAIRNESS_ASKS}))
 
 
 def draw(rows: Sequence[dict[str, Any]], periods: Sequence[str]) -> list[BarChart]:

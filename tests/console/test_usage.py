@@ -42,3 +42,12 @@ def test_who_may_not_look_is_turned_away():
 
 def test_bars_fill_the_box_by_the_greatest():
     assert bars([1, 0, 2], 2) == "M6 80V40h68V80zM166 80V0h68V80z"
+
+
+def test_the_fairness_statement_is_told_week_by_week():
+    ran(0, 12, project=builders.project(slug="vision"))
+    roll_up()
+    shown = page(operator(), USAGE, show="fairness", **WEEK)
+    assert "2026-W19, Jain index 1.00" in shown
+    assert "It had all that it wanted." in shown
+    assert "group_by: " in page(operator("other"), USAGE, show="fairness", group_by="queue")
