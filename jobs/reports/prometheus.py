@@ -224,7 +224,7 @@ def _costs() -> Iterator[Metric]:
 
 
 def _usage() -> Iterator[Metric]:
-    known = UsageRollup.objects.get()
+    known = UsageRollup.objects.first() or UsageRollup()
     lag = (database_now() - known.rolled_up_until).total_seconds() if known.rolled_up_until else 0.0
     yield _gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
     text = "Jobs that were deleted, as they were too old."

@@ -42,7 +42,7 @@ def roll_up() -> int:
 
 def rolled_up_until() -> datetime | None:
     """The end of the last hour that is on record; None: none is."""
-    return UsageRollup.objects.values_list("rolled_up_until", flat=True).get()
+    return UsageRollup.objects.values_list("rolled_up_until", flat=True).first()
 
 
 def recompute(since: datetime, until: datetime, *, keep: bool) -> list[datetime]:
