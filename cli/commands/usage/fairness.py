@@ -45,7 +45,7 @@ def fairness(
     server: Server, *, by: By = "project", project: Project = None, user: User = None, since: Since = None,
     until: Until = None, zone: Zone = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Say who was entitled to what, week by week, who received it, lent and borrowed, and why somebody waited.
+    """Say who was entitled to what, week by week, who received it, and why not.
 
     Example: trainyard fairness --since 2030-05-01 --by user
     """

@@ -84,7 +84,7 @@ def usage(
     server: Server, only: UsageFilters, *, by: By = "project", every: Every = None, csv: Csv = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Say what was used: GPU-hours, CPU-hours, costs, waits, and what came to nothing.
+    """Say what was used, by project, user, queue, hardware, node or label.
 
     Example: trainyard usage --project vision --since 2030-05-01 --by user --every week
     """

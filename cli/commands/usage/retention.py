@@ -24,7 +24,7 @@ def retention(
     server: Server, project: ProjectName = DEFAULT_PROJECT, *, days: Days = None, forever: Forever = False,
     inherit: Inherit = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Say for how long a project's jobs are kept after their end; set it, as an administrator of the project.
+    """Say for how long a project's jobs are kept after their end; set it.
 
     Example: trainyard retention --project vision --days 90
     """
