@@ -47,6 +47,9 @@ COMMANDS = {
     "queues": Entry("queues", "List the queues, the one that goes first on top."),
     "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
     "costs": Entry("costs.report", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
+    "usage": Entry("usage.report", "Say what was used, by project, user, queue, hardware, node or label."),
+    "fairness": Entry("usage.fairness", "Say who was entitled to what, week by week, who received it, and why not."),
+    "retention": Entry("usage.retention", "Say for how long a project's jobs are kept after their end; set it."),
     "prices": Entry("costs.prices", "List what things cost an hour; set more, and end them, as staff."),
     "budgets": Entry(
         "costs.budgets", "List budgets: what is spent, committed and expected of them; set more, as those who may."

@@ -21,6 +21,9 @@ NOT_AN_AGENTS = frozenset(
         "runtimelearning",
         "floorshadow",
         "floorshadowjob",
+        "usagehour",
+        "usagerollup",
+        "jobretention",
     }
 )
 """Models of those apps that only the site writes."""

@@ -9,7 +9,8 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, run_times, start_forecasts
-from jobs.recovery import budget_alerts, mlflow_runs, sweep
+from jobs.recovery import budget_alerts, mlflow_runs, old_jobs, sweep
+from jobs.usage import rollup
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -55,6 +56,12 @@ def watch_budgets() -> None:
     budget_alerts.watch()
 
 
+@shared_task(name="trainyard.roll_up_usage", send_events=False)
+def roll_up_usage() -> None:
+    """Sum up the hours that are over."""
+    rollup.roll_up()
+
+
 @shared_task(name="trainyard.prune", send_events=False)
 def prune() -> None:
     """Clean-up of what is older than its retention."""
@@ -62,3 +69,4 @@ def prune() -> None:
     retention.prune()
     store.prune()
     run_times.forget()
+    old_jobs.prune()

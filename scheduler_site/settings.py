@@ -113,6 +113,8 @@ DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)
 SILENCE_SECONDS = env.number("TRAINYARD_SILENCE_SECONDS", 7200)
 CPU_AFFINITY = env.yes_no("TRAINYARD_CPU_AFFINITY", default=True)
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
+# Jobs that ended so long ago are deleted, unless their project says otherwise. 0: never.
+JOB_RETENTION_DAYS = env.whole("TRAINYARD_JOB_RETENTION_DAYS", 0)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
@@ -325,11 +327,13 @@ CELERY_BEAT_SCHEDULE = {
     "log archive": _every(10.0, "trainyard.archive_logs"),
     "tracked runs": _every(30.0, "trainyard.close_runs"),
     "budgets": _every(60.0, "trainyard.watch_budgets"),
+    "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
     "clean-up": _every(3600.0, "trainyard.prune"),
 }
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- logs of the platform itself ---------------------------------------------------------------------------------
+QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "django_celery_beat", "httpx", "axes")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -337,14 +341,7 @@ LOGGING = {
     "filters": {"outages": {"()": "scheduler_site.outage_logs.OutageFilter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}},
     "root": {"handlers": ["console"], "level": env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS)},
-    "loggers": {
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
-        "django_celery_beat": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-    },
+    "loggers": {name: {"level": "WARNING"} for name in QUIET},
 }
 
 env.refuse_faults()

@@ -18,6 +18,9 @@ from api.v1 import (
     reservations,
     scheduler,
 )
+from api.v1.usage.fairness import FairnessView
+from api.v1.usage.report import UsageExportView, UsageReportView
+from api.v1.usage.retention import RetentionView
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -48,6 +51,9 @@ urlpatterns = [
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),
     path("costs/export", costs.CostsExportView.as_view()),
+    path("usage", UsageReportView.as_view()),
+    path("usage/fairness", FairnessView.as_view()),
+    path("usage/export", UsageExportView.as_view()),
     path("queues", queues.QueuesView.as_view()),
     path("queues/<slug:name>", queues.QueueView.as_view()),
     path("queues/quota/<slug:slug>", quotas.QuotaView.as_view()),
@@ -55,6 +61,7 @@ urlpatterns = [
     path("projects/<slug:slug>/budgets", quotas.ProjectBudgetsView.as_view()),
     path("budgets", quotas.BudgetsView.as_view()),
     path("budgets/<int:budget_id>", quotas.BudgetView.as_view()),
+    path("projects/<slug:slug>/retention", RetentionView.as_view()),
     path("projects/<slug:slug>/usage", quotas.UsageView.as_view()),
     path("nodes", nodes.NodesView.as_view()),
     path("nodes/<slug:name>", nodes.NodeView.as_view()),

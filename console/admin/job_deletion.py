@@ -1,25 +1,9 @@
-"""Which jobs may be deleted by hand: those that are over, unless another job still waits for their outcome."""
+"""What an operator is told before jobs are deleted."""
 
 from collections.abc import Sequence
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
-
-from jobs.models import Job, JobDependency
-from scheduling.lifecycle import TERMINAL_STATES
-
-
-def over(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """Those of `jobs` that may be deleted."""
-    unfinished = JobDependency.objects.filter(needs=OuterRef("pk")).exclude(job__state__in=TERMINAL_STATES)
-    return jobs.filter(~Exists(unfinished), state__in=TERMINAL_STATES)
-
-
-@transaction.atomic
-def delete(jobs: QuerySet[Job]) -> None:
-    """Delete those that may be. Locked first: one that is just being made to need one of them is seen."""
-    locked = list(jobs.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-    over(Job.objects.filter(pk__in=locked)).delete()
+from jobs.control.job_deletion import over
+from jobs.models import Job
 
 
 def preview(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], set[str], list[str]]:

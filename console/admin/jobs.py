@@ -18,6 +18,7 @@ from console.admin.job_form import JobForm
 from console.admin.job_rows import with_times
 from console.admin.search import FoundByNumber
 from jobs.control import actions
+from jobs.control.job_deletion import delete
 from jobs.models import Job
 from jobs.state.queue_transitions import UNSTARTED
 from scheduling.lifecycle import TERMINAL_STATES, JobState
@@ -159,7 +160,7 @@ class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type
         return job_deletion.preview(list(objs))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        job_deletion.delete(Job.objects.filter(pk__in=queryset.values("pk")))
+        delete(Job.objects.filter(pk__in=queryset.values("pk")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> list[str]:
         """All but what the use case would take. A form opened while the job waited is judged there, not cut here."""

@@ -102,6 +102,7 @@ class Monitor:
             self._check_output_limit(each, WALK_SECONDS / len(monitored))
             seen = printed(each.run.folder)
             self._record_activity(each, seen)
+            each.run.gpu_time.look(time.monotonic(), self._status.utilisation(each.run.claimed.gpu_indices))
             self._check_idle(each, seen)
 
     def _check_disk(self) -> None:

@@ -52,6 +52,10 @@ class NodeStatus:
         mine = {gpu.index for gpu in self._hardware.gpus if not gpu.simulated and gpu.index in gpu_indices}
         return bool(mine) and all(self._loads.get(index) == 0 for index in mine)
 
+    def utilisation(self, gpu_indices: Sequence[int]) -> list[int]:
+        """Of those of these GPUs that told at the last heartbeat, in per cent."""
+        return [self._loads[index] for index in gpu_indices if index in self._loads]
+
     def busy(self, gpu_indices: Sequence[int]) -> bool:
         """Whether one of these GPUs certainly did something at the last heartbeat."""
         return any(self._loads.get(index) for index in gpu_indices)

@@ -1,6 +1,7 @@
 """What closed placements have used, put on record for the fair share of their users and projects."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 from django.conf import settings
 from django.db import connection
@@ -8,14 +9,24 @@ from django.db import connection
 from jobs.models import Placement
 from scheduling.sharing.usage_decay import CPUS_A_GPU, time_constant
 
+WIDTH = "greatest(cardinality(placement.gpu_indices), placement.cpus / %(cpus_a_gpu)s::float8)"
+
+
+def decayed(age: LiteralString) -> str:
+    """The part that is left of something after that time, for a statement; what is in the future is whole.
+
+    PostgreSQL refuses to take e to a power that is lost in nothing: -700 is the least.
+    """
+    return f"exp(greatest(-700, least(0, -extract(epoch FROM {age})::float8 / %(life)s)))"
+
+
 # What is on record is decayed to this moment first, then what is new is added: so no account need be touched between ends.
-# The same sums as in scheduling.sharing.usage_decay. PostgreSQL refuses to take e to a power that is lost in nothing: -700 is the least.
-CHARGE = """
+# The same sums as in scheduling.sharing.usage_decay. By the moment at which each was closed, so that it can be worked out again.
+CHARGE = f"""
     INSERT INTO jobs_usagetally AS tally (project_id, owner_id, used, as_of)
-    SELECT job.project_id, job.owner_id, sum(
-               greatest(cardinality(placement.gpu_indices), placement.cpus / %(cpus_a_gpu)s::float8) * %(life)s
-               * (1 - exp(greatest(-700, -extract(epoch FROM statement_timestamp() - placement.created_at)::float8 / %(life)s)))
-           ), statement_timestamp()
+    SELECT job.project_id, job.owner_id, sum({WIDTH} * %(life)s * (
+               1 - {decayed("coalesce(placement.closed_at, statement_timestamp()) - placement.created_at")}
+           )), statement_timestamp()
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -23,11 +34,9 @@ CHARGE = """
     GROUP BY job.project_id, job.owner_id
     ORDER BY job.project_id, job.owner_id
     ON CONFLICT (project_id, (coalesce(owner_id, 0))) DO UPDATE SET
-        used = excluded.used + tally.used * exp(
-            greatest(-700, least(0, -extract(epoch FROM excluded.as_of - tally.as_of)::float8 / %(life)s))
-        ),
+        used = excluded.used + tally.used * {decayed("excluded.as_of - tally.as_of")},
         as_of = greatest(tally.as_of, excluded.as_of)
-"""
+"""  # noqa: S608  made of constants
 
 
 def charge(placements: Sequence[Placement]) -> None:

@@ -5,8 +5,8 @@ from math import inf
 
 from jobs.models.queries import rows
 from quotas.budgets.spent import bounds
-from scheduling.sharing.budget_periods import Span
 from scheduling.sharing.budgets import MILLION
+from scheduling.sharing.periods import Span
 from scheduling.sharing.prices import PLATFORM_FAULTS
 
 # Left out is what would be refunded if it had a price: what nobody was charged for, and what the platform failed.

@@ -18,8 +18,10 @@ from jobs.models.planning import (
     UsageTally,
 )
 from jobs.models.queue import Queue, queue_name_validator
+from jobs.models.retention import JobRetention
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
+from jobs.models.usage import UsageHour, UsageRollup
 
 __all__ = [
     "Attempt",
@@ -31,6 +33,7 @@ __all__ = [
     "Job",
     "JobDependency",
     "JobEvent",
+    "JobRetention",
     "LogChunk",
     "MetricSeries",
     "Placement",
@@ -45,6 +48,8 @@ __all__ = [
     "StartPrediction",
     "StoredLog",
     "Sweep",
+    "UsageHour",
+    "UsageRollup",
     "UsageTally",
     "queue_name_validator",
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from jobs.models import Cycle, Queue
 from jobs.models.planning import RunTimeLearning
+from jobs.models.usage import UsageRollup
 
 QUEUES = (
     ("live", 100, "", "Somebody is waiting for the answer."),
@@ -16,6 +17,7 @@ def add_defaults(*, using: str = "default", **_: Any) -> None:
     """Fill an empty installation; one that has queues of its own keeps them as they are."""
     Cycle.objects.using(using).get_or_create(pk=1)
     RunTimeLearning.objects.using(using).get_or_create(pk=1)
+    UsageRollup.objects.using(using).get_or_create(pk=1)
     if not Queue.objects.using(using).exists():
         Queue.objects.using(using).bulk_create(
             Queue(name=name, rank=rank, policy=policy, description=description)

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.models.control import Controlled
+from jobs.models.measured import Measured
 from jobs.models.queue import Queue
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
@@ -165,7 +166,7 @@ class Job(Controlled):
         return "gpu" if self.gpus else "cpu"
 
 
-class Attempt(models.Model):
+class Attempt(Measured):
     """One try at running a job. Every write on its behalf carries its token; a job has at most one open attempt."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts")
@@ -177,9 +178,6 @@ class Attempt(models.Model):
     end_reason = models.CharField(max_length=20, blank=True, choices=choices(EndReason))
     exit_code = models.IntegerField(null=True)
     message = models.CharField(max_length=2000, blank=True)
-    # What it really used, where its node could tell: the most memory at once on one node, processor time on all of them.
-    peak_memory_mb = models.PositiveBigIntegerField(null=True)
-    cpu_seconds = models.FloatField(null=True)
     saved = models.BooleanField(null=True)  # told to give way, it wrote a checkpoint after that; null: nobody looked
     # How long it had run at its last checkpoint, 0 without one; null: it runs, or ended where nobody had to know.
     saved_seconds = models.FloatField(null=True)
@@ -243,6 +241,9 @@ class Placement(models.Model):
             models.Index(fields=["closed_at"], name="placement_failed", condition=~Q(end_reason__in=["", "completed"])),
             models.Index(fields=["node", "closed_at"], name="placement_done", condition=Q(end_reason="completed")),
             models.Index(fields=["closed_at"], name="placement_gpu_hours", condition=~Q(gpu_indices=[])),
+            models.Index(
+                fields=["closed_at", "created_at"], name="placement_closed", condition=Q(closed_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,8 +11,8 @@ from quotas.budgets.spent import money_spent
 from quotas.costs import prices
 from quotas.models import Project
 from scheduling.price_list import Price
-from scheduling.sharing.budget_periods import Span
 from scheduling.sharing.budgets import Unit, period_at, with_spent
+from scheduling.sharing.periods import Span
 from scheduling.snapshot import BudgetView, RunningJob
 
 FAR_AHEAD = timedelta(days=3_650)

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jobs.costs import so_far
-from jobs.models import Cycle, Job, JobDependency
+from jobs.models import Cycle, Job, JobDependency, UsageRollup
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
@@ -78,6 +78,7 @@ class _Yard(Collector):
         yield from _machines()
         yield from _costs()
         yield from _budgets()
+        yield from _usage()
 
 
 def _labelled(kind: type[Any], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Metric:
@@ -241,6 +242,14 @@ def _budgets() -> Iterator[Metric]:
         rows = ((one.budget.pk, one.budget.project.slug, one.budget.unit, getattr(one, name)) for one in reports)
         known = f"{text} in the budget's period that is now."
         yield _labelled(GaugeMetricFamily, f"budget_{name}", known, ("budget", "project", "unit"), rows)
+
+
+def _usage() -> Iterator[Metric]:
+    known = UsageRollup.objects.first() or UsageRollup()
+    lag = (database_now() - known.rolled_up_until).total_seconds() if known.rolled_up_until else 0.0
+    yield _gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
+    text = "Jobs that were deleted, as they were too old."
+    yield CounterMetricFamily("trainyard_deleted_jobs", text, known.jobs_deleted)
 
 
 def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:

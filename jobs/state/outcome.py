@@ -33,6 +33,8 @@ class PlacementOutcome:
     saved: bool | None = None
     peak_memory_mb: int | None = None
     cpu_seconds: float | None = None
+    gpu_measured_seconds: float | None = None
+    gpu_busy_seconds: float | None = None
 
 
 def sentence(ending: PlacementOutcome) -> str:

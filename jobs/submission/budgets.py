@@ -10,9 +10,9 @@ from quotas.budgets.rows import Budget
 from scheduling.errors import FieldError
 from scheduling.forecast.whatif import spelt
 from scheduling.resources import Request
-from scheduling.sharing.budget_periods import Period
 from scheduling.sharing.budget_reasons import spell_amount
 from scheduling.sharing.budgets import Meter, budgets_over, too_large
+from scheduling.sharing.periods import Period
 from scheduling.snapshot import BudgetView, NodeView, ProjectView, Snapshot
 
 

@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from scheduling.sharing.budget_periods import Period
 from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import MILLION, Unit, period_at
+from scheduling.sharing.periods import Period
 from scheduling.sharing.prices import PLACES
 from scheduling.snapshot import BudgetView
 

@@ -15,8 +15,8 @@ from quotas.budgets.rows import MOST, Budget, BudgetWebhook
 from quotas.models import Project
 from quotas.queries import administers, visible_projects
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
-from scheduling.sharing.budget_periods import Period
 from scheduling.sharing.budgets import Unit
+from scheduling.sharing.periods import Period
 from scheduling.sharing.prices import PLACES
 
 BUDGETS_LOCK = 0x6275_6467  # "budg": whoever plans by budgets holds it shared, whoever changes them alone

@@ -1,9 +1,7 @@
 """The state of one planning pass: what is free, used and kept as jobs are placed one after another."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from scheduling import placement
 from scheduling.nodes.feasibility import could_hold
@@ -31,17 +29,7 @@ from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom
 from scheduling.sharing.quotas import NOTHING_USED, enforced
 from scheduling.snapshot import Allocation, ProjectView, Snapshot, WaitingJob
 
-
-class Waiting(NamedTuple):
-    """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
-
-    job: WaitingJob
-    alike: SchedulingClass
-    held: bool
-
-
-new_waiting: Callable[[tuple[WaitingJob, SchedulingClass, bool]], Waiting] = partial(tuple.__new__, Waiting)
-"""One of its three parts, at a third of the cost of naming them: a pass makes one for each job that waits."""
+NONE_LENT: frozenset[str] = frozenset()
 
 
 class PassState:
@@ -245,11 +233,16 @@ class PassState:
         if slot is None:
             return False
         self.book.reserve(job.id, job.request, slot, length)
-        self.keep_in_budgets(job, slot.start)
-        if alike.limits:
-            kept = _kept(job, alike, slot.start, length, self.now if strictly else None)
-            self.quotas.keep(self._own_limits(job, alike), kept, refusing)
+        self._keep_under_limits(job, alike, slot.start, refusing, strictly=strictly)
         return True
+
+    def _keep_under_limits(
+        self, job: WaitingJob, alike: SchedulingClass, start: float, refusing: Sequence[Limit], *, strictly: bool
+    ) -> None:
+        """From its start to its end; strictly: from now on, for ever."""
+        begin, end = (self.now, FOREVER) if strictly else (start, start + self.limit(job))
+        self.quotas.keep(self._own_limits(job, alike), KeptInQuota(job.id, begin, end, alike.count), refusing)
+        self.keep_in_budgets(job, start)
 
     def _own_limits(self, job: WaitingJob, alike: SchedulingClass) -> Limits:
         """The limits under which room is kept for such a job: not what others lend.
@@ -259,12 +252,12 @@ class PassState:
         """
         if self.cohorts is None or not alike.chain:
             return alike.limits
-        lent: frozenset[str] = frozenset()
-        if not alike.firm:
-            lent = self.cohorts.lent_by(alike.chain[0].slug, alike.request.total, self.usage)
+        total = alike.request.total
+        lent = NONE_LENT if alike.firm else self.cohorts.lent_by(alike.chain[0].slug, total, self.usage)
         self.would_borrow |= {job.id} if lent else set()
-        own = (one for one in alike.limits if one.kind == QUEUE or (one.kind == PROJECT and one.name not in lent))
-        return tuple(own)
+        return tuple(
+            [one for one in alike.limits if one.kind == QUEUE or (one.kind == PROJECT and one.name not in lent)]
+        )
 
     def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
@@ -282,13 +275,10 @@ class PassState:
     def _keep_in_quota(
         self, job: WaitingJob, alike: SchedulingClass, refusing: Sequence[Limit], *, strictly: bool
     ) -> bool:
-        length = self.limit(job)
-        start = self.quotas.earliest(alike.limits, alike.count, length, self.now)
+        start = self.quotas.earliest(alike.limits, alike.count, self.limit(job), self.now)
         if start == FOREVER:
             return False
-        kept = _kept(job, alike, start, length, self.now if strictly else None)
-        self.quotas.keep(self._own_limits(job, alike), kept, refusing)
-        self.keep_in_budgets(job, start)
+        self._keep_under_limits(job, alike, start, refusing, strictly=strictly)
         self.book.reservations.append(PlannedReservation(job.id, start, ()))
         return True
 
@@ -353,11 +343,3 @@ class PassState:
             new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
             self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), self._projects)
         return self._holders
-
-
-def _kept(
-    job: WaitingJob, alike: SchedulingClass, start: float, length: float, strictly_from: float | None
-) -> KeptInQuota:
-    if strictly_from is not None:
-        return KeptInQuota(job.id, strictly_from, FOREVER, alike.count)
-    return KeptInQuota(job.id, start, start + length, alike.count)

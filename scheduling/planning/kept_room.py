@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedReservation
-from scheduling.planning.cycle_state import PassState, Waiting
+from scheduling.planning.cycle_state import PassState
 from scheduling.planning.precedence import Precedence
-from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.scheduling_class import SchedulingClass, Waiting
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import backfill_mode
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from scheduling.plan_result import PendingJob, Plan, new_wait
 from scheduling.planning.coming import keep_coming, keep_promises
-from scheduling.planning.cycle_state import PassState, Waiting, new_waiting
+from scheduling.planning.cycle_state import PassState
 from scheduling.planning.dependencies import failed_roots, unfailed_roots
 from scheduling.planning.eligibility import is_held, job_holds, starts_nothing
 from scheduling.planning.kept_room import KeptRoom
 from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
-from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unpaid import UnpaidReasons
 from scheduling.planning.unschedulable import Explanations

@@ -11,8 +11,8 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.borrowers import Borrowers
 from scheduling.planning.cluster import Cluster
-from scheduling.planning.cycle_state import PassState, Waiting
-from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
+from scheduling.planning.cycle_state import PassState
+from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Waiting
 from scheduling.planning.victim_choice import VictimChoice, starts
 from scheduling.planning.victims import STRATEGIES, Candidates, Victim, lost_seconds
 from scheduling.run_times import SOON

@@ -1,6 +1,9 @@
 """Jobs that are alike, and requests of one kind: what refuses one of them refuses the others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept
@@ -9,7 +12,7 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.sharing.quota_profile import NOTHING, Count
 from scheduling.sharing.quota_room import Limits
-from scheduling.snapshot import ProjectView, QueueView
+from scheduling.snapshot import ProjectView, QueueView, WaitingJob
 
 
 @dataclass(eq=False, slots=True)
@@ -42,6 +45,18 @@ class SchedulingClass:
     settled: bool = False  # nothing can come of any more of them in this pass
     passed_over: bool = False  # no room is kept in its quotas for any more of them
     reasons: tuple[Reason, ...] | None = None
+
+
+class Waiting(NamedTuple):
+    """A job that was looked at and not placed, what it is alike to, and whether something of its own holds it."""
+
+    job: WaitingJob
+    alike: SchedulingClass
+    held: bool
+
+
+new_waiting: Callable[[tuple[WaitingJob, SchedulingClass, bool]], Waiting] = partial(tuple.__new__, Waiting)
+"""One of its three parts, at a third of the cost of naming them: a pass makes one for each job that waits."""
 
 
 class UnschedulableRequests:

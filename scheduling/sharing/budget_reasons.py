@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed
-from scheduling.sharing.budget_periods import Period, Span
 from scheduling.sharing.budgets import MILLION, Lack, Unit
+from scheduling.sharing.periods import Period, Span
 from scheduling.snapshot import BudgetView
 
 LEAST_SECONDS = 60

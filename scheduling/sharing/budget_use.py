@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from scheduling.run_times import expected_seconds
-from scheduling.sharing.budget_periods import Span
 from scheduling.sharing.budgets import Meter, charges, period_at, spent_in
+from scheduling.sharing.periods import Span
 from scheduling.snapshot import BudgetView, RunningJob, Snapshot, WaitingJob, chain_of
 
 

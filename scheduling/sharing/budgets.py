@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.resources import Request
 from scheduling.run_times import latest_end
-from scheduling.sharing.budget_periods import Period, Span, span_at, spans_over
+from scheduling.sharing.periods import Period, Span, span_at, spans_over
 from scheduling.sharing.rates import Rate, Rates
 from scheduling.snapshot import BudgetView, ProjectView, RunningJob, Snapshot, chain_of
 

@@ -11,9 +11,9 @@ from api.http.fields import MomentField
 from api.http.shapes import StrictSerializer, Text
 from jobs.planning.budget_reports import BudgetReport
 from quotas.budgets.rows import DIGITS
-from scheduling.sharing.budget_periods import Period
 from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import Unit
+from scheduling.sharing.periods import Period
 from scheduling.sharing.prices import PLACES
 
 AMOUNT: Any = {"max_digits": 30, "decimal_places": PLACES}

@@ -177,7 +177,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(23):
+    with django_assert_max_num_queries(24):
         scraped()
 
 

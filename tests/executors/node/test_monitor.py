@@ -256,6 +256,29 @@ def test_a_gpu_that_works_or_does_not_tell_counts_as_work(dead, node, monkeypatc
     assert not dead.after(6000).notes
 
 
+def test_what_its_gpus_worked_is_told_with_its_end(node, runs, monkeypatch):
+    run = runs(gpu_indices=(0, 1))
+    node.watch.add(run)
+    monkeypatch.setattr(
+        node_status,
+        "current_load",
+        lambda _: {"gpus": [{"index": 0, "utilisation": 50}, {"index": 1, "utilisation": 100}]},
+    )
+    node.condition.load()
+    for now in (100.0, 102.0, 104.0):
+        monkeypatch.setattr("executors.node.monitor.time.monotonic", lambda now=now: now)
+        node.watch.turn()
+    outcome = ended(run)
+    assert (outcome.gpu_measured_seconds, outcome.gpu_busy_seconds) == (8.0, 6.0)
+
+
+def test_of_gpus_that_tell_nothing_nothing_is_known(node, runs, monkeypatch):
+    run = runs(gpu_indices=(0, 1))
+    node.watch.add(run)
+    node.watch.turn(), node.watch.turn()
+    assert ended(run).gpu_measured_seconds is None
+
+
 def test_a_job_that_was_made_to_stand_still_is_not_dead(dead, monkeypatch):
     monkeypatch.setattr(PlacementRun, "suspended", True)
     assert not dead.after(6000).notes

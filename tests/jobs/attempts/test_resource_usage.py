@@ -40,6 +40,14 @@ def test_of_a_gang_the_greediest_member_s_memory_counts_and_everybody_s_time():
     assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (300, 3.0)
 
 
+def test_the_time_of_its_gpus_adds_up_and_what_nobody_measured_stays_unknown():
+    first, second = builders.gang(builders.node(), builders.node(), state="running")
+    end(first, gpu_measured_seconds=10.0, gpu_busy_seconds=4.0)
+    end(second, cpu_seconds=1.0)
+    attempt = Attempt.objects.get()
+    assert (attempt.gpu_measured_seconds, attempt.gpu_busy_seconds, attempt.cpu_seconds) == (10, 4, 1)
+
+
 def test_members_that_end_together_count_once_each():
     members = builders.gang(builders.node(), builders.node(), state="running")
     refs = [PlacementRef(member.pk, str(member.attempt.token)) for member in members]

@@ -7,7 +7,7 @@ import pytest
 from jobs.planning.budgets import KEPT_SECONDS, LATE_SECONDS, PastSpending
 from quotas.budgets.spent import money_spent
 from quotas.costs import ledger
-from scheduling.sharing.budget_periods import Span
+from scheduling.sharing.periods import Span
 from tests.quotas.budgets.test_spent import settled
 from tests.quotas.costs.test_ledger import HOUR, NOON, price_of_cpus
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from console.admin import job_deletion
-from jobs.control import actions
+from jobs.control import actions, job_deletion
 from jobs.models import Job, JobDependency
 from jobs.planning import cycle, dead_dependencies
 from jobs.submission.job_spec import JobSpec

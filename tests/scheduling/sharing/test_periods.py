@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scheduling.sharing.budget_periods import span_at, spans_over
+from scheduling.sharing.periods import span_at, spans_over
 
 # Among them those that begin days at one o'clock, left a day out (Apia), had it twice (Kwajalein), and moved by half an hour.
 ZONES = (

@@ -1,4 +1,4 @@
-"""The periods of a budget: days, weeks and months as a calendar in some place has them, or one span of time."""
+"""Periods of time: days, weeks and months as a calendar in some place has them, or one span of time."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo

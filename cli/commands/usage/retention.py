@@ -1,0 +1,51 @@
+"""`trainyard retention`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.client.requests import Row, Server, path_word
+from cli.errors import UsageError
+from cli.on_server import on_server
+from cli.options.known_values import in_project
+from cli.options.shared import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.output import print_json, visible
+
+app = typer.Typer(rich_markup_mode=None)
+
+Days = Annotated[int | None, typer.Option("--days", metavar="N", help="Delete jobs N days after their end.")]
+Forever = Annotated[bool, typer.Option("--forever", help="Keep them for ever.")]
+Inherit = Annotated[bool, typer.Option("--inherit", help="Have it as the project above has it.")]
+
+
+@app.command()
+@on_server
+def retention(
+    server: Server, project: ProjectName = DEFAULT_PROJECT, *, days: Days = None, forever: Forever = False,
+    inherit: Inherit = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Say for how long a project's jobs are kept after their end; set it.
+
+    Example: trainyard retention --project vision --days 90
+    """
+    if (days is not None) + forever + inherit > 1:
+        raise UsageError("--days, --forever and --inherit each say how long: give one of them.")
+    path = f"projects/{path_word(project)}/retention"
+    with in_project(server, project):
+        if inherit:
+            server.delete(path)
+        elif days is not None or forever:
+            server.patch(path, {"job_days": days})
+        answer = server.get(path)
+    if as_json:
+        print_json(answer)
+    else:
+        print(sentence(answer))
+
+
+def sentence(answer: Row) -> str:
+    """Such as: Jobs of vision are kept for 90 days after their end, as org has it."""
+    kept = "for ever" if answer["job_days"] is None else f"for {answer['job_days']} days after their end"
+    of = answer["from_project"]
+    whose = "by a rule of its own" if of == answer["project"] else f"as {visible(of) if of else 'the platform'} has it"
+    return f"Jobs of {visible(answer['project'])} are kept {kept}, {whose}."

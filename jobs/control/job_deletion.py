@@ -1,0 +1,25 @@
+"""Which jobs may be deleted, by hand or when they are old: those that are over, unless another job still waits for their outcome."""
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from jobs.models import Job, JobDependency
+from scheduling.lifecycle import TERMINAL_STATES
+
+
+def over(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Those of `jobs` that may be deleted."""
+    unfinished = JobDependency.objects.filter(needs=OuterRef("pk")).exclude(job__state__in=TERMINAL_STATES)
+    return jobs.filter(~Exists(unfinished), state__in=TERMINAL_STATES)
+
+
+@transaction.atomic
+def delete(jobs: QuerySet[Job], *, skip_locked: bool = False) -> int:
+    """Delete those that may be, and answer how many that were; with `skip_locked`, none that somebody is at work on.
+
+    Locked first: one that is just being made to need one of them is seen.
+    """
+    rows = jobs.select_for_update(of=("self",), skip_locked=skip_locked)
+    locked = list(rows.order_by("pk").values_list("pk", flat=True))
+    _, by_model = over(Job.objects.filter(pk__in=locked)).delete()
+    return by_model.get(Job._meta.label, 0)  # noqa: SLF001  Django's own way

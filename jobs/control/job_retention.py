@@ -1,0 +1,52 @@
+"""How long the jobs of each project are kept: its own rule, else that of the nearest project above, else the platform's."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+
+from jobs.models import JobRetention
+from quotas.models import Project
+from quotas.queries import administers
+from scheduling.errors import ForbiddenError
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`days`: None is for ever. `of`: the project whose rule it is; None: the platform's."""
+
+    days: int | None
+    of: int | None
+
+
+def rules() -> dict[int, Rule]:
+    """By project, what holds for it."""
+    parents = dict(Project.objects.values_list("pk", "parent_id"))
+    own = dict(JobRetention.objects.values_list("pk", "days"))
+    platform = Rule(settings.JOB_RETENTION_DAYS or None, None)
+    found: dict[int, Rule] = {}
+    for project in parents:
+        at: int | None = project
+        while at is not None and at not in own:
+            at = parents[at]
+        found[project] = platform if at is None else Rule(own[at], at)
+    return found
+
+
+def set_rule(project: Project, days: int | None, actor: User) -> None:
+    """From now on jobs of the project are kept so long; None: for ever. Raises ForbiddenError for all but its admins."""
+    _refuse_others(project, actor)
+    said = {"days": days, "changed_by": actor.get_username(), "changed_at": Now()}
+    JobRetention.objects.update_or_create(project=project, defaults=said)
+
+
+def remove_rule(project: Project, actor: User) -> None:
+    """From now on it has the rule of those above."""
+    _refuse_others(project, actor)
+    JobRetention.objects.filter(project=project).delete()
+
+
+def _refuse_others(project: Project, actor: User) -> None:
+    if not administers(actor, project.pk):
+        raise ForbiddenError(f"Only administrators of {project} say for how long its jobs are kept.")

@@ -1,0 +1,17 @@
+"""What an attempt really used, as far as its nodes could tell."""
+
+from django.db import models
+
+
+class Measured(models.Model):
+    """The part of an attempt that `jobs.attempts.resource_usage` writes; null: nobody could tell."""
+
+    # The most memory at once on one node, processor time on all of them.
+    peak_memory_mb = models.PositiveBigIntegerField(null=True)
+    cpu_seconds = models.FloatField(null=True)
+    # Of its GPUs' time, as far as their drivers were asked: how much there was, and how much of it they worked.
+    gpu_measured_seconds = models.FloatField(null=True)
+    gpu_busy_seconds = models.FloatField(null=True)
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,28 @@
+"""For how long jobs are kept."""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from quotas.models import Project
+
+
+class JobRetention(models.Model):
+    """The rule of a project and of everything below it that has none of its own. Where no project has one, the platform's."""
+
+    project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)],
+        help_text="So long after their end jobs are deleted with all that is theirs; empty: never.",
+    )  # fmt: skip
+    changed_by = models.CharField(max_length=150, blank=True, editable=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(days__isnull=True) | Q(days__gte=1), name="job_retention_of_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.days or 'no'} days"
