@@ -45,7 +45,9 @@ COMMANDS = {
     "change": Entry("change", "Give waiting jobs another priority, queue or labels."),
     "release": Entry("control", "Let held jobs start again when their turn comes."),
     "queues": Entry("queues", "List the queues, the one that goes first on top."),
-    "quota": Entry("quota", "Show what a project holds, and how much it may hold."),
+    "quota": Entry(
+        "quota", "Show what a project holds, and how much it may hold; or set that, as an admin of a project above."
+    ),
     "costs": Entry("costs.report", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
     "usage": Entry("usage.report", "Say what was used, by project, user, queue, hardware, node or label."),
     "fairness": Entry("usage.fairness", "Say who was entitled to what, week by week, who received it, and why not."),

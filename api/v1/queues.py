@@ -92,8 +92,15 @@ class QueueOut(serializers.ModelSerializer[Queue]):
         30, SHOWN_PLACES, allow_null=True,
         help_text="What those that wait in it are expected to cost, of which the end is known; null: none has a price.",
     )  # fmt: skip
-    max_memory_gb = GigabytesField(10**9, source="max_memory_mb", read_only=True, allow_null=True)
-    allowed_projects = serializers.SlugRelatedField[Any](slug_field="slug", many=True, read_only=True)
+    max_memory_gb = GigabytesField(
+        10**9, source="max_memory_mb", read_only=True, allow_null=True, help_text="Of all nodes of a job together."
+    )
+    allowed_projects = serializers.SlugRelatedField[Any](
+        slug_field="slug",
+        many=True,
+        read_only=True,
+        help_text="Of which, and all below them, it takes jobs; empty: of all.",
+    )
 
     class Meta:
         model = Queue

@@ -279,7 +279,9 @@ def too_large(
         span = period_at(budget, now)
         if span.end <= now:
             continue
-        start = max(now, span.start) if budget.period == Period.ONCE else span.start
+        if budget.period != Period.ONCE:  # the next one: of this one a part was before the prices that hold now
+            span = period_at(budget, span.end)
+        start = max(now, span.start)
         end = min(start + length, span.end)
         needed = millionths(meter.of_request(budget, request).over(start, end))
         if needed > budget.amount:

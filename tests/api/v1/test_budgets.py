@@ -166,6 +166,14 @@ def test_a_job_that_asks_for_more_than_a_whole_period_is_refused_naming_the_leve
     assert submit(staff, max_runtime_seconds=10 * 3600).status_code == 201
 
 
+def test_a_whole_period_is_reckoned_by_the_prices_that_hold_not_by_those_of_its_past(staff, tree):
+    builders.node(gpus=8)
+    Price.objects.create(target="gpu_model", per_hour=1, currency="EUR", valid_from=timezone.now())
+    budget(tree[0], unit="money", amount=Decimal(3))
+    assert "allows 3.00 EUR a day" in faults(submit(staff, max_runtime_seconds=4 * 3600))["max_runtime_seconds"]
+    assert submit(staff, max_runtime_seconds=3 * 3600).status_code == 201
+
+
 def test_from_the_start_to_the_settlement_the_refund_and_the_next_period(staff, tree):
     """Two jobs of 6 GPU-hours and a budget of 10: the second starts as soon as the first has given back what it did not use."""
     builders.node(gpus=8)
