@@ -83,8 +83,12 @@ class PassState:
         self._holders: Holders | None = None
 
     def limit(self, job: WaitingJob) -> float:
-        """For how long the job may run, as far as anybody can say."""
-        return limit_seconds(job, self.rules)
+        """For how long the job may run, as far as anybody can say.
+
+        None is so short that it is over before others have what is kept for them: those that leave may be gone at once.
+        """
+        length = limit_seconds(job, self.rules)
+        return max(length, 2 * SOON) if self.kept else length
 
     def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
