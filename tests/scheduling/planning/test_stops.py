@@ -169,6 +169,19 @@ def test_quota_that_is_being_freed_for_a_job_is_not_taken_by_a_smaller_one(limit
     assert plan.placements == ()
 
 
+def test_quota_that_others_leave_at_their_limits_is_not_counted_on_beside_what_is_being_freed():
+    vision = (PROJECTS[0], ProjectView("vision", "org", Limits(gpus=8)), PROJECTS[2])
+    at_its_limit = replace(low(1, 0, node="n1"), expected_end=NOW + 1)
+    held = [low(0, 0, 1, 2, 3, node="n0", leaving=True, leaving_for=1), at_its_limit]
+    helped = wants(1, 6, promised=True, project="vision")
+
+    alone = make_plan(world(helped, wants(2, 1, project="vision"), held=held, fleet=4, projects=vision), NOW)
+    plan = make_plan(world(helped, wants(2, 2, project="vision"), held=held, fleet=4, projects=vision), NOW)
+
+    assert [one.job_id for one in alone.placements] == [2]
+    assert plan.placements == ()
+
+
 def test_without_backfilling_none_starts_before_the_first_for_which_room_is_coming():
     rules = Rules(preemption=KNOBS, backfill=Backfill.NONE)
     held = [low(0, leaving=True, leaving_for=1), low(1, 0, 1, 2, 3, node="n1")]
