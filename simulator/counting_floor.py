@@ -126,6 +126,7 @@ class CountingFloorReplay(EventLoop):
     def _plan(self) -> None:
         self.outcome.plans += 1
         self._play_shadow()
+        self._wait_for_the_late()
         self._start_due()
         self._start_early(self._starting_at_once())
         self._wake()
@@ -153,6 +154,20 @@ class CountingFloorReplay(EventLoop):
         if self._joined == len(self._arrived):
             self._arrived, self._joined = [], 0
 
+    def _wait_for_the_late(self) -> None:
+        """Whoever is behind its shadow (it had to load what it had saved): that waits for it."""
+        if self._settings.restart_s or self._settings.rules.floor_slack:
+            for progress in self._running.values():
+                self._wait_for(progress)
+
+    def _wait_for(self, progress: _Progress) -> None:
+        if progress.in_shadow is None or progress.ended:
+            return
+        behind = self._clock_there - progress.in_shadow - self._done(progress)
+        if behind > 0:
+            progress.in_shadow += behind
+            self._shadow.began_later(progress.in_pool, progress.in_shadow)
+
     def _next_there(self) -> float:
         end = self._shadow_ends[0][0] if self._shadow_ends else FOREVER
         came = self._arrived[self._joined].in_pool.submitted_at if self._joined < len(self._arrived) else FOREVER
@@ -175,6 +190,7 @@ class CountingFloorReplay(EventLoop):
             _, number = heappop(self._catching_up)
             progress = self._progress.get(number)
             if progress is not None and progress not in due and self._is_due(progress):
+                self._wait_for(progress)
                 due.append(progress)
         for progress in sorted(due, key=lambda one: (one.in_shadow, one.job.number)):
             if progress.job.number in self._early:

@@ -73,8 +73,12 @@ class PassState:
         self._holders: Holders | None = None
 
     def limit(self, job: WaitingJob) -> float:
-        """For how long the job may run, as far as anybody can say."""
-        return limit_seconds(job, self.rules)
+        """For how long the job may run, as far as anybody can say.
+
+        None is so short that it is over before others have what is kept for them: those that leave may be gone at once.
+        """
+        length = limit_seconds(job, self.rules)
+        return max(length, 2 * SOON) if self.kept else length
 
     def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
@@ -87,7 +91,7 @@ class PassState:
         if self.free.is_too_full_for(job.request):
             alike.hopeless = True
             return False
-        if alike.limits and not self.quotas.fits(alike.limits, alike.count, length):
+        if alike.limits and not self._fits_in_quota(alike, length):
             alike.too_long_in_quota = length
             return False
         shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
@@ -132,7 +136,7 @@ class PassState:
             job.request,
             self.free,
             near=job.near,
-            ceiling=self.book.ceilings(self.now + length),
+            ceiling=self._ceilings(length),
             closed=self.closed(alike.windows, length),
         )
 
@@ -144,8 +148,22 @@ class PassState:
         self, request: Request, closed: frozenset[str], length: float | None = None
     ) -> tuple[Allocation, ...] | None:
         """Where it could run now if these nodes were closed; with a length, beside the reservations as well."""
-        ceiling = NOWHERE if length is None else self.book.ceilings(self.now + length)
+        ceiling = NOWHERE if length is None else self._ceilings(length)
         return self._strategy.place(request, self.free, ceiling=ceiling, closed=closed)
+
+    def _fits_in_quota(self, alike: SchedulingClass, length: float) -> bool:
+        """Whether such a job could start now without delaying those for whom quota is kept."""
+        at_once = self._at_once
+        return self.quotas.fits(alike.limits, alike.count, length) and not (at_once and at_once.refusals(alike))
+
+    def _ceilings(self, length: float) -> Mapping[int, FreeNode]:
+        """What a job of this length can have now beside the reservations."""
+        return self.book.ceilings(self.now + length, beside=self._at_once.free if self._at_once else None)
+
+    @property
+    def _at_once(self) -> Cluster | None:
+        """What comes, if it is kept for anybody: he starts as soon as those that leave have gone, whoever is near his limit."""
+        return self.coming if self.kept else None
 
     def reserved_for_others(self, job: WaitingJob) -> Windows:
         """When nodes are kept for others than the job's projects, or for maintenance."""

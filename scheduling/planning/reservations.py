@@ -63,18 +63,25 @@ class ReservationTable:
     def keeps_room(self) -> bool:
         return bool(self._first_start)
 
-    def ceilings(self, until: float, after: float | None = None) -> Mapping[int, FreeNode]:
+    def ceilings(
+        self, until: float, after: float | None = None, beside: FreeNodes | None = None
+    ) -> Mapping[int, FreeNode]:
         """What a job that may last until then can have on the nodes where it would run into a reservation.
 
-        `after`: when it starts, if that is not now.
+        `after`: when it starts, if that is not now. `beside`: what will be left of all nodes as soon as those that leave
+        have gone, and those for whom that is kept have started; it has no more.
         """
         if not self._first_start:
             return NOWHERE
-        return {number: self._ceiling(number, until, after) for number, at in self._first_start.items() if at < until}
+        left = beside.nodes if beside is not None else None
+        numbers = [number for number, at in self._first_start.items() if at < until]
+        return {number: self._ceiling(number, until, after, left[number] if left else None) for number in numbers}
 
-    def _ceiling(self, number: int, until: float, after: float | None) -> FreeNode:
+    def _ceiling(self, number: int, until: float, after: float | None, left: FreeNode | None) -> FreeNode:
         profile = self._profiles[number]
         room = profile.room_until(until) if after is None else profile.room_between(after, until)
+        if left is not None:
+            room = room._replace(cpus=min(room.cpus, left.cpus), memory_mb=min(room.memory_mb, left.memory_mb))
         kept = frozenset(index for start, index in self._kept_gpus.get(number, ()) if start < until)
         found = self._ceilings.get((number, room, kept))
         if found is None:

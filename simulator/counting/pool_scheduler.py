@@ -63,6 +63,12 @@ class PoolScheduler:
         self._overdue.change(job)
         self._kept = None
 
+    def began_later(self, job: PoolJob, moment: float) -> None:
+        """The job runs, and is taken to have started then."""
+        self._held.give_back(job.number)
+        self._held.take(job, moment)
+        self._kept = None
+
     def end(self, number: int) -> None:
         """The job that started under that number holds nothing any more."""
         self._held.give_back(number)

@@ -106,10 +106,33 @@ def test_nobody_is_stopped_more_often_than_allowed(rows, cluster, most):
 )
 def test_on_a_pool_counting_gives_what_the_planner_would(rows, every, share, slack, takes, ties):
     settings = {"every": every, "share": share, "slack": slack, "takes": takes, "ties": ties}
-    planned = under_a_floor(rows, pool(8), **settings)
-    counted = CountingFloorReplay(rows, pool(8), how(**settings)).run()
 
-    assert sorted(counted.jobs, key=number) == sorted(planned.jobs, key=number)
+    assert counted(rows, **settings) == planned(rows, **settings)
+
+
+def test_where_work_takes_time_to_load_the_shadow_waits_for_it_also_where_it_is_counted():
+    """Job 4 gives way to job 1 with a second saved, and takes two to go on from there: all behind it have their turn later."""
+    rows = [
+        job(0, 1, 4, 2),
+        job(1, 2, 10, 7, user="b"),
+        job(2, 2, 2, 2, walltime=3),
+        job(4, 2, 12, 6, walltime=13),
+        job(6, 6, 6, 3, walltime=16),
+        job(7, 9, 12, 6, walltime=22),
+        job(8, 9, 11, 4, walltime=21, user="b"),
+        job(9, 9, 12, 6, user="b"),
+    ]
+    settings = {"every": 1.0, "share": 0.5, "takes": 2.0}
+
+    assert counted(rows, **settings) == planned(rows, **settings)
+
+
+def planned(rows, **settings):
+    return sorted(under_a_floor(rows, pool(8), **settings).jobs, key=number)
+
+
+def counted(rows, **settings):
+    return sorted(CountingFloorReplay(rows, pool(8), how(**settings)).run().jobs, key=number)
 
 
 def number(outcome):

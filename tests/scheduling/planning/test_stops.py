@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from scheduling.planning.plan import make_plan
@@ -104,8 +105,9 @@ def test_who_is_cancelled_and_in_its_grace_is_room_for_the_first_in_line_and_nob
     assert len(told(world(wants(1), wants(2), wants(3), held=held, fleet=4))) == 1
 
 
-def test_no_small_job_slips_into_room_that_becomes_free_piece_by_piece():
-    small = wants(3, 4, priority=80)
+@pytest.mark.parametrize("limit", [None, 1])
+def test_no_small_job_slips_into_room_that_becomes_free_piece_by_piece(limit):
+    small = wants(3, 4, priority=80, max_runtime_seconds=limit)
     held = [low(0, 0, 1, 2, 3, node="n0", leaving=True, leaving_for=2), low(1, leaving=True, leaving_for=1)]
     helped = [wants(1, promised=True), wants(2, promised=True)]
 
@@ -153,14 +155,30 @@ def test_a_gang_keeps_what_is_free_for_it_while_the_rest_is_coming():
     assert (plan.placements, plan.preemptions) == ((), ())
 
 
-def test_quota_that_is_being_freed_for_a_job_is_not_taken_by_a_smaller_one():
+@pytest.mark.parametrize("limit", [None, 1])
+def test_quota_that_is_being_freed_for_a_job_is_not_taken_by_a_smaller_one(limit):
     """The first of its victims has gone: four GPUs of the quota are free, and nodes are idle."""
     vision = (PROJECTS[0], ProjectView("vision", "org", Limits(gpus=8)), PROJECTS[2])
     held = [low(0, 0, 1, 2, 3, node="n0", leaving=True, leaving_for=1)]
     helped = wants(1, promised=True, project="vision")
 
-    plan = make_plan(world(helped, wants(2, 4, project="vision"), held=held, fleet=3, projects=vision), NOW)
+    small = wants(2, 4, project="vision", max_runtime_seconds=limit)
 
+    plan = make_plan(world(helped, small, held=held, fleet=3, projects=vision), NOW)
+
+    assert plan.placements == ()
+
+
+def test_quota_that_others_leave_at_their_limits_is_not_counted_on_beside_what_is_being_freed():
+    vision = (PROJECTS[0], ProjectView("vision", "org", Limits(gpus=8)), PROJECTS[2])
+    at_its_limit = replace(low(1, 0, node="n1"), expected_end=NOW + 1)
+    held = [low(0, 0, 1, 2, 3, node="n0", leaving=True, leaving_for=1), at_its_limit]
+    helped = wants(1, 6, promised=True, project="vision")
+
+    alone = make_plan(world(helped, wants(2, 1, project="vision"), held=held, fleet=4, projects=vision), NOW)
+    plan = make_plan(world(helped, wants(2, 2, project="vision"), held=held, fleet=4, projects=vision), NOW)
+
+    assert [one.job_id for one in alone.placements] == [2]
     assert plan.placements == ()
 
 

@@ -89,6 +89,34 @@ def test_the_room_that_is_being_made_is_for_the_one_whose_turn_it_is():
     assert stopped(plan) == {}
 
 
+def test_nobody_is_so_short_that_he_starts_beside_the_one_whose_turn_it_is_to_be_stopped_at_once():
+    """By its limit job 4 would be over when job 3 is expected to be gone: but that may be at the same instant."""
+    held, early, wide = runs(1, 8, expected_end=NOW + 60), job(3, 4, limit=90_000), job(2, 16)
+    first = make_plan(world(wide, early, running=[held]), NOW)
+    ended = [EndedJob(first.shadow.jobs[1].job, 660.0)]
+
+    plan = make_plan(
+        world(wide, job(4, 8, limit=1), running=[runs(3, 4, since=NOW)], shadow=first.shadow, ended=ended), NOW + 60
+    )
+
+    assert stopped(plan) == {3: 2}
+    assert placed(plan) == {}
+
+
+def test_nobody_starts_in_what_is_free_beside_the_one_whose_turn_it_is_only_when_others_are_at_their_limits():
+    """Job 5 is expected to end when job 3 is expected to be gone: job 2 need not wait for that, and job 4 would be in its way."""
+    held = [runs(1, 8, expected_end=NOW + 60), runs(5, 4, expected_end=NOW + 61)]
+    early, wide = job(3, 4, limit=90_000), job(2, 12)
+    first = make_plan(world(wide, early, running=held), NOW)
+    ended = [EndedJob(first.shadow.jobs[1].job, 660.0)]
+    present = [held[1], runs(3, 4, since=NOW)]
+
+    plan = make_plan(world(wide, job(4, 4), running=present, shadow=first.shadow, ended=ended), NOW + 60)
+
+    assert stopped(plan) == {3: 2}
+    assert placed(plan) == {}
+
+
 def test_of_those_that_may_give_way_the_one_that_loses_least_does():
     early = [job(3, 8, limit=90_000), job(4, 8, limit=90_000)]
     shadow = shadow_with(early, held=[])
