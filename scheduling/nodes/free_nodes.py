@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from scheduling.nodes.feasibility import GpuKind, has_labels, kind_of, suitable, takes_jobs
+from scheduling.nodes.feasibility import GpuKind, could_hold, has_labels, kind_of, suitable, takes_jobs
 from scheduling.resources import WHOLE_GPU, Request, Resources
 from scheduling.snapshot import Allocation, Gpu, NodeView, RunningJob, Snapshot
 
@@ -204,6 +204,10 @@ class FreeNodes:
             if node.held:
                 node.count_gpus()
         self.shelves = self._sorted()
+
+    def could_ever_hold(self, request: Request) -> bool:
+        """Whether the job would have room if all nodes were empty."""
+        return sum(could_hold(request, node.view) for node in self.nodes) >= request.nodes
 
     def _sorted(self) -> dict[GpuKind, list[Entry]]:
         shelves: dict[GpuKind, list[Entry]] = {}

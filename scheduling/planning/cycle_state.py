@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from scheduling import placement
-from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.affinity import Affinity
@@ -54,19 +54,13 @@ class PassState:
         self._projects = projects
         self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
-        self._possible: dict[Request, bool] = {}
+        self._could_ever = cache(self.free.could_ever_hold)
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
         self._running = Counter(job.queue for job in snapshot.running)
         self.promises = 0  # how many that only wait for room have a reservation
         self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
         self.quotas = QuotaRoom(
-            snapshot.running,
-            now,
-            self.rules.assumed_limit_seconds,
-            self.usage,
-            self._running,
-            projects,
-            self.cohorts,
+            snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects, self.cohorts
         )
         self.budgets = BudgetRoom.of(snapshot, now)
         self._snapshot = snapshot
@@ -234,7 +228,7 @@ class PassState:
         if (
             all(self.quotas.blocked(limit) >= depth for limit in refusing)
             or starts_nothing(alike.queue)
-            or not self._could_ever(alike)
+            or not self._could_ever(alike.request)
         ):
             alike.passed_over = True
         elif self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):
@@ -299,14 +293,6 @@ class PassState:
         self._keep_under_limits(job, alike, start, refusing, strictly=strictly)
         self.book.reservations.append(PlannedReservation(job.id, start, ()))
         return True
-
-    def _could_ever(self, alike: SchedulingClass) -> bool:
-        """Whether the nodes there are could hold such a job if they were empty."""
-        found = self._possible.get(alike.request)
-        if found is None:
-            able = sum(could_hold(alike.request, node.view) for node in self.free.nodes)
-            found = self._possible[alike.request] = able >= alike.request.nodes
-        return found
 
     def keep(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Keep this for the job, which starts there as soon as those that leave have gone."""
