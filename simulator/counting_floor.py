@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from scheduling.nodes.profile import FOREVER
 from scheduling.planning.floor.progress import head_start
 from scheduling.planning.floor.shadow import MOST_AT_ONCE
-from scheduling.planning.floor.turns import EXACT
+from scheduling.planning.floor.turns import DIGITS, EXACT
 from scheduling.policies import policy
 from scheduling.rules import Backfill
 from scheduling.run_times import expected_within
@@ -231,7 +231,7 @@ class CountingFloorReplay(EventLoop):
 
     def _loses(self, progress: _Progress) -> float:
         """Seconds of work, however wide: whoever has just saved it gives way first."""
-        return self._done(progress) - self._saved(progress) + self._settings.restart_s
+        return round(self._done(progress) - self._saved(progress) + self._settings.restart_s, DIGITS)
 
     def _stop(self, progress: _Progress) -> None:
         number, done, saved = progress.job.number, self._done(progress), self._saved(progress)

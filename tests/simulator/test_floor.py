@@ -128,6 +128,22 @@ def test_where_work_takes_time_to_load_the_shadow_waits_for_it_also_where_it_is_
     assert counted(rows, **settings) == planned(rows, **settings)
 
 
+def test_of_those_that_lose_as_much_the_same_are_stopped_whichever_way_that_is_summed_up():
+    rows = [
+        job(1, 20, 41, 3, user="b"),
+        job(3, 30, 57, 7, walltime=58, user="a"),
+        job(4, 30, 52, 5, walltime=53, user="b"),
+        job(11, 75, 39, 4, walltime=40, user="a"),
+        job(12, 78, 38, 2, walltime=39, user="b"),
+        job(13, 78, 24, 6, walltime=34, user="b"),
+        job(16, 81, 47, 2, walltime=57, user="b"),
+        job(18, 92, 24, 8, walltime=25, user="b"),
+    ]
+    settings = {"every": 1.0, "slack": 0.05}
+
+    assert counted(rows, **settings) == planned(rows, **settings)
+
+
 def planned(rows, **settings):
     return in_order(under_a_floor(rows, pool(8), **settings))
 

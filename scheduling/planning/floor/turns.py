@@ -22,6 +22,9 @@ STRATEGY = "floor"
 EXACT = 1e-6
 """Moments that differ by less are one: they are sums of the same numbers in another order."""
 
+DIGITS = 6
+"""Whose losses are the same to so many are stopped by their numbers."""
+
 Shares = tuple[Allocation, ...]
 
 
@@ -223,7 +226,8 @@ def _kept_for_others(work: PassState, snapshot: Snapshot, due: AbstractSet[int])
 
 def _victim(job: RunningJob, now: float, restart_cost: float) -> Victim:
     """To be sorted: the least urgent first, then who loses least."""
-    return Victim(Candidate(job.priority, 0.0, work_lost(job, now, restart_cost), job.id, job), STRATEGY)
+    lost = round(work_lost(job, now, restart_cost), DIGITS)
+    return Victim(Candidate(job.priority, 0.0, lost, job.id, job), STRATEGY)
 
 
 def carried_out(snapshot: Snapshot, turns: Turns) -> Snapshot:
