@@ -151,10 +151,12 @@ class ShadowSchedule:
         self._seen = None
 
     def _advance(self) -> None:
-        moments = self._moments()
+        moments, most = self._moments(), self._snapshot.rules.floor_moments
         while moments and moments[0] + self.lag <= self._now:
             moment = heappop(moments)
-            while moments and (moments[0] == moment or len(moments) > self._snapshot.rules.floor_moments):
+            while moments and (
+                moments[0] == moment or (len(moments) > most and moments[0] + self.lag <= self._now)
+            ):  # of many, some together; none that is still to come
                 moment = heappop(moments)
             for end in self._play_at(moment):
                 heappush(moments, end)

@@ -7,7 +7,7 @@ from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import EndedJob, QueueView
+from scheduling.snapshot import EndedJob, QueueView, Shadow, ShadowJob
 from tests.scheduling.builders import cpu_node, running, share, snapshot, waiting
 
 NOW = 10_000.0
@@ -222,3 +222,20 @@ def test_a_thousand_arrivals_in_a_second_are_taken_together_in_the_shadow(monkey
     assert 1 <= len(played) <= RULES.floor_moments + 1
     assert plan.shadow.clock == NOW + 1
     assert len(plan.line) == 1_000
+
+
+def test_however_many_ends_are_known_the_shadow_plays_none_that_is_still_to_come():
+    """Those that ran early have ended here; there they end one after another, and job 50 has its turn with the first."""
+    there = {
+        number: ShadowJob(job(number, 1), NOW, (share("cpu-1", cpus=1),), 100.0 * number) for number in range(1, 17)
+    }
+    more = {
+        number: ShadowJob(job(number, 1), NOW, (share("cpu-2", cpus=1),), 100.0 * number) for number in range(17, 33)
+    }
+    nodes = (cpu_node("cpu-1"), cpu_node("cpu-2"))
+    shadow = Shadow(NOW, {**there, **more})
+    plan = make_plan(world(job(50, 1, saves=False), nodes=nodes, shadow=shadow), NOW + 150)
+
+    assert plan.shadow.clock == NOW + 150
+    assert set(plan.shadow.jobs) == {*range(2, 33), 50}
+    assert placed(plan) == {50: ["cpu-1"]}
