@@ -1,6 +1,5 @@
 """Prices, and what was paid."""
 
-import csv
 from dataclasses import asdict
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.http.csv_tables import cell, csv_answer
 from api.http.permissions import StaffWrites, caller
 from api.v1.shapes.costs import CostsOut, CostsQuery, PriceChange, PriceIn, PriceOut
 from jobs.costs import so_far
@@ -28,7 +28,6 @@ from quotas.queries import find_project
 from scheduling.errors import FieldError, InvalidError
 from scheduling.sharing.prices import MICROSECOND, Target
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("settled", "refunded", "cost", "placements")
 
 
@@ -114,18 +113,11 @@ class CostsExportView(APIView):
     def get(self, request: Request) -> HttpResponse:
         """The same as a table for spreadsheets. No cell is a formula, whatever somebody called their job."""
         wanted = _Wanted(request)
-        answer = HttpResponse(content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = 'attachment; filename="costs.csv"'
-        rows = csv.writer(answer, lineterminator="\r\n")
-        rows.writerow((wanted.group_by, *COLUMNS, "currency"))
-        for group in wanted.report().groups:
-            rows.writerow((cell(group.key), *(getattr(group, name) for name in COLUMNS), settings.CURRENCY))
-        return answer
-
-
-def cell(text: str) -> str:
-    """The text as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+        rows = (
+            (cell(group.key), *(getattr(group, name) for name in COLUMNS), settings.CURRENCY)
+            for group in wanted.report().groups
+        )
+        return csv_answer("costs.csv", (wanted.group_by, *COLUMNS, "currency"), rows)
 
 
 class _Wanted:

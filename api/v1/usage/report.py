@@ -1,6 +1,5 @@
 """What was used, in groups and periods."""
 
-import csv
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.http.csv_tables import cell, csv_answer
 from api.http.permissions import caller
-from api.v1.costs import cell
 from api.v1.shapes.usage import UsageQuery, UsageReportOut
 from api.v1.usage.time import Time
 from jobs.usage.report import Scope, Usage, UsageReport, report
@@ -62,13 +61,11 @@ class UsageExportView(APIView):
     def get(self, request: Request) -> HttpResponse:
         """The same as a table for spreadsheets. No cell is a formula, whatever somebody called their queue or label."""
         wanted = Wanted(caller(request), UsageQuery.read(request.query_params.dict()))
-        answer = HttpResponse(content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = 'attachment; filename="usage.csv"'
-        table = csv.writer(answer, lineterminator="\r\n")
-        table.writerow(("period", cell(wanted.asked["group_by"]), *COLUMNS, "currency"))
-        for row in map(wanted.row, wanted.report().rows):
-            table.writerow((row["period"], cell(row["key"]), *(row[name] for name in COLUMNS), settings.CURRENCY))
-        return answer
+        rows = (
+            (row["period"], cell(row["key"]), *(row[name] for name in COLUMNS), settings.CURRENCY)
+            for row in map(wanted.row, wanted.report().rows)
+        )
+        return csv_answer("usage.csv", ("period", cell(wanted.asked["group_by"]), *COLUMNS, "currency"), rows)
 
 
 class Wanted(Time):
