@@ -27,15 +27,14 @@ class Borrowers:
     def __init__(self, cohorts: Cohorts, snapshot: Snapshot, now: float, cluster: Cluster) -> None:
         self._cohorts = cohorts
         self._cluster = cluster
-        self._lost = {
-            job.id: lost_seconds(job, now, snapshot.rules.preemption.restart_cost_seconds) for job in snapshot.running
-        }
+        restart_cost = snapshot.rules.preemption.restart_cost_seconds
         able = [job for job in snapshot.running if job.preemptible and not job.leaving and job.started_at is not None]
         above = {slug for slug in {job.project for job in able} if cohorts.is_above(slug, cluster.usage)}
+        borrowing = [job for job in able if job.project in above]
+        self._lost = {job.id: lost_seconds(job, now, restart_cost) for job in borrowing}
         self._able: dict[str, list[RunningJob]] = {}  # by project, who is to go first comes first
-        for job in sorted(able, key=self._cost) if above else ():
-            if job.project in above:
-                self._able.setdefault(job.project, []).append(job)
+        for job in sorted(borrowing, key=self._cost):
+            self._able.setdefault(job.project, []).append(job)
         self._levels = {slug: cohorts.chain(slug) for slug in self._able}
         self._reached: dict[tuple[str, Resources], frozenset[Hashable]] = {}
 
@@ -141,8 +140,7 @@ class Borrowers:
 def _leave(usage: dict[str, Usage], levels: Iterable[str], job: RunningJob) -> None:
     held = total(share.amount for share in job.shares)
     for slug in levels:
-        used = usage.get(slug, NOTHING_USED)
-        usage[slug] = Usage(used.amount - held, used.running_jobs - 1)
+        usage[slug] = usage.get(slug, NOTHING_USED).minus_job(held)
 
 
 def _as_victims(jobs: Iterable[RunningJob], lost: dict[int, float]) -> list[Victim]:

@@ -54,8 +54,7 @@ class Cluster:
             self.free.release(share, holder=job_id)
         self.running[alike.queue.name] -= 1
         for project in alike.chain:
-            used = self.usage[project.slug]
-            self.usage[project.slug] = Usage(used.amount - alike.request.total, used.running_jobs - 1)
+            self.usage[project.slug] = self.usage[project.slug].minus_job(alike.request.total)
 
     def leave(self, job: RunningJob, chain: Chain) -> None:
         """The job has gone, and holds nothing any more."""

@@ -62,8 +62,7 @@ class Shortfalls:
     def _without(self, job: RunningJob, chain: Chain) -> dict[str, Usage]:
         held, usage = total(share.amount for share in job.shares), self._usage.copy()
         for project in chain:
-            used = usage.get(project.slug, NOTHING_USED)
-            usage[project.slug] = Usage(used.amount - held, used.running_jobs - 1)
+            usage[project.slug] = usage.get(project.slug, NOTHING_USED).minus_job(held)
         return usage
 
 

@@ -33,6 +33,9 @@ class Usage:
     def plus_job(self, amount: Resources) -> "Usage":
         return Usage(self.amount + amount, self.running_jobs + 1)
 
+    def minus_job(self, amount: Resources) -> "Usage":
+        return Usage(self.amount - amount, self.running_jobs - 1)
+
 
 NOTHING_USED = Usage()
 
