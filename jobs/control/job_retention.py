@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from jobs.models import JobRetention
 from quotas.models import Project
 from quotas.queries import administers
+from quotas.tree import lines_up
 from scheduling.errors import ForbiddenError
 
 
@@ -22,15 +23,12 @@ class Rule:
 
 def rules() -> dict[int, Rule]:
     """By project, what holds for it."""
-    parents = dict(Project.objects.values_list("pk", "parent_id"))
     own = dict(JobRetention.objects.values_list("pk", "days"))
     platform = Rule(settings.JOB_RETENTION_DAYS or None, None)
     found: dict[int, Rule] = {}
-    for project in parents:
-        at: int | None = project
-        while at is not None and at not in own:
-            at = parents[at]
-        found[project] = platform if at is None else Rule(own[at], at)
+    for project, line in lines_up().items():
+        of = next((one for one in line if one in own), None)
+        found[project] = platform if of is None else Rule(own[of], of)
     return found
 
 

@@ -9,7 +9,7 @@ from jobs.costs.gpu_hours import gpu_hours_spent
 from quotas.budgets.rows import Budget
 from quotas.budgets.spent import money_spent
 from quotas.costs import prices
-from quotas.models import Project
+from quotas.tree import lines_up
 from scheduling.price_list import Price
 from scheduling.sharing.budgets import Unit, period_at, with_spent
 from scheduling.sharing.periods import Span
@@ -55,14 +55,17 @@ past = PastSpending()
 
 def hard_budgets(now: float) -> tuple[BudgetView, ...]:
     """Those that keep jobs from starting, or would in a later period."""
-    found = Budget.objects.filter(hard=True).exclude(ends_at__lte=datetime.fromtimestamp(now, UTC))
+    found = (
+        Budget.objects.filter(hard=True)
+        .select_related("project")
+        .exclude(ends_at__lte=datetime.fromtimestamp(now, UTC))
+    )
     return views_of(found, now)
 
 
 def views_of(budgets: Iterable[Budget], now: float) -> tuple[BudgetView, ...]:
     """These budgets, each with what was spent in its period at that moment."""
-    slugs = dict(Project.objects.values_list("pk", "slug")) if (known := list(budgets)) else {}
-    views = [(budget.project_id, budget.as_value(slugs[budget.project_id], now)) for budget in known]
+    views = [(budget.project_id, budget.as_value(budget.project.slug, now)) for budget in budgets]
     below = _below() if views else {}
     spent: dict[tuple[str, Span], dict[int, int]] = {}
     for _, view in views:
@@ -86,11 +89,8 @@ def prices_for(budgets: Iterable[BudgetView], running: Iterable[RunningJob], now
 
 def _below() -> dict[int, set[int]]:
     """Each project with all below it, as the tree is now: who moves takes what they spent along."""
-    parents = dict(Project.objects.values_list("pk", "parent_id"))
     below: defaultdict[int, set[int]] = defaultdict(set)
-    for project in parents:
-        at: int | None = project
-        while at is not None and project not in below[at]:
-            below[at].add(project)
-            at = parents.get(at)
+    for project, line in lines_up().items():
+        for above in line:
+            below[above].add(project)
     return below

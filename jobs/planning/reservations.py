@@ -14,6 +14,7 @@ from jobs.messages import publishing
 from jobs.models.planning import Reservation, ReservedNode
 from quotas.access import project_roles
 from quotas.models import Project
+from quotas.tree import lines_up
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
 from workers.models import Node
 from workers.queries import nodes_now
@@ -132,12 +133,5 @@ def _overlap_faults(wanted: ReservationRequest) -> list[FieldError]:
 
 def _with_ancestors(project_ids: Sequence[int]) -> set[int]:
     """These projects and their ancestors: what is kept for an ancestor is kept for them too."""
-    parents = dict(Project.objects.values_list("pk", "parent_id"))
-    found: set[int] = set()
-    todo: list[int | None] = list(project_ids)
-    while todo:
-        at = todo.pop()
-        if at is not None and at not in found:
-            found.add(at)
-            todo.append(parents.get(at))
-    return found
+    lines = lines_up()
+    return {one for project in project_ids for one in lines.get(project, (project,))}

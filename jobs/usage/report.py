@@ -18,6 +18,7 @@ from jobs.usage.derived import MEASURES
 from jobs.usage.reading import moment_of, used_in
 from jobs.usage.rollup import rolled_up_until
 from quotas.models import Project
+from quotas.tree import lines_up
 from scheduling.sharing import usage_periods
 from scheduling.sharing.periods import Span
 
@@ -174,14 +175,7 @@ def _waits(kind: str, used: str, where: str) -> str:
 
 def _pairs(seen: Collection[int] | None) -> tuple[list[int], list[int]]:
     """Each project with itself and with each one above it that may be seen."""
-    parents = dict(Project.objects.values_list("pk", "parent_id"))
-    pairs = []
-    for below in parents:
-        above: int | None = below
-        while above is not None:
-            if seen is None or above in seen:
-                pairs.append((above, below))
-            above = parents[above]
+    pairs = [(above, below) for below, line in lines_up().items() for above in line if seen is None or above in seen]
     return [above for above, _ in pairs], [below for _, below in pairs]
 
 

@@ -15,6 +15,7 @@ from quotas.access import project_roles
 from quotas.costs.ledger import Kind
 from quotas.costs.rows import LedgerTransaction
 from quotas.models import Project
+from quotas.tree import lines_up
 
 NOTHING = Value(Decimal(0))
 MOST_READ = 50_000
@@ -98,11 +99,7 @@ def scope_of(caller: User, *, project: Project | None = None, **fields: Any) -> 
 
 def ids_below(project: Project) -> set[int]:
     """The project and everything below it, as the tree is now: who moves takes their costs along."""
-    parents = dict(Project.objects.values_list("pk", "parent_id"))
-    found = {project.pk}
-    while more := {pk for pk, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
+    return {below for below, line in lines_up().items() if project.pk in line}
 
 
 def report(scope: Scope, *, since: datetime, until: datetime, group_by: GroupBy, limit: int) -> Report:
