@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from executors.node.metering import Metering
 from executors.node.node_status import NodeStatus
 from executors.run.placement_run import PlacementRun
 from jobs.state.outcome import PlacementOutcome
@@ -44,6 +45,7 @@ class Monitor:
         """`tell` has the next heartbeat sent at once."""
         self._status = status
         self._tell = tell
+        self._metering = Metering(status)
         self._monitored: dict[int, MonitoredRun] = {}
         self._closed = threading.Event()
         self._disk_was_full = False
@@ -72,10 +74,12 @@ class Monitor:
         watchdog = IdleWatchdog(limit, now, seen=seen, kept=run.folder / "sign" if limit else None)
         activity = Activity(run.claimed.stall_seconds or settings.STALL_SECONDS, now, seen)
         self._monitored[run.placement_id] = MonitoredRun(run, DiskUsage(folders), watchdog, activity)
+        self._metering.begin(run)
 
-    def remove(self, run: PlacementRun) -> None:
-        """The command has ended: if the node was at fault, the run is told."""
+    def remove(self, run: PlacementRun, cpu_seconds: float | None = None) -> None:
+        """The command has ended, after so much processor time: if the node was at fault, the run is told."""
         self._monitored.pop(run.placement_id, None)
+        self._metering.end(run, cpu_seconds)
         fault = self._status.faults.fatal(run.claimed.gpu_indices)
         if fault is not None:
             run.set_cause(EndReason.GPU_ERROR, fault.sentence)
@@ -102,8 +106,8 @@ class Monitor:
             self._check_output_limit(each, WALK_SECONDS / len(monitored))
             seen = printed(each.run.folder)
             self._record_activity(each, seen)
-            each.run.gpu_time.look(time.monotonic(), self._status.utilisation(each.run.claimed.gpu_indices))
             self._check_idle(each, seen)
+        self._metering.look()
 
     def _check_disk(self) -> None:
         problem = self._status.disk.problem()

@@ -163,7 +163,7 @@ class Runner:
             temporary = (run.folder / name for name in TEMPORARY.values())
             self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary)
             result = _wait(shim)
-            self._monitor.remove(run)
+            self._monitor.remove(run, result.cpu_seconds)
             return run.outcome(result)
         except Exception as error:
             log.exception("The agent failed to look after job %d.", run.claimed.job_id)

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from executors.run import saving, state_files
 from executors.run.log_chunks import LogChunks
+from executors.run.measured import Measured
 from executors.run.saving import Before
 from jobs.attempts import claims, gangs
 from jobs.attempts.claims import PlacementSpec
@@ -22,7 +23,6 @@ from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, REQUEUE, RUN
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointMonitor
-from workers.runtime.gpu_time import GpuTime
 from workers.runtime.process import CommandResult, Shim
 from workers.runtime.report_reader import ProgressReader, Report
 
@@ -91,7 +91,8 @@ class PlacementRun:
         self.cores: tuple[int, ...] = ()
         self.start_recorded = False
         self.active_at = self.active_told = 0.0  # on the monotonic clock
-        self.gpu_time = GpuTime()
+        self.measured = Measured(len(claimed.gpu_indices))
+        self.gpus_told = 0.0  # likewise
         self.notes: deque[Note] = deque()
         self._cause: FailureCause | None = None
         self._shim: Shim | None = None
@@ -268,8 +269,7 @@ class PlacementRun:
             saved=saving.since(asked.before, self.checkpoints, self.report.path) if asked is not None else None,
             peak_memory_mb=None if result.peak_memory_bytes is None else result.peak_memory_bytes // 2**20,
             cpu_seconds=result.cpu_seconds,
-            gpu_measured_seconds=self.gpu_time.measured or None,
-            gpu_busy_seconds=self.gpu_time.busy if self.gpu_time.measured else None,
+            **self.measured.outcome(time.monotonic()),
         )
 
     def _end_log(self, result: CommandResult) -> None:

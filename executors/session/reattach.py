@@ -71,6 +71,8 @@ def _read_folder(folder: Path) -> Reattached | None:
     claimed, restarted = known
     run = PlacementRun(claimed, folder, lease_deadline=boottime())
     run.recall_stop()  # before its shim is attached: what was being stopped must not go on because we came
+    if not never_launched(folder):
+        run.measured.recall(folder)
     if ending := state_files.read_outcome(folder) or (_after_restart(run, claimed) if restarted else None):
         return Reattached(run, ending=ending)
     shim = find_shim(folder)

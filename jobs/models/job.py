@@ -224,6 +224,9 @@ class Placement(models.Model):
     claimed_by = models.UUIDField(null=True)
     end_reason = models.CharField(max_length=20, blank=True, db_default="")
     active_at = models.DateTimeField(null=True)  # the last sign of life: output, a report, work of its processes
+    # When one of its GPUs last worked, and when that was last known; until one has, when they were first looked at.
+    gpus_active_at = models.DateTimeField(null=True)
+    gpus_measured_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["id"]
@@ -248,6 +251,13 @@ class Placement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt} on {self.node}"
+
+    @property
+    def gpus_idle_seconds(self) -> float | None:
+        """For how long none of its GPUs has worked, as far as that is known; None: nobody measures them."""
+        if self.gpus_measured_at is None or self.gpus_active_at is None:
+            return None
+        return max(0.0, (self.gpus_measured_at - self.gpus_active_at).total_seconds())
 
 
 class GpuHold(models.Model):

@@ -12,6 +12,14 @@ class Measured(models.Model):
     # Of its GPUs' time, as far as their drivers were asked: how much there was, and how much of it they worked.
     gpu_measured_seconds = models.FloatField(null=True)
     gpu_busy_seconds = models.FloatField(null=True)
+    # Held, measured, and worked less than `workers.runtime.gpu_use.IDLE_PERCENT` of the time.
+    gpu_idle_seconds = models.FloatField(null=True)
+    # The most at once on all its GPUs of one node.
+    gpu_peak_memory_mb = models.PositiveBigIntegerField(null=True)
+    # By the counters of its GPUs, and its part of what the processors of its nodes used.
+    gpu_joules = models.FloatField(null=True)
+    cpu_joules = models.FloatField(null=True)
+    energy_partial = models.BooleanField(null=True)  # part of its energy is in neither
 
     class Meta:
         abstract = True

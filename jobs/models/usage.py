@@ -35,6 +35,10 @@ class UsageHour(models.Model):
     measured_cpu_seconds = models.DecimalField(**EXACT)
     busy_gpu_seconds = models.DecimalField(**EXACT)
     measured_gpu_seconds = models.DecimalField(**EXACT)
+    # Held and measured, and each by itself without work; and what energy was measured.
+    idle_held_gpu_seconds = models.DecimalField(**EXACT, db_default=0)
+    gpu_joules = models.DecimalField(**EXACT, db_default=0)
+    cpu_joules = models.DecimalField(**EXACT, db_default=0)
     # All that attempts held that ended in failure, by whose fault; that gave way; and of those the work that was lost.
     owner_failed_gpu_seconds = models.DecimalField(**EXACT)
     owner_failed_cpu_seconds = models.DecimalField(**EXACT)

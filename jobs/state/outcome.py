@@ -35,6 +35,11 @@ class PlacementOutcome:
     cpu_seconds: float | None = None
     gpu_measured_seconds: float | None = None
     gpu_busy_seconds: float | None = None
+    gpu_idle_seconds: float | None = None
+    gpu_peak_memory_mb: int | None = None
+    gpu_joules: float | None = None
+    cpu_joules: float | None = None
+    energy_partial: bool | None = None
 
 
 def sentence(ending: PlacementOutcome) -> str:

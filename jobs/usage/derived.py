@@ -12,6 +12,7 @@ DIMENSIONS = ("project", "project_slug", "user_name", "queue", "hardware", "node
 MEASURES = (
     "gpu_seconds", "cpu_seconds", "charged_seconds", "waiting_seconds",
     "used_cpu_seconds", "measured_cpu_seconds", "busy_gpu_seconds", "measured_gpu_seconds",
+    "idle_held_gpu_seconds", "gpu_joules", "cpu_joules",
     "owner_failed_gpu_seconds", "owner_failed_cpu_seconds", "platform_failed_gpu_seconds", "platform_failed_cpu_seconds",
     "preempted_gpu_seconds", "preempted_cpu_seconds", "lost_gpu_seconds", "lost_cpu_seconds", "cost", "attempts",
 )  # fmt: skip
@@ -40,6 +41,7 @@ _HELD = f"""
            ), 'gpu') END AS hardware,
            attempt.id AS attempt_id, attempt.number, attempt.created_at AS placed_at, attempt.started_at, attempt.ended_at,
            attempt.end_reason, attempt.cpu_seconds, attempt.gpu_busy_seconds, attempt.gpu_measured_seconds,
+           attempt.gpu_idle_seconds, attempt.gpu_joules, attempt.cpu_joules,
            job.created_at AS submitted_at,
            sum(placement.cpus) OVER of_attempt AS all_cpus,
            nullif(sum(cardinality(placement.gpu_indices)) OVER of_attempt, 0) AS all_gpus
@@ -113,7 +115,9 @@ _PARTS = f"""
         ('used_cpu_seconds', held.cpu_seconds::numeric * cpus / all_cpus),
         ('measured_cpu_seconds', CASE WHEN held.cpu_seconds IS NOT NULL THEN cpus * seconds END),
         ('busy_gpu_seconds', gpu_busy_seconds::numeric * gpus / all_gpus),
-        ('measured_gpu_seconds', gpu_measured_seconds::numeric * gpus / all_gpus)
+        ('measured_gpu_seconds', gpu_measured_seconds::numeric * gpus / all_gpus),
+        ('idle_held_gpu_seconds', gpu_idle_seconds::numeric * gpus / all_gpus),
+        ('gpu_joules', held.gpu_joules::numeric * gpus / all_gpus), ('cpu_joules', held.cpu_joules::numeric * cpus / all_cpus)
     ) AS said (measure, amount)
     WHERE said.measure IS NOT NULL
 

@@ -31,6 +31,8 @@ class Driver:
         self.registered: list[int] = []
         self.events: queue.SimpleQueue[SimpleNamespace] = queue.SimpleQueue()
         self.lost = threading.Event()
+        self.energy: dict[int, int] = {}  # in mJ, of those that count it
+        self.power: dict[int, int] = {}  # in mW, of those that measure it
 
     def xid(self, gpu: int, number: int, event_type: int = 8) -> None:
         """The GPU reports an error."""
@@ -66,6 +68,17 @@ class Driver:
     def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
         self.answers.wait()
         return SimpleNamespace(gpu=10 * handle)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle):  # noqa: N802
+        return self._supported(self.energy, handle)
+
+    def nvmlDeviceGetPowerUsage(self, handle):  # noqa: N802
+        return self._supported(self.power, handle)
+
+    def _supported(self, figures, handle):
+        if handle not in figures:
+            raise NvmlError("not supported", 3)
+        return figures[handle]
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle):  # noqa: N802
         return [SimpleNamespace(pid=pid) for pid in self.running.get(handle, [])]

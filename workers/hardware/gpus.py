@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,18 +38,21 @@ class GpuLoads:
     def __init__(self, nvml: Any = pynvml) -> None:
         self._nvml = nvml
         self._thread = threading.Thread()
+        self._starting = threading.Lock()
         self._latest: list[dict[str, int]] = []
 
     def latest(self, gpus: Sequence[GpuDevice], patience: float = 1.0) -> list[dict[str, int]]:
-        """Use in percent and memory in MB of each GPU that is real and answers; none while the driver hangs."""
+        """What `load_of` says of each GPU that is real and answers; none while the driver hangs. From any thread."""
         real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
         if not real:
             return []
-        if not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._query_driver, args=(real,), name="gpu-loads", daemon=True)
-            self._thread.start()
-        self._thread.join(patience)
-        return [] if self._thread.is_alive() else self._latest
+        with self._starting:
+            if not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._query_driver, args=(real,), name="gpu-loads", daemon=True)
+                self._thread.start()
+            asked = self._thread
+        asked.join(patience)
+        return [] if asked.is_alive() else self._latest
 
     def _query_driver(self, real: Mapping[str, int]) -> None:
         with driver(self._nvml) as count:
@@ -89,13 +92,29 @@ def describe(nvml: Any, index: int) -> GpuDevice | None:
 
 
 def load_of(nvml: Any, index: int) -> tuple[str, dict[str, int]] | None:
+    """By its UUID: use in percent, memory in MB, energy since its driver was loaded in mJ, power in mW.
+
+    What a GPU does not tell is not there: older ones do not count energy, one in parts has no use as a whole.
+    """
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        used_mb = nvml.nvmlDeviceGetMemoryInfo(handle).used // MIB
-        utilisation = nvml.nvmlDeviceGetUtilizationRates(handle).gpu
-        return nvml.nvmlDeviceGetUUID(handle), {"utilisation": utilisation, "memory_used_mb": used_mb}
+        uuid, used_mb = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetMemoryInfo(handle).used // MIB
     except nvml.NVMLError:
-        return None  # a GPU that fell off the bus, or one that does not count
+        return None  # a GPU that fell off the bus
+    figures = {
+        "utilisation": _figure(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        "memory_used_mb": used_mb,
+        "energy_mj": _figure(nvml, lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        "power_mw": _figure(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+    }
+    return uuid, {name: value for name, value in figures.items() if value is not None}
+
+
+def _figure(nvml: Any, ask: Callable[[], int]) -> int | None:
+    try:
+        return int(ask())
+    except nvml.NVMLError:
+        return None
 
 
 def is_visible(gpu: GpuDevice, visible: str | None) -> bool:

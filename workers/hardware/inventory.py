@@ -11,7 +11,7 @@ from scheduling.errors import FieldError, InvalidError
 from workers.hardware import cgroup_limits
 from workers.hardware.gpus import GpuDevice, GpuLoads, detect_gpus
 
-__all__ = ["GpuDevice", "Hardware", "current_load", "declare", "inventory"]
+__all__ = ["GpuDevice", "Hardware", "current_load", "declare", "gpu_loads", "inventory"]
 
 MIB = 1024 * 1024
 MB_PER_GB = 1024

@@ -1,4 +1,7 @@
-"""When commands last showed a sign of life, on its way to the database: by its clock, now and then, and never backwards."""
+"""When commands last showed a sign of life and their GPUs last worked, on its way to the database.
+
+By its clock, now and then, and never backwards.
+"""
 
 import time
 from dataclasses import replace
@@ -67,3 +70,46 @@ def test_a_stale_run_says_nothing_of_the_job_s_present_attempt(run, stale):
     activity.ship([run])
 
     assert Placement.objects.get().active_at is None
+
+
+def look(run, *, active_ago: float, measured_ago: float) -> None:
+    gpu = run.measured.gpu
+    gpu.active_at, gpu.measured_at = time.monotonic() - active_ago, time.monotonic() - measured_ago
+
+
+def test_for_how_long_gpus_are_idle_is_told_though_the_command_shows_no_sign(run):
+    look(run, active_ago=600, measured_ago=1)
+
+    activity.ship([run])
+
+    placement = Placement.objects.get()
+    assert placement.gpus_idle_seconds == pytest.approx(599, abs=1)
+    assert (database_now() - placement.gpus_measured_at).total_seconds() < 10
+    assert placement.active_at is None
+
+
+def test_while_nobody_measures_them_idle_time_does_not_grow(run):
+    look(run, active_ago=600, measured_ago=300)
+    activity.ship([run])
+    run.gpus_told = 0
+
+    activity.ship([run])
+
+    assert Placement.objects.get().gpus_idle_seconds == pytest.approx(300, abs=1)
+
+
+def test_the_next_agent_takes_back_nothing_of_what_the_last_one_said(run):
+    look(run, active_ago=20, measured_ago=1)
+    activity.ship([run])
+    run.gpus_told = 0
+    look(run, active_ago=60, measured_ago=50)
+
+    activity.ship([run])
+
+    assert Placement.objects.get().gpus_idle_seconds == pytest.approx(19, abs=2)
+
+
+def test_of_gpus_that_nobody_measures_no_idle_time_is_known(run):
+    run.active_at = time.monotonic()
+    activity.ship([run])
+    assert Placement.objects.get().gpus_idle_seconds is None

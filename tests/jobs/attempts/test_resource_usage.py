@@ -56,10 +56,36 @@ def test_members_that_end_together_count_once_each():
     assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (7, 2.0)
 
 
+def test_energy_adds_up_over_a_gang_and_is_whole_only_if_every_member_told_all():
+    whole = {"energy_partial": False, "gpu_idle_seconds": 5.0}
+    for second, partial in (
+        ({"gpu_joules": 40.0, "cpu_joules": 2.0, **whole}, False),
+        ({"gpu_joules": 40.0}, True),
+        ({}, True),
+    ):
+        members = builders.gang(builders.node(), builders.node(), state="running")
+        end(members[0], gpu_joules=100.0, cpu_joules=7.0, gpu_peak_memory_mb=900, **whole)
+        end(members[1], **second)
+        attempt = members[0].attempt
+        attempt.refresh_from_db()
+        assert attempt.energy_partial == partial
+        assert attempt.gpu_joules == 100 + second.get("gpu_joules", 0)
+        assert attempt.cpu_joules == 7 + second.get("cpu_joules", 0)
+        assert attempt.gpu_peak_memory_mb == 900
+
+
+def test_what_an_agent_of_an_earlier_release_tells_says_nothing_of_energy():
+    end(placement_of(builders.running_job()), cpu_seconds=1.0, gpu_measured_seconds=9.0, gpu_busy_seconds=3.0)
+    attempt = Attempt.objects.get()
+    assert (attempt.gpu_joules, attempt.cpu_joules, attempt.gpu_idle_seconds) == (None, None, None)
+    assert attempt.gpu_busy_seconds == 3
+
+
 def test_what_nobody_could_tell_stays_open():
     end(placement_of(builders.running_job()), EndReason.NODE_LOST)
     attempt = Attempt.objects.get()
     assert (attempt.peak_memory_mb, attempt.cpu_seconds) == (None, None)
+    assert (attempt.gpu_joules, attempt.cpu_joules, attempt.energy_partial) == (None, None, None)
 
 
 def test_a_command_too_short_to_be_looked_at_has_its_processor_time_alone():

@@ -54,6 +54,15 @@ def test_what_is_known_at_the_end_is_booked_whole_in_the_hour_of_the_end():
     assert hours(*names)[0] == [0, 0, 0, 0]
 
 
+def test_energy_and_idle_gpus_are_booked_in_the_hour_of_the_end():
+    attempt = ran(0.5, 2.5, gpus=(0, 1)).attempts.get()
+    attempt.gpu_joules, attempt.cpu_joules, attempt.gpu_idle_seconds = 7200, 1800, 900
+    attempt.save()
+    roll_up()
+    energy = hours("gpu_joules", "cpu_joules", "idle_held_gpu_seconds")
+    assert (energy[1], energy[2]) == ([0, 0, 0], [7200, 1800, 900])
+
+
 def test_hours_are_summed_up_once_and_go_on_where_they_stopped(monkeypatch):
     ran(0, 48, gpus=(0,))
     roll_up()

@@ -67,3 +67,36 @@ def test_a_driver_that_hangs_does_not_hold_up_the_heartbeat():
 
 def test_a_driver_that_cannot_count_has_no_gpus():
     assert detect_gpus(nvml=Driver(-1)) == ()
+
+
+def test_what_a_gpu_does_not_measure_is_left_out():
+    driver = Driver(2)
+    driver.energy, driver.power = {0: 123_456}, {1: 70_000}
+    first, second = GpuLoads(driver).latest([gpu(0), gpu(1)])
+    assert (first.get("energy_mj"), first.get("power_mw")) == (123_456, None)
+    assert (second.get("energy_mj"), second.get("power_mw")) == (None, 70_000)
+
+
+def test_a_gpu_in_parts_has_no_use_as_a_whole_but_energy(monkeypatch):
+    driver = Driver(1)
+    driver.energy = {0: 5}
+
+    def not_supported(_):
+        raise driver.NVMLError("not supported", 3)
+
+    monkeypatch.setattr(driver, "nvmlDeviceGetUtilizationRates", not_supported)
+    assert GpuLoads(driver).latest([gpu(0)]) == [{"index": 0, "memory_used_mb": 1000, "energy_mj": 5}]
+
+
+def test_the_real_driver_tells_what_the_stand_in_does():
+    real = detect_gpus()
+    if not real:
+        pytest.skip("This machine has no NVIDIA GPU, or its driver is not loaded.")
+    loads = GpuLoads()
+    before, after = loads.latest(real, patience=10), loads.latest(real, patience=10)
+    assert [each["index"] for each in before] == [each.index for each in real]
+    for first, second in zip(before, after, strict=True):
+        assert 0 <= second.get("utilisation", 0) <= 100
+        assert second["memory_used_mb"] >= 0
+        assert second.get("energy_mj", 0) >= first.get("energy_mj", 0)
+        assert 0 < second.get("power_mw", 1) < 3_000_000
