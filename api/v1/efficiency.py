@@ -25,6 +25,28 @@ class EfficiencyOut(serializers.Serializer[Any]):
     peak_memory_gb = GigabytesField(source="peak_memory_mb", allow_null=True, help_text="The most at once on one node.")
     memory_percent = serializers.FloatField(allow_null=True, help_text="Of what it asked for; null: not known.")
     gpu_seconds_held = serializers.FloatField(help_text="Run time by the GPUs that it held, on all its nodes.")
+    gpu_seconds_measured = serializers.FloatField(allow_null=True, help_text="Of those, what was measured.")
+    gpu_seconds_busy = serializers.FloatField(allow_null=True, help_text="Of what was measured, what they worked.")
+    gpu_seconds_idle = serializers.FloatField(
+        allow_null=True, help_text="Of what was measured, each by itself without work, added up."
+    )
+    gpu_percent = serializers.FloatField(allow_null=True, help_text="Worked of what was measured; null: nothing was.")
+    gpu_peak_memory_gb = GigabytesField(
+        source="gpu_peak_memory_mb", allow_null=True, help_text="The most at once on its GPUs of one node."
+    )
+    gpu_joules = serializers.FloatField(allow_null=True, help_text="Energy of its GPUs; null: not measured.")
+    cpu_joules = serializers.FloatField(
+        allow_null=True, help_text="Its part of its nodes' processors'; null: not measured."
+    )
+    joules = serializers.FloatField(allow_null=True, help_text="Both together, as far as they are known.")
+    watt_hours = serializers.FloatField(allow_null=True, help_text="The same in watt-hours.")
+    energy_partial = serializers.BooleanField(
+        allow_null=True, help_text="Part of its energy is in none of these; null: nothing was measured."
+    )
+    steps = serializers.FloatField(allow_null=True, help_text="The last step that it reported; null: it counts none.")
+    steps_per_kilojoule = serializers.FloatField(
+        allow_null=True, help_text="Steps by the energy that all its attempts used; null: one of them is not known."
+    )
     sentence = serializers.CharField()
 
 

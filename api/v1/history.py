@@ -29,17 +29,35 @@ class PlacementOut(serializers.ModelSerializer[Placement]):
     class Meta:
         model = Placement
         fields = ("id", "node", "rank", "state", "cpus", "memory_gb", "gpu_indices", "created_at", "claimed_at",
-                  "lease_expires_at", "closed_at")  # fmt: skip
+                  "lease_expires_at", "closed_at", "gpus_active_at", "gpus_measured_at")  # fmt: skip
 
 
 class AttemptOut(serializers.ModelSerializer[Attempt]):
     placements = PlacementOut(many=True)
     peak_memory_gb = GigabytesField(source="peak_memory_mb", allow_null=True, help_text="The most at once on one node.")
+    gpu_peak_memory_gb = GigabytesField(
+        source="gpu_peak_memory_mb", allow_null=True, help_text="The most at once on its GPUs of one node."
+    )
+    gpu_utilisation = serializers.FloatField(
+        allow_null=True,
+        help_text="How much of their time its GPUs worked, from 0 to 1; null: not measured, or not over.",
+    )
+    gpus_idle_seconds = serializers.FloatField(
+        allow_null=True, help_text="While it runs: since when none of its GPUs has worked; null: none, or not measured."
+    )
+    energy_partial = serializers.SerializerMethodField(
+        help_text="Part of its energy is in neither figure; null: in neither is anything."
+    )
+
+    def get_energy_partial(self, attempt: Attempt) -> bool | None:
+        told = (attempt.gpu_joules, attempt.cpu_joules) != (None, None)
+        return attempt.energy_partial if told else None
 
     class Meta:
         model = Attempt
         fields = ("number", "created_at", "started_at", "ended_at", "end_reason", "exit_code", "message",
-                  "peak_memory_gb", "cpu_seconds", "placements")  # fmt: skip
+                  "peak_memory_gb", "cpu_seconds", "gpu_utilisation", "gpu_idle_seconds", "gpus_idle_seconds",
+                  "gpu_peak_memory_gb", "gpu_joules", "cpu_joules", "energy_partial", "placements")  # fmt: skip
 
 
 class EventsView(GenericAPIView[JobEvent]):

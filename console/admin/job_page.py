@@ -143,7 +143,12 @@ def resource_usage(attempt: Attempt) -> str:
     """What it really used, for who sizes the next one."""
     memory = "" if attempt.peak_memory_mb is None else f"{attempt.peak_memory_mb / MB_PER_GB:.1f} GB at most"
     time = "" if attempt.cpu_seconds is None else f"{cells.duration(timedelta(seconds=attempt.cpu_seconds))} of CPU"
-    return ", ".join(filter(None, (memory, time))) or cells.EMPTY
+    energy = " and ".join(
+        f"{joules / 1000:.3g} kJ of its {whose}"
+        for joules, whose in ((attempt.gpu_joules, "GPUs"), (attempt.cpu_joules, "CPUs"))
+        if joules is not None
+    )
+    return ", ".join(filter(None, (memory, time, energy))) or cells.EMPTY
 
 
 def happening(event: JobEvent) -> Happening:

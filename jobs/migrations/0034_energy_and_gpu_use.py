@@ -1,7 +1,5 @@
 from django.db import migrations, models
 
-EXACT = {"db_default": 0, "decimal_places": 6, "default": 0, "max_digits": 30}
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -47,16 +45,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="usagehour",
             name="idle_held_gpu_seconds",
-            field=models.DecimalField(**EXACT),
+            field=models.DecimalField(db_default=0, decimal_places=6, default=0, max_digits=30),
         ),
         migrations.AddField(
             model_name="usagehour",
             name="gpu_joules",
-            field=models.DecimalField(**EXACT),
+            field=models.DecimalField(db_default=0, decimal_places=6, default=0, max_digits=30),
         ),
         migrations.AddField(
             model_name="usagehour",
             name="cpu_joules",
-            field=models.DecimalField(**EXACT),
+            field=models.DecimalField(db_default=0, decimal_places=6, default=0, max_digits=30),
         ),
     ]

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.models.control import Controlled
-from jobs.models.measured import Measured
+from jobs.models.measured import GpuActivity, Measured
 from jobs.models.queue import Queue
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
@@ -204,7 +204,7 @@ class Attempt(Measured):
         return f"{self.job_id}#{self.number}"
 
 
-class Placement(models.Model):
+class Placement(GpuActivity):
     """One attempt's share of one node: the unit of claim, lease and accounting. Open until `closed_at` is set."""
 
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="placements")
@@ -224,9 +224,6 @@ class Placement(models.Model):
     claimed_by = models.UUIDField(null=True)
     end_reason = models.CharField(max_length=20, blank=True, db_default="")
     active_at = models.DateTimeField(null=True)  # the last sign of life: output, a report, work of its processes
-    # When one of its GPUs last worked, and when that was last known; until one has, when they were first looked at.
-    gpus_active_at = models.DateTimeField(null=True)
-    gpus_measured_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["id"]
@@ -251,13 +248,6 @@ class Placement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt} on {self.node}"
-
-    @property
-    def gpus_idle_seconds(self) -> float | None:
-        """For how long none of its GPUs has worked, as far as that is known; None: nobody measures them."""
-        if self.gpus_measured_at is None or self.gpus_active_at is None:
-            return None
-        return max(0.0, (self.gpus_measured_at - self.gpus_active_at).total_seconds())
 
 
 class GpuHold(models.Model):

@@ -23,3 +23,34 @@ class Measured(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def gpu_utilisation(self) -> float | None:
+        """How much of the time of its GPUs they worked, from 0 to 1; None: nobody measured it."""
+        if not self.gpu_measured_seconds or self.gpu_busy_seconds is None:
+            return None
+        return round(self.gpu_busy_seconds / self.gpu_measured_seconds, 4)
+
+    @property
+    def gpus_idle_seconds(self) -> float | None:
+        """For how long none of its GPUs has worked, on any node; None: it holds none, or not all that it holds are measured."""
+        told = [one.gpus_idle_seconds for one in self.placements.all() if one.gpu_indices and one.closed_at is None]  # type: ignore[attr-defined]  # an attempt's
+        return None if None in told else min(told, default=None)
+
+
+class GpuActivity(models.Model):
+    """The part of a placement that its node tells of its GPUs while it runs: see `executors.upload.activity`."""
+
+    # When one of them last worked, and when that was last known; until one has, when they were first looked at.
+    gpus_active_at = models.DateTimeField(null=True)
+    gpus_measured_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def gpus_idle_seconds(self) -> float | None:
+        """For how long none of them has worked, as far as that is known; None: nobody measures them."""
+        if self.gpus_measured_at is None or self.gpus_active_at is None:
+            return None
+        return max(0.0, (self.gpus_measured_at - self.gpus_active_at).total_seconds())

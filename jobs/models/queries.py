@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 from django.contrib.auth.models import User
@@ -14,6 +14,8 @@ from quotas.access import project_roles
 from scheduling.errors import NotFoundError
 from scheduling.lifecycle import JobState
 
+IDLE_AFTER = timedelta(minutes=5)
+"""So long GPUs do nothing between two epochs as well."""
 NOT_SHOWN = ("node__gpus", "node__load", "node__labels", "owner__password")
 POSITIONS = """
     SELECT line.job_id, line.position
@@ -113,6 +115,7 @@ class NodeUsage:
     cpus: int = 0
     memory_mb: int = 0
     gpus: int = 0
+    idle_gpus: int = 0  # of them, those of jobs of which none has worked for `IDLE_AFTER`
 
 
 UNUSED = NodeUsage()
@@ -121,5 +124,6 @@ UNUSED = NodeUsage()
 def usage_by_node() -> dict[int, NodeUsage]:
     """By node id; a node on which nothing is placed is not in it."""
     rows = Placement.objects.filter(closed_at__isnull=True).order_by().values_list("node_id")
-    sums = rows.annotate(Count("pk"), Sum("cpus"), Sum("memory_mb"), Sum("gpu_indices__len"))
+    idle = Sum("gpu_indices__len", filter=Q(gpus_active_at__lt=F("gpus_measured_at") - IDLE_AFTER), default=0)
+    sums = rows.annotate(Count("pk"), Sum("cpus"), Sum("memory_mb"), Sum("gpu_indices__len"), idle=idle)
     return {node_id: NodeUsage(*map(int, amounts)) for node_id, *amounts in sums}

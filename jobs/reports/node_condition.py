@@ -20,6 +20,12 @@ def trespasses(node: Node) -> list[Mapping[str, Any]]:
     return _rows(node, "trespasses")
 
 
+def gpu_watts(node: Node) -> float | None:
+    """What its GPUs draw now, of those that tell; None: none does."""
+    known = [mw for row in _rows(node, "gpus") if isinstance(mw := row.get("power_mw"), int)]
+    return sum(known) / 1000 if known else None
+
+
 def jobs_can_read(node: Node) -> str:
     """In one line, as its agent said at its start; empty while it is down."""
     return str(_load(node).get("jobs_can_read") or "")

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jobs.costs import so_far
-from jobs.models import Cycle, Job, JobDependency, UsageRollup
+from jobs.models import Cycle, Job, JobDependency, UsageHour, UsageRollup
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
@@ -205,6 +205,11 @@ def _machines() -> Iterator[Metric]:
     yield _gauge("gpus_out", "GPUs that reported an error of their hardware.", gpus_out)
     trespasses = sum(len(node_condition.trespasses(node)) for node in alive)
     yield _gauge("gpu_trespasses", "Processes on GPUs that their jobs do not hold.", trespasses)
+    text = "GPUs that jobs hold of which none has worked for five minutes."
+    yield _gauge("gpus_idle", text, sum(one.idle_gpus for one in used))
+    watts = [watts for node in alive if (watts := node_condition.gpu_watts(node)) is not None]
+    text = "What the GPUs of nodes that are alive draw; no sample: none tells."
+    yield _labelled(GaugeMetricFamily, "power_watts", text, ("device",), [("gpu", sum(watts))] if watts else [])
     totals = {
         "gpus": (sum(len(node.gpus) for node in alive), sum(one.gpus for one in used)),
         "cpus": (sum(node.cpus for node in alive), sum(one.cpus for one in used)),
@@ -245,7 +250,13 @@ def _budgets() -> Iterator[Metric]:
 
 
 def _usage() -> Iterator[Metric]:
-    known = UsageRollup.objects.first() or UsageRollup()
+    last = UsageHour.objects.filter(hour=OuterRef("rolled_up_until") - HOUR).order_by().values("hour")
+    sums = {name: Subquery(last.annotate(sum=Sum(f"{name}_joules")).values("sum")) for name in ("gpu", "cpu")}
+    known = UsageRollup.objects.annotate(**sums).first()
+    text = "Energy of attempts that ended in the last hour of usage on record; no sample: none was measured."
+    rows = [(name, joules) for name in sums if (joules := getattr(known, name, None))]
+    yield _labelled(GaugeMetricFamily, "energy_last_hour_joules", text, ("device",), rows)
+    known = known or UsageRollup()
     lag = (database_now() - known.rolled_up_until).total_seconds() if known.rolled_up_until else 0.0
     yield _gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
     text = "Jobs that were deleted, as they were too old."

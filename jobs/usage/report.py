@@ -23,6 +23,7 @@ from scheduling.sharing import usage_periods
 from scheduling.sharing.periods import Span
 
 SECONDS_AN_HOUR = 3_600
+JOULES_A_KWH = 3_600_000
 LABEL = "label:"
 GROUPS = ("project", "user", "queue", "hardware", "node")
 """By what usage is summed up, beside the values of a label."""
@@ -71,7 +72,7 @@ class Waits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one group used in one period; `amounts` by the names of `MEASURES`, in seconds but for the cost."""
+    """What one group used in one period; `amounts` by the names of `MEASURES`, in seconds but for the cost and joules."""
 
     key: str
     start: datetime
@@ -94,6 +95,19 @@ class Usage:
         if not self.amounts["measured_gpu_seconds"]:
             return None
         return round(self.hours("measured_gpu") - self.hours("busy_gpu"), 6)
+
+    @property
+    def idle_held_gpu_hours(self) -> float | None:
+        """Held and measured, each GPU by itself without work for the whole of it."""
+        return self.hours("idle_held_gpu") if self.amounts["measured_gpu_seconds"] else None
+
+    @property
+    def energy(self) -> dict[str, float | None]:
+        """In kWh, of the GPUs and the CPUs of attempts that ended. None: nobody measured, as what is measured is never 0."""
+        return {kind: self._kilowatt_hours(f"{kind}_joules") for kind in ("gpu", "cpu")}
+
+    def _kilowatt_hours(self, name: str) -> float | None:
+        return round(float(self.amounts[name]) / JOULES_A_KWH, 6) if self.amounts[name] else None
 
     def _part(self, name: str, of: str) -> float | None:
         whole = self.amounts[f"{of}_seconds"]

@@ -62,3 +62,19 @@ def test_what_a_job_used_stands_beside_what_it_held(trainyard, connected):
         "ran 16m 40s", "CPU 33m 20s of 2h 13m, 25 %", "memory 3 GB of 32 GB at most, 9.4 %", "GPU 33m 20s held",
         "Asked for 32 GB.",
     ]  # fmt: skip
+
+
+def test_what_gpus_did_and_what_it_drew_stands_there_as_far_as_it_was_measured(trainyard, connected):
+    connected.answers("GET", "jobs/7/efficiency", {
+        "job": 7, "run_seconds": 1000, "cpu_seconds_held": 8000, "cpu_seconds": 2000, "cpu_percent": 25, "memory_gb": 0,
+        "peak_memory_gb": None, "memory_percent": None, "gpu_seconds_held": 2000, "gpu_seconds_measured": 1800,
+        "gpu_seconds_busy": 450, "gpu_seconds_idle": 1200, "gpu_percent": 25, "gpu_peak_memory_gb": 30.5,
+        "gpu_joules": 7000, "cpu_joules": None, "joules": 7000, "watt_hours": 1.944, "energy_partial": True,
+        "steps": 14000, "steps_per_kilojoule": 2000, "sentence": "",
+    })  # fmt: skip
+    assert [" ".join(line.split()) for line in trainyard("seff", "7").out.splitlines()][2:6] == [
+        "GPU 33m 20s held", "GPU use 7m 30s of 30m 00s measured, 25 %", "GPU idle 20m 00s", "GPU memory 30.5 GB at most",
+    ]  # fmt: skip
+    assert "energy 7 kJ (1.944 Wh), GPU 7 kJ, 2000 steps per kJ; part of it was not measured" in " ".join(
+        trainyard("seff", "7").out.split()
+    )

@@ -113,7 +113,14 @@ class HoursOut(serializers.Serializer[Any]):
     preempted_cpu_hours = serializers.FloatField(help_text="Of attempts that gave way.")
     lost_gpu_hours = serializers.FloatField(help_text="Of those, work that had to be done again.")
     lost_cpu_hours = serializers.FloatField(help_text="Of those, work that had to be done again.")
-    energy_kwh = serializers.FloatField(allow_null=True, help_text="Null: nobody measures it yet.")
+    energy_kwh = serializers.FloatField(
+        allow_null=True, help_text="Of attempts that ended, as far as it was measured; null: none of it was."
+    )
+    gpu_energy_kwh = serializers.FloatField(allow_null=True, help_text="Of it, that of their GPUs.")
+    cpu_energy_kwh = serializers.FloatField(allow_null=True, help_text="Of it, their part of their nodes' processors'.")
+    idle_held_gpu_hours = serializers.FloatField(
+        allow_null=True, help_text="Held, and the GPU worked less than 5 % of the time; null: not measured."
+    )
 
 
 class UsageRowOut(HoursOut):

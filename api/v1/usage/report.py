@@ -26,7 +26,7 @@ COLUMNS = (
     "gpu_hours", "cpu_hours", "cost", "attempts", "starts", "wait_median_seconds", "wait_p95_seconds",
     "gpu_utilisation", "cpu_utilisation", "idle_gpu_hours", "failed_gpu_hours_owner", "failed_cpu_hours_owner",
     "failed_gpu_hours_platform", "failed_cpu_hours_platform", "preempted_gpu_hours", "preempted_cpu_hours",
-    "lost_gpu_hours", "lost_cpu_hours", "energy_kwh",
+    "lost_gpu_hours", "lost_cpu_hours", "energy_kwh", "gpu_energy_kwh", "cpu_energy_kwh", "idle_held_gpu_hours",
 )  # fmt: skip
 
 
@@ -99,6 +99,7 @@ def figures(one: Usage) -> dict[str, Any]:
     gave_way = {
         f"{name}_{kind}_hours": one.hours(f"{name}_{kind}") for name in ("preempted", "lost") for kind in ("gpu", "cpu")
     }
+    known = [kwh for kwh in one.energy.values() if kwh is not None]
     return {
         "gpu_hours": one.hours("gpu"),
         "cpu_hours": one.hours("cpu"),
@@ -112,5 +113,8 @@ def figures(one: Usage) -> dict[str, Any]:
         "idle_gpu_hours": one.idle_gpu_hours,
         **by,
         **gave_way,
-        "energy_kwh": None,
+        "energy_kwh": sum(known) if known else None,
+        "gpu_energy_kwh": one.energy["gpu"],
+        "cpu_energy_kwh": one.energy["cpu"],
+        "idle_held_gpu_hours": one.idle_held_gpu_hours,
     }

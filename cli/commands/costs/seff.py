@@ -38,7 +38,42 @@ def use(answer: Row) -> list[tuple[str, str]]:
         ("CPU", f"{spell(used)} of {spell(held)}{percent(answer['cpu_percent'])}"),
         ("memory", "" if peak is None else f"{peak:g} GB{asked} at most{percent(answer['memory_percent'])}"),
         ("GPU", f"{spell(answer['gpu_seconds_held'])} held" if answer["gpu_seconds_held"] else ""),
+        *gpu_use(answer),
+        ("energy", energy(answer)),
     ]
+
+
+def gpu_use(answer: Row) -> list[tuple[str, str]]:
+    """What GPUs did of what was measured; a server of an earlier release says nothing of it."""
+    measured, peak = answer.get("gpu_seconds_measured"), answer.get("gpu_peak_memory_gb")
+    if measured is None:
+        return []
+    idle = answer["gpu_seconds_idle"]
+    return [
+        (
+            "GPU use",
+            f"{spell(answer['gpu_seconds_busy'])} of {spell(measured)} measured{percent(answer['gpu_percent'])}",
+        ),
+        ("GPU idle", "" if idle is None else spell(idle)),
+        ("GPU memory", "" if peak is None else f"{peak:g} GB at most"),
+    ]
+
+
+def energy(answer: Row) -> str:
+    """`1.25 kJ (0.347 Wh), GPU 1 kJ, CPU 0.25 kJ, 12 steps per kJ; part of it was not measured`."""
+    if answer.get("joules") is None:
+        return ""
+    parts = [
+        f"{answer['joules'] / 1000:.4g} kJ ({answer['watt_hours']:.4g} Wh)",
+        *(f"{kind} {joules / 1000:.4g} kJ" for kind, joules in _kinds(answer) if joules is not None),
+    ]
+    if answer["steps_per_kilojoule"] is not None:
+        parts.append(f"{answer['steps_per_kilojoule']:.4g} steps per kJ")
+    return ", ".join(parts) + ("; part of it was not measured" if answer["energy_partial"] else "")
+
+
+def _kinds(answer: Row) -> list[tuple[str, float | None]]:
+    return [("GPU", answer["gpu_joules"]), ("CPU", answer["cpu_joules"])]
 
 
 def percent(value: float | None) -> str:

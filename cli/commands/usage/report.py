@@ -120,6 +120,8 @@ def columns(answer: Row) -> list[Column]:
         Column("FAILED", spell_failed, right=True, yields=6),
         Column("LOST", lambda row: spell_hours(row["lost_gpu_hours"]), right=True, yields=8),
     ]
+    if answer["total"].get("energy_kwh") is not None:
+        found.append(Column("KWH", lambda row: spell_energy(row["energy_kwh"]), right=True, yields=9))
     if answer["period"]:
         found.insert(0, Column(answer["period"].upper(), lambda row: plain(row["period"])))
     return found
@@ -127,6 +129,10 @@ def columns(answer: Row) -> list[Column]:
 
 def spell_hours(hours: float | None) -> str:
     return "-" if hours is None else f"{hours:,.2f}"
+
+
+def spell_energy(kwh: float | None) -> str:
+    return "-" if kwh is None else f"{kwh:,.3g}"
 
 
 def spell_part(part: float | None) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.models import ReportMark
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -52,6 +53,31 @@ def test_attempts_are_added_up_and_those_of_which_nothing_is_known_left_out(staf
     found = efficiency(staff, job)
 
     assert (found["run_seconds"], found["cpu_percent"], found["peak_memory_gb"]) == (2000, 12.5, 3)
+
+
+def test_what_gpus_did_and_what_it_drew_is_told_over_all_attempts(staff):
+    job = job_that_used(2000, 3072, gpus=2)
+    attempt = job.attempts.get()
+    use = {"gpu_measured_seconds": 2000, "gpu_busy_seconds": 500, "gpu_idle_seconds": 1200, "gpu_peak_memory_mb": 2048}
+    job.attempts.update(**use, gpu_joules=7000, cpu_joules=200, energy_partial=False)
+    ReportMark.objects.create(attempt=attempt, offset=1, refused=0, step=14_400)
+
+    found = efficiency(staff, job)
+
+    assert (found["gpu_percent"], found["gpu_seconds_idle"], found["gpu_peak_memory_gb"]) == (25, 1200, 2)
+    assert (found["joules"], found["watt_hours"], found["steps_per_kilojoule"]) == (7200, 2, 2000)
+    assert found["energy_partial"] is False
+    assert found["sentence"].endswith("Its GPUs worked 25 % of the time.")
+    begun = timezone.now() - timedelta(hours=2)
+    builders.attempt(job=job, started_at=begun, ended_at=timezone.now(), end_reason="node_lost")
+    assert efficiency(staff, job)["energy_partial"] is True
+
+
+def test_energy_that_nobody_measured_is_not_nothing(staff):
+    found = efficiency(staff, job_that_used(2000, 3072, gpus=2))
+    names = ("gpu_percent", "gpu_seconds_idle", "gpu_joules", "cpu_joules", "joules", "watt_hours", "energy_partial",
+             "steps_per_kilojoule")  # fmt: skip
+    assert {name: found[name] for name in names} == dict.fromkeys(names)
 
 
 def test_of_a_job_that_has_not_run_nothing_is_known(staff):

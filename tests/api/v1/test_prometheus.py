@@ -11,7 +11,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.costs import settlement
-from jobs.models import Cycle, FloorShadow, FloorShadowJob, Preemption
+from jobs.models import Cycle, FloorShadow, FloorShadowJob, Preemption, UsageHour, UsageRollup
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
 from quotas.models import Price
@@ -107,6 +107,42 @@ def test_the_promises_of_a_floor_are_counted(read):
     assert found["trainyard_floor_longest_wait_seconds",] == 70
     assert found["trainyard_floor_kept_promises_total",] == 5
     assert [found["trainyard_floor_broken_promises_total", why] for why in ("late", "node", "held")] == [2, 1, 0]
+
+
+def test_what_gpus_draw_and_for_whom_they_idle_is_told_as_far_as_it_is_measured(read):
+    now = timezone.now()
+    node = builders.node(
+        gpus=4, load={"gpus": [{"index": 0, "power_mw": 70_500}, {"index": 1, "power_mw": 30_000}, {"index": 2}]}
+    )
+    silent = builders.node(gpus=4)
+    for where, idle_minutes, gpus in ((node, 10, (0, 1)), (node, 1, (2,)), (silent, None, (0,))):
+        looks = (
+            {"gpus_active_at": now - timedelta(minutes=idle_minutes), "gpus_measured_at": now} if idle_minutes else {}
+        )
+        builders.placement(attempt=builders.attempt(), node=where, gpu_indices=gpus, **looks)
+
+    found = read()
+
+    assert found["trainyard_gpus_held",] == 4
+    assert found["trainyard_gpus_idle",] == 2
+    assert found["trainyard_power_watts", "gpu"] == 100.5
+
+
+def test_energy_that_nobody_measures_has_no_sample(read):
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    UsageRollup.objects.update_or_create(pk=1, defaults={"rolled_up_until": hour})
+    for at, joules in (
+        (hour - timedelta(hours=1), 3000),
+        (hour - timedelta(hours=1), 500),
+        (hour - timedelta(hours=2), 9),
+    ):
+        UsageHour.objects.create(hour=at, project=1, project_slug="p", hardware="gpu", gpu_joules=joules)
+
+    found = read()
+
+    assert found["trainyard_energy_last_hour_joules", "gpu"] == 3500
+    assert ("trainyard_energy_last_hour_joules", "cpu") not in found
+    assert ("trainyard_power_watts", "gpu") not in found
 
 
 def test_the_longest_wait_and_the_worst_stretch_are_told(read):

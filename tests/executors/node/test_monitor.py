@@ -56,7 +56,8 @@ def node(tmp_path, monkeypatch):
     state = NodeStatus(hardware, disk, faults, driver)
     monkeypatch.setattr(node_status, "FOREIGN_PROCESS_SECONDS", 0)
     # Between heartbeats the driver says what it says in them.
-    loads = SimpleNamespace(latest=lambda _: node_status.current_load(hardware)["gpus"])
+    now: Any = node_status
+    loads = SimpleNamespace(latest=lambda _: now.current_load(hardware)["gpus"])
     monkeypatch.setattr(node_status, "gpu_loads", loads)
     told: list[int] = []
     yield SimpleNamespace(

@@ -1,6 +1,10 @@
 """What attempts used: on record once, with their end, and shown to who sizes the next request."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.utils import timezone
 
 from executors.run.placement_run import PlacementRun
 from jobs.attempts.completion import finish
@@ -57,20 +61,21 @@ def test_members_that_end_together_count_once_each():
 
 
 def test_energy_adds_up_over_a_gang_and_is_whole_only_if_every_member_told_all():
-    whole = {"energy_partial": False, "gpu_idle_seconds": 5.0}
-    for second, partial in (
+    whole: dict[str, Any] = {"energy_partial": False, "gpu_idle_seconds": 5.0}
+    told: dict[str, Any]
+    for told, partial in (
         ({"gpu_joules": 40.0, "cpu_joules": 2.0, **whole}, False),
         ({"gpu_joules": 40.0}, True),
         ({}, True),
     ):
         members = builders.gang(builders.node(), builders.node(), state="running")
         end(members[0], gpu_joules=100.0, cpu_joules=7.0, gpu_peak_memory_mb=900, **whole)
-        end(members[1], **second)
+        end(members[1], **told)
         attempt = members[0].attempt
         attempt.refresh_from_db()
         assert attempt.energy_partial == partial
-        assert attempt.gpu_joules == 100 + second.get("gpu_joules", 0)
-        assert attempt.cpu_joules == 7 + second.get("cpu_joules", 0)
+        assert attempt.gpu_joules == 100 + told.get("gpu_joules", 0)
+        assert attempt.cpu_joules == 7 + told.get("cpu_joules", 0)
         assert attempt.gpu_peak_memory_mb == 900
 
 
@@ -107,3 +112,23 @@ def test_the_owner_reads_it_in_the_list_of_attempts_and_an_operator_in_the_admin
     [row] = rows(client_of(user).get(f"{V1}/jobs/{job.pk}/attempts"))
     assert (row["peak_memory_gb"], row["cpu_seconds"]) == (1.5, 75.0)
     assert "1.5 GB at most, 1m 15s of CPU" in page(operator(), f"/admin/jobs/job/{job.pk}/change/")
+
+
+def test_how_long_gpus_have_idled_stands_beside_the_attempt_while_it_runs():
+    user = builders.user()
+    job = builders.job(project=builders.project(members=[user]), owner=user, state="running", gpus=1, nodes=2)
+    attempt, now = builders.attempt(job=job), timezone.now()
+    looks = {"gpus_active_at": now - timedelta(seconds=90), "gpus_measured_at": now}
+    member = builders.placement(attempt=attempt, node=builders.node(gpus=1), gpu_indices=(0,), **looks)
+    other = builders.placement(attempt=attempt, node=builders.node(gpus=1), gpu_indices=(0,), rank=1)
+
+    def idle():
+        return rows(client_of(user).get(f"{V1}/jobs/{job.pk}/attempts"))[0]["gpus_idle_seconds"]
+
+    assert idle() is None  # of the other member nobody knows
+    Placement.objects.filter(pk=other.pk).update(gpus_active_at=now - timedelta(seconds=40), gpus_measured_at=now)
+    assert idle() == pytest.approx(40)
+    Placement.objects.filter(pk=other.pk).update(gpus_active_at=now - timedelta(seconds=400))
+    assert idle() == pytest.approx(90)
+    Placement.objects.filter(pk__in=(member.pk, other.pk)).update(state="closed", closed_at=now)
+    assert idle() is None

@@ -124,6 +124,16 @@ def test_utilisation_and_idle_hours_of_what_was_measured():
     total = used().total
     assert total.utilisation == {"gpu": 0.25, "cpu": 0.5}
     assert total.idle_gpu_hours == 3
+    assert (total.energy, total.idle_held_gpu_hours) == ({"gpu": None, "cpu": None}, 0)
+
+
+def test_energy_in_kilowatt_hours_and_hours_of_gpus_without_work(wherever):
+    attempt = ran(0, 2, gpus=(0, 1)).attempts.get()
+    attempt.gpu_measured_seconds, attempt.gpu_idle_seconds, attempt.gpu_joules = 4 * 3600, 5400, 1.8e6
+    attempt.save()
+    wherever()
+    total = used().total
+    assert (total.energy, total.idle_held_gpu_hours) == ({"gpu": 0.5, "cpu": None}, 1.5)
 
 
 def test_what_still_runs_counts_until_now(monkeypatch):

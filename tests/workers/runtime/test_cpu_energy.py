@@ -73,7 +73,8 @@ steps = st.lists(
 
 @given(steps)
 def test_together_they_have_all_that_was_used_while_somebody_worked(course):
-    meter, used, now, expected, got = Meter(), {}, 1.0, 0.0, 0.0
+    used: dict[int, float] = {}
+    meter, now, expected, got = Meter(), 1.0, 0.0, 0.0
     energy = CpuEnergy(meter)
     energy.look(now, {})
     for joules, worked in course:
