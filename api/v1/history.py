@@ -38,9 +38,8 @@ class AttemptOut(serializers.ModelSerializer[Attempt]):
     gpu_peak_memory_gb = GigabytesField(
         source="gpu_peak_memory_mb", allow_null=True, help_text="The most at once on its GPUs of one node."
     )
-    gpu_utilisation = serializers.FloatField(
-        allow_null=True,
-        help_text="How much of their time its GPUs worked, from 0 to 1; null: not measured, or not over.",
+    gpu_utilisation = serializers.SerializerMethodField(
+        help_text="How much of their time its GPUs worked, from 0 to 1; null: not measured, or not over."
     )
     gpus_idle_seconds = serializers.FloatField(
         allow_null=True, help_text="While it runs: since when none of its GPUs has worked; null: none, or not measured."
@@ -48,6 +47,9 @@ class AttemptOut(serializers.ModelSerializer[Attempt]):
     energy_partial = serializers.SerializerMethodField(
         help_text="Part of its energy is in neither figure; null: in neither is anything."
     )
+
+    def get_gpu_utilisation(self, attempt: Attempt) -> float | None:
+        return attempt.gpu_utilisation
 
     def get_energy_partial(self, attempt: Attempt) -> bool | None:
         told = (attempt.gpu_joules, attempt.cpu_joules) != (None, None)

@@ -60,7 +60,9 @@ def test_usage_is_shown_by_period_and_group_with_its_sum(trainyard, connected):
 
 def test_energy_has_a_column_once_some_was_measured(trainyard, connected):
     measured = FIGURES | {"energy_kwh": 12.345}
-    connected.answers("GET", "usage", REPORT | {"rows": [REPORT["rows"][1]], "total": measured})
+    connected.answers(
+        "GET", "usage", REPORT | {"rows": [{"key": "ada", "period": "2030-W18", **UNKNOWN}], "total": measured}
+    )
     lines = [line.split() for line in trainyard("usage").out.splitlines()]
     assert (lines[0][-1], lines[1][-1], lines[2][-1]) == ("KWH", "-", "12.3")
 

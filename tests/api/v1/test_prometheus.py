@@ -116,7 +116,7 @@ def test_what_gpus_draw_and_for_whom_they_idle_is_told_as_far_as_it_is_measured(
     )
     silent = builders.node(gpus=4)
     for where, idle_minutes, gpus in ((node, 10, (0, 1)), (node, 1, (2,)), (silent, None, (0,))):
-        looks = (
+        looks: dict[str, Any] = (
             {"gpus_active_at": now - timedelta(minutes=idle_minutes), "gpus_measured_at": now} if idle_minutes else {}
         )
         builders.placement(attempt=builders.attempt(), node=where, gpu_indices=gpus, **looks)

@@ -118,7 +118,7 @@ def test_how_long_gpus_have_idled_stands_beside_the_attempt_while_it_runs():
     user = builders.user()
     job = builders.job(project=builders.project(members=[user]), owner=user, state="running", gpus=1, nodes=2)
     attempt, now = builders.attempt(job=job), timezone.now()
-    looks = {"gpus_active_at": now - timedelta(seconds=90), "gpus_measured_at": now}
+    looks: dict[str, Any] = {"gpus_active_at": now - timedelta(seconds=90), "gpus_measured_at": now}
     member = builders.placement(attempt=attempt, node=builders.node(gpus=1), gpu_indices=(0,), **looks)
     other = builders.placement(attempt=attempt, node=builders.node(gpus=1), gpu_indices=(0,), rank=1)
 
