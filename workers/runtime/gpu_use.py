@@ -25,7 +25,9 @@ class GpuUse:
     peak_memory_mb: int | None = None  # of all its GPUs at once
     joules: float | None = None
     partial: bool = False  # they used more than is in `joules`
-    active_at: float | None = None  # the last look at which one of them worked; the first one, if none did
+    active_at: float | None = (
+        None  # the last look at which one of them worked, or the first one after a time without any
+    )
     measured_at: float | None = None
     _looked_at: float | None = None
     _counters: dict[int, int] = field(default_factory=dict)  # in mJ, by GPU, at the last look
@@ -58,8 +60,10 @@ class GpuUse:
         self.idle += seconds * sum(percent < IDLE_PERCENT for percent in percents)
         if not percents:
             return
+        # After a time in which nobody looked they are taken to have worked until now: idle time is never guessed.
+        unseen = self.measured_at is None or now - self.measured_at > LONGEST_LOOK
         self.measured_at = now
-        if self.active_at is None or excused or max(percents) >= IDLE_PERCENT:
+        if unseen or excused or max(percents) >= IDLE_PERCENT:
             self.active_at = now
 
     def _count_energy(self, now: float, seconds: float, load: Mapping[str, int], *, first: bool) -> None:

@@ -129,6 +129,16 @@ def test_the_next_agent_goes_on_and_misses_only_what_processors_used_meanwhile(n
     assert outcome.gpu_measured_seconds == 20
 
 
+def test_what_a_command_used_before_the_restart_takes_nothing_from_the_others(node):
+    node.passes(5, cpu_seconds={1: 5000.0})
+    agent, old, new = node.agent(), node.run(1, recalled=True), node.run(2)
+    agent.begin(new)
+    agent.begin(old)
+    node.passes(10, cpu_joules=40, cpu_seconds={1: 3.0, 2: 1.0})
+    agent.look()
+    assert (old.measured.cpu_joules, new.measured.cpu_joules) == (30, 10)
+
+
 def test_idle_time_goes_on_over_a_restart(node):
     agent, run = node.agent(), node.run(1, 0)
     agent.begin(run)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from executors.run import state_files
+from executors.run.measured import Measured
 from executors.session import reattach
 from jobs.attempts import claims
 from jobs.models import Job, JobEvent, Placement
@@ -71,6 +72,29 @@ def test_what_runs_goes_on_with_as_much_time_as_the_database_gave_it(start, node
     until = Placement.objects.get().lease_expires_at - database_now()
     assert timedelta(0) < until <= timedelta(seconds=settings.LEASE_SECONDS)
     assert JobEvent.objects.get(kind="adopted").job_id == claim.job_id
+
+
+def test_what_it_used_under_the_earlier_agent_is_not_forgotten(start, node, attempts):
+    claim = claimed(node)
+    shim = left_behind(start, attempts, claim)
+    earlier = Measured(1)
+    earlier.add_cpu(50.0)
+    earlier.keep(shim.folder)
+
+    [left] = take_over(node, attempts)
+
+    assert (left.run.measured.cpu_joules, left.run.measured.recalled) == (50.0, True)
+
+
+def test_of_what_was_not_launched_yet_nothing_was_missed(node, attempts):
+    claim = claimed(node)
+    folder = attempts / str(claim.placement_id)
+    folder.mkdir()
+    state_files.write_claim(folder, claim)
+
+    [left] = take_over(node, attempts)
+
+    assert not left.run.measured.recalled
 
 
 def test_a_command_of_a_stale_attempt_is_stopped_and_changes_nothing(start, node, attempts):

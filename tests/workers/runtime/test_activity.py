@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.waiting import wait_for
-from workers.runtime.activity import Activity, Use, is_busy, use_of
+from workers.runtime.activity import Activity, Use, cpu_seconds_of, is_busy, use_of
 from workers.runtime.idle_watchdog import IdleAction, IdleWatchdog
 
 
@@ -32,6 +32,7 @@ def test_the_work_of_all_processes_below_counts_also_of_those_that_ended():
     child = subprocess.Popen([sys.executable, "-c", script])
     try:
         wait_for(lambda: use_of(os.getpid()).cpu_seconds > 0.1, 30)
+        assert cpu_seconds_of(os.getpid()) > 0.1
     finally:
         child.kill()
         child.wait()

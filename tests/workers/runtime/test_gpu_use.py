@@ -47,6 +47,11 @@ def test_while_nobody_tells_nothing_is_said_of_idleness():
     assert use.measured_at == 0.0
 
 
+def test_a_time_in_which_nobody_looked_is_no_idle_time():
+    use = looked(GpuUse(1), (0.0, *working(0)), (2.0, *working(0)), (3600.0, *working(0)), (3605.0, *working(0)))
+    assert (use.active_at, use.measured_at) == (3600.0, 3605.0)
+
+
 def test_who_stands_still_because_that_is_wished_counts_as_active():
     use = GpuUse(1)
     for now in (0.0, 2.0):
