@@ -115,6 +115,9 @@ class NodePool(models.Model):
     labels = models.JSONField(default=dict, blank=True, help_text="Labels of each node, beside `pool`.")
     min_nodes = models.PositiveIntegerField(default=0)
     max_nodes = models.PositiveIntegerField(default=50)
+    spare_nodes = models.PositiveIntegerField(
+        default=0, help_text="Kept free beyond what jobs use, so that the next job need not wait for a node to start."
+    )
     startup_seconds = models.PositiveIntegerField(
         default=60, help_text="From the demand for a node to its first job; who starts before then needs no new node."
     )

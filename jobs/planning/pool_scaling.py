@@ -61,6 +61,7 @@ def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
         min_nodes=pool.min_nodes,
         max_nodes=pool.max_nodes,
         startup_seconds=float(pool.startup_seconds),
+        spare_nodes=pool.spare_nodes,
     )
 
 

@@ -85,6 +85,7 @@ def decide(
     """
     rules = rules or ScalingRules()
     wanted, why = _wanted(demand, rules, load)
+    wanted += pool.spare_nodes if wanted else 0
     bounded = max(pool.min_nodes, min(pool.max_nodes, wanted))
     if bounded != wanted:
         why = f"the pool's {'least' if bounded > wanted else 'most'} is {bounded}"

@@ -67,9 +67,10 @@ def _use_at(world: Snapshot, now: float, seconds: float) -> _Use:
     """Which nodes hold jobs in so many seconds: what is not expected to have ended by then, and what could start then."""
     then = now + seconds
     running = tuple(job for job in world.running if not seconds or _expected_end(job, now, world.rules) > then)
-    plan = plan_pass(replace(world, running=running), then)
     places = [(job.id, share) for job in running for share in job.shares]
-    places += [(job.job_id, share) for job in plan.placements for share in job.shares]
+    if world.waiting:
+        plan = plan_pass(replace(world, running=running), then)
+        places += [(job.job_id, share) for job in plan.placements for share in job.shares]
     jobs: dict[str, set[int]] = {}
     for number, share in places:
         jobs.setdefault(share.node, set()).add(number)

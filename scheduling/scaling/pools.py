@@ -19,6 +19,7 @@ class NodePool:
     min_nodes: int = 0
     max_nodes: int = 50
     startup_seconds: float = 60.0
+    spare_nodes: int = 0  # kept free beyond the demand, so that who comes next need not wait for a node to start
 
 
 @dataclass(frozen=True, slots=True)

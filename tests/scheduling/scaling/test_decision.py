@@ -89,6 +89,12 @@ def test_more_than_ten_waiting_jobs_a_node_ask_for_more():
     assert Played(2).step(wants(3, busy=2, waiting=100)).wanted == 10
 
 
+def test_spare_nodes_come_on_top_of_what_is_used_and_not_on_top_of_nothing():
+    spare = replace(POOL, min_nodes=0, spare_nodes=2)
+    assert Played(10, spare).step(wants(10, busy=10)).wanted == 12
+    assert Played(0, spare).step(wants(0)).wanted == 0
+
+
 def test_it_says_what_holds_it():
     pool = Played(8)
     assert pool.step(wants(50)).why == "at most 100 % in 30 seconds"
