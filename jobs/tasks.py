@@ -8,7 +8,7 @@ from celery import shared_task
 from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
-from jobs.planning import cycle, run_times, start_forecasts
+from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
 from jobs.recovery import budget_alerts, mlflow_runs, old_jobs, sweep
 from jobs.usage import rollup
 
@@ -29,6 +29,12 @@ def predict_starts() -> None:
 def learn_run_times() -> None:
     """Learn from the jobs that ended how long jobs run, and expect anew of those that wait."""
     run_times.learn()
+
+
+@shared_task(name="trainyard.scale_pools", send_events=False)
+def scale_pools() -> None:
+    """Decide how many nodes each pool is to have; no cycle waits for it."""
+    pool_scaling.scale_pools()
 
 
 @shared_task(name="trainyard.recover", send_events=False)

@@ -323,6 +323,7 @@ CELERY_BEAT_SCHEDULE = {
     "scheduling cycle": _every(CYCLE_SECONDS, "trainyard.run_cycle"),
     "predicted starts": _every(CYCLE_SECONDS, "trainyard.predict_starts"),
     "run-time learning": _every(CYCLE_SECONDS, "trainyard.learn_run_times"),
+    "pool scaling": _every(15.0, "trainyard.scale_pools"),
     "stale-job detection": _every(RECOVERY_SECONDS, "trainyard.recover"),
     "log archive": _every(10.0, "trainyard.archive_logs"),
     "tracked runs": _every(30.0, "trainyard.close_runs"),

@@ -28,6 +28,11 @@ class Clock:
         self._stamp = 0
         self._wake = FOREVER
 
+    @property
+    def arrivals_left(self) -> int:
+        """How many are still to come."""
+        return len(self._arrivals) - self._next
+
     def run_until(self, end: float, number: int) -> None:
         """From now on job `number` runs, and will end then."""
         self._stamp += 1

@@ -85,3 +85,73 @@ class Node(models.Model):
             return self.Liveness.UNKNOWN
         silent = now - self.last_heartbeat_at
         return self.Liveness.ALIVE if silent <= timedelta(seconds=settings.LEASE_SECONDS) else self.Liveness.DEAD
+
+
+pool_name_validator = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z",
+    "Use small letters, digits and dashes, at most 40, neither first nor last a dash.",
+)
+
+
+class NodePool(models.Model):
+    """Nodes of one shape of which more or fewer can be had; a node belongs to the one that its label `pool` names.
+
+    What an operator says stands first; then what the last decision found and made of it.
+    """
+
+    LABEL = "pool"
+
+    class Actuator(models.TextChoices):
+        NONE = "none"  # somebody else reads `desired_nodes` and acts: KEDA, an HPA, a person
+        LOCAL = "local"  # a `manage.py pool` of this name, on the machine of the autoscaler
+        COMMAND = "command"  # commands of the operator's
+
+    name = models.CharField(max_length=40, unique=True, validators=[pool_name_validator])
+    cpus = models.PositiveIntegerField(help_text="Of each node, as its agent would report it.")
+    memory_mb = models.PositiveBigIntegerField()
+    gpus = models.PositiveSmallIntegerField(default=0)
+    gpu_model = models.CharField(max_length=100, blank=True)
+    gpu_memory_mb = models.PositiveBigIntegerField(default=0)
+    labels = models.JSONField(default=dict, blank=True, help_text="Labels of each node, beside `pool`.")
+    min_nodes = models.PositiveIntegerField(default=0)
+    max_nodes = models.PositiveIntegerField(default=50)
+    spare_nodes = models.PositiveIntegerField(
+        default=0, help_text="Kept free beyond what jobs use, so that the next job need not wait for a node to start."
+    )
+    startup_seconds = models.PositiveIntegerField(
+        default=60, help_text="From the demand for a node to its first job; who starts before then needs no new node."
+    )
+    actuator = models.CharField(max_length=10, choices=Actuator.choices, default=Actuator.NONE)
+    actuator_settings = models.JSONField(default=dict, blank=True)
+    paused = models.BooleanField(default=False, help_text="What is wanted is shown; nothing is changed.")
+
+    busy_nodes = models.PositiveIntegerField(null=True, editable=False)
+    demand_now = models.PositiveIntegerField(null=True, editable=False)
+    demand_soon = models.PositiveIntegerField(null=True, editable=False)
+    waiting_jobs = models.PositiveIntegerField(null=True, editable=False)
+    wanted_nodes = models.PositiveIntegerField(null=True, editable=False)
+    desired_nodes = models.PositiveIntegerField(null=True, editable=False)
+    why = models.CharField(max_length=200, blank=True, editable=False)
+    # Of the last minutes, for the pace: [[seconds since the epoch, wanted, change], ...]
+    history = models.JSONField(default=list, editable=False)
+    # Names of nodes that hold no job and are not about to.
+    idle_nodes = models.JSONField(default=list, editable=False)
+    decided_at = models.DateTimeField(null=True, editable=False)
+    acted_at = models.DateTimeField(null=True, editable=False)
+    # What the actuator said when it last failed; empty since it worked again.
+    fault = models.CharField(max_length=500, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(min_nodes__lte=models.F("max_nodes")), name="pool_least_within_most"),
+            models.CheckConstraint(condition=Q(cpus__gte=1), name="pool_node_has_a_cpu"),
+            models.CheckConstraint(condition=Q(actuator__in=["none", "local", "command"]), name="pool_actuator_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def hardware(self) -> str:
+        return "gpu" if self.gpus else "cpu"

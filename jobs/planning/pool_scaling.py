@@ -1,0 +1,103 @@
+"""How many nodes each pool is to have, decided beside the cycles: the demand from the plan, the pace from the pool's past."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from jobs.planning.snapshot import take_snapshot
+from scheduling.scaling.decision import Load, Moment, ScalingDecision, decide
+from scheduling.scaling.demand import demand
+from scheduling.scaling.pools import NodePool as PoolView
+from scheduling.scaling.pools import PoolDemand
+from scheduling.snapshot import Gpu, NodeView, Snapshot
+from workers.models import Node, NodePool
+
+SCALING_LOCK = 0x7472_6170  # "trap": one decides at a time, in whatever process
+TURN = "SELECT pg_try_advisory_xact_lock(%s)"
+DECIDED = (
+    "busy_nodes", "demand_now", "demand_soon", "waiting_jobs", "wanted_nodes", "desired_nodes", "why", "history",
+    "idle_nodes", "decided_at",
+)  # fmt: skip
+
+
+@transaction.atomic
+def scale_pools() -> int:
+    """Decide for each pool; returns how many there are. Whoever comes while another one decides leaves it to him."""
+    pools = list(NodePool.objects.order_by("name"))
+    if not pools or not _has_the_turn():
+        return 0
+    snapshot = take_snapshot()
+    views = [_view(pool, snapshot) for pool in pools]
+    loads = _loads()
+    for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
+        load = loads.get(pool.name, Load())
+        decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, load=load)
+        _note(pool, asked, decision, snapshot.taken_at)
+    NodePool.objects.bulk_update(pools, DECIDED)
+    return len(pools)
+
+
+def _has_the_turn() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(TURN, [SCALING_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
+    """A node that is silent or draining is none of the pool's: another one takes its place."""
+    members = [node for node in snapshot.nodes if node.labels.get(NodePool.LABEL) == pool.name]
+    return PoolView(
+        name=pool.name,
+        shape=NodeView(
+            name=pool.name,
+            cpus=pool.cpus,
+            memory_mb=pool.memory_mb,
+            gpus=tuple(Gpu(index, pool.gpu_model, pool.gpu_memory_mb) for index in range(pool.gpus)),
+            labels={**pool.labels, NodePool.LABEL: pool.name},
+        ),
+        nodes=frozenset(node.name for node in members if node.alive and node.state == "up"),
+        min_nodes=pool.min_nodes,
+        max_nodes=pool.max_nodes,
+        startup_seconds=float(pool.startup_seconds),
+        spare_nodes=pool.spare_nodes,
+    )
+
+
+def _current(pool: NodePool, view: PoolView) -> int:
+    """What it has been told to have, where somebody sees to that; else what is there."""
+    if pool.actuator == NodePool.Actuator.NONE or pool.paused or pool.desired_nodes is None:
+        return len(view.nodes)
+    return pool.desired_nodes
+
+
+def _history(pool: NodePool) -> Sequence[Moment]:
+    return [Moment(*moment) for moment in pool.history]
+
+
+def _loads() -> Mapping[str, Load]:
+    """By pool: the mean use of the processors and of the memory of its nodes, as they measure it."""
+    rows = Node.objects.filter(removed_at__isnull=True, state=Node.State.UP, labels__has_key=NodePool.LABEL)
+    uses: dict[str, list[tuple[float | None, float | None]]] = {}
+    for name, load, memory_mb in rows.values_list(f"labels__{NodePool.LABEL}", "load", "memory_mb"):
+        uses.setdefault(name, []).append(_use(load, memory_mb))
+    return {name: Load(_mean(cpu for cpu, _ in of), _mean(memory for _, memory in of)) for name, of in uses.items()}
+
+
+def _use(load: Mapping[str, Any], memory_mb: int) -> tuple[float | None, float | None]:
+    cpu, memory = load.get("cpu_percent"), load.get("memory_used_mb")
+    return None if cpu is None else cpu / 100, memory / memory_mb if memory is not None and memory_mb else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _note(pool: NodePool, asked: PoolDemand, decision: ScalingDecision, now: float) -> None:
+    pool.busy_nodes, pool.demand_now, pool.demand_soon = asked.busy, asked.now, asked.soon
+    pool.waiting_jobs, pool.idle_nodes = asked.waiting, list(asked.idle)
+    pool.wanted_nodes, pool.desired_nodes, pool.why = decision.wanted, decision.nodes, decision.why
+    pool.history = [list(moment) for moment in decision.history]
+    pool.decided_at = datetime.fromtimestamp(now, UTC)

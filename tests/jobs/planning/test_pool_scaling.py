@@ -1,0 +1,79 @@
+"""What a pool is to have, from rows to rows."""
+
+import pytest
+from django.db import IntegrityError
+
+from jobs.planning import cycle
+from jobs.planning.pool_scaling import scale_pools
+from tests import builders
+from workers.models import Node, NodePool
+
+pytestmark = pytest.mark.django_db
+
+
+def pool(**fields) -> NodePool:
+    return NodePool.objects.create(**{"name": "cpu", "cpus": 4, "memory_mb": 16_384, "max_nodes": 10, **fields})
+
+
+def member(name: str, of: str = "cpu", **fields) -> Node:
+    return builders.node(**{"name": name, "cpus": 4, "memory_mb": 16_384, "labels": {"pool": of}, **fields})
+
+
+def decided(name: str = "cpu") -> NodePool:
+    scale_pools()
+    return NodePool.objects.get(name=name)
+
+
+def test_a_pool_without_nodes_is_to_have_what_waiting_jobs_would_use():
+    pool()
+    for _ in range(6):
+        builders.job(cpus=2)
+    cycle.run_cycle()
+    made = decided()
+    assert (made.demand_now, made.waiting_jobs, made.desired_nodes) == (3, 6, 3)
+    assert made.why == "what runs and what waits would use them"
+
+
+def test_a_quota_bounds_what_is_asked_for():
+    pool()
+    small = builders.project(quota={"running_jobs": 2})
+    for _ in range(6):
+        builders.job(project=small, cpus=4)
+    cycle.run_cycle()
+    assert decided().demand_now == 2
+
+
+def test_nodes_belong_to_the_pool_of_their_label_and_idle_ones_are_named():
+    pool(min_nodes=1)
+    member("cpu-1")
+    member("cpu-2")
+    member("other", of="elsewhere")
+    builders.job(cpus=4)
+    cycle.run_cycle()
+    made = decided()
+    assert (made.busy_nodes, made.idle_nodes) == (1, ["cpu-2"])
+
+
+def test_a_second_decision_goes_on_from_the_first():
+    pool(actuator="local")
+    for _ in range(40):
+        builders.job(cpus=4)
+    cycle.run_cycle()
+    assert decided().desired_nodes == 4
+    again = decided()
+    assert (again.wanted_nodes, again.desired_nodes, len(again.history)) == (10, 4, 2)
+    assert again.why == "at most 100 % in 30 seconds"
+
+
+def test_a_paused_pool_is_told_of_and_stays_as_it_is():
+    pool(actuator="local", paused=True)
+    member("cpu-1")
+    builders.job(cpus=4)
+    builders.job(cpus=4)
+    cycle.run_cycle()
+    assert decided().wanted_nodes == 2
+
+
+def test_the_database_refuses_more_at_least_than_at_most():
+    with pytest.raises(IntegrityError, match="pool_least_within_most"):
+        pool(min_nodes=11)
