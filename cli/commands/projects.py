@@ -1,4 +1,4 @@
-"""`trainyard projects` and `trainyard projects add`."""
+"""`trainyard projects`, `trainyard projects show` and what changes them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -6,17 +6,25 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.client.requests import Row, Server
+from cli.client.requests import Row, Server, path_word
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.shared import AsJson
+from cli.options.known_values import in_project
+from cli.options.shared import DEFAULT_PROJECT, AsJson
 from cli.output import note, print_json
-from cli.views.tables import Column, display, make_console, make_table, plain
+from cli.views.projects import spell_bars, spell_budgets
+from cli.views.tables import Column, display, facts, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
 projects_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(projects_app, name="projects")
 
+Project = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROJECT", envvar="TRAINYARD_PROJECT", help="The project.", autocompletion=completing.projects
+    ),
+]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", show_default=False, help="Lower-case letters, digits, dashes.")]
 Parent = Annotated[
     str | None,
@@ -52,6 +60,23 @@ def projects(server: Server, *, as_json: AsJson = False) -> None:
 
 @projects_app.command()
 @on_server
+def show(server: Server, project: Project = DEFAULT_PROJECT, *, as_json: AsJson = False) -> None:
+    """Show a project: its place in the tree, what it uses of each quota that limits it, what became of its budgets."""
+    with in_project(server, project):
+        where = f"projects/{path_word(project)}"
+        row = server.get(where)
+    quota, budgets = server.get(f"{where}/usage"), server.rows(f"{where}/budgets")
+    if as_json:
+        print_json({**row, "bars": quota["bars"], "budgets": budgets})
+        return
+    console = make_console()
+    display(console, facts(place(row)))
+    for line in [*spell_bars(quota), *spell_budgets(budgets)]:
+        print(line)
+
+
+@projects_app.command()
+@on_server
 def add(
     server: Server,
     slug: Slug,
@@ -63,6 +88,14 @@ def add(
     """Make a project, as an admin of the one above; at the top, as staff."""
     made = server.post("projects", {"slug": slug, "name": name, "parent": parent})
     print_json(made) if as_json else print(f"project {made['slug']} is there; take users in: trainyard members add")
+
+
+def place(row: Row) -> Iterator[tuple[str, Text]]:
+    yield "project", plain(row["slug"])
+    yield "name", plain(row["name"])
+    yield "below", plain(row["parent"] or "nothing: it is at the top")
+    yield "weight", plain(f"{row['weight']:g}")
+    yield "", plain("archived: it takes no new jobs" if row["archived"] else "")
 
 
 def as_tree(rows: Sequence[Row]) -> Iterator[Row]:

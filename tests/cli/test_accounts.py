@@ -40,6 +40,20 @@ def test_projects_are_a_tree_with_ones_role(trainyard, connected):
     assert lines[1].startswith("  vision")
 
 
+def test_a_project_is_shown_with_its_quotas_and_its_budgets_in_words(trainyard, connected):
+    connected.answers("GET", "projects/vision", project("vision", "lab", archived=True))
+    bars = [{"resource": "gpus", "sentence": "6 of 8 GPUs used"}]
+    connected.answers("GET", "projects/vision/usage", {"bars": bars})
+    connected.lists("projects/vision/budgets", {"id": 3, "sentence": "12.50 spent, of 25.00 EUR"})
+
+    lines = trainyard("projects", "show", "vision").out.splitlines()
+
+    assert lines[-2:] == ["GPUs: 6 of 8 GPUs used", "budget 3: 12.50 spent, of 25.00 EUR"]
+    assert [line.split()[-1] for line in lines[:2]] == ["vision", "lab"]
+    assert "archived" in lines[3]
+    assert json.loads(trainyard("projects", "show", "vision", "--json").out)["bars"] == bars
+
+
 def test_a_project_is_made_below_another(trainyard, connected):
     connected.answers("POST", "projects", project("new", "lab"), status=201)
 

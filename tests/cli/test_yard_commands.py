@@ -207,16 +207,17 @@ def test_a_node_that_cannot_be_removed_keeps_no_other_from_it(trainyard, connect
     assert outcome.err == "error: node n1: Node n1 is alive: stop its agent first.\n"
 
 
-def test_a_quota_s_loans_are_told_below_it(trainyard, connected):
-    loans = {
-        "borrowing_limits": {"gpus": 4, "cpus": None, "memory_gb": None}, "borrowed": {"gpus": 2, "cpus": 0},
-        "lending_limits": {"gpus": None, "cpus": None, "memory_gb": None}, "lent": {"gpus": 0, "memory_gb": 1.5},
-    }  # fmt: skip
-    connected.answers("GET", "queues/quota/vision", {**QUOTA, **loans})
+def test_what_limits_a_project_is_told_below_it_in_the_server_s_words(trainyard, connected):
+    bars = [
+        {"resource": "gpus", "sentence": "6 of 4 GPUs used, 2 borrowed of at most 4"},
+        {"resource": "memory_gb", "sentence": "1.5 GB of memory used, no quota of its own: 6 GB of 8 GB used in lab"},
+    ]
+    connected.answers("GET", "queues/quota/vision", {**QUOTA, "bars": bars})
 
     assert trainyard("quota", "vision").out.splitlines()[-2:] == [
-        "borrowed: 2 GPUs of at most 4", "lent: 1.5 memory GB",
-    ]  # fmt: skip
+        "GPUs: 6 of 4 GPUs used, 2 borrowed of at most 4",
+        "memory: 1.5 GB of memory used, no quota of its own: 6 GB of 8 GB used in lab",
+    ]
 
 
 def test_a_quota_is_set_by_options(trainyard, connected):
