@@ -11,7 +11,6 @@ from django.db.models import Count, F, Sum
 from jobs.models import Job
 from jobs.planning import job_rows, snapshot
 from jobs.reports.pending_cost import pending_of
-from quotas.models import Project
 from scheduling.lifecycle import JobState
 from scheduling.sharing.cohorts import RESOURCES, Cohorts, UsageTable
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, usage_by_project
@@ -76,10 +75,6 @@ def standing_now() -> Standing:
     tree = tree_of_projects()
     held, waiting, cohorts = usage_by_project(job_rows.running(), tree), _waiting(tree), Cohorts(tree.values())
     return Standing(tree, cohorts.table(held), _amounts(tree, held, waiting), waiting, cohorts)
-
-
-def account_of(project: Project) -> Account:
-    return account_in(standing_now(), project.slug)
 
 
 def account_in(standing: Standing, slug: str) -> Account:
