@@ -44,7 +44,10 @@ COMMANDS = {
     "hold": Entry("control", "Keep waiting jobs from starting until they are released."),
     "change": Entry("change", "Give waiting jobs another priority, queue or labels."),
     "release": Entry("control", "Let held jobs start again when their turn comes."),
-    "queues": Entry("queues", "List the queues, the one that goes first on top."),
+    "queues": Entry(
+        "queues",
+        "List the queues, the one that goes first on top, with what they limit; make and change them, as staff.",
+    ),
     "quota": Entry(
         "quota", "Show what a project holds, and how much it may hold; or set that, as an admin of a project above."
     ),
@@ -56,7 +59,9 @@ COMMANDS = {
     "budgets": Entry(
         "costs.budgets", "List budgets: what is spent, committed and expected of them; set more, as those who may."
     ),
-    "projects": Entry("projects", "List your projects as a tree, with your role in each; make more."),
+    "projects": Entry(
+        "projects", "List your projects as a tree, with your role in each; show, make, move and archive them."
+    ),
     "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
     "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),
     "reservations": Entry("reservations", "List which nodes are kept for whom; keep more, and give them back."),

@@ -21,7 +21,8 @@ from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
 from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
 from jobs.planning.budget_reports import reports_of
-from jobs.reports.quota_usage import account_of
+from jobs.reports.quota_bars import bars_in
+from jobs.reports.quota_usage import LIMITS, account_in, standing_now
 from jobs.submission.pricing import SHOWN_PLACES
 from quotas.budgets import setting
 from quotas.budgets.rows import Budget
@@ -81,6 +82,28 @@ class LoanAmountsOut(serializers.Serializer[Any]):
     memory_gb = serializers.FloatField(allow_null=True)
 
 
+class QuotaBarOut(serializers.Serializer[Any]):
+    """What is used of one resource that a quota limits: the project's own, or that of the nearest project above that has one."""
+
+    resource = serializers.ChoiceField([quotas.shown_name(name) for name in LIMITS])
+    used = serializers.FloatField(help_text="By the project, and all below it.")
+    waiting = serializers.FloatField(help_text="What its jobs that wait ask for together.")
+    quota_of = serializers.CharField(help_text="Whose quota it is.")
+    nominal = serializers.FloatField(help_text="That quota.")
+    held = serializers.FloatField(help_text="What is used of it, by whomever.")
+    borrowing_limit = serializers.FloatField(help_text="What may be held beyond it.")
+    borrowed = serializers.FloatField(help_text="What the project holds beyond its own quota.")
+    over = serializers.FloatField(
+        help_text="What is held beyond the quota and its borrowing limit, as one was lowered."
+    )
+    lent = serializers.FloatField(help_text="What of its own others hold, and would give back.")
+    lending_limit = serializers.FloatField(
+        allow_null=True, help_text="What others may have of it; null: all it leaves."
+    )
+    enforced = serializers.BooleanField()
+    sentence = serializers.CharField(help_text="All of that in words.")
+
+
 class QuotaOut(serializers.Serializer[Any]):
     """The amounts count everything below the project too; `available` also minds the quotas above it, and its cohort."""
 
@@ -95,6 +118,7 @@ class QuotaOut(serializers.Serializer[Any]):
     borrowed = LoanAmountsOut(help_text="What it holds beyond its own.")
     lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
+    bars = QuotaBarOut(many=True, help_text="Of all that is limited here or above.")
     pending_cost = serializers.DecimalField(
         30, SHOWN_PLACES, allow_null=True,
         help_text="What its jobs that wait are expected to cost, of which the end is known; null: none has a price.",
@@ -145,7 +169,8 @@ def enforced_in(wanted: dict[str, Any]) -> bool | None:
 
 
 def answer(project: Project) -> Response:
-    account = account_of(project)
+    standing = standing_now()
+    account = account_in(standing, project.slug)
     return Response(
         {
             "project": account.project,
@@ -159,6 +184,7 @@ def answer(project: Project) -> Response:
             "borrowed": _shown(account.borrowed),
             "lent": _shown(account.lent),
             "enforce_quota": account.enforced,
+            "bars": [quotas.bar(one) for one in bars_in(standing, project.slug)],
             "pending_cost": None if account.pending_cost is None else str(account.pending_cost),
             "synced_at": timezone.now(),  # the local provider derives usage as it is read
             **quotas.flat(account.limits, account.usage, account.available),

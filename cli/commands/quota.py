@@ -14,6 +14,7 @@ from cli.options.shared import DEFAULT_PROJECT, AsJson
 from cli.options.values import understand
 from cli.output import note, print_json
 from cli.views.nodes import load_bar
+from cli.views.projects import spell_bars
 from cli.views.tables import Column, display, make_console, make_table
 
 app = typer.Typer(rich_markup_mode=None)
@@ -77,8 +78,8 @@ def quota(
         return
     console = make_console()
     display(console, make_table(console, COLUMNS, amounts(answer)))
-    for sentence in loans(answer):
-        print(sentence)
+    for line in spell_bars(answer):
+        print(line)
     if not answer["enforced"]:
         note("not enforced: nothing is held back by these limits")
 
@@ -114,20 +115,6 @@ def _amount(text: str) -> float | None:
     if text == "none":
         return None
     return int(text) if text.isdecimal() else float(text)
-
-
-def loans(answer: Row) -> list[str]:
-    """What is borrowed and lent, and how much may be, where there is anything to say."""
-    told = []
-    for kind, limit in (("borrowed", "borrowing_limits"), ("lent", "lending_limits")):
-        now, most = answer.get(kind, {}), answer.get(limit, {})
-        parts = [
-            f"{now.get(name) or 0:g} {NAMES[name]}{'' if most.get(name) is None else f' of at most {most[name]:g}'}"
-            for name in LOANED
-            if now.get(name) or most.get(name)
-        ]
-        told += [f"{kind}: {', '.join(parts)}"] if parts else []
-    return told
 
 
 def spell_amount(amount: float | None, without: str = "") -> str:

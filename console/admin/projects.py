@@ -1,4 +1,4 @@
-"""The tree of projects, with their members and what each holds of its quota."""
+"""The tree of projects, with their members, and bars of what each uses of its quotas and budgets."""
 
 from typing import Any, cast
 
@@ -6,21 +6,18 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from console.admin import cells
 from console.admin.keeping import DeletedWhenUnused
+from console.admin.project_bars import pages
 from console.admin.project_form import ProjectForm, slug_of
-from jobs.reports import quota_usage
 from quotas import projects
 from quotas.models import Membership, Project, Quota
-from scheduling.snapshot import chain_of
 
 ALL_ON_ONE_PAGE = 1000
 DEEPEST_INDENT = 6
-UNITS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "memory"}
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy alone
@@ -32,9 +29,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
 class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for mypy alone
     model = Quota
     extra = 0
-    readonly_fields = ["usage"]
     fields = [
-        "usage",
         ("gpus", "cpus", "memory_mb"),
         ("borrowing_gpus", "borrowing_cpus", "borrowing_memory_mb"),
         ("lending_gpus", "lending_cpus", "lending_memory_mb"),
@@ -42,17 +37,13 @@ class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for
         "enforced",
     ]
 
-    @admin.display(description="held now, with all below it")
-    def usage(self, quota: Quota) -> SafeString | str:
-        if not quota.pk:
-            return cells.EMPTY
-        waiting = quota_usage.asked_for(quota.project)
-        return usage_bars(quota_usage.account_of(quota.project), waiting)
-
 
 @admin.register(Project)
 class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
-    list_display = ["indented", "name", "gpus", "cpus", "running", "waiting", "weight", "member_count", "archived"]
+    list_display = [
+        "indented", "short_name", "gpus", "cpus", "memory", "running", "waiting", "budgets", "weight", "member_count",
+        "archived",
+    ]  # fmt: skip
     list_per_page = ALL_ON_ONE_PAGE
     list_select_related = ["parent", "quota"]
     list_filter = ["archived"]
@@ -60,22 +51,34 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
     autocomplete_fields = ["parent"]
     inlines = [QuotaInline, MembershipInline]
     form = ProjectForm
+    change_form_template = "console/project.html"
+    change_list_template = "console/project_list.html"
     used_by = ("jobs", "children")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         return super().get_queryset(request).annotate(member_total=Count("memberships"))
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """The list as a tree, unless the operator sorts by a column; each project with its place and its usage."""
+        """The list as a tree, unless the operator sorts by a column; each project with its place, its bars and its budgets."""
         changelist = super().get_changelist_instance(request)
-        tree = quota_usage.tree_of_projects()
-        usage = quota_usage.usage_in(tree)
-        for project in changelist.result_list:
-            project.path = [view.slug for view in chain_of(project.slug, tree)][::-1]
-            project.usage = usage[project.slug]
+        pages.add_bars(changelist.result_list, budgets=pages.may_see_budgets(request.user))
         if "o" not in request.GET:
             changelist.result_list = sorted(changelist.result_list, key=lambda project: project.path)
         return changelist
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, pages.legends(request.user) | (extra_context or {}))
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = pages.may_see_budgets(request.user)
+        return [name for name in super().get_list_display(request) if shown or name != "budgets"]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        project = self.get_object(request, object_id)
+        more = pages.page_context(project, request.user) if project else {}
+        return super().change_view(request, object_id, form_url, more | (extra_context or {}))
 
     @admin.display(description="project", ordering="slug")
     def indented(self, project: Any) -> SafeString:
@@ -83,21 +86,33 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
             '<span class="ty-depth-{}">{}</span>', min(len(project.path) - 1, DEEPEST_INDENT), project.slug
         )
 
-    @admin.display(description="GPUs held")
-    def gpus(self, project: Any) -> SafeString | str:
-        return limited(project, "gpus")
+    @admin.display(description="name", ordering="name")
+    def short_name(self, project: Project) -> SafeString:
+        return format_html('<span class="ty-name" title="{0}">{0}</span>', project.name)
 
-    @admin.display(description="CPUs held")
+    @admin.display(description="GPUs")
+    def gpus(self, project: Any) -> SafeString | str:
+        return pages.cell(project, "gpus")
+
+    @admin.display(description="CPUs")
     def cpus(self, project: Any) -> SafeString | str:
-        return limited(project, "cpus")
+        return pages.cell(project, "cpus")
+
+    @admin.display(description="memory")
+    def memory(self, project: Any) -> SafeString | str:
+        return pages.cell(project, "memory_mb")
 
     @admin.display(description="running")
     def running(self, project: Any) -> SafeString | str:
-        return limited(project, "running_jobs")
+        return pages.cell(project, "running_jobs")
 
     @admin.display(description="waiting")
     def waiting(self, project: Any) -> SafeString | str:
-        return limited(project, "waiting_jobs")
+        return pages.cell(project, "waiting_jobs")
+
+    @admin.display(description="budgets")
+    def budgets(self, project: Any) -> SafeString | str:
+        return pages.budget_cells(project)
 
     @admin.display(description="members", ordering="member_total")
     def member_count(self, project: Project) -> int:
@@ -119,40 +134,3 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
                 actor=actor, slug=obj.slug, name=obj.name, parent=slug_of(obj.parent), weight=obj.weight
             )
             obj.pk, obj.created_at = made.pk, made.created_at
-
-
-def limited(project: Any, name: str) -> SafeString | str:
-    """What the project holds, as a bar where it has a limit."""
-    return usage_cell(name, project.usage[name], getattr(getattr(project, "quota", None), name, None))
-
-
-def usage_bars(account: quota_usage.Account, waiting: dict[str, int]) -> SafeString:
-    """A bar for each limit, and below it what of it is borrowed, lent to others, and asked for by those that wait."""
-    facts = (
-        (UNITS.get(name, name.replace("_", " ")), usage_cell(name, account.usage[name], account.limits[name]), words)
-        for name in Quota.LIMITS
-        for words in [loan_words(name, account, waiting)]
-    )
-    return format_html(
-        '<dl class="ty-facts">{}</dl>',
-        format_html_join("", "<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>", facts),
-    )
-
-
-def loan_words(name: str, account: quota_usage.Account, waiting: dict[str, int]) -> str:
-    """For example " 4 borrowed of at most 6, 2 lent, 12 asked for by those that wait"."""
-    figure = cells.gigabytes if name == "memory_mb" else str
-    may = account.borrowing.get(name)
-    parts = []
-    if account.borrowed.get(name) or may:
-        parts.append(f"{figure(account.borrowed.get(name, 0))} borrowed of at most {figure(may or 0)}")
-    if account.lent.get(name):
-        parts.append(f"{figure(account.lent[name])} lent")
-    if waiting.get(name):
-        parts.append(f"{figure(waiting[name])} asked for by those that wait")
-    return f" {', '.join(parts)}" if parts else ""
-
-
-def usage_cell(name: str, amount: int, limit: int | None) -> SafeString | str:
-    figure = cells.gigabytes if name == "memory_mb" else str
-    return figure(amount) if limit is None else cells.bar(amount, limit, f"{figure(amount)} of {figure(limit)}")

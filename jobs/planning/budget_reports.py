@@ -1,6 +1,6 @@
 """What became of budgets in their periods: spent, committed to what runs, and what is expected by the end of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,9 +10,10 @@ from jobs.planning.budgets import prices_for, views_of
 from jobs.planning.snapshot import take_snapshot
 from quotas.budgets.rows import Budget
 from scheduling.lifecycle import JobState
-from scheduling.sharing.budget_use import BudgetWarning, use_of, warnings_of
+from scheduling.sharing.budget_use import BudgetUse, BudgetWarning, uses_of, warnings_of
 from scheduling.sharing.budgets import MILLION, period_at
-from scheduling.snapshot import BudgetView, Snapshot
+from scheduling.sharing.periods import Period
+from scheduling.snapshot import BudgetView
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,35 @@ class BudgetReport:
     def available(self) -> Decimal:
         return self.budget.amount - self.spent - self.committed
 
+    @property
+    def taken(self) -> Decimal:
+        return self.spent + self.committed
+
+    @property
+    def sentence(self) -> str:
+        """`12.50 spent, 3.00 committed, 20.00 expected by the end of the month, of 25.00 EUR, hard: 62 % taken`."""
+        end = "the end" if self.budget.period == Period.ONCE else f"the end of the {self.budget.period}"
+        amounts = (
+            f"{spell(self.spent)} spent, {spell(self.committed)} committed, {spell(self.forecast)} expected by {end}"
+        )
+        whole = f"{spell(self.amount)} {self.budget.currency or 'GPU-hours'}"
+        return f"{amounts}, of {whole}, {'hard' if self.budget.hard else 'soft'}: {self._share()}"
+
+    def _share(self) -> str:
+        if not self.amount:
+            return f"{spell(self.taken)} over it" if self.taken else "nothing may be spent"
+        share = f"{100 * self.taken / self.amount:.0f} % taken"
+        expected = ", more than that expected" if self.forecast > self.amount >= self.taken else ""
+        return share + expected
+
+
+def spell(amount: Decimal) -> str:
+    """With two digits after the point; four where it is less than one, so that a little is not nothing."""
+    if abs(amount) >= 1:
+        return f"{amount:.2f}"
+    whole, _, digits = f"{amount:.4f}".partition(".")
+    return f"{whole}.{digits[:2]}{digits[2:].rstrip('0')}"
+
 
 def reports_of(budgets: Iterable[Budget]) -> list[BudgetReport]:
     """In the order of these budgets, all at one moment."""
@@ -48,11 +78,12 @@ def reports_of(budgets: Iterable[Budget]) -> list[BudgetReport]:
     world = replace(snapshot, budgets=views, prices=prices)
     told = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False)
     starts = {pk: start.timestamp() for pk, start in told.values_list("pk", "predicted_start") if start}
-    return [_report(budget, view, world, starts) for budget, view in zip(known, views, strict=True)]
+    uses = uses_of(views, world, starts)
+    return [_report(*one, snapshot.taken_at) for one in zip(known, views, uses, strict=True)]
 
 
-def _report(budget: Budget, view: BudgetView, world: Snapshot, starts: Mapping[int, float]) -> BudgetReport:
-    use, span = use_of(view, world, starts), period_at(view, world.taken_at)
+def _report(budget: Budget, view: BudgetView, use: BudgetUse, now: float) -> BudgetReport:
+    span = period_at(view, now)
     since, until = (datetime.fromtimestamp(one, UTC) for one in span)
     spent, committed, accrued, forecast = (Decimal(one) / MILLION for one in use)
     warnings = tuple(warnings_of(use, view.amount))

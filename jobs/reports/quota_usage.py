@@ -1,7 +1,7 @@
 """What a project holds, what it may hold, and what is left: derived from open placements, counted nowhere."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,9 +11,8 @@ from django.db.models import Count, F, Sum
 from jobs.models import Job
 from jobs.planning import job_rows, snapshot
 from jobs.reports.pending_cost import pending_of
-from quotas.models import Project
 from scheduling.lifecycle import JobState
-from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.cohorts import RESOURCES, Cohorts, UsageTable
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, usage_by_project
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
@@ -42,70 +41,58 @@ class Account:
 
 
 class Waiting(NamedTuple):
-    """How many jobs wait in a project and below it, and what they are expected to cost."""
+    """How many jobs wait in a project and below it, what they are expected to cost, and what they ask for together."""
 
     jobs: int = 0
     cost: Decimal | None = None
+    gpus: int = 0
+    cpus: int = 0
+    memory_mb: int = 0
 
     def plus(self, more: "Waiting") -> "Waiting":
         costs = [cost for cost in (self.cost, more.cost) if cost is not None]
-        return Waiting(self.jobs + more.jobs, sum(costs, Decimal(0)) if costs else None)
+        amounts = (getattr(self, name) + getattr(more, name) for name in RESOURCES)
+        return Waiting(self.jobs + more.jobs, sum(costs, Decimal(0)) if costs else None, *amounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All projects at one moment: what each holds and waits for, all below it included."""
+
+    tree: Mapping[str, ProjectView]
+    held: UsageTable
+    usage: Mapping[str, Amounts]
+    waiting: Mapping[str, Waiting]
+    cohorts: Cohorts
 
 
 def tree_of_projects() -> dict[str, ProjectView]:
     return {view.slug: view for view in snapshot.projects()}
 
 
-def account_of(project: Project) -> Account:
+def standing_now() -> Standing:
+    """In a fixed number of statements, whatever the number of projects."""
     tree = tree_of_projects()
-    return accounts_in(tree, [project.slug])[project.slug]
+    held, waiting, cohorts = usage_by_project(job_rows.running(), tree), _waiting(tree), Cohorts(tree.values())
+    return Standing(tree, cohorts.table(held), _amounts(tree, held, waiting), waiting, cohorts)
 
 
-def accounts_in(tree: dict[str, ProjectView], slugs: Iterable[str]) -> dict[str, Account]:
-    """The accounts of these projects, in as many statements as that of one."""
-    held, waiting = usage_by_project(job_rows.running(), tree), _waiting(tree)
-    usage = _amounts(tree, held, waiting)
-    cohorts = Cohorts(tree.values())
-    return {slug: _account(tree, slug, held, usage, cohorts, waiting[slug].cost) for slug in slugs}
-
-
-def _account(
-    tree: dict[str, ProjectView],
-    slug: str,
-    held: Mapping[str, Usage],
-    usage: dict[str, Amounts],
-    cohorts: Cohorts,
-    pending_cost: Decimal | None,
-) -> Account:
-    limits, chain = tree[slug].limits or Limits(), chain_of(slug, tree)
-    loans = {name: cohorts.loans(slug, name, held) for name in RESOURCES}
-    together = {name: cohorts.headroom(slug, name, held) for name in RESOURCES}
+def account_in(standing: Standing, slug: str) -> Account:
+    limits, chain = standing.tree[slug].limits or Limits(), chain_of(slug, standing.tree)
+    loans = {name: standing.cohorts.loans(slug, name, standing.held) for name in RESOURCES}
+    together = {name: standing.cohorts.headroom(slug, name, standing.held) for name in RESOURCES}
     return Account(
         project=slug,
         enforced=limits.enforced,
         limits={name: getattr(limits, name) for name in LIMITS},
-        usage=usage[slug],
-        available={name: _remaining(name, chain, usage, together.get(name)) for name in LIMITS},
+        usage=standing.usage[slug],
+        available={name: _remaining(name, chain, standing.usage, together.get(name)) for name in LIMITS},
         borrowing=limits.borrowing._asdict(),
         lending=limits.lending._asdict(),
         borrowed={name: one.borrowed for name, one in loans.items()},
         lent={name: one.lent for name, one in loans.items()},
-        pending_cost=pending_cost,
+        pending_cost=standing.waiting[slug].cost,
     )
-
-
-def asked_for(project: Project) -> Amounts:
-    """What the waiting jobs of the project and all below it ask for together."""
-    tree = tree_of_projects()
-    slugs = [slug for slug in tree if any(one.slug == project.slug for one in chain_of(slug, tree))]
-    rows = Job.objects.filter(state=JobState.PENDING, project__slug__in=slugs)
-    found = rows.aggregate(**{name: Sum(F(name) * F("nodes"), default=0) for name in RESOURCES})
-    return {name: int(amount) for name, amount in found.items()}
-
-
-def usage_in(tree: dict[str, ProjectView]) -> dict[str, Amounts]:
-    """What each project of the tree holds, what is below it included."""
-    return _amounts(tree, usage_by_project(job_rows.running(), tree), _waiting(tree))
 
 
 def _amounts(
@@ -122,14 +109,16 @@ def _amounts(
 def _waiting(tree: dict[str, ProjectView]) -> Mapping[str, Waiting]:
     sums: defaultdict[str, Waiting] = defaultdict(Waiting)
     jobs = Job.objects.filter(state=JobState.PENDING).order_by().values_list("project__slug")
-    for slug, *found in jobs.annotate(count=Count("pk"), cost=Sum("estimated_cost", filter=pending_of())):
+    asked = {f"{name}_asked": Sum(F(name) * F("nodes")) for name in RESOURCES}
+    found = jobs.annotate(count=Count("pk"), cost=Sum("estimated_cost", filter=pending_of()), **asked)
+    for slug, count, cost, *amounts in found:
         for project in chain_of(slug, tree):
-            sums[project.slug] = sums[project.slug].plus(Waiting(*found))
+            sums[project.slug] = sums[project.slug].plus(Waiting(count, cost, *map(int, amounts)))
     return sums
 
 
 def _remaining(
-    name: str, chain: tuple[ProjectView, ...], usage: dict[str, Amounts], together: int | None
+    name: str, chain: tuple[ProjectView, ...], usage: Mapping[str, Amounts], together: int | None
 ) -> int | None:
     left = [
         max(limit - usage[project.slug][name], 0)

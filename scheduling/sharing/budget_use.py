@@ -1,13 +1,16 @@
 """What becomes of a budget in its period: what is spent, what runs may use up to its limits, and what is expected of all."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from scheduling.run_times import expected_seconds
 from scheduling.sharing.budgets import Meter, charges, period_at, spent_in
 from scheduling.sharing.periods import Span
-from scheduling.snapshot import BudgetView, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import BudgetView, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
+
+AnyJob = TypeVar("AnyJob", RunningJob, WaitingJob)
 
 
 class BudgetUse(NamedTuple):
@@ -38,15 +41,35 @@ def warnings_of(use: BudgetUse, amount: int) -> Iterator[BudgetWarning]:
         yield BudgetWarning.FORECAST
 
 
-def use_of(
-    budget: BudgetView, snapshot: Snapshot, starts: Mapping[int, float], meter: Meter | None = None
+def uses_of(budgets: Iterable[BudgetView], snapshot: Snapshot, starts: Mapping[int, float]) -> list[BudgetUse]:
+    """Of each budget in its period now. Who waits is expected to start then, or else at once, and to run as long as was learned."""
+    meter, projects = Meter(snapshot), {one.slug: one for one in snapshot.projects}
+    running = _by_project(snapshot.running, projects)
+    waiting = _by_project([job for job in snapshot.waiting if not (job.broken or job.held)], projects)
+    return [
+        _use_of(one, snapshot, starts, meter, running.get(one.project, ()), waiting.get(one.project, ()))
+        for one in budgets
+    ]
+
+
+def _by_project(jobs: Iterable[AnyJob], projects: Mapping[str, ProjectView]) -> Mapping[str, list[AnyJob]]:
+    """The jobs of each project and of all below it."""
+    found: defaultdict[str, list[AnyJob]] = defaultdict(list)
+    for job in jobs:
+        for project in chain_of(job.project, projects):
+            found[project.slug].append(job)
+    return found
+
+
+def _use_of(
+    budget: BudgetView,
+    snapshot: Snapshot,
+    starts: Mapping[int, float],
+    meter: Meter,
+    running: Sequence[RunningJob],
+    waiting: Sequence[WaitingJob],
 ) -> BudgetUse:
-    """Of the budget in its period now. Who waits is expected to start then, or else at once, and to run as long as was learned."""
-    meter, now, span = meter or Meter(snapshot), snapshot.taken_at, period_at(budget, snapshot.taken_at)
-    projects = {one.slug: one for one in snapshot.projects}
-    below = {slug for slug in projects if any(one.slug == budget.project for one in chain_of(slug, projects))}
-    running = [job for job in snapshot.running if job.project in below]
-    waiting = [job for job in snapshot.waiting if job.project in below and not (job.broken or job.held)]
+    now, span = snapshot.taken_at, period_at(budget, snapshot.taken_at)
 
     def used(job: RunningJob, until: float) -> int:
         return meter.used_by(budget, job, span, until, now)

@@ -260,13 +260,32 @@ class Cohorts:
     def loans(self, slug: str, name: str, usage: Mapping[str, Usage]) -> Loans:
         """What it has borrowed; and what of its nominal quota it could not have without others giving it back."""
         parent, member = self._parents[slug], self._members[slug]
-        free = None if parent is None else self._free(parent, name, usage)
-        borrowed = max(0, self.over(slug, name, usage))
-        if parent is None or free is None or name not in member.nominal:
+        free, beyond = (None, 0) if parent is None else self._free_and_beyond(parent, name, usage)
+        return self._loans(member, name, usage, free, beyond)
+
+    def loans_of_all(self, name: str, usage: Mapping[str, Usage]) -> dict[str, Loans]:
+        """The same of every project of the tree: each cohort is looked at once, and not once for each of its members."""
+        found = {
+            slug: self._loans(self._members[slug], name, usage, None, 0)
+            for slug, parent in self._parents.items()
+            if parent is None
+        }
+        for parent, members in self._below.items():
+            free, beyond = self._free_and_beyond(parent, name, usage)
+            found |= {one.slug: self._loans(one, name, usage, free, beyond) for one in members}
+        return found
+
+    def _free_and_beyond(self, parent: str, name: str, usage: Mapping[str, Usage]) -> tuple[int | None, int]:
+        """What a cohort has left, and what its members hold beyond their own together."""
+        beyond = sum(max(0, self.over(one.slug, name, usage)) for one in self._below[parent])
+        return self._free(parent, name, usage), beyond
+
+    def _loans(self, member: Member, name: str, usage: Mapping[str, Usage], free: int | None, beyond: int) -> Loans:
+        borrowed = max(0, self.over(member.slug, name, usage))
+        if free is None or name not in member.nominal:
             return Loans(borrowed, 0)
-        left = member.nominal[name] - self.claimed(slug, name, usage)
-        others = sum(max(0, self.over(one.slug, name, usage)) for one in self._below[parent] if one is not member)
-        return Loans(borrowed, max(0, min(others, left - max(0, free))))
+        left = member.nominal[name] - self.claimed(member.slug, name, usage)
+        return Loans(borrowed, max(0, min(beyond - borrowed, left - max(0, free))))
 
     def headroom(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int | None:
         """How much more cohorts let jobs of the project have now, beside each project's own limit; None: any amount."""

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 TOKEN = {"id": "abc", "created": "2030-01-01T12:00:00Z", "expiry": "2030-02-01T12:00:00Z", "current": True}
 ME = {
     "user": "ada", "staff": False, "token": TOKEN,
@@ -40,11 +42,50 @@ def test_projects_are_a_tree_with_ones_role(trainyard, connected):
     assert lines[1].startswith("  vision")
 
 
+def test_a_project_is_shown_with_its_quotas_and_its_budgets_in_words(trainyard, connected):
+    connected.answers("GET", "projects/vision", project("vision", "lab", archived=True))
+    bars = [{"resource": "gpus", "sentence": "6 of 8 GPUs used"}]
+    connected.answers("GET", "projects/vision/usage", {"bars": bars})
+    connected.lists("projects/vision/budgets", {"id": 3, "sentence": "12.50 spent, of 25.00 EUR"})
+
+    lines = trainyard("projects", "show", "vision").out.splitlines()
+
+    assert lines[-2:] == ["GPUs: 6 of 8 GPUs used", "budget 3: 12.50 spent, of 25.00 EUR"]
+    assert [line.split()[-1] for line in lines[:2]] == ["vision", "lab"]
+    assert "archived" in lines[3]
+    assert json.loads(trainyard("projects", "show", "vision", "--json").out)["bars"] == bars
+
+
 def test_a_project_is_made_below_another(trainyard, connected):
     connected.answers("POST", "projects", project("new", "lab"), status=201)
 
     assert trainyard("projects", "add", "new", "--parent", "lab").code == 0
     assert connected.asked[0].body == {"slug": "new", "name": "", "parent": "lab"}
+
+
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        (["--parent", "lab"], {"parent": "lab"}),
+        (["--top", "--weight", "2.5"], {"parent": None, "weight": 2.5}),
+        (["--archive", "--name", ""], {"archived": True, "name": ""}),
+        (["--restore"], {"archived": False}),
+    ],
+)
+def test_a_project_is_renamed_moved_and_archived(trainyard, connected, words, body):
+    connected.answers("PATCH", "projects/vision", project("vision", "lab"))
+
+    assert trainyard("projects", "change", "vision", *words).code == 0
+    assert connected.asked[0].body == body
+
+
+@pytest.mark.parametrize(("words", "told"), [([], "--archive"), (["--top", "--parent", "lab"], "--top")])
+def test_a_project_is_not_changed_to_nothing_nor_to_two_places(trainyard, connected, words, told):
+    outcome = trainyard("projects", "change", "vision", *words)
+
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert connected.asked == []
 
 
 def test_members_are_listed_and_managed(trainyard, connected):

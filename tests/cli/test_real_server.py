@@ -11,9 +11,9 @@ from django.db import connection
 from django.utils import timezone
 from knox.models import AuthToken
 
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Queue
 from jobs.models.planning import Reservation
-from quotas.models import Project, Quota
+from quotas.models import Membership, Project, Quota
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -223,6 +223,48 @@ def test_nodes_queues_and_quota_are_what_the_database_says(ada, trainyard):
     assert all(words in line for words in ("n1", "up", "2/8", "2/4", " 50%", "4 x NVIDIA H100 (simulated)"))
     assert [row.split()[0] for row in trainyard("queues").out.splitlines()[1:]] == ["live", "default", "batch"]
     assert ["GPUs", "2", "4", "█████░░░░░", "50%", "2"] in [row.split() for row in trainyard("quota").out.splitlines()]
+
+
+def test_the_admin_of_a_project_manages_what_is_below_and_not_his_own(ada, trainyard):
+    builders.user(username="bob")
+    Membership.objects.update(role="admin")
+    for words in (
+        ["projects", "add", "study", "--parent", "vision"],
+        ["projects", "add", "group", "--parent", "vision", "--name", "A group"],
+        ["projects", "change", "study", "--parent", "group", "--weight", "2"],
+        ["quota", "study", "--limit", "gpus=2", "--borrow", "gpus=1"],
+        ["members", "add", "bob", "--role", "admin", "-p", "study"],
+    ):
+        assert trainyard(*words).code == 0, words
+    study = Project.objects.get(slug="study")
+    assert (study.parent.slug, study.weight, study.quota.gpus, study.memberships.get().user.username) == (
+        "group", 2, 2, "bob",
+    )  # fmt: skip
+
+    assert "gpus" not in trainyard("projects", "show", "vision").out.lower()
+    assert "GPUs: 0 of 2 GPUs used, 0 borrowed of at most 1" in trainyard("projects", "show", "study").out
+    for words in (
+        ["quota", "vision", "--limit", "gpus=99"],
+        ["projects", "change", "vision", "--top", "--weight", "5"],
+    ):
+        assert trainyard(*words).code == 1
+    assert trainyard("projects", "change", "vision", "--parent", "study").code == 1
+    assert Project.objects.get(slug="vision").weight == 1
+
+
+def test_staff_set_what_a_queue_limits_and_nobody_else_may(ada, trainyard):
+    words = ["queues", "set", "live", "--max-walltime", "2h", "--max-waiting", "3", "--allow", "vision"]
+    assert "Only staff may" in trainyard(*words).err
+
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    assert trainyard(*words).out == "queue live, open: 2h 00m a job, 3 waiting a user, only for vision\n"
+    assert "2h 00m a job, 3 waiting a user, only for vision" in trainyard("queues").out
+    assert "max_runtime_seconds" in trainyard("queues", "set", "live", "--default-walltime", "3h").err
+    assert trainyard("queues", "add", "debug", "--max-gpus", "1", "--rank", "7").code == 0
+    assert trainyard("queues", "set", "live", "--max-walltime", "none", "--allow", "none").code == 0
+    live = Queue.objects.get(name="live")
+    assert (live.max_runtime_seconds, live.max_waiting_per_user, live.allowed_projects.count()) == (None, 3, 0)
+    assert Queue.objects.get(name="debug").max_gpus == 1
 
 
 def test_staff_keep_nodes_and_give_them_back_and_nobody_else_may(ada, trainyard):

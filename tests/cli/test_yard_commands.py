@@ -114,6 +114,56 @@ def test_queues_are_listed_the_first_served_on_top(trainyard, connected):
     assert batch.split()[:5] == ["batch", "-100", "open", "3", "2"]
 
 
+def test_a_queue_s_limits_are_listed_and_set(trainyard, connected):
+    limits = {
+        "max_runtime_seconds": 7200, "default_runtime_seconds": 600, "max_gpus": 1, "max_memory_gb": 1.5,
+        "max_waiting_per_user": 20, "max_priority_member": 50, "allowed_projects": ["vision", "speech"],
+    }  # fmt: skip
+    connected.lists("queues", {**QUEUE, **limits})
+    connected.answers("PATCH", "queues/live", {**QUEUE, **limits})
+    connected.answers("POST", "queues", QUEUE, status=201)
+    words = (
+        "2h 00m a job, 10m 00s without a limit of its own, 1 GPU a job, 1.5 GB a job, 20 waiting a user, "
+        "priority 50 for members, only for vision, speech"
+    )
+
+    assert words in trainyard("queues").out
+    options = ["--max-walltime", "2h", "--max-gpus", "1", "--max-memory-gb", "1.5", "--max-cpus", "none"]
+    outcome = trainyard("queues", "set", "live", *options, "--allow", "vision", "--allow", "speech", "--policy", "none")
+    assert (outcome.code, outcome.out) == (0, f"queue live, open: {words}\n")
+    assert connected.asked[-1].body == {
+        "max_runtime_seconds": 7200, "max_gpus": 1, "max_memory_gb": 1.5, "max_cpus": None,
+        "allowed_projects": ["vision", "speech"], "policy": "",
+    }  # fmt: skip
+    assert trainyard("queues", "add", "live", "--rank", "5", "--allow", "none").out == "queue live, open: no limits\n"
+    assert connected.asked[-1].body == {"name": "live", "rank": 5, "allowed_projects": []}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--max-walltime", "soon"], "--max-walltime"),
+        (["--max-gpus", "many"], "--max-gpus"),
+        (["--max-memory-gb", "much"], "--max-memory-gb"),
+        (["--allow", "none", "--allow", "vision"], "--allow"),
+        ([], "say what to set"),
+    ],
+)
+def test_what_sets_nothing_of_a_queue_is_a_usage_error(trainyard, connected, words, told):
+    outcome = trainyard("queues", "set", "live", *words)
+
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert connected.asked == []
+
+
+def test_a_queue_that_is_not_there_is_named_with_those_that_are(trainyard, connected):
+    connected.refuses("PATCH", "queues/lvie", 404, "There is no queue lvie.")
+    connected.lists("queues", QUEUE)
+
+    assert "there is no queue 'lvie'; there are: live" in trainyard("queues", "set", "lvie", "--rank", "1").err
+
+
 def test_a_quota_shows_what_is_used_and_what_is_left(trainyard, connected):
     connected.answers("GET", "queues/quota/vision", QUOTA)
 
@@ -207,16 +257,17 @@ def test_a_node_that_cannot_be_removed_keeps_no_other_from_it(trainyard, connect
     assert outcome.err == "error: node n1: Node n1 is alive: stop its agent first.\n"
 
 
-def test_a_quota_s_loans_are_told_below_it(trainyard, connected):
-    loans = {
-        "borrowing_limits": {"gpus": 4, "cpus": None, "memory_gb": None}, "borrowed": {"gpus": 2, "cpus": 0},
-        "lending_limits": {"gpus": None, "cpus": None, "memory_gb": None}, "lent": {"gpus": 0, "memory_gb": 1.5},
-    }  # fmt: skip
-    connected.answers("GET", "queues/quota/vision", {**QUOTA, **loans})
+def test_what_limits_a_project_is_told_below_it_in_the_server_s_words(trainyard, connected):
+    bars = [
+        {"resource": "gpus", "sentence": "6 of 4 GPUs used, 2 borrowed of at most 4"},
+        {"resource": "memory_gb", "sentence": "1.5 GB of memory used, no quota of its own: 6 GB of 8 GB used in lab"},
+    ]
+    connected.answers("GET", "queues/quota/vision", {**QUOTA, "bars": bars})
 
     assert trainyard("quota", "vision").out.splitlines()[-2:] == [
-        "borrowed: 2 GPUs of at most 4", "lent: 1.5 memory GB",
-    ]  # fmt: skip
+        "GPUs: 6 of 4 GPUs used, 2 borrowed of at most 4",
+        "memory: 1.5 GB of memory used, no quota of its own: 6 GB of 8 GB used in lab",
+    ]
 
 
 def test_a_quota_is_set_by_options(trainyard, connected):

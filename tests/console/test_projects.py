@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from quotas.models import Membership, Project, Quota
+from quotas.models import Budget, Membership, Project, Quota
 from tests import builders
-from tests.admin_pages import operator, page
+from tests.admin_pages import operator, page, queries, staff
 
 pytestmark = pytest.mark.django_db
 PROJECTS = "/admin/quotas/project/"
@@ -26,7 +26,7 @@ def test_projects_are_listed_as_a_tree_with_what_each_holds(client):
     assert ["/".join(row.path) for row in rows] == ["alone", "zoo", "zoo/bee", "zoo/bee/ant"]
     held = {row.slug: (row.usage["gpus"], row.usage["running_jobs"], row.usage["waiting_jobs"]) for row in rows}
     assert held == {"alone": (0, 0, 0), "zoo": (3, 1, 1), "bee": (3, 1, 0), "ant": (3, 1, 0)}
-    assert "3 of 8 <progress" in page(client, PROJECTS)
+    assert "3 of 8<svg" in page(client, PROJECTS)
 
 
 def test_a_column_sorts_projects_instead_of_the_tree(client):
@@ -51,7 +51,7 @@ def test_a_project_is_made_with_its_quota_and_its_members(client):
     }  # fmt: skip
     client.post(f"{PROJECTS}add/", form)
     assert (Quota.objects.get().gpus, Membership.objects.get().role) == (4, "admin")
-    assert "0 of 4 <progress" in page(client, f"{PROJECTS}{Project.objects.get().pk}/change/")
+    assert "0 of 4 GPUs used" in page(client, f"{PROJECTS}{Project.objects.get().pk}/change/")
 
 
 def move(client: Client, project: Project, **fields):
@@ -96,6 +96,42 @@ def test_a_project_s_page_shows_what_is_borrowed_lent_and_asked_for(client):
     builders.job(project=borrower, gpus=4, nodes=2)
 
     shown = page(client, f"{PROJECTS}{borrower.pk}/change/")
-    assert "3 of 1 <progress" in shown
-    assert "2 borrowed of at most 3, 8 asked for by those that wait" in shown
+    assert "3 of 1 GPU used, 2 borrowed of at most 3, 8 asked for by those that wait" in shown
     assert "2 lent" in page(client, f"{PROJECTS}{lender.pk}/change/")
+    listed = page(client, PROJECTS)
+    assert "3 of 1<svg" in listed
+    assert "2 borrowed, 8 wanted" in listed
+
+
+def test_a_project_s_page_shows_its_budgets_to_those_who_may_see_them(client):
+    vision = builders.project(slug="vision")
+    budget = Budget.objects.create(project=vision, unit="gpu_hours", amount=10, period="day", hard=True)
+    words = "0.00 spent, 0.00 committed, 0.00 expected by the end of the day, of 10.00 GPU-hours, hard: 0 % taken"
+    address = f"{PROJECTS}{vision.pk}/change/"
+    assert f'<a href="/admin/quotas/budget/{budget.pk}/change/">GPU-hours a day</a>' in page(client, address)
+    assert words in page(client, address)
+    assert words in page(client, PROJECTS)
+    looking = staff("view_project")
+    assert words not in page(looking, address) + page(looking, PROJECTS)
+
+
+def test_what_people_call_a_project_is_no_html(client):
+    builders.project(slug="bold", name="<b>bold</b>")
+    assert "<b>bold</b>" not in page(client, PROJECTS)
+
+
+def test_five_hundred_projects_are_listed_in_as_many_statements_as_five(client):
+    grow(5)
+    few = queries(client, PROJECTS)
+    grow(495)
+    assert queries(client, PROJECTS) == few
+
+
+def grow(projects):
+    """So many more in one cohort, each with a quota, a budget and a job that waits."""
+    top = Project.objects.filter(slug="top").first() or builders.project(slug="top")
+    for number in range(projects):
+        slug = f"p{Project.objects.count()}-{number}"
+        made = builders.project(slug=slug, parent=top, quota={"gpus": 2, "borrowing_gpus": 2, "lending_gpus": 1})
+        Budget.objects.create(project=made, unit="gpu_hours", amount=10, period="day")
+        builders.job(project=made, gpus=1)

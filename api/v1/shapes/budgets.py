@@ -85,6 +85,7 @@ class BudgetOut(serializers.Serializer[Any]):
     webhook_host = serializers.SerializerMethodField(help_text="To which host alerts are posted; empty: to none.")
     alerts = serializers.SerializerMethodField(help_text="What was told in this period.")
     available = serializers.DecimalField(**AMOUNT, help_text="What is neither spent nor committed.")
+    sentence = serializers.CharField(help_text="What became of it, in words.")
 
     def get_webhook_host(self, report: BudgetReport) -> str:
         webhook = getattr(report.budget, "webhook", None)

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from api.http.fields import GigabytesField
 from api.http.shapes import Whole
+from jobs.reports.quota_bars import QuotaBar
 from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
 
@@ -91,3 +92,19 @@ def loans_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
 def _in_megabytes(limits: Mapping[str, Any]) -> dict[str, int | None]:
     """The field has read memory to MB by now; it only has another name."""
     return {("memory_mb" if name == "memory_gb" else name): value for name, value in limits.items()}
+
+
+def shown_name(name: str) -> str:
+    return "memory_gb" if name == "memory_mb" else name
+
+
+def bar(one: QuotaBar) -> dict[str, Any]:
+    """One resource, memory in gigabytes."""
+    amounts: dict[str, Any] = {
+        name: getattr(one, name) for name in ("used", "waiting", "nominal", "held", "borrowed", "over", "lent")
+    }
+    amounts |= {"borrowing_limit": one.borrowing, "lending_limit": one.lending}
+    if one.resource == "memory_mb":
+        amounts = {name: amount and memory_units.gigabytes(amount) for name, amount in amounts.items()}
+    words = {"quota_of": one.quota_of, "enforced": one.enforced, "sentence": one.sentence}
+    return {"resource": shown_name(one.resource), **amounts, **words}

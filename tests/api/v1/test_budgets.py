@@ -79,6 +79,7 @@ def test_a_budget_is_set_changed_and_removed(staff, tree):
         "id": 0, "project": "vision", "unit": "gpu_hours", "amount": "10.000000", "currency": "", "period": "day",
         "zone": "Europe/Berlin", "starts_at": None, "ends_at": None, "hard": True, "since": "", "until": "",
         "spent": "0.000000", "committed": "0.000000", "accrued": "0.000000", "forecast": "0.000000",
+        "sentence": "0.00 spent, 0.00 committed, 0.00 expected by the end of the day, of 10.00 GPU-hours, hard: 0 % taken",
         "available": "10.000000", "alerts": [], "webhook_host": "", "created_by": made.json()["created_by"], "created_at": "",
     }  # fmt: skip
     address = f"{V1}/budgets/{made.json()['id']}"

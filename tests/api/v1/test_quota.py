@@ -198,3 +198,23 @@ def test_a_project_s_own_admin_lends_nothing_that_somebody_above_has_granted(tea
 
     assert client_of(own).patch(f"{V1}/queues/quota/team", body).status_code == 403
     assert client_of(above).patch(f"{V1}/queues/quota/team", body).status_code == 200
+
+
+def test_what_limits_a_project_is_told_with_all_figures_and_in_words(staff, team):
+    builders.running_job(project=team, gpu_indices=[0, 1], memory_mb=1536)
+    builders.job(project=team, gpus=3)
+    staff.patch(f"{V1}/queues/quota/organisation", {"limits": {"memory_gb": 8}})
+    gpus, cpus, memory = quota(staff)["bars"]
+    assert gpus == {
+        "resource": "gpus", "used": 2, "waiting": 3, "quota_of": "team", "nominal": 4, "held": 2, "borrowing_limit": 0,
+        "borrowed": 0, "over": 0, "lent": 0, "lending_limit": None, "enforced": True,
+        "sentence": "2 of 4 GPUs used, 3 asked for by those that wait",
+    }  # fmt: skip
+    assert cpus["resource"] == "cpus"
+    assert (memory["resource"], memory["used"], memory["nominal"], memory["quota_of"]) == (
+        "memory_gb",
+        1.5,
+        8,
+        "organisation",
+    )
+    assert staff.get(f"{V1}/projects/team/usage").json()["bars"] == [gpus, cpus, memory]

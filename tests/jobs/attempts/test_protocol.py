@@ -133,7 +133,7 @@ class Protocol(RuleBasedStateMachine):
         self.yard.plan()
         unexplained = Job.objects.filter(state=JobState.PENDING, reasons=[])
         assert not unexplained.exists(), "a job waits without a reason"
-        used = quota_usage.account_of(self.yard.project).usage
+        used = quota_usage.standing_now().usage[self.yard.project.slug]
         held = Placement.objects.filter(closed_at__isnull=True).aggregate(cpus=Sum("cpus"))
         assert used["cpus"] == (held["cpus"] or 0), "usage is not the sum over what is placed"
         assert used["gpus"] == GpuHold.objects.count()

@@ -11,6 +11,8 @@ from fuzz.safety import check_plan
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
+from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.quotas import usage_by_project
 from scheduling.snapshot import Limits, LoanLimits, ProjectView
 from scheduling.stages import in_line, started
 from tests.scheduling.builders import gpu_node, snapshot, waiting
@@ -89,3 +91,15 @@ def test_plans_that_follow_each_other_keep_to_every_limit(seed):
         seen = carried_out(seen, plan, now, dice)
         now += 5.0
     assert all(min(told[one, other], told[other, one]) < 2 for one, other in told)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_the_loans_of_all_projects_are_those_of_each(seed):
+    seen = world(Random(seed))  # noqa: S311 - no secret: the same seed has to give the same world
+    plan = make_plan(seen, NOW)
+    jobs = {job.id: job for job in seen.waiting}
+    running = tuple(started(jobs[one.job_id], one.shares, NOW) for one in plan.placements)
+    usage = usage_by_project(running, {one.slug: one for one in seen.projects})
+    cohorts = Cohorts(seen.projects)
+    assert cohorts.loans_of_all("gpus", usage) == {slug: cohorts.loans(slug, "gpus", usage) for slug in PARENTS}
