@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -58,7 +58,7 @@ class UsageExportView(APIView):
     @extend_schema(
         operation_id="usage_export", parameters=[UsageQuery], responses={(200, "text/csv"): OpenApiTypes.STR}
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> HttpResponseBase:
         """The same as a table for spreadsheets. No cell is a formula, whatever somebody called their queue or label."""
         wanted = Wanted(caller(request), UsageQuery.read(request.query_params.dict()))
         rows = (
