@@ -22,7 +22,6 @@ NO_LONGER_KEPT = """
     DROP TRIGGER quotas_job_month ON quotas_ledgertransaction;
     DROP FUNCTION quotas_job_month();
 """
-AMOUNT = {"max_digits": 30, "decimal_places": 6}
 
 
 class Migration(migrations.Migration):
@@ -42,13 +41,13 @@ class Migration(migrations.Migration):
                 ("project", models.BigIntegerField()),
                 ("user_name", models.CharField(blank=True, max_length=150)),
                 ("batch", models.CharField(blank=True, max_length=32)),
-                ("settled", models.DecimalField(**AMOUNT)),
-                ("refunded", models.DecimalField(**AMOUNT)),
+                ("settled", models.DecimalField(max_digits=30, decimal_places=6)),
+                ("refunded", models.DecimalField(max_digits=30, decimal_places=6)),
                 (
                     "paid",
                     models.GeneratedField(
                         expression=F("settled") - F("refunded"),
-                        output_field=models.DecimalField(**AMOUNT),
+                        output_field=models.DecimalField(max_digits=30, decimal_places=6),
                         db_persist=True,
                     ),
                 ),
