@@ -18,8 +18,8 @@ from api.v1.usage.time import Time
 from jobs.usage.report import Scope, Usage, UsageReport, report
 from quotas.costs.reports import scope_of
 from quotas.queries import find_project
-from scheduling.sharing.periods import Span
-from scheduling.sharing.usage_periods import Period, title
+from scheduling.sharing.periods import Period, Span
+from scheduling.sharing.usage_periods import title
 
 NARROWING = ("user", "queue", "hardware", "node")
 COLUMNS = (
