@@ -114,10 +114,10 @@ class LedgerTransaction(models.Model):
             models.CheckConstraint(condition=Q(kind__in=["hold", "settle", "refund"]), name="ledger_kind_known"),
         ]
         indexes = [
-            # With all that reports sum up and group by most: a month of a million placements is read from it alone.
+            # With all that reports sum up and group by: a month of a million placements is read from it alone.
             models.Index(
                 fields=["at"],
-                include=["project", "user_name", "kind", "cost", "batch"],
+                include=["project", "user_name", "kind", "cost", "batch", "node"],
                 name="ledger_sums",
                 condition=~Q(kind="hold"),
             ),

@@ -22,6 +22,15 @@ NO_LONGER_KEPT = """
     DROP TRIGGER quotas_job_month ON quotas_ledgertransaction;
     DROP FUNCTION quotas_job_month();
 """
+# How few days and months there are: else each row is taken for a group of its own, and one process adds all of them up.
+COUNTED = """
+    CREATE STATISTICS quotas_ledger_days ON (date_trunc('day', at AT TIME ZONE 'UTC')) FROM quotas_ledgertransaction;
+    CREATE STATISTICS quotas_ledger_months ON (date_trunc('month', at AT TIME ZONE 'UTC')) FROM quotas_ledgertransaction;
+"""
+NO_LONGER_COUNTED = """
+    DROP STATISTICS quotas_ledger_days;
+    DROP STATISTICS quotas_ledger_months;
+"""
 
 
 class Migration(migrations.Migration):
@@ -71,10 +80,11 @@ class Migration(migrations.Migration):
             "ledgertransaction",
             models.Index(
                 fields=["at"],
-                include=("project", "user_name", "kind", "cost", "batch"),
+                include=("project", "user_name", "kind", "cost", "batch", "node"),
                 name="ledger_sums",
                 condition=~Q(kind="hold"),
             ),
         ),
+        migrations.RunSQL(COUNTED, NO_LONGER_COUNTED),
         RemoveIndexConcurrently("ledgertransaction", "ledger_report"),
     ]
