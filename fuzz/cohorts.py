@@ -121,6 +121,7 @@ class Lent:
     """Watches those who wait for nominal quota and nothing else while others could give it back; and who stops whom."""
 
     def __init__(self) -> None:
+        self.longest = 0.0
         self._since: dict[int, float] = {}
         self._stopped = Counter[tuple[int, int]]()
         self._awaited: set[tuple[int, int]] = set()
@@ -141,6 +142,7 @@ class Lent:
         could = [job.id for job in own[:LOOKED_AT] if self._could_have_its_own(then, state.now, job)]
         self._since = {job_id: self._since.get(job_id, state.now) for job_id in could}
         for job_id, since in self._since.items():
+            self.longest = max(self.longest, state.now - since)
             late = state.now - since > GIVEN_BACK_WITHIN
             expect(not late, "given back", f"job {job_id} waits for nominal quota since {since}")
 

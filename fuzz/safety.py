@@ -1,7 +1,7 @@
 """What must hold of every plan by itself, worked out the slow and obvious way."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fuzz import cohorts
 from fuzz.findings import expect
@@ -11,7 +11,7 @@ from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import Plan
 from scheduling.resources import Request, total
 from scheduling.run_times import limit_seconds
-from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import Allocation, Limits, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 
 def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
@@ -74,31 +74,39 @@ def _nothing_is_held_twice(world: Snapshot, new: list[tuple[Allocation, ...]]) -
 Placed = list[tuple[WaitingJob, tuple[Allocation, ...]]]
 
 
-def _used(jobs: Iterable[RunningJob | WaitingJob], below: set[str], what: dict[int, Request]) -> Counter[str]:
-    used = Counter[str]()
+Used = Mapping[str, Counter[str]]
+"""By project, with all below it, and kind."""
+
+
+def _used(world: Snapshot, jobs: Iterable[RunningJob | WaitingJob], what: Mapping[int, Request]) -> Used:
+    projects = {one.slug: one for one in world.projects}
+    used = {slug: Counter[str]() for slug in projects}
     for job in jobs:
-        if job.project in below:
-            asked = what[job.id].total
-            used.update(gpus=asked.gpus, cpus=asked.cpus, memory_mb=asked.memory_mb, running_jobs=1)
+        asked = what[job.id].total
+        for project in chain_of(job.project, projects):
+            used[project.slug].update(gpus=asked.gpus, cpus=asked.cpus, memory_mb=asked.memory_mb, running_jobs=1)
     return used
 
 
 def _quotas_hold(world: Snapshot, placed: Placed) -> None:
     """A quota that shrank may be exceeded by those that run; nobody new may count for what is exceeded."""
-    projects = {one.slug: one for one in world.projects}
     what = {job.id: job.request for job in world.running if job.request} | {job.id: job.request for job, _ in placed}
+    before, new = _used(world, world.running, what), _used(world, (job for job, _ in placed), what)
+    firm = _used(world, (job for job, _ in placed if not job.preemptible), what)
     for project in world.projects:
-        if project.limits is None or not project.limits.enforced:
-            continue
-        below = {slug for slug in projects if project in chain_of(slug, projects)}
-        before, new = _used(world.running, below, what), _used((job for job, _ in placed), below, what)
-        firm = _used((job for job, _ in placed if not job.preemptible), below, what)
-        for name, more in new.items():
-            limit, loan = getattr(project.limits, name), _loan(project, name)
-            held = f"{before[name]} + {more} {name} of {limit} + {loan} in {project.slug}"
-            expect(limit is None or not more or before[name] + more <= limit + loan, "quotas", held)
-            alone = not loan or not firm[name] or limit is None or before[name] + firm[name] <= limit
-            expect(alone, "quotas", f"{held}, {firm[name]} of them borrowed by who is not preemptible")
+        if project.limits is not None and project.limits.enforced:
+            _quota_holds(project, project.limits, before[project.slug], new[project.slug], firm[project.slug])
+
+
+def _quota_holds(
+    project: ProjectView, limits: Limits, before: Counter[str], new: Counter[str], firm: Counter[str]
+) -> None:
+    for name, more in new.items():
+        limit, loan = getattr(limits, name), _loan(project, name)
+        held = f"{before[name]} + {more} {name} of {limit} + {loan} in {project.slug}"
+        expect(limit is None or not more or before[name] + more <= limit + loan, "quotas", held)
+        alone = not loan or not firm[name] or limit is None or before[name] + firm[name] <= limit
+        expect(alone, "quotas", f"{held}, {firm[name]} of them borrowed by who is not preemptible")
 
 
 def _loan(project: ProjectView, name: str) -> int:

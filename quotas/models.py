@@ -8,13 +8,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from quotas.budgets.rows import Budget, BudgetAlert, BudgetDelivery, BudgetWebhook
-from quotas.costs.rows import LedgerEntry, LedgerTransaction, Price
+from quotas.costs.rows import JobMonth, LedgerEntry, LedgerTransaction, Price
 
 __all__ = [
     "Budget",
     "BudgetAlert",
     "BudgetDelivery",
     "BudgetWebhook",
+    "JobMonth",
     "LedgerEntry",
     "LedgerTransaction",
     "Membership",

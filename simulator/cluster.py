@@ -18,6 +18,9 @@ PLENTY = 1_000_000_000
 MEGABYTES = 1024
 POOL = "pool"
 SHAPE_FIELDS = 3
+LABELS = {"node-type": "type", "capacity": "capacity"}
+"""Labels by which prices know a node, and the column that says each."""
+NO_LABELS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -118,12 +121,14 @@ def _sizes(written: str) -> Sequence[int]:
 
 
 def read_nodes(path: Path) -> Cluster:
-    """A CSV with the columns `node count gpus cpus mem_gb model`; an empty CPU or memory cell limits nothing."""
+    """A CSV with the columns `node count gpus cpus mem_gb model type capacity`; an empty CPU or memory cell limits nothing."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines, strict=True)
             if "node" not in (rows.fieldnames or ()):
-                raise TraceError(path, 1, "has no column node. The columns are: node count gpus cpus mem_gb model.")
+                raise TraceError(
+                    path, 1, "has no column node. The columns are: node count gpus cpus mem_gb model type capacity."
+                )
             nodes = [node for row in rows for node in _nodes_of_row(path, rows.line_num, row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TraceError(path, None, f"cannot be read: {error}.") from error
@@ -141,6 +146,7 @@ def _nodes_of_row(path: Path, line: int, row: Mapping[str, str | None]) -> Itera
             raise TraceError(path, line, f"{column} is {text!r}: write 0 or more, or leave it empty.")
         return value
 
+    labels = {label: text for label, column in LABELS.items() if (text := (row.get(column) or "").strip())}
     count, name, model = int(size("count", 1)), row["node"] or f"line-{line}", row.get("model") or ""
     for place in range(1, count + 1):
         yield _node(
@@ -149,11 +155,14 @@ def _nodes_of_row(path: Path, line: int, row: Mapping[str, str | None]) -> Itera
             math.floor(size("mem_gb", PLENTY) * MEGABYTES),
             int(size("gpus", 0)),
             model,
+            labels,
         )
 
 
-def _node(name: str, cpus: int, memory_mb: int, gpus: int, model: str = "") -> NodeView:
-    return NodeView(name, cpus, memory_mb, tuple(Gpu(index, model) for index in range(gpus)))
+def _node(
+    name: str, cpus: int, memory_mb: int, gpus: int, model: str = "", labels: Mapping[str, str] = NO_LABELS
+) -> NodeView:
+    return NodeView(name, cpus, memory_mb, tuple(Gpu(index, model) for index in range(gpus)), labels=labels)
 
 
 def _cluster(nodes: Iterable[NodeView], source: str) -> Cluster:

@@ -20,13 +20,14 @@ class EventLoop(ABC):
     def __init__(self, jobs: Sequence[CleanJob], settings: Settings) -> None:
         self.outcome = Outcome()
         self._settings = settings
+        self._stops_jobs = settings.stops_jobs
         self._clock = Clock(jobs)
         self._learner: Learner = learner(settings.run_times)
 
     def run(self, told: Progress | None = None) -> Outcome:
         """Replay everything."""
         # Between the parts of an instant of pyss a job could be stopped whose end is still to be handled.
-        in_parts = self._settings.ties is Ties.PYSS and not self._settings.stops_jobs
+        in_parts = self._settings.ties is Ties.PYSS and not self._stops_jobs
         step = self._pyss_instant if in_parts else self._natural_instant
         untold = 0
         while (instant := self._clock.advance()) is not None:

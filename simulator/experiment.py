@@ -1,7 +1,7 @@
 """One trace, one cluster, several ways to schedule: the question that a simulation answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from simulator.outcome import Outcome
 from simulator.reading import read_trace
 from simulator.replay import Planner, Replay
 from simulator.settings import Settings
+from simulator.sharing.figures import Sharing
 from simulator.swf import Width
 from simulator.synthetic import DEFAULT_SIZE, generate, recipe
 from simulator.trace import SimulationError, Trace
 
 NODES_FILE = ".csv"
+NOTHING_SHARED = Sharing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Experiment:
     windows: tuple[Sequence[CleanJob], ...]
     said: str  # what was done to the trace
     counts: Mapping[str, int]  # the same, for a program
+    sharing: Sharing = NOTHING_SHARED
 
     @property
     def jobs(self) -> int:
@@ -75,19 +78,29 @@ class Experiment:
         counted instead.
         """
         outcomes: list[Outcome] = []
+        found: list[Metrics] = []
         done = 0
         for window in self.windows:
             outcomes.append(self._replay(window, settings, planner).run(told and _counting_from(done, told)))
+            found.append(self._measured(window, outcomes[-1]))
             done += len(window)
-        metrics = mean_over([measure(outcome, self.cluster.size) for outcome in outcomes])
-        return Result(metrics, outcomes[0])
+        return Result(mean_over(found), outcomes[0])
+
+    def _measured(self, window: Sequence[CleanJob], outcome: Outcome) -> Metrics:
+        requests = self.cluster.requests(window, self.source)
+        return replace(
+            measure(outcome, self.cluster.size), **self.sharing.figures(outcome, window, self.cluster, requests)
+        )
 
     def _replay(self, window: Sequence[CleanJob], settings: Settings, planner: Planner | None) -> EventLoop:
-        if planner is None and is_exact(self.cluster, settings.rules):
+        projects, prices = self.sharing.projects, self.sharing.prices
+        if planner is None and projects is None and is_exact(self.cluster, settings.rules):
             return CountingReplay(window, self.cluster, settings, source=self.source)
-        if planner is None and counts_floor(self.cluster, settings):
+        if planner is None and projects is None and prices is None and counts_floor(self.cluster, settings):
             return CountingFloorReplay(window, self.cluster, settings, source=self.source)
-        return Replay(window, self.cluster, settings, source=self.source, planner=planner or make_plan)
+        return Replay(
+            window, self.cluster, settings, source=self.source, planner=planner or make_plan, projects=projects
+        )
 
 
 def _counting_from(done: int, told: Progress) -> Progress:
@@ -102,6 +115,7 @@ def prepare(
     cleaning: CleaningRules | None = None,
     windows: Sequence[Window] = (),
     width: Width = Width.REQUESTED,
+    sharing: Sharing = NOTHING_SHARED,
 ) -> Experiment:
     """Read or make the trace, clean it and cut the windows; without one, all of it is replayed.
 
@@ -115,10 +129,18 @@ def prepare(
         read = read_trace(Path(trace), width)
         cluster = named or _machine(read)
     holds = cache(cluster.could_hold)
-    cleaned = clean(read.jobs, cleaning, fits=lambda job: holds(cluster.request(job)))
+    projects = sharing.projects
+    cleaned = clean(
+        read.jobs,
+        cleaning,
+        fits=lambda job: holds(request := cluster.request(job)) and not (projects and projects.refuses(job, request)),
+    )
+    if projects:
+        for one in cleaned.jobs:
+            projects.check(one.trace, cluster.request(one.trace), trace)
     cut = tuple(window.of(cleaned.jobs) for window in windows) or (cleaned.jobs,)
     counts = cleaned.counts() | {"out_of_order": read.out_of_order, "parts": read.parts}
-    return Experiment(trace, cluster, cut, _said(read, cleaned, None if named else cluster), counts)
+    return Experiment(trace, cluster, cut, _said(read, cleaned, None if named else cluster), counts, sharing)
 
 
 def _named_cluster(processors: int | None, nodes: str | None) -> Cluster | None:

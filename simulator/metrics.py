@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -40,9 +41,22 @@ class Metrics:
     late: float | None = None
     lost_part: float = 0.0  # of all work, what was done twice
     plans: int = 0
+    # By prices: all that was paid, and what of it for work that stops took and for going on.
+    cost: Decimal | None = None
+    lost_cost: Decimal | None = None
+    # By projects: hours of a GPU (of a CPU, where there are none) beyond nominal quota, and of nominal quota that had to be
+    # given back first; Jain's index of what was received of what one was entitled to; how many had to wait for others to go.
+    borrowed_hours: float | None = None
+    lent_hours: float | None = None
+    project_fairness: float | None = None
+    user_fairness: float | None = None
+    given_back: int | None = None
+    mean_quota_wait_s: float | None = None
+    max_quota_wait_s: float | None = None
 
-    def as_dict(self) -> dict[str, float | None]:
-        return asdict(self)
+    def as_dict(self) -> dict[str, float | str | None]:
+        """Amounts of money are texts, as REST has them."""
+        return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
 
 
 def measure(outcome: Outcome, size: int) -> Metrics:
@@ -149,8 +163,11 @@ def _late_part(jobs: Iterable[JobOutcome]) -> float | None:
     return fmean(judged) if judged else None
 
 
-SUMS = ("jobs", "preemptions", "lost_hours", "plans")
-MERGED: Mapping[str, Callable[[list[float]], float]] = {**dict.fromkeys(SUMS, sum), "max_wait_s": max}
+SUMS = (
+    "jobs", "preemptions", "lost_hours", "plans", "cost", "lost_cost", "borrowed_hours", "lent_hours", "given_back",
+)  # fmt: skip
+LONGEST = ("max_wait_s", "max_quota_wait_s")
+MERGED: Mapping[str, Callable[[list[float]], float]] = {**dict.fromkeys(SUMS, sum), **dict.fromkeys(LONGEST, max)}
 
 
 def mean_over(windows: Sequence[Metrics]) -> Metrics:

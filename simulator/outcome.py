@@ -14,6 +14,7 @@ class Run:
     end: float
     width: float  # in CPUs or GPUs, what the cluster is counted in
     nodes: tuple[str, ...]
+    lost_s: float = 0.0  # of it, what the job got no further by: work that a stop took, and what it takes to go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Outcome:
     runs: list[Run] = field(default_factory=list)
     plans: int = 0
     alerts: set[str] = field(default_factory=set)
+    quota_waits: list[float] = field(default_factory=list)
+    """For how long each job waited for nominal quota that had to be taken back, from then until it started."""
 
     @property
     def ends(self) -> dict[int, float]:

@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from scheduling.nodes.profile import FOREVER
+from scheduling.plan_result import PlannedPreemption
+from scheduling.planning import borrowers
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.policies import policy
 from scheduling.resources import Request
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.snapshot import EndedJob, LongestWait, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
 from scheduling.stages import started
 from simulator.asked import limit_of, priority_of, saves_its_work
@@ -15,6 +18,7 @@ from simulator.cluster import Cluster
 from simulator.event_loop import EventLoop, Progress
 from simulator.outcome import JobOutcome, Outcome, Run
 from simulator.settings import RunTimes, Settings
+from simulator.sharing.projects import Projects
 from simulator.trace import SimulationError
 from simulator.usage import Usage
 
@@ -47,6 +51,7 @@ class Replay(EventLoop):
         *,
         source: str = "the trace",
         planner: Planner = make_plan,
+        projects: Projects | None = None,
     ) -> None:
         """Raises TraceError if a job could never start on this cluster."""
         super().__init__(jobs, settings or Settings())
@@ -58,7 +63,10 @@ class Replay(EventLoop):
         self._running: dict[int, RunningJob] = {}
         self._vacated: dict[int, RunningJob] = {}
         self._usage = Usage(self._settings.rules)
-        self._projects = tuple(ProjectView(name) for name in sorted({self._project(job) for job in jobs}))
+        self._known_projects = projects
+        self._projects = projects.views if projects else self._groups(jobs)
+        self._stops_jobs |= Cohorts.of(self._projects) is not None
+        self._taken_back: dict[int, float] = {}  # since when, for the job that waits for it
         self._stops: list[float] = []
         self._keeps_floor = policy(self._settings.rules.policy).keeps_floor
         self._shadow: Shadow | None = None
@@ -111,7 +119,7 @@ class Replay(EventLoop):
             for placed in plan.placements:
                 self._start(placed)
             for stopped in plan.preemptions:
-                self._stop(stopped.job_id, stopped.for_job)
+                self._stop(stopped)
             if not plan.preemptions:
                 return
 
@@ -119,7 +127,7 @@ class Replay(EventLoop):
         now, rules = self._clock.now, self._settings.rules
         return Snapshot(
             waiting=tuple(self._waiting.values()),
-            running=tuple(self._checkpointed() if self._settings.stops_jobs else self._running.values()),
+            running=tuple(self._checkpointed() if self._stops_jobs else self._running.values()),
             nodes=self._cluster.nodes,
             queues=(QueueView(QUEUE),),
             projects=self._projects,
@@ -137,6 +145,8 @@ class Replay(EventLoop):
         progress = self._progress[job.id]
         if progress.first_start is None:
             progress.first_start = now
+        if job.id in self._taken_back:
+            self.outcome.quota_waits.append(now - self._taken_back.pop(job.id))
         self._running[job.id] = started(job, placed.shares, now)
         self._clock.run_until(now + self._overhead(progress) + progress.job.run_s - progress.saved_s, job.id)
 
@@ -159,7 +169,7 @@ class Replay(EventLoop):
             return
         progress = self._progress.pop(number)
         running = self._vacated.pop(number, None) or self._running.pop(number)
-        self._leave(number, running)
+        self._leave(number, running, self._overhead(progress))
         self._learn(progress.job)
         if self._keeps_floor:
             self._ended.append(EndedJob(progress.waiting, progress.job.run_s))
@@ -175,9 +185,12 @@ class Replay(EventLoop):
             )
         )
 
-    def _stop(self, number: int, for_job: int) -> None:
+    def _stop(self, told: PlannedPreemption) -> None:
         """The job is told to stop: at once, or after its grace, in which it gets no further."""
+        number, for_job, held = told.job_id, told.for_job, self._running[told.job_id].shares
         now, progress = self._clock.now, self._progress[number]
+        if told.strategy == borrowers.STRATEGY:
+            self._taken_back.setdefault(for_job, now)
         progress.stopped_at = now
         self._stops.append(now)
         self._clock.stop(number)
@@ -187,14 +200,18 @@ class Replay(EventLoop):
         else:
             self._give_up(number, self._running.pop(number))
         if for_job in self._waiting:
-            self._waiting[for_job] = replace(self._waiting[for_job], promised=True)
+            winner = self._waiting[for_job]
+            # Where somebody has to have quota back in time, the room goes with it, as on the platform.
+            room = (*winner.room, *held) if self._known_projects else ()
+            self._waiting[for_job] = replace(winner, promised=True, room=room)
 
     def _give_up(self, number: int, running: RunningJob) -> None:
         """Back in line with what is left to do: the work since the last checkpoint is lost."""
         progress = self._progress[number]
-        self._leave(number, running)
         done = self._done(progress, running, progress.stopped_at or 0.0)
-        progress.saved_s = max(progress.saved_s, self._saved(progress, done))
+        before, progress.saved_s = progress.saved_s, max(progress.saved_s, self._saved(progress, done))
+        held = self._clock.now - (running.started_at or 0.0)
+        self._leave(number, running, held - (progress.saved_s - before))
         progress.lost_s += done - progress.saved_s
         progress.stopped_at = None
         self._waiting[number] = replace(
@@ -206,10 +223,10 @@ class Replay(EventLoop):
         ran = until - (running.started_at or 0.0) - self._overhead(progress)
         return progress.saved_s + max(0.0, ran)
 
-    def _leave(self, number: int, running: RunningJob) -> None:
+    def _leave(self, number: int, running: RunningJob, lost_s: float) -> None:
         start = running.started_at or 0.0
         nodes = tuple(share.node for share in running.shares)
-        self.outcome.runs.append(Run(number, start, self._clock.now, self._width(number), nodes))
+        self.outcome.runs.append(Run(number, start, self._clock.now, self._width(number), nodes, lost_s))
         self._usage.charge(running, self._clock.now)
 
     def _width(self, number: int) -> float:
@@ -235,6 +252,11 @@ class Replay(EventLoop):
             self._stops.pop(0)
         return len(self._stops)
 
+    def _groups(self, jobs: Sequence[CleanJob]) -> tuple[ProjectView, ...]:
+        return tuple(ProjectView(name) for name in sorted({self._project(job) for job in jobs}))
+
     def _project(self, job: CleanJob) -> str:
-        """Its group; but one for all where projects make no difference, so that jobs are alike that ask for the same."""
+        """That of the file; else its group; but one for all where projects make no difference, so that jobs are alike that ask for the same."""
+        if self._known_projects:
+            return self._known_projects.of(job.trace)
         return (self._usage.is_needed and job.trace.group) or "default"

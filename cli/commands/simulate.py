@@ -12,7 +12,7 @@ from cli.options.groups import grouped
 from cli.output import note
 from cli.simulate.jitter import heading, jitter_row, jitter_table
 from cli.simulate.options import ExperimentOptions, OutputOptions, SchedulingOptions
-from cli.simulate.results import Scheduled, results_table, shown_progress
+from cli.simulate.results import Scheduled, print_csv, results_table, shown_progress
 from cli.views.tables import display, make_console, plain
 from simulator.experiment import Experiment
 from simulator.processes import replay_with_jitter
@@ -53,7 +53,7 @@ def simulate(trace: Trace, jobs: ExperimentOptions, how: SchedulingOptions, outp
         drawn = {f"{one.settings.rules.policy}": one.result.outcome for one in done}
         pictures().draw(drawn, experiment.cluster, output.plots)
     rows = [one.row(experiment, done[0]) | {"jitter": chance} for one, chance in zip(done, jitter, strict=True)]
-    show(experiment, rows, as_json=output.as_json)
+    show(experiment, rows, output)
 
 
 def pictures() -> Any:
@@ -84,10 +84,13 @@ def jitter_rows(experiment: Experiment, settings: list[Settings], times: int | N
     return [jitter_row(one, first, None if one is replays[0] else replays[0]) for one in replays]
 
 
-def show(experiment: Experiment, rows: list[Row], *, as_json: bool) -> None:
-    if as_json:
+def show(experiment: Experiment, rows: list[Row], output: OutputOptions) -> None:
+    if output.as_json:
         for row in rows:
             print(json.dumps(row))
+        return
+    if output.csv:
+        print_csv(rows)
         return
     note(f"{experiment.source}: {experiment.said}.")
     console = make_console()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from cli.durations import parse_duration
 from cli.errors import UsageError
+from cli.options.values import moment
 from simulator.cleaning import CleaningRules, MissingWalltime, Overrun, TooWide
 from simulator.experiment import Experiment, Window, prepare
 from simulator.settings import (
@@ -22,6 +24,9 @@ from simulator.settings import (
     usual_checkpoints,
     usual_run_times,
 )
+from simulator.sharing.figures import Sharing
+from simulator.sharing.price_table import read_prices
+from simulator.sharing.projects import ProjectBy, Projects, read_projects
 from simulator.swf import Width
 
 
@@ -78,6 +83,31 @@ class ExperimentOptions:
         TooWide,
         option("--too-wide", text="A job that the cluster could never hold: refuse the trace, or drop the job."),
     ] = TooWide.REFUSE
+    projects: Annotated[
+        Path | None,
+        option(
+            "--projects",
+            metavar="FILE",
+            text="The projects of the jobs, in JSON: a list of slug, parent, weight, limits, borrowing_limits, lending_limits, as REST "
+            "has them. Quotas then hold, and are lent.",
+        ),
+    ] = None
+    project_by: Annotated[
+        ProjectBy, option("--project-by", text="Which column of the trace names the project of a job.")
+    ] = ProjectBy.GROUP
+    prices: Annotated[
+        Path | None,
+        option(
+            "--prices",
+            metavar="FILE",
+            text="What things cost an hour, in JSON: a list of target, name, capacity, per_hour, currency, valid_from, valid_to, as "
+            "`trainyard prices --json` prints it; times in seconds of the trace, or as moments with --trace-start.",
+        ),
+    ] = None
+    trace_start: Annotated[
+        str | None,
+        option("--trace-start", metavar="TIME", text="The moment that is 0 in the trace: 2030-05-01T00:00Z."),
+    ] = None
 
     def prepared(self, trace: str) -> Experiment:
         """Raises SimulationError for what cannot be simulated."""
@@ -88,6 +118,14 @@ class ExperimentOptions:
             cleaning=CleaningRules(self._missing_walltime(), self.overrun, self.too_wide),
             windows=[Window.parse(text) for text in self.window or ()],
             width=self.width,
+            sharing=self._sharing(),
+        )
+
+    def _sharing(self) -> Sharing:
+        start = moment("--trace-start", self.trace_start)
+        return Sharing(
+            Projects(read_projects(self.projects), self.project_by) if self.projects else None,
+            read_prices(self.prices, datetime.fromisoformat(start) if start else None) if self.prices else None,
         )
 
     def _missing_walltime(self) -> MissingWalltime | float:
@@ -211,6 +249,7 @@ class OutputOptions:
         option("--plots", metavar="FOLDER", text="Also draw the line, the load, waits by size and who ran when (PNG)."),
     ] = None
     as_json: Annotated[bool, option("--json", text="One JSON object a policy, each on its line.")] = False
+    csv: Annotated[bool, option("--csv", text="A table for spreadsheets, one line a policy.")] = False
 
 
 def _maybe(read: Callable[[str, str], int], name: str, text: str | None) -> int | None:

@@ -21,7 +21,8 @@ from console.admin.keeping import HistoryAdmin
 from jobs.models import UsageHour
 from jobs.usage.report import GROUPS
 from scheduling.errors import TrainyardError
-from scheduling.sharing.usage_periods import Period, title
+from scheduling.sharing.periods import Period
+from scheduling.sharing.usage_periods import title
 
 CHARTS = 12
 GAP = 0.15

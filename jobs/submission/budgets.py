@@ -12,7 +12,7 @@ from scheduling.forecast.whatif import spelt
 from scheduling.resources import Request
 from scheduling.sharing.budget_reasons import spell_amount
 from scheduling.sharing.budgets import Meter, budgets_over, too_large
-from scheduling.sharing.periods import Period
+from scheduling.sharing.periods import ONCE
 from scheduling.snapshot import BudgetView, NodeView, ProjectView, Snapshot
 
 
@@ -51,7 +51,7 @@ class HardBudgets:
 
 def _too_much(budget: BudgetView, needed: int, length: float, *, limited: bool) -> str:
     """For example: "The budget of project vision allows 10 GPU-hours a day; within its limit of 4h this job may use ..."."""
-    each = "once" if budget.period == Period.ONCE else f"a {budget.period}"
+    each = "once" if budget.period == ONCE else f"a {budget.period}"
     its = "its limit" if limited else "the limit that is assumed of a job without one"
     return (
         f"The budget of project {budget.project} allows {spell_amount(budget, budget.amount)} {each}; "

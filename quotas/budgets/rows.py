@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import MILLION, Unit, period_at
-from scheduling.sharing.periods import Period
+from scheduling.sharing.periods import BUDGET_PERIODS, ONCE
 from scheduling.sharing.prices import PLACES
 from scheduling.snapshot import BudgetView
 
@@ -25,7 +25,7 @@ class Budget(models.Model):
     unit = models.CharField(max_length=9, choices=[(one.value, one.value) for one in Unit], default=Unit.MONEY.value)
     amount = models.DecimalField(max_digits=DIGITS, decimal_places=PLACES)
     currency = models.CharField(max_length=3, blank=True, help_text="Of money; the platform's.")
-    period = models.CharField(max_length=5, choices=[(one.value, one.value) for one in Period])
+    period = models.CharField(max_length=5, choices=[(one, one) for one in BUDGET_PERIODS])
     zone = models.CharField(
         max_length=64, default="UTC", help_text="By whose calendar: a time zone such as Europe/Berlin."
     )
@@ -53,7 +53,7 @@ class Budget(models.Model):
 
     def __str__(self) -> str:
         words = f"{self.amount.normalize():f} {self.currency or 'GPU-hours'}"
-        return f"{words} {'once' if self.period == Period.ONCE else f'a {self.period}'} for {self.project}"
+        return f"{words} {'once' if self.period == ONCE else f'a {self.period}'} for {self.project}"
 
     def as_value(self, slug: str, moment: float) -> BudgetView:
         """As the core sees it, in its period at that moment, with nothing spent yet."""

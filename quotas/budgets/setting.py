@@ -16,7 +16,7 @@ from quotas.models import Project
 from quotas.queries import administers, visible_projects
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
 from scheduling.sharing.budgets import Unit
-from scheduling.sharing.periods import Period
+from scheduling.sharing.periods import ONCE
 from scheduling.sharing.prices import PLACES
 
 BUDGETS_LOCK = 0x6275_6467  # "budg": whoever plans by budgets holds it shared, whoever changes them alone
@@ -121,7 +121,7 @@ def _refuse_others(project: Project, actor: User, *, hard: bool) -> None:
 
 
 def _completed(wanted: BudgetRequest, now: datetime) -> BudgetRequest:
-    if wanted.period == Period.ONCE and wanted.starts_at is None:
+    if wanted.period == ONCE and wanted.starts_at is None:
         return replace(wanted, starts_at=now)
     return wanted
 
@@ -157,7 +157,7 @@ def _zone_faults(wanted: BudgetRequest) -> list[FieldError]:
 
 
 def _period_faults(wanted: BudgetRequest, now: datetime) -> list[FieldError]:
-    if wanted.period != Period.ONCE:
+    if wanted.period != ONCE:
         known = (("starts_at", wanted.starts_at), ("ends_at", wanted.ends_at))
         words = f"Only a budget that is there once has one: this one begins anew each {wanted.period}."
         return [FieldError(name, words, "period") for name, value in known if value is not None]

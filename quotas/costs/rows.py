@@ -114,11 +114,11 @@ class LedgerTransaction(models.Model):
             models.CheckConstraint(condition=Q(kind__in=["hold", "settle", "refund"]), name="ledger_kind_known"),
         ]
         indexes = [
-            # With all that reports sum up and group by most: a month of a million placements is read from it alone.
+            # With all that reports sum up and group by: a month of a million placements is read from it alone.
             models.Index(
                 fields=["at"],
-                include=["project", "user_name", "kind", "cost"],
-                name="ledger_report",
+                include=["project", "user_name", "kind", "cost", "batch", "node"],
+                name="ledger_sums",
                 condition=~Q(kind="hold"),
             ),
             models.Index(fields=["job"], name="ledger_of_job"),
@@ -126,6 +126,40 @@ class LedgerTransaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of placement {self.placement}: {self.cost} {self.currency}"
+
+
+class JobMonth(models.Model):
+    """What was booked for a job in one month of UTC's: the ledger's rows summed up, for reports of a million jobs.
+
+    The database keeps it by itself with each row of the ledger, since the migration that made it.
+    """
+
+    month = models.DateField(help_text="Its first day.")
+    job = models.BigIntegerField()
+    project = models.BigIntegerField()
+    user_name = models.CharField(max_length=150, blank=True)
+    batch = models.CharField(max_length=32, blank=True)
+    settled = models.DecimalField(**AMOUNT)  # type: ignore[arg-type]  # of a dict the stubs know no types
+    refunded = models.DecimalField(**AMOUNT)  # type: ignore[arg-type]  # likewise
+    paid = models.GeneratedField(
+        expression=F("settled") - F("refunded"), output_field=models.DecimalField(**AMOUNT), db_persist=True  # type: ignore[arg-type]
+    )  # fmt: skip
+    placements = models.IntegerField(help_text="How many of them were settled.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["month", "job"], name="job_once_a_month")]
+        indexes = [
+            # The dearest first: a page of a report is its beginning.
+            models.Index(
+                fields=["month", "-paid", "job"],
+                include=["project", "user_name", "settled", "refunded", "placements"],
+                name="job_months_by_cost",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.paid} in {self.month:%Y-%m} for job {self.job}"
 
 
 class LedgerEntry(models.Model):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed
 from scheduling.sharing.budgets import MILLION, Lack, Unit
-from scheduling.sharing.periods import Period, Span
+from scheduling.sharing.periods import ONCE, Span
 from scheduling.snapshot import BudgetView
 
 LEAST_SECONDS = 60
@@ -66,7 +66,7 @@ def _what_would_start_it(lack: Lack, longest: int | None) -> str:
     budget = lack.budget
     enough = f"a budget of {spell_amount(budget, _enough(lack))}"
     ways = [enough] if longest is None else [f"a limit of {longest} seconds", enough]
-    again = "It is there once." if budget.period == Period.ONCE else f"The next {budget.period} begins then."
+    again = "It is there once." if budget.period == ONCE else f"The next {budget.period} begins then."
     return f"{again} With {' or '.join(ways)} it would be paid now."
 
 
@@ -89,6 +89,6 @@ def _figures(lack: Lack, longest: int | None) -> dict[str, object]:
         "project": budget.project,
         "unit": budget.unit,
         **{name: f"{Decimal(amount) / MILLION:f}" for name, amount in amounts.items()},
-        "next_period": None if budget.period == Period.ONCE else datetime.fromtimestamp(lack.span.end, UTC).isoformat(),
+        "next_period": None if budget.period == ONCE else datetime.fromtimestamp(lack.span.end, UTC).isoformat(),
         "longest_seconds": longest,
     }

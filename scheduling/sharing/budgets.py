@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.resources import Request
 from scheduling.run_times import latest_end
-from scheduling.sharing.periods import Period, Span, span_at, spans_over
+from scheduling.sharing.periods import ONCE, Span, span_at, spans_over
 from scheduling.sharing.rates import Rate, Rates
 from scheduling.snapshot import BudgetView, ProjectView, RunningJob, Snapshot, chain_of
 
@@ -60,14 +60,14 @@ class Lack(NamedTuple):
 
 def period_at(budget: BudgetView, moment: float) -> Span:
     """The budget's period at that moment; the only one of a budget that is there once, whenever that is."""
-    if budget.period == Period.ONCE:
+    if budget.period == ONCE:
         return Span(budget.since or 0.0, budget.until or 0.0)
     return span_at(budget.period, budget.zone, moment)
 
 
 def periods_over(budget: BudgetView, start: float, end: float) -> Iterator[Span]:
     """The budget's periods of which some part lies between these moments."""
-    if budget.period != Period.ONCE:
+    if budget.period != ONCE:
         yield from spans_over(budget.period, budget.zone, start, end)
     elif (span := period_at(budget, start)).start < end and start < span.end:
         yield span
@@ -279,7 +279,7 @@ def too_large(
         span = period_at(budget, now)
         if span.end <= now:
             continue
-        if budget.period != Period.ONCE:  # the next one: of this one a part was before the prices that hold now
+        if budget.period != ONCE:  # the next one: of this one a part was before the prices that hold now
             span = period_at(budget, span.end)
         start = max(now, span.start)
         end = min(start + length, span.end)

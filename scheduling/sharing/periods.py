@@ -10,10 +10,18 @@ ONE_DAY = timedelta(days=1)
 
 
 class Period(StrEnum):
+    """As a calendar has them, one after another."""
+
+    HOUR = "hour"
     DAY = "day"
     WEEK = "week"  # from Monday on
     MONTH = "month"
-    ONCE = "once"
+
+
+ONCE = "once"
+"""In place of a period: one span of time, and none after it."""
+BUDGET_PERIODS = (Period.DAY.value, Period.WEEK.value, Period.MONTH.value, ONCE)
+"""What a budget may be for."""
 
 
 class Span(NamedTuple):

@@ -2,21 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
-from enum import StrEnum
 from itertools import islice
 
-from scheduling.sharing.periods import Span, spans_over
+from scheduling.sharing.periods import Period, Span, spans_over
 
 HOUR = 3_600.0
 MOST_PERIODS = 750
 """In one report: a month of hours, two years of days."""
-
-
-class Period(StrEnum):
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"  # from Monday on
-    MONTH = "month"
 
 
 class TooManyPeriodsError(ValueError):

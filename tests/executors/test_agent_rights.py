@@ -45,6 +45,7 @@ def agent(transactional_db: None):
         "UPDATE quotas_ledgertransaction SET cost = 0",
         "DELETE FROM quotas_ledgerentry",
         "TRUNCATE quotas_ledgerentry",
+        "UPDATE quotas_jobmonth SET settled = 0",
         "INSERT INTO jobs_queue (name) VALUES ('mine')",
         "CREATE TABLE mine (id int)",
         "DROP TABLE jobs_job",

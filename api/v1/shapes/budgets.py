@@ -13,7 +13,7 @@ from jobs.planning.budget_reports import BudgetReport
 from quotas.budgets.rows import DIGITS
 from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import Unit
-from scheduling.sharing.periods import Period
+from scheduling.sharing.periods import BUDGET_PERIODS
 from scheduling.sharing.prices import PLACES
 
 AMOUNT: Any = {"max_digits": 30, "decimal_places": PLACES}
@@ -40,7 +40,7 @@ class BudgetIn(BudgetFields):
     unit = serializers.ChoiceField([one.value for one in Unit], default=Unit.MONEY.value)
     amount = serializers.DecimalField(DIGITS, PLACES, min_value=Decimal(0))
     period = serializers.ChoiceField(
-        [one.value for one in Period], help_text="It begins anew each day, week (on Monday) or month; once: never."
+        BUDGET_PERIODS, help_text="It begins anew each day, week (on Monday) or month; once: never."
     )
 
 
@@ -64,7 +64,7 @@ class BudgetOut(serializers.Serializer[Any]):
     unit = serializers.ChoiceField([one.value for one in Unit], source="budget.unit")
     amount = serializers.DecimalField(**AMOUNT, source="budget.amount")
     currency = serializers.CharField(source="budget.currency", help_text="Empty: GPU-hours.")
-    period = serializers.ChoiceField([one.value for one in Period], source="budget.period")
+    period = serializers.ChoiceField(BUDGET_PERIODS, source="budget.period")
     zone = serializers.CharField(source="budget.zone")
     starts_at = serializers.DateTimeField(source="budget.starts_at", allow_null=True)
     ends_at = serializers.DateTimeField(source="budget.ends_at", allow_null=True)

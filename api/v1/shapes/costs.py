@@ -11,6 +11,7 @@ from quotas.models import Price
 from scheduling.sharing.prices import PLACES, Capacity, Target
 
 MOST_DIGITS, MOST_GROUPS = 13, 10_000
+MOST_SHOWN = 1_000
 TERMS = [one.value for one in Capacity]
 MONEY: Any = {"max_digits": 30, "decimal_places": PLACES}
 
@@ -61,7 +62,10 @@ class CostsQuery(StrictSerializer):
     since = MomentField(required=False, help_text="What ended from then on. Default: the beginning of this month, UTC.")
     until = MomentField(required=False, help_text="What ended before then. Default: now.")
     group_by = serializers.ChoiceField([one.value for one in GroupBy], default=GroupBy.PROJECT.value)
-    limit = Whole(MOST_GROUPS, least=1, default=1_000, help_text="At most so many groups, the dearest first.")
+    limit = Whole(
+        MOST_GROUPS, least=1, required=False,
+        help_text=f"At most so many groups, the dearest first. Default: {MOST_SHOWN:,}; of an export all.",
+    )  # fmt: skip
 
 
 class SumsOut(serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from api.http.fields import MomentField
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.costs import MONEY
 from jobs.usage.report import GROUPS, LABEL
-from scheduling.sharing.usage_periods import Period
+from scheduling.sharing.periods import Period
 
 MOST_ROWS = 10_000
 LONGEST_ZONE = 64

@@ -15,7 +15,8 @@ from api.v1.usage.time import Time
 from jobs.usage.fairness import statement
 from quotas.costs.reports import scope_of
 from quotas.queries import find_project
-from scheduling.sharing.usage_periods import Period, title
+from scheduling.sharing.periods import Period
+from scheduling.sharing.usage_periods import title
 
 MOST_WEEKS = 53
 

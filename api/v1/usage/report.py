@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -18,8 +18,8 @@ from api.v1.usage.time import Time
 from jobs.usage.report import Scope, Usage, UsageReport, report
 from quotas.costs.reports import scope_of
 from quotas.queries import find_project
-from scheduling.sharing.periods import Span
-from scheduling.sharing.usage_periods import Period, title
+from scheduling.sharing.periods import Period, Span
+from scheduling.sharing.usage_periods import title
 
 NARROWING = ("user", "queue", "hardware", "node")
 COLUMNS = (
@@ -58,7 +58,7 @@ class UsageExportView(APIView):
     @extend_schema(
         operation_id="usage_export", parameters=[UsageQuery], responses={(200, "text/csv"): OpenApiTypes.STR}
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> HttpResponseBase:
         """The same as a table for spreadsheets. No cell is a formula, whatever somebody called their queue or label."""
         wanted = Wanted(caller(request), UsageQuery.read(request.query_params.dict()))
         rows = (

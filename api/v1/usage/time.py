@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from jobs.models.clock import database_now
 from jobs.usage.report import periods
 from scheduling.errors import FieldError, InvalidError
-from scheduling.sharing.periods import Span
-from scheduling.sharing.usage_periods import MOST_PERIODS, Period, TooManyPeriodsError, start_of
+from scheduling.sharing.periods import Period, Span
+from scheduling.sharing.usage_periods import MOST_PERIODS, TooManyPeriodsError, start_of
 
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(9000, 1, 1, tzinfo=UTC)

@@ -68,7 +68,8 @@ def costs(server: Server, only: CostFilters, *, by: By = "project", csv: Csv = F
     wanted = {**only.conditions(), "group_by": by}
     if csv:
         with server.stream("costs/export", "text/csv", **wanted) as answer:
-            print(answer.read().decode(), end="")
+            for piece in answer.iter_text():
+                print(piece, end="")
         return
     answer = server.get("costs", **wanted)
     if as_json:

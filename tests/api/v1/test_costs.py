@@ -266,9 +266,23 @@ def test_no_cell_of_the_table_is_a_formula(staff):
     answer = staff.get(f"{V1}/costs/export", {"group_by": "user"})
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    header, *lines = answer.content.decode().splitlines()
+    header, *lines = answer.getvalue().decode().splitlines()
     assert header == "user,settled,refunded,cost,placements,currency"
     assert sorted(line.split(",")[0] for line in lines) == ["'+ada", "'@SUM(A1)"]
+
+
+def test_a_table_holds_all_groups_and_as_many_as_are_asked_for(staff, monkeypatch):
+    price(), valid_since_long()
+    for hours in (1, 2, 3):
+        end(running_job(hours))
+    monkeypatch.setattr("api.v1.costs.MOST_SHOWN", 1)
+    monkeypatch.setattr(reports, "READ_AT_ONCE", 2)
+    [whole, cut] = [
+        staff.get(f"{V1}/costs/export", {"group_by": "job", **asked}).getvalue().decode().splitlines()[1:]
+        for asked in ({}, {"limit": "2"})
+    ]
+    assert (len(whole), whole[:2]) == (3, cut)
+    assert len(staff.get(f"{V1}/costs", {"group_by": "job"}).json()["groups"]) == 1
 
 
 def test_jobs_of_one_call_are_summed_up_as_a_batch(staff):

@@ -106,7 +106,7 @@ def test_a_table_has_no_formulas(staff):
     roll_up()
     response = staff.get(f"{V1}/usage/export", DAY | {"group_by": "label:team"})
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    table = list(csv.DictReader(StringIO(response.content.decode())))
+    table = list(csv.DictReader(StringIO(response.getvalue().decode())))
     assert {row["label:team"] for row in table} == {"'=1+1", "'@SUM(A1)"}
     assert table[0]["gpu_hours"] == "1.0"
 
