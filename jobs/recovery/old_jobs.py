@@ -2,8 +2,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from jobs.control.job_deletion import delete, over
 from jobs.control.job_retention import rules
 from jobs.models import FloorShadowJob, Job, UsageRollup
 from jobs.models.clock import database_now
+from jobs.planning.budgets import gpu_hours_read_since
 from jobs.usage.rollup import rolled_up_until
 
 log = logging.getLogger(__name__)
@@ -25,24 +26,30 @@ SECONDS = 60.0
 def prune() -> int:
     """Delete what is too old, the oldest first, and answer how many jobs that was.
 
-    Whole: attempts, events, logs, metrics. Never one that a waiting job needs, nor one whose last hour is not on record;
-    the ledger and the hours of usage stay. What lies on the nodes stays there.
+    Whole: attempts, events, logs, metrics. Never one that a waiting job needs, nor one whose last hour is not on record,
+    nor one of a period of which a budget of GPU-hours is still reckoned: it would have them to spend again. The ledger and
+    the hours of usage stay.
     """
     known = rolled_up_until()
     if known is None:
         return 0
-    by_days: defaultdict[int, list[int]] = defaultdict(list)
-    for project, rule in rules().items():
-        if rule.days is not None:
-            by_days[rule.days].append(project)
-    now, until, count = database_now(), monotonic() + SECONDS, 0
-    for days, projects in by_days.items():
-        cutoff = min(known, now - timedelta(days=days))
+    until, count = monotonic() + SECONDS, 0
+    for cutoff, projects in _cutoffs(known, database_now()).items():
         while monotonic() < until and (deleted := _delete_some(projects, cutoff)):
             count += deleted
     if count:
         log.info("%d jobs were older than their project keeps them, and are deleted.", count)
     return count
+
+
+def _cutoffs(known: datetime, now: datetime) -> Mapping[datetime, Collection[int]]:
+    """What ended before each moment may go, of these projects."""
+    reckoned, cutoffs = gpu_hours_read_since(now.timestamp()), defaultdict[datetime, list[int]](list)
+    for project, rule in rules().items():
+        if rule.days is not None:
+            begin = datetime.fromtimestamp(reckoned.get(project, now.timestamp()), UTC)
+            cutoffs[min(known, begin, now - timedelta(days=rule.days))].append(project)
+    return cutoffs
 
 
 @transaction.atomic

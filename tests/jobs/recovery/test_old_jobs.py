@@ -11,7 +11,7 @@ from jobs.costs import settlement
 from jobs.models import Attempt, Job, JobEvent, JobRetention, Placement, UsageHour, UsageRollup
 from jobs.recovery import old_jobs
 from jobs.usage import rollup
-from quotas.models import LedgerTransaction, Price
+from quotas.models import Budget, LedgerTransaction, Price
 from tests import builders
 from tests.jobs.usage.yard import ran, roll_up
 from tests.racing import beside
@@ -78,6 +78,24 @@ def test_nothing_goes_before_its_hours_are_on_record():
     assert old_jobs.prune() == 0
     UsageRollup.objects.update(rolled_up_until=old.finished_at + timedelta(hours=1))
     assert old_jobs.prune() == 1
+
+
+def test_what_a_budget_of_gpu_hours_still_reckons_with_is_kept_until_its_period_is_over():
+    """Deleted, the hours could be spent again: they are read from the placements."""
+    org = builders.project(slug="org")
+    JobRetention.objects.create(project=org, days=1)
+    team, other = builders.project(slug="team", parent=org), builders.project(slug="other")
+    now = timezone.now()
+    budget = Budget.objects.create(
+        project=org, unit="gpu_hours", amount=10, period="once",
+        starts_at=now - timedelta(days=60), ends_at=now + timedelta(days=1),
+    )  # fmt: skip
+    reckoned = ended(50, project=team)
+    ended(61, project=team), ended(50, project=other)
+    assert left() == {reckoned}
+
+    Budget.objects.filter(pk=budget.pk).update(ends_at=now)
+    assert left() == set()
 
 
 def test_many_go_in_small_transactions(monkeypatch):
