@@ -1,4 +1,4 @@
-"""`trainyard projects` and `trainyard projects add`."""
+"""`trainyard projects`, `trainyard projects add` and `trainyard projects remove`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.client.requests import Row, Server
+from cli.client.requests import Row, Server, path_word
 from cli.on_server import on_server
 from cli.options import completing
+from cli.options.known_values import in_project
 from cli.options.shared import AsJson
 from cli.output import note, print_json
 from cli.views.tables import Column, display, make_console, make_table, plain
@@ -18,6 +19,9 @@ projects_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(projects_app, name="projects")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", show_default=False, help="Lower-case letters, digits, dashes.")]
+Known = Annotated[
+    str, typer.Argument(metavar="SLUG", show_default=False, help="The project.", autocompletion=completing.projects)
+]
 Parent = Annotated[
     str | None,
     typer.Option(
@@ -63,6 +67,15 @@ def add(
     """Make a project, as an admin of the one above; at the top, as staff."""
     made = server.post("projects", {"slug": slug, "name": name, "parent": parent})
     print_json(made) if as_json else print(f"project {made['slug']} is there; take users in: trainyard members add")
+
+
+@projects_app.command()
+@on_server
+def remove(server: Server, slug: Known, *, as_json: AsJson = False) -> None:
+    """Delete a project that has no jobs, and none below it, as an admin of the one above."""
+    with in_project(server, slug):
+        server.delete(f"projects/{path_word(slug)}")
+    print_json([slug]) if as_json else print(f"project {slug} is gone; what it used and cost stays on record")
 
 
 def as_tree(rows: Sequence[Row]) -> Iterator[Row]:

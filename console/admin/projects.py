@@ -2,17 +2,18 @@
 
 from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console.admin import cells
 from console.admin.keeping import DeletedWhenUnused
 from console.admin.project_form import ProjectForm, slug_of
+from jobs.control import project_removal
 from jobs.reports import quota_usage
 from quotas import projects
 from quotas.models import Membership, Project, Quota
@@ -62,6 +63,9 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
     form = ProjectForm
     used_by = ("jobs", "children")
 
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        project_removal.remove(project=obj, actor=cast("User", request.user))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         return super().get_queryset(request).annotate(member_total=Count("memberships"))
 
@@ -102,6 +106,15 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
     @admin.display(description="members", ordering="member_total")
     def member_count(self, project: Project) -> int:
         return getattr(project, "member_total", 0)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With why it cannot be deleted, where others have the button for that."""
+        project = Project.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        if request.method == "GET" and project is not None and (why := project_removal.kept_by(project)):
+            messages.info(request, f"This project cannot be deleted: {why}")
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def get_fields(self, request: HttpRequest, obj: Project | None = None) -> Any:
         return ["slug", "name", "parent", "weight", *(["archived"] if obj else [])]
