@@ -9,6 +9,7 @@ from time import monotonic
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
+from jobs.control import forgotten_jobs
 from jobs.control.job_deletion import delete, over
 from jobs.control.job_retention import rules
 from jobs.models import FloorShadowJob, Job, UsageRollup
@@ -28,7 +29,7 @@ def prune() -> int:
 
     Whole: attempts, events, logs, metrics. Never one that a waiting job needs, nor one whose last hour is not on record,
     nor one of a period of which a budget of GPU-hours is still reckoned: it would have them to spend again. The ledger and
-    the hours of usage stay.
+    the hours of usage stay. Nodes are told, and remove what the jobs left there.
     """
     known = rolled_up_until()
     if known is None:
@@ -37,6 +38,7 @@ def prune() -> int:
     for cutoff, projects in _cutoffs(known, database_now()).items():
         while monotonic() < until and (deleted := _delete_some(projects, cutoff)):
             count += deleted
+    forgotten_jobs.prune()
     if count:
         log.info("%d jobs were older than their project keeps them, and are deleted.", count)
     return count
@@ -56,7 +58,9 @@ def _cutoffs(known: datetime, now: datetime) -> Mapping[datetime, Collection[int
 def _delete_some(projects: Collection[int], cutoff: datetime) -> int:
     in_shadow = Exists(FloorShadowJob.objects.filter(job=OuterRef("pk")))
     old = over(Job.objects.filter(~in_shadow, project__in=projects, finished_at__lt=cutoff))
-    some = list(old.order_by("finished_at").values_list("pk", flat=True)[:AT_ONCE])
+    some = dict(old.order_by("finished_at").values_list("pk", "finished_at")[:AT_ONCE])
     count = delete(Job.objects.filter(pk__in=some), skip_locked=True) if some else 0
+    left = set(Job.objects.filter(pk__in=some).values_list("pk", flat=True))
+    forgotten_jobs.remember({job: ended_at for job, ended_at in some.items() if job not in left and ended_at})
     UsageRollup.objects.filter(pk=1).update(jobs_deleted=F("jobs_deleted") + count)
     return count

@@ -205,6 +205,7 @@ def _machines() -> Iterator[Metric]:
     yield _gauge("gpus_out", "GPUs that reported an error of their hardware.", gpus_out)
     trespasses = sum(len(node_condition.trespasses(node)) for node in alive)
     yield _gauge("gpu_trespasses", "Processes on GPUs that their jobs do not hold.", trespasses)
+    yield from _removed_folders(nodes)
     totals = {
         "gpus": (sum(len(node.gpus) for node in alive), sum(one.gpus for one in used)),
         "cpus": (sum(node.cpus for node in alive), sum(one.cpus for one in used)),
@@ -213,6 +214,16 @@ def _machines() -> Iterator[Metric]:
     for name, (total, taken) in totals.items():
         yield _gauge(name, "Of all nodes that are alive.", total)
         yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
+
+
+def _removed_folders(nodes: Iterable[Node]) -> Iterator[Metric]:
+    """Since each agent began, as its heartbeats tell; nothing of those that removed none."""
+    told = {node.name: removed for node in nodes if (removed := node_condition.removed_folders(node))["folders"]}
+    texts = {"folders": "Folders of deleted jobs that a node removed.", "bytes": "What was free by that."}
+    for name, text in texts.items():
+        rows = ((node, removed[name]) for node, removed in told.items())
+        metric = "removed_job_folders" if name == "folders" else "removed_job_folder_bytes"
+        yield _labelled(CounterMetricFamily, metric, text, ("node",), rows)
 
 
 def _costs() -> Iterator[Metric]:

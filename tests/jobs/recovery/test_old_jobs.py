@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from jobs.control.forgotten_jobs import forgotten
 from jobs.control.job_retention import rules
 from jobs.costs import settlement
-from jobs.models import Attempt, Job, JobEvent, JobRetention, Placement, UsageHour, UsageRollup
+from jobs.models import Attempt, ForgottenJob, Job, JobEvent, JobRetention, Placement, UsageHour, UsageRollup
 from jobs.recovery import old_jobs
 from jobs.usage import rollup
 from quotas.models import Budget, LedgerTransaction, Price
@@ -96,6 +97,27 @@ def test_what_a_budget_of_gpu_hours_still_reckons_with_is_kept_until_its_period_
 
     Budget.objects.filter(pk=budget.pk).update(ends_at=now)
     assert left() == set()
+
+
+def test_nodes_are_told_which_jobs_are_gone_the_first_ended_first_and_of_none_that_is_there():
+    last, first, fresh = ended(31), ended(50), ended(1)
+    by_hand = ended(40)
+    by_hand.delete()
+    assert forgotten([last.pk, first.pk]) == []
+    assert left() == {fresh}
+
+    assert forgotten([last.pk, fresh.pk, by_hand.pk, first.pk]) == [first.pk, last.pk]
+
+    builders.job(pk=first.pk)  # as after a restore of an older backup
+    assert forgotten([first.pk, last.pk]) == [last.pk]
+
+
+def test_what_no_node_will_ask_for_any_more_is_dropped():
+    old = ended(31)
+    assert left() == set()
+    ForgottenJob.objects.update(deleted_at=timezone.now() - timedelta(days=366))
+    assert left() == set()
+    assert forgotten([old.pk]) == []
 
 
 def test_many_go_in_small_transactions(monkeypatch):
