@@ -74,8 +74,8 @@ class OldFolders:
 
     def sweep(self) -> None:
         """Remove what may go, that of the job that ended first before others."""
-        for aside in folder_removal.left_aside(self._jobs):
-            self._remove(aside)
+        for left in folder_removal.left_aside(self._jobs):
+            self._remove(left)
         for job in self._past():
             if self._closed.is_set():
                 return

@@ -58,7 +58,7 @@ def told_for_good(
     """The reasons; those of quotas that will never allow the request say so, and what would change it."""
     if not chain or not is_refused(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=firm):
         return tuple(reasons)
-    never = {}
+    never: dict[str, Reason] = {}
     for one in quota_refusals(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=firm):
         never.setdefault(one.subject, one)
     yields = firm and not is_refused(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=False)

@@ -46,6 +46,7 @@ def agent(transactional_db: None):
         "DELETE FROM quotas_ledgerentry",
         "TRUNCATE quotas_ledgerentry",
         "INSERT INTO jobs_queue (name) VALUES ('mine')",
+        "INSERT INTO jobs_forgottenjob (job, ended_at) VALUES (1, now())",
         "CREATE TABLE mine (id int)",
         "DROP TABLE jobs_job",
         "CREATE ROLE another SUPERUSER",

@@ -6,7 +6,7 @@ Every operation that REST has stands in a table here. One that comes later has t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from django.db import transaction
@@ -40,7 +40,7 @@ GRANT = Rule(NOBODY, ADMINS)
 
 JOB = {"command": ["true"]}
 SOFT = {"amount": "5", "unit": "gpu_hours", "period": "day"}
-ABOUT_A_PROJECT = (
+ABOUT_A_PROJECT: tuple[Any, ...] = (
     ("GET", "projects/{slug}", None, READ, 200),
     ("PATCH", "projects/{slug}", {"name": "Other", "archived": True}, MANAGE, 200),
     ("PATCH", "projects/{slug}", {"weight": 3}, GRANT, 200),
@@ -74,7 +74,7 @@ ABOUT_A_PROJECT = (
     ("GET", "usage/export?project={slug}", None, READ, 200),
     ("GET", "usage/fairness?project={slug}", None, READ, 200),
 )
-ABOUT_A_JOB = (
+ABOUT_A_JOB: tuple[Any, ...] = (
     ("GET", "jobs/{waiting}", None, READ, 200),
     ("PATCH", "jobs/{waiting}", {"name": "other"}, CONTROL, 200),
     ("POST", "jobs/{waiting}/cancel", {}, CONTROL, 200),
@@ -98,7 +98,7 @@ NAMING_A_PROJECT = (
     ("POST", "projects", lambda slug: {"slug": "more", "parent": slug}, MANAGE, 201),
 )
 """In the body: what is not there for the caller is a fault of the field."""
-OF_MANY_JOBS = (
+OF_MANY_JOBS: tuple[Any, ...] = (
     ("POST", "jobs/cancel", "waiting", {}),
     ("POST", "jobs/requeue", "failed", {}),
     ("POST", "jobs/pause", "waiting", {}),
@@ -173,13 +173,12 @@ def _things(project: Project) -> dict[str, int]:
         name: Budget.objects.create(project=project, unit="gpu_hours", amount=5, period="day", hard=name == "hard").pk
         for name in ("soft", "hard")
     }
-    held = {"held_at": timezone.now(), "held_by": "ops"}
     jobs = {
         "waiting": builders.job(project=project),
         "running": builders.running_job(project=project),
         "failed": builders.job(project=project, state="failed", end_reason="exit_code"),
         "paused": builders.job(project=project, state="paused"),
-        "held": builders.job(project=project, **held),
+        "held": builders.job(project=project, held_at=timezone.now(), held_by="ops"),
     }
     return budgets | {name: job.pk for name, job in jobs.items()}
 

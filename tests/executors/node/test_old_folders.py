@@ -1,6 +1,7 @@
 """An agent removes the folders of jobs that the site has deleted as they were too old, and of no others."""
 
 import errno
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from tests import builders
 from tests.executors.node.test_runner import CLAIMED
 from tests.waiting import wait_for
 from workers.hardware.disk import Disk
+from workers.runtime import folder_removal
 
 
 class FullDisk(Disk):
@@ -78,7 +80,7 @@ def test_what_this_agent_has_claimed_stays_whatever_the_site_says(home):
 def test_the_first_ended_goes_first_also_over_many_questions(home, monkeypatch):
     monkeypatch.setattr(old_folders, "ASKED_AT_ONCE", 2)
     gone = []
-    monkeypatch.setattr(old_folders.folder_removal, "set_aside", lambda _jobs, name: gone.append(int(name)))
+    monkeypatch.setattr(folder_removal, "set_aside", lambda _jobs, name: gone.append(int(name)))
     for job in range(1, 6):
         folder(home, job)
 
@@ -102,14 +104,14 @@ def test_what_cannot_be_moved_keeps_nothing_else_from_going(home, monkeypatch, c
     """As where somebody has mounted something on a job's folder."""
     for job in (1, 2):
         folder(home, job)
-    moved = old_folders.folder_removal.set_aside
+    moved = folder_removal.set_aside
 
     def set_aside(jobs, name):
         if name == "1":
             raise OSError(errno.EBUSY, "Device or resource busy")
         return moved(jobs, name)
 
-    monkeypatch.setattr(old_folders.folder_removal, "set_aside", set_aside)
+    monkeypatch.setattr(folder_removal, "set_aside", set_aside)
     agent(home, list).sweep()
 
     assert names(home) == ["1"]
@@ -126,9 +128,14 @@ def test_what_an_agent_that_was_killed_left_half_removed_is_removed_by_the_next(
 
 
 def test_it_is_asked_once_an_hour_and_each_minute_while_the_disk_is_short(home, monkeypatch):
-    now, asked = 1_000.0, []
-    monkeypatch.setattr(old_folders.time, "monotonic", lambda: now)
-    one = agent(home, lambda _ids: asked.append(now) or [])
+    now, asked = 1_000.0, list[float]()
+
+    def ask(_ids):
+        asked.append(now)
+        return []
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    one = agent(home, ask)
     folder(home, 1)
     for step, full in ((0, False), (100, False), (3600, False), (10, True), (60, True), (10, True), (60, False)):
         now += step

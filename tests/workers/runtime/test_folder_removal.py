@@ -31,10 +31,14 @@ def filled(jobs, name="7"):
     return jobs / name
 
 
-def removed(jobs, name="7"):
+def put_aside(jobs, name="7"):
     aside = set_aside(jobs, name)
     assert aside is not None
-    return remove(jobs, aside)
+    return aside
+
+
+def removed(jobs):
+    return remove(jobs, put_aside(jobs))
 
 
 def test_a_folder_goes_with_all_in_it_and_it_is_said_how_much_room_that_made(jobs):
@@ -113,7 +117,7 @@ def test_what_is_closed_and_what_has_strange_names_goes_too(jobs):
 
 def test_whoever_is_told_to_stop_leaves_the_rest_to_the_next(jobs):
     filled(jobs)
-    aside = set_aside(jobs, "7")
+    aside = put_aside(jobs)
     looks = iter([False] * 3 + [True] * 100)
 
     assert not remove(jobs, aside, stopped=lambda: next(looks)).complete
@@ -124,7 +128,7 @@ def test_whoever_is_told_to_stop_leaves_the_rest_to_the_next(jobs):
 
 def test_what_another_agent_of_the_same_disk_has_removed_is_gone(jobs):
     filled(jobs)
-    aside = set_aside(jobs, "7")
+    aside = put_aside(jobs)
     assert set_aside(jobs, "7") is None
     assert remove(jobs, aside).complete
     assert remove(jobs, aside) == (0, True)
