@@ -22,6 +22,7 @@ LOOK_SECONDS = 3600.0
 SHORT_SECONDS, TURN_SECONDS = 60.0, 5.0
 """How often the site is asked while the disk is short, and how often it is looked whether it is."""
 ASKED_AT_ONCE = 1000
+SHOWN = 20
 DIGITS = 19
 """No number of a job has more."""
 MIB = 2**20
@@ -74,18 +75,28 @@ class OldFolders:
 
     def sweep(self) -> None:
         """Remove what may go, that of the job that ended first before others."""
-        for left in folder_removal.left_aside(self._jobs):
-            self._remove(left)
+        freed = self._freed
+        gone = [job for left in folder_removal.left_aside(self._jobs) if (job := self._remove(left))]
         for job in self._past():
             if self._closed.is_set():
-                return
-            try:
-                aside = folder_removal.set_aside(self._jobs, str(job))
-            except OSError as error:
-                log.warning("What job %d left stays, as its folder cannot be moved: %s", job, error)
-                continue
-            if aside is not None:
-                self._remove(aside)
+                break
+            aside = self._set_aside(job)
+            if aside is not None and self._remove(aside):
+                gone.append(str(job))
+        if gone:
+            more = f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
+            words = (
+                "Removed what deleted jobs left, as their projects keep them no longer: %s%s; %.1f MB are free by that."
+            )
+            # A warning, as agents say no less (`manage.py node`), and as it cannot be undone.
+            log.warning(words, ", ".join(gone[:SHOWN]), more, (self._freed - freed) / MIB)
+
+    def _set_aside(self, job: int) -> str | None:
+        try:
+            return folder_removal.set_aside(self._jobs, str(job))
+        except OSError as error:
+            log.warning("What job %d left stays, as its folder cannot be moved: %s", job, error)
+            return None
 
     def _past(self) -> Sequence[int]:
         """By their end. The site is asked first, and our own claims are looked at after that: one that runs has one."""
@@ -108,15 +119,19 @@ class OldFolders:
             if claim is not None:
                 yield claim[0].job_id
 
-    def _remove(self, aside: str) -> None:
+    def _remove(self, aside: str) -> str:
+        """Whose it was; nobody's, if anything of it is left."""
         removal = folder_removal.remove(self._jobs, aside, stopped=self._closed.is_set)
         self._freed += removal.freed_bytes
-        job, freed = aside.removeprefix(folder_removal.PREFIX).partition("-")[0], removal.freed_bytes / MIB
-        if removal.complete:
-            self._removed += 1
-            log.info("Removed what job %s left, as its project keeps it no longer: %.1f MB are free.", job, freed)
-        elif not self._closed.is_set():
-            log.warning("Of what job %s left something stays in %s: %.1f MB are free.", job, self._jobs / aside, freed)
+        job = aside.removeprefix(folder_removal.PREFIX).partition("-")[0]
+        if not removal.complete:
+            if not self._closed.is_set():
+                log.warning(
+                    "Of what job %s left something cannot be removed, and stays in %s.", job, self._jobs / aside
+                )
+            return ""
+        self._removed += 1
+        return job
 
 
 def _ids(jobs: Path) -> Iterator[int]:
