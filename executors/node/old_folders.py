@@ -76,7 +76,7 @@ class OldFolders:
     def sweep(self) -> None:
         """Remove what may go, that of the job that ended first before others."""
         freed = self._freed
-        gone = [job for left in folder_removal.left_aside(self._jobs) if (job := self._remove(left))]
+        gone = [whose for left in folder_removal.left_aside(self._jobs) if (whose := self._remove(left))]
         for job in self._past():
             if self._closed.is_set():
                 break
