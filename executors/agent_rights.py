@@ -24,6 +24,7 @@ NOT_AN_AGENTS = frozenset(
         "usagehour",
         "usagerollup",
         "jobretention",
+        "forgottenjob",
     }
 )
 """Models of those apps that only the site writes."""

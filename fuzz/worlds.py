@@ -9,7 +9,7 @@ from scheduling.placement import STRATEGIES
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Backfill, Preemption, Rules
-from scheduling.sharing.quotas import admission_faults
+from scheduling.sharing.admission import admission_faults
 from scheduling.snapshot import (
     Gpu,
     Limits,

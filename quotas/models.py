@@ -63,11 +63,13 @@ class Project(models.Model):
             raise ValidationError({"parent": f"{self.parent} is this project itself or lies below it."})
 
     def contains(self, other: "Project") -> bool:
-        """Whether `other` is this project or lies somewhere below it."""
+        """Whether `other` is this project or lies somewhere below it. A circle that is there already ends the search."""
+        seen: set[int] = set()
         at: Project | None = other
-        while at is not None and at.pk != self.pk:
+        while at is not None and at.pk != self.pk and at.pk not in seen:
+            seen.add(at.pk)
             at = at.parent
-        return at is not None
+        return at is not None and at.pk == self.pk
 
 
 class Membership(models.Model):

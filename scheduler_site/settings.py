@@ -111,6 +111,7 @@ OUTPUT_LIMIT_GB = env.number("TRAINYARD_OUTPUT_LIMIT_GB", 0)
 DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)
 # GPUs held for so long without work, output or report: something is wrong. 0: never.
 SILENCE_SECONDS = env.number("TRAINYARD_SILENCE_SECONDS", 7200)
+REMOVE_FOLDERS = env.yes_no("TRAINYARD_REMOVE_FOLDERS", default=True)
 CPU_AFFINITY = env.yes_no("TRAINYARD_CPU_AFFINITY", default=True)
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
 # Jobs that ended so long ago are deleted, unless their project says otherwise. 0: never.

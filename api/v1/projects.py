@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.v1.shapes.projects import MemberChange, MemberIn, MemberOut, ProjectChange, ProjectIn, ProjectOut
+from jobs.control import project_removal
 from quotas import members, projects
 from quotas.models import Membership, Project
 from quotas.queries import find_project, visible_projects
@@ -58,6 +59,12 @@ class ProjectView(APIView):
         project = find_project(caller(request), slug)
         wanted = ProjectChange.read(request.data)
         return Response(ProjectOut(projects.change(project=project, actor=caller(request), **wanted)).data)
+
+    @extend_schema(operation_id="projects_remove", responses={204: None})
+    def delete(self, request: Request, slug: str) -> Response:
+        """Delete a project that has no jobs, and none below it, as an admin of what is above it; else archive it."""
+        project_removal.remove(project=find_project(caller(request), slug), actor=caller(request))
+        return Response(status=204)
 
 
 class MembersView(GenericAPIView[Membership]):

@@ -149,6 +149,15 @@ def place(row: Row) -> Iterator[tuple[str, Text]]:
     yield "", plain("archived: it takes no new jobs" if row["archived"] else "")
 
 
+@projects_app.command()
+@on_server
+def remove(server: Server, slug: Named, *, as_json: AsJson = False) -> None:
+    """Delete a project that has no jobs, and none below it, as an admin of the one above."""
+    with in_project(server, slug):
+        server.delete(f"projects/{path_word(slug)}")
+    print_json([slug]) if as_json else print(f"project {slug} is gone; what it used and cost stays on record")
+
+
 def as_tree(rows: Sequence[Row]) -> Iterator[Row]:
     """The rows with their `depth`, each below the one above it, as far as that can be seen."""
     seen = {row["slug"] for row in rows}

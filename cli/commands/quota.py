@@ -1,5 +1,6 @@
 """`trainyard quota`."""
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -114,7 +115,10 @@ def parse_amounts(option: str, settings: Iterable[str], names: Iterable[str]) ->
 def _amount(text: str) -> float | None:
     if text == "none":
         return None
-    return int(text) if text.isdecimal() else float(text)
+    amount = int(text) if text.isdecimal() else float(text)
+    if not math.isfinite(amount) or amount < 0:
+        raise ValueError(f"{text} is no amount: write a number from 0 on, or none")
+    return amount
 
 
 def spell_amount(amount: float | None, without: str = "") -> str:

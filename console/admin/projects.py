@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from console.admin.keeping import DeletedWhenUnused
 from console.admin.project_bars import pages
 from console.admin.project_form import ProjectForm, slug_of
+from jobs.control import project_removal
 from quotas import projects
 from quotas.models import Membership, Project, Quota
 
@@ -55,6 +56,9 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
     change_list_template = "console/project_list.html"
     used_by = ("jobs", "children")
 
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        project_removal.remove(project=obj, actor=cast("User", request.user))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         return super().get_queryset(request).annotate(member_total=Count("memberships"))
 
@@ -76,7 +80,10 @@ class ProjectAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-ar
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """With its bars, and with why it cannot be deleted, where others have the button for that."""
         project = self.get_object(request, object_id)
+        if request.method == "GET" and project is not None and (why := project_removal.kept_by(project)):
+            messages.info(request, f"This project cannot be deleted: {why}")
         more = pages.page_context(project, request.user) if project else {}
         return super().change_view(request, object_id, form_url, more | (extra_context or {}))
 

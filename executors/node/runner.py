@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -17,6 +18,7 @@ from django.db import connection
 from executors.node import job_environment, rendezvous
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
+from executors.node.old_folders import OldFolders
 from executors.node.queue_probe import QueueProbe
 from executors.run import state_files
 from executors.run.placement_run import PlacementRun
@@ -68,13 +70,14 @@ class Runner:
         folder = self._attempts.parent
         self._walls = walls or Walls(home, folder, process_limit=settings.PROCESS_LIMIT)
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
+        self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
             hardware=hardware,
             attempts=self._attempts,
             probe=queue_probe.result if queue_probe is not None else QueueProbeResult,
-            load=lambda: {**self._status.load(), "jobs_can_read": self._walls.sentence},
+            load=self._load,
         )
         self._monitor = Monitor(self._status, tell=self._session.beat_soon)
 
@@ -94,6 +97,12 @@ class Runner:
         self._reattach_runs(node_id)
         if self._groups is not None:
             self._groups.clear()
+        if settings.REMOVE_FOLDERS:
+            self._old_folders.start()
+
+    def _load(self) -> dict[str, Any]:
+        told = {"jobs_can_read": self._walls.sentence, "removed": self._old_folders.told()}
+        return {**self._status.load(), **told}
 
     def refresh(self) -> None:
         """Ask at once what is wished of what runs here. Returns at once."""
@@ -110,11 +119,13 @@ class Runner:
 
     def close(self) -> None:
         """Drain, wait for everything to be reported, say goodbye."""
+        self._old_folders.close()
         self._session.close()
         self._monitor.close()
 
     def detach(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
+        self._old_folders.close()
         return self._session.detach(within)
 
     def run(self, ref: PlacementRef) -> bool:

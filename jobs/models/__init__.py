@@ -18,7 +18,7 @@ from jobs.models.planning import (
     UsageTally,
 )
 from jobs.models.queue import Queue, queue_name_validator
-from jobs.models.retention import JobRetention
+from jobs.models.retention import ForgottenJob, JobRetention
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 from jobs.models.usage import UsageHour, UsageRollup
@@ -29,6 +29,7 @@ __all__ = [
     "FloorShadow",
     "FloorShadowJob",
     "FollowedLog",
+    "ForgottenJob",
     "GpuHold",
     "Job",
     "JobDependency",

@@ -26,3 +26,14 @@ class JobRetention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project}: {self.days or 'no'} days"
+
+
+class ForgottenJob(models.Model):
+    """A job that was deleted as its project keeps none for so long: what its attempts left on nodes may go."""
+
+    job = models.BigIntegerField(primary_key=True)
+    ended_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    def __str__(self) -> str:
+        return f"job {self.job}, ended {self.ended_at}"

@@ -12,7 +12,7 @@ from quotas.budgets.rows import Budget
 from scheduling.lifecycle import JobState
 from scheduling.sharing.budget_use import BudgetUse, BudgetWarning, uses_of, warnings_of
 from scheduling.sharing.budgets import MILLION, period_at
-from scheduling.sharing.periods import Period
+from scheduling.sharing.periods import ONCE
 from scheduling.snapshot import BudgetView
 
 
@@ -44,7 +44,7 @@ class BudgetReport:
     @property
     def sentence(self) -> str:
         """`12.50 spent, 3.00 committed, 20.00 expected by the end of the month, of 25.00 EUR, hard: 62 % taken`."""
-        end = "the end" if self.budget.period == Period.ONCE else f"the end of the {self.budget.period}"
+        end = "the end" if self.budget.period == ONCE else f"the end of the {self.budget.period}"
         amounts = (
             f"{spell(self.spent)} spent, {spell(self.committed)} committed, {spell(self.forecast)} expected by {end}"
         )

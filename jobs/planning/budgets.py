@@ -78,6 +78,16 @@ def views_of(budgets: Iterable[Budget], now: float) -> tuple[BudgetView, ...]:
     )
 
 
+def gpu_hours_read_since(now: float) -> dict[int, float]:
+    """By project, since when budgets of GPU-hours, its own or of one above, read what it spent from its placements."""
+    since: dict[int, float] = {}
+    for budget in Budget.objects.filter(unit=Unit.GPU_HOURS).exclude(ends_at__lte=datetime.fromtimestamp(now, UTC)):
+        start = period_at(budget.as_value("", now), now).start
+        since[budget.project_id] = min(start, since.get(budget.project_id, inf))
+    lines = lines_up().items() if since else ()
+    return {project: min(starts) for project, line in lines if (starts := [since[one] for one in line if one in since])}
+
+
 def prices_for(budgets: Iterable[BudgetView], running: Iterable[RunningJob], now: float) -> tuple[Price, ...]:
     """All prices since the first of these began, and those to come; none where no budget is one of money."""
     if not any(one.unit == Unit.MONEY for one in budgets):

@@ -31,6 +31,13 @@ def jobs_can_read(node: Node) -> str:
     return str(_load(node).get("jobs_can_read") or "")
 
 
+def removed_folders(node: Node) -> dict[str, int]:
+    """What it has removed of deleted jobs since its agent began: `folders`, `bytes`."""
+    found = _load(node).get("removed")
+    told = found if isinstance(found, Mapping) else {}
+    return {name: one if isinstance(one := told.get(name), int) else 0 for name in ("folders", "bytes")}
+
+
 def sentences(node: Node) -> list[str]:
     """All that there is to know."""
     full = (

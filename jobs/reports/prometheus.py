@@ -210,6 +210,7 @@ def _machines() -> Iterator[Metric]:
     watts = [watts for node in alive if (watts := node_condition.gpu_watts(node)) is not None]
     text = "What the GPUs of nodes that are alive draw; no sample: none tells."
     yield _labelled(GaugeMetricFamily, "power_watts", text, ("device",), [("gpu", sum(watts))] if watts else [])
+    yield from _removed_folders(nodes)
     totals = {
         "gpus": (sum(len(node.gpus) for node in alive), sum(one.gpus for one in used)),
         "cpus": (sum(node.cpus for node in alive), sum(one.cpus for one in used)),
@@ -218,6 +219,16 @@ def _machines() -> Iterator[Metric]:
     for name, (total, taken) in totals.items():
         yield _gauge(name, "Of all nodes that are alive.", total)
         yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
+
+
+def _removed_folders(nodes: Iterable[Node]) -> Iterator[Metric]:
+    """Since each agent began, as its heartbeats tell; nothing of those that removed none."""
+    told = {node.name: removed for node in nodes if (removed := node_condition.removed_folders(node))["folders"]}
+    texts = {"folders": "Folders of deleted jobs that a node removed.", "bytes": "What was free by that."}
+    for name, text in texts.items():
+        rows = ((node, removed[name]) for node, removed in told.items())
+        metric = "removed_job_folders" if name == "folders" else "removed_job_folder_bytes"
+        yield _labelled(CounterMetricFamily, metric, text, ("node",), rows)
 
 
 def _costs() -> Iterator[Metric]:

@@ -22,6 +22,7 @@ from quotas.access import Role, project_roles
 from quotas.costs.prices import ANY_PRICE
 from quotas.models import Project
 from scheduling.lifecycle import JobState
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
 
@@ -42,6 +43,10 @@ class Intake:
     tree: Mapping[str, ProjectView]
     waiting: Mapping[str, int]
     now: datetime
+
+    @cached_property
+    def cohorts(self) -> Cohorts | None:
+        return Cohorts.of(tuple(self.tree.values()))
 
     @cached_property
     def budgets(self) -> HardBudgets:

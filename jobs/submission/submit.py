@@ -20,7 +20,8 @@ from scheduling import priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
 from scheduling.reasons import NEW
-from scheduling.sharing import quotas
+from scheduling.sharing import admission, quotas
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
 
@@ -93,16 +94,20 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
         chain = chain_of(spec.project, intake.tree)
-        faults += _size_faults(spec, chain, intake.nodes)
+        faults += _size_faults(spec, chain, intake.nodes, intake.cohorts)
         faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults
 
 
-def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[NodeView]) -> list[FieldError]:
+def _size_faults(
+    spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[NodeView], cohorts: Cohorts | None
+) -> list[FieldError]:
     if spec.memory_by_default and not spec.memory_mb:
         sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
         return [FieldError("resources.memory_gb", sentence, "required")]
-    faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain, firm=not spec.preemptible)
+    faults = admission.admission_faults(
+        spec.request, nodes=nodes, chain=chain, cohorts=cohorts, firm=not spec.preemptible
+    )
     if not spec.memory_by_default:
         return list(faults)
     why = memory_defaults.sentence(spec.memory_mb)

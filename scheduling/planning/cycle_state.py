@@ -20,6 +20,7 @@ from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
+from scheduling.sharing.admission import told_for_good
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, Holders
@@ -336,7 +337,7 @@ class PassState:
         if alike.reasons is None:
             alike.fits = self.find_now(alike.request) is not None
             nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
-            refused = self.not_allowed(alike)
+            refused = told_for_good(self.not_allowed(alike), alike.request, alike.chain, self.cohorts, firm=alike.firm)
             alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)
         return alike.reasons
 

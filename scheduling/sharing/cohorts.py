@@ -142,6 +142,11 @@ class Cohorts:
         """What those below the parent have together; None where its own limit says it, or where nobody borrows."""
         return self._pools.get((parent, name))
 
+    def together(self, parent: str, name: str, *, firm: bool) -> int:
+        """What those below the parent may hold at most, whoever says it; nothing where nobody says anything."""
+        pool, own = self.pool(parent, name), self.nominal(parent, name) if firm else self.ceiling(parent, name)
+        return (own if pool is None else pool) or 0
+
     def taken(self, parent: str, name: str, usage: Mapping[str, Usage]) -> int:
         """What is gone of the pool. Who holds more than is allowed, as his limit shrank, takes nothing from the others."""
         return sum(

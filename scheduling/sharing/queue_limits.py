@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from scheduling.errors import FieldError
 from scheduling.reasons import listed, quantity
 from scheduling.resources import Request
-from scheduling.sharing.quotas import REST_FIELDS
+from scheduling.sharing.admission import REST_FIELDS
 
 SIZES = ("gpus", "cpus", "memory_mb", "nodes")
 

@@ -1,26 +1,12 @@
-"""What a request may have: ever (asked at submission), and now (asked by each plan)."""
+"""What a request may have of each quota by itself, now: asked by each plan."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from scheduling import gpu_models
-from scheduling.errors import FieldError
-from scheduling.nodes.feasibility import could_hold
-from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import ZERO, Request, Resources, total
-from scheduling.snapshot import NO_LOAN_LIMITS, Limits, NodeView, ProjectView, RunningJob, chain_of
-
-REST_FIELDS = {
-    "gpus": "resources.gpus",
-    "cpus": "resources.cpus",
-    "memory_mb": "resources.memory_gb",
-    "gpu_memory_mb": "resources.gpu_memory_gb",
-    "gpu_model": "resources.gpu_model",
-    "labels": "resources.node_labels",
-    "running_jobs": "project",
-}
+from scheduling.snapshot import NO_LOAN_LIMITS, Limits, ProjectView, RunningJob, chain_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +38,6 @@ def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, Proje
             before = usage.get(project.slug, NOTHING_USED)
             usage[project.slug] = Usage(before.amount + held, before.running_jobs + len(own))
     return usage
-
-
-def admission_faults(
-    request: Request, *, nodes: Sequence[NodeView], chain: Sequence[ProjectView], firm: bool = False
-) -> tuple[FieldError, ...]:
-    """What makes the request impossible for good: no known node is big enough, or a quota in the chain is too small.
-
-    `firm`: it may not be stopped again, so it never runs on what is borrowed.
-    """
-    if not request.gpus and (request.gpu_model or request.gpu_memory_mb):
-        return (FieldError("resources.gpus", "Ask for at least 1 GPU, or name no GPU model and no GPU memory."),)
-    if request.gpu_model and not gpu_models.named(request.gpu_model):
-        return (FieldError("resources.gpu_model", "Name a GPU model, such as h100, or several with commas between."),)
-    lacks = what_is_lacking(request, nodes, "node") if nodes else ()
-    hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
-    return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain, firm=firm))
-
-
-def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldError]:
-    """A gang needs as many different nodes as it has members; where no node is known, nobody can tell."""
-    if request.nodes == 1 or not nodes:
-        return []
-    able = sum(could_hold(request, node) for node in nodes)
-    if able >= request.nodes:
-        return []
-    only = f"only {able} node has" if able == 1 else f"only {able} nodes have"
-    message = f"Needs {request.nodes} nodes at once; {only} what each of them needs."
-    return [FieldError("resources.nodes", message, "hardware")]
 
 
 def quota_violations(
@@ -174,7 +132,7 @@ def _quota_reason(project: ProjectView, limits: Limits, used: Usage, more: Resou
     allowed = listed(f"{_allowed(name, project, limits)} ({_in_use(name, used)})" for name in missing)
     needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
     asks = f"; this job needs {listed(needs)}" if needs else ""
-    stays = firm and any(_borrowed(name, project) for name in missing)
+    stays = firm and any(may_borrow(name, project) for name in missing)
     alone = ", and borrows nothing, as it is not preemptible" if stays else ""
     sentence = f"The quota of project {project.slug} allows {allowed}{asks}{alone}."
     return Reason(ReasonCode.QUOTA, sentence, missing, subject=project.slug)
@@ -182,12 +140,12 @@ def _quota_reason(project: ProjectView, limits: Limits, used: Usage, more: Resou
 
 def _allowed(name: str, project: ProjectView, limits: Limits) -> str:
     """For example "8 GPUs", or "12 GPUs, 4 of them borrowed,"."""
-    most, loan = getattr(limits, name), _borrowed(name, project)
+    most, loan = getattr(limits, name), may_borrow(name, project)
     own = getattr(project.limits, name)
     return f"{quantity(name, most)}, {number(name, loan)} of that borrowed," if most != own else quantity(name, most)
 
 
-def _borrowed(name: str, project: ProjectView) -> int:
+def may_borrow(name: str, project: ProjectView) -> int:
     """How much of it the project may borrow."""
     if project.limits is None or project.parent is None:
         return 0
@@ -198,16 +156,3 @@ def _in_use(name: str, used: Usage) -> str:
     if name == "running_jobs":
         return f"{used.running_jobs} running"
     return f"{number(name, getattr(used.amount, name))} in use"
-
-
-def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool) -> list[FieldError]:
-    """One error for each limit that is smaller than the request alone."""
-    errors = []
-    for project in chain:
-        limits = ceilings(project, firm=firm)
-        for name in _beyond(limits, NOTHING_USED, request.total) if limits is not None else ():
-            allowed = quantity(name, getattr(limits, name))
-            alone = " for a job that is not preemptible" if firm and _borrowed(name, project) else ""
-            message = f"The quota of project {project.slug} allows at most {allowed} at once{alone}."
-            errors.append(FieldError(REST_FIELDS[name], message, "quota"))
-    return errors

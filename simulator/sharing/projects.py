@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scheduling.memory_units import MB_IN_A_GB
 from scheduling.resources import Request
-from scheduling.sharing.quotas import admission_faults
+from scheduling.sharing.admission import admission_faults
 from scheduling.snapshot import Limits, LoanLimits, ProjectView, chain_of
 from simulator.sharing.files import Fields, amount, read_list
 from simulator.trace import SimulationError, TraceError, TraceJob

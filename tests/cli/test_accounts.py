@@ -88,6 +88,16 @@ def test_a_project_is_not_changed_to_nothing_nor_to_two_places(trainyard, connec
     assert connected.asked == []
 
 
+def test_a_project_is_deleted_or_it_is_said_what_to_do_before(trainyard, connected):
+    connected.answers("DELETE", "projects/new", None)
+    connected.lists("projects", project("old"))
+    connected.refuses("DELETE", "projects/old", 409, "Project old is not deleted: there are projects below it.")
+
+    assert trainyard("projects", "remove", "new").out.startswith("project new is gone")
+    refused = trainyard("projects", "remove", "old")
+    assert (refused.code, "there are projects below it" in refused.err) == (1, True)
+
+
 def test_members_are_listed_and_managed(trainyard, connected):
     ada = {"user": "ada@lab", "role": "viewer", "active": False}
     connected.lists(MEMBERS, ada)

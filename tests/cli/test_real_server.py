@@ -13,7 +13,7 @@ from knox.models import AuthToken
 
 from jobs.models import Attempt, Job, Queue
 from jobs.models.planning import Reservation
-from quotas.models import Membership, Project, Quota
+from quotas.models import Budget, Membership, Price, Project, Quota
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,6 +109,36 @@ def test_bad_input_is_refused_by_its_field(ada, trainyard, options, field):
     assert outcome.code == 1
     assert outcome.err.startswith(f"error: {field}: ")
     assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (["quota", "vision", "--limit", "gpus=1.125"], "limits.gpus"),
+        (["quota", "vision", "--limit", "gpus=1e308"], "limits.gpus"),
+        (["quota", "vision", "--limit", "gpus=2147483648"], "limits.gpus"),
+        (["quota", "vision", "--limit", "memory_gb=1e308"], "limits.memory_gb"),
+        (["budgets", "add", "vision", "NaN"], "amount"),
+        (["budgets", "add", "vision", "1e308"], "amount"),
+        (["budgets", "add", "vision", "5", "--currency", "USD"], "currency"),
+        (["budgets", "add", "vision", "5", "--zone", "Mars/Olympus"], "zone"),
+        (["budgets", "add", "vision", "5", "--period", "once", "--to", "2001-01-01T00:00Z"], "ends_at"),
+        (["prices", "add", "cpu", "NaN"], "per_hour"),
+        (["prices", "add", "cpu", "1e308"], "per_hour"),
+        (["prices", "add", "cpu", "0.04", "--from", "2001-01-01T00:00Z"], "valid_from"),
+        (["retention", "-p", "vision", "--days", "0"], "job_days"),
+        (["retention", "-p", "vision", "--days", "99999999999999"], "job_days"),
+    ],
+)
+def test_amounts_that_cannot_be_are_refused_by_their_field_and_nothing_is_written(ada, trainyard, words, field):
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+
+    outcome = trainyard(*words)
+
+    assert outcome.code in {1, 2}
+    assert field in outcome.err
+    assert "Traceback" not in outcome.err
+    assert [model.objects.count() for model in (Quota, Budget, Price)] == [0, 0, 0]
 
 
 def test_a_batch_is_all_or_nothing(ada, trainyard):

@@ -294,7 +294,17 @@ def test_a_quota_is_set_by_options(trainyard, connected):
 
 
 @pytest.mark.parametrize(
-    "words", [["--limit", "gpu=8"], ["--borrow", "running_jobs=3"], ["--lend", "gpus=many"], ["--lend", "gpus"]]
+    "words",
+    [
+        ["--limit", "gpu=8"],
+        ["--borrow", "running_jobs=3"],
+        ["--lend", "gpus=many"],
+        ["--lend", "gpus"],
+        ["--limit", "gpus=nan"],
+        ["--limit", "memory_gb=inf"],
+        ["--borrow", "gpus=-1"],
+        ["--lend", "cpus=1e999"],
+    ],
 )
 def test_an_option_that_sets_no_quota_is_named(trainyard, connected, words):
     outcome = trainyard("quota", "vision", *words)

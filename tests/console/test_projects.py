@@ -81,6 +81,22 @@ def test_a_bad_slug_is_named(client):
     assert "slug" in answer.context["adminform"].form.errors
 
 
+@pytest.mark.parametrize("limit", ["-1", "NaN", "1e308", "1.125", "2147483648", "many"])
+def test_a_limit_that_cannot_be_is_named_at_its_field_and_nothing_is_changed(client, limit):
+    project = builders.project(quota={"gpus": 4})
+    inline = {
+        "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 1, "quota-0-id": project.quota.pk, "quota-0-project": project.pk,
+        "quota-0-gpus": limit, "quota-0-enforced": "on",
+    }  # fmt: skip
+
+    answer = move(client, project, name="Other", **inline)
+
+    [formset] = [one.formset for one in answer.context["inline_admin_formsets"] if one.formset.prefix == "quota"]
+    assert list(formset.errors[0]) == ["gpus"]
+    assert Quota.objects.get().gpus == 4
+    assert Project.objects.get().name == ""
+
+
 def test_a_project_with_jobs_or_children_is_not_deleted(client):
     used, parent = builders.job().project, builders.project()
     builders.project(parent=parent)

@@ -47,6 +47,7 @@ def agent(transactional_db: None):
         "TRUNCATE quotas_ledgerentry",
         "UPDATE quotas_jobmonth SET settled = 0",
         "INSERT INTO jobs_queue (name) VALUES ('mine')",
+        "INSERT INTO jobs_forgottenjob (job, ended_at) VALUES (1, now())",
         "CREATE TABLE mine (id int)",
         "DROP TABLE jobs_job",
         "CREATE ROLE another SUPERUSER",

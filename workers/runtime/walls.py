@@ -232,8 +232,9 @@ def open_way(walls: Walls) -> None:
         with suppress(FileNotFoundError):
             folder.chmod(folder.stat().st_mode & 0o7777 | 0o011)
     for job in (walls.home / "jobs").glob("*"):  # of attempts before there were walls; who runs again gets its way back
-        if job.is_dir() and job.stat().st_mode & stat.S_IROTH:
-            job.chmod(0o700)
+        with suppress(FileNotFoundError):  # another agent of this disk removes what old jobs left
+            if job.is_dir() and job.stat().st_mode & stat.S_IROTH:
+                job.chmod(0o700)
 
 
 def missing_capabilities(status: Path = Path("/proc/self/status")) -> list[str]:

@@ -9,7 +9,7 @@ from console.admin import cells
 from jobs.planning.budget_reports import BudgetReport, spell
 from jobs.reports.quota_bars import QuotaBar
 from quotas.budgets.rows import Budget
-from scheduling.sharing.periods import Period
+from scheduling.sharing.periods import ONCE
 
 NAMES = {
     "gpus": "GPUs",
@@ -146,7 +146,7 @@ def budget_row(report: BudgetReport) -> SafeString:
 
 
 def each_period(budget: Budget) -> str:
-    return "once" if budget.period == Period.ONCE else f"a {budget.period}"
+    return "once" if budget.period == ONCE else f"a {budget.period}"
 
 
 def _row(name: SafeString | str, bar: SafeString, sentence: str) -> SafeString:

@@ -65,6 +65,16 @@ def test_names_and_types_are_those_that_dashboards_and_alerts_rely_upon():
     assert said == [line.split() for line in COMMITTED.read_text(encoding="utf-8").splitlines()]
 
 
+def test_what_nodes_removed_of_deleted_jobs_is_counted_by_node(read):
+    builders.node(name="n1", load={"removed": {"folders": 2, "bytes": 4096}})
+    builders.node(name="n2", load={"removed": {"folders": 0, "bytes": 0}})
+    builders.node(name="old", load={"removed": "what"})
+    found = read()
+    assert found["trainyard_removed_job_folders_total", "n1"] == 2
+    assert found["trainyard_removed_job_folder_bytes_total", "n1"] == 4096
+    assert not [key for key in found if key[0].startswith("trainyard_removed") and key[1] != "n1"]
+
+
 def test_jobs_are_counted_by_state_queue_and_project_and_by_reason(read):
     project = builders.project(slug="vision")
     builders.job(project=project, reasons=[{"code": "quota"}, {"code": "resources"}])

@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from jobs.control.forgotten_jobs import forgotten
 from jobs.control.job_retention import rules
 from jobs.costs import settlement
-from jobs.models import Attempt, Job, JobEvent, JobRetention, Placement, UsageHour, UsageRollup
+from jobs.models import Attempt, ForgottenJob, Job, JobEvent, JobRetention, Placement, UsageHour, UsageRollup
 from jobs.recovery import old_jobs
 from jobs.usage import rollup
-from quotas.models import LedgerTransaction, Price
+from quotas.models import Budget, LedgerTransaction, Price
 from tests import builders
 from tests.jobs.usage.yard import ran, roll_up
 from tests.racing import beside
@@ -78,6 +79,45 @@ def test_nothing_goes_before_its_hours_are_on_record():
     assert old_jobs.prune() == 0
     UsageRollup.objects.update(rolled_up_until=old.finished_at + timedelta(hours=1))
     assert old_jobs.prune() == 1
+
+
+def test_what_a_budget_of_gpu_hours_still_reckons_with_is_kept_until_its_period_is_over():
+    """Deleted, the hours could be spent again: they are read from the placements."""
+    org = builders.project(slug="org")
+    JobRetention.objects.create(project=org, days=1)
+    team, other = builders.project(slug="team", parent=org), builders.project(slug="other")
+    now = timezone.now()
+    budget = Budget.objects.create(
+        project=org, unit="gpu_hours", amount=10, period="once",
+        starts_at=now - timedelta(days=60), ends_at=now + timedelta(days=1),
+    )  # fmt: skip
+    reckoned = ended(50, project=team)
+    ended(61, project=team), ended(50, project=other)
+    assert left() == {reckoned}
+
+    Budget.objects.filter(pk=budget.pk).update(ends_at=now)
+    assert left() == set()
+
+
+def test_nodes_are_told_which_jobs_are_gone_the_first_ended_first_and_of_none_that_is_there():
+    last, first, fresh = ended(31), ended(50), ended(1)
+    by_hand = ended(40)
+    by_hand.delete()
+    assert forgotten([last.pk, first.pk]) == []
+    assert left() == {fresh}
+
+    assert forgotten([last.pk, fresh.pk, by_hand.pk, first.pk]) == [first.pk, last.pk]
+
+    builders.job(pk=first.pk)  # as after a restore of an older backup
+    assert forgotten([first.pk, last.pk]) == [last.pk]
+
+
+def test_what_no_node_will_ask_for_any_more_is_dropped():
+    old = ended(31)
+    assert left() == set()
+    ForgottenJob.objects.update(deleted_at=timezone.now() - timedelta(days=366))
+    assert left() == set()
+    assert forgotten([old.pk]) == []
 
 
 def test_many_go_in_small_transactions(monkeypatch):

@@ -122,6 +122,18 @@ def test_a_job_over_midnight_counts_in_both_days_with_its_parts():
     assert placed(replace(snap, running=(tomorrow,)), late) == []
 
 
+@pytest.mark.parametrize(("day", "hours"), [("2030-03-31", 23), ("2030-10-27", 25), ("2030-05-01", 24)])
+def test_a_day_on_which_clocks_change_pays_for_as_many_hours_as_it_has(day, hours):
+    """A GPU from midnight to midnight fits a budget of a GPU-hour an hour; with a minute less it does not."""
+    begin = datetime.fromisoformat(day).replace(tzinfo=BERLIN).timestamp()
+    enough = budget(hours, zone=BERLIN, spent_since=begin)
+    short = replace(enough, amount=enough.amount - MILLION // 60)
+
+    assert placed(world(job(1, 1, hours), budgets=(enough,)), begin) == [1]
+    assert placed(world(job(1, 1, 3 * 24), budgets=(enough,)), begin) == ([1] if hours >= 24 else [])
+    assert placed(world(job(1, 1, hours), budgets=(short,)), begin) == []
+
+
 def test_the_reason_has_the_figures_and_what_would_start_it():
     one = replace(running(900, share(gpu_indices=(0,))), started_at=NOON, expected_end=NOON + 2 * HOUR)
     plan = make_plan(

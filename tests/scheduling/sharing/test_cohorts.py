@@ -10,8 +10,9 @@ from scheduling.planning.plan import make_plan
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
 from scheduling.rules import Backfill, Preemption, Rules
+from scheduling.sharing.admission import admission_faults
 from scheduling.sharing.cohorts import Cohorts, Loans
-from scheduling.sharing.quotas import Usage, admission_faults
+from scheduling.sharing.quotas import Usage
 from scheduling.snapshot import Limits, LoanLimits, ProjectView, RunningJob, Snapshot
 from scheduling.stages import started
 from tests.scheduling.builders import gpu_node, share, snapshot, waiting
@@ -156,7 +157,7 @@ def test_a_request_that_only_borrowed_quota_could_hold_is_refused_of_a_job_that_
     [fault] = admission_faults(request, nodes=(), chain=chain, firm=True)
     assert fault == FieldError(
         "resources.gpus",
-        "The quota of project speech allows at most 8 GPUs at once for a job that is not preemptible.",
+        "The quota of project speech allows at most 8 GPUs at once for a job that is not preemptible; this job needs 10 GPUs.",
         "quota",
     )
 

@@ -4,7 +4,8 @@ import pytest
 
 from scheduling.memory_units import gpu_megabytes
 from scheduling.resources import Request, Resources
-from scheduling.sharing.quotas import Usage, admission_faults, may_wait, quota_violations, usage_by_project
+from scheduling.sharing.admission import admission_faults
+from scheduling.sharing.quotas import Usage, may_wait, quota_violations, usage_by_project
 from scheduling.snapshot import ProjectView
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share
 
@@ -113,9 +114,9 @@ def test_without_any_known_node_the_hardware_refuses_nothing():
 @pytest.mark.parametrize(
     ("limits", "field", "words"),
     [
-        ({"gpus": 1}, "resources.gpus", "at most 1 GPU at once"),
-        ({"cpus": 3}, "resources.cpus", "at most 3 CPUs at once"),
-        ({"memory_mb": 512}, "resources.memory_gb", "at most 0.5 GB of memory at once"),
+        ({"gpus": 1}, "resources.gpus", "at most 1 GPU at once; this job needs 2 GPUs"),
+        ({"cpus": 3}, "resources.cpus", "at most 3 CPUs at once; this job needs 4 CPUs"),
+        ({"memory_mb": 512}, "resources.memory_gb", "at most 0.5 GB of memory at once; this job needs 1 GB of memory"),
         ({"running_jobs": 0}, "project", "at most 0 running jobs at once"),
     ],
 )
@@ -129,7 +130,7 @@ def test_an_ancestor_s_quota_refuses_too_and_is_named():
     chain = (ProjectView("vision", "acme"), limited("acme", gpus=1))
 
     assert ever(Request(gpus=2), *chain) == {
-        "resources.gpus": "The quota of project acme allows at most 1 GPU at once."
+        "resources.gpus": "The quota of project acme allows at most 1 GPU at once; this job needs 2 GPUs."
     }
 
 

@@ -1,0 +1,22 @@
+import django.db.models.functions.datetime
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("jobs", "0031_how_long_jobs_are_kept"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="ForgottenJob",
+            fields=[
+                ("job", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("ended_at", models.DateTimeField()),
+                (
+                    "deleted_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True),
+                ),
+            ],
+        ),
+    ]

@@ -1,0 +1,139 @@
+"""What a request may ever have: of nodes, and of quotas where nobody else holds anything. Asked at submission, and told to who waits in vain."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from scheduling import gpu_models
+from scheduling.errors import FieldError
+from scheduling.nodes.feasibility import could_hold
+from scheduling.placement.hardware import what_is_lacking
+from scheduling.reasons import Reason, ReasonCode, listed, quantity
+from scheduling.resources import Request
+from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.quota_refusals import cohort_refusals, is_refused, quota_refusals
+from scheduling.sharing.quotas import Usage, may_borrow, quota_violations
+from scheduling.snapshot import NodeView, ProjectView
+
+REST_FIELDS = {
+    "gpus": "resources.gpus",
+    "cpus": "resources.cpus",
+    "memory_mb": "resources.memory_gb",
+    "gpu_memory_mb": "resources.gpu_memory_gb",
+    "gpu_model": "resources.gpu_model",
+    "labels": "resources.node_labels",
+    "running_jobs": "project",
+}
+NOBODY: Mapping[str, Usage] = {}
+"""What projects hold on a platform where nothing runs: there is never more to have than then."""
+
+
+def admission_faults(
+    request: Request,
+    *,
+    nodes: Sequence[NodeView],
+    chain: Sequence[ProjectView],
+    cohorts: Cohorts | None = None,
+    firm: bool = False,
+) -> tuple[FieldError, ...]:
+    """What makes the request impossible for good: no known node is big enough, or what quotas allow in the chain is too little.
+
+    `firm`: it may not be stopped again, so it never runs on what is borrowed.
+    """
+    if not request.gpus and (request.gpu_model or request.gpu_memory_mb):
+        return (FieldError("resources.gpus", "Ask for at least 1 GPU, or name no GPU model and no GPU memory."),)
+    if request.gpu_model and not gpu_models.named(request.gpu_model):
+        return (FieldError("resources.gpu_model", "Name a GPU model, such as h100, or several with commas between."),)
+    lacks = what_is_lacking(request, nodes, "node") if nodes else ()
+    hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
+    return (
+        *(hardware or _too_few_nodes(request, nodes)),
+        *_beyond_quota(request, chain, firm=firm),
+        *_beyond_cohort(request, chain, cohorts, firm=firm),
+    )
+
+
+def told_for_good(
+    reasons: Sequence[Reason], request: Request, chain: Sequence[ProjectView], cohorts: Cohorts | None, *, firm: bool
+) -> tuple[Reason, ...]:
+    """The reasons; those of quotas that will never allow the request say so, and what would change it."""
+    if not chain or not is_refused(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=firm):
+        return tuple(reasons)
+    never: dict[str, Reason] = {}
+    for one in quota_refusals(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=firm):
+        never.setdefault(one.subject, one)
+    yields = firm and not is_refused(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=False)
+    told = []
+    for reason in reasons:
+        hard = never.pop(reason.subject, None) if reason.code is ReasonCode.QUOTA else None
+        words = "" if hard is None else f" {_way_out(hard, request, cohorts, yields=yields)}"
+        told.append(replace(reason, sentence=f"{reason.sentence}{words}"))
+    return tuple(told)
+
+
+def _way_out(reason: Reason, request: Request, cohorts: Cohorts | None, *, yields: bool) -> str:
+    """For example: "It can never start like this: submit it again with at most 8 GPUs, or have the quota of ... raised by 2 GPUs."."""
+    level, short = reason.subject, reason.shortfall
+    most = [
+        quantity(name, getattr(request.total, name) - less) for name, less in short.items() if name != "running_jobs"
+    ]
+    smaller = f"submit it again with at most {listed(most)}, " if most else ""
+    softer = "make it preemptible, " if yields else ""
+    pooled = cohorts is not None and any(cohorts.pool(level, name) is not None for name in short)
+    whose = f"the quotas below project {level}" if pooled else f"the quota of project {level}"
+    more = listed(quantity(name, amount) for name, amount in short.items())
+    words = (
+        f"{smaller}{softer}or have {whose} raised by {more}" if smaller or softer else f"have {whose} raised by {more}"
+    )
+    return f"It can never start like this: {words}."
+
+
+def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldError]:
+    """A gang needs as many different nodes as it has members; where no node is known, nobody can tell."""
+    if request.nodes == 1 or not nodes:
+        return []
+    able = sum(could_hold(request, node) for node in nodes)
+    if able >= request.nodes:
+        return []
+    only = f"only {able} node has" if able == 1 else f"only {able} nodes have"
+    message = f"Needs {request.nodes} nodes at once; {only} what each of them needs."
+    return [FieldError("resources.nodes", message, "hardware")]
+
+
+def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool) -> Iterator[FieldError]:
+    """One error for each limit that is smaller than the request alone."""
+    projects = {one.slug: one for one in chain}
+    for reason in quota_violations(request, chain=chain, usage=NOBODY, firm=firm):
+        for name, short in reason.shortfall.items():
+            alone = " for a job that is not preemptible" if firm and may_borrow(name, projects[reason.subject]) else ""
+            most = _most(request, name, short)
+            message = (
+                f"The quota of project {reason.subject} allows at most {most} at once{alone}{_needs(request, name)}."
+            )
+            yield FieldError(REST_FIELDS[name], message, "quota")
+
+
+def _beyond_cohort(
+    request: Request, chain: Sequence[ProjectView], cohorts: Cohorts | None, *, firm: bool
+) -> Iterator[FieldError]:
+    """One error for each level that never has so much together for one job, whatever the project's own quota allows."""
+    if cohorts is None or not chain:
+        return
+    for reason in cohort_refusals(request, chain[0].slug, cohorts, NOBODY, firm=firm):
+        for name, short in reason.shortfall.items():
+            has = cohorts.together(reason.subject, name, firm=firm)
+            kept = has - (getattr(request.total, name) - short)
+            keep = f", of which others keep {quantity(name, min(kept, has))}" if kept > 0 else ""
+            message = (
+                f"The projects below {reason.subject} have {quantity(name, has)} together{keep}: "
+                f"at most {_most(request, name, short)} at once{_needs(request, name)}."
+            )
+            yield FieldError(REST_FIELDS[name], message, "quota")
+
+
+def _most(request: Request, name: str, short: int) -> str:
+    asked = 1 if name == "running_jobs" else getattr(request.total, name)
+    return quantity(name, max(0, asked - short))
+
+
+def _needs(request: Request, name: str) -> str:
+    return "" if name == "running_jobs" else f"; this job needs {quantity(name, getattr(request.total, name))}"
