@@ -12,7 +12,8 @@ from scheduling.lifecycle import LEASED_STATES, PLACED_STATES
 from scheduling.resources import Resources, total
 from scheduling.sharing.quota_audit import Finding, HeldShare, JobBooks, Mistake
 
-# One statement, so that all of it is of one moment: what a transaction writes together is seen together.
+# One statement, so that all of it is of one moment: what a transaction writes together is seen together. The attempts of
+# open placements are looked up one by one: else all that ever were are read for them.
 JOBS = """
     WITH attempts AS MATERIALIZED (
         SELECT job_id, array_agg(number ORDER BY number) AS numbers FROM jobs_attempt WHERE ended_at IS NULL GROUP BY job_id
@@ -25,7 +26,7 @@ JOBS = """
                    coalesce(placement.lease_expires_at >= statement_timestamp() - make_interval(secs => %(margin)s), false)
                ) ORDER BY placement.id) AS held
         FROM jobs_placement AS placement
-        JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
+        CROSS JOIN LATERAL (SELECT * FROM jobs_attempt WHERE id = placement.attempt_id LIMIT 1) AS attempt
         LEFT JOIN (
             SELECT placement_id, array_agg(index ORDER BY index) AS gpus FROM jobs_gpuhold GROUP BY placement_id
         ) AS held ON held.placement_id = placement.id

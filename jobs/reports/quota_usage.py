@@ -9,14 +9,30 @@ from typing import NamedTuple
 from django.db.models import Count, F, Sum
 
 from jobs.models import Job
-from jobs.planning import job_rows, snapshot
+from jobs.models.queries import rows
+from jobs.planning import snapshot
 from jobs.reports.pending_cost import pending_of
 from quotas.models import Project
 from scheduling.lifecycle import JobState
+from scheduling.resources import Resources
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, usage_by_project
+from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, with_those_below
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
+# As the planner adds them up, see `usage_by_project`; it has the jobs in hand, and who asks for the sums alone has not.
+# By the index of open attempts, however many are over: only for what is open by mistake the attempt itself is looked up.
+HELD = """
+    SELECT project.slug, sum(held.cpus), sum(held.memory_mb), sum(held.gpus), count(DISTINCT job.id)
+    FROM (
+        SELECT coalesce(open.job_id, (SELECT job_id FROM jobs_attempt WHERE id = placement.attempt_id)) AS job_id,
+               placement.cpus, placement.memory_mb, cardinality(placement.gpu_indices) AS gpus
+        FROM jobs_placement AS placement
+        LEFT JOIN jobs_attempt AS open ON open.id = placement.attempt_id AND open.ended_at IS NULL
+        WHERE placement.closed_at IS NULL
+    ) AS held
+    JOIN jobs_job AS job ON job.id = held.job_id JOIN quotas_project AS project ON project.id = job.project_id
+    GROUP BY project.slug
+"""
 LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
 Amounts = dict[str, int]
 
@@ -63,7 +79,7 @@ def account_of(project: Project) -> Account:
 
 def accounts_in(tree: dict[str, ProjectView], slugs: Iterable[str]) -> dict[str, Account]:
     """The accounts of these projects, in as many statements as that of one."""
-    held, waiting = usage_by_project(job_rows.running(), tree), _waiting(tree)
+    held, waiting = held_in(tree), _waiting(tree)
     usage = _amounts(tree, held, waiting)
     cohorts = Cohorts(tree.values())
     return {slug: _account(tree, slug, held, usage, cohorts, waiting[slug].cost) for slug in slugs}
@@ -98,14 +114,20 @@ def asked_for(project: Project) -> Amounts:
     """What the waiting jobs of the project and all below it ask for together."""
     tree = tree_of_projects()
     slugs = [slug for slug in tree if any(one.slug == project.slug for one in chain_of(slug, tree))]
-    rows = Job.objects.filter(state=JobState.PENDING, project__slug__in=slugs)
-    found = rows.aggregate(**{name: Sum(F(name) * F("nodes"), default=0) for name in RESOURCES})
+    jobs = Job.objects.filter(state=JobState.PENDING, project__slug__in=slugs)
+    found = jobs.aggregate(**{name: Sum(F(name) * F("nodes"), default=0) for name in RESOURCES})
     return {name: int(amount) for name, amount in found.items()}
 
 
 def usage_in(tree: dict[str, ProjectView]) -> dict[str, Amounts]:
     """What each project of the tree holds, what is below it included."""
-    return _amounts(tree, usage_by_project(job_rows.running(), tree), _waiting(tree))
+    return _amounts(tree, held_in(tree), _waiting(tree))
+
+
+def held_in(tree: Mapping[str, ProjectView]) -> dict[str, Usage]:
+    """What each project and all below it hold at this moment, by open placements."""
+    found = ((slug, map(int, amounts), jobs) for slug, *amounts, jobs in rows(HELD))
+    return with_those_below({slug: Usage(Resources(*amounts), jobs) for slug, amounts, jobs in found}, tree)
 
 
 def _amounts(
