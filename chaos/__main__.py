@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chaos import books, checks, collecting, crowd, report, supervised, supervision, tree
+from chaos import checks, collecting, crowd, report, supervised, supervision
+from chaos.books import records, tree
 from chaos.disks import mounts_allowed
 from chaos.drills import Drills
 from chaos.fault_kinds import NEED_OWN_DISKS
@@ -118,7 +119,7 @@ def _with_books(stack: Stack, history: History, members: Sequence[tree.Member]) 
     """Of the jobs alone: what comes with the timed recoveries has no quota, and is not looked at."""
     hard = tree.hard_amount(stack.shape.jobs)
     with stack.database() as database:
-        return replace(history, books=books.read(database, stack.audits(), members, stack.shape.most, hard))
+        return replace(history, books=records.read(database, stack.audits(), members, stack.shape.most, hard))
 
 
 def enter_own_mounts() -> None:

@@ -14,7 +14,7 @@ from django.conf import settings  # noqa: E402  likewise
 from django.contrib.auth.models import User  # noqa: E402  Django finds its models only after it was set up
 from django.utils import timezone  # noqa: E402
 
-from chaos import tree  # noqa: E402
+from chaos.books import tree  # noqa: E402
 from local_stack.servers import accounts  # noqa: E402
 from local_stack.servers.ports import LOOPBACK  # noqa: E402
 from quotas.models import Budget, Membership, Price, Project, Quota  # noqa: E402
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _cohort(gpus: int, cpus: int) -> None:
-    """Below the default project: see `chaos.tree`. What runs in a project beside them is paid for, and has no budget."""
+    """Below the default project: see `chaos.books.tree`. What runs in a project beside them is paid for, and has no budget."""
     parent, admin = Project.objects.get(slug=accounts.PROJECT), User.objects.get(username=accounts.ADMIN)
     for one in tree.members(gpus, cpus):
         project = Project.objects.create(slug=one.slug, parent=parent)

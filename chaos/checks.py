@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from chaos import book_checks
+from chaos.books.checks import wrong
 from chaos.diaries import DiaryRun
 from chaos.history import Attempted, History, Placed, Printed, Recorded
 from chaos.submitting import Accepted
@@ -284,7 +284,7 @@ def twins(history: History) -> Iterator[Finding]:
 
 def books(history: History) -> Iterator[Finding]:
     """What the platform counted and charged, against its limits and what ran."""
-    for sentence in book_checks.wrong(history.books, history.runs) if history.books else ():
+    for sentence in wrong(history.books, history.runs) if history.books else ():
         yield Finding(Wrong.BOOKS, 0, sentence)
 
 

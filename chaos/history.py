@@ -6,7 +6,7 @@ All moments are seconds on the machine's monotonic clock.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.books import Books
+from chaos.books.records import Books
 from chaos.diaries import DiaryRun
 from chaos.submitting import Accepted
 

@@ -158,7 +158,7 @@ class Stack:
 
     def audits(self) -> list[str]:
         """What the platform's own audits find wrong now, or have had to mend: a sentence each."""
-        command = [sys.executable, "-m", "chaos.audits"]
+        command = [sys.executable, "-m", "chaos.books.audits"]
         done = subprocess.run(
             command, check=True, cwd=roles.CHECKOUT, env=self._site_environment, stdout=subprocess.PIPE
         )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from chaos import books, collecting
+from chaos import collecting
+from chaos.books.records import withheld
 from chaos.fault_kinds import affected_parts
 from chaos.fault_plan import Fault
 from chaos.injections import CannotBeDoneError, Undo, inject
@@ -127,7 +128,7 @@ class Storm:
         with suppress(psycopg.Error), self._stack.database() as database:
             self.outcome.breaches.update(dict.fromkeys(collecting.breaches(database)))
             self._unfinished = collecting.unfinished(database)
-            self._look_for_withheld(books.withheld(database))
+            self._look_for_withheld(withheld(database))
 
     def _look_for_withheld(self, now: set[int]) -> None:
         """Nominal quota comes back within a cycle and a grace, and whatever faults hold those up."""

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from chaos import book_checks, tree
-from chaos.books import Booked, Books
+from chaos.books import checks, tree
+from chaos.books.records import Booked, Books
 from chaos.diaries import DiaryRun
 from chaos.workload import plan_jobs
 
@@ -35,7 +35,7 @@ GOOD = books(booked(), booked(2, "blue", refunded=booked(2).settled), booked(3, 
 
 
 def test_good_books_show_nothing():
-    assert book_checks.wrong(GOOD, [run(), run(2)]) == []
+    assert checks.wrong(GOOD, [run(), run(2)]) == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_good_books_show_nothing():
     ],
 )
 def test_bad_books_are_found(words, bad):
-    assert [sentence for sentence in book_checks.wrong(bad, []) if words in sentence]
+    assert [sentence for sentence in checks.wrong(bad, []) if words in sentence]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_bad_books_are_found(words, bad):
 )
 def test_what_ran_otherwise_than_it_was_held_and_paid_for_is_found(words, seen):
     bad = books(booked(settled=Decimal("0.000002")))
-    assert [sentence for sentence in book_checks.wrong(bad, [seen]) if words in sentence]
+    assert [sentence for sentence in checks.wrong(bad, [seen]) if words in sentence]
 
 
 def test_what_ends_as_another_begins_is_not_held_at_the_same_moment():
     assert not list(
-        book_checks.of_limits(books(booked(1, "green", gpus=2), booked(2, "green", gpus=2, began=20.0, ended=30.0)))
+        checks.of_limits(books(booked(1, "green", gpus=2), booked(2, "green", gpus=2, began=20.0, ended=30.0)))
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from chaos.tree import Member
+from chaos.books.tree import Member
 
 PLACEMENTS = """
     SELECT placement.id, job.id, attempt.number, placement.rank, project.slug, cardinality(placement.gpu_indices), placement.cpus,

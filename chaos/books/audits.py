@@ -1,4 +1,4 @@
-"""`python -m chaos.audits`: what the platform's audits of quotas and of the ledger find, and what they had to mend, as JSON."""
+"""`python -m chaos.books.audits`: what the platform's audits of quotas and of the ledger find, and what they had to mend, as JSON."""
 
 import json
 

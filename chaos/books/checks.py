@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from chaos import tree
-from chaos.books import Booked, Books
+from chaos.books import tree
+from chaos.books.records import Booked, Books
 from chaos.diaries import DiaryRun
 
 CLOCK_SECONDS = 0.25
