@@ -7,12 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from jobs.attempts.completion import finish
 from jobs.models import AuditResult, JobEvent, Placement, StandingAlert
 from jobs.recovery import ledger_audit
 from jobs.reports.prometheus import exposition
 from quotas.models import LedgerTransaction, Price
 from tests import builders
-from tests.jobs.costs.test_settlement import begun, endings, finish, price
+from tests.jobs.costs.test_settlement import begun, endings, price
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
