@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,8 +68,8 @@ class Stack:
 
 
 @contextmanager
-def private(*, cpus: int, nodes: int = 1) -> Iterator[Stack]:
-    """A stack of its own in a temporary folder, on free ports, with the settings of production; gone afterwards."""
+def private(*, cpus: int, nodes: int = 1, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A stack of its own in a temporary folder, on free ports, with the settings of production but for these; gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="trainyard-bench-"))
     names = [NODE] if nodes == 1 else [f"{NODE}-{number}" for number in range(1, nodes + 1)]
     agents = [word for name in names for word in ("--node", f"{name}:cpus={cpus}")]
@@ -77,7 +77,7 @@ def private(*, cpus: int, nodes: int = 1) -> Iterator[Stack]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--unlisted", *agents],
             cwd=CHECKOUT,
-            env=_environment(home),
+            env={**_environment(home), **(settings or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos import checks, collecting, crowd, report, supervised, supervision
+from chaos.books import records, tree
 from chaos.disks import mounts_allowed
 from chaos.drills import Drills
 from chaos.fault_kinds import NEED_OWN_DISKS
@@ -52,17 +53,19 @@ def main() -> int:
 def storm(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Jobs and faults; then the recoveries, timed one by one."""
     disks = os.environ.get(IN_OWN_MOUNTS) == "yes"
-    shape = Shape(agents=options.agents, lease=options.lease, margin=options.lease / 2, disks=disks)
+    shape = Shape(agents=options.agents, lease=options.lease, margin=options.lease / 2, disks=disks, jobs=options.jobs)
     without = () if disks else NEED_OWN_DISKS
     faults = plan_faults(options.seed, options.faults, options.agents, lease=options.lease, without=without)
     plans = plan_jobs(
         options.seed, options.jobs, max([fault.at for fault in faults], default=options.jobs / JOBS_A_SECOND)
     )
+    those = tree.members(*shape.most)
+    plans = tree.spread(plans, those, options.seed)
     print(f"seed {options.seed}: {len(plans)} jobs, {len(faults)} faults", flush=True)
     with running(folder, shape) as stack:
         rest = Rest(stack.web_port, stack.token)
         outcome = Storm(stack, rest, plans, faults).run(PATIENCE_SECONDS)
-        history = _history(stack, rest, outcome)
+        history = _with_books(stack, _history(stack, rest, outcome), those)
         timings = Drills(stack, rest).all() if options.drills else []
     facts = {**_facts(options), "faults": dict(outcome.done), "faults_left_out": dict(outcome.left_out)}
     return shown(report.as_data(history, checks.check(history), timings, outcome.seconds, facts))
@@ -110,6 +113,13 @@ def _facts(options: argparse.Namespace) -> dict[str, Any]:
 def _history(stack: Stack, rest: Rest, outcome: StormResult) -> History:
     user = outcome.user
     return collecting.collect(stack, rest, user.accepted(), breached=list(outcome.breaches), refused=user.refused)
+
+
+def _with_books(stack: Stack, history: History, members: Sequence[tree.Member]) -> History:
+    """Of the jobs alone: what comes with the timed recoveries has no quota, and is not looked at."""
+    hard = tree.hard_amount(stack.shape.jobs)
+    with stack.database() as database:
+        return replace(history, books=records.read(database, stack.audits(), members, stack.shape.most, hard))
 
 
 def enter_own_mounts() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from chaos.books.checks import wrong
 from chaos.diaries import DiaryRun
 from chaos.history import Attempted, History, Placed, Printed, Recorded
 from chaos.submitting import Accepted
@@ -40,6 +41,7 @@ class Wrong(StrEnum):
     STRAY = "stray processes"
     REFUSED = "refused"
     TWIN = "second agents"
+    BOOKS = "books"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,12 @@ def twins(history: History) -> Iterator[Finding]:
         yield Finding(Wrong.TWIN, 0, sentence)
 
 
+def books(history: History) -> Iterator[Finding]:
+    """What the platform counted and charged, against its limits and what ran."""
+    for sentence in wrong(history.books, history.runs) if history.books else ():
+        yield Finding(Wrong.BOOKS, 0, sentence)
+
+
 CHECKS: Sequence[Callable[[History], Iterator[Finding]]] = (
     lost,
     wrong_ends,
@@ -294,6 +302,7 @@ CHECKS: Sequence[Callable[[History], Iterator[Finding]]] = (
     strays,
     refused,
     twins,
+    books,
 )
 
 

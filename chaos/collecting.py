@@ -39,21 +39,21 @@ BREACHES = """
     WHERE placement.closed_at IS NULL
     GROUP BY node.id HAVING sum(placement.cpus) > node.cpus
     UNION ALL
-    SELECT 'quota: ' || sum(placement.cpus) || ' CPUs of ' || quota.cpus
+    SELECT 'quota: ' || sum(placement.cpus) || ' CPUs of ' || quota.cpus + coalesce(quota.borrowing_cpus, 0)
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
     JOIN quotas_quota AS quota ON quota.project_id = job.project_id
     WHERE placement.closed_at IS NULL
-    GROUP BY quota.cpus HAVING sum(placement.cpus) > quota.cpus
+    GROUP BY quota.id HAVING sum(placement.cpus) > quota.cpus + coalesce(quota.borrowing_cpus, 0)
     UNION ALL
-    SELECT 'quota: ' || sum(cardinality(placement.gpu_indices)) || ' GPUs of ' || quota.gpus
+    SELECT 'quota: ' || sum(cardinality(placement.gpu_indices)) || ' GPUs of ' || quota.gpus + coalesce(quota.borrowing_gpus, 0)
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
     JOIN quotas_quota AS quota ON quota.project_id = job.project_id
     WHERE placement.closed_at IS NULL
-    GROUP BY quota.gpus HAVING sum(cardinality(placement.gpu_indices)) > quota.gpus
+    GROUP BY quota.id HAVING sum(cardinality(placement.gpu_indices)) > quota.gpus + coalesce(quota.borrowing_gpus, 0)
 """
 LEFT = "SELECT count(*) FROM jobs_job WHERE finished_at IS NULL"
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -6,6 +6,7 @@ All moments are seconds on the machine's monotonic clock.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chaos.books.records import Books
 from chaos.diaries import DiaryRun
 from chaos.submitting import Accepted
 
@@ -88,3 +89,5 @@ class History:
     refused: Sequence[str] = ()
     twins: Sequence[str] = ()
     """What second agents of a node did beside being refused."""
+    books: Books | None = None
+    """Where there is a tree of projects with quotas, prices and budgets."""

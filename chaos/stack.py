@@ -44,15 +44,23 @@ class Shape:
     lease: float = 4.0
     margin: float = 2.0
     disks: bool = True
+    jobs: int = 0
+    """For how many its hard budget has to be enough."""
     standby: bool = True
     """Whether there is a second broker that follows the first, and can take its place."""
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """GPUs and CPUs that all its projects may hold together."""
+        return self.agents * self.gpus - 1, self.agents * self.cpus - 1
 
     @property
     def quota(self) -> dict[str, str]:
         """A little less than the machines have, so that it is in the way now and then."""
         return {
-            "CHAOS_QUOTA_CPUS": str(self.agents * self.cpus - 1),
-            "CHAOS_QUOTA_GPUS": str(self.agents * self.gpus - 1),
+            "CHAOS_QUOTA_CPUS": str(self.most[1]),
+            "CHAOS_QUOTA_GPUS": str(self.most[0]),
+            "CHAOS_JOBS": str(self.jobs),
         }
 
     @property
@@ -106,6 +114,7 @@ class Stack:
         self.twins: list[str] = []
         """What second agents did that they should not have done."""
         self._network = Network()
+        self._site_environment: Mapping[str, str] = {}
         for made in (self.diaries, self.home, folder / "logs"):
             made.mkdir(parents=True)
         fast = postgres.FOR_TESTS
@@ -146,6 +155,15 @@ class Stack:
 
     def database(self) -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=2, options=LOCKED)
+
+    def audits(self) -> list[str]:
+        """What the platform's own audits find wrong now, or have had to mend: a sentence each."""
+        command = [sys.executable, "-m", "chaos.books.audits"]
+        done = subprocess.run(
+            command, check=True, cwd=roles.CHECKOUT, env=self._site_environment, stdout=subprocess.PIPE
+        )
+        found: list[str] = json.loads(done.stdout.splitlines()[-1])
+        return found
 
     def empty_broker(self) -> None:
         """Lose every message, and keep everybody's connection."""
@@ -191,6 +209,7 @@ class Stack:
         environment = {**os.environ, **self._environment(self.postgres.url, broker, self.home)}
         prepare = [sys.executable, "-m", "chaos.accounts"]
         subprocess.run(prepare, check=True, cwd=roles.CHECKOUT, env={**environment, **self.shape.quota})
+        self._site_environment = environment
         for role in (roles.web(self.web_port), roles.control(), roles.beat()):
             self._part(role, environment).start()
 

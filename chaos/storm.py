@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from chaos import collecting
+from chaos.books.records import withheld
 from chaos.fault_kinds import affected_parts
 from chaos.fault_plan import Fault
 from chaos.injections import CannotBeDoneError, Undo, inject
@@ -24,6 +25,7 @@ RETRY_SECONDS = 0.5
 TRIES = 30
 """A fault to which nothing lends itself is tried again for fifteen seconds, then left out."""
 SETTLE_SECONDS = 20.0
+WITHHELD_LEASES = 15
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Storm:
         self._began = 0.0
         self._sample_at = 0.0
         self._unfinished = 1
+        self._withheld: dict[int, float] = {}
+        """Who waits for quota of his own that others hold, since when."""
 
     def run(self, patience: float) -> StormResult:
         """Returns when all jobs have ended, or `patience` seconds after the last fault was healed."""
@@ -124,6 +128,14 @@ class Storm:
         with suppress(psycopg.Error), self._stack.database() as database:
             self.outcome.breaches.update(dict.fromkeys(collecting.breaches(database)))
             self._unfinished = collecting.unfinished(database)
+            self._look_for_withheld(withheld(database))
+
+    def _look_for_withheld(self, now: set[int]) -> None:
+        """Nominal quota comes back within a cycle and a grace, and whatever faults hold those up."""
+        self._withheld = {job: self._withheld.get(job, time.monotonic()) for job in now}
+        for job, since in self._withheld.items():
+            if time.monotonic() - since > WITHHELD_LEASES * self._stack.shape.lease:
+                self.outcome.breaches[f"job {job} waits in vain for quota of its own that others hold"] = None
 
     def _settle(self) -> None:
         """A moment for what the last job left: its shim, its folder."""

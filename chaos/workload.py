@@ -52,19 +52,22 @@ class PlannedJob:
     action: Action = Action.NONE
     after: float = 0.0
     tick: float = 0.05
+    project: str = "default"
+    limit: int | None = None
 
     def request(self, diaries: Path) -> dict[str, Any]:
         """The body of its POST."""
         words = (self.kind.value, repr(self.seconds), str(diaries), repr(self.tick))
         return {
             "name": f"{self.kind}-{self.key}",
-            "project": "default",
+            "project": self.project,
             "command": [sys.executable, "-S", "-I", str(SCRIPT), *words],
             "priority": self.priority,
             "resources": {"cpus": self.cpus, "gpus": self.gpus, "nodes": self.nodes},
             "max_retries": self.retries,
             "checkpointable": self.kind == Kind.CHECKPOINTING,
             "submission_key": self.key,
+            **({"max_runtime_seconds": self.limit} if self.limit else {}),
         }
 
 

@@ -18,6 +18,7 @@ NOT_AN_AGENTS = frozenset(
         "reservednode",
         "cycle",
         "standingalert",
+        "auditresult",
         "runtimelearning",
         "floorshadow",
         "floorshadowjob",

@@ -9,7 +9,7 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
-from jobs.recovery import budget_alerts, mlflow_runs, old_jobs, sweep
+from jobs.recovery import budget_alerts, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
 from jobs.usage import rollup
 
 
@@ -60,6 +60,18 @@ def close_runs() -> None:
 def watch_budgets() -> None:
     """Tell of budgets of which much is used, and send what is to be told."""
     budget_alerts.watch()
+
+
+@shared_task(name="trainyard.audit_quotas", send_events=False)
+def audit_quotas() -> None:
+    """Compare what counts as used with what runs, and mend what is wrong."""
+    quota_audit.audit()
+
+
+@shared_task(name="trainyard.audit_costs", send_events=False)
+def audit_costs() -> None:
+    """Settle what ended without it, and say what drifts in the ledger."""
+    ledger_audit.watch()
 
 
 @shared_task(name="trainyard.roll_up_usage", send_events=False)

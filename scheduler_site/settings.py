@@ -329,6 +329,8 @@ CELERY_BEAT_SCHEDULE = {
     "log archive": _every(10.0, "trainyard.archive_logs"),
     "tracked runs": _every(30.0, "trainyard.close_runs"),
     "budgets": _every(60.0, "trainyard.watch_budgets"),
+    "quota audit": _every(30.0, "trainyard.audit_quotas"),
+    "ledger audit": _every(600.0, "trainyard.audit_costs"),
     "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
     "clean-up": _every(3600.0, "trainyard.prune"),
 }

@@ -309,7 +309,7 @@ class NodeSession:
         """Heartbeat and leases. The deadline is taken before the statement: the shim's clock runs out first."""
         runs = dict(self._runs)  # `reattach` may add one from another thread
         deadline = boottime() + settings.LEASE_SECONDS
-        load, heard = self._load(), self._probe()
+        load, heard = {**self._load(), "placements": sorted(runs)}, self._probe()
         agent_id = self._identity.agent_id
         if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
             renewal = claims.renew([run.claimed.ref for run in renewable(list(runs.values()))], node_id=self.node_id)

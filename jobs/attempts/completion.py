@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.attempts import claims, end_messages, failures, gang_completion, gangs, resource_usage
+from jobs.attempts import claims, closing, end_messages, failures, gang_completion, gangs, resource_usage
 from jobs.attempts.charge import charge
 from jobs.costs import settlement
 from jobs.messages import publishing, task_events
-from jobs.models import GpuHold, Job, Placement
+from jobs.models import Job, Placement
 from jobs.state import transitions
 from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, RUN
 from jobs.state.outcome import PlacementOutcome, sentence
@@ -49,13 +49,6 @@ CLOSE_ATTEMPTS = """
         AS said (attempt_id, started_at, end_reason, exit_code, message, saved)
     WHERE jobs_attempt.id = said.attempt_id
 """
-CLOSE_PLACEMENTS = """
-    UPDATE jobs_placement SET
-        state = 'closed', closed_at = statement_timestamp(), lease_expires_at = NULL, end_reason = said.end_reason
-    FROM unnest(%s::bigint[], %s::text[]) AS said (placement_id, end_reason)
-    WHERE jobs_placement.id = said.placement_id
-    RETURNING jobs_placement.id, jobs_placement.closed_at, EXISTS (SELECT FROM quotas_price)
-"""
 GAVE_WAY = frozenset({EndReason.PREEMPTED, EndReason.PAUSED})
 USED = {RetryBudget.OWNER: "retries_used", RetryBudget.PLATFORM: "platform_retries_used"}
 
@@ -87,7 +80,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     _close_attempts([(row.attempt_id, ending) for row, ending in ended])
     alone = {row.pk: ending for row, ending in ended if row.attempt.job.nodes == 1}
     closed = [*(row for row, _ in ended if row.pk in alone), *members]
-    priced = _free(closed, by_id | alone)
+    priced = closing.free(closed, _charged(by_id | alone))
     resource_usage.record(closed, by_id)
     # 7. What it cost, where anything has a price; of gangs, each member by itself, and refunds with the last of them.
     if priced:
@@ -269,17 +262,8 @@ def _close_attempts(ends: Sequence[tuple[int, PlacementOutcome]]) -> None:
         )
 
 
-def _free(rows: Sequence[Placement], endings: Mapping[int, PlacementOutcome]) -> dict[int, datetime]:
-    """Answers when each was closed, where anything has a price.
-
-    What nobody is charged for says nothing of the node: it leaves no reason behind.
-    """
-    if any(row.gpu_indices for row in rows):
-        GpuHold.objects.filter(placement__in=rows).delete()
-    charged = {pk: str(ending.reason) for pk, ending in endings.items() if ending.charged}
-    with connection.cursor() as cursor:
-        cursor.execute(CLOSE_PLACEMENTS, [[row.pk for row in rows], [charged.get(row.pk, "") for row in rows]])
-        return {pk: closed_at for pk, closed_at, priced in cursor.fetchall() if priced}
+def _charged(endings: Mapping[int, PlacementOutcome]) -> dict[int, str]:
+    return {pk: str(ending.reason) for pk, ending in endings.items() if ending.charged}
 
 
 def _settle(closed: Mapping[int, datetime], ended: Sequence[tuple[Placement, PlacementOutcome]]) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from jobs.costs import placements, settlement
 from jobs.models import Placement
-from jobs.models.queries import rows
+from jobs.models.queries import named_rows
 from quotas.costs import ledger
 from quotas.costs.ledger import HeldPlacement, Kind
 from quotas.costs.rows import LedgerTransaction, Price
@@ -23,12 +23,15 @@ WRONG_REFUNDS = """
     SELECT refund.placement, refund.cost, settled.cost
     FROM quotas_ledgertransaction AS refund
     LEFT JOIN quotas_ledgertransaction AS settled ON settled.placement = refund.placement AND settled.kind = 'settle'
-    WHERE refund.kind = 'refund' AND settled.cost IS DISTINCT FROM -refund.cost ORDER BY refund.placement
+    WHERE refund.kind = 'refund' AND settled.cost IS DISTINCT FROM -refund.cost
+        AND (%(since)s::timestamptz IS NULL OR refund.at >= %(since)s)
+    ORDER BY refund.placement
 """
 LEFT_ON_HOLD = """
     SELECT held.placement, placement.closed_at
     FROM quotas_ledgertransaction AS held LEFT JOIN jobs_placement AS placement ON placement.id = held.placement
     WHERE held.kind = 'hold' AND (placement.id IS NULL OR placement.closed_at IS NOT NULL)
+        AND (%(since)s::timestamptz IS NULL OR placement.closed_at >= %(since)s)
         AND NOT EXISTS (
             SELECT FROM quotas_ledgertransaction AS settled
             WHERE settled.placement = held.placement AND settled.kind = 'settle'
@@ -38,6 +41,7 @@ LEFT_ON_HOLD = """
 UNBALANCED = """
     SELECT of.placement, of.cost, coalesce(sum(line.amount), 0)
     FROM quotas_ledgertransaction AS of LEFT JOIN quotas_ledgerentry AS line ON line.transaction_id = of.id
+    WHERE %(since)s::timestamptz IS NULL OR (NOT (of.kind = 'hold') AND of.at >= %(since)s)
     GROUP BY of.id
     HAVING coalesce(sum(line.amount), 0) <> 0
         OR coalesce(sum(line.amount) FILTER (WHERE line.account IN ('revenue', 'refund')), 0) <> of.cost
@@ -63,12 +67,12 @@ class Audit:
 
 
 @transaction.atomic
-def audit() -> Audit:
-    """Work out the whole ledger again; changes nothing."""
+def audit(since: datetime | None = None) -> Audit:
+    """Work out the ledger again, whole, or what was booked and what ended `since` then; changes nothing."""
     known = [row.as_value() for row in Price.objects.filter(currency=settings.CURRENCY)]
     drifts: list[Drift] = []
     count = 0
-    for chunk in _settlements():
+    for chunk in _settlements(since):
         count += len(chunk)
         intervals = _intervals([row.placement for row in chunk])
         for row in chunk:
@@ -77,12 +81,18 @@ def audit() -> Audit:
                 drifts.append(Drift(row.placement, f"It was settled at {row.cost}; by the prices it costs {paid}."))
             if intervals.get(row.placement, (row.held_from, row.held_until)) != (row.held_from, row.held_until):
                 drifts.append(Drift(row.placement, "It was settled for another interval than that of the placement."))
-    unsettled = _unsettled(known)
-    left = dict(rows(LEFT_ON_HOLD))
+    unsettled = _unsettled(known, since)
+    left = dict(named_rows(LEFT_ON_HOLD, since=since))
     drifts += [Drift(pk, "What was set aside for it was never given back.") for pk in left]
     drifts += [Drift(pk, "It ended and was not settled.") for pk in unsettled if pk not in left]
-    drifts += [Drift(pk, f"It was refunded {-back}, and had cost {paid}.") for pk, back, paid in rows(WRONG_REFUNDS)]
-    drifts += [Drift(pk, f"Its lines are {sum_} together, its cost {paid}.") for pk, paid, sum_ in rows(UNBALANCED)]
+    drifts += [
+        Drift(pk, f"It was refunded {-back}, and had cost {paid}.")
+        for pk, back, paid in named_rows(WRONG_REFUNDS, since=since)
+    ]
+    drifts += [
+        Drift(pk, f"Its lines are {sum_} together, its cost {paid}.")
+        for pk, paid, sum_ in named_rows(UNBALANCED, since=since)
+    ]
     closed = {pk: closed_at for pk, closed_at in left.items() if closed_at is not None}
     return Audit(count, drifts, closed | unsettled)
 
@@ -95,9 +105,12 @@ def settle_left(found: Audit) -> int:
     return len(found.unsettled)
 
 
-def _settlements() -> Iterator[list[LedgerTransaction]]:
+def _settlements(since: datetime | None) -> Iterator[list[LedgerTransaction]]:
+    # With the condition of the index by which the latest are found.
+    booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(kind=Kind.SETTLE)
+    asked = booked if since is None else booked.filter(at__gte=since)
     last = 0
-    while chunk := list(LedgerTransaction.objects.filter(kind=Kind.SETTLE, pk__gt=last).order_by("pk")[:CHUNK]):
+    while chunk := list(asked.filter(pk__gt=last).order_by("pk")[:CHUNK]):
         yield chunk
         last = chunk[-1].pk
 
@@ -108,12 +121,13 @@ def _intervals(placement_ids: Sequence[int]) -> dict[int, tuple[datetime, dateti
     return {pk: (created_at, closed_at) for pk, created_at, closed_at in found}
 
 
-def _unsettled(known: Sequence[prices.Price]) -> dict[int, datetime]:
+def _unsettled(known: Sequence[prices.Price], since: datetime | None) -> dict[int, datetime]:
     """What is closed, would cost something by the prices, and is not in the ledger."""
     if not known:
         return {}
     on_record = LedgerTransaction.objects.filter(placement=OuterRef("pk"), kind=Kind.SETTLE)
-    first = min(price.since for price in known)
+    priced = min(price.since for price in known)
+    first = priced if since is None else max(priced, since)
     ended = Placement.objects.filter(~Exists(on_record), closed_at__gt=first).values_list("pk", "closed_at")
     closed: dict[int, datetime] = {pk: closed_at for pk, closed_at in ended if closed_at is not None}
     found = placements.held(list(closed))

@@ -4,6 +4,7 @@ Imports no other room of `jobs`. Everything that others need is named here: `fro
 """
 
 from jobs.models.alert import StandingAlert
+from jobs.models.audit import AuditResult
 from jobs.models.dependency import JobDependency
 from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
@@ -25,6 +26,7 @@ from jobs.models.usage import UsageHour, UsageRollup
 
 __all__ = [
     "Attempt",
+    "AuditResult",
     "Cycle",
     "FloorShadow",
     "FloorShadowJob",

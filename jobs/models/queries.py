@@ -46,6 +46,13 @@ def rows(statement: LiteralString, *arguments: Any) -> list[Any]:
         return cursor.fetchall()
 
 
+def named_rows(statement: LiteralString, **values: Any) -> list[Any]:
+    """The same of one whose arguments have names."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+
 def visible_jobs(user: User) -> QuerySet[Job]:
     """The jobs that `user` may see, with what it takes to show them."""
     jobs = Job.objects.select_related("project", "queue", "owner", "node").defer(*NOT_SHOWN)

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Exists, F, Min, OuterRef, Subquery, Sum
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce, Greatest, Now
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from jobs.costs import so_far
-from jobs.models import Cycle, Job, JobDependency, UsageHour, UsageRollup
+from jobs.models import AuditResult, Cycle, Job, JobDependency, UsageHour, UsageRollup
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
@@ -32,6 +32,7 @@ from quotas.costs.prices import valid_now
 from quotas.models import LedgerTransaction
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.plan_result import WhyBroken
+from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
 from workers.models import Node
 from workers.queries import in_use, liveness_counts, nodes_now
 
@@ -79,6 +80,7 @@ class _Yard(Collector):
         yield from _costs()
         yield from _budgets()
         yield from _usage()
+        yield from _audits()
 
 
 def _labelled(kind: type[Any], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Metric:
@@ -98,7 +100,7 @@ def _jobs() -> Iterator[Metric]:
     rows = open_jobs.values_list("state", "queue__name", "project__slug").annotate(n=Count("pk"))
     text = "Jobs that are not over, by state, queue and project."
     yield _labelled(GaugeMetricFamily, "jobs", text, ("state", "queue", "project"), rows)
-    ended = Job.objects.filter(finished_at__gt=database_now() - HOUR).order_by().values_list("state")
+    ended = Job.objects.filter(finished_at__gt=Now() - HOUR).order_by().values_list("state")
     text = "Jobs that ended in the last hour, by state."
     yield _labelled(GaugeMetricFamily, "jobs_ended_last_hour", text, ("state",), ended.annotate(n=Count("pk")))
 
@@ -237,7 +239,7 @@ def _costs() -> Iterator[Metric]:
     pending = Job.objects.filter(pending_of()).aggregate(total=Sum("estimated_cost"))["total"]
     yield _gauge("cost_pending", "What the jobs that wait are expected to cost.", pending or 0)
     yield _gauge("cost_on_hold", "What is set aside for the jobs that run.", float(so_far.set_aside()))
-    booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gt=database_now() - HOUR).order_by()
+    booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gt=Now() - HOUR).order_by()
     sums: dict[str, Any] = dict.fromkeys((Kind.SETTLE, Kind.REFUND), 0)
     sums |= dict(booked.values_list("kind").annotate(Sum("cost")))
     text = "What was booked in the last hour: costs of what ended, and what of costs was given back."
@@ -272,6 +274,25 @@ def _usage() -> Iterator[Metric]:
     yield _gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
     text = "Jobs that were deleted, as they were too old."
     yield CounterMetricFamily("trainyard_deleted_jobs", text, known.jobs_deleted)
+
+
+def _audits() -> Iterator[Metric]:
+    """Zeros while nothing is wrong, and before the first audit."""
+    known = {row.books: row for row in AuditResult.objects.all()}
+    quotas, ledger = (known.get(books) or AuditResult() for books in AuditResult.Books)
+    text = "By how much the planner's usage differs from what the rows of jobs, held GPUs and agents say."
+    pairs = [(book, name, quotas.drift.get(book, {}).get(name, 0)) for book in Book for name in RESOURCES]
+    yield _labelled(GaugeMetricFamily, "quota_drift", text, ("book", "resource"), pairs)
+    text = "Mistakes in the books of what jobs hold that were put right, by kind."
+    mended = [(one, quotas.mended.get(one, 0)) for one in Mistake if one not in TOLD_ONLY]
+    yield _labelled(CounterMetricFamily, "quota_mistakes_mended", text, ("mistake",), mended)
+    yield _gauge("ledger_drift", "Placements of which the ledger says something else.", len(ledger.suspects))
+    text = "Placements that had ended without being settled, and were settled by the audit."
+    yield CounterMetricFamily("trainyard_ledger_settled_late", text, ledger.mended.get("settled", 0))
+    for name, one in (("quota", quotas), ("ledger", ledger)):
+        moment = one.at.timestamp() if one.at else 0
+        yield _gauge(f"last_{name}_audit_timestamp_seconds", "When these books were last compared.", moment)
+        yield _gauge(f"last_{name}_audit_seconds", "How long that took.", one.duration_ms / 1000)
 
 
 def _query(statement: str, values: Mapping[str, Any] | list[Any]) -> list[tuple[Any, ...]]:

@@ -31,12 +31,20 @@ def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, Proje
     jobs: dict[str, list[RunningJob]] = {}
     for job in running:
         jobs.setdefault(job.project, []).append(job)
+    own = {
+        slug: Usage(total(share.amount for job in those for share in job.shares), len(those))
+        for slug, those in jobs.items()
+    }
+    return with_those_below(own, projects)
+
+
+def with_those_below(own: Mapping[str, Usage], projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
+    """What each project and all below it hold, of what each holds itself."""
     usage: dict[str, Usage] = {}
-    for slug, own in jobs.items():
-        held = total(share.amount for job in own for share in job.shares)
+    for slug, held in own.items():
         for project in chain_of(slug, projects):
             before = usage.get(project.slug, NOTHING_USED)
-            usage[project.slug] = Usage(before.amount + held, before.running_jobs + len(own))
+            usage[project.slug] = Usage(before.amount + held.amount, before.running_jobs + held.running_jobs)
     return usage
 
 

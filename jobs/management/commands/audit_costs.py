@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.costs.audit import audit, settle_left
+from jobs.costs.audit import audit
+from jobs.recovery import ledger_audit
 
 SHOWN = 50
 
@@ -22,8 +23,9 @@ class Command(BaseCommand):
 
     def handle(self, *, settle: bool, **_: Any) -> None:
         if settle:
-            self.stdout.write(f"{settle_left(audit())} placements settled that had not been.")
+            self.stdout.write(f"{len(ledger_audit.settle(audit()))} placements settled that had not been.")
         found = audit()
+        ledger_audit.record(found.drifts, whole=True)
         for drift in found.drifts[:SHOWN]:
             self.stdout.write(f"placement {drift.placement}: {drift.sentence}")
         told = f"{found.settlements} settlements worked out again: drift {len(found.drifts)}."
