@@ -178,7 +178,7 @@ class PassState:
 
     def place(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Start the job there."""
-        decision = self._places.started(job, shares, self.free)
+        decision = self._places.started(job, shares, self.free) if self._places.takes_note else None
         for share in shares:
             self.free.allocate(share, holder=job.id)
         end = self.now + self.limit(job)

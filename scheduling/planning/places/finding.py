@@ -23,8 +23,10 @@ class PlaceFinder:
     def __init__(self, snapshot: Snapshot, now: float) -> None:
         self._strategy = placement.strategy(snapshot.rules.placement).prepare(snapshot)
         self._now = now
-        self._explains = snapshot.rules.explain
         self._goes_by_job = self._strategy.goes_by_job
+        decides = type(self._strategy).decision is not PlacementStrategy.decision
+        self._explains = snapshot.rules.explain and (decides or self._goes_by_job)
+        self.takes_note = self._explains or self._goes_by_job  # whether anything comes of telling it who started where
         self._rates = Rates(snapshot.nodes, snapshot.prices) if self._goes_by_job and snapshot.prices else None
         self._tries = _tries(snapshot) if self._goes_by_job else Counter()
         self._last: tuple[int, PlacementStrategy] = (0, self._strategy)
