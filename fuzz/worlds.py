@@ -111,7 +111,7 @@ def _rules(dice: Random) -> Rules:
         overdue_depth=dice.choice((1, 4)),
         bounded_wait_seconds=dice.choice((None, HOUR, HOUR, 2 * HOUR)),
         assumed_limit_seconds=LONGEST,
-        placement=dice.choice(sorted(set(STRATEGIES) - {"genetic"})),
+        placement=dice.choice(sorted(STRATEGIES)),
         ageing_points_per_hour=dice.choice((0.0, 0.0, 5.0)),
         preemption=Preemption(
             strategies,

@@ -10,12 +10,48 @@ from scheduling.reasons import Reason
 from scheduling.snapshot import Allocation, LongestWait, Shadow
 
 
+class Criterion(NamedTuple):
+    """A node in one respect: what that is (None: nobody knows), scaled from 0, good, to 1, bad, and how much it counts."""
+
+    name: str
+    value: float | None
+    scaled: float
+    weight: float
+
+
+class Candidate(NamedTuple):
+    """A node where a job has a place, the less its score the better. A strategy that scores nothing says it in words."""
+
+    node: str
+    score: float | None = None
+    criteria: tuple[Criterion, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Why a job goes where it goes: by which strategy, which one that has picked and why, and the nodes it had to choose from.
+
+    `candidates` are those that were chosen and the best of the others, a few of `able` nodes that had a place.
+    """
+
+    strategy: str
+    picked: str = ""
+    why: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    able: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job that may start now, and where: one share for each of its nodes, in the order of their ranks."""
+    """A job that may start now, and where: one share for each of its nodes, in the order of their ranks.
+
+    A strategy that goes by more than the nodes says why it is there.
+    """
 
     job_id: int
     shares: tuple[Allocation, ...]
+    decision: Decision | None = None
 
 
 class PendingJob(

@@ -1,5 +1,6 @@
 """Prices as the core is given them: of what, how much an hour, and from when until when."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +23,17 @@ class Capacity(StrEnum):
     ANY = ""
     SPOT = "spot"
     RESERVED = "reserved"
+
+
+NODE_TYPE_LABELS = ("node-type", "node.kubernetes.io/instance-type")
+CAPACITY_LABELS = ("capacity", "karpenter.sh/capacity-type")
+
+
+def terms_of(labels: Mapping[str, str]) -> tuple[str, str]:
+    """The type of a node and on which terms it is there, by its labels."""
+    node_type = next((labels[name] for name in NODE_TYPE_LABELS if name in labels), "")
+    said = next((labels[name] for name in CAPACITY_LABELS if name in labels), "")
+    return node_type, said if said in (Capacity.SPOT, Capacity.RESERVED) else Capacity.ANY
 
 
 @dataclass(frozen=True, slots=True)

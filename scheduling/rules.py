@@ -28,6 +28,17 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacementWeights:
+    """How much each criterion counts where nodes are scored; 0 leaves it out. Each node has from 0 (good) to 1 (bad) of each."""
+
+    price: float = 0.5  # what the job costs there until it probably ends
+    speed: float = 1.0  # how long it probably runs there
+    fit: float = 0.25  # how much of the machine would be left over
+    reliability: float = 1.0  # how often jobs failed there of late through no fault of theirs
+    latency: float = 0.5  # whether its data is elsewhere
+
+
+@dataclass(frozen=True, slots=True)
 class Preemption:
     """Who may be asked to give way, and how often. Without a strategy nobody is."""
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from scheduling.price_list import Price
 from scheduling.resources import Request, Resources
-from scheduling.rules import DAY, Rules
+from scheduling.rules import DAY, PlacementWeights, Rules
+from scheduling.speeds import NOTHING_LEARNED, Speeds
 
 FORGET_SECONDS = 365 * DAY
 """After so long the longest wait counts half."""
@@ -31,6 +32,9 @@ class NodeView:
     state: str = "up"  # up, draining or down
     alive: bool = True
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    failures: int = (
+        0  # of jobs there of late, for which the platform answers; only a strategy that asks for them is told
+    )
 
     @property
     def amount(self) -> Resources:
@@ -46,6 +50,7 @@ class QueueView:
     state: str = "open"  # open, paused or draining
     max_running: int | None = None
     policy: str = ""
+    placement_weights: PlacementWeights | None = None  # of strategies that score nodes; None: as usual
 
 
 class LoanLimits(NamedTuple):
@@ -129,6 +134,7 @@ class WaitingJob:
     pinned: bool = False  # it goes to the nodes of its room, and to no others
     saved_seconds: float = 0.0  # work that earlier attempts have saved: it goes on from there
     attempts: int = 0  # how often it was placed before
+    kind: str = ""  # what jobs have in common that run alike, where a strategy learns from that
 
     @property
     def waits_since(self) -> float:
@@ -161,6 +167,7 @@ class RunningJob:
     saved_seconds: float = 0.0  # work that was saved before this attempt
     protected: bool = False  # it gives way to nobody but those whose nominal quota it has borrowed
     placed_at: float | None = None  # since when it holds its places, where that is not since its start
+    kind: str = ""  # as of a waiting job
 
     @property
     def holds_since(self) -> float | None:
@@ -285,6 +292,7 @@ class Snapshot:
     )  # as the last plan left it, under policies that learn from it
     budgets: tuple[BudgetView, ...] = ()
     prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
+    speeds: Speeds = NOTHING_LEARNED  # how fast machines are, for strategies that go by it
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

@@ -24,6 +24,7 @@ def started(job: WaitingJob, shares: tuple[Allocation, ...], now: float) -> Runn
         preemptible=job.preemptible,
         preemptions=job.preemptions,
         saved_seconds=job.saved_seconds,
+        kind=job.kind,
     )
 
 
@@ -41,6 +42,7 @@ def in_line(job: RunningJob, since: float) -> WaitingJob:
         checkpointable=job.checkpointable,
         preemptible=job.preemptible,
         preemptions=job.preemptions,
+        kind=job.kind,
     )
 
 

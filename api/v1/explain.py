@@ -90,6 +90,41 @@ class Happened(serializers.Serializer[Any]):
     sentence = serializers.CharField()
 
 
+class CriterionOut(serializers.Serializer[Any]):
+    name = serializers.CharField(help_text="price, speed, fit, reliability or latency.")
+    value = serializers.FloatField(
+        allow_null=True,
+        help_text="Price: of all its time there; speed: seconds; fit: the part of the machine that is left over; reliability: "
+        "failures of late; latency: 0 near its data, 1 elsewhere, or the label's. Null: nobody knows.",
+    )
+    scaled = serializers.FloatField(help_text="From 0, good, to 1, bad.")
+    weight = serializers.FloatField(help_text="Of the job's queue. The score is the sum of scaled times weight.")
+
+
+class CandidateOut(serializers.Serializer[Any]):
+    node = serializers.CharField()
+    score = serializers.FloatField(allow_null=True, help_text="The less the better; null: the strategy scores nothing.")
+    criteria = CriterionOut(many=True)
+    words = serializers.CharField(help_text="What else the node is preferred by.")
+
+
+class NodeChoiceOut(serializers.Serializer[Any]):
+    """Why which node: of a waiting job as things are, of any other as they were when it was placed."""
+
+    strategy = serializers.CharField()
+    picked = serializers.CharField(help_text="The strategy that this one picked; empty: it picks none.")
+    why = serializers.CharField(help_text="Why it picked that.")
+    order = serializers.CharField(help_text="What nodes are preferred by.")
+    basis = serializers.ChoiceField(
+        ["now", "empty", "decided"],
+        help_text="now: nodes with room at the moment; empty: too few have room, so as if nothing ran; decided: as it was "
+        "written down when the job was placed, the chosen nodes and the best of the others.",
+    )
+    at = serializers.DateTimeField(help_text="When that was.")
+    able = serializers.IntegerField(allow_null=True, help_text="How many nodes had room; null: not written down.")
+    candidates = CandidateOut(many=True, help_text="The best of them.")
+
+
 class Outlook(serializers.Serializer[Any]):
     """What the scheduler would do with the job if it planned now."""
 
@@ -117,6 +152,7 @@ class Outlook(serializers.Serializer[Any]):
         help_text="What would start it now, each alone. `resources.*` takes a new submission, as what a job asks for is fixed; "
         "`quota` is for those who may set it: the limits by project; the rest is a PATCH of the job.",
     )
+    placement = NodeChoiceOut(allow_null=True, help_text="Null: it was never placed, or nobody wrote down why.")
 
 
 class ExplanationOut(Outlook):
@@ -179,6 +215,7 @@ def outlook(told: Explanation) -> dict[str, Any]:
             for one in told.gives_way
         ],
         "changes": [change.as_data() for change in told.changes],
+        "placement": told.placement,
     }
 
 

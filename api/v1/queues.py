@@ -1,11 +1,12 @@
 """Queues: the named lines of jobs."""
 
+from dataclasses import asdict
 from typing import Any
 
 import django_filters as filters
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import IsAuthenticated
@@ -26,10 +27,29 @@ from quotas.models import Project
 from quotas.queries import find_project
 from scheduling.errors import FieldError, InvalidError, NotFoundError
 from scheduling.lifecycle import PLACED_STATES, JobState
+from scheduling.placement.weights import weights_from
 from scheduling.policies import policy
 from scheduling.priorities import HIGHEST
 
 RANKS = 1_000_000
+
+
+class WeightsIn(StrictSerializer):
+    """What is not named counts as usual."""
+
+    price = serializers.FloatField(required=False, help_text="Usually 0.5.")
+    speed = serializers.FloatField(required=False, help_text="Usually 1.")
+    fit = serializers.FloatField(required=False, help_text="Usually 0.25.")
+    reliability = serializers.FloatField(required=False, help_text="Usually 1.")
+    latency = serializers.FloatField(required=False, help_text="Usually 0.5.")
+
+    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        try:
+            weights_from(wanted)
+        except InvalidError as error:
+            told = {one.field.rpartition(".")[2]: one.message for one in error.errors}
+            raise serializers.ValidationError(told.pop("placement_weights", None) or told) from None
+        return wanted
 
 
 class QueueChange(StrictSerializer):
@@ -62,6 +82,10 @@ class QueueChange(StrictSerializer):
         max_length=1_000,
         required=False,
         help_text="Slugs: these and all below them; empty: all projects.",
+    )
+    placement_weights = WeightsIn(
+        required=False,
+        help_text="How much each criterion counts where nodes are scored, 0 to 1,000; what is not named as usual.",
     )
 
     def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -101,13 +125,20 @@ class QueueOut(serializers.ModelSerializer[Queue]):
         read_only=True,
         help_text="Of which, and all below them, it takes jobs; empty: of all.",
     )
+    placement_weights = serializers.SerializerMethodField(
+        help_text="How much each criterion counts where nodes are scored, those as usual too."
+    )
+
+    @extend_schema_field(WeightsIn)
+    def get_placement_weights(self, queue: Queue) -> dict[str, float]:
+        return asdict(weights_from(queue.placement_weights))
 
     class Meta:
         model = Queue
         fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running", "pending_jobs",
                   "running_jobs", "total_jobs", "pending_cost", "max_runtime_seconds", "default_runtime_seconds", "max_gpus",
                   "max_cpus", "max_memory_gb", "max_nodes", "max_waiting_per_user", "max_priority_member",
-                  "max_priority_admin", "allowed_projects")  # fmt: skip
+                  "max_priority_admin", "allowed_projects", "placement_weights")  # fmt: skip
 
 
 class QueueFilter(filters.FilterSet):

@@ -25,14 +25,24 @@ class Counts(serializers.DictField):
     child = serializers.IntegerField()
 
 
+class PickedOut(serializers.Serializer[Any]):
+    strategy = serializers.CharField()
+    why = serializers.CharField(allow_blank=True, help_text="Empty: it is the platform's.")
+    jobs = serializers.IntegerField()
+
+
 class CycleOut(serializers.ModelSerializer[Cycle]):
     alerts = serializers.ListField(
         child=serializers.CharField(), help_text="What went wrong without stopping it: a policy that failed."
     )
 
+    picked = PickedOut(
+        many=True, help_text="How many jobs the last cycle that placed any placed by which strategy, and why by that."
+    )
+
     class Meta:
         model = Cycle
-        fields = ("started_at", "duration_ms", "count", "placed", "waiting", "alerts")
+        fields = ("started_at", "duration_ms", "count", "placed", "waiting", "alerts", "picked")
 
 
 class MoveOut(serializers.Serializer[Any]):

@@ -45,6 +45,10 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         required=False, choices=lambda: [("", "the platform's"), *((name, name) for name in sorted(POLICIES))]
     )
 
+    def clean_placement_weights(self) -> dict[str, float]:
+        """An empty field is none of its own."""
+        return self.cleaned_data["placement_weights"] or {}
+
 
 @admin.register(Queue)
 class QueueAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone

@@ -190,6 +190,8 @@ class Attempt(Measured):
     # Where its processes meet, on the node of rank 0. Of a gang that is ending, `end_reason` is there before
     # `ended_at`: it ends with its last placement.
     master_port = models.PositiveIntegerField(null=True)
+    # Why it was placed where it was, as `jobs.planning.decisions` writes it: by which strategy, and of a scored one the best few nodes.
+    decision = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
 
     class Meta:
         ordering = ["job_id", "number"]
@@ -323,6 +325,8 @@ class Cycle(models.Model):
     # see `scheduling.snapshot.LongestWait`.
     longest_wait = models.FloatField(default=0, db_default=0)
     longest_wait_at = models.FloatField(default=0, db_default=0)
+    # By which strategies the last cycle that placed anything placed how many jobs, and why by these.
+    picked = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     # What `jobs/planning/rebalancing.py` last proposed to move, see its `as_data`.
     proposals = models.JSONField(default=list)
 

@@ -41,7 +41,10 @@ class UsageTally(models.Model):
 
 
 class RunTimeHistory(models.Model):
-    """The last run times of one kind of jobs, as `scheduling.forecast.runtime_prediction` writes them down."""
+    """The last run times of one kind of jobs, as `scheduling.forecast.runtime_prediction` writes them down.
+
+    Or how fast they run on each type of machine, as `scheduling.speeds` does; `jobs.planning.run_times` makes the keys.
+    """
 
     key = models.TextField(primary_key=True)
     data = models.JSONField(default=list)

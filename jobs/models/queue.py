@@ -1,15 +1,29 @@
 """The lines in which jobs stand, and what each of them takes."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.lookups import Exact
 
 from quotas.models import Project
+from scheduling.errors import InvalidError
+from scheduling.placement.weights import weights_from
 
 queue_name_validator = RegexValidator(
     r"\A[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z",
     "Use lower-case letters, digits and dashes, at most 40, neither first nor last a dash.",
 )
+
+
+def validate_placement_weights(value: object) -> None:
+    """As `scheduling.placement.weights` has it."""
+    if not isinstance(value, dict):
+        raise ValidationError('Write criteria with their weights: {"price": 2, "speed": 1}.')
+    try:
+        weights_from(value)
+    except InvalidError as error:
+        raise ValidationError([f"{one.field}: {one.message}" for one in error.errors]) from None
 
 
 class Queue(models.Model):
@@ -58,9 +72,18 @@ class Queue(models.Model):
         Project, blank=True, related_name="+", help_text="These and all below them may use it; none: all may."
     )
 
+    placement_weights = models.JSONField(
+        default=dict, blank=True, db_default=Value({}, models.JSONField()), validators=[validate_placement_weights],
+        help_text="How much price, speed, fit, reliability and latency count where nodes are scored; empty: as usual.",
+    )  # fmt: skip
+
     class Meta:
         ordering = ["-rank", "name"]
         constraints = [
+            models.CheckConstraint(
+                condition=Exact(Func(F("placement_weights"), function="jsonb_typeof"), Value("object")),
+                name="queue_placement_weights_by_name",
+            ),
             models.CheckConstraint(condition=Q(state__in=["open", "paused", "draining"]), name="queue_state_known"),
         ]
 

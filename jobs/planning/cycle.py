@@ -18,6 +18,7 @@ from jobs.messages.publishing import PlacementMessage
 from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.planning import (
     dead_dependencies,
+    decisions,
     floor_shadow,
     gc_pause,
     memory_defaults,
@@ -151,7 +152,12 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
         for planned in kept
     )
     attempts = Attempt.objects.bulk_create(
-        Attempt(job_id=planned.job_id, number=moved[planned.job_id].attempt, master_port=given[planned.job_id])
+        Attempt(
+            job_id=planned.job_id,
+            number=moved[planned.job_id].attempt,
+            master_port=given[planned.job_id],
+            decision=decisions.as_data(planned),
+        )
         for planned in kept
     )
     rows = Placement.objects.bulk_create(
@@ -272,7 +278,9 @@ def _grouped(plan: Plan) -> dict[str, tuple[Reasons, list[int]]]:
 
 
 def _write_cycle(plan: Plan, result: CycleResult) -> None:
+    by = {"picked": decisions.picked(plan.placements)} if plan.placements else {}
     Cycle.objects.filter(pk=1).update(
+        **by,
         started_at=Now(),
         duration_ms=result.duration_ms,
         count=F("count") + 1,

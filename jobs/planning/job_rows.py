@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, preemption, saved_work
+from jobs.planning import avoided_nodes, placement_facts, preemption, saved_work
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.state import queue_age
@@ -34,7 +34,7 @@ AS_IN_LINE = """
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
-           CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt,
+           CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt, name,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -49,7 +49,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -249,15 +249,16 @@ line = PendingJobs()
 
 
 def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf) -> WaitingJob:
+    project, owner, request = known.projects[row[1]], known.owners.get(row[3], NOBODY), request_of(row[6:13])
     return WaitingJob(
         id=row[0],
-        project=known.projects[row[1]],
+        project=project,
         queue=known.queues[row[2]],
-        owner=known.owners.get(row[3], NOBODY),
+        owner=owner,
         priority=row[4],
         submitted_at=row[5],
         eligible_at=queue_age.eligible_at(row[5], row[16], known.ready.get(row[0])),
-        request=request_of(row[6:13]),
+        request=request,
         max_runtime_seconds=row[13],
         estimated_runtime_seconds=row[14],
         deadline=row[15],
@@ -268,6 +269,7 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         promised=row[20],
         held=row[21],
         attempts=row[22],
+        kind=placement_facts.kind_of(project, owner, row[23], request),
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         needs_end=known.needs_end.get(row[0], ()),
@@ -299,13 +301,15 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
     stood_still, suspended_at, leaving_for = first[27:30]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
+    slug, name, request = known.projects[project], known.owners.get(owner, NOBODY), request_of(first[5:12])
     return RunningJob(
         id=job_id,
-        project=known.projects[project],
+        project=slug,
         queue=known.queues[queue],
-        owner=known.owners.get(owner, NOBODY),
+        owner=name,
         priority=priority,
-        request=request_of(first[5:12]),
+        request=request,
+        kind=placement_facts.kind_of(slug, name, first[30], request),
         shares=tuple(
             Allocation(row[12], Resources(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),

@@ -4,7 +4,9 @@ Learning happens beside the ends of jobs, every few seconds in one place, so tha
 cost as many statements as one.
 """
 
+import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -17,7 +19,9 @@ from jobs.models import Job
 from jobs.models.planning import RunTimeHistory, RunTimeLearning
 from jobs.models.queries import rows
 from scheduling.forecast.runtime_prediction import ErrorTally, History, Prediction, Traits, corrected, scopes_of
+from scheduling.nodes.hardware_types import type_of
 from scheduling.resources import Request
+from scheduling.speeds import ALL_KINDS, Speeds
 
 BATCH = 2_000
 """So many ends are learned from at once; the next call goes on after them."""
@@ -39,7 +43,7 @@ ENDED = """
            job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.max_runtime_seconds,
            job.predicted_runtime_seconds, job.predicted_low_seconds, job.predicted_high_seconds, job.predicted_by,
            greatest(0, extract(epoch FROM attempt.ended_at - attempt.started_at)::float8 - job.suspended_seconds),
-           job.finished_at
+           job.finished_at, attempt.id
     FROM jobs_job AS job
     JOIN jobs_attempt AS attempt ON attempt.job_id = job.id AND attempt.number = job.attempt
     JOIN quotas_project AS project ON project.id = job.project_id
@@ -48,6 +52,14 @@ ENDED = """
         AND job.end_reason IN ('completed', 'timeout') AND attempt.started_at <= attempt.ended_at
         AND (attempt.number = 1 OR NOT job.checkpointable)
     ORDER BY job.finished_at, job.id LIMIT %s
+"""
+# On what an attempt ran: of each of its nodes the labels, and the models of the GPUs that it held there.
+RAN_ON = """
+    SELECT placement.attempt_id, node.labels::text, ARRAY(
+        SELECT gpu ->> 'model' FROM jsonb_array_elements(node.gpus) AS gpu
+        WHERE (gpu ->> 'index')::int = ANY(placement.gpu_indices) ORDER BY (gpu ->> 'index')::int)
+    FROM jobs_placement AS placement JOIN workers_node AS node ON node.id = placement.node_id
+    WHERE placement.attempt_id = ANY(%s)
 """
 WAITING = """
     SELECT job.id, project.slug, coalesce(owner.username, ''), job.name,
@@ -136,7 +148,7 @@ def learn(*, settled_seconds: float = SETTLED_SECONDS) -> Learned:
     for row, one in zip(ended, traits, strict=True):
         history.observe(one, row[15])
     # Together, in one transaction: what was learned from an end, and that it was, must not part.
-    _write_history(history)
+    _write_history({**history.as_data(), **_learned_speeds(ended, traits)})
     _write_progress(ended)
     return Learned(len(ended), _predict_waiting(traits))
 
@@ -156,8 +168,33 @@ def _history(traits: Iterable[Traits]) -> History:
     return History.from_data(dict(RunTimeHistory.objects.filter(pk__in=keys).values_list("key", "data")))
 
 
-def _write_history(history: History) -> None:
-    rows = (RunTimeHistory(key=key, data=data, updated_at=Now()) for key, data in history.as_data().items())
+def speed_kind(traits: Traits | None) -> str:
+    """The key of what is learned of how fast such jobs run on each type of machine; without any of all jobs together."""
+    return json.dumps(["speed", *((traits.project, traits.owner, traits.template, traits.shape) if traits else ())])
+
+
+def _learned_speeds(ended: Sequence[Any], traits: Sequence[Traits]) -> Mapping[str, Any]:
+    """What is on record of their kinds, with these jobs. One whose nodes are of several types says nothing of either."""
+    kinds, ran_on = [speed_kind(one) for one in traits], _ran_on([row[17] for row in ended])
+    known = dict(RunTimeHistory.objects.filter(pk__in={*kinds, speed_kind(None)}).values_list("key", "data"))
+    speeds = Speeds.from_data({(ALL_KINDS if key == speed_kind(None) else key): data for key, data in known.items()})
+    for row, kind in zip(ended, kinds, strict=True):
+        types = ran_on.get(row[17], set())
+        if len(types) == 1:
+            speeds.observe(kind, types.pop(), row[15])
+    return {(kind or speed_kind(None)): data for kind, data in speeds.as_data().items()}
+
+
+def _ran_on(attempts: Sequence[int]) -> Mapping[int, set[str]]:
+    """The types of machine on which these attempts ran."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for attempt, labels, models in rows(RAN_ON, attempts):
+        found[attempt].add(type_of(models, json.loads(labels)))
+    return found
+
+
+def _write_history(history: Mapping[str, Any]) -> None:
+    rows = (RunTimeHistory(key=key, data=data, updated_at=Now()) for key, data in history.items())
     RunTimeHistory.objects.bulk_create(
         rows, batch_size=1000, update_conflicts=True, update_fields=["data", "updated_at"], unique_fields=["key"]
     )

@@ -13,9 +13,10 @@ from django.db.models import F
 from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
-from jobs.planning import budgets, fair_share, floor_shadow, job_rows, preemption
+from jobs.planning import budgets, fair_share, floor_shadow, job_rows, placement_facts, preemption
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
+from scheduling.placement.weights import weights_from
 from scheduling.snapshot import (
     Gpu,
     Limits,
@@ -47,10 +48,11 @@ def take_snapshot() -> Snapshot:
     jobs = job_rows.read(with_saved=under_floor)
     paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
+    told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now)
     return Snapshot(
         waiting=jobs.waiting,
         running=jobs.running,
-        nodes=nodes(usable=True),
+        nodes=told.nodes,
         queues=queues(),
         projects=projects(),
         taken_at=now,
@@ -62,7 +64,8 @@ def take_snapshot() -> Snapshot:
         shadow=shadow,
         longest_wait=longest_wait(),
         budgets=paying,
-        prices=budgets.prices_for(paying, jobs.running, now),
+        prices=told.prices or budgets.prices_for(paying, jobs.running, now),
+        speeds=told.speeds,
     )
 
 
@@ -104,7 +107,14 @@ def _labels(text: str) -> Mapping[str, str]:
 
 def queues() -> tuple[QueueView, ...]:
     return tuple(
-        QueueView(queue.name, queue.rank, queue.state, queue.max_running, queue.policy)
+        QueueView(
+            queue.name,
+            queue.rank,
+            queue.state,
+            queue.max_running,
+            queue.policy,
+            weights_from(queue.placement_weights) if queue.placement_weights else None,
+        )
         for queue in Queue.objects.order_by("name")
     )
 

@@ -1,13 +1,14 @@
 """Why a job waits and until when, or how it came to run where it did: the core's answer, with rows that the caller may see."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 
-from jobs.models import Job, queries
-from jobs.planning import start_forecasts
+from jobs.models import Attempt, Job, queries
+from jobs.planning import decisions, start_forecasts
 from jobs.planning.policy_settings import rules
 from jobs.planning.snapshot import queues, take_snapshot
 from jobs.planning.start_forecasts import moment
@@ -18,11 +19,13 @@ from scheduling.forecast.whatif import Change
 from scheduling.lifecycle import PLACED_STATES, JobState
 from scheduling.plan_result import PlannedPreemption, PlannedReservation
 from scheduling.planning.floor.follow import keeps_floor
+from scheduling.planning.places.ranking import ranking
 from scheduling.reasons import Reason, ReasonCode, listed
-from scheduling.snapshot import Allocation, Snapshot
+from scheduling.snapshot import Allocation, Snapshot, WaitingJob
 
 REQUEST_PLANS = 40
 """Somebody waits for the answer: a forecast that is not on record is made with so many plans."""
+NODES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Explanation:
     gives_way: tuple[PlannedPreemption, ...] = ()  # running jobs that are stopped for it
     history: tuple[HistoryEntry, ...] = ()
     before_its_turn: bool = False  # it runs, and gives way when another's turn comes that needs its place
+    placement: Mapping[str, Any] | None = None  # why which node: see `jobs.planning.decisions`
 
 
 def explain(job: Job, user: User) -> Explanation:
@@ -64,8 +68,19 @@ def explain(job: Job, user: User) -> Explanation:
             return replace(told, history=history_of(job))
         job.refresh_from_db()
     return Explanation(
-        line_length=queries.line_length(), history=history_of(job), before_its_turn=runs_before_its_turn(job)
+        line_length=queries.line_length(),
+        history=history_of(job),
+        before_its_turn=runs_before_its_turn(job),
+        placement=decided(job),
     )
+
+
+def decided(job: Job) -> Mapping[str, Any] | None:
+    """Why its last attempt was placed where it was, as it was written down then; None: never, or by a release that did not."""
+    last = Attempt.objects.filter(job=job).order_by("-number").values_list("decision", "created_at").first()
+    if last is None or not last[0]:
+        return None
+    return {**decisions.told(last[0]), "basis": "decided", "at": last[1]}
 
 
 def runs_before_its_turn(job: Job) -> bool:
@@ -83,7 +98,16 @@ def explanation(
     """What the core says of a waiting job, for this user; None if it does not wait in the snapshot."""
     effort = start_forecasts.effort(len(snapshot.nodes), plans=REQUEST_PLANS)
     answer = outlook(snapshot, snapshot.taken_at, job_id, known, effort)
-    return None if answer is None else _for(user, answer)
+    if answer is None:
+        return None
+    job = next(one for one in snapshot.waiting if one.id == job_id)
+    return replace(_for(user, answer), placement=_choice(snapshot, job))
+
+
+def _choice(snapshot: Snapshot, job: WaitingJob) -> Mapping[str, Any]:
+    found = ranking(snapshot, snapshot.taken_at, job, NODES_SHOWN)
+    data = decisions.told(decisions.decision_data(found.decision))
+    return {**data, "basis": "empty" if found.empty else "now", "at": moment(snapshot.taken_at)}
 
 
 def _for(user: User, answer: Outlook) -> Explanation:

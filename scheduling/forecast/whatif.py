@@ -75,7 +75,7 @@ class WhatIf:
 
     def starts(self, job: WaitingJob) -> bool:
         """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""
-        if self._free.find_now(job.request) is None:
+        if not self._free.fits_now(job.request):
             return False
         return all(self._is_placed(job, others) for others in ((), self._others))
 

@@ -19,9 +19,8 @@ FILES: Mapping[str, tuple[str, str]] = {
     "affinity": ("affinity", "AFFINITY"),
     "fgd": ("fgd", "FGD"),
     "weighted": ("scores", "WEIGHTED"),
+    "learned": ("learned", "LEARNED"),
     "auto": ("selector", "AUTO"),
-    "min_cost": ("min_cost", "MIN_COST"),
-    "genetic": ("genetic", "GENETIC"),
 }
 """By the name of a strategy: its module here, and what it is called there."""
 

@@ -3,16 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from fractions import Fraction
 from itertools import islice
-from typing import ClassVar, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, Protocol
 
 from scheduling.nodes.feasibility import has_labels
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
+from scheduling.plan_result import Candidate, Decision
 from scheduling.resources import Request
-from scheduling.snapshot import Allocation, Snapshot
-
-Places: TypeAlias = tuple[tuple[Allocation, ...] | None, ...]
-"""The shares of each of several requests, None for one that has no place."""
+from scheduling.snapshot import Allocation, NodeView, Snapshot, WaitingJob
 
 NOTHING_CLOSED: AbstractSet[str] = frozenset()
 
@@ -52,10 +52,42 @@ class Scope(NamedTuple):
         return (node for node in self.free.nodes if self.has_place(request, node))
 
 
+class Rate(Protocol):
+    """What a share of a node costs, as time goes by."""
+
+    def over(self, start: float, end: float) -> float | Fraction:
+        """What comes together from `start` to `end`."""
+
+    def __bool__(self) -> bool: ...
+
+
+class Rates(Protocol):
+    """What nodes cost."""
+
+    def on_node(self, request: Request, node: NodeView) -> Rate:
+        """What the request's share of that node costs."""
+
+
+class Asked(NamedTuple):
+    """A job that is to be placed, and what a strategy may go by beside its request and the nodes.
+
+    `tries` counts the jobs of each kind that hold a place on each type of machine, those of this pass too.
+    """
+
+    job: WaitingJob
+    now: float
+    rates: Rates | None = None
+    tries: Mapping[tuple[str, str], int] = MappingProxyType({})
+
+
 class PlacementStrategy(ABC):
     """An order of preference among the nodes where a request has a place. It depends on its arguments only."""
 
     name: ClassVar[str]
+    order: ClassVar[str] = ""
+    """That order in words, for people: "by this, then by that"."""
+    goes_by_job: ClassVar[bool] = False
+    """Whether the order depends on the job beside its request: then `for_job` gives the strategy for it."""
 
     def place(
         self,
@@ -76,19 +108,26 @@ class PlacementStrategy(ABC):
             return None
         return tuple(self.share(request, node, room, rank) for rank, node in enumerate(chosen))
 
-    def place_all(
-        self, requests: Sequence[Request], free: FreeNodes, *, closed: AbstractSet[str] = NOTHING_CLOSED
-    ) -> Places:
-        """A place for each of the requests beside the others, as far as there is one; nothing is taken of `free`.
-
-        One after the other, unless a strategy looks at all of them together.
-        """
-        left = free.copy()
-        return tuple(self._placed(number, request, left, closed) for number, request in enumerate(requests))
-
     def prepare(self, snapshot: Snapshot) -> "PlacementStrategy":  # noqa: ARG002 - for those who derive
         """The strategy for this snapshot: itself, or a copy that knows what it needs of it."""
         return self
+
+    def for_job(self, asked: Asked) -> "PlacementStrategy":  # noqa: ARG002 - for those who derive
+        """The strategy for this job: itself, or a copy that knows what it needs of it."""
+        return self
+
+    def candidates(self, request: Request, room: Scope, most: int) -> tuple[Candidate, ...]:
+        """The best nodes where the request has a place, so many at the most, and what they are preferred by."""
+        best = islice(self.preferred(request, room), most)
+        return tuple(Candidate(node.view.name, words=self.in_words(request, node)) for node in best)
+
+    def in_words(self, request: Request, node: FreeNode) -> str:  # noqa: ARG002 - for those who derive
+        """What the node is preferred by, where that is more than its name."""
+        return ""
+
+    def decision(self, request: Request, room: Scope, shares: Sequence[Allocation]) -> Decision | None:  # noqa: ARG002
+        """Why it placed the request there a moment ago, before anything is taken; None: its order says all."""
+        return None
 
     def share(self, request: Request, node: FreeNode, room: Scope, rank: int = 0) -> Allocation:
         """The request's share of a node that has a place for it."""
@@ -99,14 +138,6 @@ class PlacementStrategy(ABC):
     def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
         """Which GPUs of that node it gets."""
         return node.gpus_for(request, room.ceiling.get(node.number)) or ()
-
-    def _placed(
-        self, holder: int, request: Request, left: FreeNodes, closed: AbstractSet[str]
-    ) -> tuple[Allocation, ...] | None:
-        shares = self.place(request, left, closed=closed)
-        for one in shares or ():
-            left.allocate(one, holder=holder)
-        return shares
 
     @abstractmethod
     def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:

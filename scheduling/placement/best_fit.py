@@ -7,7 +7,8 @@ from heapq import merge
 from scheduling.nodes.feasibility import GpuKind, kind_suits
 from scheduling.nodes.free_nodes import FreeNode
 from scheduling.placement.base import PlacementStrategy, Scope
-from scheduling.resources import Request
+from scheduling.reasons import listed, quantity
+from scheduling.resources import WHOLE_GPU, Request
 
 
 class BestFit(PlacementStrategy):
@@ -18,6 +19,14 @@ class BestFit(PlacementStrategy):
     """
 
     name = "best_fit"
+    order = "where the least is left: GPUs, their memory, CPUs, memory, then the name"
+
+    def in_words(self, request: Request, node: FreeNode) -> str:
+        """What would be left there."""
+        amount = request.amount
+        gpus, cpus = (node.gpu_milli - amount.all_gpu_milli) / WHOLE_GPU, node.cpus - amount.cpus
+        parts = [quantity("cpus", cpus), quantity("memory_mb", node.memory_mb - amount.memory_mb)]
+        return f"leaves {listed([f'{gpus:g} GPUs', *parts] if node.order else parts)}"
 
     def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         walks = walks_of(request, room)

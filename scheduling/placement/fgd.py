@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop
 from itertools import chain
 
-from scheduling.nodes.free_nodes import FreeNode
+from scheduling.nodes.free_nodes import NO_CEILING, FreeNode
 from scheduling.placement.base import PlacementStrategy, Scope
 from scheduling.placement.best_fit import walks_of
 from scheduling.placement.fragmentation import Fragmentation, Option
@@ -26,6 +26,7 @@ class Fgd(PlacementStrategy):
     """The nodes whose fragmentation grows least, in steps; within a step the fullest, then the first name."""
 
     name = "fgd"
+    order = "where the fewest GPUs become useless for usual jobs, then the fullest"
 
     def __init__(self, usual: Workload = USUAL, step: float = STEP) -> None:
         self._step = step * WHOLE_GPU
@@ -35,6 +36,11 @@ class Fgd(PlacementStrategy):
         """Usual is what waits and runs in the snapshot, if any of it wants GPUs."""
         usual = workload_of(snapshot)
         return Fgd(usual, self._step / WHOLE_GPU) if usual.wants_gpus else self
+
+    def in_words(self, request: Request, node: FreeNode) -> str:
+        """How many GPUs become useless for usual jobs."""
+        growth = self._fragmentation.best_options(request, [node], NO_CEILING)[0].growth / WHOLE_GPU
+        return f"{growth:+.2f} GPUs are of no use to usual jobs then"
 
     def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         nodes = list(chain.from_iterable(walks_of(request, room)))

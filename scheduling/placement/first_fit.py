@@ -11,6 +11,7 @@ class FirstFit(PlacementStrategy):
     """The nodes by name."""
 
     name = "first_fit"
+    order = "the first node by name"
 
     def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return room.nodes(request)

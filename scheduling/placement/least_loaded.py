@@ -15,6 +15,11 @@ class LeastLoaded(PlacementStrategy):
     """
 
     name = "least_loaded"
+    order = "where the busiest resource would be least busy"
+
+    def in_words(self, request: Request, node: FreeNode) -> str:
+        """How busy it would be."""
+        return f"would be {load_with(request, node):.0%} busy"
 
     def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return iter(sorted(room.nodes(request), key=lambda node: _key(request, node)))

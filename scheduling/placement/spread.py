@@ -14,6 +14,11 @@ class Spread(PlacementStrategy):
     """
 
     name = "spread"
+    order = "where the fewest jobs are, then where most is free"
+
+    def in_words(self, request: Request, node: FreeNode) -> str:  # noqa: ARG002 - the same for all
+        """How many jobs are there."""
+        return f"{len(node.holders)} {'job' if len(node.holders) == 1 else 'jobs'} there"
 
     def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
         return iter(sorted(room.nodes(request), key=lambda node: _crowd(request, node)))

@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from scheduling import placement
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
-from scheduling.placement.affinity import Affinity
-from scheduling.placement.own_first import OwnFirst
 from scheduling.plan_result import PlannedJob, PlannedReservation
 from scheduling.planning.cluster import Cluster, after_leaving, usage_of
 from scheduling.planning.eligibility import queue_holds, starts_nothing
 from scheduling.planning.kinds import Kinds
+from scheduling.planning.places.finding import PlaceFinder, has_room
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
 from scheduling.planning.unschedulable import Explanations
@@ -56,7 +54,7 @@ class PassState:
         self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
         self._could_ever = cache(self.free.could_ever_hold)
-        self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
+        self._places = PlaceFinder(snapshot, now)
         self._running = Counter(job.queue for job in snapshot.running)
         self.promises = 0  # how many that only wait for room have a reservation
         self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
@@ -124,27 +122,16 @@ class PassState:
 
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
-        strategy = Affinity(self._strategy) if job.near else self._strategy
-        if alike.own:
-            strategy = OwnFirst(strategy, alike.own, self.now, self.now + length)
-        return strategy.place(
-            job.request,
-            self.free,
-            near=job.near,
-            ceiling=self._ceilings(length),
-            closed=self.closed(alike.windows, length),
-        )
+        ceilings, closed = self._ceilings(length), self.closed(alike.windows, length)
+        return self._places.find(job, self.free, length, own=alike.own, ceiling=ceilings, closed=closed)
 
-    def find_now(self, request: Request) -> tuple[Allocation, ...] | None:
-        """Where it could run now if there were no reservations."""
-        return self._strategy.place(request, self.free)
+    def fits_now(self, request: Request) -> bool:
+        """Whether it could run now if there were no reservations."""
+        return has_room(request, self.free)
 
-    def find_beside(
-        self, request: Request, closed: frozenset[str], length: float | None = None
-    ) -> tuple[Allocation, ...] | None:
-        """Where it could run now if these nodes were closed; with a length, beside the reservations as well."""
-        ceiling = NOWHERE if length is None else self._ceilings(length)
-        return self._strategy.place(request, self.free, ceiling=ceiling, closed=closed)
+    def fits_beside(self, request: Request, closed: frozenset[str], length: float | None = None) -> bool:
+        """Whether it could run now if these nodes were closed; with a length, beside the reservations as well."""
+        return has_room(request, self.free, NOWHERE if length is None else self._ceilings(length), closed)
 
     def _fits_in_quota(self, alike: SchedulingClass, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom quota is kept."""
@@ -168,7 +155,7 @@ class PassState:
         self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
     ) -> tuple[Allocation, ...] | None:
         """Where it could run if so much were free."""
-        return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
+        return self._places.find(job, free, closed=closed, ceiling=ceiling)
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
@@ -183,7 +170,7 @@ class PassState:
 
     def _remember_refusal(self, alike: SchedulingClass, length: float) -> None:
         covered = self._beyond.covers(alike.request)
-        if covered or (not self.book.keeps_room and not alike.windows) or self.find_now(alike.request) is None:
+        if covered or (not self.book.keeps_room and not alike.windows) or not self.fits_now(alike.request):
             alike.hopeless = True
             if not covered:
                 self._beyond.add(alike.request)
@@ -192,6 +179,7 @@ class PassState:
 
     def place(self, job: WaitingJob, alike: SchedulingClass, shares: tuple[Allocation, ...]) -> None:
         """Start the job there."""
+        decision = self._places.started(job, shares, self.free) if self._places.takes_note else None
         for share in shares:
             self.free.allocate(share, holder=job.id)
         end = self.now + self.limit(job)
@@ -206,7 +194,7 @@ class PassState:
             self.quotas.started(alike.limits, alike.count, end)
         if self.budgets is not None:
             self.budgets.started(job.id, job.project, job.request, self.limit(job))
-        self.placements.append(PlannedJob(job.id, shares))
+        self.placements.append(PlannedJob(job.id, shares, decision))
 
     def reserve(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
@@ -335,7 +323,7 @@ class PassState:
     def reasons(self, alike: SchedulingClass, explanations: Explanations) -> tuple[Reason, ...]:
         """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
         if alike.reasons is None:
-            alike.fits = self.find_now(alike.request) is not None
+            alike.fits = self.fits_now(alike.request)
             nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
             refused = told_for_good(self.not_allowed(alike), alike.request, alike.chain, self.cohorts, firm=alike.firm)
             alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)

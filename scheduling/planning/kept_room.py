@@ -108,7 +108,7 @@ class KeptRoom:
     def _fits(self, alike: SchedulingClass, closed: frozenset[str]) -> bool:
         key = (id(alike), closed)
         if key not in self._has_room:
-            self._has_room[key] = self._work.find_beside(alike.request, closed) is not None
+            self._has_room[key] = self._work.fits_beside(alike.request, closed)
         return self._has_room[key]
 
     def _is_kept(self, alike: SchedulingClass, length: float, closed: frozenset[str]) -> bool:
@@ -120,7 +120,7 @@ class KeptRoom:
             return False
         if length >= self._kept_from.get(key, FOREVER):
             return True
-        kept = self._work.find_beside(alike.request, closed, length) is None
+        kept = not self._work.fits_beside(alike.request, closed, length)
         (self._kept_from if kept else self._room_until)[key] = length
         return kept
 

@@ -15,7 +15,7 @@ from scheduling import gpu_models
 from scheduling.failures.retry import RetryBudget, reasons_that
 from scheduling.lifecycle import EndReason
 from scheduling.memory_units import MB_IN_A_GB
-from scheduling.price_list import Capacity, Price, Target
+from scheduling.price_list import Capacity, Price, Target, terms_of
 
 __all__ = [
     "Capacity",
@@ -35,8 +35,6 @@ PLACES = 6
 """An amount of money has so many digits after the point."""
 MICROSECOND = timedelta(microseconds=1)
 HOUR = timedelta(hours=1) // MICROSECOND
-NODE_TYPE_LABELS = ("node-type", "node.kubernetes.io/instance-type")
-CAPACITY_LABELS = ("capacity", "karpenter.sh/capacity-type")
 PLATFORM_FAULTS = reasons_that(payer=RetryBudget.PLATFORM)
 """Ends after which what the attempt cost is given back: those for which the platform, too, pays the next attempt."""
 
@@ -73,13 +71,6 @@ class Part:
     since: datetime
     until: datetime
     cost: Fraction
-
-
-def terms_of(labels: Mapping[str, str]) -> tuple[str, str]:
-    """The type of a node and on which terms it is there, by its labels."""
-    node_type = next((labels[name] for name in NODE_TYPE_LABELS if name in labels), "")
-    said = next((labels[name] for name in CAPACITY_LABELS if name in labels), "")
-    return node_type, said if said in (Capacity.SPOT, Capacity.RESERVED) else Capacity.ANY
 
 
 def hourly(holding: Holding, prices: Iterable[Price]) -> Fraction | None:

@@ -72,8 +72,10 @@ class Rates:
         self._since = (-inf, *sorted(changes))
         self._prices = [[price for price in prices if _is_valid(price, since)] for since in self._since]
         self._kinds: list[NodeView] | None = None
+        self._named: set[str] | None = None
         self._by_request: dict[Request, Rate] = {}
         self._by_share: dict[tuple[str, object, tuple[int, ...]], Rate] = {}
+        self._by_kind: dict[tuple[Request, object], Rate] = {}
 
     def of_request(self, request: Request) -> Rate:
         """All its nodes together, wherever that costs most; nothing where nothing of it has a price."""
@@ -82,6 +84,18 @@ class Rates:
             able = self._of_each_kind()
             rates = [dearest(request, able, known) or Fraction(0) for known in self._prices]
             found = self._by_request[request] = Rate(self._since, rates)
+        return found
+
+    def on_node(self, request: Request, node: NodeView) -> Rate:
+        """A request's share of that node; of GPUs of several models the dearest that it could get. Nothing: it has no price."""
+        if self._named is None:
+            self._named = {name for known in self._prices for name in named_in(known)}
+        key = (request, _kind(node, self._named))
+        found = self._by_kind.get(key)
+        if found is None:
+            holdings = list(_on_node(request, node))
+            rates = [max(hourly(one, known) or Fraction(0) for one in holdings) for known in self._prices]
+            found = self._by_kind[key] = Rate(self._since, rates)
         return found
 
     def of_share(self, share: Allocation) -> Rate | None:

@@ -81,7 +81,7 @@ def test_what_it_cannot_do_alone_says_what_to_install(alone):
     assert run(alone, "simulate", "synthetic:10")[0] == 0
     code, told = run(alone, "simulate", "synthetic:10", "--plots", alone / "pictures")
     assert (code, told) == (1, "error: --plots needs matplotlib: pip install 'trainyard-cli[simulate]'\n")
-    code, told = run(alone, "simulate", "synthetic:10", "--placement", "min_cost")
+    code, told = run(alone, "simulate", "synthetic:10", "--placement", "fgd")
     assert (code, "needs numpy: pip install 'trainyard-cli[simulate]'" in told) == (1, True)
 
 

@@ -7,14 +7,16 @@ import pytest
 from django.utils import timezone
 
 from jobs.control import actions
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Queue
 from jobs.planning import cycle, start_forecasts
 from jobs.planning.snapshot import take_snapshot
 from jobs.reports import explain
+from quotas.costs.rows import Price
 from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.rest import V1, client_of
 from tests.scheduling.builders import waiting
+from workers.models import Node
 
 pytestmark = pytest.mark.django_db
 
@@ -355,3 +357,90 @@ def test_a_job_of_any_queue_and_far_behind_the_foretold_ones_is_explained(staff,
     job = builders.job(gpus=4, queue=builders.queue(state=queue))
 
     assert explained(staff, job)["reasons"]
+
+
+def machine(name, model):
+    gpus = [{"index": index, "model": model, "memory_mb": 81_920} for index in range(2)]
+    return builders.node(name=name, gpus=gpus)
+
+
+def priced(model, amount):
+    Price.objects.create(
+        target="gpu_model", name=model, per_hour=amount, currency="EUR", valid_from=timezone.now() - timedelta(days=1)
+    )
+
+
+@pytest.fixture
+def two_models():
+    priced("H100", 4), priced("A100", 1)
+    return machine("new", "H100"), machine("old", "A100")
+
+
+def test_a_waiting_job_is_told_the_nodes_with_what_speaks_for_them(staff, two_models, settings):
+    settings.PLACEMENT = "weighted"
+    Queue.objects.filter(name="default").update(placement_weights={"price": 2})
+    job = builders.job(gpus=1, max_runtime_seconds=7_200)
+
+    told = explained(staff, job)["placement"]
+
+    assert (told["strategy"], told["basis"], told["able"]) == ("weighted", "now", 2)
+    assert [one["node"] for one in told["candidates"]] == ["old", "new"]
+    prices = [part for one in told["candidates"] for part in one["criteria"] if part["name"] == "price"]
+    assert [(one["value"], one["scaled"], one["weight"]) for one in prices] == [(2.0, 0.0, 2.0), (8.0, 0.75, 2.0)]
+
+
+def test_without_room_the_nodes_are_told_as_if_nothing_ran(staff, node):
+    builders.running_job(node=node, gpu_indices=[0, 1, 2, 3])
+    told = explained(staff, builders.job(gpus=2))["placement"]
+    assert (told["strategy"], told["basis"], [one["node"] for one in told["candidates"]]) == (
+        "best_fit",
+        "empty",
+        ["n1"],
+    )
+    assert told["candidates"][0]["words"].startswith("leaves 2 GPUs")
+
+
+def test_a_running_job_is_told_what_was_known_when_it_was_placed(staff, two_models, settings):
+    settings.PLACEMENT = "weighted"
+    job = builders.job(gpus=1, max_runtime_seconds=3_600)
+    cycle.run_cycle()
+    Price.objects.all().delete()
+
+    told = explained(staff, job)["placement"]
+
+    assert (told["basis"], told["candidates"][0]["node"], told["able"]) == ("decided", "old", 2)
+    assert told["candidates"][0]["criteria"][0] == {"name": "price", "value": 1.0, "scaled": 0.0, "weight": 0.5}
+    assert len(str(Attempt.objects.get(job=job).decision)) < 3_000
+
+
+def test_a_job_that_was_placed_before_anybody_wrote_that_down_is_told_nothing(staff, node):
+    assert explained(staff, builders.running_job(node=node))["placement"] is None
+
+
+def test_auto_is_told_with_what_it_picked_and_so_is_the_cycle(staff, node, settings):
+    settings.PLACEMENT = "auto"
+    job = builders.job(gpus=1)
+    cycle.run_cycle()
+    told = explained(staff, job)["placement"]
+    assert (told["picked"], told["why"]) == ("best_fit", "All GPUs are given away whole.")
+    picked = staff.get(f"{V1}/jobs/scheduler/info").json()["cycle"]["picked"]
+    assert picked == [{"strategy": "best_fit", "why": "All GPUs are given away whole.", "jobs": 1}]
+
+
+def test_a_node_on_which_the_platform_failed_jobs_of_late_is_told_so_until_it_is_forgiven(staff, two_models, settings):
+    settings.PLACEMENT = "weighted"
+    _, old = two_models
+    failed = builders.job(state="failed", end_reason="gpu_error", finished_at=timezone.now())
+    builders.placement(
+        attempt=builders.attempt(job=failed, ended_at=timezone.now(), end_reason="gpu_error"),
+        node=old, state="closed", closed_at=timezone.now(), end_reason="gpu_error",
+    )  # fmt: skip
+    job = builders.job(gpus=1)
+
+    def failures():
+        told = explained(staff, job)["placement"]["candidates"]
+        return {one["node"]: part["value"] for one in told for part in one["criteria"] if part["name"] == "reliability"}
+
+    assert failures() == {"old": 1.0, "new": 0.0}
+    Node.objects.filter(name="old").update(forgiven_at=timezone.now())
+    assert failures() == {"old": 0.0, "new": 0.0}

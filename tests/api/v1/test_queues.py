@@ -1,6 +1,7 @@
 """/queues: everybody looks, staff change."""
 
 import pytest
+from django.db import IntegrityError
 
 from jobs.models import Queue
 from tests import builders
@@ -32,6 +33,38 @@ def test_staff_make_a_queue(staff):
 def test_staff_change_a_queue(staff):
     answer = staff.patch(f"{URL}/batch", {"state": "paused", "max_running": None, "policy": ""}).json()
     assert (answer["state"], answer["max_running"], answer["rank"]) == ("paused", None, 10)
+
+
+def test_a_queue_says_how_much_each_criterion_counts(staff):
+    usual = {"price": 0.5, "speed": 1.0, "fit": 0.25, "reliability": 1.0, "latency": 0.5}
+    assert staff.get(f"{URL}/batch").json()["placement_weights"] == usual
+    changed = staff.patch(f"{URL}/batch", {"placement_weights": {"price": 2, "speed": 0}}).json()
+    assert changed["placement_weights"] == {**usual, "price": 2.0, "speed": 0.0}
+    assert staff.patch(f"{URL}/batch", {"placement_weights": {}}).json()["placement_weights"] == usual
+
+
+@pytest.mark.parametrize(
+    ("weights", "field"),
+    [
+        ({"colour": 1}, "placement_weights.colour"),
+        ({"price": -1}, "placement_weights.price"),
+        ({"price": 1001}, "placement_weights.price"),
+        ({"price": "much"}, "placement_weights.price"),
+        ({"price": 0, "speed": 0, "fit": 0, "reliability": 0, "latency": 0}, "placement_weights"),
+        ([1], "placement_weights"),
+        (None, "placement_weights"),
+    ],
+)
+def test_weights_that_are_none_are_refused_by_name_and_leave_what_was(staff, weights, field):
+    staff.patch(f"{URL}/batch", {"placement_weights": {"price": 3}})
+    told = faults(staff.patch(f"{URL}/batch", {"placement_weights": weights}))
+    assert any(one.startswith(field) for one in told)
+    assert staff.get(f"{URL}/batch").json()["placement_weights"]["price"] == 3.0
+
+
+def test_the_database_takes_no_weights_without_names():
+    with pytest.raises(IntegrityError):
+        Queue.objects.filter(name="batch").update(placement_weights=[1])
 
 
 def test_others_may_look_but_not_touch():

@@ -16,6 +16,7 @@ from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import submit
 from tests import builders
 from tests.rest import V1, client_of
+from workers.models import Node
 
 pytestmark = pytest.mark.django_db
 
@@ -131,8 +132,42 @@ def test_learning_costs_the_same_however_many_end(vision, ada, django_assert_max
     for number in range(30):
         ended(100, name=f"train {number}", project=vision, owner=ada)
         submitted(ada, f"train {number}")
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         assert learn() == (30, 30)
+
+
+def machine(name, model):
+    gpus = [{"index": index, "model": model, "memory_mb": 81_920} for index in range(2)]
+    return builders.node(name=name, gpus=gpus)
+
+
+def ended_on(model, seconds, vision, ada):
+    """A job that ran on a machine with GPUs of that model."""
+    node = Node.objects.filter(name=model).first() or machine(model, model)
+    job = ended(seconds, name="train 1", gpus=1, project=vision, owner=ada)
+    builders.placement(attempt=job.attempts.get(), node=node, gpu_indices=[0], state="closed", closed_at=timezone.now())
+
+
+def test_how_fast_each_model_runs_such_jobs_is_learned_and_told_to_strategies_that_go_by_it(vision, ada, settings):
+    for _ in range(10):
+        ended_on("H100", 100, vision, ada)
+        ended_on("A100", 300, vision, ada)
+    learn()
+    submitted(ada, "train 7", gpus=1)
+    settings.PLACEMENT = "learned"
+    snapshot = take_snapshot()
+    [job] = snapshot.waiting
+    times = {model: snapshot.speeds.expect(job.kind, model).times for model in ("H100", "A100")}
+    assert times["A100"] / times["H100"] == pytest.approx(3.0, rel=0.15)
+    assert snapshot.speeds.expect(job.kind, "A100").runs == 10
+
+
+def test_under_other_strategies_nothing_of_that_is_read(vision, ada):
+    ended_on("H100", 100, vision, ada)
+    learn()
+    submitted(ada, "train 7", gpus=1)
+    snapshot = take_snapshot()
+    assert (snapshot.speeds.as_data(), snapshot.waiting[0].kind) == ({}, "")
 
 
 def test_how_good_it_was_is_measured(vision, ada):

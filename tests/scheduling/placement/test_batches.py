@@ -1,41 +1,19 @@
-"""Strategies that place a batch of jobs together."""
+"""Batches of jobs placed together, as `benchmarks/batch_placement.py` measures them."""
 
 from itertools import permutations
 
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 from hypothesis import given, settings
 
+from benchmarks.batch_placement import by_genetic, in_turn_by_best_fit, scored
+from benchmarks.batches.min_cost import assign
 from scheduling.nodes.free_nodes import FreeNodes
-from scheduling.placement import STRATEGIES, strategy
-from scheduling.placement.genetic import Genetic, Search
-from scheduling.placement.min_cost import assign
 from scheduling.resources import Request
-from tests.scheduling.builders import cpu_node, gpu_node
-from tests.scheduling.fleets import fleets, gangs
+from scheduling.speeds import Speeds
+from tests.scheduling.builders import cpu_node, gpu_node, waiting
 
-few = settings(max_examples=8, deadline=None)
-every_strategy = pytest.mark.parametrize("placing", STRATEGIES.values(), ids=STRATEGIES)
-
-
-@every_strategy
-@few
-@given(st.lists(gangs, max_size=8), fleets)
-def test_a_batch_fits_together_and_leaves_no_place_for_a_job_that_got_none(placing, requests, fleet):
-    left = fleet.free.copy()
-    places = placing.place_all(requests, fleet.free, closed=fleet.closed)
-    limits = type(fleet)(left, (), {}, fleet.closed)
-
-    assert len(places) == len(requests)
-    for request, shares in zip(requests, places, strict=True):
-        assert shares is None or len({one.node for one in shares}) == request.nodes
-        for one in shares or ():
-            assert limits.has_place(request, left[one.node])
-            assert set(one.gpu_indices) <= limits.usable_gpus(request, left[one.node])
-            left.allocate(one, holder=0)
-    for request, shares in zip(requests, places, strict=True):
-        assert shares is not None or sum(limits.has_place(request, node) for node in left.nodes) < request.nodes
+SCORED = scored(Speeds())
 
 
 @settings(max_examples=25, deadline=None)
@@ -54,36 +32,25 @@ def test_an_assignment_costs_no_more_than_any_other(rows, columns, seed):
     assert sum(costs[row, column] for row, column in chosen) == cheapest
 
 
-def test_min_cost_gives_the_only_fitting_node_to_the_job_that_needs_it():
+def placed(way, free, *requests):
+    jobs = [waiting(number, request=request) for number, request in enumerate(requests)]
+    found = way(jobs, free)
+    return [found[number][0].node if number in found else None for number in range(len(requests))]
+
+
+def test_least_cost_gives_the_only_fitting_node_to_the_job_that_needs_it():
     """One after the other, the first job would take the SSD node, and the second have none."""
     free = FreeNodes([cpu_node("a", cpus=4, labels={"disk": "ssd"}), cpu_node("b", cpus=8)])
     batch = [Request(cpus=4), Request(cpus=4, labels=(("disk", "ssd"),))]
 
-    assert [one and one[0].node for one in strategy("best_fit").place_all(batch, free)] == ["a", None]
-    assert [one and one[0].node for one in strategy("min_cost").place_all(batch, free)] == ["b", "a"]
+    assert placed(in_turn_by_best_fit, free, *batch) == ["a", None]
+    assert placed(SCORED["min_cost, a batch"], free, *batch) == ["b", "a"]
 
 
-def test_the_genetic_search_finds_an_order_that_places_more():
+def test_the_genetic_search_finds_an_order_that_places_more_and_takes_nothing():
     free = FreeNodes([gpu_node("a", 4), gpu_node("b", 4)])
-    batch = [Request(gpus=2), Request(gpus=2), Request(gpus=3), Request(gpus=1), Request(gpus=4), Request(gpus=4)]
+    batch = [Request(gpus=1), *[Request(gpus=4)] * 2]
 
-    def given_away(places):
-        return sum(share.amount.gpus for shares in places for share in shares or ())
-
-    assert given_away(strategy("genetic").place_all([Request(gpus=1), *[Request(gpus=4)] * 2], free)) == 8
-    assert given_away(strategy("genetic").place_all(batch, free)) == 8
-    assert given_away(strategy("best_fit").place_all([Request(gpus=1), *[Request(gpus=4)] * 2], free)) == 5
-
-
-@few
-@given(st.lists(gangs, max_size=6), fleets, st.integers(0, 3))
-def test_the_genetic_search_repeats_itself_and_is_never_worse_than_placing_in_turn(requests, fleet, seed):
-    searching = Genetic(Search(population=6, generations=4, seed=seed))
-
-    def given_away(places):
-        return sum(share.amount.all_gpu_milli for shares in places for share in shares or ())
-
-    places = searching.place_all(requests, fleet.free)
-
-    assert places == searching.place_all(requests, fleet.free)
-    assert given_away(places) >= given_away(strategy("best_fit").place_all(requests, fleet.free))
+    assert placed(in_turn_by_best_fit, free, *batch).count(None) == 1
+    assert placed(by_genetic, free, *batch) in ([None, "a", "b"], [None, "b", "a"])
+    assert [node.gpu_milli for node in free.nodes] == [4_000, 4_000]

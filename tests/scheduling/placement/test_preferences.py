@@ -5,9 +5,10 @@ import pytest
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement import strategy
 from scheduling.placement.base import Scope
-from scheduling.placement.scores import WeightedScore, Weights
+from scheduling.placement.scores import WeightedScore
 from scheduling.placement.selector import AUTO
 from scheduling.resources import Request, Resources
+from scheduling.rules import PlacementWeights
 from scheduling.snapshot import Allocation, Snapshot
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, waiting
 
@@ -99,7 +100,7 @@ def test_weighted_takes_what_is_not_said_as_halfway():
 def test_a_weight_of_nought_leaves_a_criterion_out():
     free = FreeNodes([cpu_node("a", labels={"speed": "1"}), cpu_node("b", labels={"speed": "2"})])
 
-    assert names(WeightedScore(Weights(speed=0)).place(Request(), free)) == ["a"]
+    assert names(WeightedScore(PlacementWeights(speed=0)).place(Request(), free)) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -118,4 +119,4 @@ def test_auto_chooses_by_what_the_job_is_and_how_gpus_are_used(request_, near, s
     if shared:
         free.allocate(Allocation("a", Resources(gpu_milli=500), (0,)), holder=1)
 
-    assert AUTO.prepare(Snapshot()).choose(request_, Scope(free, near)).name == chosen
+    assert AUTO.prepare(Snapshot()).choose(request_, Scope(free, near)).strategy.name == chosen

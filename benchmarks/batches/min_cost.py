@@ -6,74 +6,67 @@ from outside would make plans depend on what is installed. 64 different jobs on 
 of it to score them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Scope
-from scheduling.placement.scores import WEIGHTED, WeightedScore
+from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.placement.base import Asked, Scope
+from scheduling.placement.best_fit import BEST_FIT
+from scheduling.placement.scores import JobScore, WeightedScore
 from scheduling.resources import Request
-from scheduling.snapshot import Allocation
+from scheduling.snapshot import Allocation, WaitingJob
 
 Costs: TypeAlias = NDArray[np.float64]
+Places: TypeAlias = dict[int, tuple[Allocation, ...]]
+"""The shares of each job that has a place, by its number."""
 NEVER = 1e9
 """The cost of a place that is none. More than all real costs together."""
 
 
-class MinCost(PlacementStrategy):
-    """A batch goes where the sum of its costs is least; a single request where its own is.
+def places(jobs: Sequence[WaitingJob], free: FreeNodes, scores: WeightedScore, asked: Asked) -> Places:
+    """A place for each of the jobs beside the others, as far as there is one; nothing is taken of `free`.
 
     In rounds: each gives every node at most one job, to as many jobs as possible; the next has what is then left.
     Gangs are placed after the others, one after the other.
     """
+    left, found = free.copy(), dict[int, tuple[Allocation, ...]]()
+    judges = {job.id: scores.for_job(asked._replace(job=job)) for job in jobs}
+    todo = {job.id: job for job in jobs if job.request.nodes == 1}
+    while given := _round(todo, left, judges):
+        for number, share in given.items():
+            left.allocate(share, holder=number)
+            found[number] = (share,)
+            del todo[number]
+    for job in jobs:
+        shares = judges[job.id].place(job.request, left) if job.request.nodes > 1 else None
+        for share in shares or ():
+            left.allocate(share, holder=job.id)
+        if shares:
+            found[job.id] = shares
+    return found
 
-    name = "min_cost"
 
-    def __init__(self, scores: WeightedScore = WEIGHTED) -> None:
-        self._scores = scores
+def _round(todo: Mapping[int, WaitingJob], left: FreeNodes, judges: Mapping[int, JobScore]) -> dict[int, Allocation]:
+    """At most one job for each node: the numbers of those that have a place now, and their shares."""
+    if not todo or not left.nodes:
+        return {}
+    room = Scope(left)
+    costs = np.stack([_costs(job.request, room, judges[job.id]) for job in todo.values()])
+    return {
+        job.id: BEST_FIT.share(job.request, left.nodes[column], room)
+        for row, (job, column) in enumerate(zip(todo.values(), assign(costs), strict=True))
+        if column is not None and costs[row, column] < NEVER
+    }
 
-    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
-        return self._scores.preferred(request, room)
 
-    def place_all(
-        self, requests: Sequence[Request], free: FreeNodes, *, closed: AbstractSet[str] = NOTHING_CLOSED
-    ) -> Places:
-        left = free.copy()
-        places: dict[int, tuple[Allocation, ...] | None] = {}
-        todo = {number: one for number, one in enumerate(requests) if one.nodes == 1}
-        while found := self._round(todo, Scope(left, closed=closed)):
-            for number, share in found.items():
-                left.allocate(share, holder=number)
-                places[number] = (share,)
-                del todo[number]
-        for number, request in enumerate(requests):
-            if request.nodes > 1:
-                places[number] = self._placed(number, request, left, closed)
-        return tuple(places.get(number) for number in range(len(requests)))
-
-    def _round(self, todo: Mapping[int, Request], room: Scope) -> dict[int, Allocation]:
-        """At most one job for each node: the numbers of those that have a place now, and their shares."""
-        if not todo or not room.free.nodes:
-            return {}
-        table = {request: self._costs(request, room) for request in set(todo.values())}
-        costs = np.stack([table[request] for request in todo.values()])
-        chosen = assign(costs)
-        return {
-            number: self.share(request, room.free.nodes[column], room)
-            for row, ((number, request), column) in enumerate(zip(todo.items(), chosen, strict=True))
-            if column is not None and costs[row, column] < NEVER
-        }
-
-    def _costs(self, request: Request, room: Scope) -> Costs:
-        costs: Costs = np.full(len(room.free.nodes), NEVER)
-        nodes = list(room.nodes(request))
-        if nodes:
-            costs[[node.number for node in nodes]] = self._scores.scores(request, nodes)
-        return costs
+def _costs(request: Request, room: Scope, judge: JobScore) -> Costs:
+    costs: Costs = np.full(len(room.free.nodes), NEVER)
+    for number, cost in judge.costs(request, room):
+        costs[number] = cost
+    return costs
 
 
 def assign(costs: Costs) -> list[int | None]:
@@ -118,6 +111,3 @@ def _augment(start: int, costs: Costs, row_price: Costs, column_price: Costs, ow
         previous = int(before[last])
         owner[last] = owner[previous] if previous >= 0 else start
         last = previous
-
-
-MIN_COST = MinCost()

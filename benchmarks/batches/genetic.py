@@ -5,21 +5,21 @@ Davis, "Applying Adaptive Algorithms to Epistatic Domains" (1985), which gives t
 the same plan.
 """
 
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from numpy.random import Generator, default_rng
 
-from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.placement.base import NOTHING_CLOSED, PlacementStrategy, Places, Scope
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.snapshot import Allocation
 
 Thing = TypeVar("Thing")
 Order: TypeAlias = tuple[int, ...]
+Places: TypeAlias = tuple[tuple[Allocation, ...] | None, ...]
+"""The shares of each of the requests, None for one that has no place."""
 Worth: TypeAlias = tuple[int, int, int]
 """Of a plan: thousandths of GPUs given away, jobs placed, and GPUs left whole; the more the better, in this order."""
 
@@ -35,35 +35,17 @@ class Search:
     seed: int = 0
 
 
-class Genetic(PlacementStrategy):
-    """A batch goes as the best order found says; a single request as the greedy strategy does."""
-
-    name = "genetic"
-
-    def __init__(self, search: Search | None = None, greedy: PlacementStrategy = BEST_FIT) -> None:
-        self._search = search or Search()
-        self._greedy = greedy
-
-    def preferred(self, request: Request, room: Scope) -> Iterator[FreeNode]:
-        return self._greedy.preferred(request, room)
-
-    def gpus_on(self, request: Request, node: FreeNode, room: Scope) -> tuple[int, ...]:
-        return self._greedy.gpus_on(request, node, room)
-
-    def place_all(
-        self, requests: Sequence[Request], free: FreeNodes, *, closed: AbstractSet[str] = NOTHING_CLOSED
-    ) -> Places:
-        decoder = _Decoder(requests, free.copy(), self._greedy, closed)
-        return decoder.places(evolved(decoder, len(requests), self._search))
+def places(requests: Sequence[Request], free: FreeNodes, search: Search | None = None) -> Places:
+    """A place for each of the requests beside the others, by the best order found; nothing is taken of `free`."""
+    decoder = _Decoder(requests, free.copy())
+    return decoder.places(evolved(decoder, len(requests), search or Search()))
 
 
 class _Decoder:
     """Turns an order into places; what it takes for that it gives back."""
 
-    def __init__(
-        self, requests: Sequence[Request], free: FreeNodes, greedy: PlacementStrategy, closed: AbstractSet[str]
-    ) -> None:
-        self._requests, self._free, self._greedy, self._closed = requests, free, greedy, closed
+    def __init__(self, requests: Sequence[Request], free: FreeNodes) -> None:
+        self._requests, self._free = requests, free
         self._known: dict[Order, Worth] = {}
 
     def places(self, order: Order) -> Places:
@@ -83,7 +65,7 @@ class _Decoder:
     def _take(self, order: Order) -> dict[int, tuple[Allocation, ...]]:
         found: dict[int, tuple[Allocation, ...]] = {}
         for number in order:
-            shares = self._greedy.place(self._requests[number], self._free, closed=self._closed)
+            shares = BEST_FIT.place(self._requests[number], self._free)
             for share in shares or ():
                 self._free.allocate(share, holder=number)
             if shares is not None:
@@ -100,7 +82,7 @@ def evolved(decoder: _Decoder, length: int, search: Search) -> Order:
     """The best order that the search comes to. It ends early when every order is as good as the best."""
     dice = default_rng(search.seed)  # the same seed has to give the same plan
     given = tuple(range(length))
-    if length < 2:  # noqa: PLR2004 - one job has one order
+    if length < 2:
         return given
     crowd = [given, *(tuple(dice.permutation(length).tolist()) for _ in range(search.population - 1))]
     for _ in range(search.generations):
@@ -131,6 +113,3 @@ def _two(things: Sequence[Thing], dice: Generator) -> tuple[Thing, Thing]:
     """Two different ones."""
     one, other = dice.choice(len(things), 2, replace=False)
     return things[int(one)], things[int(other)]
-
-
-GENETIC = Genetic()
