@@ -105,8 +105,8 @@ class UnevenReplay(Replay):
         self._clock.stop(placed.job_id)
         self._clock.run_until(self._clock.now + lasts, placed.job_id)
 
-    def _leave(self, number: int, running: RunningJob) -> None:
-        super()._leave(number, running)
+    def _leave(self, number: int, running: RunningJob, lost_s: float) -> None:
+        super()._leave(number, running, lost_s)
         took = self._clock.now - (running.started_at or 0.0)
         models = [self._models[share.node] for share in running.shares]
         gpus = len(running.shares[0].gpu_indices)

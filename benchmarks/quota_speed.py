@@ -5,12 +5,14 @@ the usage of all projects from 1,000 running jobs. Processor time, the best of s
 """
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
+from jobs.planning import gc_pause
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Rules
@@ -57,9 +59,11 @@ def world(waiting: int, dice: Random) -> Snapshot:
 
 def best_ms(rounds: int, step: Callable[[], object]) -> float:
     def once() -> float:
-        began = time.process_time()
-        step()
-        return 1_000 * (time.process_time() - began)
+        gc.collect()
+        with gc_pause.paused():  # as in a cycle
+            began = time.process_time()
+            step()
+            return 1_000 * (time.process_time() - began)
 
     return min(once() for _ in range(rounds))
 
@@ -80,7 +84,8 @@ def main() -> int:
     print(
         f"plan of {options.waiting} waiting and {len(seen.running)} running jobs: {told}; derived usage {usage:.2f} ms"
     )
-    above = plans["with cohorts"] - plans["without quotas"] > PLAN_BAR_MS or usage > USAGE_BAR_MS
+    quotas = [ms - plans["without quotas"] for ms in plans.values()]
+    above = max(quotas) > PLAN_BAR_MS or usage > USAGE_BAR_MS
     return 1 if above else 0
 
 

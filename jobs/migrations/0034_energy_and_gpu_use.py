@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_how_long_jobs_are_kept"),
+        ("jobs", "0033_audit_results"),
     ]
 
     operations = [

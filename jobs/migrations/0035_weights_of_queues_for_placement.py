@@ -8,7 +8,7 @@ import jobs.models.queue
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_how_long_jobs_are_kept"),
+        ("jobs", "0034_energy_and_gpu_use"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_how_long_jobs_are_kept"),
+        ("jobs", "0036_why_jobs_are_where_they_are"),
     ]
 
     operations = [

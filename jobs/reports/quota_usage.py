@@ -14,7 +14,8 @@ from jobs.planning import snapshot
 from jobs.reports.pending_cost import pending_of
 from scheduling.lifecycle import JobState
 from scheduling.resources import Resources
-from scheduling.sharing.cohorts import RESOURCES, Cohorts, UsageTable
+from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, with_those_below
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
@@ -76,7 +77,7 @@ class Standing:
     """All projects at one moment: what each holds and waits for, all below it included."""
 
     tree: Mapping[str, ProjectView]
-    held: UsageTable
+    held: Ledger
     usage: Mapping[str, Amounts]
     waiting: Mapping[str, Waiting]
     cohorts: Cohorts
@@ -89,8 +90,9 @@ def tree_of_projects() -> dict[str, ProjectView]:
 def standing_now() -> Standing:
     """In a fixed number of statements, whatever the number of projects."""
     tree = tree_of_projects()
-    held, waiting, cohorts = held_in(tree), _waiting(tree), Cohorts(tree.values())
-    return Standing(tree, cohorts.table(held), _amounts(tree, held, waiting), waiting, cohorts)
+    own, waiting, cohorts = _held_by_each(), _waiting(tree), Cohorts(tree.values())
+    usage = _amounts(tree, with_those_below(own, tree), waiting)
+    return Standing(tree, Ledger.holding(Cells(cohorts.tree), own), usage, waiting, cohorts)
 
 
 def account_in(standing: Standing, slug: str) -> Account:
@@ -113,8 +115,13 @@ def account_in(standing: Standing, slug: str) -> Account:
 
 def held_in(tree: Mapping[str, ProjectView]) -> dict[str, Usage]:
     """What each project and all below it hold at this moment, by open placements."""
+    return with_those_below(_held_by_each(), tree)
+
+
+def _held_by_each() -> dict[str, Usage]:
+    """Without those below it."""
     found = ((slug, map(int, amounts), jobs) for slug, *amounts, jobs in rows(HELD))
-    return with_those_below({slug: Usage(Resources(*amounts), jobs) for slug, amounts, jobs in found}, tree)
+    return {slug: Usage(Resources(*amounts), jobs) for slug, amounts, jobs in found}
 
 
 def _amounts(

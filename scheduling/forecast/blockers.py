@@ -7,12 +7,14 @@ from datetime import datetime
 
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
+from scheduling.planning.cluster import cells_of
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
+from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.quota_refusals import quota_refusals
-from scheduling.sharing.quotas import enforced, usage_by_project
+from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.ELSEWHERE})
@@ -31,6 +33,7 @@ class BlockerContext:
     ends: Mapping[int, float]
     running: Sequence[RunningJob]
     projects: Mapping[str, ProjectView]
+    cells: Cells
     cohorts: Cohorts | None = None
 
     @classmethod
@@ -38,7 +41,8 @@ class BlockerContext:
         ends = {job.id: expected_end(job, now, snapshot.rules) for job in snapshot.running}
         running = sorted(snapshot.running, key=lambda job: (ends[job.id], job.id))
         projects = {one.slug: one for one in snapshot.projects}
-        return cls(snapshot, now, starts, ends, running, projects, Cohorts.of(snapshot.projects))
+        cohorts = Cohorts.of(snapshot.projects)
+        return cls(snapshot, now, starts, ends, running, projects, cells_of(snapshot, cohorts), cohorts)
 
 
 def with_expected_clear(job: WaitingJob, reasons: Iterable[Reason], scene: BlockerContext) -> tuple[Reason, ...]:
@@ -99,7 +103,7 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     chain = [one for one in chain_of(job.project, scene.projects) if enforced(one)]
 
     def is_enough(number: int) -> bool:
-        usage = usage_by_project(below[number:], scene.projects)
+        usage = Ledger.of(scene.cells, below[number:])
         refused = quota_refusals(
             job.request,
             chain=chain,

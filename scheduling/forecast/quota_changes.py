@@ -12,6 +12,7 @@ from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import ReasonCode, listed, number, quantity
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.quota_refusals import cohort_refusals
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, enforced, usage_by_project
 from scheduling.snapshot import Limits, ProjectView, Snapshot, WaitingJob, chain_of
@@ -63,6 +64,7 @@ class _Raises:
         self.shared = Cohorts.of(after.projects) is not None  # else nobody thinks of borrowing
         self._firm = self.shared and not job.preemptible
         self._all = after.projects
+        self._running = after.running
         self._usage = usage_by_project(after.running, projects)
         slugs = {one.slug for one in self.chain}
         self._above = {one.project: {up.slug for up in chain_of(one.project, projects)} & slugs for one in before}
@@ -94,9 +96,9 @@ class _Raises:
         cohorts = Cohorts.of(self.applied(raised)) if self.kind == QUOTA else None
         if cohorts is None or not self.chain:
             return raised
-        asked = self._job.request
+        asked, usage = self._job.request, Ledger.of(Cells(cohorts.tree), self._running)
         for project in self.chain:
-            refused = cohort_refusals(asked, project.slug, cohorts, self._usage, firm=self._firm)
+            refused = cohort_refusals(asked, project.slug, cohorts, usage, firm=self._firm)
             short = {name: amount for reason in refused for name, amount in reason.shortfall.items()}
             mine = {name: amount for name, amount in short.items() if getattr(project.limits, name) is not None}
             if mine:

@@ -11,7 +11,7 @@ from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan, starts_now
-from scheduling.planning.unpaid import UnpaidReasons
+from scheduling.planning.refusals import UnpaidReasons
 from scheduling.priorities import HIGHEST
 from scheduling.reasons import gigabytes, quantity
 from scheduling.run_times import limit_seconds

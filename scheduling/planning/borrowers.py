@@ -11,7 +11,7 @@ from scheduling.planning.cluster import Cluster
 from scheduling.planning.victims import Candidate, Victim, lost_seconds
 from scheduling.resources import Resources, total
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.quotas import NOTHING_USED, Usage
+from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
@@ -88,12 +88,12 @@ class Borrowers:
         usage, left = self._cluster.usage.copy(), sorted((one.job for one in victims), key=_size)
         return all(self._gives(one, job, usage) for one in left)
 
-    def _gives(self, victim: RunningJob, job: WaitingJob, usage: dict[str, Usage]) -> bool:
+    def _gives(self, victim: RunningJob, job: WaitingJob, usage: Ledger) -> bool:
         owes = self._owes(victim.project, job, usage) is not None
-        _leave(usage, self._levels[victim.project], victim)
+        _leave(usage, victim)
         return owes
 
-    def _owes(self, slug: str, job: WaitingJob, usage: dict[str, Usage]) -> str | None:
+    def _owes(self, slug: str, job: WaitingJob, usage: Ledger) -> str | None:
         """The member of the job's cohort that the project lies below, if that is above its own of what the job has left."""
         branches = self._cohorts.branches(job.project, slug)
         if branches is None or not self._cohorts.is_within(branches[0], job.request.total, usage):
@@ -116,12 +116,12 @@ class Borrowers:
                 break
             slug = min(owing)[1]
             found.append(left[slug].pop())
-            _leave(usage, self._levels[slug], found[-1])
+            _leave(usage, found[-1])
             if not left[slug]:
                 del left[slug]
         return found
 
-    def _place(self, slug: str, job: WaitingJob, usage: dict[str, Usage]) -> tuple[int, ...]:
+    def _place(self, slug: str, job: WaitingJob, usage: Ledger) -> tuple[int, ...]:
         """To sort projects by: the one most above its own first, level by level from the cohort that it shares down."""
         name = next(one for one in RESOURCES if getattr(job.request.total, one))
         levels = self._levels[slug]
@@ -129,7 +129,7 @@ class Borrowers:
         below = levels[: levels.index(branches[1]) + 1] if branches is not None else levels
         return tuple(self._order(one, name, usage) for one in reversed(below))
 
-    def _order(self, slug: str, name: str, usage: dict[str, Usage]) -> int:
+    def _order(self, slug: str, name: str, usage: Ledger) -> int:
         """Below nothing who is above its own, then who has no limit, then who is within it."""
         if self._cohorts.nominal(slug, name) is None:
             return 0
@@ -137,10 +137,8 @@ class Borrowers:
         return -over if over > 0 else 1
 
 
-def _leave(usage: dict[str, Usage], levels: Iterable[str], job: RunningJob) -> None:
-    held = total(share.amount for share in job.shares)
-    for slug in levels:
-        usage[slug] = usage.get(slug, NOTHING_USED).minus_job(held)
+def _leave(usage: Ledger, job: RunningJob) -> None:
+    usage.change(job.project, total(share.amount for share in job.shares) * -1, -1)
 
 
 def _as_victims(jobs: Iterable[RunningJob], lost: dict[int, float]) -> list[Victim]:

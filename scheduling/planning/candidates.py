@@ -10,6 +10,7 @@ from scheduling.resources import Request
 from scheduling.run_times import limit_seconds
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
 from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
@@ -128,8 +129,11 @@ class Eligibility:
 
     def _usage(self) -> Mapping[str, Usage]:
         if self._held is None:
-            held = usage_by_project(self._running, self._projects)
-            self._held = held if self._cohorts is None else self._cohorts.table(held)
+            self._held = (
+                usage_by_project(self._running, self._projects)
+                if self._cohorts is None
+                else Ledger.of(Cells(self._cohorts.tree), self._running)
+            )
         return self._held
 
     def _has_nodes(self, request: Request) -> bool:

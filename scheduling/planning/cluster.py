@@ -8,9 +8,11 @@ from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.reasons import Reason
 from scheduling.resources import total
+from scheduling.sharing.cohort_tree import CohortTree
 from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.quota_refusals import quota_refusals
-from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
+from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot
 
 Chain = Sequence[ProjectView]
@@ -22,9 +24,7 @@ class Cluster:
 
     __slots__ = ("cohorts", "free", "running", "usage")
 
-    def __init__(
-        self, free: FreeNodes, usage: dict[str, Usage], running: Mapping[str, int], cohorts: Cohorts | None
-    ) -> None:
+    def __init__(self, free: FreeNodes, usage: Ledger, running: Mapping[str, int], cohorts: Cohorts | None) -> None:
         self.free = free
         self.usage = usage.copy()
         self.running = Counter(running)
@@ -32,6 +32,10 @@ class Cluster:
 
     def copy(self) -> "Cluster":
         return Cluster(self.free.copy(), self.usage, self.running, self.cohorts)
+
+    def refuses(self, alike: SchedulingClass) -> bool:
+        """Whether the queue or the quotas have anything against one more such job."""
+        return is_refused(alike, self.usage, self.running, self.cohorts)
 
     def refusals(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What the queue and the quotas have against one more such job."""
@@ -45,16 +49,16 @@ class Cluster:
         for share in shares:
             self.free.allocate(share, holder=job_id)
         self.running[alike.queue.name] += 1
-        for project in alike.chain:
-            self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).plus_job(alike.request.total)
+        if alike.chain:
+            self.usage.change(alike.chain[0].slug, alike.request.total, 1)
 
     def withdraw(self, job_id: int, shares: Iterable[Allocation], alike: SchedulingClass) -> None:
         """The inverse of `start`."""
         for share in shares:
             self.free.release(share, holder=job_id)
         self.running[alike.queue.name] -= 1
-        for project in alike.chain:
-            self.usage[project.slug] = self.usage[project.slug].minus_job(alike.request.total)
+        if alike.chain:
+            self.usage.change(alike.chain[0].slug, alike.request.total * -1, -1)
 
     def leave(self, job: RunningJob, chain: Chain) -> None:
         """The job has gone, and holds nothing any more."""
@@ -80,29 +84,31 @@ class Cluster:
     def _count(self, job: RunningJob, chain: Chain, times: int) -> None:
         self.running[job.queue] += times
         if chain:
-            held = total(share.amount for share in job.shares) * times
-        for project in chain:
-            before = self.usage.get(project.slug, NOTHING_USED)
-            self.usage[project.slug] = Usage(before.amount + held, before.running_jobs + times)
+            held = total(share.amount for share in job.shares)
+            self.usage.change(chain[0].slug, held * times, times)
 
 
-def usage_of(
-    snapshot: Snapshot,
-    projects: Mapping[str, ProjectView],
-    running: Iterable[RunningJob],
-    cohorts: Cohorts | None,
-) -> dict[str, Usage]:
-    """What projects use; only quotas ask for it."""
+def is_refused(alike: SchedulingClass, usage: Ledger, running: Mapping[str, int], cohorts: Cohorts | None) -> bool:
+    """Whether the queue or the quotas have anything against one more such job beside those."""
+    if queue_holds(alike.queue, running[alike.queue.name]):
+        return True
+    if usage.has_room(alike.rooms):
+        return False
+    # Where nobody keeps anything to himself, what a job asks for is what it adds at every level.
+    return cohorts is None or usage.refuses(alike.chain[0].slug, alike.request.total, firm=alike.firm)
+
+
+def cells_of(snapshot: Snapshot, cohorts: Cohorts | None) -> Cells:
+    """Where a ledger keeps what projects hold; only quotas ask for it."""
     if not any(map(enforced, snapshot.projects)):
-        return {}
-    usage = usage_by_project(running, projects)
-    return usage if cohorts is None else cohorts.table(usage)
+        return Cells(CohortTree(()))
+    return Cells(CohortTree(snapshot.projects) if cohorts is None else cohorts.tree)
 
 
-def after_leaving(snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None) -> Cluster | None:
+def after_leaving(snapshot: Snapshot, cells: Cells, cohorts: Cohorts | None) -> Cluster | None:
     """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
     staying = [job for job in snapshot.running if not job.leaving]
     if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
         return None
-    usage = usage_of(snapshot, projects, staying, cohorts)
-    return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying), cohorts)
+    usage, running = Ledger.of(cells, staying), Counter(job.queue for job in staying)
+    return Cluster(FreeNodes(snapshot.nodes, staying), usage, running, cohorts)

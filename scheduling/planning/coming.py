@@ -43,9 +43,9 @@ def _place(
     work: PassState, coming: Cluster, job: WaitingJob, alike: SchedulingClass, length: float
 ) -> tuple[Allocation, ...] | None:
     soon, limits = work.now + SOON, alike.limits
-    if coming.free.is_too_full_for(job.request) or (alike.limited and coming.refusals(alike)):
+    if coming.free.is_too_full_for(job.request) or (alike.limited and coming.refuses(alike)):
         return None
-    if limits and work.quotas.earliest(limits, alike.count, length, soon) > soon:
+    if limits and work.quotas.earliest(work.quotas.tight(limits, alike.count), length, soon) > soon:
         return None
     ceiling = work.book.ceilings(soon + length, after=soon)
     return work.find_in(coming.free, job, work.closed(alike.windows, SOON + length), ceiling)
@@ -122,11 +122,11 @@ class _Promises:
         That is what there is beside all that the others get.
         """
         alike, free = self._work.class_of(job), self._work.free
-        if alike.limited and self._work.not_allowed(alike):
+        if alike.limited and self._work.is_refused(alike):
             return None
         if job.id not in self._still_wait and all(free[share.node].has(share) for share in shares):
             return shares
-        if alike.limited and left.refusals(alike):
+        if alike.limited and left.refuses(alike):
             return None
         return self._work.find_in(left.free, job, self._closed(job))
 
@@ -135,7 +135,7 @@ class _Promises:
         places: Places = {}
         for job in order:
             alike = self._work.class_of(job)
-            if alike.limited and cluster.refusals(alike):
+            if alike.limited and cluster.refuses(alike):
                 continue
             shares = self._place(job, cluster.free, at_once=at_once)
             if shares is not None:

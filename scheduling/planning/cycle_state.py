@@ -7,25 +7,21 @@ from functools import cache
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedJob, PlannedReservation
-from scheduling.planning.cluster import Cluster, after_leaving, usage_of
-from scheduling.planning.eligibility import queue_holds, starts_nothing
+from scheduling.planning.cluster import Cluster, after_leaving, cells_of, is_refused
+from scheduling.planning.eligibility import starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.places.finding import PlaceFinder, has_room
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
-from scheduling.planning.unschedulable import Explanations
-from scheduling.reasons import Reason
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
-from scheduling.sharing.admission import told_for_good
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.holders import Holder, Holders
+from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.quota_profile import PROJECT, QUEUE, Limit
-from scheduling.sharing.quota_refusals import is_refused, quota_refusals
-from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom
-from scheduling.sharing.quotas import NOTHING_USED, enforced
+from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom, Tight
+from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import Allocation, ProjectView, Snapshot, WaitingJob
 
 NONE_LENT: frozenset[str] = frozenset()
@@ -39,18 +35,18 @@ class PassState:
         self.rules: Rules = snapshot.rules
         self.free = FreeNodes.of(snapshot)
         self.cohorts = Cohorts.of(snapshot.projects)
-        self._kinds = Kinds(snapshot, now, self.free, self.cohorts)
+        cells = cells_of(snapshot, self.cohorts)
+        self._kinds = Kinds(snapshot, now, self.free, self.cohorts, cells)
         self.class_of = self._kinds.of
         self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
         projects = {one.slug: one for one in snapshot.projects}
-        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts)
-        self.coming = after_leaving(snapshot, projects, self.cohorts)
+        self.usage = Ledger.of(cells, snapshot.running)
+        self.coming = after_leaving(snapshot, cells, self.cohorts)
         self.kept: dict[
             int, tuple[Allocation, ...]
         ] = {}  # those for which what comes is kept: they start once others have left
         self.would_borrow: set[int] = set()  # those that have a reservation and no nominal quota left
-        self._projects = projects
         self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
         self._could_ever = cache(self.free.could_ever_hold)
@@ -62,8 +58,6 @@ class PassState:
             snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects, self.cohorts
         )
         self.budgets = BudgetRoom.of(snapshot, now)
-        self._snapshot = snapshot
-        self._holders: Holders | None = None
 
     def limit(self, job: WaitingJob) -> float:
         """For how long the job may run, as far as anybody can say.
@@ -78,7 +72,7 @@ class PassState:
         length = self.limit(job)
         if length >= alike.too_long or length >= alike.too_long_in_quota or self.is_unpaid(job, alike):
             return False
-        if alike.limited and self._is_refused(alike):
+        if alike.limited and self.is_refused(alike):
             alike.refused = alike.hopeless = True
             return False
         if self.free.is_too_full_for(job.request):
@@ -136,7 +130,7 @@ class PassState:
     def _fits_in_quota(self, alike: SchedulingClass, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom quota is kept."""
         at_once = self._at_once
-        return self.quotas.fits(alike.limits, alike.count, length) and not (at_once and at_once.refusals(alike))
+        return self.quotas.fits(alike.limits, alike.count, length) and not (at_once and at_once.refuses(alike))
 
     def _ceilings(self, length: float) -> Mapping[int, FreeNode]:
         """What a job of this length can have now beside the reservations."""
@@ -187,9 +181,8 @@ class PassState:
         if self.coming is not None:
             self.coming.start(job.id, shares, alike)
         self._running[alike.queue.name] += 1
-        for project in alike.chain:
-            before = self.usage.get(project.slug, NOTHING_USED)
-            self.usage[project.slug] = before.plus_job(alike.request.total)
+        if alike.chain:
+            self.usage.change(alike.chain[0].slug, alike.request.total, 1)
         if alike.limits:
             self.quotas.started(alike.limits, alike.count, end)
         if self.budgets is not None:
@@ -213,17 +206,25 @@ class PassState:
 
         Also on nodes, for `with_room` such jobs. `strictly` nobody who counts there starts before it.
         """
-        refusing = self.quotas.refusing(alike.limits, alike.count, self.limit(job))
-        if (
-            all(self.quotas.blocked(limit) >= depth for limit in refusing)
+        crowded = self.quotas.crowded(alike.limits, alike.count)
+        alike.passed_over = (
+            all(self.quotas.blocked(limit) >= depth for limit in crowded)
             or starts_nothing(alike.queue)
             or not self._could_ever(alike.request)
-        ):
-            alike.passed_over = True
-        elif self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):
+            or not self._keep_for_refused(job, alike, depth, with_room, strictly=strictly)
+        )
+
+    def _keep_for_refused(
+        self, job: WaitingJob, alike: SchedulingClass, depth: int, with_room: int, *, strictly: bool
+    ) -> bool:
+        tight = self.quotas.tight(alike.limits, alike.count)
+        refusing = self.quotas.refusing(tight, self.limit(job))
+        if all(self.quotas.blocked(limit) >= depth for limit in refusing):
+            return False
+        if self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):
             self.promises_in_quota += 1
-        elif not self._keep_in_quota(job, alike, refusing, strictly=strictly):
-            alike.passed_over = True
+            return True
+        return self._keep_in_quota(job, alike, tight, refusing, strictly=strictly)
 
     def _keep(
         self, job: WaitingJob, alike: SchedulingClass, refusing: Sequence[Limit], *, strictly: bool = False
@@ -262,21 +263,27 @@ class PassState:
 
     def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
-        limits, count = alike.limits, alike.count
-        after = self.quotas.earliest(limits, count, length, self.now)
+        tight = self.quotas.tight(alike.limits, alike.count)
+        after = self.quotas.earliest(tight, length, self.now)
         while after < FOREVER:
             slot = self.book.find(alike.request, length, alike.windows, after)
             if slot is None:
                 return None
-            after = self.quotas.earliest(limits, count, length, slot.start)
+            after = self.quotas.earliest(tight, length, slot.start)
             if after == slot.start:
                 return slot
         return None
 
     def _keep_in_quota(
-        self, job: WaitingJob, alike: SchedulingClass, refusing: Sequence[Limit], *, strictly: bool
+        self,
+        job: WaitingJob,
+        alike: SchedulingClass,
+        tight: Sequence[Tight],
+        refusing: Sequence[Limit],
+        *,
+        strictly: bool,
     ) -> bool:
-        start = self.quotas.earliest(alike.limits, alike.count, self.limit(job), self.now)
+        start = self.quotas.earliest(tight, self.limit(job), self.now)
         if start == FOREVER:
             return False
         self._keep_under_limits(job, alike, start, refusing, strictly=strictly)
@@ -306,33 +313,10 @@ class PassState:
         """The projects whose quotas count for the project's jobs."""
         return self._kinds.of_project(slug)[0] if self._quotas else ()
 
-    def _is_refused(self, alike: SchedulingClass) -> bool:
-        """Whether `not_allowed` would say anything."""
-        return bool(queue_holds(alike.queue, self._running[alike.queue.name])) or is_refused(
-            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
-        )
+    def is_refused(self, alike: SchedulingClass) -> bool:
+        """Whether its queue or the quotas have anything against the next such job."""
+        return is_refused(alike, self.usage, self._running, self.cohorts)
 
-    def not_allowed(self, alike: SchedulingClass) -> tuple[Reason, ...]:
-        """What its queue and the quotas have against the next such job."""
-        held = queue_holds(alike.queue, self._running[alike.queue.name])
-        refused = quota_refusals(
-            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
-        )
-        return (*held, *refused)
-
-    def reasons(self, alike: SchedulingClass, explanations: Explanations) -> tuple[Reason, ...]:
-        """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
-        if alike.reasons is None:
-            alike.fits = self.fits_now(alike.request)
-            nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
-            refused = told_for_good(self.not_allowed(alike), alike.request, alike.chain, self.cohorts, firm=alike.firm)
-            alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)
-        return alike.reasons
-
-    def holders(self) -> Holders:
-        """Who holds quotas and places of queues, those included who were placed in this pass; asked for at its end."""
-        if self._holders is None:
-            placed = {one.job_id for one in self.placements}
-            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
-            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), self._projects)
-        return self._holders
+    def running_in(self, queue: str) -> int:
+        """How many jobs of the queue run, with those that start now."""
+        return self._running[queue]

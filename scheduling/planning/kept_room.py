@@ -10,10 +10,10 @@ from scheduling.planning.scheduling_class import SchedulingClass, Waiting
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import backfill_mode
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
+from scheduling.resources import Request
 from scheduling.rules import Backfill
 from scheduling.snapshot import WaitingJob
 
-REFUSALS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
 LOOKED_AT = 64
 """Holders are looked for among so many of the reservations before a job, on so many nodes of each."""
 
@@ -33,14 +33,13 @@ class KeptRoom:
         self._on_some_node = any(one.shares for one in work.book.reservations)
         self._ahead: set[int] = set()  # those before it for whom room is kept anywhere
         self._before: list[PlannedReservation] = []  # what is kept for them on nodes
-        self._has_room: dict[tuple[int, frozenset[str]], bool] = {}
-        self._room_until: dict[tuple[int, frozenset[str]], float] = {}
-        self._kept_from: dict[tuple[int, frozenset[str]], float] = {}
+        self._has_room: dict[tuple[Request, frozenset[str]], bool] = {}
+        self._room_until: dict[tuple[Request, frozenset[str]], float] = {}
+        self._kept_from: dict[tuple[Request, frozenset[str]], float] = {}
+        self._clear: dict[int, float] = {}  # by class that a limit refuses: no longer job of it finds its room kept
 
     def pass_by(self, job: WaitingJob) -> None:
-        """What is reserved for this job stands before all that follow."""
-        if job.id not in self._reserved:
-            return
+        """What is reserved for this job, if it is one of those, stands before all that follow."""
         self._ahead.add(job.id)
         if self._reserved[job.id].shares:
             self._before.append(self._reserved[job.id])
@@ -53,12 +52,14 @@ class KeptRoom:
         if not certain and not self._ahead and not alike.windows:
             return ()
         length = self._work.limit(job)
+        if not certain and length <= self._clear.get(id(alike), 0.0):
+            return ()
         crowded = self._in_quota(job, alike, length, certain=certain)
         return (*crowded, *self._on_nodes(job, alike, length, certain=certain and not crowded))
 
     def _in_quota(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> tuple[Reason, ...]:
         """Quotas and its queue would allow it now, but what is free there is kept for one before it."""
-        if not alike.limits or any(one.code in REFUSALS for one in alike.reasons or ()):
+        if not alike.limits or alike.over_limit:
             return ()
         others = self._reserved.keys() - {job.id} if certain else self._ahead
         crowded = self._work.quotas.in_the_way(alike.limits, alike.count, length, others)
@@ -74,6 +75,8 @@ class KeptRoom:
         reserved = self._work.closed(self._work.reserved_for_others(job), length)
         closed = reserved | alike.avoided
         if not (certain or self._is_kept(alike, length, closed)):
+            if alike.over_limit and not (alike.windows or self._strict):
+                self._clear[id(alike)] = length
             return ()
         found = []
         if reserved and not self._fits(alike, reserved):
@@ -106,7 +109,7 @@ class KeptRoom:
         return self._strict or self._is_kept(alike, length, frozenset())
 
     def _fits(self, alike: SchedulingClass, closed: frozenset[str]) -> bool:
-        key = (id(alike), closed)
+        key = (alike.request, closed)
         if key not in self._has_room:
             self._has_room[key] = self._work.fits_beside(alike.request, closed)
         return self._has_room[key]
@@ -115,7 +118,7 @@ class KeptRoom:
         """Whether it finds no place beside the reservations; a longer job finds none where a shorter one finds none."""
         if self._strict and self._before:
             return True
-        key = (id(alike), closed)
+        key = (alike.request, closed)
         if length <= self._room_until.get(key, 0.0):
             return False
         if length >= self._kept_from.get(key, FOREVER):

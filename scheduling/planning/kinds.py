@@ -1,6 +1,6 @@
 """What each waiting job of one planning pass is alike to: its queue, the quotas that count for it, the nodes closed to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold
@@ -12,21 +12,25 @@ from scheduling.planning.reservations import Windows
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import Request
 from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.ledger import Cells, Check
 from scheduling.sharing.quota_profile import count_of, limits_over
+from scheduling.sharing.quota_room import Limits
 from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import ProjectView, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
+OfLimits: TypeAlias = tuple[Limits, tuple[Check, ...]]
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
 
 
 class Kinds:
     """Worked out once for each kind of job, however many there are."""
 
-    def __init__(self, snapshot: Snapshot, now: float, free: FreeNodes, cohorts: Cohorts | None) -> None:
+    def __init__(self, snapshot: Snapshot, now: float, free: FreeNodes, cohorts: Cohorts | None, cells: Cells) -> None:
         self._free = free
         self._cohorts = cohorts
+        self._cells = cells
         self._projects = {one.slug: one for one in snapshot.projects}
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
@@ -34,6 +38,7 @@ class Kinds:
         self._avoid: dict[tuple[str, str, Request, bool, tuple[str, ...]], SchedulingClass] = {}
         self._pins: dict[tuple[str, str, Request, bool, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
+        self._limits: dict[tuple[str, str, bool], OfLimits] = {}
         self._same: dict[tuple[str, str, int, bool], SchedulingClass] = {}
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
@@ -53,11 +58,22 @@ class Kinds:
         found = self._alike.get(key)
         if found is None:
             counted, windows, own = self.of_project(job.project)
-            queue = self._queues[job.queue]
-            limits = limits_over(counted, queue, self._cohorts, firm=firm)
-            found = self._alike[key] = SchedulingClass(queue, counted, job.request, windows, limits, firm=firm)
+            limits, checks = self._limits_of(job, counted, firm=firm)
+            count = count_of(job.request.total)
+            rooms = tuple([(cell, most - more) for kind, cell, most in checks if (more := int(count[kind]))])
+            found = self._alike[key] = SchedulingClass(
+                self._queues[job.queue], counted, job.request, windows, limits, count, rooms, own, firm=firm
+            )
             found.limited = bool(counted) or job.queue in self._limited
-            found.count, found.own = count_of(job.request.total), own
+        return found
+
+    def _limits_of(self, job: WaitingJob, counted: Sequence[ProjectView], *, firm: bool) -> OfLimits:
+        key = (job.queue, job.project, firm)
+        found = self._limits.get(key)
+        if found is None:
+            limits = limits_over(counted, self._queues[job.queue], self._cohorts, firm=firm)
+            checks = self._cells.checks(counted[0].slug, firm=firm) if counted else ()
+            found = self._limits[key] = (limits, checks)
         return found
 
     def _is_firm(self, job: WaitingJob) -> bool:
@@ -100,6 +116,7 @@ class Kinds:
             windows,
             alike.limits,
             alike.count,
+            alike.rooms,
             alike.own,
             avoided,
             alike.firm,

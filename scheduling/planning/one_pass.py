@@ -13,9 +13,9 @@ from scheduling.planning.kept_room import KeptRoom
 from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import preempt
+from scheduling.planning.refusals import Refusals, UnpaidReasons
 from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
 from scheduling.planning.turn_reasons import TurnReasons
-from scheduling.planning.unpaid import UnpaidReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import POLICIES, backfill_mode
 from scheduling.rules import Backfill, Rules
@@ -229,10 +229,12 @@ def _explain(
     held_back = [one.job for one in waiting if one.held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
+    reserved = {one.job_id for one in work.book.reservations}
+    refusals = Refusals(work, snapshot, explanations)
     turns, unpaid = TurnReasons(work.rules, snapshot.running), UnpaidReasons(work)
     waits = []
     for job, alike, held in waiting:
-        reasons = alike.reasons if alike.reasons is not None else work.reasons(alike, explanations)
+        reasons = alike.reasons if alike.reasons is not None else refusals.of(alike)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
         missing = unpaid.of(job, alike) if work.budgets is not None else ()
@@ -245,5 +247,6 @@ def _explain(
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
         waits.append(new_wait((job.id, reasons)))
-        kept.pass_by(job)
+        if job.id in reserved:
+            kept.pass_by(job)
     return tuple(waits)

@@ -157,7 +157,7 @@ class PreemptionPass:
 
     def _takes_what_comes(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         shares, free = self._work.kept[job.id], self._cluster.free
-        refused = self._cluster.refusals(alike)
+        refused = self._cluster.refuses(alike)
         if refused or not all(free[share.node].has(share) for share in shares):
             return False
         for cluster in (self._cluster, *(one for search in self._searches for one in search.without.values())):

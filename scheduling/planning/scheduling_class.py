@@ -10,6 +10,7 @@ from scheduling.placement.own_first import Kept
 from scheduling.planning.reservations import Windows
 from scheduling.reasons import Reason
 from scheduling.resources import Request
+from scheduling.sharing.ledger import Room
 from scheduling.sharing.quota_profile import NOTHING, Count
 from scheduling.sharing.quota_room import Limits
 from scheduling.snapshot import ProjectView, QueueView, WaitingJob
@@ -31,6 +32,7 @@ class SchedulingClass:
     windows: Windows = field(default_factory=dict)
     limits: Limits = ()  # the quotas and the queue's limit that it counts under
     count: Count = NOTHING  # what it counts for there
+    rooms: tuple[Room, ...] = ()  # as long as there is so much room in the ledger of the pass, no quota refuses it
     own: Kept = ()  # the nodes that are kept for it, and when
     avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     firm: bool = False  # they may not be stopped again, and so borrow no quota, where others of their project may
@@ -45,6 +47,7 @@ class SchedulingClass:
     settled: bool = False  # nothing can come of any more of them in this pass
     passed_over: bool = False  # no room is kept in its quotas for any more of them
     reasons: tuple[Reason, ...] | None = None
+    over_limit: bool = False  # whether a quota or its queue's limit is among them
 
 
 class Waiting(NamedTuple):

@@ -6,7 +6,6 @@ from scheduling.planning.cluster import Chain, Cluster
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import total
 from scheduling.sharing.quota_refusals import quota_refusals
-from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import RunningJob
 
 RUNNING_JOBS = "running_jobs"
@@ -33,12 +32,12 @@ class Shortfalls:
         return 0 if allowed is None else self._running + 1 - allowed
 
     def _count(self) -> None:
-        self._quotas = self._missing(self._usage)
+        self._quotas = self._missing()
 
-    def _missing(self, usage: Mapping[str, Usage]) -> dict[str, dict[str, int]]:
+    def _missing(self) -> dict[str, dict[str, int]]:
         alike, missing = self._alike, dict[str, dict[str, int]]()
         for reason in quota_refusals(
-            alike.request, chain=alike.chain, usage=usage, cohorts=self._cohorts, firm=alike.firm
+            alike.request, chain=alike.chain, usage=self._usage, cohorts=self._cohorts, firm=alike.firm
         ):
             missing.setdefault(reason.subject, {}).update(reason.shortfall)
         return missing
@@ -48,7 +47,10 @@ class Shortfalls:
         if self._in_queue > 0 and job.queue == self._alike.queue.name:
             return True
         if self._cohorts is not None:
-            return _sum(self._missing(self._without(job, chain))) < _sum(self._quotas)
+            self._leave(job, chain)
+            left = _sum(self._missing())
+            self._leave(job, chain, back=True)
+            return left < _sum(self._quotas)
         held = total(share.amount for share in job.shares)
         missing = [name for project in chain for name in self._quotas.get(project.slug, ())]
         return any(name == RUNNING_JOBS or getattr(held, name) > 0 for name in missing)
@@ -56,14 +58,13 @@ class Shortfalls:
     def without(self, job: RunningJob, chain: Chain) -> None:
         """The job goes."""
         self._running -= job.queue == self._alike.queue.name
-        self._usage = self._without(job, chain)
+        self._leave(job, chain)
         self._count()
 
-    def _without(self, job: RunningJob, chain: Chain) -> dict[str, Usage]:
-        held, usage = total(share.amount for share in job.shares), self._usage.copy()
-        for project in chain:
-            usage[project.slug] = usage.get(project.slug, NOTHING_USED).minus_job(held)
-        return usage
+    def _leave(self, job: RunningJob, chain: Chain, *, back: bool = False) -> None:
+        held, times = total(share.amount for share in job.shares), 1 if back else -1
+        if chain:
+            self._usage.change(chain[0].slug, held * times, times)
 
 
 def _sum(missing: Mapping[str, Mapping[str, int]]) -> int:

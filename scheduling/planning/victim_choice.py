@@ -16,7 +16,7 @@ def starts(
     work: PassState, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, closed: frozenset[str]
 ) -> tuple[Allocation, ...] | None:
     """Where the job could start in that cluster."""
-    if cluster.refusals(alike) or cluster.free.is_too_full_for(job.request):
+    if cluster.refuses(alike) or cluster.free.is_too_full_for(job.request):
         return None
     return work.find_in(cluster.free, job, closed)
 

@@ -10,8 +10,9 @@ from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, quantity
 from scheduling.resources import Request
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quota_refusals import cohort_refusals, is_refused, quota_refusals
-from scheduling.sharing.quotas import Usage, may_borrow, quota_violations
+from scheduling.sharing.ledger import Cells, Ledger
+from scheduling.sharing.quota_refusals import cohort_refusals, quota_refusals
+from scheduling.sharing.quotas import Usage, may_borrow, quota_violation
 from scheduling.snapshot import NodeView, ProjectView
 
 REST_FIELDS = {
@@ -53,15 +54,21 @@ def admission_faults(
 
 
 def told_for_good(
-    reasons: Sequence[Reason], request: Request, chain: Sequence[ProjectView], cohorts: Cohorts | None, *, firm: bool
+    reasons: Sequence[Reason],
+    request: Request,
+    chain: Sequence[ProjectView],
+    nothing_held: Ledger,
+    cohorts: Cohorts | None,
+    *,
+    firm: bool,
 ) -> tuple[Reason, ...]:
-    """The reasons; those of quotas that will never allow the request say so, and what would change it."""
-    if not chain or not is_refused(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=firm):
+    """The reasons; those of quotas that refuse the request also where nobody holds anything say so, and what would change it."""
+    if not chain or not nothing_held.refuses(chain[0].slug, request.total, firm=firm):
         return tuple(reasons)
     never: dict[str, Reason] = {}
-    for one in quota_refusals(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=firm):
+    for one in quota_refusals(request, chain=chain, usage=nothing_held, cohorts=cohorts, firm=firm):
         never.setdefault(one.subject, one)
-    yields = firm and not is_refused(request, chain=chain, usage=NOBODY, cohorts=cohorts, firm=False)
+    yields = firm and not nothing_held.refuses(chain[0].slug, request.total, firm=False)
     told = []
     for reason in reasons:
         hard = never.pop(reason.subject, None) if reason.code is ReasonCode.QUOTA else None
@@ -101,13 +108,13 @@ def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldErr
 
 def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool) -> Iterator[FieldError]:
     """One error for each limit that is smaller than the request alone."""
-    projects = {one.slug: one for one in chain}
-    for reason in quota_violations(request, chain=chain, usage=NOBODY, firm=firm):
-        for name, short in reason.shortfall.items():
-            alone = " for a job that is not preemptible" if firm and may_borrow(name, projects[reason.subject]) else ""
+    for project in chain:
+        reason = quota_violation(project, NOBODY, request.total, firm=firm)
+        for name, short in reason.shortfall.items() if reason is not None else ():
+            alone = " for a job that is not preemptible" if firm and may_borrow(name, project) else ""
             most = _most(request, name, short)
             message = (
-                f"The quota of project {reason.subject} allows at most {most} at once{alone}{_needs(request, name)}."
+                f"The quota of project {project.slug} allows at most {most} at once{alone}{_needs(request, name)}."
             )
             yield FieldError(REST_FIELDS[name], message, "quota")
 
@@ -118,7 +125,8 @@ def _beyond_cohort(
     """One error for each level that never has so much together for one job, whatever the project's own quota allows."""
     if cohorts is None or not chain:
         return
-    for reason in cohort_refusals(request, chain[0].slug, cohorts, NOBODY, firm=firm):
+    nothing_held = Ledger.of(Cells(cohorts.tree), ())
+    for reason in cohort_refusals(request, chain[0].slug, cohorts, nothing_held, firm=firm):
         for name, short in reason.shortfall.items():
             has = cohorts.together(reason.subject, name, firm=firm)
             kept = has - (getattr(request.total, name) - short)

@@ -6,31 +6,19 @@ as held by it, used or not. What it lends comes back: jobs within nominal quota 
 their cohort that is above its own (`planning/borrowers.py`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 from scheduling.resources import Resources
+from scheduling.sharing.cohort_tree import RESOURCES, Amounts, CohortTree, Member, claim
+from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.quotas import Usage, enforced
 from scheduling.snapshot import NO_LOAN_LIMITS, ProjectView
 
-RESOURCES = ("gpus", "cpus", "memory_mb")
-"""What can be borrowed."""
+__all__ = ["RESOURCES", "Amounts", "Cohorts", "Loans"]
+
 FREE = 10**12
 """Who has no limit has so much left of it."""
-
-Amounts = Mapping[str, int]
-"""By resource."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """What a project has of its own of each resource that is limited, may borrow beside, and keeps to itself."""
-
-    slug: str
-    nominal: Amounts
-    borrows: Amounts
-    keeps: Amounts
 
 
 class Loans(NamedTuple):
@@ -40,73 +28,21 @@ class Loans(NamedTuple):
     lent: int
 
 
-class UsageTable(dict[str, Usage]):
-    """What projects hold, which changes in a pass; remembers what those below each keep and do not use, while that holds."""
-
-    def __init__(self, usage: Mapping[str, Usage], cohorts: "Cohorts", kept: Mapping[str, dict[str, int]]) -> None:
-        super().__init__(usage)
-        self._cohorts = cohorts
-        self.kept = dict(kept)
-
-    def __setitem__(self, slug: str, used: Usage) -> None:
-        super().__setitem__(slug, used)
-        for one in self._cohorts.chain(slug) if self.kept else ():
-            self.kept.pop(one, None)
-
-    def copy(self) -> "UsageTable":
-        return UsageTable(self, self._cohorts, self.kept)
-
-
 class Cohorts:
     """All cohorts of a tree in which somebody borrows, or keeps anything to himself."""
 
     def __init__(self, projects: Iterable[ProjectView]) -> None:
-        views = {one.slug: one for one in projects}
-        self._parents = {slug: one.parent for slug, one in views.items()}
-        self._members = {slug: _member(one) for slug, one in views.items()}
-        self._chains: dict[str, tuple[Member, ...]] = {}
+        self.tree = CohortTree(projects)
+        self._members, self._parents, self._below = self.tree.members, self.tree.parents, self.tree.below
+        self._chain, self.pool = self.tree.chain, self.tree.pool
         self._slugs: dict[str, tuple[str, ...]] = {}
         self._branches: dict[tuple[str, str], tuple[str, str] | None] = {}
-        self._below: dict[str, list[Member]] = {}
-        for slug, parent in self._parents.items():
-            if parent is not None:
-                self._below.setdefault(parent, []).append(self._members[slug])
-        self._keeping: dict[str, list[Member]] = {}  # by parent: those who keep something, or somebody below them does
-        for member in self._members.values():
-            if any(member.keeps.values()):
-                self._note_keeper(member)
-        self.keeps_anything = bool(self._keeping)
-        self._pools = {
-            (parent, name): sum(one.nominal.get(name, 0) for one in members)
-            for parent, members in self._below.items()
-            for name in RESOURCES
-            if name not in self._members[parent].nominal and any(one.borrows.get(name) for one in members)
-        }
+        self.keeps_anything = bool(self.tree.keeping)
 
     @classmethod
     def of(cls, projects: Sequence[ProjectView]) -> Self | None:
         """None where quotas are nothing but limits: then each can be looked at by itself."""
         return cls(projects) if any(map(_is_shared, projects)) else None
-
-    def _note_keeper(self, member: Member) -> None:
-        parent = self._parents[member.slug]
-        while parent is not None and member not in self._keeping.setdefault(parent, []):
-            self._keeping[parent].append(member)
-            member, parent = self._members[parent], self._parents[parent]
-
-    def _chain(self, slug: str) -> tuple[Member, ...]:
-        known = self._chains.get(slug)
-        if known is None:
-            found: dict[str, Member] = {}
-            at: str | None = slug
-            while at is not None and at not in found:
-                found[at], at = self._members[at], self._parents[at]
-            known = self._chains[slug] = tuple(found.values())
-        return known
-
-    def table(self, usage: Mapping[str, Usage]) -> UsageTable:
-        """The usage, to be asked about often while it changes."""
-        return UsageTable(usage, self, {})
 
     def chain(self, slug: str) -> tuple[str, ...]:
         """The project and all above it."""
@@ -125,22 +61,11 @@ class Cohorts:
 
     def committed(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
         """What the project and all below it hold, and what those below it keep to themselves and do not use."""
-        return _held(usage, slug, name) + self._kept_below(slug, name, usage)
-
-    def _kept_below(self, slug: str, name: str, usage: Mapping[str, Usage]) -> int:
-        if slug not in self._keeping:
-            return 0
-        known = usage.kept.setdefault(slug, {}) if isinstance(usage, UsageTable) else {}
-        found = known.get(name)
-        if found is None:
-            found = known[name] = sum(
-                self.claimed(one.slug, name, usage) - _held(usage, one.slug, name) for one in self._keeping[slug]
-            )
-        return found
-
-    def pool(self, parent: str, name: str) -> int | None:
-        """What those below the parent have together; None where its own limit says it, or where nobody borrows."""
-        return self._pools.get((parent, name))
+        if isinstance(usage, Ledger):
+            return usage.committed(slug, name)
+        keeping = self.tree.keeping.get(slug, ())
+        kept = (self.claimed(one.slug, name, usage) - _held(usage, one.slug, name) for one in keeping)
+        return _held(usage, slug, name) + sum(kept)
 
     def together(self, parent: str, name: str, *, firm: bool) -> int:
         """What those below the parent may hold at most, whoever says it; nothing where nobody says anything."""
@@ -149,33 +74,20 @@ class Cohorts:
 
     def taken(self, parent: str, name: str, usage: Mapping[str, Usage]) -> int:
         """What is gone of the pool. Who holds more than is allowed, as his limit shrank, takes nothing from the others."""
+        if isinstance(usage, Ledger):
+            return usage.taken(parent, name)
         return sum(
-            min(self.claimed(one.slug, name, usage), one.nominal[name] + one.borrows.get(name, 0))
+            min(self.claimed(one.slug, name, usage), one.most(name) or 0)
             for one in self._below[parent]
             if name in one.nominal
         )
-
-    def added(self, slug: str, level: str, name: str, more: int, usage: Mapping[str, Usage]) -> int:
-        """How much more is committed in the project `level`, if this one below it, or itself, holds so much more."""
-        rises = more
-        for member in self._chain(slug):
-            if member.slug == level:
-                break
-            rises = self._rise(member, name, more, rises, usage)
-        return max(0, rises)
-
-    def _rise(self, member: Member, name: str, more: int, committed: int, usage: Mapping[str, Usage]) -> int:
-        """By how much the claim of a project rises, if it holds so much more, and so much of that is newly committed."""
-        held, before = _held(usage, member.slug, name), self.committed(member.slug, name, usage)
-        return _claim(member, name, held + more, before + committed) - _claim(member, name, held, before)
 
     def nominal(self, slug: str, name: str) -> int | None:
         return self._members[slug].nominal.get(name)
 
     def ceiling(self, slug: str, name: str) -> int | None:
         """What the project may hold, with all that it may borrow."""
-        member = self._members[slug]
-        return member.nominal[name] + member.borrows.get(name, 0) if name in member.nominal else None
+        return self._members[slug].most(name)
 
     def pools_over(self, slug: str) -> Sequence[tuple[str, Amounts]]:
         """The cohorts that the project's jobs count in, from the nearest up: parent, and the pool by resource."""
@@ -187,26 +99,6 @@ class Cohorts:
             if parent is not None and limited:
                 found.append((parent, limited))
         return found
-
-    def short(
-        self, slug: str, name: str, more: int, usage: Mapping[str, Usage], *, firm: bool
-    ) -> Iterator[tuple[str, int]]:
-        """By which level so much more is refused, and by how much, beside each project's own limit on what it holds."""
-        rises = more
-        for member in self._chain(slug):
-            committed = self.committed(member.slug, name, usage)
-            if name in member.nominal and rises > 0:
-                most = member.nominal[name] + (0 if firm else member.borrows.get(name, 0))
-                # What the project's own limit says of what is really held is said by that limit.
-                if committed > _held(usage, member.slug, name) and committed + rises > most:
-                    yield member.slug, committed + rises - most
-            rises = self._rise(member, name, more, rises, usage)
-            parent = self._parents[member.slug]
-            pool = self.pool(parent, name) if parent is not None and name in member.nominal else None
-            if parent is not None and pool is not None and rises > 0:
-                short = self.taken(parent, name, usage) + rises - pool
-                if short > 0:
-                    yield parent, short
 
     def borrowed_below(self, level: str, name: str, usage: Mapping[str, Usage]) -> dict[str, int]:
         """What each project right below this one has borrowed, if it has."""
@@ -323,12 +215,12 @@ class Cohorts:
 
 
 def _claim(member: Member, name: str, held: int, committed: int) -> int:
-    """Those below it cannot keep more to themselves than it has."""
-    kept = min(committed, member.nominal[name]) if name in member.nominal else committed
-    return max(held, kept, member.keeps.get(name, 0))
+    return claim(held, committed, member.nominal.get(name), member.keeps.get(name, 0))
 
 
 def _held(usage: Mapping[str, Usage], slug: str, name: str) -> int:
+    if isinstance(usage, Ledger):
+        return usage.held(slug, name)
     used = usage.get(slug)
     return 0 if used is None else int(getattr(used.amount, name))
 
@@ -336,17 +228,3 @@ def _held(usage: Mapping[str, Usage], slug: str, name: str) -> int:
 def _is_shared(project: ProjectView) -> bool:
     limits = enforced(project)
     return limits is not None and (limits.borrowing != NO_LOAN_LIMITS or limits.lending != NO_LOAN_LIMITS)
-
-
-def _member(project: ProjectView) -> Member:
-    limits = enforced(project)
-    if limits is None:
-        return Member(project.slug, {}, {}, {})
-    nominal = {name: most for name in RESOURCES if (most := getattr(limits, name)) is not None}
-    lends = {name: most for name in nominal if (most := getattr(limits.lending, name)) is not None}
-    return Member(
-        project.slug,
-        nominal,
-        {name: getattr(limits.borrowing, name) or 0 for name in nominal if project.parent is not None},
-        {name: max(0, nominal[name] - lent) for name, lent in lends.items()},
-    )

@@ -1,6 +1,6 @@
 """Who holds a quota or the places of a queue: named in the reasons of those that they keep waiting."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nsmallest
 from typing import NamedTuple
@@ -26,6 +26,11 @@ class Holder(NamedTuple):
     def placed(cls, job: WaitingJob) -> "Holder":
         """A waiting job that starts now."""
         return cls(job.id, job.project, job.queue, job.request.total)
+
+    def sizes(self, names: Sequence[str]) -> list[int]:
+        """The same, less than nothing each: who holds most of the first comes first."""
+        amount = self.amount
+        return [-1 if name == "running_jobs" else -getattr(amount, name) for name in names]
 
     def has(self, names: Iterable[str]) -> dict[str, int]:
         """What it takes of each of these limits of a quota; what it takes nothing of is left out."""
@@ -61,8 +66,8 @@ class Holders:
     def _of_quota(self, slug: str, names: tuple[str, ...]) -> list[Holder]:
         """The first that are named; asked once for each kind of shortage, however many jobs it keeps waiting."""
         if (slug, names) not in self._most:
-            held = [one for one in self._by_project.get(slug, ()) if one.has(names)]
-            self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=_most_first(names))
+            held = [one for one in self._by_project.get(slug, ()) if any(one.sizes(names))]
+            self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=lambda one: (*one.sizes(names), one.job_id))
         return self._most[slug, names]
 
 
@@ -71,11 +76,3 @@ def with_holders(reason: Reason, holders: Sequence[Holder]) -> Reason:
     shown = holders[:HOLDERS_SHOWN]
     amounts = {one.job_id: one.has(reason.shortfall) for one in shown}
     return replace(reason, held_by=tuple(amounts), holds=amounts)
-
-
-def _most_first(names: Sequence[str]) -> Callable[[Holder], tuple[int, ...]]:
-    def key(one: Holder) -> tuple[int, ...]:
-        held = one.has(names)
-        return (*(-held.get(name, 0) for name in names), one.job_id)
-
-    return key

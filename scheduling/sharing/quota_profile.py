@@ -42,6 +42,7 @@ NOTHING = Count(0, 0, 0, 0)
 UNLIMITED = Count(FOREVER, FOREVER, FOREVER, FOREVER)
 End: TypeAlias = tuple[float, Count]
 """When a job that counts under the limit ends at the latest, and what it counts for."""
+Key: TypeAlias = tuple[str, str, str]
 
 
 def count_of(amount: Resources, jobs: int = 1) -> Count:
@@ -58,6 +59,11 @@ class Limit:
     withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
     resource: str = ""  # of a cohort: what is shared
     origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
+
+    @property
+    def key(self) -> Key:
+        """The same for all jobs that count under it."""
+        return (self.kind, self.name, self.resource)
 
     @property
     def in_words(self) -> str:
@@ -117,14 +123,12 @@ class QuotaProfile:
 
     def __init__(self, free: Count, now: float, ends: Iterable[End]) -> None:
         self._times = [now]
-        self._free = [free]
+        self._free = [list(free)]
         for end, count in sorted(ends):
-            free = free.plus(count)
             if end > self._times[-1]:
                 self._times.append(end)
-                self._free.append(free)
-            else:
-                self._free[-1] = free
+                self._free.append(self._free[-1].copy())
+            _add(self._free[-1], count, 1)
 
     def earliest(self, count: Count, length: float, after: float) -> float:
         """The first moment, not before `after`, from which so much is free for `length` seconds; FOREVER if there is none."""
@@ -135,12 +139,16 @@ class QuotaProfile:
             start = late
         return start
 
+    def allows(self, count: Count, length: float, at: float) -> bool:
+        """Whether so much is free for `length` seconds from then on."""
+        return self._first_obstacle(count, at, at + length) == at
+
     def _first_obstacle(self, count: Count, start: float, end: float) -> float:
         """When the last step in [start, end) with too little is over; `start` itself if there is none."""
         last = len(self._times) - 1
         first = max(0, bisect_right(self._times, start) - 1)
         for at in range(max(first, bisect_left(self._times, end) - 1), first - 1, -1):
-            if not count.fits(self._free[at]):
+            if not _fits(count, self._free[at]):
                 return self._times[at + 1] if at < last else FOREVER
         return start
 
@@ -149,11 +157,24 @@ class QuotaProfile:
         for moment in (start, end):
             self._cut(moment)
         for at in range(bisect_left(self._times, start), bisect_left(self._times, end)):
-            self._free[at] = self._free[at].plus(count, -1)
+            _add(self._free[at], count, -1)
 
     def _cut(self, moment: float) -> None:
         """Makes `moment` the beginning of a step."""
         at = bisect_left(self._times, moment)
         if moment != FOREVER and (at == len(self._times) or self._times[at] != moment) and at > 0:
             self._times.insert(at, moment)
-            self._free.insert(at, self._free[at - 1])
+            self._free.insert(at, self._free[at - 1].copy())
+
+
+def _fits(count: Count, free: list[float]) -> bool:
+    for asked, left in zip(count, free, strict=True):  # noqa: SIM110 - asked for each step, a generator takes twice as long
+        if asked and asked > left:
+            return False
+    return True
+
+
+def _add(free: list[float], count: Count, times: int) -> None:
+    for kind, amount in enumerate(count):
+        if amount:
+            free[kind] += times * amount

@@ -1,57 +1,87 @@
 """All that quotas have against a request, each project's own and what a cohort has together: whether, and in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Request, Resources
 from scheduling.sharing.cohorts import RESOURCES, Amounts, Cohorts
-from scheduling.sharing.quotas import Usage, is_within, quota_violations
+from scheduling.sharing.ledger import Ledger
+from scheduling.sharing.quotas import Usage, quota_violation
 from scheduling.snapshot import ProjectView
 
 BORROWERS_NAMED = 3
-
-
-def is_refused(
-    request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage], cohorts: Cohorts | None, firm: bool
-) -> bool:
-    """Whether `quota_refusals` would say anything; found sooner."""
-    more = request.total
-    if not all(is_within(project, usage, more, firm=firm) for project in chain):
-        return True
-    if cohorts is None or not chain:
-        return False
-    slug = chain[0].slug
-    asked = [(name, amount) for name in RESOURCES if (amount := getattr(more, name))]
-    return any(True for name, amount in asked for _ in cohorts.short(slug, name, amount, usage, firm=firm))
 
 
 def quota_refusals(
     request: Request,
     *,
     chain: Sequence[ProjectView],
-    usage: Mapping[str, Usage],
+    usage: Ledger,
     cohorts: Cohorts | None = None,
     firm: bool = False,
 ) -> tuple[Reason, ...]:
     """All that quotas have against the request now, level by level, then cohorts; `firm`: it may not be stopped again."""
-    own = quota_violations(request, chain=chain, usage=usage, firm=firm)
-    if cohorts is None or not chain:
-        return own
-    told = (_with_borrowers(reason, cohorts, usage) for reason in own)
-    return (*told, *cohort_refusals(request, chain[0].slug, cohorts, usage, firm=firm))
+    return QuotaRefusals(usage, cohorts).of(request.total, chain, firm=firm)
 
 
 def cohort_refusals(
-    request: Request, slug: str, cohorts: Cohorts, usage: Mapping[str, Usage], *, firm: bool = False
+    request: Request, slug: str, cohorts: Cohorts, usage: Ledger, *, firm: bool = False
 ) -> tuple[Reason, ...]:
     """What cohorts have against the request on top of what is used, beside each project's own limit."""
-    missing: dict[str, dict[str, int]] = {}
-    for name in RESOURCES:
-        more = getattr(request.total, name)
-        for level, short in cohorts.short(slug, name, more, usage, firm=firm) if more else ():
-            missing.setdefault(level, {})[name] = short
-    return tuple(_reason(level, slug, short, request.total, cohorts, usage) for level, short in missing.items())
+    return QuotaRefusals(usage, cohorts).of_cohorts(request.total, slug, firm=firm)
+
+
+class QuotaRefusals:
+    """Asked while nothing changes: each reason is worked out once, for all jobs that are told the same.
+
+    `told` makes of a reason what is told of it.
+    """
+
+    def __init__(
+        self, usage: Ledger, cohorts: Cohorts | None, told: Callable[[Reason], Reason] = lambda one: one
+    ) -> None:
+        self._usage = usage
+        self._cohorts = cohorts
+        self._told = told
+        self._own: dict[tuple[Resources, bool], dict[str, Reason | None]] = {}
+        self._shared: dict[tuple[str, str | None, Resources, tuple[tuple[str, int], ...]], Reason] = {}
+
+    def of(self, asked: Resources, chain: Sequence[ProjectView], *, firm: bool) -> tuple[Reason, ...]:
+        """Level by level, then cohorts."""
+        if not chain:
+            return ()
+        known, found = self._own.setdefault((asked, firm), {}), list[Reason]()
+        for project in chain:
+            if project.slug not in known:
+                known[project.slug] = self._of_project(project, asked, firm=firm)
+            if (reason := known[project.slug]) is not None:
+                found.append(reason)
+        return (*found, *self.of_cohorts(asked, chain[0].slug, firm=firm))
+
+    def _of_project(self, project: ProjectView, asked: Resources, *, firm: bool) -> Reason | None:
+        reason = quota_violation(project, self._usage, asked, firm=firm)
+        if reason is None:
+            return None
+        return self._told(reason if self._cohorts is None else _with_borrowers(reason, self._cohorts, self._usage))
+
+    def of_cohorts(self, asked: Resources, slug: str, *, firm: bool) -> tuple[Reason, ...]:
+        """Beside each project's own limit."""
+        cohorts, missing = self._cohorts, dict[str, dict[str, int]]()
+        if cohorts is None:
+            return ()
+        for name in RESOURCES:
+            more = getattr(asked, name)
+            for level, short in self._usage.short(slug, name, more, firm=firm) if more else ():
+                missing.setdefault(level, {})[name] = short
+        return tuple([self._of_cohort(level, slug, short, asked, cohorts) for level, short in missing.items()])
+
+    def _of_cohort(self, level: str, slug: str, short: Amounts, asked: Resources, cohorts: Cohorts) -> Reason:
+        key = (level, cohorts.branch_below(level, slug), asked, tuple(short.items()))
+        found = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = self._told(_reason(level, slug, short, asked, cohorts, self._usage))
+        return found
 
 
 def _reason(

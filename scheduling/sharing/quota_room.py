@@ -3,19 +3,24 @@
 Without it a large job at the head of the line starves: whatever its project frees is taken by the next small one.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, Count, End, Limit, QuotaProfile, count_of
-from scheduling.sharing.quotas import NOTHING_USED, Usage
+from scheduling.sharing.ledger import JOBS, KINDS, Check, Ledger
+from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, Count, End, Key, Limit, QuotaProfile, count_of
+from scheduling.sharing.quotas import NOTHING_USED
 from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
 Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
+
+
+Rises: TypeAlias = dict[int, Mapping[str, int]]
+"""For one job, by resource: how much more is committed, or taken, in each project above it."""
 
 
 class KeptInQuota(NamedTuple):
@@ -25,6 +30,17 @@ class KeptInQuota(NamedTuple):
     start: float
     end: float
     holds: Count
+
+
+class Tight(NamedTuple):
+    """A limit under which a job has to look for a moment, what it takes of it, and what is free when."""
+
+    limit: Limit
+    asked: Count
+    profile: QuotaProfile
+
+    def allows(self, length: float, at: float) -> bool:
+        return self.profile.allows(self.asked, length, at)
 
 
 class QuotaRoom:
@@ -38,7 +54,7 @@ class QuotaRoom:
         running: Sequence[RunningJob],
         now: float,
         assumed_limit: float,
-        usage: Mapping[str, Usage],
+        usage: Ledger,
         in_queues: Mapping[str, int],
         projects: Mapping[str, ProjectView],
         cohorts: Cohorts | None = None,
@@ -47,88 +63,126 @@ class QuotaRoom:
         self._now = now
         self._assumed_limit = assumed_limit
         self._usage = usage
+        self._checks: dict[Key, tuple[Check, ...]] = {}
+        self._keeps = cohorts is not None and cohorts.keeps_anything
         self._in_queues = in_queues
         self._projects = projects
         self._cohorts = cohorts
         self._started: list[tuple[float, Limits, Count]] = []
-        self._kept: dict[Limit, list[KeptInQuota]] = {}
-        self._sums: dict[Limit, Count] = {}
-        self._blocked: dict[Limit, int] = {}
-        self._profiles: dict[Limit, QuotaProfile] = {}
+        self._kept: dict[Key, list[KeptInQuota]] = {}
+        self._sums: dict[Key, Count] = {}
+        self._blocked: dict[Key, int] = {}
+        self._profiles: dict[Key, QuotaProfile] = {}
         self._ends: dict[str, list[End]] | None = None
 
     def started(self, limits: Limits, count: Count, end: float) -> None:
         """A job was placed in this pass; it is in `usage` already."""
         self._started.append((end, limits, count))
         for limit in limits if self._profiles else ():
-            if limit in self._profiles:
-                self._profiles[limit].allocate(self._now, end, _counting(limit, count))
+            profile = self._profiles.get(limit.key)
+            if profile is not None:
+                profile.allocate(self._now, end, _counting(limit, count))
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
-        return not self._kept or all(
-            limit not in self._kept or self._fits(limit, count, length, self._now) for limit in limits
-        )
+        if not self._kept:
+            return True
+        kept = [limit for limit in limits if limit.key in self._kept]
+        return all(one.allows(length, self._now) for one in self._tight(kept, count))
 
     def in_the_way(
         self, limits: Limits, count: Count, length: float, others: Container[int]
     ) -> tuple[Limit, tuple[int, ...]] | None:
         """The first limit under which a job that is allowed now would delay one of these others, and whom."""
         for limit in limits if self._kept else ():
-            ids = tuple([one.job_id for one in self._kept.get(limit, ()) if one.job_id in others])
-            if ids and not self._fits(limit, count, length, self._now):
+            ids = tuple([one.job_id for one in self._kept.get(limit.key, ()) if one.job_id in others])
+            if ids and not all(one.allows(length, self._now) for one in self._tight((limit,), count)):
                 return limit, ids
         return None
 
-    def earliest(self, limits: Limits, count: Count, length: float, after: float) -> float:
-        """The first moment, not before `after`, at which all limits allow the job to the end; FOREVER if they never will."""
+    def tight(self, limits: Iterable[Limit], count: Count) -> list[Tight]:
+        """The limits that do not allow such a job at any time: together with all that is used and kept, it is too much."""
+        return list(self._tight(limits, count))
+
+    def earliest(self, tight: Sequence[Tight], length: float, after: float) -> float:
+        """The first moment, not before `after`, at which all of them allow the job to the end; FOREVER if they never will."""
         start = after
         while True:
-            late = max((self._earliest(limit, count, length, start) for limit in limits), default=start)
-            if late in {start, FOREVER}:
+            late = start
+            for one in tight:
+                late = max(late, one.profile.earliest(one.asked, length, start))
+                if late == FOREVER:
+                    return late
+            if late == start:
                 return late
             start = late
 
-    def refusing(self, limits: Limits, count: Count, length: float) -> list[Limit]:
-        """The limits under which the job may not start now, or would delay those for whom room is kept."""
-        return [limit for limit in limits if not self._fits(limit, count, length, self._now)]
+    def refusing(self, tight: Iterable[Tight], length: float) -> list[Limit]:
+        """Those under which the job may not start now, or would delay those for whom room is kept."""
+        return [one.limit for one in tight if not one.allows(length, self._now)]
 
     def blocked(self, limit: Limit) -> int:
         """For how many jobs room is kept that this limit refused."""
-        return self._blocked.get(limit, 0)
+        return self._blocked.get(limit.key, 0)
 
     def keep(self, limits: Limits, kept: KeptInQuota, refusing: Iterable[Limit] = ()) -> None:
         """From now on nobody starts who would delay this job under any of its limits."""
         for limit in limits:
-            holds = self._asked(limit, kept.holds)
-            self._kept.setdefault(limit, []).append(kept._replace(holds=holds))
-            self._sums[limit] = self._sums.get(limit, NOTHING).plus(holds)
-            if limit in self._profiles:
-                self._profiles[limit].allocate(kept.start, kept.end, holds)
+            holds = self._asked(limit, kept.holds, {})
+            self._kept.setdefault(limit.key, []).append(kept._replace(holds=holds))
+            self._sums[limit.key] = self._sums.get(limit.key, NOTHING).plus(holds)
+            if limit.key in self._profiles:
+                self._profiles[limit.key].allocate(kept.start, kept.end, holds)
         for limit in refusing:
-            self._blocked[limit] = self._blocked.get(limit, 0) + 1
+            self._blocked[limit.key] = self.blocked(limit) + 1
 
-    def _fits(self, limit: Limit, count: Count, length: float, at: float) -> bool:
-        return self._earliest(limit, count, length, at) == at
+    def crowded(self, limits: Iterable[Limit], count: Count) -> list[Limit]:
+        """Those that may be `tight`: without room for all that such a job asks for, though it may add less there."""
+        return [limit for limit in limits if not self._has_room(limit, count, {}, exactly=False)]
 
-    def _earliest(self, limit: Limit, count: Count, length: float, after: float) -> float:
-        count = self._asked(limit, count)
-        together = self._used(limit).plus(self._sums.get(limit, NOTHING)).plus(count)
-        if _counted(count, together).fits(limit.most):
-            return after
-        return self._profile(limit).earliest(count, length, after)
+    def _tight(self, limits: Iterable[Limit], count: Count) -> Iterator[Tight]:
+        rises: Rises = {}
+        for limit in limits:
+            if not self._has_room(limit, count, rises, exactly=True):
+                yield Tight(limit, self._asked(limit, count, rises), self._profile(limit))
 
-    def _asked(self, limit: Limit, count: Count) -> Count:
-        """How much of the limit such a job takes; nothing of what its project keeps to itself anyway."""
+    def _has_room(self, limit: Limit, count: Count, rises: Rises, *, exactly: bool) -> bool:
+        """Whether the job fits beside all that is used and kept, whenever that is; else at least if it adds all it asks for."""
+        key, counts, withheld = limit.key, self._usage.counts, limit.withheld
+        checks = self._checks.get(key)
+        if checks is None:
+            checks = self._checks[key] = self._checks_of(limit)
+        sums = self._sums.get(key, NOTHING)
+        for kind, cell, most in checks:
+            more = count[kind]
+            left = most - counts[cell] - sums[kind] - withheld[kind]
+            if more and more > left and (not exactly or 0 < self._added(limit, kind, more, rises) > left):
+                return False
+        return limit.kind != QUEUE or self._used(limit).running_jobs + sums.running_jobs < limit.most.running_jobs
+
+    def _added(self, limit: Limit, kind: int, more: float, rises: Rises) -> float:
+        """How much more counts there with the job: nothing of what its project keeps to itself anyway."""
+        if not self._keeps or kind == JOBS:
+            return more
+        known = rises.get(kind)
+        if known is None:
+            known = rises[kind] = self._usage.added(limit.origin, KINDS[kind], int(more))
+        return known[limit.name]
+
+    def _checks_of(self, limit: Limit) -> tuple[Check, ...]:
+        if limit.kind == QUEUE:
+            return ()
+        cells = self._usage.cells
+        if limit.kind == COHORT:
+            return tuple(cells.of_pool(limit.name, limit.resource))
+        return cells.own(limit.name)
+
+    def _asked(self, limit: Limit, count: Count, rises: Rises) -> Count:
+        """How much of the limit such a job takes."""
         counting = _counting(limit, count)
-        if self._cohorts is not None and self._cohorts.keeps_anything and limit.kind != QUEUE:
-            added = self._cohorts.added
-            amounts = {
-                name: added(limit.origin, limit.name, name, more, self._usage)
-                for name in RESOURCES
-                if (more := getattr(counting, name))
-            }
-            counting = counting._replace(**amounts)
+        if self._keeps and limit.kind != QUEUE:
+            added = [self._added(limit, kind, more, rises) if more else 0 for kind, more in enumerate(counting)]
+            counting = Count(*added)
         return limit.asked(counting)
 
     def _used(self, limit: Limit) -> Count:
@@ -140,19 +194,24 @@ class QuotaRoom:
             return NOTHING._replace(**{limit.resource: taken})
         used = self._usage.get(limit.name, NOTHING_USED)
         count = count_of(used.amount, used.running_jobs)
-        if self._cohorts is None or not self._cohorts.keeps_anything:
+        if not self._keeps:
             return count
-        committed = {name: self._cohorts.committed(limit.name, name, self._usage) for name in RESOURCES}
+        committed = {name: self._usage.committed(limit.name, name) for name in RESOURCES}
         return count._replace(**committed)
 
     def _profile(self, limit: Limit) -> QuotaProfile:
-        found = self._profiles.get(limit)
+        found = self._profiles.get(limit.key)
         if found is None:
-            started = ((end, _counting(limit, one)) for end, over, one in self._started if limit in over)
+            under = limit.key
+            started = (
+                (end, _counting(limit, one))
+                for end, over, one in self._started
+                if any(other.key == under for other in over)
+            )
             ends = [*self._ends_under(limit), *started]
             free = limit.most.plus(self._used(limit), -1)
-            found = self._profiles[limit] = QuotaProfile(free, self._now, ends)
-            for one in self._kept.get(limit, ()):
+            found = self._profiles[limit.key] = QuotaProfile(free, self._now, ends)
+            for one in self._kept.get(limit.key, ()):
                 found.allocate(one.start, one.end, one.holds)
         return found
 
@@ -193,8 +252,3 @@ def _counting(limit: Limit, count: Count) -> Count:
     if limit.kind != COHORT:
         return count
     return NOTHING._replace(**{limit.resource: getattr(count, limit.resource)})
-
-
-def _counted(count: Count, together: Count) -> Count:
-    """Only the kinds that the job counts for."""
-    return Count(*(all_of if own else 0 for own, all_of in zip(count, together, strict=True)))

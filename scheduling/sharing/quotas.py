@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
-from scheduling.resources import ZERO, Request, Resources, total
+from scheduling.resources import ZERO, Resources, total
 from scheduling.snapshot import NO_LOAN_LIMITS, Limits, ProjectView, RunningJob, chain_of
 
 
@@ -18,9 +18,6 @@ class Usage:
 
     def plus_job(self, amount: Resources) -> "Usage":
         return Usage(self.amount + amount, self.running_jobs + 1)
-
-    def minus_job(self, amount: Resources) -> "Usage":
-        return Usage(self.amount - amount, self.running_jobs - 1)
 
 
 NOTHING_USED = Usage()
@@ -48,20 +45,14 @@ def with_those_below(own: Mapping[str, Usage], projects: Mapping[str, ProjectVie
     return usage
 
 
-def quota_violations(
-    request: Request, *, chain: Sequence[ProjectView], usage: Mapping[str, Usage], firm: bool = False
-) -> tuple[Reason, ...]:
-    """The quotas in the chain that the request would break on top of what is used, each by itself; none if it may run.
-
-    `firm`: it may not be stopped again, so it starts on nothing that is borrowed.
-    """
-    more = request.total
-    return tuple(
-        _quota_reason(project, limits, used, more, firm=firm)
-        for project in chain
-        if (limits := ceilings(project, firm=firm)) is not None
-        and not _within(limits, used := usage.get(project.slug, NOTHING_USED), more)
-    )
+def quota_violation(
+    project: ProjectView, usage: Mapping[str, Usage], more: Resources, *, firm: bool = False
+) -> Reason | None:
+    """What the quota of this one project has against so much more; `firm`: it borrows nothing."""
+    limits, used = ceilings(project, firm=firm), usage.get(project.slug, NOTHING_USED)
+    if limits is None or _within(limits, used, more):
+        return None
+    return _quota_reason(project, limits, used, more, firm=firm)
 
 
 def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: int = 1) -> tuple[Reason, ...]:
@@ -100,12 +91,6 @@ def _with_loans(limits: Limits) -> Limits:
         if loan is not None and (most := getattr(limits, name)) is not None
     }
     return replace(limits, **more)
-
-
-def is_within(project: ProjectView, usage: Mapping[str, Usage], more: Resources, *, firm: bool) -> bool:
-    """Whether the project's own quota allows so much more."""
-    limits = ceilings(project, firm=firm)
-    return limits is None or _within(limits, usage.get(project.slug, NOTHING_USED), more)
 
 
 def _within(limits: Limits, used: Usage, more: Resources) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scheduling.resources import Request
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quotas import NOTHING_USED, Usage
+from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.snapshot import ProjectView
 from simulator.outcome import Run
 
@@ -43,7 +43,7 @@ class _Loans:
     def __init__(self, cohorts: Cohorts, projects: Iterable[str], resource: str) -> None:
         self.borrowed_s = self.lent_s = 0.0
         self._cohorts, self._resource = cohorts, resource
-        self._usage: dict[str, Usage] = {}
+        self._usage = Ledger.of(Cells(cohorts.tree), ())
         self._at = 0.0
         self._accounts = sorted({slug for one in projects if (slug := self._account(one)) is not None})
 
@@ -55,9 +55,8 @@ class _Loans:
         if moment > self._at:
             self._add_up(moment - self._at)
             self._at = moment
-        for slug in self._cohorts.chain(project):
-            used = self._usage.get(slug, NOTHING_USED)
-            self._usage[slug] = used.plus_job(request.total) if starts else used.minus_job(request.total)
+        sign = 1 if starts else -1
+        self._usage.change(project, request.total * sign, sign)
 
     def _add_up(self, seconds: float) -> None:
         over = [max(0, self._cohorts.over(slug, self._resource, self._usage)) for slug in self._accounts]

@@ -173,7 +173,7 @@ class _Givers:
     def _find(
         self, cluster: Cluster, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]
     ) -> Shares | None:
-        if cluster.refusals(alike):
+        if cluster.refuses(alike):
             return None
         return self._work.find_in(cluster.free, job, self._closed(job, alike, allowed))
 
@@ -183,7 +183,7 @@ class _Givers:
     def _free_now(self, job: WaitingJob, alike: SchedulingClass, allowed: frozenset[str]) -> Shares | None:
         """What is free now and not meant for one before it."""
         shares = self._find(self._present, job, alike, allowed)
-        if shares is None or self._coming.refusals(alike):
+        if shares is None or self._coming.refuses(alike):
             return None
         return shares if all(self._coming.free[share.node].has(share) for share in shares) else None
 

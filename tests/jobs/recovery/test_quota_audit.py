@@ -84,7 +84,7 @@ def test_an_open_placement_of_an_attempt_that_is_over_is_closed_as_of_its_end(no
     begun(of(job), hours=3)
     Attempt.objects.filter(job=job).update(ended_at=timezone.now() - LONG, end_reason="completed")
     Job.objects.filter(pk=job.pk).update(state="completed", finished_at=timezone.now() - LONG)
-    assert quota_usage.account_of(job.project).usage["gpus"] == 2
+    assert quota_usage.standing_now().usage[job.project.slug]["gpus"] == 2
     look, told, shown = seen_and_mended()
     assert [one.mistake for one in look.mended] == [Mistake.ENDED_ATTEMPT]
     assert f"job {job.pk} of project {job.project}: placement" in told[0]
@@ -93,7 +93,7 @@ def test_an_open_placement_of_an_attempt_that_is_over_is_closed_as_of_its_end(no
     [row] = of(job)
     assert row.closed_at == row.attempt.ended_at
     assert not GpuHold.objects.exists()
-    assert quota_usage.account_of(job.project).usage["gpus"] == 0
+    assert quota_usage.standing_now().usage[job.project.slug]["gpus"] == 0
     assert float(LedgerTransaction.objects.get(kind="settle").cost) == pytest.approx(
         2.0, abs=0.01
     )  # 2 CPUs for an hour

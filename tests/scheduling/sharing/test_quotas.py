@@ -5,7 +5,7 @@ import pytest
 from scheduling.memory_units import gpu_megabytes
 from scheduling.resources import Request, Resources
 from scheduling.sharing.admission import admission_faults
-from scheduling.sharing.quotas import Usage, may_wait, quota_violations, usage_by_project
+from scheduling.sharing.quotas import Usage, may_wait, quota_violation, usage_by_project
 from scheduling.snapshot import ProjectView
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share
 
@@ -167,6 +167,11 @@ def test_errors_say_by_their_code_what_refused():
     errors = admission_faults(Request(gpus=9), nodes=NODES, chain=(limited(gpus=1),))
 
     assert [error.code for error in errors] == ["hardware", "quota"]
+
+
+def quota_violations(request, *, chain, usage):
+    found = (quota_violation(project, usage, request.total) for project in chain)
+    return tuple(reason for reason in found if reason is not None)
 
 
 USED = {"vision": Usage(Resources(cpus=6, memory_mb=4096, gpus=3), running_jobs=2)}

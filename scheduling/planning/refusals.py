@@ -1,0 +1,94 @@
+"""Why queues, quotas and nodes refuse jobs, and budgets do not pay for them, as they are at the end of a pass."""
+
+from typing import TypeAlias
+
+from scheduling.planning.cycle_state import PassState
+from scheduling.planning.eligibility import queue_holds
+from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.unschedulable import Explanations
+from scheduling.reasons import Reason, ReasonCode
+from scheduling.resources import Request
+from scheduling.sharing.admission import told_for_good
+from scheduling.sharing.budget_reasons import budget_reason, longest_paid
+from scheduling.sharing.holders import Holder, Holders
+from scheduling.sharing.ledger import Ledger
+from scheduling.sharing.quota_refusals import QuotaRefusals
+from scheduling.snapshot import QueueView, Snapshot, WaitingJob
+
+REFUSALS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
+Kind: TypeAlias = tuple[str, Request, float, int | None]
+"""Jobs for which the same money is missing: of one project, for one request and limit; who has something kept stands alone."""
+
+
+class Refusals:
+    """What keeps jobs from starting whatever their turn. Each reason is worked out once, for all who are told the same."""
+
+    def __init__(self, work: PassState, snapshot: Snapshot, explanations: Explanations) -> None:
+        self._work = work
+        self._explanations = explanations
+        self._snapshot = snapshot
+        self._holders: Holders | None = None
+        self._of_queues: dict[str, tuple[Reason, ...]] = {}
+        self._of_quotas = QuotaRefusals(work.usage, work.cohorts, self._named_in)
+        self._nothing_held = Ledger.of(work.usage.cells, ())
+        self._room: dict[Request, bool] = {}
+
+    def of(self, alike: SchedulingClass) -> tuple[Reason, ...]:
+        """None if only what is kept for others keeps such jobs."""
+        if alike.reasons is None:
+            limits = (*self._of_queue(alike.queue), *self._of_quota(alike))
+            alike.fits = self._fits(alike.request)
+            alike.over_limit = any(one.code in REFUSALS for one in limits)
+            alike.reasons = limits if alike.fits else (*limits, *self._explanations.why_nowhere(alike.request))
+        return alike.reasons
+
+    def _of_queue(self, queue: QueueView) -> tuple[Reason, ...]:
+        found = self._of_queues.get(queue.name)
+        if found is None:
+            holds = queue_holds(queue, self._work.running_in(queue.name))
+            found = self._of_queues[queue.name] = tuple(map(self._named_in, holds))
+        return found
+
+    def _of_quota(self, alike: SchedulingClass) -> tuple[Reason, ...]:
+        found = self._of_quotas.of(alike.request.total, alike.chain, firm=alike.firm)
+        if not found:
+            return ()
+        cohorts = self._work.cohorts
+        return told_for_good(found, alike.request, alike.chain, self._nothing_held, cohorts, firm=alike.firm)
+
+    def _fits(self, request: Request) -> bool:
+        found = self._room.get(request)
+        if found is None:
+            found = self._room[request] = self._work.fits_now(request)
+        return found
+
+    def _named_in(self, reason: Reason) -> Reason:
+        """The reason with those who hold what it speaks of, those included who were placed in this pass."""
+        if self._holders is None:
+            placed = {one.job_id for one in self._work.placements}
+            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
+            projects = {one.slug: one for one in self._snapshot.projects}
+            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), projects)
+        return self._holders.named_in(reason)
+
+
+class UnpaidReasons:
+    """Each is worked out once for all jobs that it is true of."""
+
+    def __init__(self, work: PassState) -> None:
+        self._work = work
+        self._known: dict[Kind, tuple[Reason, ...]] = {}
+
+    def of(self, job: WaitingJob, alike: SchedulingClass) -> tuple[Reason, ...]:
+        """A reason for each budget and period that cannot pay for the job now; none if all can."""
+        budgets = self._work.budgets
+        if budgets is None or not self._work.is_unpaid(job, alike):
+            return ()
+        length = self._work.limit(job)
+        kind = (job.project, job.request, length, job.id if budgets.keeps(job.id) else None)
+        found = self._known.get(kind)
+        if found is None:
+            longest = longest_paid(lambda limit: budgets.pays(job.id, job.project, job.request, limit), length)
+            lacks = budgets.lacks(job.id, job.project, job.request, length)
+            found = self._known[kind] = tuple(budget_reason(lack, longest) for lack in lacks)
+        return found

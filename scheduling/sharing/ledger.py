@@ -1,0 +1,263 @@
+"""What projects hold in a pass, as whole numbers that are kept up to date as jobs start and go.
+
+Beside what a project holds: what is committed there, with what those below it keep to themselves and do not use; and what
+is taken of the pool of those below it. `Cohorts` says what these are; here they change with each job by what that adds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from scheduling.resources import Resources, total
+from scheduling.sharing.cohort_tree import RESOURCES, CohortTree, Member, claim
+from scheduling.sharing.quotas import Usage
+from scheduling.snapshot import RunningJob
+
+KINDS = (*RESOURCES, "running_jobs")
+INDEX = {name: number for number, name in enumerate(KINDS)}
+NOWHERE = -1
+WIDTH = 3 * len(RESOURCES) + 1
+HELD, JOBS, COMMITTED, TAKEN = 0, len(RESOURCES), len(RESOURCES) + 1, 2 * len(RESOURCES) + 1
+
+Check: TypeAlias = tuple[int, int, int]
+"""Of which kind it is, the cell that is looked at, and the most that may be there."""
+Room: TypeAlias = tuple[int, int]
+"""A cell, and the most that may be there before a job comes."""
+
+
+class Step(NamedTuple):
+    """One resource of a project, on the way up from a job's own."""
+
+    held: int  # a cell, like the two that follow
+    committed: int  # the same one where nobody below it keeps anything
+    taken: int  # of the pool that it counts in, if there is one
+    nominal: int | None
+    keeps: int
+    most: int  # with all that it may borrow
+    pool: int
+    member: Member
+    parent: str
+
+
+class Cells:
+    """Where in a ledger each number of a tree stands, and which of them a job of a project changes."""
+
+    def __init__(self, tree: CohortTree) -> None:
+        self.tree = tree
+        self._place = {slug: WIDTH * number for number, slug in enumerate(tree.members)}
+        self._ways: dict[str, dict[str, tuple[Step, ...]]] = {name: {} for name in RESOURCES}
+        self._own: dict[tuple[str, bool], tuple[Check, ...]] = {}
+        self._steps: dict[tuple[str, str], Step] = {}
+        self._jobs: dict[str, tuple[int, ...]] = {}
+        self.empty = [0] * (WIDTH * len(self._place))
+        self._keep(self.empty)
+
+    def __contains__(self, slug: object) -> bool:
+        return slug in self._place
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def held(self, slug: str, name: str) -> int:
+        return self._place[slug] + HELD + INDEX[name]
+
+    def committed(self, slug: str, name: str) -> int:
+        keeps = slug in self.tree.keeping
+        return self._place[slug] + (COMMITTED if keeps else HELD) + INDEX[name]
+
+    def taken(self, parent: str, name: str) -> int:
+        return self._place[parent] + TAKEN + INDEX[name]
+
+    def jobs(self, slug: str) -> tuple[int, ...]:
+        """Of how many jobs run in the project, and in each above it."""
+        known = self._jobs.get(slug)
+        if known is None:
+            known = self._jobs[slug] = tuple(self.held(one.slug, KINDS[JOBS]) for one in self.tree.chain(slug))
+        return known
+
+    def way(self, slug: str, name: str) -> tuple[Step, ...]:
+        """Of one resource: from the project up to the root."""
+        known = self._ways[name].get(slug)
+        if known is None:
+            known = self._ways[name][slug] = tuple([self._step(one, name) for one in self.tree.chain(slug)])
+        return known
+
+    def _step(self, member: Member, name: str) -> Step:
+        known = self._steps.get((member.slug, name))
+        if known is None:
+            known = self._steps[member.slug, name] = self._new_step(member, name)
+        return known
+
+    def _new_step(self, member: Member, name: str) -> Step:
+        nominal, parent = member.nominal.get(name), self.tree.parents[member.slug] or ""
+        pool = None if nominal is None else self.tree.pool(parent, name)
+        return Step(
+            self.held(member.slug, name),
+            self.committed(member.slug, name),
+            NOWHERE if pool is None else self.taken(parent, name),
+            nominal,
+            member.keeps.get(name, 0),
+            member.most(name) or 0,
+            pool or 0,
+            member,
+            parent,
+        )
+
+    def _keep(self, counts: list[int]) -> None:
+        """What is committed and taken while nobody holds anything: those below first."""
+        tree = self.tree
+        keepers = {one.slug: one for members in tree.keeping.values() for one in members}
+        names = [name for name in RESOURCES if any(one.keeps.get(name) for one in keepers.values())]
+        for slug in sorted(keepers, key=lambda slug: -len(tree.chain(slug))):
+            for name in names:
+                step = self._step(keepers[slug], name)
+                kept = claim(0, counts[step.committed], step.nominal, step.keeps)
+                counts[self.committed(step.parent, name)] += kept
+                if step.taken != NOWHERE:
+                    counts[step.taken] += min(kept, step.most)
+
+    def checks(self, slug: str, *, firm: bool) -> tuple[Check, ...]:
+        """All that a job of the project may have to stay within, by the most that it can add there."""
+        found = list[Check]()
+        for member in self.tree.chain(slug):
+            found += self.own(member.slug, firm=firm)
+            parent = self.tree.parents[member.slug]
+            for name in member.nominal if parent is not None else ():
+                found += self.of_pool(parent or "", name)
+        return tuple(found)
+
+    def own(self, slug: str, *, firm: bool = False) -> tuple[Check, ...]:
+        """What the project's own quota says."""
+        known = self._own.get((slug, firm))
+        if known is None:
+            known = self._own[slug, firm] = tuple(self._own_checks(slug, firm=firm))
+        return known
+
+    def _own_checks(self, slug: str, *, firm: bool) -> Iterator[Check]:
+        member = self.tree.members[slug]
+        for name in member.nominal:
+            yield INDEX[name], self.committed(slug, name), member.most(name, firm=firm) or 0
+        if member.running_jobs is not None:
+            yield JOBS, self.held(slug, KINDS[JOBS]), member.running_jobs
+
+    def of_pool(self, parent: str, name: str) -> Iterator[Check]:
+        """What those below the project have together, if they share anything."""
+        pool = self.tree.pool(parent, name)
+        if pool is not None:
+            yield INDEX[name], self.taken(parent, name), pool
+
+
+class Ledger(Mapping[str, Usage]):
+    """By project; what a job adds counts for all above it too."""
+
+    def __init__(self, cells: Cells, counts: list[int]) -> None:
+        self.cells = cells
+        self.counts = counts
+
+    @classmethod
+    def of(cls, cells: Cells, running: Iterable[RunningJob]) -> "Ledger":
+        """With all that these jobs hold."""
+        jobs: dict[str, list[RunningJob]] = {}
+        for job in running if cells.empty else ():
+            jobs.setdefault(job.project, []).append(job)
+        own = {slug: total(share.amount for job in of for share in job.shares) for slug, of in jobs.items()}
+        return cls.holding(cells, {slug: Usage(amount, len(jobs[slug])) for slug, amount in own.items()})
+
+    @classmethod
+    def holding(cls, cells: Cells, own: Mapping[str, Usage]) -> "Ledger":
+        """With what each of these projects holds, without those below it."""
+        ledger = cls(cells, cells.empty.copy())
+        for slug, used in own.items():
+            ledger.change(slug, used.amount, used.running_jobs)
+        return ledger
+
+    def copy(self) -> "Ledger":
+        return Ledger(self.cells, self.counts.copy())
+
+    def __getitem__(self, slug: str) -> Usage:
+        if slug not in self.cells:
+            raise KeyError(slug)
+        at = self.cells.held(slug, RESOURCES[0])
+        gpus, cpus, memory_mb, jobs = self.counts[at : at + len(KINDS)]
+        return Usage(Resources(cpus, memory_mb, gpus), jobs)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.counts) // WIDTH
+
+    def held(self, slug: str, name: str) -> int:
+        return self.counts[self.cells.held(slug, name)]
+
+    def committed(self, slug: str, name: str) -> int:
+        return self.counts[self.cells.committed(slug, name)]
+
+    def taken(self, parent: str, name: str) -> int:
+        return self.counts[self.cells.taken(parent, name)]
+
+    def change(self, slug: str, amount: Resources, jobs: int) -> None:
+        """So many jobs of the project start that hold so much together, or, with less than nothing, go."""
+        counts = self.counts
+        for cell in self.cells.jobs(slug):
+            counts[cell] += jobs
+        for name, more in zip(RESOURCES, (amount.gpus, amount.cpus, amount.memory_mb), strict=True):
+            if more:
+                self._add(self.cells.way(slug, name), more)
+
+    def _add(self, way: Sequence[Step], more: int) -> None:
+        """By how much a project's claim rises with it is what is newly committed above it."""
+        counts, rises = self.counts, more
+        for held, committed, taken, nominal, keeps, most, _, _, _ in way:
+            holds, has = counts[held], counts[committed]
+            before, after = claim(holds, has, nominal, keeps), claim(holds + more, has + rises, nominal, keeps)
+            counts[committed] = has + rises
+            counts[held] = holds + more  # where nobody below keeps anything, this is the same cell, and as much
+            if taken != NOWHERE:
+                counts[taken] += min(after, most) - min(before, most)
+            rises = after - before
+
+    def added(self, slug: str, name: str, more: int) -> dict[str, int]:
+        """How much more is committed in the project, and in each above it, if it holds so much more."""
+        counts, rises, found = self.counts, more, dict[str, int]()
+        for held, committed, _, nominal, keeps, _, _, member, _ in self.cells.way(slug, name):
+            found[member.slug] = max(0, rises)
+            holds, has = counts[held], counts[committed]
+            rises = claim(holds + more, has + rises, nominal, keeps) - claim(holds, has, nominal, keeps)
+        return found
+
+    def short(self, slug: str, name: str, more: int, *, firm: bool) -> Iterator[tuple[str, int]]:
+        """By which level so much more is refused, and by how much, beside each project's own limit on what it holds."""
+        counts, rises = self.counts, more
+        for held, committed, taken, nominal, keeps, most, pool, member, parent in self.cells.way(slug, name):
+            holds, has = counts[held], counts[committed]
+            # What the project's own limit says of what is really held is said by that limit.
+            if nominal is not None and rises > 0 and has > holds:
+                short = has + rises - (nominal if firm else most)
+                if short > 0:
+                    yield member.slug, short
+            rises = claim(holds + more, has + rises, nominal, keeps) - claim(holds, has, nominal, keeps)
+            if taken != NOWHERE and rises > 0:
+                short = counts[taken] + rises - pool
+                if short > 0:
+                    yield parent, short
+
+    def refuses(self, slug: str, asked: Resources, *, firm: bool) -> bool:
+        """Whether the quotas of the project or of one above it, or a cohort, are too small for one more such job."""
+        counts, tree = self.counts, self.cells.tree
+        for cell, member in zip(self.cells.jobs(slug), tree.chain(slug), strict=True):
+            if member.running_jobs is not None and counts[cell] >= member.running_jobs:
+                return True
+        wanted = [(name, more) for name in RESOURCES if (more := getattr(asked, name))]
+        return any(
+            step.nominal is not None and counts[step.held] + more > (step.nominal if firm else step.most)
+            for name, more in wanted
+            for step in self.cells.way(slug, name)
+        ) or any(True for name, more in wanted for _ in self.short(slug, name, more, firm=firm))
+
+    def has_room(self, rooms: Iterable[Room]) -> bool:
+        """Whether none of these cells holds more; no job adds more to a cell than it asks for."""
+        counts = self.counts
+        for cell, most in rooms:  # noqa: SIM110 - asked for each job that may start, and a generator takes twice as long
+            if counts[cell] > most:
+                return False
+        return True
