@@ -24,6 +24,8 @@ NOT_AN_AGENTS = frozenset(
         "usagehour",
         "usagerollup",
         "jobretention",
+        "idlegpurule",
+        "idlegpustep",
     }
 )
 """Models of those apps that only the site writes."""

@@ -5,6 +5,7 @@ Imports no other room of `jobs`. Everything that others need is named here: `fro
 
 from jobs.models.alert import StandingAlert
 from jobs.models.dependency import JobDependency
+from jobs.models.idle_gpus import IdleGpuRule, IdleGpuStep
 from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
@@ -30,6 +31,8 @@ __all__ = [
     "FloorShadowJob",
     "FollowedLog",
     "GpuHold",
+    "IdleGpuRule",
+    "IdleGpuStep",
     "Job",
     "JobDependency",
     "JobEvent",
