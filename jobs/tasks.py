@@ -9,7 +9,7 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, run_times, start_forecasts
-from jobs.recovery import budget_alerts, mlflow_runs, old_jobs, sweep
+from jobs.recovery import budget_alerts, idle_gpu_mail, mlflow_runs, old_jobs, sweep
 from jobs.usage import rollup
 
 
@@ -52,8 +52,9 @@ def close_runs() -> None:
 
 @shared_task(name="trainyard.watch_budgets", send_events=False)
 def watch_budgets() -> None:
-    """Tell of budgets of which much is used, and send what is to be told."""
+    """Tell of budgets of which much is used, and send what is to be told; of idle GPUs too."""
     budget_alerts.watch()
+    idle_gpu_mail.deliver()
 
 
 @shared_task(name="trainyard.roll_up_usage", send_events=False)

@@ -239,6 +239,8 @@ class Migration(migrations.Migration):
                         help_text="For how long it would have held them still, by its predicted end or its limit: an estimate.",
                     ),
                 ),
+                ("mail_at", models.DateTimeField(null=True)),
+                ("mail_tries", models.PositiveSmallIntegerField(default=0)),
                 (
                     "attempt",
                     models.ForeignKey(
@@ -251,6 +253,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("mail_at__isnull", False)), fields=["mail_at"], name="idle_gpu_mail"
+                    )
+                ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("rung__in", ["warn", "suggest", "requeue", "stop"])),

@@ -76,7 +76,7 @@ class IdleGpuRule(models.Model):
             raise ValidationError({"project": "A rule is of a project or of a queue: name one of them."})
         found = {one.field: one.message for one in faults(self.ladder)}
         if found:
-            raise ValidationError(found)  # type: ignore[arg-type]  # a sentence for each
+            raise ValidationError(found)
 
 
 class IdleGpuStep(models.Model):
@@ -90,9 +90,13 @@ class IdleGpuStep(models.Model):
         default=0,
         help_text="For how long it would have held them still, by its predicted end or its limit: an estimate.",
     )
+    # When its owner is written to next, and how often that was tried; null: never again.
+    mail_at = models.DateTimeField(null=True)
+    mail_tries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["mail_at"], name="idle_gpu_mail", condition=Q(mail_at__isnull=False))]
         constraints = [
             models.CheckConstraint(condition=Q(rung__in=[one.value for one in Rung]), name="idle_gpu_rung_known")
         ]

@@ -10,8 +10,9 @@ from datetime import datetime
 from math import inf
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import F
-from django.db.models.functions import Least
+from django.db.models.functions import Least, Now
 
 from jobs.control import idle_gpu_rules
 from jobs.control.idle_gpu_rules import Ladders
@@ -32,6 +33,7 @@ KINDS = {
     Rung.REQUEUE: "idle_requeue_requested",
     Rung.STOP: "idle_stop_requested",
 }
+MAILED = frozenset({Rung.WARN, *LEAVING})
 # Of a gang those ranks that are still there; who is ending already has a reason to.
 STANDING_IDLE = """
     SELECT job.id, job.project_id, job.queue_id, job.priority, job.checkpointable, attempt.id, attempt.number,
@@ -123,6 +125,7 @@ def _take(one: Idle, job: IdleJob, rung: Rung, ladder: Ladder) -> bool:
         rung=rung,
         idle_gpu_seconds=one.gpus * one.idle,
         freed_gpu_seconds=one.freed if leaves else 0,
+        mail_at=Now() if settings.EMAIL_HOST and rung in MAILED else None,
     )
     data = {"gpus": one.gpus, "idle_gpu_seconds": round(one.gpus * one.idle, 1)}
     if leaves:

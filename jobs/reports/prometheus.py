@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jobs.costs import so_far
-from jobs.models import Cycle, Job, JobDependency, UsageHour, UsageRollup
+from jobs.models import Cycle, IdleGpuStep, Job, JobDependency, UsageHour, UsageRollup
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
@@ -30,6 +30,7 @@ from quotas.budgets.rows import Budget
 from quotas.costs.ledger import Kind
 from quotas.costs.prices import valid_now
 from quotas.models import LedgerTransaction
+from scheduling.idle_gpus import LEAVING, Rung
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.plan_result import WhyBroken
 from workers.models import Node
@@ -76,6 +77,7 @@ class _Yard(Collector):
         yield from _start_predictions()
         yield from _run_time_predictions()
         yield from _machines()
+        yield from _idle_gpus()
         yield from _costs()
         yield from _budgets()
         yield from _usage()
@@ -218,6 +220,20 @@ def _machines() -> Iterator[Metric]:
     for name, (total, taken) in totals.items():
         yield _gauge(name, "Of all nodes that are alive.", total)
         yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
+
+
+def _idle_gpus() -> Iterator[Metric]:
+    sums = (Count("pk"), Sum("idle_gpu_seconds"), Sum("freed_gpu_seconds"))
+    found = IdleGpuStep.objects.order_by().values_list("rung").annotate(*sums)
+    known = {Rung(rung): amounts for rung, *amounts in found}
+    steps, idle, freed = ([(rung, known.get(rung, (0, 0, 0))[n]) for rung in Rung] for n in range(3))
+    text = "Steps that rules for idle GPUs have taken."
+    yield _labelled(CounterMetricFamily, "idle_gpu_steps", text, ("rung",), steps)
+    text = "For how long the GPUs had idled at each of these steps, all together."
+    yield _labelled(CounterMetricFamily, "idle_gpu_seconds", text, ("rung",), idle)
+    text = "GPU time that these steps gave back, as it was estimated."
+    given = [row for row in freed if row[0] in LEAVING]
+    yield _labelled(CounterMetricFamily, "idle_gpu_freed_seconds", text, ("rung",), given)
 
 
 def _costs() -> Iterator[Metric]:

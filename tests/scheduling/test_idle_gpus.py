@@ -32,8 +32,7 @@ def ladders(draw) -> Ladder:
     found = [time if keep else None for time, keep in zip(times, kept, strict=True)]
     if found[0] is None and (found[2] or found[3]):
         found[0] = times[0]
-    terms = {f"{rung}_minutes": time for rung, time in zip(Rung, found, strict=True)}
-    return Ladder(**terms, start_minutes=draw(st.integers(0, 30)), max_requeues=draw(st.integers(1, 3)))
+    return Ladder(*found, start_minutes=draw(st.integers(0, 30)), max_requeues=draw(st.integers(1, 3)))
 
 
 def idle(minutes: float, *, ran: float = 10_000, **fields) -> IdleJob:
@@ -106,7 +105,8 @@ def test_the_stricter_of_two_is_never_later_than_either(one, other):
 
 @given(ladders(), ladders(), st.booleans(), st.integers(0, 4))
 def test_whoever_idles_for_ever_climbs_each_rung_once_in_order_and_is_warned_first(one, other, saves, requeued):
-    ladder, at, climbed = stricter(one, other), {}, []
+    ladder, climbed = stricter(one, other), []
+    at: dict[Rung, int] = {}
     for now in range(1_000):
         taken = {rung: (now - then) * MINUTE for rung, then in at.items()}
         rung = next_rung(ladder, idle(now, ran=now, checkpointable=saves, requeued=requeued, taken=taken))

@@ -10,7 +10,7 @@ from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import IdleGpuRule, IdleGpuStep, Job, Placement
 from jobs.models.planning import UsageTally
-from jobs.recovery import idle_gpus
+from jobs.recovery import idle_gpu_mail, idle_gpus
 from jobs.reports.job_history import history_of
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState
@@ -230,3 +230,27 @@ def test_what_was_saved_outlives_the_job():
     idle_gpus.climb()
     job.delete()
     assert IdleGpuStep.objects.get().attempt is None
+
+
+def test_its_owner_is_written_to_once_and_again_where_nobody_took_the_mail(settings, mailoutbox, monkeypatch):
+    settings.EMAIL_HOST = "mail.example"
+    job = holding(idle=11, owner=builders.user(email="ann@example.com"))
+    rule(project=job.project, suggest_minutes=20)
+    idle_gpus.climb()
+    with monkeypatch.context() as broken:
+        broken.setattr("jobs.recovery.idle_gpu_mail.EmailMessage.send", refuse)
+        assert (idle_gpu_mail.deliver(), idle_gpu_mail.deliver()) == (0, 0)
+    IdleGpuStep.objects.update(mail_at=ago(0))
+    assert (idle_gpu_mail.deliver(), idle_gpu_mail.deliver()) == (1, 0)
+    assert [(one.to, one.body) for one in mailoutbox] == [(["ann@example.com"], job.events.get().message)]
+
+
+def refuse(_: object) -> None:
+    raise ConnectionRefusedError
+
+
+def test_without_a_mail_server_nothing_is_kept_to_be_sent():
+    job = holding(idle=11, owner=builders.user(email="ann@example.com"))
+    rule(project=job.project)
+    idle_gpus.climb()
+    assert IdleGpuStep.objects.get().mail_at is None
