@@ -81,18 +81,20 @@ def next_rung(ladder: Ladder, job: IdleJob) -> Rung | None:
         if rung not in job.taken:
             due = idle >= minutes * 60 and since_before >= (minutes - before) * 60
             return rung if due else None
-        before, since_before = minutes, job.taken[rung]
+        before, since_before = max(before, minutes), job.taken[rung]
     return None
 
 
 def _rungs(ladder: Ladder, job: IdleJob) -> list[tuple[Rung, int]]:
-    """Those that this job may climb, in order. One that would come no earlier than a later one is left out."""
+    """Those that this job may climb, in order. What would come no earlier than the job leaves is left out: two rules in one."""
     found: list[tuple[Rung, int]] = []
+    leaves = inf
     for rung in reversed(Rung):
         minutes = ladder.minutes(rung)
         climbs = rung != Rung.REQUEUE or (job.checkpointable and job.requeued < ladder.max_requeues)
-        if minutes is not None and climbs and (not found or minutes < found[-1][1]):
+        if minutes is not None and climbs and minutes < leaves:
             found.append((rung, minutes))
+            leaves = minutes if rung in LEAVING else leaves
     return found[::-1]
 
 

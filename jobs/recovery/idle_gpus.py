@@ -86,7 +86,12 @@ def climb() -> int:
     if ladders.least_minutes == inf:
         return 0
     idle = [Idle(*row) for row in rows(STANDING_IDLE, FRESH_SECONDS, ladders.least_minutes * 60)]
-    return sum(_take(*due) for due in list(_due(idle, ladders))[:SWEEP])
+    due = list(_due(idle, ladders))[:SWEEP]
+    taken = [(one, rung) for one, job, rung, ladder in due if _take(one, job, rung, ladder)]
+    _credit([one for one, rung in taken if rung == Rung.REQUEUE])
+    told = [one.job_id for one, rung in taken if rung in LEAVING]
+    remote_control.notify(told)
+    return len(told)
 
 
 def _due(idle: Sequence[Idle], ladders: Ladders) -> Iterator[tuple[Idle, IdleJob, Rung, Ladder]]:
@@ -116,10 +121,10 @@ def _requeued(idle: Sequence[Idle]) -> Mapping[int, int]:
 
 
 def _take(one: Idle, job: IdleJob, rung: Rung, ladder: Ladder) -> bool:
-    """Climb the rung; whether the job is told to leave with that."""
-    if rung in LEAVING and not _tell(one, rung, ladder):
-        return False
+    """Climb the rung, unless the job has changed meanwhile."""
     leaves = rung in LEAVING
+    if leaves and not _tell(one, rung, ladder):
+        return False
     IdleGpuStep.objects.create(
         attempt_id=one.attempt_id,
         rung=rung,
@@ -131,24 +136,25 @@ def _take(one: Idle, job: IdleJob, rung: Rung, ladder: Ladder) -> bool:
     if leaves:
         data["freed_gpu_seconds"] = round(one.freed, 1)
     transitions.note([one.job_id], KINDS[rung], message=_message(one, job, rung, ladder), data=data)
-    return leaves
+    return True
 
 
 def _tell(one: Idle, rung: Rung, ladder: Ladder) -> bool:
     """By compare-and-set: since it was looked at, it may have ended, or somebody has other wishes for it."""
-    still = Job.objects.filter(pk=one.job_id, state=JobState.RUNNING, desired="", suspended_at__isnull=True)
-    requeues = rung == Rung.REQUEUE
-    wish = (
-        {"desired": PREEMPT, "priority": Least(F("priority"), ladder.requeue_priority)}
-        if requeues
-        else {"desired": IDLE}
-    )
-    if not still.update(**wish):
-        return False
-    if requeues:
-        Placement.objects.filter(attempt=one.attempt_id, closed_at__isnull=True).update(charged_until=one.since)
-    remote_control.notify([one.job_id])
-    return True
+    running = Job.objects.filter(pk=one.job_id, attempt=one.attempt, state=JobState.RUNNING)
+    still = running.filter(desired="", suspended_at__isnull=True)
+    if rung == Rung.STOP:
+        return bool(still.update(desired=IDLE))
+    return bool(still.update(desired=PREEMPT, priority=Least(F("priority"), ladder.requeue_priority)))
+
+
+def _credit(requeued: Sequence[Idle]) -> None:
+    """What they held since their GPUs last worked does not count in fair share."""
+    since = {one.attempt_id: one.since for one in requeued}
+    # Locked in the order of ids first, as agents lock them that renew their leases.
+    rows = Placement.objects.select_for_update(no_key=True).filter(attempt__in=since, closed_at__isnull=True)
+    for placement, attempt in list(rows.order_by("pk").values_list("pk", "attempt_id")) if since else ():
+        Placement.objects.filter(pk=placement).update(charged_until=since[attempt])
 
 
 def _message(one: Idle, job: IdleJob, rung: Rung, ladder: Ladder) -> str:

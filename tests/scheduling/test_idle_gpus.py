@@ -32,7 +32,9 @@ def ladders(draw) -> Ladder:
     found = [time if keep else None for time, keep in zip(times, kept, strict=True)]
     if found[0] is None and (found[2] or found[3]):
         found[0] = times[0]
-    return Ladder(*found, start_minutes=draw(st.integers(0, 30)), max_requeues=draw(st.integers(1, 3)))
+    warn, suggest, requeue, stop = found
+    requeues, start = draw(st.integers(1, 3)), draw(st.integers(0, 30))
+    return Ladder(warn, suggest, requeue, stop, max_requeues=requeues, start_minutes=start)
 
 
 def idle(minutes: float, *, ran: float = 10_000, **fields) -> IdleJob:
@@ -93,6 +95,15 @@ def test_of_two_rules_each_rung_comes_at_the_earlier_of_its_times():
     assert stricter(OFF, FULL) == stricter(FULL, OFF) == FULL
     # To requeue it after it was stopped would be too late.
     assert next_rung(both, idle(70, taken=ago(warn=65, suggest=50))) == Rung.STOP
+
+
+def test_of_two_rules_words_come_before_anybody_leaves_or_not_at_all():
+    words, ends = Ladder(suggest_minutes=2), Ladder(warn_minutes=4, stop_minutes=20)
+    both = stricter(words, ends)
+    assert next_rung(both, idle(4)) == Rung.WARN
+    assert next_rung(both, idle(4.1, taken=ago(warn=0.1))) == Rung.SUGGEST
+    late = stricter(Ladder(suggest_minutes=50), ends)
+    assert next_rung(late, idle(20, taken=ago(warn=16))) == Rung.STOP
 
 
 @given(ladders(), ladders())

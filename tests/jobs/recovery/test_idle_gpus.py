@@ -1,11 +1,13 @@
 """Jobs whose GPUs idle: who climbs which rung, once in each stretch, what they are told, and what is counted of it."""
 
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from jobs.attempts import tally_audit
+from executors.upload import activity
+from jobs.attempts import claims, tally_audit
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import IdleGpuRule, IdleGpuStep, Job, Placement
@@ -15,6 +17,9 @@ from jobs.reports.job_history import history_of
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState
 from tests import builders
+from tests.executors.upload.test_logs import run_of
+from workers.runtime.gpu_use import GpuUse
+from workers.runtime.process import CommandResult
 
 pytestmark = pytest.mark.django_db
 HOUR = 60
@@ -254,3 +259,25 @@ def test_without_a_mail_server_nothing_is_kept_to_be_sent():
     rule(project=job.project)
     idle_gpus.climb()
     assert IdleGpuStep.objects.get().mail_at is None
+
+
+@pytest.mark.parametrize(("saves", "reason", "state"), [(True, "preempted", "pending"), (False, "idle", "failed")])
+def test_what_an_agent_sees_leads_to_what_the_agent_does(tmp_path, saves, reason, state):
+    job = holding(idle=0, checkpointable=saves)
+    rule(project=job.project, requeue_minutes=30, stop_minutes=50)
+    run, now = run_of(job, tmp_path / "run"), time.monotonic()
+    run.measured.gpu = GpuUse(held=2)
+    for ago_ in range(3600, -1, -30):
+        run.measured.gpu.look(now - ago_, [{"index": 0, "utilisation": 0}, {"index": 1, "utilisation": 3}])
+    Placement.objects.update(gpus_active_at=None, gpus_measured_at=None)
+    activity.ship([run])
+    idle_gpus.climb()
+    pass_by(50)
+    assert idle_gpus.climb() == 1
+
+    run.apply_desired(claims.renew([run.claimed.ref], node_id=job.node_id).desired[run.placement_id])
+    ending = run.outcome(CommandResult("stopped", 143, "", started_at=now, ended_at=now))
+    assert ending.reason == reason
+    finish([ending])
+    job.refresh_from_db()
+    assert (job.state, idle_gpus.climb()) == (state, 0)
