@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Attempt, IdleGpuRule, IdleGpuStep, Placement
+from jobs.models import Attempt, IdleGpuRule, IdleGpuStep, Job, Placement
 from jobs.recovery import idle_gpus
 from scheduling.idle_gpus import Rung
 from tests import builders
@@ -50,6 +50,7 @@ def test_an_example_comes_out_as_the_page_says(name):
     for number in range(int(requeued)):
         before = builders.attempt(job=job, number=number + 2, ended_at=timezone.now(), end_reason="preempted")
         IdleGpuStep.objects.create(attempt=before, rung="requeue", idle_gpu_seconds=0)
+    Job.objects.update(attempt=attempt.number)
     climbed: dict[Rung, int] = {}
     for rung, minute in zip(Rung, rungs, strict=True):
         if minute != "-":

@@ -275,7 +275,9 @@ def test_what_an_agent_sees_leads_to_what_the_agent_does(tmp_path, saves, reason
     pass_by(50)
     assert idle_gpus.climb() == 1
 
-    run.apply_desired(claims.renew([run.claimed.ref], node_id=job.node_id).desired[run.placement_id])
+    run.apply_desired(
+        claims.renew([run.claimed.ref], node_id=Placement.objects.get().node_id).desired[run.placement_id]
+    )
     ending = run.outcome(CommandResult("stopped", 143, "", started_at=now, ended_at=now))
     assert ending.reason == reason
     finish([ending])
