@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from executors.upload import activity
@@ -18,6 +19,7 @@ from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason, JobState
 from tests import builders
 from tests.executors.upload.test_logs import run_of
+from tests.racing import race
 from workers.runtime.gpu_use import GpuUse
 from workers.runtime.process import CommandResult
 
@@ -283,3 +285,14 @@ def test_what_an_agent_sees_leads_to_what_the_agent_does(tmp_path, saves, reason
     finish([ending])
     job.refresh_from_db()
     assert (job.state, idle_gpus.climb()) == (state, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_cancellation_that_comes_first_and_the_ladder_the_cancellation_counts():
+    job = holding(idle=60)
+    rule(project=job.project, requeue_minutes=60)
+    idle_gpus.climb()
+    pass_by(50)
+    told = race(lambda: actions.cancel(job_id=job.pk, actor="ann"), transaction.atomic(idle_gpus.climb))
+    job.refresh_from_db()
+    assert (told, job.desired, job.priority, climbed(job)) == (0, "cancel", 50, ["warn"])
