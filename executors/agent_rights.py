@@ -26,6 +26,8 @@ NOT_AN_AGENTS = frozenset(
         "usagerollup",
         "jobretention",
         "forgottenjob",
+        "idlegpurule",
+        "idlegpustep",
     }
 )
 """Models of those apps that only the site writes."""

@@ -9,7 +9,7 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
-from jobs.recovery import budget_alerts, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
+from jobs.recovery import budget_alerts, idle_gpu_mail, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
 from jobs.usage import rollup
 
 
@@ -58,8 +58,9 @@ def close_runs() -> None:
 
 @shared_task(name="trainyard.watch_budgets", send_events=False)
 def watch_budgets() -> None:
-    """Tell of budgets of which much is used, and send what is to be told."""
+    """Tell of budgets of which much is used, and send what is to be told; of idle GPUs too."""
     budget_alerts.watch()
+    idle_gpu_mail.deliver()
 
 
 @shared_task(name="trainyard.audit_quotas", send_events=False)

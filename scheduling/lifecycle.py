@@ -33,6 +33,7 @@ class EndReason(StrEnum):
     PREEMPTED = "preempted"
     PAUSED = "paused"
     STALLED = "stalled"
+    IDLE = "idle"
     START_FAILED = "start_failed"
     LOST_LEASE = "lost_lease"
     GANG_ENDED = "gang_ended"
@@ -54,6 +55,7 @@ END_SENTENCES = {
     EndReason.PREEMPTED: "The job had to give its place back: the node drained, or another job went first.",
     EndReason.PAUSED: "The job was paused: it gave its place back.",
     EndReason.STALLED: "The job showed no progress and no sign of life for longer than its limit.",
+    EndReason.IDLE: "None of the job's GPUs worked for longer than the rule of its project or queue lets them idle.",
     EndReason.START_FAILED: "The command could not be started.",
     EndReason.LOST_LEASE: "The node could not renew its lease, so the command was stopped there.",
     EndReason.GANG_ENDED: "Another member of the gang ended first, so this one was stopped.",

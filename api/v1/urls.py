@@ -19,6 +19,7 @@ from api.v1 import (
     scheduler,
 )
 from api.v1.usage.fairness import FairnessView
+from api.v1.usage.idle_gpus import ProjectIdleGpusView, QueueIdleGpusView
 from api.v1.usage.report import UsageExportView, UsageReportView
 from api.v1.usage.retention import RetentionView
 
@@ -62,6 +63,8 @@ urlpatterns = [
     path("budgets", quotas.BudgetsView.as_view()),
     path("budgets/<int:budget_id>", quotas.BudgetView.as_view()),
     path("projects/<slug:slug>/retention", RetentionView.as_view()),
+    path("projects/<slug:slug>/idle-gpus", ProjectIdleGpusView.as_view()),
+    path("queues/<slug:name>/idle-gpus", QueueIdleGpusView.as_view()),
     path("projects/<slug:slug>/usage", quotas.UsageView.as_view()),
     path("nodes", nodes.NodesView.as_view()),
     path("nodes/<slug:name>", nodes.NodeView.as_view()),

@@ -3,6 +3,6 @@
 May import api's shapes, jobs, quotas, workers and scheduling.
 """
 
-from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, retention, usage
+from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
 
-__all__ = ["budgets", "costs", "history", "jobs", "nodes", "projects", "queues", "reservations", "retention", "usage"]
+__all__ = ["budgets", "costs", "history", "jobs", "nodes", "projects", "queues", "reservations", "rules", "usage"]

@@ -13,7 +13,7 @@ from console.admin import cells, job_page
 from console.admin.filters import ReachedStateFilter, SearchedFilter, Searching
 from console.admin.keeping import HistoryAdmin
 from console.admin.search import FoundByNumber
-from jobs.models import Attempt, JobEvent, Placement, Preemption
+from jobs.models import Attempt, IdleGpuStep, JobEvent, Placement, Preemption
 
 
 @admin.register(Attempt)
@@ -135,3 +135,30 @@ class PreemptionAdmin(FoundByNumber, HistoryAdmin):
     @admin.display(description="end", ordering="attempt__end_reason")
     def end(self, preemption: Preemption) -> SafeString:
         return cells.badge(preemption.attempt.end_reason or "current")
+
+
+@admin.register(IdleGpuStep)
+class IdleGpuStepAdmin(FoundByNumber, HistoryAdmin):
+    list_display = ["id", "at", "job_link", "attempt_number", "rung", "idled", "freed"]
+    list_select_related = ["attempt__job"]
+    list_filter = ["rung", "at"]
+    search_fields = ["attempt__job__name"]
+    search_help_text = "Job number or name"
+    number_field = "attempt__job"
+    ordering = ["-id"]
+
+    @admin.display(description="job", ordering="attempt__job")
+    def job_link(self, step: IdleGpuStep) -> SafeString | str:
+        return cells.link("jobs_job", step.attempt.job_id, step.attempt.job) if step.attempt else "(deleted)"
+
+    @admin.display(description="attempt", ordering="attempt__number")
+    def attempt_number(self, step: IdleGpuStep) -> int | str:
+        return step.attempt.number if step.attempt else cells.EMPTY
+
+    @admin.display(description="idle by then, GPU-hours", ordering="idle_gpu_seconds")
+    def idled(self, step: IdleGpuStep) -> str:
+        return f"{step.idle_gpu_seconds / 3600:,.2f}"
+
+    @admin.display(description="given back, GPU-hours, as estimated", ordering="freed_gpu_seconds")
+    def freed(self, step: IdleGpuStep) -> str:
+        return f"{step.freed_gpu_seconds / 3600:,.2f}" if step.freed_gpu_seconds else cells.EMPTY

@@ -19,7 +19,7 @@ from executors.run.measured import Measured
 from executors.run.saving import Before
 from jobs.attempts import claims, gangs
 from jobs.attempts.claims import PlacementSpec
-from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, REQUEUE, RUN, SUSPEND
+from jobs.state.desired import CANCEL, END_REASONS, IDLE, PAUSE, PREEMPT, REQUEUE, RUN, SUSPEND
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointMonitor
@@ -170,7 +170,7 @@ class PlacementRun:
             self.stop(END_REASONS[wish], self.grace(settings.PREEMPT_GRACE_SECONDS), gives_way=True)
         elif wish == CANCEL:
             self.stop(END_REASONS[wish], settings.KILL_GRACE_SECONDS)
-        elif wish == REQUEUE:
+        elif wish in (REQUEUE, IDLE):
             self.stop(END_REASONS[wish], self.grace(settings.KILL_GRACE_SECONDS))
         elif wish in END_REASONS:
             self.stop(END_REASONS[wish])

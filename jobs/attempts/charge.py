@@ -21,12 +21,14 @@ def decayed(age: LiteralString) -> str:
 
 
 # What is on record is decayed to this moment first, then what is new is added: so no account need be touched between ends.
-# The same sums as in scheduling.sharing.usage_decay. By the moment at which each was closed, so that it can be worked out again.
+# The same sums as in scheduling.sharing.usage_decay. By the moment at which each was closed, so that it can be worked out again;
+# of one that was requeued as its GPUs idled, by the moment at which they began to.
+UNTIL = "least(placement.charged_until, placement.closed_at, statement_timestamp())"
 CHARGE = f"""
     INSERT INTO jobs_usagetally AS tally (project_id, owner_id, used, as_of)
     SELECT job.project_id, job.owner_id, sum({WIDTH} * %(life)s * (
-               1 - {decayed("coalesce(placement.closed_at, statement_timestamp()) - placement.created_at")}
-           )), statement_timestamp()
+               1 - {decayed(f"{UNTIL} - placement.created_at")}
+           ) * {decayed(f"statement_timestamp() - {UNTIL}")}), statement_timestamp()
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id

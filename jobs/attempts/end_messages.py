@@ -14,8 +14,9 @@ from scheduling.lifecycle import END_SENTENCES, EndReason
 KINDS = {
     EndReason.CANCELLED: ("cancel_requested",),
     EndReason.PAUSED: ("pause_requested",),
-    EndReason.PREEMPTED: ("requeue_requested", "preempt_requested"),
+    EndReason.PREEMPTED: ("requeue_requested", "preempt_requested", "idle_requeue_requested"),
     EndReason.STALLED: ("stalled",),
+    EndReason.IDLE: ("idle_stop_requested",),
 }
 """The events that say who wanted an end of this kind, and why."""
 VERBS = {"cancel_requested": "Cancelled", "pause_requested": "Paused", "requeue_requested": "Requeued"}

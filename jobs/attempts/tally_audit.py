@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection, transaction
 
-from jobs.attempts.charge import WIDTH, decayed
+from jobs.attempts.charge import UNTIL, WIDTH, decayed
 from scheduling.sharing.usage_decay import CPUS_A_GPU, time_constant
 
 LEAST_SECONDS = 1.0
@@ -16,7 +16,7 @@ PART = 0.001
 LOCK = "LOCK TABLE jobs_usagetally IN SHARE ROW EXCLUSIVE MODE"
 ACCOUNTS = f"""
     WITH ended AS (
-        SELECT job.project_id, job.owner_id, placement.created_at AS since, placement.closed_at AS until, {WIDTH} AS width
+        SELECT job.project_id, job.owner_id, placement.created_at AS since, {UNTIL} AS until, {WIDTH} AS width
         FROM jobs_placement AS placement
         JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
         JOIN jobs_job AS job ON job.id = attempt.job_id

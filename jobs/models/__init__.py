@@ -6,6 +6,7 @@ Imports no other room of `jobs`. Everything that others need is named here: `fro
 from jobs.models.alert import StandingAlert
 from jobs.models.audit import AuditResult
 from jobs.models.dependency import JobDependency
+from jobs.models.idle_gpus import IdleGpuRule, IdleGpuStep
 from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
@@ -33,6 +34,8 @@ __all__ = [
     "FollowedLog",
     "ForgottenJob",
     "GpuHold",
+    "IdleGpuRule",
+    "IdleGpuStep",
     "Job",
     "JobDependency",
     "JobEvent",

@@ -44,6 +44,8 @@ class GpuActivity(models.Model):
     # When one of them last worked, and when that was last known; until one has, when they were first looked at.
     gpus_active_at = models.DateTimeField(null=True)
     gpus_measured_at = models.DateTimeField(null=True)
+    # Requeued as they idled: what it held from then on is not counted in fair share. See `jobs.attempts.charge`.
+    charged_until = models.DateTimeField(null=True)
 
     class Meta:
         abstract = True

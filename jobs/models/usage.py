@@ -37,6 +37,8 @@ class UsageHour(models.Model):
     measured_gpu_seconds = models.DecimalField(**EXACT)
     # Held and measured, and each by itself without work; and what energy was measured.
     idle_held_gpu_seconds = models.DecimalField(**EXACT, db_default=0)
+    # As their GPUs idled they were requeued or stopped: what they would have held still, as it was estimated.
+    freed_gpu_seconds = models.DecimalField(**EXACT, db_default=0)
     gpu_joules = models.DecimalField(**EXACT, db_default=0)
     cpu_joules = models.DecimalField(**EXACT, db_default=0)
     # All that attempts held that ended in failure, by whose fault; that gave way; and of those the work that was lost.

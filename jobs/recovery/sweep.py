@@ -19,7 +19,7 @@ from jobs.logs import gaps
 from jobs.messages import placement_messages, publishing
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import dead_dependencies
-from jobs.recovery import clock_guard, faulty_nodes, stalls
+from jobs.recovery import clock_guard, faulty_nodes, idle_gpus, stalls
 from jobs.state import transitions
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
@@ -42,6 +42,7 @@ class Recovered:
     released: int = 0
     republished: int = 0
     stalled: int = 0
+    idle: int = 0
     late: int = 0
     drained: int = 0
     ownerless: int = 0
@@ -76,6 +77,7 @@ def _repair() -> Recovered:
         late=_step(_end_late_gangs),
         # 5. What runs, and should not. After step 4: a job that has just been given up is not told to stop.
         stalled=_step(stalls.detect),
+        idle=_step(idle_gpus.climb),
         drained=_step(faulty_nodes.detect),
         ownerless=_step(inactive_owners.cancel_their_jobs),
         # 6. What nobody has claimed, of all that is still placed after that.

@@ -25,7 +25,12 @@ SENTENCES = {
 }
 SINCE = {"requeued": "it was put back in line", "resumed": "it was resumed", "released": "it was released"}
 """From when a job waits for its next attempt, by what put it in line."""
-IN_THEIR_OWN_WORDS = frozenset({"preempt_requested", "room_promised", "promise_broken", "saves_nothing"})
+IN_THEIR_OWN_WORDS = frozenset(
+    {
+        "preempt_requested", "room_promised", "promise_broken", "saves_nothing",
+        "gpus_idle", "gpus_idle_advice", "idle_requeue_requested", "idle_stop_requested",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

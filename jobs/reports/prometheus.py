@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from jobs.costs import so_far
-from jobs.models import AuditResult, Cycle, Job, JobDependency, UsageHour, UsageRollup
+from jobs.models import AuditResult, Cycle, IdleGpuStep, Job, JobDependency, UsageHour, UsageRollup
 from jobs.models.clock import database_now
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
@@ -30,6 +30,7 @@ from quotas.budgets.rows import Budget
 from quotas.costs.ledger import Kind
 from quotas.costs.prices import valid_now
 from quotas.models import LedgerTransaction
+from scheduling.idle_gpus import LEAVING, Rung
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.plan_result import WhyBroken
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
@@ -77,6 +78,7 @@ class _Yard(Collector):
         yield from _start_predictions()
         yield from _run_time_predictions()
         yield from _machines()
+        yield from _idle_gpus()
         yield from _costs()
         yield from _budgets()
         yield from _usage()
@@ -231,6 +233,20 @@ def _removed_folders(nodes: Iterable[Node]) -> Iterator[Metric]:
         rows = ((node, removed[name]) for node, removed in told.items())
         metric = "removed_job_folders" if name == "folders" else "removed_job_folder_bytes"
         yield _labelled(CounterMetricFamily, metric, text, ("node",), rows)
+
+
+def _idle_gpus() -> Iterator[Metric]:
+    sums = (Count("pk"), Sum("idle_gpu_seconds"), Sum("freed_gpu_seconds"))
+    found = IdleGpuStep.objects.order_by().values_list("rung").annotate(*sums)
+    known = {Rung(rung): amounts for rung, *amounts in found}
+    steps, idle, freed = ([(rung, known.get(rung, (0, 0, 0))[n]) for rung in Rung] for n in range(3))
+    text = "Steps that rules for idle GPUs have taken."
+    yield _labelled(CounterMetricFamily, "idle_gpu_steps", text, ("rung",), steps)
+    text = "For how long the GPUs had idled at each of these steps, all together."
+    yield _labelled(CounterMetricFamily, "idle_gpu_seconds", text, ("rung",), idle)
+    text = "GPU time that these steps gave back, as it was estimated."
+    given = [row for row in freed if row[0] in LEAVING]
+    yield _labelled(CounterMetricFamily, "idle_gpu_freed_seconds", text, ("rung",), given)
 
 
 def _costs() -> Iterator[Metric]:

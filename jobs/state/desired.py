@@ -7,6 +7,7 @@ REQUEUE = "requeue"
 PREEMPT = "preempt"
 PAUSE = "pause"
 STALL = "stall"
+IDLE = "idle"
 END = "end"
 """Tells the other members of a gang to stop. What the job's owner wants is stronger."""
 
@@ -21,6 +22,7 @@ END_REASONS = {
     PREEMPT: EndReason.PREEMPTED,
     PAUSE: EndReason.PAUSED,
     STALL: EndReason.STALLED,
+    IDLE: EndReason.IDLE,
     END: EndReason.GANG_ENDED,
 }
 """What may be wished of a job that is on its nodes so that it ends there, and the reason with which its command then ends."""

@@ -12,7 +12,7 @@ DIMENSIONS = ("project", "project_slug", "user_name", "queue", "hardware", "node
 MEASURES = (
     "gpu_seconds", "cpu_seconds", "charged_seconds", "waiting_seconds",
     "used_cpu_seconds", "measured_cpu_seconds", "busy_gpu_seconds", "measured_gpu_seconds",
-    "idle_held_gpu_seconds", "gpu_joules", "cpu_joules",
+    "idle_held_gpu_seconds", "freed_gpu_seconds", "gpu_joules", "cpu_joules",
     "owner_failed_gpu_seconds", "owner_failed_cpu_seconds", "platform_failed_gpu_seconds", "platform_failed_cpu_seconds",
     "preempted_gpu_seconds", "preempted_cpu_seconds", "lost_gpu_seconds", "lost_cpu_seconds", "cost", "attempts",
 )  # fmt: skip
@@ -117,6 +117,9 @@ _PARTS = f"""
         ('busy_gpu_seconds', gpu_busy_seconds::numeric * gpus / all_gpus),
         ('measured_gpu_seconds', gpu_measured_seconds::numeric * gpus / all_gpus),
         ('idle_held_gpu_seconds', gpu_idle_seconds::numeric * gpus / all_gpus),
+        ('freed_gpu_seconds', (
+            SELECT sum(step.freed_gpu_seconds) FROM jobs_idlegpustep AS step WHERE step.attempt_id = held.attempt_id
+        )::numeric * gpus / all_gpus),
         ('gpu_joules', held.gpu_joules::numeric * gpus / all_gpus), ('cpu_joules', held.cpu_joules::numeric * cpus / all_cpus)
     ) AS said (measure, amount)
     WHERE said.measure IS NOT NULL

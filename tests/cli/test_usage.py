@@ -1,4 +1,4 @@
-"""`trainyard usage`, `trainyard fairness` and `trainyard retention`."""
+"""`trainyard usage`, `trainyard fairness`, `trainyard retention` and `trainyard idle-gpus`."""
 
 import json
 
@@ -110,3 +110,28 @@ def test_retention_is_told_set_and_inherited(trainyard, connected):
     assert [one.body for one in connected.asked if one.method == "PATCH"] == [{"job_days": 90}, {"job_days": None}]
     assert [one.method for one in connected.asked][-2:] == ["DELETE", "GET"]
     assert trainyard("retention", "--days", "1", "--forever").code == 2
+
+
+def test_what_becomes_of_idle_gpus_is_told_set_and_inherited(trainyard, connected):
+    path = "projects/vision/idle-gpus"
+    rule = {
+        "warn_minutes": 15, "suggest_minutes": None, "requeue_minutes": 60, "stop_minutes": 240, "requeue_priority": 5,
+        "max_requeues": 1, "start_minutes": 10, "from_project": "org",
+    }  # fmt: skip
+    for method in ("GET", "PATCH", "DELETE"):
+        connected.answers(method, path, rule)
+    nothing = {f"{rung}_minutes": None for rung in ("warn", "suggest", "requeue", "stop")}
+    connected.answers("GET", "queues/night/idle-gpus", rule | nothing | {"from_project": None})
+
+    set_ = trainyard("idle-gpus", "-p", "vision", "--warn", "15", "--requeue", "60", "--priority", "5", "--stop", "240")
+    trainyard("idle-gpus", "-p", "vision", "--off"), trainyard("idle-gpus", "-p", "vision", "--inherit")
+
+    assert set_.out == (
+        "Jobs of vision whose GPUs idle are warned after 15 minutes, requeued with priority 5 (at most once) after 60 minutes "
+        "and ended after 240 minutes, as org has it; the first 10 minutes do not count.\n"
+    )
+    asked = {"warn_minutes": 15, "requeue_minutes": 60, "requeue_priority": 5, "stop_minutes": 240}
+    assert [one.body for one in connected.asked if one.method == "PATCH"] == [asked, nothing]
+    assert [one.method for one in connected.asked][-2:] == ["DELETE", "GET"]
+    assert trainyard("idle-gpus", "--queue", "night").out == "Nothing becomes of jobs in queue night whose GPUs idle.\n"
+    assert trainyard("idle-gpus", "--off", "--warn", "5").code == 2

@@ -58,8 +58,8 @@ class GpuUse:
         self.measured += seconds * len(percents)
         self.busy += seconds * sum(percents) / 100
         self.idle += seconds * sum(percent < IDLE_PERCENT for percent in percents)
-        if not percents:
-            return
+        if not percents or len(percents) < self.held:
+            return  # of one that tells nothing nobody can say that it idles
         # After a time in which nobody looked they are taken to have worked until now: idle time is never guessed.
         unseen = self.measured_at is None or now - self.measured_at > LONGEST_LOOK
         self.measured_at = now

@@ -121,6 +121,9 @@ class HoursOut(serializers.Serializer[Any]):
     idle_held_gpu_hours = serializers.FloatField(
         allow_null=True, help_text="Held, and the GPU worked less than 5 % of the time; null: not measured."
     )
+    freed_gpu_hours = serializers.FloatField(
+        help_text="Of attempts that were requeued or stopped as their GPUs idled: what they would have held still, estimated."
+    )
 
 
 class UsageRowOut(HoursOut):

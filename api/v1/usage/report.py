@@ -27,6 +27,7 @@ COLUMNS = (
     "gpu_utilisation", "cpu_utilisation", "idle_gpu_hours", "failed_gpu_hours_owner", "failed_cpu_hours_owner",
     "failed_gpu_hours_platform", "failed_cpu_hours_platform", "preempted_gpu_hours", "preempted_cpu_hours",
     "lost_gpu_hours", "lost_cpu_hours", "energy_kwh", "gpu_energy_kwh", "cpu_energy_kwh", "idle_held_gpu_hours",
+    "freed_gpu_hours",
 )  # fmt: skip
 
 
@@ -117,4 +118,5 @@ def figures(one: Usage) -> dict[str, Any]:
         "gpu_energy_kwh": one.energy["gpu"],
         "cpu_energy_kwh": one.energy["cpu"],
         "idle_held_gpu_hours": one.idle_held_gpu_hours,
+        "freed_gpu_hours": one.hours("freed_gpu"),
     }

@@ -122,6 +122,8 @@ def columns(answer: Row) -> list[Column]:
     ]
     if answer["total"].get("energy_kwh") is not None:
         found.append(Column("KWH", lambda row: spell_energy(row["energy_kwh"]), right=True, yields=9))
+    if answer["total"].get("freed_gpu_hours"):
+        found.append(Column("FREED", lambda row: spell_hours(row["freed_gpu_hours"]), right=True, yields=10))
     if answer["period"]:
         found.insert(0, Column(answer["period"].upper(), lambda row: plain(row["period"])))
     return found

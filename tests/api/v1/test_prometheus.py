@@ -11,7 +11,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.costs import settlement
-from jobs.models import Cycle, FloorShadow, FloorShadowJob, Preemption, UsageHour, UsageRollup
+from jobs.models import Cycle, FloorShadow, FloorShadowJob, IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
 from quotas.models import Price
@@ -223,7 +223,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         scraped()
 
 
@@ -237,6 +237,17 @@ def test_what_giving_way_has_cost_is_told_by_strategy(read):
     assert found["trainyard_preemptions_total", "reclaim"] == 3
     assert found["trainyard_preempted_total", "reclaim"] == 2
     assert found["trainyard_preempted_work_seconds_total", "reclaim"] == 180
+
+
+def test_what_became_of_idle_gpus_is_told_by_the_step(read):
+    attempt = builders.attempt()
+    for rung, freed in (("warn", 0), ("stop", 7200), ("stop", 3600)):
+        IdleGpuStep.objects.create(attempt=attempt, rung=rung, idle_gpu_seconds=600, freed_gpu_seconds=freed)
+    found = read()
+    assert found["trainyard_idle_gpu_steps_total", "stop"] == 2
+    assert found["trainyard_idle_gpu_seconds_total", "warn"] == 600
+    assert found["trainyard_idle_gpu_freed_seconds_total", "stop"] == 10800
+    assert found["trainyard_idle_gpu_steps_total", "requeue"] == 0
 
 
 def test_the_servers_behind_it_are_told(read):

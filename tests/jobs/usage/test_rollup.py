@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from jobs.models import Preemption, UsageHour, UsageRollup
+from jobs.models import IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.usage import rollup
 from quotas.costs import ledger
 from scheduling.sharing.prices import Holding
@@ -61,6 +61,14 @@ def test_energy_and_idle_gpus_are_booked_in_the_hour_of_the_end():
     roll_up()
     energy = hours("gpu_joules", "cpu_joules", "idle_held_gpu_seconds")
     assert (energy[1], energy[2]) == ([0, 0, 0], [7200, 1800, 900])
+
+
+def test_what_idle_gpus_gave_back_is_booked_in_the_hour_of_the_end():
+    attempt = ran(0.5, 2.5, gpus=(0, 1), reason="idle").attempts.get()
+    for rung, freed in (("warn", 0), ("stop", 900)):
+        IdleGpuStep.objects.create(attempt=attempt, rung=rung, idle_gpu_seconds=60, freed_gpu_seconds=freed)
+    roll_up()
+    assert [freed for (freed,) in hours("freed_gpu_seconds").values()] == [0, 0, 900]
 
 
 def test_hours_are_summed_up_once_and_go_on_where_they_stopped(monkeypatch):

@@ -181,6 +181,7 @@ def test_whoever_is_never_tried_again_has_no_entry():
         EndReason.COMPLETED,
         EndReason.CANCELLED,
         EndReason.PAUSED,
+        EndReason.IDLE,
         EndReason.GANG_ENDED,
         EndReason.DEPENDENCY_FAILED,
     }

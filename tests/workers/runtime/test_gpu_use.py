@@ -117,3 +117,8 @@ def test_the_next_agent_goes_on_as_if_nothing_had_happened(steps, restart):
     assert whole.busy <= whole.measured + 1e-9
     assert whole.idle <= whole.measured
     assert whole.energy(now)[0] in (None, pytest.approx((counter - steps[0][2]) / 1000))
+
+
+def test_of_gpus_of_which_one_tells_nothing_nobody_says_that_they_idle():
+    use = looked(GpuUse(2), *((float(second), load(utilisation=0)) for second in range(0, 600, 30)))
+    assert (use.active_at, use.measured_at) == (None, None)
