@@ -9,6 +9,7 @@ from datetime import timedelta
 import environ
 
 from scheduler_site import env
+from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
 env.collect_faults()
@@ -313,27 +314,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Each tick is on record at once: readiness looks at it, and no tick comes twice after a crash.
 CELERY_BEAT_SYNC_EVERY = 1
-
-
-def _every(seconds: float, task: str) -> dict[str, object]:
-    """One that waited so long that the next one is there is not needed any more."""
-    return {"task": task, "schedule": seconds, "options": {"queue": "control", "priority": 0, "expires": seconds}}
-
-
-CELERY_BEAT_SCHEDULE = {
-    "scheduling cycle": _every(CYCLE_SECONDS, "trainyard.run_cycle"),
-    "predicted starts": _every(CYCLE_SECONDS, "trainyard.predict_starts"),
-    "run-time learning": _every(CYCLE_SECONDS, "trainyard.learn_run_times"),
-    "pool scaling": _every(15.0, "trainyard.scale_pools"),
-    "stale-job detection": _every(RECOVERY_SECONDS, "trainyard.recover"),
-    "log archive": _every(10.0, "trainyard.archive_logs"),
-    "tracked runs": _every(30.0, "trainyard.close_runs"),
-    "budgets": _every(60.0, "trainyard.watch_budgets"),
-    "quota audit": _every(30.0, "trainyard.audit_quotas"),
-    "ledger audit": _every(600.0, "trainyard.audit_costs"),
-    "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
-    "clean-up": _every(3600.0, "trainyard.prune"),
-}
+CELERY_BEAT_SCHEDULE = beat_schedule(CYCLE_SECONDS, RECOVERY_SECONDS)
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- logs of the platform itself ---------------------------------------------------------------------------------

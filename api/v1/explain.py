@@ -104,7 +104,7 @@ class CriterionOut(serializers.Serializer[Any]):
 class CandidateOut(serializers.Serializer[Any]):
     node = serializers.CharField()
     score = serializers.FloatField(allow_null=True, help_text="The less the better; null: the strategy scores nothing.")
-    criteria = CriterionOut(many=True)
+    criteria = CriterionOut(many=True, help_text="What the score is made of.")
     words = serializers.CharField(help_text="What else the node is preferred by.")
 
 

@@ -85,7 +85,7 @@ class LoanAmountsOut(serializers.Serializer[Any]):
 class QuotaBarOut(serializers.Serializer[Any]):
     """What is used of one resource that a quota limits: the project's own, or that of the nearest project above that has one."""
 
-    resource = serializers.ChoiceField([quotas.shown_name(name) for name in LIMITS])
+    resource = serializers.ChoiceField([quotas.shown_name(name) for name in LIMITS], help_text="What is limited.")
     used = serializers.FloatField(help_text="By the project, and all below it.")
     waiting = serializers.FloatField(help_text="What its jobs that wait ask for together.")
     quota_of = serializers.CharField(help_text="Whose quota it is.")

@@ -14,7 +14,7 @@ TASK_CALLS = {"shared_task", "task", "apply_async", "send_task", "signature", "S
 NAMES = {
     "trainyard.archive_logs", "trainyard.close_runs", "trainyard.hear", "trainyard.learn_run_times", "trainyard.predict_starts",
     "trainyard.roll_up_usage", "trainyard.watch_budgets", "trainyard.audit_quotas", "trainyard.audit_costs",
-    "trainyard.prune", "trainyard.recover", "trainyard.run_cycle", "trainyard.run_placement",
+    "trainyard.prune", "trainyard.recover", "trainyard.run_cycle", "trainyard.run_placement", "trainyard.scale_pools",
 }  # fmt: skip
 """Messages carry them from the release that sent them to the one that receives them: they stay."""
 WAITS = {"AsyncResult", "GroupResult", "chord", "chain", "allow_join_result"}

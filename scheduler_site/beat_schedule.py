@@ -1,0 +1,26 @@
+"""What beat asks the control worker for, and how often."""
+
+from typing import Any
+
+
+def beat_schedule(cycle_seconds: float, recovery_seconds: float) -> dict[str, dict[str, Any]]:
+    """By a name for people."""
+    return {
+        "scheduling cycle": _every(cycle_seconds, "trainyard.run_cycle"),
+        "predicted starts": _every(cycle_seconds, "trainyard.predict_starts"),
+        "run-time learning": _every(cycle_seconds, "trainyard.learn_run_times"),
+        "pool scaling": _every(15.0, "trainyard.scale_pools"),
+        "stale-job detection": _every(recovery_seconds, "trainyard.recover"),
+        "log archive": _every(10.0, "trainyard.archive_logs"),
+        "tracked runs": _every(30.0, "trainyard.close_runs"),
+        "budgets": _every(60.0, "trainyard.watch_budgets"),
+        "quota audit": _every(30.0, "trainyard.audit_quotas"),
+        "ledger audit": _every(600.0, "trainyard.audit_costs"),
+        "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
+        "clean-up": _every(3600.0, "trainyard.prune"),
+    }
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """One that waited so long that the next one is there is not needed any more."""
+    return {"task": task, "schedule": seconds, "options": {"queue": "control", "priority": 0, "expires": seconds}}
