@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from chaos.workload import PlannedJob
 
-PARENT = "default"
 HARD = "blue"
 """The member that has a hard budget."""
 PRICES = {"gpu_model": Decimal("2.50"), "cpu": Decimal("0.04")}

@@ -16,10 +16,6 @@ from workers.models import Node, NodePool
 
 SCALING_LOCK = 0x7472_6170  # "trap": one decides at a time, in whatever process
 TURN = "SELECT pg_try_advisory_xact_lock(%s)"
-DECIDED = (
-    "busy_nodes", "demand_now", "demand_soon", "waiting_jobs", "wanted_nodes", "desired_nodes", "why", "history",
-    "idle_nodes", "decided_at",
-)  # fmt: skip
 
 
 @transaction.atomic
@@ -35,7 +31,6 @@ def scale_pools() -> int:
         load = loads.get(pool.name, Load())
         decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, load=load)
         _note(pool, asked, decision, snapshot.taken_at)
-    NodePool.objects.bulk_update(pools, DECIDED)
     return len(pools)
 
 
@@ -96,8 +91,16 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _note(pool: NodePool, asked: PoolDemand, decision: ScalingDecision, now: float) -> None:
-    pool.busy_nodes, pool.demand_now, pool.demand_soon = asked.busy, asked.now, asked.soon
-    pool.waiting_jobs, pool.idle_nodes = asked.waiting, list(asked.idle)
-    pool.wanted_nodes, pool.desired_nodes, pool.why = decision.wanted, decision.nodes, decision.why
-    pool.history = [list(moment) for moment in decision.history]
-    pool.decided_at = datetime.fromtimestamp(now, UTC)
+    """Beside what an operator may just be changing of the pool."""
+    NodePool.objects.filter(pk=pool.pk).update(
+        busy_nodes=asked.busy,
+        demand_now=asked.now,
+        demand_soon=asked.soon,
+        waiting_jobs=asked.waiting,
+        idle_nodes=list(asked.idle),
+        wanted_nodes=decision.wanted,
+        desired_nodes=decision.nodes,
+        why=decision.why,
+        history=[list(moment) for moment in decision.history],
+        decided_at=datetime.fromtimestamp(now, UTC),
+    )
