@@ -1,13 +1,14 @@
 """How many nodes each pool is to have, decided beside the cycles: the demand from the plan, the pace from the pool's past."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from jobs.planning.snapshot import take_snapshot
-from scheduling.scaling.decision import Load, Moment, ScalingDecision, decide
+from scheduling.scaling.decision import DOWN, UP, Load, Moment, Pace, ScalingDecision, ScalingRules, decide
 from scheduling.scaling.demand import demand
 from scheduling.scaling.pools import NodePool as PoolView
 from scheduling.scaling.pools import PoolDemand
@@ -33,7 +34,7 @@ def scale_pools() -> int:
     loads = _loads()
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
         load = loads.get(pool.name, Load())
-        decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, load=load)
+        decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, _rules(pool), load)
         _note(pool, asked, decision, snapshot.taken_at)
     NodePool.objects.bulk_update(pools, DECIDED)
     return len(pools)
@@ -70,6 +71,15 @@ def _current(pool: NodePool, view: PoolView) -> int:
     if pool.actuator == NodePool.Actuator.NONE or pool.paused or pool.desired_nodes is None:
         return len(view.nodes)
     return pool.desired_nodes
+
+
+def _rules(pool: NodePool) -> ScalingRules:
+    return ScalingRules(up=_pace(UP, pool.scale_up_seconds), down=_pace(DOWN, pool.scale_down_seconds))
+
+
+def _pace(usual: Pace, window_seconds: int) -> Pace:
+    """Who wants a pool that follows within seconds does not want to wait minutes between two steps either."""
+    return replace(usual, window_seconds=window_seconds, period_seconds=min(usual.period_seconds, window_seconds))
 
 
 def _history(pool: NodePool) -> Sequence[Moment]:
