@@ -46,9 +46,14 @@ def change(name: str, wanted: Mapping[str, Any]) -> NodePool:
 def remove(name: str) -> None:
     """Its nodes stay as they are, and nobody counts them any more. Raises ConflictError while somebody acts for it."""
     pool = find_pool(name)
-    if pool.actuator != NodePool.Actuator.NONE and not pool.paused:
+    if is_scaled(pool):
         raise ConflictError(f"Pool {name} is being scaled: pause it first, then nothing comes and goes.")
     pool.delete()
+
+
+def is_scaled(pool: NodePool) -> bool:
+    """Whether its nodes come and go."""
+    return pool.actuator != NodePool.Actuator.NONE and not pool.paused
 
 
 def refuse_contradictions(pool: NodePool) -> None:
@@ -62,7 +67,9 @@ def contradictions(pool: NodePool) -> Iterator[FieldError]:
         yield FieldError("max_nodes", f"Must be at least min_nodes, {pool.min_nodes}.", "contradiction")
     if pool.spare_nodes > pool.max_nodes:
         yield FieldError("spare_nodes", f"Must be at most max_nodes, {pool.max_nodes}.", "contradiction")
-    if NodePool.LABEL in pool.labels:
+    if not isinstance(pool.labels, dict) or not all(isinstance(value, str) for value in pool.labels.values()):
+        yield FieldError("labels", 'Must be an object of strings, for example {"zone": "a"}.')
+    elif NodePool.LABEL in pool.labels:
         yield FieldError("labels", f"The label {NodePool.LABEL} is the pool's name: leave it out.", "contradiction")
     if pool.gpus and not pool.gpu_memory_mb:
         yield FieldError("gpu_memory_gb", "A GPU has memory: say how much.", "contradiction")
@@ -72,6 +79,9 @@ def contradictions(pool: NodePool) -> Iterator[FieldError]:
 
 
 def _faults_of_settings(pool: NodePool) -> Iterator[FieldError]:
+    if not isinstance(pool.actuator_settings, dict):
+        yield FieldError("actuator_settings", "Must be an object.")
+        return
     if pool.actuator == NodePool.Actuator.COMMAND:
         try:
             read_commands(pool.actuator_settings)
