@@ -42,13 +42,15 @@ def state_of(pool: Row) -> str:
 
 def spell_shape(pool: Row) -> str:
     """`2 CPUs, 8 GB` or `16 CPUs, 128 GB, 4 x H100`."""
+    cpus = "1 CPU" if pool["cpus"] == 1 else f"{pool['cpus']} CPUs"
     gpus = f", {pool['gpus']} x {pool['gpu_model'] or 'GPU'}" if pool["gpus"] else ""
-    return f"{pool['cpus']} CPUs, {pool['memory_gb']:g} GB{gpus}"
+    return f"{cpus}, {pool['memory_gb']:g} GB{gpus}"
 
 
 def spell_pool(pool: Row) -> str:
     """`pool small, local: 0 to 4 nodes with 2 CPUs, 8 GB`."""
-    bounds = f"{pool['min_nodes']} to {pool['max_nodes']} nodes"
+    most = pool["max_nodes"]
+    bounds = f"{pool['min_nodes']} to {most} node{'' if most == 1 else 's'}"
     return f"pool {visible(pool['name'])}, {state_of(pool)}: {bounds} with {visible(spell_shape(pool))}"
 
 

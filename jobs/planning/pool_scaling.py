@@ -1,5 +1,6 @@
 """How many nodes each pool is to have, decided beside the cycles: the demand from the plan, the pace from the pool's past."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,19 +52,32 @@ def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
     members = [node for node in snapshot.nodes if node.labels.get(NodePool.LABEL) == pool.name]
     return PoolView(
         name=pool.name,
-        shape=NodeView(
-            name=pool.name,
-            cpus=pool.cpus,
-            memory_mb=pool.memory_mb,
-            gpus=tuple(Gpu(index, pool.gpu_model, pool.gpu_memory_mb) for index in range(pool.gpus)),
-            labels={**pool.labels, NodePool.LABEL: pool.name},
-        ),
+        shape=shape_of(pool, pool.name),
         nodes=frozenset(node.name for node in members if node.alive and node.state == "up"),
         min_nodes=pool.min_nodes,
         max_nodes=pool.max_nodes,
         startup_seconds=float(pool.startup_seconds),
         spare_nodes=pool.spare_nodes,
     )
+
+
+def shape_of(pool: NodePool, name: str) -> NodeView:
+    """A node of the pool that is not there."""
+    return NodeView(
+        name=name,
+        cpus=pool.cpus,
+        memory_mb=pool.memory_mb,
+        gpus=tuple(Gpu(index, pool.gpu_model, pool.gpu_memory_mb) for index in range(pool.gpus)),
+        labels={**pool.labels, NodePool.LABEL: pool.name},
+    )
+
+
+def with_nodes_to_be_had(nodes: Sequence[NodeView]) -> list[NodeView]:
+    """These, and as many as the pools may still get; none of pools that are paused."""
+    there = Counter(node.labels.get(NodePool.LABEL) for node in nodes)
+    pools = NodePool.objects.filter(paused=False).order_by("name")
+    more = (shape_of(pool, pool.name) for pool in pools for _ in range(there[pool.name], pool.max_nodes))
+    return [*nodes, *more]
 
 
 def _current(pool: NodePool, view: PoolView) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.http.fields import GigabytesField, LabelsField
+from api.http.fields import GigabytesField, GpuGigabytesField, LabelsField
 from api.http.shapes import StrictSerializer, Text, Whole
 from workers.models import NodePool, pool_name_validator
 
@@ -32,7 +32,7 @@ class PoolChange(StrictSerializer):
     memory_gb = GigabytesField(10**6, required=False, help_text="Of each node.")
     gpus = Whole(1_000, required=False, help_text="Of each node.")
     gpu_model = Text(100, required=False, allow_blank=True)
-    gpu_memory_gb = GigabytesField(10**6, required=False, help_text="Of each GPU.")
+    gpu_memory_gb = GpuGigabytesField(10**6, required=False, help_text="Of each GPU.")
     labels = LabelsField(required=False, help_text="Of each node, beside `pool`, which is the pool's name.")
     min_nodes = Whole(MOST_NODES, required=False)
     max_nodes = Whole(MOST_NODES, required=False)
@@ -57,7 +57,7 @@ class PoolIn(PoolChange):
 
 class PoolOut(serializers.ModelSerializer[NodePool]):
     memory_gb = GigabytesField(source="memory_mb", read_only=True)
-    gpu_memory_gb = GigabytesField(source="gpu_memory_mb", read_only=True)
+    gpu_memory_gb = GpuGigabytesField(source="gpu_memory_mb", read_only=True)
     labels = serializers.DictField(child=serializers.CharField())
     actuator_settings = SettingsField()
     idle_nodes = serializers.ListField(child=serializers.CharField(), help_text="That hold no job and soon will not.")
