@@ -37,7 +37,9 @@ def state_of(pool: Row) -> str:
     """`paused`, `failing`, or who acts for it."""
     if pool["paused"]:
         return "paused"
-    return "failing" if pool["fault"] else {"none": "watched"}.get(pool["actuator"], pool["actuator"])
+    if pool["fault"]:
+        return "failing"
+    return "watched" if pool["actuator"] == "none" else str(pool["actuator"])
 
 
 def spell_shape(pool: Row) -> str:

@@ -37,7 +37,7 @@ class PoolChanges:
 
 
 def spell(before: frozenset[str], now: frozenset[str]) -> str:
-    """`Pool local grows from 0 to 1: local-1 takes work`."""
+    """`Pool local grows from 0 to 1: local-1 is up`."""
     if came := sorted(now - before):
-        return f"Pool {POOL} grows from {len(before)} to {len(now)}: {', '.join(came)} took up work"
-    return f"Pool {POOL} shrinks from {len(before)} to {len(now)}: {', '.join(sorted(before - now))} had none left"
+        return f"Pool {POOL} grows from {len(before)} to {len(now)}: {', '.join(came)} is up"
+    return f"Pool {POOL} shrinks from {len(before)} to {len(now)}: {', '.join(sorted(before - now))} had no job left"
