@@ -18,13 +18,12 @@ class PoolChanges:
         self._rest = rest
         self._console = console
         self._names: frozenset[str] = frozenset()
-        self.most = 0
 
     def look(self) -> None:
         names = frozenset(self._rest.nodes_of_pool(POOL))
         if names != self._names:
             self._console.print(spell(self._names, names), soft_wrap=True)
-        self._names, self.most = names, max(self.most, len(names))
+        self._names = names
 
     def until_empty(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> bool:
         """Whether all of them have gone within so many seconds."""
