@@ -65,6 +65,10 @@ COMMANDS = {
     ),
     "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
     "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),
+    "pools": Entry(
+        "fleet.pools",
+        "List the pools of nodes, with how many each is to have and why; make, change and pause them, as staff.",
+    ),
     "reservations": Entry("reservations", "List which nodes are kept for whom; keep more, and give them back."),
     "top": Entry("top", "Watch the machines and the jobs, live."),
     "simulate": Entry("simulate", "Replay a trace of jobs under one or more policies, and compare."),

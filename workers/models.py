@@ -121,6 +121,12 @@ class NodePool(models.Model):
     startup_seconds = models.PositiveIntegerField(
         default=60, help_text="From the demand for a node to its first job; who starts before then needs no new node."
     )
+    scale_up_seconds = models.PositiveIntegerField(
+        default=30, db_default=30, help_text="It grows only to what was wanted all through the last so many seconds."
+    )
+    scale_down_seconds = models.PositiveIntegerField(
+        default=600, db_default=600, help_text="It shrinks only to what sufficed all through the last so many seconds."
+    )
     actuator = models.CharField(max_length=10, choices=Actuator.choices, default=Actuator.NONE)
     actuator_settings = models.JSONField(default=dict, blank=True)
     paused = models.BooleanField(default=False, help_text="What is wanted is shown; nothing is changed.")

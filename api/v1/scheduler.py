@@ -18,6 +18,7 @@ from jobs.reports import dashboard, project_cycle
 from jobs.state import alerts
 from quotas.queries import find_project
 from scheduling.lifecycle import JobState
+from workers.models import NodePool
 from workers.queries import in_use, liveness_counts, nodes_now
 
 
@@ -65,6 +66,12 @@ class Rebalancing(serializers.Serializer[Any]):
     proposals = ProposalOut(many=True, help_text="When moves were last looked for.")
 
 
+class PoolSummary(serializers.ModelSerializer[NodePool]):
+    class Meta:
+        model = NodePool
+        fields = ("name", "paused", "busy_nodes", "waiting_jobs", "wanted_nodes", "desired_nodes", "why", "decided_at")
+
+
 class SchedulerInfo(serializers.Serializer[Any]):
     policy = serializers.CharField(help_text="By which waiting jobs are ordered, unless their queue has its own.")
     quota_provider = serializers.CharField(help_text="Who says what projects may hold.")
@@ -77,6 +84,7 @@ class SchedulerInfo(serializers.Serializer[Any]):
     )
     jobs = Counts(help_text="Of all projects, by state.")
     nodes = Counts(help_text="By liveness.")
+    pools = PoolSummary(many=True, help_text="Of nodes: what each is to have.")
 
 
 class TriggerIn(StrictSerializer):
@@ -140,6 +148,7 @@ class InfoView(APIView):
                 "alerts": alerts.active(),
                 "jobs": counts,
                 "nodes": liveness_counts(in_use(nodes_now())),
+                "pools": PoolSummary(NodePool.objects.all(), many=True).data,
             }
         )
 

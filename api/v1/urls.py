@@ -18,6 +18,7 @@ from api.v1 import (
     reservations,
     scheduler,
 )
+from api.v1.pools.views import PoolsView, PoolView
 from api.v1.usage.fairness import FairnessView
 from api.v1.usage.idle_gpus import ProjectIdleGpusView, QueueIdleGpusView
 from api.v1.usage.report import UsageExportView, UsageReportView
@@ -70,6 +71,8 @@ urlpatterns = [
     path("nodes/<slug:name>", nodes.NodeView.as_view()),
     path("nodes/<slug:name>/drain", nodes.DrainView.as_view()),
     path("nodes/<slug:name>/undrain", nodes.UndrainView.as_view()),
+    path("pools", PoolsView.as_view()),
+    path("pools/<slug:name>", PoolView.as_view()),
     path("reservations", reservations.ReservationsView.as_view()),
     path("reservations/<slug:name>", reservations.ReservationView.as_view()),
     path("dashboard", scheduler.DashboardView.as_view()),

@@ -10,7 +10,8 @@ from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options.choosing import Chosen, Words, ask_many, report, selection
 from cli.options.shared import AsJson
-from cli.submission.job_request import parse_labels, parse_priority, without_gaps
+from cli.options.values import parse_labels
+from cli.submission.job_request import parse_priority, without_gaps
 
 app = typer.Typer(rich_markup_mode=None)
 WORDS = Words("change", "changed", "")

@@ -34,6 +34,10 @@ def refuse_unknown_node(server: Server, node: str) -> None:
     _refuse("node", node, [row["name"] for row in server.rows("nodes", all="true")])
 
 
+def refuse_unknown_pool(server: Server, pool: str) -> None:
+    _refuse("pool", pool, [row["name"] for row in server.rows("pools")])
+
+
 @contextmanager
 def in_project(server: Server, project: str) -> Iterator[None]:
     """A refusal inside, because the project is not there, becomes one that says which there are."""

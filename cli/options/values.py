@@ -1,6 +1,6 @@
 """What stands behind an option, understood, or an error that names the option."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -16,6 +16,16 @@ def understand(parse: Callable[[str], Value], option: str, text: str) -> Value:
         return parse(text)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{option}: {error}") from error
+
+
+def parse_labels(option: str, settings: Iterable[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for setting in settings:
+        name, given, value = setting.partition("=")
+        if not given or not name:
+            raise UsageError(f"{option} {setting}: write NAME=VALUE.")
+        labels[name] = value
+    return labels
 
 
 def moment(option: str, text: str | None) -> str | None:

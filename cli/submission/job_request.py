@@ -8,7 +8,7 @@ from typing import Any
 from cli.durations import parse_duration, parse_moment
 from cli.errors import UsageError
 from cli.options.job import JobOptions
-from cli.options.values import understand
+from cli.options.values import parse_labels, understand
 from cli.submission import virtual_environment
 from cli.submission.job_names import name_of
 
@@ -72,16 +72,6 @@ def parse_needs(settings: Iterable[str]) -> list[Any]:
         job = int(word) if word.isascii() and word.isdecimal() else word
         needs.append({"job": job, "after": after} if known else job)
     return needs
-
-
-def parse_labels(option: str, settings: Iterable[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for setting in settings:
-        name, given, value = setting.partition("=")
-        if not given or not name:
-            raise UsageError(f"{option} {setting}: write NAME=VALUE.")
-        labels[name] = value
-    return labels
 
 
 def without_gaps(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,5 +4,18 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 """
 
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
+from console.admin.fleet import pools
 
-__all__ = ["budgets", "costs", "history", "jobs", "nodes", "projects", "queues", "reservations", "rules", "usage"]
+__all__ = [
+    "budgets",
+    "costs",
+    "history",
+    "jobs",
+    "nodes",
+    "pools",
+    "projects",
+    "queues",
+    "reservations",
+    "rules",
+    "usage",
+]

@@ -1,13 +1,15 @@
 """How many nodes each pool is to have, decided beside the cycles: the demand from the plan, the pace from the pool's past."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from jobs.planning.snapshot import take_snapshot
-from scheduling.scaling.decision import Load, Moment, ScalingDecision, decide
+from scheduling.scaling.decision import DOWN, UP, Load, Moment, Pace, ScalingDecision, ScalingRules, decide
 from scheduling.scaling.demand import demand
 from scheduling.scaling.pools import NodePool as PoolView
 from scheduling.scaling.pools import PoolDemand
@@ -29,7 +31,7 @@ def scale_pools() -> int:
     loads = _loads()
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
         load = loads.get(pool.name, Load())
-        decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, load=load)
+        decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, _rules(pool), load)
         _note(pool, asked, decision, snapshot.taken_at)
     return len(pools)
 
@@ -45,13 +47,7 @@ def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
     members = [node for node in snapshot.nodes if node.labels.get(NodePool.LABEL) == pool.name]
     return PoolView(
         name=pool.name,
-        shape=NodeView(
-            name=pool.name,
-            cpus=pool.cpus,
-            memory_mb=pool.memory_mb,
-            gpus=tuple(Gpu(index, pool.gpu_model, pool.gpu_memory_mb) for index in range(pool.gpus)),
-            labels={**pool.labels, NodePool.LABEL: pool.name},
-        ),
+        shape=shape_of(pool, pool.name),
         nodes=frozenset(node.name for node in members if node.alive and node.state == "up"),
         min_nodes=pool.min_nodes,
         max_nodes=pool.max_nodes,
@@ -60,11 +56,39 @@ def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
     )
 
 
+def shape_of(pool: NodePool, name: str) -> NodeView:
+    """A node of the pool that is not there."""
+    return NodeView(
+        name=name,
+        cpus=pool.cpus,
+        memory_mb=pool.memory_mb,
+        gpus=tuple(Gpu(index, pool.gpu_model, pool.gpu_memory_mb) for index in range(pool.gpus)),
+        labels={**pool.labels, NodePool.LABEL: pool.name},
+    )
+
+
+def with_nodes_to_be_had(nodes: Sequence[NodeView]) -> list[NodeView]:
+    """These, and as many as the pools may still get; none of pools that are paused."""
+    there = Counter(node.labels.get(NodePool.LABEL) for node in nodes)
+    pools = NodePool.objects.filter(paused=False).order_by("name")
+    more = (shape_of(pool, pool.name) for pool in pools for _ in range(there[pool.name], pool.max_nodes))
+    return [*nodes, *more]
+
+
 def _current(pool: NodePool, view: PoolView) -> int:
     """What it has been told to have, where somebody sees to that; else what is there."""
     if pool.actuator == NodePool.Actuator.NONE or pool.paused or pool.desired_nodes is None:
         return len(view.nodes)
     return pool.desired_nodes
+
+
+def _rules(pool: NodePool) -> ScalingRules:
+    return ScalingRules(up=_pace(UP, pool.scale_up_seconds), down=_pace(DOWN, pool.scale_down_seconds))
+
+
+def _pace(usual: Pace, window_seconds: int) -> Pace:
+    """Who wants a pool that follows within seconds does not want to wait minutes between two steps either."""
+    return replace(usual, window_seconds=window_seconds, period_seconds=min(usual.period_seconds, window_seconds))
 
 
 def _history(pool: NodePool) -> Sequence[Moment]:

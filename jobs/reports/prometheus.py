@@ -3,6 +3,7 @@
 Each scrape is a fixed number of statements over indexed rows: what is active, what ended in the last day, and counters.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,7 @@ from scheduling.idle_gpus import LEAVING, Rung
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.plan_result import WhyBroken
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
-from workers.models import Node
+from workers.models import Node, NodePool
 from workers.queries import in_use, liveness_counts, nodes_now
 
 HOUR = timedelta(hours=1)
@@ -201,6 +202,7 @@ def _machines() -> Iterator[Metric]:
     yield _labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
     suspects = sum(bool(node.suspicion) for node in nodes)
     yield _gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
+    yield from _pools(nodes)
     held = usage_by_node()
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]
@@ -247,6 +249,25 @@ def _idle_gpus() -> Iterator[Metric]:
     text = "GPU time that these steps gave back, as it was estimated."
     given = [row for row in freed if row[0] in LEAVING]
     yield _labelled(CounterMetricFamily, "idle_gpu_freed_seconds", text, ("rung",), given)
+
+
+def _pools(nodes: Iterable[Any]) -> Iterator[Metric]:
+    """No samples without pools; before the first decision there is what is present alone."""
+    taking = [node for node in nodes if node.state == Node.State.UP and node.liveness(node.now) == Node.Liveness.ALIVE]
+    present = Counter(node.labels.get(NodePool.LABEL) for node in taking)
+    pools = list(NodePool.objects.all())
+    rows = [
+        (pool, what, number)
+        for pool in pools
+        for what, number in (("present", present[pool.name]), ("busy", pool.busy_nodes),
+                             ("wanted", pool.wanted_nodes), ("desired", pool.desired_nodes))
+        if number is not None
+    ]  # fmt: skip
+    text = "Nodes of a pool: that take work, that hold jobs, that are wanted, that it is to have."
+    yield _labelled(GaugeMetricFamily, "pool_nodes", text, ("pool", "what"), rows)
+    waiting = [(pool, pool.waiting_jobs) for pool in pools if pool.waiting_jobs is not None]
+    text = "Jobs that wait for room which a pool's nodes have."
+    yield _labelled(GaugeMetricFamily, "pool_waiting_jobs", text, ("pool",), waiting)
 
 
 def _costs() -> Iterator[Metric]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jobs.models import Job, Queue
 from jobs.planning import snapshot
+from jobs.planning.pool_scaling import with_nodes_to_be_had
 from jobs.planning.queue_limits import limits_of
 from jobs.submission import linking
 from jobs.submission.budgets import HardBudgets
@@ -51,6 +52,11 @@ class Intake:
     @cached_property
     def budgets(self) -> HardBudgets:
         return HardBudgets.read(self.nodes, self.now.timestamp())
+
+    @cached_property
+    def nodes_with_pools(self) -> Sequence[NodeView]:
+        """With those that pools may still get: who needs one of them waits for it."""
+        return with_nodes_to_be_had(self.nodes)
 
     @cached_property
     def open_projects(self) -> str:

@@ -94,7 +94,10 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
         chain = chain_of(spec.project, intake.tree)
-        faults += _size_faults(spec, chain, intake.nodes, intake.cohorts)
+        sizes = _size_faults(spec, chain, intake.nodes, intake.cohorts)
+        if any(fault.code == "hardware" for fault in sizes):  # only then is asked what might come
+            sizes = _size_faults(spec, chain, intake.nodes_with_pools, intake.cohorts)
+        faults += sizes
         faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults
 

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from local_stack.demo.pool_changes import PoolChanges
 from local_stack.demo.rest import DemoRest
 from scheduling.priorities import class_of
 
@@ -36,17 +37,20 @@ class Reasons:
         return " ".join(self._sentences.get(job["id"], {}).values())
 
 
-def follow(rest: DemoRest, label: str, *, console: Console, reasons: Reasons, seconds: float) -> list[Job]:
+def follow(
+    rest: DemoRest, label: str, *, console: Console, reasons: Reasons, seconds: float, pool: PoolChanges
+) -> list[Job]:
     """Show the jobs until all are over, or the time is; returns them as they were last seen."""
-    watched = _poll(rest, label, reasons, seconds)
+    watched = _poll(rest, label, reasons, seconds, pool)
     return _follow_in_table(watched, console) if console.is_terminal else _follow_in_lines(watched, console)
 
 
-def _poll(rest: DemoRest, label: str, reasons: Reasons, seconds: float) -> Iterator[list[Job]]:
+def _poll(rest: DemoRest, label: str, reasons: Reasons, seconds: float, pool: PoolChanges) -> Iterator[list[Job]]:
     give_up_at = time.monotonic() + seconds
     while True:
         jobs = rest.jobs(label)
         reasons.note(jobs)
+        pool.look()
         yield jobs
         if all(job["state"] in OVER for job in jobs) or time.monotonic() > give_up_at:
             return

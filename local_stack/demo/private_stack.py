@@ -47,7 +47,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _command() -> list[str]:
     nodes = [word for node in NODES for word in ("--node", node)]
     bound = parent_death.signalled_with("TERM")  # the stack ends with the demonstration, even when that is killed
-    return [*bound, sys.executable, str(CHECKOUT / "manage.py"), "up", "--unlisted", *nodes]
+    return [*bound, sys.executable, str(CHECKOUT / "manage.py"), "up", "--unlisted", *nodes, "--autoscale", "1"]
 
 
 def _environment(home: Home, port: int) -> dict[str, str]:

@@ -28,6 +28,10 @@ class DemoRest:
     def nodes(self) -> list[dict[str, Any]]:
         return self._results("/nodes")
 
+    def nodes_of_pool(self, pool: str) -> list[str]:
+        """The names of those that take work now."""
+        return [node["name"] for node in self.nodes() if node["labels"].get("pool") == pool and node["state"] == "up"]
+
     def _results(self, path: str) -> list[dict[str, Any]]:
         return list(_granted(f"GET {path}", self._rest.get(path)).body["results"])
 

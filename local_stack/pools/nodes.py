@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DatabaseError, InterfaceError, connection
 
 from jobs.control import draining
+from jobs.control.pool_draining import SCALED_DOWN
 from jobs.models.queries import UNUSED, usage_by_node
 from jobs.reports import node_health
 from local_stack.pools.errors import PoolError
@@ -20,7 +21,6 @@ from workers.queries import nodes_now
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-SCALED_DOWN = "Its pool is scaled down."
 
 
 def in_any_thread(function: Callable[Given, Result]) -> Callable[Given, Result]:

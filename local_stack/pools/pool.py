@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from executors.node.shutdown import DETACH_SECONDS
+from jobs.control.pool_draining import SCALED_DOWN
 from local_stack.pools import nodes, partition
 from local_stack.pools.control_socket import answering
 from local_stack.pools.errors import PoolError, UsageError
@@ -135,7 +136,13 @@ class Pool:
     # What may be asked of it
 
     async def _answer(self, request: Mapping[str, Any], say: Say) -> Any:
-        verbs = {"status": self._status, "scale": self._scale, "restart": self._restart}
+        verbs = {
+            "status": self._status,
+            "scale": self._scale,
+            "restart": self._restart,
+            "add": self._add,
+            "retire": self._retire_named,
+        }
         verb = request["verb"]
         if verb not in verbs:
             raise UsageError(f"A pool cannot {verb!r}.")
@@ -167,6 +174,25 @@ class Pool:
     async def _restart(self, _request: Mapping[str, Any], say: Say) -> int:
         return await self.restart(say)
 
+    async def _add(self, request: Mapping[str, Any], say: Say) -> None:
+        """Start the agents of these numbers that are not there: to be asked twice starts nothing twice."""
+        new = [number for number in map(int, request["numbers"]) if number > 0 and number not in self._agents]
+        self._refuse_too_many(len(self._agents) + len(new))
+        for number in new:
+            if number not in self._agents:
+                say(f"starting {await self._start(number)}")
+
+    async def _retire_named(self, request: Mapping[str, Any], say: Say) -> None:
+        """Have these end as soon as they are empty; those that are not there have ended."""
+        for agent in [self._agents[number] for number in map(int, request["numbers"]) if number in self._agents]:
+            if agent.retirement is None:
+                await self._retire(agent, Node.DrainMode.WAIT, say)
+
+    def _refuse_too_many(self, agents: int) -> None:
+        partition.check_number(agents)
+        terms = self._terms
+        partition.refuse_too_much(terms.machine, terms.share, agents, oversubscribe=terms.wanted.oversubscribe)
+
     async def scale(self, agents: int, *, mode: str, say: Say) -> None:
         """Start what is missing; have the surplus, highest number first, drain by `mode` and end when it is empty.
 
@@ -174,9 +200,7 @@ class Pool:
         """
         if mode not in MODES:
             raise UsageError(f"--mode must be one of {', '.join(MODES)}, not {mode!r}.")
-        partition.check_number(agents)
-        limits = self._terms.share
-        partition.refuse_too_much(self._terms.machine, limits, agents, oversubscribe=self._terms.wanted.oversubscribe)
+        self._refuse_too_many(agents)
         for number in range(1, agents + 1):
             if number not in self._agents:
                 say(f"starting {await self._start(number)}")
@@ -246,7 +270,7 @@ class Pool:
 
     async def _retire(self, agent: Agent, mode: str, say: Say) -> None:
         if mode != Node.DrainMode.NOW:
-            await asyncio.to_thread(nodes.drain, agent.name, mode=mode, reason=nodes.SCALED_DOWN)
+            await asyncio.to_thread(nodes.drain, agent.name, mode=mode, reason=SCALED_DOWN)
         say(f"{agent.name} takes nothing new, and ends when it is empty")
         if agent.retirement is not None:
             agent.retirement.cancel()

@@ -15,7 +15,7 @@ from knox.models import AuthToken
 from knox.settings import CONSTANTS
 
 from executors import agent_rights
-from local_stack.servers import private_files
+from local_stack.servers import private_files, scaled_pool
 from local_stack.servers.postgres import AGENT
 from quotas.models import Membership, Project
 
@@ -37,11 +37,17 @@ def migrate() -> None:
 
 
 def prepare(
-    url: str, credentials: Path, *, password: str, addresses: Mapping[str, str], agent_password: str = ""
+    url: str,
+    credentials: Path,
+    *,
+    password: str,
+    addresses: Mapping[str, str],
+    agent_password: str = "",
+    most_scaled: int = 0,
 ) -> None:
     """Tables, the administrator, the default project, and a token that stays valid for a while, written for the CLI.
 
-    With a password for them, also the role as which agents connect.
+    With a password for them, also the role as which agents connect; with a number of them, the pool of small ones.
     """
     connect_to(url)
     try:
@@ -50,6 +56,8 @@ def prepare(
             agent_rights.grant(AGENT, password=agent_password)
         admin, known_password = administrator(password)
         membership_in_default(admin)
+        if most_scaled:
+            scaled_pool.settle(most_scaled)
         login = {"admin_user": ADMIN, "admin_password": known_password}
         known = {**addresses, "token": valid_token(admin, _token_in(credentials)), **login}
         private_files.write(credentials, json.dumps(known, indent=1) + "\n")

@@ -83,6 +83,17 @@ def agent(node: NodeSpec, environment: Mapping[str, str]) -> Role:
     )
 
 
+def pool(name: str, environment: Mapping[str, str], *, cpus: int, memory_gb: float) -> Role:
+    """No agents yet: an autoscaler asks for them. Small ones may be more than the machine has, to try things out."""
+    shape = ("--cpus", str(cpus), "--memory-gb", f"{memory_gb:g}", "--oversubscribe", "--label", f"pool={name}")
+    start = ("manage.py", "pool", "start", "--name", name, "--agents", "0", *shape)
+    return _python("pool", *start, environment={**OWN_PYTHON, **job_folders(), **environment})
+
+
+def autoscaler() -> Role:
+    return _python("autoscaler", "manage.py", "autoscaler", "--every", "1")
+
+
 def job_folders() -> dict[str, str]:
     """Jobs may go where the stack was started, though a folder above may be closed to their users: there lies its owner's work."""
     known, here = os.environ.get("TRAINYARD_JOB_FOLDERS", ""), str(Path.cwd())

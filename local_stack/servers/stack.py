@@ -8,7 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from executors.node import shutdown
-from local_stack.servers import accounts, environment, orphans, ports, postgres, roles, saved_settings, valkey, web
+from local_stack.servers import (
+    accounts,
+    environment,
+    orphans,
+    ports,
+    postgres,
+    roles,
+    saved_settings,
+    scaled_pool,
+    valkey,
+    web,
+)
 from local_stack.servers.announced import announced
 from local_stack.servers.banner import Addresses, show_banner
 from local_stack.servers.errors import StackError
@@ -26,6 +37,8 @@ class Options:
     web_port: int
     flower_port: int
     nodes: tuple[roles.NodeSpec, ...]
+    most_scaled: int = 0
+    """So many small agents may come and go as jobs need them."""
     database_url: str = ""
     broker_url: str = ""
     secret_key: str = ""
@@ -140,6 +153,7 @@ class LocalStack:
             password=known.admin_password,
             addresses=addresses,
             agent_password=agent_password,
+            most_scaled=self._options.most_scaled,
         )
 
     def _start_platform(self, known: SavedSettings) -> None:
@@ -149,6 +163,9 @@ class LocalStack:
         in_agent = {"TRAINYARD_ROLE": "node", **database}
         agents = (roles.agent(node, in_agent) for node in self._options.nodes)
         self._supervisor.start(*(replace(agent, patience=shutdown.longest_drain()) for agent in agents))
+        if self._options.most_scaled:
+            pool = roles.pool(scaled_pool.NAME, in_agent, cpus=scaled_pool.CPUS, memory_gb=scaled_pool.MEMORY_GB)
+            self._supervisor.start(replace(pool, patience=shutdown.longest_drain()), roles.autoscaler())
 
     def _addresses(self) -> Addresses:
         return Addresses(web_port=self._options.web_port, flower_port=self._options.flower_port)

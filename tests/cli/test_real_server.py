@@ -15,6 +15,7 @@ from jobs.models import Attempt, Job, Queue
 from jobs.models.planning import Reservation
 from quotas.models import Budget, Membership, Price, Project, Quota
 from tests import builders
+from workers.models import NodePool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -309,6 +310,32 @@ def test_staff_keep_nodes_and_give_them_back_and_nobody_else_may(ada, trainyard)
 
     assert trainyard("reservations", "remove", "cooling").code == 0
     assert not Reservation.objects.exists()
+
+
+def test_staff_set_a_pool_pause_it_and_forget_it_and_nobody_else_may(ada, trainyard, tmp_path):
+    words = ["pools", "add", "small", "--cpus", "2", "--memory-gb", "8", "--max", "4", "--actuator", "local"]
+    assert "Only staff may" in trainyard(*words).err
+    assert "no pools yet" in trainyard("pools").err
+
+    User.objects.filter(pk=ada.pk).update(is_staff=True)
+    assert trainyard(*words).out == "pool small, local: 0 to 4 nodes with 2 CPUs, 8 GB\n"
+    assert trainyard("pools", "set", "small", "--scale-up", "0", "--scale-down", "5m", "--label", "zone=a").code == 0
+    pool = NodePool.objects.get()
+    assert (pool.scale_up_seconds, pool.scale_down_seconds, pool.labels) == (0, 300, {"zone": "a"})
+    assert "Pool small is being scaled: pause it first" in trainyard("pools", "rm", "small").err
+    assert trainyard("pools", "pause", "small").out.startswith("pool small, paused")
+    assert [line.split()[:2] for line in trainyard("pools", "list").out.splitlines()[1:]] == [["small", "paused"]]
+    shown = trainyard("pools", "show", "small").out
+    assert "grows after 0s, shrinks after 5m" in shown
+    settings = tmp_path / "settings.json"
+    settings.write_text('{"up": ["make"]}')
+    refused = trainyard("pools", "set", "small", "--actuator", "command", "--settings", settings)
+    assert (refused.code, "up must be told of which node" in refused.err) == (1, True)
+    settings.write_text("{")
+    assert trainyard("pools", "set", "small", "--settings", settings).code == 2
+    assert "there are: small" in trainyard("pools", "resume", "smal").err
+    assert trainyard("pools", "rm", "small").out == "pool small is gone, its nodes are not\n"
+    assert not NodePool.objects.exists()
 
 
 def test_top_shows_what_runs_and_what_waits(ada, trainyard):

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local_stack.demo import following, results, sweep
+from local_stack.demo.pool_changes import PoolChanges
 
 ALL = len(sweep.runs("x"))
 
@@ -31,6 +32,40 @@ def test_the_sweep_has_a_dozen_runs_over_all_priorities_and_both_kinds_of_hardwa
     kinds = {(run["priority"], bool(run["resources"]["gpus"])) for run in runs}
     assert kinds == {(priority, gpu) for priority in ("urgent", "normal", "background") for gpu in (True, False)}
     assert len({run["submission_key"] for run in runs}) == len(runs)
+
+
+class Pool:
+    """Answers with these names, one set a look, the last one for ever."""
+
+    def __init__(self, *looks: list[str]) -> None:
+        self.looks = list(looks)
+
+    def nodes_of_pool(self, _pool: str) -> list[str]:
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+
+def changes(*looks: list[str]) -> tuple[PoolChanges, StringIO]:
+    output = StringIO()
+    return PoolChanges(Pool(*looks), Console(file=output, width=140)), output  # type: ignore[arg-type]
+
+
+def test_a_pool_that_grows_and_shrinks_is_told_of_once_a_change(monkeypatch):
+    monkeypatch.setattr("local_stack.demo.pool_changes.LOOK_SECONDS", 0)
+    pool, output = changes([], ["local-1"], ["local-1"], [])
+    for _ in range(3):
+        pool.look()
+    assert pool.until_empty(5)
+    assert output.getvalue().splitlines() == [
+        "Pool local grows from 0 to 1: local-1 is up",
+        "Pool local shrinks from 1 to 0: local-1 had no job left",
+    ]
+
+
+def test_a_pool_that_does_not_shrink_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr("local_stack.demo.pool_changes.LOOK_SECONDS", 0)
+    pool, _ = changes(["local-1"])
+    moments = iter(range(100))
+    assert not pool.until_empty(5, clock=lambda: next(moments))
 
 
 def test_good_results_have_no_shortcomings():

@@ -164,6 +164,22 @@ def test_the_surplus_ends_when_it_is_empty_and_is_called_back_before(running):
         wait_for(lambda: it.states() == {"yard-1": "running", "yard-2": "running"}, 10, "the third to end")
 
 
+def test_agents_are_added_and_retired_by_number_and_whatever_is_asked_twice_is_done_once(running):
+    with running(0) as it:
+        assert it.ask("add", numbers=[1, 3])[1] == ["starting yard-1", "starting yard-3"]
+        assert it.ask("add", numbers=[3, 2])[1] == ["starting yard-2"]
+        it.empty["jobs"] = 1
+        assert it.ask("retire", numbers=[2, 9])[1] == ["yard-2 takes nothing new, and ends when it is empty"]
+        assert it.ask("retire", numbers=[2])[1] == []
+        assert it.ask("add", numbers=[2])[1] == [], "what is ending ends, and its number is free again then"
+        assert it.states() == {"yard-1": "running", "yard-3": "running", "yard-2": "retiring"}
+        it.empty["jobs"] = 0
+        wait_for(lambda: it.states() == {"yard-1": "running", "yard-3": "running"}, 10, "the second to end")
+        with pytest.raises(PoolError, match="are more than this machine has"):
+            it.ask("add", numbers=[4, 5, 6, 7])
+        assert len(it.states()) == 2
+
+
 def test_agents_are_replaced_one_after_another(running):
     with running(2) as it:
         wait_for(lambda: all(it.pids()), 10, "two processes")

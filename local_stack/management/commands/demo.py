@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from local_stack.demo import following, results, sweep
+from local_stack.demo.pool_changes import PoolChanges
 from local_stack.demo.private_stack import private_stack
 from local_stack.demo.rest import DemoRest, RefusedError
 from local_stack.rest import NoAnswerError
@@ -17,6 +18,7 @@ from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 
 SWEEP_SECONDS = 240
+SHRINK_SECONDS = 60
 
 
 class Command(BaseCommand):
@@ -54,11 +56,14 @@ def demonstrate(rest: DemoRest, console: Console) -> list[str]:
     jobs = sweep.runs(label)
     rest.submit(jobs)
     console.print(f"Submitted {len(jobs)} training runs: urgent, normal and background, with and without a GPU")
-    seen = following.follow(rest, label, console=console, reasons=reasons, seconds=SWEEP_SECONDS)
+    pool = PoolChanges(rest, console)
+    seen = following.follow(rest, label, console=console, reasons=reasons, seconds=SWEEP_SECONDS, pool=pool)
     console.print(results.results_table(seen), results.waits_table(seen, reasons))
     best = max(seen, key=results.accuracy)
     took = time.monotonic() - began
     console.print(f"\nBest: {best['name']} with {results.accuracy(best):.4f}; {len(seen)} runs took {took:.0f} s")
+    if not pool.until_empty(SHRINK_SECONDS):
+        console.print("The pool has not shrunk yet: nodes go some time after their last job", soft_wrap=True)
     return results.shortcomings(seen, expected=len(jobs))
 
 

@@ -1,6 +1,7 @@
 """`manage.py up`: the whole platform on this machine, in the foreground."""
 
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from local_stack.servers.home import Home
 from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.roles import NodeSpec
 from local_stack.servers.stack import LocalStack, Options
+
+USUAL_MOST, MOST = 4, 100
 
 
 class Command(BaseCommand):
@@ -29,7 +32,15 @@ class Command(BaseCommand):
             metavar="NAME[:cpus=2,gpus=1]",
             help="an agent to run, may be repeated; GPUs beyond the real ones are simulated (default: this machine)",
         )
-
+        parser.add_argument(
+            "--autoscale",
+            nargs="?",
+            type=int,
+            default=0,
+            const=USUAL_MOST,
+            metavar="MOST",
+            help=f"beside these, so many small agents that come as jobs need them and go again (alone: {USUAL_MOST})",
+        )
         parser.add_argument(
             "--unlisted",
             action="store_true",
@@ -40,8 +51,11 @@ class Command(BaseCommand):
         output = PrefixedOutput()
         home = Home(settings.TRAINYARD_HOME)
         where = None if options["unlisted"] else stacks_file()
+        if not 0 <= options["autoscale"] <= MOST:
+            raise CommandError(f"--autoscale must be from 0 to {MOST}, not {options['autoscale']}.", returncode=2)
         try:
-            LocalStack(home, read_options(options["node"]), output, listed_in=where).run()
+            wanted = replace(read_options(options["node"]), most_scaled=options["autoscale"])
+            LocalStack(home, wanted, output, listed_in=where).run()
         except StackError as error:
             raise CommandError(str(error)) from None
 

@@ -18,6 +18,7 @@ from quotas.models import Price
 from tests import builders
 from tests.architecture import source
 from tests.rest import V1, client_of
+from workers.models import NodePool
 
 pytestmark = pytest.mark.django_db
 
@@ -223,7 +224,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         scraped()
 
 
@@ -298,3 +299,16 @@ def test_money_is_counted_where_anything_has_a_price(read):
     assert found["trainyard_cost_pending",] == 4
     assert found["trainyard_cost_last_hour", "settle"] == pytest.approx(2, rel=0.01)
     assert found["trainyard_cost_last_hour", "refund"] == 0
+
+
+def test_pools_tell_what_is_there_and_what_is_to_be_there(read):
+    known = {"busy_nodes": 1, "wanted_nodes": 5, "desired_nodes": 3, "waiting_jobs": 7}
+    NodePool.objects.create(name="small", cpus=2, memory_mb=8000, **known)
+    NodePool.objects.create(name="undecided", cpus=2, memory_mb=8000)
+    builders.node(labels={"pool": "small"}), builders.node(labels={"pool": "small"}, state="draining"), builders.node()
+    samples = {key[1:]: value for key, value in read().items() if key[0] == "trainyard_pool_nodes"}
+    assert samples == {
+        ("small", "present"): 1, ("small", "busy"): 1, ("small", "wanted"): 5, ("small", "desired"): 3,
+        ("undecided", "present"): 0,
+    }  # fmt: skip
+    assert read()["trainyard_pool_waiting_jobs", "small"] == 7

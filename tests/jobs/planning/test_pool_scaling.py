@@ -74,6 +74,12 @@ def test_a_paused_pool_is_told_of_and_stays_as_it_is():
     assert decided().wanted_nodes == 2
 
 
+def test_a_pool_that_shrinks_within_seconds_is_not_held_for_minutes():
+    pool(actuator="local", scale_down_seconds=0, desired_nodes=3, history=[[0, 3, 0]])
+    assert decided().desired_nodes == 2
+    assert decided().desired_nodes == 1
+
+
 def test_the_database_refuses_more_at_least_than_at_most():
     with pytest.raises(IntegrityError, match="pool_least_within_most"):
         pool(min_nodes=11)

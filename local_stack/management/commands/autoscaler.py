@@ -1,0 +1,53 @@
+"""`manage.py autoscaler`: has pools follow what they are to have, until SIGTERM."""
+
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from local_stack.autoscaler.autoscaler import Autoscaler
+
+SECONDS = 3.0
+LEAST_SECONDS, MOST_SECONDS = 0.1, 3_600.0
+
+
+class Command(BaseCommand):
+    """May be started several times, on several machines: one acts, and another one takes over when it ends."""
+
+    help = "Have nodes come and go as their pools are to have them: see docs/autoscaling.md."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--commands",
+            type=Path,
+            metavar="FOLDER",
+            help="with the programs that pools with actuator command may run; none outside of it is (default: no such pool)",
+        )
+        parser.add_argument(
+            "--every", type=float, default=SECONDS, metavar="SECONDS", help=f"how often to look (default: {SECONDS:g})"
+        )
+
+    def handle(self, **options: Any) -> None:
+        folder = options["commands"]
+        if folder is not None and not folder.is_dir():
+            raise CommandError(f"--commands: {folder} is no folder.", returncode=2)
+        if not LEAST_SECONDS <= options["every"] <= MOST_SECONDS:
+            words = f"--every must be from {LEAST_SECONDS:g} to {MOST_SECONDS:g} seconds, not {options['every']:g}."
+            raise CommandError(words, returncode=2)
+        folder = folder.resolve() if folder is not None else None
+        scaler = Autoscaler(settings.TRAINYARD_HOME, folder, self.say, every_seconds=options["every"])
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        scaler.run()
+
+    def say(self, words: str) -> None:
+        self.stdout.write(words)
+        self.stdout.flush()
+
+
+def end(*_: object) -> NoReturn:
+    """What runs at the moment is waited for: commands end within their time."""
+    raise SystemExit(0)
