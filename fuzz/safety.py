@@ -11,7 +11,7 @@ from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import Plan
 from scheduling.resources import Request, total
 from scheduling.run_times import limit_seconds
-from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import Allocation, Limits, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 
 def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
@@ -24,6 +24,7 @@ def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
     _quotas_hold(world, placed)
     cohorts.hold(world, placed)
     _queues_hold(world, placed)
+    _limits_of_users_hold(world, placed)
     _only_those_are_stopped_who_may_be(world, now, plan)
 
 
@@ -113,6 +114,31 @@ def _queues_hold(world: Snapshot, placed: Placed) -> None:
         runs = sum(job.queue == queue.name for job in world.running)
         fits = not new or queue.max_running is None or runs + new <= queue.max_running
         expect(fits, "queues", f"{runs} + {new} of {queue.max_running} in {queue.name}")
+
+
+def _limits_of_users_hold(world: Snapshot, placed: Placed) -> None:
+    projects = {one.slug: one for one in world.projects}
+    jobs: list[RunningJob | WaitingJob] = [*world.running, *(job for job, _ in placed)]
+    for project in world.projects:
+        if project.limits is not None and project.limits.enforced and project.limits.each_user is not None:
+            below = {slug for slug in projects if project in chain_of(slug, projects)}
+            _holds_of_each(world, placed, [job for job in jobs if job.project in below], project.limits.each_user)
+    for queue in world.queues:
+        if queue.each_user is not None:
+            _holds_of_each(world, placed, [job for job in jobs if job.queue == queue.name], queue.each_user)
+
+
+def _holds_of_each(world: Snapshot, placed: Placed, jobs: list[RunningJob | WaitingJob], most: Limits) -> None:
+    """Who holds too much already, as a limit shrank, gets no more of it."""
+    what = {job.id: job.request for job in world.running if job.request} | {job.id: job.request for job, _ in placed}
+    new = {job.id for job, _ in placed}
+    for owner in {job.owner for job in jobs if job.owner}:
+        own = [job for job in jobs if job.owner == owner]
+        used = _used(own, {job.project for job in own}, what)
+        more = _used([job for job in own if job.id in new], {job.project for job in own}, what)
+        for name, amount in used.items():
+            limit = getattr(most, name)
+            expect(limit is None or not more[name] or amount <= limit, "users", f"{owner}: {amount} {name} of {limit}")
 
 
 def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) -> None:

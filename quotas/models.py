@@ -94,7 +94,7 @@ class Membership(models.Model):
 class Quota(models.Model):
     """What a project and everything below it may hold at once, borrow beside, and lend. An empty limit is no limit.
 
-    But an empty borrowing limit borrows nothing, and an empty lending limit lends all that is not used.
+    The limits of a user hold for each one's jobs in the project and below it. But an empty borrowing limit borrows nothing, and an empty lending limit lends all that is not used.
     """
 
     LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
@@ -111,6 +111,11 @@ class Quota(models.Model):
     lending_gpus = models.PositiveIntegerField(null=True, blank=True)
     lending_cpus = models.PositiveIntegerField(null=True, blank=True)
     lending_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
+    user_gpus = models.PositiveIntegerField(null=True, blank=True, help_text="Of one user; empty: no limit.")
+    user_cpus = models.PositiveIntegerField(null=True, blank=True)
+    user_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
+    user_running_jobs = models.PositiveIntegerField(null=True, blank=True)
+    user_waiting_jobs = models.PositiveIntegerField(null=True, blank=True)
     enforced = models.BooleanField(default=True, help_text="Off: usage is shown, nothing is held back.")
     updated_at = models.DateTimeField(auto_now=True)
 

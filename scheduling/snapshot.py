@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from scheduling.price_list import Price
+from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
 from scheduling.rules import DAY, Rules
 
@@ -46,6 +47,7 @@ class QueueView:
     state: str = "open"  # open, paused or draining
     max_running: int | None = None
     policy: str = ""
+    each_user: "Limits | None" = None  # what one user's jobs in it may hold at once
 
 
 class LoanLimits(NamedTuple):
@@ -75,6 +77,7 @@ class Limits:
     enforced: bool = True
     borrowing: LoanLimits = NO_LOAN_LIMITS
     lending: LoanLimits = NO_LOAN_LIMITS
+    each_user: "Limits | None" = None  # what one user may hold of it, and have waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,21 @@ class ProjectView:
     parent: str | None = None
     limits: Limits | None = None
     weight: float = 1.0  # its share among its siblings
+
+    @property
+    def holder(self) -> str:
+        """Whose limits they are, in words."""
+        return f"The quota of project {self.slug}"
+
+    @property
+    def allows(self) -> str:
+        """How a sentence about its limits begins."""
+        return f"{self.holder} allows"
+
+    @property
+    def code(self) -> ReasonCode:
+        """Of the reasons of those that it refuses."""
+        return ReasonCode.QUOTA
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -60,6 +61,9 @@ class QuotaChange(StrictSerializer):
     lending_limits = LoanLimitsIn(
         required=False, help_text="What its siblings may have of what it leaves of its own; null: all of that."
     )
+    user_limits = LimitsIn(
+        required=False, help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
+    )
     enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
     enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
 
@@ -92,6 +96,10 @@ class QuotaOut(serializers.Serializer[Any]):
     available = AmountsOut()
     borrowing_limits = LoanAmountsOut(help_text="What it may hold beyond its own; null: nothing.")
     lending_limits = LoanAmountsOut(help_text="What its siblings may have of its own; null: all that it leaves.")
+    user_limits = AmountsOut(
+        help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
+    )
+    user_usage = AmountsOut(help_text="What the caller holds of it, here and below, and has waiting.")
     borrowed = LoanAmountsOut(help_text="What it holds beyond its own.")
     lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
@@ -109,17 +117,17 @@ class QuotaView(APIView):
     @extend_schema(operation_id="quota_retrieve", responses=QuotaOut)
     def get(self, request: Request, slug: str) -> Response:
         """The quota of a project: its limits, what is used, what is left."""
-        return answer(find_project(caller(request), slug))
+        return answer(find_project(caller(request), slug), caller(request))
 
     @extend_schema(operation_id="quota_change", request=QuotaChange, responses=QuotaOut)
     def patch(self, request: Request, slug: str) -> Response:
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
         wanted = QuotaChange.read(request.data)
-        limits, enforced = quotas.limits_in(wanted) | quotas.loans_in(wanted), enforced_in(wanted)
-        set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
+        limits = quotas.limits_in(wanted) | quotas.loans_in(wanted) | quotas.user_limits_in(wanted)
+        set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced_in(wanted))
         publishing.request_cycle()
-        return answer(project)
+        return answer(project, caller(request))
 
 
 class QuotaSyncView(APIView):
@@ -127,14 +135,14 @@ class QuotaSyncView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Bring limits and usage in line with the provider. The local provider derives usage anew each time it is read."""
         Nothing.read(request.data)
-        return answer(find_project(caller(request), slug))
+        return answer(find_project(caller(request), slug), caller(request))
 
 
 class UsageView(APIView):
     @extend_schema(operation_id="projects_usage", responses=QuotaOut)
     def get(self, request: Request, slug: str) -> Response:
         """What a project and everything below it hold at this moment."""
-        return answer(find_project(caller(request), slug))
+        return answer(find_project(caller(request), slug), caller(request))
 
 
 def enforced_in(wanted: dict[str, Any]) -> bool | None:
@@ -144,8 +152,8 @@ def enforced_in(wanted: dict[str, Any]) -> bool | None:
     return enforced
 
 
-def answer(project: Project) -> Response:
-    account = account_of(project)
+def answer(project: Project, user: User) -> Response:
+    account = account_of(project, user.get_username())
     return Response(
         {
             "project": account.project,
@@ -156,6 +164,8 @@ def answer(project: Project) -> Response:
             "available": _shown(account.available),
             "borrowing_limits": _shown(account.borrowing),
             "lending_limits": _shown(account.lending),
+            "user_limits": _shown(account.user_limits),
+            "user_usage": _shown(account.user_usage),
             "borrowed": _shown(account.borrowed),
             "lent": _shown(account.lent),
             "enforce_quota": account.enforced,

@@ -46,6 +46,10 @@ Lend = Annotated[
     list[str] | None,
     typer.Option(metavar="WHAT=N", help="What its siblings may have of what it leaves; none: all of that."),
 ]
+EachUser = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WHAT=N", help=f"What each user may hold of it ({', '.join(NAMES)}); N may be none."),
+]
 
 
 @app.command()
@@ -57,6 +61,7 @@ def quota(
     limit: Limit = None,
     borrow: Borrow = None,
     lend: Lend = None,
+    each_user: EachUser = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a project holds, and how much it may hold; or set that, as an admin of a project above.
@@ -67,6 +72,7 @@ def quota(
         "limits": parse_amounts("--limit", limit or (), NAMES),
         "borrowing_limits": parse_amounts("--borrow", borrow or (), LOANED),
         "lending_limits": parse_amounts("--lend", lend or (), LOANED),
+        "user_limits": parse_amounts("--each-user", each_user or (), NAMES),
     }
     change = {name: amounts for name, amounts in wanted.items() if amounts}
     with in_project(server, project):
@@ -77,7 +83,7 @@ def quota(
         return
     console = make_console()
     display(console, make_table(console, COLUMNS, amounts(answer)))
-    for sentence in loans(answer):
+    for sentence in (*loans(answer), *of_users(answer)):
         print(sentence)
     if not answer["enforced"]:
         note("not enforced: nothing is held back by these limits")
@@ -128,6 +134,14 @@ def loans(answer: Row) -> list[str]:
         ]
         told += [f"{kind}: {', '.join(parts)}"] if parts else []
     return told
+
+
+def of_users(answer: Row) -> list[str]:
+    """What each user may hold, and the caller holds of that, where anything is limited."""
+    most, now = answer.get("user_limits", {}), answer.get("user_usage", {})
+    limited = [name for name in NAMES if most.get(name) is not None]
+    parts = [f"{most[name]:g} {NAMES[name]} (you: {now.get(name) or 0:g})" for name in limited]
+    return [f"each user at most: {', '.join(parts)}"] if parts else []
 
 
 def spell_amount(amount: float | None, without: str = "") -> str:

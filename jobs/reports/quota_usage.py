@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, Sum
 
 from jobs.models import Job
 from jobs.planning import job_rows, snapshot
@@ -38,6 +38,8 @@ class Account:
     lending: dict[str, int | None]
     borrowed: Amounts
     lent: Amounts
+    user_limits: dict[str, int | None]  # what each user may hold
+    user_usage: Amounts  # what the one who asks holds
     pending_cost: Decimal | None = None  # what its waiting jobs are expected to cost; None: none has a price
 
 
@@ -46,27 +48,34 @@ class Waiting(NamedTuple):
 
     jobs: int = 0
     cost: Decimal | None = None
+    own: int = 0  # of who asks
 
     def plus(self, more: "Waiting") -> "Waiting":
         costs = [cost for cost in (self.cost, more.cost) if cost is not None]
-        return Waiting(self.jobs + more.jobs, sum(costs, Decimal(0)) if costs else None)
+        return Waiting(self.jobs + more.jobs, sum(costs, Decimal(0)) if costs else None, self.own + more.own)
 
 
 def tree_of_projects() -> dict[str, ProjectView]:
     return {view.slug: view for view in snapshot.projects()}
 
 
-def account_of(project: Project) -> Account:
+def account_of(project: Project, user: str = "") -> Account:
     tree = tree_of_projects()
-    return accounts_in(tree, [project.slug])[project.slug]
+    return accounts_in(tree, [project.slug], user)[project.slug]
 
 
-def accounts_in(tree: dict[str, ProjectView], slugs: Iterable[str]) -> dict[str, Account]:
-    """The accounts of these projects, in as many statements as that of one."""
-    held, waiting = usage_by_project(job_rows.running(), tree), _waiting(tree)
-    usage = _amounts(tree, held, waiting)
+def accounts_in(tree: dict[str, ProjectView], slugs: Iterable[str], user: str = "") -> dict[str, Account]:
+    """The accounts of these projects, in as many statements as that of one; `user` is who asks."""
+    running = job_rows.running()
+    held, waiting = usage_by_project(running, tree), _waiting(tree, user)
+    own = usage_by_project([job for job in running if user and job.owner == user], tree)
+    own_waiting = defaultdict(Waiting, {slug: Waiting(one.own) for slug, one in waiting.items()})
+    usage, of_user = _amounts(tree, held, waiting), _amounts(tree, own, own_waiting)
     cohorts = Cohorts(tree.values())
-    return {slug: _account(tree, slug, held, usage, cohorts, waiting[slug].cost) for slug in slugs}
+    return {
+        slug: replace(_account(tree, slug, held, usage, cohorts, waiting[slug].cost), user_usage=of_user[slug])
+        for slug in slugs
+    }
 
 
 def _account(
@@ -90,6 +99,8 @@ def _account(
         lending=limits.lending._asdict(),
         borrowed={name: one.borrowed for name, one in loans.items()},
         lent={name: one.lent for name, one in loans.items()},
+        user_limits={name: getattr(limits.each_user, name, None) for name in LIMITS},
+        user_usage=dict.fromkeys(LIMITS, 0),
         pending_cost=pending_cost,
     )
 
@@ -119,10 +130,11 @@ def _amounts(
     return usage
 
 
-def _waiting(tree: dict[str, ProjectView]) -> Mapping[str, Waiting]:
+def _waiting(tree: dict[str, ProjectView], user: str = "") -> Mapping[str, Waiting]:
     sums: defaultdict[str, Waiting] = defaultdict(Waiting)
     jobs = Job.objects.filter(state=JobState.PENDING).order_by().values_list("project__slug")
-    for slug, *found in jobs.annotate(count=Count("pk"), cost=Sum("estimated_cost", filter=pending_of())):
+    own = Count("pk", filter=Q(owner__username=user))
+    for slug, *found in jobs.annotate(count=Count("pk"), cost=Sum("estimated_cost", filter=pending_of()), own=own):
         for project in chain_of(slug, tree):
             sums[project.slug] = sums[project.slug].plus(Waiting(*found))
     return sums

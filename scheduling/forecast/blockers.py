@@ -9,6 +9,7 @@ from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.run_times import expected_seconds
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
 from scheduling.sharing.quota_refusals import quota_refusals
@@ -31,6 +32,7 @@ class BlockerContext:
     ends: Mapping[int, float]
     running: Sequence[RunningJob]
     projects: Mapping[str, ProjectView]
+    associations: Associations
     cohorts: Cohorts | None = None
 
     @classmethod
@@ -38,7 +40,8 @@ class BlockerContext:
         ends = {job.id: expected_end(job, now, snapshot.rules) for job in snapshot.running}
         running = sorted(snapshot.running, key=lambda job: (ends[job.id], job.id))
         projects = {one.slug: one for one in snapshot.projects}
-        return cls(snapshot, now, starts, ends, running, projects, Cohorts.of(snapshot.projects))
+        by_user = Associations.of_snapshot(snapshot)
+        return cls(snapshot, now, starts, ends, running, projects, by_user, Cohorts.of(snapshot.projects))
 
 
 def with_expected_clear(job: WaitingJob, reasons: Iterable[Reason], scene: BlockerContext) -> tuple[Reason, ...]:
@@ -78,6 +81,8 @@ def _end_of(job_id: int, waiting: WaitingJob | None, scene: BlockerContext) -> f
 
 def _queue_limit(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough of the queue's jobs have ended."""
+    if reason.subject != job.queue:
+        return _quota(job, reason, scene)
     own = [one for one in scene.running if one.queue == job.queue]
     told = replace(reason, held_by=tuple(one.id for one in own[:HOLDERS_SHOWN]))
     return _after(own, reason.shortfall.get("running_jobs", 1), told, scene)
@@ -90,16 +95,14 @@ def _after(line: Sequence[RunningJob], number: int, reason: Reason, scene: Block
 
 def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough jobs of the project whose quota it is, and of those below it, have ended: those that end first come first."""
-    project = scene.projects.get(reason.subject)
-    if project is None:
-        return reason
-    below = [one for one in scene.running if project.slug in _slugs(one.project, scene)]
+    below = [one for one in scene.running if _counts_in(reason.subject, one, scene)]
     below = [one for one in below if Holder.of(one).has(reason.shortfall)]
     told = with_holders(reason, [Holder.of(one) for one in below])
     chain = [one for one in chain_of(job.project, scene.projects) if enforced(one)]
+    chain += scene.associations.of(job)
 
     def is_enough(number: int) -> bool:
-        usage = usage_by_project(below[number:], scene.projects)
+        usage = usage_by_project(below[number:], scene.projects) | scene.associations.usage(below[number:])
         refused = quota_refusals(
             job.request,
             chain=chain,
@@ -120,8 +123,9 @@ def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:
     return replace(reason, expected_clear=datetime.fromisoformat(str(following)).timestamp() if following else None)
 
 
-def _slugs(project: str, scene: BlockerContext) -> set[str]:
-    return {one.slug for one in chain_of(project, scene.projects)}
+def _counts_in(slug: str, job: RunningJob, scene: BlockerContext) -> bool:
+    levels = (*chain_of(job.project, scene.projects), *scene.associations.of(job))
+    return any(one.slug == slug for one in levels)
 
 
 RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason]] = {

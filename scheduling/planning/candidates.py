@@ -8,16 +8,17 @@ from scheduling.nodes.feasibility import could_hold, takes_jobs
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.resources import Request
 from scheduling.run_times import limit_seconds
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
+from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, USER, Count, Limit, count_of, limits_over
 from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
 Refusal: TypeAlias = Limit | int
 """A limit, or a budget by its id."""
-Kind: TypeAlias = tuple[str, str, Request, bool]
-"""Jobs of one project and one queue that ask for the same, and may borrow quota or not."""
+Kind: TypeAlias = tuple[str, str, Request, bool, str]
+"""Jobs of one project and one queue that ask for the same, and may borrow quota or not; of one user, where that counts."""
 
 
 class Eligibility:
@@ -33,7 +34,8 @@ class Eligibility:
         self._held_by_nodes: dict[Request, bool] = {}
         self._possible: dict[Kind, bool] = {}
         self._refused: dict[Kind, list[Limit]] = {}
-        self._limits: dict[tuple[str, str, bool], tuple[Limit, ...]] = {}
+        self._associations = Associations(self._projects, snapshot.queues)
+        self._limits: dict[tuple[str, str, bool, str], tuple[Limit, ...]] = {}
         self._used: dict[Limit, Count] = {}
         self._known: dict[tuple[str, str], Count] | None = None
         self._held: Mapping[str, Usage] | None = None
@@ -124,6 +126,8 @@ class Eligibility:
             held = self._usage().items()
             self._known = {(PROJECT, slug): count_of(used.amount, used.running_jobs) for slug, used in held}
             self._known |= {(QUEUE, name): Count(0, 0, 0, number) for name, number in in_queues.items()}
+            by_user = self._associations.usage(self._running).items()
+            self._known |= {(USER, slug): count_of(used.amount, used.running_jobs) for slug, used in by_user}
         return self._known
 
     def _usage(self) -> Mapping[str, Usage]:
@@ -141,10 +145,10 @@ class Eligibility:
 
     def _limits_over(self, job: WaitingJob) -> tuple[Limit, ...]:
         firm = self._is_firm(job)
-        key = (job.project, job.queue, firm)
+        key = (job.project, job.queue, firm, self._user(job))
         found = self._limits.get(key)
         if found is None:
-            chain = chain_of(job.project, self._projects)
+            chain = (*chain_of(job.project, self._projects), *self._associations.of(job))
             found = self._limits[key] = limits_over(chain, self._queues[job.queue], self._cohorts, firm=firm)
         return found
 
@@ -152,7 +156,10 @@ class Eligibility:
         return self._cohorts is not None and not job.preemptible
 
     def _kind(self, job: WaitingJob) -> Kind:
-        return job.project, job.queue, job.request, self._is_firm(job)
+        return job.project, job.queue, job.request, self._is_firm(job), self._user(job)
+
+    def _user(self, job: WaitingJob) -> str:
+        return job.owner if self._associations else ""
 
 
 def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:

@@ -8,6 +8,7 @@ from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.reasons import Reason
 from scheduling.resources import total
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
@@ -91,18 +92,21 @@ def usage_of(
     projects: Mapping[str, ProjectView],
     running: Iterable[RunningJob],
     cohorts: Cohorts | None,
+    associations: Associations,
 ) -> dict[str, Usage]:
-    """What projects use; only quotas ask for it."""
-    if not any(map(enforced, snapshot.projects)):
-        return {}
-    usage = usage_by_project(running, projects)
+    """What projects use, and users in them; only quotas ask for it."""
+    running = tuple(running)
+    usage = usage_by_project(running, projects) if any(map(enforced, snapshot.projects)) else {}
+    usage |= associations.usage(running)
     return usage if cohorts is None else cohorts.table(usage)
 
 
-def after_leaving(snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None) -> Cluster | None:
+def after_leaving(
+    snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None, associations: Associations
+) -> Cluster | None:
     """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
     staying = [job for job in snapshot.running if not job.leaving]
     if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
         return None
-    usage = usage_of(snapshot, projects, staying, cohorts)
+    usage = usage_of(snapshot, projects, staying, cohorts, associations)
     return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying), cohorts)

@@ -23,13 +23,14 @@ from scheduling.run_times import SOON, limit_seconds
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, Holders
-from scheduling.sharing.quota_profile import PROJECT, QUEUE, Limit
+from scheduling.sharing.quota_profile import PROJECT, QUEUE, USER, Limit
 from scheduling.sharing.quota_refusals import is_refused, quota_refusals
 from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom
-from scheduling.sharing.quotas import NOTHING_USED, enforced
-from scheduling.snapshot import Allocation, ProjectView, Snapshot, WaitingJob
+from scheduling.sharing.quotas import NOTHING_USED
+from scheduling.snapshot import Allocation, Snapshot, WaitingJob
 
 NONE_LENT: frozenset[str] = frozenset()
+OWN = frozenset({QUEUE, USER})
 
 
 class PassState:
@@ -41,18 +42,17 @@ class PassState:
         self.free = FreeNodes.of(snapshot)
         self.cohorts = Cohorts.of(snapshot.projects)
         self._kinds = Kinds(snapshot, now, self.free, self.cohorts)
-        self.class_of = self._kinds.of
+        self.class_of, self.counted = self._kinds.of, self._kinds.counted
         self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
         projects = {one.slug: one for one in snapshot.projects}
-        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts)
-        self.coming = after_leaving(snapshot, projects, self.cohorts)
+        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts, self._kinds.associations)
+        self.coming = after_leaving(snapshot, projects, self.cohorts, self._kinds.associations)
         self.kept: dict[
             int, tuple[Allocation, ...]
         ] = {}  # those for which what comes is kept: they start once others have left
         self.would_borrow: set[int] = set()  # those that have a reservation and no nominal quota left
         self._projects = projects
-        self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
         self._could_ever = cache(self.free.could_ever_hold)
         self._strategy = placement.strategy(self.rules.placement).prepare(snapshot)
@@ -267,9 +267,7 @@ class PassState:
         total = alike.request.total
         lent = NONE_LENT if alike.firm else self.cohorts.lent_by(alike.chain[0].slug, total, self.usage)
         self.would_borrow |= {job.id} if lent else set()
-        return tuple(
-            [one for one in alike.limits if one.kind == QUEUE or (one.kind == PROJECT and one.name not in lent)]
-        )
+        return tuple([one for one in alike.limits if one.kind in OWN or (one.kind == PROJECT and one.name not in lent)])
 
     def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
@@ -313,10 +311,6 @@ class PassState:
         """The cluster as it is, with what was placed."""
         return Cluster(self.free.copy(), self.usage, self._running, self.cohorts)
 
-    def counted(self, slug: str) -> tuple[ProjectView, ...]:
-        """The projects whose quotas count for the project's jobs."""
-        return self._kinds.of_project(slug)[0] if self._quotas else ()
-
     def _is_refused(self, alike: SchedulingClass) -> bool:
         """Whether `not_allowed` would say anything."""
         return bool(queue_holds(alike.queue, self._running[alike.queue.name])) or is_refused(
@@ -344,6 +338,8 @@ class PassState:
         """Who holds quotas and places of queues, those included who were placed in this pass; asked for at its end."""
         if self._holders is None:
             placed = {one.job_id for one in self.placements}
-            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
-            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), self._projects)
+            of = self._kinds.associations.of
+            runs = (Holder.of(job).counted_in(of(job)) for job in self._snapshot.running)
+            new = (Holder.placed(job).counted_in(of(job)) for job in self._snapshot.waiting if job.id in placed)
+            self._holders = Holders((*runs, *new), self._projects)
         return self._holders

@@ -11,14 +11,17 @@ from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.reservations import Windows
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import Request
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.quota_profile import count_of, limits_over
 from scheduling.sharing.quotas import enforced
-from scheduling.snapshot import ProjectView, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
+Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
+"""Queue, project, request, whether it borrows nothing, and where a user's limits count it."""
 
 
 class Kinds:
@@ -30,42 +33,55 @@ class Kinds:
         self._projects = {one.slug: one for one in snapshot.projects}
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
-        self._alike: dict[tuple[str, str, Request, bool], SchedulingClass] = {}
-        self._avoid: dict[tuple[str, str, Request, bool, tuple[str, ...]], SchedulingClass] = {}
-        self._pins: dict[tuple[str, str, Request, bool, tuple[str, ...]], SchedulingClass] = {}
+        self._alike: dict[Alike, SchedulingClass] = {}
+        self._avoid: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
+        self._pins: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
-        self._same: dict[tuple[str, str, int, bool], SchedulingClass] = {}
+        self._same: dict[tuple[str, str, int, bool, str], SchedulingClass] = {}
+        self.associations = Associations(self._projects, snapshot.queues)
+        self._by_user = bool(self.associations)
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
     def of(self, job: WaitingJob) -> SchedulingClass:
         if job.avoid or job.pinned:
             return self._pinned(job) if job.pinned else self._avoiding(job)
         # A request is often the same object for many jobs; that is found faster than an equal one.
-        identity = (job.queue, job.project, id(job.request), self._cohorts is not None and job.preemptible)
+        identity = (
+            job.queue, job.project, id(job.request), self._cohorts is not None and job.preemptible,
+            job.owner if self._by_user else "",
+        )  # fmt: skip
         found = self._same.get(identity)
         if found is None:
             found = self._same[identity] = self._equal(job)
         return found
 
     def _equal(self, job: WaitingJob) -> SchedulingClass:
-        firm = self._is_firm(job)
-        key = (job.queue, job.project, job.request, firm)
+        key, firm = self._key(job), self._is_firm(job)
         found = self._alike.get(key)
         if found is None:
-            counted, windows, own = self.of_project(job.project)
-            queue = self._queues[job.queue]
+            _, windows, own = self.of_project(job.project)
+            counted, queue = self.counted(job), self._queues[job.queue]
             limits = limits_over(counted, queue, self._cohorts, firm=firm)
             found = self._alike[key] = SchedulingClass(queue, counted, job.request, windows, limits, firm=firm)
             found.limited = bool(counted) or job.queue in self._limited
             found.count, found.own = count_of(job.request.total), own
         return found
 
+    def counted(self, job: WaitingJob | RunningJob) -> tuple[ProjectView, ...]:
+        """All whose limits count for the job: projects, then what its owner may hold in each and in its queue."""
+        counted = self.of_project(job.project)[0]
+        return (*counted, *self.associations.of(job)) if self._by_user else counted
+
+    def _key(self, job: WaitingJob) -> Alike:
+        user = tuple(one.slug for one in self.associations.of(job)) if self._by_user else ()
+        return (job.queue, job.project, job.request, self._is_firm(job), user)
+
     def _is_firm(self, job: WaitingJob) -> bool:
         return self._cohorts is not None and not job.preemptible and self._cohorts.borrows(job.project)
 
     def _avoiding(self, job: WaitingJob) -> SchedulingClass:
         """The same for those that failed on the same nodes: these are closed to them, if there are others to go to."""
-        key = (job.queue, job.project, job.request, self._is_firm(job), job.avoid)
+        key = (self._key(job), job.avoid)
         found = self._avoid.get(key)
         if found is None:
             able = [node for node in self._free.nodes if could_hold(job.request, node.view)]
@@ -79,7 +95,7 @@ class Kinds:
     def _pinned(self, job: WaitingJob) -> SchedulingClass:
         """All nodes are closed to it but those of its room."""
         own = {share.node for share in job.room}
-        key = (job.queue, job.project, job.request, self._is_firm(job), tuple(sorted(own)))
+        key = (self._key(job), tuple(sorted(own)))
         found = self._pins.get(key)
         if found is None:
             found = self._pins[key] = self._without(

@@ -99,7 +99,7 @@ class Cohorts:
         if known is None:
             found: dict[str, Member] = {}
             at: str | None = slug
-            while at is not None and at not in found:
+            while at in self._members and at not in found:  # an association is in no cohort
                 found[at], at = self._members[at], self._parents[at]
             known = self._chains[slug] = tuple(found.values())
         return known

@@ -9,6 +9,8 @@ from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import Resources, total
 from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
+OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
+
 
 class Holder(NamedTuple):
     """A job that holds a placement, or gets one in this very pass."""
@@ -17,10 +19,14 @@ class Holder(NamedTuple):
     project: str
     queue: str
     amount: Resources
+    associations: tuple[str, ...] = ()  # in which a user's limits count it
 
     @classmethod
     def of(cls, job: RunningJob) -> "Holder":
         return cls(job.id, job.project, job.queue, total(share.amount for share in job.shares))
+
+    def counted_in(self, associations: Iterable[ProjectView]) -> "Holder":
+        return self._replace(associations=tuple(one.slug for one in associations)) if associations else self
 
     @classmethod
     def placed(cls, job: WaitingJob) -> "Holder":
@@ -40,28 +46,32 @@ class Holders:
         self._projects = projects
         self._by_queue: dict[str, list[Holder]] = {}
         self._by_project: dict[str, list[Holder]] = {}
+        self._by_association: dict[str, list[Holder]] = {}
         self._most: dict[tuple[str, tuple[str, ...]], list[Holder]] = {}
         own: dict[str, list[Holder]] = {}
         for one in holders:
             self._by_queue.setdefault(one.queue, []).append(one)
             own.setdefault(one.project, []).append(one)
+            for slug in one.associations:
+                self._by_association.setdefault(slug, []).append(one)
         for slug, ones in own.items():
             for project in chain_of(slug, projects):
                 self._by_project.setdefault(project.slug, []).extend(ones)
 
     def named_in(self, reason: Reason) -> Reason:
         """The reason with those that hold what it speaks of, who holds most first; others stay as they are."""
-        if reason.code is ReasonCode.QUEUE_LIMIT:
+        if reason.code is ReasonCode.QUEUE_LIMIT and reason.subject not in self._by_association:
             ids = sorted(one.job_id for one in self._by_queue.get(reason.subject, ()))
             return replace(reason, held_by=tuple(ids[:HOLDERS_SHOWN]))
-        if reason.code is ReasonCode.QUOTA and reason.subject:
+        if reason.code in OF_LIMITS and reason.subject:
             return with_holders(reason, self._of_quota(reason.subject, tuple(reason.shortfall)))
         return reason
 
     def _of_quota(self, slug: str, names: tuple[str, ...]) -> list[Holder]:
         """The first that are named; asked once for each kind of shortage, however many jobs it keeps waiting."""
         if (slug, names) not in self._most:
-            held = [one for one in self._by_project.get(slug, ()) if one.has(names)]
+            of = self._by_association if slug in self._by_association else self._by_project
+            held = [one for one in of.get(slug, ()) if one.has(names)]
             self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=_most_first(names))
         return self._most[slug, names]
 

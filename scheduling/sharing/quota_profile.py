@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
+from scheduling.sharing.associations import Association
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.quotas import ceilings, enforced
 from scheduling.snapshot import ProjectView, QueueView
@@ -50,19 +51,22 @@ def count_of(amount: Resources, jobs: int = 1) -> Count:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The quota of a project, what the projects below one have together, or how many jobs a queue may run at once."""
+    """A project's quota, what the projects below one have together, or what a queue runs, or a user holds, at once."""
 
-    kind: str  # project, cohort or queue
+    kind: str  # project, cohort, user or queue
     name: str
     most: Count
     withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
     resource: str = ""  # of a cohort: what is shared
     origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
+    association: Association | None = field(default=None, compare=False)  # of a user's limit
 
     @property
     def in_words(self) -> str:
         if self.kind == COHORT:
             return f"What the projects below {self.name} have together"
+        if self.association is not None:
+            return self.association.holder
         return f"The quota of project {self.name}" if self.kind == PROJECT else f"The limit of queue {self.name}"
 
     def asked(self, count: Count) -> Count:
@@ -72,7 +76,7 @@ class Limit:
         return Count(*(own + left if own else own for own, left in zip(count, self.withheld, strict=True)))
 
 
-PROJECT, COHORT, QUEUE = "project", "cohort", "queue"
+PROJECT, COHORT, USER, QUEUE = "project", "cohort", "user", "queue"
 
 
 def limits_over(
@@ -96,6 +100,8 @@ def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
     if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
     most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
+    if isinstance(project, Association):
+        return Limit(USER, project.slug, most, association=project)
     if not firm or limits is own:
         return Limit(PROJECT, project.slug, most, origin=origin)
     loans = {

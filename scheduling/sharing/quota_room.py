@@ -10,10 +10,11 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, Count, End, Limit, QuotaProfile, count_of
+from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, USER, Count, End, Limit, QuotaProfile, count_of
 from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
+IN_NO_COHORT = frozenset({QUEUE, USER})
 Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
 
@@ -121,7 +122,7 @@ class QuotaRoom:
     def _asked(self, limit: Limit, count: Count) -> Count:
         """How much of the limit such a job takes; nothing of what its project keeps to itself anyway."""
         counting = _counting(limit, count)
-        if self._cohorts is not None and self._cohorts.keeps_anything and limit.kind != QUEUE:
+        if self._cohorts is not None and self._cohorts.keeps_anything and limit.kind not in IN_NO_COHORT:
             added = self._cohorts.added
             amounts = {
                 name: added(limit.origin, limit.name, name, more, self._usage)
@@ -140,7 +141,7 @@ class QuotaRoom:
             return NOTHING._replace(**{limit.resource: taken})
         used = self._usage.get(limit.name, NOTHING_USED)
         count = count_of(used.amount, used.running_jobs)
-        if self._cohorts is None or not self._cohorts.keeps_anything:
+        if self._cohorts is None or not self._cohorts.keeps_anything or limit.kind == USER:
             return count
         committed = {name: self._cohorts.committed(limit.name, name, self._usage) for name in RESOURCES}
         return count._replace(**committed)
@@ -162,6 +163,9 @@ class QuotaRoom:
         if limit.kind == QUEUE:
             queued = (job for job in self._running if job.queue == limit.name)
             return [(self._end(job), Count(0, 0, 0, 1)) for job in queued]
+        if limit.association is not None:
+            own = (job for job in self._running if limit.association.covers(job, self._projects))
+            return [(self._end(job), count_of(total(share.amount for share in job.shares))) for job in own]
         by_project = self._by_project()
         below = [slug for slug in by_project if any(one.slug == limit.name for one in chain_of(slug, self._projects))]
         return [end for slug in below for end in by_project[slug]]

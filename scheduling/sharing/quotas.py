@@ -8,7 +8,7 @@ from scheduling import gpu_models
 from scheduling.errors import FieldError
 from scheduling.nodes.feasibility import could_hold
 from scheduling.placement.hardware import what_is_lacking
-from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
+from scheduling.reasons import Reason, listed, number, quantity
 from scheduling.resources import ZERO, Request, Resources, total
 from scheduling.snapshot import NO_LOAN_LIMITS, Limits, NodeView, ProjectView, RunningJob, chain_of
 
@@ -67,7 +67,7 @@ def admission_faults(
         return (FieldError("resources.gpu_model", "Name a GPU model, such as h100, or several with commas between."),)
     lacks = what_is_lacking(request, nodes, "node") if nodes else ()
     hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
-    return (*(hardware or _too_few_nodes(request, nodes)), *_beyond_quota(request, chain, firm=firm))
+    return (*(hardware or _too_few_nodes(request, nodes)), *beyond_quota(request, chain, firm=firm))
 
 
 def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldError]:
@@ -108,8 +108,8 @@ def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: 
         over = waiting.get(project.slug, 0) + more - limits.waiting_jobs
         if over > 0:
             allowed = quantity("waiting_jobs", limits.waiting_jobs)
-            sentence = f"The quota of project {project.slug} allows {allowed} ({waiting.get(project.slug, 0)} now)."
-            reasons.append(Reason(ReasonCode.QUOTA, sentence, {"waiting_jobs": over}))
+            sentence = f"{project.allows} {allowed} ({waiting.get(project.slug, 0)} now)."
+            reasons.append(Reason(project.code, sentence, {"waiting_jobs": over}))
     return tuple(reasons)
 
 
@@ -176,8 +176,8 @@ def _quota_reason(project: ProjectView, limits: Limits, used: Usage, more: Resou
     asks = f"; this job needs {listed(needs)}" if needs else ""
     stays = firm and any(_borrowed(name, project) for name in missing)
     alone = ", and borrows nothing, as it is not preemptible" if stays else ""
-    sentence = f"The quota of project {project.slug} allows {allowed}{asks}{alone}."
-    return Reason(ReasonCode.QUOTA, sentence, missing, subject=project.slug)
+    sentence = f"{project.allows} {allowed}{asks}{alone}."
+    return Reason(project.code, sentence, missing, subject=project.slug)
 
 
 def _allowed(name: str, project: ProjectView, limits: Limits) -> str:
@@ -200,7 +200,7 @@ def _in_use(name: str, used: Usage) -> str:
     return f"{number(name, getattr(used.amount, name))} in use"
 
 
-def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool) -> list[FieldError]:
+def beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool = False) -> list[FieldError]:
     """One error for each limit that is smaller than the request alone."""
     errors = []
     for project in chain:
@@ -208,6 +208,6 @@ def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool)
         for name in _beyond(limits, NOTHING_USED, request.total) if limits is not None else ():
             allowed = quantity(name, getattr(limits, name))
             alone = " for a job that is not preemptible" if firm and _borrowed(name, project) else ""
-            message = f"The quota of project {project.slug} allows at most {allowed} at once{alone}."
-            errors.append(FieldError(REST_FIELDS[name], message, "quota"))
+            message = f"{project.allows} at most {allowed} at once{alone}."
+            errors.append(FieldError(REST_FIELDS[name], message, str(project.code)))
     return errors

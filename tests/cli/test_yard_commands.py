@@ -242,8 +242,25 @@ def test_a_quota_is_set_by_options(trainyard, connected):
     }  # fmt: skip
 
 
+def test_what_each_user_may_hold_is_set_and_told_with_what_the_caller_holds(trainyard, connected):
+    shown = {"user_limits": {"gpus": 4, "cpus": None}, "user_usage": {"gpus": 2, "cpus": 8}}
+    connected.answers("PATCH", "queues/quota/vision", {**QUOTA, **shown})
+
+    outcome = trainyard("quota", "vision", "--each-user", "gpus=4", "--each-user", "running_jobs=none")
+
+    assert connected.asked[-1].body == {"user_limits": {"gpus": 4, "running_jobs": None}}
+    assert outcome.out.splitlines()[-1] == "each user at most: 4 GPUs (you: 2)"
+
+
 @pytest.mark.parametrize(
-    "words", [["--limit", "gpu=8"], ["--borrow", "running_jobs=3"], ["--lend", "gpus=many"], ["--lend", "gpus"]]
+    "words",
+    [
+        ["--limit", "gpu=8"],
+        ["--each-user", "gpus=1.x"],
+        ["--borrow", "running_jobs=3"],
+        ["--lend", "gpus=many"],
+        ["--lend", "gpus"],
+    ],
 )
 def test_an_option_that_sets_no_quota_is_named(trainyard, connected, words):
     outcome = trainyard("quota", "vision", *words)

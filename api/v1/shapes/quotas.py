@@ -88,6 +88,11 @@ def loans_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
     }
 
 
+def user_limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
+    """The limits of a user of a change, by the names of a quota's columns."""
+    return {f"user_{name}": value for name, value in _in_megabytes(wanted.get("user_limits", {})).items()}
+
+
 def _in_megabytes(limits: Mapping[str, Any]) -> dict[str, int | None]:
     """The field has read memory to MB by now; it only has another name."""
     return {("memory_mb" if name == "memory_gb" else name): value for name, value in limits.items()}
