@@ -116,8 +116,16 @@ class Quota(models.Model):
     user_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
     user_running_jobs = models.PositiveIntegerField(null=True, blank=True)
     user_waiting_jobs = models.PositiveIntegerField(null=True, blank=True)
+    max_nodes = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Of one job, as it is submitted."
+    )
     enforced = models.BooleanField(default=True, help_text="Off: usage is shown, nothing is held back.")
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(max_nodes__isnull=True) | Q(max_nodes__gte=1), name="quota_of_a_node"),
+        ]
 
     def __str__(self) -> str:
         return f"quota of {self.project}"

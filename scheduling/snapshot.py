@@ -78,6 +78,7 @@ class Limits:
     borrowing: LoanLimits = NO_LOAN_LIMITS
     lending: LoanLimits = NO_LOAN_LIMITS
     each_user: "Limits | None" = None  # what one user may hold of it, and have waiting
+    max_nodes: int | None = None  # of one job: asked at submission alone
 
 
 @dataclass(frozen=True, slots=True)

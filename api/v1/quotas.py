@@ -23,6 +23,7 @@ from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
 from jobs.planning.budget_reports import reports_of
 from jobs.reports.quota_usage import account_of
+from jobs.submission.limits import NODES
 from jobs.submission.pricing import SHOWN_PLACES
 from quotas.budgets import setting
 from quotas.budgets.rows import Budget
@@ -64,6 +65,13 @@ class QuotaChange(StrictSerializer):
     user_limits = LimitsIn(
         required=False, help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
     )
+    max_nodes = Whole(
+        NODES,
+        least=1,
+        required=False,
+        allow_null=True,
+        help_text="Of one job, as it is submitted; null: no limit.",
+    )
     enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
     enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
 
@@ -99,6 +107,7 @@ class QuotaOut(serializers.Serializer[Any]):
     user_limits = AmountsOut(
         help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
     )
+    max_nodes = serializers.IntegerField(allow_null=True, help_text="Of one job, as it is submitted; null: no limit.")
     user_usage = AmountsOut(help_text="What the caller holds of it, here and below, and has waiting.")
     borrowed = LoanAmountsOut(help_text="What it holds beyond its own.")
     lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
@@ -124,8 +133,8 @@ class QuotaView(APIView):
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
         wanted = QuotaChange.read(request.data)
-        limits = quotas.limits_in(wanted) | quotas.loans_in(wanted) | quotas.user_limits_in(wanted)
-        set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced_in(wanted))
+        columns, enforced = quotas.columns_in(wanted), enforced_in(wanted)
+        set_limits(project=project, actor=caller(request), limits=columns, enforced=enforced)
         publishing.request_cycle()
         return answer(project, caller(request))
 
@@ -166,6 +175,7 @@ def answer(project: Project, user: User) -> Response:
             "lending_limits": _shown(account.lending),
             "user_limits": _shown(account.user_limits),
             "user_usage": _shown(account.user_usage),
+            "max_nodes": account.max_nodes,
             "borrowed": _shown(account.borrowed),
             "lent": _shown(account.lent),
             "enforce_quota": account.enforced,

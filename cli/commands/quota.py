@@ -50,6 +50,9 @@ EachUser = Annotated[
     list[str] | None,
     typer.Option(metavar="WHAT=N", help=f"What each user may hold of it ({', '.join(NAMES)}); N may be none."),
 ]
+MaxNodes = Annotated[
+    str | None, typer.Option(metavar="N", help="How many nodes one job may ask for; none: as many as there are.")
+]
 
 
 @app.command()
@@ -62,6 +65,7 @@ def quota(
     borrow: Borrow = None,
     lend: Lend = None,
     each_user: EachUser = None,
+    max_nodes: MaxNodes = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a project holds, and how much it may hold; or set that, as an admin of a project above.
@@ -74,7 +78,9 @@ def quota(
         "lending_limits": parse_amounts("--lend", lend or (), LOANED),
         "user_limits": parse_amounts("--each-user", each_user or (), NAMES),
     }
-    change = {name: amounts for name, amounts in wanted.items() if amounts}
+    change: dict[str, Any] = {name: amounts for name, amounts in wanted.items() if amounts}
+    if max_nodes is not None:
+        change["max_nodes"] = understand(_amount, f"--max-nodes {max_nodes}", max_nodes)
     with in_project(server, project):
         where = f"queues/quota/{path_word(project)}"
         answer = server.patch(where, change) if change else server.get(where)
@@ -83,7 +89,7 @@ def quota(
         return
     console = make_console()
     display(console, make_table(console, COLUMNS, amounts(answer)))
-    for sentence in (*loans(answer), *of_users(answer)):
+    for sentence in (*loans(answer), *of_each(answer)):
         print(sentence)
     if not answer["enforced"]:
         note("not enforced: nothing is held back by these limits")
@@ -136,12 +142,13 @@ def loans(answer: Row) -> list[str]:
     return told
 
 
-def of_users(answer: Row) -> list[str]:
-    """What each user may hold, and the caller holds of that, where anything is limited."""
+def of_each(answer: Row) -> list[str]:
+    """What each user may hold, and the caller holds of that, and each job may ask for, where anything is limited."""
     most, now = answer.get("user_limits", {}), answer.get("user_usage", {})
     limited = [name for name in NAMES if most.get(name) is not None]
     parts = [f"{most[name]:g} {NAMES[name]} (you: {now.get(name) or 0:g})" for name in limited]
-    return [f"each user at most: {', '.join(parts)}"] if parts else []
+    told = [f"each user at most: {', '.join(parts)}"] if parts else []
+    return [*told, f"each job at most: {answer['max_nodes']} nodes"] if answer.get("max_nodes") else told
 
 
 def spell_amount(amount: float | None, without: str = "") -> str:

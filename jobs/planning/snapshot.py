@@ -138,6 +138,7 @@ def _limits(project: Project) -> Limits | None:
                 quota.user_waiting_jobs,
             )
         ),
+        max_nodes=quota.max_nodes,
     )
 
 

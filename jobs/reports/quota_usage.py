@@ -40,6 +40,7 @@ class Account:
     lent: Amounts
     user_limits: dict[str, int | None]  # what each user may hold
     user_usage: Amounts  # what the one who asks holds
+    max_nodes: int | None = None  # of one job
     pending_cost: Decimal | None = None  # what its waiting jobs are expected to cost; None: none has a price
 
 
@@ -101,6 +102,7 @@ def _account(
         lent={name: one.lent for name, one in loans.items()},
         user_limits={name: getattr(limits.each_user, name, None) for name in LIMITS},
         user_usage=dict.fromkeys(LIMITS, 0),
+        max_nodes=limits.max_nodes,
         pending_cost=pending_cost,
     )
 

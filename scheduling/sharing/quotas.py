@@ -210,4 +210,7 @@ def beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool =
             alone = " for a job that is not preemptible" if firm and _borrowed(name, project) else ""
             message = f"{project.allows} at most {allowed} at once{alone}."
             errors.append(FieldError(REST_FIELDS[name], message, str(project.code)))
+        if limits is not None and limits.max_nodes is not None and request.nodes > limits.max_nodes:
+            allowed = f"{limits.max_nodes} {'node' if limits.max_nodes == 1 else 'nodes'}"
+            errors.append(FieldError("resources.nodes", f"{project.allows} a job at most {allowed}.", "quota"))
     return errors

@@ -243,13 +243,14 @@ def test_a_quota_is_set_by_options(trainyard, connected):
 
 
 def test_what_each_user_may_hold_is_set_and_told_with_what_the_caller_holds(trainyard, connected):
-    shown = {"user_limits": {"gpus": 4, "cpus": None}, "user_usage": {"gpus": 2, "cpus": 8}}
+    shown = {"user_limits": {"gpus": 4, "cpus": None}, "user_usage": {"gpus": 2, "cpus": 8}, "max_nodes": 3}
     connected.answers("PATCH", "queues/quota/vision", {**QUOTA, **shown})
 
-    outcome = trainyard("quota", "vision", "--each-user", "gpus=4", "--each-user", "running_jobs=none")
+    words = ["--each-user", "gpus=4", "--each-user", "running_jobs=none", "--max-nodes", "3"]
+    outcome = trainyard("quota", "vision", *words)
 
-    assert connected.asked[-1].body == {"user_limits": {"gpus": 4, "running_jobs": None}}
-    assert outcome.out.splitlines()[-1] == "each user at most: 4 GPUs (you: 2)"
+    assert connected.asked[-1].body == {"user_limits": {"gpus": 4, "running_jobs": None}, "max_nodes": 3}
+    assert outcome.out.splitlines()[-2:] == ["each user at most: 4 GPUs (you: 2)", "each job at most: 3 nodes"]
 
 
 @pytest.mark.parametrize(

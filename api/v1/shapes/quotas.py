@@ -13,6 +13,8 @@ from scheduling.errors import FieldError, InvalidError
 MOST, MOST_GB = 2**31 - 1, 10**9
 KINDS = {"cpu": "cpus", "memory": "memory_mb", "gpu": "gpus"}
 UNITS = {"cpu": "CPU cores", "memory": "Gigabytes of memory", "gpu": "GPUs"}
+ALONE = ("max_nodes",)
+"""Limits that are named as their columns."""
 NESTED = {"cpu_quota": "limits.cpus", "memory_quota": "limits.memory_gb", "gpu_quota": "limits.gpus"}
 
 
@@ -86,6 +88,12 @@ def loans_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
         for of in ("borrowing", "lending")
         for name, value in _in_megabytes(wanted.get(f"{of}_limits", {})).items()
     }
+
+
+def columns_in(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a change sets, by the names of a quota's columns."""
+    alone = {name: wanted[name] for name in ALONE if name in wanted}
+    return limits_in(wanted) | loans_in(wanted) | user_limits_in(wanted) | alone
 
 
 def user_limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:

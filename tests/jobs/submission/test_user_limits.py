@@ -130,6 +130,21 @@ def test_limits_of_users_are_set_from_above_and_shown_with_what_the_caller_holds
     assert staff.patch(f"{V1}/queues/quota/team", {"user_limits": {"gpus": None}}).json()["user_limits"]["gpus"] is None
 
 
+def test_the_nodes_of_one_job_are_limited_from_above_also_for_projects_below(team, ann):
+    staff = client_of(builders.user(staff=True))
+    for number in range(3):
+        builders.node(name=f"n{number}")
+    assert staff.patch(f"{V1}/queues/quota/organisation", {"max_nodes": 2}).json()["max_nodes"] == 2
+
+    told = refused(ann, spec(nodes=3))
+
+    assert told == {"resources.nodes": "The quota of project organisation allows a job at most 2 nodes."}
+    assert submit(specs=[spec(nodes=2)], owner=ann)
+    assert staff.patch(f"{V1}/queues/quota/organisation", {"max_nodes": None}).json()["max_nodes"] is None
+    for wrong in (0, -1, 1.5, 1e308, "two"):
+        assert set(faults(staff.patch(f"{V1}/queues/quota/team", {"max_nodes": wrong}))) == {"max_nodes"}
+
+
 @pytest.mark.parametrize("limit", [-1, 0.125, 1e308, 2**31, True, "many"])
 def test_nonsense_is_refused_by_name(team, limit):
     staff = client_of(builders.user(staff=True))

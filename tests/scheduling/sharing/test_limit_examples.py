@@ -22,7 +22,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "quotas.md"
 EXAMPLES = re.findall(r"```limits\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 PROJECT = re.compile(r"(\w+)(?: below (\w+))?: (\{.*\})")
 QUEUE = re.compile(r"queue (\w+): (\{.*\})")
-STEP = re.compile(r"(\w+) in (\w+) submits (\d+) of (\d+) GPUs(?: to (\w+))?: (?:(\d+) start|(refused))")
+STEP = re.compile(
+    r"(\w+) in (\w+) submits (\d+) of (\d+) GPUs(?: on (\d+) nodes)?(?: to (\w+))?: (?:(\d+) start|(refused))"
+)
 TOLD = re.compile(r'  (?:the next: )?"(.*)"')
 
 
@@ -42,7 +44,7 @@ class Example:
         if found := QUEUE.fullmatch(line):
             self.world = replace(self.world, queues=(*self.world.queues, queue(found[1], json.loads(found[2]))))
         elif found := PROJECT.fullmatch(line):
-            view = ProjectView(found[1], found[2], quota(json.loads(found[3])))
+            view = ProjectView(found[1], found[2], quota(json.loads(found[3])) if found[3] != "{}" else None)
             self.world = replace(self.world, projects=(*self.world.projects, view))
         elif found := TOLD.fullmatch(line):
             assert self.told == found[1]
@@ -51,14 +53,12 @@ class Example:
             assert found, line
             self.play(*found.groups())
 
-    def play(self, owner, slug, number, gpus, queue_name, starts, refused):
+    def play(self, owner, slug, number, gpus, nodes, queue_name, starts, refused):
         """Submit so many, and carry out the plan; those that wait are taken back once they were told why."""
         ids = range(self.last_id + 1, self.last_id + 1 + int(number))
         self.last_id = ids[-1]
-        new = [
-            waiting(one, project=slug, owner=owner, queue=queue_name or "default", request=Request(gpus=int(gpus)))
-            for one in ids
-        ]
+        request = Request(gpus=int(gpus), nodes=int(nodes or 1))
+        new = [waiting(one, project=slug, owner=owner, queue=queue_name or "default", request=request) for one in ids]
         faults = self.faults(new[0])
         assert bool(faults) == bool(refused)
         if faults:
@@ -82,8 +82,8 @@ class Example:
 
 def quota(body):
     """As the REST contract names it."""
-    each_user = body.get("user_limits")
-    return Limits(**body.get("limits", {}), each_user=Limits(**each_user) if each_user else None) if body else None
+    own, each_user = body.pop("limits", {}), body.pop("user_limits", None)
+    return Limits(**own, **body, each_user=Limits(**each_user) if each_user else None)
 
 
 def queue(name, body):
