@@ -25,6 +25,7 @@ def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
     cohorts.hold(world, placed)
     _queues_hold(world, placed)
     _limits_of_users_hold(world, placed)
+    _limits_of_models_hold(world, placed)
     _only_those_are_stopped_who_may_be(world, now, plan)
 
 
@@ -139,6 +140,24 @@ def _holds_of_each(world: Snapshot, placed: Placed, jobs: list[RunningJob | Wait
         for name, amount in used.items():
             limit = getattr(most, name)
             expect(limit is None or not more[name] or amount <= limit, "users", f"{owner}: {amount} {name} of {limit}")
+
+
+def _limits_of_models_hold(world: Snapshot, placed: Placed) -> None:
+    projects = {one.slug: one for one in world.projects}
+    gpus = {(node.name, gpu.index): gpu for node in world.nodes for gpu in node.gpus}
+
+    def held(shares: Iterable[Allocation], name: str) -> int:
+        there = [gpus.get((share.node, index)) for share in shares for index in share.gpu_indices]
+        return sum(one is not None and gpu_models.matches(name, one.model, one.memory_mb) for one in there)
+
+    for project in world.projects:
+        if project.limits is None or not project.limits.enforced:
+            continue
+        below = {slug for slug in projects if project in chain_of(slug, projects)}
+        for name, most in project.limits.gpu_models:
+            before = sum(held(job.shares, name) for job in world.running if job.project in below)
+            new = sum(held(shares, name) for job, shares in placed if job.project in below)
+            expect(not new or before + new <= most, "models", f"{before} + {new} {name} of {most} in {project.slug}")
 
 
 def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) -> None:

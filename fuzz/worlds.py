@@ -9,6 +9,7 @@ from scheduling.placement import STRATEGIES
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Backfill, Preemption, Rules
+from scheduling.sharing.model_quotas import model_faults
 from scheduling.sharing.quotas import admission_faults
 from scheduling.snapshot import (
     Gpu,
@@ -45,8 +46,12 @@ def draw(seed: int) -> Scenario:
     empty = Snapshot(
         nodes=nodes,
         queues=_with_users(_queues(dice), Random(f"{seed} users in queues")),
-        projects=_limiting_users(
-            _lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")), Random(f"{seed} users")
+        projects=_limiting_models(
+            _limiting_users(
+                _lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")),
+                Random(f"{seed} users"),
+            ),
+            Random(f"{seed} models"),
         ),
         reservations=() if calm else tuple(_windows(nodes, days, dice)),
         rules=_rules(dice),
@@ -98,6 +103,19 @@ def _limiting_users(projects: tuple[ProjectView, ...], dice: Random) -> tuple[Pr
     return tuple(
         replace(one, limits=replace(one.limits, each_user=_of_a_user(dice))) if one.limits else one for one in projects
     )
+
+
+def _limiting_models(projects: tuple[ProjectView, ...], dice: Random) -> tuple[ProjectView, ...]:
+    """In a third of the worlds some quotas limit GPUs by model."""
+    if dice.random() < 2 / 3:
+        return projects
+    return tuple(
+        replace(one, limits=replace(one.limits, gpu_models=_of_models(dice))) if one.limits else one for one in projects
+    )
+
+
+def _of_models(dice: Random) -> tuple[tuple[str, int], ...]:
+    return tuple((name, dice.randint(0, 8)) for name in ("h100", "t4", "a100") if dice.random() < 1 / 3)
 
 
 def _with_users(queues: tuple[QueueView, ...], dice: Random) -> tuple[QueueView, ...]:
@@ -158,7 +176,9 @@ def _possible(empty: Snapshot, project: str, dice: Random) -> Request:
     chain = chain_of(project, {one.slug: one for one in empty.projects})
     for _ in range(20):
         request = _request(dice)
-        if not admission_faults(request, nodes=empty.nodes, chain=chain):
+        if not admission_faults(request, nodes=empty.nodes, chain=chain) and not model_faults(
+            request, chain, empty.nodes
+        ):
             return request
     return Request()
 

@@ -1,6 +1,6 @@
 """What the planner sees: one frozen picture of the jobs, the nodes, the queues and the projects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import NamedTuple
@@ -79,6 +79,7 @@ class Limits:
     lending: LoanLimits = NO_LOAN_LIMITS
     each_user: "Limits | None" = None  # what one user may hold of it, and have waiting
     max_nodes: int | None = None  # of one job: asked at submission alone
+    gpu_models: tuple[tuple[str, int], ...] = ()  # GPUs by model, beside `gpus`
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ class ProjectView:
     def code(self) -> ReasonCode:
         """Of the reasons of those that it refuses."""
         return ReasonCode.QUOTA
+
+    def held(self, shares: "Iterable[Allocation]", total: Resources) -> Resources:  # noqa: ARG002 - for who derives
+        """What counts here of a job that holds these shares, `total` in all."""
+        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from datetime import datetime
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
+from scheduling.resources import ZERO
 from scheduling.run_times import expected_seconds
 from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
+from scheduling.sharing.model_quotas import ModelQuotas
 from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import enforced, usage_by_project
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
@@ -33,6 +35,7 @@ class BlockerContext:
     running: Sequence[RunningJob]
     projects: Mapping[str, ProjectView]
     associations: Associations
+    models: ModelQuotas
     cohorts: Cohorts | None = None
 
     @classmethod
@@ -40,8 +43,8 @@ class BlockerContext:
         ends = {job.id: expected_end(job, now, snapshot.rules) for job in snapshot.running}
         running = sorted(snapshot.running, key=lambda job: (ends[job.id], job.id))
         projects = {one.slug: one for one in snapshot.projects}
-        by_user = Associations.of_snapshot(snapshot)
-        return cls(snapshot, now, starts, ends, running, projects, by_user, Cohorts.of(snapshot.projects))
+        by_user, by_model = Associations.of_snapshot(snapshot), ModelQuotas(projects, snapshot.nodes)
+        return cls(snapshot, now, starts, ends, running, projects, by_user, by_model, Cohorts.of(snapshot.projects))
 
 
 def with_expected_clear(job: WaitingJob, reasons: Iterable[Reason], scene: BlockerContext) -> tuple[Reason, ...]:
@@ -99,10 +102,14 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     below = [one for one in below if Holder.of(one).has(reason.shortfall)]
     told = with_holders(reason, [Holder.of(one) for one in below])
     chain = [one for one in chain_of(job.project, scene.projects) if enforced(one)]
-    chain += scene.associations.of(job)
+    chain += [
+        *scene.associations.of(job),
+        *(one for one in scene.models.over(job.project) if one.slug == reason.subject),
+    ]
 
     def is_enough(number: int) -> bool:
-        usage = usage_by_project(below[number:], scene.projects) | scene.associations.usage(below[number:])
+        left = below[number:]
+        usage = usage_by_project(left, scene.projects) | scene.associations.usage(left) | scene.models.usage(left)
         refused = quota_refusals(
             job.request,
             chain=chain,
@@ -125,7 +132,8 @@ def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:
 
 def _counts_in(slug: str, job: RunningJob, scene: BlockerContext) -> bool:
     levels = (*chain_of(job.project, scene.projects), *scene.associations.of(job))
-    return any(one.slug == slug for one in levels)
+    models = (one for one in scene.models.over(job.project) if one.held(job.shares, ZERO).gpus)
+    return any(one.slug == slug for one in (*levels, *models))
 
 
 RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason]] = {

@@ -11,7 +11,7 @@ from scheduling.run_times import limit_seconds
 from scheduling.sharing.associations import Associations
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, USER, Count, Limit, count_of, limits_over
+from scheduling.sharing.quota_profile import COHORT, NOTHING, PART, PROJECT, QUEUE, Count, Limit, count_of, limits_over
 from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
@@ -127,7 +127,7 @@ class Eligibility:
             self._known = {(PROJECT, slug): count_of(used.amount, used.running_jobs) for slug, used in held}
             self._known |= {(QUEUE, name): Count(0, 0, 0, number) for name, number in in_queues.items()}
             by_user = self._associations.usage(self._running).items()
-            self._known |= {(USER, slug): count_of(used.amount, used.running_jobs) for slug, used in by_user}
+            self._known |= {(PART, slug): count_of(used.amount, used.running_jobs) for slug, used in by_user}
         return self._known
 
     def _usage(self) -> Mapping[str, Usage]:

@@ -1,19 +1,19 @@
 """What is free on the nodes and what projects and queues hold, together: to try changes on, and as it will be soon."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.reasons import Reason
 from scheduling.resources import total
-from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced, usage_by_project
 from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot
 
+PartsUsed = Callable[[Sequence[RunningJob]], Mapping[str, Usage]]
+"""What users hold, and GPUs by model, of these jobs."""
 Chain = Sequence[ProjectView]
 """The projects whose quotas count for a job."""
 
@@ -37,25 +37,26 @@ class Cluster:
     def refusals(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What the queue and the quotas have against one more such job."""
         held = queue_holds(alike.queue, self.running[alike.queue.name])
-        refused = quota_refusals(
-            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
-        )
-        return (*held, *refused)
+        return (*held, *alike.refusals(self.usage, self.cohorts))
 
     def start(self, job_id: int, shares: Iterable[Allocation], alike: SchedulingClass) -> None:
+        shares = tuple(shares)
         for share in shares:
             self.free.allocate(share, holder=job_id)
         self.running[alike.queue.name] += 1
-        for project in alike.chain:
-            self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).plus_job(alike.request.total)
+        for project in alike.levels:
+            held = project.held(shares, alike.request.total)
+            self.usage[project.slug] = self.usage.get(project.slug, NOTHING_USED).plus_job(held)
 
     def withdraw(self, job_id: int, shares: Iterable[Allocation], alike: SchedulingClass) -> None:
         """The inverse of `start`."""
+        shares = tuple(shares)
         for share in shares:
             self.free.release(share, holder=job_id)
         self.running[alike.queue.name] -= 1
-        for project in alike.chain:
-            self.usage[project.slug] = self.usage[project.slug].minus_job(alike.request.total)
+        for project in alike.levels:
+            held = project.held(shares, alike.request.total)
+            self.usage[project.slug] = self.usage[project.slug].minus_job(held)
 
     def leave(self, job: RunningJob, chain: Chain) -> None:
         """The job has gone, and holds nothing any more."""
@@ -81,10 +82,10 @@ class Cluster:
     def _count(self, job: RunningJob, chain: Chain, times: int) -> None:
         self.running[job.queue] += times
         if chain:
-            held = total(share.amount for share in job.shares) * times
+            held = total(share.amount for share in job.shares)
         for project in chain:
-            before = self.usage.get(project.slug, NOTHING_USED)
-            self.usage[project.slug] = Usage(before.amount + held, before.running_jobs + times)
+            before, own = self.usage.get(project.slug, NOTHING_USED), project.held(job.shares, held) * times
+            self.usage[project.slug] = Usage(before.amount + own, before.running_jobs + times)
 
 
 def usage_of(
@@ -92,21 +93,21 @@ def usage_of(
     projects: Mapping[str, ProjectView],
     running: Iterable[RunningJob],
     cohorts: Cohorts | None,
-    associations: Associations,
+    parts: PartsUsed,
 ) -> dict[str, Usage]:
-    """What projects use, and users in them; only quotas ask for it."""
+    """What projects use, and `parts` of them; only quotas ask for it."""
     running = tuple(running)
     usage = usage_by_project(running, projects) if any(map(enforced, snapshot.projects)) else {}
-    usage |= associations.usage(running)
+    usage |= parts(running)
     return usage if cohorts is None else cohorts.table(usage)
 
 
 def after_leaving(
-    snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None, associations: Associations
+    snapshot: Snapshot, projects: Mapping[str, ProjectView], cohorts: Cohorts | None, parts: PartsUsed
 ) -> Cluster | None:
     """The cluster once those that leave have gone; None if nobody leaves, and nobody was stopped for one that waits."""
     staying = [job for job in snapshot.running if not job.leaving]
     if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
         return None
-    usage = usage_of(snapshot, projects, staying, cohorts, associations)
+    usage = usage_of(snapshot, projects, staying, cohorts, parts)
     return Cluster(FreeNodes(snapshot.nodes, staying), usage, Counter(job.queue for job in staying), cohorts)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 from scheduling import placement
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
@@ -14,7 +14,7 @@ from scheduling.planning.cluster import Cluster, after_leaving, usage_of
 from scheduling.planning.eligibility import queue_holds, starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
-from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
+from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Used
 from scheduling.planning.unschedulable import Explanations
 from scheduling.reasons import Reason
 from scheduling.resources import Request
@@ -22,15 +22,14 @@ from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.holders import Holder, Holders
-from scheduling.sharing.quota_profile import PROJECT, QUEUE, USER, Limit
-from scheduling.sharing.quota_refusals import is_refused, quota_refusals
-from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom
+from scheduling.sharing.holders import Holders
+from scheduling.sharing.quota_profile import PROJECT, Limit
+from scheduling.sharing.quota_room import IN_NO_COHORT, KeptInQuota, Limits, QuotaRoom
 from scheduling.sharing.quotas import NOTHING_USED
 from scheduling.snapshot import Allocation, Snapshot, WaitingJob
 
+Left = Mapping[int, FreeNode]
 NONE_LENT: frozenset[str] = frozenset()
-OWN = frozenset({QUEUE, USER})
 
 
 class PassState:
@@ -46,11 +45,10 @@ class PassState:
         self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
         projects = {one.slug: one for one in snapshot.projects}
-        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts, self._kinds.associations)
-        self.coming = after_leaving(snapshot, projects, self.cohorts, self._kinds.associations)
-        self.kept: dict[
-            int, tuple[Allocation, ...]
-        ] = {}  # those for which what comes is kept: they start once others have left
+        self.usage = usage_of(snapshot, projects, snapshot.running, self.cohorts, self._kinds.usage)
+        self.coming = after_leaving(snapshot, projects, self.cohorts, self._kinds.usage)
+        # Those for which what comes is kept: they start once others have left.
+        self.kept: dict[int, tuple[Allocation, ...]] = {}
         self.would_borrow: set[int] = set()  # those that have a reservation and no nominal quota left
         self._projects = projects
         self._beyond = UnschedulableRequests()
@@ -126,13 +124,10 @@ class PassState:
         strategy = Affinity(self._strategy) if job.near else self._strategy
         if alike.own:
             strategy = OwnFirst(strategy, alike.own, self.now, self.now + length)
-        return strategy.place(
-            job.request,
-            self.free,
-            near=job.near,
-            ceiling=self._ceilings(length),
-            closed=self.closed(alike.windows, length),
-        )
+        placing = partial(strategy.place, job.request, self.free, near=job.near, ceiling=self._ceilings(length))
+        usages = [self.usage, *([self._at_once.usage] if self._at_once else ())]
+        fits = partial(self.quotas.fits, length=length)
+        return alike.place(placing, self.closed(alike.windows, length), usages, fits)
 
     def find_now(self, request: Request) -> tuple[Allocation, ...] | None:
         """Where it could run now if there were no reservations."""
@@ -150,7 +145,7 @@ class PassState:
         at_once = self._at_once
         return self.quotas.fits(alike.limits, alike.count, length) and not (at_once and at_once.refusals(alike))
 
-    def _ceilings(self, length: float) -> Mapping[int, FreeNode]:
+    def _ceilings(self, length: float) -> Left:
         """What a job of this length can have now beside the reservations."""
         return self.book.ceilings(self.now + length, beside=self._at_once.free if self._at_once else None)
 
@@ -164,10 +159,11 @@ class PassState:
         return self._kinds.of_project(job.project)[1]
 
     def find_in(
-        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
+        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Left = NO_CEILING, usage: Used = None
     ) -> tuple[Allocation, ...] | None:
-        """Where it could run if so much were free."""
-        return self._strategy.place(job.request, free, near=job.near, closed=closed, ceiling=ceiling)
+        """Where it could run if so much were free, and so much used."""
+        placing = partial(self._strategy.place, job.request, free, near=job.near, ceiling=ceiling)
+        return self.class_of(job).place(placing, closed, [self.usage if usage is None else usage])
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
@@ -180,7 +176,15 @@ class PassState:
             if any(start < end for start, _ in kept)
         )
 
+    def _within_models(self, alike: SchedulingClass) -> bool:
+        """Whether there is room on GPUs of models of which its quotas have some left."""
+        placing = partial(self._strategy.place, alike.request, self.free)
+        return alike.choice is None or alike.place(placing, frozenset(), [self.usage]) is not None
+
     def _remember_refusal(self, alike: SchedulingClass, length: float) -> None:
+        if alike.choice is not None:  # for others there may be room
+            alike.hopeless, alike.too_long = not self._within_models(alike), length
+            return
         covered = self._beyond.covers(alike.request)
         if covered or (not self.book.keeps_room and not alike.windows) or self.find_now(alike.request) is None:
             alike.hopeless = True
@@ -198,11 +202,11 @@ class PassState:
         if self.coming is not None:
             self.coming.start(job.id, shares, alike)
         self._running[alike.queue.name] += 1
-        for project in alike.chain:
+        for project in alike.levels:
             before = self.usage.get(project.slug, NOTHING_USED)
-            self.usage[project.slug] = before.plus_job(alike.request.total)
-        if alike.limits:
-            self.quotas.started(alike.limits, alike.count, end)
+            self.usage[project.slug] = before.plus_job(project.held(shares, alike.request.total))
+        for limits, count in alike.started_under(shares):
+            self.quotas.started(limits, count, end)
         if self.budgets is not None:
             self.budgets.started(job.id, job.project, job.request, self.limit(job))
         self.placements.append(PlannedJob(job.id, shares))
@@ -267,7 +271,14 @@ class PassState:
         total = alike.request.total
         lent = NONE_LENT if alike.firm else self.cohorts.lent_by(alike.chain[0].slug, total, self.usage)
         self.would_borrow |= {job.id} if lent else set()
-        return tuple([one for one in alike.limits if one.kind in OWN or (one.kind == PROJECT and one.name not in lent)])
+        return tuple(
+            [one for one in alike.limits if one.kind in IN_NO_COHORT or (one.kind == PROJECT and one.name not in lent)]
+        )
+
+    def bound(self, job: WaitingJob, alike: SchedulingClass) -> SchedulingClass:
+        """Where it may run on GPUs of several models: on those where it could start first."""
+        slots = [(self._earliest(way, self.limit(job)), way) for way in self._kinds.ways(alike)] if alike.choice else []
+        return min(slots, key=lambda one: one[0].start if one[0] else FOREVER)[1] if slots else alike
 
     def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
@@ -313,17 +324,13 @@ class PassState:
 
     def _is_refused(self, alike: SchedulingClass) -> bool:
         """Whether `not_allowed` would say anything."""
-        return bool(queue_holds(alike.queue, self._running[alike.queue.name])) or is_refused(
-            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
-        )
+        held = bool(queue_holds(alike.queue, self._running[alike.queue.name]))
+        return held or alike.is_refused(self.usage, self.cohorts)
 
     def not_allowed(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         """What its queue and the quotas have against the next such job."""
         held = queue_holds(alike.queue, self._running[alike.queue.name])
-        refused = quota_refusals(
-            alike.request, chain=alike.chain, usage=self.usage, cohorts=self.cohorts, firm=alike.firm
-        )
-        return (*held, *refused)
+        return (*held, *alike.refusals(self.usage, self.cohorts))
 
     def reasons(self, alike: SchedulingClass, explanations: Explanations) -> tuple[Reason, ...]:
         """What keeps all such jobs from starting at the end of the pass; none if only the reservations do."""
@@ -331,15 +338,13 @@ class PassState:
             alike.fits = self.find_now(alike.request) is not None
             nowhere = () if alike.fits else explanations.why_nowhere(alike.request)
             refused = self.not_allowed(alike)
+            if alike.choice is not None and alike.fits and not refused and not self._within_models(alike):
+                alike.fits, refused = False, alike.choice.reasons(self.usage)
             alike.reasons = (*(map(self.holders().named_in, refused) if refused else ()), *nowhere)
         return alike.reasons
 
     def holders(self) -> Holders:
         """Who holds quotas and places of queues, those included who were placed in this pass; asked for at its end."""
         if self._holders is None:
-            placed = {one.job_id for one in self.placements}
-            of = self._kinds.associations.of
-            runs = (Holder.of(job).counted_in(of(job)) for job in self._snapshot.running)
-            new = (Holder.placed(job).counted_in(of(job)) for job in self._snapshot.waiting if job.id in placed)
-            self._holders = Holders((*runs, *new), self._projects)
+            self._holders = self._kinds.holders(self._snapshot, self.placements, self.now)
         return self._holders

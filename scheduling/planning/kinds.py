@@ -1,21 +1,26 @@
 """What each waiting job of one planning pass is alike to: its queue, the quotas that count for it, the nodes closed to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept, kept_for
+from scheduling.plan_result import PlannedJob
 from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.reservations import Windows
 from scheduling.planning.scheduling_class import SchedulingClass
-from scheduling.resources import Request
+from scheduling.resources import ZERO, Request
 from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.quota_profile import count_of, limits_over
-from scheduling.sharing.quotas import enforced
+from scheduling.sharing.holders import Holder, Holders
+from scheduling.sharing.model_quotas import ModelQuotas, counted
+from scheduling.sharing.quota_profile import count_of, limit_of, limits_over
+from scheduling.sharing.quotas import Usage, enforced
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.stages import started
 
 NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
@@ -40,6 +45,8 @@ class Kinds:
         self._same: dict[tuple[str, str, int, bool, str], SchedulingClass] = {}
         self.associations = Associations(self._projects, snapshot.queues)
         self._by_user = bool(self.associations)
+        self.models = ModelQuotas(self._projects, snapshot.nodes)
+        self._views = [node.view for node in free.nodes] if self.models else ()
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
     def of(self, job: WaitingJob) -> SchedulingClass:
@@ -59,18 +66,47 @@ class Kinds:
         key, firm = self._key(job), self._is_firm(job)
         found = self._alike.get(key)
         if found is None:
-            _, windows, own = self.of_project(job.project)
-            counted, queue = self.counted(job), self._queues[job.queue]
-            limits = limits_over(counted, queue, self._cohorts, firm=firm)
-            found = self._alike[key] = SchedulingClass(queue, counted, job.request, windows, limits, firm=firm)
-            found.limited = bool(counted) or job.queue in self._limited
+            projects, windows, own = self.of_project(job.project)
+            wherever, choice = counted(job.request, self.models.over(job.project), self._views)
+            chain, queue = (*projects, *self.associations.of(job), *wherever), self._queues[job.queue]
+            limits = limits_over(chain, queue, self._cohorts, firm=firm)
+            found = self._alike[key] = SchedulingClass(queue, chain, job.request, windows, limits, firm=firm)
+            found.limited, found.choice = bool(chain) or job.queue in self._limited, choice
             found.count, found.own = count_of(job.request.total), own
         return found
 
     def counted(self, job: WaitingJob | RunningJob) -> tuple[ProjectView, ...]:
-        """All whose limits count for the job: projects, then what its owner may hold in each and in its queue."""
-        counted = self.of_project(job.project)[0]
-        return (*counted, *self.associations.of(job)) if self._by_user else counted
+        """All whose limits count for the job: projects, what its owner may hold in each and in its queue, GPUs by model."""
+        projects = self.of_project(job.project)[0]
+        if not (self._by_user or self.models):
+            return projects
+        return (*projects, *self.associations.of(job), *self.models.over(job.project))
+
+    def ways(self, alike: SchedulingClass) -> list[SchedulingClass]:
+        """The class on GPUs of each of the models that it may run on; nothing can be kept for it where that is on none alone."""
+        found = []
+        for quota, shut in alike.choice.bindings() if alike.choice is not None else ():
+            windows = {**alike.windows, **{self._free[name].number: ALWAYS for name in shut}}
+            limits = alike.limits if quota is None else (*alike.limits, limit_of(quota))
+            found.append(replace(alike, windows=windows, limits=limits, choice=None))
+        nowhere = {node.number: ALWAYS for node in self._free.nodes}
+        return found or [replace(alike, windows=nowhere, choice=None)]
+
+    def holders(self, snapshot: Snapshot, placements: Sequence[PlannedJob], now: float) -> Holders:
+        """Who holds quotas and places of queues, those included who were placed in this pass."""
+        placed = {one.job_id: one.shares for one in placements}
+        new = [started(job, placed[job.id], now) for job in snapshot.waiting if job.id in placed]
+        held = (Holder.of(job).counted_in(self.parts(job)) for job in (*snapshot.running, *new))
+        return Holders(held, self._projects)
+
+    def parts(self, job: RunningJob) -> tuple[ProjectView, ...]:
+        """Of which of those it holds something: its owner's, and the models of its GPUs."""
+        models = self.models.over(job.project) if self.models else ()
+        return (*self.associations.of(job), *(one for one in models if one.held(job.shares, ZERO).gpus))
+
+    def usage(self, running: Sequence[RunningJob]) -> dict[str, Usage]:
+        """What users hold, and GPUs by model, where that is limited."""
+        return self.associations.usage(running) | self.models.usage(running)
 
     def _key(self, job: WaitingJob) -> Alike:
         user = tuple(one.slug for one in self.associations.of(job)) if self._by_user else ()
@@ -120,6 +156,7 @@ class Kinds:
             avoided,
             alike.firm,
             limited=alike.limited,
+            choice=alike.choice,
         )
 
     def of_project(self, slug: str) -> OfProject:

@@ -50,8 +50,11 @@ class Shortfalls:
         if self._cohorts is not None:
             return _sum(self._missing(self._without(job, chain))) < _sum(self._quotas)
         held = total(share.amount for share in job.shares)
-        missing = [name for project in chain for name in self._quotas.get(project.slug, ())]
-        return any(name == RUNNING_JOBS or getattr(held, name) > 0 for name in missing)
+        return any(
+            name == RUNNING_JOBS or getattr(project.held(job.shares, held), name) > 0
+            for project in chain
+            for name in self._quotas.get(project.slug, ())
+        )
 
     def without(self, job: RunningJob, chain: Chain) -> None:
         """The job goes."""
@@ -62,7 +65,8 @@ class Shortfalls:
     def _without(self, job: RunningJob, chain: Chain) -> dict[str, Usage]:
         held, usage = total(share.amount for share in job.shares), self._usage.copy()
         for project in chain:
-            usage[project.slug] = usage.get(project.slug, NOTHING_USED).minus_job(held)
+            own = project.held(job.shares, held)
+            usage[project.slug] = usage.get(project.slug, NOTHING_USED).minus_job(own)
         return usage
 
 

@@ -18,7 +18,7 @@ def starts(
     """Where the job could start in that cluster."""
     if cluster.refusals(alike) or cluster.free.is_too_full_for(job.request):
         return None
-    return work.find_in(cluster.free, job, closed)
+    return work.find_in(cluster.free, job, closed, usage=cluster.usage)
 
 
 class VictimChoice:

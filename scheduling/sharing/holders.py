@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import Resources, total
-from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
+from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
 OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
 
@@ -27,11 +27,6 @@ class Holder(NamedTuple):
 
     def counted_in(self, associations: Iterable[ProjectView]) -> "Holder":
         return self._replace(associations=tuple(one.slug for one in associations)) if associations else self
-
-    @classmethod
-    def placed(cls, job: WaitingJob) -> "Holder":
-        """A waiting job that starts now."""
-        return cls(job.id, job.project, job.queue, job.request.total)
 
     def has(self, names: Iterable[str]) -> dict[str, int]:
         """What it takes of each of these limits of a quota; what it takes nothing of is left out."""

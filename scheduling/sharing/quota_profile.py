@@ -9,6 +9,7 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
 from scheduling.sharing.associations import Association
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.model_quotas import ModelQuota
 from scheduling.sharing.quotas import ceilings, enforced
 from scheduling.snapshot import ProjectView, QueueView
 
@@ -45,6 +46,10 @@ End: TypeAlias = tuple[float, Count]
 """When a job that counts under the limit ends at the latest, and what it counts for."""
 
 
+def of_gpus(number: int) -> Count:
+    return Count(number, 0, 0, 0)
+
+
 def count_of(amount: Resources, jobs: int = 1) -> Count:
     return Count(amount.gpus, amount.cpus, amount.memory_mb, jobs)
 
@@ -53,20 +58,20 @@ def count_of(amount: Resources, jobs: int = 1) -> Count:
 class Limit:
     """A project's quota, what the projects below one have together, or what a queue runs, or a user holds, at once."""
 
-    kind: str  # project, cohort, user or queue
+    kind: str  # project, cohort, part (one user's, or GPUs of one model) or queue
     name: str
     most: Count
     withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
     resource: str = ""  # of a cohort: what is shared
     origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
-    association: Association | None = field(default=None, compare=False)  # of a user's limit
+    part: Association | ModelQuota | None = field(default=None, compare=False)
 
     @property
     def in_words(self) -> str:
         if self.kind == COHORT:
             return f"What the projects below {self.name} have together"
-        if self.association is not None:
-            return self.association.holder
+        if self.part is not None:
+            return self.part.holder
         return f"The quota of project {self.name}" if self.kind == PROJECT else f"The limit of queue {self.name}"
 
     def asked(self, count: Count) -> Count:
@@ -76,7 +81,7 @@ class Limit:
         return Count(*(own + left if own else own for own, left in zip(count, self.withheld, strict=True)))
 
 
-PROJECT, COHORT, USER, QUEUE = "project", "cohort", "user", "queue"
+PROJECT, COHORT, PART, QUEUE = "project", "cohort", "part", "queue"
 
 
 def limits_over(
@@ -95,13 +100,18 @@ def limits_over(
     return tuple(limits)
 
 
+def limit_of(quota: ModelQuota) -> Limit:
+    """The limit that a job counts under once it is known that it gets GPUs of the model."""
+    return _quota(quota, "", firm=False)
+
+
 def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
     limits, own = ceilings(project), enforced(project)
     if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
     most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
-    if isinstance(project, Association):
-        return Limit(USER, project.slug, most, association=project)
+    if isinstance(project, Association | ModelQuota):
+        return Limit(PART, project.slug, most, part=project)
     if not firm or limits is own:
         return Limit(PROJECT, project.slug, most, origin=origin)
     loans = {

@@ -10,11 +10,11 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, USER, Count, End, Limit, QuotaProfile, count_of
+from scheduling.sharing.quota_profile import COHORT, NOTHING, PART, QUEUE, Count, End, Limit, QuotaProfile, count_of
 from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
-IN_NO_COHORT = frozenset({QUEUE, USER})
+IN_NO_COHORT = frozenset({QUEUE, PART})
 Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
 
@@ -141,7 +141,7 @@ class QuotaRoom:
             return NOTHING._replace(**{limit.resource: taken})
         used = self._usage.get(limit.name, NOTHING_USED)
         count = count_of(used.amount, used.running_jobs)
-        if self._cohorts is None or not self._cohorts.keeps_anything or limit.kind == USER:
+        if self._cohorts is None or not self._cohorts.keeps_anything or limit.kind == PART:
             return count
         committed = {name: self._cohorts.committed(limit.name, name, self._usage) for name in RESOURCES}
         return count._replace(**committed)
@@ -163,9 +163,10 @@ class QuotaRoom:
         if limit.kind == QUEUE:
             queued = (job for job in self._running if job.queue == limit.name)
             return [(self._end(job), Count(0, 0, 0, 1)) for job in queued]
-        if limit.association is not None:
-            own = (job for job in self._running if limit.association.covers(job, self._projects))
-            return [(self._end(job), count_of(total(share.amount for share in job.shares))) for job in own]
+        if limit.part is not None:
+            own = (job for job in self._running if limit.part.covers(job, self._projects))
+            held = ((job, total(share.amount for share in job.shares)) for job in own)
+            return [(self._end(job), count_of(limit.part.held(job.shares, amount))) for job, amount in held]
         by_project = self._by_project()
         below = [slug for slug in by_project if any(one.slug == limit.name for one in chain_of(slug, self._projects))]
         return [end for slug in below for end in by_project[slug]]
