@@ -72,6 +72,9 @@ class QuotaChange(StrictSerializer):
         allow_null=True,
         help_text="Of one job, as it is submitted; null: no limit.",
     )
+    gpu_models = quotas.GpuModelsField(
+        required=False, help_text='GPUs by model, all together: {"h100": 4}; {}: no limit of any.'
+    )
     enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
     enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
 
@@ -108,6 +111,10 @@ class QuotaOut(serializers.Serializer[Any]):
         help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
     )
     max_nodes = serializers.IntegerField(allow_null=True, help_text="Of one job, as it is submitted; null: no limit.")
+    gpu_models = serializers.DictField(child=serializers.IntegerField(), help_text="GPUs by model that it may hold.")
+    gpu_models_usage = serializers.DictField(
+        child=serializers.IntegerField(), help_text="What it holds of each of these models."
+    )
     user_usage = AmountsOut(help_text="What the caller holds of it, here and below, and has waiting.")
     borrowed = LoanAmountsOut(help_text="What it holds beyond its own.")
     lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
@@ -176,6 +183,8 @@ def answer(project: Project, user: User) -> Response:
             "user_limits": _shown(account.user_limits),
             "user_usage": _shown(account.user_usage),
             "max_nodes": account.max_nodes,
+            "gpu_models": account.gpu_models,
+            "gpu_models_usage": account.gpu_models_usage,
             "borrowed": _shown(account.borrowed),
             "lent": _shown(account.lent),
             "enforce_quota": account.enforced,

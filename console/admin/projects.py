@@ -41,7 +41,7 @@ class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for
         ("running_jobs", "waiting_jobs"),
         ("user_gpus", "user_cpus", "user_memory_mb"),
         ("user_running_jobs", "user_waiting_jobs"),
-        "max_nodes",
+        ("max_nodes", "gpu_models"),
         "enforced",
     ]
 

@@ -139,6 +139,7 @@ def _limits(project: Project) -> Limits | None:
             )
         ),
         max_nodes=quota.max_nodes,
+        gpu_models=tuple(sorted(quota.gpu_models.items())),
     )
 
 

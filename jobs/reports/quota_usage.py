@@ -1,8 +1,8 @@
 """What a project holds, what it may hold, and what is left: derived from open placements, counted nowhere."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from jobs.reports.pending_cost import pending_of
 from quotas.models import Project
 from scheduling.lifecycle import JobState
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.model_quotas import ModelQuotas
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, usage_by_project
-from scheduling.snapshot import Limits, ProjectView, chain_of
+from scheduling.snapshot import Limits, ProjectView, RunningJob, chain_of
 
 LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
 Amounts = dict[str, int]
@@ -41,6 +42,8 @@ class Account:
     user_limits: dict[str, int | None]  # what each user may hold
     user_usage: Amounts  # what the one who asks holds
     max_nodes: int | None = None  # of one job
+    gpu_models: Mapping[str, int] = field(default_factory=dict)
+    gpu_models_usage: Mapping[str, int] = field(default_factory=dict)
     pending_cost: Decimal | None = None  # what its waiting jobs are expected to cost; None: none has a price
 
 
@@ -74,9 +77,24 @@ def accounts_in(tree: dict[str, ProjectView], slugs: Iterable[str], user: str = 
     usage, of_user = _amounts(tree, held, waiting), _amounts(tree, own, own_waiting)
     cohorts = Cohorts(tree.values())
     return {
-        slug: replace(_account(tree, slug, held, usage, cohorts, waiting[slug].cost), user_usage=of_user[slug])
+        slug: replace(
+            _account(tree, slug, held, usage, cohorts, waiting[slug].cost),
+            user_usage=of_user[slug],
+            gpu_models_usage=_by_model(tree[slug], running, tree),
+        )
         for slug in slugs
     }
+
+
+def _by_model(project: ProjectView, running: Sequence[RunningJob], tree: Mapping[str, ProjectView]) -> Amounts:
+    """What is held of each model that the quota names, enforced or only observed."""
+    if project.limits is None or not project.limits.gpu_models:
+        return {}
+    seen = replace(project, limits=replace(project.limits, enforced=True))
+    quotas = ModelQuotas({**tree, project.slug: seen}, snapshot.nodes())
+    own = [one for one in quotas.over(project.slug) if one.project == project.slug]
+    held = quotas.usage(running)
+    return {one.model: held.get(one.slug, NOTHING_USED).amount.gpus for one in own}
 
 
 def _account(
@@ -103,6 +121,7 @@ def _account(
         user_limits={name: getattr(limits.each_user, name, None) for name in LIMITS},
         user_usage=dict.fromkeys(LIMITS, 0),
         max_nodes=limits.max_nodes,
+        gpu_models=dict(limits.gpu_models),
         pending_cost=pending_cost,
     )
 

@@ -21,6 +21,7 @@ from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
 from scheduling.reasons import NEW
 from scheduling.sharing import quotas
+from scheduling.sharing.model_quotas import model_faults
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
 
@@ -103,6 +104,7 @@ def _size_faults(spec: JobSpec, chain: Sequence[ProjectView], nodes: Sequence[No
         sentence = f"A quota limits the memory of project {spec.project}: say how much the job needs on each node."
         return [FieldError("resources.memory_gb", sentence, "required")]
     faults = quotas.admission_faults(spec.request, nodes=nodes, chain=chain, firm=not spec.preemptible)
+    faults = (*faults, *model_faults(spec.request, chain, nodes))
     if not spec.memory_by_default:
         return list(faults)
     why = memory_defaults.sentence(spec.memory_mb)

@@ -246,10 +246,14 @@ def test_what_each_user_may_hold_is_set_and_told_with_what_the_caller_holds(trai
     shown = {"user_limits": {"gpus": 4, "cpus": None}, "user_usage": {"gpus": 2, "cpus": 8}, "max_nodes": 3}
     connected.answers("PATCH", "queues/quota/vision", {**QUOTA, **shown})
 
-    words = ["--each-user", "gpus=4", "--each-user", "running_jobs=none", "--max-nodes", "3"]
+    words = ["--each-user", "gpus=4", "--each-user", "running_jobs=none", "--max-nodes", "3", "--gpu-model", "h100=4"]
     outcome = trainyard("quota", "vision", *words)
 
-    assert connected.asked[-1].body == {"user_limits": {"gpus": 4, "running_jobs": None}, "max_nodes": 3}
+    assert connected.asked[-1].body == {
+        "user_limits": {"gpus": 4, "running_jobs": None},
+        "max_nodes": 3,
+        "gpu_models": {"h100": 4},
+    }
     assert outcome.out.splitlines()[-2:] == ["each user at most: 4 GPUs (you: 2)", "each job at most: 3 nodes"]
 
 

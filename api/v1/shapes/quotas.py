@@ -4,18 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from api.http.fields import GigabytesField
 from api.http.shapes import Whole
+from quotas.gpu_model_limits import fault_of
 from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
 
 MOST, MOST_GB = 2**31 - 1, 10**9
 KINDS = {"cpu": "cpus", "memory": "memory_mb", "gpu": "gpus"}
 UNITS = {"cpu": "CPU cores", "memory": "Gigabytes of memory", "gpu": "GPUs"}
-ALONE = ("max_nodes",)
+ALONE = ("max_nodes", "gpu_models")
 """Limits that are named as their columns."""
 NESTED = {"cpu_quota": "limits.cpus", "memory_quota": "limits.memory_gb", "gpu_quota": "limits.gpus"}
+
+
+class GpuModelsField(serializers.DictField):
+    """GPUs by model."""
+
+    child = serializers.IntegerField()
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is not empty and (fault := fault_of(data)):
+            raise serializers.ValidationError(fault, "invalid")
+        return super().run_validation(data)
 
 
 def answered_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:

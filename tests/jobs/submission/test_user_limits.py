@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
 from jobs.control import actions
@@ -11,9 +12,11 @@ from jobs.models import Job
 from jobs.planning.cycle import run_cycle
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import submit
+from quotas.models import Quota
 from scheduling.errors import ConflictError, InvalidError
 from tests import builders
 from tests.rest import V1, client_of, faults
+from workers.models import Node
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +146,37 @@ def test_the_nodes_of_one_job_are_limited_from_above_also_for_projects_below(tea
     assert staff.patch(f"{V1}/queues/quota/organisation", {"max_nodes": None}).json()["max_nodes"] is None
     for wrong in (0, -1, 1.5, 1e308, "two"):
         assert set(faults(staff.patch(f"{V1}/queues/quota/team", {"max_nodes": wrong}))) == {"max_nodes"}
+
+
+def test_gpus_by_model_are_limited_refused_counted_and_shown(team, ann):
+    staff = client_of(builders.user(staff=True))
+    builders.node(gpus=8)
+    model = Node.objects.get().gpus[0]["model"]
+    wanted = {"gpu_models": {model: 2}, "user_limits": {"gpus": None}}
+    assert staff.patch(f"{V1}/queues/quota/team", wanted).json()["gpu_models"] == {model: 2}
+
+    told = refused(ann, spec(gpus=3))
+    submit(specs=[spec(gpus=2), spec(gpus=1)], owner=ann)
+    run_cycle()
+
+    assert told == {"resources.gpus": f"The quota of project team for {model} allows at most 2 GPUs at once."}
+    assert [job.state for job in Job.objects.order_by("pk")] == ["queued", "pending"]
+    said = Job.objects.get(state="pending").reasons[0]["sentence"]
+    assert said == f"The quota of project team for {model} allows 2 GPUs (2 in use); this job needs 1 GPU."
+    assert client_of(ann).get(f"{V1}/queues/quota/team").json()["gpu_models_usage"] == {model: 2}
+    assert staff.patch(f"{V1}/queues/quota/team", {"gpu_models": {}}).json()["gpu_models"] == {}
+
+
+@pytest.mark.parametrize(
+    "models",
+    [{"h100": -1}, {"h100": 0.125}, {"h100": 1e308}, {"h100": None}, {"h100,a100": 1}, {"*": 1}, {"": 1}, [1], 4],
+)
+def test_gpus_by_model_that_cannot_be_are_refused_by_name_and_by_the_admin(team, models):
+    staff = client_of(builders.user(staff=True))
+
+    assert set(faults(staff.patch(f"{V1}/queues/quota/team", {"gpu_models": models}))) == {"gpu_models"}
+    with pytest.raises(ValidationError):
+        Quota(project=team, gpu_models=models).clean_fields(exclude=["project"])
 
 
 @pytest.mark.parametrize("limit", [-1, 0.125, 1e308, 2**31, True, "many"])
