@@ -10,7 +10,7 @@ from scheduling import gpu_models
 MOST, NAMES, LONGEST_NAME = 2**31 - 1, 100, 100
 
 
-def validate(models: Any) -> None:
+def refuse_faulty(models: Any) -> None:
     """Raise ValidationError with the first thing that is wrong."""
     if fault := fault_of(models):
         raise ValidationError(fault)

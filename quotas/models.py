@@ -125,7 +125,7 @@ class Quota(models.Model):
         default=dict,
         db_default=Value({}, models.JSONField()),
         blank=True,
-        validators=[gpu_model_limits.validate],
+        validators=[gpu_model_limits.refuse_faulty],
         help_text='GPUs by model, such as {"h100": 4}.',
     )
     enforced = models.BooleanField(default=True, help_text="Off: usage is shown, nothing is held back.")

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 db_default=Value({}, models.JSONField()),
                 default=dict,
                 help_text='GPUs by model, such as {"h100": 4}.',
-                validators=[quotas.gpu_model_limits.validate],
+                validators=[quotas.gpu_model_limits.refuse_faulty],
             ),
         ),
         migrations.AddConstraint(
