@@ -119,6 +119,9 @@ def test_who_may_go_to_either_model_keeps_room_where_it_starts_first():
     assert places(world(either, long, running=held)) == {}
     assert places(world(either, asks(3, model="a100", seconds=50), running=held)) == {3: "a"}
     assert places(world(either, asks(4, model="h100", seconds=450), running=held)) == {4: "h"}
+    assert places(world(either, asks(5, seconds=150), running=held)) == {5: "h"}
+    full = (*held, runs(11, "h", 1, until=500))
+    assert places(world(either, asks(5, seconds=150), asks(6, seconds=50), running=full)) == {6: "a"}
 
 
 def test_nobody_is_stopped_whose_gpus_are_of_another_model():

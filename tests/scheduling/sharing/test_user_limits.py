@@ -45,6 +45,14 @@ def test_a_user_holds_no_more_than_is_allowed_and_others_are_not_held_up():
     assert started_in(world(*jobs)) == [1, 2, 4, 5]
 
 
+def test_jobs_of_two_users_that_ask_for_the_same_are_not_taken_for_one_another():
+    jobs = [
+        waiting(number, request=GPU, owner=owner) for number, owner in enumerate(("ann", "ann", "ann", "bob", "bob"), 1)
+    ]
+
+    assert started_in(world(*jobs)) == [1, 2, 4, 5]
+
+
 def test_what_a_user_holds_below_counts_at_every_level_above():
     speech = limited("speech", parent="acme")
     jobs = [asks(number, project="speech") for number in (1, 2, 3)]
@@ -89,7 +97,7 @@ def test_running_jobs_of_a_user_in_a_queue_are_counted():
 
 def test_a_users_large_job_at_the_head_keeps_its_room_in_the_limit():
     """Otherwise the user's own small ones would start for ever in what each of them frees."""
-    held = (runs(9, 1, until=100),)
+    held = (runs(9, 1, until=100), runs(10, 2, owner="bob", until=30))
     large, long, short = asks(1, gpus=2), asks(2, seconds=150), asks(3, seconds=60)
 
     snap = world(large, long, short, running=held)
