@@ -10,6 +10,7 @@ from scheduling.forecast.whatif import Change
 from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Limits, Snapshot, WaitingJob
 
+OF_A_USER = "user_"
 Carried = Callable[[WaitingJob, Any], WaitingJob]
 
 
@@ -78,7 +79,10 @@ def _with_quotas(
 
 
 def _raised(limits: Limits, to: Mapping[str, Any]) -> Limits:
-    return replace(limits, **_read(to))
+    own = {name: most for name, most in to.items() if not name.startswith(OF_A_USER)}
+    users = {name.removeprefix(OF_A_USER): most for name, most in to.items() if name.startswith(OF_A_USER)}
+    each = replace(limits.each_user, **_read(users)) if limits.each_user is not None else None
+    return replace(limits, **_read(own), each_user=each)
 
 
 def _borrowing(limits: Limits, to: Mapping[str, Any]) -> Limits:

@@ -36,7 +36,7 @@ def _open(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
 
 
 def _wide(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
-    return replace(world, queues=tuple(replace(one, max_running=None) for one in world.queues)), job
+    return replace(world, queues=tuple(replace(one, max_running=None, each_user=None) for one in world.queues)), job
 
 
 def _allowed(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:

@@ -24,6 +24,8 @@ def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
     _quotas_hold(world, placed)
     cohorts.hold(world, placed)
     _queues_hold(world, placed)
+    _limits_of_users_hold(world, placed)
+    _limits_of_models_hold(world, placed)
     _only_those_are_stopped_who_may_be(world, now, plan)
 
 
@@ -121,6 +123,56 @@ def _queues_hold(world: Snapshot, placed: Placed) -> None:
         runs = sum(job.queue == queue.name for job in world.running)
         fits = not new or queue.max_running is None or runs + new <= queue.max_running
         expect(fits, "queues", f"{runs} + {new} of {queue.max_running} in {queue.name}")
+
+
+def _limits_of_users_hold(world: Snapshot, placed: Placed) -> None:
+    projects = {one.slug: one for one in world.projects}
+    jobs: list[RunningJob | WaitingJob] = [*world.running, *(job for job, _ in placed)]
+    for project in world.projects:
+        if project.limits is not None and project.limits.enforced and project.limits.each_user is not None:
+            below = {slug for slug in projects if project in chain_of(slug, projects)}
+            _holds_of_each(world, placed, [job for job in jobs if job.project in below], project.limits.each_user)
+    for queue in world.queues:
+        if queue.each_user is not None:
+            _holds_of_each(world, placed, [job for job in jobs if job.queue == queue.name], queue.each_user)
+
+
+def _together(jobs: Iterable[RunningJob | WaitingJob], what: Mapping[int, Request]) -> Counter[str]:
+    used = Counter[str]()
+    for job in jobs:
+        asked = what[job.id].total
+        used.update(gpus=asked.gpus, cpus=asked.cpus, memory_mb=asked.memory_mb, running_jobs=1)
+    return used
+
+
+def _holds_of_each(world: Snapshot, placed: Placed, jobs: list[RunningJob | WaitingJob], most: Limits) -> None:
+    """Who holds too much already, as a limit shrank, gets no more of it."""
+    what = {job.id: job.request for job in world.running if job.request} | {job.id: job.request for job, _ in placed}
+    new = {job.id for job, _ in placed}
+    for owner in {job.owner for job in jobs if job.owner}:
+        own = [job for job in jobs if job.owner == owner]
+        used, more = _together(own, what), _together([job for job in own if job.id in new], what)
+        for name, amount in used.items():
+            limit = getattr(most, name)
+            expect(limit is None or not more[name] or amount <= limit, "users", f"{owner}: {amount} {name} of {limit}")
+
+
+def _limits_of_models_hold(world: Snapshot, placed: Placed) -> None:
+    projects = {one.slug: one for one in world.projects}
+    gpus = {(node.name, gpu.index): gpu for node in world.nodes for gpu in node.gpus}
+
+    def held(shares: Iterable[Allocation], name: str) -> int:
+        there = [gpus.get((share.node, index)) for share in shares for index in share.gpu_indices]
+        return sum(one is not None and gpu_models.matches(name, one.model, one.memory_mb) for one in there)
+
+    for project in world.projects:
+        if project.limits is None or not project.limits.enforced:
+            continue
+        below = {slug for slug in projects if project in chain_of(slug, projects)}
+        for name, most in project.limits.gpu_models:
+            before = sum(held(job.shares, name) for job in world.running if job.project in below)
+            new = sum(held(shares, name) for job, shares in placed if job.project in below)
+            expect(not new or before + new <= most, "models", f"{before} + {new} {name} of {most} in {project.slug}")
 
 
 def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) -> None:

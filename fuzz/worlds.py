@@ -44,8 +44,14 @@ def draw(seed: int) -> Scenario:
     calm, tame = dice.random() < 0.5, dice.random() < 0.5
     empty = Snapshot(
         nodes=nodes,
-        queues=_queues(dice),
-        projects=_lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")),
+        queues=_with_users(_queues(dice), Random(f"{seed} users in queues")),
+        projects=_limiting_models(
+            _limiting_users(
+                _lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")),
+                Random(f"{seed} users"),
+            ),
+            Random(f"{seed} models"),
+        ),
         reservations=() if calm else tuple(_windows(nodes, days, dice)),
         rules=_rules(dice),
     )
@@ -87,6 +93,40 @@ def _lending(projects: tuple[ProjectView, ...], dice: Random) -> tuple[ProjectVi
     if dice.random() < 2 / 3:
         return projects
     return tuple(replace(one, limits=_shared(one.limits, dice)) for one in projects)
+
+
+def _limiting_users(projects: tuple[ProjectView, ...], dice: Random) -> tuple[ProjectView, ...]:
+    """In a third of the worlds some quotas limit what one user may hold."""
+    if dice.random() < 2 / 3:
+        return projects
+    return tuple(
+        replace(one, limits=replace(one.limits, each_user=_of_a_user(dice))) if one.limits else one for one in projects
+    )
+
+
+def _limiting_models(projects: tuple[ProjectView, ...], dice: Random) -> tuple[ProjectView, ...]:
+    """In a third of the worlds some quotas limit GPUs by model."""
+    if dice.random() < 2 / 3:
+        return projects
+    return tuple(
+        replace(one, limits=replace(one.limits, gpu_models=_of_models(dice))) if one.limits else one for one in projects
+    )
+
+
+def _of_models(dice: Random) -> tuple[tuple[str, int], ...]:
+    return tuple((name, dice.randint(0, 8)) for name in ("h100", "t4", "a100") if dice.random() < 1 / 3)
+
+
+def _with_users(queues: tuple[QueueView, ...], dice: Random) -> tuple[QueueView, ...]:
+    """In a quarter of the worlds some queues do."""
+    if dice.random() < 3 / 4:
+        return queues
+    return tuple(replace(one, each_user=_of_a_user(dice)) if dice.random() < 1 / 2 else one for one in queues)
+
+
+def _of_a_user(dice: Random) -> Limits | None:
+    gpus, cpus, jobs = (dice.choice((None, dice.randint(1, 12))) for _ in range(3))
+    return dice.choice((None, Limits(gpus=gpus, cpus=cpus, running_jobs=jobs)))
 
 
 def _shared(limits: Limits | None, dice: Random) -> Limits | None:

@@ -1,6 +1,7 @@
 """Setting what a project may hold at once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.contrib.auth.models import User
 
@@ -9,10 +10,8 @@ from quotas.queries import administers
 from scheduling.errors import ForbiddenError
 
 
-def set_limits(
-    *, project: Project, actor: User, limits: Mapping[str, int | None], enforced: bool | None = None
-) -> Quota:
-    """Change the named limits of the project's quota; None takes a limit away.
+def set_limits(*, project: Project, actor: User, limits: Mapping[str, Any], enforced: bool | None = None) -> Quota:
+    """Change the named limits of the project's quota; None takes a limit away. GPUs by model are set all together.
 
     A quota is what somebody above grants: an admin of a parent project may set it, or staff; the project's own admins
     may not raise their own.

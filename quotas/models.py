@@ -4,9 +4,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
+from django.db.models.lookups import Exact
 
+from quotas import gpu_model_limits
 from quotas.budgets.rows import Budget, BudgetAlert, BudgetDelivery, BudgetWebhook
 from quotas.costs.rows import JobMonth, LedgerEntry, LedgerTransaction, Price
 
@@ -97,7 +99,7 @@ class Membership(models.Model):
 class Quota(models.Model):
     """What a project and everything below it may hold at once, borrow beside, and lend. An empty limit is no limit.
 
-    But an empty borrowing limit borrows nothing, and an empty lending limit lends all that is not used.
+    The limits of a user hold for each one's jobs in the project and below it. But an empty borrowing limit borrows nothing, and an empty lending limit lends all that is not used.
     """
 
     LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
@@ -114,8 +116,38 @@ class Quota(models.Model):
     lending_gpus = models.PositiveIntegerField(null=True, blank=True)
     lending_cpus = models.PositiveIntegerField(null=True, blank=True)
     lending_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
+    user_gpus = models.PositiveIntegerField(null=True, blank=True, help_text="Of one user; empty: no limit.")
+    user_cpus = models.PositiveIntegerField(null=True, blank=True)
+    user_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
+    user_running_jobs = models.PositiveIntegerField(null=True, blank=True)
+    user_waiting_jobs = models.PositiveIntegerField(null=True, blank=True)
+    max_nodes = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Of one job, as it is submitted."
+    )
+    gpu_models = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        validators=[gpu_model_limits.refuse_faulty],
+        help_text='GPUs by model, such as {"h100": 4}.',
+    )
     enforced = models.BooleanField(default=True, help_text="Off: usage is shown, nothing is held back.")
     updated_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(max_nodes__isnull=True) | Q(max_nodes__gte=1), name="quota_of_a_node"),
+            models.CheckConstraint(
+                condition=Exact(
+                    models.Func("gpu_models", function="jsonb_typeof", output_field=models.TextField()),
+                    Value("object"),
+                ),
+                name="gpu_models_are_an_object",
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"quota of {self.project}"
+
+    def clean(self) -> None:
+        self.gpu_models = self.gpu_models or {}  # a form that is left empty

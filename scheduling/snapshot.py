@@ -1,11 +1,12 @@
 """What the planner sees: one frozen picture of the jobs, the nodes, the queues and the projects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import NamedTuple
 
 from scheduling.price_list import Price
+from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
 from scheduling.rules import DAY, PlacementWeights, Rules
 from scheduling.speeds import NOTHING_LEARNED, Speeds
@@ -51,6 +52,7 @@ class QueueView:
     max_running: int | None = None
     policy: str = ""
     placement_weights: PlacementWeights | None = None  # of strategies that score nodes; None: as usual
+    each_user: "Limits | None" = None  # what one user's jobs in it may hold at once
 
 
 class LoanLimits(NamedTuple):
@@ -80,6 +82,9 @@ class Limits:
     enforced: bool = True
     borrowing: LoanLimits = NO_LOAN_LIMITS
     lending: LoanLimits = NO_LOAN_LIMITS
+    each_user: "Limits | None" = None  # what one user may hold of it, and have waiting
+    max_nodes: int | None = None  # of one job: asked at submission alone
+    gpu_models: tuple[tuple[str, int], ...] = ()  # GPUs by model, beside `gpus`
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,25 @@ class ProjectView:
     parent: str | None = None
     limits: Limits | None = None
     weight: float = 1.0  # its share among its siblings
+
+    @property
+    def holder(self) -> str:
+        """Whose limits they are, in words."""
+        return f"The quota of project {self.slug}"
+
+    @property
+    def allows(self) -> str:
+        """How a sentence about its limits begins."""
+        return f"{self.holder} allows"
+
+    @property
+    def code(self) -> ReasonCode:
+        """Of the reasons of those that it refuses."""
+        return ReasonCode.QUOTA
+
+    def held(self, shares: "Iterable[Allocation]", total: Resources) -> Resources:  # noqa: ARG002 - for who derives
+        """What counts here of a job that holds these shares, `total` in all."""
+        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,12 @@ class QueueChange(StrictSerializer):
     )
     max_nodes = Whole(limits.NODES, required=False, allow_null=True, help_text="Of a job.")
     max_waiting_per_user = Whole(2**31 - 1, required=False, allow_null=True, help_text="Waiting jobs of one user.")
+    max_running_per_user = Whole(
+        2**31 - 1, required=False, allow_null=True, help_text="Jobs of one user at once; null: no limit."
+    )
+    max_gpus_per_user = Whole(
+        2**31 - 1, required=False, allow_null=True, help_text="Of one user's jobs together, at once; null: no limit."
+    )
     max_priority_member = Whole(
         HIGHEST, required=False, allow_null=True, help_text="The highest that a member may use."
     )
@@ -137,8 +143,8 @@ class QueueOut(serializers.ModelSerializer[Queue]):
         model = Queue
         fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running", "pending_jobs",
                   "running_jobs", "total_jobs", "pending_cost", "max_runtime_seconds", "default_runtime_seconds", "max_gpus",
-                  "max_cpus", "max_memory_gb", "max_nodes", "max_waiting_per_user", "max_priority_member",
-                  "max_priority_admin", "allowed_projects", "placement_weights")  # fmt: skip
+                  "max_cpus", "max_memory_gb", "max_nodes", "max_waiting_per_user", "max_running_per_user",
+                  "max_gpus_per_user", "max_priority_member", "max_priority_admin", "allowed_projects", "placement_weights")  # fmt: skip
 
 
 class QueueFilter(filters.FilterSet):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -22,7 +23,8 @@ from api.v1.shapes.quotas import MOST, MOST_GB
 from jobs.messages import publishing
 from jobs.planning.budget_reports import reports_of
 from jobs.reports.quota_bars import bars_in
-from jobs.reports.quota_usage import LIMITS, account_in, standing_now
+from jobs.reports.quota_usage import LIMITS, account_in, standing_now, usage_by_model
+from jobs.submission.limits import NODES
 from jobs.submission.pricing import SHOWN_PLACES
 from quotas.budgets import setting
 from quotas.budgets.rows import Budget
@@ -60,6 +62,19 @@ class QuotaChange(StrictSerializer):
     )
     lending_limits = LoanLimitsIn(
         required=False, help_text="What its siblings may have of what it leaves of its own; null: all of that."
+    )
+    user_limits = LimitsIn(
+        required=False, help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
+    )
+    max_nodes = Whole(
+        NODES,
+        least=1,
+        required=False,
+        allow_null=True,
+        help_text="Of one job, as it is submitted; null: no limit.",
+    )
+    gpu_models = quotas.GpuModelsField(
+        required=False, help_text='GPUs by model, all together: {"h100": 4}; {}: no limit of any.'
     )
     enforced = serializers.BooleanField(required=False, help_text="Off: usage is shown, nothing is held back.")
     enforce_quota = serializers.BooleanField(required=False, help_text="As enforced.")
@@ -115,6 +130,15 @@ class QuotaOut(serializers.Serializer[Any]):
     available = AmountsOut()
     borrowing_limits = LoanAmountsOut(help_text="What it may hold beyond its own; null: nothing.")
     lending_limits = LoanAmountsOut(help_text="What its siblings may have of its own; null: all that it leaves.")
+    user_limits = AmountsOut(
+        help_text="What each user may hold of it, here and below, and have waiting; null: no limit."
+    )
+    max_nodes = serializers.IntegerField(allow_null=True, help_text="Of one job, as it is submitted; null: no limit.")
+    gpu_models = serializers.DictField(child=serializers.IntegerField(), help_text="GPUs by model that it may hold.")
+    gpu_models_usage = serializers.DictField(
+        child=serializers.IntegerField(), help_text="What it holds of each of these models."
+    )
+    user_usage = AmountsOut(help_text="What the caller holds of it, here and below, and has waiting.")
     borrowed = LoanAmountsOut(help_text="What it holds beyond its own.")
     lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
@@ -133,17 +157,17 @@ class QuotaView(APIView):
     @extend_schema(operation_id="quota_retrieve", responses=QuotaOut)
     def get(self, request: Request, slug: str) -> Response:
         """The quota of a project: its limits, what is used, what is left."""
-        return answer(find_project(caller(request), slug))
+        return answer(find_project(caller(request), slug), caller(request))
 
     @extend_schema(operation_id="quota_change", request=QuotaChange, responses=QuotaOut)
     def patch(self, request: Request, slug: str) -> Response:
         """Set limits, as staff or as an admin of a project above. Limits that are not named stay as they are."""
         project = find_project(caller(request), slug)
         wanted = QuotaChange.read(request.data)
-        limits, enforced = quotas.limits_in(wanted) | quotas.loans_in(wanted), enforced_in(wanted)
-        set_limits(project=project, actor=caller(request), limits=limits, enforced=enforced)
+        columns, enforced = quotas.columns_in(wanted), enforced_in(wanted)
+        set_limits(project=project, actor=caller(request), limits=columns, enforced=enforced)
         publishing.request_cycle()
-        return answer(project)
+        return answer(project, caller(request))
 
 
 class QuotaSyncView(APIView):
@@ -151,14 +175,14 @@ class QuotaSyncView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Bring limits and usage in line with the provider. The local provider derives usage anew each time it is read."""
         Nothing.read(request.data)
-        return answer(find_project(caller(request), slug))
+        return answer(find_project(caller(request), slug), caller(request))
 
 
 class UsageView(APIView):
     @extend_schema(operation_id="projects_usage", responses=QuotaOut)
     def get(self, request: Request, slug: str) -> Response:
         """What a project and everything below it hold at this moment."""
-        return answer(find_project(caller(request), slug))
+        return answer(find_project(caller(request), slug), caller(request))
 
 
 def enforced_in(wanted: dict[str, Any]) -> bool | None:
@@ -168,8 +192,8 @@ def enforced_in(wanted: dict[str, Any]) -> bool | None:
     return enforced
 
 
-def answer(project: Project) -> Response:
-    standing = standing_now()
+def answer(project: Project, user: User) -> Response:
+    standing = standing_now(user)
     account = account_in(standing, project.slug)
     return Response(
         {
@@ -181,6 +205,11 @@ def answer(project: Project) -> Response:
             "available": _shown(account.available),
             "borrowing_limits": _shown(account.borrowing),
             "lending_limits": _shown(account.lending),
+            "user_limits": _shown(account.user_limits),
+            "user_usage": _shown(standing.of_user[project.slug]),
+            "max_nodes": account.max_nodes,
+            "gpu_models": account.gpu_models,
+            "gpu_models_usage": usage_by_model(standing.tree, project.slug),
             "borrowed": _shown(account.borrowed),
             "lent": _shown(account.lent),
             "enforce_quota": account.enforced,

@@ -35,6 +35,9 @@ class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for
         ("borrowing_gpus", "borrowing_cpus", "borrowing_memory_mb"),
         ("lending_gpus", "lending_cpus", "lending_memory_mb"),
         ("running_jobs", "waiting_jobs"),
+        ("user_gpus", "user_cpus", "user_memory_mb"),
+        ("user_running_jobs", "user_waiting_jobs"),
+        ("max_nodes", "gpu_models"),
         "enforced",
     ]
 

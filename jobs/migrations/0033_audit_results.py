@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_how_long_jobs_are_kept"),
+        ("jobs", "0032_limits_of_users_in_queues"),
     ]
 
     operations = [

@@ -56,6 +56,10 @@ class Queue(models.Model):
     )
     max_nodes = models.PositiveIntegerField(null=True, blank=True, help_text="Of a job.")
     max_waiting_per_user = models.PositiveIntegerField(null=True, blank=True, help_text="Waiting jobs of one user.")
+    max_running_per_user = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs of one user at once.")
+    max_gpus_per_user = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Of one user's jobs together, at once."
+    )
     max_priority_member = models.PositiveSmallIntegerField(
         null=True,
         blank=True,

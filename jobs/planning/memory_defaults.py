@@ -24,7 +24,9 @@ def is_limited(slug: str, tree: Mapping[str, ProjectView]) -> bool:
     """Whether a quota of this project, or of one above it, counts memory, enforced or only observed."""
     if slug not in tree:
         return False
-    return any(project.limits and project.limits.memory_mb is not None for project in chain_of(slug, tree))
+    limits = [one.limits for one in chain_of(slug, tree) if one.limits is not None]
+    each_user = [one.each_user for one in limits if one.each_user is not None]
+    return any(one.memory_mb is not None for one in (*limits, *each_user))
 
 
 def sentence(memory_mb: int) -> str:

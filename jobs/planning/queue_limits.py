@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from jobs.models import Queue
+from jobs.planning.snapshot import of_each_user
 from quotas.access import Role
 from scheduling.sharing.queue_limits import SIZES, QueueLimits
 
@@ -26,4 +27,5 @@ def _limits(queue: Queue, projects: frozenset[str]) -> QueueLimits:
         {name: limit for name, limit in most.items() if limit is not None},
         {role: limit for role, limit in highest.items() if limit is not None},
         projects,
+        of_each_user(queue),
     )

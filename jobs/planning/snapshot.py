@@ -114,6 +114,7 @@ def queues() -> tuple[QueueView, ...]:
             queue.max_running,
             queue.policy,
             weights_from(queue.placement_weights) if queue.placement_weights else None,
+            of_each_user(queue),
         )
         for queue in Queue.objects.order_by("name")
     )
@@ -139,7 +140,27 @@ def _limits(project: Project) -> Limits | None:
         enforced=quota.enforced,
         borrowing=LoanLimits(quota.borrowing_gpus, quota.borrowing_cpus, quota.borrowing_memory_mb),
         lending=LoanLimits(quota.lending_gpus, quota.lending_cpus, quota.lending_memory_mb),
+        each_user=_any_limit(
+            Limits(
+                quota.user_gpus,
+                quota.user_cpus,
+                quota.user_memory_mb,
+                quota.user_running_jobs,
+                quota.user_waiting_jobs,
+            )
+        ),
+        max_nodes=quota.max_nodes,
+        gpu_models=tuple(sorted(quota.gpu_models.items())),
     )
+
+
+def of_each_user(queue: Queue) -> Limits | None:
+    """What one user's jobs in the queue may hold at once; None: as much as there is."""
+    return _any_limit(Limits(gpus=queue.max_gpus_per_user, running_jobs=queue.max_running_per_user))
+
+
+def _any_limit(limits: Limits) -> Limits | None:
+    return None if limits == Limits() else limits
 
 
 def reservations(now: float) -> tuple[Reservation, ...]:

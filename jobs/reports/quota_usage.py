@@ -2,27 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Count, F, Sum
+from django.contrib.auth.models import User
+from django.db.models import Count, F, Q, Sum, Value
 
 from jobs.models import Job
 from jobs.models.queries import rows
-from jobs.planning import snapshot
+from jobs.planning import job_rows, snapshot
 from jobs.reports.pending_cost import pending_of
 from scheduling.lifecycle import JobState
 from scheduling.resources import Resources
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import Cells, Ledger
+from scheduling.sharing.model_quotas import ModelQuotas
 from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, with_those_below
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
 # As the planner adds them up, see `usage_by_project`; it has the jobs in hand, and who asks for the sums alone has not.
 # By the index of open attempts, however many are over: only for what is open by mistake the attempt itself is looked up.
 HELD = """
-    SELECT project.slug, sum(held.cpus), sum(held.memory_mb), sum(held.gpus), count(DISTINCT job.id)
+    SELECT project.slug, job.owner_id = %s AS own, sum(held.cpus), sum(held.memory_mb), sum(held.gpus), count(DISTINCT job.id)
     FROM (
         SELECT coalesce(open.job_id, (SELECT job_id FROM jobs_attempt WHERE id = placement.attempt_id)) AS job_id,
                placement.cpus, placement.memory_mb, cardinality(placement.gpu_indices) AS gpus
@@ -31,7 +33,7 @@ HELD = """
         WHERE placement.closed_at IS NULL
     ) AS held
     JOIN jobs_job AS job ON job.id = held.job_id JOIN quotas_project AS project ON project.id = job.project_id
-    GROUP BY project.slug
+    GROUP BY project.slug, own
 """
 LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
 Amounts = dict[str, int]
@@ -54,6 +56,9 @@ class Account:
     lending: dict[str, int | None]
     borrowed: Amounts
     lent: Amounts
+    user_limits: dict[str, int | None]  # what each user may hold
+    max_nodes: int | None = None  # of one job
+    gpu_models: Mapping[str, int] = field(default_factory=dict)
     pending_cost: Decimal | None = None  # what its waiting jobs are expected to cost; None: none has a price
 
 
@@ -65,10 +70,11 @@ class Waiting(NamedTuple):
     gpus: int = 0
     cpus: int = 0
     memory_mb: int = 0
+    own: int = 0  # of who asks
 
     def plus(self, more: "Waiting") -> "Waiting":
         costs = [cost for cost in (self.cost, more.cost) if cost is not None]
-        amounts = (getattr(self, name) + getattr(more, name) for name in RESOURCES)
+        amounts = (getattr(self, name) + getattr(more, name) for name in (*RESOURCES, "own"))
         return Waiting(self.jobs + more.jobs, sum(costs, Decimal(0)) if costs else None, *amounts)
 
 
@@ -79,6 +85,7 @@ class Standing:
     tree: Mapping[str, ProjectView]
     held: Ledger
     usage: Mapping[str, Amounts]
+    of_user: Mapping[str, Amounts]  # what that is of who asks, if it was said who does
     waiting: Mapping[str, Waiting]
     cohorts: Cohorts
 
@@ -87,12 +94,13 @@ def tree_of_projects() -> dict[str, ProjectView]:
     return {view.slug: view for view in snapshot.projects()}
 
 
-def standing_now() -> Standing:
+def standing_now(user: User | None = None) -> Standing:
     """In a fixed number of statements, whatever the number of projects."""
     tree = tree_of_projects()
-    own, waiting, cohorts = _held_by_each(), _waiting(tree), Cohorts(tree.values())
-    usage = _amounts(tree, with_those_below(own, tree), waiting)
-    return Standing(tree, Ledger.holding(Cells(cohorts.tree), own), usage, waiting, cohorts)
+    (each, own), waiting, cohorts = _held_by_each(user), _waiting(tree, user), Cohorts(tree.values())
+    usage = _amounts(tree, each, {slug: one.jobs for slug, one in waiting.items()})
+    of_user = _amounts(tree, own, {slug: one.own for slug, one in waiting.items()})
+    return Standing(tree, Ledger.holding(Cells(cohorts.tree), each), usage, of_user, waiting, cohorts)
 
 
 def account_in(standing: Standing, slug: str) -> Account:
@@ -109,37 +117,57 @@ def account_in(standing: Standing, slug: str) -> Account:
         lending=limits.lending._asdict(),
         borrowed={name: one.borrowed for name, one in loans.items()},
         lent={name: one.lent for name, one in loans.items()},
+        user_limits={name: getattr(limits.each_user, name, None) for name in LIMITS},
+        max_nodes=limits.max_nodes,
+        gpu_models=dict(limits.gpu_models),
         pending_cost=standing.waiting[slug].cost,
     )
 
 
 def held_in(tree: Mapping[str, ProjectView]) -> dict[str, Usage]:
     """What each project and all below it hold at this moment, by open placements."""
-    return with_those_below(_held_by_each(), tree)
+    return with_those_below(_held_by_each()[0], tree)
 
 
-def _held_by_each() -> dict[str, Usage]:
-    """Without those below it."""
-    found = ((slug, map(int, amounts), jobs) for slug, *amounts, jobs in rows(HELD))
-    return {slug: Usage(Resources(*amounts), jobs) for slug, amounts, jobs in found}
+def usage_by_model(tree: Mapping[str, ProjectView], slug: str) -> Amounts:
+    """GPUs held of each model that the project's quota names, enforced or only observed."""
+    limits = tree[slug].limits
+    if limits is None or not limits.gpu_models:
+        return {}
+    seen = replace(tree[slug], limits=replace(limits, enforced=True))
+    quotas = ModelQuotas({**tree, slug: seen}, snapshot.nodes())
+    held = quotas.usage(job_rows.running())
+    return {one.model: held.get(one.slug, NOTHING_USED).amount.gpus for one in quotas.over(slug) if one.project == slug}
+
+
+def _held_by_each(user: User | None = None) -> tuple[dict[str, Usage], dict[str, Usage]]:
+    """Without those below it; and what of that the user holds."""
+    each, of_user = dict[str, Usage](), dict[str, Usage]()
+    for slug, own, *amounts, jobs in rows(HELD, user and user.pk):
+        held, before = Resources(*map(int, amounts)), each.get(slug, NOTHING_USED)
+        each[slug] = Usage(before.amount + held, before.running_jobs + jobs)
+        if own:
+            of_user[slug] = Usage(held, jobs)
+    return each, of_user
 
 
 def _amounts(
-    tree: dict[str, ProjectView], held: Mapping[str, Usage], waiting: Mapping[str, Waiting]
+    tree: Mapping[str, ProjectView], each: Mapping[str, Usage], waiting: Mapping[str, int]
 ) -> dict[str, Amounts]:
-    usage = {}
+    held, usage = with_those_below(each, tree), {}
     for slug in tree:
         one = held.get(slug, NOTHING_USED)
-        amounts = (one.amount.gpus, one.amount.cpus, one.amount.memory_mb, one.running_jobs, waiting[slug].jobs)
+        amounts = (one.amount.gpus, one.amount.cpus, one.amount.memory_mb, one.running_jobs, waiting.get(slug, 0))
         usage[slug] = dict(zip(LIMITS, amounts, strict=True))
     return usage
 
 
-def _waiting(tree: dict[str, ProjectView]) -> Mapping[str, Waiting]:
+def _waiting(tree: Mapping[str, ProjectView], user: User | None = None) -> Mapping[str, Waiting]:
     sums: defaultdict[str, Waiting] = defaultdict(Waiting)
     jobs = Job.objects.filter(state=JobState.PENDING).order_by().values_list("project__slug")
     asked = {f"{name}_asked": Sum(F(name) * F("nodes")) for name in RESOURCES}
-    found = jobs.annotate(count=Count("pk"), cost=Sum("estimated_cost", filter=pending_of()), **asked)
+    own = Count("pk", filter=Q(owner=user)) if user else Value(0)
+    found = jobs.annotate(count=Count("pk"), cost=Sum("estimated_cost", filter=pending_of()), **asked, own=own)
     for slug, count, cost, *amounts in found:
         for project in chain_of(slug, tree):
             sums[project.slug] = sums[project.slug].plus(Waiting(count, cost, *map(int, amounts)))

@@ -1,7 +1,7 @@
 """What submissions are checked against, read once for all jobs of a call, under the locks that they compete for."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -23,6 +23,7 @@ from quotas.access import Role, project_roles
 from quotas.costs.prices import ANY_PRICE
 from quotas.models import Project
 from scheduling.lifecycle import JobState
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
@@ -42,8 +43,14 @@ class Intake:
     links: Resolved
     nodes: Sequence[NodeView]
     tree: Mapping[str, ProjectView]
+    associations: Associations
+    owner: str
     waiting: Mapping[str, int]
     now: datetime
+
+    def levels(self, project: str) -> tuple[ProjectView, ...]:
+        """The project and all above it, and what the owner may hold in each."""
+        return (*chain_of(project, self.tree), *self.associations.between(project, "", self.owner))
 
     @cached_property
     def cohorts(self) -> Cohorts | None:
@@ -75,6 +82,9 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
     authors = [spec.author for spec in specs]
     own = [project for project in projects.values() if project.pk in roles]
     tree = {view.slug: view for view in snapshot.projects()}
+    associations = Associations(tree, ())
+    if locked:
+        _lock_owner(owner, projects, associations)
     queues = _lock_queues({spec.queue for spec in specs}, locked=locked)
     return Intake(
         projects=projects,
@@ -84,7 +94,9 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
         links=linking.resolve(authors, projects=own, visible=roles, locked=locked),
         nodes=snapshot.nodes(),
         tree=tree,
-        waiting=_waiting_counts(tree),
+        associations=associations,
+        owner=owner.get_username(),
+        waiting=_waiting_counts(tree) + _own_waiting(tree, owner),
         now=timezone.now(),
     )
 
@@ -96,6 +108,13 @@ def _lock_projects(named: QuerySet[Any], specs: Sequence[JobSpec]) -> list[Any]:
     return list(named)
 
 
+def _lock_owner(owner: User, projects: Iterable[str], associations: Associations) -> None:
+    """Submissions of one user go one after another where his waiting jobs are limited."""
+    levels = [one for slug in projects for one in associations.between(slug, "", owner.get_username())]
+    if any(one.limits is not None and one.limits.waiting_jobs is not None for one in levels):
+        User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+
+
 def _lock_queues(names: set[str], *, locked: bool) -> list[Queue]:
     """Submissions go one after another in a queue that limits a user's waiting jobs."""
     rows = Queue.objects.filter(name__in=names).order_by("pk")
@@ -104,7 +123,19 @@ def _lock_queues(names: set[str], *, locked: bool) -> list[Queue]:
     return list(rows)
 
 
-def _waiting_counts(tree: Mapping[str, ProjectView]) -> Mapping[str, int]:
+def _own_waiting(tree: Mapping[str, ProjectView], owner: User) -> Counter[str]:
+    """The owner's waiting jobs at each level that limits those of a user."""
+    counts: Counter[str] = Counter()
+    levels = Associations(tree, ())
+    if not levels:
+        return counts
+    rows = Job.objects.filter(state=JobState.PENDING, owner=owner).order_by().values_list("project__slug")
+    for slug, count in rows.annotate(count=Count("pk")):
+        counts.update({one.slug: count for one in levels.between(slug, "", owner.get_username())})
+    return counts
+
+
+def _waiting_counts(tree: Mapping[str, ProjectView]) -> Counter[str]:
     """Waiting jobs of each project and everything below it; counted only where some quota limits them."""
     counts: Counter[str] = Counter()
     if not any(view.limits and view.limits.waiting_jobs is not None for view in tree.values()):

@@ -94,9 +94,10 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
         chain = chain_of(spec.project, intake.tree)
-        sizes = _size_faults(spec, chain, intake.nodes, intake.cohorts)
+        levels = intake.levels(spec.project)
+        sizes = _size_faults(spec, levels, intake.nodes, intake.cohorts)
         if any(fault.code == "hardware" for fault in sizes):  # only then is asked what might come
-            sizes = _size_faults(spec, chain, intake.nodes_with_pools, intake.cohorts)
+            sizes = _size_faults(spec, levels, intake.nodes_with_pools, intake.cohorts)
         faults += sizes
         faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults
@@ -183,9 +184,9 @@ def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake, owner: User) ->
     """`added` jobs of a project count for its ancestors too, whatever other projects of the call add there."""
     added: Counter[str] = Counter()
     for spec in specs:
-        added.update(project.slug for project in chain_of(spec.project, intake.tree))
+        added.update(level.slug for level in intake.levels(spec.project))
     for slug in {spec.project for spec in specs}:
-        for project in chain_of(slug, intake.tree):
+        for project in intake.levels(slug):
             broken = quotas.may_wait(chain=[project], waiting=intake.waiting, more=added[project.slug])
             if broken:
                 raise InvalidError([FieldError("project", broken[0].sentence, "quota")])

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
     atomic = False  # the ledger is large, and goes on being written
 
     dependencies = [
-        ("quotas", "0010_borrowing_and_lending"),
+        ("quotas", "0012_nodes_of_one_job_and_gpu_models"),
     ]
 
     operations = [

@@ -9,10 +9,13 @@ from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
 from scheduling.planning.cluster import cells_of
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
+from scheduling.resources import ZERO
 from scheduling.run_times import expected_seconds
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
 from scheduling.sharing.ledger import Cells, Ledger
+from scheduling.sharing.model_quotas import ModelQuotas
 from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
@@ -34,6 +37,8 @@ class BlockerContext:
     running: Sequence[RunningJob]
     projects: Mapping[str, ProjectView]
     cells: Cells
+    associations: Associations
+    models: ModelQuotas
     cohorts: Cohorts | None = None
 
     @classmethod
@@ -42,7 +47,9 @@ class BlockerContext:
         running = sorted(snapshot.running, key=lambda job: (ends[job.id], job.id))
         projects = {one.slug: one for one in snapshot.projects}
         cohorts = Cohorts.of(snapshot.projects)
-        return cls(snapshot, now, starts, ends, running, projects, cells_of(snapshot, cohorts), cohorts)
+        by_user, by_model = Associations.of_snapshot(snapshot), ModelQuotas(projects, snapshot.nodes)
+        cells = cells_of(snapshot, cohorts)
+        return cls(snapshot, now, starts, ends, running, projects, cells, by_user, by_model, cohorts)
 
 
 def with_expected_clear(job: WaitingJob, reasons: Iterable[Reason], scene: BlockerContext) -> tuple[Reason, ...]:
@@ -82,6 +89,8 @@ def _end_of(job_id: int, waiting: WaitingJob | None, scene: BlockerContext) -> f
 
 def _queue_limit(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough of the queue's jobs have ended."""
+    if reason.subject != job.queue:
+        return _quota(job, reason, scene)
     own = [one for one in scene.running if one.queue == job.queue]
     told = replace(reason, held_by=tuple(one.id for one in own[:HOLDERS_SHOWN]))
     return _after(own, reason.shortfall.get("running_jobs", 1), told, scene)
@@ -94,19 +103,20 @@ def _after(line: Sequence[RunningJob], number: int, reason: Reason, scene: Block
 
 def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough jobs of the project whose quota it is, and of those below it, have ended: those that end first come first."""
-    project = scene.projects.get(reason.subject)
-    if project is None:
-        return reason
-    below = [one for one in scene.running if project.slug in _slugs(one.project, scene)]
+    below = [one for one in scene.running if _counts_in(reason.subject, one, scene)]
     below = [one for one in below if Holder.of(one).has(reason.shortfall)]
     told = with_holders(reason, [Holder.of(one) for one in below])
     chain = [one for one in chain_of(job.project, scene.projects) if enforced(one)]
+    models = (one for one in scene.models.over(job.project) if one.slug == reason.subject)
+    parts = (*scene.associations.of(job), *models)
 
     def is_enough(number: int) -> bool:
-        usage = Ledger.of(scene.cells, below[number:])
+        left = below[number:]
+        usage = Ledger.of(scene.cells, left, scene.associations.usage(left) | scene.models.usage(left))
         refused = quota_refusals(
             job.request,
             chain=chain,
+            parts=parts,
             usage=usage,
             cohorts=scene.cohorts,
             firm=scene.cohorts is not None and not job.preemptible,
@@ -124,8 +134,10 @@ def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:
     return replace(reason, expected_clear=datetime.fromisoformat(str(following)).timestamp() if following else None)
 
 
-def _slugs(project: str, scene: BlockerContext) -> set[str]:
-    return {one.slug for one in chain_of(project, scene.projects)}
+def _counts_in(slug: str, job: RunningJob, scene: BlockerContext) -> bool:
+    levels = (*chain_of(job.project, scene.projects), *scene.associations.of(job))
+    models = (one for one in scene.models.over(job.project) if one.held(job.shares, ZERO).gpus)
+    return any(one.slug == slug for one in (*levels, *models))
 
 
 RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason]] = {

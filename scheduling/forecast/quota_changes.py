@@ -11,6 +11,7 @@ from scheduling.forecast.whatif import Change
 from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import ReasonCode, listed, number, quantity
+from scheduling.sharing.associations import Association, Associations
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.quota_refusals import cohort_refusals
@@ -46,7 +47,7 @@ def raised_quotas(snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -
         raises.kind = kind
         if raises.for_these_and(most) and is_enough(most):
             others = bisect_left(range(most), True, key=is_enough)
-            offers.append(_told(raises.chain, raises.for_these_and(others), kind))
+            offers.append(_told((*raises.chain, *raises.users), raises.for_these_and(others), kind))
     return tuple(offers)
 
 
@@ -65,18 +66,22 @@ class _Raises:
         self._firm = self.shared and not job.preemptible
         self._all = after.projects
         self._running = after.running
-        self._usage = usage_by_project(after.running, projects)
-        slugs = {one.slug for one in self.chain}
-        self._above = {one.project: {up.slug for up in chain_of(one.project, projects)} & slugs for one in before}
-        self.before = [one for one in before if self._above[one.project]]
+        by_user = Associations.of_snapshot(after)
+        self.users = [one for one in by_user.of(job) if one.project]
+        self._usage = usage_by_project(after.running, projects) | by_user.usage(after.running)
+        slugs = {one.slug for one in (*self.chain, *self.users)}
+        self._above = {
+            one.id: {up.slug for up in (*chain_of(one.project, projects), *by_user.of(one))} & slugs for one in before
+        }
+        self.before = [one for one in before if self._above[one.id]]
 
     def for_these_and(self, others: int) -> Raised:
         """The limits that change, by project."""
         raised = {}
-        for project in self.chain:
+        for project in (*self.chain, *self.users):
             added = NOTHING_USED.plus_job(self._job.request.total)
             for one in self.before[:others]:
-                if project.slug in self._above[one.project]:
+                if project.slug in self._above[one.id]:
                     added = added.plus_job(one.request.total)
             limits, used = ceilings(project, firm=self._firm), self._usage.get(project.slug, NOTHING_USED)
             if limits is not None and (short := _short(limits, used, added)):
@@ -107,7 +112,14 @@ class _Raises:
         return raised
 
     def applied(self, raised: Raised) -> tuple[ProjectView, ...]:
-        return tuple(replace(one, limits=raised.get(one.slug, one.limits)) for one in self._all)
+        of_users = {one.project: raised[one.slug] for one in self.users if one.slug in raised}
+        return tuple(_changed(one, raised.get(one.slug, one.limits), of_users.get(one.slug)) for one in self._all)
+
+
+def _changed(project: ProjectView, limits: Limits | None, each_user: Limits | None) -> ProjectView:
+    if limits is not None and each_user is not None:
+        limits = replace(limits, each_user=each_user)
+    return replace(project, limits=limits)
 
 
 def _short(limits: Limits, used: Usage, added: Usage) -> dict[str, int]:
@@ -134,9 +146,11 @@ def _told(chain: Sequence[ProjectView], raised: Raised, kind: str) -> Change:
         names = [name for name in NAMES if new and old.get(name, 0) != new.get(name, 0)]
         if not names:
             continue
-        before[project.slug], after[project.slug] = _as_data(old, names), _as_data(new, names)
+        slug, of = (project.project, "user_") if isinstance(project, Association) else (project.slug, "")
+        before.setdefault(slug, {}).update(_as_data(old, names, of))
+        after.setdefault(slug, {}).update(_as_data(new, names, of))
         amounts = listed(f"{quantity(n, new[n])} instead of {number(n, old.get(n, 0))}" for n in names)
-        parts.append(_allowing(project.slug, amounts, kind, first=not parts))
+        parts.append(_allowing(slug, f"a user {amounts}" if of else amounts, kind, first=not parts))
     return Change(kind, before, after, f"If {listed(parts)}, it would start now.")
 
 
@@ -151,10 +165,12 @@ def _amounts(limits: Limits | None, kind: str) -> dict[str, int]:
     return {name: amount for name in NAMES if (amount := getattr(of, name, None)) is not None}
 
 
-def _as_data(amounts: Mapping[str, int], names: Sequence[str]) -> dict[str, float]:
-    """In the words and units of the REST contract."""
+def _as_data(amounts: Mapping[str, int], names: Sequence[str], of: str) -> dict[str, float]:
+    """In the words and units of the REST contract; `of` stands before those of a user's limits."""
     return {
-        "memory_gb" if name == "memory_mb" else name: memory_units.gigabytes(value) if name == "memory_mb" else value
+        of + ("memory_gb" if name == "memory_mb" else name): memory_units.gigabytes(value)
+        if name == "memory_mb"
+        else value
         for name in names
         for value in [amounts.get(name, 0)]
     }

@@ -8,17 +8,29 @@ from scheduling.nodes.feasibility import could_hold, takes_jobs
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.resources import Request
 from scheduling.run_times import limit_seconds
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.ledger import Cells, Ledger
-from scheduling.sharing.quota_profile import COHORT, NOTHING, PROJECT, QUEUE, Count, Limit, count_of, limits_over
+from scheduling.sharing.quota_profile import (
+    COHORT,
+    NOTHING,
+    PART,
+    PROJECT,
+    QUEUE,
+    Count,
+    Limit,
+    count_of,
+    limits_of,
+    limits_over,
+)
 from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
 Refusal: TypeAlias = Limit | int
 """A limit, or a budget by its id."""
-Kind: TypeAlias = tuple[str, str, Request, bool]
-"""Jobs of one project and one queue that ask for the same, and may borrow quota or not."""
+Kind: TypeAlias = tuple[str, str, Request, bool, str]
+"""Jobs of one project and one queue that ask for the same, and may borrow quota or not; of one user, where that counts."""
 
 
 class Eligibility:
@@ -34,7 +46,9 @@ class Eligibility:
         self._held_by_nodes: dict[Request, bool] = {}
         self._possible: dict[Kind, bool] = {}
         self._refused: dict[Kind, list[Limit]] = {}
-        self._limits: dict[tuple[str, str, bool], tuple[Limit, ...]] = {}
+        self._associations = Associations(self._projects, snapshot.queues)
+        self._by_user = bool(self._associations)
+        self._limits: dict[tuple[str, str, bool, str], tuple[Limit, ...]] = {}
         self._used: dict[Limit, Count] = {}
         self._known: dict[tuple[str, str], Count] | None = None
         self._held: Mapping[str, Usage] | None = None
@@ -125,6 +139,8 @@ class Eligibility:
             held = self._usage().items()
             self._known = {(PROJECT, slug): count_of(used.amount, used.running_jobs) for slug, used in held}
             self._known |= {(QUEUE, name): Count(0, 0, 0, number) for name, number in in_queues.items()}
+            by_user = self._associations.usage(self._running).items()
+            self._known |= {(PART, slug): count_of(used.amount, used.running_jobs) for slug, used in by_user}
         return self._known
 
     def _usage(self) -> Mapping[str, Usage]:
@@ -145,18 +161,19 @@ class Eligibility:
 
     def _limits_over(self, job: WaitingJob) -> tuple[Limit, ...]:
         firm = self._is_firm(job)
-        key = (job.project, job.queue, firm)
+        key = (job.project, job.queue, firm, job.owner if self._by_user else "")
         found = self._limits.get(key)
         if found is None:
-            chain = chain_of(job.project, self._projects)
-            found = self._limits[key] = limits_over(chain, self._queues[job.queue], self._cohorts, firm=firm)
+            chain, users = chain_of(job.project, self._projects), self._associations.of(job)
+            limits = limits_over(chain, self._queues[job.queue], self._cohorts, firm=firm)
+            found = self._limits[key] = (*limits, *limits_of(users))
         return found
 
     def _is_firm(self, job: WaitingJob) -> bool:
         return self._cohorts is not None and not job.preemptible
 
     def _kind(self, job: WaitingJob) -> Kind:
-        return job.project, job.queue, job.request, self._is_firm(job)
+        return job.project, job.queue, job.request, self._is_firm(job), job.owner if self._by_user else ""
 
 
 def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:

@@ -7,6 +7,7 @@ later job slips into it while it becomes free piece by piece.
 
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import suitable
@@ -48,7 +49,7 @@ def _place(
     if limits and work.quotas.earliest(work.quotas.tight(limits, alike.count), length, soon) > soon:
         return None
     ceiling = work.book.ceilings(soon + length, after=soon)
-    return work.find_in(coming.free, job, work.closed(alike.windows, SOON + length), ceiling)
+    return work.find_in(coming.free, job, work.closed(alike.windows, SOON + length), ceiling, coming.usage)
 
 
 def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable[RunningJob], *, strict: bool) -> None:
@@ -89,7 +90,7 @@ def _paid(work: PassState, jobs: Sequence[WaitingJob]) -> Sequence[WaitingJob]:
     return paid
 
 
-def _start(cluster: Cluster, job: WaitingJob, alike: SchedulingClass, shares: Iterable[Allocation]) -> None:
+def _start(cluster: Cluster, job: WaitingJob, alike: SchedulingClass, shares: Sequence[Allocation]) -> None:
     cluster.start(job.id, shares, alike)
 
 
@@ -128,7 +129,7 @@ class _Promises:
             return shares
         if alike.limited and left.refuses(alike):
             return None
-        return self._work.find_in(left.free, job, self._closed(job))
+        return self._work.find_in(left.free, job, self._closed(job), usage=left.usage)
 
     def _places(self, order: Sequence[WaitingJob], *, at_once: bool) -> Places:
         cluster = self._coming.copy()
@@ -137,15 +138,18 @@ class _Promises:
             alike = self._work.class_of(job)
             if alike.limited and cluster.refuses(alike):
                 continue
-            shares = self._place(job, cluster.free, at_once=at_once)
+            placing = partial(self._place, job, cluster.free, at_once=at_once)
+            shares = alike.place(placing, self._closed(job), [cluster.usage])
             if shares is not None:
                 _start(cluster, job, alike, shares)
                 places[job.id] = shares
         return places
 
-    def _place(self, job: WaitingJob, free: FreeNodes, *, at_once: bool) -> tuple[Allocation, ...] | None:
+    def _place(
+        self, job: WaitingJob, free: FreeNodes, *, at_once: bool, closed: frozenset[str]
+    ) -> tuple[Allocation, ...] | None:
         """Where room was made for it; else where there is room `at_once`; not where it was made for others; least left."""
-        own, request, closed = self._claims[job.id], job.request, self._closed(job)
+        own, request = self._claims[job.id], job.request
         others = Counter[Place]()
         for other, claim in self._claims.items():
             others.update(claim if other != job.id else ())

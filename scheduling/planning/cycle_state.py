@@ -2,28 +2,29 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
+from scheduling.placement.best_fit import BEST_FIT
 from scheduling.plan_result import PlannedJob, PlannedReservation
 from scheduling.planning.cluster import Cluster, after_leaving, cells_of, is_refused
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.places.finding import PlaceFinder, has_room
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
-from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests
+from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Used
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.ledger import Ledger
-from scheduling.sharing.quota_profile import PROJECT, QUEUE, Limit
-from scheduling.sharing.quota_room import KeptInQuota, Limits, QuotaRoom, Tight
-from scheduling.sharing.quotas import enforced
-from scheduling.snapshot import Allocation, ProjectView, Snapshot, WaitingJob
+from scheduling.sharing.quota_profile import PROJECT, Limit
+from scheduling.sharing.quota_room import IN_NO_COHORT, KeptInQuota, Limits, QuotaRoom, Tight
+from scheduling.snapshot import Allocation, Snapshot, WaitingJob
 
+Left = Mapping[int, FreeNode]
 NONE_LENT: frozenset[str] = frozenset()
 
 
@@ -37,17 +38,15 @@ class PassState:
         self.cohorts = Cohorts.of(snapshot.projects)
         cells = cells_of(snapshot, self.cohorts)
         self._kinds = Kinds(snapshot, now, self.free, self.cohorts, cells)
-        self.class_of = self._kinds.of
+        self.class_of, self.counted, self.parts = self._kinds.of, self._kinds.counted, self._kinds.parts
         self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
         self.placements: list[PlannedJob] = []
         projects = {one.slug: one for one in snapshot.projects}
-        self.usage = Ledger.of(cells, snapshot.running)
-        self.coming = after_leaving(snapshot, cells, self.cohorts)
-        self.kept: dict[
-            int, tuple[Allocation, ...]
-        ] = {}  # those for which what comes is kept: they start once others have left
+        self.usage = Ledger.of(cells, snapshot.running, self._kinds.usage(snapshot.running))
+        self.coming = after_leaving(snapshot, cells, self.cohorts, self._kinds.usage)
+        # Those for which what comes is kept: they start once others have left.
+        self.kept: dict[int, tuple[Allocation, ...]] = {}
         self.would_borrow: set[int] = set()  # those that have a reservation and no nominal quota left
-        self._quotas = any(map(enforced, snapshot.projects))
         self._beyond = UnschedulableRequests()
         self._could_ever = cache(self.free.could_ever_hold)
         self._places = PlaceFinder(snapshot, now)
@@ -117,7 +116,11 @@ class PassState:
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
         ceilings, closed = self._ceilings(length), self.closed(alike.windows, length)
-        return self._places.find(job, self.free, length, own=alike.own, ceiling=ceilings, closed=closed)
+        if alike.choice is None:
+            return self._places.find(job, self.free, length, own=alike.own, ceiling=ceilings, closed=closed)
+        placing = partial(self._places.find, job, self.free, length, own=alike.own, ceiling=ceilings)
+        usages = [self.usage, *([self._at_once.usage] if self._at_once else ())]
+        return alike.place(placing, closed, usages, partial(self.quotas.fits, length=length))
 
     def fits_now(self, request: Request) -> bool:
         """Whether it could run now if there were no reservations."""
@@ -132,7 +135,7 @@ class PassState:
         at_once = self._at_once
         return self.quotas.fits(alike.limits, alike.count, length) and not (at_once and at_once.refuses(alike))
 
-    def _ceilings(self, length: float) -> Mapping[int, FreeNode]:
+    def _ceilings(self, length: float) -> Left:
         """What a job of this length can have now beside the reservations."""
         return self.book.ceilings(self.now + length, beside=self._at_once.free if self._at_once else None)
 
@@ -146,10 +149,11 @@ class PassState:
         return self._kinds.of_project(job.project)[1]
 
     def find_in(
-        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Mapping[int, FreeNode] = NO_CEILING
+        self, free: FreeNodes, job: WaitingJob, closed: frozenset[str], ceiling: Left = NO_CEILING, usage: Used = None
     ) -> tuple[Allocation, ...] | None:
-        """Where it could run if so much were free."""
-        return self._places.find(job, free, closed=closed, ceiling=ceiling)
+        """Where it could run if so much were free, and so much used."""
+        placing = partial(self._places.find, job, free, ceiling=ceiling)
+        return self.class_of(job).place(placing, closed, [self.usage if usage is None else usage])
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
@@ -162,7 +166,15 @@ class PassState:
             if any(start < end for start, _ in kept)
         )
 
+    def within_models(self, alike: SchedulingClass) -> bool:
+        """Whether there is room on GPUs of models of which its quotas have some left."""
+        placing = partial(BEST_FIT.place, alike.request, self.free)
+        return alike.choice is None or alike.place(placing, frozenset(), [self.usage]) is not None
+
     def _remember_refusal(self, alike: SchedulingClass, length: float) -> None:
+        if alike.choice is not None:  # for others there may be room
+            alike.hopeless, alike.too_long = not self.within_models(alike), length
+            return
         covered = self._beyond.covers(alike.request)
         if covered or (not self.book.keeps_room and not alike.windows) or not self.fits_now(alike.request):
             alike.hopeless = True
@@ -185,9 +197,16 @@ class PassState:
             self.usage.change(alike.chain[0].slug, alike.request.total, 1)
         if alike.limits:
             self.quotas.started(alike.limits, alike.count, end)
+        if alike.parts or alike.choice is not None:
+            self._count_in_parts(alike, shares, end)
         if self.budgets is not None:
             self.budgets.started(job.id, job.project, job.request, self.limit(job))
         self.placements.append(PlannedJob(job.id, shares, decision))
+
+    def _count_in_parts(self, alike: SchedulingClass, shares: tuple[Allocation, ...], end: float) -> None:
+        self.usage.count_in_parts(alike.levels.parts, shares, alike.request.total)
+        for limits, count in alike.models_at(shares):
+            self.quotas.started(limits, count, end)
 
     def reserve(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
@@ -258,8 +277,15 @@ class PassState:
         lent = NONE_LENT if alike.firm else self.cohorts.lent_by(alike.chain[0].slug, total, self.usage)
         self.would_borrow |= {job.id} if lent else set()
         return tuple(
-            [one for one in alike.limits if one.kind == QUEUE or (one.kind == PROJECT and one.name not in lent)]
+            [one for one in alike.limits if one.kind in IN_NO_COHORT or (one.kind == PROJECT and one.name not in lent)]
         )
+
+    def bound(self, job: WaitingJob, alike: SchedulingClass) -> SchedulingClass:
+        """Where it may run on GPUs of several models: on those where it could start first."""
+        if alike.choice is None:
+            return alike
+        slots = [(self._earliest(way, self.limit(job)), way) for way in self._kinds.ways(alike)]
+        return min(slots, key=lambda one: one[0].start if one[0] else FOREVER)[1]
 
     def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
@@ -308,10 +334,6 @@ class PassState:
     def present(self) -> Cluster:
         """The cluster as it is, with what was placed."""
         return Cluster(self.free.copy(), self.usage, self._running, self.cohorts)
-
-    def counted(self, slug: str) -> tuple[ProjectView, ...]:
-        """The projects whose quotas count for the project's jobs."""
-        return self._kinds.of_project(slug)[0] if self._quotas else ()
 
     def is_refused(self, alike: SchedulingClass) -> bool:
         """Whether its queue or the quotas have anything against the next such job."""

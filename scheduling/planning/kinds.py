@@ -1,6 +1,7 @@
 """What each waiting job of one planning pass is alike to: its queue, the quotas that count for it, the nodes closed to it."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold
@@ -10,18 +11,22 @@ from scheduling.placement.own_first import Kept, kept_for
 from scheduling.planning.eligibility import queue_holds
 from scheduling.planning.reservations import Windows
 from scheduling.planning.scheduling_class import SchedulingClass
-from scheduling.resources import Request
+from scheduling.resources import ZERO, Request
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.ledger import Cells, Check
-from scheduling.sharing.quota_profile import count_of, limits_over
+from scheduling.sharing.ledger import Cells, Check, Levels
+from scheduling.sharing.model_quotas import ModelQuotas, counted
+from scheduling.sharing.quota_profile import Part, count_of, limit_of, limits_of, limits_over
 from scheduling.sharing.quota_room import Limits
-from scheduling.sharing.quotas import enforced
-from scheduling.snapshot import ProjectView, Snapshot, WaitingJob, chain_of
+from scheduling.sharing.quotas import Usage, enforced
+from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
 ALWAYS = ((0.0, FOREVER),)
 OfLimits: TypeAlias = tuple[Limits, tuple[Check, ...]]
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
+Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
+"""Queue, project, request, whether it borrows nothing, and where a user's limits count it."""
 
 
 class Kinds:
@@ -34,54 +39,102 @@ class Kinds:
         self._projects = {one.slug: one for one in snapshot.projects}
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
-        self._alike: dict[tuple[str, str, Request, bool], SchedulingClass] = {}
-        self._avoid: dict[tuple[str, str, Request, bool, tuple[str, ...]], SchedulingClass] = {}
-        self._pins: dict[tuple[str, str, Request, bool, tuple[str, ...]], SchedulingClass] = {}
+        self._alike: dict[Alike, SchedulingClass] = {}
+        self._avoid: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
+        self._pins: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
         self._limits: dict[tuple[str, str, bool], OfLimits] = {}
-        self._same: dict[tuple[str, str, int, bool], SchedulingClass] = {}
+        self._same: dict[tuple[object, ...], SchedulingClass] = {}
+        self._associations = Associations(self._projects, snapshot.queues)
+        self._by_user = bool(self._associations)
+        self._models = ModelQuotas(self._projects, snapshot.nodes)
+        self._has_parts = self._by_user or bool(self._models)
+        self._views = [node.view for node in free.nodes] if self._models else ()
         self._reserved = [one for one in snapshot.reservations if one.end > now]
 
     def of(self, job: WaitingJob) -> SchedulingClass:
         if job.avoid or job.pinned:
             return self._pinned(job) if job.pinned else self._avoiding(job)
         # A request is often the same object for many jobs; that is found faster than an equal one.
-        identity = (job.queue, job.project, id(job.request), self._cohorts is not None and job.preemptible)
+        identity: tuple[object, ...] = (
+            job.queue, job.project, id(job.request), self._cohorts is not None and job.preemptible,
+        )  # fmt: skip
+        if self._by_user:
+            identity = (*identity, job.owner)
         found = self._same.get(identity)
         if found is None:
             found = self._same[identity] = self._equal(job)
         return found
 
     def _equal(self, job: WaitingJob) -> SchedulingClass:
-        firm = self._is_firm(job)
-        key = (job.queue, job.project, job.request, firm)
+        key = self._key(job)
         found = self._alike.get(key)
         if found is None:
-            counted, windows, own = self.of_project(job.project)
-            limits, checks = self._limits_of(job, counted, firm=firm)
+            projects, windows, own = self.of_project(job.project)
+            limits, checks = self._limits_of(job, projects, firm=key[3])
             count = count_of(job.request.total)
             rooms = tuple([(cell, most - more) for kind, cell, most in checks if (more := int(count[kind]))])
             found = self._alike[key] = SchedulingClass(
-                self._queues[job.queue], counted, job.request, windows, limits, count, rooms, own, firm=firm
+                self._queues[job.queue], projects, job.request, windows, limits, count, rooms, own, firm=key[3]
             )
-            found.limited = bool(counted) or job.queue in self._limited
+            found.limited = bool(projects) or job.queue in self._limited
+            if self._has_parts:
+                self._count_parts(job, found)
         return found
 
-    def _limits_of(self, job: WaitingJob, counted: Sequence[ProjectView], *, firm: bool) -> OfLimits:
+    def _count_parts(self, job: WaitingJob, alike: SchedulingClass) -> None:
+        models, alike.choice = counted(job.request, self._models.over(job.project), self._views)
+        alike.parts = (*self._associations.of(job), *models)
+        alike.limits = (*alike.limits, *limits_of(alike.parts))
+        alike.limited = alike.limited or bool(alike.parts) or alike.choice is not None
+
+    def _limits_of(self, job: WaitingJob, projects: Sequence[ProjectView], *, firm: bool) -> OfLimits:
         key = (job.queue, job.project, firm)
         found = self._limits.get(key)
         if found is None:
-            limits = limits_over(counted, self._queues[job.queue], self._cohorts, firm=firm)
-            checks = self._cells.checks(counted[0].slug, firm=firm) if counted else ()
+            limits = limits_over(projects, self._queues[job.queue], self._cohorts, firm=firm)
+            checks = self._cells.checks(projects[0].slug, firm=firm) if projects else ()
             found = self._limits[key] = (limits, checks)
         return found
+
+    def counted(self, job: WaitingJob | RunningJob) -> Levels:
+        """All whose limits count for the job: projects, what its owner may hold in each and in its queue, GPUs by model."""
+        projects = self.of_project(job.project)[0]
+        if not self._has_parts:
+            return Levels(projects)
+        return Levels(projects, (*self._associations.of(job), *self._models.over(job.project)))
+
+    def ways(self, alike: SchedulingClass) -> list[SchedulingClass]:
+        """The class on GPUs of each of the models that it may run on; nothing can be kept for it where that is on none alone."""
+        found = []
+        for quota, shut in alike.choice.bindings() if alike.choice is not None else ():
+            windows = {**alike.windows, **{self._free[name].number: ALWAYS for name in shut}}
+            limits = alike.limits if quota is None else (*alike.limits, limit_of(quota))
+            found.append(replace(alike, windows=windows, limits=limits, choice=None))
+        nowhere = {node.number: ALWAYS for node in self._free.nodes}
+        return found or [replace(alike, windows=nowhere, choice=None)]
+
+    def parts(self, job: WaitingJob | RunningJob, shares: Sequence[Allocation]) -> tuple[Part, ...]:
+        """Of which it holds something with these shares: its owner's, and the models of its GPUs."""
+        if not self._has_parts:
+            return ()
+        models = (one for one in self._models.over(job.project) if one.held(shares, ZERO).gpus)
+        return (*self._associations.of(job), *models)
+
+    def usage(self, running: Sequence[RunningJob]) -> dict[str, Usage]:
+        """What users hold, and GPUs by model, where that is limited."""
+        return self._associations.usage(running) | self._models.usage(running)
+
+    def _key(self, job: WaitingJob) -> Alike:
+        user = tuple(one.slug for one in self._associations.of(job)) if self._by_user else ()
+        return (job.queue, job.project, job.request, self._is_firm(job), user)
 
     def _is_firm(self, job: WaitingJob) -> bool:
         return self._cohorts is not None and not job.preemptible and self._cohorts.borrows(job.project)
 
     def _avoiding(self, job: WaitingJob) -> SchedulingClass:
         """The same for those that failed on the same nodes: these are closed to them, if there are others to go to."""
-        key = (job.queue, job.project, job.request, self._is_firm(job), job.avoid)
+        key = (self._key(job), job.avoid)
         found = self._avoid.get(key)
         if found is None:
             able = [node for node in self._free.nodes if could_hold(job.request, node.view)]
@@ -95,7 +148,7 @@ class Kinds:
     def _pinned(self, job: WaitingJob) -> SchedulingClass:
         """All nodes are closed to it but those of its room."""
         own = {share.node for share in job.room}
-        key = (job.queue, job.project, job.request, self._is_firm(job), tuple(sorted(own)))
+        key = (self._key(job), tuple(sorted(own)))
         found = self._pins.get(key)
         if found is None:
             found = self._pins[key] = self._without(
@@ -121,6 +174,8 @@ class Kinds:
             avoided,
             alike.firm,
             limited=alike.limited,
+            parts=alike.parts,
+            choice=alike.choice,
         )
 
     def of_project(self, slug: str) -> OfProject:

@@ -153,7 +153,9 @@ class _Promises:
         if not (self._left > 0 or (self._left_ahead > 0 and job.id in self._ahead)):
             self._settle(alike, in_vain=alike.hopeless and (self._left_ahead <= 0 or not self._ahead))
             return False
-        if not self._work.reserve(job, alike):  # nor for any other of them, as no node could ever hold it
+        if not self._work.reserve(
+            job, self._work.bound(job, alike)
+        ):  # nor for any other of them, as no node could ever hold it
             self._settle(alike, in_vain=alike.hopeless)
             return False
         self._left -= 1
@@ -176,7 +178,9 @@ class _Promises:
         elif job.id in self._ahead:
             depth = max(depth, self._work.rules.overdue_depth)
             with_room = self._work.rules.overdue_depth
-        self._work.reserve_in_quota(job, alike, depth, with_room, strictly=self._mode is Backfill.NONE)
+        bound = self._work.bound(job, alike)
+        self._work.reserve_in_quota(job, bound, depth, with_room, strictly=self._mode is Backfill.NONE)
+        alike.passed_over = bound.passed_over
 
 
 def _settle_promises(work: PassState, line: PendingOrder, snapshot: Snapshot, *, strict: bool) -> set[int]:

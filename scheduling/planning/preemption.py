@@ -16,7 +16,7 @@ from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableR
 from scheduling.planning.victim_choice import VictimChoice, starts
 from scheduling.planning.victims import STRATEGIES, Candidates, Victim, lost_seconds
 from scheduling.run_times import SOON
-from scheduling.sharing.quota_profile import QUEUE
+from scheduling.sharing.quota_profile import PART, QUEUE
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
 __all__ = ["STRATEGIES", "lost_seconds", "preempt"]
@@ -190,14 +190,14 @@ class PreemptionPass:
             return False
         limits, length = alike.limits, self._work.limit(job)
         if isinstance(search.candidates, Borrowers):
-            limits = tuple(one for one in limits if one.kind == QUEUE or one.name == alike.chain[0].slug)
+            limits = tuple(one for one in limits if one.kind in {QUEUE, PART} or one.name == alike.chain[0].slug)
         return self._work.quotas.in_the_way(limits, alike.count, length, self._still_wait) is not None
 
     def _cluster_without(self, search: Search, groups: frozenset[Hashable]) -> Cluster:
         found = search.without.get(groups)
         if found is None:
             found = search.without[groups] = self._cluster.copy()
-            found.leave_all((job, self._work.counted(job.project)) for job in search.candidates.of(groups))
+            found.leave_all((job, self._work.counted(job)) for job in search.candidates.of(groups))
         return found
 
     def _make_room(self, search: Search, job: WaitingJob, alike: SchedulingClass) -> bool:

@@ -138,7 +138,7 @@ class RebalancePass:
         alike = self._work.class_of(job)
         if job.id in self._served or job_holds(job, self._now) or self._work.is_refused(alike):
             return None
-        if self._work.is_unpaid(job, alike):
+        if self._work.is_unpaid(job, alike) or (alike.choice is not None and job.request.nodes > 1):
             return None
         length = self._work.limit(job)
         closed = self._closed(job, job.id)
@@ -193,8 +193,10 @@ class RebalancePass:
     def _closed(self, job: WaitingJob, for_job: int) -> frozenset[str]:
         """The nodes that the job may not use: being emptied, kept for a project, or promised to others than `for_job`."""
         promised = {share.node for one in self._plan.reservations if one.job_id != for_job for share in one.shares}
-        windows = self._work.closed(self._work.class_of(job).windows, self._work.limit(job))
-        return self._kept | promised | windows
+        alike = self._work.class_of(job)
+        windows = self._work.closed(alike.windows, self._work.limit(job))
+        full = alike.choice.shut(self._work.usage) if alike.choice is not None else frozenset()
+        return self._kept | promised | windows | full
 
     def _wait(self, job: WaitingJob, alike: SchedulingClass, length: float) -> float:
         """How long the job would wait if nobody moved, as far as anybody can say."""

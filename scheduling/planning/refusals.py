@@ -11,7 +11,8 @@ from scheduling.resources import Request
 from scheduling.sharing.admission import told_for_good
 from scheduling.sharing.budget_reasons import budget_reason, longest_paid
 from scheduling.sharing.holders import Holder, Holders
-from scheduling.sharing.ledger import Ledger
+from scheduling.sharing.ledger import Ledger, Levels
+from scheduling.sharing.model_quotas import ModelChoice
 from scheduling.sharing.quota_refusals import QuotaRefusals
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
 
@@ -38,8 +39,11 @@ class Refusals:
         if alike.reasons is None:
             limits = (*self._of_queue(alike.queue), *self._of_quota(alike))
             alike.fits = self._fits(alike.request)
+            nowhere = () if alike.fits else self._explanations.why_nowhere(alike.request)
+            if alike.choice is not None and alike.fits and not limits and not self._work.within_models(alike):
+                limits, alike.fits = self._of_models(alike.choice), False
             alike.over_limit = any(one.code in REFUSALS for one in limits)
-            alike.reasons = limits if alike.fits else (*limits, *self._explanations.why_nowhere(alike.request))
+            alike.reasons = (*limits, *nowhere)
         return alike.reasons
 
     def _of_queue(self, queue: QueueView) -> tuple[Reason, ...]:
@@ -50,11 +54,19 @@ class Refusals:
         return found
 
     def _of_quota(self, alike: SchedulingClass) -> tuple[Reason, ...]:
-        found = self._of_quotas.of(alike.request.total, alike.chain, firm=alike.firm)
-        if not found:
+        if not (alike.chain or alike.has_parts):
             return ()
-        cohorts = self._work.cohorts
-        return told_for_good(found, alike.request, alike.chain, self._nothing_held, cohorts, firm=alike.firm)
+        levels, cohorts = Levels(alike.chain, alike.parts), self._work.cohorts
+        found = self._of_quotas.of(alike.request.total, levels, firm=alike.firm)
+        if found:
+            found = told_for_good(found, alike.request, levels, self._nothing_held, cohorts, firm=alike.firm)
+        if alike.choice is None or not alike.choice.refuses(self._work.usage):
+            return found
+        return (*found, *self._of_models(alike.choice))
+
+    def _of_models(self, choice: ModelChoice) -> tuple[Reason, ...]:
+        """Of each quota by GPU model that would not let all of such a job in."""
+        return tuple(map(self._named_in, choice.reasons(self._work.usage)))
 
     def _fits(self, request: Request) -> bool:
         found = self._room.get(request)
@@ -65,10 +77,11 @@ class Refusals:
     def _named_in(self, reason: Reason) -> Reason:
         """The reason with those who hold what it speaks of, those included who were placed in this pass."""
         if self._holders is None:
-            placed = {one.job_id for one in self._work.placements}
-            new = (Holder.placed(job) for job in self._snapshot.waiting if job.id in placed)
-            projects = {one.slug: one for one in self._snapshot.projects}
-            self._holders = Holders((*map(Holder.of, self._snapshot.running), *new), projects)
+            placed = {one.job_id: one.shares for one in self._work.placements}
+            parts, waiting = self._work.parts, self._snapshot.waiting
+            run = (Holder.of(job).counted_in(parts(job, job.shares)) for job in self._snapshot.running)
+            new = (Holder.placed(job).counted_in(parts(job, placed[job.id])) for job in waiting if job.id in placed)
+            self._holders = Holders((*run, *new), {one.slug: one for one in self._snapshot.projects})
         return self._holders.named_in(reason)
 
 

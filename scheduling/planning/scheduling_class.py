@@ -1,19 +1,26 @@
 """Jobs that are alike, and requests of one kind: what refuses one of them refuses the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept
 from scheduling.planning.reservations import Windows
 from scheduling.reasons import Reason
-from scheduling.resources import Request
-from scheduling.sharing.ledger import Room
-from scheduling.sharing.quota_profile import NOTHING, Count
+from scheduling.resources import ZERO, Request
+from scheduling.sharing.cohorts import Cohorts
+from scheduling.sharing.ledger import Ledger, Levels, Room
+from scheduling.sharing.model_quotas import ModelChoice, ModelQuota, Shares
+from scheduling.sharing.quota_profile import NOTHING, Count, Part, limit_of, of_gpus
+from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quota_room import Limits
+from scheduling.sharing.quotas import Usage, lets_in
 from scheduling.snapshot import ProjectView, QueueView, WaitingJob
+
+Used: TypeAlias = Mapping[str, Usage] | None
+"""What projects and parts of them hold; None: as it is."""
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +47,8 @@ class SchedulingClass:
     hopeless: bool = False  # refused, or no room for it now
     fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons
     limited: bool = True  # whether its queue or a quota may refuse it
+    parts: tuple[Part, ...] = ()  # beside `chain`: of its user, and of a model that it gets GPUs of wherever it runs
+    choice: ModelChoice | None = None  # where quotas by GPU model depend on the nodes that it gets
     too_long: float = FOREVER
     too_long_in_quota: float = FOREVER  # the same inside a quota: it would delay those for whom that is kept
     too_dear: float = FOREVER  # the shortest time that its budgets do not pay for now
@@ -48,6 +57,49 @@ class SchedulingClass:
     passed_over: bool = False  # no room is kept in its quotas for any more of them
     reasons: tuple[Reason, ...] | None = None
     over_limit: bool = False  # whether a quota or its queue's limit is among them
+
+    @property
+    def levels(self) -> Levels:
+        """All that one of them counts in, or may."""
+        return Levels(self.chain, self.parts if self.choice is None else (*self.parts, *self.choice.quotas))
+
+    @property
+    def has_parts(self) -> bool:
+        return bool(self.parts) or self.choice is not None
+
+    def models_at(self, shares: Shares) -> list[tuple[Limits, Count]]:
+        """The limits of GPUs by model that one of them counts under once it is placed there, and for how many."""
+        models = self.choice.quotas if self.choice is not None else ()
+        return [((limit_of(one),), of_gpus(one.held(shares, ZERO).gpus)) for one in models]
+
+    def is_too_much_in_parts(self, usage: Mapping[str, Usage]) -> bool:
+        """Whether what its user may hold, or GPUs by model, is too little for one more of them."""
+        if not all(lets_in(part, usage, self.request.total) for part in self.parts):
+            return True
+        return self.choice is not None and self.choice.refuses(usage)
+
+    def refusals(self, usage: Ledger, cohorts: Cohorts | None) -> tuple[Reason, ...]:
+        """What quotas have against one more of them."""
+        refused = quota_refusals(
+            self.request, chain=self.chain, usage=usage, parts=self.parts, cohorts=cohorts, firm=self.firm
+        )
+        return refused if self.choice is None else (*refused, *self.choice.refusals(usage))
+
+    def place(
+        self,
+        placing: Callable[..., Shares | None],
+        closed: frozenset[str],
+        usages: Sequence[Mapping[str, Usage]],
+        fits: Callable[[Limits, Count], bool] | None = None,
+    ) -> Shares | None:
+        """Where `placing` finds room for one of them within quotas by GPU model; `fits`: beside what is kept in them."""
+        if self.choice is None:
+            return placing(closed=closed)
+
+        def leaves_alone(quota: ModelQuota, members: int) -> bool:
+            return fits is None or fits((limit_of(quota),), of_gpus(members * self.request.gpus))
+
+        return self.choice.place(usages, lambda shut: placing(closed=shut), closed, leaves_alone)
 
 
 class Waiting(NamedTuple):

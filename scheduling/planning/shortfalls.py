@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from scheduling.planning.cluster import Chain, Cluster
+from scheduling.planning.cluster import Cluster
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import total
-from scheduling.sharing.quota_refusals import quota_refusals
+from scheduling.sharing.ledger import Levels
 from scheduling.snapshot import RunningJob
 
 RUNNING_JOBS = "running_jobs"
@@ -36,35 +36,35 @@ class Shortfalls:
 
     def _missing(self) -> dict[str, dict[str, int]]:
         alike, missing = self._alike, dict[str, dict[str, int]]()
-        for reason in quota_refusals(
-            alike.request, chain=alike.chain, usage=self._usage, cohorts=self._cohorts, firm=alike.firm
-        ):
+        for reason in alike.refusals(self._usage, self._cohorts):
             missing.setdefault(reason.subject, {}).update(reason.shortfall)
         return missing
 
-    def shrink_without(self, job: RunningJob, chain: Chain) -> bool:
+    def shrink_without(self, job: RunningJob, levels: Levels) -> bool:
         """Whether less is missing once the job has gone."""
         if self._in_queue > 0 and job.queue == self._alike.queue.name:
             return True
         if self._cohorts is not None:
-            self._leave(job, chain)
+            self._leave(job, levels)
             left = _sum(self._missing())
-            self._leave(job, chain, back=True)
+            self._leave(job, levels, back=True)
             return left < _sum(self._quotas)
         held = total(share.amount for share in job.shares)
-        missing = [name for project in chain for name in self._quotas.get(project.slug, ())]
-        return any(name == RUNNING_JOBS or getattr(held, name) > 0 for name in missing)
+        return any(
+            name == RUNNING_JOBS or getattr(level.held(job.shares, held), name) > 0
+            for level in (*levels.projects, *levels.parts)
+            for name in self._quotas.get(level.slug, ())
+        )
 
-    def without(self, job: RunningJob, chain: Chain) -> None:
+    def without(self, job: RunningJob, levels: Levels) -> None:
         """The job goes."""
         self._running -= job.queue == self._alike.queue.name
-        self._leave(job, chain)
+        self._leave(job, levels)
         self._count()
 
-    def _leave(self, job: RunningJob, chain: Chain, *, back: bool = False) -> None:
-        held, times = total(share.amount for share in job.shares), 1 if back else -1
-        if chain:
-            self._usage.change(chain[0].slug, held * times, times)
+    def _leave(self, job: RunningJob, levels: Levels, *, back: bool = False) -> None:
+        held = total(share.amount for share in job.shares)
+        self._usage.count(levels, job.shares, held, 1 if back else -1)
 
 
 def _sum(missing: Mapping[str, Mapping[str, int]]) -> int:

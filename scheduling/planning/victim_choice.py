@@ -18,7 +18,7 @@ def starts(
     """Where the job could start in that cluster."""
     if cluster.refuses(alike) or cluster.free.is_too_full_for(job.request):
         return None
-    return work.find_in(cluster.free, job, closed)
+    return work.find_in(cluster.free, job, closed, usage=cluster.usage)
 
 
 class VictimChoice:
@@ -53,7 +53,7 @@ class VictimChoice:
     def carry_out(self, victims: Iterable[Victim], cluster: Cluster) -> None:
         """They leave, and the job has their room, as it was found for it last."""
         for victim in victims:
-            cluster.leave(victim.job, self._work.counted(victim.job.project))
+            cluster.leave(victim.job, self._work.counted(victim.job))
         alike = self._alike
         cluster.start(self._job.id, self.shares, alike)
 
@@ -62,7 +62,7 @@ class VictimChoice:
         alike, chosen = self._alike, []
         shortfalls = Shortfalls(self._cluster, alike)
         for victim in able if shortfalls else ():
-            chain = self._work.counted(victim.job.project)
+            chain = self._work.counted(victim.job)
             if shortfalls.shrink_without(victim.job, chain):
                 chosen.append(victim)
                 shortfalls.without(victim.job, chain)
@@ -110,11 +110,11 @@ class VictimChoice:
 
     def _leave(self, victims: Iterable[Victim]) -> None:
         for victim in victims:
-            self._cluster.leave(victim.job, self._work.counted(victim.job.project))
+            self._cluster.leave(victim.job, self._work.counted(victim.job))
 
     def _stay(self, victims: Iterable[Victim]) -> None:
         for victim in victims:
-            self._cluster.stay(victim.job, self._work.counted(victim.job.project))
+            self._cluster.stay(victim.job, self._work.counted(victim.job))
 
 
 def _cheapest(job: WaitingJob, node: FreeNode, victims: Sequence[Victim]) -> list[Victim] | None:

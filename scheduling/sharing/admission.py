@@ -10,9 +10,10 @@ from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, quantity
 from scheduling.resources import Request
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.ledger import Cells, Ledger
+from scheduling.sharing.ledger import Cells, Ledger, Levels
+from scheduling.sharing.model_quotas import ModelQuotas, counted
 from scheduling.sharing.quota_refusals import cohort_refusals, quota_refusals
-from scheduling.sharing.quotas import Usage, may_borrow, quota_violation
+from scheduling.sharing.quotas import Usage, enforced, lets_in, may_borrow, quota_violation
 from scheduling.snapshot import NodeView, ProjectView
 
 REST_FIELDS = {
@@ -48,7 +49,8 @@ def admission_faults(
     hardware = [FieldError(REST_FIELDS[lack.name], lack.sentence, "hardware") for lack in lacks]
     return (
         *(hardware or _too_few_nodes(request, nodes)),
-        *_beyond_quota(request, chain, firm=firm),
+        *beyond_quota(request, chain, firm=firm),
+        *_beyond_models(request, chain, nodes),
         *_beyond_cohort(request, chain, cohorts, firm=firm),
     )
 
@@ -56,37 +58,43 @@ def admission_faults(
 def told_for_good(
     reasons: Sequence[Reason],
     request: Request,
-    chain: Sequence[ProjectView],
+    levels: Levels,
     nothing_held: Ledger,
     cohorts: Cohorts | None,
     *,
     firm: bool,
 ) -> tuple[Reason, ...]:
     """The reasons; those of quotas that refuse the request also where nobody holds anything say so, and what would change it."""
-    if not chain or not nothing_held.refuses(chain[0].slug, request.total, firm=firm):
+    chain, parts = levels
+    by_projects = bool(chain) and nothing_held.refuses(chain[0].slug, request.total, firm=firm)
+    if not by_projects and all(lets_in(part, nothing_held, request.total) for part in parts):
         return tuple(reasons)
     never: dict[str, Reason] = {}
-    for one in quota_refusals(request, chain=chain, usage=nothing_held, cohorts=cohorts, firm=firm):
+    for one in quota_refusals(request, chain=chain, usage=nothing_held, parts=parts, cohorts=cohorts, firm=firm):
         never.setdefault(one.subject, one)
-    yields = firm and not nothing_held.refuses(chain[0].slug, request.total, firm=False)
+    yields = firm and by_projects and not nothing_held.refuses(chain[0].slug, request.total, firm=False)
+    holders = {part.slug: part.holder for part in parts}
     told = []
     for reason in reasons:
         hard = never.pop(reason.subject, None) if reason.code is ReasonCode.QUOTA else None
-        words = "" if hard is None else f" {_way_out(hard, request, cohorts, yields=yields)}"
+        words = "" if hard is None else f" {_way_out(hard, request, cohorts, holders, yields=yields)}"
         told.append(replace(reason, sentence=f"{reason.sentence}{words}"))
     return tuple(told)
 
 
-def _way_out(reason: Reason, request: Request, cohorts: Cohorts | None, *, yields: bool) -> str:
+def _way_out(
+    reason: Reason, request: Request, cohorts: Cohorts | None, parts: Mapping[str, str], *, yields: bool
+) -> str:
     """For example: "It can never start like this: submit it again with at most 8 GPUs, or have the quota of ... raised by 2 GPUs."."""
     level, short = reason.subject, reason.shortfall
     most = [
         quantity(name, getattr(request.total, name) - less) for name, less in short.items() if name != "running_jobs"
     ]
     smaller = f"submit it again with at most {listed(most)}, " if most else ""
-    softer = "make it preemptible, " if yields else ""
+    softer = "make it preemptible, " if yields and level not in parts else ""
     pooled = cohorts is not None and any(cohorts.pool(level, name) is not None for name in short)
-    whose = f"the quotas below project {level}" if pooled else f"the quota of project {level}"
+    own = parts.get(level, f"The quota of project {level}").replace("The", "the", 1)
+    whose = f"the quotas below project {level}" if pooled else own
     more = listed(quantity(name, amount) for name, amount in short.items())
     words = (
         f"{smaller}{softer}or have {whose} raised by {more}" if smaller or softer else f"have {whose} raised by {more}"
@@ -106,17 +114,27 @@ def _too_few_nodes(request: Request, nodes: Sequence[NodeView]) -> list[FieldErr
     return [FieldError("resources.nodes", message, "hardware")]
 
 
-def _beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool) -> Iterator[FieldError]:
+def beyond_quota(request: Request, chain: Sequence[ProjectView], *, firm: bool = False) -> Iterator[FieldError]:
     """One error for each limit that is smaller than the request alone."""
     for project in chain:
         reason = quota_violation(project, NOBODY, request.total, firm=firm)
         for name, short in reason.shortfall.items() if reason is not None else ():
             alone = " for a job that is not preemptible" if firm and may_borrow(name, project) else ""
             most = _most(request, name, short)
-            message = (
-                f"The quota of project {project.slug} allows at most {most} at once{alone}{_needs(request, name)}."
-            )
-            yield FieldError(REST_FIELDS[name], message, "quota")
+            message = f"{project.allows} at most {most} at once{alone}{_needs(request, name)}."
+            yield FieldError(REST_FIELDS[name], message, str(project.code))
+        limits = enforced(project)
+        if limits is not None and limits.max_nodes is not None and request.nodes > limits.max_nodes:
+            allowed = f"{limits.max_nodes} {'node' if limits.max_nodes == 1 else 'nodes'}"
+            yield FieldError("resources.nodes", f"{project.allows} a job at most {allowed}.", "quota")
+
+
+def _beyond_models(request: Request, chain: Sequence[ProjectView], nodes: Sequence[NodeView]) -> Iterator[FieldError]:
+    """What quotas of GPUs by model never let in on the nodes that are known."""
+    quotas = ModelQuotas({one.slug: one for one in chain}, nodes).over(chain[0].slug) if chain else ()
+    wherever, choice = counted(request, quotas, nodes)
+    refusing = [*wherever, *(choice.quotas if choice is not None and choice.refuses(NOBODY) else ())]
+    return beyond_quota(request, refusing)
 
 
 def _beyond_cohort(

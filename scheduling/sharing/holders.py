@@ -9,6 +9,8 @@ from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import Resources, total
 from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
+OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
+
 
 class Holder(NamedTuple):
     """A job that holds a placement, or gets one in this very pass."""
@@ -17,6 +19,7 @@ class Holder(NamedTuple):
     project: str
     queue: str
     amount: Resources
+    parts: tuple[str, ...] = ()  # in which a user's limits, or those of a GPU model, count it
 
     @classmethod
     def of(cls, job: RunningJob) -> "Holder":
@@ -26,6 +29,9 @@ class Holder(NamedTuple):
     def placed(cls, job: WaitingJob) -> "Holder":
         """A waiting job that starts now."""
         return cls(job.id, job.project, job.queue, job.request.total)
+
+    def counted_in(self, parts: Iterable[ProjectView]) -> "Holder":
+        return self._replace(parts=tuple(one.slug for one in parts)) if parts else self
 
     def sizes(self, names: Sequence[str]) -> list[int]:
         """The same, less than nothing each: who holds most of the first comes first."""
@@ -45,28 +51,32 @@ class Holders:
         self._projects = projects
         self._by_queue: dict[str, list[Holder]] = {}
         self._by_project: dict[str, list[Holder]] = {}
+        self._by_part: dict[str, list[Holder]] = {}
         self._most: dict[tuple[str, tuple[str, ...]], list[Holder]] = {}
         own: dict[str, list[Holder]] = {}
         for one in holders:
             self._by_queue.setdefault(one.queue, []).append(one)
             own.setdefault(one.project, []).append(one)
+            for slug in one.parts:
+                self._by_part.setdefault(slug, []).append(one)
         for slug, ones in own.items():
             for project in chain_of(slug, projects):
                 self._by_project.setdefault(project.slug, []).extend(ones)
 
     def named_in(self, reason: Reason) -> Reason:
         """The reason with those that hold what it speaks of, who holds most first; others stay as they are."""
-        if reason.code is ReasonCode.QUEUE_LIMIT:
+        if reason.code is ReasonCode.QUEUE_LIMIT and reason.subject not in self._by_part:
             ids = sorted(one.job_id for one in self._by_queue.get(reason.subject, ()))
             return replace(reason, held_by=tuple(ids[:HOLDERS_SHOWN]))
-        if reason.code is ReasonCode.QUOTA and reason.subject:
+        if reason.code in OF_LIMITS and reason.subject:
             return with_holders(reason, self._of_quota(reason.subject, tuple(reason.shortfall)))
         return reason
 
     def _of_quota(self, slug: str, names: tuple[str, ...]) -> list[Holder]:
         """The first that are named; asked once for each kind of shortage, however many jobs it keeps waiting."""
         if (slug, names) not in self._most:
-            held = [one for one in self._by_project.get(slug, ()) if any(one.sizes(names))]
+            of = self._by_part if slug in self._by_part else self._by_project
+            held = [one for one in of.get(slug, ()) if any(one.sizes(names))]
             self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=lambda one: (*one.sizes(names), one.job_id))
         return self._most[slug, names]
 

@@ -2,6 +2,7 @@
 
 Beside what a project holds: what is committed there, with what those below it keep to themselves and do not use; and what
 is taken of the pool of those below it. `Cohorts` says what these are; here they change with each job by what that adds.
+Parts of projects and queues (what one user holds there, and GPUs by model) are in no tree: they stand beside it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,8 +10,8 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.resources import Resources, total
 from scheduling.sharing.cohort_tree import RESOURCES, CohortTree, Member, claim
-from scheduling.sharing.quotas import Usage
-from scheduling.snapshot import RunningJob
+from scheduling.sharing.quotas import NOTHING_USED, Usage
+from scheduling.snapshot import Allocation, ProjectView, RunningJob
 
 KINDS = (*RESOURCES, "running_jobs")
 INDEX = {name: number for number, name in enumerate(KINDS)}
@@ -18,10 +19,19 @@ NOWHERE = -1
 WIDTH = 3 * len(RESOURCES) + 1
 HELD, JOBS, COMMITTED, TAKEN = 0, len(RESOURCES), len(RESOURCES) + 1, 2 * len(RESOURCES) + 1
 
+NO_PARTS: Mapping[str, Usage] = {}
+
 Check: TypeAlias = tuple[int, int, int]
 """Of which kind it is, the cell that is looked at, and the most that may be there."""
 Room: TypeAlias = tuple[int, int]
 """A cell, and the most that may be there before a job comes."""
+
+
+class Levels(NamedTuple):
+    """All that a job counts in: the projects that have quotas, the nearest first, and parts of projects and queues."""
+
+    projects: Sequence[ProjectView]
+    parts: Sequence[ProjectView] = ()
 
 
 class Step(NamedTuple):
@@ -147,44 +157,46 @@ class Cells:
 
 
 class Ledger(Mapping[str, Usage]):
-    """By project; what a job adds counts for all above it too."""
+    """By project; what a job adds counts for all above it too. Beside that by part, where such are limited."""
 
-    def __init__(self, cells: Cells, counts: list[int]) -> None:
+    def __init__(self, cells: Cells, counts: list[int], parts: Mapping[str, Usage] = NO_PARTS) -> None:
         self.cells = cells
         self.counts = counts
+        self._parts = dict(parts)
 
     @classmethod
-    def of(cls, cells: Cells, running: Iterable[RunningJob]) -> "Ledger":
-        """With all that these jobs hold."""
+    def of(cls, cells: Cells, running: Iterable[RunningJob], parts: Mapping[str, Usage] = NO_PARTS) -> "Ledger":
+        """With all that these jobs hold, and what that is of parts."""
         jobs: dict[str, list[RunningJob]] = {}
         for job in running if cells.empty else ():
             jobs.setdefault(job.project, []).append(job)
         own = {slug: total(share.amount for job in of for share in job.shares) for slug, of in jobs.items()}
-        return cls.holding(cells, {slug: Usage(amount, len(jobs[slug])) for slug, amount in own.items()})
+        return cls.holding(cells, {slug: Usage(amount, len(jobs[slug])) for slug, amount in own.items()}, parts)
 
     @classmethod
-    def holding(cls, cells: Cells, own: Mapping[str, Usage]) -> "Ledger":
+    def holding(cls, cells: Cells, own: Mapping[str, Usage], parts: Mapping[str, Usage] = NO_PARTS) -> "Ledger":
         """With what each of these projects holds, without those below it."""
-        ledger = cls(cells, cells.empty.copy())
+        ledger = cls(cells, cells.empty.copy(), parts)
         for slug, used in own.items():
             ledger.change(slug, used.amount, used.running_jobs)
         return ledger
 
     def copy(self) -> "Ledger":
-        return Ledger(self.cells, self.counts.copy())
+        return Ledger(self.cells, self.counts.copy(), self._parts)
 
     def __getitem__(self, slug: str) -> Usage:
         if slug not in self.cells:
-            raise KeyError(slug)
+            return self._parts[slug]
         at = self.cells.held(slug, RESOURCES[0])
         gpus, cpus, memory_mb, jobs = self.counts[at : at + len(KINDS)]
         return Usage(Resources(cpus, memory_mb, gpus), jobs)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.cells)
+        yield from self.cells
+        yield from self._parts
 
     def __len__(self) -> int:
-        return len(self.counts) // WIDTH
+        return len(self.counts) // WIDTH + len(self._parts)
 
     def held(self, slug: str, name: str) -> int:
         return self.counts[self.cells.held(slug, name)]
@@ -194,6 +206,21 @@ class Ledger(Mapping[str, Usage]):
 
     def taken(self, parent: str, name: str) -> int:
         return self.counts[self.cells.taken(parent, name)]
+
+    def count(self, levels: Levels, shares: Sequence[Allocation], amount: Resources, times: int = 1) -> None:
+        """A job that holds these shares, so much in all, starts or, with -1 times, goes."""
+        if levels.projects:
+            self.change(levels.projects[0].slug, amount * times, times)
+        if levels.parts:
+            self.count_in_parts(levels.parts, shares, amount, times)
+
+    def count_in_parts(
+        self, parts: Sequence[ProjectView], shares: Sequence[Allocation], amount: Resources, times: int = 1
+    ) -> None:
+        """The same of what is in no tree."""
+        for part in parts:
+            held, before = part.held(shares, amount), self._parts.get(part.slug, NOTHING_USED)
+            self._parts[part.slug] = Usage(before.amount + held * times, before.running_jobs + times)
 
     def change(self, slug: str, amount: Resources, jobs: int) -> None:
         """So many jobs of the project start that hold so much together, or, with less than nothing, go."""

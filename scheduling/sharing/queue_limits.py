@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from scheduling.errors import FieldError
 from scheduling.reasons import listed, quantity
 from scheduling.resources import Request
-from scheduling.sharing.admission import REST_FIELDS
+from scheduling.sharing.admission import REST_FIELDS, beyond_quota
+from scheduling.sharing.associations import in_queue
+from scheduling.snapshot import Limits
 
 SIZES = ("gpus", "cpus", "memory_mb", "nodes")
 
@@ -24,6 +26,7 @@ class QueueLimits:
     most: Mapping[str, int] = field(default_factory=dict)
     highest: Mapping[str, int] = field(default_factory=dict)  # the priority that a role may use
     projects: frozenset[str] = frozenset()
+    each_user: Limits | None = None  # what one user's jobs may hold at once
 
     @property
     def runtime_seconds(self) -> int | None:
@@ -54,3 +57,5 @@ class QueueLimits:
                 allowed = f"{most} {'node' if most == 1 else 'nodes'}" if name == "nodes" else quantity(name, most)
                 where = "resources.nodes" if name == "nodes" else REST_FIELDS[name]
                 yield FieldError(where, f"Queue {self.name} allows a job at most {allowed} in all.", "queue_limit")
+        if self.each_user is not None:
+            yield from beyond_quota(request, [in_queue(self.name, self.each_user, "")])

@@ -7,7 +7,9 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
+from scheduling.sharing.associations import Association
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.model_quotas import ModelQuota
 from scheduling.sharing.quotas import ceilings, enforced
 from scheduling.snapshot import ProjectView, QueueView
 
@@ -43,6 +45,12 @@ UNLIMITED = Count(FOREVER, FOREVER, FOREVER, FOREVER)
 End: TypeAlias = tuple[float, Count]
 """When a job that counts under the limit ends at the latest, and what it counts for."""
 Key: TypeAlias = tuple[str, str, str]
+Part: TypeAlias = Association | ModelQuota
+"""What one user may hold of a project or in a queue; GPUs of one model in a project."""
+
+
+def of_gpus(number: int) -> Count:
+    return Count(number, 0, 0, 0)
 
 
 def count_of(amount: Resources, jobs: int = 1) -> Count:
@@ -51,14 +59,15 @@ def count_of(amount: Resources, jobs: int = 1) -> Count:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The quota of a project, what the projects below one have together, or how many jobs a queue may run at once."""
+    """A project's quota, what the projects below one have together, or what a queue runs, or a user holds, at once."""
 
-    kind: str  # project, cohort or queue
+    kind: str  # project, cohort, part (one user's, or GPUs of one model) or queue
     name: str
     most: Count
     withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
     resource: str = ""  # of a cohort: what is shared
     origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
+    part: Part | None = field(default=None, compare=False)
 
     @property
     def key(self) -> Key:
@@ -69,6 +78,8 @@ class Limit:
     def in_words(self) -> str:
         if self.kind == COHORT:
             return f"What the projects below {self.name} have together"
+        if self.part is not None:
+            return self.part.holder
         return f"The quota of project {self.name}" if self.kind == PROJECT else f"The limit of queue {self.name}"
 
     def asked(self, count: Count) -> Count:
@@ -78,7 +89,7 @@ class Limit:
         return Count(*(own + left if own else own for own, left in zip(count, self.withheld, strict=True)))
 
 
-PROJECT, COHORT, QUEUE = "project", "cohort", "queue"
+PROJECT, COHORT, PART, QUEUE = "project", "cohort", "part", "queue"
 
 
 def limits_over(
@@ -97,11 +108,23 @@ def limits_over(
     return tuple(limits)
 
 
+def limit_of(part: Part) -> Limit:
+    """The limit of what one user may hold; or of a model, once it is known that a job gets GPUs of it."""
+    return _quota(part, "", firm=False)
+
+
+def limits_of(parts: Iterable[Part]) -> tuple[Limit, ...]:
+    """All that a job counts under beside those of projects and its queue."""
+    return tuple([limit for part in parts if (limit := limit_of(part)).most != UNLIMITED])
+
+
 def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
     limits, own = ceilings(project), enforced(project)
     if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
     most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
+    if isinstance(project, Association | ModelQuota):
+        return Limit(PART, project.slug, most, part=project)
     if not firm or limits is own:
         return Limit(PROJECT, project.slug, most, origin=origin)
     loans = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Request, Resources
 from scheduling.sharing.cohorts import RESOURCES, Amounts, Cohorts
-from scheduling.sharing.ledger import Ledger
+from scheduling.sharing.ledger import Ledger, Levels
 from scheduling.sharing.quotas import Usage, quota_violation
 from scheduling.snapshot import ProjectView
 
@@ -18,11 +18,12 @@ def quota_refusals(
     *,
     chain: Sequence[ProjectView],
     usage: Ledger,
+    parts: Sequence[ProjectView] = (),
     cohorts: Cohorts | None = None,
     firm: bool = False,
 ) -> tuple[Reason, ...]:
     """All that quotas have against the request now, level by level, then cohorts; `firm`: it may not be stopped again."""
-    return QuotaRefusals(usage, cohorts).of(request.total, chain, firm=firm)
+    return QuotaRefusals(usage, cohorts).of(request.total, Levels(chain, parts), firm=firm)
 
 
 def cohort_refusals(
@@ -47,17 +48,18 @@ class QuotaRefusals:
         self._own: dict[tuple[Resources, bool], dict[str, Reason | None]] = {}
         self._shared: dict[tuple[str, str | None, Resources, tuple[tuple[str, int], ...]], Reason] = {}
 
-    def of(self, asked: Resources, chain: Sequence[ProjectView], *, firm: bool) -> tuple[Reason, ...]:
-        """Level by level, then cohorts."""
-        if not chain:
+    def of(self, asked: Resources, levels: Levels, *, firm: bool) -> tuple[Reason, ...]:
+        """Level by level, then parts of them, then cohorts."""
+        chain, parts = levels
+        if not chain and not parts:
             return ()
         known, found = self._own.setdefault((asked, firm), {}), list[Reason]()
-        for project in chain:
+        for project in (*chain, *parts):
             if project.slug not in known:
                 known[project.slug] = self._of_project(project, asked, firm=firm)
             if (reason := known[project.slug]) is not None:
                 found.append(reason)
-        return (*found, *self.of_cohorts(asked, chain[0].slug, firm=firm))
+        return (*found, *(self.of_cohorts(asked, chain[0].slug, firm=firm) if chain else ()))
 
     def _of_project(self, project: ProjectView, asked: Resources, *, firm: bool) -> Reason | None:
         reason = quota_violation(project, self._usage, asked, firm=firm)

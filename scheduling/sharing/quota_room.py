@@ -11,10 +11,22 @@ from scheduling.resources import total
 from scheduling.run_times import latest_end
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import JOBS, KINDS, Check, Ledger
-from scheduling.sharing.quota_profile import COHORT, NOTHING, QUEUE, Count, End, Key, Limit, QuotaProfile, count_of
+from scheduling.sharing.quota_profile import (
+    COHORT,
+    NOTHING,
+    PART,
+    QUEUE,
+    Count,
+    End,
+    Key,
+    Limit,
+    QuotaProfile,
+    count_of,
+)
 from scheduling.sharing.quotas import NOTHING_USED
 from scheduling.snapshot import ProjectView, RunningJob, chain_of
 
+IN_NO_COHORT = frozenset({QUEUE, PART})
 Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
 
@@ -158,6 +170,8 @@ class QuotaRoom:
             left = most - counts[cell] - sums[kind] - withheld[kind]
             if more and more > left and (not exactly or 0 < self._added(limit, kind, more, rises) > left):
                 return False
+        if limit.kind == PART:
+            return count.fits(limit.most.plus(self._used(limit), -1).plus(sums, -1))
         return limit.kind != QUEUE or self._used(limit).running_jobs + sums.running_jobs < limit.most.running_jobs
 
     def _added(self, limit: Limit, kind: int, more: float, rises: Rises) -> float:
@@ -170,7 +184,7 @@ class QuotaRoom:
         return known[limit.name]
 
     def _checks_of(self, limit: Limit) -> tuple[Check, ...]:
-        if limit.kind == QUEUE:
+        if limit.kind in IN_NO_COHORT:
             return ()
         cells = self._usage.cells
         if limit.kind == COHORT:
@@ -180,7 +194,7 @@ class QuotaRoom:
     def _asked(self, limit: Limit, count: Count, rises: Rises) -> Count:
         """How much of the limit such a job takes."""
         counting = _counting(limit, count)
-        if self._keeps and limit.kind != QUEUE:
+        if self._keeps and limit.kind not in IN_NO_COHORT:
             added = [self._added(limit, kind, more, rises) if more else 0 for kind, more in enumerate(counting)]
             counting = Count(*added)
         return limit.asked(counting)
@@ -194,7 +208,7 @@ class QuotaRoom:
             return NOTHING._replace(**{limit.resource: taken})
         used = self._usage.get(limit.name, NOTHING_USED)
         count = count_of(used.amount, used.running_jobs)
-        if not self._keeps:
+        if not self._keeps or limit.kind == PART:
             return count
         committed = {name: self._usage.committed(limit.name, name) for name in RESOURCES}
         return count._replace(**committed)
@@ -221,6 +235,10 @@ class QuotaRoom:
         if limit.kind == QUEUE:
             queued = (job for job in self._running if job.queue == limit.name)
             return [(self._end(job), Count(0, 0, 0, 1)) for job in queued]
+        if limit.part is not None:
+            own = (job for job in self._running if limit.part.covers(job, self._projects))
+            held = ((job, total(share.amount for share in job.shares)) for job in own)
+            return [(self._end(job), count_of(limit.part.held(job.shares, amount))) for job, amount in held]
         by_project = self._by_project()
         below = [slug for slug in by_project if any(one.slug == limit.name for one in chain_of(slug, self._projects))]
         return [end for slug in below for end in by_project[slug]]

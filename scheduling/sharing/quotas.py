@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
+from scheduling.reasons import Reason, listed, number, quantity
 from scheduling.resources import ZERO, Resources, total
 from scheduling.snapshot import NO_LOAN_LIMITS, Limits, ProjectView, RunningJob, chain_of
 
@@ -55,6 +55,12 @@ def quota_violation(
     return _quota_reason(project, limits, used, more, firm=firm)
 
 
+def lets_in(project: ProjectView, usage: Mapping[str, Usage], more: Resources) -> bool:
+    """Whether `quota_violation` would say nothing; found sooner."""
+    limits = ceilings(project)
+    return limits is None or _within(limits, usage.get(project.slug, NOTHING_USED), more)
+
+
 def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: int = 1) -> tuple[Reason, ...]:
     """The quotas on waiting jobs in the chain that `more` jobs would break; `waiting` counts descendants' jobs too."""
     reasons = []
@@ -65,8 +71,8 @@ def may_wait(*, chain: Sequence[ProjectView], waiting: Mapping[str, int], more: 
         over = waiting.get(project.slug, 0) + more - limits.waiting_jobs
         if over > 0:
             allowed = quantity("waiting_jobs", limits.waiting_jobs)
-            sentence = f"The quota of project {project.slug} allows {allowed} ({waiting.get(project.slug, 0)} now)."
-            reasons.append(Reason(ReasonCode.QUOTA, sentence, {"waiting_jobs": over}))
+            sentence = f"{project.allows} {allowed} ({waiting.get(project.slug, 0)} now)."
+            reasons.append(Reason(project.code, sentence, {"waiting_jobs": over}))
     return tuple(reasons)
 
 
@@ -127,8 +133,8 @@ def _quota_reason(project: ProjectView, limits: Limits, used: Usage, more: Resou
     asks = f"; this job needs {listed(needs)}" if needs else ""
     stays = firm and any(may_borrow(name, project) for name in missing)
     alone = ", and borrows nothing, as it is not preemptible" if stays else ""
-    sentence = f"The quota of project {project.slug} allows {allowed}{asks}{alone}."
-    return Reason(ReasonCode.QUOTA, sentence, missing, subject=project.slug)
+    sentence = f"{project.allows} {allowed}{asks}{alone}."
+    return Reason(project.code, sentence, missing, subject=project.slug)
 
 
 def _allowed(name: str, project: ProjectView, limits: Limits) -> str:

@@ -293,6 +293,21 @@ def test_a_quota_is_set_by_options(trainyard, connected):
     }  # fmt: skip
 
 
+def test_what_each_user_may_hold_is_set_and_told_with_what_the_caller_holds(trainyard, connected):
+    shown = {"user_limits": {"gpus": 4, "cpus": None}, "user_usage": {"gpus": 2, "cpus": 8}, "max_nodes": 3}
+    connected.answers("PATCH", "queues/quota/vision", {**QUOTA, **shown})
+
+    words = ["--each-user", "gpus=4", "--each-user", "running_jobs=none", "--max-nodes", "3", "--gpu-model", "h100=4"]
+    outcome = trainyard("quota", "vision", *words)
+
+    assert connected.asked[-1].body == {
+        "user_limits": {"gpus": 4, "running_jobs": None},
+        "max_nodes": 3,
+        "gpu_models": {"h100": 4},
+    }
+    assert outcome.out.splitlines()[-2:] == ["each user at most: 4 GPUs (you: 2)", "each job at most: 3 nodes"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -304,6 +319,7 @@ def test_a_quota_is_set_by_options(trainyard, connected):
         ["--limit", "memory_gb=inf"],
         ["--borrow", "gpus=-1"],
         ["--lend", "cpus=1e999"],
+        ["--each-user", "gpus=1.x"],
     ],
 )
 def test_an_option_that_sets_no_quota_is_named(trainyard, connected, words):

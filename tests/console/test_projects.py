@@ -45,12 +45,14 @@ def test_a_circle_of_projects_does_not_hang_the_list(client):
 def test_a_project_is_made_with_its_quota_and_its_members(client):
     ana = builders.user(username="ana")
     form = {
-        "slug": "vision", "name": "Vision", "weight": 2, "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 0, "quota-0-gpus": 4,
+        "slug": "vision", "name": "Vision", "weight": 2, "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 0, "quota-0-gpus": 4, "quota-0-user_gpus": 2, "quota-0-gpu_models": "",
         "quota-0-enforced": "on", "memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 0,
         "memberships-0-user": ana.pk, "memberships-0-role": "admin",
     }  # fmt: skip
     client.post(f"{PROJECTS}add/", form)
-    assert (Quota.objects.get().gpus, Membership.objects.get().role) == (4, "admin")
+    quota = Quota.objects.get()
+    assert (quota.gpus, quota.user_gpus, quota.gpu_models) == (4, 2, {})
+    assert Membership.objects.get().role == "admin"
     assert "0 of 4 GPUs used" in page(client, f"{PROJECTS}{Project.objects.get().pk}/change/")
 
 

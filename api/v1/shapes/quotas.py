@@ -4,17 +4,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from api.http.fields import GigabytesField
 from api.http.shapes import Whole
 from jobs.reports.quota_bars import QuotaBar
+from quotas.gpu_model_limits import fault_of
 from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
 
 MOST, MOST_GB = 2**31 - 1, 10**9
 KINDS = {"cpu": "cpus", "memory": "memory_mb", "gpu": "gpus"}
 UNITS = {"cpu": "CPU cores", "memory": "Gigabytes of memory", "gpu": "GPUs"}
+ALONE = ("max_nodes", "gpu_models")
+"""Limits that are named as their columns."""
 NESTED = {"cpu_quota": "limits.cpus", "memory_quota": "limits.memory_gb", "gpu_quota": "limits.gpus"}
+
+
+class GpuModelsField(serializers.DictField):
+    """GPUs by model."""
+
+    child = serializers.IntegerField()
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is not empty and (fault := fault_of(data)):
+            raise serializers.ValidationError(fault, "invalid")
+        return super().run_validation(data)
 
 
 def answered_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -87,6 +102,17 @@ def loans_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
         for of in ("borrowing", "lending")
         for name, value in _in_megabytes(wanted.get(f"{of}_limits", {})).items()
     }
+
+
+def columns_in(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a change sets, by the names of a quota's columns."""
+    alone = {name: wanted[name] for name in ALONE if name in wanted}
+    return limits_in(wanted) | loans_in(wanted) | user_limits_in(wanted) | alone
+
+
+def user_limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
+    """The limits of a user of a change, by the names of a quota's columns."""
+    return {f"user_{name}": value for name, value in _in_megabytes(wanted.get("user_limits", {})).items()}
 
 
 def _in_megabytes(limits: Mapping[str, Any]) -> dict[str, int | None]:

@@ -38,7 +38,7 @@ def obstacle(job: WaitingJob, shadow: Snapshot, now: float) -> Obstacle | None:
 def _refused(run: RunningJob, work: PassState, alike: SchedulingClass) -> Obstacle | None:
     """By what is in use there beside it."""
     others = work.present()
-    others.leave(run, work.counted(run.project))
+    others.leave(run, work.counted(run))
     refused = others.refusals(alike)
     quotas = tuple([reason.subject for reason in refused if reason.code is ReasonCode.QUOTA])
     if quotas:

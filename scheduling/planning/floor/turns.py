@@ -198,7 +198,7 @@ class _Givers:
         if victims is None:
             return None
         for victim in victims:
-            self._coming.leave(victim.job, self._work.counted(victim.job.project))
+            self._coming.leave(victim.job, self._work.counted(victim.job))
         gone = {victim.job.id for victim in victims}
         self._able = [victim for victim in self._able if victim.job.id not in gone]
         return choice.shares, [victim.job for victim in victims]

@@ -1,17 +1,20 @@
 """The ledger of a pass says of every tree, whoever comes and goes, what the plain sums over those who run say."""
 
+from dataclasses import replace
 from random import Random
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from scheduling.resources import Request, total
+from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.ledger import Cells, Ledger
+from scheduling.sharing.ledger import Cells, Ledger, Levels
+from scheduling.sharing.model_quotas import ModelQuotas
 from scheduling.sharing.quota_profile import count_of
-from scheduling.sharing.quotas import NOTHING_USED, ceilings, quota_violation, usage_by_project
-from scheduling.snapshot import Limits, LoanLimits, ProjectView, chain_of
-from tests.scheduling.builders import running, share
+from scheduling.sharing.quotas import NOTHING_USED, Usage, ceilings, quota_violation, usage_by_project
+from scheduling.snapshot import Limits, LoanLimits, ProjectView, QueueView, RunningJob, chain_of
+from tests.scheduling.builders import gpu_node, limited, running, share
 
 SEEDS = st.integers(0, 2**32)
 
@@ -56,10 +59,46 @@ def moments(dice, projects, cells):
         yield there, ledger
 
 
+def of_a_user(number, dice):
+    held = share(dice.choice(("h", "cpu")), gpu_indices=tuple(range(dice.randint(0, 4))))
+    one = running(number, held, project=dice.choice(("acme", "vision", "other")))
+    return replace(one, owner=dice.choice(("ann", "bob", "")), queue=dice.choice(("night", "default")))
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=SEEDS)
+def test_users_and_models_hold_what_the_plain_sums_say_whoever_comes_and_goes(seed):
+    dice, there = Random(seed), list[RunningJob]()  # noqa: S311 - no secret: the same seed gives the same world
+    users = Limits(gpus=4)
+    projects = {
+        one.slug: one
+        for one in (
+            limited("acme", each_user=users, gpu_models=(("h100", 2),)),
+            limited("vision", parent="acme", each_user=users),
+            ProjectView("other"),
+        )
+    }
+    by_user = Associations(projects, (QueueView("night", each_user=users),))
+    by_model = ModelQuotas(projects, (gpu_node("h"),))
+    ledger = Ledger.of(Cells(Cohorts(projects.values()).tree), ())
+    for number in range(12):
+        before, slugs = ledger.copy(), dict(ledger)
+        gone = bool(there) and dice.random() < 0.4
+        one = there.pop() if gone else of_a_user(number, dice)
+        there += [] if gone else [one]
+        chain = [level for level in chain_of(one.project, projects) if level.limits]
+        levels = Levels(chain, (*by_user.of(one), *by_model.over(one.project)))
+        ledger.count(levels, one.shares, total(held.amount for held in one.shares), -1 if gone else 1)
+        plain = by_user.usage(there) | by_model.usage(there)
+        held = {slug: used for slug, used in ledger.items() if slug not in projects and used != Usage()}
+        assert held == {slug: used for slug, used in plain.items() if used != Usage()}
+        assert dict(before) == slugs
+
+
 @settings(deadline=None, max_examples=200)
 @given(seed=SEEDS)
 def test_what_is_held_committed_and_taken_is_what_those_who_run_make_of_it(seed):
-    dice = Random(seed)  # noqa: S311 - no secret: the same seed has to give the same world
+    dice = Random(seed)  # noqa: S311 - as above
     projects = tree(dice, shared=True)
     cohorts, by_slug = Cohorts(projects), {one.slug: one for one in projects}
     for there, ledger in moments(dice, projects, Cells(cohorts.tree)):

@@ -1,0 +1,101 @@
+"""What one user may hold in a project, and in a queue: an association (Slurm's word for a user in an account or a partition).
+
+It counts like one more project above the job, whose quota is what each user may hold there.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from scheduling.reasons import ReasonCode
+from scheduling.resources import total
+from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced
+from scheduling.snapshot import Limits, ProjectView, QueueView, RunningJob, Snapshot, WaitingJob, chain_of
+
+
+@dataclass(frozen=True, slots=True)
+class Association(ProjectView):
+    """One user in a project and all below it, or in a queue. Its slug is no project's."""
+
+    user: str = ""
+    project: str = ""
+    queue: str = ""
+
+    @property
+    def holder(self) -> str:
+        return f"The quota of project {self.project} for a user" if self.project else f"Queue {self.queue} for a user"
+
+    @property
+    def allows(self) -> str:
+        place = f"The quota of project {self.project}" if self.project else f"Queue {self.queue}"
+        return f"{place} allows a user"
+
+    def covers(self, job: WaitingJob | RunningJob, projects: Mapping[str, ProjectView]) -> bool:
+        """Whether the job counts in it."""
+        if job.owner != self.user:
+            return False
+        if self.queue:
+            return job.queue == self.queue
+        return any(one.slug == self.project for one in chain_of(job.project, projects))
+
+    @property
+    def code(self) -> ReasonCode:
+        return ReasonCode.QUOTA if self.project else ReasonCode.QUEUE_LIMIT
+
+
+class Associations:
+    """All that limit anything in a snapshot, found by the jobs that count in them."""
+
+    def __init__(self, projects: Mapping[str, ProjectView], queues: Iterable[QueueView]) -> None:
+        self._projects = projects
+        self._in_projects = {slug: most for slug, one in projects.items() if (most := each_user(one)) is not None}
+        self._in_queues = {one.name: one.each_user for one in queues if one.each_user is not None}
+        self._known: dict[tuple[str, str, str], tuple[Association, ...]] = {}
+
+    @classmethod
+    def of_snapshot(cls, snapshot: Snapshot) -> "Associations":
+        return cls({one.slug: one for one in snapshot.projects}, snapshot.queues)
+
+    def __bool__(self) -> bool:
+        return bool(self._in_projects or self._in_queues)
+
+    def of(self, job: WaitingJob | RunningJob) -> tuple[Association, ...]:
+        """Those in which the job counts, the nearest project's first. A job of nobody counts in none."""
+        return self.between(job.project, job.queue, job.owner) if self else ()
+
+    def between(self, project: str, queue: str, user: str) -> tuple[Association, ...]:
+        """Those in which a job of the user in the project and the queue counts."""
+        key = (project, queue, user)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = tuple(self._find(*key)) if user else ()
+        return found
+
+    def _find(self, project: str, queue: str, owner: str) -> Iterable[Association]:
+        for one in chain_of(project, self._projects) if self._in_projects else ():
+            if one.slug in self._in_projects:
+                yield in_project(one.slug, self._in_projects[one.slug], owner)
+        if queue in self._in_queues:
+            yield in_queue(queue, self._in_queues[queue], owner)
+
+    def usage(self, running: Iterable[RunningJob]) -> dict[str, Usage]:
+        """What users hold where that is limited."""
+        usage: dict[str, Usage] = {}
+        for job in running if self else ():
+            held = total(share.amount for share in job.shares)
+            for one in self.of(job):
+                usage[one.slug] = usage.get(one.slug, NOTHING_USED).plus_job(held)
+        return usage
+
+
+def each_user(project: ProjectView) -> Limits | None:
+    """What one user may hold in the project, where that holds jobs back."""
+    limits = enforced(project)
+    return None if limits is None else limits.each_user
+
+
+def in_project(slug: str, most: Limits, user: str) -> Association:
+    return Association(f"{slug}/{user}", limits=most, user=user, project=slug)
+
+
+def in_queue(name: str, most: Limits, user: str) -> Association:
+    return Association(f"queue {name}/{user}", limits=most, user=user, queue=name)
