@@ -31,12 +31,15 @@ def of_limits(books: Books) -> Iterator[str]:
 
 
 def of_the_budget(books: Books) -> Iterator[str]:
-    """With each start of a member with a hard budget: what was spent and what runs would use up to its limit is within it."""
+    """With each start of a member with a hard budget: what was spent and what runs would use up to its limit is within it.
+
+    Who was told to end before that does not run up to its limit any more: of it counts what it used.
+    """
     own = [one for one in books.placements if one.project == tree.HARD]
     for first in _starts(own):
         spent = sum(_paid(one) for one in own if one.ended is not None and one.ended <= first.began)
         runs = [one for one in own if one.began <= first.began and (one.ended is None or one.ended > first.began)]
-        committed = sum(_cost(one, Fraction(tree.RUN_LIMIT_SECONDS)) for one in runs)
+        committed = sum(_cost(one, _committed_seconds(one, first.began)) for one in runs)
         if spent + committed > books.hard:
             sentence = f"{float(spent):.4f} spent and {float(committed):.4f} committed of {books.hard}"
             yield f"{tree.HARD} started job {first.job_id} with {sentence}."
@@ -106,6 +109,11 @@ def _starts(own: Sequence[Booked]) -> Iterator[Booked]:
     """The last placement of each attempt: a gang starts as one."""
     last = {(one.job_id, one.attempt): one for one in sorted(own, key=lambda one: (one.began, one.placement))}
     yield from last.values()
+
+
+def _committed_seconds(one: Booked, moment: float) -> Fraction:
+    leaves = one.leaves_from is not None and one.leaves_from <= moment
+    return _seconds(one) if leaves else Fraction(tree.RUN_LIMIT_SECONDS)
 
 
 def _seconds(one: Booked) -> Fraction:

@@ -12,7 +12,9 @@ from chaos.books.tree import Member
 
 PLACEMENTS = """
     SELECT placement.id, job.id, attempt.number, placement.rank, project.slug, cardinality(placement.gpu_indices), placement.cpus,
-           date_part('epoch', placement.created_at), date_part('epoch', placement.closed_at), settled.cost, -refunded.cost
+           date_part('epoch', placement.created_at), date_part('epoch', placement.closed_at), settled.cost, -refunded.cost,
+           (SELECT date_part('epoch', min(told.at)) FROM jobs_jobevent AS told
+            WHERE told.job_id = job.id AND told.kind LIKE '%requested' AND told.at BETWEEN placement.created_at AND placement.closed_at)
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id JOIN quotas_project AS project ON project.id = job.project_id
@@ -62,6 +64,8 @@ class Booked:
     ended: float | None
     settled: Decimal | None = None
     refunded: Decimal | None = None
+    leaves_from: float | None = None
+    """When it was told to end, if it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,11 @@ def read(
 
 
 def _booked(offset: float, *row: Any) -> Booked:
-    placement, job, attempt, rank, project, gpus, cpus, began, ended, settled, refunded = row
-    until = None if ended is None else ended - offset
-    return Booked(placement, job, attempt, rank, project, gpus, cpus, began - offset, until, settled, refunded)
+    placement, job, attempt, rank, project, gpus, cpus, began, ended, settled, refunded, told = row
+    until, leaves_from = (None if at is None else at - offset for at in (ended, told))
+    return Booked(
+        placement, job, attempt, rank, project, gpus, cpus, began - offset, until, settled, refunded, leaves_from
+    )
 
 
 def withheld(database: "psycopg.Connection[tuple[object, ...]]") -> set[int]:

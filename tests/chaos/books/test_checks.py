@@ -61,6 +61,12 @@ def test_bad_books_are_found(words, bad):
     assert [sentence for sentence in checks.wrong(bad, []) if words in sentence]
 
 
+def test_who_was_told_to_end_is_not_committed_to_its_limit_any_more():
+    after = booked(2, "blue", gpus=4, began=11.0)
+    assert list(checks.of_the_budget(books(booked(1, "blue", gpus=3), after)))
+    assert list(checks.of_the_budget(books(booked(1, "blue", gpus=3, leaves_from=10.5), after))) == []
+
+
 @pytest.mark.parametrize(
     ("words", "seen"),
     [
