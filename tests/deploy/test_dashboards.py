@@ -14,6 +14,8 @@ import yaml
 from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from jobs.models import AuditResult, Cycle, FloorShadow, IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.models.start_prediction import StartPrediction
@@ -140,6 +142,21 @@ def test_dashboards_take_their_data_from_where_their_reader_says():
         assert variables["datasource"] == "datasource"
         sources = [part["datasource"]["uid"] for panel in dashboard["panels"] for part in (panel, *panel["targets"])]
         assert set(sources) == {"${datasource}"}
+
+
+def test_grafanas_own_model_reads_them_and_leaves_nothing_out():
+    for dashboard in dashboards():
+        understood = json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(dashboard)))
+        assert within(dashboard, understood)
+
+
+def within(written, understood):
+    """Whether all that is written was understood: Grafana adds its defaults."""
+    if isinstance(written, dict):
+        return all(name in understood and within(value, understood[name]) for name, value in written.items())
+    if isinstance(written, list):
+        return len(written) == len(understood) and all(map(within, written, understood))
+    return written == understood
 
 
 def test_panels_do_not_lie_on_each_other():
