@@ -32,14 +32,14 @@ def run(name: str, *arguments: str, text: str = "") -> subprocess.CompletedProce
 
 
 class Prometheus:
-    """Started with deploy/prometheus/prometheus.yml, only that it scrapes `site` and looks each second."""
+    """Started with deploy/prometheus/prometheus.yml, only that it scrapes `site`, and looks every other second."""
 
     def __init__(self, folder: Path, site: str, token: str) -> None:
         self.url = f"http://{LOOPBACK}:{pick_free()}"
         (folder / "metrics-token").write_text(token)
         shutil.copy(FOLDER / "trainyard.rules.yml", folder)
         shipped = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
-        shipped["global"].update(scrape_interval="1s", evaluation_interval="1s")
+        shipped["global"].update(scrape_interval="2s", evaluation_interval="1s")
         shipped["scrape_configs"][0]["static_configs"] = [{"targets": [urlsplit(site).netloc]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(shipped))
         options = {
@@ -50,6 +50,7 @@ class Prometheus:
         }
         self.command = [tool("prometheus"), *(f"--{name}={value}" for name, value in options.items())]
         self.log = folder / "prometheus.log"
+        self._client = httpx.Client(base_url=self.url, timeout=10)
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as output:
@@ -58,6 +59,7 @@ class Prometheus:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._client.close()
         self.process.kill()
         self.process.wait(20)
 
@@ -67,16 +69,20 @@ class Prometheus:
         assert answer["status"] == "success", f"{expression}: {answer['error']}"
         return list(answer["data"]["result"])
 
+    def names(self) -> set[str]:
+        """Of all that it has seen so far, what rules made of it among them."""
+        return set(self._get("label/__name__/values")["data"])
+
     def alerts(self) -> dict[str, dict[str, Any]]:
         """Those that fire or are about to, by name."""
         return {one["labels"]["alertname"]: one for one in self._get("alerts")["data"]["alerts"]}
 
     def _get(self, what: str, **parameters: str) -> dict[str, Any]:
-        return dict(httpx.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=10).json())
+        return dict(self._client.get(f"/api/v1/{what}", params=parameters).json())
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return httpx.get(f"{self.url}/-/ready", timeout=2).is_success
+            return self._client.get("/-/ready").is_success
         except httpx.TransportError:
             return False
