@@ -20,8 +20,17 @@ def health(node: Any, *, jobs: int) -> Health:
     alive = node.liveness(node.now) == Node.Liveness.ALIVE
     reasons = (_agent(node, alive=alive), _queue_probe(node, alive=alive), _drain(node, jobs), node.suspicion)
     told = node_condition.sentences(node) if alive else []
-    ok = alive and not node_condition.disk_full(node) and node.state == Node.State.UP and consuming(node) is not False
-    return Health(ok, tuple(filter(None, (*reasons, *told))))
+    return Health(takes_work(node), tuple(filter(None, (*reasons, *told))))
+
+
+def takes_work(node: Any) -> bool:
+    alive = node.liveness(node.now) == Node.Liveness.ALIVE
+    return alive and not node_condition.disk_full(node) and node.state == Node.State.UP and consuming(node) is not False
+
+
+def lost(node: Any) -> bool:
+    """Whether its agent fell silent; one that was stopped has said so."""
+    return node.liveness(node.now) == Node.Liveness.DEAD and not _stopped(node)
 
 
 def consuming(node: Any) -> bool | None:
@@ -40,10 +49,14 @@ def drain_sentence(node: Any, jobs: int) -> str:
 def _agent(node: Any, *, alive: bool) -> str:
     if node.last_heartbeat_at is None:
         return "Its agent was never heard of."
-    if node.state == Node.State.DOWN and node.agent_id is None:
+    if _stopped(node):
         return "Its agent was stopped."
     seconds = (node.now - node.last_heartbeat_at).total_seconds()
     return "" if alive else f"Its agent has been silent for {seconds:.0f} s."
+
+
+def _stopped(node: Any) -> bool:
+    return bool(node.state == Node.State.DOWN and node.agent_id is None)
 
 
 def _queue_probe(node: Any, *, alive: bool) -> str:

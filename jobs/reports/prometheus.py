@@ -4,7 +4,7 @@ Each scrape is a fixed number of statements over indexed rows: what is active, w
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.models.queries import usage_by_node
 from jobs.planning import preemption, start_forecasts
 from jobs.planning.budget_reports import reports_of
-from jobs.reports import node_condition
+from jobs.reports import node_condition, node_health
 from jobs.reports.dashboard import WAITING_FOR
 from jobs.reports.pending_cost import pending_of
 from jobs.state import alerts
@@ -204,6 +204,7 @@ def _machines() -> Iterator[Metric]:
     yield _gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
     yield from _pools(nodes)
     held = usage_by_node()
+    yield from _fit_nodes(nodes, busy=held.keys())
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]
     yield _gauge("full_disks", "Nodes whose disk is full.", sum(map(node_condition.disk_full, alive)))
@@ -225,6 +226,15 @@ def _machines() -> Iterator[Metric]:
     for name, (total, taken) in totals.items():
         yield _gauge(name, "Of all nodes that are alive.", total)
         yield _gauge(f"{name}_held", "What jobs hold of it.", taken)
+
+
+def _fit_nodes(nodes: Iterable[Any], *, busy: Container[int]) -> Iterator[Metric]:
+    lost = sum(node_health.lost(node) for node in nodes)
+    yield _gauge("lost_nodes", "Nodes whose agents fell silent without a goodbye.", lost)
+    deaf = sum(node_health.consuming(node) is False for node in nodes)
+    yield _gauge("deaf_nodes", "Nodes that are alive and that messages do not reach.", deaf)
+    idle = sum(node.pk not in busy and node_health.takes_work(node) for node in nodes)
+    yield _gauge("idle_nodes", "Nodes that take work and on which no job holds anything.", idle)
 
 
 def _removed_folders(nodes: Iterable[Node]) -> Iterator[Metric]:

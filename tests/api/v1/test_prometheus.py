@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
@@ -194,6 +195,20 @@ def test_machines_are_told_with_what_is_held_of_them(read):
     assert found["trainyard_nodes", "alive"] == 1
     assert (found["trainyard_gpus",], found["trainyard_gpus_held",]) == (4, 2)
     assert (found["trainyard_cpus",], found["trainyard_cpus_held",]) == (8, 3)
+
+
+def test_nodes_that_are_lost_or_deaf_or_idle_are_counted(read):
+    long_ago = timezone.now() - timedelta(hours=1)
+    builders.node(heartbeat=long_ago, agent_id=uuid4())
+    builders.node(heartbeat=long_ago, state="down")  # its agent said goodbye
+    builders.node(consuming=False)
+    builders.node(consuming=True)
+    builders.node(load={"disk_full": True})
+    builders.running_job(node=builders.node())
+
+    found = read()
+
+    assert [found[f"trainyard_{name}_nodes",] for name in ("lost", "deaf", "idle")] == [1, 1, 1]
 
 
 def test_an_empty_yard_has_metrics_too(read):
