@@ -204,11 +204,16 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
             kind="submitted",
             to_state=JobState.PENDING,
             actor=owner.get_username(),
-            message=memory_defaults.sentence(spec.memory_mb) if spec.memory_by_default else "",
+            message=_said_at_submission(spec),
         )
         for job, spec in zip(jobs, specs.values(), strict=True)
     )
     return by_place
+
+
+def _said_at_submission(spec: JobSpec) -> str:
+    added = memory_defaults.sentence(spec.memory_mb) if spec.memory_by_default else ""
+    return " ".join(filter(None, (spec.reason, added)))
 
 
 def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
