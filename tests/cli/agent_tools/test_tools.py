@@ -6,6 +6,7 @@ from django.utils import timezone
 from jobs.models import Job, JobEvent
 from quotas.models import Budget, Price, Project
 from tests import builders
+from tests.rest import V1, client_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,7 +116,9 @@ def test_a_quote_submits_nothing(agent):
 def test_a_budget_is_checked_before_anything_is_spent(agent):
     builders.node(gpus=4)
     Price.objects.create(target="gpu_model", per_hour=2, currency="EUR", valid_from=timezone.now())
-    Budget.objects.create(project=Project.objects.get(slug="vision"), unit="cost", currency="EUR", amount=10, hard=True)
+    Budget.objects.create(
+        project=Project.objects.get(slug="vision"), unit="money", period="month", currency="EUR", amount=10, hard=True
+    )
     job = {**JOB, "resources": {"gpus": 1}, "max_runtime_seconds": 3600}
 
     told = agent.call("check_training_budget", job=job, count=6, at_most="20")
@@ -157,6 +160,21 @@ def test_without_a_reason_nothing_is_changed(agent):
     assert agent.refused("queue_training_job", job=JOB, submission_key="k").startswith("reason: ")
     assert agent.refused("queue_training_job", job=JOB, **ASKED, priority=90).startswith("priority: There is no such")
     assert not Job.objects.exists()
+
+
+def test_a_capped_token_is_told_what_is_left_and_where_to_stop(ada, over_http):
+    builders.node(gpus=8)
+    client = client_of(ada)
+    made = client.post(f"{V1}/auth/tokens/own", {"max_gpus": 4}).json()["token"]
+    agent = over_http(made)
+    job = {**JOB, "resources": {"gpus": 3}}
+
+    agent.call("queue_training_job", job=job, **ASKED)
+
+    refusal = agent.refused("queue_training_job", job=job, reason="One more.", submission_key="second")
+    assert refusal.startswith("resources.gpus: This token may have 4 GPUs at once")
+    assert agent.refused("check_training_budget", job=job) == refusal
+    assert Job.objects.count() == 1
 
 
 def test_the_job_of_another_project_is_not_there(either):
