@@ -72,9 +72,9 @@ $(BIN)/python:
 	@echo "Making $(VENV) with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(RUNTIME): $(BIN)/python requirements.txt examples/digits/requirements.txt pyproject.toml
+$(RUNTIME): $(BIN)/python requirements.txt requirements-mcp.txt examples/digits/requirements.txt pyproject.toml
 	@echo "Installing the pinned packages (once, about a minute)"
-	@$(PIP_INSTALL) -r requirements.txt -r examples/digits/requirements.txt -e .
+	@$(PIP_INSTALL) -r requirements.txt -r requirements-mcp.txt -r examples/digits/requirements.txt -e .
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.txt

@@ -1,16 +1,49 @@
 """Who is asking: a token in the Authorization header. Apart from `tokens.py`, because views load it while they load."""
 
+import re
 from typing import Any
 
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from jobs.models import TokenCaps
+from scheduling.errors import ForbiddenError
+
+CAPPED_MAY = re.compile(
+    r"/api/v1/(jobs|jobs/batch|jobs/quote|jobs/cancel|jobs/\d+/(cancel|pause|hold)|auth/tokens/current)/?"
+)
+"""What a capped token changes: it submits, and has jobs end or rest. All else could take what it is capped for."""
+REFUSED = "This token is capped: it may look, submit, quote, cancel, pause and hold. Use one without caps for the rest."
 
 
 class BearerTokens(TokenAuthentication):
     """`Authorization: Bearer TOKEN`; bytes that are no token are a wrong token, not a failure of ours."""
+
+    def authenticate(self, request: Request) -> Any:
+        found = super().authenticate(request)
+        if found is None or request.method in SAFE_METHODS:
+            return found
+        caps = TokenCaps.objects.filter(digest=found[1].digest).first()
+        if caps is not None:
+            _refuse_what_is_not_for_it(request)
+        found[1].found_caps = caps
+        return found
 
     def authenticate_credentials(self, token: bytes) -> Any:
         try:
             return super().authenticate_credentials(token)
         except UnicodeError:
             raise AuthenticationFailed("Invalid token.") from None
+
+
+def caps_of(request: Request) -> TokenCaps | None:
+    """The caps of the token of a request that changes something; None: it has none, or there is no token."""
+    return getattr(request.auth, "found_caps", None)
+
+
+def _refuse_what_is_not_for_it(request: Request) -> None:
+    changes = request.method == "PATCH"
+    if changes or not CAPPED_MAY.fullmatch(request.path):
+        raise ForbiddenError(REFUSED)

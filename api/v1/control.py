@@ -13,12 +13,12 @@ from rest_framework.views import APIView
 from api.http.permissions import caller, job_to_control
 from api.http.shapes import Nothing
 from api.v1.jobs import answer
-from api.v1.shapes.jobs import HoldIn, JobOut, PauseIn
+from api.v1.shapes.jobs import CancelIn, HoldIn, JobOut, PauseIn
 from jobs.control import actions
 
 
 class CancelView(APIView):
-    @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)
+    @extend_schema(operation_id="jobs_cancel", request=CancelIn, responses=JobOut)
     @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """End a job: at once if it waits or is paused; if it runs, after a grace period.
@@ -26,8 +26,9 @@ class CancelView(APIView):
         Nothing takes a cancellation back. 200 and no change while it is being cancelled; 409 once it has ended.
         """
         job_to_control(request, job_id)
-        Nothing.read(request.data)
-        return answer(actions.cancel(job_id=job_id, actor=caller(request).username), caller(request))
+        wanted = CancelIn.read(request.data)
+        done = actions.cancel(job_id=job_id, actor=caller(request).username, reason=wanted["reason"])
+        return answer(done, caller(request))
 
 
 class RequeueView(APIView):

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.http.authentication import caps_of
 from api.http.permissions import caller, job_to_read
 from api.v1.shapes.jobs import ReasonOut, spec_of
 from api.v1.shapes.quotes import QuoteIn, RunsOut
@@ -190,7 +191,8 @@ class QuoteView(APIView):
         """
         wanted = QuoteIn.read(request.data)
         specs = [spec_of(one) for one in wanted["jobs"]]
-        found = quote(specs, caller(request), count=wanted.get("count", 1), at_most=wanted.get("at_most"))
+        asked = {"count": wanted.get("count", 1), "at_most": wanted.get("at_most"), "caps": caps_of(request)}
+        found = quote(specs, caller(request), **asked)
         cost = None if found.estimated_cost is None else float(found.estimated_cost)
         known = {"estimated_cost": cost, "cost_basis": found.cost_basis, "runs": RunsOut(found.runs).data}
         return Response({**outlook(found.told), **known})

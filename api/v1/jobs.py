@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.http.authentication import caps_of
 from api.http.permissions import caller, job_to_control, job_to_read
 from api.v1 import env_sight
 from api.v1.bulk import change_many
@@ -71,7 +72,7 @@ class JobsView(GenericAPIView[Job]):
     def post(self, request: Request) -> Response:
         """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
         wanted = JobIn.read(request.data)
-        [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request))
+        [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request), caps=caps_of(request))
         if submitted.created:  # no cycle has seen it: it has no place in line to look for
             needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
             return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
@@ -91,7 +92,8 @@ class BatchView(APIView):
     def post(self, request: Request) -> Response:
         """Submit up to 10,000 jobs: all of them, or none."""
         wanted = BatchIn.read(request.data)
-        submitted = submit(specs=[spec_of(values) for values in wanted["jobs"]], owner=caller(request))
+        specs = [spec_of(values) for values in wanted["jobs"]]
+        submitted = submit(specs=specs, owner=caller(request), caps=caps_of(request))
         jobs = [one.job for one in submitted]
         batch = next((one.job.batch for one in submitted if one.created), "")
         return Response(BatchOut({"count": len(jobs), "batch": batch, "jobs": jobs}).data, status=201)

@@ -1,9 +1,12 @@
 """Tokens, of which we keep only a hash: got for a name and a password or by another token, listed, taken back."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth import authenticate
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -19,9 +22,12 @@ from rest_framework.views import APIView
 from api.http.permissions import caller
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.http.signing_in import SignInsFromAddress, SignInsOfName
+from jobs.models import TokenCaps
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
+from scheduling.sharing.prices import PLACES
 
 LONGEST_DAYS = 3650
+CAPS = ("max_gpus", "max_cost", "cost_days")
 MOST_TOKENS = 100
 """Live ones of one user: a script that asks for a new one each time is told so before the table is full of them."""
 
@@ -40,6 +46,22 @@ class TokenIn(StrictSerializer):
     days = Whole(
         LONGEST_DAYS, least=1, required=False, help_text="How long it lasts; no longer than the token that asks for it."
     )
+    max_gpus = Whole(2**31 - 1, required=False, help_text="Of all its jobs together that are not over.")
+    max_cost = serializers.DecimalField(
+        13,
+        PLACES,
+        min_value=Decimal(0),
+        required=False,
+        help_text="Of its jobs, each up to its limit until it is over.",
+    )
+    cost_days = Whole(
+        LONGEST_DAYS, least=1, required=False, help_text="max_cost is for the jobs of so many days. Default: for all."
+    )
+
+    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        if "cost_days" in wanted and "max_cost" not in wanted:
+            raise serializers.ValidationError({"cost_days": ["Says for which days max_cost is: give that, too."]})
+        return wanted
 
 
 class TokenOut(serializers.Serializer[Any]):
@@ -47,6 +69,9 @@ class TokenOut(serializers.Serializer[Any]):
     created = serializers.DateTimeField(help_text="Since when it is there.")
     expiry = serializers.DateTimeField(allow_null=True, help_text="When it ends; null: never.")
     current = serializers.BooleanField(help_text="It is the token of this request.")
+    max_gpus = serializers.IntegerField(allow_null=True, help_text="Its cap of GPUs at once; null: none.")
+    max_cost = serializers.DecimalField(13, PLACES, allow_null=True, help_text="Its cap of cost; null: none.")
+    cost_days = serializers.IntegerField(allow_null=True, help_text="Of so many days; null: as long as it lasts.")
 
 
 class TokensView(APIView):
@@ -85,18 +110,25 @@ class OwnTokensView(APIView):
     def get(self, request: Request) -> Response:
         """Your own tokens that have not ended, the newest first."""
         rows = live_tokens(request).order_by("-created", "digest")
-        return Response([described(row, request) for row in rows])
+        capped = caps_by_digest([row.digest for row in rows])
+        return Response([described(row, request, capped.get(row.digest)) for row in rows])
 
     @extend_schema(operation_id="auth_tokens_own_create", request=TokenIn, responses={201: Token})
+    @transaction.atomic
     def post(self, request: Request) -> Response:
         """Another token for yourself, say for a script: it can be taken back without the others.
 
-        It ends no later than the token that asked for it, so that whoever finds a token cannot make it last.
+        It ends no later than the token that asked for it, so that whoever finds a token cannot make it last. With
+        `max_gpus` or `max_cost` it is capped, say for an agent: it may look, and submit, quote, cancel, pause and hold
+        jobs, and no more than that.
         """
-        ends = ends_within(request, TokenIn.read(request.data).get("days"))
+        wanted = TokenIn.read(request.data)
+        ends = ends_within(request, wanted.pop("days", None))
         if live_tokens(request).count() >= MOST_TOKENS:
             raise ConflictError(f"You have {MOST_TOKENS} tokens: take back those that you do not use.")
         row, token = AuthToken.objects.create(caller(request), expiry=ends)
+        if wanted:
+            TokenCaps.objects.create(digest=row.digest, **wanted)
         return Response(Token({"token": token, "expiry": row.expiry}).data, status=201)
 
 
@@ -115,10 +147,14 @@ def live_tokens(request: Request) -> "QuerySet[AuthToken]":
     return tokens
 
 
-def described(row: AuthToken, request: Request) -> dict[str, Any]:
+def caps_by_digest(digests: Iterable[str]) -> dict[str, TokenCaps]:
+    return TokenCaps.objects.in_bulk(list(digests), field_name="digest")
+
+
+def described(row: AuthToken, request: Request, caps: TokenCaps | None) -> dict[str, Any]:
     current = isinstance(request.auth, AuthToken) and request.auth.pk == row.pk
     told = {"id": row.token_key, "created": row.created, "expiry": row.expiry, "current": current}
-    return TokenOut(told).data
+    return TokenOut(told | {name: getattr(caps, name, None) for name in CAPS}).data
 
 
 def ends_within(request: Request, days: int | None) -> timedelta:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.http.permissions import caller
-from api.v1.tokens import TokenOut, described
+from api.v1.tokens import TokenOut, caps_by_digest, described
 from quotas.access import project_roles
 from quotas.models import Membership, Project
 
@@ -34,7 +34,10 @@ class WhoAmIView(APIView):
         user = caller(request)
         roles = project_roles(user)
         slugs = Project.objects.filter(pk__in=roles).order_by("slug").values_list("pk", "slug")
-        token = described(request.auth, request) if isinstance(request.auth, AuthToken) else None
+        token = None
+        if isinstance(request.auth, AuthToken):
+            digest = request.auth.digest
+            token = described(request.auth, request, caps_by_digest([digest]).get(digest))
         projects = [{"project": slug, "role": roles[pk]} for pk, slug in slugs]
         answer = {"user": user.username, "staff": user.is_staff, "projects": projects, "token": token}
         return Response(WhoAmIOut(answer).data)

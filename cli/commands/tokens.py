@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from cli.client.requests import Server, path_word
+from cli.client.requests import Row, Server, path_word
 from cli.durations import spell_moment
 from cli.errors import RefusedError
 from cli.on_server import on_server
 from cli.options import completing
 from cli.options.shared import AsJson
 from cli.output import note, print_json, visible
+from cli.views.money import spell_money
 from cli.views.tables import Column, display, make_console, make_table, plain
 
 app = typer.Typer(rich_markup_mode=None)
@@ -27,10 +28,31 @@ Days = Annotated[
     int | None,
     typer.Option("--days", metavar="N", min=1, help="How long it lasts; else as long as the token that asks for it."),
 ]
+MaxGpus = Annotated[
+    int | None, typer.Option("--max-gpus", metavar="N", min=0, help="Of all its jobs together that are not over.")
+]
+MaxCost = Annotated[
+    str | None, typer.Option("--max-cost", metavar="AMOUNT", help="Of its jobs, each up to its limit until it is over.")
+]
+CostDays = Annotated[
+    int | None, typer.Option("--cost-days", metavar="N", min=1, help="--max-cost is for the jobs of so many days.")
+]
+
+
+def spell_caps(token: Row) -> str:
+    """`4 GPUs, 20 in 30 days`."""
+    gpus, cost, days = (token.get(name) for name in ("max_gpus", "max_cost", "cost_days"))
+    money = (
+        "" if cost is None else f"{spell_money(cost)} in all" if days is None else f"{spell_money(cost)} in {days} days"
+    )
+    return ", ".join(filter(None, ("" if gpus is None else f"{gpus} GPUs", money)))
+
+
 COLUMNS = [
     Column("ID", lambda token: plain(token["id"])),
     Column("MADE", lambda token: spell_moment(token["created"])),
     Column("UNTIL", lambda token: spell_moment(token["expiry"]) if token["expiry"] else "for ever"),
+    Column("AT MOST", lambda token: plain(spell_caps(token))),
     Column("", lambda token: plain("the one in use" if token["current"] else "")),
 ]
 
@@ -49,12 +71,24 @@ def tokens(server: Server, *, as_json: AsJson = False) -> None:
 
 @tokens_app.command()
 @on_server
-def create(server: Server, *, days: Days = None, as_json: AsJson = False) -> None:
+def create(
+    server: Server,
+    *,
+    days: Days = None,
+    max_gpus: MaxGpus = None,
+    max_cost: MaxCost = None,
+    cost_days: CostDays = None,
+    as_json: AsJson = False,
+) -> None:
     """Make a token, say for a script: printed once, and never shown again.
 
-    Example: TRAINYARD_TOKEN=$(trainyard tokens create --days 7)
+    With --max-gpus or --max-cost it is capped, say for an agent: it may look, and submit, quote, cancel, pause and hold
+    jobs, and no more than that.
+
+    Example: TRAINYARD_TOKEN=$(trainyard tokens create --days 7 --max-gpus 4 --max-cost 20)
     """
-    made = server.post("auth/tokens/own", {} if days is None else {"days": days})
+    asked = {"days": days, "max_gpus": max_gpus, "max_cost": max_cost, "cost_days": cost_days}
+    made = server.post("auth/tokens/own", {name: value for name, value in asked.items() if value is not None})
     if as_json:
         print_json(made)
         return

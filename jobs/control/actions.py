@@ -25,12 +25,12 @@ CHANGEABLE_WHILE_WAITING = frozenset(
 )  # fmt: skip
 
 
-def cancel(*, job_id: int, actor: str) -> Job:
+def cancel(*, job_id: int, actor: str, reason: str = "") -> Job:
     """End the job: at once if it waits; if it runs, its node stops it (SIGTERM, a grace period, SIGKILL).
 
     Cancelling a job that is being cancelled changes nothing. Raises ConflictError when it has ended already.
     """
-    return _grant(verbs.cancel, job_id, ActionRequest(actor))
+    return _grant(verbs.cancel, job_id, ActionRequest(actor, reason=reason))
 
 
 def requeue(*, job_id: int, actor: str) -> Job:

@@ -61,8 +61,8 @@ def cancel(job: Job, asked: ActionRequest) -> Decision:
     if job.state in TERMINAL_STATES:
         return _over(job)
     if job.state in UNSTARTED:
-        return Decision(move=queue_transitions.cancelled(job, asked.actor))
-    return UNDER_WAY if job.desired == CANCEL else _stopped(CANCEL)
+        return Decision(move=queue_transitions.cancelled(job, asked.actor, asked.reason))
+    return UNDER_WAY if job.desired == CANCEL else _stopped(CANCEL, asked.reason)
 
 
 def requeue(job: Job, asked: ActionRequest) -> Decision:
@@ -148,8 +148,8 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 
 
-def _stopped(wish: str) -> Decision:
-    return Decision(wish=wish, wakes=True, event=f"{wish}_requested")
+def _stopped(wish: str, reason: str = "") -> Decision:
+    return Decision(wish=wish, wakes=True, event=f"{wish}_requested", message=reason)
 
 
 def _over(job: Job) -> Decision:

@@ -23,11 +23,13 @@ from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
+from jobs.models.token_caps import CappedJob, TokenCaps
 from jobs.models.usage import UsageHour, UsageRollup
 
 __all__ = [
     "Attempt",
     "AuditResult",
+    "CappedJob",
     "Cycle",
     "FloorShadow",
     "FloorShadowJob",
@@ -54,6 +56,7 @@ __all__ = [
     "StartPrediction",
     "StoredLog",
     "Sweep",
+    "TokenCaps",
     "UsageHour",
     "UsageRollup",
     "UsageTally",

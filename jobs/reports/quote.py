@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
-from jobs.models import Job, Queue
+from jobs.models import Job, Queue, TokenCaps
 from jobs.planning import run_times
 from jobs.planning.queue_limits import limits_of
 from jobs.planning.snapshot import take_snapshot
@@ -34,12 +34,19 @@ class Quote:
     runs: RunsQuote | None = None
 
 
-def quote(specs: Sequence[JobSpec], owner: User, *, count: int = 1, at_most: Decimal | None = None) -> Quote:
+def quote(
+    specs: Sequence[JobSpec],
+    owner: User,
+    *,
+    count: int = 1,
+    at_most: Decimal | None = None,
+    caps: TokenCaps | None = None,
+) -> Quote:
     """Of the first of these jobs what would become of it, and of all of them, `count` times, what they would cost.
 
     Raises what `submit` would raise. Takes no lock: a cycle may place others meanwhile.
     """
-    needs, *_ = check(specs=specs, owner=owner).needs
+    needs, *_ = check(specs=specs, owner=owner, caps=caps).needs
     snapshot = take_snapshot()
     tree = {project.slug: project for project in snapshot.projects}
     limits = limits_of(Queue.objects.filter(name__in={spec.queue for spec in specs}))

@@ -19,9 +19,10 @@ NOTHING_PROMISED = {
 RELEASED = {"held_at": None, "held_by": "", "held_reason": ""}
 
 
-def cancelled(job: Job, actor: str) -> Transition:
+def cancelled(job: Job, actor: str, reason: str = "") -> Transition:
     """From the line, or paused, to the end."""
-    message = f"Cancelled by {actor} before it started." if not job.attempt else f"Cancelled by {actor}."
+    done = f"Cancelled by {actor} before it started." if not job.attempt else f"Cancelled by {actor}."
+    message = f"{done} {reason}".strip()
     return Transition(
         job_id=job.pk,
         to=JobState.CANCELLED,

@@ -39,6 +39,7 @@ class JobSpec:
     depends_on: tuple[int | Need, ...] = ()
     on_dependency_failure: str = "cancel"
     submission_key: str = ""
+    reason: str = ""
     memory_by_default: bool = False  # its owner named none
 
     @property

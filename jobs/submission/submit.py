@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from jobs.messages import publishing
-from jobs.models import Job, JobEvent
+from jobs.models import Job, JobEvent, TokenCaps
 from jobs.planning import memory_defaults, run_times
-from jobs.submission import linking, pricing, queue_faults
+from jobs.submission import linking, pricing, queue_faults, token_caps
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
@@ -35,11 +35,11 @@ class Submitted:
 
 
 @transaction.atomic
-def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
+def submit(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = None) -> list[Submitted]:
     """Persist all `specs` as waiting jobs and ask for a scheduling cycle once that is committed.
 
     Raises InvalidError with every fault of every spec (fields of a batch are prefixed `jobs[3].`) and ForbiddenError
-    when the owner may only look at a project; then nothing is written.
+    when the owner may only look at a project; then nothing is written. `caps` are those of the token, if it has any.
     """
     intake = read_intake(specs, owner)
     specs = _completed(specs, intake)
@@ -47,17 +47,22 @@ def submit(*, specs: Sequence[JobSpec], owner: User) -> list[Submitted]:
     known = _existing_by_key(specs, intake)
     fresh = _without_repeats(specs, known)
     _refuse_full_queue(list(fresh.values()), intake, owner)
+    _refuse_beyond_caps(list(fresh.values()), intake, caps and token_caps.locked(caps))
     created = list(_persist(fresh, intake, owner).values())
+    if caps:
+        token_caps.note(caps, created, list(fresh.values()), intake.nodes)
     publishing.request_cycle()
     return _in_order(specs, known, created)
 
 
-def check(*, specs: Sequence[JobSpec], owner: User) -> Resolved:
+def check(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = None) -> Resolved:
     """Raise what `submit` would raise; writes nothing and waits for nobody. Answers what the jobs would depend on."""
     intake = read_intake(specs, owner, locked=False)
     specs = _completed(specs, intake)
     _refuse_faults(specs, intake)
-    _refuse_full_queue(list(_without_repeats(specs, _existing_by_key(specs, intake)).values()), intake, owner)
+    fresh = list(_without_repeats(specs, _existing_by_key(specs, intake)).values())
+    _refuse_full_queue(fresh, intake, owner)
+    _refuse_beyond_caps(fresh, intake, caps)
     return intake.links
 
 
@@ -193,6 +198,12 @@ def _refuse_full_queue(specs: Sequence[JobSpec], intake: Intake, owner: User) ->
     queue_faults.refuse_crowd(Counter(spec.queue for spec in specs), intake.queues, owner)
 
 
+def _refuse_beyond_caps(specs: Sequence[JobSpec], intake: Intake, caps: TokenCaps | None) -> None:
+    faults = token_caps.faults(caps, specs, intake.nodes, intake.now) if caps and specs else []
+    if faults:
+        raise InvalidError(faults)
+
+
 def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:
     batch = uuid.uuid4().hex if len(specs) > 1 else ""
     rows = [_row(spec, intake, owner, batch) for spec in specs.values()]
@@ -208,11 +219,16 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
             kind="submitted",
             to_state=JobState.PENDING,
             actor=owner.get_username(),
-            message=memory_defaults.sentence(spec.memory_mb) if spec.memory_by_default else "",
+            message=_said_at_submission(spec),
         )
         for job, spec in zip(jobs, specs.values(), strict=True)
     )
     return by_place
+
+
+def _said_at_submission(spec: JobSpec) -> str:
+    added = memory_defaults.sentence(spec.memory_mb) if spec.memory_by_default else ""
+    return " ".join(filter(None, (spec.reason, added)))
 
 
 def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:

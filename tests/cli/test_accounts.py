@@ -147,3 +147,14 @@ def test_tokens_are_listed_made_and_taken_back(trainyard, connected):
     assert connected.asked[-1].body == {"days": 7}
     outcome = trainyard("tokens", "revoke", "abc", "xyz")
     assert (outcome.code, outcome.out) == (1, "token abc lets nobody in any more\n")
+
+
+def test_a_token_is_made_with_caps_and_shows_them(trainyard, connected):
+    capped = TOKEN | {"max_gpus": 4, "max_cost": "20.000000", "cost_days": 30}
+    connected.answers("GET", "auth/tokens/own", [capped])
+    connected.answers("POST", "auth/tokens/own", {"token": "s3cret", "expiry": "2030-01-08T12:00:00Z"}, status=201)
+
+    made = trainyard("tokens", "create", "--max-gpus", 4, "--max-cost", "20", "--cost-days", 30)
+
+    assert (made.code, connected.asked[-1].body) == (0, {"max_gpus": 4, "max_cost": "20", "cost_days": 30})
+    assert "4 GPUs, 20.00 in 30 days" in trainyard("tokens").out

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import distribution
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,8 @@ def test_what_it_cannot_do_alone_says_what_to_install(alone):
     assert (code, told) == (1, "error: --plots needs matplotlib: pip install 'trainyard-cli[simulate]'\n")
     code, told = run(alone, "simulate", "synthetic:10", "--placement", "fgd")
     assert (code, "needs numpy: pip install 'trainyard-cli[simulate]'" in told) == (1, True)
+    code, told = run(alone, "mcp", "--url", "http://127.0.0.1:1")
+    assert (code, told) == (1, "error: this needs mcp: pip install 'trainyard-cli[mcp]'\n")
 
 
 def test_it_is_the_same_version_and_holds_every_package():
@@ -95,9 +98,10 @@ def test_it_is_the_same_version_and_holds_every_package():
 def test_what_it_needs_is_what_the_platform_was_tested_with():
     pinned = dict(
         line.split("==")
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        for file in ("requirements.txt", "requirements-mcp.txt")
+        for line in (ROOT / file).read_text().splitlines()
         if "==" in line and ";" not in line
     )
-    extras = PROJECT["project"]["optional-dependencies"]["simulate"]
-    for wanted in map(Requirement, [*PROJECT["project"]["dependencies"], *extras]):
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    for wanted in map(Requirement, [*PROJECT["project"]["dependencies"], *chain(*extras)]):
         assert wanted.specifier.contains(pinned[wanted.name])

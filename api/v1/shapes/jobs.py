@@ -90,6 +90,7 @@ class JobDefaults(JobTerms):
         'Each as it is (it has to complete), or as {"job": ..., "after": "ok" | "any" | "failed"}.',
     )
     submission_key = Text(200, required=False, allow_blank=True)
+    reason = Text(200, required=False, allow_blank=True, help_text="Why it is submitted; stands in its history.")
 
 
 class JobIn(JobDefaults):
@@ -122,6 +123,10 @@ class PauseIn(StrictSerializer):
 
 class HoldIn(StrictSerializer):
     reason = Text(200, default="", allow_blank=True, help_text="For those who wonder.")
+
+
+class CancelIn(StrictSerializer):
+    reason = Text(200, default="", allow_blank=True, help_text="Why; stands in the job's history.")
 
 
 class BatchIn(StrictSerializer):

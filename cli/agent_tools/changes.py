@@ -1,0 +1,48 @@
+"""The tools that change something. Each takes a reason, which stays in the job's history, and does twice what it does once."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from cli.agent_tools import brief
+from cli.agent_tools.asked import MOST_JOBS, JobId, Reason, SubmissionKey, TrainingJob
+from cli.client.requests import Row, Server
+from cli.errors import RefusedError
+
+NAMED = 100
+Jobs = Annotated[list[TrainingJob], Field(min_length=1, max_length=MOST_JOBS)]
+AlsoIfRunning = Annotated[bool, Field(description="Cancel it even if it runs already: what it has not saved is lost.")]
+STARTED = ("queued", "assigned", "running")
+
+
+def queue_training_job(server: Server, job: TrainingJob, reason: Reason, submission_key: SubmissionKey) -> Row:
+    """Submit one training job. Answers with its number, its state and what it is expected to cost.
+
+    Ask quote_job or check_training_budget first where cost or waiting matters. `created` is false where this key brought
+    the job before: then it is that job, whatever is asked now.
+    """
+    row, created = server.create("jobs", job.as_request(reason=reason, submission_key=submission_key))
+    return {"created": created, **brief.job(row)}
+
+
+def submit_batch_training_jobs(server: Server, jobs: Jobs, reason: Reason, submission_key: SubmissionKey) -> Row:
+    """Submit several training jobs: all of them, or none. Each has the key with its place in the list: KEY-0, KEY-1.
+
+    Answers with how many there are and the numbers of the first 100, in the order of the list.
+    """
+    asked = [
+        job.as_request(reason=reason, submission_key=f"{submission_key}-{place}") for place, job in enumerate(jobs)
+    ]
+    answer = server.post("jobs/batch", {"jobs": asked})
+    told = [brief.picked(one, ("id", "name", "state")) for one in answer["jobs"][:NAMED]]
+    return {"count": answer["count"], "batch": answer["batch"], "jobs": told}
+
+
+def cancel_queued_job(server: Server, job_id: JobId, reason: Reason, *, also_if_running: AlsoIfRunning = False) -> Row:
+    """Cancel a job that waits; nothing takes it back. Jobs that others submitted to your projects can be cancelled too."""
+    row = server.get(f"jobs/{job_id}")
+    if row["state"] in STARTED and not also_if_running:
+        words = f"Job {job_id} is {row['state']}: it has its place on a node. Say true to stop it all the same."
+        raise RefusedError(fields=[("also_if_running", words)])
+    after: dict[str, Any] = server.post(f"jobs/{job_id}/cancel", {"reason": reason})
+    return brief.picked(after, ("id", "name", "state", "desired", "message"))
