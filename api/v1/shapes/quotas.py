@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from api.http.fields import GigabytesField
-from api.http.shapes import Whole
+from api.http.shapes import StrictSerializer, Whole
 from jobs.reports.quota_bars import QuotaBar
 from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
@@ -15,6 +15,24 @@ MOST, MOST_GB = 2**31 - 1, 10**9
 KINDS = {"cpu": "cpus", "memory": "memory_mb", "gpu": "gpus"}
 UNITS = {"cpu": "CPU cores", "memory": "Gigabytes of memory", "gpu": "GPUs"}
 NESTED = {"cpu_quota": "limits.cpus", "memory_quota": "limits.memory_gb", "gpu_quota": "limits.gpus"}
+
+
+class LimitsIn(StrictSerializer):
+    """A limit that is null is no limit."""
+
+    gpus = Whole(MOST, required=False, allow_null=True)
+    cpus = Whole(MOST, required=False, allow_null=True)
+    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
+    running_jobs = Whole(MOST, required=False, allow_null=True)
+    waiting_jobs = Whole(MOST, required=False, allow_null=True)
+
+
+class LoanLimitsIn(StrictSerializer):
+    """Of each resource that the quota limits."""
+
+    gpus = Whole(MOST, required=False, allow_null=True)
+    cpus = Whole(MOST, required=False, allow_null=True)
+    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
 
 
 def answered_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
