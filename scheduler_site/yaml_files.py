@@ -68,6 +68,8 @@ def read(path: Path, kind: type[Texts] | type[Values]) -> Document:
         raise YamlError(f"{path}: holds lists within lists within lists without end.") from None
     except yaml.YAMLError as error:
         raise YamlError(_words(error, path)) from None
+    except (ValueError, TypeError, AttributeError) as error:  # such as a number of 5,000 digits, or `!!int many`
+        raise YamlError(f"{path}: holds a value that is none: {error}.") from None
     if not isinstance(values, dict):
         raise YamlError(f"{path}:1: must hold names with their values, a line each: NAME: value.")
     return Document(path, values, lines)

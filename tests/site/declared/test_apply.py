@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs.models import JobRetention, Queue
+from quotas import projects
 from quotas.models import Budget, Membership, Price, Project, Quota
 from scheduling.lifecycle import JobState
 from tests import builders
@@ -227,11 +228,20 @@ pools:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_the_second_waits_and_finds_nothing_to_do(apply, tmp_path):
-    text = "projects: [{slug: team, limits: {gpus: 8}}]\nprices: [{target: cpu, per_hour: 1}]"
+@pytest.mark.parametrize(
+    "text", ["queues: [{name: q}]", "projects: [{slug: a, limits: {gpus: 8}}]", "prices: [{target: cpu, per_hour: 1}]"]
+)
+def test_of_two_at_once_the_second_waits_and_finds_nothing_to_do(apply, text):
     told = race(lambda: apply(text), lambda: apply(text))
     assert told.startswith(NOTHING)
-    assert (Project.objects.count(), Price.objects.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_second_after_somebody_at_rest_is_told_to_apply_again(apply):
+    staff, text = builders.user(staff=True), "projects: [{slug: first}, {slug: team}]"
+    told = race(lambda: projects.create(actor=staff, slug="team"), lambda: refusal(apply, text))
+    assert "project team: Somebody else changed the same meanwhile" in told
+    assert parents() == {"team": None}
 
 
 @pytest.mark.django_db(transaction=True)
