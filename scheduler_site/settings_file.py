@@ -43,7 +43,7 @@ def read(path: Path, *, required: bool) -> SettingsFile:
     """What stands in it. Raises nothing: what is wrong is told with all that is wrong with the settings."""
     try:
         document = yaml_files.read(path, yaml_files.Texts)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         told = (f"TRAINYARD_CONFIG names {path}, and there is no such file.",) if required else ()
         return SettingsFile(path, faults=told)
     except OSError as error:
