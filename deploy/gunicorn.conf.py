@@ -5,14 +5,17 @@ from typing import Any
 
 from django.core.management import execute_from_command_line
 
-bind = f"0.0.0.0:{os.environ.get('TRAINYARD_PORT') or 8000}"
-workers = int(os.environ.get("TRAINYARD_WEB_WORKERS") or 2)
+from scheduler_site import env
+
+bind = f"0.0.0.0:{env.port('TRAINYARD_PORT', 8000)}"
+workers = env.whole("TRAINYARD_WEB_WORKERS", env.WEB_WORKERS, at_least=1)
 # Slow callers wait in its event loop: a thread gets a request when all of it is there.
 worker_class = "scheduler_site.patient_worker.PatientWorker"
 # A log that is followed keeps its thread for as long, asleep and without a database connection: there are many, and a
 # quarter is left for everybody else.
-threads = int(os.environ.get("TRAINYARD_WEB_THREADS") or 64)
-os.environ.setdefault("TRAINYARD_LOG_FOLLOWERS", str(max(1, threads * 3 // 4)))
+threads = env.whole("TRAINYARD_WEB_THREADS", env.WEB_THREADS, at_least=1)
+if not env.stated("TRAINYARD_LOG_FOLLOWERS"):
+    os.environ["TRAINYARD_LOG_FOLLOWERS"] = str(max(1, threads * 3 // 4))
 worker_connections = 2000
 limit_request_line = 8190
 timeout = 60

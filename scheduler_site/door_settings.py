@@ -4,6 +4,10 @@ from datetime import timedelta
 
 from scheduler_site import env
 
+# Of the site's server: deploy/gunicorn.conf.py.
+WEB_WORKERS = env.whole("TRAINYARD_WEB_WORKERS", env.WEB_WORKERS, at_least=1)
+WEB_THREADS = env.whole("TRAINYARD_WEB_THREADS", env.WEB_THREADS, at_least=1)
+
 # Failed sign-ins, counted in the database: so many with a name from an address, and both together wait.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = env.whole("TRAINYARD_SIGN_IN_FAILURES", 15, at_least=1)

@@ -1,7 +1,7 @@
-"""Typed readers for settings that come from the environment.
+"""Typed readers for settings: from the environment, else from `trainyard.yaml`, else from what the local stack runs with.
 
-While `settings.py` is read, between `collect_faults` and `refuse_faults`, whatever is wrong is collected, so that all of it is told at
-once, in words and without a traceback. At other times a reader raises ImproperlyConfigured naming the variable.
+Until `settings.py` is read, which ends with `refuse_faults`, whatever is wrong is collected, so that all of it is told at once, in words
+and without a traceback. After that a reader raises ImproperlyConfigured naming the variable.
 """
 
 import functools
@@ -9,24 +9,46 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from scheduler_site import settings_file
+from scheduler_site.settings_file import Stated
+
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
-
 HINT = "Correct it, or unset it for the default: docs/operations.md has the table of all settings."
+FILE_HINT = (
+    "docs/configuration.md says what may stand in the file; `manage.py config` shows where each setting comes from."
+)
 HIGHEST_PORT = 65_535
+WEB_WORKERS, WEB_THREADS = 2, 64
 LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+SHAPES: dict[type, str] = {list: "a list, or one text with commas", dict: "numbers by word, like {age: 1000, size: 50}"}
 T = TypeVar("T")
-_faults: list[str] | None = None  # None: nobody collects them
+_faults: list[str] | None = []  # None: nobody collects them any more
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("TRAINYARD_HOME") or BASE_DIR / ".trainyard").absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A setting as it was read. `source`: default, environment, local stack, or the file and its line."""
+
+    name: str
+    value: object
+    source: str
+    secret: bool = False
+
+
+readings: dict[str, Reading] = {}
+"""Every setting that there is, once `settings.py` is read: all are read here, those of other processes too."""
 
 
 def of_local_stack(home: Path) -> dict[str, str]:
@@ -42,38 +64,89 @@ def of_local_stack(home: Path) -> dict[str, str]:
 LOCAL_STACK = of_local_stack(HOME)
 
 
-def collect_faults() -> None:
-    """From now on a reader that finds nonsense gives the default."""
-    global _faults  # noqa: PLW0603 - one process reads its settings once
-    _faults = []
+def config_file() -> settings_file.SettingsFile:
+    """The file of settings: that of TRAINYARD_CONFIG, which has to be there, else the one in TRAINYARD_HOME, if there is one."""
+    named = os.environ.get("TRAINYARD_CONFIG")
+    if named:  # processes that are started from here work in other folders
+        os.environ["TRAINYARD_CONFIG"] = named = str(Path(named).absolute())
+    return settings_file.read(Path(named or HOME / settings_file.NAME), required=bool(named))
+
+
+FILE = config_file()
+for _name, _value in (("TRAINYARD_HOME", HOME), ("TRAINYARD_CONFIG", FILE.path)):
+    readings[_name] = Reading(_name, str(_value), "environment" if os.environ.get(_name) else "default")
 
 
 def refuse_faults() -> None:
-    """End the process with one line for each fault, if there are any."""
+    """End the process with one line for each fault, if there are any: of the file, then of what was read."""
     global _faults
-    found, _faults = _faults, None
-    if found:
-        raise SystemExit("\n".join(f"trainyard.E060 {fault}\n\tHINT: {HINT}" for fault in found))
+    found, _faults = _faults or [], None
+    secrets = frozenset(name for name, one in readings.items() if one.secret)
+    of_file = [*FILE.faults, *FILE.unknown(frozenset(readings), secrets)]
+    told = [f"trainyard.E064 {fault}\n\tHINT: {FILE_HINT}" for fault in of_file]
+    told += [f"trainyard.E060 {fault}\n\tHINT: {HINT}" for fault in found]
+    if told:
+        raise SystemExit("\n".join(told))
 
 
-def _collecting_faults(reader: Callable[..., T]) -> Callable[..., T]:
+def _reader(reader: Callable[..., T]) -> Callable[..., T]:
+    """Notes what was read and where it stands, and collects what is wrong."""
+
     @functools.wraps(reader)
     def read(name: str, default: Any = None, **more: Any) -> T:
         given = {} if default is None else {"default": default}
+        value: Any = {} if default is None else default  # the one without a default reads a table
         try:
-            return reader(name, **given, **more)
+            value = reader(name, **given, **more)
         except ImproperlyConfigured as fault:
+            words = f"{FILE.places[name]}: {fault}" if _from_file(name) else str(fault)
             if _faults is None:
-                raise
-            _faults.append(str(fault))
-            return {} if default is None else default  # the one without a default reads a table
+                raise ImproperlyConfigured(words) from None
+            _faults.append(words)
+        readings.setdefault(name, Reading(name, value, _source(name)))
+        return value
 
     return read
 
 
+def _from_file(name: str) -> bool:
+    """An empty text says nothing there, as in the environment; an empty list is one."""
+    return not os.environ.get(name) and FILE.values.get(name, "") != ""
+
+
+def _source(name: str) -> str:
+    if os.environ.get(name):
+        return "environment"
+    if _from_file(name):
+        return FILE.places[name]
+    return "local stack" if LOCAL_STACK.get(name) else "default"
+
+
+def _raw(name: str, default: str = "", *, shape: type[list[str]] | type[dict[str, str]] | None = None) -> str:
+    """As it would stand in the environment; a file may have a list, or numbers by word, as YAML writes them."""
+    if not _from_file(name):
+        return os.environ.get(name) or LOCAL_STACK.get(name) or default
+    return _one_text(name, FILE.values[name], shape)
+
+
+def _one_text(name: str, stated: Stated, shape: type[list[str]] | type[dict[str, str]] | None) -> str:
+    if isinstance(stated, str):
+        return stated
+    if shape is None or not isinstance(stated, shape):
+        wanted = SHAPES[shape] if shape else "one value"
+        raise ImproperlyConfigured(
+            f"{name} must be {wanted}, not a {'list' if isinstance(stated, list) else 'mapping'}."
+        )
+    values: Collection[object] = stated.values() if isinstance(stated, dict) else stated
+    if not all(isinstance(value, str) for value in values):
+        raise ImproperlyConfigured(f"{name} must hold plain values, no lists or mappings within.")
+    return ",".join("=".join(pair) for pair in stated.items()) if isinstance(stated, dict) else ",".join(stated)
+
+
+@_reader
 def text(name: str, default: str = "") -> str:
-    """The variable's value, else what the local stack runs with, else `default`."""
-    return os.environ.get(name) or LOCAL_STACK.get(name) or default
+    """The setting's value as it stands, else `default`."""
+    return _raw(name, default)
 
 
 def given(name: str) -> bool:
@@ -81,10 +154,24 @@ def given(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
-@_collecting_faults
+def stated(name: str) -> bool:
+    """Whether the environment or the file says anything of the setting."""
+    return bool(os.environ.get(name)) or _from_file(name)
+
+
+@_reader
 def number(name: str, default: float, *, at_least: float = 0) -> float:
     """The variable as a number; raises ImproperlyConfigured naming the variable when it is not one."""
-    raw = text(name, str(default))
+    return _number(name, default, at_least)
+
+
+@_reader
+def whole(name: str, default: int, *, at_least: int = 0) -> int:
+    return int(_number(name, default, at_least))
+
+
+def _number(name: str, default: float, at_least: float) -> float:
+    raw = _raw(name, str(default))
     try:
         value = float(raw)
     except ValueError:
@@ -94,30 +181,26 @@ def number(name: str, default: float, *, at_least: float = 0) -> float:
     return value
 
 
-def whole(name: str, default: int, *, at_least: int = 0) -> int:
-    return int(number(name, default, at_least=at_least))
-
-
-@_collecting_faults
+@_reader
 def port(name: str, default: int) -> int:
-    raw = text(name, str(default))
+    raw = _raw(name, str(default))
     if not raw.isdecimal() or not 1 <= int(raw) <= HIGHEST_PORT:
         raise ImproperlyConfigured(f"{name} must be a port from 1 to {HIGHEST_PORT}, not {raw!r}.")
     return int(raw)
 
 
-@_collecting_faults
+@_reader
 def one_of(name: str, default: str, *, words: Collection[str]) -> str:
     """A word in capital letters, in whatever case it is written."""
-    word = text(name, default).strip().upper()
+    word = _raw(name, default).strip().upper()
     if word not in words:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(sorted(words))}, not {word!r}.")
     return word
 
 
-@_collecting_faults
+@_reader
 def yes_no(name: str, *, default: bool) -> bool:
-    raw = text(name, "yes" if default else "no").strip().lower()
+    raw = _raw(name, "yes" if default else "no").strip().lower()
     if raw in TRUE_WORDS:
         return True
     if raw in FALSE_WORDS:
@@ -125,42 +208,62 @@ def yes_no(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be yes or no, not {raw!r}.")
 
 
+@_reader
 def words(name: str, default: str = "") -> list[str]:
-    """A comma-separated list, blanks dropped."""
-    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+    """A comma-separated list, blanks dropped; a list in the file."""
+    return _words(_raw(name, default, shape=list))
 
 
+@_reader
 def words_or_none(name: str, default: str) -> list[str]:
-    """A comma-separated list that may be empty: a variable that is set to nothing, or to `none`, means no words."""
+    """A list that may be empty: a variable that is set to nothing, or to `none`, means no words."""
     if os.environ.get(name) == "":
         return []
-    found = words(name, default)
+    found = _words(_raw(name, default, shape=list))
     return [] if found == ["none"] else found
 
 
-@_collecting_faults
+def _words(raw: str) -> list[str]:
+    return [word.strip() for word in raw.split(",") if word.strip()]
+
+
+@_reader
 def numbers_by_word(name: str) -> dict[str, float]:
     """A list such as `age=1000,size=50`; raises ImproperlyConfigured naming the variable when it is none."""
-    pairs = [word.partition("=") for word in words(name)]
+    raw = _raw(name, shape=dict)
+    pairs = [word.partition("=") for word in _words(raw)]
     try:
-        found = {word.strip(): float(raw) for word, _, raw in pairs}
+        found = {word.strip(): float(value) for word, _, value in pairs}
     except ValueError:
-        raise ImproperlyConfigured(f"{name} must be like age=1000,size=50, not {text(name)!r}.") from None
+        raise ImproperlyConfigured(f"{name} must be like age=1000,size=50, not {raw!r}.") from None
     if not all(0 <= value < float("inf") for value in found.values()):
-        raise ImproperlyConfigured(f"{name} must have numbers of at least 0, not {text(name)!r}.")
+        raise ImproperlyConfigured(f"{name} must have numbers of at least 0, not {raw!r}.")
     return found
 
 
-@_collecting_faults
-def secret(name: str, default: str = "") -> str:
-    """The variable, or the contents of the file that `NAME_FILE` points to (container secrets)."""
-    path = text(f"{name}_FILE")
+def secret(name: str, default: str = "", *, wanted: bool = True) -> str:
+    """The variable, or the contents of the file that `NAME_FILE` points to (container secrets); never from the file of settings.
+
+    One that is not `wanted` here is not looked for, and still known as a secret.
+    """
+    stated = os.environ.get(name) or os.environ.get(f"{name}_FILE")
+    source = "environment" if stated else "local stack" if LOCAL_STACK.get(name) else "default"
+    readings.setdefault(name, Reading(name, bool(stated or LOCAL_STACK.get(name)), source, secret=True))
+    return _secret(name, default) if wanted else default
+
+
+def _secret(name: str, default: str) -> str:
+    path = os.environ.get(f"{name}_FILE") or LOCAL_STACK.get(f"{name}_FILE")
     if not path:
-        return text(name, default)
+        return os.environ.get(name) or LOCAL_STACK.get(name) or default
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE points to {path}, which cannot be read: {error.strerror}.") from None
+        fault = f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
+        if _faults is None:
+            raise ImproperlyConfigured(fault) from None
+        _faults.append(fault)
+        return default
 
 
 PROGRAMS = {"gunicorn": "web", "beat": "beat", "worker": "control", "flower": "flower", "node": "node"}

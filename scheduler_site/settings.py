@@ -1,4 +1,4 @@
-"""All settings, each from the environment: one file for a laptop and for production.
+"""All settings, each from the environment or `trainyard.yaml`: one file for a laptop and for production.
 
 `manage.py up` starts PostgreSQL and Valkey and fills in what is needed for one machine. Anything else names its own
 `DATABASE_URL`, `BROKER_URL` and `TRAINYARD_SECRET_KEY`; `checks.py` proves them at start.
@@ -11,8 +11,6 @@ import environ
 from scheduler_site import env
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
-
-env.collect_faults()
 
 # --- this installation -------------------------------------------------------------------------------------------
 TRAINYARD_HOME = env.HOME
@@ -121,17 +119,18 @@ LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
 # For the control worker, which ends there what killed attempts left open; jobs do not get it.
-MLFLOW_LOGIN = (env.text("MLFLOW_TRACKING_USERNAME"), env.text("MLFLOW_TRACKING_PASSWORD"))
+MLFLOW_LOGIN = (env.text("MLFLOW_TRACKING_USERNAME"), env.secret("MLFLOW_TRACKING_PASSWORD"))
 # Where logs lie after their attempt: in a folder that web and control worker share, or in a bucket. Agents need no keys.
-LOG_STORAGE = env.text("TRAINYARD_LOG_STORAGE", "files") if TRAINYARD_ROLE != "node" else "files"
+LOG_STORAGE = env.text("TRAINYARD_LOG_STORAGE", "files")
+LOG_STORAGE = LOG_STORAGE if TRAINYARD_ROLE != "node" else "files"
 LOG_FOLDER = env.text("TRAINYARD_LOG_FOLDER", str(TRAINYARD_HOME / "logs"))
 LOG_S3 = {
     "bucket_name": env.text("TRAINYARD_LOG_S3_BUCKET"),
     "location": env.text("TRAINYARD_LOG_S3_PREFIX"),
     "endpoint_url": env.text("TRAINYARD_LOG_S3_ENDPOINT") or None,
     "region_name": env.text("TRAINYARD_LOG_S3_REGION") or None,
-    "access_key": env.secret("TRAINYARD_LOG_S3_ACCESS_KEY") or None if LOG_STORAGE == "s3" else None,
-    "secret_key": env.secret("TRAINYARD_LOG_S3_SECRET_KEY") or None if LOG_STORAGE == "s3" else None,
+    "access_key": env.secret("TRAINYARD_LOG_S3_ACCESS_KEY", wanted=LOG_STORAGE == "s3") or None,
+    "secret_key": env.secret("TRAINYARD_LOG_S3_SECRET_KEY", wanted=LOG_STORAGE == "s3") or None,
 }
 METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
@@ -183,8 +182,8 @@ TEMPLATES = [
 ]
 
 DATABASE_URL = env.service_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres", "DATABASE_PASSWORD")
-if TRAINYARD_ROLE == "node" and not env.given("DATABASE_URL"):  # beside a local stack: as its own agents connect
-    DATABASE_URL = env.text("TRAINYARD_AGENT_DATABASE_URL", DATABASE_URL)
+AS_AGENT = TRAINYARD_ROLE == "node" and not env.given("DATABASE_URL")  # beside a local stack: as its own agents connect
+DATABASE_URL = env.secret("TRAINYARD_AGENT_DATABASE_URL", DATABASE_URL, wanted=AS_AGENT)
 AGENT_DATABASE_PASSWORD = env.secret("TRAINYARD_AGENT_DATABASE_PASSWORD")
 DATABASES = {
     "default": {**environ.Env.db_url_config(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},

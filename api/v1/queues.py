@@ -16,100 +16,16 @@ from rest_framework.views import APIView
 
 from api.http.fields import GigabytesField
 from api.http.permissions import StaffWrites, caller
-from api.http.shapes import StrictSerializer, Text, Whole
-from jobs.messages import publishing
-from jobs.models import Queue, queue_name_validator
+from api.v1.shapes.queues import QueueChange, QueueIn, WeightsIn, columns
+from jobs.control import queue_setting
+from jobs.models import Queue
 from jobs.reports.pending_cost import pending_of
 from jobs.reports.project_cycle import slugs_below
-from jobs.submission import limits
 from jobs.submission.pricing import SHOWN_PLACES
-from quotas.models import Project
 from quotas.queries import find_project
-from scheduling.errors import FieldError, InvalidError, NotFoundError
+from scheduling.errors import NotFoundError
 from scheduling.lifecycle import PLACED_STATES, JobState
 from scheduling.placement.weights import weights_from
-from scheduling.policies import policy
-from scheduling.priorities import HIGHEST
-
-RANKS = 1_000_000
-
-
-class WeightsIn(StrictSerializer):
-    """What is not named counts as usual."""
-
-    price = serializers.FloatField(required=False, help_text="Usually 0.5.")
-    speed = serializers.FloatField(required=False, help_text="Usually 1.")
-    fit = serializers.FloatField(required=False, help_text="Usually 0.25.")
-    reliability = serializers.FloatField(required=False, help_text="Usually 1.")
-    latency = serializers.FloatField(required=False, help_text="Usually 0.5.")
-
-    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        try:
-            weights_from(wanted)
-        except InvalidError as error:
-            told = {one.field.rpartition(".")[2]: one.message for one in error.errors}
-            raise serializers.ValidationError(told.pop("placement_weights", None) or told) from None
-        return wanted
-
-
-class QueueChange(StrictSerializer):
-    rank = Whole(RANKS, least=-RANKS, required=False, help_text="Higher goes first.")
-    policy = Text(40, required=False, allow_blank=True, help_text="Empty: the platform's SCHEDULING_POLICY.")
-    state = serializers.ChoiceField(Queue.State.choices, required=False)
-    max_running = Whole(2**31 - 1, required=False, allow_null=True, help_text="Jobs at once; null: no limit.")
-    description = Text(200, required=False, allow_blank=True)
-    max_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True, help_text="Of a job.")
-    default_runtime_seconds = Whole(
-        limits.SECONDS,
-        least=1,
-        required=False,
-        allow_null=True,
-        help_text="Of a job that names none; null: the longest.",
-    )
-    max_gpus = Whole(2**31 - 1, required=False, allow_null=True, help_text="Of a job, on all its nodes together.")
-    max_cpus = Whole(2**31 - 1, required=False, allow_null=True, help_text="Of a job, on all its nodes together.")
-    max_memory_gb = GigabytesField(
-        10**9, required=False, allow_null=True, help_text="Of a job, on all its nodes together."
-    )
-    max_nodes = Whole(limits.NODES, required=False, allow_null=True, help_text="Of a job.")
-    max_waiting_per_user = Whole(2**31 - 1, required=False, allow_null=True, help_text="Waiting jobs of one user.")
-    max_running_per_user = Whole(
-        2**31 - 1, required=False, allow_null=True, help_text="Jobs of one user at once; null: no limit."
-    )
-    max_gpus_per_user = Whole(
-        2**31 - 1, required=False, allow_null=True, help_text="Of one user's jobs together, at once; null: no limit."
-    )
-    max_priority_member = Whole(
-        HIGHEST, required=False, allow_null=True, help_text="The highest that a member may use."
-    )
-    max_priority_admin = Whole(HIGHEST, required=False, allow_null=True, help_text="The highest that an admin may use.")
-    allowed_projects = serializers.ListField(
-        child=Text(63),
-        max_length=1_000,
-        required=False,
-        help_text="Slugs: these and all below them; empty: all projects.",
-    )
-    placement_weights = WeightsIn(
-        required=False,
-        help_text="How much each criterion counts where nodes are scored, 0 to 1,000; what is not named as usual.",
-    )
-
-    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        longest, usual = wanted.get("max_runtime_seconds"), wanted.get("default_runtime_seconds")
-        if longest is not None and usual is not None and usual > longest:
-            words = "Must be at most max_runtime_seconds."
-            raise serializers.ValidationError({"default_runtime_seconds": words})
-        return wanted
-
-    def validate_policy(self, name: str) -> str:
-        try:
-            return policy(name).name if name else name
-        except InvalidError as error:
-            raise serializers.ValidationError(error.errors[0].message) from None
-
-
-class QueueIn(QueueChange):
-    name = serializers.CharField(max_length=40, validators=[queue_name_validator])
 
 
 class QueueOut(serializers.ModelSerializer[Queue]):
@@ -175,31 +91,6 @@ def described(name: str) -> Any:
     return QueueOut(queue).data
 
 
-def columns(wanted: dict[str, Any]) -> dict[str, Any]:
-    """By the names of the row; the field has read memory to MB."""
-    return {("max_memory_mb" if name == "max_memory_gb" else name): value for name, value in wanted.items()}
-
-
-def found_projects(slugs: list[str]) -> list[Project]:
-    found = {project.slug: project for project in Project.objects.filter(slug__in=slugs)}
-    missing = sorted(set(slugs) - found.keys())
-    if missing:
-        raise InvalidError([FieldError("allowed_projects", f"There is no project {missing[0]!r}.", "unknown")])
-    return list(found.values())
-
-
-def change(queue: Queue, wanted: dict[str, Any]) -> None:
-    slugs = wanted.pop("allowed_projects", None)
-    if slugs is not None:
-        queue.allowed_projects.set(found_projects(slugs))
-    longest = wanted.get("max_runtime_seconds", queue.max_runtime_seconds)
-    usual = wanted.get("default_runtime_seconds", queue.default_runtime_seconds)
-    if longest is not None and usual is not None and usual > longest:
-        message = f"Jobs that name no limit get {usual} s, which is more than {longest} s."
-        raise InvalidError([FieldError("max_runtime_seconds", message, "contradiction")])
-    Queue.objects.filter(pk=queue.pk).update(**wanted)
-
-
 class QueuesView(GenericAPIView[Queue]):
     queryset = Queue.objects.none()
     serializer_class = QueueOut
@@ -223,13 +114,8 @@ class QueuesView(GenericAPIView[Queue]):
     @transaction.atomic
     def post(self, request: Request) -> Response:
         """A new queue, by staff."""
-        wanted = columns(QueueIn.read(request.data))
-        name = wanted["name"]
-        if Queue.objects.filter(name=name).exists():
-            raise InvalidError([FieldError("name", f"There is a queue {name} already.", "taken")])
-        projects = found_projects(wanted.pop("allowed_projects", []))
-        Queue.objects.create(**wanted).allowed_projects.set(projects)
-        return Response(described(name), status=201)
+        made = queue_setting.create(**columns(QueueIn.read(request.data)))
+        return Response(described(made.name), status=201)
 
 
 class QueueView(APIView):
@@ -247,6 +133,5 @@ class QueueView(APIView):
         wanted = columns(QueueChange.read(request.data))
         queue = Queue.objects.filter(name=name).first()
         if queue is not None:
-            change(queue, wanted)
-        publishing.request_cycle()
+            queue_setting.change(queue=queue, **wanted)
         return Response(described(name))

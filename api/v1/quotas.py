@@ -14,12 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from api.http.fields import GigabytesField
 from api.http.permissions import caller
 from api.http.shapes import Nothing, StrictSerializer, Whole
 from api.v1.shapes import quotas
 from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
-from api.v1.shapes.quotas import MOST, MOST_GB
+from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
 from jobs.messages import publishing
 from jobs.planning.budget_reports import reports_of
 from jobs.reports.quota_bars import bars_in
@@ -33,24 +32,6 @@ from quotas.models import Project
 from quotas.queries import find_project, visible_projects
 from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
-
-
-class LimitsIn(StrictSerializer):
-    """A limit that is null is no limit."""
-
-    gpus = Whole(MOST, required=False, allow_null=True)
-    cpus = Whole(MOST, required=False, allow_null=True)
-    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
-    running_jobs = Whole(MOST, required=False, allow_null=True)
-    waiting_jobs = Whole(MOST, required=False, allow_null=True)
-
-
-class LoanLimitsIn(StrictSerializer):
-    """Of each resource that the quota limits."""
-
-    gpus = Whole(MOST, required=False, allow_null=True)
-    cpus = Whole(MOST, required=False, allow_null=True)
-    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
 
 
 class QuotaChange(StrictSerializer):

@@ -1,5 +1,7 @@
 """Removing projects from the tree: only one that nothing belongs to any more. Who wants to keep what was done archives it."""
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import User
 from django.db import transaction
 
@@ -25,9 +27,9 @@ def remove(*, project: Project, actor: User) -> None:
     project.delete()
 
 
-def kept_by(project: Project) -> str:
-    """Why it cannot be deleted, and what to do about that; empty if it can."""
-    if Project.objects.filter(parent=project).exists():
+def kept_by(project: Project, leaving: Collection[int] = ()) -> str:
+    """Why it cannot be deleted, and what to do about that; empty if it can. Who is `leaving` keeps it no longer."""
+    if Project.objects.filter(parent=project).exclude(pk__in=leaving).exists():
         return "there are projects below it. Move or delete those first."
     jobs = Job.objects.filter(project=project)
     if jobs.exclude(state__in=TERMINAL_STATES).exists():

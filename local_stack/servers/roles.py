@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
+
 from local_stack.servers import parent_death
 from local_stack.servers.errors import StackError
 from local_stack.servers.ports import LOOPBACK
@@ -96,10 +98,10 @@ def autoscaler() -> Role:
 
 def job_folders() -> dict[str, str]:
     """Jobs may go where the stack was started, though a folder above may be closed to their users: there lies its owner's work."""
-    known, here = os.environ.get("TRAINYARD_JOB_FOLDERS", ""), str(Path.cwd())
+    known, here = settings.JOB_FOLDERS, str(Path.cwd())
     if "," in here or here in ("/", "/tmp", "/var/tmp"):  # noqa: S108  theirs is their own
         return {}
-    return {"TRAINYARD_JOB_FOLDERS": f"{known},{here}" if known else here}
+    return {"TRAINYARD_JOB_FOLDERS": ",".join([*known, here])}
 
 
 def _celery(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Role:

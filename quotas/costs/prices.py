@@ -1,6 +1,6 @@
 """The price table: set by staff, never changed behind anybody's back. What was valid stays on record as it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -63,7 +63,20 @@ def lock_prices(*, alone: bool) -> datetime:
 def set_price(wanted: PriceRequest, actor: User) -> Price:
     """A new price, by staff. Raises InvalidError naming each field that is wrong, and the price that is in the way."""
     _refuse_others(actor)
+    return _made(wanted, actor, lock_prices(alone=True))
+
+
+@transaction.atomic
+def replace_price(price_id: int, per_hour: Decimal, actor: User) -> Price:
+    """From now on the same costs something else: the price ends, and in the same moment its successor begins."""
+    _refuse_others(actor)
     now = lock_prices(alone=True)
+    price = find_price(price_id)
+    _end(price, now, now)
+    return _made(replace(_as_request(price), per_hour=per_hour), actor, now)
+
+
+def _made(wanted: PriceRequest, actor: User, now: datetime) -> Price:
     if faults := faults_of(wanted, now):
         raise InvalidError(faults)
     return Price.objects.create(
@@ -84,9 +97,13 @@ def end_price(price_id: int, actor: User, valid_to: datetime | None = None) -> P
     _refuse_others(actor)
     now = lock_prices(alone=True)
     price = find_price(price_id)
+    _end(price, valid_to or now, now)
+    return price
+
+
+def _end(price: Price, end: datetime, now: datetime) -> None:
     if price.valid_to is not None and price.valid_to <= now:
-        raise ConflictError(f"Price {price_id} ended at {price.valid_to.isoformat()}.", state="ended")
-    end = valid_to or now
+        raise ConflictError(f"Price {price.pk} ended at {price.valid_to.isoformat()}.", state="ended")
     if end < now:
         raise InvalidError([FieldError("valid_to", "Must not lie in the past: what was valid stays so.", "past")])
     if end <= price.valid_from:
@@ -96,7 +113,6 @@ def end_price(price_id: int, actor: User, valid_to: datetime | None = None) -> P
         raise InvalidError([FieldError("valid_to", faults[0].message, "overlap")])
     price.valid_to = end
     price.save(update_fields=["valid_to"])
-    return price
 
 
 @transaction.atomic

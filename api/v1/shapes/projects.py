@@ -8,7 +8,7 @@ from rest_framework import serializers
 from api.http.shapes import StrictSerializer, Text
 from quotas.models import Membership, Project, slug_validator
 
-HEAVIEST = 1_000_000
+HEAVIEST, MOST_DAYS = 1_000_000, 36_500
 
 
 class Weight(serializers.FloatField):

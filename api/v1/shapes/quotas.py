@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from api.http.fields import GigabytesField
-from api.http.shapes import Whole
+from api.http.shapes import StrictSerializer, Whole
 from jobs.reports.quota_bars import QuotaBar
 from quotas.gpu_model_limits import fault_of
 from scheduling import memory_units
@@ -30,6 +30,24 @@ class GpuModelsField(serializers.DictField):
         if data is not empty and (fault := fault_of(data)):
             raise serializers.ValidationError(fault, "invalid")
         return super().run_validation(data)
+
+
+class LimitsIn(StrictSerializer):
+    """A limit that is null is no limit."""
+
+    gpus = Whole(MOST, required=False, allow_null=True)
+    cpus = Whole(MOST, required=False, allow_null=True)
+    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
+    running_jobs = Whole(MOST, required=False, allow_null=True)
+    waiting_jobs = Whole(MOST, required=False, allow_null=True)
+
+
+class LoanLimitsIn(StrictSerializer):
+    """Of each resource that the quota limits."""
+
+    gpus = Whole(MOST, required=False, allow_null=True)
+    cpus = Whole(MOST, required=False, allow_null=True)
+    memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
 
 
 def answered_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:

@@ -10,11 +10,10 @@ from rest_framework.views import APIView
 
 from api.http.permissions import caller
 from api.http.shapes import StrictSerializer, Whole
+from api.v1.shapes.projects import MOST_DAYS
 from jobs.control.job_retention import remove_rule, rules, set_rule
 from quotas.models import Project
 from quotas.queries import find_project
-
-MOST_DAYS = 36_500
 
 
 class RetentionIn(StrictSerializer):

@@ -1,0 +1,55 @@
+"""`manage.py config`: what each setting is, and where that comes from."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from scheduler_site import env
+from scheduler_site.env import Reading
+from scheduler_site.settings_file import holds_a_password
+
+
+class Command(BaseCommand):
+    """One line a setting, by name. Of a secret it says whether it is set, never more."""
+
+    help = "Show each setting, and whether it comes from the environment, from a line of trainyard.yaml, or is the default."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for scripts: a list of name, value, source, secret")
+
+    def handle(self, **options: Any) -> None:
+        found = [env.readings[name] for name in sorted(env.readings)]
+        if options["json"]:
+            self.stdout.write(json.dumps([described(one) for one in found], indent=2))
+            return
+        widest = max(len(one.name) for one in found)
+        for one in found:
+            self.stdout.write(f"{one.name:{widest}}  {shown(one)}  ({one.source})")
+
+
+def described(one: Reading) -> dict[str, object]:
+    """As JSON has it: the value of a secret is null, and `set` says whether there is one."""
+    known = {"name": one.name, "source": one.source, "secret": is_secret(one)}
+    return known | ({"value": None, "set": bool(one.value)} if is_secret(one) else {"value": one.value})
+
+
+def is_secret(one: Reading) -> bool:
+    return one.secret or holds_a_password(one.value)
+
+
+def shown(one: Reading) -> str:
+    if is_secret(one):
+        return "set" if one.value else "not set"
+    match one.value:
+        case bool():
+            return "yes" if one.value else "no"
+        case float():
+            return f"{one.value:g}"
+        case list():
+            return ",".join(one.value) or "-"
+        case dict():
+            return ",".join(f"{name}={number:g}" for name, number in one.value.items()) or "-"
+    return str(one.value) or "-"
