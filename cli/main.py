@@ -79,7 +79,7 @@ COMMANDS = {
         "whoami", "Say who you are on the server, your role in each project, and how long you are logged in."
     ),
     "tokens": Entry("tokens", "List your tokens; make more for scripts, and take them back."),
-    "mcp": Entry("mcp", "Offer the platform's tools to an agent, by the Model Context Protocol."),
+    "mcp": Entry("agents.mcp", "Offer the platform's tools to an agent, by the Model Context Protocol."),
     "version": Entry("version", "Print the version."),
 }
 

@@ -13,8 +13,6 @@ from api.v1.shapes.queues import QueueIn
 from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
 from quotas.access import Role
 
-WIDEST = 2**15 - 1
-
 
 class DeclaredBudget(BudgetIn):
     """Without a webhook: its secret has no place in such a file."""

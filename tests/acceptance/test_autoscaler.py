@@ -72,8 +72,10 @@ def test_killed_twenty_times_it_makes_no_double_agent_and_ends_no_job(platform: 
             platform.kill("autoscaler")
         start_autoscaler(platform)
         done = Job.objects.filter(pk__in=[job.pk for job in jobs], state="completed")
-        wait_for(lambda: done.count() == len(jobs), 60, f"all jobs; {platform.log('autoscaler')}{platform.log('pool')}")
-        wait_for(lambda: not agents(), 40, f"the pool to shrink to nothing; {platform.log('pool')}")
+        wait_for(
+            lambda: done.count() == len(jobs), 180, f"all jobs; {platform.log('autoscaler')}{platform.log('pool')}"
+        )
+        wait_for(lambda: not agents(), 120, f"the pool to shrink to nothing; {platform.log('pool')}")
     finally:
         deciding.over.set()
         deciding.join()

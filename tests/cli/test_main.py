@@ -12,7 +12,7 @@ from tests.cli.rows import job
 from tests.cli.yard import Answer
 
 WITHOUT_SERVER = {"profiles", "login", "logout", "version", "simulate"}
-WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER)
+WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER - {"mcp"})  # which speaks to programs alone, and in its own way
 PLATFORM = {
     "quotas", "workers", "jobs", "executors", "api", "console", "local_stack", "scheduler_site", "django", "celery",
 }  # fmt: skip

@@ -141,5 +141,5 @@ def test_the_jobs_of_a_project_that_is_not_mine_are_not_counted():
 def test_a_verb_that_takes_nothing_refuses_what_it_would_not_read(staff):
     job = builders.job()
     for verb in ("cancel", "requeue", "resume", "release"):
-        assert faults(staff.post(f"{V1}/jobs/{job.pk}/{verb}", {"reason": "mine"})).keys() == {"reason"}
+        assert faults(staff.post(f"{V1}/jobs/{job.pk}/{verb}", {"because": "mine"})).keys() == {"because"}
     assert staff.post(f"{V1}/jobs/{job.pk}/cancel", {}).json()["state"] == "cancelled"

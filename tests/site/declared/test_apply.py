@@ -220,7 +220,7 @@ projects:
 queues:
   - {name: q, max_memory_gb: 1.5, placement_weights: {price: 2}, allowed_projects: [ml], state: paused, policy: fifo}
 pools:
-  - {name: p, cpus: 4, memory_gb: 15.5, gpu_memory_gb: 80, labels: {zone: a}, actuator: none, paused: yes}
+  - {name: p, cpus: 4, memory_gb: 15.5, gpus: 1, gpu_memory_gb: 80, labels: {zone: a}, actuator: none, paused: yes}
 """
     apply(text)
     assert apply(text, "--prune", "--dry-run") != ""
