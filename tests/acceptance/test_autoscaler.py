@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from jobs.models import Attempt, Job
+from jobs.planning import cycle
 from jobs.planning.pool_scaling import scale_pools
 from tests.acceptance.platform import Platform, submitted
 from tests.acceptance.test_pool import cmdline
@@ -44,6 +45,7 @@ class Deciding(threading.Thread):
     def run(self) -> None:
         while not self.over.wait(0.4):
             scale_pools()
+            cycle.run_cycle()
             running = Counter(name for name in agents() if name.startswith("p-"))
             self.doubled += [name for name, number in running.items() if number > 1]
             self.most = max(self.most, len(running))
