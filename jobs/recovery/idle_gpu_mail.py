@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from jobs.models import IdleGpuStep, JobEvent
 from jobs.recovery.idle_gpus import KINDS
-from quotas.budgets.alerts import AT_ONCE, FIRST_DELAY, MOST_TRIES
+from quotas.budgets.alerts import AT_ONCE, try_after
 from scheduling.idle_gpus import Rung
 
 LATE = timedelta(days=1)
@@ -40,7 +40,7 @@ def _next() -> IdleGpuStep | None:
     row = due.order_by("mail_at", "pk").select_for_update(of=("self",), skip_locked=True, no_key=True).first()
     if row is None:
         return None
-    again = None if row.mail_tries + 1 >= MOST_TRIES else Now() + FIRST_DELAY * 2**row.mail_tries
+    again = try_after(row.mail_tries)
     IdleGpuStep.objects.filter(pk=row.pk).update(mail_tries=F("mail_tries") + 1, mail_at=again)
     return IdleGpuStep.objects.select_related("attempt__job__owner").get(pk=row.pk)
 

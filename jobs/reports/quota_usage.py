@@ -97,10 +97,11 @@ def tree_of_projects() -> dict[str, ProjectView]:
 def standing_now(user: User | None = None) -> Standing:
     """In a fixed number of statements, whatever the number of projects."""
     tree = tree_of_projects()
-    (each, own), waiting, cohorts = _held_by_each(user), _waiting(tree, user), Cohorts(tree.values())
-    usage = _amounts(tree, each, {slug: one.jobs for slug, one in waiting.items()})
-    of_user = _amounts(tree, own, {slug: one.own for slug, one in waiting.items()})
-    return Standing(tree, Ledger.holding(Cells(cohorts.tree), each), usage, of_user, waiting, cohorts)
+    (each, own), waiting, cohorts = held_by_each(user), _waiting(tree, user), Cohorts(tree.values())
+    held = Ledger.holding(Cells(cohorts.tree), each)
+    usage = _amounts(tree, held, {slug: one.jobs for slug, one in waiting.items()})
+    of_user = _amounts(tree, with_those_below(own, tree), {slug: one.own for slug, one in waiting.items()})
+    return Standing(tree, held, usage, of_user, waiting, cohorts)
 
 
 def account_in(standing: Standing, slug: str) -> Account:
@@ -124,11 +125,6 @@ def account_in(standing: Standing, slug: str) -> Account:
     )
 
 
-def held_in(tree: Mapping[str, ProjectView]) -> dict[str, Usage]:
-    """What each project and all below it hold at this moment, by open placements."""
-    return with_those_below(_held_by_each()[0], tree)
-
-
 def usage_by_model(tree: Mapping[str, ProjectView], slug: str) -> Amounts:
     """GPUs held of each model that the project's quota names, enforced or only observed."""
     limits = tree[slug].limits
@@ -140,8 +136,8 @@ def usage_by_model(tree: Mapping[str, ProjectView], slug: str) -> Amounts:
     return {one.model: held.get(one.slug, NOTHING_USED).amount.gpus for one in quotas.over(slug) if one.project == slug}
 
 
-def _held_by_each(user: User | None = None) -> tuple[dict[str, Usage], dict[str, Usage]]:
-    """Without those below it; and what of that the user holds."""
+def held_by_each(user: User | None = None) -> tuple[dict[str, Usage], dict[str, Usage]]:
+    """What each project holds at this moment by open placements, without those below it; and what of that the user holds."""
     each, of_user = dict[str, Usage](), dict[str, Usage]()
     for slug, own, *amounts, jobs in rows(HELD, user and user.pk):
         held, before = Resources(*map(int, amounts)), each.get(slug, NOTHING_USED)
@@ -152,9 +148,9 @@ def _held_by_each(user: User | None = None) -> tuple[dict[str, Usage], dict[str,
 
 
 def _amounts(
-    tree: Mapping[str, ProjectView], each: Mapping[str, Usage], waiting: Mapping[str, int]
+    tree: Mapping[str, ProjectView], held: Mapping[str, Usage], waiting: Mapping[str, int]
 ) -> dict[str, Amounts]:
-    held, usage = with_those_below(each, tree), {}
+    usage = {}
     for slug in tree:
         one = held.get(slug, NOTHING_USED)
         amounts = (one.amount.gpus, one.amount.cpus, one.amount.memory_mb, one.running_jobs, waiting.get(slug, 0))

@@ -11,8 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from jobs.control import draining
-from jobs.control.pool_draining import SCALED_DOWN
+from jobs.control import draining, pool_draining
 from jobs.models.queries import UNUSED, usage_by_node
 from jobs.reports import node_health
 from local_stack.pools.errors import PoolError
@@ -79,6 +78,6 @@ def registered_at(name: str) -> datetime | None:
 
 
 @in_any_thread
-def scaled_down(name: str) -> bool:
-    """Whether it is drained only because its pool became smaller. Raises PoolError."""
-    return Node.objects.filter(name=name, cordoned=True, drain_reason=SCALED_DOWN).exists()
+def take_back(name: str) -> None:
+    """It takes work again, if it is drained only because its pool became smaller. Raises PoolError."""
+    pool_draining.keep(name)

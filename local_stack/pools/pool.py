@@ -258,8 +258,7 @@ class Pool:
     async def _undrain(name: str) -> None:
         """A pool that was killed while it became smaller has left its nodes drained."""
         with suppress(PoolError):
-            if await asyncio.to_thread(nodes.scaled_down, name):
-                await asyncio.to_thread(nodes.undrain, name)
+            await asyncio.to_thread(nodes.take_back, name)
 
     async def _call_back(self, agent: Agent) -> str:
         if agent.retirement is not None:

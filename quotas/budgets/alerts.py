@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import F
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -53,6 +54,11 @@ def deliver() -> int:
     return arrived
 
 
+def try_after(tries: int) -> CombinedExpression | None:
+    """When something is to be sent again that was tried so often before this time; None: never, that was enough."""
+    return None if tries + 1 >= MOST_TRIES else Now() + FIRST_DELAY * 2**tries
+
+
 def due() -> int:
     """How many are still to be sent."""
     return BudgetDelivery.objects.filter(next_try_at__isnull=False).count()
@@ -89,9 +95,7 @@ def _next() -> BudgetDelivery | None:
     row = due.select_for_update(skip_locked=True, no_key=True).first()
     if row is None:
         return None
-    last = row.tries + 1 >= MOST_TRIES
-    again = None if last else Now() + FIRST_DELAY * 2**row.tries
-    BudgetDelivery.objects.filter(pk=row.pk).update(tries=F("tries") + 1, next_try_at=again)
+    BudgetDelivery.objects.filter(pk=row.pk).update(tries=F("tries") + 1, next_try_at=try_after(row.tries))
     return BudgetDelivery.objects.select_related("alert__budget__project").get(pk=row.pk)
 
 

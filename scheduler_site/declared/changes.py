@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 from psycopg import errors
 
 from scheduler_site.declared.document import Entry, Refused
+from scheduling import memory_units
 from scheduling.errors import InvalidError, TrainyardError
 
 ACTOR = User(username="manage.py apply", is_staff=True)
@@ -87,6 +88,13 @@ def compared(
         return Change(Verb.SAME, name, entry)
     pairs = {one: (before[one], value) for one, value in other.items()}
     return Change(Verb.CHANGE, name, entry, pairs, lambda: change(other))
+
+
+def in_the_file(column: str, value: Any) -> tuple[str, Any]:
+    """A column of a row and its value as the file has them: memory in gigabytes."""
+    if not column.endswith("memory_mb"):
+        return column, value
+    return column.replace("memory_mb", "memory_gb"), None if value is None else memory_units.gigabytes(value)
 
 
 def _shown(value: Any) -> str:

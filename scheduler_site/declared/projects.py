@@ -9,9 +9,8 @@ from jobs.models import JobRetention
 from quotas import members, projects
 from quotas.limits import set_limits
 from quotas.models import Membership, Project, Quota
-from scheduler_site.declared.changes import ACTOR, Change, Verb, compared
+from scheduler_site.declared.changes import ACTOR, Change, Verb, compared, in_the_file
 from scheduler_site.declared.document import Entry, Refused
-from scheduling import memory_units
 
 FIELDS = ("name", "parent", "weight", "archived")
 QUOTA = frozenset({"limits", "borrowing_limits", "lending_limits", "enforced"})
@@ -88,21 +87,13 @@ def _quota(entry: Entry, row: Project | None) -> Iterator[Change]:
     quota: Quota | None = getattr(row, "quota", None)
     enforced = {"enforced": entry.values["enforced"]} if "enforced" in entry.values else {}
     columns = (*limits, "enforced")
-    before = {_name(one): _amount(one, getattr(quota, one)) for one in columns} if quota else None
-    wanted = {_name(name): _amount(name, value) for name, value in limits.items()} | enforced
+    before = dict(in_the_file(one, getattr(quota, one)) for one in columns) if quota else None
+    wanted = dict(in_the_file(name, value) for name, value in limits.items()) | enforced
 
     def do(_other: object = None) -> None:
         set_limits(project=Project.objects.get(slug=slug), actor=ACTOR, limits=limits, **enforced)
 
     yield compared(entry, before, wanted, create=do, change=do, title=f"quota of {slug}")
-
-
-def _name(column: str) -> str:
-    return column.replace("memory_mb", "memory_gb")
-
-
-def _amount(column: str, value: int | None) -> float | None:
-    return memory_units.gigabytes(value) if value is not None and column.endswith("memory_mb") else value
 
 
 def _members(entry: Entry, row: Project | None) -> Iterator[Change]:

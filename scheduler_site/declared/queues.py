@@ -6,9 +6,8 @@ from typing import Any
 from api.v1.shapes.queues import columns
 from jobs.control import queue_setting
 from jobs.models import Queue
-from scheduler_site.declared.changes import Change, Verb, compared
+from scheduler_site.declared.changes import Change, Verb, compared, in_the_file
 from scheduler_site.declared.document import Entry
-from scheduling import memory_units
 
 
 def changes(entries: Iterable[Entry]) -> Iterator[Change]:
@@ -29,35 +28,30 @@ def surplus(entries: Iterable[Entry]) -> Iterator[Change]:
 
 def _queue(entry: Entry, row: Queue | None) -> Change:
     values = columns({name: value for name, value in entry.values.items() if name != "name"})
-    before: Mapping[str, Any] | None = _shown(row, values) if row else None
+    before: Mapping[str, Any] | None = _known(row, values) if row else None
 
     def change(other: dict[str, Any]) -> None:
-        fields = {name: value for name, value in values.items() if _label(name) in other}
+        fields = {name: value for name, value in values.items() if in_the_file(name, value)[0] in other}
         queue_setting.change(queue=Queue.objects.get(name=entry.values["name"]), **fields)
 
     return compared(
         entry,
         before,
-        {_label(name): _amount(name, value) for name, value in values.items()},
+        dict(_shown(name, value) for name, value in values.items()),
         create=lambda: queue_setting.create(name=entry.values["name"], **values),
         change=change,
     )
 
 
-def _shown(row: Queue, names: Iterable[str]) -> dict[str, Any]:
+def _known(row: Queue, names: Iterable[str]) -> dict[str, Any]:
     projects = [project.slug for project in row.allowed_projects.all()]
-    known = {name: projects if name == "allowed_projects" else getattr(row, name) for name in names}
-    return {_label(name): _amount(name, value) for name, value in known.items()}
+    known = ((name, projects if name == "allowed_projects" else getattr(row, name)) for name in names)
+    return dict(_shown(name, value) for name, value in known)
 
 
-def _label(column: str) -> str:
-    return column.replace("memory_mb", "memory_gb")
-
-
-def _amount(column: str, value: Any) -> Any:
-    if column == "allowed_projects":
-        return sorted(value)
-    return memory_units.gigabytes(value) if value is not None and column == "max_memory_mb" else value
+def _shown(column: str, value: Any) -> tuple[str, Any]:
+    """Which projects may use it has no order."""
+    return (column, sorted(value)) if column == "allowed_projects" else in_the_file(column, value)
 
 
 def _deletion(row: Queue) -> Change:

@@ -108,7 +108,7 @@ class Rates:
         found = self._by_share.get(key)
         if found is None:
             amount = share.amount
-            held = _holding(node, amount.cpus, amount.memory_mb, Counter(models[one] for one in share.gpu_indices))
+            held = holding_on(node, amount.cpus, amount.memory_mb, Counter(models[one] for one in share.gpu_indices))
             rates = [hourly(held, known) or Fraction(0) for known in self._prices]
             found = self._by_share[key] = Rate(self._since, rates)
         return found
@@ -142,14 +142,15 @@ def _on_node(request: Request, node: NodeView) -> Iterator[Holding]:
     able = suitable(request, node.gpus) if request.gpus else []
     for model in sorted({gpu.model for gpu in able}) or [""]:
         chosen = sorted(able, key=partial(_is_other, model))[: request.gpus]
-        yield _holding(node, request.cpus, request.memory_mb, Counter(gpu.model for gpu in chosen))
+        yield holding_on(node, request.cpus, request.memory_mb, Counter(gpu.model for gpu in chosen))
 
 
 def _is_other(model: str, gpu: Gpu) -> bool:
     return gpu.model != model
 
 
-def _holding(node: NodeView, cpus: int, memory_mb: int, gpus: Mapping[str, int]) -> Holding:
+def holding_on(node: NodeView, cpus: int, memory_mb: int, gpus: Mapping[str, int]) -> Holding:
+    """What is held there, with all that a price of the node goes by; `gpus` by model."""
     node_type, capacity = terms_of(node.labels)
     return Holding(
         cpus=cpus,

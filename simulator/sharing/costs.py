@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from scheduling.resources import Request
-from scheduling.sharing.prices import Holding, cost, rounded, terms_of
+from scheduling.sharing.prices import Holding, cost, rounded
+from scheduling.sharing.rates import holding_on
 from scheduling.snapshot import NodeView
 from simulator.cluster import Cluster
 from simulator.outcome import Run
@@ -36,16 +37,5 @@ def _cost(holding: Holding, start: float, end: float, table: PriceTable) -> Deci
 
 
 def _holding(request: Request, node: NodeView) -> Holding:
-    node_type, capacity = terms_of(node.labels)
     model = node.gpus[0].model if node.gpus else ""
-    return Holding(
-        cpus=request.cpus,
-        memory_mb=request.memory_mb,
-        gpus={model: request.gpus} if request.gpus else {},
-        node=node.name,
-        node_type=node_type,
-        capacity=capacity,
-        node_cpus=node.cpus,
-        node_memory_mb=node.memory_mb,
-        node_gpus=len(node.gpus),
-    )
+    return holding_on(node, request.cpus, request.memory_mb, {model: request.gpus} if request.gpus else {})

@@ -120,7 +120,7 @@ def running(home, monkeypatch):
     monkeypatch.setattr(Pool, "_listen_for_signals", lambda _self: None)
     empty = {"jobs": 0}
     monkeypatch.setattr(nodes, "status_of", lambda _names: {})
-    monkeypatch.setattr(nodes, "scaled_down", lambda _name: False)
+    monkeypatch.setattr(nodes, "take_back", lambda _name: None)
     monkeypatch.setattr(nodes, "drain", lambda _name, **_how: None)
     monkeypatch.setattr(nodes, "is_empty", lambda _name: not empty["jobs"])
     moments = iter(range(1000))
