@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 
 from jobs.models import Attempt, Job
 from jobs.planning import cycle
@@ -19,6 +20,8 @@ from tests.acceptance.test_pool import cmdline
 from tests.waiting import wait_for
 from workers.models import Node, NodePool
 
+POOL = "scaled"
+"""Other tests have pools on the same machine meanwhile, by other names."""
 KILLS = 20
 JOBS = 36
 
@@ -28,9 +31,14 @@ def start_autoscaler(platform: Platform) -> None:
 
 
 def agents() -> list[str]:
-    """The agents' names, one for each process."""
+    """The names of this pool's agents, one for each process."""
     found = (cmdline(process) for process in psutil.process_iter())
-    return [words[words.index("--name") + 1] for words in found if "manage.py" in words and "--name" in words]
+    names = (words[words.index("--name") + 1] for words in found if "manage.py" in words and "--name" in words)
+    return [name for name in names if name.startswith(f"{POOL}-")]
+
+
+def drained() -> QuerySet[Node]:
+    return Node.objects.filter(cordoned=True, removed_at__isnull=True)
 
 
 class Deciding(threading.Thread):
@@ -46,7 +54,7 @@ class Deciding(threading.Thread):
         while not self.over.wait(0.4):
             scale_pools()
             cycle.run_cycle()
-            running = Counter(name for name in agents() if name.startswith("p-"))
+            running = Counter(agents())
             self.doubled += [name for name, number in running.items() if number > 1]
             self.most = max(self.most, len(running))
         connection.close()
@@ -56,11 +64,11 @@ class Deciding(threading.Thread):
 def test_killed_twenty_times_it_makes_no_double_agent_and_ends_no_job(platform: Platform, tmp_path: Path):
     platform.environment["TRAINYARD_LEASE_SECONDS"] = "30"
     NodePool.objects.create(
-        name="p", cpus=1, memory_mb=1024, max_nodes=4, actuator="local", scale_up_seconds=0, scale_down_seconds=2
+        name=POOL, cpus=1, memory_mb=1024, max_nodes=4, actuator="local", scale_up_seconds=0, scale_down_seconds=2
     )
     platform.start_control()
-    pool = ["pool", "start", "--name", "p", "--agents", "0", "--cpus", "1", "--memory-gb", "1.074", "--oversubscribe"]
-    platform._start("pool", [sys.executable, "manage.py", *pool, "--label", "pool=p"], TRAINYARD_ROLE="node")
+    pool = ["pool", "start", "--name", POOL, "--agents", "0", "--cpus", "1", "--memory-gb", "1.074", "--oversubscribe"]
+    platform._start("pool", [sys.executable, "manage.py", *pool, "--label", f"pool={POOL}"], TRAINYARD_ROLE="node")
     deciding = Deciding()
     deciding.start()
     dice = random.Random(7)  # noqa: S311  no secret
@@ -78,10 +86,11 @@ def test_killed_twenty_times_it_makes_no_double_agent_and_ends_no_job(platform: 
             lambda: done.count() == len(jobs), 180, f"all jobs; {platform.log('autoscaler')}{platform.log('pool')}"
         )
         wait_for(lambda: not agents(), 120, f"the pool to shrink to nothing; {platform.log('pool')}")
+        wait_for(lambda: not drained().exists(), 30, "the last one's row, which follows its process")
     finally:
         deciding.over.set()
         deciding.join()
     assert deciding.doubled == []
     assert deciding.most > 1
     assert Attempt.objects.count() == len(jobs), "no job was begun twice"
-    assert not Node.objects.filter(cordoned=True, removed_at__isnull=True).exists(), "no node is left half drained"
+    assert not drained().exists(), "no node is left half drained"

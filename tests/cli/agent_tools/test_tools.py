@@ -1,5 +1,7 @@
 """The tools as an agent meets them: over standard input and output, and over HTTP."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -10,6 +12,7 @@ from tests.rest import V1, client_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+HOUR = timedelta(hours=1)
 TOOLS = {
     "queue_training_job", "get_queue_status", "submit_batch_training_jobs", "cancel_queued_job", "list_queued_jobs",
     "get_training_dashboard", "check_training_budget", "quote_job", "explain_job", "get_job_logs",
@@ -117,8 +120,9 @@ def test_a_budget_is_checked_before_anything_is_spent(agent):
     builders.node(gpus=4)
     Price.objects.create(target="gpu_model", per_hour=2, currency="EUR", valid_from=timezone.now())
     Budget.objects.create(
-        project=Project.objects.get(slug="vision"), unit="money", period="month", currency="EUR", amount=10, hard=True
-    )
+        project=Project.objects.get(slug="vision"), unit="money", currency="EUR", amount=10, hard=True,
+        period="once", starts_at=timezone.now() - HOUR, ends_at=timezone.now() + 99 * HOUR,
+    )  # fmt: skip
     job = {**JOB, "resources": {"gpus": 1}, "max_runtime_seconds": 3600}
 
     told = agent.call("check_training_budget", job=job, count=6, at_most="20")
