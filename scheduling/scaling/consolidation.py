@@ -34,7 +34,7 @@ class Consolidation(NamedTuple):
 
 
 def consolidation(
-    snapshot: Snapshot, now: float, pool: NodePool, demand: PoolDemand, knobs: Knobs = Knobs()
+    snapshot: Snapshot, now: float, pool: NodePool, demand: PoolDemand, knobs: Knobs
 ) -> Consolidation | None:
     """The one that pays most, of the pool's nodes; None if none does. One at a time: the next when this one is empty."""
     if not _is_quiet(snapshot, pool, demand):
