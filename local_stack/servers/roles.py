@@ -60,7 +60,7 @@ def web(port: int) -> Role:
     return _python("web", "-m", *server, *pool, *bounds, "--log-level", "warning")
 
 
-def beat(environment: Mapping[str, str]) -> Role:
+def beat(environment: Mapping[str, str] | None = None) -> Role:
     return _celery("beat", "beat", "--loglevel", "WARNING", environment=environment)
 
 

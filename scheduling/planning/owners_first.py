@@ -11,7 +11,9 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from scheduling.planning.borrowers import More
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
+from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.sharing.cohorts import RESOURCES
+from scheduling.sharing.ledger import Room
 from scheduling.snapshot import WaitingJob
 
 
@@ -34,6 +36,9 @@ class OwnersFirst:
         self._line = line
         self._ahead = ahead
         self._given_back = given_back
+        self._usage = work.usage if work.coming is None else work.coming.usage
+        self._is_refused = work.is_refused if work.coming is None else work.coming.refuses
+        self._rooms: dict[SchedulingClass, tuple[Room, ...]] = {}
 
     def __iter__(self) -> Iterator[WaitingJob]:
         later: list[WaitingJob] = []
@@ -54,13 +59,22 @@ class OwnersFirst:
     def _borrows(self, job: WaitingJob) -> bool:
         """Whether quotas let it in, but not within what is its own: once those that leave have gone."""
         work, alike = self._work, self._work.class_of(job)
-        if work.cohorts is None or alike.firm or alike.hopeless or not alike.chain or is_held(job, work.now):
+        if alike.hopeless or alike.firm or not alike.chain:
             return False
         if not alike.borrows:  # in a pass there is only ever less of its own left
-            usage = work.usage if work.coming is None else work.coming.usage
-            alike.borrows = bool(work.cohorts.lent_by(alike.chain[0].slug, alike.request.total, usage))
-        refused = work.is_refused if work.coming is None else work.coming.refuses
-        return alike.borrows and not refused(alike)
+            alike.borrows = not self._usage.has_room(self._own_rooms(alike))
+        return alike.borrows and not (self._is_refused(alike) or is_held(job, work.now))
+
+    def _own_rooms(self, alike: SchedulingClass) -> tuple[Room, ...]:
+        """What of each nominal quota over them may be held before one of these comes."""
+        found = self._rooms.get(alike)
+        if found is None:
+            cells, slug = self._usage.cells, alike.chain[0].slug
+            asked = [(name, more) for name in RESOURCES if (more := getattr(alike.request.total, name))]
+            steps = [(step, more) for name, more in asked for step in cells.way(slug, name)]
+            rooms = [(step.held, step.nominal - more) for step, more in steps if step.nominal is not None]
+            found = self._rooms[alike] = tuple(rooms)
+        return found
 
     def _borrowed_by(self, jobs: Iterable[WaitingJob]) -> More:
         """What projects, and those above them, would hold in addition if all these started."""
