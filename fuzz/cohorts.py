@@ -137,6 +137,7 @@ class Lent:
             if codes == {ReasonCode.QUOTA} and job.id not in helped and not job.promised
         }
         then = carried_out(world, plan, state.now)
+        _nobody_starts_in_vain(then, state.now + 1, plan)
         projects, of = {one.slug: one for one in world.projects}, held(world, _running(then))
         own = [job for job in wait.values() if any(_is_within(one, job, of) for one in chain_of(job.project, projects))]
         could = [job.id for job in own[:LOOKED_AT] if self._could_have_its_own(then, state.now, job)]
@@ -177,6 +178,35 @@ class Lent:
             return False
         given = replace(world, running=tuple(running), rules=replace(world.rules, explain=False))
         return any(one.job_id == job.id for one in make_plan(given, now).placements)
+
+
+def _nobody_starts_in_vain(then: Snapshot, now: float, plan: Plan) -> None:
+    """What starts is not stopped by the next plan for the nominal quota of one that waited, when nothing else has changed."""
+    started = {one.job_id for one in plan.placements}
+    if started and then.waiting:
+        again = make_plan(_told(then, plan), now)
+        back = [one for one in again.preemptions if one.strategy == borrowers.STRATEGY and one.job_id in started]
+        expect(not back, "in vain", f"what has just started is stopped: {[(one.job_id, one.for_job) for one in back]}")
+
+
+def _told(then: Snapshot, plan: Plan) -> Snapshot:
+    """With those that the plan stops on their way, and their room promised."""
+    leaves = {one.job_id: one.for_job for one in plan.preemptions}
+    room: dict[int, tuple[Allocation, ...]] = dict.fromkeys(leaves.values(), ())
+    running = {job.id: job for job in then.running}
+    for job_id, for_job in leaves.items():
+        room[for_job] = (*room[for_job], *running[job_id].shares)
+    return replace(
+        then,
+        rules=replace(then.rules, explain=False),
+        running=tuple(
+            replace(job, leaving=True, leaving_for=leaves[job.id]) if job.id in leaves else job for job in then.running
+        ),
+        waiting=tuple(
+            replace(job, promised=True, room=(*job.room, *room[job.id])) if job.id in room else job
+            for job in then.waiting
+        ),
+    )
 
 
 def _waits(world: Snapshot, plan: Plan) -> Iterable[tuple[WaitingJob, set[ReasonCode]]]:

@@ -3,13 +3,13 @@
 from typing import Any
 
 
-def beat_schedule(cycle_seconds: float, recovery_seconds: float) -> dict[str, dict[str, Any]]:
+def beat_schedule(cycle_seconds: float, recovery_seconds: float, scaling_seconds: float) -> dict[str, dict[str, Any]]:
     """By a name for people."""
     return {
         "scheduling cycle": _every(cycle_seconds, "trainyard.run_cycle"),
         "predicted starts": _every(cycle_seconds, "trainyard.predict_starts"),
         "run-time learning": _every(cycle_seconds, "trainyard.learn_run_times"),
-        "pool scaling": _every(15.0, "trainyard.scale_pools"),
+        "pool scaling": _every(scaling_seconds, "trainyard.scale_pools"),
         "stale-job detection": _every(recovery_seconds, "trainyard.recover"),
         "log archive": _every(10.0, "trainyard.archive_logs"),
         "tracked runs": _every(30.0, "trainyard.close_runs"),

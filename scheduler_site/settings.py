@@ -67,6 +67,7 @@ DEAF_SECONDS = env.number("TRAINYARD_DEAF_SECONDS", 40, at_least=1)
 LEASE_MARGIN_SECONDS = env.number("TRAINYARD_LEASE_MARGIN_SECONDS", 10)
 CYCLE_SECONDS = env.number("TRAINYARD_CYCLE_SECONDS", 5, at_least=0.1)
 RECOVERY_SECONDS = env.number("TRAINYARD_RECOVERY_SECONDS", 5, at_least=0.1)
+SCALING_SECONDS = env.number("TRAINYARD_SCALING_SECONDS", 15, at_least=1)
 # A placement that nobody claimed is published again after this long.
 REPUBLISH_SECONDS = env.number("TRAINYARD_REPUBLISH_SECONDS", 10, at_least=0.1)
 # A gang whose nodes have not all taken their part after this long gives everything back.
@@ -313,7 +314,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Each tick is on record at once: readiness looks at it, and no tick comes twice after a crash.
 CELERY_BEAT_SYNC_EVERY = 1
-CELERY_BEAT_SCHEDULE = beat_schedule(CYCLE_SECONDS, RECOVERY_SECONDS)
+CELERY_BEAT_SCHEDULE = beat_schedule(CYCLE_SECONDS, RECOVERY_SECONDS, SCALING_SECONDS)
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- logs of the platform itself ---------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from scheduling.scaling.pools import LABEL
+
 node_name_validator = RegexValidator(
     r"\A[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z",
     "Use letters, digits and dashes, at most 63, neither first nor last a dash.",
@@ -99,7 +101,7 @@ class NodePool(models.Model):
     What an operator says stands first; then what the last decision found and made of it.
     """
 
-    LABEL = "pool"
+    LABEL = LABEL
 
     class Actuator(models.TextChoices):
         NONE = "none"  # somebody else reads `desired_nodes` and acts: KEDA, an HPA, a person
@@ -117,6 +119,11 @@ class NodePool(models.Model):
     max_nodes = models.PositiveIntegerField(default=50)
     spare_nodes = models.PositiveIntegerField(
         default=0, help_text="Kept free beyond what jobs use, so that the next job need not wait for a node to start."
+    )
+    consolidate = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Jobs that save their work are moved together where that pays, and the node that is empty then goes.",
     )
     startup_seconds = models.PositiveIntegerField(
         default=60, help_text="From the demand for a node to its first job; who starts before then needs no new node."
@@ -142,6 +149,8 @@ class NodePool(models.Model):
     history = models.JSONField(default=list, editable=False)
     # Names of nodes that hold no job and are not about to.
     idle_nodes = models.JSONField(default=list, editable=False)
+    # A node whose jobs have room on others: {"node": ..., "jobs": [ids], "gain": GPU-seconds, "cost": GPU-seconds}
+    emptying = models.JSONField(default=dict, db_default={}, editable=False)
     decided_at = models.DateTimeField(null=True, editable=False)
     acted_at = models.DateTimeField(null=True, editable=False)
     # What the actuator said when it last failed; empty since it worked again.

@@ -34,6 +34,12 @@ class PoolOptions:
     min_nodes: Annotated[int | None, typer.Option("--min", metavar="N", help="The fewest nodes.")] = None
     max_nodes: Annotated[int | None, typer.Option("--max", metavar="N", help="The most nodes.")] = None
     spare: Annotated[int | None, _option("N", "Nodes that are kept free for who comes next.")] = None
+    consolidate: Annotated[
+        bool | None,
+        typer.Option(
+            "--consolidate/--no-consolidate", help="Whether jobs are moved together where that pays, so that a node goes."
+        ),
+    ] = None
     startup: Annotated[str | None, _option("TIME", "From the demand for a node to its first job.")] = None
     scale_up: Annotated[str | None, _option("TIME", "How long more must be wanted before it grows; 0: at once.")] = None
     scale_down: Annotated[str | None, _option("TIME", "How long less must suffice before it shrinks.")] = None
@@ -53,7 +59,7 @@ class PoolOptions:
 
 
 AS_THEY_ARE = {
-    **{name: name for name in ("cpus", "memory_gb", "gpus", "gpu_model", "gpu_memory_gb", "actuator")},
+    **{name: name for name in ("cpus", "memory_gb", "gpus", "gpu_model", "gpu_memory_gb", "consolidate", "actuator")},
     "min_nodes": "min_nodes",
     "max_nodes": "max_nodes",
     "spare": "spare_nodes",

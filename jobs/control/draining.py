@@ -71,6 +71,12 @@ def open_jobs(node_id: int) -> int:
     return Placement.objects.filter(node=node_id, closed_at__isnull=True).count()
 
 
+def jobs_on(node_id: int) -> list[int]:
+    """The ids of the jobs that hold a place on the node, in their order."""
+    rows = Placement.objects.filter(node=node_id, closed_at__isnull=True)
+    return sorted(rows.values_list("attempt__job_id", flat=True).distinct())
+
+
 def _release_unclaimed(node_ids: Sequence[int]) -> int:
     """What was placed there and not yet taken goes back in line; nothing ran, so nothing is charged."""
     rows = Placement.objects.filter(node__in=node_ids, state=PlacementState.PLACED, closed_at__isnull=True)

@@ -1,4 +1,7 @@
-"""Emptying nodes that a pool has too many of: only those that hold no job, and so that none comes to them any more."""
+"""Emptying nodes that a pool has too many of: those that hold no job, and one at a time whose jobs have room elsewhere.
+
+Each is drained before it goes, so that no job comes to it any more.
+"""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,6 +16,7 @@ from workers.models import Node, NodePool
 from workers.queries import nodes_now
 
 SCALED_DOWN = "Its pool is scaled down."
+CONSOLIDATED = "Its pool is consolidated: its jobs move to other nodes."
 
 
 class PoolNode(NamedTuple):
@@ -22,6 +26,7 @@ class PoolNode(NamedTuple):
     down: bool
     cordoned: bool
     surplus: bool  # drained as its pool has too many, and not by a person
+    emptied: bool  # surplus, though it held jobs: they were asked to move
     jobs: int
 
 
@@ -35,6 +40,7 @@ def pool_nodes(pool: str) -> dict[str, PoolNode]:
             down=node.state == Node.State.DOWN,
             cordoned=node.cordoned,
             surplus=is_surplus(node),
+            emptied=node.cordoned and node.drain_reason == CONSOLIDATED,
             jobs=draining.open_jobs(node.pk),
         )
         for node in rows
@@ -42,7 +48,7 @@ def pool_nodes(pool: str) -> dict[str, PoolNode]:
 
 
 def is_surplus(node: Node) -> bool:
-    return node.cordoned and node.drain_reason == SCALED_DOWN
+    return node.cordoned and node.drain_reason in (SCALED_DOWN, CONSOLIDATED)
 
 
 @transaction.atomic
@@ -51,13 +57,38 @@ def drain_idle(names: Iterable[str], most: int) -> list[str]:
 
     Between two cycles: what one has placed is seen, and the next one places nothing on them.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNER_LOCK])
+    _between_cycles()
     rows = Node.objects.filter(name__in=list(names), cordoned=False).select_for_update(no_key=True).order_by("pk")
     idle = [node for node in rows if not draining.open_jobs(node.pk)][:most]
     for node in idle:
         draining.drain(node, reason=SCALED_DOWN)
     return [node.name for node in idle]
+
+
+@transaction.atomic
+def consolidate(pool: NodePool) -> str | None:
+    """Have the jobs of the node that the pool's decision names move, and the pool be one node smaller; returns which.
+
+    Nothing is done unless the very jobs that were found to have room elsewhere run there, and the pool is still to have
+    as many nodes.
+    """
+    _between_cycles()
+    rows = NodePool.objects.select_for_update(no_key=True)
+    now = rows.filter(pk=pool.pk, desired_nodes=pool.desired_nodes, emptying=pool.emptying).first()
+    wanted = now.emptying if now is not None else {}
+    node = Node.objects.select_for_update(no_key=True).filter(name=wanted.get("node"), cordoned=False).first()
+    if now is None or node is None or not now.desired_nodes or draining.jobs_on(node.pk) != wanted["jobs"]:
+        return None
+    draining.drain(node, mode=Node.DrainMode.CHECKPOINT, reason=CONSOLIDATED)
+    now.desired_nodes, now.emptying = now.desired_nodes - 1, {}
+    now.save(update_fields=["desired_nodes", "emptying"])
+    return node.name
+
+
+def _between_cycles() -> None:
+    """Until the transaction ends no cycle begins; what the last one placed is seen."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNER_LOCK])
 
 
 @transaction.atomic

@@ -12,6 +12,8 @@ from workers.pool_commands import read_commands
 LOCAL_SETTINGS = "A local pool has no settings: `manage.py pool start` says what its agents are like."
 NO_SETTINGS = "Without an actuator there is nothing to set: say actuator command, or leave this out."
 
+NOBODY_ENDS_IT = "Needs an actuator: without one nobody ends the very node that jobs have left."
+
 
 def find_pool(name: str) -> NodePool:
     pool = NodePool.objects.filter(name=name).first()
@@ -67,6 +69,8 @@ def contradictions(pool: NodePool) -> Iterator[FieldError]:
         yield FieldError("max_nodes", f"Must be at least min_nodes, {pool.min_nodes}.", "contradiction")
     if pool.spare_nodes > pool.max_nodes:
         yield FieldError("spare_nodes", f"Must be at most max_nodes, {pool.max_nodes}.", "contradiction")
+    if pool.consolidate and pool.actuator == NodePool.Actuator.NONE:
+        yield FieldError("consolidate", NOBODY_ENDS_IT, "contradiction")
     if not isinstance(pool.labels, dict) or not all(isinstance(value, str) for value in pool.labels.values()):
         yield FieldError("labels", 'Must be an object of strings, for example {"zone": "a"}.')
     elif NodePool.LABEL in pool.labels:

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from jobs.planning.rebalancing import rebalance_settings
 from jobs.planning.snapshot import take_snapshot
+from scheduling.scaling.consolidation import Consolidation, consolidation
 from scheduling.scaling.decision import DOWN, UP, Load, Moment, Pace, ScalingDecision, ScalingRules, decide
 from scheduling.scaling.demand import demand
 from scheduling.scaling.pools import NodePool as PoolView
@@ -33,6 +35,7 @@ def scale_pools() -> int:
         load = loads.get(pool.name, Load())
         decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, _rules(pool), load)
         _note(pool, asked, decision, snapshot.taken_at)
+        _note_consolidation(pool, consolidation(snapshot, snapshot.taken_at, view, asked, rebalance_settings()))
     return len(pools)
 
 
@@ -53,6 +56,7 @@ def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
         max_nodes=pool.max_nodes,
         startup_seconds=float(pool.startup_seconds),
         spare_nodes=pool.spare_nodes,
+        consolidates=pool.consolidate and pool.actuator != NodePool.Actuator.NONE and not pool.paused,
     )
 
 
@@ -128,3 +132,15 @@ def _note(pool: NodePool, asked: PoolDemand, decision: ScalingDecision, now: flo
         history=[list(moment) for moment in decision.history],
         decided_at=datetime.fromtimestamp(now, UTC),
     )
+
+
+def _note_consolidation(pool: NodePool, found: Consolidation | None) -> None:
+    """Who acts for the pool sees to it, while the same jobs still run there."""
+    emptying = found and {
+        "node": found.node,
+        "jobs": sorted(move.job_id for move in found.moves),
+        "gain": round(found.gain),
+        "cost": round(found.cost),
+    }
+    if (emptying or {}) != pool.emptying:
+        NodePool.objects.filter(pk=pool.pk).update(emptying=emptying or {})

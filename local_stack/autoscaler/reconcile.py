@@ -16,14 +16,15 @@ from workers.models import NodePool
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The names of nodes that were asked to come, to go, and to stay after all."""
+    """The names of nodes that were asked to come, to go, to stay after all, and to let their jobs move."""
 
     up: tuple[str, ...] = ()
     down: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.up or self.down or self.kept)
+        return bool(self.up or self.down or self.kept or self.emptied)
 
 
 def reconcile(pool: NodePool, actuator: Actuator) -> Changes:
@@ -42,15 +43,20 @@ def reconcile(pool: NodePool, actuator: Actuator) -> Changes:
         actuator.up(new)
     idle = set(pool.idle_nodes).intersection(staying)
     drained = pool_draining.drain_idle(idle, -missing) if missing < 0 and idle else []
-    down = [*(name for name in surplus if name not in kept), *drained]
+    leaving = [name for name in surplus if name not in kept and not (nodes[name].emptied and nodes[name].jobs)]
+    down = [*leaving, *drained]
     if down:
         actuator.down(down)
-    return Changes(tuple(new), tuple(down), tuple(kept))
+    emptied = pool_draining.consolidate(pool) if pool.emptying and not (missing or down or kept) else None
+    return Changes(tuple(new), tuple(down), tuple(kept), (emptied,) if emptied else ())
 
 
 def _to_keep(surplus: Sequence[str], nodes: Mapping[str, PoolNode], missing: int) -> list[str]:
-    """Those that were to go and have got a job all the same; and before new ones come, those that have not gone yet."""
-    busy = [name for name in surplus if nodes[name].jobs]
+    """Those that were to go and have got a job all the same; and before new ones come, those that have not gone yet.
+
+    One that is being emptied has jobs that leave.
+    """
+    busy = [name for name in surplus if nodes[name].jobs and not nodes[name].emptied]
     idle = [name for name in surplus if not nodes[name].jobs]
     return busy + idle[: max(missing - len(busy), 0)]
 

@@ -60,8 +60,8 @@ def web(port: int) -> Role:
     return _python("web", "-m", *server, *pool, *bounds, "--log-level", "warning")
 
 
-def beat() -> Role:
-    return _celery("beat", "beat", "--loglevel", "WARNING")
+def beat(environment: Mapping[str, str] | None = None) -> Role:
+    return _celery("beat", "beat", "--loglevel", "WARNING", environment=environment)
 
 
 def control() -> Role:

@@ -158,7 +158,8 @@ class LocalStack:
 
     def _start_platform(self, known: SavedSettings) -> None:
         flower = roles.flower(self._options.flower_port, f"{accounts.ADMIN}:{known.flower_password}")
-        self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(), flower)
+        pace = scaled_pool.pace() if self._options.most_scaled else {}
+        self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(pace), flower)
         database = {"DATABASE_URL": self._agent_url} if self._agent_url else {}
         in_agent = {"TRAINYARD_ROLE": "node", **database}
         agents = (roles.agent(node, in_agent) for node in self._options.nodes)

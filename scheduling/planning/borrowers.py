@@ -5,7 +5,8 @@ above its own, until that is not above it any more. No limit on preemptions coun
 The project that is most above its own gives first; in it the least urgent job that loses least.
 """
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.victims import Candidate, Victim, lost_seconds
@@ -16,20 +17,26 @@ from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
 
 STRATEGY = "quota"
+More: TypeAlias = Mapping[tuple[str, str], int]
+NO_MORE: More = {}
 
 
 class Borrowers:
     """All that may be stopped so that nominal quota comes back, less those that already are for others in this pass.
 
-    `cluster` is the pass's own: what it says of usage changes as jobs are stopped and helped.
+    `cluster` is the pass's own: what it says of usage changes as jobs are stopped and helped. With `more` projects count as
+    if they held that as well, by project and resource: who would borrow more stands to lose more.
     """
 
-    def __init__(self, cohorts: Cohorts, snapshot: Snapshot, now: float, cluster: Cluster) -> None:
+    def __init__(
+        self, cohorts: Cohorts, snapshot: Snapshot, now: float, cluster: Cluster, more: More = NO_MORE
+    ) -> None:
         self._cohorts = cohorts
+        self._more = more
         self._cluster = cluster
         restart_cost = snapshot.rules.preemption.restart_cost_seconds
         able = [job for job in snapshot.running if job.preemptible and not job.leaving and job.started_at is not None]
-        above = {slug for slug in {job.project for job in able} if cohorts.is_above(slug, cluster.usage)}
+        above = {slug for slug in {job.project for job in able} if self._is_above(slug)}
         borrowing = [job for job in able if job.project in above]
         self._lost = {job.id: lost_seconds(job, now, restart_cost) for job in borrowing}
         self._able: dict[str, list[RunningJob]] = {}  # by project, who is to go first comes first
@@ -37,6 +44,14 @@ class Borrowers:
             self._able.setdefault(job.project, []).append(job)
         self._levels = {slug: cohorts.chain(slug) for slug in self._able}
         self._reached: dict[tuple[str, Resources], frozenset[Hashable]] = {}
+
+    def _is_above(self, slug: str) -> bool:
+        usage = self._cluster.usage
+        return any(self._over(level, name, usage) > 0 for level in self._cohorts.chain(slug) for name in RESOURCES)
+
+    def _over(self, slug: str, name: str, usage: Ledger) -> int:
+        over = self._cohorts.over(slug, name, usage)
+        return over + self._more.get((slug, name), 0) if self._more else over
 
     def _cost(self, job: RunningJob) -> tuple[int, float, int]:
         """The least urgent goes first, then who loses the least work."""
@@ -102,7 +117,7 @@ class Borrowers:
         borrowed = any(
             getattr(job.request.total, name)
             and self._cohorts.nominal(ours, name) is not None
-            and self._cohorts.over(theirs, name, usage) > 0
+            and self._over(theirs, name, usage) > 0
             for name in RESOURCES
         )
         return theirs if borrowed else None

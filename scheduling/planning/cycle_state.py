@@ -47,6 +47,7 @@ class PassState:
         # Those for which what comes is kept: they start once others have left.
         self.kept: dict[int, tuple[Allocation, ...]] = {}
         self.would_borrow: set[int] = set()  # those that have a reservation and no nominal quota left
+        self.yielding: dict[int, tuple[int, ...]] = {}  # those that would borrow what is being given back, and to whom
         self._beyond = UnschedulableRequests()
         self._could_ever = cache(self.free.could_ever_hold)
         self._places = PlaceFinder(snapshot, now)

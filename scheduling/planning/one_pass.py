@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import partial
 
 from scheduling.plan_result import PendingJob, Plan, new_wait
+from scheduling.planning.borrowers import More
 from scheduling.planning.coming import keep_coming, keep_promises
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.dependencies import failed_roots, unfailed_roots
 from scheduling.planning.eligibility import is_held, job_holds, starts_nothing
 from scheduling.planning.kept_room import KeptRoom
 from scheduling.planning.ordering import PendingOrder, order_pending
+from scheduling.planning.owners_first import OwnersFirst
 from scheduling.planning.precedence import Precedence
-from scheduling.planning.preemption import preempt
+from scheduling.planning.preemption import given_back, preempt
 from scheduling.planning.refusals import Refusals, UnpaidReasons
 from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
 from scheduling.planning.turn_reasons import TurnReasons
@@ -40,10 +43,9 @@ def plan_pass(
     line = order_pending(snapshot, now)
     # 2. Fit, 3. reserve, 4. backfill, in one walk down the line: each job starts, or gets a reservation, or waits behind
     # those that have. A reservation must be there before the next job is tried, as that may only start beside it.
-    waiting = _start_and_reserve(work, line, snapshot, not_yet)
+    waiting = _start_and_reserve(work, line, snapshot, not_yet, unaided)
     # 5. Preempt after all placements: nobody is stopped for a job that starts anyway, nor for one that comes to room.
-    aided = [one for one in waiting if one.job.id not in unaided] if unaided else waiting
-    preemptions = preempt(work, aided, snapshot)
+    preemptions = preempt(work, _aided(waiting, unaided), snapshot)
     # 6. Explain by what is left after all placements, so that the next pass says the same if nothing changes.
     waits = _explain(work, snapshot, line, waiting, not_yet) if snapshot.rules.explain else ()
     return Plan(
@@ -61,16 +63,33 @@ def plan_pass(
 def is_placed(snapshot: Snapshot, now: float, job_id: int, not_yet: AbstractSet[int] = NOBODY) -> bool:
     """Whether `plan_pass` places this job, without the time for the rest: who stands behind it changes nothing for it.
 
-    But for those that others were stopped for: the room that was made is dealt out among all of them.
+    But for those that others were stopped for: the room that was made is dealt out among all of them. And for all where a
+    shorter job may be taken first, or one that needs no borrowed quota.
     """
     work, line = PassState(snapshot, now), order_pending(snapshot, now)
-    if backfill_mode(work.rules) is not Backfill.SJBF:  # there a shorter job may be taken first
+    if backfill_mode(work.rules) is not Backfill.SJBF and not _may_yield(work, job_id, line):
         places = [job.id for job in line.jobs]
         behind = places.index(job_id) + 1
         helped = [job for job in line.jobs[behind:] if job.promised]
         line = replace(line, jobs=(*line.jobs[:behind], *helped))
-    _start_and_reserve(work, line, snapshot, not_yet)
+    _start_and_reserve(work, line, snapshot, not_yet, NOBODY)
     return any(one.job_id == job_id for one in work.placements)
+
+
+def _may_yield(work: PassState, job_id: int, line: PendingOrder) -> bool:
+    """Whether the job may borrow quota: then those behind it may go first."""
+    job = next(job for job in line.jobs if job.id == job_id)
+    return work.cohorts is not None and work.cohorts.borrows(job.project)
+
+
+def _aided(waiting: Sequence[Waiting], unaided: AbstractSet[int]) -> Sequence[Waiting]:
+    return [one for one in waiting if one.job.id not in unaided] if unaided else waiting
+
+
+def _given_back(
+    work: PassState, waiting: Sequence[Waiting], unaided: AbstractSet[int], snapshot: Snapshot, more: More
+) -> Iterator[WaitingJob]:
+    return given_back(work, _aided(waiting, unaided), snapshot, more)
 
 
 def _eligible(work: PassState, snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
@@ -83,34 +102,48 @@ def _eligible(work: PassState, snapshot: Snapshot, waiting: Sequence[Waiting]) -
 
 
 def _start_and_reserve(
-    work: PassState, line: PendingOrder, snapshot: Snapshot, not_yet: AbstractSet[int]
+    work: PassState,
+    line: PendingOrder,
+    snapshot: Snapshot,
+    not_yet: AbstractSet[int],
+    unaided: AbstractSet[int],
 ) -> list[Waiting]:
     """Place what may start; the others, in line."""
-    mode = backfill_mode(work.rules)
+    mode, waiting = backfill_mode(work.rules), list[Waiting]()
     # 1. Those that others were stopped for come before the line: what was freed for them is nobody else's.
     started = _settle_promises(work, line, snapshot, strict=mode is Backfill.NONE)
     # 2. Everybody else in turn, as far as somebody behind may still start.
     candidates = _candidates(work, line, mode, started)
-    waiting = _start_in_turn(work, candidates, _Promises(work, line.ahead, mode), not_yet)
+    # Where nobody may be passed by, nobody who borrows is either.
+    lends = work.cohorts is not None and mode is not Backfill.NONE
+    if lends:
+        back = partial(_given_back, work, waiting, unaided, snapshot)
+        candidates = iter(OwnersFirst(work, candidates, line.ahead, back))
+    _start_in_turn(work, candidates, _Promises(work, line.ahead, mode), not_yet, waiting)
     # 3. Whoever was not looked at waits too, and is told why like the others.
     waiting += [new_waiting((job, work.class_of(job), is_held(job, work.now))) for job in candidates]
-    # 4. Shortest-job backfilling has looked at them by run time; what follows goes down the line again.
-    if mode is Backfill.SJBF:
+    # 4. Shortest-job backfilling has looked at them by run time, lending by whose the quota is; what follows goes down the
+    # line again.
+    if lends or mode is Backfill.SJBF:
         place = {job.id: number for number, job in enumerate(line.jobs)}
         waiting.sort(key=lambda one: place[one.job.id])
     return waiting
 
 
 def _start_in_turn(
-    work: PassState, candidates: Iterator[WaitingJob], promises: "_Promises", not_yet: AbstractSet[int]
-) -> list[Waiting]:
-    """Start each that may, or promise it a start; those that wait, up to the one behind whom nobody may start."""
-    waiting: list[Waiting] = []
+    work: PassState,
+    candidates: Iterator[WaitingJob],
+    promises: "_Promises",
+    not_yet: AbstractSet[int],
+    waiting: list[Waiting],
+) -> None:
+    """Start each that may, or promise it a start; to `waiting` go the others, up to the one behind whom nobody may start."""
     class_of, now, kept = work.class_of, work.now, work.kept  # looked up once, not for each of a hundred thousand
+    yielding = work.yielding
     for job in candidates:
         alike = class_of(job)
         held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
-        if not_yet and job.id in not_yet:
+        if (not_yet and job.id in not_yet) or (yielding and job.id in yielding):
             waiting.append(new_waiting((job, alike, held)))
             continue
         # One of a class that was refused is not tried again: in a pass room and quota only shrink. Nor is one for which
@@ -121,7 +154,6 @@ def _start_in_turn(
         # Nothing is kept for who is held: it could not use it.
         if not held and (not alike.settled or job.id in kept) and promises.stop_behind(job, alike):
             break
-    return waiting
 
 
 class _Promises:
@@ -243,10 +275,13 @@ def _explain(
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
         missing = unpaid.of(job, alike) if work.budgets is not None else ()
         if alike.fits:
-            too_soon = bool(not_yet) and job.id in not_yet and not (held or reasons or missing)
-            reasons = (*reasons, *kept.why(job, alike, certain=not (held or reasons or too_soon or missing)))
+            certain = not (held or reasons or missing)
+            too_soon, yields = certain and bool(not_yet) and job.id in not_yet, certain and job.id in work.yielding
+            reasons = (*reasons, *kept.why(job, alike, certain=certain and not (too_soon or yields)))
             if too_soon:
                 reasons = (*reasons, turns.not_yet(job))
+            if yields:
+                reasons = (*reasons, turns.yields(work.yielding[job.id]))
         reasons = (*missing, *reasons)
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)

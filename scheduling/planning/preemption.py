@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedPreemption
-from scheduling.planning.borrowers import Borrowers
+from scheduling.planning.borrowers import NO_MORE, Borrowers, More
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Waiting
@@ -39,7 +39,20 @@ def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> 
     """
     if not snapshot.rules.preemption.strategies and work.cohorts is None:
         return ()
-    pass_ = PreemptionPass(work, waiting, snapshot)
+    return tuple(_searched(work, waiting, snapshot).planned)
+
+
+def given_back(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot, more: More) -> Iterator[WaitingJob]:
+    """Those for whom nominal quota would be taken back, of these that wait, if `more` were borrowed."""
+    helped = _searched(work, waiting, snapshot, more).helped
+    return (one.job for one in waiting if one.job.id in helped)
+
+
+def _searched(
+    work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot, more: More | None = None
+) -> "PreemptionPass":
+    """With `more`, what is lent is looked for alone."""
+    pass_ = PreemptionPass(work, waiting, snapshot, more)
     for job, alike, held in waiting if pass_.goes_on else ():
         if held or pass_.is_coming(job, alike) or work.is_unpaid(job, alike):
             continue
@@ -47,7 +60,7 @@ def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> 
         pass_.passed_by(job)
         if not pass_.goes_on:
             break
-    return tuple(pass_.planned)
+    return pass_
 
 
 class Search:
@@ -94,7 +107,9 @@ class Search:
 
 
 class PreemptionPass:
-    def __init__(self, work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> None:
+    def __init__(
+        self, work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot, more: More | None = None
+    ) -> None:
         self.planned: list[PlannedPreemption] = []
         self.helped: set[int] = set()
         self._work = work
@@ -103,16 +118,16 @@ class PreemptionPass:
         promised = [one for one in work.book.reservations if one.shares]
         self._start_soon = {one.job_id for one in promised if one.start <= work.now + SOON}
         self._cluster = work.cluster()
-        self._searches = tuple(self._new_searches(snapshot))
+        self._searches = tuple(self._new_searches(snapshot, more))
         self._give_up_keeps(waiting)
 
-    def _new_searches(self, snapshot: Snapshot) -> Iterator[Search]:
+    def _new_searches(self, snapshot: Snapshot, more: More | None) -> Iterator[Search]:
         """Nominal quota first: what is taken back is nobody else's."""
         work, knobs = self._work, snapshot.rules.preemption
         if work.cohorts is not None:
-            borrowers = Borrowers(work.cohorts, snapshot, work.now, self._cluster)
+            borrowers = Borrowers(work.cohorts, snapshot, work.now, self._cluster, more or NO_MORE)
             yield Search(borrowers, FOREVER, FOREVER, FOREVER, FOREVER)
-        if knobs.strategies:
+        if knobs.strategies and more is None:
             starts = work.kept.keys() | {one.job_id for one in work.placements}
             starting = (job for job in snapshot.waiting if job.id in starts)
             candidates = Candidates(snapshot, work.now, starting, self._keeps_nominal_quota)

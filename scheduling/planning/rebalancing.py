@@ -12,7 +12,7 @@ No two passes undo each other: a job that has just begun to run, here or elsewhe
 and only for a job that is at least as urgent does it move at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from scheduling.nodes.feasibility import could_hold
@@ -28,6 +28,8 @@ from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 from scheduling.stages import in_line
 
 STRATEGY = "rebalance"
+NOBODY = 0
+"""No job: where room is made for none."""
 TRIED = 32
 """So many nodes more than a job needs are tried, the cheapest to empty first."""
 
@@ -150,6 +152,14 @@ class RebalancePass:
             return None
         return replace(found, gain=gain)
 
+    def emptied(self, node: str, onto: Collection[str]) -> tuple[Relocation, ...] | None:
+        """Where all that runs on the node could go now, of the nodes `onto`; None if somebody has to stay."""
+        movers = self._movers.get(node, [])
+        if not movers or {one.job.id for one in movers} != set(self._free[node].holders):
+            return None
+        others = frozenset(one.view.name for one in self._free.nodes)
+        return self._targets(movers, NOBODY, others.difference(onto))
+
     def carry_out(self, proposal: Proposal) -> None:
         """From now on in this pass the room is used as the proposal says."""
         for move in proposal.moves:
@@ -249,11 +259,14 @@ class RebalancePass:
         self, job: WaitingJob, nodes: Sequence[FreeNode], moves: Sequence[_Mover]
     ) -> tuple[Relocation, ...] | None:
         """Where they can go now without using what the waiting job gets; None if one of them can go nowhere."""
+        return self._targets(moves, job.id, frozenset(node.view.name for node in nodes))
+
+    def _targets(self, moves: Sequence[_Mover], for_job: int, shut: frozenset[str]) -> tuple[Relocation, ...] | None:
+        """Where they can go now, on none of the nodes `shut`; None if one of them can go nowhere. The widest first."""
         room = self._free.copy()
-        emptied = {node.view.name for node in nodes}
         found = []
         for mover in sorted(moves, key=lambda one: (-gpu_equivalents(one.share.amount), one.job.id)):
-            shares = self._work.find_in(room, mover.again, self._closed(mover.again, job.id) | emptied)
+            shares = self._work.find_in(room, mover.again, self._closed(mover.again, for_job) | shut)
             if shares is None:
                 return None
             room.allocate(shares[0], holder=mover.job.id)

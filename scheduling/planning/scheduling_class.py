@@ -43,6 +43,7 @@ class SchedulingClass:
     own: Kept = ()  # the nodes that are kept for it, and when
     avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     firm: bool = False  # they may not be stopped again, and so borrow no quota, where others of their project may
+    borrows: bool = False  # one more of them would hold more than nominal quota
     refused: bool = False
     hopeless: bool = False  # refused, or no room for it now
     fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons

@@ -37,7 +37,7 @@ def demand(snapshot: Snapshot, now: float, pools: Sequence[NodePool]) -> tuple[P
     """
     extra = {pool.name: tuple(_missing(pool)) for pool in pools}
     nodes = (*snapshot.nodes, *(node for pool in pools for node in extra[pool.name]))
-    world = replace(snapshot, nodes=nodes, rules=_counting(snapshot.rules))
+    world = replace(snapshot, nodes=nodes, rules=counting(snapshot.rules))
     uses = {seconds: _use_at(world, now, seconds) for seconds in {0.0, *(pool.startup_seconds for pool in pools)}}
     held = {share.node for job in snapshot.running for share in job.shares}
     return tuple(_demand(pool, extra[pool.name], uses, held) for pool in pools)
@@ -66,7 +66,7 @@ def _missing(pool: NodePool) -> Iterator[NodeView]:
 def _use_at(world: Snapshot, now: float, seconds: float) -> _Use:
     """Which nodes hold jobs in so many seconds: what is not expected to have ended by then, and what could start then."""
     then = now + seconds
-    running = tuple(job for job in world.running if not seconds or _expected_end(job, now, world.rules) > then)
+    running = tuple(job for job in world.running if not seconds or expected_end(job, now, world.rules) > then)
     places = [(job.id, share) for job in running for share in job.shares]
     if world.waiting:
         plan = plan_pass(replace(world, running=running), then)
@@ -77,12 +77,12 @@ def _use_at(world: Snapshot, now: float, seconds: float) -> _Use:
     return _Use(jobs, {number for number, share in places if share.gpu_indices})
 
 
-def _expected_end(job: RunningJob, now: float, rules: Rules) -> float:
+def expected_end(job: RunningJob, now: float, rules: Rules) -> float:
     """By its history while that has not been proved wrong, else by its limit."""
     by_limit = latest_end(job, now, rules.assumed_limit_seconds)
     return by_limit if job.predicted_end is None or job.predicted_end <= now else min(job.predicted_end, by_limit)
 
 
-def _counting(rules: Rules) -> Rules:
+def counting(rules: Rules) -> Rules:
     """As few nodes as hold all jobs, nobody stopped, nothing explained."""
     return replace(rules, placement="best_fit", preemption=Preemption(), explain=False)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from scheduling.snapshot import NodeView
 
+LABEL = "pool"
+"""The label by which a node says to which pool it belongs."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodePool:
@@ -19,6 +22,7 @@ class NodePool:
     min_nodes: int = 0
     max_nodes: int = 50
     startup_seconds: float = 60.0
+    consolidates: bool = False  # whether jobs are moved so that it needs fewer nodes
     spare_nodes: int = 0  # kept free beyond the demand, so that who comes next need not wait for a node to start
 
 

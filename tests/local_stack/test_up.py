@@ -18,6 +18,7 @@ import psutil
 import psycopg
 import pytest
 
+from local_stack.servers import scaled_pool
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 from local_stack.servers.output import PrefixedOutput
@@ -196,3 +197,11 @@ def test_a_database_of_theirs_that_stays_down_ends_in_a_clear_error(tmp_path: Pa
     with pytest.raises(StackError, match=r"DATABASE_URL did not answer within 0.1 s: .*refused.*unset it"):
         LocalStack(Home(tmp_path), options, PrefixedOutput()).run()
     assert "waiting for the database of DATABASE_URL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "then"), [(None, "2"), ("30", "30")])
+def test_the_pool_of_the_stack_is_decided_about_soon_unless_its_operator_says_when(said, then, monkeypatch):
+    monkeypatch.delenv("TRAINYARD_SCALING_SECONDS", raising=False)
+    if said:
+        monkeypatch.setenv("TRAINYARD_SCALING_SECONDS", said)
+    assert scaled_pool.pace() == {"TRAINYARD_SCALING_SECONDS": then}

@@ -37,6 +37,9 @@ class PoolChange(StrictSerializer):
     min_nodes = Whole(MOST_NODES, required=False)
     max_nodes = Whole(MOST_NODES, required=False)
     spare_nodes = Whole(MOST_NODES, required=False, help_text="Kept free beyond what jobs use.")
+    consolidate = serializers.BooleanField(
+        required=False, help_text="Jobs that save their work are moved together where that pays, so that a node goes."
+    )
     startup_seconds = Whole(MOST_SECONDS, required=False, help_text="From the demand for a node to its first job.")
     scale_up_seconds = Whole(
         MOST_SECONDS, required=False, help_text="It grows only to what was wanted all through the last so many seconds."
@@ -47,6 +50,15 @@ class PoolChange(StrictSerializer):
     actuator = serializers.ChoiceField(NodePool.Actuator.choices, required=False)
     actuator_settings = SettingsField(required=False, help_text="Of actuator command: up, down, list, timeout_seconds.")
     paused = serializers.BooleanField(required=False, help_text="What is wanted is shown; nothing is changed.")
+
+
+class EmptyingOut(serializers.Serializer[dict[str, Any]]):
+    """A node whose jobs have room on others; `gain` and `cost` in GPU-seconds."""
+
+    node = serializers.CharField()
+    jobs = serializers.ListField(child=serializers.IntegerField())
+    gain = serializers.IntegerField()
+    cost = serializers.IntegerField()
 
 
 class PoolIn(PoolChange):
@@ -67,14 +79,19 @@ class PoolOut(serializers.ModelSerializer[NodePool]):
     wanted_nodes = serializers.IntegerField(
         allow_null=True, help_text="How many it would have without its bounds and its pace."
     )
+    emptying = serializers.SerializerMethodField()
     fault = serializers.CharField(help_text="What kept its actuator from acting when it last tried; empty: nothing.")
 
     class Meta:
         model = NodePool
         fields = ("name", "cpus", "memory_gb", "gpus", "gpu_model", "gpu_memory_gb", "labels", "min_nodes", "max_nodes",
-                  "spare_nodes", "startup_seconds", "scale_up_seconds", "scale_down_seconds", "actuator",
+                  "spare_nodes", "consolidate", "startup_seconds", "scale_up_seconds", "scale_down_seconds", "actuator",
                   "actuator_settings", "paused", "busy_nodes", "demand_now", "demand_soon", "waiting_jobs",
-                  "wanted_nodes", "desired_nodes", "why", "idle_nodes", "decided_at", "acted_at", "fault")  # fmt: skip
+                  "wanted_nodes", "desired_nodes", "why", "idle_nodes", "emptying", "decided_at", "acted_at", "fault")  # fmt: skip
+
+    @extend_schema_field(EmptyingOut(allow_null=True))
+    def get_emptying(self, pool: NodePool) -> dict[str, Any] | None:
+        return pool.emptying or None
 
 
 def columns(wanted: dict[str, Any]) -> dict[str, Any]:

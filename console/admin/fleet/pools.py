@@ -22,6 +22,7 @@ FOUND = (
     "desired_nodes",
     "why",
     "idle_nodes",
+    "emptying",
     "decided_at",
     "acted_at",
     "fault",
@@ -62,7 +63,7 @@ class NodePoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
     fieldsets = [
         (None, {"fields": ["name", "paused"]}),
         ("Each node", {"fields": ["cpus", "memory_mb", "gpus", "gpu_model", "gpu_memory_mb", "labels"]}),
-        ("How many", {"fields": ["min_nodes", "max_nodes", "spare_nodes"]}),
+        ("How many", {"fields": ["min_nodes", "max_nodes", "spare_nodes", "consolidate"]}),
         ("How fast", {"fields": ["startup_seconds", "scale_up_seconds", "scale_down_seconds"]}),
         ("Who acts", {"fields": ["actuator", "actuator_settings"]}),
         ("Found last", {"fields": list(FOUND)}),

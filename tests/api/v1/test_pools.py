@@ -66,6 +66,7 @@ def command(**changed) -> dict[str, object]:
         ({"memory_gb": "much"}, "memory_gb", ""),
         ({"min_nodes": 5, "max_nodes": 4}, "max_nodes", "at least min_nodes, 5"),
         ({"spare_nodes": 51}, "spare_nodes", "at most max_nodes, 50"),
+        ({"consolidate": True}, "consolidate", "Needs an actuator"),
         ({"actuator": "aws"}, "actuator", "not a valid choice"),
         ({"labels": {"pool": "other"}}, "labels", "leave it out"),
         ({"labels": ["a"]}, "labels", "object of strings"),

@@ -1,7 +1,10 @@
 """What a pool is to have, from rows to rows."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError
+from django.utils import timezone
 
 from jobs.planning import cycle
 from jobs.planning.pool_scaling import scale_pools
@@ -83,3 +86,19 @@ def test_a_pool_that_shrinks_within_seconds_is_not_held_for_minutes():
 def test_the_database_refuses_more_at_least_than_at_most():
     with pytest.raises(IntegrityError, match="pool_least_within_most"):
         pool(min_nodes=11)
+
+
+def long_running(node: Node) -> int:
+    began = timezone.now() - timedelta(hours=2)
+    saves = {"checkpointable": True, "checkpoint_at": timezone.now(), "max_runtime_seconds": 40_000}
+    return builders.running_job(node=node, started_at=began, **saves).pk
+
+
+def test_a_pool_that_may_consolidate_names_the_node_whose_jobs_have_room_on_others():
+    pool(actuator="local", consolidate=True, desired_nodes=2)
+    jobs = {name: long_running(member(name)) for name in ("cpu-1", "cpu-2")}
+    found = decided().emptying
+    assert found["jobs"] == [jobs[found["node"]]]
+    assert found["gain"] > found["cost"] > 0
+    NodePool.objects.update(consolidate=False)
+    assert decided().emptying == {}

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
+from django.utils import timezone
 
 from jobs.control import pool_draining
+from jobs.models import Job, Placement
 from local_stack.autoscaler.actuator import ActuatorError
 from local_stack.autoscaler.reconcile import Changes, reconcile
 from tests import builders
@@ -119,3 +121,53 @@ def test_the_row_of_a_node_that_has_gone_is_shown_no_more():
     node("p-2", state="down", cordoned=True, drain_reason="an operator's word")
     reconcile(pool(0), Noted())
     assert list(Node.objects.filter(removed_at__isnull=True).values_list("name", flat=True)) == ["p-2"]
+
+
+def emptying(*nodes: Node) -> list[int]:
+    """A pool of these nodes, each with a job that saves its work; the decision is to empty the first."""
+    jobs = [builders.running_job(node=one, checkpointable=True).pk for one in nodes]
+    pool(len(nodes), emptying={"node": nodes[0].name, "jobs": jobs[:1], "gain": 9, "cost": 1}, consolidate=True)
+    return jobs
+
+
+def test_the_node_to_be_emptied_is_drained_its_jobs_move_and_it_goes_when_they_have_left():
+    going, staying = node("p-1"), node("p-2")
+    moved, other = emptying(going, staying)
+    actuator = Noted("p-1", "p-2")
+    assert reconcile(NodePool.objects.get(), actuator) == Changes(emptied=("p-1",))
+    assert (NodePool.objects.get().desired_nodes, cordoned("p-1"), cordoned("p-2")) == (1, True, False)
+    assert dict(Job.objects.values_list("pk", "desired")) == {moved: "preempt", other: ""}
+    assert not reconcile(NodePool.objects.get(), actuator), "its job is on its way"
+    Placement.objects.filter(node=going).update(state="closed", closed_at=timezone.now())
+    assert reconcile(NodePool.objects.get(), actuator) == Changes(down=("p-1",))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_nobody_moves_when_another_job_has_come_or_the_one_has_gone(late):
+    going, staying = node("p-1"), node("p-2")
+    emptying(going, staying)
+    if late:
+        builders.running_job(node=going)
+    else:
+        Placement.objects.filter(node=going).update(state="closed", closed_at=timezone.now())
+    assert not reconcile(NodePool.objects.get(), Noted("p-1", "p-2"))
+    assert not cordoned("p-1")
+    assert not Job.objects.exclude(desired="").exists()
+
+
+def test_nobody_moves_while_nodes_are_missing_or_too_many():
+    going, staying = node("p-1"), node("p-2")
+    emptying(going, staying)
+    for desired in (1, 3):
+        NodePool.objects.update(desired_nodes=desired)
+        reconcile(NodePool.objects.get(), Noted("p-1", "p-2"))
+        assert not cordoned("p-1")
+
+
+def test_a_node_that_was_emptied_stays_when_it_is_wanted_again_before_it_has_gone():
+    going, staying = node("p-1"), node("p-2")
+    emptying(going, staying)
+    reconcile(NodePool.objects.get(), Noted("p-1", "p-2"))
+    Placement.objects.filter(node=going).update(state="closed", closed_at=timezone.now())
+    NodePool.objects.update(desired_nodes=2)
+    assert reconcile(NodePool.objects.get(), Noted("p-1", "p-2")) == Changes(kept=("p-1",))
