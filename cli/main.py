@@ -30,6 +30,7 @@ COMMANDS = {
     "show": Entry("show", "Show everything about a job."),
     "explain": Entry("explain", "Say why a job waits and until when, and what would start it now."),
     "quote": Entry("quote", "Say when a job would start and what it would cost, without submitting it."),
+    "templates": Entry("templates.commands", "List templates of jobs, and submit jobs that come of one; write them."),
     "status": Entry("status", "Say in a line each how jobs are doing, and with --follow what changes."),
     "wait": Entry("wait", "Stay until jobs are over."),
     "seff": Entry(

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import environ
+import hypothesis
 import pytest
 from django.conf import settings
 
 from tests.servers import Broker, RunningServer, new_broker, new_postgres
+
+# A busy machine draws examples slowly: that is no failure of what they are drawn for.
+hypothesis.settings.register_profile("any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 EMBEDDED = "TRAINYARD_TEST_EMBEDDED"  # tells the processes of pytest-xdist that an address is ours, not the user's
 FOLDER = Path(tempfile.mkdtemp(prefix="trainyard-tests-"))

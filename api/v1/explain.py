@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from api.http.authentication import caps_of
 from api.http.permissions import caller, job_to_read
 from api.v1.shapes.jobs import ReasonOut, spec_of
 from api.v1.shapes.quotes import QuoteIn, RunsOut
+from jobs.models import TokenCaps
 from jobs.planning.start_forecasts import moment
 from jobs.reports.explain import Explanation, Holder, explain
 from jobs.reports.quote import quote
@@ -189,13 +191,15 @@ class QuoteView(APIView):
 
         Refuses what POST /jobs refuses; writes nothing.
         """
-        wanted = QuoteIn.read(request.data)
-        specs = [spec_of(one) for one in wanted["jobs"]]
-        asked = {"count": wanted.get("count", 1), "at_most": wanted.get("at_most"), "caps": caps_of(request)}
-        found = quote(specs, caller(request), **asked)
-        cost = None if found.estimated_cost is None else float(found.estimated_cost)
-        known = {"estimated_cost": cost, "cost_basis": found.cost_basis, "runs": RunsOut(found.runs).data}
-        return Response({**outlook(found.told), **known})
+        return Response(quoted(QuoteIn.read(request.data), caller(request), caps_of(request)))
+
+
+def quoted(wanted: dict[str, Any], user: User, caps: TokenCaps | None) -> dict[str, Any]:
+    specs = [spec_of(one) for one in wanted["jobs"]]
+    found = quote(specs, user, count=wanted.get("count", 1), at_most=wanted.get("at_most"), caps=caps)
+    cost = None if found.estimated_cost is None else float(found.estimated_cost)
+    known = {"estimated_cost": cost, "cost_basis": found.cost_basis, "runs": RunsOut(found.runs).data}
+    return {**outlook(found.told), **known}
 
 
 def outlook(told: Explanation) -> dict[str, Any]:

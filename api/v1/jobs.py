@@ -52,6 +52,15 @@ def answer(job: Job, user: User) -> Response:
     return Response(seen_by(user, [job])[0])
 
 
+def submitted_one(request: Request, wanted: dict[str, Any]) -> Response:
+    """The answer to a submission of one job, after it."""
+    [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request), caps=caps_of(request))
+    if submitted.created:  # no cycle has seen it: it has no place in line to look for
+        needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
+        return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
+    return answer(submitted.job, caller(request))
+
+
 class JobsView(GenericAPIView[Job]):
     queryset = Job.objects.none()
     serializer_class = JobOut
@@ -71,12 +80,7 @@ class JobsView(GenericAPIView[Job]):
     @transaction.atomic
     def post(self, request: Request) -> Response:
         """Submit a job. A submission_key that the project has seen answers 200 with the job that it brought first."""
-        wanted = JobIn.read(request.data)
-        [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request), caps=caps_of(request))
-        if submitted.created:  # no cycle has seen it: it has no place in line to look for
-            needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
-            return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
-        return answer(submitted.job, caller(request))
+        return submitted_one(request, JobIn.read(request.data))
 
     @extend_schema(operation_id="jobs_change_many", request=ChangeManyIn, responses=OutcomeOut, filters=False)
     def patch(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from api.v1 import (
     scheduler,
 )
 from api.v1.pools.views import PoolsView, PoolView
+from api.v1.templates.views import TemplateJobsView, TemplateQuoteView, TemplatesView, TemplateView
 from api.v1.usage.fairness import FairnessView
 from api.v1.usage.idle_gpus import ProjectIdleGpusView, QueueIdleGpusView
 from api.v1.usage.report import UsageExportView, UsageReportView
@@ -49,6 +50,10 @@ urlpatterns = [
     path("jobs/<int:job_id>/explain", explain.ExplainView.as_view()),
     path("jobs/scheduler/info", scheduler.InfoView.as_view()),
     path("jobs/scheduler/trigger", scheduler.TriggerView.as_view()),
+    path("templates", TemplatesView.as_view()),
+    path("templates/<slug:name>", TemplateView.as_view()),
+    path("templates/<slug:name>/jobs", TemplateJobsView.as_view()),
+    path("templates/<slug:name>/quote", TemplateQuoteView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

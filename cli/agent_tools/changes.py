@@ -6,12 +6,20 @@ from pydantic import Field
 
 from cli.agent_tools import brief
 from cli.agent_tools.asked import MOST_JOBS, JobId, Reason, SubmissionKey, TrainingJob
-from cli.client.requests import Row, Server
+from cli.client.requests import Row, Server, path_word
 from cli.errors import RefusedError
 
 NAMED = 100
 Jobs = Annotated[list[TrainingJob], Field(min_length=1, max_length=MOST_JOBS)]
 AlsoIfRunning = Annotated[bool, Field(description="Cancel it even if it runs already: what it has not saved is lost.")]
+TemplateName = Annotated[str, Field(description="Its name, as list_job_templates has it.")]
+Parameters = Annotated[
+    dict[str, str | int | float | bool] | None,
+    Field(description="By name; what has a default may be left out."),
+]
+OfTemplate = Annotated[
+    str | None, Field(description="The slug of a project that you may submit to. Default: the template's own.")
+]
 STARTED = ("queued", "assigned", "running")
 
 
@@ -36,6 +44,21 @@ def submit_batch_training_jobs(server: Server, jobs: Jobs, reason: Reason, submi
     answer = server.post("jobs/batch", {"jobs": asked})
     told = [brief.picked(one, ("id", "name", "state")) for one in answer["jobs"][:NAMED]]
     return {"count": answer["count"], "batch": answer["batch"], "jobs": told}
+
+
+def queue_job_from_template(
+    server: Server,
+    template: TemplateName,
+    reason: Reason,
+    submission_key: SubmissionKey,
+    parameters: Parameters = None,
+    project: OfTemplate = None,
+) -> Row:
+    """Submit one job that comes of a template, as list_job_templates shows them. Answers like queue_training_job."""
+    said = {"parameters": parameters or {}, "reason": reason, "submission_key": submission_key}
+    asked = said if project is None else {**said, "project": project}
+    row, created = server.create(f"templates/{path_word(template)}/jobs", asked)
+    return {"created": created, **brief.job(row)}
 
 
 def cancel_queued_job(server: Server, job_id: JobId, reason: Reason, *, also_if_running: AlsoIfRunning = False) -> Row:

@@ -23,13 +23,18 @@ Connect = Callable[[Context], AbstractContextManager[Server]]
 ASKING: tuple[AnyTool, ...] = (
     questions.get_queue_status,
     questions.list_queued_jobs,
+    questions.list_job_templates,
     questions.get_training_dashboard,
     questions.check_training_budget,
     questions.quote_job,
     questions.explain_job,
     questions.get_job_logs,
 )
-ADDING: tuple[AnyTool, ...] = (changes.queue_training_job, changes.submit_batch_training_jobs)
+ADDING: tuple[AnyTool, ...] = (
+    changes.queue_training_job,
+    changes.queue_job_from_template,
+    changes.submit_batch_training_jobs,
+)
 ENDING: tuple[AnyTool, ...] = (changes.cancel_queued_job,)
 INSTRUCTIONS = (
     "Trainyard schedules training jobs on shared machines. Ask check_training_budget or quote_job before you submit, "

@@ -56,6 +56,13 @@ def list_queued_jobs(
     return {"jobs": [brief.job(row) for row in rows[:limit]], "more": len(rows) > limit}
 
 
+def list_job_templates(server: Server) -> Row:
+    """Templates of jobs that queue_job_from_template takes: what each makes, and the parameters that it knows."""
+    rows = server.rows("templates", limit=MOST_LISTED + 1)
+    told = [brief.picked(row, ("name", "version", "project", "description", "parameters")) for row in rows]
+    return {"templates": told[:MOST_LISTED], "more": len(rows) > MOST_LISTED}
+
+
 def get_training_dashboard(server: Server) -> Row:
     """Your jobs by state and queue, what the waiting ones wait for, and how full the machines are."""
     seen = server.get("dashboard")

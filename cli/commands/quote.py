@@ -47,12 +47,12 @@ def quote(
     request = job_request(command or ANY_COMMAND, its, environ=os.environ, now=datetime.now(UTC))
     asked = {name: value for name, value in (("count", count), ("at_most", at_most)) if value is not None}
     answer = server.create("jobs/quote", request | asked)[0]
-    _show(server, answer) if not as_json else print_json(answer)
+    show_quote(server, answer) if not as_json else print_json(answer)
     if (answer.get("runs") or {}).get("within_at_most") is False:
         raise typer.Exit(1)
 
 
-def _show(server: Server, answer: Row) -> None:
+def show_quote(server: Server, answer: Row) -> None:
     console = make_console()
     cost = answer.get("estimated_cost")
     known = [

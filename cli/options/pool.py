@@ -37,7 +37,8 @@ class PoolOptions:
     consolidate: Annotated[
         bool | None,
         typer.Option(
-            "--consolidate/--no-consolidate", help="Whether jobs are moved together where that pays, so that a node goes."
+            "--consolidate/--no-consolidate",
+            help="Whether jobs are moved together where that pays, so that a node goes.",
         ),
     ] = None
     startup: Annotated[str | None, _option("TIME", "From the demand for a node to its first job.")] = None

@@ -39,13 +39,17 @@ class BatchFile:
 
 def read_batch(file: Path, *, project: str, folder: Path) -> BatchFile:
     """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
+    defaults, jobs = _split(read_content(file), _name(file))
+    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs)
+
+
+def read_content(file: Path) -> Any:
+    """What is in a file of JSON, JSON lines or TOML; raises `UsageError`."""
     text = _read(file)
     try:
-        content = _parse_toml(text) if file.suffix == ".toml" else _parse_json(text)
+        return _parse_toml(text) if file.suffix == ".toml" else _parse_json(text)
     except ValueError as error:
         raise UsageError(f"{_name(file)} is neither JSON, JSON lines nor TOML: {error}.") from error
-    defaults, jobs = _split(content, _name(file))
-    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs)
 
 
 def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any]]:

@@ -23,6 +23,7 @@ from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
+from jobs.models.template import JobTemplate
 from jobs.models.token_caps import CappedJob, TokenCaps
 from jobs.models.usage import UsageHour, UsageRollup
 
@@ -42,6 +43,7 @@ __all__ = [
     "JobDependency",
     "JobEvent",
     "JobRetention",
+    "JobTemplate",
     "LogChunk",
     "MetricSeries",
     "Placement",

@@ -126,7 +126,12 @@ class Autoscaler:
 
 def spell(pool: NodePool, changes: Changes) -> str:
     """`pool small is to have 2 nodes (2 jobs wait for them): starting small-1, small-2`."""
-    parts = (("starting", changes.up), ("ending", changes.down), ("keeping", changes.kept), ("moving the jobs of", changes.emptied))
+    parts = (
+        ("starting", changes.up),
+        ("ending", changes.down),
+        ("keeping", changes.kept),
+        ("moving the jobs of", changes.emptied),
+    )
     done = "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
     nodes = "1 node" if pool.desired_nodes == 1 else f"{pool.desired_nodes} nodes"
     return f"pool {pool} is to have {nodes} ({pool.why}): {done}"

@@ -4,20 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('workers', '0010_pool_windows'),
+        ("workers", "0010_pool_windows"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='nodepool',
-            name='consolidate',
-            field=models.BooleanField(db_default=False, default=False, help_text='Jobs that save their work are moved together where that pays, and the node that is empty then goes.'),
+            model_name="nodepool",
+            name="consolidate",
+            field=models.BooleanField(
+                db_default=False,
+                default=False,
+                help_text="Jobs that save their work are moved together where that pays, and the node that is empty then goes.",
+            ),
         ),
         migrations.AddField(
-            model_name='nodepool',
-            name='emptying',
+            model_name="nodepool",
+            name="emptying",
             field=models.JSONField(db_default={}, default=dict, editable=False),
         ),
     ]

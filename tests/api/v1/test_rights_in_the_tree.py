@@ -140,6 +140,9 @@ ELSEWHERE = {
     **dict.fromkeys(("GET prices/{}", "PATCH prices/{}", "DELETE prices/{}"), "tests/api/v1/test_costs.py"),
     **dict.fromkeys(("POST auth/tokens", "DELETE auth/tokens/current"), "tests/api/v1/test_tokens.py"),
     **dict.fromkeys(("GET auth/tokens/own", "POST auth/tokens/own", "DELETE auth/tokens/own/{}"), "of the caller"),
+    **dict.fromkeys(("GET templates", "POST templates"), "tests/api/v1/test_templates.py"),
+    **dict.fromkeys(("GET templates/{}", "DELETE templates/{}"), "tests/api/v1/test_templates.py"),
+    **dict.fromkeys(("POST templates/{}/jobs", "POST templates/{}/quote"), "tests/api/v1/test_templates.py"),
     "GET whoami": "of the caller",
     **dict.fromkeys(("GET healthz", "GET readyz", "GET schema", "GET docs"), "of the site"),
 }

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Job, JobEvent
+from jobs.models import Job, JobEvent, JobTemplate
 from quotas.models import Budget, Price, Project
 from tests import builders
 from tests.rest import V1, client_of
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HOUR = timedelta(hours=1)
 TOOLS = {
     "queue_training_job", "get_queue_status", "submit_batch_training_jobs", "cancel_queued_job", "list_queued_jobs",
-    "get_training_dashboard", "check_training_budget", "quote_job", "explain_job", "get_job_logs",
+    "queue_job_from_template", "list_job_templates", "get_training_dashboard", "check_training_budget", "quote_job", "explain_job", "get_job_logs",
 }  # fmt: skip
 JOB = {"project": "vision", "command": ["python", "train.py"]}
 ASKED = {"reason": "To see whether it learns.", "submission_key": "first"}
@@ -39,7 +39,9 @@ def test_each_argument_of_each_tool_says_what_it_is(either):
         assert tool.description
         assert tool.input_schema["additionalProperties"] is False
     changing = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
-    assert changing == {"queue_training_job", "submit_batch_training_jobs", "cancel_queued_job"}
+    assert changing == {
+        "queue_training_job", "queue_job_from_template", "submit_batch_training_jobs", "cancel_queued_job",
+    }  # fmt: skip
     assert all("reason" in tools[name].input_schema["required"] for name in changing)
 
 
@@ -54,6 +56,22 @@ def test_a_job_goes_in_once_with_its_reason_in_its_history(either, ada):
     assert (first["created"], again["created"], first["id"], again["id"]) == (True, False, row.pk, row.pk)
     assert (row.owner, row.gpus, row.max_runtime_seconds) == (ada, 2, 60)
     assert JobEvent.objects.get(kind="submitted").message == "To see whether it learns."
+
+
+def test_a_job_comes_of_a_template(agent, ada):
+    JobTemplate.objects.create(
+        name="mnist", version=1, parameters={"epochs": {"type": "integer", "default": 2, "most": 5}},
+        job={"command": ["python", "train.py", "--epochs", "{epochs}"]}, created_by="ops",
+    )  # fmt: skip
+    assert agent.call("list_job_templates")["templates"][0]["parameters"]["epochs"]["most"] == 5
+
+    made = agent.call("queue_job_from_template", template="mnist", parameters={"epochs": 3}, project="vision", **ASKED)
+
+    assert (made["created"], Job.objects.get().command) == (True, ["python", "train.py", "--epochs", "3"])
+    refusal = agent.refused(
+        "queue_job_from_template", template="mnist", parameters={"epochs": 9}, project="vision", **ASKED
+    )
+    assert refusal == "parameters.epochs: Must be at most 5."
 
 
 def test_a_batch_goes_in_once(agent):

@@ -90,8 +90,9 @@ def test_the_database_refuses_more_at_least_than_at_most():
 
 def long_running(node: Node) -> int:
     began = timezone.now() - timedelta(hours=2)
-    saves = {"checkpointable": True, "checkpoint_at": timezone.now(), "max_runtime_seconds": 40_000}
-    return builders.running_job(node=node, started_at=began, **saves).pk
+    return builders.running_job(
+        node=node, started_at=began, checkpointable=True, checkpoint_at=timezone.now(), max_runtime_seconds=40_000
+    ).pk
 
 
 def test_a_pool_that_may_consolidate_names_the_node_whose_jobs_have_room_on_others():
