@@ -22,6 +22,7 @@ from jobs.planning import (
     floor_shadow,
     gc_pause,
     memory_defaults,
+    moves,
     preemption,
     rebalancing,
     rendezvous_ports,
@@ -101,6 +102,7 @@ def run_cycle() -> CycleResult:
     Jobs that were seen to wait in vain for what they depend on end after it, in transactions of their own.
     """
     started = time.perf_counter()
+    moves.follow()  # what is kept for a job that moves is given up before it is planned with
     with gc_pause.paused(), transaction.atomic():
         # 1. One planner, before anything is read: whoever comes second sees what the first one has placed, and does not
         # give the same room away again. The lock goes with the transaction, also when the process dies. Nor does anybody

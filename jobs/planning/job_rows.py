@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, placement_facts, preemption, saved_work
+from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.state import queue_age
 from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
-from scheduling.snapshot import Allocation, RunningJob, WaitingJob
+from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
@@ -89,6 +89,7 @@ class JobContext:
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
     ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
     room: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)
+    moving: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)  # what is kept for those that move
     saved: SavedWork = saved_work.NOTHING
 
     @property
@@ -106,6 +107,7 @@ class JobContext:
             self.avoid,
             self.ready,
             self.room,
+            self.moving,
             self.saved.seconds,
         )
         return set(self.saved.saves_nothing).union(*(one.keys() for one in known))
@@ -121,8 +123,11 @@ def read_names() -> JobContext:
 def read_all(*, with_saved: bool) -> JobContext:
     needs = dependencies()
     counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
-    rooms, saved = preemption.rooms(), saved_work.of_unfinished() if with_saved else saved_work.NOTHING
-    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, saved=saved)
+    rooms, moving = preemption.rooms(), moves.rooms()
+    saved = saved_work.of_unfinished() if with_saved else saved_work.NOTHING
+    return replace(
+        read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, moving=moving, saved=saved
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ class JobRows:
     waiting: tuple[WaitingJob, ...]
     running: tuple[RunningJob, ...]
     held: Sequence[AccountUsage]
+    kept: tuple[MoveRoom, ...] = ()  # for those of the running ones that move
 
 
 def read(*, with_saved: bool = False) -> JobRows:
@@ -152,7 +158,8 @@ def read(*, with_saved: bool = False) -> JobRows:
     in_line, placed = line.read(), rows(RUNNING)
     known = read_all(with_saved=with_saved)
     jobs = _running(placed, known)
-    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs))
+    kept = tuple(MoveRoom(job.id, known.moving[job.id]) for job in jobs if job.id in known.moving)
+    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept)
 
 
 def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
@@ -266,7 +273,7 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         predicted_seconds=row[17],
         checkpointable=row[18] and row[0] not in known.saved.saves_nothing,
         preemptible=row[19],
-        promised=row[20],
+        promised=row[20] or row[0] in known.moving,
         held=row[21],
         attempts=row[22],
         kind=placement_facts.kind_of(project, owner, row[23], request),
@@ -277,7 +284,8 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
-        room=known.room.get(row[0], ()),
+        room=known.moving.get(row[0]) or known.room.get(row[0], ()),
+        pinned=row[0] in known.moving,
         saved_seconds=known.saved.seconds.get(row[0], 0.0),
     )
 

@@ -44,7 +44,8 @@ NONE_OUT = "[]"
 def take_snapshot() -> Snapshot:
     """Everything that one planning pass looks at, read in the caller's transaction by the database's clock."""
     now = database_now().timestamp()
-    under_floor = floor_shadow.is_kept()
+    knobs = rules()
+    under_floor = floor_shadow.is_kept(knobs)
     jobs = job_rows.read(with_saved=under_floor)
     paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
@@ -56,7 +57,7 @@ def take_snapshot() -> Snapshot:
         queues=queues(),
         projects=projects(),
         taken_at=now,
-        rules=rules(),
+        rules=knobs,
         reservations=reservations(now),
         usage=fair_share.usage(now, jobs.held),
         recent_preemptions=preemption.recent(),
@@ -66,6 +67,7 @@ def take_snapshot() -> Snapshot:
         budgets=paying,
         prices=told.prices or budgets.prices_for(paying, jobs.running, now),
         speeds=told.speeds,
+        kept=jobs.kept,
     )
 
 
