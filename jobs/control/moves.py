@@ -80,7 +80,7 @@ def begin(*, job_id: int, wanted: MoveRequest, actor: str, rolls_back: JobMove |
 def cancel(*, job_id: int, move_id: int, actor: str, reason: str = "") -> JobMove:
     """Call the move off: the job goes on where it is, or, once it has stopped, wherever there is room.
 
-    Raises ConflictError for a move that is over, or whose job has its place already.
+    Raises ConflictError for a move that is over, whose job has its place already, or that nobody asked for.
     """
     _found(Job.objects.select_for_update(no_key=True).filter(pk=job_id), job_id)
     move = JobMove.objects.select_for_update(no_key=True).filter(pk=move_id, job=job_id).first()
@@ -90,6 +90,13 @@ def cancel(*, job_id: int, move_id: int, actor: str, reason: str = "") -> JobMov
         moves.refresh(move)
     if move.state not in CANCELLABLE:
         raise ConflictError(_too_late(move), state=move.state)
+    if move.origin != MoveOrigin.ASKED:
+        whose = (
+            "the planner, for a job that waits" if move.origin == MoveOrigin.REBALANCING else "the drain of its node"
+        )
+        raise ConflictError(
+            f"Migration {move.pk} comes from {whose}: only one that was asked for is called off.", state=move.state
+        )
     if move.state == MoveState.STOPPING:
         moves.take_back(move)
     move.state, move.message = MoveState.CANCELLED, f"Called off by {actor}. {reason}".strip()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from django.conf import settings
+
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
 from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work
@@ -91,6 +93,7 @@ class JobContext:
     room: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)
     moving: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)  # what is kept for those that move
     saved: SavedWork = saved_work.NOTHING
+    with_kinds: bool = False  # what jobs have in common is asked for by some strategies alone
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -114,20 +117,26 @@ class JobContext:
 
 
 def read_names() -> JobContext:
-    known = JobContext()
+    known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
     for kind, number, name in rows(NAMES):
         known.names[kind][number] = name
     return known
 
 
-def read_all(*, with_saved: bool) -> JobContext:
+def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
     needs = dependencies()
     counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
     rooms, moving = preemption.rooms(), moves.rooms()
     saved = saved_work.of_unfinished() if with_saved else saved_work.NOTHING
-    return replace(
-        read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, moving=moving, saved=saved
-    )
+    facts: dict[str, Any] = {
+        "preemptions": counts,
+        "near": near,
+        "avoid": avoid,
+        "room": rooms,
+        "moving": moving,
+        "saved": saved,
+    }
+    return replace(read_names(), **needs, **facts, with_kinds=with_kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +158,14 @@ class JobRows:
     kept: tuple[MoveRoom, ...] = ()  # for those of the running ones that move
 
 
-def read(*, with_saved: bool = False) -> JobRows:
-    """All of them; where a floor is kept also what each has saved of its work.
+def read(*, with_saved: bool = False, with_kinds: bool = False) -> JobRows:
+    """All of them; where a floor is kept also what each has saved of its work, and for some strategies its kind.
 
     The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
     dependencies, and none names what is not known yet.
     """
     in_line, placed = line.read(), rows(RUNNING)
-    known = read_all(with_saved=with_saved)
+    known = read_all(with_saved=with_saved, with_kinds=with_kinds)
     jobs = _running(placed, known)
     kept = tuple(MoveRoom(job.id, known.moving[job.id]) for job in jobs if job.id in known.moving)
     return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept)
@@ -234,9 +243,9 @@ class PendingJobs:
 
     def of(self, reading: ReadRows, known: JobContext) -> tuple[WaitingJob, ...]:
         """The jobs of these rows."""
-        names, seen, requests = self._made
-        # A name that has changed stands in all that was made of it.
-        if known.names != names or len(requests) > MOST_REQUESTS:
+        made_with, seen, requests = self._made
+        # A name that has changed stands in all that was made of it, and a kind where one is asked for.
+        if (known.names, known.with_kinds) != made_with or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         request_of, special = requests.of, known.special
         fresh: dict[int, tuple[WaitingRow | None, WaitingJob]] = {}
@@ -248,7 +257,7 @@ class PendingJobs:
                 fresh[job_id] = before
             else:
                 fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
-        self._made = (known.names, fresh, requests)
+        self._made = ((known.names, known.with_kinds), fresh, requests)
         return tuple([job for _, job in fresh.values()])
 
 
@@ -276,7 +285,7 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         promised=row[20] or row[0] in known.moving,
         held=row[21],
         attempts=row[22],
-        kind=placement_facts.kind_of(project, owner, row[23], request),
+        kind=placement_facts.kind_of(project, owner, row[23], request) if known.with_kinds else "",
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         needs_end=known.needs_end.get(row[0], ()),
@@ -317,7 +326,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         owner=name,
         priority=priority,
         request=request,
-        kind=placement_facts.kind_of(slug, name, first[30], request),
+        kind=placement_facts.kind_of(slug, name, first[30], request) if known.with_kinds else "",
         shares=tuple(
             Allocation(row[12], Resources(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),

@@ -176,7 +176,9 @@ def _write(one: _Progress, *, wait: bool) -> bool:
     move, stage = one.move, one.stage
     if stage.state == move.state:
         return False
-    if stage.is_over and not move.attempt.ended_at and not take_back(move, wait=wait):
+    # What the planner and drains want is still wanted: such a job stops all the same, and goes on elsewhere.
+    asked = move.origin == MoveOrigin.ASKED
+    if asked and stage.is_over and not move.attempt.ended_at and not take_back(move, wait=wait):
         return False
     move.state, move.message, move.stopped_at = stage.state, stage.message, move.attempt.ended_at
     if one.after is not None:

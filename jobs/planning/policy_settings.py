@@ -38,7 +38,7 @@ def rules() -> Rules:
         bounded_wait_seconds=bound if stated else None,
         usual_bounded_wait_seconds=None if stated else bound,
         assumed_limit_seconds=found["assumed_limit_seconds"],
-        placement=settings.PLACEMENT,
+        placement=found["placement"],
         ageing_points_per_hour=found["ageing_points_per_hour"],
         half_life_seconds=settings.HALF_LIFE_SECONDS,
         weights=Weights(**found["weights"]),

@@ -14,6 +14,7 @@ from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
 from jobs.planning import budgets, fair_share, floor_shadow, job_rows, placement_facts, preemption
+from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
 from scheduling.placement.weights import weights_from
@@ -46,10 +47,10 @@ def take_snapshot() -> Snapshot:
     now = database_now().timestamp()
     knobs = rules()
     under_floor = floor_shadow.is_kept(knobs)
-    jobs = job_rows.read(with_saved=under_floor)
+    jobs = job_rows.read(with_saved=under_floor, with_kinds=goes_by_job(knobs.placement))
     paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
-    told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now)
+    told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now, knobs.placement)
     return Snapshot(
         waiting=jobs.waiting,
         running=jobs.running,

@@ -1,13 +1,13 @@
 """The settings of the scheduler that staff may set while it runs: what each is called, does, and may be.
 
-How usage decays and by which strategy nodes are chosen stay with the environment: agents charge by the first, and what
-jobs are given goes by the second from their submission on.
+How usage decays stays with the environment: agents charge by it as well.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from scheduling import placement
 from scheduling.planning.preemption import STRATEGIES
 from scheduling.policies import POLICIES
 from scheduling.rules import Backfill, Weights
@@ -83,6 +83,7 @@ FAULTS: Mapping[str, Callable[[Tunable, Any], str]] = {
 TUNABLES: Mapping[str, Tunable] = {
     "policy": Tunable("SCHEDULING_POLICY", "word", "The order of queues that name no policy of their own.", lambda: POLICIES),
     "backfill": Tunable("BACKFILL", "word", "What may start while the first in line waits for room.", lambda: Backfill),
+    "placement": Tunable("PLACEMENT", "word", "By what a job's nodes are chosen.", lambda: placement.STRATEGIES),
     "reserve_depth": Tunable("RESERVE_DEPTH", "whole", "So many jobs that find no room get a reservation.", least=1),
     "bounded_wait_seconds": Tunable(
         "BOUNDED_WAIT_SECONDS", "number", "Who has waited so long gets a reservation whatever its policy; 0: nobody."

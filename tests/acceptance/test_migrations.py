@@ -4,6 +4,8 @@ import sys
 from functools import reduce
 from pathlib import Path
 
+import pytest
+
 from jobs.control import moves
 from jobs.control.moves import MoveRequest
 from jobs.models import Job, JobMove
@@ -11,6 +13,7 @@ from tests.acceptance import checkpointing
 from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine agents take their time to start
 STEPS = 80
 NODES = ("n1", "n2")
 
@@ -55,7 +58,7 @@ def test_a_job_moves_and_goes_on_from_its_checkpoint(platform: Platform):
     here, there = places(job)
 
     begun = move(job, there)
-    wait_for(lambda: state_of(begun) == "done", 30, "the move")
+    wait_for(lambda: state_of(begun) == "done", 60, "the move")
     job = wait_for_state(job, "completed", platform=platform)
 
     assert nodes_of(job) == [here, there]
@@ -71,7 +74,7 @@ def test_a_target_that_is_killed_in_the_middle_leaves_the_job_where_it_can_run(p
 
     platform.kill(there)
     begun = move(job, there)  # nobody has missed it yet
-    wait_for(lambda: state_of(begun) == "failed", 40, "the end of the move")
+    wait_for(lambda: state_of(begun) == "failed", 60, "the end of the move")
     job = wait_for_state(job, "completed", platform=platform)
 
     assert nodes_of(job)[-1] == here

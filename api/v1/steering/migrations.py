@@ -87,12 +87,12 @@ class MigrationOut(serializers.ModelSerializer[JobMove]):
 
 class MigrationFilter(filters.FilterSet):
     project = filters.CharFilter("job__project__slug")
-    job = filters.NumberFilter("job_id", min_value=1)
+    job = filters.NumberFilter("job_id", min_value=1, help_text="Of this job.")
     node = filters.CharFilter(method="get_node", help_text="From this node, or to it.")
     state = filters.ChoiceFilter(choices=[(one.value, one.value) for one in MoveState])
     origin = filters.ChoiceFilter(choices=[(one.value, one.value) for one in MoveOrigin])
-    since = filters.IsoDateTimeFilter("created_at", "gte")
-    until = filters.IsoDateTimeFilter("created_at", "lt")
+    since = filters.IsoDateTimeFilter("created_at", "gte", help_text="Begun then or later.")
+    until = filters.IsoDateTimeFilter("created_at", "lt", help_text="Begun before.")
 
     def get_node(self, rows: QuerySet[JobMove], name: str, value: str) -> QuerySet[JobMove]:
         return rows.filter(Q(sources__contains=[value]) | Q(targets__contains=[value]) | Q(nodes__contains=[value]))

@@ -67,7 +67,7 @@ class PreemptionOut(serializers.Serializer[Any]):
 class StatisticsQuery(StrictSerializer):
     by = serializers.ChoiceField([one.value for one in By], required=False, default=By.DAY.value)
     since = MomentField(required=False, help_text="30 days ago without it.")
-    until = MomentField(required=False)
+    until = MomentField(required=False, help_text="Now without it.")
 
 
 class PreemptionStatisticsRow(serializers.Serializer[Any]):
@@ -84,13 +84,13 @@ class PreemptionStatisticsOut(serializers.Serializer[Any]):
 
 
 class PreemptionFilter(filters.FilterSet):
-    job = filters.NumberFilter("attempt__job_id", min_value=1)
-    for_job = filters.NumberFilter("for_job_id", min_value=1)
+    job = filters.NumberFilter("attempt__job_id", min_value=1, help_text="The job that was told.")
+    for_job = filters.NumberFilter("for_job_id", min_value=1, help_text="The job that it was told for.")
     project = filters.CharFilter("attempt__job__project__slug", help_text="Of the job that was told.")
     queue = filters.CharFilter("attempt__job__queue__name")
-    strategy = filters.CharFilter()
-    since = filters.IsoDateTimeFilter("at", "gte")
-    until = filters.IsoDateTimeFilter("at", "lt")
+    strategy = filters.CharFilter(help_text="By this right.")
+    since = filters.IsoDateTimeFilter("at", "gte", help_text="Told then or later.")
+    until = filters.IsoDateTimeFilter("at", "lt", help_text="Told before.")
 
 
 class CandidatesView(APIView):

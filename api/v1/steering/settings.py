@@ -34,7 +34,7 @@ class SettingOut(serializers.Serializer[Any]):
     variable = serializers.CharField(help_text="The environment's name for it.")
     kind = serializers.CharField(help_text="What it is: word, words, number, whole, yes_no or weights.")
     choices = serializers.ListField(child=serializers.CharField(), help_text="Words that it may be, or be made of.")
-    help = serializers.CharField()
+    help = serializers.CharField(help_text="What it does.")
     set_by = serializers.CharField(allow_blank=True)
     set_at = serializers.DateTimeField(allow_null=True)
     reason = serializers.CharField(allow_blank=True)

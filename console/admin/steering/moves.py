@@ -20,7 +20,7 @@ from jobs.control import moves
 from jobs.control.moves import MoveRequest
 from jobs.models import Job, JobMove
 from scheduling.errors import TrainyardError
-from scheduling.job_moves import CANCELLABLE
+from scheduling.job_moves import CANCELLABLE, MoveOrigin
 from scheduling.lifecycle import PLACED_STATES
 
 REASON_LENGTH = 400
@@ -90,7 +90,9 @@ def offered(job: Job) -> dict[str, Any]:
     return {
         "move": under_way,
         "may_move": movable and under_way is None,
-        "may_call_off": under_way is not None and under_way.state in CANCELLABLE,
+        "may_call_off": under_way is not None
+        and under_way.origin == MoveOrigin.ASKED
+        and under_way.state in CANCELLABLE,
     }
 
 

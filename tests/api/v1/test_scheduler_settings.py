@@ -3,8 +3,10 @@
 import pytest
 
 from jobs.control import scheduler_settings
-from jobs.models import SchedulerSetting, SchedulerSettingChange
+from jobs.models import Attempt, SchedulerSetting, SchedulerSettingChange
+from jobs.planning import cycle
 from jobs.planning.policy_settings import in_force, rules
+from jobs.planning.snapshot import take_snapshot
 from jobs.state.tunables import TUNABLES
 from tests import builders
 from tests.racing import race
@@ -75,6 +77,17 @@ def test_what_cannot_be_is_refused_by_its_name_and_nothing_is_set(staff, body, f
     assert refused.status_code == 400
     assert words in faults(refused)[field]
     assert not SchedulerSetting.objects.exists()
+
+
+def test_how_nodes_are_chosen_is_set_while_jobs_wait(staff):
+    builders.job()
+    builders.node()
+    assert {job.kind for job in take_snapshot().waiting} == {""}
+    staff.patch(URL, {"placement": "learned"}, format="json")
+
+    assert "" not in {job.kind for job in take_snapshot().waiting}
+    cycle.run_cycle()
+    assert Attempt.objects.get().decision["strategy"] == "learned"
 
 
 def test_what_changes_nothing_is_not_written_down(staff):

@@ -10,7 +10,7 @@ from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import actions, draining, moves
 from jobs.control.moves import MoveRequest
-from jobs.models import Job, JobMove, Placement
+from jobs.models import Attempt, Job, JobMove, Placement
 from jobs.planning import cycle
 from jobs.planning.snapshot import take_snapshot
 from jobs.state.outcome import PlacementOutcome, PlacementRef
@@ -260,6 +260,33 @@ def test_a_drain_s_moves_are_in_the_history(mover):
     cycle.run_cycle()
 
     assert (fresh(row).state, fresh(row).nodes) == ("done", ["n2"])
+
+
+def test_what_a_drain_or_the_planner_wants_nobody_calls_off(mover):
+    draining.drain(Node.objects.get(name="n1"), mode="checkpoint")
+    with pytest.raises(ConflictError, match="comes from the drain of its node"):
+        moves.cancel(job_id=mover.pk, move_id=JobMove.objects.get().pk, actor="ann")
+    assert (states(), fresh(mover).desired) == (["stopping"], "preempt")
+
+
+def test_a_move_of_the_planner_s_that_loses_its_target_stops_its_job_all_the_same(mover):
+    begun = move(mover)
+    JobMove.objects.update(origin="rebalancing")
+    gone("n2")
+    cycle.run_cycle()
+
+    assert (fresh(begun).state, fresh(mover).desired) == ("failed", "preempt")
+
+
+def test_a_gang_that_has_lost_a_member_to_the_move_goes_back_in_line_when_that_is_called_off():
+    for name in ("n1", "n2", "n3", "n4"):
+        builders.node(name=name, cpus=4)
+    first, _ = builders.gang(*Node.objects.order_by("name")[:2], state="running", checkpointable=True)
+    begun = move(first.attempt.job, "n3")
+    Attempt.objects.update(end_reason="preempted")
+    moves.cancel(job_id=begun.job_id, move_id=begun.pk, actor="bea")
+
+    assert Job.objects.get().desired == "end"
 
 
 def test_a_plan_writes_nothing(mover):
