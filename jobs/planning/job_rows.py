@@ -124,19 +124,11 @@ def read_names() -> JobContext:
 
 
 def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
-    needs = dependencies()
     counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
-    rooms, moving = preemption.rooms(), moves.rooms()
+    needs, rooms, moving = dependencies(), preemption.rooms(), moves.rooms()
     saved = saved_work.of_unfinished() if with_saved else saved_work.NOTHING
-    facts: dict[str, Any] = {
-        "preemptions": counts,
-        "near": near,
-        "avoid": avoid,
-        "room": rooms,
-        "moving": moving,
-        "saved": saved,
-    }
-    return replace(read_names(), **needs, **facts, with_kinds=with_kinds)
+    facts: dict[str, Any] = {"near": near, "avoid": avoid, "room": rooms, "moving": moving, "saved": saved}
+    return replace(read_names(), **needs, **facts, preemptions=counts, with_kinds=with_kinds)
 
 
 @dataclass(frozen=True, slots=True)
