@@ -45,6 +45,12 @@ COMMANDS = {
     "hold": Entry("control", "Keep waiting jobs from starting until they are released."),
     "change": Entry("change", "Give waiting jobs another priority, queue or labels."),
     "release": Entry("control", "Let held jobs start again when their turn comes."),
+    "migrate": Entry("steering.moves", "Move a running job to another node, where it goes on from its checkpoint."),
+    "migrations": Entry("steering.moves", "List where jobs have moved, and why; call moves off, and take them back."),
+    "scheduler": Entry(
+        "steering.scheduler",
+        "Say how the scheduler decides, and what its last cycle did; its settings; who gave way to whom.",
+    ),
     "queues": Entry(
         "queues",
         "List the queues, the one that goes first on top, with what they limit; make and change them, as staff.",

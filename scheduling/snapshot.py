@@ -200,6 +200,14 @@ class RunningJob:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveRoom:
+    """What is kept for a running job at the place to which it moves, until it has stopped and starts there."""
+
+    job_id: int
+    shares: tuple[Allocation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """Nodes kept for a project and all below it from `start` to `end`; without a project for nobody: maintenance."""
 
@@ -317,6 +325,7 @@ class Snapshot:
     budgets: tuple[BudgetView, ...] = ()
     prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
     speeds: Speeds = NOTHING_LEARNED  # how fast machines are, for strategies that go by it
+    kept: tuple[MoveRoom, ...] = ()  # for jobs that move and have not stopped yet: nobody else's
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

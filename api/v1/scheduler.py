@@ -14,6 +14,7 @@ from api.http.permissions import StaffWrites, caller
 from api.http.shapes import StrictSerializer, Text
 from jobs.messages import publishing
 from jobs.models import Cycle, Queue
+from jobs.planning import policy_settings
 from jobs.reports import dashboard, project_cycle
 from jobs.state import alerts
 from quotas.queries import find_project
@@ -135,15 +136,16 @@ class InfoView(APIView):
     def get(self, request: Request) -> Response:
         """What the last scheduling cycle saw and did."""
         cycle = Cycle.objects.defer("line").get()
-        proposals = cycle.proposals if settings.REBALANCING != "off" else []
+        chosen = policy_settings.in_force()
+        proposals = cycle.proposals if chosen["rebalancing"] != "off" else []
         counts = dashboard.job_counts()
         return Response(
             {
-                "policy": settings.SCHEDULING_POLICY,
+                "policy": chosen["policy"],
                 "quota_provider": settings.QUOTA_PROVIDER,
                 "active_queues": Queue.objects.filter(state=Queue.State.OPEN).count(),
                 "pending_jobs": counts[JobState.PENDING],
-                "rebalancing": {"mode": settings.REBALANCING, "proposals": proposals},
+                "rebalancing": {"mode": chosen["rebalancing"], "proposals": proposals},
                 "cycle": CycleOut(cycle).data,
                 "alerts": alerts.active(),
                 "jobs": counts,

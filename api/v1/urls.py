@@ -19,6 +19,7 @@ from api.v1 import (
     scheduler,
 )
 from api.v1.pools.views import PoolsView, PoolView
+from api.v1.steering import migrations, preemptions, settings
 from api.v1.templates.views import TemplateJobsView, TemplateQuoteView, TemplatesView, TemplateView
 from api.v1.usage.fairness import FairnessView
 from api.v1.usage.idle_gpus import ProjectIdleGpusView, QueueIdleGpusView
@@ -48,6 +49,16 @@ urlpatterns = [
     path("jobs/<int:job_id>/attempts", history.AttemptsView.as_view()),
     path("jobs/<int:job_id>/efficiency", efficiency.EfficiencyView.as_view()),
     path("jobs/<int:job_id>/explain", explain.ExplainView.as_view()),
+    path("jobs/<int:job_id>/migrations", migrations.JobMigrationsView.as_view()),
+    path("jobs/<int:job_id>/migrations/plan", migrations.MigrationPlanView.as_view()),
+    path("jobs/<int:job_id>/migrations/<int:migration_id>", migrations.JobMigrationView.as_view()),
+    path("jobs/<int:job_id>/migrations/<int:migration_id>/rollback", migrations.RollbackView.as_view()),
+    path("migrations", migrations.MigrationsView.as_view()),
+    path("jobs/<int:job_id>/preemption-candidates", preemptions.CandidatesView.as_view()),
+    path("scheduler/preemptions", preemptions.PreemptionsView.as_view()),
+    path("scheduler/preemptions/statistics", preemptions.PreemptionStatisticsView.as_view()),
+    path("scheduler/settings", settings.SettingsView.as_view()),
+    path("scheduler/settings/history", settings.SettingsHistoryView.as_view()),
     path("jobs/scheduler/info", scheduler.InfoView.as_view()),
     path("jobs/scheduler/trigger", scheduler.TriggerView.as_view()),
     path("templates", TemplatesView.as_view()),

@@ -5,17 +5,20 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
 from console.admin.fleet import pools
+from console.admin.steering import moves, settings
 
 __all__ = [
     "budgets",
     "costs",
     "history",
     "jobs",
+    "moves",
     "nodes",
     "pools",
     "projects",
     "queues",
     "reservations",
     "rules",
+    "settings",
     "usage",
 ]

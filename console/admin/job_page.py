@@ -10,6 +10,7 @@ from typing import Any
 from console.admin import cells, charts
 from console.admin.job_outlook import outlook
 from console.admin.log_tail import Tail, tail
+from console.admin.steering import moves
 from jobs.models import Attempt, Job, JobEvent, Preemption
 from jobs.reports.explain import runs_before_its_turn
 from jobs.state.desired import CANCEL, PAUSE
@@ -77,6 +78,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
     return {
         "job": job,
         "can": possible(job),
+        **moves.offered(job),
         "waits": waits,
         "outlook": outlook(job, user, job.now) if waits else None,
         "before_its_turn": runs_before_its_turn(job),

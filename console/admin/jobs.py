@@ -17,6 +17,7 @@ from console.admin.filters import HardwareFilter, PriorityClassFilter, SearchedF
 from console.admin.job_form import JobForm
 from console.admin.job_rows import with_times
 from console.admin.search import FoundByNumber
+from console.admin.steering import moves
 from jobs.control import actions
 from jobs.control.job_deletion import delete
 from jobs.models import Job
@@ -169,7 +170,7 @@ class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type
         return [name for name in (*ANY_TIME, *WHILE_IT_WAITS, *FACTS) if name not in editable]
 
     def get_urls(self) -> list[URLPattern]:
-        return [*job_actions.button_urls(self), *super().get_urls()]
+        return [*job_actions.button_urls(self), *moves.move_urls(self), *super().get_urls()]
 
     def render_change_form(
         self,

@@ -9,6 +9,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from jobs.models import Cycle, Job
+from jobs.planning import policy_settings
 from jobs.state import alerts
 from scheduling.lifecycle import ACTIVE_STATES, JobState
 from workers.models import Node
@@ -20,13 +21,14 @@ LATE_AFTER_CYCLES = 3
 
 @register.inclusion_tag("console/scheduler_panel.html")
 def scheduler_panel() -> dict[str, Any]:
-    """The last cycle, the unfinished jobs by state and the nodes by liveness, in four queries."""
+    """The last cycle, the unfinished jobs by state and the nodes by liveness, in five queries."""
     cycle: Any = Cycle.objects.annotate(now=Now()).defer("line").first()
+    rebalancing = policy_settings.in_force()["rebalancing"]
     age = cycle.now - cycle.started_at if cycle and cycle.started_at else None
     return {
         "cycle": cycle,
-        "rebalancing": settings.REBALANCING,
-        "proposals": cycle.proposals if cycle and settings.REBALANCING != "off" else [],
+        "rebalancing": rebalancing,
+        "proposals": cycle.proposals if cycle and rebalancing != "off" else [],
         "alerts": alerts.active(),
         "age": "never" if age is None else f"{max(0.0, age.total_seconds()):,.0f} s ago",
         "late": is_late(age),

@@ -15,9 +15,12 @@ from jobs.attempts.completion import finish
 from jobs.messages import publishing, remote_control
 from jobs.messages.after_commit import after_commit
 from jobs.models import Job, Placement
+from jobs.planning import moves
+from jobs.planning.moves import Begun
 from jobs.state import transitions
 from jobs.state.desired import PREEMPT, REQUEUE
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from scheduling.job_moves import MoveOrigin
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from workers import heartbeats
 from workers.models import Node
@@ -108,7 +111,9 @@ def _request_stops(node_id: int, name: str, *, everything: bool) -> int:
 def _set_desired(jobs: QuerySet[Job], wish: str, name: str) -> int:
     job_ids = _locked(jobs)
     Job.objects.filter(pk__in=job_ids).update(desired=wish)
-    transitions.note(job_ids, f"{wish}_requested", message=f"Node {name} is drained.")
+    reason = f"Node {name} is drained."
+    moves.begin(Begun(job_id, MoveOrigin.DRAIN, reason=reason, force=wish == REQUEUE) for job_id in job_ids)
+    transitions.note(job_ids, f"{wish}_requested", message=reason)
     return len(job_ids)
 
 

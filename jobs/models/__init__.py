@@ -10,6 +10,7 @@ from jobs.models.idle_gpus import IdleGpuRule, IdleGpuStep
 from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
+from jobs.models.moves import JobMove
 from jobs.models.planning import (
     FloorShadow,
     FloorShadowJob,
@@ -21,6 +22,7 @@ from jobs.models.planning import (
 )
 from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention
+from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 from jobs.models.template import JobTemplate
@@ -42,6 +44,7 @@ __all__ = [
     "Job",
     "JobDependency",
     "JobEvent",
+    "JobMove",
     "JobRetention",
     "JobTemplate",
     "LogChunk",
@@ -54,6 +57,8 @@ __all__ = [
     "ReservedNode",
     "RunTimeHistory",
     "RunTimeLearning",
+    "SchedulerSetting",
+    "SchedulerSettingChange",
     "StandingAlert",
     "StartPrediction",
     "StoredLog",

@@ -22,6 +22,7 @@ from jobs.planning import (
     floor_shadow,
     gc_pause,
     memory_defaults,
+    moves,
     preemption,
     rebalancing,
     rendezvous_ports,
@@ -101,6 +102,7 @@ def run_cycle() -> CycleResult:
     Jobs that were seen to wait in vain for what they depend on end after it, in transactions of their own.
     """
     started = time.perf_counter()
+    moves.follow()  # what is kept for a job that moves is given up before it is planned with
     with gc_pause.paused(), transaction.atomic():
         # 1. One planner, before anything is read: whoever comes second sees what the first one has placed, and does not
         # give the same room away again. The lock goes with the transaction, also when the process dies. Nor does anybody
@@ -115,7 +117,7 @@ def run_cycle() -> CycleResult:
         # 3. Decide, by the picture and its moment alone.
         plan = make_plan(snapshot, snapshot.taken_at)
         # 4. Place. The picture has aged meanwhile: each job is locked and moves only if it still waits.
-        doorbells = _commit_placements(plan.placements)
+        doorbells = _commit_placements(plan.placements, snapshot.rules.placement)
         # 5. Have others give way. Steps 5 and 6 lock jobs beside those that are locked already, in no order with them: so
         # they skip what somebody else holds, and never wait in a circle.
         preemption.request(plan.preemptions)
@@ -125,7 +127,7 @@ def run_cycle() -> CycleResult:
         _write_reasons(plan)
         # 7. The cycle's own row: last, so that its duration is that of all the work.
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
-        _write_cycle(plan, result)
+        _write_cycle(plan, result, snapshot.rules.placement)
         # 8. Tell the nodes once it is committed: an agent that came earlier would find no placement to claim.
         publishing.request_placements(doorbells)
     # 9. Apart from the plan: while thousands of dependents end, the next planner must not wait for its turn.
@@ -139,7 +141,7 @@ def _wait_for_turn() -> None:
         cursor.execute(TURN, [PLANNER_LOCK, BUDGETS_LOCK])
 
 
-def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessage]:
+def _commit_placements(placements: Sequence[PlannedJob], strategy: str) -> list[PlacementMessage]:
     """Write the placements of those jobs that still wait; what changed meanwhile is left to the next cycle."""
     if not placements:
         return []
@@ -156,7 +158,7 @@ def _commit_placements(placements: Sequence[PlannedJob]) -> list[PlacementMessag
             job_id=planned.job_id,
             number=moved[planned.job_id].attempt,
             master_port=given[planned.job_id],
-            decision=decisions.as_data(planned),
+            decision=decisions.as_data(planned, strategy),
         )
         for planned in kept
     )
@@ -277,8 +279,8 @@ def _grouped(plan: Plan) -> dict[str, tuple[Reasons, list[int]]]:
     return groups
 
 
-def _write_cycle(plan: Plan, result: CycleResult) -> None:
-    by = {"picked": decisions.picked(plan.placements)} if plan.placements else {}
+def _write_cycle(plan: Plan, result: CycleResult, strategy: str) -> None:
+    by = {"picked": decisions.picked(plan.placements, strategy)} if plan.placements else {}
     Cycle.objects.filter(pk=1).update(
         **by,
         started_at=Now(),

@@ -4,18 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.conf import settings
-
 from scheduling.placement import STRATEGIES
 from scheduling.plan_result import Candidate, Decision, PlannedJob
 
 DIGITS = 6
 
 
-def as_data(planned: PlannedJob) -> dict[str, Any]:
-    """A few hundred bytes, however many nodes there are; of a strategy that does not score its name alone."""
+def as_data(planned: PlannedJob, strategy: str) -> dict[str, Any]:
+    """A few hundred bytes, however many nodes there are; of a strategy that does not score its name alone.
+
+    `strategy` is the platform's.
+    """
     decision = planned.decision
-    return {"strategy": settings.PLACEMENT} if decision is None else decision_data(decision)
+    return {"strategy": strategy} if decision is None else decision_data(decision)
 
 
 def decision_data(decision: Decision) -> dict[str, Any]:
@@ -50,15 +51,15 @@ def candidate_data(one: Candidate) -> dict[str, Any]:
     }
 
 
-def picked(placements: Iterable[PlannedJob]) -> list[Mapping[str, Any]]:
+def picked(placements: Iterable[PlannedJob], strategy: str) -> list[Mapping[str, Any]]:
     """How many jobs went by which strategy, and why by that, the most first."""
-    said = Counter(_by(one.decision) for one in placements)
+    said = Counter(_by(one.decision, strategy) for one in placements)
     return [{"strategy": name, "why": why, "jobs": jobs} for (name, why), jobs in said.most_common()]
 
 
-def _by(decision: Decision | None) -> tuple[str, str]:
+def _by(decision: Decision | None, strategy: str) -> tuple[str, str]:
     if decision is None:
-        return settings.PLACEMENT, ""
+        return strategy, ""
     return decision.picked or decision.strategy, decision.why
 
 

@@ -18,6 +18,7 @@ from scheduling.plan_result import Plan
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.floor.progress import work_done
 from scheduling.resources import Resources
+from scheduling.rules import Rules
 from scheduling.snapshot import Allocation, EndedJob, QueueView, RunningJob, Shadow, ShadowJob, Snapshot, WaitingJob
 
 log = logging.getLogger(__name__)
@@ -53,10 +54,10 @@ class Remembered(NamedTuple):
 _remembered = Remembered()
 
 
-def is_kept() -> bool:
-    """Whether the policy of any queue keeps a floor: asked before anything is read for it."""
-    queues = Queue.objects.values_list("name", "policy")
-    return keeps_floor(Snapshot(queues=tuple(QueueView(name, policy=policy) for name, policy in queues), rules=rules()))
+def is_kept(by: Rules | None = None) -> bool:
+    """Whether the policy of any queue keeps a floor, `by` these rules or those that hold: asked before anything is read for it."""
+    queues = tuple(QueueView(name, policy=policy) for name, policy in Queue.objects.values_list("name", "policy"))
+    return keeps_floor(Snapshot(queues=queues, rules=by or rules()))
 
 
 def read(

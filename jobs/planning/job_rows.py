@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from django.conf import settings
+
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, placement_facts, preemption, saved_work
+from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.state import queue_age
 from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
-from scheduling.snapshot import Allocation, RunningJob, WaitingJob
+from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
@@ -89,7 +91,9 @@ class JobContext:
     avoid: dict[int, tuple[str, ...]] = field(default_factory=dict)
     ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
     room: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)
+    moving: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)  # what is kept for those that move
     saved: SavedWork = saved_work.NOTHING
+    with_kinds: bool = False  # what jobs have in common is asked for by some strategies alone
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -106,23 +110,25 @@ class JobContext:
             self.avoid,
             self.ready,
             self.room,
+            self.moving,
             self.saved.seconds,
         )
         return set(self.saved.saves_nothing).union(*(one.keys() for one in known))
 
 
 def read_names() -> JobContext:
-    known = JobContext()
+    known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
     for kind, number, name in rows(NAMES):
         known.names[kind][number] = name
     return known
 
 
-def read_all(*, with_saved: bool) -> JobContext:
-    needs = dependencies()
+def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
     counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
-    rooms, saved = preemption.rooms(), saved_work.of_unfinished() if with_saved else saved_work.NOTHING
-    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, saved=saved)
+    needs, rooms, moving = dependencies(), preemption.rooms(), moves.rooms()
+    saved = saved_work.of_unfinished() if with_saved else saved_work.NOTHING
+    facts: dict[str, Any] = {"near": near, "avoid": avoid, "room": rooms, "moving": moving, "saved": saved}
+    return replace(read_names(), **needs, **facts, preemptions=counts, with_kinds=with_kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +147,20 @@ class JobRows:
     waiting: tuple[WaitingJob, ...]
     running: tuple[RunningJob, ...]
     held: Sequence[AccountUsage]
+    kept: tuple[MoveRoom, ...] = ()  # for those of the running ones that move
 
 
-def read(*, with_saved: bool = False) -> JobRows:
-    """All of them; where a floor is kept also what each has saved of its work.
+def read(*, with_saved: bool = False, with_kinds: bool = False) -> JobRows:
+    """All of them; where a floor is kept also what each has saved of its work, and for some strategies its kind.
 
     The jobs are read first, then what they depend on, then names: so no job that came in meanwhile lacks its
     dependencies, and none names what is not known yet.
     """
     in_line, placed = line.read(), rows(RUNNING)
-    known = read_all(with_saved=with_saved)
+    known = read_all(with_saved=with_saved, with_kinds=with_kinds)
     jobs = _running(placed, known)
-    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs))
+    kept = tuple(MoveRoom(job.id, known.moving[job.id]) for job in jobs if job.id in known.moving)
+    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept)
 
 
 def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
@@ -227,9 +235,9 @@ class PendingJobs:
 
     def of(self, reading: ReadRows, known: JobContext) -> tuple[WaitingJob, ...]:
         """The jobs of these rows."""
-        names, seen, requests = self._made
-        # A name that has changed stands in all that was made of it.
-        if known.names != names or len(requests) > MOST_REQUESTS:
+        made_with, seen, requests = self._made
+        # A name that has changed stands in all that was made of it, and a kind where one is asked for.
+        if (known.names, known.with_kinds) != made_with or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         request_of, special = requests.of, known.special
         fresh: dict[int, tuple[WaitingRow | None, WaitingJob]] = {}
@@ -241,7 +249,7 @@ class PendingJobs:
                 fresh[job_id] = before
             else:
                 fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
-        self._made = (known.names, fresh, requests)
+        self._made = ((known.names, known.with_kinds), fresh, requests)
         return tuple([job for _, job in fresh.values()])
 
 
@@ -266,10 +274,10 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         predicted_seconds=row[17],
         checkpointable=row[18] and row[0] not in known.saved.saves_nothing,
         preemptible=row[19],
-        promised=row[20],
+        promised=row[20] or row[0] in known.moving,
         held=row[21],
         attempts=row[22],
-        kind=placement_facts.kind_of(project, owner, row[23], request),
+        kind=placement_facts.kind_of(project, owner, row[23], request) if known.with_kinds else "",
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         needs_end=known.needs_end.get(row[0], ()),
@@ -277,7 +285,8 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         preemptions=known.preemptions.get(row[0], 0),
         near=known.near.get(row[0], ()),
         avoid=known.avoid.get(row[0], ()),
-        room=known.room.get(row[0], ()),
+        room=known.moving.get(row[0]) or known.room.get(row[0], ()),
+        pinned=row[0] in known.moving,
         saved_seconds=known.saved.seconds.get(row[0], 0.0),
     )
 
@@ -309,7 +318,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         owner=name,
         priority=priority,
         request=request,
-        kind=placement_facts.kind_of(slug, name, first[30], request),
+        kind=placement_facts.kind_of(slug, name, first[30], request) if known.with_kinds else "",
         shares=tuple(
             Allocation(row[12], Resources(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
-from django.conf import settings
-
 from jobs.models.planning import RunTimeHistory
 from jobs.models.queries import rows
 from jobs.planning.budgets import FAR_AHEAD
@@ -44,10 +42,10 @@ class PlacementFacts:
 
 
 def read(
-    waiting: Iterable[WaitingJob], running: Sequence[RunningJob], nodes: tuple[NodeView, ...], now: float
+    waiting: Iterable[WaitingJob], running: Sequence[RunningJob], nodes: tuple[NodeView, ...], now: float, name: str
 ) -> PlacementFacts:
-    """All of it, if the platform's strategy goes by it."""
-    if not goes_by_job(settings.PLACEMENT):
+    """All of it, if the strategy of that `name`, the platform's, goes by it."""
+    if not goes_by_job(name):
         return PlacementFacts(nodes)
     first = datetime.fromtimestamp(min((one.holds_since or now for one in running), default=now), UTC)
     kinds = {job.kind for job in waiting} | {job.kind for job in running}
@@ -61,9 +59,7 @@ def goes_by_job(name: str) -> bool:
 
 
 def kind_of(project: str, owner: str, name: str, request: Request) -> str:
-    """What the job has in common with those that run as fast, where that counts."""
-    if not goes_by_job(settings.PLACEMENT):
-        return ""
+    """What the job has in common with those that run as fast."""
     return speed_kind(traits_of(project, owner, name, request, None))
 
 

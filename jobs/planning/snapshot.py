@@ -14,6 +14,7 @@ from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
 from jobs.planning import budgets, fair_share, floor_shadow, job_rows, placement_facts, preemption
+from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
 from scheduling.placement.weights import weights_from
@@ -44,11 +45,12 @@ NONE_OUT = "[]"
 def take_snapshot() -> Snapshot:
     """Everything that one planning pass looks at, read in the caller's transaction by the database's clock."""
     now = database_now().timestamp()
-    under_floor = floor_shadow.is_kept()
-    jobs = job_rows.read(with_saved=under_floor)
+    knobs = rules()
+    under_floor = floor_shadow.is_kept(knobs)
+    jobs = job_rows.read(with_saved=under_floor, with_kinds=goes_by_job(knobs.placement))
     paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
-    told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now)
+    told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now, knobs.placement)
     return Snapshot(
         waiting=jobs.waiting,
         running=jobs.running,
@@ -56,7 +58,7 @@ def take_snapshot() -> Snapshot:
         queues=queues(),
         projects=projects(),
         taken_at=now,
-        rules=rules(),
+        rules=knobs,
         reservations=reservations(now),
         usage=fair_share.usage(now, jobs.held),
         recent_preemptions=preemption.recent(),
@@ -66,6 +68,7 @@ def take_snapshot() -> Snapshot:
         budgets=paying,
         prices=told.prices or budgets.prices_for(paying, jobs.running, now),
         speeds=told.speeds,
+        kept=jobs.kept,
     )
 
 

@@ -28,6 +28,7 @@ SINCE = {"requeued": "it was put back in line", "resumed": "it was resumed", "re
 IN_THEIR_OWN_WORDS = frozenset(
     {
         "preempt_requested", "room_promised", "promise_broken", "saves_nothing",
+        "migration_requested", "migrated", "migration_failed", "migration_cancelled",
         "gpus_idle", "gpus_idle_advice", "idle_requeue_requested", "idle_stop_requested",
     }
 )  # fmt: skip

@@ -136,6 +136,8 @@ class Rollout:
         if self._meter is not None:
             self._world = replace(self._world, budgets=with_ended(self._world, self._meter, job, self._now))
         stood = self._as_it_stood(job_id)
+        if self._world.kept:  # whoever moves takes what was kept for it, as far as a forecast goes
+            self._world = replace(self._world, kept=tuple(one for one in self._world.kept if one.job_id != job_id))
         if job.leaving and (stood or job.request) is not None:
             self._waiting[job_id] = back_in_line(job, self._now, self._world.rules, stood)
             return

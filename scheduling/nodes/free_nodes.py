@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from scheduling.nodes.feasibility import GpuKind, could_hold, has_labels, kind_of, suitable, takes_jobs
 from scheduling.resources import WHOLE_GPU, Request, Resources
-from scheduling.snapshot import Allocation, Gpu, NodeView, RunningJob, Snapshot
+from scheduling.snapshot import Allocation, Gpu, MoveRoom, NodeView, RunningJob, Snapshot
 
 Entry: TypeAlias = tuple[int, int, int, int]
 """A node on its shelf: thousandths of GPUs that are free, free CPUs, free memory, and its number."""
@@ -190,7 +190,9 @@ class FreeNodes:
 
     __slots__ = ("_numbers", "nodes", "shelves")
 
-    def __init__(self, nodes: Iterable[NodeView], running: Iterable[RunningJob] = ()) -> None:
+    def __init__(
+        self, nodes: Iterable[NodeView], running: Iterable[RunningJob] = (), kept: Iterable[MoveRoom] = ()
+    ) -> None:
         views = sorted((node for node in nodes if takes_jobs(node)), key=lambda node: node.name)
         self.nodes = [FreeNode(view, number) for number, view in enumerate(views)]
         self._numbers = {view.name: number for number, view in enumerate(views)}
@@ -200,6 +202,7 @@ class FreeNodes:
                 node = by_name.get(share.node)
                 if node is not None:
                     node.hold(share, job.id)
+        _hold_all(kept, by_name)
         for node in self.nodes:
             if node.held:
                 node.count_gpus()
@@ -219,7 +222,7 @@ class FreeNodes:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "FreeNodes":
-        return cls(snapshot.nodes, snapshot.running)
+        return cls(snapshot.nodes, snapshot.running, snapshot.kept)
 
     def is_too_full_for(self, request: Request) -> bool:
         """Whether no node can have room for the request, by a glance at the end of each shelf. False says nothing."""
@@ -279,3 +282,10 @@ class FreeNodes:
         for number in touched:
             self.nodes[number].count_gpus()
         self.shelves = self._sorted()
+
+
+def _hold_all(kept: Iterable[MoveRoom], by_name: Mapping[str, FreeNode]) -> None:
+    for room in kept:
+        for share in room.shares:
+            if share.node in by_name:
+                by_name[share.node].hold(share, room.job_id)

@@ -108,4 +108,4 @@ def after_leaving(snapshot: Snapshot, cells: Cells, cohorts: Cohorts | None, par
     if len(staying) == len(snapshot.running) and not any(job.promised for job in snapshot.waiting):
         return None
     usage, running = Ledger.of(cells, staying, parts(staying)), Counter(job.queue for job in staying)
-    return Cluster(FreeNodes(snapshot.nodes, staying), usage, running, cohorts)
+    return Cluster(FreeNodes(snapshot.nodes, staying, snapshot.kept), usage, running, cohorts)

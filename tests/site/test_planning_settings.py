@@ -16,6 +16,7 @@ from scheduling.rules import HOUR, Backfill, Preemption, Rules, Weights
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.django_db
 def test_the_defaults_are_the_platform_s():
     assert rules() == Rules(
         policy="priority",
@@ -26,6 +27,7 @@ def test_the_defaults_are_the_platform_s():
     )
 
 
+@pytest.mark.django_db
 def test_every_setting_becomes_a_rule(settings):
     settings.SCHEDULING_POLICY, settings.BACKFILL, settings.RESERVE_DEPTH = "fairshare", "sjbf", 3
     settings.BOUNDED_WAIT_SECONDS, settings.ASSUMED_LIMIT_SECONDS, settings.HALF_LIFE_SECONDS = 7200, 60, 120
@@ -69,6 +71,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(settings, number, settin
     assert known in str(message.hint)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("stated", [True, False])
 def test_no_bounded_wait_is_none_for_the_core(settings, stated):
     settings.BOUNDED_WAIT_SECONDS, settings.BOUNDED_WAIT_STATED = 0, stated

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 
+from jobs.control import scheduler_settings
+from jobs.models import SchedulerSetting
 from scheduler_site import env, settings_file
 from scheduler_site.env import Reading
 from scheduler_site.management.commands import config
@@ -161,3 +164,21 @@ def test_the_sites_server_reads_the_file_too(tmp_path):
     )  # fmt: skip
     assert re.search(r"^bind += \['0.0.0.0:8123'\]$", done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert re.search(r"^threads += 8$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.django_db
+def test_what_staff_have_set_is_shown_as_theirs(capsys):
+    scheduler_settings.change({"policy": "fifo", "rebalancing_margin": 3}, actor="ops")
+    SchedulerSetting.objects.create(name="backfill", value="no mode any more", set_by="ops")
+    call_command("config", "--json")
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+
+    assert (found["SCHEDULING_POLICY"]["value"], found["SCHEDULING_POLICY"]["source"]) == ("fifo", "set by ops")
+    assert found["TRAINYARD_REBALANCING_MARGIN"]["value"] == 3
+    assert found["TRAINYARD_BACKFILL"]["source"] != "set by ops"
+
+
+def test_without_a_database_the_rest_is_shown_and_the_lack_told():
+    told = manage("config", DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
+    assert (told.returncode, "SCHEDULING_POLICY" in told.stdout) == (0, True)
+    assert "What staff have set of the scheduler is not known" in told.stderr

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 
+from jobs.models import JobMove, Preemption
 from jobs.models.planning import Reservation
 from quotas.models import Budget, Project
 from tests import builders
@@ -93,6 +94,14 @@ ABOUT_A_JOB: tuple[Any, ...] = (
     ("GET", "jobs/{running}/attempts", None, READ, 200),
     ("GET", "jobs/{running}/efficiency", None, READ, 200),
     ("GET", "jobs/{waiting}/explain", None, READ, 200),
+    ("GET", "jobs/{waiting}/preemption-candidates", None, READ, 200),
+    ("GET", "jobs/{moving}/migrations", None, READ, 200),
+    ("GET", "jobs/{running}/migrations/plan", None, READ, 200),
+    ("POST", "jobs/{running}/migrations", {"dry_run": True}, CONTROL, 200),
+    ("POST", "jobs/{running}/migrations", {"force": True}, CONTROL, 201),
+    ("GET", "jobs/{moving}/migrations/{move}", None, READ, 200),
+    ("DELETE", "jobs/{moving}/migrations/{move}", None, CONTROL, 200),
+    ("POST", "jobs/{moving}/migrations/{move}/rollback", {}, CONTROL, 409),  # it is not done
 )
 NAMING_A_PROJECT = (
     ("POST", "jobs", lambda slug: JOB | {"project": slug}, SUBMIT, 201),
@@ -114,9 +123,12 @@ LISTS = {
     "jobs": lambda row: row["project"],
     "projects": lambda row: row["slug"],
     "budgets": lambda row: row["project"],
+    "migrations": lambda row: row["project"],
+    "scheduler/preemptions": lambda row: row["project"],
 }
 BY_STAFF_ALONE = (
     ("POST", "jobs/scheduler/trigger", lambda slug: {"project_id": slug}),
+    ("PATCH", "scheduler/settings", lambda _: {"backfill": "none"}),
     ("POST", "reservations", lambda slug: {"project": slug}),
     ("POST", "queues", lambda slug: {"name": "own", "allowed_projects": [slug]}),
     ("PATCH", "queues/default", lambda slug: {"allowed_projects": [slug]}),
@@ -127,6 +139,8 @@ ELSEWHERE = {
     "DELETE reservations/{}": "test_reservations_are_seen_by_those_who_may_use_them",
     "GET dashboard": "test_the_dashboard_counts_what_one_sees",
     "GET jobs/scheduler/info": "of the whole platform, without names",
+    **dict.fromkeys(("GET scheduler/settings", "GET scheduler/settings/history"), "of the whole platform"),
+    "GET scheduler/preemptions/statistics": "tests/api/v1/test_preemptions.py",
     "GET queues": "of the whole platform",
     "GET queues/{}": "of the whole platform",
     "GET queues/{}/idle-gpus": "of the whole platform",
@@ -158,8 +172,9 @@ class Yard(NamedTuple):
 
 
 @pytest.fixture
-def yard():
+def yard(settings):
     """A tree in which each project has jobs in many states, a member of its own, and two budgets."""
+    settings.LEASE_SECONDS = 3_600  # however long a table takes, its nodes are heard of
     above = builders.project(slug="above")
     own = builders.project(slug="own", parent=above)
     projects = {
@@ -168,7 +183,7 @@ def yard():
         "below": builders.project(slug="below", parent=builders.project(slug="between", parent=own)),
         "beside": builders.project(slug="beside", parent=above),
     }
-    builders.node(gpus=2)
+    builders.node(cpus=64, gpus=2)
     builders.user(username="new")
     known = builders.user(username="known")
     for project in projects.values():
@@ -191,7 +206,10 @@ def _things(project: Project) -> dict[str, int]:
         "paused": builders.job(project=project, state="paused"),
         "held": builders.job(project=project, held_at=timezone.now(), held_by="ops"),
     }
-    return budgets | {name: job.pk for name, job in jobs.items()}
+    jobs["moving"] = moving = builders.running_job(project=project, checkpointable=True)
+    move = JobMove.objects.create(job=moving, attempt=moving.attempts.get(), origin="asked")
+    Preemption.objects.create(attempt=moving.attempts.get(), strategy="priority", lost_seconds=1)
+    return budgets | {name: job.pk for name, job in jobs.items()} | {"move": move.pk}
 
 
 @pytest.fixture
@@ -281,7 +299,7 @@ def test_reservations_are_seen_by_those_who_may_use_them(callers):
 
 def test_the_dashboard_counts_what_one_sees(callers):
     for role in ROLES:
-        assert callers[role].get(f"{V1}/dashboard").json()["jobs"]["running"] == 2
+        assert callers[role].get(f"{V1}/dashboard").json()["jobs"]["running"] == 4
 
 
 def test_strangers_are_turned_away_everywhere(yard):

@@ -83,7 +83,7 @@ def test_all_members_are_placed_in_one_attempt_with_a_port_to_meet_at():
         builders.node(name=name, gpus=2)
     made = builders.job(nodes=2, gpus=2)
 
-    bells = _commit_placements([planned(made, "n2", "n1", gpus=(0, 1))])
+    bells = _commit_placements([planned(made, "n2", "n1", gpus=(0, 1))], "best_fit")
 
     made.refresh_from_db()
     assert (made.state, made.node.name) == (JobState.QUEUED, "n2")
@@ -102,7 +102,7 @@ def test_no_two_open_gangs_meet_at_the_same_port(settings, monkeypatch):
     for name in ("n1", "n2"):
         builders.node(name=name)
     for _ in range(3):
-        _commit_placements([planned(builders.job(nodes=2), "n1", "n2")])
+        _commit_placements([planned(builders.job(nodes=2), "n1", "n2")], "best_fit")
 
     assert set(Attempt.objects.values_list("master_port", flat=True)) == {29_500, 29_501, 29_502}
 
@@ -112,8 +112,8 @@ def test_jobs_on_one_node_meet_at_ports_of_their_own_whatever_agents_share_the_m
         builders.node(name=name, hostname="machine")
     first = builders.job()
     others = [builders.job(pk=first.pk + rendezvous_ports.OF_ONE_NODE * times) for times in (1, 2)]
-    _commit_placements([planned(first, "n1"), planned(others[0], "n2")])
-    _commit_placements([planned(others[1], "n1")])
+    _commit_placements([planned(first, "n1"), planned(others[0], "n2")], "best_fit")
+    _commit_placements([planned(others[1], "n1")], "best_fit")
 
     given = {port or 0 for port in Attempt.objects.values_list("master_port", flat=True)}
     assert len(given) == 3

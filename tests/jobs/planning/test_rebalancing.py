@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Cycle, Job, Placement, Preemption
+from jobs.models import Cycle, Job, JobMove, Placement, Preemption
 from jobs.planning import cycle, rebalancing
 from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import EndReason
@@ -13,6 +13,7 @@ from tests import builders
 from tests.admin_pages import operator, page
 from tests.jobs.planning.test_preemption import ended, fresh
 from tests.rest import V1, client_of
+from workers.models import Node
 
 pytestmark = pytest.mark.django_db
 
@@ -83,19 +84,34 @@ def test_both_run_once_the_mover_has_stopped(halves, settings):
     assert fresh(mover).retries_used == 0
 
 
-def test_a_mover_whose_target_was_taken_meanwhile_goes_back_where_it_was(halves, settings):
+def test_the_room_that_a_mover_goes_to_is_kept_for_it_and_the_move_is_in_the_history(halves, settings):
     settings.REBALANCING = "on"
     mover, _, wide = halves
     cycle.run_cycle()
-    node = builders.job(cpus=2, priority=90, max_runtime_seconds=60)
+    urgent = builders.job(cpus=2, priority=90, max_runtime_seconds=60)
     cycle.run_cycle()
-    assert fresh(node).node.name == "n2"
+    assert fresh(urgent).state == "pending"
+    ended(mover, EndReason.PREEMPTED, exit_code=143)
+
+    cycle.run_cycle()
+
+    row = JobMove.objects.get()
+    assert (row.origin, row.sources, row.targets, row.for_job) == ("rebalancing", ["n1"], ["n2"], wide.pk)
+    assert row.reason == f"Makes room for job {wide.pk}."
+    assert fresh(mover).node.name == "n2"
+
+
+def test_a_mover_whose_target_goes_away_meanwhile_goes_back_where_it_was(halves, settings):
+    settings.REBALANCING = "on"
+    mover, _, wide = halves
+    cycle.run_cycle()
+    Node.objects.filter(name="n2").update(state="draining")
     Job.objects.filter(pk=wide.pk).update(state="cancelled", finished_at=timezone.now(), promised=False)
     ended(mover, EndReason.PREEMPTED, exit_code=143)
 
     cycle.run_cycle()
 
-    assert fresh(mover).node.name == "n1"
+    assert (fresh(mover).node.name, JobMove.objects.get().state) == ("n1", "failed")
 
 
 def test_moves_are_not_looked_for_in_each_cycle(halves, settings):

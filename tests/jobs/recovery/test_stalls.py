@@ -63,7 +63,7 @@ def test_what_comes_after_the_end_of_the_work_has_a_limit_of_its_own(settings, s
 def test_an_attempt_begins_with_a_clock_of_its_own():
     builders.node(name="n1")
     job = builders.job(progress=1.0, said_done=True, progress_at=ago(10_000), stall_seconds=60)
-    _commit_placements([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))])
+    _commit_placements([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))], "best_fit")
 
     job.refresh_from_db()
     assert (job.progress, job.said_done) == (None, False)
@@ -75,7 +75,7 @@ def test_an_attempt_begins_with_a_clock_of_its_own():
 def test_a_job_that_has_never_reported_is_not_watched_in_its_next_attempt_either():
     builders.node(name="n1")
     job = builders.job()
-    _commit_placements([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))])
+    _commit_placements([PlannedJob(job.pk, (Allocation("n1", Resources(1, 0, 0), (), 0),))], "best_fit")
     job.refresh_from_db()
     assert job.progress_at is None
 
