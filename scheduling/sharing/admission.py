@@ -106,8 +106,10 @@ def _way_out(
 ) -> str:
     """For example: "It can never start like this: submit it again with at most 8 GPUs, or have the quota of ... raised by 2 GPUs."."""
     level, short = hard.subject, hard.short
-    most = [quantity(name, getattr(asked, name) - less) for name, less in short.items() if name != "running_jobs"]
-    smaller = f"submit it again with at most {listed(most)}, " if most else ""
+    left = {name: getattr(asked, name) - less for name, less in short.items() if name != "running_jobs"}
+    most = [quantity(name, amount) for name, amount in left.items()]
+    # Where nothing is left, or others keep more than there is, a smaller job would not start either.
+    smaller = f"submit it again with at most {listed(most)}, " if most and min(left.values()) > 0 else ""
     softer = "make it preemptible, " if yields and level not in parts else ""
     pooled = cohorts is not None and any(cohorts.pool(level, name) is not None for name in short)
     own = parts.get(level, f"The quota of project {level}").replace("The", "the", 1)
