@@ -89,7 +89,7 @@ def is_refused(alike: SchedulingClass, usage: Ledger, running: Mapping[str, int]
         return True
     if (alike.parts or alike.choice is not None) and alike.is_too_much_in_parts(usage):
         return True
-    if usage.has_room(alike.rooms):
+    if usage.has_room(alike.checks, alike.count):
         return False
     # Where nobody keeps anything to himself, what a job asks for is what it adds at every level.
     return cohorts is None or usage.refuses(alike.chain[0].slug, alike.request.total, firm=alike.firm)

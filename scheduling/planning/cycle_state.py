@@ -8,17 +8,17 @@ from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.plan_result import PlannedJob, PlannedReservation
-from scheduling.planning.cluster import Cluster, after_leaving, cells_of, is_refused
+from scheduling.planning.cluster import Cluster, after_leaving, is_refused
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.places.finding import PlaceFinder, has_room
+from scheduling.planning.quota_levels import quota_levels
 from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Used
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
 from scheduling.sharing.budgets import BudgetRoom
-from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.quota_profile import PROJECT, Limit
 from scheduling.sharing.quota_room import IN_NO_COHORT, KeptInQuota, Limits, QuotaRoom, Tight
@@ -35,13 +35,12 @@ class PassState:
         self.now = now
         self.rules: Rules = snapshot.rules
         self.free = FreeNodes.of(snapshot)
-        self.cohorts = Cohorts.of(snapshot.projects)
-        cells = cells_of(snapshot, self.cohorts)
-        self._kinds = Kinds(snapshot, now, self.free, self.cohorts, cells)
+        levels, assumed = quota_levels(tuple(snapshot.projects)), self.rules.assumed_limit_seconds
+        self.cohorts, self.never, cells = levels.cohorts, levels.never, levels.cells
+        self._kinds = Kinds(snapshot, now, self.free, levels)
         self.class_of, self.counted, self.parts = self._kinds.of, self._kinds.counted, self._kinds.parts
-        self.book = ReservationTable(self.free, snapshot.running, now, self.rules.assumed_limit_seconds)
+        self.book = ReservationTable(self.free, snapshot.running, now, assumed)
         self.placements: list[PlannedJob] = []
-        projects = {one.slug: one for one in snapshot.projects}
         self.usage = Ledger.of(cells, snapshot.running, self._kinds.usage(snapshot.running))
         self.coming = after_leaving(snapshot, cells, self.cohorts, self._kinds.usage)
         # Those for which what comes is kept: they start once others have left.
@@ -55,7 +54,7 @@ class PassState:
         self.promises = 0  # how many that only wait for room have a reservation
         self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
         self.quotas = QuotaRoom(
-            snapshot.running, now, self.rules.assumed_limit_seconds, self.usage, self._running, projects, self.cohorts
+            snapshot.running, now, assumed, self.usage, self._running, levels.projects, self.cohorts
         )
         self.budgets = BudgetRoom.of(snapshot, now)
 
@@ -226,10 +225,8 @@ class PassState:
 
         Also on nodes, for `with_room` such jobs. `strictly` nobody who counts there starts before it.
         """
-        crowded = self.quotas.crowded(alike.limits, alike.count)
         alike.passed_over = (
-            all(self.quotas.blocked(limit) >= depth for limit in crowded)
-            or starts_nothing(alike.queue)
+            starts_nothing(alike.queue)
             or not self._could_ever(alike.request)
             or not self._keep_for_refused(job, alike, depth, with_room, strictly=strictly)
         )
@@ -237,7 +234,12 @@ class PassState:
     def _keep_for_refused(
         self, job: WaitingJob, alike: SchedulingClass, depth: int, with_room: int, *, strictly: bool
     ) -> bool:
-        tight = self.quotas.tight(alike.limits, alike.count)
+        crowded = self.quotas.crowded(alike.limits, alike.count)
+        if all(self.quotas.blocked(one.limit) >= depth for one in crowded):
+            return False
+        tight = self.quotas.tight_of(crowded, alike.count)
+        if any(one.is_for_good for one in tight):
+            return False
         refusing = self.quotas.refusing(tight, self.limit(job))
         if all(self.quotas.blocked(limit) >= depth for limit in refusing):
             return False

@@ -9,21 +9,20 @@ from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept, kept_for
 from scheduling.planning.eligibility import queue_holds
+from scheduling.planning.quota_levels import QuotaLevels
 from scheduling.planning.reservations import Windows
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.resources import ZERO, Request
 from scheduling.sharing.associations import Associations
-from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.ledger import Cells, Check, Levels
+from scheduling.sharing.ledger import Levels
 from scheduling.sharing.model_quotas import ModelQuotas, counted
-from scheduling.sharing.quota_profile import Part, count_of, limit_of, limits_of, limits_over
-from scheduling.sharing.quota_room import Limits
-from scheduling.sharing.quotas import Usage, enforced
+from scheduling.sharing.quota_profile import Part, count_of, limit_of, limits_of, limits_of_queue
+from scheduling.sharing.quotas import Usage
 from scheduling.snapshot import Allocation, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 NO_WINDOWS: Windows = {}
+NOTHING_KEPT: Kept = ()
 ALWAYS = ((0.0, FOREVER),)
-OfLimits: TypeAlias = tuple[Limits, tuple[Check, ...]]
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
 Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
 """Queue, project, request, whether it borrows nothing, and where a user's limits count it."""
@@ -32,18 +31,17 @@ Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
 class Kinds:
     """Worked out once for each kind of job, however many there are."""
 
-    def __init__(self, snapshot: Snapshot, now: float, free: FreeNodes, cohorts: Cohorts | None, cells: Cells) -> None:
+    def __init__(self, snapshot: Snapshot, now: float, free: FreeNodes, levels: QuotaLevels) -> None:
         self._free = free
-        self._cohorts = cohorts
-        self._cells = cells
-        self._projects = {one.slug: one for one in snapshot.projects}
+        self._quotas = levels
+        self._cohorts = levels.cohorts
+        self._projects = levels.projects
         self._queues = {queue.name: queue for queue in snapshot.queues}
         self._limited = {one.name for one in snapshot.queues if one.max_running is not None or queue_holds(one, 0)}
         self._alike: dict[Alike, SchedulingClass] = {}
         self._avoid: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
         self._pins: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
-        self._limits: dict[tuple[str, str, bool], OfLimits] = {}
         self._same: dict[tuple[object, ...], SchedulingClass] = {}
         self._associations = Associations(self._projects, snapshot.queues)
         self._by_user = bool(self._associations)
@@ -71,11 +69,12 @@ class Kinds:
         found = self._alike.get(key)
         if found is None:
             projects, windows, own = self.of_project(job.project)
-            limits, checks = self._limits_of(job, projects, firm=key[3])
-            count = count_of(job.request.total)
-            rooms = tuple([(cell, most - more) for kind, cell, most in checks if (more := int(count[kind]))])
+            limits, checks = self._quotas.limits(job.project, firm=key[3])
+            queue, count = self._queues[job.queue], count_of(job.request.total)
+            if queue.max_running is not None:
+                limits = (*limits, *limits_of_queue(queue))
             found = self._alike[key] = SchedulingClass(
-                self._queues[job.queue], projects, job.request, windows, limits, count, rooms, own, firm=key[3]
+                queue, projects, job.request, windows, limits, count, checks, own, firm=key[3]
             )
             found.limited = bool(projects) or job.queue in self._limited
             if self._has_parts:
@@ -87,15 +86,6 @@ class Kinds:
         alike.parts = (*self._associations.of(job), *models)
         alike.limits = (*alike.limits, *limits_of(alike.parts))
         alike.limited = alike.limited or bool(alike.parts) or alike.choice is not None
-
-    def _limits_of(self, job: WaitingJob, projects: Sequence[ProjectView], *, firm: bool) -> OfLimits:
-        key = (job.queue, job.project, firm)
-        found = self._limits.get(key)
-        if found is None:
-            limits = limits_over(projects, self._queues[job.queue], self._cohorts, firm=firm)
-            checks = self._cells.checks(projects[0].slug, firm=firm) if projects else ()
-            found = self._limits[key] = (limits, checks)
-        return found
 
     def counted(self, job: WaitingJob | RunningJob) -> Levels:
         """All whose limits count for the job: projects, what its owner may hold in each and in its queue, GPUs by model."""
@@ -169,7 +159,7 @@ class Kinds:
             windows,
             alike.limits,
             alike.count,
-            alike.rooms,
+            alike.checks,
             alike.own,
             avoided,
             alike.firm,
@@ -182,11 +172,11 @@ class Kinds:
         """The projects whose quotas count for the project's jobs, and when nodes are kept for others and for itself."""
         found = self._known.get(slug)
         if found is None:
-            chain = chain_of(slug, self._projects)
-            # Only enforced quotas can refuse, so nothing else has to be counted.
-            counted = tuple(one for one in chain if enforced(one) is not None)
-            windows = self._windows({one.slug for one in chain}) if self._reserved else NO_WINDOWS
-            found = self._known[slug] = (counted, windows, kept_for(chain, self._reserved))
+            windows, own = NO_WINDOWS, NOTHING_KEPT
+            if self._reserved:
+                chain = chain_of(slug, self._projects)
+                windows, own = self._windows({one.slug for one in chain}), kept_for(chain, self._reserved)
+            found = self._known[slug] = (self._quotas.chain(slug), windows, own)
         return found
 
     def _windows(self, slugs: set[str]) -> Windows:

@@ -8,10 +8,10 @@ from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.unschedulable import Explanations
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.resources import Request
-from scheduling.sharing.admission import told_for_good
+from scheduling.sharing.admission import ForGood
 from scheduling.sharing.budget_reasons import budget_reason, longest_paid
-from scheduling.sharing.holders import Holder, Holders
-from scheduling.sharing.ledger import Ledger, Levels
+from scheduling.sharing.holders import Holder, Holders, Shown
+from scheduling.sharing.ledger import Levels
 from scheduling.sharing.model_quotas import ModelChoice
 from scheduling.sharing.quota_refusals import QuotaRefusals
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
@@ -30,8 +30,8 @@ class Refusals:
         self._snapshot = snapshot
         self._holders: Holders | None = None
         self._of_queues: dict[str, tuple[Reason, ...]] = {}
-        self._of_quotas = QuotaRefusals(work.usage, work.cohorts, self._named_in)
-        self._nothing_held = Ledger.of(work.usage.cells, ())
+        self._of_quotas = QuotaRefusals(work.usage, work.cohorts, self._holders_of)
+        self._for_good = ForGood(work.never, work.cohorts)
         self._room: dict[Request, bool] = {}
 
     def of(self, alike: SchedulingClass) -> tuple[Reason, ...]:
@@ -56,10 +56,10 @@ class Refusals:
     def _of_quota(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         if not (alike.chain or alike.has_parts):
             return ()
-        levels, cohorts = Levels(alike.chain, alike.parts), self._work.cohorts
-        found = self._of_quotas.of(alike.request.total, levels, firm=alike.firm)
+        asked, levels = alike.request.total, Levels(alike.chain, alike.parts)
+        found = self._of_quotas.of(asked, levels, firm=alike.firm)
         if found:
-            found = told_for_good(found, alike.request, levels, self._nothing_held, cohorts, firm=alike.firm)
+            found = self._for_good.told(found, asked, levels, firm=alike.firm)
         if alike.choice is None or not alike.choice.refuses(self._work.usage):
             return found
         return (*found, *self._of_models(alike.choice))
@@ -74,15 +74,22 @@ class Refusals:
             found = self._room[request] = self._work.fits_now(request)
         return found
 
+    def _holders_of(self, level: str, names: tuple[str, ...]) -> Shown:
+        return self._all_holders().of_quota(level, names)
+
     def _named_in(self, reason: Reason) -> Reason:
-        """The reason with those who hold what it speaks of, those included who were placed in this pass."""
+        """The reason with those who hold what it speaks of."""
+        return self._all_holders().named_in(reason)
+
+    def _all_holders(self) -> Holders:
+        """Those included who were placed in this pass."""
         if self._holders is None:
             placed = {one.job_id: one.shares for one in self._work.placements}
             parts, waiting = self._work.parts, self._snapshot.waiting
             run = (Holder.of(job).counted_in(parts(job, job.shares)) for job in self._snapshot.running)
             new = (Holder.placed(job).counted_in(parts(job, placed[job.id])) for job in waiting if job.id in placed)
             self._holders = Holders((*run, *new), {one.slug: one for one in self._snapshot.projects})
-        return self._holders.named_in(reason)
+        return self._holders
 
 
 class UnpaidReasons:

@@ -1,6 +1,6 @@
 """Jobs that are alike, and requests of one kind: what refuses one of them refuses the others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeAlias
@@ -11,12 +11,13 @@ from scheduling.planning.reservations import Windows
 from scheduling.reasons import Reason
 from scheduling.resources import ZERO, Request
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.ledger import Ledger, Levels, Room
+from scheduling.sharing.ledger import Check, Ledger, Levels
 from scheduling.sharing.model_quotas import ModelChoice, ModelQuota, Shares
 from scheduling.sharing.quota_profile import NOTHING, Count, Part, limit_of, of_gpus
 from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quota_room import Limits
 from scheduling.sharing.quotas import Usage, lets_in
+from scheduling.sharing.shortages import Shortages
 from scheduling.snapshot import ProjectView, QueueView, WaitingJob
 
 Used: TypeAlias = Mapping[str, Usage] | None
@@ -39,7 +40,7 @@ class SchedulingClass:
     windows: Windows = field(default_factory=dict)
     limits: Limits = ()  # the quotas and the queue's limit that it counts under
     count: Count = NOTHING  # what it counts for there
-    rooms: tuple[Room, ...] = ()  # as long as there is so much room in the ledger of the pass, no quota refuses it
+    checks: tuple[Check, ...] = ()  # as long as there is room for all that it asks for there, no quota refuses it
     own: Kept = ()  # the nodes that are kept for it, and when
     avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     firm: bool = False  # they may not be stopped again, and so borrow no quota, where others of their project may
@@ -85,6 +86,13 @@ class SchedulingClass:
             self.request, chain=self.chain, usage=usage, parts=self.parts, cohorts=cohorts, firm=self.firm
         )
         return refused if self.choice is None else (*refused, *self.choice.refusals(usage))
+
+    def shortages(self, usage: Ledger) -> Iterator[tuple[str, Mapping[str, int]]]:
+        """The same in numbers: by which level, and what is missing there."""
+        for one in Shortages(usage).of(self.request.total, Levels(self.chain, self.parts), firm=self.firm):
+            yield one.subject, one.short
+        for reason in self.choice.refusals(usage) if self.choice is not None else ():
+            yield reason.subject, reason.shortfall
 
     def place(
         self,

@@ -35,9 +35,9 @@ class Shortfalls:
         self._quotas = self._missing()
 
     def _missing(self) -> dict[str, dict[str, int]]:
-        alike, missing = self._alike, dict[str, dict[str, int]]()
-        for reason in alike.refusals(self._usage, self._cohorts):
-            missing.setdefault(reason.subject, {}).update(reason.shortfall)
+        missing: dict[str, dict[str, int]] = {}
+        for subject, short in self._alike.shortages(self._usage):
+            missing.setdefault(subject, {}).update(short)
         return missing
 
     def shrink_without(self, job: RunningJob, levels: Levels) -> bool:

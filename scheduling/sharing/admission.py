@@ -8,12 +8,13 @@ from scheduling.errors import FieldError
 from scheduling.nodes.feasibility import could_hold
 from scheduling.placement.hardware import what_is_lacking
 from scheduling.reasons import Reason, ReasonCode, listed, quantity
-from scheduling.resources import Request
+from scheduling.resources import Request, Resources
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.ledger import Cells, Ledger, Levels
 from scheduling.sharing.model_quotas import ModelQuotas, counted
-from scheduling.sharing.quota_refusals import cohort_refusals, quota_refusals
-from scheduling.sharing.quotas import Usage, enforced, lets_in, may_borrow, quota_violation
+from scheduling.sharing.quota_refusals import cohort_refusals
+from scheduling.sharing.quotas import Usage, enforced, may_borrow, quota_violation
+from scheduling.sharing.shortages import Shortage, Shortages
 from scheduling.snapshot import NodeView, ProjectView
 
 REST_FIELDS = {
@@ -55,42 +56,60 @@ def admission_faults(
     )
 
 
-def told_for_good(
-    reasons: Sequence[Reason],
-    request: Request,
-    levels: Levels,
-    nothing_held: Ledger,
-    cohorts: Cohorts | None,
-    *,
-    firm: bool,
-) -> tuple[Reason, ...]:
-    """The reasons; those of quotas that refuse the request also where nobody holds anything say so, and what would change it."""
-    chain, parts = levels
-    by_projects = bool(chain) and nothing_held.refuses(chain[0].slug, request.total, firm=firm)
-    if not by_projects and all(lets_in(part, nothing_held, request.total) for part in parts):
-        return tuple(reasons)
-    never: dict[str, Reason] = {}
-    for one in quota_refusals(request, chain=chain, usage=nothing_held, parts=parts, cohorts=cohorts, firm=firm):
-        never.setdefault(one.subject, one)
-    yields = firm and by_projects and not nothing_held.refuses(chain[0].slug, request.total, firm=False)
-    holders = {part.slug: part.holder for part in parts}
-    told = []
-    for reason in reasons:
-        hard = never.pop(reason.subject, None) if reason.code is ReasonCode.QUOTA else None
-        words = "" if hard is None else f" {_way_out(hard, request, cohorts, holders, yields=yields)}"
-        told.append(replace(reason, sentence=f"{reason.sentence}{words}"))
-    return tuple(told)
+class ForGood:
+    """What quotas refuse also where nobody holds anything: then the reasons say so, and what would change it.
+
+    Each reason is worked out once, for all jobs that are told the same.
+    """
+
+    def __init__(self, never: Shortages, cohorts: Cohorts | None) -> None:
+        self._never = never
+        self._cohorts = cohorts
+        self._told: dict[
+            tuple[int, Shortage, bool], tuple[Reason, Reason]
+        ] = {}  # by identity: one is like another seldom
+
+    def told(self, reasons: tuple[Reason, ...], asked: Resources, levels: Levels, *, firm: bool) -> tuple[Reason, ...]:
+        """The reasons of quotas that refuse so much now, with what is true for good."""
+        found = self._never.of(asked, levels, firm=firm)
+        if not found:
+            return reasons
+        never: dict[str, Shortage] = {}
+        for one in found:
+            never.setdefault(one.subject, one)
+        yields = firm and self._lets_in_who_yields(asked, levels.projects)
+        told = []
+        for reason in reasons:
+            hard = never.pop(reason.subject, None) if reason.code is ReasonCode.QUOTA else None
+            told.append(reason if hard is None else self._of(reason, hard, asked, levels.parts, yields=yields))
+        return tuple(told)
+
+    def _lets_in_who_yields(self, asked: Resources, chain: Sequence[ProjectView]) -> bool:
+        """Whether its projects refuse it only because it may not be stopped again."""
+        firm, soft = (self._never.of(asked, Levels(chain), firm=firm) for firm in (True, False))
+        return bool(firm) and not soft
+
+    def _of(
+        self, reason: Reason, hard: Shortage, asked: Resources, parts: Sequence[ProjectView], *, yields: bool
+    ) -> Reason:
+        found = self._told.get((id(reason), hard, yields))
+        if found is None:
+            holders = {part.slug: part.holder for part in parts}
+            words = _way_out(hard, asked, self._cohorts, holders, yields=yields)
+            found = (reason, replace(reason, sentence=f"{reason.sentence} {words}"))
+            self._told[id(reason), hard, yields] = found
+        return found[1]
 
 
 def _way_out(
-    reason: Reason, request: Request, cohorts: Cohorts | None, parts: Mapping[str, str], *, yields: bool
+    hard: Shortage, asked: Resources, cohorts: Cohorts | None, parts: Mapping[str, str], *, yields: bool
 ) -> str:
     """For example: "It can never start like this: submit it again with at most 8 GPUs, or have the quota of ... raised by 2 GPUs."."""
-    level, short = reason.subject, reason.shortfall
-    most = [
-        quantity(name, getattr(request.total, name) - less) for name, less in short.items() if name != "running_jobs"
-    ]
-    smaller = f"submit it again with at most {listed(most)}, " if most else ""
+    level, short = hard.subject, hard.short
+    left = {name: getattr(asked, name) - less for name, less in short.items() if name != "running_jobs"}
+    most = [quantity(name, amount) for name, amount in left.items()]
+    # Where nothing is left, or others keep more than there is, a smaller job would not start either.
+    smaller = f"submit it again with at most {listed(most)}, " if most and min(left.values()) > 0 else ""
     softer = "make it preemptible, " if yields and level not in parts else ""
     pooled = cohorts is not None and any(cohorts.pool(level, name) is not None for name in short)
     own = parts.get(level, f"The quota of project {level}").replace("The", "the", 1)

@@ -33,9 +33,9 @@ class CohortTree:
     """Does not change in a pass."""
 
     def __init__(self, projects: Iterable[ProjectView]) -> None:
-        views = {one.slug: one for one in projects}
-        self.parents = {slug: one.parent for slug, one in views.items()}
-        self.members = {slug: _member(one) for slug, one in views.items()}
+        self.views = {one.slug: one for one in projects}
+        self.parents = {slug: one.parent for slug, one in self.views.items()}
+        self.members = {slug: _member(one) for slug, one in self.views.items()}
         self.below: dict[str, list[Member]] = {}
         for slug, parent in self.parents.items():
             if parent is not None:
@@ -79,6 +79,13 @@ def claim(held: int, committed: int, nominal: int | None, keeps: int) -> int:
     kept = committed if nominal is None or committed < nominal else nominal
     most = held if held > kept else kept  # noqa: FURB136 - `max` takes three times as long, and each level asks
     return most if most > keeps else keeps  # noqa: FURB136 - as above
+
+
+def claim_rises(held: int, committed: int, more: int, rises: int, nominal: int | None, keeps: int) -> int:
+    """By how much a project's claim rises if it holds so much more, and so much of that is newly committed there."""
+    if held == committed and not keeps:  # nobody keeps anything there: what is held is what counts
+        return more
+    return claim(held + more, committed + rises, nominal, keeps) - claim(held, committed, nominal, keeps)
 
 
 def _member(project: ProjectView) -> Member:

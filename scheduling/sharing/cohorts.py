@@ -205,14 +205,6 @@ class Cohorts:
         ceiling = self.ceiling(parent, name)
         return None if ceiling is None else ceiling - self.committed(parent, name, usage)
 
-    def branch_below(self, level: str, slug: str) -> str | None:
-        before: str | None = None
-        for member in self._chain(slug):
-            if member.slug == level:
-                return before
-            before = member.slug
-        return None
-
 
 def _claim(member: Member, name: str, held: int, committed: int) -> int:
     return claim(held, committed, member.nominal.get(name), member.keeps.get(name, 0))

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import Resources, total
 from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
+Shown: TypeAlias = Mapping[int, Mapping[str, int]]
+"""Of each job that is named: what it has of what is short."""
 OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
 
 
@@ -52,7 +54,7 @@ class Holders:
         self._by_queue: dict[str, list[Holder]] = {}
         self._by_project: dict[str, list[Holder]] = {}
         self._by_part: dict[str, list[Holder]] = {}
-        self._most: dict[tuple[str, tuple[str, ...]], list[Holder]] = {}
+        self._most: dict[tuple[str, tuple[str, ...]], Shown] = {}
         own: dict[str, list[Holder]] = {}
         for one in holders:
             self._by_queue.setdefault(one.queue, []).append(one)
@@ -69,20 +71,26 @@ class Holders:
             ids = sorted(one.job_id for one in self._by_queue.get(reason.subject, ()))
             return replace(reason, held_by=tuple(ids[:HOLDERS_SHOWN]))
         if reason.code in OF_LIMITS and reason.subject:
-            return with_holders(reason, self._of_quota(reason.subject, tuple(reason.shortfall)))
+            shown = self.of_quota(reason.subject, tuple(reason.shortfall))
+            return replace(reason, held_by=tuple(shown), holds=shown)
         return reason
 
-    def _of_quota(self, slug: str, names: tuple[str, ...]) -> list[Holder]:
-        """The first that are named; asked once for each kind of shortage, however many jobs it keeps waiting."""
-        if (slug, names) not in self._most:
+    def of_quota(self, slug: str, names: tuple[str, ...]) -> Shown:
+        """Those that are named of a level that lacks these, who holds most first; worked out once for each kind of shortage, however many jobs it keeps waiting."""
+        found = self._most.get((slug, names))
+        if found is None:
             of = self._by_part if slug in self._by_part else self._by_project
-            held = [one for one in of.get(slug, ()) if any(one.sizes(names))]
-            self._most[slug, names] = nsmallest(HOLDERS_SHOWN, held, key=lambda one: (*one.sizes(names), one.job_id))
-        return self._most[slug, names]
+            held = ((one.sizes(names), one.job_id, one) for one in of.get(slug, ()))
+            most = nsmallest(HOLDERS_SHOWN, [one for one in held if any(one[0])])
+            found = self._most[slug, names] = _shown([one for _, _, one in most], names)
+        return found
 
 
 def with_holders(reason: Reason, holders: Sequence[Holder]) -> Reason:
     """The quota's reason with these jobs in their order, and what each has of what is short."""
-    shown = holders[:HOLDERS_SHOWN]
-    amounts = {one.job_id: one.has(reason.shortfall) for one in shown}
-    return replace(reason, held_by=tuple(amounts), holds=amounts)
+    shown = _shown(holders[:HOLDERS_SHOWN], reason.shortfall)
+    return replace(reason, held_by=tuple(shown), holds=shown)
+
+
+def _shown(holders: Iterable[Holder], names: Iterable[str]) -> Shown:
+    return {one.job_id: one.has(names) for one in holders}

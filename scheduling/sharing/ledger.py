@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from scheduling.resources import Resources, total
-from scheduling.sharing.cohort_tree import RESOURCES, CohortTree, Member, claim
+from scheduling.sharing.cohort_tree import RESOURCES, CohortTree, Member, claim, claim_rises
 from scheduling.sharing.quotas import NOTHING_USED, Usage
 from scheduling.snapshot import Allocation, ProjectView, RunningJob
 
@@ -23,8 +23,6 @@ NO_PARTS: Mapping[str, Usage] = {}
 
 Check: TypeAlias = tuple[int, int, int]
 """Of which kind it is, the cell that is looked at, and the most that may be there."""
-Room: TypeAlias = tuple[int, int]
-"""A cell, and the most that may be there before a job comes."""
 
 
 class Levels(NamedTuple):
@@ -48,13 +46,16 @@ class Step(NamedTuple):
     parent: str
 
 
+Way: TypeAlias = Sequence[Step]
+
+
 class Cells:
     """Where in a ledger each number of a tree stands, and which of them a job of a project changes."""
 
     def __init__(self, tree: CohortTree) -> None:
         self.tree = tree
         self._place = {slug: WIDTH * number for number, slug in enumerate(tree.members)}
-        self._ways: dict[str, dict[str, tuple[Step, ...]]] = {name: {} for name in RESOURCES}
+        self._ways: dict[str, tuple[Way, ...]] = {}
         self._own: dict[tuple[str, bool], tuple[Check, ...]] = {}
         self._steps: dict[tuple[str, str], Step] = {}
         self._jobs: dict[str, tuple[int, ...]] = {}
@@ -84,11 +85,12 @@ class Cells:
             known = self._jobs[slug] = tuple(self.held(one.slug, KINDS[JOBS]) for one in self.tree.chain(slug))
         return known
 
-    def way(self, slug: str, name: str) -> tuple[Step, ...]:
-        """Of one resource: from the project up to the root."""
-        known = self._ways[name].get(slug)
+    def ways(self, slug: str) -> tuple[Way, ...]:
+        """For each of RESOURCES: from the project up to the root."""
+        known = self._ways.get(slug)
         if known is None:
-            known = self._ways[name][slug] = tuple([self._step(one, name) for one in self.tree.chain(slug)])
+            chain = self.tree.chain(slug)
+            known = self._ways[slug] = tuple([tuple([self._step(one, name) for one in chain]) for name in RESOURCES])
         return known
 
     def _step(self, member: Member, name: str) -> Step:
@@ -227,46 +229,35 @@ class Ledger(Mapping[str, Usage]):
         counts = self.counts
         for cell in self.cells.jobs(slug):
             counts[cell] += jobs
-        for name, more in zip(RESOURCES, (amount.gpus, amount.cpus, amount.memory_mb), strict=True):
+        for way, more in zip(self.cells.ways(slug), (amount.gpus, amount.cpus, amount.memory_mb), strict=True):
             if more:
-                self._add(self.cells.way(slug, name), more)
+                self._add(way, more)
 
-    def _add(self, way: Sequence[Step], more: int) -> None:
+    def _add(self, way: Way, more: int) -> None:
         """By how much a project's claim rises with it is what is newly committed above it."""
         counts, rises = self.counts, more
         for held, committed, taken, nominal, keeps, most, _, _, _ in way:
             holds, has = counts[held], counts[committed]
-            before, after = claim(holds, has, nominal, keeps), claim(holds + more, has + rises, nominal, keeps)
-            counts[committed] = has + rises
-            counts[held] = holds + more  # where nobody below keeps anything, this is the same cell, and as much
+            if committed == held and not keeps:  # nobody keeps anything there: what is held is what counts
+                before, after = holds, holds + more
+            else:
+                before, after = claim(holds, has, nominal, keeps), claim(holds + more, has + rises, nominal, keeps)
+                counts[committed] = has + rises
+            counts[held] = holds + more
             if taken != NOWHERE:
                 counts[taken] += min(after, most) - min(before, most)
             rises = after - before
 
-    def added(self, slug: str, name: str, more: int) -> dict[str, int]:
-        """How much more is committed in the project, and in each above it, if it holds so much more."""
-        counts, rises, found = self.counts, more, dict[str, int]()
-        for held, committed, _, nominal, keeps, _, _, member, _ in self.cells.way(slug, name):
-            found[member.slug] = max(0, rises)
-            holds, has = counts[held], counts[committed]
-            rises = claim(holds + more, has + rises, nominal, keeps) - claim(holds, has, nominal, keeps)
+    def added(self, slug: str, asked: Sequence[float]) -> dict[str, list[float]]:
+        """How much more of each kind is committed in the project, and in each above it, if it holds so much more."""
+        counts = self.counts
+        found = {member.slug: list(asked) for member in self.cells.tree.chain(slug)}
+        for kind, way in enumerate(self.cells.ways(slug)):
+            more = rises = int(asked[kind])
+            for held, committed, _, nominal, keeps, _, _, member, _ in way if more else ():
+                found[member.slug][kind] = max(0, rises)
+                rises = claim_rises(counts[held], counts[committed], more, rises, nominal, keeps)
         return found
-
-    def short(self, slug: str, name: str, more: int, *, firm: bool) -> Iterator[tuple[str, int]]:
-        """By which level so much more is refused, and by how much, beside each project's own limit on what it holds."""
-        counts, rises = self.counts, more
-        for held, committed, taken, nominal, keeps, most, pool, member, parent in self.cells.way(slug, name):
-            holds, has = counts[held], counts[committed]
-            # What the project's own limit says of what is really held is said by that limit.
-            if nominal is not None and rises > 0 and has > holds:
-                short = has + rises - (nominal if firm else most)
-                if short > 0:
-                    yield member.slug, short
-            rises = claim(holds + more, has + rises, nominal, keeps) - claim(holds, has, nominal, keeps)
-            if taken != NOWHERE and rises > 0:
-                short = counts[taken] + rises - pool
-                if short > 0:
-                    yield parent, short
 
     def refuses(self, slug: str, asked: Resources, *, firm: bool) -> bool:
         """Whether the quotas of the project or of one above it, or a cohort, are too small for one more such job."""
@@ -274,17 +265,28 @@ class Ledger(Mapping[str, Usage]):
         for cell, member in zip(self.cells.jobs(slug), tree.chain(slug), strict=True):
             if member.running_jobs is not None and counts[cell] >= member.running_jobs:
                 return True
-        wanted = [(name, more) for name in RESOURCES if (more := getattr(asked, name))]
-        return any(
-            step.nominal is not None and counts[step.held] + more > (step.nominal if firm else step.most)
-            for name, more in wanted
-            for step in self.cells.way(slug, name)
-        ) or any(True for name, more in wanted for _ in self.short(slug, name, more, firm=firm))
+        wanted = zip(self.cells.ways(slug), (asked.gpus, asked.cpus, asked.memory_mb), strict=True)
+        return any(more and self._is_short(way, more, firm=firm) for way, more in wanted)
 
-    def has_room(self, rooms: Iterable[Room]) -> bool:
-        """Whether none of these cells holds more; no job adds more to a cell than it asks for."""
+    def _is_short(self, way: Way, more: int, *, firm: bool) -> bool:
+        """Each project's own limit counts what is held there, and with what those below keep what is newly committed."""
+        counts, rises = self.counts, more
+        for held, committed, taken, nominal, keeps, most, pool, _, _ in way:
+            holds, has = counts[held], counts[committed]
+            if nominal is not None:
+                allowed = nominal if firm else most
+                if holds + more > allowed or (rises > 0 and has > holds and has + rises > allowed):
+                    return True
+            rises = claim_rises(holds, has, more, rises, nominal, keeps)
+            if taken != NOWHERE and rises > 0 and counts[taken] + rises > pool:
+                return True
+        return False
+
+    def has_room(self, checks: Iterable[Check], asked: Sequence[float]) -> bool:
+        """Whether there is room in all these cells for so much of each kind; no job adds more to a cell than it asks for."""
         counts = self.counts
-        for cell, most in rooms:  # noqa: SIM110 - asked for each job that may start, and a generator takes twice as long
-            if counts[cell] > most:
+        for kind, cell, most in checks:  # asked for each job that may start, and a generator takes twice as long
+            more = asked[kind]
+            if more and counts[cell] + more > most:
                 return False
         return True

@@ -68,11 +68,10 @@ class Limit:
     resource: str = ""  # of a cohort: what is shared
     origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
     part: Part | None = field(default=None, compare=False)
+    key: Key = field(init=False, compare=False)  # the same for all jobs that count under it
 
-    @property
-    def key(self) -> Key:
-        """The same for all jobs that count under it."""
-        return (self.kind, self.name, self.resource)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.kind, self.name, self.resource))
 
     @property
     def in_words(self) -> str:
@@ -96,6 +95,11 @@ def limits_over(
     chain: Sequence[ProjectView], queue: QueueView, cohorts: Cohorts | None = None, *, firm: bool = False
 ) -> tuple[Limit, ...]:
     """All that a job of this project and queue counts under, the nearest quota first."""
+    return (*limits_of_projects(chain, cohorts, firm=firm), *limits_of_queue(queue))
+
+
+def limits_of_projects(chain: Sequence[ProjectView], cohorts: Cohorts | None, *, firm: bool) -> tuple[Limit, ...]:
+    """The same without the queue's."""
     limits = [limit for project in chain if (limit := _quota(project, chain[0].slug, firm=firm)).most != UNLIMITED]
     if cohorts is not None and chain:
         limits += [
@@ -103,9 +107,13 @@ def limits_over(
             for parent, pools in cohorts.pools_over(chain[0].slug)
             for name, pool in pools.items()
         ]
-    if queue.max_running is not None:
-        limits.append(Limit(QUEUE, queue.name, UNLIMITED._replace(running_jobs=queue.max_running)))
     return tuple(limits)
+
+
+def limits_of_queue(queue: QueueView) -> tuple[Limit, ...]:
+    if queue.max_running is None:
+        return ()
+    return (Limit(QUEUE, queue.name, UNLIMITED._replace(running_jobs=queue.max_running)),)
 
 
 def limit_of(part: Part) -> Limit:
@@ -142,9 +150,11 @@ def _count(most: Mapping[str, float]) -> Count:
 class QuotaProfile:
     """The steps of one limit. The last step lasts for ever. What is free may be less than nothing: a quota can shrink."""
 
-    __slots__ = ("_free", "_times")
+    __slots__ = ("_free", "_late", "_now", "_times")
 
     def __init__(self, free: Count, now: float, ends: Iterable[End]) -> None:
+        self._now = now
+        self._late: list[End] = []
         self._times = [now]
         self._free = [list(free)]
         for end, count in sorted(ends):
@@ -152,6 +162,17 @@ class QuotaProfile:
                 self._times.append(end)
                 self._free.append(self._free[-1].copy())
             _add(self._free[-1], count, 1)
+
+    def started(self, end: float, count: Count) -> None:
+        """A job starts now and holds so much until then. It is counted once somebody asks, with all that end with it."""
+        if end == FOREVER:
+            self._take(self._now, end, count)
+        else:
+            self._late.append((end, count))
+
+    def never_allows(self, count: Count) -> bool:
+        """Whether so much is not even free once all have ended."""
+        return not _fits(count, self._free[-1])
 
     def earliest(self, count: Count, length: float, after: float) -> float:
         """The first moment, not before `after`, from which so much is free for `length` seconds; FOREVER if there is none."""
@@ -168,6 +189,7 @@ class QuotaProfile:
 
     def _first_obstacle(self, count: Count, start: float, end: float) -> float:
         """When the last step in [start, end) with too little is over; `start` itself if there is none."""
+        self._settle()
         last = len(self._times) - 1
         first = max(0, bisect_right(self._times, start) - 1)
         for at in range(max(first, bisect_left(self._times, end) - 1), first - 1, -1):
@@ -177,6 +199,20 @@ class QuotaProfile:
 
     def allocate(self, start: float, end: float, count: Count) -> None:
         """From `start` to `end` so much less is free."""
+        self._settle()
+        self._take(start, end, count)
+
+    def _settle(self) -> None:
+        if not self._late:
+            return
+        together: dict[float, list[float]] = {}
+        for end, count in self._late:
+            _add(together.setdefault(end, [0, 0, 0, 0]), count, 1)
+        self._late.clear()
+        for end, held in together.items():
+            self._take(self._now, end, held)
+
+    def _take(self, start: float, end: float, count: Sequence[float]) -> None:
         for moment in (start, end):
             self._cut(moment)
         for at in range(bisect_left(self._times, start), bisect_left(self._times, end)):
@@ -197,7 +233,7 @@ def _fits(count: Count, free: list[float]) -> bool:
     return True
 
 
-def _add(free: list[float], count: Count, times: int) -> None:
+def _add(free: list[float], count: Sequence[float], times: int) -> None:
     for kind, amount in enumerate(count):
         if amount:
             free[kind] += times * amount

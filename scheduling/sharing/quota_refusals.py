@@ -1,16 +1,22 @@
-"""All that quotas have against a request, each project's own and what a cohort has together: whether, and in words."""
+"""All that quotas have against a request, each project's own and what a cohort has together, in words."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from typing import TypeAlias
 
 from scheduling.reasons import Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Request, Resources
-from scheduling.sharing.cohorts import RESOURCES, Amounts, Cohorts
+from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.ledger import Ledger, Levels
-from scheduling.sharing.quotas import Usage, quota_violation
+from scheduling.sharing.quotas import Usage, in_words
+from scheduling.sharing.shortages import CohortShortage, OwnShortage, Shortage, Shortages
 from scheduling.snapshot import ProjectView
 
+HoldersOf: TypeAlias = Callable[[str, tuple[str, ...]], Mapping[int, Mapping[str, int]]]
 BORROWERS_NAMED = 3
+
+
+def _nobody(_: str, __: tuple[str, ...]) -> Mapping[int, Mapping[str, int]]:
+    return {}
 
 
 def quota_refusals(
@@ -36,79 +42,69 @@ def cohort_refusals(
 class QuotaRefusals:
     """Asked while nothing changes: each reason is worked out once, for all jobs that are told the same.
 
-    `told` makes of a reason what is told of it.
+    `holders` says who holds how much of what is missing at a level.
     """
 
-    def __init__(
-        self, usage: Ledger, cohorts: Cohorts | None, told: Callable[[Reason], Reason] = lambda one: one
-    ) -> None:
+    def __init__(self, usage: Ledger, cohorts: Cohorts | None, holders: HoldersOf = _nobody) -> None:
         self._usage = usage
         self._cohorts = cohorts
-        self._told = told
-        self._own: dict[tuple[Resources, bool], dict[str, Reason | None]] = {}
-        self._shared: dict[tuple[str, str | None, Resources, tuple[tuple[str, int], ...]], Reason] = {}
+        self._holders = holders
+        self._shortages = Shortages(usage)
+        self._known: dict[Shortage, Reason] = {}
+        self._together: dict[tuple[str, str], str] = {}
 
     def of(self, asked: Resources, levels: Levels, *, firm: bool) -> tuple[Reason, ...]:
         """Level by level, then parts of them, then cohorts."""
-        chain, parts = levels
-        if not chain and not parts:
-            return ()
-        known, found = self._own.setdefault((asked, firm), {}), list[Reason]()
-        for project in (*chain, *parts):
-            if project.slug not in known:
-                known[project.slug] = self._of_project(project, asked, firm=firm)
-            if (reason := known[project.slug]) is not None:
-                found.append(reason)
-        return (*found, *(self.of_cohorts(asked, chain[0].slug, firm=firm) if chain else ()))
-
-    def _of_project(self, project: ProjectView, asked: Resources, *, firm: bool) -> Reason | None:
-        reason = quota_violation(project, self._usage, asked, firm=firm)
-        if reason is None:
-            return None
-        return self._told(reason if self._cohorts is None else _with_borrowers(reason, self._cohorts, self._usage))
+        return tuple([self._reason(one, asked, firm=firm) for one in self._shortages.of(asked, levels, firm=firm)])
 
     def of_cohorts(self, asked: Resources, slug: str, *, firm: bool) -> tuple[Reason, ...]:
         """Beside each project's own limit."""
-        cohorts, missing = self._cohorts, dict[str, dict[str, int]]()
-        if cohorts is None:
-            return ()
-        for name in RESOURCES:
-            more = getattr(asked, name)
-            for level, short in self._usage.short(slug, name, more, firm=firm) if more else ():
-                missing.setdefault(level, {})[name] = short
-        return tuple([self._of_cohort(level, slug, short, asked, cohorts) for level, short in missing.items()])
+        found = self._shortages.of_project(asked, slug, firm=firm).cohorts
+        return tuple([self._reason(one, asked, firm=firm) for one in found])
 
-    def _of_cohort(self, level: str, slug: str, short: Amounts, asked: Resources, cohorts: Cohorts) -> Reason:
-        key = (level, cohorts.branch_below(level, slug), asked, tuple(short.items()))
-        found = self._shared.get(key)
+    def _reason(self, one: Shortage, asked: Resources, *, firm: bool) -> Reason:
+        found = self._known.get(one)
         if found is None:
-            found = self._shared[key] = self._told(_reason(level, slug, short, asked, cohorts, self._usage))
+            code, sentence = ReasonCode.QUOTA, ""
+            if isinstance(one, OwnShortage):
+                code, sentence = one.project.code, self._of_own(one, asked, firm=firm)
+            elif isinstance(one, CohortShortage) and self._cohorts is not None:
+                sentence = self._of_cohort(one, asked, self._cohorts)
+            held = self._holders(one.subject, tuple(one.short))
+            found = Reason(code, sentence, one.short, held_by=tuple(held), subject=one.subject, holds=held)
+            self._known[one] = found
+        return found
+
+    def _of_own(self, one: OwnShortage, asked: Resources, *, firm: bool) -> str:
+        """With those who have borrowed of what a project's limit refuses."""
+        sentence = in_words(one.project, self._usage, asked, one.short, firm=firm)
+        if self._cohorts is None:
+            return sentence
+        by = [_borrowers(one.subject, name, self._cohorts, self._usage) for name in one.short]
+        return f"{sentence[:-1]}{''.join(by)}."
+
+    def _of_cohort(self, one: CohortShortage, asked: Resources, cohorts: Cohorts) -> str:
+        """For example: "The projects below team have 16 GPUs together (16 taken or kept, 4 of them borrowed by speech); ..."."""
+        have = listed([self._in_all(one.subject, name, cohorts) for name in one.short])
+        needs = listed([quantity(name, getattr(asked, name)) for name in one.short])
+        back = ""
+        if one.branch and cohorts.is_within(one.branch, asked, self._usage):
+            back = f" It is within the quota of project {one.branch}: in its turn there it gets back what others have borrowed."
+        return f"The projects below {one.subject} have {have}; this job needs {needs}.{back}"
+
+    def _in_all(self, level: str, name: str, cohorts: Cohorts) -> str:
+        found = self._together.get((level, name))
+        if found is None:
+            found = self._together[level, name] = _together(level, name, cohorts, self._usage)
         return found
 
 
-def _reason(
-    level: str, slug: str, short: Amounts, asked: Resources, cohorts: Cohorts, usage: Mapping[str, Usage]
-) -> Reason:
-    """For example: "The projects below team have 16 GPUs together (16 taken or kept, 4 of them borrowed by speech); ..."."""
-    parts = []
-    for name in short:
-        pool = cohorts.pool(level, name)
-        has = cohorts.ceiling(level, name) or 0 if pool is None else pool
-        taken = cohorts.committed(level, name, usage) if pool is None else cohorts.taken(level, name, usage)
-        by = _borrowers(level, name, cohorts, usage)
-        parts.append(f"{quantity(name, has)} together ({number(name, taken)} taken or kept{by})")
-    needs = listed(quantity(name, getattr(asked, name)) for name in short)
-    back = ""
-    if (branch := cohorts.branch_below(level, slug)) and cohorts.is_within(branch, asked, usage):
-        back = f" It is within the quota of project {branch}: in its turn there it gets back what others have borrowed."
-    sentence = f"The projects below {level} have {listed(parts)}; this job needs {needs}.{back}"
-    return Reason(ReasonCode.QUOTA, sentence, dict(short), subject=level)
-
-
-def _with_borrowers(reason: Reason, cohorts: Cohorts, usage: Mapping[str, Usage]) -> Reason:
-    """The reason with those who have borrowed of what a project's limit refuses."""
-    by = [words for name in reason.shortfall if (words := _borrowers(reason.subject, name, cohorts, usage))]
-    return replace(reason, sentence=f"{reason.sentence[:-1]}{''.join(by)}.") if by else reason
+def _together(level: str, name: str, cohorts: Cohorts, usage: Mapping[str, Usage]) -> str:
+    pool = cohorts.pool(level, name)
+    has = cohorts.ceiling(level, name) or 0 if pool is None else pool
+    taken = cohorts.committed(level, name, usage) if pool is None else cohorts.taken(level, name, usage)
+    by = _borrowers(level, name, cohorts, usage)
+    return f"{quantity(name, has)} together ({number(name, taken)} taken or kept{by})"
 
 
 def _borrowers(level: str, name: str, cohorts: Cohorts, usage: Mapping[str, Usage]) -> str:

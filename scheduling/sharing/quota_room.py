@@ -10,7 +10,7 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.ledger import JOBS, KINDS, Check, Ledger
+from scheduling.sharing.ledger import Check, Ledger
 from scheduling.sharing.quota_profile import (
     COHORT,
     NOTHING,
@@ -31,10 +31,6 @@ Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
 
 
-Rises: TypeAlias = dict[int, Mapping[str, int]]
-"""For one job, by resource: how much more is committed, or taken, in each project above it."""
-
-
 class KeptInQuota(NamedTuple):
     """For whom room is kept under a limit, and from when on."""
 
@@ -44,12 +40,24 @@ class KeptInQuota(NamedTuple):
     holds: Count
 
 
+class Crowded(NamedTuple):
+    """A limit without room for all that a job asks for, though it may add less there; and what is left of what it lacks."""
+
+    limit: Limit
+    left: Sequence[tuple[int, float]] = ()  # by kind
+
+
 class Tight(NamedTuple):
     """A limit under which a job has to look for a moment, what it takes of it, and what is free when."""
 
     limit: Limit
     asked: Count
     profile: QuotaProfile
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether there is too little even once all have ended who run."""
+        return self.profile.never_allows(self.asked)
 
     def allows(self, length: float, at: float) -> bool:
         return self.profile.allows(self.asked, length, at)
@@ -80,27 +88,38 @@ class QuotaRoom:
         self._in_queues = in_queues
         self._projects = projects
         self._cohorts = cohorts
-        self._started: list[tuple[float, Limits, Count]] = []
+        self._started: dict[int, tuple[Limits, list[End]]] = {}  # by identity: those of the jobs placed in this pass
+        self._started_under: dict[Key, list[list[End]]] = {}
         self._kept: dict[Key, list[KeptInQuota]] = {}
+        self._kept_under: dict[int, tuple[Limits, list[Limit]]] = {}  # by identity: those of them with anything kept
         self._sums: dict[Key, Count] = {}
         self._blocked: dict[Key, int] = {}
         self._profiles: dict[Key, QuotaProfile] = {}
-        self._ends: dict[str, list[End]] | None = None
+        self._ends: dict[str, list[tuple[str | None, list[End]]]] | None = None
 
     def started(self, limits: Limits, count: Count, end: float) -> None:
         """A job was placed in this pass; it is in `usage` already."""
-        self._started.append((end, limits, count))
+        _, ends = self._started.get(id(limits), (limits, None))
+        if ends is None:
+            ends = []
+            self._started[id(limits)] = (limits, ends)
+            for limit in limits:
+                self._started_under.setdefault(limit.key, []).append(ends)
+        ends.append((end, count))
         for limit in limits if self._profiles else ():
             profile = self._profiles.get(limit.key)
             if profile is not None:
-                profile.allocate(self._now, end, _counting(limit, count))
+                profile.started(end, count)
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
         if not self._kept:
             return True
-        kept = [limit for limit in limits if limit.key in self._kept]
-        return all(one.allows(length, self._now) for one in self._tight(kept, count))
+        _, kept = self._kept_under.get(id(limits), (limits, None))
+        if kept is None:
+            kept = [limit for limit in limits if limit.key in self._kept]
+            self._kept_under[id(limits)] = (limits, kept)
+        return all(one.allows(length, self._now) for one in self._tight(self._crowded(kept, count), count))
 
     def in_the_way(
         self, limits: Limits, count: Count, length: float, others: Container[int]
@@ -108,13 +127,17 @@ class QuotaRoom:
         """The first limit under which a job that is allowed now would delay one of these others, and whom."""
         for limit in limits if self._kept else ():
             ids = tuple([one.job_id for one in self._kept.get(limit.key, ()) if one.job_id in others])
-            if ids and not all(one.allows(length, self._now) for one in self._tight((limit,), count)):
+            if ids and not all(one.allows(length, self._now) for one in self.tight((limit,), count)):
                 return limit, ids
         return None
 
     def tight(self, limits: Iterable[Limit], count: Count) -> list[Tight]:
         """The limits that do not allow such a job at any time: together with all that is used and kept, it is too much."""
-        return list(self._tight(limits, count))
+        return list(self._tight(self.crowded(limits, count), count))
+
+    def tight_of(self, crowded: Iterable[Crowded], count: Count) -> list[Tight]:
+        """The same of those that are crowded."""
+        return list(self._tight(crowded, count))
 
     def earliest(self, tight: Sequence[Tight], length: float, after: float) -> float:
         """The first moment, not before `after`, at which all of them allow the job to the end; FOREVER if they never will."""
@@ -139,8 +162,9 @@ class QuotaRoom:
 
     def keep(self, limits: Limits, kept: KeptInQuota, refusing: Iterable[Limit] = ()) -> None:
         """From now on nobody starts who would delay this job under any of its limits."""
+        self._kept_under.clear()
         for limit in limits:
-            holds = self._asked(limit, kept.holds, {})
+            holds = self._asked(limit, kept.holds)
             self._kept.setdefault(limit.key, []).append(kept._replace(holds=holds))
             self._sums[limit.key] = self._sums.get(limit.key, NOTHING).plus(holds)
             if limit.key in self._profiles:
@@ -148,40 +172,41 @@ class QuotaRoom:
         for limit in refusing:
             self._blocked[limit.key] = self.blocked(limit) + 1
 
-    def crowded(self, limits: Iterable[Limit], count: Count) -> list[Limit]:
-        """Those that may be `tight`: without room for all that such a job asks for, though it may add less there."""
-        return [limit for limit in limits if not self._has_room(limit, count, {}, exactly=False)]
+    def crowded(self, limits: Iterable[Limit], count: Count) -> list[Crowded]:
+        """Those that may be `tight`."""
+        return list(self._crowded(limits, count))
 
-    def _tight(self, limits: Iterable[Limit], count: Count) -> Iterator[Tight]:
-        rises: Rises = {}
+    def _crowded(self, limits: Iterable[Limit], count: Count) -> Iterator[Crowded]:
+        """Where the job does not fit beside all that is used and kept, whenever that is, if it adds all it asks for."""
+        counts = self._usage.counts
         for limit in limits:
-            if not self._has_room(limit, count, rises, exactly=True):
-                yield Tight(limit, self._asked(limit, count, rises), self._profile(limit))
+            checks = self._checks.get(limit.key)
+            if checks is None:
+                checks = self._checks[limit.key] = self._checks_of(limit)
+            sums, withheld = self._sums.get(limit.key, NOTHING), limit.withheld
+            short = [
+                (kind, left)
+                for kind, cell, most in checks
+                if (more := count[kind]) and more > (left := most - counts[cell] - sums[kind] - withheld[kind])
+            ]
+            if short or (limit.kind in IN_NO_COHORT and not self._has_room(limit, count, sums)):
+                yield Crowded(limit, short)
 
-    def _has_room(self, limit: Limit, count: Count, rises: Rises, *, exactly: bool) -> bool:
-        """Whether the job fits beside all that is used and kept, whenever that is; else at least if it adds all it asks for."""
-        key, counts, withheld = limit.key, self._usage.counts, limit.withheld
-        checks = self._checks.get(key)
-        if checks is None:
-            checks = self._checks[key] = self._checks_of(limit)
-        sums = self._sums.get(key, NOTHING)
-        for kind, cell, most in checks:
-            more = count[kind]
-            left = most - counts[cell] - sums[kind] - withheld[kind]
-            if more and more > left and (not exactly or 0 < self._added(limit, kind, more, rises) > left):
-                return False
-        if limit.kind == PART:
-            return count.fits(limit.most.plus(self._used(limit), -1).plus(sums, -1))
-        return limit.kind != QUEUE or self._used(limit).running_jobs + sums.running_jobs < limit.most.running_jobs
+    def _has_room(self, limit: Limit, count: Count, sums: Count) -> bool:
+        if limit.kind == QUEUE:
+            return self._used(limit).running_jobs + sums.running_jobs < limit.most.running_jobs
+        return count.fits(limit.most.plus(self._used(limit), -1).plus(sums, -1))
 
-    def _added(self, limit: Limit, kind: int, more: float, rises: Rises) -> float:
-        """How much more counts there with the job: nothing of what its project keeps to itself anyway."""
-        if not self._keeps or kind == JOBS:
-            return more
-        known = rises.get(kind)
-        if known is None:
-            known = rises[kind] = self._usage.added(limit.origin, KINDS[kind], int(more))
-        return known[limit.name]
+    def _tight(self, crowded: Iterable[Crowded], count: Count) -> Iterator[Tight]:
+        added: Mapping[str, Sequence[float]] = {}
+        for limit, left in crowded:
+            asked = count
+            if self._keeps and limit.kind not in IN_NO_COHORT:
+                added = added or self._usage.added(limit.origin, count)
+                asked = Count(*added[limit.name])
+                if not any(0 < asked[kind] > most for kind, most in left):
+                    continue
+            yield Tight(limit, limit.asked(asked), self._profile(limit))
 
     def _checks_of(self, limit: Limit) -> tuple[Check, ...]:
         if limit.kind in IN_NO_COHORT:
@@ -191,13 +216,14 @@ class QuotaRoom:
             return tuple(cells.of_pool(limit.name, limit.resource))
         return cells.own(limit.name)
 
-    def _asked(self, limit: Limit, count: Count, rises: Rises) -> Count:
-        """How much of the limit such a job takes."""
-        counting = _counting(limit, count)
+    def _asked(self, limit: Limit, count: Count) -> Count:
+        """How much of the limit such a job takes: nothing of what its project keeps to itself anyway.
+
+        Of what the limit says nothing of there is always enough.
+        """
         if self._keeps and limit.kind not in IN_NO_COHORT:
-            added = [self._added(limit, kind, more, rises) if more else 0 for kind, more in enumerate(counting)]
-            counting = Count(*added)
-        return limit.asked(counting)
+            count = Count(*self._usage.added(limit.origin, count)[limit.name])
+        return limit.asked(count)
 
     def _used(self, limit: Limit) -> Count:
         """What is in use, or kept by those below."""
@@ -216,15 +242,9 @@ class QuotaRoom:
     def _profile(self, limit: Limit) -> QuotaProfile:
         found = self._profiles.get(limit.key)
         if found is None:
-            under = limit.key
-            started = (
-                (end, _counting(limit, one))
-                for end, over, one in self._started
-                if any(other.key == under for other in over)
-            )
-            ends = [*self._ends_under(limit), *started]
+            started = [one for ends in self._started_under.get(limit.key, ()) for one in ends]
             free = limit.most.plus(self._used(limit), -1)
-            found = self._profiles[limit.key] = QuotaProfile(free, self._now, ends)
+            found = self._profiles[limit.key] = QuotaProfile(free, self._now, [*self._ends_under(limit), *started])
             for one in self._kept.get(limit.key, ()):
                 found.allocate(one.start, one.end, one.holds)
         return found
@@ -239,34 +259,32 @@ class QuotaRoom:
             own = (job for job in self._running if limit.part.covers(job, self._projects))
             held = ((job, total(share.amount for share in job.shares)) for job in own)
             return [(self._end(job), count_of(limit.part.held(job.shares, amount))) for job, amount in held]
-        by_project = self._by_project()
-        below = [slug for slug in by_project if any(one.slug == limit.name for one in chain_of(slug, self._projects))]
-        return [end for slug in below for end in by_project[slug]]
+        return [end for _, ends in self._below(limit.name) for end in ends]
 
     def _ends_in_cohort(self, limit: Limit) -> list[End]:
         """Of the jobs below the members that have a quota of what is shared."""
-        name, ends = limit.resource, list[End]()
-        for slug, own in self._by_project().items():
-            chain = [one.slug for one in chain_of(slug, self._projects)]
-            place = chain.index(limit.name) if limit.name in chain else 0
-            if place and self._cohorts is not None and self._cohorts.nominal(chain[place - 1], name) is not None:
-                ends += [(end, NOTHING._replace(**{name: getattr(count, name)})) for end, count in own]
-        return ends
+        name, cohorts = limit.resource, self._cohorts
+        return [
+            end
+            for branch, ends in self._below(limit.name)
+            if branch is not None and cohorts is not None and cohorts.nominal(branch, name) is not None
+            for end in ends
+        ]
 
-    def _by_project(self) -> Mapping[str, list[End]]:
+    def _below(self, level: str) -> Sequence[tuple[str | None, list[End]]]:
+        """When the jobs of each project there end, and which project right below the level it is or lies below."""
         if self._ends is None:
-            self._ends = {}
+            by_project: dict[str, list[End]] = {}
             for job in self._running:
                 held = count_of(total(share.amount for share in job.shares))
-                self._ends.setdefault(job.project, []).append((self._end(job), held))
-        return self._ends
+                by_project.setdefault(job.project, []).append((self._end(job), held))
+            self._ends = {}
+            for slug, ends in by_project.items():
+                branch: str | None = None
+                for project in chain_of(slug, self._projects):
+                    self._ends.setdefault(project.slug, []).append((branch, ends))
+                    branch = project.slug
+        return self._ends.get(level, ())
 
     def _end(self, job: RunningJob) -> float:
         return latest_end(job, self._now, self._assumed_limit)
-
-
-def _counting(limit: Limit, count: Count) -> Count:
-    """What counts under the limit of such a job that runs."""
-    if limit.kind != COHORT:
-        return count
-    return NOTHING._replace(**{limit.resource: getattr(count, limit.resource)})

@@ -21,6 +21,7 @@ class Usage:
 
 
 NOTHING_USED = Usage()
+NOTHING_SHORT: Mapping[str, int] = {}
 
 
 def usage_by_project(running: Iterable[RunningJob], projects: Mapping[str, ProjectView]) -> dict[str, Usage]:
@@ -49,10 +50,18 @@ def quota_violation(
     project: ProjectView, usage: Mapping[str, Usage], more: Resources, *, firm: bool = False
 ) -> Reason | None:
     """What the quota of this one project has against so much more; `firm`: it borrows nothing."""
-    limits, used = ceilings(project, firm=firm), usage.get(project.slug, NOTHING_USED)
-    if limits is None or _within(limits, used, more):
+    short = lacking(project, usage, more, firm=firm)
+    if not short:
         return None
-    return _quota_reason(project, limits, used, more, firm=firm)
+    return Reason(project.code, in_words(project, usage, more, short, firm=firm), short, subject=project.slug)
+
+
+def lacking(
+    project: ProjectView, usage: Mapping[str, Usage], more: Resources, *, firm: bool = False
+) -> Mapping[str, int]:
+    """By how much the quota of this one project is too small for so much more; nothing where it is not."""
+    limits, used = ceilings(project, firm=firm), usage.get(project.slug, NOTHING_USED)
+    return NOTHING_SHORT if limits is None or _within(limits, used, more) else _beyond(limits, used, more)
 
 
 def lets_in(project: ProjectView, usage: Mapping[str, Usage], more: Resources) -> bool:
@@ -125,16 +134,17 @@ def _beyond(limits: Limits, used: Usage, more: Resources) -> dict[str, int]:
     }
 
 
-def _quota_reason(project: ProjectView, limits: Limits, used: Usage, more: Resources, *, firm: bool) -> Reason:
+def in_words(
+    project: ProjectView, usage: Mapping[str, Usage], more: Resources, missing: Mapping[str, int], *, firm: bool
+) -> str:
     """For example: "The quota of project vision allows 8 GPUs (7 in use); this job needs 2 GPUs."."""
-    missing = _beyond(limits, used, more)
+    limits, used = ceilings(project, firm=firm) or Limits(), usage.get(project.slug, NOTHING_USED)
     allowed = listed(f"{_allowed(name, project, limits)} ({_in_use(name, used)})" for name in missing)
     needs = [quantity(name, getattr(more, name)) for name in missing if name != "running_jobs"]
     asks = f"; this job needs {listed(needs)}" if needs else ""
     stays = firm and any(may_borrow(name, project) for name in missing)
     alone = ", and borrows nothing, as it is not preemptible" if stays else ""
-    sentence = f"{project.allows} {allowed}{asks}{alone}."
-    return Reason(project.code, sentence, missing, subject=project.slug)
+    return f"{project.allows} {allowed}{asks}{alone}."
 
 
 def _allowed(name: str, project: ProjectView, limits: Limits) -> str:

@@ -44,6 +44,12 @@ LENT_IN_PART = (
     ProjectView("a", "team", Limits(gpus=4, borrowing=LoanLimits(gpus=8))),
     ProjectView("b", "team", Limits(gpus=4, lending=LoanLimits(gpus=2))),
 )
+KEPT_BY_OTHERS = (
+    ProjectView("org", None),
+    ProjectView("team", "org", Limits(gpus=4)),
+    ProjectView("a", "team"),
+    ProjectView("b", "team", Limits(gpus=8, lending=LoanLimits(gpus=0))),
+)
 
 
 def faults(tree, project, request, *, firm=False):
@@ -122,6 +128,8 @@ def test_quotas_that_only_watch_refuse_nothing():
             (limited(running_jobs=0),), "vision", Request(), False,
             "have the quota of project vision raised by 1 running job.",
         ),
+        (KEPT_BY_OTHERS, "a", Request(gpus=1), False, "have the quota of project team raised by 5 GPUs."),
+        ((limited(gpus=0),), "vision", Request(gpus=1), False, "have the quota of project vision raised by 1 GPU."),
     ],
 )  # fmt: skip
 def test_who_waits_in_vain_is_told_so_and_what_would_change_it(tree, project, request_, firm, words):
