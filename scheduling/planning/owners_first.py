@@ -11,9 +11,8 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from scheduling.planning.borrowers import More
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
-from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.sharing.cohorts import RESOURCES
-from scheduling.sharing.ledger import Room
+from scheduling.sharing.ledger import INDEX, Check
 from scheduling.snapshot import WaitingJob
 
 
@@ -38,7 +37,7 @@ class OwnersFirst:
         self._given_back = given_back
         self._usage = work.usage if work.coming is None else work.coming.usage
         self._is_refused = work.is_refused if work.coming is None else work.coming.refuses
-        self._rooms: dict[SchedulingClass, tuple[Room, ...]] = {}
+        self._nominal: dict[str, tuple[Check, ...]] = {}
 
     def __iter__(self) -> Iterator[WaitingJob]:
         later: list[WaitingJob] = []
@@ -62,18 +61,17 @@ class OwnersFirst:
         if alike.hopeless or alike.firm or not alike.chain:
             return False
         if not alike.borrows:  # in a pass there is only ever less of its own left
-            alike.borrows = not self._usage.has_room(self._own_rooms(alike))
+            alike.borrows = not self._usage.has_room(self._own(alike.chain[0].slug), alike.count)
         return alike.borrows and not (self._is_refused(alike) or is_held(job, work.now))
 
-    def _own_rooms(self, alike: SchedulingClass) -> tuple[Room, ...]:
-        """What of each nominal quota over them may be held before one of these comes."""
-        found = self._rooms.get(alike)
+    def _own(self, slug: str) -> tuple[Check, ...]:
+        """The nominal quotas over jobs of the project."""
+        found = self._nominal.get(slug)
         if found is None:
-            cells, slug = self._usage.cells, alike.chain[0].slug
-            asked = [(name, more) for name in RESOURCES if (more := getattr(alike.request.total, name))]
-            steps = [(step, more) for name, more in asked for step in cells.way(slug, name)]
-            rooms = [(step.held, step.nominal - more) for step, more in steps if step.nominal is not None]
-            found = self._rooms[alike] = tuple(rooms)
+            ways = zip(RESOURCES, self._usage.cells.ways(slug), strict=True)
+            steps = [(INDEX[name], step) for name, way in ways for step in way]
+            found = tuple([(kind, step.held, step.nominal) for kind, step in steps if step.nominal is not None])
+            self._nominal[slug] = found
         return found
 
     def _borrowed_by(self, jobs: Iterable[WaitingJob]) -> More:
