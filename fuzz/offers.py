@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from fuzz.findings import expect
-from scheduling import memory_units
+from scheduling import gpu_hours, memory_units
 from scheduling.forecast.whatif import Change
 from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Limits, Snapshot, WaitingJob
@@ -90,7 +90,10 @@ def _borrowing(limits: Limits, to: Mapping[str, Any]) -> Limits:
 
 
 def _read(to: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        ("memory_mb" if name == "memory_gb" else name): memory_units.megabytes(most) if name == "memory_gb" else most
-        for name, most in to.items()
-    }
+    return dict(_column(name, most) for name, most in to.items())
+
+
+def _column(name: str, most: Any) -> tuple[str, Any]:
+    if name == "gpu_hours_ahead":
+        return "gpu_seconds_ahead", gpu_hours.seconds(most)
+    return ("memory_mb", memory_units.megabytes(most)) if name == "memory_gb" else (name, most)
