@@ -124,7 +124,7 @@ def _limiting_time_ahead(projects: tuple[ProjectView, ...], dice: Random) -> tup
 
 
 def _with_time_ahead(limits: Limits, dice: Random) -> Limits:
-    all_of, each = (dice.choice((None, None, int(dice.uniform(0.5, 24) * HOUR))) for _ in range(2))
+    all_of, each = (dice.choice((None, None, 36 * int(dice.uniform(50, 2_400)))) for _ in range(2))
     each_user = limits.each_user if each is None else replace(limits.each_user or Limits(), gpu_seconds_ahead=each)
     return replace(limits, gpu_seconds_ahead=all_of, each_user=each_user)
 

@@ -46,7 +46,7 @@ def test_usage_is_what_open_placements_hold_below_too(staff, team):
     }
     assert answer["available"] == {
         "gpus": 2, "cpus": 12, "memory_gb": None, "running_jobs": None, "waiting_jobs": None,
-    "gpu_hours_ahead": None, }  # fmt: skip
+    "gpu_hours_ahead": None }  # fmt: skip
 
 
 def test_what_is_left_also_minds_the_quotas_above(staff, team):
