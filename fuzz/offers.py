@@ -51,6 +51,9 @@ def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -
     if change.field == "borrowing_limits":
         yield job.id, _with_quotas(world, change.after, _borrowing)
         return
+    if change.field == "gpu_models":
+        yield job.id, _with_quotas(world, change.after, _of_models)
+        return
     others = tuple(one for one in world.waiting if one.id != job.id)
     changed = replace(FIELDS[change.field](job, change.after), promised=False, room=())
     yield job.id, replace(world, waiting=(*others, changed))
@@ -83,6 +86,10 @@ def _raised(limits: Limits, to: Mapping[str, Any]) -> Limits:
     users = {name.removeprefix(OF_A_USER): most for name, most in to.items() if name.startswith(OF_A_USER)}
     each = replace(limits.each_user, **_read(users)) if limits.each_user is not None else None
     return replace(limits, **_read(own), each_user=each)
+
+
+def _of_models(limits: Limits, to: Mapping[str, Any]) -> Limits:
+    return replace(limits, gpu_models=tuple((dict(limits.gpu_models) | dict(to)).items()))
 
 
 def _borrowing(limits: Limits, to: Mapping[str, Any]) -> Limits:
