@@ -86,5 +86,7 @@ def _played(state: State, wanted: set[int] | None = None) -> dict[int, float]:
         for placed in plan.placements:
             starts[placed.job_id] = state.now
             state.start(placed)
+        if plan.next_at is not None and not state.keeps_floor:  # enough GPU time ahead is used up then
+            state.at(plan.next_at, lambda: None)
         if (wanted is not None and wanted <= starts.keys()) or not state.advance(float("inf")):
             return starts

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from fuzz.findings import expect
-from scheduling import memory_units
+from scheduling import gpu_hours, memory_units
 from scheduling.forecast.whatif import Change
 from scheduling.planning.plan import make_plan
 from scheduling.snapshot import Limits, Snapshot, WaitingJob
@@ -51,6 +51,9 @@ def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -
     if change.field == "borrowing_limits":
         yield job.id, _with_quotas(world, change.after, _borrowing)
         return
+    if change.field == "gpu_models":
+        yield job.id, _with_quotas(world, change.after, _of_models)
+        return
     others = tuple(one for one in world.waiting if one.id != job.id)
     changed = replace(FIELDS[change.field](job, change.after), promised=False, room=())
     yield job.id, replace(world, waiting=(*others, changed))
@@ -85,12 +88,19 @@ def _raised(limits: Limits, to: Mapping[str, Any]) -> Limits:
     return replace(limits, **_read(own), each_user=each)
 
 
+def _of_models(limits: Limits, to: Mapping[str, Any]) -> Limits:
+    return replace(limits, gpu_models=tuple((dict(limits.gpu_models) | dict(to)).items()))
+
+
 def _borrowing(limits: Limits, to: Mapping[str, Any]) -> Limits:
     return replace(limits, borrowing=limits.borrowing._replace(**_read(to)))
 
 
 def _read(to: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        ("memory_mb" if name == "memory_gb" else name): memory_units.megabytes(most) if name == "memory_gb" else most
-        for name, most in to.items()
-    }
+    return dict(_column(name, most) for name, most in to.items())
+
+
+def _column(name: str, most: Any) -> tuple[str, Any]:
+    if name == "gpu_hours_ahead":
+        return "gpu_seconds_ahead", gpu_hours.seconds(most)
+    return ("memory_mb", memory_units.megabytes(most)) if name == "memory_gb" else (name, most)

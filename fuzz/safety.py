@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from fuzz import cohorts
 from fuzz.findings import expect
 from scheduling import gpu_models
+from scheduling.nodes.profile import FOREVER
 from scheduling.planning import borrowers
 from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import Plan
-from scheduling.resources import Request, total
+from scheduling.resources import WHOLE_GPU, Request, total
 from scheduling.run_times import limit_seconds
+from scheduling.sharing.ahead.meter import course_of
 from scheduling.snapshot import Allocation, Limits, ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
 
@@ -26,6 +29,7 @@ def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
     _queues_hold(world, placed)
     _limits_of_users_hold(world, placed)
     _limits_of_models_hold(world, placed)
+    _time_ahead_is_within_limits(world, now, placed)
     _only_those_are_stopped_who_may_be(world, now, plan)
 
 
@@ -173,6 +177,39 @@ def _limits_of_models_hold(world: Snapshot, placed: Placed) -> None:
             before = sum(held(job.shares, name) for job in world.running if job.project in below)
             new = sum(held(shares, name) for job, shares in placed if job.project in below)
             expect(not new or before + new <= most, "models", f"{before} + {new} {name} of {most} in {project.slug}")
+
+
+class Ahead(NamedTuple):
+    """What a job may use up to its limit, in thousandths of a GPU-second."""
+
+    project: str
+    owner: str
+    amount: float
+    is_new: bool
+
+
+def _time_ahead_is_within_limits(world: Snapshot, now: float, placed: Placed) -> None:
+    """Of what runs and what starts; only what adds to it has to be within."""
+    projects, assumed = {one.slug: one for one in world.projects}, world.rules.assumed_limit_seconds
+    jobs = [Ahead(job.project, job.owner, course_of(job, now, assumed).ahead_in(0), False) for job in world.running]
+    for job, _ in placed:
+        if gpus := job.request.total.all_gpu_milli:
+            jobs.append(Ahead(job.project, job.owner, gpus * (job.max_runtime_seconds or FOREVER), True))
+    for project in world.projects:
+        if project.limits is None or not project.limits.enforced:
+            continue
+        below = [one for one in jobs if project in chain_of(one.project, projects)]
+        _is_within(project, project.limits.gpu_seconds_ahead, below)
+        if project.limits.each_user is not None:
+            for owner in {one.owner for one in below if one.owner}:
+                own = [one for one in below if one.owner == owner]
+                _is_within(project, project.limits.each_user.gpu_seconds_ahead, own)
+
+
+def _is_within(project: ProjectView, most: int | None, jobs: list[Ahead]) -> None:
+    together = sum(one.amount for one in jobs)
+    fits = most is None or together <= most * WHOLE_GPU or not any(one.is_new for one in jobs)
+    expect(fits, "time ahead", f"{together} of {most} GPU-seconds in {project.slug}")
 
 
 def _only_those_are_stopped_who_may_be(world: Snapshot, now: float, plan: Plan) -> None:

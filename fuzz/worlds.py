@@ -45,12 +45,15 @@ def draw(seed: int) -> Scenario:
     empty = Snapshot(
         nodes=nodes,
         queues=_with_users(_queues(dice), Random(f"{seed} users in queues")),
-        projects=_limiting_models(
-            _limiting_users(
-                _lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")),
-                Random(f"{seed} users"),
+        projects=_limiting_time_ahead(
+            _limiting_models(
+                _limiting_users(
+                    _lending(tuple(_project(slug, dice) for slug in PARENTS), Random(f"{seed} lends")),
+                    Random(f"{seed} users"),
+                ),
+                Random(f"{seed} models"),
             ),
-            Random(f"{seed} models"),
+            Random(f"{seed} ahead"),
         ),
         reservations=() if calm else tuple(_windows(nodes, days, dice)),
         rules=_rules(dice),
@@ -111,6 +114,19 @@ def _limiting_models(projects: tuple[ProjectView, ...], dice: Random) -> tuple[P
     return tuple(
         replace(one, limits=replace(one.limits, gpu_models=_of_models(dice))) if one.limits else one for one in projects
     )
+
+
+def _limiting_time_ahead(projects: tuple[ProjectView, ...], dice: Random) -> tuple[ProjectView, ...]:
+    """In a third of the worlds some quotas limit GPU time ahead, of all together or of each user."""
+    if dice.random() < 2 / 3:
+        return projects
+    return tuple(replace(one, limits=_with_time_ahead(one.limits, dice)) if one.limits else one for one in projects)
+
+
+def _with_time_ahead(limits: Limits, dice: Random) -> Limits:
+    all_of, each = (dice.choice((None, None, 36 * int(dice.uniform(50, 2_400)))) for _ in range(2))
+    each_user = limits.each_user if each is None else replace(limits.each_user or Limits(), gpu_seconds_ahead=each)
+    return replace(limits, gpu_seconds_ahead=all_of, each_user=each_user)
 
 
 def _of_models(dice: Random) -> tuple[tuple[str, int], ...]:

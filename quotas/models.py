@@ -102,7 +102,7 @@ class Quota(models.Model):
     The limits of a user hold for each one's jobs in the project and below it. But an empty borrowing limit borrows nothing, and an empty lending limit lends all that is not used.
     """
 
-    LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
+    LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs", "gpu_seconds_ahead")
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="quota")
     gpus = models.PositiveIntegerField(null=True, blank=True)
@@ -121,6 +121,10 @@ class Quota(models.Model):
     user_memory_mb = models.PositiveBigIntegerField(null=True, blank=True)
     user_running_jobs = models.PositiveIntegerField(null=True, blank=True)
     user_waiting_jobs = models.PositiveIntegerField(null=True, blank=True)
+    gpu_seconds_ahead = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What running jobs may still use up to their limits: GPUs times seconds."
+    )
+    user_gpu_seconds_ahead = models.PositiveBigIntegerField(null=True, blank=True)
     max_nodes = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Of one job, as it is submitted."
     )

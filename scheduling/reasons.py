@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from scheduling import memory_units
+from scheduling import gpu_hours, memory_units
 
 
 class ReasonCode(StrEnum):
@@ -95,18 +95,22 @@ NEW = Reason(ReasonCode.NEW)
 
 
 def quantity(name: str, amount: int) -> str:
-    """An amount in words: "1 GPU", "16 CPUs", "1.5 GB of memory"."""
+    """An amount in words: "1 GPU", "16 CPUs", "1.5 GB of memory", "12.5 GPU-hours ahead"."""
     return f"{number(name, amount)} {noun(name, amount)}"
 
 
 def number(name: str, amount: int) -> str:
     """An amount without its noun: "1", "16", "1.5 GB"."""
+    if name == "gpu_seconds_ahead":
+        return f"{gpu_hours.hours(amount):g}"
     return gigabytes(amount) if name == "memory_mb" else str(amount)
 
 
 def noun(name: str, amount: int) -> str:
     if name == "memory_mb":
         return "of memory"
+    if name == "gpu_seconds_ahead":
+        return "GPU-hour ahead" if gpu_hours.hours(amount) == 1 else "GPU-hours ahead"
     singular = {"gpus": "GPU", "cpus": "CPU", "running_jobs": "running job", "waiting_jobs": "waiting job"}[name]
     return singular if amount == 1 else f"{singular}s"
 
@@ -126,6 +130,16 @@ def gpu_gigabytes(megabytes: int) -> str:
 
 def in_gigabytes(amount: float) -> str:
     return f"{amount:.3f}".rstrip("0").rstrip(".") + " GB"
+
+
+def spelt(seconds: int) -> str:
+    """A length of time, exactly: "45s", "1h 30m", "1d 5m 7s"."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return " ".join(parts) or "0s"
 
 
 def listed(parts: Iterable[str]) -> str:

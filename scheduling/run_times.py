@@ -1,6 +1,7 @@
 """How long a waiting job may run and is expected to, and until when a running one is taken to stay at the most."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from scheduling.rules import Rules
 from scheduling.snapshot import RunningJob, WaitingJob
@@ -61,6 +62,19 @@ def latest_end(job: RunningJob, now: float, assumed_limit: float) -> float:
     if end > now:
         return end
     return late_end(end, now, 0.0 if job.started_at is None or job.expected_end is not None else now - job.started_at)
+
+
+def last_moment(job: RunningJob, now: float, assumed_limit: float) -> float:
+    """Until when the job may use what it holds, if it makes the most of it.
+
+    One that was told to stop has its grace for that. Where nobody knows when that is over it counts up to its limit.
+    """
+    if not job.leaving:
+        return latest_end(job, now, assumed_limit)
+    limit = latest_end(replace(job, leaving=False), now, assumed_limit)
+    if job.gone_by is None:
+        return limit
+    return min(job.gone_by, limit) if job.gone_by > now else late_end(job.gone_by, now, 0.0)
 
 
 def late_end(end: float, now: float, ran: float) -> float:

@@ -85,6 +85,7 @@ class Limits:
     each_user: "Limits | None" = None  # what one user may hold of it, and have waiting
     max_nodes: int | None = None  # of one job: asked at submission alone
     gpu_models: tuple[tuple[str, int], ...] = ()  # GPUs by model, beside `gpus`
+    gpu_seconds_ahead: int | None = None  # GPUs times what is left to their limits, of all that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class RunningJob:
     protected: bool = False  # it gives way to nobody but those whose nominal quota it has borrowed
     placed_at: float | None = None  # since when it holds its places, where that is not since its start
     kind: str = ""  # as of a waiting job
+    gone_by: float | None = None  # when it is killed at the latest, if it was told to stop and that is known
 
     @property
     def holds_since(self) -> float | None:

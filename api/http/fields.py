@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs.submission import limits
-from scheduling import memory_units, priorities
+from scheduling import gpu_hours, memory_units, priorities
 from scheduling.errors import InvalidError
 
 PRIORITY_SCHEMA = {
@@ -137,6 +137,25 @@ class GigabytesField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: int) -> float:
         return memory_units.gigabytes(value)
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "multipleOf": 0.01})
+class GpuHoursField(serializers.Field[Any, Any, Any, Any]):
+    """GPU-hours at the door, to the hundredth; whole GPU-seconds behind it."""
+
+    def __init__(self, most: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.most = most
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not 0 <= data <= self.most:
+            raise serializers.ValidationError(f"Must be a number from 0 to {self.most}, in GPU-hours.", "out_of_range")
+        if round(data, gpu_hours.DIGITS) != data:
+            raise serializers.ValidationError("Must have at most two digits after the point.", "out_of_range")
+        return gpu_hours.seconds(data)
+
+    def to_representation(self, value: int) -> float:
+        return gpu_hours.hours(value)
 
 
 class GpuGigabytesField(GigabytesField):

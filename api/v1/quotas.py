@@ -30,7 +30,6 @@ from quotas.budgets.rows import Budget
 from quotas.limits import set_limits
 from quotas.models import Project
 from quotas.queries import find_project, visible_projects
-from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
 
 
@@ -70,6 +69,10 @@ class AmountsOut(serializers.Serializer[Any]):
     memory_gb = serializers.FloatField(allow_null=True)
     running_jobs = serializers.IntegerField(allow_null=True)
     waiting_jobs = serializers.IntegerField(allow_null=True)
+    gpu_hours_ahead = serializers.FloatField(
+        allow_null=True,
+        help_text="What running jobs may still use up to their limits; of usage null where no quota limits it.",
+    )
 
 
 class LoanAmountsOut(serializers.Serializer[Any]):
@@ -203,9 +206,7 @@ def answer(project: Project, user: User) -> Response:
 
 
 def _shown(amounts: Any) -> dict[str, Any]:
-    shown = {name: amount for name, amount in amounts.items() if name != "memory_mb"}
-    memory = amounts["memory_mb"]
-    return {**shown, "memory_gb": None if memory is None else memory_units.gigabytes(memory)}
+    return {quotas.shown_name(name): quotas.shown(name, amount) for name, amount in amounts.items()}
 
 
 class _Budgets(GenericAPIView[Budget]):

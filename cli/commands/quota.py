@@ -32,6 +32,7 @@ NAMES = {
     "memory_gb": "memory GB",
     "running_jobs": "running jobs",
     "waiting_jobs": "waiting jobs",
+    "gpu_hours_ahead": "GPU-hours ahead",
 }
 
 
@@ -108,7 +109,7 @@ def quota(  # noqa: PLR0913 - each is an option
 
 COLUMNS = [
     Column("OF", lambda amount: NAMES[amount["name"]]),
-    Column("USED", lambda amount: spell_amount(amount["usage"]), right=True),
+    Column("USED", lambda amount: spell_amount(amount["usage"], "-"), right=True),
     Column("LIMIT", lambda amount: spell_amount(amount["limit"], "none"), right=True),
     Column("", lambda amount: load_bar(amount["usage"], amount["limit"])),
     Column("LEFT", lambda amount: spell_amount(amount["available"], "no limit"), right=True),

@@ -22,14 +22,22 @@ def is_over(job: Row) -> bool:
     return job["state"] in OVER
 
 
-LEAVING = {"cancel": "being cancelled", "requeue": "being requeued", "pause": "being paused", "preempt": "giving way"}
+LEAVING = {
+    "cancel": "being cancelled",
+    "requeue": "being requeued",
+    "pause": "being paused",
+    "preempt": "giving way",
+    "idle": "being stopped, GPUs idle",
+}
 """What is wished of a job that is on its nodes, as people say it."""
 
 
 def spell_state(job: Row) -> str:
-    """`running`, `running (suspended)`, `pending (held by ann)`, `running (being paused)`."""
+    """`running`, `running (suspended)`, `pending (held by ann)`, `running (being paused)`, `running (GPUs idle)`."""
     held = job.get("held")
     remark = "suspended" if job.get("suspended") else LEAVING.get(job.get("desired") or "", "")
+    if not remark and job.get("gpus_idle_since"):
+        remark = "GPUs idle"
     if held and not is_over(job):
         remark = f"held by {held['by']}"
     return f"{job['state']} ({remark})" if remark else str(job["state"])

@@ -11,6 +11,7 @@ RESOURCES = {
     "memory_gb": "memory",
     "running_jobs": "running jobs",
     "waiting_jobs": "waiting jobs",
+    "gpu_hours_ahead": "GPU-hours ahead",
 }
 
 

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from console.admin.keeping import DeletedWhenUnused
 from console.admin.project_bars import pages
-from console.admin.project_form import ProjectForm, slug_of
+from console.admin.project_form import ProjectForm, QuotaForm, slug_of
 from jobs.control import project_removal
 from quotas import projects
 from quotas.models import Membership, Project, Quota
@@ -29,6 +29,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
 
 class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for mypy alone
     model = Quota
+    form = QuotaForm
     extra = 0
     fields = [
         ("gpus", "cpus", "memory_mb"),
@@ -37,6 +38,7 @@ class QuotaInline(admin.StackedInline):  # type: ignore[type-arg]  # generic for
         ("running_jobs", "waiting_jobs"),
         ("user_gpus", "user_cpus", "user_memory_mb"),
         ("user_running_jobs", "user_waiting_jobs"),
+        ("gpu_hours_ahead", "user_gpu_hours_ahead"),
         ("max_nodes", "gpu_models"),
         "enforced",
     ]

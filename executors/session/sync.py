@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
+from executors.session.node_row import NodeRow
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
 from jobs.attempts import claims, gangs
@@ -60,6 +61,7 @@ class NodeSession:
         self._probe = probe
         self._load = load
         self._identity = identity
+        self._row = NodeRow(identity)
         self._hardware = hardware
         self._attempts = attempts
         self._runs: dict[int, PlacementRun] = {}
@@ -168,11 +170,7 @@ class NodeSession:
     def _register(self) -> bool:
         while True:
             try:
-                its = self._identity
-                self.node_id = heartbeats.register(
-                    name=its.name, hardware=self._hardware, agent_id=its.agent_id, labels=its.labels,
-                    version=its.version, boot_id=its.boot_id,
-                ).pk  # fmt: skip
+                self.node_id = self._row.register(self._hardware)
             except DATABASE_ERRORS as error:
                 log.warning("The database is out of reach, trying again: %s", str(error).strip())
                 connection.close()
@@ -310,8 +308,7 @@ class NodeSession:
         runs = dict(self._runs)  # `reattach` may add one from another thread
         deadline = boottime() + settings.LEASE_SECONDS
         load, heard = {**self._load(), "placements": sorted(runs)}, self._probe()
-        agent_id = self._identity.agent_id
-        if heartbeats.beat(node_id=self.node_id, agent_id=agent_id, load=load, leaving=self._drained, heard=heard):
+        if self._row.beat(self.node_id, load, leaving=self._drained, heard=heard):
             renewal = claims.renew([run.claimed.ref for run in renewable(list(runs.values()))], node_id=self.node_id)
         else:
             self._give_way_to_another_agent()

@@ -1,6 +1,6 @@
 """Questions about many jobs, each in a fixed number of statements."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
@@ -21,6 +21,15 @@ POSITIONS = """
     SELECT line.job_id, line.position
     FROM jobs_cycle, unnest(jobs_cycle.line) WITH ORDINALITY AS line(job_id, position)
     WHERE line.job_id = ANY(%s)
+"""
+IDLE_SINCE = """
+    SELECT attempt.job_id, active.at
+    FROM jobs_attempt AS attempt
+    CROSS JOIN LATERAL (
+        SELECT max(gpus_active_at) AS at FROM jobs_placement WHERE attempt_id = attempt.id AND closed_at IS NULL
+    ) AS active
+    WHERE attempt.job_id = ANY(%s) AND attempt.ended_at IS NULL
+      AND EXISTS (SELECT FROM jobs_idlegpustep WHERE attempt_id = attempt.id AND at > active.at)
 """
 NEEDS = """
     SELECT link.job_id, array_agg(link.needs_id ORDER BY link.id), array_agg(link.after ORDER BY link.id),
@@ -89,16 +98,20 @@ def needs_of(jobs: Iterable[Job]) -> dict[int, list[Needed]]:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """For how long the attempts of a job that are over have run, all together, and since when one runs now."""
+    """For how long the attempts of a job that are over have run, all together, and since when one runs now.
+
+    `idle_since`: since when none of its GPUs has worked, if the job was warned of that.
+    """
 
     seconds: float | None = None
     since: datetime | None = None
+    idle_since: datetime | None = None
 
 
 NEVER_RAN = Ran()
 
 
-def ran(jobs: Iterable[Job]) -> dict[int, Ran]:
+def ran(jobs: Sequence[Job]) -> dict[int, Ran]:
     """Of those of `jobs` that have run."""
     tried = [job.pk for job in jobs if job.started_at is not None]
     if not tried:
@@ -106,7 +119,18 @@ def ran(jobs: Iterable[Job]) -> dict[int, Ran]:
     over = Sum(F("ended_at") - F("started_at"), output_field=DurationField())
     rows = Attempt.objects.filter(job__in=tried, started_at__isnull=False).order_by().values_list("job_id")
     found: Iterable[Any] = rows.annotate(over=over, since=Max("started_at", filter=Q(ended_at__isnull=True)))
-    return {job_id: Ran(span.total_seconds() if span else 0.0, since) for job_id, span, since in found}
+    idle = _idle_since([job.pk for job in jobs if job.gpus and job.state == JobState.RUNNING])
+    return {
+        job_id: Ran(span.total_seconds() if span else 0.0, since, idle.get(job_id)) for job_id, span, since in found
+    }
+
+
+def _idle_since(job_ids: list[int]) -> dict[int, datetime]:
+    if not job_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(IDLE_SINCE, [job_ids])
+        return dict(cursor.fetchall())
 
 
 def line_length() -> int:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from jobs.models import JobEvent
-from scheduling.forecast.whatif import spelt
 from scheduling.plan_result import BrokenPromise, Plan, WhyBroken
-from scheduling.reasons import listed
+from scheduling.reasons import listed, spelt
 from scheduling.snapshot import Shadow, ShadowJob, Snapshot
 
 NONE_YET = Shadow(0.0)

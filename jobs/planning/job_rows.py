@@ -51,7 +51,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -334,7 +334,14 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         leaving_for=leaving_for,
         saved_seconds=known.saved.seconds.get(job_id, 0.0),
         placed_at=placed_at,
+        gone_by=(started_at or placed_at) + since + _time_to_go(first[31]) if leaving else None,
     )
+
+
+def _time_to_go(grace: int | None) -> float:
+    """For how long one that was told to stop may still be there from now on: its agent hears of it or loses its lease, then its grace runs."""
+    usual = max(settings.KILL_GRACE_SECONDS, settings.PREEMPT_GRACE_SECONDS)
+    return float(settings.LEASE_SECONDS + max(min(grace or 0, settings.MAX_GRACE_SECONDS), usual))
 
 
 def _predicted_end(row: Sequence[Any], begins: float, ran: float, limit: float | None) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from jobs.planning import policy_settings
 from jobs.planning.rebalancing import rebalance_settings
 from jobs.planning.snapshot import take_snapshot
 from scheduling.scaling.consolidation import Consolidation, consolidation
@@ -30,12 +31,12 @@ def scale_pools() -> int:
         return 0
     snapshot = take_snapshot()
     views = [_view(pool, snapshot) for pool in pools]
-    loads = _loads()
+    loads, knobs = _loads(), rebalance_settings(policy_settings.in_force())
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
         load = loads.get(pool.name, Load())
         decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, _rules(pool), load)
         _note(pool, asked, decision, snapshot.taken_at)
-        _note_consolidation(pool, consolidation(snapshot, snapshot.taken_at, view, asked, rebalance_settings()))
+        _note_consolidation(pool, consolidation(snapshot, snapshot.taken_at, view, asked, knobs))
     return len(pools)
 
 

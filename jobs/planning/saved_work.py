@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jobs.models.queries import rows
 from jobs.state import transitions
-from scheduling.forecast.whatif import spelt
+from scheduling.reasons import spelt
 from scheduling.rules import Preemption
 
 LONG_ENOUGH_SECONDS = 3_600.0

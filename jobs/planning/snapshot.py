@@ -150,10 +150,12 @@ def _limits(project: Project) -> Limits | None:
                 quota.user_memory_mb,
                 quota.user_running_jobs,
                 quota.user_waiting_jobs,
+                gpu_seconds_ahead=quota.user_gpu_seconds_ahead,
             )
         ),
         max_nodes=quota.max_nodes,
         gpu_models=tuple(sorted(quota.gpu_models.items())),
+        gpu_seconds_ahead=quota.gpu_seconds_ahead,
     )
 
 

@@ -8,9 +8,8 @@ from operator import itemgetter
 
 from jobs.models import Attempt, Job, JobEvent
 from jobs.models.start_prediction import StartPrediction
-from scheduling.forecast.whatif import spelt
 from scheduling.lifecycle import END_SENTENCES, EndReason, JobState
-from scheduling.reasons import listed
+from scheduling.reasons import listed, spelt
 
 LAST_ATTEMPTS = 20
 LAST_EVENTS = 100

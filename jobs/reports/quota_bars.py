@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jobs.reports.quota_usage import LIMITS, Standing, Waiting
 from scheduling.reasons import number, quantity
+from scheduling.sharing.ahead.meter import NAME as AHEAD
 from scheduling.sharing.cohorts import RESOURCES, Loans
 from scheduling.snapshot import Limits, ProjectView, chain_of
 
@@ -126,12 +127,12 @@ def _bar(standing: Standing, slug: str, name: str, chain: tuple[ProjectView, ...
         return QuotaBar(
             project=slug,
             resource=name,
-            used=standing.usage[slug][name],
+            used=standing.usage[slug].get(name, 0),
             waiting=_waiting(standing.waiting[slug], name),
             quota_of=project.slug,
             nominal=nominal,
             borrowing=_borrowing(project, limits, name),
-            held=standing.usage[project.slug][name],
+            held=standing.usage[project.slug].get(name, 0),
             enforced=limits.enforced,
             borrowed=loans.borrowed if is_own else 0,
             lent=loans.lent if is_own else 0,
@@ -147,6 +148,6 @@ def _borrowing(project: ProjectView, limits: Limits, name: str) -> int:
 
 
 def _waiting(waiting: Waiting, name: str) -> int:
-    if name == "waiting_jobs":
-        return 0  # these are the jobs that wait
+    if name in {"waiting_jobs", AHEAD}:
+        return 0  # these are the jobs that wait; and what they will have ahead depends on when they start
     return waiting.jobs if name == "running_jobs" else getattr(waiting, name)

@@ -10,11 +10,15 @@ from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, Sum, Value
 
 from jobs.models import Job
+from jobs.models.clock import database_now
 from jobs.models.queries import rows
 from jobs.planning import job_rows, snapshot
+from jobs.planning.policy_settings import rules
 from jobs.reports.pending_cost import pending_of
 from scheduling.lifecycle import JobState
 from scheduling.resources import Resources
+from scheduling.sharing.ahead.meter import NAME as AHEAD
+from scheduling.sharing.ahead.meter import ahead_by_project, in_seconds, is_limited
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import Cells, Ledger
 from scheduling.sharing.model_quotas import ModelQuotas
@@ -35,8 +39,9 @@ HELD = """
     JOIN jobs_job AS job ON job.id = held.job_id JOIN quotas_project AS project ON project.id = job.project_id
     GROUP BY project.slug, own
 """
-LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs")
+LIMITS = ("gpus", "cpus", "memory_mb", "running_jobs", "waiting_jobs", AHEAD)
 Amounts = dict[str, int]
+"""Without GPU time ahead where no quota limits that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Account:
     project: str
     enforced: bool
     limits: dict[str, int | None]
-    usage: Amounts
+    usage: dict[str, int | None]
     available: dict[str, int | None]
     borrowing: dict[str, int | None]
     lending: dict[str, int | None]
@@ -101,6 +106,7 @@ def standing_now(user: User | None = None) -> Standing:
     held = Ledger.holding(Cells(cohorts.tree), each)
     usage = _amounts(tree, held, {slug: one.jobs for slug, one in waiting.items()})
     of_user = _amounts(tree, with_those_below(own, tree), {slug: one.own for slug, one in waiting.items()})
+    _add_time_ahead(tree, usage, of_user, user)
     return Standing(tree, held, usage, of_user, waiting, cohorts)
 
 
@@ -112,7 +118,7 @@ def account_in(standing: Standing, slug: str) -> Account:
         project=slug,
         enforced=limits.enforced,
         limits={name: getattr(limits, name) for name in LIMITS},
-        usage=standing.usage[slug],
+        usage={name: standing.usage[slug].get(name) for name in LIMITS},
         available={name: _remaining(name, chain, standing.usage, together.get(name)) for name in LIMITS},
         borrowing=limits.borrowing._asdict(),
         lending=limits.lending._asdict(),
@@ -154,8 +160,24 @@ def _amounts(
     for slug in tree:
         one = held.get(slug, NOTHING_USED)
         amounts = (one.amount.gpus, one.amount.cpus, one.amount.memory_mb, one.running_jobs, waiting.get(slug, 0))
-        usage[slug] = dict(zip(LIMITS, amounts, strict=True))
+        usage[slug] = dict(zip(LIMITS, amounts, strict=False))
     return usage
+
+
+def _add_time_ahead(
+    tree: Mapping[str, ProjectView], usage: Mapping[str, Amounts], of_user: Mapping[str, Amounts], user: User | None
+) -> None:
+    """Of each project and all below it, where any quota limits it, enforced or only observed: running jobs are read for that."""
+    if not any(is_limited(one.limits) for one in tree.values()):
+        return
+    running, now, assumed = job_rows.running(), database_now().timestamp(), rules().assumed_limit_seconds
+    for accounts, jobs in (
+        (usage, running),
+        (of_user, [one for one in running if user and one.owner == user.get_username()]),
+    ):
+        ahead = ahead_by_project(jobs, tree, now, assumed)
+        for slug, amounts in accounts.items():
+            amounts[AHEAD] = in_seconds(ahead.get(slug, 0))
 
 
 def _waiting(tree: Mapping[str, ProjectView], user: User | None = None) -> Mapping[str, Waiting]:
@@ -174,7 +196,7 @@ def _remaining(
     name: str, chain: tuple[ProjectView, ...], usage: Mapping[str, Amounts], together: int | None
 ) -> int | None:
     left = [
-        max(limit - usage[project.slug][name], 0)
+        max(limit - usage[project.slug].get(name, 0), 0)
         for project in chain
         for limits in [ceilings(project)]
         if limits is not None and (limit := getattr(limits, name)) is not None

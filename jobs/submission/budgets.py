@@ -8,7 +8,7 @@ from jobs.planning import budgets
 from jobs.planning.policy_settings import rules
 from quotas.budgets.rows import Budget
 from scheduling.errors import FieldError
-from scheduling.forecast.whatif import spelt
+from scheduling.reasons import spelt
 from scheduling.resources import Request
 from scheduling.sharing.budget_reasons import spell_amount
 from scheduling.sharing.budgets import Meter, budgets_over, too_large

@@ -21,6 +21,7 @@ from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
 from scheduling.reasons import NEW
 from scheduling.sharing import admission, quotas
+from scheduling.sharing.ahead.reasons import ahead_faults
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
@@ -104,6 +105,7 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
         if any(fault.code == "hardware" for fault in sizes):  # only then is asked what might come
             sizes = _size_faults(spec, levels, intake.nodes_with_pools, intake.cohorts)
         faults += sizes
+        faults += ahead_faults(spec.request, spec.max_runtime_seconds, levels)
         faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults
 

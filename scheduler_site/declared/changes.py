@@ -12,13 +12,21 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 from psycopg import errors
 
 from scheduler_site.declared.document import Entry, Refused
-from scheduling import memory_units
+from scheduling import gpu_hours, memory_units
 from scheduling.errors import InvalidError, TrainyardError
 
 ACTOR = User(username="manage.py apply", is_staff=True)
 """In whose name all of it is done: of nobody who could sign in. Whoever runs the command has the database."""
 MEANWHILE = (errors.UniqueViolation, errors.ExclusionViolation, errors.ForeignKeyViolation, errors.DeadlockDetected)
 RETRY = "Somebody else changed the same meanwhile: nothing was done. Apply it again."
+
+
+IN_UNITS: Mapping[str, tuple[str, Callable[[int], float]]] = {
+    "gpu_memory_mb": ("gpu_memory_gb", memory_units.gpu_gigabytes),
+    "memory_mb": ("memory_gb", memory_units.gigabytes),
+    "gpu_seconds_ahead": ("gpu_hours_ahead", gpu_hours.hours),
+}
+"""How columns end that a file has in other units."""
 
 
 class Verb(StrEnum):
@@ -91,10 +99,11 @@ def compared(
 
 
 def in_the_file(column: str, value: Any) -> tuple[str, Any]:
-    """A column of a row and its value as the file has them: memory in gigabytes."""
-    if not column.endswith("memory_mb"):
-        return column, value
-    return column.replace("memory_mb", "memory_gb"), None if value is None else memory_units.gigabytes(value)
+    """A column of a row and its value as the file has them: memory in gigabytes, GPU time in hours."""
+    for ending, (told, shown) in IN_UNITS.items():
+        if column.endswith(ending):
+            return column.removesuffix(ending) + told, None if value is None else shown(value)
+    return column, value
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from api.v1.shapes.quotas import limits_in, loans_in
+from api.v1.shapes.quotas import columns_in
 from jobs.control import job_retention, project_removal
 from jobs.models import JobRetention
 from quotas import members, projects
@@ -13,7 +13,9 @@ from scheduler_site.declared.changes import ACTOR, Change, Verb, compared, in_th
 from scheduler_site.declared.document import Entry, Refused
 
 FIELDS = ("name", "parent", "weight", "archived")
-QUOTA = frozenset({"limits", "borrowing_limits", "lending_limits", "enforced"})
+QUOTA = frozenset(
+    {"limits", "borrowing_limits", "lending_limits", "user_limits", "max_nodes", "gpu_models", "enforced"}
+)
 
 
 def changes(entries: Iterable[Entry]) -> Iterator[Change]:
@@ -83,7 +85,7 @@ def _change(slug: str, other: dict[str, Any]) -> None:
 def _quota(entry: Entry, row: Project | None) -> Iterator[Change]:
     if not QUOTA & entry.values.keys():
         return
-    slug, limits = entry.values["slug"], limits_in(entry.values) | loans_in(entry.values)
+    slug, limits = entry.values["slug"], columns_in(entry.values)
     quota: Quota | None = getattr(row, "quota", None)
     enforced = {"enforced": entry.values["enforced"]} if "enforced" in entry.values else {}
     columns = (*limits, "enforced")

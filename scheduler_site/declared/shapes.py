@@ -10,7 +10,8 @@ from api.v1.shapes.budgets import BudgetIn
 from api.v1.shapes.costs import PriceIn
 from api.v1.shapes.projects import MOST_DAYS, ProjectIn
 from api.v1.shapes.queues import QueueIn
-from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
+from api.v1.shapes.quotas import GpuModelsField, LimitsIn, LoanLimitsIn
+from jobs.submission.limits import NODES
 from quotas.access import Role
 
 
@@ -25,6 +26,9 @@ class DeclaredProject(ProjectIn):
     limits = LimitsIn(required=False)
     borrowing_limits = LoanLimitsIn(required=False)
     lending_limits = LoanLimitsIn(required=False)
+    user_limits = LimitsIn(required=False)
+    max_nodes = Whole(NODES, least=1, required=False, allow_null=True)
+    gpu_models = GpuModelsField(required=False)
     enforced = serializers.BooleanField(required=False)
     members = serializers.DictField(child=serializers.ChoiceField(Role.choices), required=False)
     job_days = Whole(MOST_DAYS, least=1, required=False, allow_null=True)

@@ -11,6 +11,8 @@ from scheduling.planning.cluster import cells_of
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import ZERO
 from scheduling.run_times import expected_seconds
+from scheduling.sharing.ahead.meter import NAME
+from scheduling.sharing.ahead.room import NEVER, AheadRoom
 from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.holders import Holder, with_holders
@@ -103,6 +105,8 @@ def _after(line: Sequence[RunningJob], number: int, reason: Reason, scene: Block
 
 def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When enough jobs of the project whose quota it is, and of those below it, have ended: those that end first come first."""
+    if NAME in reason.shortfall:
+        return _ahead(job, reason, scene)
     below = [one for one in scene.running if _counts_in(reason.subject, one, scene)]
     below = [one for one in below if Holder.of(one).has(reason.shortfall)]
     told = with_holders(reason, [Holder.of(one) for one in below])
@@ -126,6 +130,13 @@ def _quota(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     if not is_enough(len(below)):
         return told
     return _after(below, bisect_left(range(len(below)), True, key=is_enough), told, scene)
+
+
+def _ahead(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
+    """When what runs has used up enough of its time; sooner if jobs end before their limits."""
+    room = AheadRoom(scene.snapshot, scene.now)
+    start = room.earliest(job, job.max_runtime_seconds or NEVER, scene.now)
+    return replace(reason, expected_clear=start if start < NEVER else None)
 
 
 def _budget(_: WaitingJob, reason: Reason, __: BlockerContext) -> Reason:

@@ -11,6 +11,7 @@ from scheduling.forecast.blockers import BlockerContext, with_expected_clear
 from scheduling.forecast.budget_changes import raised_budgets
 from scheduling.forecast.effort import Effort
 from scheduling.forecast.forecast import Forecast, forecast
+from scheduling.forecast.model_quota_changes import raised_model_quotas
 from scheduling.forecast.quota_changes import raised_quotas
 from scheduling.forecast.rollout import carried_out
 from scheduling.forecast.whatif import Change, smallest_changes
@@ -78,4 +79,9 @@ def outlook(
 def _changes(snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -> tuple[Change, ...]:
     """To the job first, as its owner can make them; then to quotas and budgets."""
     own = smallest_changes(snapshot, now, job.id, plan)
-    return (*own, *raised_quotas(snapshot, now, job, plan), *raised_budgets(snapshot, now, job, plan))
+    return (
+        *own,
+        *raised_quotas(snapshot, now, job, plan),
+        *raised_model_quotas(snapshot, now, job, plan),
+        *raised_budgets(snapshot, now, job, plan),
+    )

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from scheduling import memory_units
+from scheduling import gpu_hours, memory_units
 from scheduling.forecast.rollout import carried_out
 from scheduling.forecast.whatif import Change
+from scheduling.gpu_hours import LEAST_SECONDS
 from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import ReasonCode, listed, number, quantity
+from scheduling.sharing.ahead.meter import NAME, in_seconds, most_of, needed
+from scheduling.sharing.ahead.room import AheadRoom
 from scheduling.sharing.associations import Association, Associations
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import Cells, Ledger
@@ -20,7 +23,8 @@ from scheduling.snapshot import Limits, ProjectView, Snapshot, WaitingJob, chain
 
 QUOTA, BORROWING = "quota", "borrowing_limits"
 BESIDE_ROOM = frozenset({ReasonCode.QUOTA, ReasonCode.AHEAD})
-NAMES = ("gpus", "cpus", "memory_mb", "running_jobs")
+COUNTED = ("gpus", "cpus", "memory_mb", "running_jobs")
+NAMES = (*COUNTED, NAME)
 Raised = Mapping[str, Limits]
 
 
@@ -35,7 +39,7 @@ def raised_quotas(snapshot: Snapshot, now: float, job: WaitingJob, plan: Plan) -
         return ()
     waiting = {one.id: one for one in snapshot.waiting}
     before = takewhile(lambda job_id: job_id != job.id, plan.line)
-    raises = _Raises(carried_out(snapshot, plan, now), job, [waiting[one] for one in before if one in by_quota])
+    raises = _Raises(carried_out(snapshot, plan, now), now, job, [waiting[one] for one in before if one in by_quota])
 
     def is_enough(others: int) -> bool:
         changed = replace(snapshot, projects=raises.applied(raises.for_these_and(others)))
@@ -57,7 +61,7 @@ class _Raises:
     `kind` says what is raised: what each has of its own, or what it may borrow.
     """
 
-    def __init__(self, after: Snapshot, job: WaitingJob, before: Sequence[WaitingJob]) -> None:
+    def __init__(self, after: Snapshot, now: float, job: WaitingJob, before: Sequence[WaitingJob]) -> None:
         projects = {one.slug: one for one in after.projects}
         self.kind = QUOTA
         self.chain = [one for one in chain_of(job.project, projects) if enforced(one)]
@@ -66,6 +70,7 @@ class _Raises:
         self._firm = self.shared and not job.preemptible
         self._all = after.projects
         self._running = after.running
+        self._ahead = AheadRoom.of(after, now)
         by_user = Associations.of_snapshot(after)
         self.users = [one for one in by_user.of(job) if one.project]
         self._usage = usage_by_project(after.running, projects) | by_user.usage(after.running)
@@ -84,9 +89,21 @@ class _Raises:
                 if project.slug in self._above[one.id]:
                     added = added.plus_job(one.request.total)
             limits, used = ceilings(project, firm=self._firm), self._usage.get(project.slug, NOTHING_USED)
-            if limits is not None and (short := _short(limits, used, added)):
+            short = {} if limits is None else _short(limits, used, added) | self._short_ahead(project, others)
+            if short:
                 raised[project.slug] = self._raised(project, short)
         return self._with_cohorts(raised)
+
+    def _short_ahead(self, project: ProjectView, others: int) -> dict[str, int]:
+        """GPU time ahead, in whole hundredths of an hour; a job without a limit needs one, whatever is allowed."""
+        most = most_of(project.limits)
+        if most is None or self._ahead is None or not self._job.request.gpus or not self._job.max_runtime_seconds:
+            return {}
+        with_it = [self._job, *(one for one in self.before[:others] if project.slug in self._above[one.id])]
+        asked = sum(needed(one.request.total.all_gpu_milli, one.max_runtime_seconds or 0) for one in with_it)
+        together = self._ahead.taken(project.slug) + asked
+        enough = -(-in_seconds(together) // LEAST_SECONDS) * LEAST_SECONDS
+        return {NAME: enough - in_seconds(most)} if together > most else {}
 
     def _raised(self, project: ProjectView, short: Mapping[str, int]) -> Limits:
         limits = project.limits or Limits()
@@ -125,7 +142,7 @@ def _changed(project: ProjectView, limits: Limits | None, each_user: Limits | No
 def _short(limits: Limits, used: Usage, added: Usage) -> dict[str, int]:
     """By how much limits are too small for what is added. What nothing is added to may be over."""
     found = {}
-    for name in NAMES:
+    for name in COUNTED:
         limit, more = getattr(limits, name), _of(added, name)
         if limit is not None and more and _of(used, name) + more > limit:
             found[name] = _of(used, name) + more - limit
@@ -167,10 +184,10 @@ def _amounts(limits: Limits | None, kind: str) -> dict[str, int]:
 
 def _as_data(amounts: Mapping[str, int], names: Sequence[str], of: str) -> dict[str, float]:
     """In the words and units of the REST contract; `of` stands before those of a user's limits."""
-    return {
-        of + ("memory_gb" if name == "memory_mb" else name): memory_units.gigabytes(value)
-        if name == "memory_mb"
-        else value
-        for name in names
-        for value in [amounts.get(name, 0)]
-    }
+    return {of + told: amount for name in names for told, amount in [_as_told(name, amounts.get(name, 0))]}
+
+
+def _as_told(name: str, amount: int) -> tuple[str, float]:
+    if name == NAME:
+        return "gpu_hours_ahead", gpu_hours.hours(amount)
+    return ("memory_gb", memory_units.gigabytes(amount)) if name == "memory_mb" else (name, amount)

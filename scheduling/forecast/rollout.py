@@ -47,7 +47,9 @@ class Rollout:
         self._meter = Meter(snapshot) if any(one.hard for one in snapshot.budgets) else None
         self._stood: dict[int, WaitingJob] = {}  # those that have started in it, as they stood in line
         self._ended = list(snapshot.ended)
-        self._wake: float | None = None  # when the shadow has something new to say
+        self._wake: float | None = (
+            None  # when the shadow has something new to say, or enough GPU time ahead was used up
+        )
         self._wakes_left = 0
         for job in snapshot.running:
             self._runs(job, pace.end(job, now, snapshot.rules))
@@ -75,8 +77,9 @@ class Rollout:
 
     def _carry_out(self, plan: Plan) -> None:
         self._world = replace(self._world, longest_wait=plan.longest_wait)
+        self._wake = plan.next_at
         if self._keeps_floor:
-            self._world, self._wake, self._ended = replace(self._world, shadow=plan.shadow), plan.next_at, []
+            self._world, self._ended = replace(self._world, shadow=plan.shadow), []
         for placed in plan.placements:
             job = self._stood[placed.job_id] = self._waiting.pop(placed.job_id)
             self.starts.setdefault(job.id, self._now)
@@ -114,7 +117,7 @@ class Rollout:
         return True
 
     def _wakes_before(self, upcoming: float | None, number: int) -> bool:
-        """To the next word of the shadow, if that comes before anything else; not where it would take plans from what follows."""
+        """To what the last plan waits for, if that comes before anything else; not where it would take plans from what follows."""
         wake, others = self._wake, [*self._moments[:1], *([] if upcoming is None else [upcoming])]
         if wake is None or min(others, default=wake) < wake or (others and (number > 1 or self._wakes_left <= 0)):
             return False

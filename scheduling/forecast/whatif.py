@@ -11,14 +11,15 @@ from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan, starts_now
-from scheduling.planning.refusals import UnpaidReasons
 from scheduling.priorities import HIGHEST
-from scheduling.reasons import gigabytes, quantity
+from scheduling.reasons import gigabytes, quantity, spelt
 from scheduling.run_times import limit_seconds
 from scheduling.snapshot import Snapshot, WaitingJob
 
 LEAST_LIMIT_SECONDS = 60
 """A job of less than a minute is no offer."""
+QUARTER = 900
+"""Limits are offered in quarters of an hour, where the longest is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class WhatIf:
         elif not job.preemptible and self._free.cohorts is not None:
             yield Knob([True], _giving_way, _borrowing)
         yield Knob(self._limits(job), _with_limit, _shorter)
-        yield Knob(self._paid_limits(job), _with_limit, _cheaper)
+        yield Knob(self._allowed_limits(job), _with_limit, self._within)
         ranks = {queue.name: queue.rank for queue in self._snapshot.queues}
         others = [queue.name for queue in self._snapshot.queues if queue.state == "open" and queue.name != job.queue]
         near = sorted(others, key=lambda name: (abs(ranks[name] - ranks[job.queue]), name))
@@ -137,11 +138,22 @@ class WhatIf:
         lengths = {int(start - self._now) for start in starts}
         return sorted((one for one in lengths if LEAST_LIMIT_SECONDS <= one < limit), reverse=True)
 
-    def _paid_limits(self, job: WaitingJob) -> Sequence[int]:
-        """The longest limit with which its budgets would pay for it, if they do not as it is."""
-        told = UnpaidReasons(self._free).of(job, self._free.class_of(job))
-        longest = {one.budget["longest_seconds"] for one in told}
-        return [one for one in longest if isinstance(one, int)]
+    def _allowed_limits(self, job: WaitingJob) -> Sequence[int]:
+        """The longest limit with which its budgets would pay for it and it would not run too far ahead, if either keeps it."""
+        alike, allowances = self._free.class_of(job), self._free.allowances
+        longest = allowances.longest(job, alike)
+        if longest is None:
+            return []
+        if not allowances.is_too_far_ahead(job, alike):
+            return [longest]
+        # Who starts before it in the same plan runs ahead too, so it may have to be less.
+        return [longest, *range((longest - 1) // QUARTER * QUARTER, 0, -QUARTER)]
+
+    def _within(self, job: WaitingJob, to: int) -> Change:
+        is_ahead = self._free.allowances.is_too_far_ahead(job, self._free.class_of(job))
+        return _limited(
+            job, to, "it would run no further ahead than it may" if is_ahead else "its budgets can pay for that"
+        )
 
 
 def _sizes(job: WaitingJob) -> Iterator[Knob]:
@@ -212,17 +224,13 @@ def _less_memory(job: WaitingJob, to: int) -> Change:
 
 
 def _shorter(job: WaitingJob, to: int) -> Change:
-    before = job.max_runtime_seconds
-    instead = f" instead of {spelt(before)}" if before else ""
-    sentence = f"With a limit of {spelt(to)}{instead} it would start now: it would end before others need the room."
-    return Change("max_runtime_seconds", before, to, sentence)
+    return _limited(job, to, "it would end before others need the room")
 
 
-def _cheaper(job: WaitingJob, to: int) -> Change:
+def _limited(job: WaitingJob, to: int, why: str) -> Change:
     before = job.max_runtime_seconds
     instead = f" instead of {spelt(before)}" if before else ""
-    sentence = f"With a limit of {spelt(to)}{instead} it would start now: its budgets can pay for that."
-    return Change("max_runtime_seconds", before, to, sentence)
+    return Change("max_runtime_seconds", before, to, f"With a limit of {spelt(to)}{instead} it would start now: {why}.")
 
 
 def _checkpointable(job: WaitingJob, to: bool) -> Change:
@@ -246,13 +254,3 @@ def _other_queue(job: WaitingJob, to: str) -> Change:
 
 def _more_urgent(job: WaitingJob, to: int) -> Change:
     return Change("priority", job.priority, to, f"With priority {to} instead of {job.priority} it would start now.")
-
-
-def spelt(seconds: int) -> str:
-    """A length of time, exactly: "45s", "1h 30m", "1d 5m 7s"."""
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        number, seconds = divmod(seconds, size)
-        if number:
-            parts.append(f"{number}{unit}")
-    return " ".join(parts) or "0s"

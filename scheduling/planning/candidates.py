@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold, takes_jobs
+from scheduling.nodes.profile import FOREVER
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.resources import Request
 from scheduling.run_times import limit_seconds
+from scheduling.sharing.ahead.room import AheadRoom
 from scheduling.sharing.associations import Associations
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.cohorts import Cohorts
@@ -27,8 +29,8 @@ from scheduling.sharing.quota_profile import (
 from scheduling.sharing.quotas import Usage, usage_by_project
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
-Refusal: TypeAlias = Limit | int
-"""A limit, or a budget by its id."""
+Refusal: TypeAlias = Limit | int | str
+"""A limit, or a budget by its id, or a level that limits GPU time ahead, by its slug."""
 Kind: TypeAlias = tuple[str, str, Request, bool, str]
 """Jobs of one project and one queue that ask for the same, and may borrow quota or not; of one user, where that counts."""
 
@@ -55,10 +57,14 @@ class Eligibility:
         self._closed: set[tuple[Limit, str]] = set()
         self._rules = snapshot.rules
         self._budgets = BudgetRoom.of(snapshot, now)
+        self._ahead = AheadRoom.of(snapshot, now)
+        self._closed_ahead: set[str] = set()
 
     def is_possible(self, job: WaitingJob) -> bool:
         """Whether its queue, the nodes that are up, its quotas and budgets would let it start if nothing else ran."""
         if self._budgets is not None and not self._budgets.could_ever_pay(job.project, job.request, self._length(job)):
+            return False
+        if self._ahead is not None and not self._ahead.could_ever(job, job.max_runtime_seconds or FOREVER):
             return False
         kind = self._kind(job)
         found = self._possible.get(kind)
@@ -74,10 +80,14 @@ class Eligibility:
 
     def refusing(self, job: WaitingJob) -> Sequence[Refusal]:
         """The limits and budgets that refuse it now, beside what runs and those that were admitted, or that are closed."""
-        if self._budgets is None:
-            return self._refusing_limits(job)
-        lacks = self._budgets.lacks(job.id, job.project, job.request, self._length(job))
-        return [*self._refusing_limits(job), *{lack.budget.id for lack in lacks}]
+        found: list[Refusal] = [*self._refusing_limits(job)]
+        if self._budgets is not None:
+            lacks = self._budgets.lacks(job.id, job.project, job.request, self._length(job))
+            found += {lack.budget.id for lack in lacks}
+        if self._ahead is not None:
+            lacks_ahead = {lack.level.slug for lack in self._ahead.lacks(job, job.max_runtime_seconds or FOREVER)}
+            found += [one.slug for one in self._ahead.over(job) if one.slug in lacks_ahead | self._closed_ahead]
+        return found
 
     def _refusing_limits(self, job: WaitingJob) -> list[Limit]:
         limits = self._limits_over(job)
@@ -96,6 +106,8 @@ class Eligibility:
         """From now on it counts as running."""
         if self._budgets is not None:
             self._budgets.started(job.id, job.project, job.request, self._length(job))
+        if self._ahead is not None:
+            self._ahead.started(job, job.max_runtime_seconds or FOREVER)
         count = count_of(job.request.total)
         for limit in self._limits_over(job):
             self._used[limit] = self._in_use(limit).plus(count)
@@ -107,7 +119,9 @@ class Eligibility:
         """
         count = count_of(job.request.total)
         for limit in refusing:
-            if isinstance(limit, int):
+            if isinstance(limit, str):
+                self._closed_ahead.add(limit)
+            if not isinstance(limit, Limit):
                 continue
             over = zip(Count._fields, self._sum(limit, count), limit.most, strict=True)
             self._closed |= {(limit, name) for name, needed, most in over if needed > most}

@@ -79,13 +79,13 @@ def keep_promises(work: PassState, jobs: Iterable[WaitingJob], running: Iterable
 
 
 def _paid(work: PassState, jobs: Sequence[WaitingJob]) -> Sequence[WaitingJob]:
-    """Those for whom budgets pay, each beside those before it."""
-    if work.budgets is None:
+    """Those for whom budgets pay and who do not run too far ahead, each beside those before it."""
+    if not work.allowances.apply:
         return jobs
     paid = []
     for job in jobs:
-        if not work.is_unpaid(job, work.class_of(job)):
-            work.keep_in_budgets(job, work.now)
+        if not work.allowances.refuse(job, work.class_of(job)):
+            work.allowances.keep(job, work.now)
             paid.append(job)
     return paid
 

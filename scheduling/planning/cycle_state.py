@@ -8,6 +8,7 @@ from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.best_fit import BEST_FIT
 from scheduling.plan_result import PlannedJob, PlannedReservation
+from scheduling.planning.allowances import Allowances
 from scheduling.planning.cluster import Cluster, after_leaving, is_refused
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.planning.kinds import Kinds
@@ -18,7 +19,6 @@ from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableR
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
-from scheduling.sharing.budgets import BudgetRoom
 from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.quota_profile import PROJECT, Limit
 from scheduling.sharing.quota_room import IN_NO_COHORT, KeptInQuota, Limits, QuotaRoom, Tight
@@ -56,7 +56,7 @@ class PassState:
         self.quotas = QuotaRoom(
             snapshot.running, now, assumed, self.usage, self._running, levels.projects, self.cohorts
         )
-        self.budgets = BudgetRoom.of(snapshot, now)
+        self.allowances = Allowances(snapshot, now, self.limit)
 
     def limit(self, job: WaitingJob) -> float:
         """For how long the job may run, as far as anybody can say.
@@ -69,7 +69,7 @@ class PassState:
     def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
         length = self.limit(job)
-        if length >= alike.too_long or length >= alike.too_long_in_quota or self.is_unpaid(job, alike):
+        if length >= alike.too_long or length >= alike.too_long_in_quota or self.allowances.refuse(job, alike):
             return False
         if alike.limited and self.is_refused(alike):
             alike.refused = alike.hopeless = True
@@ -86,32 +86,6 @@ class PassState:
             return False
         self.place(job, alike, shares)
         return True
-
-    def is_unpaid(self, job: WaitingJob, alike: SchedulingClass) -> bool:
-        """Whether a hard budget cannot pay for the job now. Who cannot be paid takes no place in the line.
-
-        What is not paid for now is not later in the pass: of budgets, too, there is only ever less.
-        """
-        if self.budgets is None or not self.budgets.over(job.project):
-            return False
-        length, own = self.limit(job), self.budgets.keeps(job.id)
-        if length >= alike.too_dear and not own:
-            return True
-        if self.budgets.pays(job.id, job.project, alike.request, length):
-            return False
-        if not own:
-            alike.too_dear = length
-        return True
-
-    def keep_in_budgets(self, job: WaitingJob, start: float) -> None:
-        """Keep what the job needs of its budgets, as it is promised to start then."""
-        if self.budgets is not None:
-            self.budgets.keep(job.id, job.project, job.request, start, self.limit(job))
-
-    def keep_later_in_budgets(self, job: WaitingJob) -> None:
-        """Keep it of the first periods that can pay for the job, which no budget pays for now."""
-        if self.budgets is not None:
-            self.budgets.keep_later(job.id, job.project, job.request, self.limit(job))
 
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
@@ -199,8 +173,8 @@ class PassState:
             self.quotas.started(alike.limits, alike.count, end)
         if alike.parts or alike.choice is not None:
             self._count_in_parts(alike, shares, end)
-        if self.budgets is not None:
-            self.budgets.started(job.id, job.project, job.request, self.limit(job))
+        if self.allowances.apply:
+            self.allowances.started(job)
         self.placements.append(PlannedJob(job.id, shares, decision))
 
     def _count_in_parts(self, alike: SchedulingClass, shares: tuple[Allocation, ...], end: float) -> None:
@@ -253,7 +227,7 @@ class PassState:
     ) -> bool:
         """Room on nodes and in quotas from the same moment on."""
         length = self.limit(job)
-        slot = self._earliest(alike, length)
+        slot = self._earliest(job, alike, length)
         if slot is None:
             return False
         self.book.reserve(job.id, job.request, slot, length)
@@ -266,7 +240,7 @@ class PassState:
         """From its start to its end; strictly: from now on, for ever."""
         begin, end = (self.now, FOREVER) if strictly else (start, start + self.limit(job))
         self.quotas.keep(self._own_limits(job, alike), KeptInQuota(job.id, begin, end, alike.count), refusing)
-        self.keep_in_budgets(job, start)
+        self.allowances.keep(job, start)
 
     def _own_limits(self, job: WaitingJob, alike: SchedulingClass) -> Limits:
         """The limits under which room is kept for such a job: not what others lend.
@@ -287,21 +261,37 @@ class PassState:
         """Where it may run on GPUs of several models: on those where it could start first."""
         if alike.choice is None:
             return alike
-        slots = [(self._earliest(way, self.limit(job)), way) for way in self._kinds.ways(alike)]
+        slots = [(self._earliest(job, way, self.limit(job)), way) for way in self._kinds.ways(alike)]
         return min(slots, key=lambda one: one[0].start if one[0] else FOREVER)[1]
 
-    def _earliest(self, alike: SchedulingClass, length: float) -> Slot | None:
+    def _earliest(self, job: WaitingJob, alike: SchedulingClass, length: float) -> Slot | None:
         """When there is room for it on nodes and under all its limits."""
         tight = self.quotas.tight(alike.limits, alike.count)
-        after = self.quotas.earliest(tight, length, self.now)
+        after = self._allowed_from(job, tight, length, self.now)
         while after < FOREVER:
             slot = self.book.find(alike.request, length, alike.windows, after)
             if slot is None:
                 return None
-            after = self.quotas.earliest(tight, length, slot.start)
+            after = self._allowed_from(job, tight, length, slot.start)
             if after == slot.start:
                 return slot
         return None
+
+    def _allowed_from(self, job: WaitingJob, tight: Sequence[Tight], length: float, after: float) -> float:
+        """The first moment, not before that, at which its quotas allow it, what may run ahead included."""
+        while True:
+            start = self.allowances.earliest(job, self.quotas.earliest(tight, length, after))
+            if start in {after, FOREVER}:
+                return start
+            after = start
+
+    def keep_ahead(self, job: WaitingJob, alike: SchedulingClass, *, on_nodes: bool) -> None:
+        """Keep GPU time ahead for the job from when it is enough; also room on nodes, so that it need not wait for that next."""
+        if on_nodes and not self.is_refused(alike) and self._keep(job, alike, ()):
+            self.promises_in_quota += 1
+            self.allowances.wake_at(self.book.reservations[-1].start)
+        else:
+            self.allowances.keep_later(job)
 
     def _keep_in_quota(
         self,
@@ -325,7 +315,7 @@ class PassState:
             self.coming.start(job.id, shares, alike)
         start, length = self.now + SOON, self.limit(job)
         self.book.keep(job.id, start, shares, length)
-        self.keep_in_budgets(job, start)
+        self.allowances.keep(job, start)
         if alike.limits:
             self.quotas.keep(alike.limits, KeptInQuota(job.id, start, start + length, alike.count))
         self.kept[job.id] = shares

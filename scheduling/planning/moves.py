@@ -13,7 +13,7 @@ from scheduling.placement.hardware import what_is_lacking
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan
-from scheduling.planning.refusals import Refusals, UnpaidReasons
+from scheduling.planning.refusals import PutOffReasons, Refusals
 from scheduling.planning.unschedulable import Explanations
 from scheduling.planning.victims import lost_seconds
 from scheduling.reasons import ReasonCode, listed
@@ -96,7 +96,7 @@ class _MovePass:
     def refusals(self) -> Iterator[Obstacle]:
         """What its queue, its quotas and its budgets would have against its start."""
         told = Refusals(self._work, self._world, Explanations(self._work.free)).of(self._alike)
-        unpaid = UnpaidReasons(self._work).of(self._job, self._alike)
+        unpaid = PutOffReasons(self._work).of(self._job, self._alike)
         yield from (Obstacle(one.code, one.sentence) for one in (*told, *unpaid) if one.code not in OF_NODES)
 
     def against(self, name: str) -> tuple[Obstacle, ...]:

@@ -16,7 +16,7 @@ from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.owners_first import OwnersFirst
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.preemption import given_back, preempt
-from scheduling.planning.refusals import Refusals, UnpaidReasons
+from scheduling.planning.refusals import PutOffReasons, Refusals
 from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
@@ -57,6 +57,7 @@ def plan_pass(
         preemptions=preemptions,
         alerts=line.alerts,
         longest_wait=_longest_wait(work, snapshot),
+        next_at=work.allowances.next_at,
     )
 
 
@@ -93,11 +94,11 @@ def _given_back(
 
 
 def _eligible(work: PassState, snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
-    """Who could start once there is room: no hold, no dependency, no time, no paused queue and no budget keeps it."""
+    """Who could start once there is room: no hold, no dependency, no time, no paused queue, no budget and nothing ahead keeps it."""
     shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
     able = [one for one in waiting if not one.held and one.job.queue not in shut]
-    if work.budgets is not None:
-        able = [one for one in able if not work.is_unpaid(one.job, one.alike)]
+    if work.allowances.apply:
+        able = [one for one in able if not work.allowances.refuse(one.job, one.alike)]
     return tuple([one.job.id for one in able])
 
 
@@ -172,8 +173,8 @@ class _Promises:
 
     def stop_behind(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Reserve for the job if it is its turn; whether nobody behind it may start at all."""
-        if job.id not in self._work.kept and self._work.is_unpaid(job, alike):
-            self._work.keep_later_in_budgets(job)
+        if job.id not in self._work.kept and self._work.allowances.refuse(job, alike):
+            self._keep_allowances(job, alike)
             return False
         if job.id in self._work.kept or keep_coming(self._work, job, alike):
             return self._mode is Backfill.NONE
@@ -193,6 +194,14 @@ class _Promises:
         self._left -= 1
         self._left_ahead -= job.id in self._ahead
         return self._mode is Backfill.NONE
+
+    def _keep_allowances(self, job: WaitingJob, alike: SchedulingClass) -> None:
+        """What budgets pay and quotas let run ahead; whoever is overdue gets room on nodes from the same moment on."""
+        if self._work.allowances.is_unpaid(job, alike):
+            self._work.allowances.keep_later(job)
+            return
+        overdue = job.id in self._ahead and self._work.promises_in_quota < self._work.rules.overdue_depth
+        self._work.keep_ahead(job, self._work.bound(job, alike), on_nodes=overdue)
 
     def _settle(self, alike: SchedulingClass, *, in_vain: bool) -> None:
         """Nothing is kept for any more of them, if that is in vain and what comes is not for them either."""
@@ -267,13 +276,13 @@ def _explain(
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)
     reserved = {one.job_id for one in work.book.reservations}
     refusals = Refusals(work, snapshot, explanations)
-    turns, unpaid = TurnReasons(work.rules, snapshot.running), UnpaidReasons(work)
+    turns, put_off = TurnReasons(work.rules, snapshot.running), PutOffReasons(work)
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else refusals.of(alike)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
-        missing = unpaid.of(job, alike) if work.budgets is not None else ()
+        missing = put_off.of(job, alike) if work.allowances.apply else ()
         if alike.fits:
             certain = not (held or reasons or missing)
             too_soon, yields = certain and bool(not_yet) and job.id in not_yet, certain and job.id in work.yielding

@@ -14,6 +14,7 @@ from scheduling.policies.base import default_order
 from scheduling.priorities import URGENT_FROM
 from scheduling.rules import Rules
 from scheduling.run_times import limit_seconds
+from scheduling.sharing.ahead.room import AheadRoom
 from scheduling.sharing.budgets import BudgetRoom
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
 
@@ -25,6 +26,8 @@ Bound: TypeAlias = float | Callable[[WaitingJob], float]
 
 BUDGET = "its budget"
 """Who holds a job back that no budget pays for."""
+QUOTA = "a quota on GPU time ahead"
+"""And one that would run too far ahead."""
 TWICE = 2
 """A job that has waited for so many bounds goes before urgent jobs of higher queues too."""
 
@@ -79,21 +82,26 @@ def order_pending(snapshot: Snapshot, now: float) -> PendingOrder:
 
 
 def with_unpaid_held(snapshot: Snapshot, now: float) -> Snapshot:
-    """With those held back for whom no budget pays, beside those that stand before them in line."""
-    budgets = BudgetRoom.of(snapshot, now)
-    if budgets is None:
+    """With those held back for whom no budget pays, or who run too far ahead, beside those that stand before them in line."""
+    budgets, ahead = BudgetRoom.of(snapshot, now), AheadRoom.of(snapshot, now)
+    if budgets is None and ahead is None:
         return snapshot
-    unpaid: set[int] = set()
+    held: dict[int, str] = {}
     for job in order_pending(snapshot, now).jobs:
         length = limit_seconds(job, snapshot.rules)
         if is_held(job, now):
             continue
-        if budgets.pays(job.id, job.project, job.request, length):
-            budgets.keep(job.id, job.project, job.request, now, length)
+        if budgets is not None and not budgets.pays(job.id, job.project, job.request, length):
+            held[job.id] = BUDGET
+        elif ahead is not None and not ahead.allows(job, job.max_runtime_seconds or FOREVER):
+            held[job.id] = QUOTA
         else:
-            unpaid.add(job.id)
-    held = [replace(job, held=BUDGET) if job.id in unpaid else job for job in snapshot.waiting]
-    return replace(snapshot, waiting=tuple(held)) if unpaid else snapshot
+            if budgets is not None:
+                budgets.keep(job.id, job.project, job.request, now, length)
+            if ahead is not None:
+                ahead.keep(job, now, job.max_runtime_seconds or FOREVER)
+    waiting = tuple([replace(job, held=held[job.id]) if job.id in held else job for job in snapshot.waiting])
+    return replace(snapshot, waiting=waiting) if held else snapshot
 
 
 def _split(snapshot: Snapshot, now: float) -> tuple[list[WaitingJob], list[Overdue], dict[RankAndName, PolicyLine]]:

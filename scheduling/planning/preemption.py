@@ -54,7 +54,7 @@ def _searched(
     """With `more`, what is lent is looked for alone."""
     pass_ = PreemptionPass(work, waiting, snapshot, more)
     for job, alike, held in waiting if pass_.goes_on else ():
-        if held or pass_.is_coming(job, alike) or work.is_unpaid(job, alike):
+        if held or pass_.is_coming(job, alike) or work.allowances.refuse(job, alike):
             continue
         pass_.help(job, alike)
         pass_.passed_by(job)
@@ -233,7 +233,7 @@ class PreemptionPass:
         ]
         if victims:
             self.helped.add(job.id)
-            self._work.keep_in_budgets(job, self._work.now + SOON)
+            self._work.allowances.keep(job, self._work.now + SOON)
         return bool(victims)
 
     def _carry_out(self, choice: VictimChoice, victims: Sequence[Victim]) -> None:

@@ -133,14 +133,14 @@ class RebalancePass:
         for one in plan.placements:
             self._take(one.job_id, one.shares)
             self._book.started(one.shares, now + self._work.limit(waiting[one.job_id]))
-            self._work.keep_in_budgets(waiting[one.job_id], now)
+            self._work.allowances.keep(waiting[one.job_id], now)
 
     def proposal(self, job: WaitingJob) -> Proposal | None:
         """The cheapest moves that were found for the job, if they pay."""
         alike = self._work.class_of(job)
         if job.id in self._served or job_holds(job, self._now) or self._work.is_refused(alike):
             return None
-        if self._work.is_unpaid(job, alike) or (alike.choice is not None and job.request.nodes > 1):
+        if self._work.allowances.refuse(job, alike) or (alike.choice is not None and job.request.nodes > 1):
             return None
         length = self._work.limit(job)
         closed = self._closed(job, job.id)
@@ -194,7 +194,7 @@ class RebalancePass:
         """Whether its queue, the quotas and the budgets would let one more such job start: then they let this one."""
         again = in_line(job, 0.0)
         alike = self._work.class_of(again)
-        return not (self._work.is_refused(alike) or self._work.is_unpaid(again, alike))
+        return not (self._work.is_refused(alike) or self._work.allowances.refuse(again, alike))
 
     def _mover(self, job: RunningJob) -> _Mover:
         lost = lost_seconds(job, self._now, self._preemption.restart_cost_seconds) + self._knobs.stop_seconds

@@ -9,6 +9,7 @@ from scheduling.planning.unschedulable import Explanations
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.resources import Request
 from scheduling.sharing.admission import ForGood
+from scheduling.sharing.ahead.reasons import ahead_reasons
 from scheduling.sharing.budget_reasons import budget_reason, longest_paid
 from scheduling.sharing.holders import Holder, Holders, Shown
 from scheduling.sharing.ledger import Levels
@@ -92,23 +93,40 @@ class Refusals:
         return self._holders
 
 
-class UnpaidReasons:
-    """Each is worked out once for all jobs that it is true of."""
+class PutOffReasons:
+    """Why budgets do not pay for a job now, and quotas on GPU time ahead refuse it. Each is worked out once for all jobs that it is true of."""
 
     def __init__(self, work: PassState) -> None:
-        self._work = work
+        self._allowances = work.allowances
+        self._limit = work.limit
         self._known: dict[Kind, tuple[Reason, ...]] = {}
+        self._ahead: dict[tuple[object, ...], tuple[Reason, ...]] = {}
 
     def of(self, job: WaitingJob, alike: SchedulingClass) -> tuple[Reason, ...]:
-        """A reason for each budget and period that cannot pay for the job now; none if all can."""
-        budgets = self._work.budgets
-        if budgets is None or not self._work.is_unpaid(job, alike):
+        """A reason for each budget and period, and for each level of the tree; none if all allow it."""
+        return (*self.unpaid(job, alike), *self._too_far_ahead(job, alike))
+
+    def unpaid(self, job: WaitingJob, alike: SchedulingClass) -> tuple[Reason, ...]:
+        budgets = self._allowances.budgets
+        if budgets is None or not self._allowances.is_unpaid(job, alike):
             return ()
-        length = self._work.limit(job)
+        length = self._limit(job)
         kind = (job.project, job.request, length, job.id if budgets.keeps(job.id) else None)
         found = self._known.get(kind)
         if found is None:
             longest = longest_paid(lambda limit: budgets.pays(job.id, job.project, job.request, limit), length)
             lacks = budgets.lacks(job.id, job.project, job.request, length)
             found = self._known[kind] = tuple(budget_reason(lack, longest) for lack in lacks)
+        return found
+
+    def _too_far_ahead(self, job: WaitingJob, alike: SchedulingClass) -> tuple[Reason, ...]:
+        ahead = self._allowances.ahead
+        if ahead is None or not self._allowances.is_too_far_ahead(job, alike):
+            return ()
+        limit = self._allowances.time_ahead(job)
+        own = job.id if ahead.keeps(job.id) else None
+        kind = (job.project, job.queue, job.owner, job.request, limit, own)
+        found = self._ahead.get(kind)
+        if found is None:
+            found = self._ahead[kind] = ahead_reasons(ahead, job, limit, self._limit(job))
         return found

@@ -54,6 +54,7 @@ class SchedulingClass:
     too_long: float = FOREVER
     too_long_in_quota: float = FOREVER  # the same inside a quota: it would delay those for whom that is kept
     too_dear: float = FOREVER  # the shortest time that its budgets do not pay for now
+    too_far_ahead: float = FOREVER  # the shortest time that its quotas on GPU time ahead do not allow now
     too_long_to_come: float = FOREVER  # the same for what will be free once those that leave have gone
     settled: bool = False  # nothing can come of any more of them in this pass
     passed_over: bool = False  # no room is kept in its quotas for any more of them

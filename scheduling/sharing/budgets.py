@@ -12,7 +12,7 @@ from math import ceil
 from typing import NamedTuple, TypeAlias
 
 from scheduling.resources import Request
-from scheduling.run_times import latest_end
+from scheduling.run_times import last_moment
 from scheduling.sharing.periods import ONCE, Span, span_at, spans_over
 from scheduling.sharing.rates import Rate, Rates
 from scheduling.snapshot import BudgetView, ProjectView, RunningJob, Snapshot, chain_of
@@ -121,7 +121,8 @@ class Meter:
         return millionths(sum((rate.over(start, end) for rate in self.of_running(budget, job)), NOTHING))
 
     def latest_end(self, job: RunningJob, now: float) -> float:
-        return latest_end(job, now, self._assumed_limit)
+        """Until when it may be paid for: one that was told to stop, until its grace is over."""
+        return last_moment(job, now, self._assumed_limit)
 
 
 class BudgetRoom:

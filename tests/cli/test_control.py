@@ -81,9 +81,15 @@ def test_a_refusal_names_the_job(trainyard, connected):
 
 
 def test_list_and_page_say_what_the_state_alone_does_not(trainyard, connected):
-    connected.lists("jobs", running(1, suspended=True), job(2, held=HELD), running(3, desired="pause"))
+    connected.lists(
+        "jobs",
+        running(1, suspended=True),
+        job(2, held=HELD),
+        running(3, desired="pause"),
+        running(4, gpus_idle_since="2030-01-01T12:00:00Z"),
+    )
     listed = trainyard("list").out
-    for words in ("running (suspended)", "pending (held by ann)", "running (being paused)"):
+    for words in ("running (suspended)", "pending (held by ann)", "running (being paused)", "running (GPUs idle)"):
         assert words in listed
 
 

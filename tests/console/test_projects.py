@@ -56,6 +56,23 @@ def test_a_project_is_made_with_its_quota_and_its_members(client):
     assert "0 of 4 GPUs used" in page(client, f"{PROJECTS}{Project.objects.get().pk}/change/")
 
 
+def test_gpu_time_ahead_is_typed_and_shown_in_hours(client):
+    project = builders.project(slug="vision", quota={"gpus": 4, "gpu_seconds_ahead": 45_000})
+    page = f"/admin/quotas/project/{project.pk}/change/"
+    assert 'name="quota-0-gpu_hours_ahead" value="12.5"' in client.get(page).content.decode()
+    form = {
+        "name": "", "weight": 1, "quota-TOTAL_FORMS": 1, "quota-INITIAL_FORMS": 1, "quota-0-id": project.quota.pk, "quota-0-project": project.pk,
+        "quota-0-gpus": 4, "quota-0-gpu_models": "", "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    client.post(page, form | {"quota-0-gpu_hours_ahead": "20.25", "quota-0-user_gpu_hours_ahead": "5"})
+    quota = Quota.objects.get()
+    assert (quota.gpu_seconds_ahead, quota.user_gpu_seconds_ahead, quota.gpus) == (72_900, 18_000, 4)
+    refused = client.post(page, form | {"quota-0-gpu_hours_ahead": "-1"}).content.decode()
+    assert "greater than or equal to 0" in refused
+    client.post(page, form | {"quota-0-gpu_hours_ahead": ""})
+    assert Quota.objects.get().gpu_seconds_ahead is None
+
+
 def move(client: Client, project: Project, **fields):
     """Post the project's page with these fields changed."""
     forms = {f"{name}-{count}_FORMS": 0 for name in ("quota", "memberships") for count in ("TOTAL", "INITIAL")}

@@ -241,6 +241,9 @@ class JobOut(serializers.ModelSerializer[Job]):
         help_text="For how long its attempts that are over have run, all together. Null for a job that has not run."
     )
     running_since = serializers.SerializerMethodField(help_text="When its present attempt began to run.")
+    gpus_idle_since = serializers.SerializerMethodField(
+        help_text="Since when none of its GPUs has worked, where a rule on idle GPUs has warned it of that."
+    )
     reasons = serializers.SerializerMethodField()
     suspended = serializers.BooleanField(help_text="It stands still on its node, with all that it holds.")
     held = serializers.SerializerMethodField(help_text="Who keeps it from starting; null: nobody.")
@@ -265,7 +268,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "floor_start", "estimated_cost", "cost_basis", "actual_cost", "batch", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
-            "run_seconds", "running_since", "exit_code", "end_reason", "message", "root_cause",
+            "run_seconds", "running_since", "gpus_idle_since", "exit_code", "end_reason", "message", "root_cause",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -294,6 +297,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     def get_running_since(self, job: Job) -> datetime | None:
         return None
 
+    def get_gpus_idle_since(self, job: Job) -> datetime | None:
+        return None
+
     def get_actual_cost(self, job: Job) -> float | None:
         return None
 
@@ -318,6 +324,7 @@ def shown(
         "dependencies": [{"job": one.job, "after": one.after, "state": one.state} for one in needs],
         "run_seconds": ran.seconds,
         "running_since": ran.since,
+        "gpus_idle_since": ran.idle_since,
         # A number, as the contract has it: of up to 15 digits none is lost.
         "actual_cost": None if cost is None else float(cost),
     }

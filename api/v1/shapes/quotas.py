@@ -1,21 +1,26 @@
 """Quotas in flat fields, a number each, as schedulers' own scripts like to read and write them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from api.http.fields import GigabytesField
+from api.http.fields import GigabytesField, GpuHoursField
 from api.http.shapes import StrictSerializer, Whole
 from jobs.reports.quota_bars import QuotaBar
 from quotas.gpu_model_limits import fault_of
-from scheduling import memory_units
+from scheduling import gpu_hours, memory_units
 from scheduling.errors import FieldError, InvalidError
 
-MOST, MOST_GB = 2**31 - 1, 10**9
+MOST, MOST_GB, MOST_HOURS = 2**31 - 1, 10**9, 10**9
 KINDS = {"cpu": "cpus", "memory": "memory_mb", "gpu": "gpus"}
 UNITS = {"cpu": "CPU cores", "memory": "Gigabytes of memory", "gpu": "GPUs"}
+IN_UNITS: Mapping[str, tuple[str, Callable[[int], float]]] = {
+    "memory_mb": ("memory_gb", memory_units.gigabytes),
+    "gpu_seconds_ahead": ("gpu_hours_ahead", gpu_hours.hours),
+}
+"""Columns that REST has in other units, and by names that say so."""
 ALONE = ("max_nodes", "gpu_models")
 """Limits that are named as their columns."""
 NESTED = {"cpu_quota": "limits.cpus", "memory_quota": "limits.memory_gb", "gpu_quota": "limits.gpus"}
@@ -40,6 +45,12 @@ class LimitsIn(StrictSerializer):
     memory_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
     running_jobs = Whole(MOST, required=False, allow_null=True)
     waiting_jobs = Whole(MOST, required=False, allow_null=True)
+    gpu_hours_ahead = GpuHoursField(
+        MOST_HOURS,
+        required=False,
+        allow_null=True,
+        help_text="What running jobs may still use up to their limits: GPUs times hours.",
+    )
 
 
 class LoanLimitsIn(StrictSerializer):
@@ -75,12 +86,14 @@ def wanted_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
     return fields
 
 
-def flat(limits: Mapping[str, int | None], usage: Mapping[str, int], left: Mapping[str, int | None]) -> dict[str, Any]:
+def flat(
+    limits: Mapping[str, int | None], usage: Mapping[str, int | None], left: Mapping[str, int | None]
+) -> dict[str, Any]:
     """The amounts of an account, a field each."""
     found: dict[str, Any] = {}
     for kind, name in KINDS.items():
         shown = memory_units.gigabytes if kind == "memory" else int
-        limit, used, rest = limits[name], usage[name], left[name]
+        limit, used, rest = limits[name], usage[name] or 0, left[name]
         found |= {
             f"{kind}_quota": None if limit is None else shown(limit),
             f"used_{kind}": shown(used),
@@ -99,7 +112,7 @@ def percent(used: int, limit: int | None) -> float | None:
 
 def limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
     """The limits of a change, by the names of a quota; raises InvalidError when both forms say different things."""
-    nested = _in_megabytes(wanted.get("limits", {}))
+    nested = _as_columns(wanted.get("limits", {}))
     given = {KINDS[kind]: wanted[f"{kind}_quota"] for kind in KINDS if f"{kind}_quota" in wanted}
     both = [
         f"{kind}_quota"
@@ -118,7 +131,7 @@ def loans_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
     return {
         f"{of}_{name}": value
         for of in ("borrowing", "lending")
-        for name, value in _in_megabytes(wanted.get(f"{of}_limits", {})).items()
+        for name, value in _as_columns(wanted.get(f"{of}_limits", {})).items()
     }
 
 
@@ -130,16 +143,22 @@ def columns_in(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def user_limits_in(wanted: Mapping[str, Any]) -> dict[str, int | None]:
     """The limits of a user of a change, by the names of a quota's columns."""
-    return {f"user_{name}": value for name, value in _in_megabytes(wanted.get("user_limits", {})).items()}
+    return {f"user_{name}": value for name, value in _as_columns(wanted.get("user_limits", {})).items()}
 
 
-def _in_megabytes(limits: Mapping[str, Any]) -> dict[str, int | None]:
-    """The field has read memory to MB by now; it only has another name."""
-    return {("memory_mb" if name == "memory_gb" else name): value for name, value in limits.items()}
+def _as_columns(limits: Mapping[str, Any]) -> dict[str, int | None]:
+    """The fields have read memory to MB and GPU-hours to seconds by now; they only have other names."""
+    columns = {shown: column for column, (shown, _) in IN_UNITS.items()}
+    return {columns.get(name, name): value for name, value in limits.items()}
 
 
 def shown_name(name: str) -> str:
-    return "memory_gb" if name == "memory_mb" else name
+    return IN_UNITS[name][0] if name in IN_UNITS else name
+
+
+def shown(name: str, amount: int | None) -> float | None:
+    """The amount of a quota's column in the unit that it has in REST."""
+    return IN_UNITS[name][1](amount) if name in IN_UNITS and amount is not None else amount
 
 
 def bar(one: QuotaBar) -> dict[str, Any]:
@@ -148,7 +167,6 @@ def bar(one: QuotaBar) -> dict[str, Any]:
         name: getattr(one, name) for name in ("used", "waiting", "nominal", "held", "borrowed", "over", "lent")
     }
     amounts |= {"borrowing_limit": one.borrowing, "lending_limit": one.lending}
-    if one.resource == "memory_mb":
-        amounts = {name: amount and memory_units.gigabytes(amount) for name, amount in amounts.items()}
+    amounts = {name: shown(one.resource, amount) for name, amount in amounts.items()}
     words = {"quota_of": one.quota_of, "enforced": one.enforced, "sentence": one.sentence}
     return {"resource": shown_name(one.resource), **amounts, **words}

@@ -17,6 +17,7 @@ NAMES = {
     "memory_mb": "Memory",
     "running_jobs": "Running jobs",
     "waiting_jobs": "Waiting jobs",
+    "gpu_seconds_ahead": "GPU-hours ahead",
 }
 ROOM = 2
 """What waits, or is expected, makes a bar so many times as long as its limit at the most; the rest is told in words."""

@@ -72,9 +72,13 @@ def plan_with_floor(snapshot: Snapshot, now: float) -> Plan:
         plan,
         preemptions=(*followed.turns.stops, *plan.preemptions),
         shadow=_with_starts(followed.shadow.value(), plan, snapshot.waiting),
-        next_at=followed.turns.next_at,
+        next_at=_first(followed.turns.next_at, plan.next_at),
         broken=tuple(sorted(followed.shadow.unkept)),
     )
+
+
+def _first(*moments: float | None) -> float | None:
+    return min([one for one in moments if one is not None], default=None)
 
 
 def _without_reservations(rules: Rules) -> Rules:

@@ -36,10 +36,17 @@ def test_usage_is_what_open_placements_hold_below_too(staff, team):
     builders.running_job(project=team, cpus=1)
     builders.job(project=study), builders.job(project=study, state="completed")
     answer = quota(staff)
-    assert answer["usage"] == {"gpus": 2, "cpus": 4, "memory_gb": 1.5, "running_jobs": 2, "waiting_jobs": 1}
+    assert answer["usage"] == {
+        "gpus": 2,
+        "cpus": 4,
+        "memory_gb": 1.5,
+        "running_jobs": 2,
+        "waiting_jobs": 1,
+        "gpu_hours_ahead": None,
+    }
     assert answer["available"] == {
         "gpus": 2, "cpus": 12, "memory_gb": None, "running_jobs": None, "waiting_jobs": None,
-    }  # fmt: skip
+    "gpu_hours_ahead": None }  # fmt: skip
 
 
 def test_what_is_left_also_minds_the_quotas_above(staff, team):
@@ -56,7 +63,14 @@ def test_a_quota_that_is_not_enforced_holds_nothing_back(staff, team):
 
 def test_limits_that_are_not_named_stay(staff, team):
     answer = staff.patch(f"{V1}/queues/quota/team", {"limits": {"gpus": None, "memory_gb": 0.5}}).json()
-    assert answer["limits"] == {"gpus": None, "cpus": 16, "memory_gb": 0.5, "running_jobs": None, "waiting_jobs": None}
+    assert answer["limits"] == {
+        "gpus": None,
+        "cpus": 16,
+        "memory_gb": 0.5,
+        "running_jobs": None,
+        "waiting_jobs": None,
+        "gpu_hours_ahead": None,
+    }
 
 
 def test_the_first_limit_of_a_project_makes_its_quota(staff):
@@ -131,7 +145,14 @@ def test_a_quota_is_also_told_in_a_field_for_each_amount(staff, team):
 def test_a_quota_may_be_set_in_a_field_for_each_amount(staff, team):
     body = {"cpu_quota": 8, "memory_quota": 2.5, "gpu_quota": None, "enforce_quota": False}
     answer = staff.patch(f"{V1}/queues/quota/team", body).json()
-    assert answer["limits"] == {"cpus": 8, "memory_gb": 2.5, "gpus": None, "running_jobs": None, "waiting_jobs": None}
+    assert answer["limits"] == {
+        "cpus": 8,
+        "memory_gb": 2.5,
+        "gpus": None,
+        "running_jobs": None,
+        "waiting_jobs": None,
+        "gpu_hours_ahead": None,
+    }
     assert answer["enforced"] is answer["enforce_quota"] is False
 
 

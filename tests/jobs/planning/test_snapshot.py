@@ -159,6 +159,15 @@ def test_a_suspended_job_says_since_when_it_stands_still():
     assert seen.suspended_since == pytest.approx(since.timestamp())
 
 
+@pytest.mark.parametrize(("grace", "counts"), [(None, 60), (120, 120), (7, 60), (10**6, 900)])
+def test_a_job_that_was_told_to_stop_may_stay_for_its_grace(settings, grace, counts):
+    settings.LEASE_SECONDS, settings.KILL_GRACE_SECONDS, settings.PREEMPT_GRACE_SECONDS = 20, 30, 60
+    settings.MAX_GRACE_SECONDS = 900
+    builders.running_job(desired="cancel", grace_seconds=grace)
+    snap = take_snapshot()
+    assert snap.running[0].gone_by == pytest.approx(snap.taken_at + 20 + counts, abs=5)
+
+
 @pytest.mark.parametrize("desired", ["cancel", "requeue", "stall"])
 def test_a_job_that_was_told_to_stop_is_leaving(desired):
     builders.running_job(desired=desired)

@@ -20,6 +20,7 @@ from scheduling.lifecycle import EndReason, JobState
 from tests import builders
 from tests.executors.upload.test_logs import run_of
 from tests.racing import race
+from tests.rest import V1, client_of
 from workers.runtime.gpu_use import GpuUse
 from workers.runtime.process import CommandResult
 
@@ -296,3 +297,19 @@ def test_of_a_cancellation_that_comes_first_and_the_ladder_the_cancellation_coun
     told = race(lambda: actions.cancel(job_id=job.pk, actor="ann"), transaction.atomic(idle_gpus.climb))
     job.refresh_from_db()
     assert (told, job.desired, job.priority, climbed(job)) == (0, "cancel", 50, ["warn"])
+
+
+def test_whoever_looks_at_the_job_sees_that_it_was_warned_until_its_gpus_work_again():
+    job = holding(idle=20)
+    client = client_of(builders.user(staff=True))
+
+    def seen():
+        return [client.get(f"{V1}/jobs/{job.pk}").json(), client.get(f"{V1}/jobs").json()["results"][0]]
+
+    assert [one["gpus_idle_since"] for one in seen()] == [None, None]
+    rule(project=job.project)
+    idle_gpus.climb()
+    assert all(one["gpus_idle_since"] is not None for one in seen())
+
+    Placement.objects.update(gpus_active_at=timezone.now() + timedelta(seconds=1))
+    assert [one["gpus_idle_since"] for one in seen()] == [None, None]

@@ -125,7 +125,7 @@ def test_limits_of_users_are_set_from_above_and_shown_with_what_the_caller_holds
     own = client_of(ann).get(f"{V1}/queues/quota/team").json()
 
     assert answer["user_limits"] == {
-        "gpus": 3, "cpus": None, "memory_gb": None, "running_jobs": 7, "waiting_jobs": None,
+        "gpus": 3, "cpus": None, "memory_gb": None, "running_jobs": 7, "waiting_jobs": None, "gpu_hours_ahead": None,
     }  # fmt: skip
     assert own["user_limits"] == answer["user_limits"]
     assert (own["user_usage"]["gpus"], own["user_usage"]["running_jobs"], answer["user_usage"]["gpus"]) == (2, 1, 0)

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 
 from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import outlook
-from scheduling.forecast.whatif import smallest_changes, spelt
+from scheduling.forecast.whatif import smallest_changes
 from scheduling.memory_units import megabytes
 from scheduling.planning.plan import make_plan
+from scheduling.reasons import spelt
 from scheduling.resources import Request
 from scheduling.snapshot import QueueView, Reservation
 from tests.scheduling import floor_worlds

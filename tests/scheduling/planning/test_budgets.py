@@ -81,6 +81,19 @@ def test_what_runs_counts_until_its_limit():
     assert placed(replace(snap, waiting=snap.waiting[1:])) == []
 
 
+def test_who_was_told_to_leave_is_paid_for_until_its_grace_is_over():
+    """It may use all of it, so nothing starts that would be too much then."""
+    one = replace(running(900, share(gpu_indices=(0, 1))), started_at=NOON - HOUR, expected_end=NOON + 2 * HOUR)
+    going = replace(one, leaving=True, gone_by=NOON + HOUR / 2)
+    snap = world(job(1, 1, 7), running=(one,))
+    assert placed(snap) == []
+    assert placed(replace(snap, running=(replace(going, gone_by=None),))) == []
+    assert placed(replace(snap, running=(going,))) == [1]
+    assert placed(replace(snap, running=(going,), waiting=(job(1, 1, 7.01),))) == []
+    late = replace(going, gone_by=NOON - HOUR)
+    assert placed(replace(snap, running=(late,), waiting=(job(1, 1, 6.01),))) == []
+
+
 def test_a_soft_budget_keeps_nobody():
     assert placed(world(job(1, 8, 3), budgets=(budget(1, hard=False),))) == [1]
 

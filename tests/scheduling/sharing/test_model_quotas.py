@@ -163,3 +163,39 @@ def test_what_no_model_could_ever_hold_is_refused_with_each_level_and_model():
     assert words(gpus=3) == []
     assert len(words(gpus=5)) == 2
     assert words(gpus=2, nodes=2) == []
+
+
+def offered(snap, job_id):
+    return [one for one in outlook(snap, 0.0, job_id).changes if one.field == "gpu_models"]
+
+
+def starts_with(snap, job_id, models):
+    projects = tuple(
+        replace(one, limits=replace(one.limits, gpu_models=tuple((dict(one.limits.gpu_models) | models[one.slug]).items())))
+        if one.slug in models else one
+        for one in snap.projects
+    )  # fmt: skip
+    return job_id in places(replace(snap, projects=projects))
+
+
+def test_the_smallest_raise_of_the_model_that_keeps_a_job_is_offered_and_starts_it():
+    tree = (limited(gpu_models=(("h100", 2), ("a100", 4))),)
+    snap = world(asks(1, gpus=2, model="h100"), running=(runs(900, "h", 0),), projects=tree)
+    [change] = offered(snap, 1)
+    assert (change.before, change.after) == ({"vision": {"h100": 2}}, {"vision": {"h100": 3}})
+    assert change.sentence == "If the quota of project vision for h100 allowed 3 GPUs instead of 2, it would start now."
+    assert starts_with(snap, 1, change.after)
+    assert not starts_with(snap, 1, {"vision": {"h100": 2}})
+
+
+def test_each_level_is_raised_and_whoever_stands_before_it_gets_of_it_first():
+    tree = (limited("team", gpu_models=(("h100", 1),)), limited("vision", parent="team", gpu_models=(("h100", 0),)))
+    snap = world(asks(1, gpus=1, model="h100"), asks(2, gpus=2, model="h100"), projects=tree)
+    [change] = offered(snap, 2)
+    assert change.after == {"team": {"h100": 3}, "vision": {"h100": 3}}
+    assert starts_with(snap, 2, change.after)
+
+
+def test_none_is_offered_where_something_else_keeps_the_job_too():
+    tree = (limited(gpus=1, gpu_models=(("h100", 1),)),)
+    assert offered(world(asks(1, gpus=2, model="h100"), projects=tree), 1) == []

@@ -58,6 +58,27 @@ def test_null_takes_a_limit_away(apply):
     assert Quota.objects.get().gpus is None
 
 
+def test_all_that_a_quota_may_say_is_declared_in_the_units_of_the_file(apply):
+    text = """projects: [{slug: team, limits: {gpu_hours_ahead: 100}, max_nodes: 4, gpu_models: {h100: 8},
+                 user_limits: {gpus: 2, memory_gb: 64, gpu_hours_ahead: 12.5}}]"""
+    told = apply(text)
+    assert (
+        "create quota of team (gpu_hours_ahead: 100, user_gpus: 2, user_memory_gb: 64, user_gpu_hours_ahead: 12.5, "
+        "max_nodes: 4, gpu_models: {h100: 8})"
+    ) in told
+    assert apply(text).startswith(NOTHING)
+    quota = Quota.objects.get()
+    assert (quota.gpu_seconds_ahead, quota.user_memory_mb, quota.max_nodes) == (360_000, 65_536, 4)
+    assert "gpu_models: {h100: 8} -> {}" in apply("projects: [{slug: team, gpu_models: {}}]")
+
+
+def test_the_memory_of_a_pool_is_shown_and_changed_in_gigabytes(apply):
+    apply("pools: [{name: p, cpus: 8, memory_gb: 64, gpus: 1, gpu_memory_gb: 80, max_nodes: 2}]")
+    told = apply("pools: [{name: p, cpus: 8, memory_gb: 96, gpus: 1, gpu_memory_gb: 40, max_nodes: 2}]")
+    assert "change pool p (memory_gb: 64 -> 96, gpu_memory_gb: 80 -> 40)" in told
+    assert NodePool.objects.get().memory_mb == 98_304
+
+
 @pytest.mark.parametrize("order", [("top", "middle", "low"), ("low", "middle", "top"), ("middle", "low", "top")])
 def test_projects_are_made_after_what_is_above_them_wherever_they_stand(apply, order):
     above = {"top": "", "middle": ", parent: top", "low": ", parent: middle"}
@@ -103,6 +124,9 @@ def test_a_dry_run_tells_all_of_it_and_does_nothing(apply):
     [
         ("projects:\n  - slug: team\n    limts: {gpus: 1}", "yaml:3: project team: limts: There is no such field. Did you mean limits?"),
         ("projects:\n  - slug: team\n    limits:\n      gpus: many", "yaml:4: project team: limits.gpus: A valid integer"),
+        ("projects:\n  - slug: a\n    limits: {gpu_hours_ahead: 0.125}", "yaml:3: project a: limits.gpu_hours_ahead: Must have at most two digits"),
+        ("projects:\n  - slug: a\n    max_nodes: 0", "yaml:3: project a: max_nodes: "),
+        ("projects:\n  - slug: a\n    gpu_models: {'*': 1}", "yaml:3: project a: gpu_models: '*': name a model whole"),
         ("projects:\n  - slug: Team", "yaml:2: project Team: slug: Use lower-case letters"),
         ("projects:\n  - slug: team\n    budgets:\n      - {period: month}", "yaml:4: project team: budgets.0.amount: This field is required"),
         ("projects:\n  - slug: team\n    budgets:\n      - {amount: 1, period: once}", "yaml:4: soft budget of team, money once: ends_at: Say until when"),
