@@ -190,7 +190,7 @@ def answer(project: Project, user: User) -> Response:
             "borrowing_limits": _shown(account.borrowing),
             "lending_limits": _shown(account.lending),
             "user_limits": _shown(account.user_limits),
-            "user_usage": _shown(standing.of_user[project.slug]),
+            "user_usage": _shown({name: standing.of_user[project.slug].get(name) for name in LIMITS}),
             "max_nodes": account.max_nodes,
             "gpu_models": account.gpu_models,
             "gpu_models_usage": usage_by_model(standing.tree, project.slug),
