@@ -20,6 +20,7 @@ from scheduling.snapshot import (
     Reservation,
     Snapshot,
     WaitingJob,
+    WorkloadView,
     chain_of,
 )
 
@@ -56,6 +57,7 @@ def draw(seed: int) -> Scenario:
         rules=_rules(dice),
     )
     arrivals = tuple(_arrivals(empty, dice, days, dice.randint(40, 200), tame=tame))
+    empty, arrivals = _in_workloads(empty, arrivals, Random(f"{seed} workloads"))
     events = [*_job_events(arrivals, dice, tame=tame), *([] if calm else _cluster_events(empty, days, dice))]
     return Scenario(seed, empty, arrivals, tuple(sorted(events, key=lambda one: one.moment)), days)
 
@@ -111,6 +113,15 @@ def _limiting_models(projects: tuple[ProjectView, ...], dice: Random) -> tuple[P
     return tuple(
         replace(one, limits=replace(one.limits, gpu_models=_of_models(dice))) if one.limits else one for one in projects
     )
+
+
+def _in_workloads(empty: Snapshot, arrivals: tuple[Arrival, ...], dice: Random) -> tuple[Snapshot, tuple[Arrival, ...]]:
+    """In a third of the worlds half of the jobs are in workloads that run only so many at once."""
+    if dice.random() < 2 / 3:
+        return empty, arrivals
+    views = tuple(WorkloadView(key, f"sweep-{key}", dice.randint(1, 4)) for key in ("1", "2", "3"))
+    named = (replace(one, job=replace(one.job, workload=dice.choice(("", "", "", "1", "2", "3")))) for one in arrivals)
+    return replace(empty, workloads=views), tuple(named)
 
 
 def _of_models(dice: Random) -> tuple[tuple[str, int], ...]:

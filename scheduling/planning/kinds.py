@@ -26,7 +26,7 @@ ALWAYS = ((0.0, FOREVER),)
 OfLimits: TypeAlias = tuple[Limits, tuple[Check, ...]]
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
 Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
-"""Queue, project, request, whether it borrows nothing, and where a user's limits count it."""
+"""Queue, project, request, whether it borrows nothing, and where a user's limits, or a workload's, count it."""
 
 
 class Kinds:
@@ -45,7 +45,7 @@ class Kinds:
         self._known: dict[str, OfProject] = {}
         self._limits: dict[tuple[str, str, bool], OfLimits] = {}
         self._same: dict[tuple[object, ...], SchedulingClass] = {}
-        self._associations = Associations(self._projects, snapshot.queues)
+        self._associations = Associations(self._projects, snapshot.queues, snapshot.workloads)
         self._by_user = bool(self._associations)
         self._models = ModelQuotas(self._projects, snapshot.nodes)
         self._has_parts = self._by_user or bool(self._models)
@@ -60,7 +60,7 @@ class Kinds:
             job.queue, job.project, id(job.request), self._cohorts is not None and job.preemptible,
         )  # fmt: skip
         if self._by_user:
-            identity = (*identity, job.owner)
+            identity = (*identity, job.owner, job.workload)
         found = self._same.get(identity)
         if found is None:
             found = self._same[identity] = self._equal(job)

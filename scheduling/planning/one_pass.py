@@ -109,7 +109,7 @@ def _start_in_turn(
     class_of, now, kept = work.class_of, work.now, work.kept  # looked up once, not for each of a hundred thousand
     for job in candidates:
         alike = class_of(job)
-        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held or job.stopped else False
         if not_yet and job.id in not_yet:
             waiting.append(new_waiting((job, alike, held)))
             continue

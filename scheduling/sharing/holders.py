@@ -9,7 +9,7 @@ from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import Resources, total
 from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
-OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
+OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT, ReasonCode.WORKLOAD_LIMIT})
 
 
 class Holder(NamedTuple):
