@@ -25,6 +25,7 @@ from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 from jobs.models.token_caps import CappedJob, TokenCaps
 from jobs.models.usage import UsageHour, UsageRollup
+from jobs.models.workload import Workload, workload_name_validator
 
 __all__ = [
     "Attempt",
@@ -60,5 +61,7 @@ __all__ = [
     "UsageHour",
     "UsageRollup",
     "UsageTally",
+    "Workload",
     "queue_name_validator",
+    "workload_name_validator",
 ]

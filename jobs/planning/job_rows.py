@@ -12,16 +12,19 @@ from typing import Any, NamedTuple
 
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, placement_facts, preemption, saved_work
+from jobs.planning import avoided_nodes, placement_facts, preemption, saved_work, workloads
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
+from jobs.planning.workloads import STARTS, Standings
 from jobs.state import queue_age
 from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
-from scheduling.snapshot import Allocation, RunningJob, WaitingJob
+from scheduling.snapshot import Allocation, RunningJob, WaitingJob, WorkloadView
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
+WORKLOAD = 24
+"""Where its workload stands in the row of a waiting job."""
 RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000
 """With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
@@ -35,6 +38,7 @@ AS_IN_LINE = """
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
            CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt, name,
+           workload_id,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -49,7 +53,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.workload_id
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -90,6 +94,7 @@ class JobContext:
     ready: dict[int, float] = field(default_factory=dict)  # when the last of their dependencies ended
     room: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)
     saved: SavedWork = saved_work.NOTHING
+    workloads: Standings = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -122,7 +127,8 @@ def read_all(*, with_saved: bool) -> JobContext:
     needs = dependencies()
     counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
     rooms, saved = preemption.rooms(), saved_work.of_unfinished() if with_saved else saved_work.NOTHING
-    return replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, saved=saved)
+    known = replace(read_names(), **needs, preemptions=counts, near=near, avoid=avoid, room=rooms, saved=saved)
+    return replace(known, workloads=workloads.standings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,7 @@ class JobRows:
     waiting: tuple[WaitingJob, ...]
     running: tuple[RunningJob, ...]
     held: Sequence[AccountUsage]
+    workloads: tuple[WorkloadView, ...] = ()
 
 
 def read(*, with_saved: bool = False) -> JobRows:
@@ -152,7 +159,7 @@ def read(*, with_saved: bool = False) -> JobRows:
     in_line, placed = line.read(), rows(RUNNING)
     known = read_all(with_saved=with_saved)
     jobs = _running(placed, known)
-    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs))
+    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), workloads.capped(known.workloads))
 
 
 def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
@@ -208,6 +215,7 @@ class PendingJobs:
     def __init__(self) -> None:
         self._read = ReadRows(None, {})
         self._made: tuple[Any, dict[int, tuple[WaitingRow | None, WaitingJob]], Requests] = ((), {}, Requests())
+        self._workloads: Standings = {}
 
     def read(self) -> ReadRows:
         """The rows of all that wait now; only those are fetched whole that were written since the last time.
@@ -231,13 +239,14 @@ class PendingJobs:
         # A name that has changed stands in all that was made of it.
         if known.names != names or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
+        changed, self._workloads = workloads.changed(self._workloads, known.workloads), known.workloads
         request_of, special = requests.of, known.special
         fresh: dict[int, tuple[WaitingRow | None, WaitingJob]] = {}
         for job_id, row in reading.rows.items():
             before = seen.get(job_id)
             if job_id in special:  # what else makes it up may change while its row does not
                 fresh[job_id] = (None, _waiting_job(row.columns, known, request_of))
-            elif before is not None and before[0] is row:
+            elif before is not None and before[0] is row and row.columns[WORKLOAD] not in changed:
                 fresh[job_id] = before
             else:
                 fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
@@ -270,6 +279,8 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         held=row[21],
         attempts=row[22],
         kind=placement_facts.kind_of(project, owner, row[23], request),
+        workload=workloads.key(row[WORKLOAD]),
+        stopped=known.workloads.get(row[WORKLOAD], STARTS).stopped,
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         needs_end=known.needs_end.get(row[0], ()),
@@ -310,6 +321,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         priority=priority,
         request=request,
         kind=placement_facts.kind_of(slug, name, first[30], request),
+        workload=workloads.key(first[31]),
         shares=tuple(
             Allocation(row[12], Resources(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),

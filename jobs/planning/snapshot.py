@@ -66,6 +66,7 @@ def take_snapshot() -> Snapshot:
         budgets=paying,
         prices=told.prices or budgets.prices_for(paying, jobs.running, now),
         speeds=told.speeds,
+        workloads=jobs.workloads,
     )
 
 
