@@ -5,6 +5,7 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
 from console.admin.fleet import pools
+from console.admin.workloads import workloads
 
 __all__ = [
     "budgets",
@@ -18,4 +19,5 @@ __all__ = [
     "reservations",
     "rules",
     "usage",
+    "workloads",
 ]
