@@ -8,6 +8,7 @@ import pytest
 from knox.models import AuthToken
 
 from jobs.models import Job, Workload
+from quotas.models import Project
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +56,7 @@ def test_the_commands_of_the_guide_do_what_it_says(ada, trainyard):
 
 
 def test_the_list_tells_how_each_stands(ada, trainyard):
-    sweep = builders.workload(project=builders.Project.objects.get(), name="sweep", owner=ada)
+    sweep = builders.workload(project=Project.objects.get(), name="sweep", owner=ada)
     builders.job(project=sweep.project, workload=sweep, state="completed")
     builders.job(project=sweep.project, workload=sweep, progress=0.5)
 
@@ -66,7 +67,7 @@ def test_the_list_tells_how_each_stands(ada, trainyard):
 
 
 def test_show_tells_the_first_failure_and_the_best(ada, trainyard):
-    sweep = builders.workload(project=builders.Project.objects.get(), name="sweep", owner=ada)
+    sweep = builders.workload(project=Project.objects.get(), name="sweep", owner=ada)
     builders.job(project=sweep.project, workload=sweep, state="failed", name="lr-3", message="Exit code 3.")
     builders.job(project=sweep.project, workload=sweep, name="lr-1", metrics={"loss": 0.25})
 
@@ -82,7 +83,7 @@ def test_show_tells_the_first_failure_and_the_best(ada, trainyard):
 
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are(ada, trainyard):
-    builders.workload(project=builders.Project.objects.get(), name="sweep", owner=ada)
+    builders.workload(project=Project.objects.get(), name="sweep", owner=ada)
 
     outcome = trainyard("workloads", "pause", "swep")
 
@@ -93,7 +94,7 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are(ada, trainyard)
 
 def test_a_name_that_several_projects_have_wants_the_project(ada, trainyard):
     other = builders.project(slug="speech", members=[ada])
-    for project in (builders.Project.objects.get(slug="vision"), other):
+    for project in (Project.objects.get(slug="vision"), other):
         builders.workload(project=project, name="sweep", owner=ada)
 
     outcome = trainyard("workloads", "pause", "sweep")
@@ -104,7 +105,7 @@ def test_a_name_that_several_projects_have_wants_the_project(ada, trainyard):
 
 
 def test_a_cancellation_asks_first(ada, trainyard):
-    sweep = builders.workload(project=builders.Project.objects.get(), name="sweep", owner=ada)
+    sweep = builders.workload(project=Project.objects.get(), name="sweep", owner=ada)
     job = builders.job(project=sweep.project, workload=sweep)
 
     outcome = trainyard("workloads", "cancel", "sweep")

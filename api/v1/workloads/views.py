@@ -79,6 +79,7 @@ class WorkloadView(APIView):
         return answer(workloads.find_workload(caller(request), workload_id))
 
     @extend_schema(operation_id="workloads_change", request=WorkloadChange, responses=WorkloadOut)
+    @transaction.atomic
     def patch(self, request: Request, workload_id: int) -> Response:
         """Change a workload, as its owner or an administrator of its project; a priority is given to all that wait."""
         user = caller(request)

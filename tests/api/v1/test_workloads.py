@@ -1,5 +1,7 @@
 """Workloads over REST."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -117,11 +119,11 @@ def test_how_it_stands_is_worked_out_from_its_jobs(client, sweep):
 
 
 def test_its_end_is_foretold_once_that_of_each_open_job_is(client, sweep):
-    soon = timezone.now() + timezone.timedelta(hours=1)
+    soon = timezone.now() + timedelta(hours=1)
     in_it(sweep, predicted_start=soon, predicted_runtime_seconds=60)
     late = in_it(sweep, predicted_start=soon, max_runtime_seconds=600)
     told = client.get(at(sweep)).json()["predicted_end"]
-    assert abs((timezone.datetime.fromisoformat(told) - soon).total_seconds() - 600) < 1
+    assert abs((datetime.fromisoformat(told) - soon).total_seconds() - 600) < 1
 
     Job.objects.filter(pk=late.pk).update(predicted_start=None)
     assert client.get(at(sweep)).json()["predicted_end"] is None
@@ -162,6 +164,17 @@ def test_its_terms_and_the_priority_of_all_that_wait_are_changed(client, sweep):
     assert client.patch(at(sweep), {}).status_code == 400
 
 
+def test_a_change_that_is_refused_changes_nothing(client, sweep, project, ann):
+    builders.workload(name="other", project=project, owner=ann)
+    job = in_it(sweep, queue=builders.queue(max_priority_member=60))
+
+    assert client.patch(at(sweep), {"max_running": 2, "priority": 90}).status_code == 409
+    assert client.patch(at(sweep), {"name": "other", "priority": 55}).status_code == 400
+
+    row = Workload.objects.get(pk=sweep.pk)
+    assert (row.name, row.max_running, Job.objects.get(pk=job.pk).priority) == ("sweep", None, 50)
+
+
 def test_one_is_forgotten_once_its_jobs_have_ended_and_they_stay(client, sweep):
     job = in_it(sweep)
     assert client.delete(at(sweep)).status_code == 409
@@ -185,15 +198,13 @@ def test_who_may_what(client, sweep, project):
 
 
 def test_statistics_tell_of_waits_runs_and_what_was_tried_again(client, sweep):
-    came = timezone.now() - timezone.timedelta(seconds=100)
+    came = timezone.now() - timedelta(seconds=100)
     for waited in (10, 20, 60):
-        began = came + timezone.timedelta(seconds=waited)
+        began = came + timedelta(seconds=waited)
         job = in_it(
             sweep, state="completed", created_at=came, started_at=began, retries_used=1, metrics={"loss": waited}
         )
-        builders.attempt(
-            job=job, started_at=began, ended_at=began + timezone.timedelta(seconds=5), end_reason="completed"
-        )
+        builders.attempt(job=job, started_at=began, ended_at=began + timedelta(seconds=5), end_reason="completed")
     in_it(sweep, metrics={"loss": "nan"})
 
     told = client.get(at(sweep, "statistics"), {"metric": "loss", "goal": "min"}).json()

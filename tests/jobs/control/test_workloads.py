@@ -1,5 +1,7 @@
 """Workloads: what is wanted of the whole is brought about for each job, whenever it came and whoever died meanwhile."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -12,6 +14,7 @@ from jobs.submission.submit import submit
 from jobs.submission.workloads import WorkloadTerms
 from quotas.models import Project
 from scheduling.errors import ConflictError, InvalidError
+from scheduling.planning.plan import make_plan
 from scheduling.workloads import Verb, Wanted
 from tests import builders
 
@@ -96,7 +99,7 @@ def test_a_resumed_one_goes_on_where_it_was_and_what_somebody_holds_stays_held(s
 def test_who_waits_in_a_paused_one_gains_no_age(sweep):
     waits = in_it(sweep)
     ask(sweep, Verb.PAUSE)
-    hour_ago = timezone.now() - timezone.timedelta(hours=1)
+    hour_ago = timezone.now() - timedelta(hours=1)
     Job.objects.filter(pk=waits.pk).update(created_at=hour_ago, out_of_line_since=hour_ago)
 
     ask(sweep, Verb.RESUME)
@@ -223,7 +226,6 @@ def test_a_wish_of_a_moment_ago_reaches_a_job_that_was_planned_before(sweep, mon
     """The plan was made while it was open; by the time its placements are written it is paused."""
     job = in_it(sweep)
     builders.node()
-    make_plan = cycle.make_plan
 
     def plan_then_pause(*args):
         made = make_plan(*args)
