@@ -88,7 +88,10 @@ def ask(workload: Workload, verb: Verb, actor: str) -> Workload:
 
 @transaction.atomic
 def _wanted(workload: Workload, verb: Verb, actor: str) -> Workload:
-    """Write what is wanted from now on; committed before any job is told, so that it is done whoever dies."""
+    """Write what is wanted from now on; committed before any job is told, so that it is done whoever dies.
+
+    No cycle is asked for yet: those that were paused are to be back in line before others take their places.
+    """
     row = _locked(workload)
     why = refusal(row.name, row.wish, verb)
     if why:
@@ -97,7 +100,6 @@ def _wanted(workload: Workload, verb: Verb, actor: str) -> Workload:
         return row
     starts = {"started_at": Now()} if row.wish is Wanted.HELD and verb is Verb.START else {}
     _write_wish(row, actor, wanted=ASKS[verb], settled=False, stopped_by=None, **starts)
-    publishing.request_cycle()  # a job that waits knows its workload's wish from the next cycle on
     row.refresh_from_db()
     return row
 
