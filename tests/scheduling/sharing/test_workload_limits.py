@@ -12,6 +12,7 @@ from scheduling.resources import Request
 from scheduling.snapshot import WorkloadView
 from tests.scheduling.builders import gpu_node, running, share, snapshot, waiting
 
+GPU = Request(gpus=1)
 SWEEP = (WorkloadView("1", "sweep", 2),)
 
 
@@ -21,7 +22,7 @@ def world(*jobs, running=(), workloads=SWEEP, gpus=16, **more):
 
 
 def asks(job_id, workload="1", **more):
-    return waiting(job_id, request=Request(gpus=1), workload=workload, max_runtime_seconds=50, **more)
+    return waiting(job_id, request=GPU, workload=workload, max_runtime_seconds=50, **more)
 
 
 def runs(job_id, *indices, until=100.0, workload="1"):
