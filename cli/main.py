@@ -36,6 +36,10 @@ COMMANDS = {
     "seff": Entry(
         "costs.seff", "Say what a job used of what it held, so that the next one asks for as much as it needs."
     ),
+    "workloads": Entry(
+        "workloads.workloads",
+        "List the workloads, newest first; make, start, pause, resume and cancel them with all of their jobs.",
+    ),
     "logs": Entry("logs", "Print what a job has written."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),

@@ -12,7 +12,7 @@ from api.http import signing_in
 from scheduling.errors import TrainyardError
 
 APPS_FIRST = ("jobs", "workers", "quotas")
-MODELS_FIRST = ("Job", "Queue", "Attempt", "Placement", "Preemption", "JobEvent")
+MODELS_FIRST = ("Job", "Workload", "Queue", "Attempt", "Placement", "Preemption", "JobEvent")
 
 
 class OperationsSite(AdminSite):

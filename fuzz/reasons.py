@@ -15,7 +15,7 @@ Cure: TypeAlias = Callable[[Snapshot, WaitingJob], tuple[Snapshot, WaitingJob]]
 
 
 def _free(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
-    return world, replace(job, held="")
+    return world, replace(job, held="", stopped="")
 
 
 def _met(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
@@ -41,6 +41,10 @@ def _wide(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
 
 def _allowed(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
     return replace(world, projects=tuple(replace(one, limits=None) for one in world.projects)), job
+
+
+def _unlimited(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return replace(world, workloads=()), job
 
 
 def _up(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
@@ -71,12 +75,14 @@ def _able_to_give_way(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, Waiti
 
 CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.HELD: _free,
+    ReasonCode.WORKLOAD: _free,
     ReasonCode.DEPENDENCY: _met,
     ReasonCode.DEPENDENCY_FAILED: _forgiven,
     ReasonCode.NOT_BEFORE: _in_time,
     ReasonCode.QUEUE_PAUSED: _open,
     ReasonCode.QUEUE_LIMIT: _wide,
     ReasonCode.QUOTA: _allowed,
+    ReasonCode.WORKLOAD_LIMIT: _unlimited,
     ReasonCode.RESOURCES: _roomy,
     ReasonCode.AHEAD: _alone,
     ReasonCode.RESERVED: _alone,

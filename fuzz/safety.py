@@ -28,6 +28,7 @@ def check_plan(world: Snapshot, now: float, plan: Plan) -> None:
     cohorts.hold(world, placed)
     _queues_hold(world, placed)
     _limits_of_users_hold(world, placed)
+    _workloads_hold(world, placed)
     _limits_of_models_hold(world, placed)
     _time_ahead_is_within_limits(world, now, placed)
     _only_those_are_stopped_who_may_be(world, now, plan)
@@ -44,7 +45,7 @@ def _nobody_is_lost(world: Snapshot, plan: Plan) -> None:
 
 def _stands_where_it_may(world: Snapshot, now: float, job: WaitingJob, shares: tuple[Allocation, ...]) -> None:
     nodes = {node.name: node for node in world.nodes}
-    held = job.held or job.unmet or job.broken or (job.not_before or 0) > now
+    held = job.held or job.stopped or job.unmet or job.broken or (job.not_before or 0) > now
     expect(not held, "holds", f"job {job.id} starts though it is held, too early or waits for others")
     expect(next(one for one in world.queues if one.name == job.queue).state != "paused", "holds", f"job {job.id}")
     ranks, names = [share.rank for share in shares], {share.node for share in shares}
@@ -139,6 +140,14 @@ def _limits_of_users_hold(world: Snapshot, placed: Placed) -> None:
     for queue in world.queues:
         if queue.each_user is not None:
             _holds_of_each(world, placed, [job for job in jobs if job.queue == queue.name], queue.each_user)
+
+
+def _workloads_hold(world: Snapshot, placed: Placed) -> None:
+    """One that ran too many before, as its limit shrank, starts none."""
+    for one in world.workloads:
+        runs = sum(job.workload == one.key for job in world.running)
+        new = sum(job.workload == one.key for job, _ in placed)
+        expect(not new or runs + new <= one.max_running, "workloads", f"{runs} and {new} jobs of {one.name}")
 
 
 def _together(jobs: Iterable[RunningJob | WaitingJob], what: Mapping[int, Request]) -> Counter[str]:

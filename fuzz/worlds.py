@@ -20,6 +20,7 @@ from scheduling.snapshot import (
     Reservation,
     Snapshot,
     WaitingJob,
+    WorkloadView,
     chain_of,
 )
 
@@ -59,6 +60,7 @@ def draw(seed: int) -> Scenario:
         rules=_rules(dice),
     )
     arrivals = tuple(_arrivals(empty, dice, days, dice.randint(40, 200), tame=tame))
+    empty, arrivals = _in_workloads(empty, arrivals, Random(f"{seed} workloads"))
     events = [*_job_events(arrivals, dice, tame=tame), *([] if calm else _cluster_events(empty, days, dice))]
     return Scenario(seed, empty, arrivals, tuple(sorted(events, key=lambda one: one.moment)), days)
 
@@ -127,6 +129,15 @@ def _with_time_ahead(limits: Limits, dice: Random) -> Limits:
     all_of, each = (dice.choice((None, None, 36 * int(dice.uniform(50, 2_400)))) for _ in range(2))
     each_user = limits.each_user if each is None else replace(limits.each_user or Limits(), gpu_seconds_ahead=each)
     return replace(limits, gpu_seconds_ahead=all_of, each_user=each_user)
+
+
+def _in_workloads(empty: Snapshot, arrivals: tuple[Arrival, ...], dice: Random) -> tuple[Snapshot, tuple[Arrival, ...]]:
+    """In a third of the worlds half of the jobs are in workloads that run only so many at once."""
+    if dice.random() < 2 / 3:
+        return empty, arrivals
+    views = tuple(WorkloadView(key, f"sweep-{key}", dice.randint(1, 4)) for key in ("1", "2", "3"))
+    named = (replace(one, job=replace(one.job, workload=dice.choice(("", "", "", "1", "2", "3")))) for one in arrivals)
+    return replace(empty, workloads=views), tuple(named)
 
 
 def _of_models(dice: Random) -> tuple[tuple[str, int], ...]:

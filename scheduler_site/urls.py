@@ -9,6 +9,7 @@ from api.v1 import health, prometheus, tokens, whoami
 api: list[URLPattern | URLResolver] = [
     path("", include("api.v1.urls")),
     path("", include("api.v1.project_urls")),
+    path("", include("api.v1.workloads.urls")),
     path("auth/tokens", tokens.TokensView.as_view()),
     path("auth/tokens/current", tokens.CurrentTokenView.as_view()),
     path("auth/tokens/own", tokens.OwnTokensView.as_view()),

@@ -27,6 +27,8 @@ class ReasonCode(StrEnum):
     TURN = "turn"
     DUE = "due"
     BUDGET = "budget"
+    WORKLOAD = "workload"
+    WORKLOAD_LIMIT = "workload_limit"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -49,6 +51,8 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.TURN: "There is room, but before its turn only a job may have it that saves its work and can be stopped again.",
     ReasonCode.DUE: "Its turn has come: it starts as soon as others have stopped to make room for it.",
     ReasonCode.BUDGET: "With what it may cost, its project, or one above it, could spend more than its budget.",
+    ReasonCode.WORKLOAD: "Its workload has not been started, is paused, or stops because a job of it failed.",
+    ReasonCode.WORKLOAD_LIMIT: "Its workload runs as many jobs at once as it may.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

@@ -55,6 +55,15 @@ class QueueView:
     each_user: "Limits | None" = None  # what one user's jobs in it may hold at once
 
 
+@dataclass(frozen=True, slots=True)
+class WorkloadView:
+    """A named set of jobs of which only so many run at once."""
+
+    key: str  # what its jobs say in `workload`
+    name: str
+    max_running: int
+
+
 class LoanLimits(NamedTuple):
     """How much of each resource is borrowed or lent at the most; None: nothing is borrowed, all that is unused is lent."""
 
@@ -160,6 +169,8 @@ class WaitingJob:
     saved_seconds: float = 0.0  # work that earlier attempts have saved: it goes on from there
     attempts: int = 0  # how often it was placed before
     kind: str = ""  # what jobs have in common that run alike, where a strategy learns from that
+    workload: str = ""  # the key of its workload, where that limits how many run
+    stopped: str = ""  # why its workload starts nothing now, as a sentence; empty: it does, or the job is in none
 
     @property
     def waits_since(self) -> float:
@@ -194,6 +205,7 @@ class RunningJob:
     placed_at: float | None = None  # since when it holds its places, where that is not since its start
     kind: str = ""  # as of a waiting job
     gone_by: float | None = None  # when it is killed at the latest, if it was told to stop and that is known
+    workload: str = ""  # as of a waiting job
 
     @property
     def holds_since(self) -> float | None:
@@ -326,6 +338,7 @@ class Snapshot:
     )  # as the last plan left it, under policies that learn from it
     budgets: tuple[BudgetView, ...] = ()
     prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
+    workloads: tuple[WorkloadView, ...] = ()  # those that limit how many of their jobs run
     speeds: Speeds = NOTHING_LEARNED  # how fast machines are, for strategies that go by it
     kept: tuple[MoveRoom, ...] = ()  # for jobs that move and have not stopped yet: nobody else's
 

@@ -25,6 +25,7 @@ def started(job: WaitingJob, shares: tuple[Allocation, ...], now: float) -> Runn
         preemptions=job.preemptions,
         saved_seconds=job.saved_seconds,
         kind=job.kind,
+        workload=job.workload,
     )
 
 
@@ -43,6 +44,7 @@ def in_line(job: RunningJob, since: float) -> WaitingJob:
         preemptible=job.preemptible,
         preemptions=job.preemptions,
         kind=job.kind,
+        workload=job.workload,
     )
 
 

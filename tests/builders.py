@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.models import Attempt, GpuHold, Job, JobDependency, JobEvent, Placement, Queue
+from jobs.models import Attempt, GpuHold, Job, JobDependency, JobEvent, Placement, Queue, Workload
 from jobs.models.logs import LogChunk
 from quotas.models import Membership, Project, Quota
 from scheduling.lifecycle import TERMINAL_STATES, JobState, PlacementState
@@ -121,6 +121,12 @@ def job(
 
 
 new_job = job
+
+
+def workload(*, project: Project | None = None, name: str = "", owner: User | None = None, **fields: Any) -> Workload:
+    """One without jobs, that starts them in their turn; give it some with `job(workload=...)`."""
+    place = project or new_project()
+    return Workload.objects.create(project=place, name=name or f"workload{next(numbers)}", owner=owner, **fields)
 
 
 def attempt(*, job: Job | None = None, number: int | None = None, **fields: Any) -> Attempt:

@@ -50,6 +50,8 @@ class NumbersFilter(filters.BaseInFilter, filters.NumberFilter):
     """Any of these numbers."""
 
 
+DIGITS = 19
+"""Of a number that the database takes for none."""
 WILD = re.compile(r"([*?])")
 WILDCARDS = {"*": ".*", "?": "."}
 
@@ -77,11 +79,17 @@ class JobFilter(filters.FilterSet):
     created_after = filters.IsoDateTimeFilter("created_at", "gte")
     created_before = filters.IsoDateTimeFilter("created_at", "lt")
     submission_key = filters.CharFilter("submission_key")
+    workload = filters.CharFilter(method="by_workload", help_text="Its id, or its name.")
 
     def by_owner(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
         if value == "me":
             return jobs.filter(owner=self.request.user.pk)
         return jobs.filter(owner__username=value)
+
+    def by_workload(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
+        if value.isascii() and value.isdecimal():
+            return jobs.filter(workload=int(value)) if len(value) < DIGITS else jobs.none()
+        return jobs.filter(workload__name=value)
 
     def by_name(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
         if not WILD.search(value):

@@ -96,8 +96,10 @@ class BatchView(APIView):
     def post(self, request: Request) -> Response:
         """Submit up to 10,000 jobs: all of them, or none."""
         wanted = BatchIn.read(request.data)
-        specs = [spec_of(values) for values in wanted["jobs"]]
-        submitted = submit(specs=specs, owner=caller(request), caps=caps_of(request))
+        terms = wanted.get("workload")
+        usual = {"workload": terms.name} if terms else {}
+        specs = [spec_of(usual | values) for values in wanted["jobs"]]
+        submitted = submit(specs=specs, owner=caller(request), caps=caps_of(request), terms=terms)
         jobs = [one.job for one in submitted]
         batch = next((one.job.batch for one in submitted if one.created), "")
         return Response(BatchOut({"count": len(jobs), "batch": batch, "jobs": jobs}).data, status=201)

@@ -52,7 +52,7 @@ def list_jobs(
     chosen_columns(columns, server.now)
     jobs = fetch(server, only.conditions(), order, shown)
     if not jobs:
-        refuse_unknown_names(server, project=only.project, queue=only.queue, node=only.node)
+        refuse_unknown_names(server, project=only.project, queue=only.queue, node=only.node, workload=only.workload)
     if as_json:
         print_json(jobs[:shown])
         return

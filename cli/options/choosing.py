@@ -43,7 +43,9 @@ def ask_many(
     """What became of it, once it is certain that these jobs are meant. Raises when none match, because of a wrong name."""
     answer = _request(server, path, which, chosen, body, words)
     if not answer["matched"]:
-        refuse_unknown_names(server, project=chosen.project, queue=chosen.queue, node=chosen.node)
+        refuse_unknown_names(
+            server, project=chosen.project, queue=chosen.queue, node=chosen.node, workload=chosen.workload
+        )
     return answer
 
 

@@ -90,6 +90,15 @@ class JobOptions:
         Path | None, option("--working-dir", "-C", metavar="FOLDER", text="Where it starts; else this folder.")
     ] = None
     label: Annotated[list[str] | None, option("--label", "-l", metavar="K=V", text="A label. May be repeated.")] = None
+    workload: Annotated[
+        str | None,
+        option(
+            "--workload",
+            metavar="NAME",
+            text="The workload that it belongs to; one that is not there is made.",
+            offer=completing.workloads,
+        ),
+    ] = None
     after: Annotated[
         list[str] | None,
         option(

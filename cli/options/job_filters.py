@@ -49,6 +49,12 @@ class JobFilters:
         list[str] | None,
         typer.Option("--label", "-l", metavar="K=V", help="Only those with this label. May be repeated."),
     ] = None
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            "--workload", metavar="NAME", help="Only those of this workload.", autocompletion=completing.workloads
+        ),
+    ] = None
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="NAME", help="Only those that this user submitted.")
     ] = None
@@ -60,6 +66,6 @@ class JobFilters:
             raise UsageError("--mine and --user both say whose: give one of them.")
         found = {
             "state": self.state, "project": self.project, "queue": self.queue, "node": self.node, "name": self.name,
-            "label": self.label, "owner": "me" if self.mine else self.user,
+            "label": self.label, "workload": self.workload, "owner": "me" if self.mine else self.user,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value}

@@ -11,7 +11,12 @@ SHOWN = 20
 
 
 def refuse_unknown_names(
-    server: Server, *, project: str | None = None, queue: str | None = None, node: str | None = None
+    server: Server,
+    *,
+    project: str | None = None,
+    queue: str | None = None,
+    node: str | None = None,
+    workload: str | None = None,
 ) -> None:
     """Raise what an empty answer may be due to: a name that is not there."""
     if project:
@@ -20,6 +25,8 @@ def refuse_unknown_names(
         refuse_unknown_queue(server, queue)
     if node:
         refuse_unknown_node(server, node)
+    if workload and not workload.isdecimal():
+        refuse_unknown_workload(server, workload)
 
 
 def refuse_unknown_project(server: Server, project: str) -> None:
@@ -36,6 +43,10 @@ def refuse_unknown_node(server: Server, node: str) -> None:
 
 def refuse_unknown_pool(server: Server, pool: str) -> None:
     _refuse("pool", pool, [row["name"] for row in server.rows("pools")])
+
+
+def refuse_unknown_workload(server: Server, workload: str) -> None:
+    _refuse("workload", workload, [row["name"] for row in server.rows("workloads")])
 
 
 @contextmanager

@@ -16,15 +16,23 @@ OF_JOB = re.compile(r"jobs\[(\d+)\]\.?(.*)")
 
 @dataclass(frozen=True, slots=True)
 class BatchFile:
-    """The jobs of a file and their defaults."""
+    """The jobs of a file and their defaults, and the workload of all of them, if they have one."""
 
     defaults: dict[str, Any]
     jobs: list[Any]
+    workload: Any = None
 
     @property
     def body(self) -> dict[str, Any]:
         """The body of POST /jobs/batch."""
-        return {"defaults": self.defaults, "jobs": self.jobs}
+        body = {"defaults": self.defaults, "jobs": self.jobs}
+        return body if self.workload is None else body | {"workload": self.workload}
+
+    @property
+    def workload_name(self) -> str:
+        """Empty: they have none, or one that the server will refuse."""
+        name = self.workload.get("name") if isinstance(self.workload, dict) else self.workload
+        return name if isinstance(name, str) else ""
 
     def name_field(self, field: str) -> str:
         """`jobs[3].resources.gpus` as `job 4 "lr-0.1": resources.gpus`, for the author counts from 1."""
@@ -39,8 +47,8 @@ class BatchFile:
 
 def read_batch(file: Path, *, project: str, folder: Path) -> BatchFile:
     """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
-    defaults, jobs = _split(read_content(file), _name(file))
-    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs)
+    defaults, jobs, workload = _split(read_content(file), _name(file))
+    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs, workload)
 
 
 def read_content(file: Path) -> Any:
@@ -52,18 +60,18 @@ def read_content(file: Path) -> Any:
         raise UsageError(f"{_name(file)} is neither JSON, JSON lines nor TOML: {error}.") from error
 
 
-def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any]]:
-    """The defaults and the jobs of a file's content."""
+def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any], Any]:
+    """The defaults, the jobs and the workload of a file's content."""
     content = {"jobs": content} if isinstance(content, list) else content
     if not isinstance(content, dict) or not isinstance(content.get("jobs"), list):
         raise UsageError(f'{name} holds no jobs: write a list of jobs, or {{"defaults": {{...}}, "jobs": [...]}}.')
-    unknown = sorted(content.keys() - {"defaults", "jobs"})
+    unknown = sorted(content.keys() - {"defaults", "jobs", "workload"})
     if unknown:
         raise UsageError(f"{name}: there is no {unknown[0]} here; what holds for all jobs belongs into defaults.")
     defaults = content.get("defaults", {})
     if not isinstance(defaults, dict):
         raise UsageError(f"{name}: defaults must be an object of job fields.")
-    return defaults, content["jobs"]
+    return defaults, content["jobs"], content.get("workload")
 
 
 def _read(file: Path) -> str:

@@ -42,6 +42,7 @@ def job_request(
             "on_dependency_failure": its.on_dependency_failure,
             "labels": parse_labels("--label", its.label or []),
             "submission_key": its.key,
+            "workload": its.workload,
         }
     )
 

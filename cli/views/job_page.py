@@ -94,6 +94,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("command", Text(joined(job.get("command") or []))),
         ("folder", plain(job.get("working_dir"))),
         ("environment", plain(spell_environment(job.get("env")))),
+        ("workload", plain(job.get("workload"))),
         ("labels", plain(spell_pairs(job.get("labels")))),
         ("after", plain(spell_needs(job))),
         ("limits", plain(spell_limits(job))),

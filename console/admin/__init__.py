@@ -6,6 +6,7 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
 from console.admin.fleet import pools
 from console.admin.steering import moves, settings
+from console.admin.workloads import workloads
 
 __all__ = [
     "budgets",
@@ -21,4 +22,5 @@ __all__ = [
     "rules",
     "settings",
     "usage",
+    "workloads",
 ]

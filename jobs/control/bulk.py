@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.db import OperationalError, transaction
@@ -33,12 +33,22 @@ class BulkResult:
         return len(self.changed) + self.unchanged + len(self.refusals)
 
 
-def grant(verb: Verb, job_ids: Sequence[int], asked: ActionRequest) -> BulkResult:
-    """Ask it of all of them. What some of them refuse does not keep it from the others."""
+def always() -> bool:
+    return True
+
+
+def grant(verb: Verb, job_ids: Sequence[int], asked: ActionRequest, still: Callable[[], bool] = always) -> BulkResult:
+    """Ask it of all of them. What some of them refuse does not keep it from the others.
+
+    `still` is asked first in each transaction; with its first no the rest is left as it is.
+    """
     told: dict[int, Decision] = {}
     asked = replace(asked, among=frozenset(job_ids))
     for some in _in_batches(job_ids):
-        told |= _grant_some(verb, some, asked)
+        answers = _grant_some(verb, some, asked, still)
+        if answers is None:
+            break
+        told |= answers
     return _summed(job_ids, told)
 
 
@@ -57,12 +67,14 @@ def _in_batches(job_ids: Sequence[int]) -> Iterator[list[int]]:
         yield ordered[start : start + AT_ONCE]
 
 
-def _grant_some(verb: Verb, job_ids: Sequence[int], asked: ActionRequest) -> dict[int, Decision]:
+def _grant_some(
+    verb: Verb, job_ids: Sequence[int], asked: ActionRequest, still: Callable[[], bool]
+) -> dict[int, Decision] | None:
     """Who was chosen to give way in a circle of locks asks again: of what it did nothing was written."""
     for left in reversed(range(TRIES)):
         try:
             with transaction.atomic():
-                return granting.grant(job_ids, verb, asked)
+                return None if not still() else granting.grant(job_ids, verb, asked)
         except OperationalError as error:
             if not left or not isinstance(error.__cause__, DeadlockDetected):
                 raise

@@ -1,9 +1,11 @@
 """Which jobs may be deleted, by hand or when they are old: those that are over, unless another job still waits for their outcome."""
 
+from collections.abc import Collection
+
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from jobs.models import Job, JobDependency
+from jobs.models import Job, JobDependency, Workload
 from scheduling.lifecycle import TERMINAL_STATES
 
 
@@ -21,5 +23,17 @@ def delete(jobs: QuerySet[Job], *, skip_locked: bool = False) -> int:
     """
     rows = jobs.select_for_update(of=("self",), skip_locked=skip_locked)
     locked = list(rows.order_by("pk").values_list("pk", flat=True))
-    _, by_model = over(Job.objects.filter(pk__in=locked)).delete()
+    going = over(Job.objects.filter(pk__in=locked))
+    theirs = set(going.filter(workload__isnull=False).values_list("workload", flat=True))
+    _, by_model = going.delete()
+    _delete_emptied(theirs)
     return by_model.get(Job._meta.label, 0)  # noqa: SLF001  Django's own way
+
+
+def _delete_emptied(workloads: Collection[int]) -> None:
+    """Workloads go with their last job. Locked first: to one that is just being submitted to a job comes."""
+    if workloads:
+        rows = Workload.objects.select_for_update(skip_locked=True).filter(pk__in=workloads)
+        locked = list(rows.order_by("pk").values_list("pk", flat=True))
+        left = Job.objects.filter(workload__in=locked).values_list("workload", flat=True)
+        Workload.objects.filter(pk__in=set(locked) - set(left.distinct())).delete()

@@ -1,7 +1,7 @@
 """What jobs have cost: what was settled, less what was given back, and what has come together so far of what runs."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,11 +9,19 @@ from django.db.models import QuerySet, Sum
 
 from jobs.models import Job, Placement
 from jobs.models.clock import database_now
+from jobs.models.queries import named_rows
 from quotas.costs import ledger, prices
 from quotas.costs.ledger import Account, Kind
 from quotas.costs.reports import Scope
 from quotas.costs.rows import LedgerEntry, LedgerTransaction
 from scheduling.sharing.prices import cost, rounded
+
+BOOKED = """
+    SELECT job.workload_id, sum(booked.cost)
+    FROM jobs_job AS job JOIN quotas_ledgertransaction AS booked ON booked.job = job.id
+    WHERE job.workload_id = ANY(%(ids)s) AND job.attempt > 0
+    GROUP BY job.workload_id
+"""
 
 
 def cost_of(jobs: Iterable[Job]) -> dict[int, Decimal]:
@@ -57,3 +65,15 @@ def _accrued(on_hold: QuerySet[LedgerTransaction]) -> defaultdict[int, Fraction]
         for one in running:
             sums[one.job] += cost(one.holding, one.held_from, now, known)
     return sums
+
+
+def cost_of_workloads(ids: Collection[int]) -> dict[int, Decimal]:
+    """Of those of these workloads whose jobs have cost anything, or are about to."""
+    tried = Job.objects.filter(workload__in=list(ids), attempt__gt=0)
+    booked: dict[int, Decimal] = dict(named_rows(BOOKED, ids=list(ids)))
+    if not booked:
+        return {}
+    accrued = _accrued(_on_hold().filter(job__in=tried.values("pk")))
+    for job, workload in tried.filter(pk__in=list(accrued)).values_list("pk", "workload"):
+        booked[workload] += rounded(accrued[job])
+    return booked

@@ -28,6 +28,7 @@ from jobs.models.sweep import Sweep
 from jobs.models.template import JobTemplate
 from jobs.models.token_caps import CappedJob, TokenCaps
 from jobs.models.usage import UsageHour, UsageRollup
+from jobs.models.workload import Workload, workload_name_validator
 
 __all__ = [
     "Attempt",
@@ -67,5 +68,7 @@ __all__ = [
     "UsageHour",
     "UsageRollup",
     "UsageTally",
+    "Workload",
     "queue_name_validator",
+    "workload_name_validator",
 ]

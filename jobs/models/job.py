@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from jobs.models.control import Controlled
 from jobs.models.measured import GpuActivity, Measured
 from jobs.models.queue import Queue
+from jobs.models.workload import Workload
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
 from workers.models import Node
@@ -75,6 +76,9 @@ class Job(Controlled):
     submission_key = models.CharField(max_length=200, blank=True)
     # The same for all jobs that were submitted in one call; empty for one that came alone.
     batch = models.CharField(max_length=32, blank=True, db_default="", editable=False)
+    workload = models.ForeignKey(
+        Workload, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs", db_index=False, editable=False
+    )
 
     state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.PENDING, editable=False)
     # What is wanted of a job that is on its nodes: empty, or one of `jobs.state.desired.END_REASONS`. Its agents ask for it every second.
@@ -154,6 +158,9 @@ class Job(Controlled):
             ),
             models.Index(fields=["state"], name="job_active", condition=Q(state__in=sorted(ACTIVE_STATES))),
             models.Index(fields=["project", "state", "-id"], name="job_by_project"),
+            models.Index(
+                fields=["workload", "state", "-id"], name="job_of_workload", condition=Q(workload__isnull=False)
+            ),
             models.Index(fields=["-created_at"], name="job_newest"),
             models.Index(fields=["finished_at"], name="job_ended", condition=Q(finished_at__isnull=False)),
         ]

@@ -64,7 +64,7 @@ def named_rows(statement: LiteralString, **values: Any) -> list[Any]:
 
 def visible_jobs(user: User) -> QuerySet[Job]:
     """The jobs that `user` may see, with what it takes to show them."""
-    jobs = Job.objects.select_related("project", "queue", "owner", "node").defer(*NOT_SHOWN)
+    jobs = Job.objects.select_related("project", "queue", "owner", "node", "workload").defer(*NOT_SHOWN)
     return jobs if user.is_staff else jobs.filter(project__in=list(project_roles(user)))
 
 

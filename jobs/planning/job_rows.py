@@ -14,16 +14,19 @@ from django.conf import settings
 
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work
+from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work, workloads
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
+from jobs.planning.workloads import STARTS, Standings
 from jobs.state import queue_age
 from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
-from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob
+from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, WorkloadView
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
+WORKLOAD = 24
+"""Where its workload stands in the row of a waiting job."""
 RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000
 """With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
@@ -37,6 +40,7 @@ AS_IN_LINE = """
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
            CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt, name,
+           workload_id,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -51,7 +55,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -94,6 +98,7 @@ class JobContext:
     moving: dict[int, tuple[Allocation, ...]] = field(default_factory=dict)  # what is kept for those that move
     saved: SavedWork = saved_work.NOTHING
     with_kinds: bool = False  # what jobs have in common is asked for by some strategies alone
+    workloads: Standings = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -128,7 +133,8 @@ def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
     needs, rooms, moving = dependencies(), preemption.rooms(), moves.rooms()
     saved = saved_work.of_unfinished() if with_saved else saved_work.NOTHING
     facts: dict[str, Any] = {"near": near, "avoid": avoid, "room": rooms, "moving": moving, "saved": saved}
-    return replace(read_names(), **needs, **facts, preemptions=counts, with_kinds=with_kinds)
+    facts |= {"workloads": workloads.standings(), "with_kinds": with_kinds}
+    return replace(read_names(), **needs, **facts, preemptions=counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,7 @@ class JobRows:
     running: tuple[RunningJob, ...]
     held: Sequence[AccountUsage]
     kept: tuple[MoveRoom, ...] = ()  # for those of the running ones that move
+    workloads: tuple[WorkloadView, ...] = ()
 
 
 def read(*, with_saved: bool = False, with_kinds: bool = False) -> JobRows:
@@ -160,7 +167,8 @@ def read(*, with_saved: bool = False, with_kinds: bool = False) -> JobRows:
     known = read_all(with_saved=with_saved, with_kinds=with_kinds)
     jobs = _running(placed, known)
     kept = tuple(MoveRoom(job.id, known.moving[job.id]) for job in jobs if job.id in known.moving)
-    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept)
+    capped = workloads.capped(known.workloads)
+    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept, capped)
 
 
 def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
@@ -216,6 +224,7 @@ class PendingJobs:
     def __init__(self) -> None:
         self._read = ReadRows(None, {})
         self._made: tuple[Any, dict[int, tuple[WaitingRow | None, WaitingJob]], Requests] = ((), {}, Requests())
+        self._workloads: Standings = {}
 
     def read(self) -> ReadRows:
         """The rows of all that wait now; only those are fetched whole that were written since the last time.
@@ -239,13 +248,14 @@ class PendingJobs:
         # A name that has changed stands in all that was made of it, and a kind where one is asked for.
         if (known.names, known.with_kinds) != made_with or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
+        changed, self._workloads = workloads.changed(self._workloads, known.workloads), known.workloads
         request_of, special = requests.of, known.special
         fresh: dict[int, tuple[WaitingRow | None, WaitingJob]] = {}
         for job_id, row in reading.rows.items():
             before = seen.get(job_id)
             if job_id in special:  # what else makes it up may change while its row does not
                 fresh[job_id] = (None, _waiting_job(row.columns, known, request_of))
-            elif before is not None and before[0] is row:
+            elif before is not None and before[0] is row and row.columns[WORKLOAD] not in changed:
                 fresh[job_id] = before
             else:
                 fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
@@ -278,6 +288,8 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         held=row[21],
         attempts=row[22],
         kind=placement_facts.kind_of(project, owner, row[23], request) if known.with_kinds else "",
+        workload=workloads.key(row[WORKLOAD]),
+        stopped=known.workloads.get(row[WORKLOAD], STARTS).stopped,
         unmet=known.unmet.get(row[0], ()),
         broken=known.broken.get(row[0], ()),
         needs_end=known.needs_end.get(row[0], ()),
@@ -319,6 +331,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         priority=priority,
         request=request,
         kind=placement_facts.kind_of(slug, name, first[30], request) if known.with_kinds else "",
+        workload=workloads.key(first[32]),
         shares=tuple(
             Allocation(row[12], Resources(row[13], row[14], len(row[15])), tuple(row[15]), row[16]) for row in members
         ),

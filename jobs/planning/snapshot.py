@@ -69,6 +69,7 @@ def take_snapshot() -> Snapshot:
         prices=told.prices or budgets.prices_for(paying, jobs.running, now),
         speeds=told.speeds,
         kept=jobs.kept,
+        workloads=jobs.workloads,
     )
 
 

@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from jobs.attempts.completion import finish
-from jobs.control import inactive_owners
+from jobs.control import inactive_owners, workload_settling
 from jobs.logs import gaps
 from jobs.messages import placement_messages, publishing
 from jobs.models import Job, JobEvent, Placement
@@ -35,7 +35,8 @@ SWEEP = 500
 class Recovered:
     """How many placements one sweep repaired, by what was wrong with them.
 
-    Also how many nodes it drained, and how many jobs it ended because they waited for others in vain.
+    Also how many nodes it drained, how many jobs it ended because they waited for others in vain, and how many workloads
+    it told their jobs what is wanted of.
     """
 
     lost: int = 0
@@ -47,12 +48,13 @@ class Recovered:
     drained: int = 0
     ownerless: int = 0
     in_vain: int = 0
+    workloads: int = 0
 
 
 def recover() -> Recovered:
     """One sweep. What concerns placements and nodes is left alone while another one runs."""
-    # Apart: it locks thousands of jobs in order, and must begin without a lock of the repair's.
-    return replace(_repair(), in_vain=dead_dependencies.cancel_dead())
+    # Apart: they lock thousands of jobs in order, and must begin without a lock of the repair's.
+    return replace(_repair(), in_vain=dead_dependencies.cancel_dead(), workloads=workload_settling.reconcile())
 
 
 def _repair() -> Recovered:

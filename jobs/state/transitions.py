@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
-from jobs.models import Job, JobEvent
+from jobs.models import Job, JobEvent, Workload
 from scheduling.lifecycle import TERMINAL_STATES, JobState, may_move
+from scheduling.workloads import Wanted
 
 MESSAGE_LENGTH = 2000
 # A node whose clock is wrong cannot have begun before it was asked to, nor later than now.
@@ -29,7 +30,7 @@ class Transition:
     """One wanted change of state.
 
     It happens only if the job is in one of `expected` and, where `attempt` is given, if that is still the job's
-    attempt: a stale attempt moves nothing. `unless_held`: nor does a job that somebody holds back. `changes` are further columns of the job, written with the state.
+    attempt: a stale attempt moves nothing. `unless_held`: nor does a job that somebody or its workload holds back. `changes` are further columns of the job, written with the state.
     `started_at` says when the command began to run; a job that is still assigned then passes through running on its
     way, so that the history of a command whose end is reported with its start is whole.
     """
@@ -56,6 +57,7 @@ class Applied:
     was: JobState
     attempt: int
     held: bool = False
+    workload: int | None = None
 
 
 def apply(moves: Sequence[Transition]) -> dict[int, Applied]:
@@ -65,7 +67,10 @@ def apply(moves: Sequence[Transition]) -> dict[int, Applied]:
     """
     wanted = {move.job_id: move for move in moves}
     with transaction.atomic(savepoint=False):
-        moved = {job_id: found for job_id, found in _lock(wanted).items() if _still_true(wanted[job_id], found)}
+        locked: Mapping[int, Applied] = _lock(wanted)
+        if any(move.unless_held for move in moves):
+            locked = _held_by_workloads(locked)
+        moved = {job_id: found for job_id, found in locked.items() if _still_true(wanted[job_id], found)}
         accepted = [wanted[job_id] for job_id in moved]
         _write_jobs(accepted)
         result = {move.job_id: _numbered(move, moved[move.job_id]) for move in accepted}
@@ -86,8 +91,21 @@ def note(
 def _lock(job_ids: Iterable[int]) -> dict[int, Applied]:
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
     return {
-        job_id: Applied(job_id, JobState(state), attempt, held=held_at is not None)
-        for job_id, state, attempt, held_at in rows.values_list("pk", "state", "attempt", "held_at")
+        job_id: Applied(job_id, JobState(state), attempt, held_at is not None, workload)
+        for job_id, state, attempt, held_at, workload in rows.values_list(
+            "pk", "state", "attempt", "held_at", "workload"
+        )
+    }
+
+
+def _held_by_workloads(locked: Mapping[int, Applied]) -> Mapping[int, Applied]:
+    """Asked once the jobs are locked: whoever stops a workload after this finds its jobs moved."""
+    workloads = {found.workload for found in locked.values() if found.workload is not None}
+    if not workloads:
+        return locked
+    stopped = set(Workload.objects.filter(pk__in=workloads).exclude(wanted=Wanted.OPEN).values_list("pk", flat=True))
+    return {
+        job_id: replace(found, held=True) if found.workload in stopped else found for job_id, found in locked.items()
     }
 
 

@@ -11,14 +11,15 @@ from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from jobs.models import Job, Queue
+from jobs.models import Job, Queue, Workload
 from jobs.planning import snapshot
 from jobs.planning.pool_scaling import with_nodes_to_be_had
 from jobs.planning.queue_limits import limits_of
-from jobs.submission import linking
+from jobs.submission import linking, workloads
 from jobs.submission.budgets import HardBudgets
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
+from jobs.submission.workloads import Key
 from quotas.access import Role, project_roles
 from quotas.costs.prices import ANY_PRICE
 from quotas.models import Project
@@ -46,6 +47,7 @@ class Intake:
     associations: Associations
     owner: str
     waiting: Mapping[str, int]
+    workloads: Mapping[Key, Workload]
     now: datetime
 
     def levels(self, project: str) -> tuple[ProjectView, ...]:
@@ -97,6 +99,7 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
         associations=associations,
         owner=owner.get_username(),
         waiting=_waiting_counts(tree) + _own_waiting(tree, owner),
+        workloads=workloads.find(projects, specs, locked=locked),
         now=timezone.now(),
     )
 

@@ -40,6 +40,7 @@ class JobSpec:
     on_dependency_failure: str = "cancel"
     submission_key: str = ""
     reason: str = ""
+    workload: str = ""
     memory_by_default: bool = False  # its owner named none
 
     @property

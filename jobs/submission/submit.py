@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from jobs.messages import publishing
-from jobs.models import Job, JobEvent, TokenCaps
+from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
-from jobs.submission import linking, pricing, queue_faults, token_caps
+from jobs.submission import linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
+from jobs.submission.workloads import Key, WorkloadTerms
 from quotas.access import Role
 from scheduling import priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
@@ -36,20 +37,24 @@ class Submitted:
 
 
 @transaction.atomic
-def submit(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = None) -> list[Submitted]:
+def submit(
+    *, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = None, terms: WorkloadTerms | None = None
+) -> list[Submitted]:
     """Persist all `specs` as waiting jobs and ask for a scheduling cycle once that is committed.
 
     Raises InvalidError with every fault of every spec (fields of a batch are prefixed `jobs[3].`) and ForbiddenError
-    when the owner may only look at a project; then nothing is written. `caps` are those of the token, if it has any.
+    when the owner may only look at a project; then nothing is written. `caps` are those of the token, if it has any;
+    `terms` those of the workload that the call makes.
     """
     intake = read_intake(specs, owner)
     specs = _completed(specs, intake)
-    _refuse_faults(specs, intake)
     known = _existing_by_key(specs, intake)
+    _refuse_faults(specs, intake, _workload_faults(specs, known, intake, owner, terms))
     fresh = _without_repeats(specs, known)
     _refuse_full_queue(list(fresh.values()), intake, owner)
     _refuse_beyond_caps(list(fresh.values()), intake, caps and token_caps.locked(caps))
-    created = list(_persist(fresh, intake, owner).values())
+    groups = workloads.complete(intake.workloads, intake.projects, list(fresh.values()), terms, owner)
+    created = list(_persist(fresh, intake, owner, groups).values())
     if caps:
         token_caps.note(caps, created, list(fresh.values()), intake.nodes)
     publishing.request_cycle()
@@ -60,8 +65,9 @@ def check(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = Non
     """Raise what `submit` would raise; writes nothing and waits for nobody. Answers what the jobs would depend on."""
     intake = read_intake(specs, owner, locked=False)
     specs = _completed(specs, intake)
-    _refuse_faults(specs, intake)
-    fresh = list(_without_repeats(specs, _existing_by_key(specs, intake)).values())
+    known = _existing_by_key(specs, intake)
+    _refuse_faults(specs, intake, _workload_faults(specs, known, intake, owner, None))
+    fresh = list(_without_repeats(specs, known).values())
     _refuse_full_queue(fresh, intake, owner)
     _refuse_beyond_caps(fresh, intake, caps)
     return intake.links
@@ -86,14 +92,29 @@ def with_memory(spec: JobSpec, tree: Mapping[str, ProjectView]) -> JobSpec:
     return replace(spec, memory_mb=memory_defaults.default_mb(spec.cpus, spec.gpus), memory_by_default=True)
 
 
-def _refuse_faults(specs: Sequence[JobSpec], intake: Intake) -> None:
+def _refuse_faults(specs: Sequence[JobSpec], intake: Intake, others: Mapping[int, Sequence[FieldError]]) -> None:
     faults = [
         replace(fault, field=f"jobs[{index}].{fault.field}") if len(specs) > 1 else fault
         for index, spec in enumerate(specs)
-        for fault in (*_faults(spec, intake), *intake.links.faults.get(index, ()))
+        for fault in (*_faults(spec, intake), *intake.links.faults.get(index, ()), *others.get(index, ()))
     ]
     if faults:
         raise InvalidError(faults)
+
+
+def _workload_faults(
+    specs: Sequence[JobSpec],
+    known: Mapping[tuple[str, str], Job],
+    intake: Intake,
+    owner: User,
+    terms: WorkloadTerms | None,
+) -> dict[int, list[FieldError]]:
+    """Of jobs that another call brought already nothing is asked."""
+    return {
+        index: workloads.faults(spec, intake.workloads, terms, owner)
+        for index, spec in enumerate(specs)
+        if spec.workload and (spec.project, spec.submission_key) not in known
+    }
 
 
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
@@ -206,9 +227,13 @@ def _refuse_beyond_caps(specs: Sequence[JobSpec], intake: Intake, caps: TokenCap
         raise InvalidError(faults)
 
 
-def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:
+def _persist(
+    specs: Mapping[int, JobSpec], intake: Intake, owner: User, groups: Mapping[Key, Workload]
+) -> dict[int, Job]:
     batch = uuid.uuid4().hex if len(specs) > 1 else ""
     rows = [_row(spec, intake, owner, batch) for spec in specs.values()]
+    for row, spec in zip(rows, specs.values(), strict=True):
+        workloads.join(row, groups.get((spec.project, spec.workload)))
     run_times.predict(rows)
     if any(getattr(project, "priced", False) for project in intake.projects.values()):
         pricing.estimate_all(rows, intake.nodes)

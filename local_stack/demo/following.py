@@ -38,17 +38,17 @@ class Reasons:
 
 
 def follow(
-    rest: DemoRest, label: str, *, console: Console, reasons: Reasons, seconds: float, pool: PoolChanges
+    rest: DemoRest, workload: str, *, console: Console, reasons: Reasons, seconds: float, pool: PoolChanges
 ) -> list[Job]:
     """Show the jobs until all are over, or the time is; returns them as they were last seen."""
-    watched = _poll(rest, label, reasons, seconds, pool)
+    watched = _poll(rest, workload, reasons, seconds, pool)
     return _follow_in_table(watched, console) if console.is_terminal else _follow_in_lines(watched, console)
 
 
-def _poll(rest: DemoRest, label: str, reasons: Reasons, seconds: float, pool: PoolChanges) -> Iterator[list[Job]]:
+def _poll(rest: DemoRest, workload: str, reasons: Reasons, seconds: float, pool: PoolChanges) -> Iterator[list[Job]]:
     give_up_at = time.monotonic() + seconds
     while True:
-        jobs = rest.jobs(label)
+        jobs = rest.jobs(workload)
         reasons.note(jobs)
         pool.look()
         yield jobs

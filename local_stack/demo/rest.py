@@ -18,12 +18,17 @@ class DemoRest:
     def __init__(self, port: int, token: str) -> None:
         self._rest = Rest(port, token, PATIENCE_SECONDS)
 
-    def submit(self, jobs: list[dict[str, Any]]) -> None:
-        """All of them or none. Their submission keys make it safe to ask again when the answer was lost."""
-        _granted("POST /jobs/batch", self._rest.post("/jobs/batch", {"jobs": jobs}))
+    def submit(self, jobs: list[dict[str, Any]], workload: str) -> None:
+        """All of them or none, as one workload. Their submission keys make it safe to ask again when the answer was lost."""
+        _granted("POST /jobs/batch", self._rest.post("/jobs/batch", {"jobs": jobs, "workload": workload}))
 
-    def jobs(self, label: str) -> list[dict[str, Any]]:
-        return self._results(f"/jobs?{urlencode({'label': f'demo={label}', 'ordering': 'id', 'page_size': 200})}")
+    def jobs(self, workload: str) -> list[dict[str, Any]]:
+        return self._results(f"/jobs?{urlencode({'workload': workload, 'ordering': 'id', 'page_size': 200})}")
+
+    def workload(self, name: str) -> dict[str, Any]:
+        """How it stands."""
+        [found] = self._results(f"/workloads?{urlencode({'name': name})}")
+        return found
 
     def nodes(self) -> list[dict[str, Any]]:
         return self._results("/nodes")

@@ -156,5 +156,6 @@ RULES: Mapping[ReasonCode, Callable[[WaitingJob, Reason, BlockerContext], Reason
     ReasonCode.DEPENDENCY: _dependency,
     ReasonCode.QUEUE_LIMIT: _queue_limit,
     ReasonCode.QUOTA: _quota,
+    ReasonCode.WORKLOAD_LIMIT: _quota,
     ReasonCode.BUDGET: _budget,
 }

@@ -79,7 +79,7 @@ def _who_urge(head: Sequence[WaitingJob], others: Iterable[WaitingJob], number: 
     """Those that do not start as things are, and yet lend their priority and their queue to jobs that they wait for."""
     asking: dict[int, list[WaitingJob]] = {}
     for job in others:
-        for needed in job.unmet if not (job.held or job.broken) else ():
+        for needed in job.unmet if not (job.held or job.stopped or job.broken) else ():
             asking.setdefault(needed, []).append(job)
     found: dict[int, WaitingJob] = {}
     asked = [job.id for job in head]

@@ -72,7 +72,7 @@ class _Raises:
         self._running = after.running
         self._ahead = AheadRoom.of(after, now)
         by_user = Associations.of_snapshot(after)
-        self.users = [one for one in by_user.of(job) if one.project]
+        self.users = [one for one in by_user.of(job) if isinstance(one, Association) and one.project]
         self._usage = usage_by_project(after.running, projects) | by_user.usage(after.running)
         slugs = {one.slug for one in (*self.chain, *self.users)}
         self._above = {

@@ -31,8 +31,11 @@ from scheduling.snapshot import NodeView, Snapshot, WaitingJob, chain_of
 
 Refusal: TypeAlias = Limit | int | str
 """A limit, or a budget by its id, or a level that limits GPU time ahead, by its slug."""
-Kind: TypeAlias = tuple[str, str, Request, bool, str]
-"""Jobs of one project and one queue that ask for the same, and may borrow quota or not; of one user, where that counts."""
+Whose: TypeAlias = tuple[str, str]
+"""A user and a workload."""
+Kind: TypeAlias = tuple[str, str, Request, bool, Whose]
+"""Jobs of one project and one queue that ask for the same, and may borrow quota or not; of one user and workload, where that counts."""
+NOBODY: Whose = ("", "")
 
 
 class Eligibility:
@@ -48,9 +51,9 @@ class Eligibility:
         self._held_by_nodes: dict[Request, bool] = {}
         self._possible: dict[Kind, bool] = {}
         self._refused: dict[Kind, list[Limit]] = {}
-        self._associations = Associations(self._projects, snapshot.queues)
+        self._associations = Associations(self._projects, snapshot.queues, snapshot.workloads)
         self._by_user = bool(self._associations)
-        self._limits: dict[tuple[str, str, bool, str], tuple[Limit, ...]] = {}
+        self._limits: dict[tuple[str, str, bool, Whose], tuple[Limit, ...]] = {}
         self._used: dict[Limit, Count] = {}
         self._known: dict[tuple[str, str], Count] | None = None
         self._held: Mapping[str, Usage] | None = None
@@ -76,7 +79,7 @@ class Eligibility:
 
     def may_ever_start(self, job: WaitingJob) -> bool:
         """Whether it could start as things are, once those have ended that it depends on. Whether one fails nobody foretells."""
-        return not (job.broken or job.needs_failure or job.held) and self.is_possible(job)
+        return not (job.broken or job.needs_failure or job.held or job.stopped) and self.is_possible(job)
 
     def refusing(self, job: WaitingJob) -> Sequence[Refusal]:
         """The limits and budgets that refuse it now, beside what runs and those that were admitted, or that are closed."""
@@ -175,7 +178,7 @@ class Eligibility:
 
     def _limits_over(self, job: WaitingJob) -> tuple[Limit, ...]:
         firm = self._is_firm(job)
-        key = (job.project, job.queue, firm, job.owner if self._by_user else "")
+        key = (job.project, job.queue, firm, self._whose(job))
         found = self._limits.get(key)
         if found is None:
             chain, users = chain_of(job.project, self._projects), self._associations.of(job)
@@ -187,7 +190,10 @@ class Eligibility:
         return self._cohorts is not None and not job.preemptible
 
     def _kind(self, job: WaitingJob) -> Kind:
-        return job.project, job.queue, job.request, self._is_firm(job), job.owner if self._by_user else ""
+        return job.project, job.queue, job.request, self._is_firm(job), self._whose(job)
+
+    def _whose(self, job: WaitingJob) -> Whose:
+        return (job.owner, job.workload) if self._by_user else NOBODY
 
 
 def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:

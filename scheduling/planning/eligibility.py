@@ -1,4 +1,4 @@
-"""What holds a job back before anybody looks at nodes: its queue, people, its dependencies, its own not-before."""
+"""What holds a job back before anybody looks at nodes: its queue, people, its workload, its dependencies, its own not-before."""
 
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime
@@ -39,7 +39,9 @@ def queue_holds(queue: QueueView, running: int) -> tuple[Reason, ...]:
 
 def is_held(job: WaitingJob, now: float) -> bool:
     """Whether `job_holds` has anything to say."""
-    return bool(job.held or job.unmet or job.broken or (job.not_before is not None and job.not_before > now))
+    return bool(
+        job.held or job.stopped or job.unmet or job.broken or (job.not_before is not None and job.not_before > now)
+    )
 
 
 def job_holds(
@@ -56,6 +58,8 @@ def job_holds(
     reasons = []
     if job.held:
         reasons.append(Reason(ReasonCode.HELD, f"Held by {job.held}: it does not start before it is released."))
+    if job.stopped:
+        reasons.append(Reason(ReasonCode.WORKLOAD, job.stopped))
     dead = tuple([needed for needed in job.unmet if needed in failed]) if failed else ()
     unmet = tuple([needed for needed in job.unmet if needed not in dead]) if dead else job.unmet
     if unmet:

@@ -25,7 +25,7 @@ NOTHING_KEPT: Kept = ()
 ALWAYS = ((0.0, FOREVER),)
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
 Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
-"""Queue, project, request, whether it borrows nothing, and where a user's limits count it."""
+"""Queue, project, request, whether it borrows nothing, and where a user's limits, or a workload's, count it."""
 
 
 class Kinds:
@@ -43,7 +43,7 @@ class Kinds:
         self._pins: dict[tuple[Alike, tuple[str, ...]], SchedulingClass] = {}
         self._known: dict[str, OfProject] = {}
         self._same: dict[tuple[object, ...], SchedulingClass] = {}
-        self._associations = Associations(self._projects, snapshot.queues)
+        self._associations = Associations(self._projects, snapshot.queues, snapshot.workloads)
         self._by_user = bool(self._associations)
         self._models = ModelQuotas(self._projects, snapshot.nodes)
         self._has_parts = self._by_user or bool(self._models)
@@ -58,7 +58,7 @@ class Kinds:
             job.queue, job.project, id(job.request), self._cohorts is not None and job.preemptible,
         )  # fmt: skip
         if self._by_user:
-            identity = (*identity, job.owner)
+            identity = (*identity, job.owner, job.workload)
         found = self._same.get(identity)
         if found is None:
             found = self._same[identity] = self._equal(job)

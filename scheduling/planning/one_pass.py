@@ -143,7 +143,7 @@ def _start_in_turn(
     yielding = work.yielding
     for job in candidates:
         alike = class_of(job)
-        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held else False
+        held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held or job.stopped else False
         if (not_yet and job.id in not_yet) or (yielding and job.id in yielding):
             waiting.append(new_waiting((job, alike, held)))
             continue

@@ -17,7 +17,7 @@ from scheduling.sharing.model_quotas import ModelChoice
 from scheduling.sharing.quota_refusals import QuotaRefusals
 from scheduling.snapshot import QueueView, Snapshot, WaitingJob
 
-REFUSALS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
+REFUSALS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT, ReasonCode.WORKLOAD_LIMIT})
 Kind: TypeAlias = tuple[str, Request, float, int | None]
 """Jobs for which the same money is missing: of one project, for one request and limit; who has something kept stands alone."""
 

@@ -31,7 +31,7 @@ def urged_by_dependents(waiting: Sequence[WaitingJob], queues: Mapping[str, Queu
     Priority inheritance (Sha, Rajkumar and Lehoczky 1990): otherwise an urgent job waits as long as its least urgent
     dependency. Who is held back, or can never start, urges nobody.
     """
-    asking = [job for job in waiting if job.unmet and not job.held and not job.broken]
+    asking = [job for job in waiting if job.unmet and not (job.held or job.stopped or job.broken)]
     if not asking:
         return {}
     by_id = {job.id: job for job in waiting}
@@ -44,7 +44,7 @@ def urged_by_dependents(waiting: Sequence[WaitingJob], queues: Mapping[str, Queu
             after = _urged(before, one, queues)
             if after is not before:
                 urged[needed.id] = after
-                if needed.unmet and not needed.held and not needed.broken:
+                if needed.unmet and not (needed.held or needed.stopped or needed.broken):
                     asking.append(needed)
     return urged
 

@@ -58,7 +58,11 @@ class Responsive(SchedulingPolicy):
         """For how long all that waits in its lines would keep the whole platform busy."""
         fallback = snapshot.rules.policy
         own = {queue.name for queue in snapshot.queues if (queue.policy or fallback) == self.name}
-        line = (job for job in snapshot.waiting if job.queue in own and not (job.held or job.unmet or job.broken))
+        line = (
+            job
+            for job in snapshot.waiting
+            if job.queue in own and not (job.held or job.stopped or job.unmet or job.broken)
+        )
         return size.seconds_for(size.work(job.request, expected_seconds(job, snapshot.rules)) for job in line)
 
 

@@ -1,6 +1,7 @@
 """What one user may hold in a project, and in a queue: an association (Slurm's word for a user in an account or a partition).
 
-It counts like one more project above the job, whose quota is what each user may hold there.
+It counts like one more project above the job, whose quota is what each user may hold there. So does a workload that runs
+only so many of its jobs at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from scheduling.reasons import ReasonCode
 from scheduling.resources import total
 from scheduling.sharing.quotas import NOTHING_USED, Usage, enforced
-from scheduling.snapshot import Limits, ProjectView, QueueView, RunningJob, Snapshot, WaitingJob, chain_of
+from scheduling.snapshot import Limits, ProjectView, QueueView, RunningJob, Snapshot, WaitingJob, WorkloadView, chain_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +43,52 @@ class Association(ProjectView):
         return ReasonCode.QUOTA if self.project else ReasonCode.QUEUE_LIMIT
 
 
+@dataclass(frozen=True, slots=True)
+class WorkloadCap(ProjectView):
+    """How many jobs of one workload may run at once. Its slug is no project's."""
+
+    key: str = ""
+    name: str = ""
+
+    @property
+    def holder(self) -> str:
+        return f"Workload {self.name}"
+
+    def covers(self, job: WaitingJob | RunningJob, _: Mapping[str, ProjectView]) -> bool:
+        """Whether the job counts in it."""
+        return job.workload == self.key
+
+    @property
+    def code(self) -> ReasonCode:
+        return ReasonCode.WORKLOAD_LIMIT
+
+
 class Associations:
     """All that limit anything in a snapshot, found by the jobs that count in them."""
 
-    def __init__(self, projects: Mapping[str, ProjectView], queues: Iterable[QueueView]) -> None:
+    def __init__(
+        self, projects: Mapping[str, ProjectView], queues: Iterable[QueueView], workloads: Iterable[WorkloadView] = ()
+    ) -> None:
         self._projects = projects
         self._in_projects = {slug: most for slug, one in projects.items() if (most := each_user(one)) is not None}
         self._in_queues = {one.name: one.each_user for one in queues if one.each_user is not None}
+        self._workloads = {one.key: in_workload(one) for one in workloads}
         self._known: dict[tuple[str, str, str], tuple[Association, ...]] = {}
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> "Associations":
-        return cls({one.slug: one for one in snapshot.projects}, snapshot.queues)
+        return cls({one.slug: one for one in snapshot.projects}, snapshot.queues, snapshot.workloads)
 
     def __bool__(self) -> bool:
-        return bool(self._in_projects or self._in_queues)
+        return bool(self._in_projects or self._in_queues or self._workloads)
 
-    def of(self, job: WaitingJob | RunningJob) -> tuple[Association, ...]:
-        """Those in which the job counts, the nearest project's first. A job of nobody counts in none."""
-        return self.between(job.project, job.queue, job.owner) if self else ()
+    def of(self, job: WaitingJob | RunningJob) -> tuple[Association | WorkloadCap, ...]:
+        """Those in which the job counts, the nearest project's first, its workload's last. A job of nobody counts in no user's."""
+        if not self:
+            return ()
+        users = self.between(job.project, job.queue, job.owner)
+        cap = self._workloads.get(job.workload)
+        return users if cap is None else (*users, cap)
 
     def between(self, project: str, queue: str, user: str) -> tuple[Association, ...]:
         """Those in which a job of the user in the project and the queue counts."""
@@ -78,7 +106,7 @@ class Associations:
             yield in_queue(queue, self._in_queues[queue], owner)
 
     def usage(self, running: Iterable[RunningJob]) -> dict[str, Usage]:
-        """What users hold where that is limited."""
+        """What users and workloads hold where that is limited."""
         usage: dict[str, Usage] = {}
         for job in running if self else ():
             held = total(share.amount for share in job.shares)
@@ -99,3 +127,8 @@ def in_project(slug: str, most: Limits, user: str) -> Association:
 
 def in_queue(name: str, most: Limits, user: str) -> Association:
     return Association(f"queue {name}/{user}", limits=most, user=user, queue=name)
+
+
+def in_workload(view: WorkloadView) -> WorkloadCap:
+    most = Limits(running_jobs=view.max_running)
+    return WorkloadCap(f"workload {view.key}", limits=most, key=view.key, name=view.name)

@@ -11,7 +11,7 @@ from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
 Shown: TypeAlias = Mapping[int, Mapping[str, int]]
 """Of each job that is named: what it has of what is short."""
-OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT})
+OF_LIMITS = frozenset({ReasonCode.QUOTA, ReasonCode.QUEUE_LIMIT, ReasonCode.WORKLOAD_LIMIT})
 
 
 class Holder(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
-from scheduling.sharing.associations import Association
+from scheduling.sharing.associations import Association, WorkloadCap
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.model_quotas import ModelQuota
 from scheduling.sharing.quotas import ceilings, enforced
@@ -45,8 +45,8 @@ UNLIMITED = Count(FOREVER, FOREVER, FOREVER, FOREVER)
 End: TypeAlias = tuple[float, Count]
 """When a job that counts under the limit ends at the latest, and what it counts for."""
 Key: TypeAlias = tuple[str, str, str]
-Part: TypeAlias = Association | ModelQuota
-"""What one user may hold of a project or in a queue; GPUs of one model in a project."""
+Part: TypeAlias = Association | WorkloadCap | ModelQuota
+"""What one user may hold of a project or in a queue; what runs of a workload; GPUs of one model in a project."""
 
 
 def of_gpus(number: int) -> Count:
@@ -61,7 +61,7 @@ def count_of(amount: Resources, jobs: int = 1) -> Count:
 class Limit:
     """A project's quota, what the projects below one have together, or what a queue runs, or a user holds, at once."""
 
-    kind: str  # project, cohort, part (one user's, or GPUs of one model) or queue
+    kind: str  # project, cohort, part (one user's, a workload's, or GPUs of one model) or queue
     name: str
     most: Count
     withheld: Count = field(default=NOTHING, compare=False)  # what such a job must leave of it: what is borrowed
@@ -131,7 +131,7 @@ def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
     if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
     most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
-    if isinstance(project, Association | ModelQuota):
+    if isinstance(project, Association | WorkloadCap | ModelQuota):
         return Limit(PART, project.slug, most, part=project)
     if not firm or limits is own:
         return Limit(PROJECT, project.slug, most, origin=origin)

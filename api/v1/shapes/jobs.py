@@ -21,6 +21,7 @@ from api.http.fields import (
     PriorityField,
 )
 from api.http.shapes import StrictSerializer, Text, Whole
+from api.v1.shapes.batch_workload import WorkloadField, WorkloadNameField
 from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFailureField
 from jobs.models import Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
@@ -91,6 +92,7 @@ class JobDefaults(JobTerms):
     )
     submission_key = Text(200, required=False, allow_blank=True)
     reason = Text(200, required=False, allow_blank=True, help_text="Why it is submitted; stands in its history.")
+    workload = WorkloadNameField(required=False, help_text="Its workload, by name; one that is not there is made.")
 
 
 class JobIn(JobDefaults):
@@ -134,6 +136,11 @@ class BatchIn(StrictSerializer):
 
     defaults = JobDefaults(required=False)
     jobs = JobIn(many=True, allow_empty=False, max_length=limits.BATCH)  # type: ignore[call-arg]  # DRF hands it to the list
+    workload = WorkloadField(
+        required=False,
+        help_text="The workload of all of these jobs that name no other: its name, or an object with what a new one has: "
+        '{"name": "sweep-7", "held": true, "max_running": 4, "stop_on_failure": true}.',
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         merged = _with_defaults(data)
@@ -222,6 +229,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     queue = serializers.CharField(source="queue.name")
     owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
     node = serializers.CharField(source="node.name", default=None, allow_null=True)
+    workload = serializers.CharField(source="workload.name", default=None, allow_null=True)
     command = serializers.ListField(child=serializers.CharField())
     env = serializers.DictField(
         child=serializers.CharField(allow_null=True),
@@ -267,7 +275,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
-            "floor_start", "estimated_cost", "cost_basis", "actual_cost", "batch", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
+            "floor_start", "estimated_cost", "cost_basis", "actual_cost", "batch", "workload", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
             "run_seconds", "running_since", "gpus_idle_since", "exit_code", "end_reason", "message", "root_cause",
         ]  # fmt: skip
         read_only_fields = fields

@@ -52,16 +52,20 @@ def demonstrate(rest: DemoRest, console: Console) -> list[str]:
     """Submit the sweep, follow it, print the results; returns what is wrong with them."""
     for node in rest.nodes():
         console.print(f"Node {node['name']}: {described(node)}")
-    label, began, reasons = secrets.token_hex(4), time.monotonic(), following.Reasons()
-    jobs = sweep.runs(label)
-    rest.submit(jobs)
+    workload, began, reasons = f"demo-{secrets.token_hex(4)}", time.monotonic(), following.Reasons()
+    jobs = sweep.runs(workload)
+    rest.submit(jobs, workload)
     console.print(f"Submitted {len(jobs)} training runs: urgent, normal and background, with and without a GPU")
     pool = PoolChanges(rest, console)
-    seen = following.follow(rest, label, console=console, reasons=reasons, seconds=SWEEP_SECONDS, pool=pool)
+    seen = following.follow(rest, workload, console=console, reasons=reasons, seconds=SWEEP_SECONDS, pool=pool)
     console.print(results.results_table(seen), results.waits_table(seen, reasons))
     best = max(seen, key=results.accuracy)
     took = time.monotonic() - began
     console.print(f"\nBest: {best['name']} with {results.accuracy(best):.4f}; {len(seen)} runs took {took:.0f} s")
+    whole = rest.workload(workload)
+    console.print(
+        f"Workload {workload} is {whole['state']}: {whole['done']} of {whole['jobs']} have ended", soft_wrap=True
+    )
     if not pool.until_empty(SHRINK_SECONDS):
         console.print("The pool has not shrunk yet: nodes go some time after their last job", soft_wrap=True)
     return results.shortcomings(seen, expected=len(jobs))

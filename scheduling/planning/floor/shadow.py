@@ -173,7 +173,9 @@ class ShadowSchedule:
 
     def _has_changed(self) -> bool:
         waiting = self._snapshot.waiting
-        if self._seen is None or any(job.unmet or job.not_before or job.held or job.broken for job in waiting):
+        if self._seen is None or any(
+            job.unmet or job.not_before or job.held or job.stopped or job.broken for job in waiting
+        ):
             return True
         return self._seen != self._sight(self._line(self.clock))
 
@@ -300,7 +302,7 @@ def _started(one: ShadowJob, moment: float, shares: tuple[Allocation, ...]) -> S
 
 def _asks(job: WaitingJob) -> object:
     """What of a job in line people may change, or what comes true for it."""
-    held = bool(job.held or job.unmet or job.broken)
+    held = bool(job.held or job.stopped or job.unmet or job.broken)
     return (job.queue, job.priority, job.submitted_at, job.request, job.max_runtime_seconds, held)
 
 

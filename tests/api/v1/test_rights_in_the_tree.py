@@ -103,11 +103,24 @@ ABOUT_A_JOB: tuple[Any, ...] = (
     ("DELETE", "jobs/{moving}/migrations/{move}", None, CONTROL, 200),
     ("POST", "jobs/{moving}/migrations/{move}/rollback", {}, CONTROL, 409),  # it is not done
 )
+ABOUT_A_WORKLOAD: tuple[Any, ...] = (
+    ("GET", "workloads/{workload}", None, READ, 200),
+    ("GET", "workloads/{workload}/statistics", None, READ, 200),
+    ("PATCH", "workloads/{workload}", {"max_running": 2}, MANAGE, 200),
+    ("DELETE", "workloads/{workload}", None, MANAGE, 409),  # a job of it waits
+    ("POST", "workloads/{workload}/start", {}, MANAGE, 200),
+    ("POST", "workloads/{workload}/pause", {}, MANAGE, 200),
+    ("POST", "workloads/{workload}/resume", {}, MANAGE, 200),
+    ("POST", "workloads/{workload}/cancel", {}, MANAGE, 200),
+    ("POST", "workloads/{workload}/retry-failed", {}, MANAGE, 200),
+)
+"""Of somebody else: what its owner may is in tests/api/v1/test_workloads.py."""
 NAMING_A_PROJECT = (
     ("POST", "jobs", lambda slug: JOB | {"project": slug}, SUBMIT, 201),
     ("POST", "jobs/batch", lambda slug: {"jobs": [JOB | {"project": slug}] * 2}, SUBMIT, 201),
     ("POST", "jobs/quote", lambda slug: JOB | {"project": slug}, SUBMIT, 200),
     ("POST", "projects", lambda slug: {"slug": "more", "parent": slug}, MANAGE, 201),
+    ("POST", "workloads", lambda slug: {"name": "new", "project": slug}, SUBMIT, 201),
 )
 """In the body: what is not there for the caller is a fault of the field."""
 OF_MANY_JOBS: tuple[Any, ...] = (
@@ -125,6 +138,7 @@ LISTS = {
     "budgets": lambda row: row["project"],
     "migrations": lambda row: row["project"],
     "scheduler/preemptions": lambda row: row["project"],
+    "workloads": lambda row: row["project"],
 }
 BY_STAFF_ALONE = (
     ("POST", "jobs/scheduler/trigger", lambda slug: {"project_id": slug}),
@@ -209,7 +223,9 @@ def _things(project: Project) -> dict[str, int]:
     jobs["moving"] = moving = builders.running_job(project=project, checkpointable=True)
     move = JobMove.objects.create(job=moving, attempt=moving.attempts.get(), origin="asked")
     Preemption.objects.create(attempt=moving.attempts.get(), strategy="priority", lost_seconds=1)
-    return budgets | {name: job.pk for name, job in jobs.items()} | {"move": move.pk}
+    workload = builders.workload(project=project)
+    builders.job(project=project, workload=workload)
+    return budgets | {name: job.pk for name, job in jobs.items()} | {"move": move.pk, "workload": workload.pk}
 
 
 @pytest.fixture
@@ -238,7 +254,7 @@ def _words(body):
     return " ".join(body) if isinstance(body, dict) else ""
 
 
-@named(ABOUT_A_PROJECT + ABOUT_A_JOB)
+@named(ABOUT_A_PROJECT + ABOUT_A_JOB + ABOUT_A_WORKLOAD)
 def test_a_role_holds_for_the_project_and_all_below_it_and_nothing_else_is_there(yard, callers, row):
     method, route, body, rule, done = row
     for position in SEEN + UNSEEN:
@@ -303,13 +319,13 @@ def test_the_dashboard_counts_what_one_sees(callers):
 
 
 def test_strangers_are_turned_away_everywhere(yard):
-    for method, route, body, *_ in ABOUT_A_PROJECT + ABOUT_A_JOB:
+    for method, route, body, *_ in ABOUT_A_PROJECT + ABOUT_A_JOB + ABOUT_A_WORKLOAD:
         assert asked(client_of(), method, yard.path(route, "own"), body).status_code == 401
 
 
 def test_staff_are_admins_of_everything(yard):
     staff = client_of(builders.user(staff=True))
-    for method, route, body, _, done in ABOUT_A_PROJECT + ABOUT_A_JOB:
+    for method, route, body, _, done in ABOUT_A_PROJECT + ABOUT_A_JOB + ABOUT_A_WORKLOAD:
         for position in SEEN + UNSEEN:
             expected = done if body != {"parent": None} else 200
             answer = asked(staff, method, yard.path(route, position), body)
@@ -320,7 +336,9 @@ def test_every_operation_stands_in_a_table():
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
     there = {f"{method.upper()} {_shape(path)}" for path, methods in paths.items() for method in methods}
     listed = {f"GET {route}" for route in LISTS} | set(ELSEWHERE)
-    for method, route, *_ in ABOUT_A_PROJECT + ABOUT_A_JOB + NAMING_A_PROJECT + OF_MANY_JOBS + BY_STAFF_ALONE:
+    for method, route, *_ in (
+        ABOUT_A_PROJECT + ABOUT_A_JOB + ABOUT_A_WORKLOAD + NAMING_A_PROJECT + OF_MANY_JOBS + BY_STAFF_ALONE
+    ):
         listed.add(f"{method} {_shape(route)}")
 
     assert sorted(there - listed) == []
