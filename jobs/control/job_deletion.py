@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.models import Job, JobDependency
+from jobs.usage import job_counts
 from scheduling.lifecycle import TERMINAL_STATES
 
 
@@ -21,5 +22,7 @@ def delete(jobs: QuerySet[Job], *, skip_locked: bool = False) -> int:
     """
     rows = jobs.select_for_update(of=("self",), skip_locked=skip_locked)
     locked = list(rows.order_by("pk").values_list("pk", flat=True))
-    _, by_model = over(Job.objects.filter(pk__in=locked)).delete()
+    going = list(over(Job.objects.filter(pk__in=locked)).values_list("pk", flat=True))
+    job_counts.keep_of(going)
+    _, by_model = Job.objects.filter(pk__in=going).delete()
     return by_model.get(Job._meta.label, 0)  # noqa: SLF001  Django's own way

@@ -6,11 +6,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from jobs.reports.metrics import books, machines, money, planner, waiting
+from jobs.reports.metrics import books, machines, money, open_jobs, planner, so_far, waiting
 
 FAMILIES = (
-    waiting.jobs,
+    open_jobs.jobs,
     waiting.waits,
+    so_far.so_far,
     planner.cycles,
     planner.preemptions,
     planner.floor,

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from jobs.models import IdleGpuStep
 from jobs.models.queries import usage_by_node
 from jobs.reports import node_condition, node_health
+from jobs.reports.metrics import each_node
 from jobs.reports.metrics.families import gauge, labelled
 from scheduling.idle_gpus import LEAVING, Rung
 from workers.models import Node, NodePool
@@ -25,6 +26,9 @@ def machines() -> Iterator[Metric]:
     yield gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
     yield from _pools(nodes)
     held = usage_by_node()
+    yield from each_node.states(nodes, busy=held.keys())
+    yield from each_node.leases()
+    yield from each_node.figures(nodes, held)
     yield from _fit_nodes(nodes, busy=held.keys())
     alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
     used = [held[node.pk] for node in alive if node.pk in held]

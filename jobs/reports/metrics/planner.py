@@ -22,8 +22,6 @@ IN_THE_SHADOW = """
 
 def cycles() -> Iterator[Metric]:
     cycle = Cycle.objects.defer("line").get()
-    text = "Scheduling cycles, and how long they took together."
-    yield SummaryMetricFamily("trainyard_cycle_seconds", text, cycle.count, cycle.total_ms / 1000)
     yield gauge("last_cycle_seconds", "How long the last scheduling cycle took.", cycle.duration_ms / 1000)
     began = cycle.started_at.timestamp() if cycle.started_at else 0
     yield gauge("last_cycle_timestamp_seconds", "When the last scheduling cycle began.", began)
@@ -31,6 +29,8 @@ def cycles() -> Iterator[Metric]:
         "alerts", "What is wrong at the moment without stopping the platform.", len([*cycle.alerts, *alerts.active()])
     )
     yield CounterMetricFamily("trainyard_placements", "Jobs that cycles have placed.", cycle.placed_total)
+    yield gauge("last_cycle_waiting_jobs", "Jobs that the last plan left waiting.", cycle.waiting)
+    yield gauge("last_cycle_placed_jobs", "Jobs that the last plan placed.", cycle.placed)
 
 
 def preemptions() -> Iterator[Metric]:

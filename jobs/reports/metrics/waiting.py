@@ -1,17 +1,16 @@
-"""Jobs that are not over, and for what they wait."""
+"""Whether anybody waits too long."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import Count, Exists, F, Min, OuterRef, Subquery
-from django.db.models.functions import Coalesce, Greatest, Now
-from prometheus_client.core import GaugeMetricFamily, Metric
+from django.db.models import Exists, F, Min, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Greatest
+from prometheus_client.core import Metric
 
 from jobs.models import Job, JobDependency
 from jobs.models.clock import database_now
-from jobs.reports.dashboard import WAITING_FOR
-from jobs.reports.metrics.families import gauge, labelled, query
-from scheduling.lifecycle import TERMINAL_STATES, JobState
+from jobs.reports.metrics.families import gauge, query
+from scheduling.lifecycle import JobState
 
 HOUR = timedelta(hours=1)
 SHORTEST_RUN_SECONDS = 10
@@ -23,21 +22,7 @@ STRETCH = """
 """
 
 
-def jobs() -> Iterator[Metric]:
-    open_jobs = Job.objects.exclude(state__in=TERMINAL_STATES).order_by()
-    rows = open_jobs.values_list("state", "queue__name", "project__slug").annotate(n=Count("pk"))
-    text = "Jobs that are not over, by state, queue and project."
-    yield labelled(GaugeMetricFamily, "jobs", text, ("state", "queue", "project"), rows)
-    ended = Job.objects.filter(finished_at__gt=Now() - HOUR).order_by().values_list("state")
-    text = "Jobs that ended in the last hour, by state."
-    yield labelled(GaugeMetricFamily, "jobs_ended_last_hour", text, ("state",), ended.annotate(n=Count("pk")))
-
-
 def waits() -> Iterator[Metric]:
-    text = "Waiting jobs by the code of each of their reasons."
-    yield labelled(
-        GaugeMetricFamily, "waiting_jobs", text, ("reason",), query(WAITING_FOR, {"all": True, "projects": []})
-    )
     in_line = Job.objects.filter(state=JobState.PENDING, held_at__isnull=True)
     needs = JobDependency.objects.filter(job=OuterRef("pk"))
     able = in_line.exclude(Exists(needs.exclude(needs__state=JobState.COMPLETED)))
