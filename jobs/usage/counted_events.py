@@ -29,8 +29,8 @@ OF_JOBS = f"event.job_id = ANY(%(jobs)s) AND {NEW}"
 # that is no fault of the platform's. What it needs is known by events as well, as a row's end goes when it is requeued.
 _WAITS = """
     SELECT 'wait', fresh.hardware, greatest(0, extract(epoch FROM
-        coalesce(attempt.started_at, fresh.at) - greatest(line.since, needs.ended_at)))
-    FROM fresh LEFT JOIN jobs_attempt AS attempt ON attempt.job_id = fresh.job_id AND attempt.number = fresh.attempt,
+        coalesce(fresh.started_at, fresh.at) - greatest(line.since, needs.ended_at)))
+    FROM fresh,
     LATERAL (
         SELECT max(before.at + make_interval(secs => coalesce((before.data ->> 'delay_seconds')::float8, 0))) AS since
         FROM jobs_jobevent AS before
@@ -47,14 +47,14 @@ _SAID = f"""
     SELECT 'submitted' AS series, '' AS label, NULL::float8 AS seconds FROM fresh WHERE kind = 'submitted'
     UNION ALL SELECT 'ended', to_state, NULL FROM fresh WHERE to_state = ANY(%(terminal)s)
     UNION ALL SELECT 'duration', hardware, extract(epoch FROM at - created_at) FROM fresh WHERE to_state = ANY(%(terminal)s)
-    UNION ALL SELECT 'attempts', data ->> 'end_reason', NULL FROM fresh WHERE data ? 'end_reason' AND from_state = ANY(%(placed)s)
-    UNION ALL SELECT 'retries', data ->> 'paid_by', NULL FROM fresh WHERE data ? 'paid_by' AND to_state = 'pending'
-    UNION ALL SELECT 'run', fresh.hardware, extract(epoch FROM attempt.ended_at - attempt.started_at)
-    FROM fresh JOIN jobs_attempt AS attempt ON attempt.job_id = fresh.job_id AND attempt.number = fresh.attempt
-    WHERE fresh.from_state = ANY(%(placed)s) AND fresh.data ? 'end_reason' AND attempt.ended_at >= attempt.started_at
+    UNION ALL SELECT 'attempts', end_reason, NULL FROM fresh WHERE end_reason IS NOT NULL AND from_state = ANY(%(placed)s)
+    UNION ALL SELECT 'retries', paid_by, NULL FROM fresh WHERE paid_by IS NOT NULL AND to_state = 'pending'
+    UNION ALL SELECT 'run', hardware, extract(epoch FROM ended_at - started_at) FROM fresh
+    WHERE end_reason IS NOT NULL AND from_state = ANY(%(placed)s) AND ended_at >= started_at
     UNION ALL SELECT 'claim', '', greatest(0, extract(epoch FROM placement.claimed_at - placement.published_at))
-    FROM fresh JOIN jobs_attempt AS attempt ON attempt.job_id = fresh.job_id AND attempt.number = fresh.attempt
-    JOIN jobs_placement AS placement ON placement.attempt_id = attempt.id
+    FROM fresh, LATERAL (
+        SELECT claimed_at, published_at FROM jobs_placement WHERE attempt_id = fresh.attempt_id OFFSET 0
+    ) AS placement
     WHERE fresh.to_state = 'assigned' AND placement.claimed_at IS NOT NULL
     UNION ALL {_WAITS}
 """  # noqa: S608  made of constants
@@ -62,11 +62,20 @@ _SAID = f"""
 
 def counts_of(which: str) -> str:
     """A statement: series, label, bucket, how often and how many seconds, of `which` events: `NEW`, `SPAN`, `OF_JOBS`."""
+    # By limits and offsets, so that each event's job and attempt are looked up: they are few, and the tables are not read whole.
     return f"""
         WITH fresh AS MATERIALIZED (
-            SELECT event.*, job.created_at, CASE WHEN job.gpus > 0 THEN 'gpu' ELSE 'cpu' END AS hardware
-            FROM jobs_jobevent AS event JOIN jobs_job AS job ON job.id = event.job_id
-            WHERE event.to_state <> '' AND {which}
+            SELECT event.id, event.job_id, event.kind, event.from_state, event.to_state, event.at,
+                   event.data ->> 'end_reason' AS end_reason, event.data ->> 'paid_by' AS paid_by,
+                   job.created_at, job.hardware, attempt.id AS attempt_id, attempt.started_at, attempt.ended_at
+            FROM (SELECT * FROM jobs_jobevent AS event WHERE event.to_state <> '' AND {which} OFFSET 0) AS event,
+            LATERAL (
+                SELECT created_at, CASE WHEN gpus > 0 THEN 'gpu' ELSE 'cpu' END AS hardware
+                FROM jobs_job WHERE id = event.job_id LIMIT 1
+            ) AS job LEFT JOIN LATERAL (
+                SELECT id, started_at, ended_at FROM jobs_attempt
+                WHERE job_id = event.job_id AND number = event.attempt LIMIT 1
+            ) AS attempt ON true
         )
         SELECT said.series, said.label, coalesce(bucket.at_most, 'Infinity') AS at_most,
                count(*) AS count, coalesce(sum(said.seconds), 0) AS seconds

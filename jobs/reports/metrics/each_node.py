@@ -22,7 +22,6 @@ LEASES = """
     SELECT count(*), count(*) FILTER (WHERE lease_expires_at < statement_timestamp())
     FROM jobs_placement WHERE closed_at IS NULL AND state = ANY(%s)
 """
-Figures = Mapping[str, Any]
 OF_GPU = (
     ("gpu_utilisation_ratio", "How much of the time the GPU worked.", "utilisation", 0.01),
     ("gpu_memory_used_bytes", "Memory of the GPU that is used.", "memory_used_mb", MB),
@@ -36,6 +35,7 @@ OF_GPU = (
 def states(nodes: Iterable[Any], *, busy: Container[int]) -> Iterator[Metric]:
     """Each node is in one of them."""
     found = Counter(state_of(node, busy=node.pk in busy) for node in nodes)
+    yield gauge("idle_nodes", "Nodes that take work and on which no job holds anything.", found["available"])
     text = "Nodes: free for work, with jobs, being emptied, alive and unfit for work, or gone."
     yield labelled(GaugeMetricFamily, "nodes_by_state", text, ("state",), [(state, found[state]) for state in STATES])
 
@@ -73,19 +73,16 @@ def figures(nodes: Sequence[Any], held: Mapping[int, NodeUsage]) -> Iterator[Met
     ):
         rows = [(node, load[key] * factor) for node, load in loads if is_number(load.get(key))]
         yield labelled(GaugeMetricFamily, name, text, ("node",), rows)
-    yield from _of_gpus(loads)
+    gpus = dict(Node.objects.filter(pk__in=[node.pk for node in shown]).values_list("name", "load__gpus"))
+    yield from _of_gpus((node.name, gpus.get(node.name)) for node in shown)
 
 
-def _of_gpus(loads: Iterable[tuple[str, Figures]]) -> Iterator[Metric]:
-    told = [(node, gpu) for node, load in loads for gpu in _gpus(load)][:MOST_GPUS]
+def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Metric]:
+    gpus = [(node, gpu) for node, found in told if isinstance(found, list) for gpu in found]
+    known = [(node, gpu) for node, gpu in gpus if isinstance(gpu, Mapping) and "index" in gpu][:MOST_GPUS]
     for name, text, key, factor in OF_GPU:
-        rows = [(node, gpu["index"], gpu[key] * factor) for node, gpu in told if is_number(gpu.get(key))]
+        rows = [(node, gpu["index"], gpu[key] * factor) for node, gpu in known if is_number(gpu.get(key))]
         yield labelled(GaugeMetricFamily, name, text, ("node", "gpu"), rows)
-
-
-def _gpus(load: Figures) -> list[Figures]:
-    found = load.get("gpus")
-    return [gpu for gpu in found if isinstance(gpu, Mapping) and "index" in gpu] if isinstance(found, list) else []
 
 
 def is_number(value: object) -> bool:

@@ -3,14 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import Exists, F, Min, OuterRef, Subquery
-from django.db.models.functions import Coalesce, Greatest
 from prometheus_client.core import Metric
 
-from jobs.models import Job, JobDependency
-from jobs.models.clock import database_now
 from jobs.reports.metrics.families import gauge, query
-from scheduling.lifecycle import JobState
 
 HOUR = timedelta(hours=1)
 SHORTEST_RUN_SECONDS = 10
@@ -22,15 +17,21 @@ STRETCH = """
 """
 
 
+# Those that could start, as far as it depends on others; since when: in line, and all that it needs over.
+OLDEST = """
+    SELECT extract(epoch FROM statement_timestamp() - min(greatest(coalesce(job.in_line_since, job.created_at), needs.ended_at)))::float8
+    FROM jobs_job AS job LEFT JOIN (
+        SELECT link.job_id, bool_and(needed.state = 'completed') AS done, max(needed.finished_at) AS ended_at
+        FROM jobs_jobdependency AS link JOIN jobs_job AS needed ON needed.id = link.needs_id
+        WHERE link.job_id IN (SELECT id FROM jobs_job WHERE state = 'pending') GROUP BY 1
+    ) AS needs ON needs.job_id = job.id
+    WHERE job.state = 'pending' AND job.held_at IS NULL AND coalesce(needs.done, true)
+"""
+
+
 def waits() -> Iterator[Metric]:
-    in_line = Job.objects.filter(state=JobState.PENDING, held_at__isnull=True)
-    needs = JobDependency.objects.filter(job=OuterRef("pk"))
-    able = in_line.exclude(Exists(needs.exclude(needs__state=JobState.COMPLETED)))
-    last = Subquery(needs.order_by(F("needs__finished_at").desc(nulls_last=True)).values("needs__finished_at")[:1])
-    since = Greatest(Coalesce("in_line_since", "created_at"), last)
-    oldest = able.annotate(since=since).aggregate(at=Min("since"))["at"]
-    longest = (database_now() - oldest).total_seconds() if oldest else 0
-    yield gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
+    [[longest]] = query(OLDEST, [])
+    yield gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest or 0)
     [[worst]] = query(STRETCH, [SHORTEST_RUN_SECONDS])
     text = "The largest (wait + run) / run of jobs that ended in the last day; runs count as 10 s at least."
     yield gauge("worst_stretch", text, worst or 0)

@@ -241,7 +241,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(31):
         scraped()
 
 
