@@ -10,8 +10,10 @@ from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES
 SUBMITTED, ENDED, ATTEMPTS, RETRIES = "submitted", "ended", "attempts", "retries"
 WAIT, RUN, DURATION, CLAIM, CYCLE = "wait", "run", "duration", "claim", "cycle"
 DECISIONS = "decisions"
-LONG_BUCKETS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200, 604_800)
-SHORT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+LONG_BUCKETS = (
+    1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0, 604_800.0,
+)  # fmt: skip
+SHORT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BUCKETS: dict[str, tuple[float, ...]] = {
     WAIT: LONG_BUCKETS, RUN: LONG_BUCKETS, DURATION: LONG_BUCKETS, CLAIM: SHORT_BUCKETS, CYCLE: SHORT_BUCKETS,
 }  # fmt: skip
@@ -92,4 +94,4 @@ def counts_of(which: str) -> str:
 def arguments(**more: Any) -> dict[str, Any]:
     """For what `counts_of` answers."""
     states = {"terminal": sorted(TERMINAL_STATES), "placed": sorted(PLACED_STATES)}
-    return {**states, "short": list(map(float, SHORT_BUCKETS)), "long": list(map(float, LONG_BUCKETS)), **more}
+    return {**states, "short": list(SHORT_BUCKETS), "long": list(LONG_BUCKETS), **more}

@@ -61,10 +61,10 @@ def add(found: Iterable[Count]) -> None:
         cursor.execute(ADD % GIVEN, [list(column) for column in zip(*found, strict=True)])
 
 
-def observed(series: str, seconds: float) -> Count:
+def observed(series: str, seconds: float, label: str = "") -> Count:
     """One more of a histogram."""
     bounds = (*BUCKETS[series], inf)
-    return Count(series, "", bounds[bisect_left(bounds, seconds)], 1, seconds)
+    return Count(series, label, bounds[bisect_left(bounds, seconds)], 1, float(seconds))
 
 
 def fold() -> int:

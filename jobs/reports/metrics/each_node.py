@@ -22,6 +22,7 @@ LEASES = """
     SELECT count(*), count(*) FILTER (WHERE lease_expires_at < statement_timestamp())
     FROM jobs_placement WHERE closed_at IS NULL AND state = ANY(%s)
 """
+INFO = ("node", "version", "cpus", "memory_mb", "gpus", "gpu_model")
 OF_GPU = (
     ("gpu_utilisation_ratio", "How much of the time the GPU worked.", "utilisation", 0.01),
     ("gpu_memory_used_bytes", "Memory of the GPU that is used.", "memory_used_mb", MB),
@@ -73,8 +74,14 @@ def figures(nodes: Sequence[Any], held: Mapping[int, NodeUsage]) -> Iterator[Met
     ):
         rows = [(node, load[key] * factor) for node, load in loads if is_number(load.get(key))]
         yield labelled(GaugeMetricFamily, name, text, ("node",), rows)
-    gpus = dict(Node.objects.filter(pk__in=[node.pk for node in shown]).values_list("name", "load__gpus"))
-    yield from _of_gpus((node.name, gpus.get(node.name)) for node in shown)
+    named = Node.objects.filter(pk__in=[node.pk for node in shown]).order_by("name")
+    hardware = list(named.values_list("name", "version", "cpus", "memory_mb", "gpus", "load__gpus"))
+    text = "What the node has, of which release its agent is."
+    info = [
+        (name, version, cpus, memory, len(gpus), _model(gpus), 1) for name, version, cpus, memory, gpus, _ in hardware
+    ]
+    yield labelled(GaugeMetricFamily, "node_info", text, INFO, info)
+    yield from _of_gpus((name, told) for name, *_, told in hardware)
 
 
 def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Metric]:
@@ -83,6 +90,10 @@ def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Metric]:
     for name, text, key, factor in OF_GPU:
         rows = [(node, gpu["index"], gpu[key] * factor) for node, gpu in known if is_number(gpu.get(key))]
         yield labelled(GaugeMetricFamily, name, text, ("node", "gpu"), rows)
+
+
+def _model(gpus: Sequence[Mapping[str, Any]]) -> str:
+    return " + ".join(sorted({str(gpu.get("model", "")) for gpu in gpus}))
 
 
 def is_number(value: object) -> bool:

@@ -16,6 +16,7 @@ from jobs.planning.cycle import run_cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.usage import job_counts
 from jobs.usage.counted_events import arguments
+from jobs.usage.job_counts import Count
 from scheduling.lifecycle import EndReason, JobState
 from tests import builders
 from tests.racing import beside
@@ -101,6 +102,13 @@ def test_what_takes_as_long_as_a_bucket_says_is_in_it_and_what_takes_longer_in_t
         job = submitted(created_at=now - timedelta(seconds=seconds))
         builders.event(job=job, kind="cancelled", from_state="pending", to_state="cancelled", at=now)
     assert buckets("duration") == {("cpu", 60): 1, ("cpu", 300): 1, ("cpu", inf): 1}
+
+
+@pytest.mark.django_db
+def test_a_cycle_is_counted_however_long_it_takes():
+    for seconds in (0.001, 0.6, 2.0, 60.0, 100.0):
+        job_counts.add([job_counts.observed("cycle", seconds), Count("decisions", "place", inf, 1, 0.0)])
+    assert buckets("cycle") == {("", bound): 1 for bound in (0.005, 1, 2.5, 60, inf)}
 
 
 @pytest.mark.django_db(transaction=True)
