@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models import Count, Func, IntegerField, JSONField, Sum
+from django.db.models import Count, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from jobs.models import IdleGpuStep
@@ -12,32 +12,16 @@ from jobs.models.queries import usage_by_node
 from jobs.reports import node_condition, node_health
 from jobs.reports.metrics import each_node
 from jobs.reports.metrics.families import gauge, labelled
+from jobs.reports.metrics.seen_nodes import seen_nodes
 from scheduling.idle_gpus import LEAVING, Rung
 from workers.models import Node, NodePool
-from workers.queries import in_use, liveness_counts, nodes_now
+from workers.queries import liveness_counts
 
 MB = 2**20
-READ = ("name", "state", "labels", "consuming", "agent_id", "last_heartbeat_at", "suspicion", "cpus", "memory_mb")
-# Most of a heartbeat are figures of GPUs, and to read those of a thousand nodes takes longer than all the rest.
-GPU_COUNT = Func("gpus", function="jsonb_array_length", output_field=IntegerField())
-WITHOUT_GPUS = Func("load", template="(%(expressions)s - 'gpus'::text)", output_field=JSONField())
-POWERS = Func(
-    "load", template="jsonb_path_query_array(%(expressions)s, '$.gpus[*].power_mw')", output_field=JSONField()
-)
-
-
-def _nodes() -> list[Any]:
-    """Of the fleet, each with its `gpu_count`, and with what its GPUs draw and no more of them in `load`."""
-    rows = in_use(nodes_now()).only(*READ)
-    nodes = list(rows.annotate(gpu_count=GPU_COUNT, told=WITHOUT_GPUS, powers=POWERS))
-    for node in nodes:
-        told = node.told if isinstance(node.told, dict) else {}
-        node.load = {**told, "gpus": [{"power_mw": power} for power in node.powers]}
-    return nodes
 
 
 def machines() -> Iterator[Metric]:
-    nodes = _nodes()
+    nodes = seen_nodes()
     yield labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
     suspects = sum(bool(node.suspicion) for node in nodes)
     yield gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)

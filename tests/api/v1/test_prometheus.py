@@ -424,3 +424,18 @@ def test_the_first_nodes_have_figures_of_their_own_and_odd_heartbeats_have_none(
     )
     assert {key[-1] for key in found if key[0] == "trainyard_node_cpu_utilisation_ratio"} == {"n1"}
     assert {key[-1] for key in found if key[0] == "trainyard_node_jobs"} == {"n1", "n2"}
+
+
+def test_heartbeats_of_any_shape_break_no_scrape(read):
+    for load in (
+        "what",
+        [1],
+        7,
+        {"gpus": "what"},
+        {"gpus": [{"power_mw": "much"}]},
+        {"gpus_out": 3, "trespasses": None},
+    ):
+        builders.node(load=load)
+    found = read()
+    assert found["trainyard_nodes", "alive"] == 6
+    assert found["trainyard_gpus_out",] == 0
