@@ -34,7 +34,7 @@ GIVEN = "SELECT * FROM unnest(%s::text[], %s::text[], %s::float8[], %s::bigint[]
 ANY_NEW = f"SELECT EXISTS (SELECT FROM jobs_jobevent AS event WHERE {OF_JOBS})"  # noqa: S608  likewise
 # A transaction that changes a job's state has written before it writes its event: its number is below the first that has not
 # begun. So the sequence comes first, in a statement before the one that looks which transactions there are.
-LAST_EVENT = "SELECT last_value FROM jobs_jobevent_id_seq"
+LAST_EVENT = "SELECT last_value - (NOT is_called)::int FROM jobs_jobevent_id_seq"
 TRANSACTIONS = """
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 """
