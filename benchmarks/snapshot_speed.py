@@ -92,7 +92,7 @@ def measure() -> dict[str, Any]:
     from jobs.planning.snapshot import take_snapshot  # noqa: PLC0415
 
     take_snapshot()  # as in every cycle but the first after a start
-    server = psutil.Process(_backend(connection))
+    server = psutil.Process(backend(connection))
     wall, cpu, served = [], [], sum(server.cpu_times()[:2])
     for _ in range(RUNS):
         gc.collect()
@@ -114,7 +114,7 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _backend(connection: Any) -> int:
+def backend(connection: Any) -> int:
     """The process of PostgreSQL that serves this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")

@@ -24,6 +24,8 @@ NOT_AN_AGENTS = frozenset(
         "floorshadowjob",
         "usagehour",
         "usagerollup",
+        "jobcount",
+        "jobcountprogress",
         "jobretention",
         "forgottenjob",
         "idlegpurule",

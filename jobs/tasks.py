@@ -10,7 +10,7 @@ from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
 from jobs.recovery import budget_alerts, idle_gpu_mail, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
-from jobs.usage import rollup
+from jobs.usage import job_counts, rollup
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -79,6 +79,12 @@ def audit_costs() -> None:
 def roll_up_usage() -> None:
     """Sum up the hours that are over."""
     rollup.roll_up()
+
+
+@shared_task(name="trainyard.count_jobs", send_events=False)
+def count_jobs() -> None:
+    """Write down what jobs have done since the last time, so that scrapes need not look at it again."""
+    job_counts.fold()
 
 
 @shared_task(name="trainyard.prune", send_events=False)

@@ -17,6 +17,7 @@ def beat_schedule(cycle_seconds: float, recovery_seconds: float, scaling_seconds
         "quota audit": _every(30.0, "trainyard.audit_quotas"),
         "ledger audit": _every(600.0, "trainyard.audit_costs"),
         "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
+        "counts of jobs": _every(10.0, "trainyard.count_jobs"),
         "clean-up": _every(3600.0, "trainyard.prune"),
     }
 

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from api.http.authentication import BearerTokens
 from api.http.problems import RETRY_SECONDS, Problem
 from api.v1 import health
-from jobs.reports.prometheus import exposition
+from jobs.reports.metrics.exposition import exposition
 
 logger = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 2  # several Prometheus servers that scrape at once cost one look at the database

@@ -42,6 +42,13 @@ def stat(title: str, expression: str, unit: str = "short") -> Panel:
     return Panel(title, ((expression, title),), unit, "stat")
 
 
+def quantiles(title: str, histogram: str, *, window: str = "$__rate_interval") -> Panel:
+    """Of what came in the window."""
+    rates = f"sum by (le) (rate({histogram}_bucket[{window}]))"
+    queries = tuple((f"histogram_quantile({share}, {rates})", f"{share:.0%}") for share in (0.5, 0.9, 0.99))
+    return Panel(title, queries, "s")
+
+
 def lines(title: str, *queries: tuple[str, str], unit: str = "short") -> Panel:
     return Panel(title, queries, unit)
 
@@ -54,9 +61,42 @@ SCHEDULER = (
     stat("Since the last cycle", "time() - max(trainyard_last_cycle_timestamp_seconds)", "s"),
     stat("Failed in the last hour", "max(trainyard:jobs_failed:ratio_last_hour)", "percentunit"),
     Panel("Alerts", ((FIRING, ""),), kind="table"),
+    lines("Active jobs by state", ("sum by (state) (trainyard_active_jobs)", "{{state}}")),
     lines("Jobs by state", ('sum by (state) (trainyard_jobs{queue=~"$queue"})', "{{state}}")),
     lines("Waiting by reason", ("sum by (reason) (trainyard_waiting_jobs)", "{{reason}}")),
-    lines("Waiting by queue", ('sum by (queue) (trainyard_jobs{state="pending",queue=~"$queue"})', "{{queue}}")),
+    lines("Waiting by queue", ('sum by (queue) (trainyard_queue_length{queue=~"$queue"})', "{{queue}}")),
+    lines("Waiting by priority", ('sum by (priority) (trainyard_queue_length{queue=~"$queue"})', "{{priority}}")),
+    lines("Waiting by hardware", ('sum by (hardware) (trainyard_queue_length{queue=~"$queue"})', "{{hardware}}")),
+    lines(
+        "Taken in and ended",
+        ("sum(rate(trainyard_submitted_jobs_total[$__rate_interval]))", "submitted"),
+        ("sum by (state) (rate(trainyard_jobs_total[$__rate_interval]))", "{{state}}"),
+        unit="ops",
+    ),
+    lines(
+        "Attempts that did not complete, in an hour",
+        (
+            'sum by (reason) (increase(trainyard_attempts_ended_total{reason!="completed"}[1h])) > 0 or vector(0)',
+            "{{reason}}",
+        ),
+    ),
+    lines("Retries in an hour", ("sum by (paid_by) (increase(trainyard_retries_total[1h]))", "paid by {{paid_by}}")),
+    quantiles("Wait of attempts that began in an hour", "trainyard_job_wait_seconds", window="1h"),
+    quantiles("Run time of attempts that ended in an hour", "trainyard_attempt_run_seconds", window="1h"),
+    quantiles("From submission to end, of jobs that ended in an hour", "trainyard_job_duration_seconds", window="1h"),
+    quantiles("From message to claim", "trainyard_publish_to_claim_seconds"),
+    quantiles("Scheduling cycles", "trainyard_cycle_seconds"),
+    lines(
+        "What is planned",
+        ("max(trainyard_last_cycle_waiting_jobs)", "left waiting by the last cycle"),
+        ("max(trainyard_last_cycle_placed_jobs)", "placed by it"),
+    ),
+    lines(
+        "Decisions",
+        ("sum by (decision) (rate(trainyard_plan_decisions_total[$__rate_interval]))", "{{decision}}"),
+        unit="ops",
+    ),
+    lines("Leases", ("sum(trainyard_leases)", "held"), ("sum(trainyard_leases_overdue)", "overdue")),
     lines(
         "Placed, told to give way",
         ("sum(trainyard:placements:rate5m)", "placed"),
@@ -99,6 +139,17 @@ WORKERS = (
     stat("Suspected", "sum(trainyard_suspect_nodes)"),
     stat("Full disks", "sum(trainyard_full_disks)"),
     stat("GPUs out", "sum(trainyard_gpus_out)"),
+    Panel("Hardware", (("trainyard_node_info", ""),), kind="table"),
+    lines("Nodes by state", ("sum by (state) (trainyard_nodes_by_state)", "{{state}}")),
+    lines("Processors at work", ("trainyard_node_cpu_utilisation_ratio", "{{node}}"), unit="percentunit"),
+    lines("Memory used", ("trainyard_node_memory_used_bytes", "{{node}}"), unit="bytes"),
+    lines("Jobs on each node", ("trainyard_node_jobs", "{{node}}")),
+    lines("Room where jobs write", ("trainyard_node_disk_free_bytes", "{{node}}"), unit="bytes"),
+    lines("GPUs at work", ("trainyard_gpu_utilisation_ratio", "{{node}}, {{gpu}}"), unit="percentunit"),
+    lines("GPU memory used", ("trainyard_gpu_memory_used_bytes", "{{node}}, {{gpu}}"), unit="bytes"),
+    lines("GPU power", ("trainyard_gpu_power_watts", "{{node}}, {{gpu}}"), unit="watt"),
+    lines("GPU temperature", ("trainyard_gpu_temperature_celsius", "{{node}}, {{gpu}}"), unit="celsius"),
+    lines("GPU memory errors", ("trainyard_gpu_ecc_errors", "{{node}}, {{gpu}}")),
     lines("Nodes", ("sum by (liveness) (trainyard_nodes)", "{{liveness}}"), ("sum(trainyard_idle_nodes)", "idle")),
     lines(
         "Held",

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from executors.node import job_environment, rendezvous
+from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
@@ -103,6 +104,13 @@ class Runner:
     def _load(self) -> dict[str, Any]:
         told = {"jobs_can_read": self._walls.sentence, "removed": self._old_folders.told()}
         return {**self._status.load(), **told}
+
+    def view(self, *, name: str, version: str) -> NodeView:
+        """For an exporter."""
+        probe = self.queue_probe.result if self.queue_probe is not None else QueueProbeResult
+        return NodeView(
+            name, version, self._hardware, self._status, self._session.known, probe, jobs=settings.NODE_METRICS_JOBS
+        )
 
     def refresh(self) -> None:
         """Ask at once what is wished of what runs here. Returns at once."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobs.logs.gaps import gap_line
 from jobs.models.logs import LogChunk
-from workers.runtime.log_reader import HELD_BACK, LogReader
+from workers.runtime.log_reader import HELD_BACK, LogReader, printed
 
 
 class LogChunks:
@@ -25,6 +25,10 @@ class LogChunks:
     def end(self, length: int | None, lost: str = "") -> None:
         """The command has ended, having printed `length` bytes, as far as its shim could tell."""
         self._reader.end(length, lost)
+
+    def unsent_bytes(self) -> int:
+        """What lies in its files and was not read yet; from any thread."""
+        return max(0, printed(self._reader.folder) - self._reader.position)
 
     def next_chunk(self) -> LogChunk | None:
         """What has to be stored next; None when there is nothing new."""

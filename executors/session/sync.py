@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
+from executors.session import known, pause
 from executors.session.node_row import NodeRow
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
@@ -40,8 +41,7 @@ GLANCE_SECONDS = 0.2  # how often new starts are looked for while something is s
 BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and said together with what else comes
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
-LOST_GRACE_SECONDS = 5.0
-SYNC_THREAD = "node-session"  # the thread through which an agent speaks to the database
+LOST_GRACE_SECONDS, SYNC_THREAD = 5.0, "node-session"
 
 
 class NodeSession:
@@ -73,7 +73,7 @@ class NodeSession:
         self._detaching = threading.Event()
         self._closing = threading.Event()
         self._registered: Future[int] = Future()
-        self._next_beat = self._next_ship = self._next_tail = self._next_glance = self._spoke_at = 0.0
+        self._next_beat = self._next_ship = self._next_tail = self._next_glance = self._spoke_at = self._heard_at = 0.0
         self._thread = threading.Thread(target=self._loop, name=SYNC_THREAD, daemon=True)
 
     # Called by others
@@ -112,6 +112,11 @@ class NodeSession:
         """Send the next heartbeat at once: the node is not as it was."""
         self._next_beat = 0
         self._inbox.put(None)
+
+    def known(self) -> known.Known:
+        """What this agent knows without asking anybody; from any thread, also while the database is away."""
+        unsaid = len(self._unsaid) + self._inbox.qsize()
+        return known.known_of(self._runs, unsaid=unsaid, heard_at=self._heard_at, leaving=self._is_going)
 
     @property
     def patience(self) -> float:
@@ -201,13 +206,7 @@ class NodeSession:
     def _pause(self) -> float:
         if self._unsaid:
             return 0
-        until = self._next_beat - time.monotonic()
-        if self._runs:
-            followed = any(run.log.followed for run in self._runs.values())
-            until = min(until, (self._next_tail if followed else self._next_ship) - time.monotonic())
-        if any(not run.start_recorded for run in self._runs.values()):
-            until = min(until, self._next_glance - time.monotonic())
-        return max(until, 0.001)
+        return pause.pause(self._runs.values(), self._next_beat, self._next_ship, self._next_tail, self._next_glance)
 
     def _turn(self) -> None:
         self._serve()
@@ -319,7 +318,8 @@ class NodeSession:
             else:  # closed, or somebody else's: it may start elsewhere soon, so it gets little time
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
         self._apply_desired(renewal.desired)
-        self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
+        self._heard_at = time.monotonic()
+        self._next_beat = self._heard_at + settings.HEARTBEAT_SECONDS
 
     def _refresh_desired(self) -> None:
         suspended = [run.placement_id for run in self._runs.values() if run.suspended]

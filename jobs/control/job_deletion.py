@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.models import Job, JobDependency, Workload
+from jobs.usage import job_counts
 from scheduling.lifecycle import TERMINAL_STATES
 
 
@@ -23,9 +24,11 @@ def delete(jobs: QuerySet[Job], *, skip_locked: bool = False) -> int:
     """
     rows = jobs.select_for_update(of=("self",), skip_locked=skip_locked)
     locked = list(rows.order_by("pk").values_list("pk", flat=True))
-    going = over(Job.objects.filter(pk__in=locked))
-    theirs = set(going.filter(workload__isnull=False).values_list("workload", flat=True))
-    _, by_model = going.delete()
+    going = list(over(Job.objects.filter(pk__in=locked)).values_list("pk", flat=True))
+    jobs_of = Job.objects.filter(pk__in=going)
+    theirs = set(jobs_of.filter(workload__isnull=False).values_list("workload", flat=True))
+    job_counts.keep_of(going)
+    _, by_model = jobs_of.delete()
     _delete_emptied(theirs)
     return by_model.get(Job._meta.label, 0)  # noqa: SLF001  Django's own way
 

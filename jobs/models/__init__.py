@@ -8,6 +8,7 @@ from jobs.models.audit import AuditResult
 from jobs.models.dependency import JobDependency
 from jobs.models.idle_gpus import IdleGpuRule, IdleGpuStep
 from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
+from jobs.models.job_counts import JobCount, JobCountProgress
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
 from jobs.models.moves import JobMove
@@ -43,6 +44,8 @@ __all__ = [
     "IdleGpuRule",
     "IdleGpuStep",
     "Job",
+    "JobCount",
+    "JobCountProgress",
     "JobDependency",
     "JobEvent",
     "JobMove",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.models import Cycle, Queue
+from jobs.models import Cycle, JobCountProgress, JobEvent, Queue
 from jobs.models.planning import RunTimeLearning
 from jobs.models.usage import UsageRollup
 
@@ -18,6 +18,9 @@ def add_defaults(*, using: str = "default", **_: Any) -> None:
     Cycle.objects.using(using).get_or_create(pk=1)
     RunTimeLearning.objects.using(using).get_or_create(pk=1)
     UsageRollup.objects.using(using).get_or_create(pk=1)
+    # What happened before the first count of all is not counted: jobs of years may be there.
+    last = JobEvent.objects.using(using).order_by("-id").values_list("pk", flat=True).first()
+    JobCountProgress.objects.using(using).get_or_create(pk=1, defaults={"counted_until": last or 0})
     if not Queue.objects.using(using).exists():
         Queue.objects.using(using).bulk_create(
             Queue(name=name, rank=rank, policy=policy, description=description)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -32,6 +33,9 @@ from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
+from jobs.usage import job_counts
+from jobs.usage.counted_events import CYCLE, DECISIONS
+from jobs.usage.job_counts import Count
 from quotas.budgets.setting import BUDGETS_LOCK
 from quotas.costs.prices import ANY_PRICE
 from scheduling.lifecycle import JobState
@@ -120,7 +124,7 @@ def run_cycle() -> CycleResult:
         doorbells = _commit_placements(plan.placements, snapshot.rules.placement)
         # 5. Have others give way. Steps 5 and 6 lock jobs beside those that are locked already, in no order with them: so
         # they skip what somebody else holds, and never wait in a circle.
-        preemption.request(plan.preemptions)
+        told = preemption.request(plan.preemptions)
         rebalancing.consider(snapshot, plan)
         floor_shadow.save(snapshot, plan)
         # 6. Say why the others wait.
@@ -128,12 +132,19 @@ def run_cycle() -> CycleResult:
         # 7. The cycle's own row: last, so that its duration is that of all the work.
         result = CycleResult(len(doorbells), len(plan.waits), (time.perf_counter() - started) * 1000)
         _write_cycle(plan, result, snapshot.rules.placement)
+        job_counts.add(_counted(result, told))
         # 8. Tell the nodes once it is committed: an agent that came earlier would find no placement to claim.
         publishing.request_placements(doorbells)
     # 9. Apart from the plan: while thousands of dependents end, the next planner must not wait for its turn.
     if any(job.broken for job in snapshot.waiting):
         dead_dependencies.cancel_dead()
     return result
+
+
+def _counted(result: CycleResult, told: int) -> list[Count]:
+    decided = (("place", result.placed), ("preempt", told))
+    kept = [Count(DECISIONS, decision, inf, number, 0.0) for decision, number in decided if number]
+    return [job_counts.observed(CYCLE, result.duration_ms / 1000), *kept]
 
 
 def _wait_for_turn() -> None:

@@ -320,7 +320,9 @@ def agent_role(name: str, share: GpuPartition, wanted: AgentTerms) -> Role:
         "gpu-memory-gb": wanted.gpu_memory_gb,
     }
     spec = roles.NodeSpec(name, tuple((key, str(value)) for key, value in options.items() if value is not None))
-    role = roles.agent(spec, {"TRAINYARD_ROLE": "node", "CUDA_VISIBLE_DEVICES": partition.visible(share.real_gpus)})
+    # One port for all of them would be had by one: agents of a pool have no exporter.
+    given = {"TRAINYARD_ROLE": "node", "TRAINYARD_NODE_METRICS_PORT": "0"}
+    role = roles.agent(spec, given | {"CUDA_VISIBLE_DEVICES": partition.visible(share.real_gpus)})
     labels = [word for label in wanted.labels for word in ("--label", label)]
     return replace(role, command=(*pinned(share), *role.command, *labels))
 

@@ -13,7 +13,7 @@ DELAYS = {"eta", "countdown", "retry_backoff", "autoretry_for", "max_retries", "
 TASK_CALLS = {"shared_task", "task", "apply_async", "send_task", "signature", "Signature", "s", "si", "set"}
 NAMES = {
     "trainyard.archive_logs", "trainyard.close_runs", "trainyard.hear", "trainyard.learn_run_times", "trainyard.predict_starts",
-    "trainyard.roll_up_usage", "trainyard.watch_budgets", "trainyard.audit_quotas", "trainyard.audit_costs",
+    "trainyard.roll_up_usage", "trainyard.count_jobs", "trainyard.watch_budgets", "trainyard.audit_quotas", "trainyard.audit_costs",
     "trainyard.prune", "trainyard.recover", "trainyard.run_cycle", "trainyard.run_placement", "trainyard.scale_pools",
 }  # fmt: skip
 """Messages carry them from the release that sent them to the one that receives them: they stay."""

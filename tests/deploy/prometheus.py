@@ -31,40 +31,53 @@ def run(name: str, *arguments: str, text: str = "") -> subprocess.CompletedProce
     return subprocess.run(command, cwd=FOLDER, input=text, capture_output=True, text=True, check=False, timeout=60)
 
 
-class Prometheus:
-    """Started with deploy/prometheus/prometheus.yml, only that it scrapes `site`, and looks every other second."""
+class Store:
+    """A server that scrapes a site, in the folder given, and answers queries as Prometheus does."""
 
-    def __init__(self, folder: Path, site: str, token: str) -> None:
+    ready = "/-/ready"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.url = f"http://{LOOPBACK}:{pick_free()}"
-        (folder / "metrics-token").write_text(token)
-        shutil.copy(FOLDER / "trainyard.rules.yml", folder)
-        shipped = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
-        shipped["global"].update(scrape_interval="2s", evaluation_interval="1s")
-        shipped["scrape_configs"][0]["static_configs"] = [{"targets": [urlsplit(site).netloc]}]
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(shipped))
-        options = {
-            "config.file": folder / "prometheus.yml",
-            "storage.tsdb.path": folder / "data",
-            "web.listen-address": urlsplit(self.url).netloc,
-            "log.level": "warn",
-        }
-        self.command = [tool("prometheus"), *(f"--{name}={value}" for name, value in options.items())]
-        self.log = folder / "prometheus.log"
         self._client = httpx.Client(base_url=self.url, timeout=10)
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def commands(self) -> list[list[str]]:
+        """The server's, and then those of what it needs."""
+        raise NotImplementedError
+
+    def configured(self, name: str, site: str, token: str) -> Path:
+        """The shipped configuration of this name, only that it scrapes `site`, and looks every other second."""
+        (self.folder / "metrics-token").write_text(token)
+        shutil.copy(FOLDER / "trainyard.rules.yml", self.folder)
+        shipped = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+        shipped["global"]["scrape_interval"] = "2s"
+        if "evaluation_interval" in shipped["global"]:
+            shipped["global"]["evaluation_interval"] = "1s"
+        shipped["scrape_configs"][0]["static_configs"] = [{"targets": [urlsplit(site).netloc]}]
+        (self.folder / name).write_text(yaml.safe_dump(shipped))
+        return self.folder / name
 
     def __enter__(self) -> Self:
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(self.command, stdout=output, stderr=output, start_new_session=True)
-        wait_for(self._ready, 30, f"Prometheus, see {self.log}")
+        for number, command in enumerate(self.commands()):
+            log = self.folder / f"{number}.log"
+            with log.open("wb") as output:
+                started = subprocess.Popen(
+                    command, cwd=self.folder, stdout=output, stderr=output, start_new_session=True
+                )
+            self._processes.append(started)
+            wait_for(self._ready, 60, f"{command[0]}, see {log}")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
-        self.process.kill()
-        self.process.wait(20)
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait(20)
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
-        """What the expression gives now; fails with Prometheus' words where it is wrong."""
+        """What the expression gives now; fails with the server's words where it is wrong."""
+        assert all(process.poll() is None for process in self._processes), f"one has ended, see {self.folder}"
         answer = self._get("query", query=expression)
         assert answer["status"] == "success", f"{expression}: {answer['error']}"
         return list(answer["data"]["result"])
@@ -81,8 +94,54 @@ class Prometheus:
         return dict(self._client.get(f"/api/v1/{what}", params=parameters).json())
 
     def _ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
+        assert self._processes[-1].poll() is None, f"it has ended, see {self.folder}"
         try:
-            return self._client.get("/-/ready").is_success
+            return self._client.get(self.ready).is_success
         except httpx.TransportError:
             return False
+
+
+class Prometheus(Store):
+    """With deploy/prometheus/prometheus.yml."""
+
+    def __init__(self, folder: Path, site: str, token: str) -> None:
+        super().__init__(folder)
+        self._config = self.configured("prometheus.yml", site, token)
+
+    def commands(self) -> list[list[str]]:
+        options = {
+            "config.file": self._config,
+            "storage.tsdb.path": self.folder / "data",
+            "web.listen-address": urlsplit(self.url).netloc,
+            "log.level": "warn",
+        }
+        return [[tool("prometheus"), *(f"--{name}={value}" for name, value in options.items())]]
+
+
+class VictoriaMetrics(Store):
+    """With deploy/prometheus/victoria-metrics.yml, and a vmalert beside it for the rules."""
+
+    ready = "/health"
+
+    def __init__(self, folder: Path, site: str, token: str) -> None:
+        super().__init__(folder)
+        self._config = self.configured("victoria-metrics.yml", site, token)
+
+    def commands(self) -> list[list[str]]:
+        server = {
+            "promscrape.config": self._config,
+            "storageDataPath": self.folder / "data",
+            "httpListenAddr": urlsplit(self.url).netloc,
+            "search.latencyOffset": "0s",  # it leaves out what is newer, as it may not be whole
+        }
+        rules = {
+            "rule": "trainyard.rules.yml",
+            "external.label": "docs=https://docs.example",
+            **{f"{what}.url": self.url for what in ("datasource", "remoteWrite", "remoteRead")},
+            "notifier.url": f"http://{LOOPBACK}:9",  # nobody is told
+            "evaluationInterval": "1s",
+            "remoteWrite.flushInterval": "1s",
+            "httpListenAddr": f"{LOOPBACK}:{pick_free()}",
+        }
+        both = (("victoria-metrics", server), ("vmalert", rules))
+        return [[tool(name), *(f"-{key}={value}" for key, value in options.items())] for name, options in both]

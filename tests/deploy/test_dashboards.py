@@ -19,10 +19,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from jobs.models import AuditResult, Cycle, FloorShadow, IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.models.start_prediction import StartPrediction
+from jobs.usage import job_counts
+from jobs.usage.counted_events import CLAIM, CYCLE, DURATION, RUN, WAIT
 from quotas.budgets.rows import Budget
 from tests import builders
 from tests.architecture import source
-from tests.deploy.prometheus import Prometheus
+from tests.deploy.prometheus import Prometheus, VictoriaMetrics
 from tests.waiting import wait_for
 
 FOLDER = source.ROOT / "deploy/grafana"
@@ -70,10 +72,21 @@ def yard(transactional_db):
     AuditResult.objects.create(books="ledger", at=now)
 
 
+GPU = {
+    "index": 0,
+    "utilisation": 90,
+    "memory_used_mb": 60_000,
+    "power_mw": 70_500,
+    "temperature_c": 55,
+    "ecc_errors": 0,
+}
+LOAD = {"cpu_percent": 12.5, "memory_used_mb": 812, "disk_free_mb": 9000, "gpus": [GPU]}
+
+
 def machines():
     out = [{"index": 3, "reason": "Xid 79"}]
     removed = {"folders": 2, "bytes": 4096}
-    busy = builders.node(gpus=4, load={"gpus": [{"index": 0, "power_mw": 70_500}], "gpus_out": out, "removed": removed})
+    busy = builders.node(gpus=4, load={**LOAD, "gpus_out": out, "removed": removed})
     builders.running_job(node=busy, gpu_indices=[0, 1], cpus=3, memory_mb=1024)
     builders.node(consuming=False)
     builders.node(load={"disk_full": True})
@@ -108,18 +121,30 @@ def prometheus(yard, live_server, settings, tmp_path):
         yield running
 
 
-def answer(prometheus, expression):
-    """While cycles go on."""
+@pytest.fixture(params=[Prometheus, VictoriaMetrics], ids=["Prometheus", "VictoriaMetrics"])
+def store(request, yard, live_server, settings, tmp_path):
+    settings.METRICS_TOKEN = TOKEN
+    cache.clear()
+    with request.param(tmp_path, live_server.url, TOKEN) as running:
+        yield running
+
+
+def answer(store, expression):
+    """While cycles go on, and jobs end."""
     Cycle.objects.update(count=F("count") + 1, total_ms=F("total_ms") + 20)
-    return prometheus.ask(expression)
+    job_counts.add([
+        job_counts.observed(CYCLE, 0.02), job_counts.observed(CLAIM, 0.04),
+        *(job_counts.observed(series, 70, "gpu") for series in (WAIT, RUN, DURATION)),
+    ])  # fmt: skip
+    return store.ask(expression)
 
 
-def test_every_query_has_an_answer(prometheus):
+def test_every_query_has_an_answer(store):
     # What is a rate wants two looks. A query that is wrong fails at once, one that nothing answers when the time is over.
     for where, expression in queries():
-        wait_for(partial(answer, prometheus, filled(expression)), 30, f"an answer to {where}: {expression}")
+        wait_for(partial(answer, store, filled(expression)), 60, f"an answer to {where}: {expression}")
     names = {name for _, expression in queries() for name in re.findall(r"\btrainyard[_:][\w:]+", expression)}
-    assert names - prometheus.names() == set()
+    assert names - store.names() == set()
 
 
 def test_what_is_wrong_is_told_with_where_to_read_on(prometheus):

@@ -24,7 +24,7 @@ ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 def told():
     """The samples that /metrics may have, by docs/metrics.txt."""
     families = [line.split() for line in (source.ROOT / "docs/metrics.txt").read_text(encoding="utf-8").splitlines()]
-    parts = {"summary": ("_sum", "_count")}
+    parts = {"summary": ("_sum", "_count"), "histogram": ("_bucket", "_sum", "_count")}
     return {name + part for name, kind in families for part in parts.get(kind, ("",))}
 
 

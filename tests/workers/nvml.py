@@ -33,6 +33,8 @@ class Driver:
         self.lost = threading.Event()
         self.energy: dict[int, int] = {}  # in mJ, of those that count it
         self.power: dict[int, int] = {}  # in mW, of those that measure it
+        self.temperature: dict[int, int] = {}
+        self.ecc_errors: dict[int, int] = {}  # of those that have ECC
 
     def xid(self, gpu: int, number: int, event_type: int = 8) -> None:
         """The GPU reports an error."""
@@ -74,6 +76,14 @@ class Driver:
 
     def nvmlDeviceGetPowerUsage(self, handle):  # noqa: N802
         return self._supported(self.power, handle)
+
+    def nvmlDeviceGetTemperature(self, handle, sensor):  # noqa: N802
+        assert sensor == 0
+        return self._supported(self.temperature, handle)
+
+    def nvmlDeviceGetTotalEccErrors(self, handle, kind, counter):  # noqa: N802
+        assert (kind, counter) == (1, 0)
+        return self._supported(self.ecc_errors, handle)
 
     def _supported(self, figures, handle):
         if handle not in figures:

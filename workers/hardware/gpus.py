@@ -12,6 +12,8 @@ import pynvml
 log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
+CORE_SENSOR, UNCORRECTED, SINCE_LOADED = 0, 1, 0
+"""NVML's numbers: of the chip; of memory errors; of counters that begin with the driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,10 @@ def describe(nvml: Any, index: int) -> GpuDevice | None:
 
 
 def load_of(nvml: Any, index: int) -> tuple[str, dict[str, int]] | None:
-    """By its UUID: use in percent, memory in MB, energy since its driver was loaded in mJ, power in mW.
+    """By its UUID: use in percent, memory in MB, power in mW, heat in degrees; since its driver was loaded energy in mJ, lost memory.
 
-    What a GPU does not tell is not there: older ones do not count energy, one in parts has no use as a whole.
+    What a GPU does not tell is not there: older ones do not count energy, one in parts has no use as a whole. `ecc_errors` are
+    those that could not be corrected.
     """
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
@@ -106,6 +109,8 @@ def load_of(nvml: Any, index: int) -> tuple[str, dict[str, int]] | None:
         "memory_used_mb": used_mb,
         "energy_mj": _figure(nvml, lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
         "power_mw": _figure(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+        "temperature_c": _figure(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, CORE_SENSOR)),
+        "ecc_errors": _figure(nvml, lambda: nvml.nvmlDeviceGetTotalEccErrors(handle, UNCORRECTED, SINCE_LOADED)),
     }
     return uuid, {name: value for name, value in figures.items() if value is not None}
 

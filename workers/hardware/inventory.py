@@ -92,12 +92,17 @@ def with_simulated(measured: tuple[GpuDevice, ...], count: int, simulated: GpuDe
 
 def current_load(hardware: Hardware) -> dict[str, Any]:
     """How busy the machine is: processors since the last call, memory and GPUs now."""
+    return {
+        "cpu_percent": psutil.cpu_percent(),
+        "memory_used_mb": memory_used_mb(hardware),
+        "gpus": gpu_loads.latest(hardware.gpus),
+    }
+
+
+def memory_used_mb(hardware: Hardware) -> int:
+    """Of the machine, or of the group that this process is in, where that has less memory."""
     memory = psutil.virtual_memory()
     used = memory.total - memory.available
     if hardware.memory_mb < memory.total // MIB:
         used = int(cgroup_limits.memory_used() or used)
-    return {
-        "cpu_percent": psutil.cpu_percent(),
-        "memory_used_mb": used // MIB,
-        "gpus": gpu_loads.latest(hardware.gpus),
-    }
+    return used // MIB

@@ -105,6 +105,18 @@ class LogReader:
         return Gap(missing, "shim_killed" if missing is None else self._lost or "removed")
 
 
+def printed(folder: Path) -> int:
+    """How many bytes the command has printed, as far as its files say; 0 where there are none."""
+    return max((part.position + _size(part.path) for part in (Part(0, folder / "log"), *parts(folder))), default=0)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def parts(folder: Path) -> Iterator[Part]:
     """The files of a log but the first; what is not named like one is left alone."""
     try:

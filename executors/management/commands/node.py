@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from executors.node import announcing, bootstep
+from executors.node import announcing, bootstep, exporter
 from executors.node.queue_probe import QueueProbe
 from executors.node.release import release
 from executors.node.runner import Runner, become
@@ -29,6 +29,7 @@ from workers.models import node_name_validator
 from workers.runtime import walls
 
 APPLICATION_NAME_LENGTH = 63  # PostgreSQL's
+MOST_PORT = 65_535
 SPARE_THREADS = 4
 """Beyond one a CPU: a doorbell that turns out stale must not wait behind running jobs."""
 
@@ -45,6 +46,10 @@ class Command(BaseCommand):
         parser.add_argument("--gpus", type=int, help="GPUs to offer; those beyond the real ones are simulated")
         parser.add_argument("--gpu-model", help="model name of simulated GPUs")
         parser.add_argument("--gpu-memory-gb", type=float, help="memory of each simulated GPU")
+        parser.add_argument(
+            "--metrics-port", type=int, default=settings.NODE_METRICS_PORT,
+            help="answer Prometheus there about this node (default: TRAINYARD_NODE_METRICS_PORT; 0: nowhere)",
+        )  # fmt: skip
         parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be repeated")
 
     def handle(self, **options: Any) -> None:
@@ -78,6 +83,9 @@ class Command(BaseCommand):
             queue_probe=queue_probe,
             walls=walls_here,
         )
+        if port := checked_port(options["metrics_port"]):
+            view = runner.view(name=name, version=release())
+            exporter.serve(view, port=port, address=settings.NODE_METRICS_ADDRESS)
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
         become(runner)
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
@@ -103,6 +111,12 @@ def checked_name(name: str) -> str:
     except ValidationError as error:
         raise CommandError(f"--name {name!r}: {error.message}") from None
     return name
+
+
+def checked_port(port: int) -> int:
+    if not 0 <= port <= MOST_PORT:
+        raise CommandError(f"--metrics-port {port}: must be from 1 to {MOST_PORT}, or 0 for none.")
+    return port
 
 
 def offered_hardware(options: dict[str, Any]) -> inventory.Hardware:

@@ -15,6 +15,8 @@ from jobs.costs import settlement
 from jobs.models import Cycle, FloorShadow, FloorShadowJob, IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
+from jobs.reports.metrics import each_node, open_jobs
+from jobs.usage import job_counts
 from quotas.models import Price
 from tests import builders
 from tests.architecture import source
@@ -239,7 +241,7 @@ def test_more_jobs_take_no_more_statements(django_assert_max_num_queries):
         builders.running_job()
         builders.job(reasons=[{"code": "quota"}])
 
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(31):
         scraped()
 
 
@@ -327,3 +329,113 @@ def test_pools_tell_what_is_there_and_what_is_to_be_there(read):
         ("undecided", "present"): 0,
     }  # fmt: skip
     assert read()["trainyard_pool_waiting_jobs", "small"] == 7
+
+
+def test_queues_are_told_whole_with_zeros_and_by_what_keeps_their_jobs(read):
+    builders.job(queue="live", priority=90, gpus=1, reasons=[{"code": "quota"}, {"code": "ahead"}])
+    builders.job(queue="live", priority=90, reasons=[{"code": "ahead"}])
+    builders.job(state="paused")
+
+    found = read()
+
+    assert found["trainyard_queue_length", "gpu", "urgent", "live"] == 1
+    assert found["trainyard_queue_length", "cpu", "urgent", "live"] == 1
+    assert found["trainyard_queue_length", "cpu", "background", "batch"] == 0
+    assert sum(value for key, value in found.items() if key[0] == "trainyard_queue_length") == 2
+    assert found["trainyard_queue_length_by_reason", "gpu", "urgent", "quota"] == 1
+    assert found["trainyard_queue_length_by_reason", "cpu", "normal", "resources"] == 0
+    assert (found["trainyard_waiting_jobs", "ahead"], found["trainyard_waiting_jobs", "budget"]) == (2, 0)
+    assert (found["trainyard_active_jobs", "paused"], found["trainyard_active_jobs", "running"]) == (1, 0)
+
+
+def test_of_many_projects_and_queues_some_have_series_and_the_rest_one_together(read, monkeypatch):
+    monkeypatch.setattr(open_jobs, "MOST_PROJECTS", 2)
+    monkeypatch.setattr(open_jobs, "MOST_QUEUES", 3)
+    for number in range(4):
+        builders.job(project=builders.project(slug=f"p{number}"), queue=builders.queue())
+
+    found = read()
+
+    assert [found["trainyard_jobs", project, "other", "pending"] for project in ("p0", "p1", "other")] == [1, 1, 2]
+    assert found["trainyard_queue_length", "cpu", "normal", "other"] == 4
+
+
+def test_what_jobs_have_done_is_told_in_counters_and_histograms(read):
+    job = builders.job(created_at=timezone.now() - timedelta(seconds=70))
+    builders.event(job=job, kind="submitted", to_state="pending", at=job.created_at)
+    ends: dict[str, Any] = {"from_state": "running", "data": {"end_reason": "node_lost"}}
+    builders.event(job=job, kind="failed", to_state="failed", **ends)
+
+    found = read()
+
+    assert (found["trainyard_jobs_total", "failed"], found["trainyard_jobs_total", "completed"]) == (1, 0)
+    assert found["trainyard_submitted_jobs_total",] == 1
+    assert found["trainyard_attempts_ended_total", "platform", "node_lost"] == 1
+    assert found["trainyard_attempts_ended_total", "owner", "exit_code"] == 0
+    duration = "trainyard_job_duration_seconds"
+    below, above, every = (found[f"{duration}_bucket", "cpu", bound] for bound in ("60.0", "300.0", "+Inf"))
+    assert (below, above, every, found[f"{duration}_count", "cpu"]) == (0, 1, 1, 1)
+    assert found[f"{duration}_sum", "cpu"] == pytest.approx(70, abs=20)
+
+
+def test_cycles_are_a_histogram_whose_last_bucket_counts_those_before_it_as_well(read):
+    Cycle.objects.update(count=40, total_ms=8000)
+    job_counts.add([job_counts.observed("cycle", 0.03)])
+    found = read()
+    assert found["trainyard_cycle_seconds_bucket", "0.025"] == 0
+    assert found["trainyard_cycle_seconds_bucket", "0.05"] == 1
+    assert (found["trainyard_cycle_seconds_bucket", "+Inf"], found["trainyard_cycle_seconds_count",]) == (40, 40)
+
+
+def test_each_node_is_in_one_state(read):
+    builders.running_job(node=builders.node())
+    (
+        builders.node(state="draining"),
+        builders.node(silent=True),
+        builders.node(load={"disk_full": True}),
+        builders.node(),
+    )
+    found = read()
+    states = {key[1]: value for key, value in found.items() if key[0] == "trainyard_nodes_by_state"}
+    assert states == dict.fromkeys(("available", "busy", "draining", "unfit", "offline"), 1)
+
+
+def test_leases_are_counted_and_those_that_are_overdue(read):
+    now = timezone.now()
+    for seconds in (-5, 30, 40):
+        builders.placement(state="claimed", lease_expires_at=now + timedelta(seconds=seconds))
+    builders.placement()
+    found = read()
+    assert (found["trainyard_leases",], found["trainyard_leases_overdue",]) == (3, 1)
+
+
+def test_the_first_nodes_have_figures_of_their_own_and_odd_heartbeats_have_none(read, monkeypatch):
+    monkeypatch.setattr(each_node, "MOST_NODES", 2)
+    gpus = [{"index": 0, "utilisation": 50, "memory_used_mb": 1, "power_mw": 1500}, {"index": 1}, "what"]
+    builders.node(name="n1", load={"cpu_percent": 25.0, "memory_used_mb": 2, "gpus": gpus})
+    builders.node(name="n2", load={"cpu_percent": "much", "gpus": 7})
+    builders.node(name="n3", load={"cpu_percent": 1})
+    found = read()
+    assert found["trainyard_node_cpu_utilisation_ratio", "n1"] == 0.25
+    assert found["trainyard_node_memory_used_bytes", "n1"] == 2 * 2**20
+    assert (found["trainyard_gpu_utilisation_ratio", "0", "n1"], found["trainyard_gpu_power_watts", "0", "n1"]) == (
+        0.5,
+        1.5,
+    )
+    assert {key[-1] for key in found if key[0] == "trainyard_node_cpu_utilisation_ratio"} == {"n1"}
+    assert {key[-1] for key in found if key[0] == "trainyard_node_jobs"} == {"n1", "n2"}
+
+
+def test_heartbeats_of_any_shape_break_no_scrape(read):
+    for load in (
+        "what",
+        [1],
+        7,
+        {"gpus": "what"},
+        {"gpus": [{"power_mw": "much"}]},
+        {"gpus_out": 3, "trespasses": None},
+    ):
+        builders.node(load=load)
+    found = read()
+    assert found["trainyard_nodes", "alive"] == 6
+    assert found["trainyard_gpus_out",] == 0

@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs.models import StandingAlert
 from jobs.planning.budget_reports import reports_of
 from jobs.recovery import budget_alerts
-from jobs.reports.prometheus import exposition
+from jobs.reports.metrics.exposition import exposition
 from quotas.budgets import alerts, webhooks
 from quotas.models import Budget, BudgetAlert, BudgetDelivery, BudgetWebhook
 from scheduling.errors import UnavailableError

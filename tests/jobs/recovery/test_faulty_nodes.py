@@ -10,7 +10,7 @@ from jobs.control import draining
 from jobs.models import Attempt, Cycle, JobEvent, Placement
 from jobs.planning.cycle import run_cycle
 from jobs.recovery import faulty_nodes, sweep
-from jobs.reports import prometheus
+from jobs.reports.metrics import exposition
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.jobs.attempts.test_failures import end, run_on
@@ -188,7 +188,7 @@ def test_the_last_of_its_kind_stays_and_operators_are_told_until_a_job_completes
     assert state(node) == ("up", False)
     [alert] = Cycle.objects.get().alerts
     assert alert.startswith("Node only may be broken: Jobs failed on it")
-    assert b"trainyard_suspect_nodes 1.0" in prometheus.exposition()
+    assert b"trainyard_suspect_nodes 1.0" in exposition.exposition()
 
     end(run_on(builders.job(), node), EndReason.COMPLETED)
     faulty_nodes.detect()

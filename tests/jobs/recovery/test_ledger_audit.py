@@ -10,7 +10,7 @@ from django.utils import timezone
 from jobs.attempts.completion import finish
 from jobs.models import AuditResult, JobEvent, Placement, StandingAlert
 from jobs.recovery import ledger_audit
-from jobs.reports.prometheus import exposition
+from jobs.reports.metrics.exposition import exposition
 from quotas.models import LedgerTransaction, Price
 from tests import builders
 from tests.jobs.costs.test_settlement import begun, endings, price

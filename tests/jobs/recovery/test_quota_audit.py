@@ -12,7 +12,7 @@ from jobs.models import Attempt, AuditResult, GpuHold, Job, JobEvent, Placement,
 from jobs.planning import cycle
 from jobs.recovery import quota_audit, quota_repair
 from jobs.reports import quota_usage
-from jobs.reports.prometheus import exposition
+from jobs.reports.metrics.exposition import exposition
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.models import LedgerTransaction
 from scheduling.lifecycle import EndReason

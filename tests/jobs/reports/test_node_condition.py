@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.reports import node_condition, prometheus
+from jobs.reports import node_condition
+from jobs.reports.metrics import exposition
 from tests import builders
 from tests.rest import V1, client_of
 from workers.models import Node
@@ -35,7 +36,7 @@ def test_an_operator_reads_it_in_the_health_of_the_node():
 def test_alarms_have_figures():
     builders.node(gpus=2, load=ILL)
     builders.node(load={"disk_full": False})
-    text = prometheus.exposition().decode()
+    text = exposition.exposition().decode()
     for line in ("trainyard_full_disks 1.0", "trainyard_gpus_out 1.0", "trainyard_gpu_trespasses 2.0"):
         assert line in text
 

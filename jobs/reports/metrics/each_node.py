@@ -1,0 +1,101 @@
+"""Nodes by what they are fit for, their leases, and figures of each: of so many of them that a scrape stays small."""
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from jobs.models.queries import UNUSED, NodeUsage
+from jobs.reports import node_health
+from jobs.reports.metrics.families import gauge, labelled, query
+from scheduling.lifecycle import LEASED_STATES
+from workers.models import Node
+
+MB = 2**20
+STATES = ("available", "busy", "draining", "unfit", "offline")
+MOST_NODES = 100
+"""Of more, the first by name have figures of their own here; all have them in their agents' exporters."""
+MOST_GPUS = 200
+"""The same of GPUs."""
+LEASES = """
+    SELECT count(*), count(*) FILTER (WHERE lease_expires_at < statement_timestamp())
+    FROM jobs_placement WHERE closed_at IS NULL AND state = ANY(%s)
+"""
+INFO = ("node", "version", "cpus", "memory_mb", "gpus", "gpu_model")
+OF_GPU = (
+    ("gpu_utilisation_ratio", "How much of the time the GPU worked.", "utilisation", 0.01),
+    ("gpu_memory_used_bytes", "Memory of the GPU that is used.", "memory_used_mb", MB),
+    ("gpu_power_watts", "What the GPU draws.", "power_mw", 0.001),
+    ("gpu_temperature_celsius", "How hot the GPU is.", "temperature_c", 1),
+    ("gpu_ecc_errors", "Errors of its memory that could not be corrected, since the driver was loaded.", "ecc_errors", 1),
+)  # fmt: skip
+"""Name, text, the word of heartbeats, and by what that is multiplied; what a GPU does not tell has no sample."""
+
+
+def states(nodes: Iterable[Any], *, busy: Container[int]) -> Iterator[Metric]:
+    """Each node is in one of them."""
+    found = Counter(state_of(node, busy=node.pk in busy) for node in nodes)
+    yield gauge("idle_nodes", "Nodes that take work and on which no job holds anything.", found["available"])
+    text = "Nodes: free for work, with jobs, being emptied, alive and unfit for work, or gone."
+    yield labelled(GaugeMetricFamily, "nodes_by_state", text, ("state",), [(state, found[state]) for state in STATES])
+
+
+def state_of(node: Any, *, busy: bool) -> str:
+    """Of one of `workers.queries.nodes_now`."""
+    if node.liveness(node.now) != Node.Liveness.ALIVE or node.state == Node.State.DOWN:
+        return "offline"
+    if node.state == Node.State.DRAINING:
+        return "draining"
+    if not node_health.takes_work(node):
+        return "unfit"
+    return "busy" if busy else "available"
+
+
+def leases() -> Iterator[Metric]:
+    [[held, overdue]] = query(LEASES, [sorted(LEASED_STATES)])
+    yield gauge("leases", "Placements that agents hold.", held)
+    yield gauge(
+        "leases_overdue", "Those of them that were not renewed in time, and are about to be taken back.", overdue
+    )
+
+
+def figures(nodes: Sequence[Any], held: Mapping[int, NodeUsage]) -> Iterator[Metric]:
+    """As their last heartbeats say; nothing of nodes that are silent."""
+    alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
+    shown = sorted(alive, key=lambda node: node.name)[:MOST_NODES]
+    loads = [(node.name, node.load) for node in shown if isinstance(node.load, Mapping)]
+    jobs = [(node.name, held.get(node.pk, UNUSED).jobs) for node in shown]
+    yield labelled(GaugeMetricFamily, "node_jobs", "Placements on the node.", ("node",), jobs)
+    for name, text, key, factor in (
+        ("node_cpu_utilisation_ratio", "How much of its processors' time is used.", "cpu_percent", 0.01),
+        ("node_memory_used_bytes", "Memory of the machine that is used.", "memory_used_mb", MB),
+        ("node_disk_free_bytes", "What is free where jobs write.", "disk_free_mb", MB),
+    ):
+        rows = [(node, load[key] * factor) for node, load in loads if is_number(load.get(key))]
+        yield labelled(GaugeMetricFamily, name, text, ("node",), rows)
+    named = Node.objects.filter(pk__in=[node.pk for node in shown]).order_by("name")
+    hardware = list(named.values_list("name", "version", "cpus", "memory_mb", "gpus", "load__gpus"))
+    text = "What the node has, of which release its agent is."
+    info = [
+        (name, version, cpus, memory, len(gpus), _model(gpus), 1) for name, version, cpus, memory, gpus, _ in hardware
+    ]
+    yield labelled(GaugeMetricFamily, "node_info", text, INFO, info)
+    yield from _of_gpus((name, told) for name, *_, told in hardware)
+
+
+def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Metric]:
+    gpus = [(node, gpu) for node, found in told if isinstance(found, list) for gpu in found]
+    known = [(node, gpu) for node, gpu in gpus if isinstance(gpu, Mapping) and "index" in gpu][:MOST_GPUS]
+    for name, text, key, factor in OF_GPU:
+        rows = [(node, gpu["index"], gpu[key] * factor) for node, gpu in known if is_number(gpu.get(key))]
+        yield labelled(GaugeMetricFamily, name, text, ("node", "gpu"), rows)
+
+
+def _model(gpus: Sequence[Mapping[str, Any]]) -> str:
+    return " + ".join(sorted({str(gpu.get("model", "")) for gpu in gpus}))
+
+
+def is_number(value: object) -> bool:
+    """What heartbeats carry is what agents say, of any release."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,112 @@
+"""What jobs have done since the beginning: counters and histograms that only grow."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from math import inf
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from jobs.messages.routing import HARDWARE
+from jobs.models import Cycle
+from jobs.reports.metrics.families import labelled
+from jobs.usage.counted_events import (
+    ATTEMPTS,
+    BUCKETS,
+    CLAIM,
+    CYCLE,
+    DECISIONS,
+    DURATION,
+    ENDED,
+    RETRIES,
+    RUN,
+    SUBMITTED,
+    WAIT,
+)
+from jobs.usage.job_counts import Count, counts
+from scheduling.failures.retry import RetryBudget, reasons_that
+from scheduling.lifecycle import TERMINAL_STATES, EndReason
+
+PLATFORM, OWNER = (reasons_that(payer=payer) for payer in (RetryBudget.PLATFORM, RetryBudget.OWNER))
+
+
+def so_far() -> Iterator[Metric]:
+    """The cycle's row after the counts: it may be a cycle further than its buckets, never behind them."""
+    known = defaultdict[str, list[Count]](list)
+    for one in counts():
+        known[one.series].append(one)
+    yield from _counters({series: _by_label(found) for series, found in known.items()})
+    yield from _histograms(known)
+    yield _cycles(known[CYCLE])
+
+
+def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+    ended = known.get(ENDED, {})
+    text = "Jobs that ended, by the state in which they did; one that was requeued ends again."
+    rows = [(state, ended.get(state, 0)) for state in sorted(TERMINAL_STATES)]
+    yield labelled(CounterMetricFamily, "jobs", text, ("state",), rows)
+    submitted = known.get(SUBMITTED, {}).get("", 0)
+    yield CounterMetricFamily("trainyard_submitted_jobs", "Jobs that were taken in.", submitted)
+    attempts = known.get(ATTEMPTS, {})
+    text = "Attempts that ended, by the reason and by whose fault that is."
+    faults = [(reason, fault_of(reason), attempts.get(reason, 0)) for reason in EndReason]
+    yield labelled(CounterMetricFamily, "attempts_ended", text, ("reason", "fault"), faults)
+    retries = known.get(RETRIES, {})
+    text = "Jobs that went back in line for another attempt, by whose tries it is one of."
+    yield labelled(
+        CounterMetricFamily, "retries", text, ("paid_by",), [(payer, retries.get(payer, 0)) for payer in RetryBudget]
+    )
+    decided = known.get(DECISIONS, {})
+    text = "What cycles decided: jobs that start, and attempts that are told to give way."
+    made = [(decision, decided.get(decision, 0)) for decision in ("place", "preempt")]
+    yield labelled(CounterMetricFamily, "plan_decisions", text, ("decision",), made)
+
+
+def fault_of(reason: EndReason) -> str:
+    """Whose it is: the platform's, the owner's, or none."""
+    return "platform" if reason in PLATFORM else "owner" if reason in OWNER else "none"
+
+
+def _histograms(known: Mapping[str, list[Count]]) -> Iterator[Metric]:
+    for series, name, text in (
+        (WAIT, "job_wait_seconds", "From in line, and able to start, to running: of each attempt that began."),
+        (RUN, "attempt_run_seconds", "From running to the end: of each attempt that began."),
+        (DURATION, "job_duration_seconds", "From the submission to the end: of each job that ended."),
+    ):
+        family = HistogramMetricFamily(f"trainyard_{name}", text, labels=("hardware",))
+        for hardware in HARDWARE:
+            found = [one for one in known[series] if one.label == hardware]
+            family.add_metric([hardware], *_cumulative(series, found))
+        yield family
+    text = "From the message to a node to its claim, of each placement."
+    buckets, total = _cumulative(CLAIM, known[CLAIM])
+    yield HistogramMetricFamily("trainyard_publish_to_claim_seconds", text, buckets=buckets, sum_value=total)
+
+
+def _cycles(known: list[Count]) -> Metric:
+    cycle = Cycle.objects.only("count", "total_ms").get()
+    *below, _ = _cumulative(CYCLE, known)[0]
+    text = "Scheduling cycles, and how long they took."
+    buckets = [*below, ("+Inf", float(cycle.count))]
+    return HistogramMetricFamily("trainyard_cycle_seconds", text, buckets=buckets, sum_value=cycle.total_ms / 1000)
+
+
+def _cumulative(series: str, found: Iterable[Count]) -> tuple[list[tuple[str, float]], float]:
+    """Each bucket with those below it. One that was counted in other buckets is in the next one that there is."""
+    bounds, own, total = (*BUCKETS[series], inf), defaultdict[float, int](int), 0.0
+    for one in found:
+        own[min(bound for bound in bounds if bound >= one.at_most)] += one.number
+        total += one.seconds
+    sums = accumulate(own[bound] for bound in bounds)
+    return [(_written(bound), float(number)) for bound, number in zip(bounds, sums, strict=True)], total
+
+
+def _written(bound: float) -> str:
+    return "+Inf" if bound == inf else str(float(bound))
+
+
+def _by_label(found: Iterable[Count]) -> dict[str, int]:
+    sums = defaultdict[str, int](int)
+    for one in found:
+        sums[one.label] += one.number
+    return sums

@@ -1,0 +1,90 @@
+"""The exporter of a node: what the agent knows, whoever is away."""
+
+import urllib.request
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from executors.node import exporter
+from executors.node.exporter import NodeView, serve
+from executors.session.known import Held, Known
+from local_stack.servers.ports import LOOPBACK, pick_free
+from scheduling.errors import UnavailableError
+from tests.workers.nvml import Driver, gpu
+from workers.hardware.gpus import GpuLoads
+from workers.hardware.inventory import Hardware
+from workers.heartbeats import QueueProbeResult
+
+KNOWN = Known(
+    held=(Held(7, 3, (0, 1)), Held(8, 1, ())),
+    suspended=1,
+    lease_seconds=22.5,
+    unsaid=2,
+    silence_seconds=61.0,
+    unsent_bytes=4096,
+    leaving=False,
+)
+
+
+@pytest.fixture
+def view(monkeypatch):
+    driver = Driver(2)
+    driver.power[0], driver.temperature[0], driver.ecc_errors[1] = 70_000, 55, 3
+    hardware = Hardware(cpus=8, memory_mb=1000, gpus=(gpu(0), gpu(1)))
+    monkeypatch.setattr(exporter, "gpu_loads", GpuLoads(driver))
+    disk = SimpleNamespace(free_mb=lambda: 7)
+    status: Any = SimpleNamespace(disk=disk, faults=SimpleNamespace(out={1: "Xid 79"}))
+    return NodeView("n1", "1.0", hardware, status, lambda: KNOWN, lambda: QueueProbeResult(consuming=True))
+
+
+def scraped(view):
+    port = pick_free()
+    serve(view, port=port, address=LOOPBACK)
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+
+def test_it_tells_what_the_agent_holds_and_what_it_could_not_say(view):
+    found = scraped(view)
+    assert found["trainyard_agent_info", "n1", "1.0"] == 1
+    names = ("placements", "suspended_placements", "lease_seconds", "unsaid", "database_silence_seconds")
+    assert [found[f"trainyard_agent_{name}",] for name in names] == [2, 1, 22.5, 2, 61]
+    assert (found["trainyard_agent_unsent_log_bytes",], found["trainyard_agent_consuming",]) == (4096, 1)
+    assert not [key for key in found if key[0].startswith("trainyard_agent_job")]
+
+
+def test_it_tells_of_the_machine_and_its_gpus_as_far_as_they_tell(view):
+    found = scraped(view)
+    assert (found["trainyard_agent_cpus",], found["trainyard_agent_disk_free_bytes",]) == (8, 7 * 2**20)
+    assert found["trainyard_agent_cpu_busy_seconds_total",] > 0
+    assert found["trainyard_agent_gpu_power_watts", "0", "NVIDIA H100"] == 70
+    assert found["trainyard_agent_gpu_temperature_celsius", "0", "NVIDIA H100"] == 55
+    assert found["trainyard_agent_gpu_ecc_errors_total", "1", "NVIDIA H100"] == 3
+    assert (found["trainyard_agent_gpu_out", "0"], found["trainyard_agent_gpu_out", "1"]) == (0, 1)
+    assert ("trainyard_agent_gpu_power_watts", "1", "NVIDIA H100") not in found
+
+
+def test_jobs_are_told_by_their_numbers_where_that_is_wanted(view):
+    found = scraped(replace(view, jobs=True))
+    assert (found["trainyard_agent_job_cpus", "7"], found["trainyard_agent_job_gpu", "1", "7"]) == (3, 1)
+
+
+def test_before_the_first_heartbeat_there_is_no_lease_and_no_silence(view):
+    none = Known((), 0, None, 0, None, 0, leaving=False)
+    found = scraped(replace(view, known=lambda: none, probe=QueueProbeResult))
+    assert {
+        "trainyard_agent_lease_seconds",
+        "trainyard_agent_database_silence_seconds",
+        "trainyard_agent_consuming",
+    }.isdisjoint(key[0] for key in found)
+
+
+def test_a_port_that_is_taken_is_named(view):
+    port = pick_free()
+    serve(view, port=port, address=LOOPBACK)
+    with pytest.raises(UnavailableError, match=rf"--metrics-port {port}: .*{LOOPBACK}:{port}: .*in use"):
+        serve(view, port=port, address=LOOPBACK)
