@@ -73,7 +73,7 @@ REPUBLISH_SECONDS = env.number("TRAINYARD_REPUBLISH_SECONDS", 10, at_least=0.1)
 GANG_START_SECONDS = env.number("TRAINYARD_GANG_START_SECONDS", 60, at_least=1)
 # Each gang gets one of the 500 ports from this one on, to meet at.
 GANG_PORT = env.port("TRAINYARD_GANG_PORT", 29500)
-NODE_ADDRESS = env.text("TRAINYARD_NODE_ADDRESS")
+NODE_ADDRESS, PROOF_FOLDER = env.text("TRAINYARD_NODE_ADDRESS"), env.text("TRAINYARD_PROOF_FOLDER")
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
 # What comes after a job's progress of 1.0 may be silent for so long.
 FINISH_SECONDS = env.whole("TRAINYARD_FINISH_SECONDS", 3600, at_least=1)

@@ -31,6 +31,7 @@ from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.hardware.inventory import Hardware
 from workers.heartbeats import Load, ProbeReader, QueueProbeResult
+from workers.proof_marks import TURNED, mark
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ class NodeSession:
         while not self._over():
             self._collect()
             self._run_step(self._turn)
+            mark(TURNED)
         if self._detaching.is_set():  # until it is said: after the time that `detach` gives the process ends anyway
             while not self._run_step(self._flush):
                 pass
