@@ -27,7 +27,7 @@ class ApiCluster:
             if "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config()  # type: ignore[no-untyped-call]
             else:
-                config.load_kube_config()  # type: ignore[no-untyped-call]
+                config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
             raise ActuatorError(f"No Kubernetes to speak to: {error}.") from None
         self._api = client.CoreV1Api()

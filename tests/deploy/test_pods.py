@@ -1,6 +1,8 @@
 """Pools as pods of a real API server, as whom the manifests make of the autoscaler: with its rights, in the quota, made once."""
 
 import base64
+import json
+import re
 import threading
 from functools import partial
 from itertools import count
@@ -151,37 +153,33 @@ def test_the_whole_way_a_pool_grows_and_shrinks_by_those_that_are_idle(kubernete
     assert (names(kubernetes, namespace), row.fault) == (["cpu-2"], "")
 
 
-@pytest.mark.parametrize(
-    ("verb", "what", "allowed"),
-    [
-        *((verb, "pods", "yes") for verb in ("get", "list", "create", "delete", "patch")),
-        ("get", "podtemplates", "yes"),
-        *((verb, "secrets", "no") for verb in ("get", "list")),
-        *((verb, "pods/exec", "no") for verb in ("create", "get")),
-        ("create", "deployments.apps", "no"),
-        ("patch", "podtemplates", "no"),
-        ("deletecollection", "pods", "no"),
-    ],
-)
-def test_it_may_do_what_it_does_and_nothing_else(kubernetes, namespace, verb, what, allowed):
+def test_it_may_do_what_it_does_and_nothing_else(kubernetes, namespace):
     who = f"--as=system:serviceaccount:{namespace}:trainyard-autoscaler"
-    assert kubernetes.kubectl("auth", "can-i", verb, what, who, "-n", namespace, check=False).strip() == allowed
-    assert kubernetes.kubectl("auth", "can-i", verb, what, who, "-n", "default", check=False).strip() == "no"
+    for where, expected in (
+        (namespace, {"pods": {"get", "list", "patch", "create", "delete"}, "podtemplates": {"get"}}),
+        ("default", {}),
+    ):
+        lines = kubernetes.kubectl("auth", "can-i", "--list", who, "-n", where).splitlines()
+        found: dict[str, set[str]] = {}
+        for resource, verbs in ((line.split()[0], re.findall(r"\w+", line[line.rindex("[") :])) for line in lines[1:]):
+            if not resource.startswith(("selfsubject", "[")):
+                found.setdefault(resource, set()).update(verbs)
+        assert found == expected
 
 
 def run(kubernetes: ApiServer, namespace: str, name: str, phase: str = "Running") -> None:
     """As if a machine had it: bound to one, and with a word of how it is."""
     place = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": {"kind": "Node", "name": "n"}}
     base = f"/api/v1/namespaces/{namespace}/pods/{name}"
-    kubernetes.kubectl("create", "--raw", f"{base}/binding", "-f", "-", text=yaml.safe_dump(place).replace("\n", "\n"))
+    kubernetes.kubectl("create", "--raw", f"{base}/binding", "-f", "-", text=json.dumps(place))
     ready = [{"type": "Ready", "status": "True"}]
     kubernetes.kubectl(
         "patch", "pod", name, "-n", namespace, "--subresource=status", "--type=merge",
-        "-p", yaml.safe_dump({"status": {"phase": phase, "conditions": ready}}),
+        "-p", json.dumps({"status": {"phase": phase, "conditions": ready}}),
     )  # fmt: skip
 
 
 def evict(kubernetes: ApiServer, namespace: str, name: str) -> str:
     asked = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
     path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-    return kubernetes.kubectl("create", "--raw", path, "-f", "-", text=yaml.safe_dump(asked), check=False)
+    return kubernetes.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(asked), check=False)
