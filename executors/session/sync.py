@@ -197,9 +197,7 @@ class NodeSession:
             return
         if time.monotonic() - self._spoke_at < BUSY_SECONDS:
             time.sleep(BUSY_SECONDS)  # more is about to come: say it together
-        taken = [first]
-        while not self._inbox.empty():
-            taken.append(self._inbox.get())
+        taken = [first, *(self._inbox.get() for _ in range(self._inbox.qsize()))]  # nobody else takes of it
         self._unsaid += [item for item in taken if item is not None]
 
     def _pause(self) -> float:

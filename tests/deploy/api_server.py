@@ -53,7 +53,7 @@ class ApiServer:
 
     def kubectl(self, *words: str, text: str = "", check: bool = True) -> str:
         """What it printed, as the administrator. Fails with what it had to say."""
-        command = [KUBECTL, "--kubeconfig", self.kubeconfig(), *words]
+        command: list[str | Path] = [KUBECTL, "--kubeconfig", self.kubeconfig(), *words]
         done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + (done.stderr if not check else "")
@@ -137,7 +137,7 @@ def rendered(folder: str) -> list[dict[str, Any]]:
 def rendered_text(folder: str) -> str:
     path = source.ROOT / "deploy/kubernetes" / folder
     known = {"PATH": os.environ["PATH"]}
-    command = [KUBECTL, "kustomize", path]
+    command: list[str | Path] = [KUBECTL, "kustomize", path]
     done = subprocess.run(command, capture_output=True, text=True, env=known, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

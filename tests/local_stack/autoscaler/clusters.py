@@ -6,7 +6,7 @@ from typing import Any
 from local_stack.autoscaler.actuator import ActuatorError
 from local_stack.autoscaler.pods import POOL, Pod
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "metadata": {"name": "p", "uid": "u-1"},
     "template": {"metadata": {"labels": {"app": "agent"}}, "spec": {"containers": [{"name": "agent", "new": "field"}]}},
 }
@@ -50,8 +50,8 @@ class Namespace:
     def patch(self, name: str, metadata: Mapping[str, Any]) -> None:
         self.patched.append((name, metadata))
         pod = self.there[name]
-        marks = {part: {**getattr(pod, part), **values} for part, values in metadata.items()}
-        self.there[name] = pod._replace(**marks)
+        labels, annotations = ({**getattr(pod, part), **metadata[part]} for part in ("labels", "annotations"))
+        self.there[name] = pod._replace(labels=labels, annotations=annotations)
 
 
 def agent(name: str, pool: str = "p", **more: Any) -> Pod:
