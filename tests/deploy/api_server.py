@@ -134,7 +134,7 @@ def rendered(folder: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(rendered_text(folder)))
 
 
-def rendered_text(folder: str) -> str:
+def rendered_text(folder: str | Path) -> str:
     path = source.ROOT / "deploy/kubernetes" / folder
     known = {"PATH": os.environ["PATH"]}
     command: list[str | Path] = [KUBECTL, "kustomize", path]

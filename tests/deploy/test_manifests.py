@@ -1,6 +1,7 @@
 """deploy/kubernetes/ as the real tools read it: kustomize, Helm, the schemas of several versions, and an API server."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -10,12 +11,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from django.core.management import call_command
 from helm_python import Chart, HelmError, lint
 
 from scheduler_site.settings import DRAIN_SECONDS, MAX_GRACE_SECONDS
 from tests.architecture import source
 from tests.deploy.api_server import ApiServer, rendered, rendered_text
 from tests.deploy.keda_schema import SPECS, definition
+from workers.models import NodePool
 
 FOLDER = source.ROOT / "deploy/kubernetes"
 CHART = FOLDER / "chart"
@@ -233,3 +236,34 @@ def test_what_the_document_shows_is_what_is_shipped(kind):
     ]
     assert shown
     assert all(one in shipped for one in shown)
+
+
+def test_the_document_s_overlay_renders(tmp_path):
+    text = (source.ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    base = os.path.relpath(FOLDER / "base", (tmp_path / "mine").resolve())
+    shown = text.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "mine/kustomization.yaml").write_text(shown.replace("../trainyard/deploy/kubernetes/base", base))
+    made = {
+        f"{one['kind']} {one['metadata']['name']}": one for one in yaml.safe_load_all(rendered_text(tmp_path / "mine"))
+    }
+    assert made["ConfigMap trainyard-site"]["data"]["TRAINYARD_HTTPS"] == "yes"
+    for name in ("PodTemplate cpu", "Job trainyard-migrate"):
+        template = made[name].get("template") or made[name]["spec"]["template"]
+        assert template["spec"]["containers"][0]["image"] == "registry.example.com/trainyard:0.1.0"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("road", ROADS)
+def test_the_pools_that_it_sets_up_are_taken(road, tmp_path):
+    (tmp_path / "setup.yaml").write_text(
+        next(one for one in objects(road) if one["metadata"]["name"] == "trainyard-setup")["data"]["setup.yaml"]
+    )
+    call_command("apply", "-f", str(tmp_path / "setup.yaml"))
+    actuator = "none" if {"hpa", "keda"} & set(road.replace("/", " ").split()) else "kubernetes"
+    made = {pool.name: pool for pool in NodePool.objects.all()}
+    assert {pool.actuator for pool in made.values()} == {actuator}
+    if actuator == "kubernetes":
+        assert {f"PodTemplate {name}" for name in made} <= {
+            f"{one['kind']} {one['metadata']['name']}" for one in objects(road)
+        }
