@@ -123,7 +123,9 @@ def test_killed_again_and_again_it_loses_no_job_and_ends_none(platform: Platform
         for kill in range(KILLS):
             platform._start("autoscaler", autoscaler)
             if kill % 2 == 0:
-                jobs += submitted(*[f"sleep {dice.uniform(0.1, 1.5):.1f}"] * (2 * JOBS // KILLS))
+                # The short ones fill the pool, and it shrinks around the long one.
+                short = [f"sleep {dice.uniform(0.1, 1.5):.1f}"] * (2 * JOBS // KILLS - 1)
+                jobs += submitted(*short, "sleep 12")
             time.sleep(dice.uniform(2, 6))
             platform.kill("autoscaler")
         platform._start("autoscaler", autoscaler)
