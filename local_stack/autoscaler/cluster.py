@@ -29,7 +29,8 @@ class ApiCluster:
             else:
                 config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
-            raise ActuatorError(f"No Kubernetes to speak to: {error}.") from None
+            words = str(error).rstrip(".")
+            raise ActuatorError(f"No Kubernetes to speak to: {words}.") from None
         self._api = client.CoreV1Api()
 
     def pods(self, selector: str) -> Sequence[Pod]:
