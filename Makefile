@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,8 @@ coverage: $(DEV)  # half as long again as `make test`: not part of `make check`
 openapi: $(DEV)  # what tests/api/http/test_schema.py compares with
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py spectacular --format openapi-json --file docs/openapi.json --fail-on-warn
 
+kubernetes: $(VENV)/kubernetes  # a real API server for tests/deploy/, built from Debian 12's source without root: some minutes; without it those tests are skipped
+
 prometheus: $(VENV)/prometheus  # the real tools for tests/deploy/, on Debian and Ubuntu, without root; those tests take installed ones too, or are skipped
 
 bench: $(DEV)  ## Measure submission, start latency, throughput and memory
@@ -81,6 +83,9 @@ $(DEV): $(RUNTIME) requirements-dev.txt
 	@echo "Installing the tools for tests and checks"
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
+
+$(VENV)/kubernetes: | $(BIN)/python
+	@bash tests/deploy/build_kubernetes.sh $@
 
 $(VENV)/prometheus: | $(BIN)/python
 	@rm -rf $@.part && mkdir $@.part

@@ -107,6 +107,7 @@ class NodePool(models.Model):
         NONE = "none"  # somebody else reads `desired_nodes` and acts: KEDA, an HPA, a person
         LOCAL = "local"  # a `manage.py pool` of this name, on the machine of the autoscaler
         COMMAND = "command"  # commands of the operator's
+        KUBERNETES = "kubernetes"  # pods of a Kubernetes, made of a PodTemplate
 
     name = models.CharField(max_length=40, unique=True, validators=[pool_name_validator])
     cpus = models.PositiveIntegerField(help_text="Of each node, as its agent would report it.")
@@ -161,7 +162,9 @@ class NodePool(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(min_nodes__lte=models.F("max_nodes")), name="pool_least_within_most"),
             models.CheckConstraint(condition=Q(cpus__gte=1), name="pool_node_has_a_cpu"),
-            models.CheckConstraint(condition=Q(actuator__in=["none", "local", "command"]), name="pool_actuator_known"),
+            models.CheckConstraint(
+                condition=Q(actuator__in=["none", "local", "command", "kubernetes"]), name="pool_actuator_known"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from cli.errors import UsageError
 from cli.options import completing
 from cli.options.values import parse_labels, understand
 
-ACTUATORS = completing.words("none", "local", "command")
+ACTUATORS = completing.words("none", "local", "command", "kubernetes")
 
 
 def _option(metavar: str, words: str, **more: Any) -> Any:
@@ -44,10 +44,12 @@ class PoolOptions:
     startup: Annotated[str | None, _option("TIME", "From the demand for a node to its first job.")] = None
     scale_up: Annotated[str | None, _option("TIME", "How long more must be wanted before it grows; 0: at once.")] = None
     scale_down: Annotated[str | None, _option("TIME", "How long less must suffice before it shrinks.")] = None
-    actuator: Annotated[str | None, _option("WORD", "Who acts: none, local or command.", autocompletion=ACTUATORS)] = (
-        None
-    )
-    settings: Annotated[Path | None, _option("FILE", "JSON with up, down and list, of actuator command.")] = None
+    actuator: Annotated[
+        str | None, _option("WORD", "Who acts: none, local, command or kubernetes.", autocompletion=ACTUATORS)
+    ] = None
+    settings: Annotated[
+        Path | None, _option("FILE", "JSON: up, down and list of actuator command, template of kubernetes.")
+    ] = None
 
     def body(self) -> dict[str, Any]:
         said: dict[str, Any] = {field: getattr(self, name) for name, field in AS_THEY_ARE.items()}

@@ -33,6 +33,7 @@ from scheduling.lifecycle import EndReason
 from workers import heartbeats
 from workers.hardware.inventory import Hardware
 from workers.heartbeats import Load, ProbeReader, QueueProbeResult
+from workers.proof_marks import TURNED, mark
 from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,7 @@ class NodeSession:
         while not self._over():
             self._collect()
             self._run_step(self._turn)
+            mark(TURNED)
         if self._detaching.is_set():  # until it is said: after the time that `detach` gives the process ends anyway
             while not self._run_step(self._flush):
                 pass
@@ -198,9 +200,7 @@ class NodeSession:
             return
         if time.monotonic() - self._spoke_at < BUSY_SECONDS:
             time.sleep(BUSY_SECONDS)  # more is about to come: say it together
-        taken = [first]
-        while not self._inbox.empty():
-            taken.append(self._inbox.get())
+        taken = [first, *(self._inbox.get() for _ in range(self._inbox.qsize()))]  # nobody else takes of it
         self._unsaid += [item for item in taken if item is not None]
 
     def _pause(self) -> float:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from jobs.control import draining, node_removal
+from jobs.models import Placement
 from jobs.planning.cycle import PLANNER_LOCK
 from scheduling.errors import ConflictError
 from workers.models import Node, NodePool
@@ -45,6 +46,15 @@ def pool_nodes(pool: str) -> dict[str, PoolNode]:
         )
         for node in rows
     }
+
+
+def priorities_held(nodes: Iterable[str]) -> dict[str, list[int]]:
+    """By node, the priority of each job that holds a place there; of those that hold none, nothing."""
+    rows = Placement.objects.filter(node__name__in=list(nodes), closed_at__isnull=True)
+    held: dict[str, list[int]] = {}
+    for node, priority in rows.values_list("node__name", "attempt__job__priority"):
+        held.setdefault(node, []).append(priority)
+    return held
 
 
 def is_surplus(node: Node) -> bool:

@@ -1,16 +1,21 @@
 """Pools of nodes as their operators set them: one is refused that contradicts itself, whoever sets it and where."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
 
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
 from workers.models import NodePool
+from workers.pod_settings import read_pod_settings
 from workers.pool_commands import read_commands
 
 LOCAL_SETTINGS = "A local pool has no settings: `manage.py pool start` says what its agents are like."
-NO_SETTINGS = "Without an actuator there is nothing to set: say actuator command, or leave this out."
+NO_SETTINGS = "Without an actuator there is nothing to set: say actuator command or kubernetes, or leave this out."
+READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+    NodePool.Actuator.COMMAND: read_commands,
+    NodePool.Actuator.KUBERNETES: read_pod_settings,
+}
 
 NOBODY_ENDS_IT = "Needs an actuator: without one nobody ends the very node that jobs have left."
 
@@ -86,9 +91,9 @@ def _faults_of_settings(pool: NodePool) -> Iterator[FieldError]:
     if not isinstance(pool.actuator_settings, dict):
         yield FieldError("actuator_settings", "Must be an object.")
         return
-    if pool.actuator == NodePool.Actuator.COMMAND:
+    if read := READERS.get(pool.actuator):
         try:
-            read_commands(pool.actuator_settings)
+            read(pool.actuator_settings)
         except InvalidError as error:
             yield from error.errors
     elif pool.actuator_settings:

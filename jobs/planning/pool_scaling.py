@@ -34,7 +34,9 @@ def scale_pools() -> int:
     loads, knobs = _loads(), rebalance_settings(policy_settings.in_force())
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
         load = loads.get(pool.name, Load())
-        decision = decide(view, asked, _current(pool, view), _history(pool), snapshot.taken_at, _rules(pool), load)
+        decision = decide(
+            view, asked, _current(pool, view, asked), _history(pool), snapshot.taken_at, _rules(pool), load
+        )
         _note(pool, asked, decision, snapshot.taken_at)
         _note_consolidation(pool, consolidation(snapshot, snapshot.taken_at, view, asked, knobs))
     return len(pools)
@@ -80,11 +82,14 @@ def with_nodes_to_be_had(nodes: Sequence[NodeView]) -> list[NodeView]:
     return [*nodes, *more]
 
 
-def _current(pool: NodePool, view: PoolView) -> int:
-    """What it has been told to have, where somebody sees to that; else what is there."""
-    if pool.actuator == NodePool.Actuator.NONE or pool.paused or pool.desired_nodes is None:
+def _current(pool: NodePool, view: PoolView, asked: PoolDemand) -> int:
+    """What it has been told to have, whoever sees to that; what is there where nobody does, or nobody has been told yet.
+
+    Nodes that somebody else started are no reason to shrink below those that hold jobs.
+    """
+    if pool.paused or pool.desired_nodes is None:
         return len(view.nodes)
-    return pool.desired_nodes
+    return max(pool.desired_nodes, asked.busy) if pool.actuator == NodePool.Actuator.NONE else pool.desired_nodes
 
 
 def _rules(pool: NodePool) -> ScalingRules:

@@ -13,12 +13,15 @@ from django.db.models.functions import Now
 
 from local_stack.autoscaler.actuator import Actuator, ActuatorError
 from local_stack.autoscaler.commands import CommandActuator
+from local_stack.autoscaler.deletion_costs import keep_current
 from local_stack.autoscaler.local_pool import LocalPool
+from local_stack.autoscaler.pods import Cluster, KubernetesPods
 from local_stack.autoscaler.reconcile import Changes, reconcile
 from local_stack.autoscaler.turn import our_turn
 from local_stack.pools.errors import PoolError
 from scheduling.errors import TrainyardError
 from workers.models import NodePool
+from workers.proof_marks import LOOKED, mark
 
 AT_ONCE = 8
 FIRST_DELAY, LONGEST_DELAY = 5.0, 300.0
@@ -51,9 +54,19 @@ class Watched:
 class Autoscaler:
     """Acts for all pools while it has the turn. To be killed at any moment."""
 
-    def __init__(self, home: Path, commands: Path | None, say: Say, *, every_seconds: float) -> None:
+    def __init__(
+        self,
+        home: Path,
+        commands: Path | None,
+        say: Say,
+        *,
+        every_seconds: float,
+        cluster: Cluster | None = None,
+    ) -> None:
         self._home = home
         self._folder = commands
+        self._cluster = cluster
+        self._costs_fault = ""
         self._say = say
         self._every = every_seconds
         self._watched: dict[str, Watched] = {}
@@ -76,6 +89,7 @@ class Autoscaler:
                 self._pause()
 
     def _pause(self) -> None:
+        mark(LOOKED)
         connection.close()
         time.sleep(self._every)
 
@@ -85,6 +99,8 @@ class Autoscaler:
         due = [pool for pool in pools if self._of(pool).tries.again_at <= time.monotonic()]
         with ThreadPoolExecutor(AT_ONCE) as threads:
             list(threads.map(self._in_thread, due))
+        if self._cluster is not None:
+            self._keep_costs(self._cluster)
 
     def _in_thread(self, pool: NodePool) -> None:
         try:
@@ -109,12 +125,28 @@ class Autoscaler:
             NodePool.objects.filter(pk=pool.pk).update(acted_at=Now())
             self._say(spell(pool, changes))
 
+    def _keep_costs(self, cluster: Cluster) -> None:
+        """Said once when it fails, and once when it works again: pools are served all the same."""
+        try:
+            keep_current(cluster)
+        except ActuatorError as error:
+            fault = str(error)
+        else:
+            fault = ""
+        if fault != self._costs_fault:
+            self._costs_fault = fault
+            self._say(f"what it would cost to end each pod: {fault or 'is written on them again.'}")
+
     def _of(self, pool: NodePool) -> Watched:
         return self._watched.setdefault(pool.name, Watched())
 
     def _actuator(self, pool: NodePool, watched: Watched) -> Actuator:
         if pool.actuator == NodePool.Actuator.LOCAL:
             return LocalPool(self._home, pool.name)
+        if pool.actuator == NodePool.Actuator.KUBERNETES:
+            if self._cluster is None:
+                raise ActuatorError("No Kubernetes: start `manage.py autoscaler --kubernetes NAMESPACE`.")
+            return KubernetesPods(self._cluster, pool)
         watched.commands = watched.commands or CommandActuator(self._folder)
         return watched.commands.set_up(pool)
 

@@ -48,7 +48,9 @@ class PoolChange(StrictSerializer):
         MOST_SECONDS, required=False, help_text="It shrinks only to what sufficed all through the last so many seconds."
     )
     actuator = serializers.ChoiceField(NodePool.Actuator.choices, required=False)
-    actuator_settings = SettingsField(required=False, help_text="Of actuator command: up, down, list, timeout_seconds.")
+    actuator_settings = SettingsField(
+        required=False, help_text="Of actuator command: up, down, list, timeout_seconds; of kubernetes: template."
+    )
     paused = serializers.BooleanField(required=False, help_text="What is wanted is shown; nothing is changed.")
 
 

@@ -2,13 +2,16 @@
 
 import signal
 from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from local_stack.autoscaler.actuator import ActuatorError
 from local_stack.autoscaler.autoscaler import Autoscaler
+from local_stack.autoscaler.pods import Cluster
 
 SECONDS = 3.0
 LEAST_SECONDS, MOST_SECONDS = 0.1, 3_600.0
@@ -27,6 +30,11 @@ class Command(BaseCommand):
             help="with the programs that pools with actuator command may run; none outside of it is (default: no such pool)",
         )
         parser.add_argument(
+            "--kubernetes",
+            metavar="NAMESPACE",
+            help="in which pools with actuator kubernetes have their pods, and agents' pods their deletion cost; as this pod's account, or by KUBECONFIG",
+        )
+        parser.add_argument(
             "--every", type=float, default=SECONDS, metavar="SECONDS", help=f"how often to look (default: {SECONDS:g})"
         )
 
@@ -38,7 +46,8 @@ class Command(BaseCommand):
             words = f"--every must be from {LEAST_SECONDS:g} to {MOST_SECONDS:g} seconds, not {options['every']:g}."
             raise CommandError(words, returncode=2)
         folder = folder.resolve() if folder is not None else None
-        scaler = Autoscaler(settings.TRAINYARD_HOME, folder, self.say, every_seconds=options["every"])
+        cluster = connected(options["kubernetes"]) if options["kubernetes"] else None
+        scaler = Autoscaler(settings.TRAINYARD_HOME, folder, self.say, every_seconds=options["every"], cluster=cluster)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         scaler.run()
@@ -46,6 +55,20 @@ class Command(BaseCommand):
     def say(self, words: str) -> None:
         self.stdout.write(words)
         self.stdout.flush()
+
+
+def connected(namespace: str) -> Cluster:
+    """Its client takes memory and time to load, and need not be installed where nobody asks for it."""
+    try:
+        module = import_module("local_stack.autoscaler.cluster")
+    except ModuleNotFoundError as error:
+        words = f"--kubernetes: {error.name} is not installed: pip install -r requirements-kubernetes.txt."
+        raise CommandError(words, returncode=2) from None
+    try:
+        cluster: Cluster = module.ApiCluster(namespace)
+    except ActuatorError as error:
+        raise CommandError(f"--kubernetes: {error}", returncode=2) from None
+    return cluster
 
 
 def end(*_: object) -> NoReturn:

@@ -57,8 +57,9 @@ def test_nodes_belong_to_the_pool_of_their_label_and_idle_ones_are_named():
     assert (made.busy_nodes, made.idle_nodes) == (1, ["cpu-2"])
 
 
-def test_a_second_decision_goes_on_from_the_first():
-    pool(actuator="local")
+@pytest.mark.parametrize("actuator", ["local", "none"])
+def test_a_second_decision_goes_on_from_the_first_though_no_node_is_ready_yet(actuator):
+    pool(actuator=actuator)
     for _ in range(40):
         builders.job(cpus=4)
     cycle.run_cycle()
@@ -66,6 +67,13 @@ def test_a_second_decision_goes_on_from_the_first():
     again = decided()
     assert (again.wanted_nodes, again.desired_nodes, len(again.history)) == (10, 4, 2)
     assert again.why == "at most 100 % in 30 seconds"
+
+
+def test_nodes_that_somebody_started_himself_are_not_told_to_go_while_they_hold_jobs():
+    pool(desired_nodes=0)
+    for number in range(3):
+        builders.running_job(node=member(f"cpu-{number}"), cpus=4)
+    assert decided().desired_nodes == 3
 
 
 def test_a_paused_pool_is_told_of_and_stays_as_it_is():

@@ -1,0 +1,143 @@
+"""A real API server of Kubernetes 1.20 on this machine, with its controllers and scheduler, and no machine to run pods on.
+
+`make kubernetes` builds it; without it what needs it is skipped. It is older than what people run: autoscaling/v2 and policy/v1
+came later, and fields of later versions are taken without a word. Those are judged by the schemas of later versions.
+"""
+
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local_stack.servers.ports import LOOPBACK, pick_free
+from tests.architecture import source
+from tests.waiting import wait_for
+
+FOLDER = source.ROOT / ".venv/kubernetes"
+KUBECTL = source.ROOT / ".venv/bin/kubectl"
+ADMIN = "for-the-tests-only"
+CONTROLLERS = (
+    "resourcequota,namespace,job,serviceaccount,serviceaccount-token,garbagecollector,replicaset,deployment,disruption"
+)
+
+
+class ApiServer:
+    """What it started ends with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"https://{LOOPBACK}:{pick_free()}"
+        self.authority = folder / "certificates/apiserver.crt"
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def kubeconfig(self, token: str = ADMIN, namespace: str = "default") -> Path:
+        """For whoever has that token."""
+        named = {
+            "clusters": [{"name": "it", "cluster": {"server": self.url, "certificate-authority": str(self.authority)}}],
+            "users": [{"name": "it", "user": {"token": token}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": namespace}}],
+        }
+        path = self.folder / f"kubeconfig-{abs(hash((token, namespace)))}"
+        path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "it", **named}))
+        return path
+
+    def kubectl(self, *words: str, text: str = "", check: bool = True) -> str:
+        """What it printed, as the administrator. Fails with what it had to say."""
+        command: list[str | Path] = [KUBECTL, "--kubeconfig", self.kubeconfig(), *words]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout + (done.stderr if not check else "")
+
+    def ask(self, *words: str) -> Any:
+        return json.loads(self.kubectl(*words, "-o", "json"))
+
+    def start(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL)
+        accounts = self.folder / "accounts.key"
+        accounts.write_bytes(key.private_bytes(*encoding, serialization.NoEncryption()))
+        tokens = self.folder / "tokens.csv"
+        tokens.write_text(f'{ADMIN},admin,admin,"system:masters"\n')
+        store, peer = (f"http://{LOOPBACK}:{pick_free()}" for _ in range(2))
+        self._run(
+            "etcd", data_dir=self.folder / "etcd", listen_client_urls=store, advertise_client_urls=store,
+            listen_peer_urls=peer, initial_advertise_peer_urls=peer, initial_cluster=f"default={peer}",
+            unsafe_no_fsync="true",
+        )  # fmt: skip
+        wait_for(lambda: answers(f"{store}/health"), 60, self._what("etcd"))
+        self._run(
+            "kube-apiserver", etcd_servers=store, bind_address=LOOPBACK, advertise_address=LOOPBACK,
+            secure_port=self.url.rpartition(":")[2], cert_dir=self.authority.parent, token_auth_file=tokens,
+            authorization_mode="RBAC", service_cluster_ip_range="10.96.0.0/24", endpoint_reconciler_type="none",
+            service_account_issuer="https://kubernetes.default.svc", service_account_signing_key_file=accounts,
+            service_account_key_file=accounts, profiling="false",
+        )  # fmt: skip
+        wait_for(lambda: answers(f"{self.url}/readyz", self.authority), 120, self._what("kube-apiserver"))
+        self._run(
+            "kube-controller-manager", kubeconfig=self.kubeconfig(), controllers=CONTROLLERS, leader_elect="false",
+            service_account_private_key_file=accounts, resource_quota_sync_period="2s", port="0",
+            bind_address=LOOPBACK, secure_port=pick_free(), cert_dir=self.folder / "certificates-of-controllers",
+        )  # fmt: skip
+        wait_for(lambda: '"secrets"' in self.kubectl("get", "sa", "default", "-o", "json", check=False), 60, "accounts")
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait(20)
+
+    def _run(self, name: str, **options: Any) -> None:
+        words = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
+        with (self.folder / f"{name}.log").open("wb") as output:
+            process = subprocess.Popen([FOLDER / name, *words], stdout=output, stderr=output, start_new_session=True)
+        self._processes.append(process)
+
+    def _what(self, name: str) -> str:
+        return f"{name}, see {self.folder / name}.log"
+
+
+def answers(url: str, authority: Path | None = None) -> bool:
+    if authority is not None and not authority.exists():
+        return False
+    try:
+        verify = ssl.create_default_context(cafile=authority)
+        return httpx.get(url, verify=verify, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=5).is_success
+    except (httpx.TransportError, ssl.SSLError):  # the certificate may be half written
+        return False
+
+
+@contextmanager
+def api_server(folder: Path) -> Iterator[ApiServer]:
+    if not (FOLDER / "kube-apiserver").exists():
+        pytest.skip(
+            "There is no API server of Kubernetes here: on Debian 12 `make kubernetes` builds one, in some minutes."
+        )
+    server = ApiServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def rendered(folder: str) -> list[dict[str, Any]]:
+    """What `kubectl apply -k deploy/kubernetes/FOLDER` would send."""
+    return list(yaml.safe_load_all(rendered_text(folder)))
+
+
+def rendered_text(folder: str | Path) -> str:
+    path = source.ROOT / "deploy/kubernetes" / folder
+    known = {"PATH": os.environ["PATH"]}
+    command: list[str | Path] = [KUBECTL, "kustomize", path]
+    done = subprocess.run(command, capture_output=True, text=True, env=known, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
