@@ -30,6 +30,8 @@ from executors.upload import series
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
+from telemetry.origin import life
+from telemetry.subject import about
 from workers.hardware import cores
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
@@ -132,9 +134,12 @@ class Runner:
         """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
         run = self._session.claim(ref)
         if run is None:
-            log.info("Placement %d is not for this node, or not any more.", ref.placement_id)
+            extra = {"placement": ref.placement_id}
+            log.info("Placement %d is not for this node, or not any more.", ref.placement_id, extra=extra)
             return False
-        self._see_to_the_end(run, self._launch(run))
+        with about(**run.claimed.ids):
+            life.info("Job %d, attempt %d was claimed.", run.claimed.job_id, run.claimed.attempt)
+            self._see_to_the_end(run, self._launch(run))
         return True
 
     def _launch(self, run: PlacementRun) -> Shim | PlacementOutcome:
@@ -249,7 +254,7 @@ class Runner:
 
     def _reattach(self, left: Reattached) -> None:
         run = left.run
-        log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
+        life.info("Job %d is still this node's: going on with it.", run.claimed.job_id, extra=run.claimed.ids)
         if left.shim is not None:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
@@ -261,7 +266,8 @@ class Runner:
         threading.Thread(target=self._resume, args=(left,), name=f"job-{run.claimed.job_id}").start()
 
     def _resume(self, left: Reattached) -> None:
-        self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
+        with about(**left.run.claimed.ids):
+            self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
 
 
 def _wait(shim: Shim) -> CommandResult:

@@ -16,6 +16,7 @@ from jobs.attempts import claims, closing, end_messages, failures, gang_completi
 from jobs.attempts.charge import charge
 from jobs.costs import settlement
 from jobs.messages import publishing, task_events
+from jobs.messages.after_commit import after_commit
 from jobs.models import Job, Placement
 from jobs.state import transitions
 from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, RUN
@@ -25,12 +26,14 @@ from scheduling.failures.retry import GiveUp, Retry, RetryBudget, decide
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.sharing.prices import is_refunded
+from telemetry.origin import life
 
 NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
     "attempt__started_at", "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
     "attempt__saved", "attempt__job__desired", "attempt__job__progress", "attempt__job__said_done", "attempt__job__checkpoint_at",
     "attempt__job__max_retries", "attempt__job__retries_used", "attempt__job__platform_retries_used", "attempt__job__suspended_at",
+    "attempt__job__request_id", "attempt__job__traceparent",
 )  # fmt: skip
 # The start as well, where it was not on record: a short command's start and end are told together.
 CLOSE_ATTEMPTS = """
@@ -90,6 +93,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     # 9. Once it is committed: who watches, and the planner, for the room that is free now.
     _send_task_events(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
+        after_commit(lambda: _tell(ended))
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
 
@@ -236,6 +240,13 @@ def _note_quarantines(
         if isinstance(verdict, GiveUp) and verdict.own_fault_on:
             nodes = list(verdict.own_fault_on)
             transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
+
+
+def _tell(ended: Sequence[tuple[Placement, PlacementOutcome]]) -> None:
+    for row, ending in ended:
+        job, number = row.attempt.job, row.attempt.number
+        ids = {"job": job.pk, "attempt": number, "placement": row.pk, "node": row.node.name, **job.origin.ids}
+        life.info("Job %d, attempt %d ended (%s): %s", job.pk, number, ending.reason, sentence(ending), extra=ids)
 
 
 def _send_task_events(

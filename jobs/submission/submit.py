@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from jobs.messages import publishing
+from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps
 from jobs.planning import memory_defaults, run_times
 from jobs.submission import linking, pricing, queue_faults, token_caps
@@ -24,6 +25,8 @@ from scheduling.sharing import admission, quotas
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
+from telemetry import subject
+from telemetry.origin import life
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def submit(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = No
     created = list(_persist(fresh, intake, owner).values())
     if caps:
         token_caps.note(caps, created, list(fresh.values()), intake.nodes)
+    after_commit(lambda: _tell(created, owner))
     publishing.request_cycle()
     return _in_order(specs, known, created)
 
@@ -226,6 +230,16 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
     return by_place
 
 
+def _tell(jobs: Sequence[Job], owner: User) -> None:
+    """One line a call: its jobs have the same id of a request, by which each of their later lines is found."""
+    if len(jobs) == 1:
+        told = {"job": jobs[0].pk, **jobs[0].origin.ids}
+        life.info("Job %d was submitted by %s.", jobs[0].pk, owner.get_username(), extra=told)
+    elif jobs:
+        words = "%d jobs, %d to %d, were submitted by %s."
+        life.info(words, len(jobs), jobs[0].pk, jobs[-1].pk, owner.get_username(), extra=jobs[0].origin.ids)
+
+
 def _said_at_submission(spec: JobSpec) -> str:
     added = memory_defaults.sentence(spec.memory_mb) if spec.memory_by_default else ""
     return " ".join(filter(None, (spec.reason, added)))
@@ -235,6 +249,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
     return Job(
         name=spec.name,
         batch=batch,
+        request_id=subject.request_id(),
         project=intake.projects[spec.project],
         queue=intake.queues[spec.queue],
         owner=owner,

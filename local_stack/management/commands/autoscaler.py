@@ -1,5 +1,6 @@
 """`manage.py autoscaler`: has pools follow what they are to have, until SIGTERM."""
 
+import logging
 import signal
 from argparse import ArgumentParser
 from pathlib import Path
@@ -10,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from local_stack.autoscaler.autoscaler import Autoscaler
 
+log = logging.getLogger("trainyard.autoscaler")
 SECONDS = 3.0
 LEAST_SECONDS, MOST_SECONDS = 0.1, 3_600.0
 
@@ -44,6 +46,9 @@ class Command(BaseCommand):
         scaler.run()
 
     def say(self, words: str) -> None:
+        if settings.LOG_FORMAT == "json":
+            log.info(words)
+            return
         self.stdout.write(words)
         self.stdout.flush()
 
