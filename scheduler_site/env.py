@@ -46,6 +46,11 @@ class Reading:
     source: str
     secret: bool = False
 
+    @property
+    def hidden(self) -> bool:
+        """Whether its value is shown to nobody."""
+        return self.secret or settings_file.holds_a_password(self.value)
+
 
 readings: dict[str, Reading] = {}
 """Every setting that there is, once `settings.py` is read: all are read here, those of other processes too."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import environ
 
+from executors.node.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
@@ -319,5 +320,9 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 # --- logs of the platform itself ---------------------------------------------------------------------------------
 LOG_FORMAT = "json" if platform_logs.AS_JSON else "text"
 LOGGING = platform_logs.configuration(env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS))
+
+# --- told of in reports ------------------------------------------------------------------------------------------
+RELEASE = release()
+READINGS = env.readings
 
 env.refuse_faults()

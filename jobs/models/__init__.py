@@ -21,6 +21,7 @@ from jobs.models.planning import (
 )
 from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention
+from jobs.models.running_sums import DayCost, EndedJobs
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 from jobs.models.token_caps import CappedJob, TokenCaps
@@ -31,6 +32,8 @@ __all__ = [
     "AuditResult",
     "CappedJob",
     "Cycle",
+    "DayCost",
+    "EndedJobs",
     "FloorShadow",
     "FloorShadowJob",
     "FollowedLog",

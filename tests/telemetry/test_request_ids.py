@@ -23,7 +23,7 @@ MINE = "me-1"
 
 @pytest.fixture
 def sent(monkeypatch):
-    messages: list[dict] = []
+    messages: list[dict[str, object]] = []
     monkeypatch.setattr(publishing, "_publish", messages.extend)
     return messages
 
@@ -60,7 +60,7 @@ def test_whoever_plans_it_tells_its_agent_whose_request_it_was_and_so_says_its_c
     assert (spec.origin, spec.ids["job"]) == (Origin(MINE), submitted)
     # The next agent finds it, and one of an earlier release, which knows no word of it, finds what it knows.
     state_files.write_claim(tmp_path, spec)
-    assert state_files.read_claim(tmp_path)[0] == spec
+    assert state_files.read_claim(tmp_path) == (spec, False)
     assert "origin" not in json.loads((tmp_path / state_files.CLAIM).read_text())["claimed"]
 
 
