@@ -58,6 +58,15 @@ secret_values: set[str] = set()
 """What must stand in no line of a log."""
 
 
+def changed() -> list[dict[str, object]]:
+    """What somebody has set, as plain values; of a secret that it is, never more."""
+    stated = [one for _, one in sorted(readings.items()) if one.source != "default"]
+    return [
+        {"name": one.name, "value": None if one.hidden else one.value, "source": one.source, "secret": one.hidden}
+        for one in stated
+    ]
+
+
 def of_local_stack(home: Path) -> dict[str, str]:
     """What `manage.py up` wrote down in this home, so that a command given beside it finds the same servers."""
     try:

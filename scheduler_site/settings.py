@@ -323,6 +323,8 @@ LOGGING = platform_logs.configuration(env.one_of("TRAINYARD_LOG_LEVEL", "INFO", 
 
 # --- told of in reports ------------------------------------------------------------------------------------------
 RELEASE = release()
-READINGS = env.readings
+TRACES_TO = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
+
+CHANGED_SETTINGS = env.changed()  # plain values: Celery's own inspection sends all settings about
 
 env.refuse_faults()

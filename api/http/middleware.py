@@ -18,7 +18,7 @@ def name_requests(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Ca
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request.META[REQUEST_ID] = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
-        with about(request_id=request.META[REQUEST_ID]):
+        with about(request_id=request.META[REQUEST_ID], traceparent=request.headers.get("traceparent", "")):
             response = get_response(request)
         response.headers["X-Request-ID"] = request.META[REQUEST_ID]
         return response

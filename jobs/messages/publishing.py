@@ -17,7 +17,7 @@ from django.conf import settings
 from jobs.messages.after_commit import after_commit
 from jobs.messages.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, transport_of
 from scheduling.priorities import HIGHEST
-from telemetry import subject
+from telemetry import subject, traces
 from telemetry.origin import UNKNOWN, Origin, life
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,15 @@ class PlacementMessage:
     attempt: int
     node: str = ""
     origin: Origin = UNKNOWN
+
+    @property
+    def plan_span(self) -> str:
+        return traces.step(self.origin.traceparent, self.token, traces.PLAN)
+
+    @property
+    def subject(self) -> dict[str, object]:
+        """As a span about it has them."""
+        return {"job": self.job_id, "attempt": self.attempt, "node": self.node, "queue": self.route.queue}
 
     @property
     def ids(self) -> dict[str, object]:
@@ -71,16 +80,27 @@ def request_cycle() -> None:
     after_commit(_send_cycle_request)
 
 
-def request_placements(messages: Sequence[PlacementMessage]) -> None:
-    """Tell the agents of their placements as soon as the current transaction is committed."""
+def request_placements(messages: Sequence[PlacementMessage], *, planned_since: float | None = None) -> None:
+    """Tell the agents of their placements as soon as the current transaction is committed; if they were planned in it, since when."""
     if messages:
-        after_commit(lambda: _tell(messages))
+        after_commit(lambda: _tell(messages, planned_since))
 
 
-def _tell(messages: Sequence[PlacementMessage]) -> None:
+def _tell(messages: Sequence[PlacementMessage], planned_since: float | None) -> None:
+    now = time.time()
     for one in messages:
         life.info("Job %d, attempt %d: told %s.", one.job_id, one.attempt, one.node or "its node", extra=one.ids)
+        if planned_since is not None:
+            traces.told("plan", one.plan_span, one.origin.traceparent, (planned_since, now), one.subject)
     send_placements(messages)
+    for one in messages:
+        traces.told(
+            "publish",
+            traces.step(one.plan_span, one.token, f"publish {now}"),
+            one.plan_span,
+            (now, time.time()),
+            one.subject,
+        )
 
 
 def send_placements(messages: Sequence[PlacementMessage]) -> None:

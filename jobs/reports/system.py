@@ -3,8 +3,9 @@
 import platform
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -80,12 +81,21 @@ def audits() -> list[dict[str, Any]]:
             "books": one.books,
             "at": one.at,
             "duration_ms": one.duration_ms,
-            "drift": {name: value for name, value in one.drift.items() if value},
+            "drift": dict(_differences(one.drift)),
             "suspects": len(one.suspects),
             "mended": one.mended,
         }
         for one in found
     ]
+
+
+def _differences(drift: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is not nothing; of one audit the books are named before what differs in them: `rows gpus`."""
+    for name, value in drift.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {inner}", amount) for inner, amount in _differences(value))
+        elif value:
+            yield name, value
 
 
 def alerts() -> Sequence[Mapping[str, Any]]:
@@ -104,7 +114,8 @@ def log_storage() -> dict[str, Any]:
         return {"kind": "s3", "place": settings.LOG_S3["bucket_name"], "free_bytes": None}
     free = None
     with suppress(OSError):
-        free = shutil.disk_usage(settings.LOG_FOLDER).free
+        folder = Path(settings.LOG_FOLDER)  # made with the first log that is stored
+        free = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
     return {"kind": "files", "place": settings.LOG_FOLDER, "free_bytes": free}
 
 
@@ -122,12 +133,3 @@ def pools() -> list[dict[str, Any]]:
         "acted_at",
     )
     return list(NodePool.objects.values(*names))
-
-
-def changed_settings() -> list[dict[str, Any]]:
-    """Those that somebody has set. Of a secret it is said that it is, never more."""
-    stated = [one for name, one in sorted(settings.READINGS.items()) if one.source != "default"]
-    return [
-        {"name": one.name, "value": None if one.hidden else one.value, "source": one.source, "secret": one.hidden}
-        for one in stated
-    ]

@@ -1,5 +1,6 @@
 """Taking jobs in: every door calls `submit`, which takes all of what it is given, or nothing."""
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from scheduling.sharing import admission, quotas
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
-from telemetry import subject
+from telemetry import subject, traces
 from telemetry.origin import life
 
 
@@ -44,6 +45,7 @@ def submit(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = No
     Raises InvalidError with every fault of every spec (fields of a batch are prefixed `jobs[3].`) and ForbiddenError
     when the owner may only look at a project; then nothing is written. `caps` are those of the token, if it has any.
     """
+    began, (span, above) = time.time(), traces.begin(str(subject.current().get("traceparent", "")))
     intake = read_intake(specs, owner)
     specs = _completed(specs, intake)
     _refuse_faults(specs, intake)
@@ -51,10 +53,10 @@ def submit(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = No
     fresh = _without_repeats(specs, known)
     _refuse_full_queue(list(fresh.values()), intake, owner)
     _refuse_beyond_caps(list(fresh.values()), intake, caps and token_caps.locked(caps))
-    created = list(_persist(fresh, intake, owner).values())
+    created = list(_persist(fresh, intake, owner, span).values())
     if caps:
         token_caps.note(caps, created, list(fresh.values()), intake.nodes)
-    after_commit(lambda: _tell(created, owner))
+    after_commit(lambda: _tell(created, owner, began=began, above=above))
     publishing.request_cycle()
     return _in_order(specs, known, created)
 
@@ -208,9 +210,11 @@ def _refuse_beyond_caps(specs: Sequence[JobSpec], intake: Intake, caps: TokenCap
         raise InvalidError(faults)
 
 
-def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[int, Job]:
+def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User, span: str) -> dict[int, Job]:
     batch = uuid.uuid4().hex if len(specs) > 1 else ""
     rows = [_row(spec, intake, owner, batch) for spec in specs.values()]
+    for row in rows:
+        row.request_id, row.traceparent = subject.request_id(), span
     run_times.predict(rows)
     if any(getattr(project, "priced", False) for project in intake.projects.values()):
         pricing.estimate_all(rows, intake.nodes)
@@ -230,8 +234,11 @@ def _persist(specs: Mapping[int, JobSpec], intake: Intake, owner: User) -> dict[
     return by_place
 
 
-def _tell(jobs: Sequence[Job], owner: User) -> None:
+def _tell(jobs: Sequence[Job], owner: User, *, began: float, above: str) -> None:
     """One line a call: its jobs have the same id of a request, by which each of their later lines is found."""
+    if jobs:
+        about = {"job": jobs[0].pk, "jobs": len(jobs), "queue": jobs[0].queue.name}
+        traces.told("submit", jobs[0].traceparent, above, (began, time.time()), about)
     if len(jobs) == 1:
         told = {"job": jobs[0].pk, **jobs[0].origin.ids}
         life.info("Job %d was submitted by %s.", jobs[0].pk, owner.get_username(), extra=told)
@@ -249,7 +256,6 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
     return Job(
         name=spec.name,
         batch=batch,
-        request_id=subject.request_id(),
         project=intake.projects[spec.project],
         queue=intake.queues[spec.queue],
         owner=owner,

@@ -34,7 +34,7 @@ def report() -> dict[str, Any]:
         "database": system.database(),
         "logs": system.log_storage(),
         "pools": system.pools(),
-        "settings": system.changed_settings(),
+        "settings": settings.CHANGED_SETTINGS,
         "taken_ms": round((time.monotonic() - began) * 1000, 1),
     }
 

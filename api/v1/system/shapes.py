@@ -126,7 +126,9 @@ class PoolState(serializers.Serializer[Any]):
 class ChangedSetting(serializers.Serializer[Any]):
     name = serializers.CharField()
     value = serializers.JSONField(allow_null=True, help_text="Null for secrets.")
-    source = serializers.CharField(help_text="The environment, the local stack, or the file and its line.")
+    source = serializers.CharField(  # type: ignore[assignment]  # DRF takes its fields out of the class
+        help_text="The environment, the local stack, or the file and its line."
+    )
     secret = serializers.BooleanField()
 
 

@@ -14,6 +14,7 @@ from jobs.messages.queue_depths import BrokerState
 from jobs.models import AuditResult, Cycle
 from jobs.models.sweep import Sweep
 from jobs.state import alerts
+from scheduler_site import env
 from scheduler_site.env import Reading
 from tests import builders
 from tests.rest import V1, client_of
@@ -67,7 +68,8 @@ def test_it_tells_of_every_part(staff, settings):
     Cycle.objects.update(started_at=timezone.now(), duration_ms=12.5, placed=2, waiting=9)
     Sweep.objects.update_or_create(pk=1, defaults={"swept_at": timezone.now()})
     AuditResult.objects.update_or_create(
-        books="quotas", defaults={"drift": {"gpus": 2, "cpus": 0}, "mended": {"lost": 1}}
+        books="quotas",
+        defaults={"drift": {"rows": {"gpus": 2, "cpus": 0}, "agents": {"cpus": 0}}, "mended": {"lost": 1}},
     )
     alerts.raise_("disk", "The disk is full.")
     builders.node(name="old", version="0.0.1")
@@ -84,7 +86,7 @@ def test_it_tells_of_every_part(staff, settings):
     assert (answer["cycle"]["duration_ms"], answer["cycle"]["waiting"]) == (12.5, 9)
     assert answer["beat"]["silent"] is False
     [audit] = [one for one in answer["audits"] if one["books"] == "quotas"]
-    assert (audit["drift"], audit["mended"]) == ({"gpus": 2}, {"lost": 1})
+    assert (audit["drift"], audit["mended"]) == ({"rows gpus": 2}, {"lost": 1})
     assert answer["fleet"]["deaf"] == {"count": 1, "names": ["new"]}
     assert [one["sentence"] for one in answer["alerts"]] == ["The disk is full."]
     assert answer["database"]["bytes"] > 0
@@ -96,9 +98,9 @@ def test_it_tells_of_every_part(staff, settings):
 
 def test_a_broker_that_is_away_and_a_beat_that_is_silent_are_told_of(staff, broker):
     tick(3600)
-    broker["fault"] = ConnectionError("refused by amqp://me:secret@db")
+    broker["fault"] = ConnectionError("refused by amqp://me:hunter2@db")
     answer = staff.get(URL)
-    assert "secret" not in answer.content.decode()
+    assert "hunter2" not in answer.content.decode()
     known = answer.json()
     assert known["queues"] == {"detail": "The broker does not answer (ConnectionError).", "whole": False, "depths": []}
     assert (known["services"]["broker"]["ok"], known["beat"]["silent"], known["services"]["beat"]["ok"]) == (
@@ -116,16 +118,15 @@ def test_a_broker_that_hangs_is_waited_for_no_longer_than_its_time(monkeypatch):
         queue_depths.ask([])
 
 
-def test_settings_that_somebody_has_set_are_told_and_secrets_by_name_alone(staff, settings):
-    settings.READINGS = {
-        one.name: one
-        for one in (
-            Reading("TRAINYARD_PORT", 8000, "default"),
-            Reading("TRAINYARD_LEASE_SECONDS", 45.0, "environment"),
-            Reading("TRAINYARD_SECRET_KEY", True, "environment", secret=True),
-            Reading("TRAINYARD_SOMEWHERE", "https://me:hunter2@there", "environment"),
-        )
-    }
+def test_settings_that_somebody_has_set_are_told_and_secrets_by_name_alone(staff, settings, monkeypatch):
+    readings = (
+        Reading("TRAINYARD_PORT", 8000, "default"),
+        Reading("TRAINYARD_LEASE_SECONDS", 45.0, "environment"),
+        Reading("TRAINYARD_SECRET_KEY", True, "environment", secret=True),
+        Reading("TRAINYARD_SOMEWHERE", "https://me:hunter2@there", "environment"),
+    )
+    monkeypatch.setattr(env, "readings", {one.name: one for one in readings})
+    settings.CHANGED_SETTINGS = env.changed()
     known = staff.get(URL).json()["settings"]
     assert [(one["name"], one["value"], one["secret"]) for one in known] == [
         ("TRAINYARD_LEASE_SECONDS", 45.0, False),
