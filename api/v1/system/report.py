@@ -12,13 +12,18 @@ from jobs.messages import queue_depths
 from jobs.messages.queue_depths import BrokerState
 from jobs.reports import system
 
+UNKNOWN = BrokerState("unknown", {}, whole=False)
+AWAY = "The broker does not answer."
+
 
 def report() -> dict[str, Any]:
     began = time.monotonic()
     nodes = system.nodes_in_use()
-    broker, trouble = _broker([node.name for node in nodes])
+    known = service_health.services()
+    # Asked for more only if it answers at all: to wait for it twice would take too long.
+    broker, trouble = _broker([node.name for node in nodes]) if known["broker"]["ok"] else (UNKNOWN, AWAY)
     return {
-        "services": service_health.services(),
+        "services": known,
         "versions": system.versions(nodes, broker.version),
         "queues": {
             "detail": trouble,
@@ -43,7 +48,7 @@ def _broker(nodes: Sequence[str]) -> tuple[BrokerState, str]:
     try:
         return queue_depths.ask(nodes), ""
     except Exception as error:  # noqa: BLE001  a client of a broker that is away raises anything
-        return BrokerState("unknown", {}, whole=False), f"The broker does not answer ({type(error).__name__})."
+        return UNKNOWN, f"The broker does not say ({type(error).__name__})."
 
 
 def _beat() -> dict[str, Any]:
