@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import path
 
 from api.http import signing_in
+from console import system_page
 from scheduling.errors import TrainyardError
 
 APPS_FIRST = ("jobs", "workers", "quotas")
@@ -21,6 +23,12 @@ class OperationsSite(AdminSite):
     index_title = "Operations"
     site_url = None
     enable_nav_sidebar = False  # at 1280 px it would take a quarter of each list; the first page has all of it
+
+    def get_urls(self) -> list[Any]:
+        return [path("system/", self.admin_view(self.system), name="system"), *super().get_urls()]
+
+    def system(self, request: HttpRequest) -> HttpResponse:
+        return system_page.show(request, self.each_context(request))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         refusal = signing_in.too_often(request) if request.method == "POST" else None

@@ -24,6 +24,7 @@ keepalive = 5
 worker_tmp_dir = "/dev/shm"  # noqa: S108  a heartbeat on a slow disk looks like a worker that hangs
 control_socket_disable = True  # nobody administers gunicorn by a socket here
 accesslog = "-"
+logger_class = "scheduler_site.web_logs.WebLogs"
 preload_app = True
 
 

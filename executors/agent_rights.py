@@ -31,6 +31,8 @@ NOT_AN_AGENTS = frozenset(
         "idlegpurule",
         "idlegpustep",
         "cappedjob",
+        "endedjobs",
+        "daycost",
     }
 )
 """Models of those apps that only the site writes."""

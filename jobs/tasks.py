@@ -10,7 +10,7 @@ from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
 from jobs.recovery import budget_alerts, idle_gpu_mail, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
-from jobs.usage import job_counts, rollup
+from jobs.usage import job_counts, rollup, running_sums
 
 
 @shared_task(name="trainyard.run_cycle", send_events=False)
@@ -77,8 +77,9 @@ def audit_costs() -> None:
 
 @shared_task(name="trainyard.roll_up_usage", send_events=False)
 def roll_up_usage() -> None:
-    """Sum up the hours that are over."""
+    """Sum up the hours that are over, and fold together what triggers have added up."""
     rollup.roll_up()
+    running_sums.fold()
 
 
 @shared_task(name="trainyard.count_jobs", send_events=False)

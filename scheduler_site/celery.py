@@ -7,7 +7,7 @@ from importlib import import_module
 
 from celery import Celery
 
-from scheduler_site import broker
+from scheduler_site import broker, task_logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
 
@@ -15,6 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scheduler_site.settings")
 warnings.filterwarnings("ignore", message="(?s)You're running the worker with superuser privileges")
 
 broker.use()
+task_logs.use()
 app = Celery("trainyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["jobs", "executors"])

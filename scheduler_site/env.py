@@ -46,9 +46,25 @@ class Reading:
     source: str
     secret: bool = False
 
+    @property
+    def hidden(self) -> bool:
+        """Whether its value is shown to nobody."""
+        return self.secret or settings_file.holds_a_password(self.value)
+
 
 readings: dict[str, Reading] = {}
 """Every setting that there is, once `settings.py` is read: all are read here, those of other processes too."""
+secret_values: set[str] = set()
+"""What must stand in no line of a log."""
+
+
+def changed() -> list[dict[str, object]]:
+    """What somebody has set, as plain values; of a secret that it is, never more."""
+    stated = [one for _, one in sorted(readings.items()) if one.source != "default"]
+    return [
+        {"name": one.name, "value": None if one.hidden else one.value, "source": one.source, "secret": one.hidden}
+        for one in stated
+    ]
 
 
 def of_local_stack(home: Path) -> dict[str, str]:
@@ -249,7 +265,9 @@ def secret(name: str, default: str = "", *, wanted: bool = True) -> str:
     stated = os.environ.get(name) or os.environ.get(f"{name}_FILE")
     source = "environment" if stated else "local stack" if LOCAL_STACK.get(name) else "default"
     readings.setdefault(name, Reading(name, bool(stated or LOCAL_STACK.get(name)), source, secret=True))
-    return _secret(name, default) if wanted else default
+    value = _secret(name, default) if wanted else default
+    secret_values.update({value} - {""})
+    return value
 
 
 def _secret(name: str, default: str) -> str:
@@ -266,7 +284,10 @@ def _secret(name: str, default: str) -> str:
         return default
 
 
-PROGRAMS = {"gunicorn": "web", "beat": "beat", "worker": "control", "flower": "flower", "node": "node"}
+PROGRAMS = {
+    "gunicorn": "web", "beat": "beat", "worker": "control", "flower": "flower",
+    "node": "node", "autoscaler": "autoscaler", "pool": "pool", "up": "stack",
+}  # fmt: skip
 
 
 def program_name(words: Sequence[str] = tuple(sys.orig_argv)) -> str:

@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError
 from kombu.exceptions import KombuError
 
 OUTAGES = (redis.RedisError, KombuError, OSError, OperationalError, InterfaceError)
-TALKATIVE = ("celery.beat", "django_celery_beat", "celery.worker.consumer", "kombu")
+TALKATIVE = ("celery.beat", "django_celery_beat", "celery.worker.consumer", "kombu", "opentelemetry")
 EVERY_SECONDS = 60.0
 
 

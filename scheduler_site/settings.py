@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import environ
 
-from scheduler_site import env
+from executors.node.release import release
+from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
@@ -323,15 +324,13 @@ CELERY_BEAT_SCHEDULE = beat_schedule(CYCLE_SECONDS, RECOVERY_SECONDS, SCALING_SE
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- logs of the platform itself ---------------------------------------------------------------------------------
-QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "django_celery_beat", "httpx", "axes")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "filters": {"outages": {"()": "scheduler_site.outage_logs.OutageFilter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}},
-    "root": {"handlers": ["console"], "level": env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS)},
-    "loggers": {name: {"level": "WARNING"} for name in QUIET},
-}
+LOG_FORMAT = "json" if platform_logs.AS_JSON else "text"
+LOGGING = platform_logs.configuration(env.one_of("TRAINYARD_LOG_LEVEL", "INFO", words=env.LOG_LEVELS))
+
+# --- told of in reports ------------------------------------------------------------------------------------------
+RELEASE = release()
+TRACES_TO = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
+
+CHANGED_SETTINGS = env.changed()  # plain values: Celery's own inspection sends all settings about
 
 env.refuse_faults()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from workers.models import Node
@@ -25,6 +25,14 @@ def in_use(nodes: QuerySet[Any]) -> QuerySet[Any]:
     long_ago = Now() - timedelta(seconds=settings.HIDE_NODES_SECONDS)
     gone = Q(state=Node.State.DOWN, agent_id__isnull=True, last_heartbeat_at__lt=long_ago)
     return nodes.exclude(gone)
+
+
+def with_liveness(nodes: QuerySet[Any]) -> QuerySet[Any]:
+    """Each with what `Node.liveness` says of it now, as `alive_or`: for sums that the database makes."""
+    fresh = Q(last_heartbeat_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS))
+    known = When(last_heartbeat_at__isnull=True, then=Value(Node.Liveness.UNKNOWN.value))
+    alive = When(fresh, then=Value(Node.Liveness.ALIVE.value))
+    return nodes.annotate(alive_or=Case(known, alive, default=Value(Node.Liveness.DEAD.value)))
 
 
 def liveness_counts(nodes: Iterable[Any]) -> dict[str, int]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
+from telemetry.subject import about
+
 REQUEST_ID = "TRAINYARD_REQUEST_ID"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -16,7 +18,8 @@ def name_requests(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Ca
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request.META[REQUEST_ID] = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
-        response = get_response(request)
+        with about(request_id=request.META[REQUEST_ID], traceparent=request.headers.get("traceparent", "")):
+            response = get_response(request)
         response.headers["X-Request-ID"] = request.META[REQUEST_ID]
         return response
 

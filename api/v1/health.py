@@ -25,6 +25,7 @@ from workers.queries import in_use, nodes_now
 
 BROKER_SECONDS = 1
 PROBE = "trainyard.readyz"
+WORKS = "It works."
 FRESH_CYCLES = 3
 REMEMBERED_SECONDS = 1  # however often somebody asks without a token, the servers are asked once a second
 
@@ -75,7 +76,7 @@ def readiness() -> dict[str, dict[str, Any]]:
 
 def _checked(check: Callable[[], str]) -> dict[str, Any]:
     fault = fault_of(check)
-    return {"ok": not fault, "detail": fault or "It works."}
+    return {"ok": not fault, "detail": fault or WORKS}
 
 
 def fault_of(check: Callable[[], str]) -> str:

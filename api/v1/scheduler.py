@@ -12,6 +12,9 @@ from rest_framework.views import APIView
 
 from api.http.permissions import StaffWrites, caller
 from api.http.shapes import StrictSerializer, Text
+from api.v1.shapes.costs import MONEY
+from api.v1.system.service_health import services
+from api.v1.system.shapes import Services
 from jobs.messages import publishing
 from jobs.models import Cycle, Queue
 from jobs.planning import policy_settings
@@ -124,11 +127,22 @@ class Fleet(serializers.Serializer[Any]):
     memory_gb = Capacity()
 
 
+class YardCost(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    today = serializers.DecimalField(
+        **MONEY, help_text="Booked since midnight (UTC), as placements ended; less refunds."
+    )
+    month = serializers.DecimalField(**MONEY, help_text="Booked in this month (UTC).")
+    pending = serializers.DecimalField(**MONEY, help_text="Expected of the jobs that wait and whose end is known.")
+
+
 class Dashboard(serializers.Serializer[Any]):
     jobs = Counts(help_text="Of your projects, by state.")
     queues = QueueLoad(many=True)
     waiting_for = Counts(help_text="Waiting jobs by the codes of their reasons.")
     fleet = Fleet(help_text="Machines that are alive.")
+    cost = YardCost(help_text="Of your projects.")
+    services = Services(help_text="What the platform consists of, and whether it works.")
 
 
 class InfoView(APIView):
@@ -172,5 +186,5 @@ class TriggerView(APIView):
 class DashboardView(APIView):
     @extend_schema(operation_id="dashboard", responses=Dashboard)
     def get(self, request: Request) -> Response:
-        """Your jobs by state and queue, what they wait for, and how full the machines are."""
-        return Response(dashboard.dashboard(caller(request)))
+        """Your jobs by state and queue, what they wait for and cost, how full the machines are, and whether the platform works."""
+        return Response(Dashboard({**dashboard.dashboard(caller(request)), "services": services()}).data)

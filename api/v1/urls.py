@@ -20,6 +20,7 @@ from api.v1 import (
 )
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.steering import migrations, preemptions, settings
+from api.v1.system.views import SystemView
 from api.v1.templates.views import TemplateJobsView, TemplateQuoteView, TemplatesView, TemplateView
 from api.v1.usage.fairness import FairnessView
 from api.v1.usage.idle_gpus import ProjectIdleGpusView, QueueIdleGpusView
@@ -91,5 +92,6 @@ urlpatterns = [
     path("pools/<slug:name>", PoolView.as_view()),
     path("reservations", reservations.ReservationsView.as_view()),
     path("reservations/<slug:name>", reservations.ReservationView.as_view()),
+    path("system", SystemView.as_view()),
     path("dashboard", scheduler.DashboardView.as_view()),
 ]

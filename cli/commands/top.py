@@ -27,14 +27,14 @@ LIVE: dict[str, Any] = {"screen": True, "auto_refresh": False, "redirect_stdout"
 @app.command()
 @on_server
 def top(server: Server, every: Every = 2.0, *, as_json: AsJson = False) -> None:
-    """Watch the machines and the jobs, live.
+    """Watch the services, the machines and the jobs, live, and what they cost.
 
     The key q leaves. In a pipe it is one look.
     """
     console = make_console()
     if as_json:
         snapshot = fetch_snapshot(server)
-        print_json({"nodes": snapshot.nodes, "running": snapshot.placed, "waiting": snapshot.waiting})
+        print_json({"nodes": snapshot.nodes, "running": snapshot.placed, "waiting": snapshot.waiting, **snapshot.yard})
     elif in_pipe(console):
         display(console, frame(console, fetch_snapshot(server)))
     else:

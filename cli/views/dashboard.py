@@ -10,11 +10,12 @@ from rich.text import Text
 
 from cli.client.requests import Row, Server
 from cli.views.jobs import spell_hardware, spell_priority, spell_reason, spell_run, spell_wait
+from cli.views.money import spell_money
 from cli.views.nodes import nodes_table, spell_state
 from cli.views.tables import Column, bar, coloured_state, make_table, plain
 
 MOST_ROWS = 200
-HEADINGS = 9
+HEADINGS = 11
 """Lines of a frame that hold no row: titles, headers, blanks between them."""
 LEAST_ROWS = 6
 
@@ -28,6 +29,7 @@ class Snapshot:
     nodes: Sequence[Row]
     placed: Sequence[Row]
     waiting: Sequence[Row]
+    yard: Row
 
 
 def fetch_snapshot(server: Server) -> Snapshot:
@@ -35,7 +37,7 @@ def fetch_snapshot(server: Server) -> Snapshot:
     placed = server.rows("jobs", state=["running", "assigned", "queued"], limit=MOST_ROWS)
     waiting = server.rows("jobs", state="pending", ordering="-priority", limit=MOST_ROWS)
     waiting.sort(key=lambda job: (job.get("position") or len(waiting) + MOST_ROWS, job["id"]))
-    return Snapshot(server.connection.url, server.now, nodes, placed, waiting)
+    return Snapshot(server.connection.url, server.now, nodes, placed, waiting, server.get("dashboard"))
 
 
 def frame(console: Console, snapshot: Snapshot, *, lines: int | None = None) -> RenderableType:
@@ -43,6 +45,8 @@ def frame(console: Console, snapshot: Snapshot, *, lines: int | None = None) -> 
     nodes, placed, waiting = _rooms(snapshot, lines)
     return Group(
         _headline(snapshot),
+        services_line(snapshot.yard.get("services", {})),
+        _sums(snapshot.yard),
         nodes_table(console, snapshot.nodes[:nodes], snapshot.now),
         _heading("running", snapshot.placed, placed),
         make_table(console, _running_columns(snapshot.now), snapshot.placed[:placed]),
@@ -65,7 +69,26 @@ def _headline(snapshot: Snapshot) -> Text:
     states = Counter(spell_state(node).plain for node in snapshot.nodes)
     nodes = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
     clock = snapshot.now.astimezone().strftime("%H:%M:%S")
-    return Text.assemble(("trainyard ", "bold"), f"{snapshot.url}  {clock}  nodes: {nodes}\n")
+    return Text.assemble(("trainyard ", "bold"), f"{snapshot.url}  {clock}  nodes: {nodes}")
+
+
+def services_line(services: Row) -> Text:
+    """The services of the platform in a line; what is wrong with one stands in red."""
+    parts = [Text("services: ")]
+    for name, part in services.items():
+        words = "ok" if part["ok"] and name != "agents" else part["detail"]
+        parts.append(Text.assemble(f"{name} ", plain(words, "" if part["ok"] else "bold red"), "  "))
+    return Text.assemble(*parts) if services else Text("")
+
+
+def _sums(yard: Row) -> Text:
+    """Your jobs by state, and what they cost."""
+    jobs = ", ".join(f"{count} {state}" for state, count in yard.get("jobs", {}).items() if count) or "none"
+    cost = yard.get("cost")
+    if not cost:
+        return Text(f"jobs: {jobs}\n")
+    paid = f"today {spell_money(cost['today'])} {cost['currency']}, this month {spell_money(cost['month'])}"
+    return Text(f"jobs: {jobs}  cost: {paid}, expected of what waits {spell_money(cost['pending'])}\n")
 
 
 def _heading(what: str, jobs: Sequence[Row], shown: int) -> Text:

@@ -37,7 +37,9 @@ class Metering:
                 self._look_at(run)
                 run.measured.keep(run.folder)
         except Exception:
-            log.exception("What job %d uses is not measured from its beginning.", run.claimed.job_id)
+            log.exception(
+                "What job %d uses is not measured from its beginning.", run.claimed.job_id, extra=run.claimed.ids
+            )
 
     def look(self) -> None:
         """At all that runs."""
@@ -61,7 +63,7 @@ class Metering:
                     self._share_cpus({run.placement_id: cpu_seconds})
                     del self._runs[run.placement_id]
         except Exception:
-            log.exception("What job %d used is not measured to its end.", run.claimed.job_id)
+            log.exception("What job %d used is not measured to its end.", run.claimed.job_id, extra=run.claimed.ids)
 
     def _look_at(self, run: PlacementRun) -> None:
         loads = self._status.loads_of(run.claimed.gpu_indices)

@@ -95,7 +95,7 @@ class OldFolders:
         try:
             return folder_removal.set_aside(self._jobs, str(job))
         except OSError as error:
-            log.warning("What job %d left stays, as its folder cannot be moved: %s", job, error)
+            log.warning("What job %d left stays, as its folder cannot be moved: %s", job, error, extra={"job": job})
             return None
 
     def _past(self) -> Sequence[int]:
@@ -126,9 +126,8 @@ class OldFolders:
         job = aside.removeprefix(folder_removal.PREFIX).partition("-")[0]
         if not removal.complete:
             if not self._closed.is_set():
-                log.warning(
-                    "Of what job %s left something cannot be removed, and stays in %s.", job, self._jobs / aside
-                )
+                words = "Of what job %s left something cannot be removed, and stays in %s."
+                log.warning(words, job, self._jobs / aside, extra={"job": job})
             return ""
         self._removed += 1
         return job

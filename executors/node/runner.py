@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
 from executors.node.queue_probe import QueueProbe
-from executors.run import state_files
+from executors.run import run_spans, state_files
 from executors.run.placement_run import PlacementRun
 from executors.session import reattach
 from executors.session.reattach import Reattached
@@ -31,6 +32,8 @@ from executors.upload import series
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
+from telemetry.origin import life
+from telemetry.subject import about
 from workers.hardware import cores
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
@@ -138,11 +141,16 @@ class Runner:
 
     def run(self, ref: PlacementRef) -> bool:
         """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
+        began = time.time()
         run = self._session.claim(ref)
         if run is None:
-            log.info("Placement %d is not for this node, or not any more.", ref.placement_id)
+            extra = {"placement": ref.placement_id}
+            log.info("Placement %d is not for this node, or not any more.", ref.placement_id, extra=extra)
             return False
-        self._see_to_the_end(run, self._launch(run))
+        run_spans.claimed_since(run.claimed, began)
+        with about(**run.claimed.ids):
+            life.info("Job %d, attempt %d was claimed.", run.claimed.job_id, run.claimed.attempt)
+            self._see_to_the_end(run, self._launch(run))
         return True
 
     def _launch(self, run: PlacementRun) -> Shim | PlacementOutcome:
@@ -162,6 +170,7 @@ class Runner:
             return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to start the command: {error!r}")
 
     def _see_to_the_end(self, run: PlacementRun, shim: Shim | PlacementOutcome) -> None:
+        began = time.time()
         ending = shim if isinstance(shim, PlacementOutcome) else self._watched(run, shim)
         # Before the end is told: at that word the planner may send the next job, which wants these cores.
         self._cores.release(run.cores)
@@ -170,6 +179,7 @@ class Runner:
         # On disk before in the database, and off the disk after: whenever the agent dies, somebody can still tell it.
         state_files.write_outcome(run.folder, ending)
         self._session.finish(run, ending)
+        run_spans.ended(run.claimed, ending, began)
         self._walls.clear(run.folder, run.claimed.job_id)
         shutil.rmtree(run.folder, ignore_errors=True)
 
@@ -240,6 +250,7 @@ class Runner:
             # What follows the job's own variables it cannot change: which GPUs are its, who it is, where a gang meets.
             **job_environment.environment(claimed, self._python),
             **devices,
+            **run_spans.environment(claimed),
             "TRAINYARD_JOB_ID": str(claimed.job_id),
             "TRAINYARD_ATTEMPT": str(claimed.attempt),
             "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
@@ -257,7 +268,7 @@ class Runner:
 
     def _reattach(self, left: Reattached) -> None:
         run = left.run
-        log.info("Job %d is still this node's: going on with it.", run.claimed.job_id)
+        life.info("Job %d is still this node's: going on with it.", run.claimed.job_id, extra=run.claimed.ids)
         if left.shim is not None:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
@@ -269,7 +280,8 @@ class Runner:
         threading.Thread(target=self._resume, args=(left,), name=f"job-{run.claimed.job_id}").start()
 
     def _resume(self, left: Reattached) -> None:
-        self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
+        with about(**left.run.claimed.ids):
+            self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
 
 
 def _wait(shim: Shim) -> CommandResult:

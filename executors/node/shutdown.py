@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from django.conf import settings
 
+from telemetry import traces
 from workers.runtime import process
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def restart(_said: bool) -> NoReturn:
 
 
 def _flush() -> None:
+    traces.flush()
     logging.shutdown()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:

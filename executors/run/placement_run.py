@@ -318,5 +318,7 @@ def renewable(runs: Sequence[PlacementRun]) -> list[PlacementRun]:
     """Those whose leases are to be renewed: of a run that hangs nobody else can say that it will not begin."""
     for run in runs:
         if run.hangs:
-            log.error("Job %d has not begun: its lease is not renewed any more.", run.claimed.job_id)
+            log.error(
+                "Job %d has not begun: its lease is not renewed any more.", run.claimed.job_id, extra=run.claimed.ids
+            )
     return [run for run in runs if not run.hangs]

@@ -18,6 +18,7 @@ from executors.run.saving import Before
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import EndReason
+from telemetry.origin import Origin
 from workers.runtime.process import replace_file
 
 CLAIM, STOP, ENDING = "claim.json", "stop.json", "ending.json"
@@ -35,7 +36,9 @@ def boot_id() -> str:
 
 def write_claim(folder: Path, claimed: PlacementSpec) -> None:
     """Raises OSError: without it nobody could go on with what is started."""
-    data = {"boot_id": boot_id(), "claimed": claim_as_data(claimed)}
+    known = claim_as_data(claimed)
+    # Beside what was claimed: an agent of an earlier release takes every word of that for its own.
+    data = {"boot_id": boot_id(), "origin": known.pop("origin"), "claimed": known}
     replace_file(folder / CLAIM, json.dumps(data))
 
 
@@ -43,7 +46,8 @@ def read_claim(folder: Path) -> tuple[PlacementSpec, bool] | None:
     """What was claimed, and whether the machine has been restarted since; None if that cannot be read."""
     data = _read(folder / CLAIM)
     try:
-        claimed = claim_from_data(data.get("claimed", data))  # agents once wrote nothing else
+        known = data.get("claimed", data)  # agents once wrote nothing else
+        claimed = claim_from_data({**known, "origin": data.get("origin", {})})
         return claimed, bool(boot_id()) and data.get("boot_id", boot_id()) != boot_id()
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
@@ -93,7 +97,8 @@ def claim_as_data(claimed: PlacementSpec) -> dict[str, Any]:
 def claim_from_data(data: dict[str, Any]) -> PlacementSpec:
     """The inverse of `claim_as_data`; raises TypeError or KeyError when it is not such data."""
     lists: Iterable[str] = ("command", "gpu_indices")
-    return PlacementSpec(**{**data, **{name: tuple(data[name]) for name in lists}})
+    origin = Origin(**data.get("origin", {}))
+    return PlacementSpec(**{**data, **{name: tuple(data[name]) for name in lists}, "origin": origin})
 
 
 def _read(path: Path) -> Any:

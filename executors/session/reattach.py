@@ -97,7 +97,11 @@ def _stop(others: Sequence[Reattached]) -> None:
     """Kill what runs. Reports change nothing where the placement is closed or the token stale, as nearly always."""
     gone = []
     for left in others:
-        log.warning("Job %d is not this node's any more: what runs of it is stopped.", left.run.claimed.job_id)
+        log.warning(
+            "Job %d is not this node's any more: what runs of it is stopped.",
+            left.run.claimed.job_id,
+            extra=left.run.claimed.ids,
+        )
         if left.shim is not None:
             left.shim.kill()
         # Reported as gone only if nothing of it is left: else the lease runs out first, and the shim's time with it.

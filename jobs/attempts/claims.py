@@ -23,6 +23,7 @@ from jobs.state.outcome import PlacementRef
 from jobs.state.progress_clock import CLOCK_ANEW
 from jobs.state.transitions import Transition
 from scheduling.lifecycle import LEASED_STATES, JobState, PlacementState
+from telemetry.origin import UNKNOWN, Origin
 from workers.models import Node
 
 # A node whose clock is wrong cannot have begun before its attempt was made, nor later than now.
@@ -52,7 +53,8 @@ NEEDED_TO_RUN = (
     "state", "node_id", "rank", "cpus", "memory_mb", "gpu_indices", "attempt__token", "attempt__number", "attempt__job__name",
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
-    "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__master_port",
+    "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
+    "attempt__master_port",
 )  # fmt: skip
 
 
@@ -81,6 +83,12 @@ class PlacementSpec:
     stall_action: str = "stop"
     stall_seconds: int | None = None
     grace_seconds: int | None = None
+    origin: Origin = UNKNOWN
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """As a line about it has them."""
+        return {"job": self.job_id, "attempt": self.attempt, "placement": self.placement_id, **self.origin.ids}
 
     @property
     def ref(self) -> PlacementRef:
@@ -249,4 +257,5 @@ def _spec(row: Placement, rendezvous: Rendezvous | None) -> PlacementSpec:
         stall_action=job.stall_action,
         stall_seconds=job.stall_seconds,
         grace_seconds=job.grace_seconds,
+        origin=job.origin,
     )

@@ -3,6 +3,7 @@
 All of it happens in one transaction, or none of it.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from jobs.attempts import claims, closing, end_messages, failures, gang_completi
 from jobs.attempts.charge import charge
 from jobs.costs import settlement
 from jobs.messages import publishing, task_events
+from jobs.messages.after_commit import after_commit
 from jobs.models import Job, Placement
 from jobs.state import transitions
 from jobs.state.desired import CANCEL, END_REASONS, PAUSE, PREEMPT, RUN
@@ -25,12 +27,15 @@ from scheduling.failures.retry import GiveUp, Retry, RetryBudget, decide
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState
 from scheduling.reasons import Reason, ReasonCode
 from scheduling.sharing.prices import is_refunded
+from telemetry import traces
+from telemetry.origin import life
 
 NEEDED_TO_END = (
     "state", "rank", "gpu_indices", "node__name", "attempt__token", "attempt__number", "attempt__created_at",
     "attempt__started_at", "attempt__end_reason", "attempt__exit_code", "attempt__message", "attempt__job__state", "attempt__job__nodes",
     "attempt__saved", "attempt__job__desired", "attempt__job__progress", "attempt__job__said_done", "attempt__job__checkpoint_at",
     "attempt__job__max_retries", "attempt__job__retries_used", "attempt__job__platform_retries_used", "attempt__job__suspended_at",
+    "attempt__job__request_id", "attempt__job__traceparent",
 )  # fmt: skip
 # The start as well, where it was not on record: a short command's start and end are told together.
 CLOSE_ATTEMPTS = """
@@ -60,6 +65,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     An attempt is over with its last placement: then the job ends or goes back in line. An ending whose token is not
     that of the job's open attempt changes nothing. The next cycle is asked for.
     """
+    began = time.time()
     by_id = {ending.ref.placement_id: ending for ending in endings}
     # 1. Lock the jobs, in the order of ids like everybody, before anything of them is read: what is wished of a job a
     # moment before its end must count, and of a gang's members one must be the last.
@@ -90,6 +96,7 @@ def finish(endings: Sequence[PlacementOutcome]) -> frozenset[int]:
     # 9. Once it is committed: who watches, and the planner, for the room that is free now.
     _send_task_events(closed, by_id | {row.pk: ending for row, ending in ended}, verdicts)
     if closed:
+        after_commit(lambda: _tell(ended, began))
         publishing.request_cycle()
     return frozenset(row.pk for row in closed)
 
@@ -236,6 +243,19 @@ def _note_quarantines(
         if isinstance(verdict, GiveUp) and verdict.own_fault_on:
             nodes = list(verdict.own_fault_on)
             transitions.note([row.attempt.job_id], "quarantined", message=verdict.sentence, data={"nodes": nodes})
+
+
+def _tell(ended: Sequence[tuple[Placement, PlacementOutcome]], began: float) -> None:
+    for row, ending in ended:
+        job, number = row.attempt.job, row.attempt.number
+        ids = {"job": job.pk, "attempt": number, "placement": row.pk, "node": row.node.name, **job.origin.ids}
+        life.info("Job %d, attempt %d ended (%s): %s", job.pk, number, ending.reason, sentence(ending), extra=ids)
+        plan = traces.step(job.traceparent, str(row.attempt.token), traces.PLAN)
+        failed = "" if ending.reason == EndReason.COMPLETED else str(ending.reason)
+        about = {"job": job.pk, "attempt": number, "node": row.node.name, "end_reason": str(ending.reason)}
+        traces.told(
+            "end", traces.step(plan, str(row.attempt.token), "end"), plan, (began, time.time()), about, failed=failed
+        )
 
 
 def _send_task_events(

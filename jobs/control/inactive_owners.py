@@ -29,6 +29,6 @@ def _cancel(job_id: int, owner: str) -> bool:
     try:
         actions.cancel(job_id=job_id, actor=f"the platform, as {owner} is inactive"[:NAME_LENGTH])
     except TrainyardError as error:  # it has ended meanwhile
-        log.info("Job %d of %s was not cancelled: %s", job_id, owner, error)
+        log.info("Job %d of %s was not cancelled: %s", job_id, owner, error, extra={"job": job_id})
         return False
     return True

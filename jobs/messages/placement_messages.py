@@ -11,7 +11,7 @@ from jobs.models import Job, Placement
 
 def placement_messages(placements: Sequence[Placement]) -> list[PlacementMessage]:
     """The messages that tell the agents of these placements."""
-    needed = Job.objects.only("name", "priority", "gpus")
+    needed = Job.objects.only("name", "priority", "gpus", "request_id", "traceparent")
     jobs = needed.in_bulk({row.attempt.job_id for row in placements})
     return [_message(row, jobs[row.attempt.job_id]) for row in placements]
 
@@ -29,4 +29,6 @@ def _message(row: Placement, job: Job) -> PlacementMessage:
         job_id=job.pk,
         job_name=job.name,
         attempt=row.attempt.number,
+        node=row.node.name,
+        origin=job.origin,
     )

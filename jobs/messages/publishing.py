@@ -17,6 +17,8 @@ from django.conf import settings
 from jobs.messages.after_commit import after_commit
 from jobs.messages.routing import CONTROL_QUEUE, Route, broker_priority, node_queues, transport_of
 from scheduling.priorities import HIGHEST
+from telemetry import subject, traces
+from telemetry.origin import UNKNOWN, Origin, life
 
 log = logging.getLogger(__name__)
 RUN = "trainyard.run_placement"
@@ -35,6 +37,23 @@ class PlacementMessage:
     job_id: int
     job_name: str
     attempt: int
+    node: str = ""
+    origin: Origin = UNKNOWN
+
+    @property
+    def plan_span(self) -> str:
+        return traces.step(self.origin.traceparent, self.token, traces.PLAN)
+
+    @property
+    def subject(self) -> dict[str, object]:
+        """As a span about it has them."""
+        return {"job": self.job_id, "attempt": self.attempt, "node": self.node, "queue": self.route.queue}
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """As a line about it has them."""
+        known = {"job": self.job_id, "attempt": self.attempt, "placement": self.placement_id, "node": self.node}
+        return {**known, **self.origin.ids}
 
 
 class CircuitBreaker:
@@ -61,9 +80,27 @@ def request_cycle() -> None:
     after_commit(_send_cycle_request)
 
 
-def request_placements(messages: Sequence[PlacementMessage]) -> None:
-    """Tell the agents of their placements as soon as the current transaction is committed."""
-    after_commit(lambda: send_placements(messages))
+def request_placements(messages: Sequence[PlacementMessage], *, planned_since: float | None = None) -> None:
+    """Tell the agents of their placements as soon as the current transaction is committed; if they were planned in it, since when."""
+    if messages:
+        after_commit(lambda: _tell(messages, planned_since))
+
+
+def _tell(messages: Sequence[PlacementMessage], planned_since: float | None) -> None:
+    now = time.time()
+    for one in messages:
+        life.info("Job %d, attempt %d: told %s.", one.job_id, one.attempt, one.node or "its node", extra=one.ids)
+        if planned_since is not None:
+            traces.told("plan", one.plan_span, one.origin.traceparent, (planned_since, now), one.subject)
+    send_placements(messages)
+    for one in messages:
+        traces.told(
+            "publish",
+            traces.step(one.plan_span, one.token, f"publish {now}"),
+            one.plan_span,
+            (now, time.time()),
+            one.subject,
+        )
 
 
 def send_placements(messages: Sequence[PlacementMessage]) -> None:
@@ -87,7 +124,12 @@ def _send_cycle_request() -> None:
 
 
 def _most_urgent(task: str, queue: str) -> dict[str, Any]:
-    return {"name": task, "queue": queue, "priority": broker_priority(HIGHEST, transport_of(settings.BROKER_URL))}
+    priority = broker_priority(HIGHEST, transport_of(settings.BROKER_URL))
+    return {"name": task, "queue": queue, "priority": priority, "headers": _headers(subject.request_id())}
+
+
+def _headers(request_id: str) -> dict[str, str]:
+    return {subject.REQUEST_HEADER: request_id} if request_id else {}
 
 
 def _placement_message(message: PlacementMessage) -> dict[str, Any]:
@@ -97,6 +139,7 @@ def _placement_message(message: PlacementMessage) -> dict[str, Any]:
         "args": [message.placement_id, message.token],
         "queue": message.route.queue,
         "priority": message.route.priority,
+        "headers": _headers(message.origin.request_id),
         "argsrepr": f"job {message.job_id} {message.job_name!r}, attempt {message.attempt}, queue {message.route.queue}",
         "kwargsrepr": "",
     }

@@ -23,6 +23,7 @@ from jobs.models.planning import (
 )
 from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention
+from jobs.models.running_sums import DayCost, EndedJobs
 from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
@@ -36,6 +37,8 @@ __all__ = [
     "AuditResult",
     "CappedJob",
     "Cycle",
+    "DayCost",
+    "EndedJobs",
     "FloorShadow",
     "FloorShadowJob",
     "FollowedLog",

@@ -15,6 +15,7 @@ from jobs.models.queue import Queue
 from jobs.models.workload import Workload
 from quotas.models import Project
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState, PlacementState
+from telemetry.origin import Origin
 from workers.models import Node
 
 ENDED = [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED]
@@ -74,6 +75,9 @@ class Job(Controlled):
         help_text="What becomes of it while it waits, once something that it depends on can no longer come true.",
     )  # fmt: skip
     submission_key = models.CharField(max_length=200, blank=True)
+    # By whose request it came, and in which span of which trace (W3C): see `telemetry.origin`.
+    request_id = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    traceparent = models.CharField(max_length=55, blank=True, db_default="", editable=False)
     # The same for all jobs that were submitted in one call; empty for one that came alone.
     batch = models.CharField(max_length=32, blank=True, db_default="", editable=False)
     workload = models.ForeignKey(
@@ -171,6 +175,10 @@ class Job(Controlled):
     @property
     def hardware(self) -> str:
         return "gpu" if self.gpus else "cpu"
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.request_id, self.traceparent)
 
 
 class Attempt(Measured):

@@ -105,7 +105,7 @@ def run_cycle() -> CycleResult:
 
     Jobs that were seen to wait in vain for what they depend on end after it, in transactions of their own.
     """
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.time()
     moves.follow()  # what is kept for a job that moves is given up before it is planned with
     with gc_pause.paused(), transaction.atomic():
         # 1. One planner, before anything is read: whoever comes second sees what the first one has placed, and does not
@@ -134,7 +134,7 @@ def run_cycle() -> CycleResult:
         _write_cycle(plan, result, snapshot.rules.placement)
         job_counts.add(_counted(result, told))
         # 8. Tell the nodes once it is committed: an agent that came earlier would find no placement to claim.
-        publishing.request_placements(doorbells)
+        publishing.request_placements(doorbells, planned_since=began)
     # 9. Apart from the plan: while thousands of dependents end, the next planner must not wait for its turn.
     if any(job.broken for job in snapshot.waiting):
         dead_dependencies.cancel_dead()

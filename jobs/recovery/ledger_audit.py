@@ -51,7 +51,7 @@ def settle(found: Audit) -> Mapping[int, datetime]:
         words = (
             f"Placement {one.placement} had ended without being settled: it was settled at {one.cost} {one.currency}."
         )
-        log.warning("Job %d: %s", one.job, words)
+        log.warning("Job %d: %s", one.job, words, extra={"job": one.job, "placement": one.placement})
         if one.job in there:
             transitions.note([one.job], EVENT, message=words, data={"placement": one.placement, "cost": str(one.cost)})
     _write(mended=len(found.unsettled))

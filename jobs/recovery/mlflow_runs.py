@@ -162,4 +162,5 @@ def _end(client: httpx.Client, run: Run, attempt: Attempt) -> None:
         "runs/update",
         {"run_id": run.id, "status": status, "end_time": int(ended_at.timestamp() * 1000)},
     )
-    log.info("Ended the MLflow run %s of job %d, attempt %d: %s.", run.id, run.job_id, run.attempt, status)
+    ids = {"job": run.job_id, "attempt": run.attempt}
+    log.info("Ended the MLflow run %s of job %d, attempt %d: %s.", run.id, run.job_id, run.attempt, status, extra=ids)

@@ -91,4 +91,4 @@ def _count(mended: Iterable[Finding]) -> None:
     row.mended = dict(Counter(row.mended) + Counter(str(one.mistake) for one in mended))
     row.save(update_fields=["mended"])
     for one in mended:
-        log.warning("Mended in the books of job %d: %s", one.job, one.sentence)
+        log.warning("Mended in the books of job %d: %s", one.job, one.sentence, extra={"job": one.job})

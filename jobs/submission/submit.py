@@ -1,5 +1,6 @@
 """Taking jobs in: every door calls `submit`, which takes all of what it is given, or nothing."""
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from jobs.messages import publishing
+from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
 from jobs.submission import linking, pricing, queue_faults, token_caps, workloads
@@ -26,6 +28,8 @@ from scheduling.sharing.ahead.reasons import ahead_faults
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
+from telemetry import subject, traces
+from telemetry.origin import life
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ def submit(
     when the owner may only look at a project; then nothing is written. `caps` are those of the token, if it has any;
     `terms` those of the workload that the call makes.
     """
+    began, (span, above) = time.time(), traces.begin(str(subject.current().get("traceparent", "")))
     intake = read_intake(specs, owner)
     specs = _completed(specs, intake)
     known = _existing_by_key(specs, intake)
@@ -54,9 +59,10 @@ def submit(
     _refuse_full_queue(list(fresh.values()), intake, owner)
     _refuse_beyond_caps(list(fresh.values()), intake, caps and token_caps.locked(caps))
     groups = workloads.complete(intake.workloads, intake.projects, list(fresh.values()), terms, owner)
-    created = list(_persist(fresh, intake, owner, groups).values())
+    created = list(_persist(fresh, intake, owner, groups, span).values())
     if caps:
         token_caps.note(caps, created, list(fresh.values()), intake.nodes)
+    after_commit(lambda: _tell(created, owner, began=began, above=above))
     publishing.request_cycle()
     return _in_order(specs, known, created)
 
@@ -228,12 +234,13 @@ def _refuse_beyond_caps(specs: Sequence[JobSpec], intake: Intake, caps: TokenCap
 
 
 def _persist(
-    specs: Mapping[int, JobSpec], intake: Intake, owner: User, groups: Mapping[Key, Workload]
+    specs: Mapping[int, JobSpec], intake: Intake, owner: User, groups: Mapping[Key, Workload], span: str
 ) -> dict[int, Job]:
     batch = uuid.uuid4().hex if len(specs) > 1 else ""
     rows = [_row(spec, intake, owner, batch) for spec in specs.values()]
     for row, spec in zip(rows, specs.values(), strict=True):
         workloads.join(row, groups.get((spec.project, spec.workload)))
+        row.request_id, row.traceparent = subject.request_id(), span
     run_times.predict(rows)
     if any(getattr(project, "priced", False) for project in intake.projects.values()):
         pricing.estimate_all(rows, intake.nodes)
@@ -251,6 +258,19 @@ def _persist(
         for job, spec in zip(jobs, specs.values(), strict=True)
     )
     return by_place
+
+
+def _tell(jobs: Sequence[Job], owner: User, *, began: float, above: str) -> None:
+    """One line a call: its jobs have the same id of a request, by which each of their later lines is found."""
+    if jobs:
+        about = {"job": jobs[0].pk, "jobs": len(jobs), "queue": jobs[0].queue.name}
+        traces.told("submit", jobs[0].traceparent, above, (began, time.time()), about)
+    if len(jobs) == 1:
+        told = {"job": jobs[0].pk, **jobs[0].origin.ids}
+        life.info("Job %d was submitted by %s.", jobs[0].pk, owner.get_username(), extra=told)
+    elif jobs:
+        words = "%d jobs, %d to %d, were submitted by %s."
+        life.info(words, len(jobs), jobs[0].pk, jobs[-1].pk, owner.get_username(), extra=jobs[0].origin.ids)
 
 
 def _said_at_submission(spec: JobSpec) -> str:

@@ -20,6 +20,7 @@ from local_stack.autoscaler.reconcile import Changes, reconcile
 from local_stack.autoscaler.turn import our_turn
 from local_stack.pools.errors import PoolError
 from scheduling.errors import TrainyardError
+from telemetry.subject import about
 from workers.models import NodePool
 from workers.proof_marks import LOOKED, mark
 
@@ -104,7 +105,8 @@ class Autoscaler:
 
     def _in_thread(self, pool: NodePool) -> None:
         try:
-            self.act(pool)
+            with about(pool=pool.name):
+                self.act(pool)
         except (DatabaseError, InterfaceError) as error:
             self._say(f"pool {pool}: the database does not answer ({type(error).__name__})")
         finally:

@@ -20,6 +20,7 @@ QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the w
 # Jobs find the Python, and the packages, that this stack runs with: the machine need not have another one.
 OWN_PYTHON = {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))}
 WEB_WORKER = "scheduler_site.patient_worker.PatientWorker"
+WEB_LOGS = "scheduler_site.web_logs.WebLogs"
 NODE_OPTIONS = ("cpus", "memory-gb", "gpus", "gpu-model", "gpu-memory-gb")
 
 
@@ -57,7 +58,7 @@ def web(port: int) -> Role:
     server = ("gunicorn", "scheduler_site.wsgi", "--bind", f"{LOOPBACK}:{port}", "--preload", "--no-control-socket")
     pool = ("--worker-class", WEB_WORKER, "--workers", "2", "--threads", "40", "--graceful-timeout", "3")
     bounds = ("--worker-connections", "2000", "--limit-request-line", "8190", "--keep-alive", "5")
-    return _python("web", "-m", *server, *pool, *bounds, "--log-level", "warning")
+    return _python("web", "-m", *server, *pool, *bounds, "--log-level", "warning", "--logger-class", WEB_LOGS)
 
 
 def beat(environment: Mapping[str, str] | None = None) -> Role:

@@ -95,7 +95,11 @@ class LocalStack:
         await asyncio.to_thread(self._prepare_accounts, database_url, known)
         self._start_platform(known)
         await self._supervisor.until_ready("web", partial(web.answers, self._options.web_port))
-        show_banner(self._addresses(), self._home, seconds=time.monotonic() - self._began)
+        seconds = time.monotonic() - self._began
+        if self._output.one_object_a_line:
+            self._say(f"Trainyard is up after {seconds:.1f} s at {self._addresses().web}")
+        else:
+            show_banner(self._addresses(), self._home, seconds=seconds)
 
     async def _database(self, known: SavedSettings) -> str:
         """The URL of a database that answers: theirs, or else ours, started."""

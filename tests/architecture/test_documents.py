@@ -66,6 +66,7 @@ def settings_that_are_read():
         read("scheduler_site/settings.py")
         + read("scheduler_site/door_settings.py")
         + read("scheduler_site/env.py")
+        + read("scheduler_site/platform_logs.py")
         + read("deploy/gunicorn.conf.py")
     )
     return {name for found in READ.findall(code) for name in found if name}

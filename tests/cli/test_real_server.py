@@ -345,6 +345,10 @@ def test_top_shows_what_runs_and_what_waits(ada, trainyard):
     out = trainyard("top").out
 
     assert out.index("running 1") < out.index("runs") < out.index("waiting 1") < out.index("No GPU is free.")
+    services, sums = out.splitlines()[1:3]
+    assert services.startswith("services: web ok  beat ")
+    assert "  database ok  agents " in services
+    assert sums == "jobs: 1 pending, 1 running  cost: today 0.00 EUR, this month 0.00, expected of what waits 0.00"
 
 
 def test_a_project_that_is_not_there_has_no_quota(ada, trainyard):

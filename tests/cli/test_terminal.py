@@ -59,9 +59,18 @@ def test_a_job_is_framed_on_a_terminal(terminal, connected):
     assert max(len(line) for line in seen.lines()) <= 80
 
 
+WELL = {"ok": True, "detail": "It works."}
+DASHBOARD = {
+    "jobs": {"running": 1, "failed": 0},
+    "services": {"web": WELL, "broker": {"ok": False, "detail": "It does not answer."}},
+    "cost": {"currency": "EUR", "today": "7.500000", "month": "120.000000", "pending": "0.000000"},
+}
+
+
 def test_top_is_left_with_q_and_gives_the_terminal_back(terminal, connected):
     connected.lists("nodes", node("n1"))
     connected.lists("jobs", running(17))
+    connected.answers("GET", "dashboard", DASHBOARD)
     seen = terminal("top", columns=100)
     seen.read_until("n1")
     assert not seen.echoes()
@@ -76,6 +85,7 @@ def test_top_waits_for_a_server_that_is_away(terminal, connected):
     connected.answers("GET", "nodes", {"results": [node("n1")]})
     connected.refuses("GET", "nodes", 503, "The database is starting.")
     connected.lists("jobs", running(17))
+    connected.answers("GET", "dashboard", DASHBOARD)
 
     seen = terminal("top", "--every", "0.5", columns=100)
 
@@ -86,6 +96,7 @@ def test_top_waits_for_a_server_that_is_away(terminal, connected):
 def test_top_is_left_with_ctrl_c(terminal, connected):
     connected.lists("nodes", node("n1"))
     connected.lists("jobs", running(17))
+    connected.answers("GET", "dashboard", DASHBOARD)
     seen = terminal("top", columns=100)
     seen.read_until("n1")
 

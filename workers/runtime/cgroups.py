@@ -36,7 +36,12 @@ class JobGroups:
                 write(f"{group}/memory.max", str(memory_bytes).encode())
                 write(f"{group}/memory.oom.group", b"1")
         except OSError as error:
-            log.warning("No control group for placement %s, its shim watches its memory: %s", name, error)
+            log.warning(
+                "No control group for placement %s, its shim watches its memory: %s",
+                name,
+                error,
+                extra={"placement": name},
+            )
             return ""
         with contextlib.suppress(OSError):  # not handed over: then the shim counts
             write(f"{group}/pids.max", str(processes + KERNEL_ROOM if processes else "max").encode())

@@ -101,7 +101,9 @@ class Walls:
         try:
             folder = tempfile.mkdtemp(prefix="trainyard-", dir=next(iter(job_view.TEMPORARY)))
         except OSError as error:
-            log.warning("Job %d gets no folder of its own in /tmp: %s", place.job_id, error)
+            log.warning(
+                "Job %d gets no folder of its own in /tmp: %s", place.job_id, error, extra={"job": place.job_id}
+            )
             return
         link.symlink_to(folder)
         if user is not None:

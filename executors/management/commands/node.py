@@ -24,6 +24,8 @@ from executors.session.requests import Identity
 from jobs.messages import publishing
 from jobs.messages.routing import node_queues
 from scheduling.errors import TrainyardError
+from telemetry.origin import life
+from telemetry.subject import process_is
 from workers.hardware import address, inventory
 from workers.models import node_name_validator
 from workers.runtime import walls
@@ -88,6 +90,7 @@ class Command(BaseCommand):
             exporter.serve(view, port=port, address=settings.NODE_METRICS_ADDRESS)
         connection.settings_dict["OPTIONS"]["application_name"] = f"trainyard node {name}"[:APPLICATION_NAME_LENGTH]
         become(runner)
+        process_is(node=name)
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
         told = f"{offers}. {walls_here.sentence}"
         announced = announcing.Announced(runner, self._say, name=name, offers=told)
@@ -97,6 +100,9 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _say(self, sentence: str) -> None:
+        if settings.LOG_FORMAT == "json":
+            life.info(sentence)
+            return
         self.stdout.write(sentence)
         self.stdout.flush()
 

@@ -1,5 +1,6 @@
 """`manage.py autoscaler`: has pools follow what they are to have, until SIGTERM."""
 
+import logging
 import signal
 from argparse import ArgumentParser
 from importlib import import_module
@@ -13,6 +14,7 @@ from local_stack.autoscaler.actuator import ActuatorError
 from local_stack.autoscaler.autoscaler import Autoscaler
 from local_stack.autoscaler.pods import Cluster
 
+log = logging.getLogger("trainyard.autoscaler")
 SECONDS = 3.0
 LEAST_SECONDS, MOST_SECONDS = 0.1, 3_600.0
 
@@ -53,6 +55,9 @@ class Command(BaseCommand):
         scaler.run()
 
     def say(self, words: str) -> None:
+        if settings.LOG_FORMAT == "json":
+            log.info(words)
+            return
         self.stdout.write(words)
         self.stdout.flush()
 

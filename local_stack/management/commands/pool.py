@@ -22,7 +22,7 @@ from local_stack.pools.errors import PoolError
 from local_stack.pools.home import PoolHome
 from local_stack.pools.partition import AgentTerms
 from local_stack.pools.pool import GIVE_UP_AFTER, MODES, Pool, Terms
-from local_stack.servers.output import PrefixedOutput
+from local_stack.servers.output import make_output
 from local_stack.servers.roles import CHECKOUT
 from workers.hardware import inventory
 
@@ -109,7 +109,7 @@ def start(command: Command, home: PoolHome, options: dict[str, Any]) -> None:
         detach(command, home)
         return
     with home.locked():
-        code = asyncio.run(Pool(home, terms, PrefixedOutput()).run(options["agents"]))
+        code = asyncio.run(Pool(home, terms, make_output()).run(options["agents"]))
     if code:
         raise PoolError("Every agent was given up: their last lines above say why.")
 

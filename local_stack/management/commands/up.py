@@ -11,7 +11,7 @@ from local_stack.servers import environment
 from local_stack.servers.announced import stacks_file
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
-from local_stack.servers.output import PrefixedOutput
+from local_stack.servers.output import make_output
 from local_stack.servers.roles import NodeSpec
 from local_stack.servers.stack import LocalStack, Options
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        output = PrefixedOutput()
+        output = make_output()
         home = Home(settings.TRAINYARD_HOME)
         where = None if options["unlisted"] else stacks_file()
         if not 0 <= options["autoscale"] <= MOST:

@@ -12,7 +12,6 @@ from jobs.planning.policy_settings import is_value
 from jobs.state.tunables import TUNABLES
 from scheduler_site import env
 from scheduler_site.env import Reading
-from scheduler_site.settings_file import holds_a_password
 
 
 class Command(BaseCommand):
@@ -50,16 +49,12 @@ class Command(BaseCommand):
 
 def described(one: Reading) -> dict[str, object]:
     """As JSON has it: the value of a secret is null, and `set` says whether there is one."""
-    known = {"name": one.name, "source": one.source, "secret": is_secret(one)}
-    return known | ({"value": None, "set": bool(one.value)} if is_secret(one) else {"value": one.value})
-
-
-def is_secret(one: Reading) -> bool:
-    return one.secret or holds_a_password(one.value)
+    known = {"name": one.name, "source": one.source, "secret": one.hidden}
+    return known | ({"value": None, "set": bool(one.value)} if one.hidden else {"value": one.value})
 
 
 def shown(one: Reading) -> str:
-    if is_secret(one):
+    if one.hidden:
         return "set" if one.value else "not set"
     match one.value:
         case bool():

@@ -152,6 +152,7 @@ ELSEWHERE = {
     "GET reservations/{}": "test_reservations_are_seen_by_those_who_may_use_them",
     "DELETE reservations/{}": "test_reservations_are_seen_by_those_who_may_use_them",
     "GET dashboard": "test_the_dashboard_counts_what_one_sees",
+    "GET system": "tests/api/v1/test_system.py",
     "GET jobs/scheduler/info": "of the whole platform, without names",
     **dict.fromkeys(("GET scheduler/settings", "GET scheduler/settings/history"), "of the whole platform"),
     "GET scheduler/preemptions/statistics": "tests/api/v1/test_preemptions.py",

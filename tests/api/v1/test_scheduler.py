@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Cycle, Queue
+from api.v1 import health
+from api.v1.system import service_health
+from jobs.models import Cycle, DayCost, Queue
 from tests import builders
 from tests.rest import V1, client_of
 
@@ -91,15 +93,34 @@ def test_the_dashboard_of_an_empty_yard(staff):
     assert (answer["queues"], answer["waiting_for"], answer["fleet"]["gpus"]["total"]) == ([], {}, 0)
 
 
-def test_more_jobs_take_no_more_statements(staff, django_assert_num_queries):
+def test_more_jobs_take_no_more_statements(staff, django_assert_num_queries, monkeypatch):
+    part = {"ok": True, "detail": health.WORKS}
+    parts = dict.fromkeys(("database", "broker", "beat", "planner", "recovery", "agents"), part)
+    monkeypatch.setattr(service_health, "readiness", lambda: parts)
+
     def statements():
-        with django_assert_num_queries(4):  # jobs, reasons, nodes, open placements
+        # Open jobs with what they are to cost, ended ones, queues, reasons, nodes, open placements, what was booked.
+        with django_assert_num_queries(7):
             staff.get(f"{V1}/dashboard")
 
     statements()
     for _ in range(10):
         builders.running_job(queue=builders.queue()), builders.job(reasons=[reason("gpus")])
+        builders.job(state="completed")
     statements()
+
+
+def test_the_dashboard_says_what_was_paid_what_is_expected_and_whether_the_platform_works():
+    project = builders.project()
+    DayCost.objects.create(project=project.pk, day=timezone.now().date(), cost=7)
+    DayCost.objects.create(project=project.pk + 1, day=timezone.now().date(), cost=100)
+    builders.job(project=project, estimated_cost=3, cost_basis="limit")
+    builders.job(project=project, estimated_cost=50, cost_basis="hour")
+    answer = client_of(builders.member(project=project)).get(f"{V1}/dashboard").json()
+    assert answer["cost"] == {"currency": "EUR", "today": "7.000000", "month": "7.000000", "pending": "3.000000"}
+    assert list(answer["services"]) == ["web", "beat", "control", "broker", "database", "agents"]
+    assert (answer["services"]["web"]["ok"], answer["services"]["database"]["ok"]) == (True, True)
+    assert answer["services"]["control"] == {"ok": False, "detail": "There was no scheduling cycle yet."}
 
 
 def test_a_stranger_sees_neither():
