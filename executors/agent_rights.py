@@ -29,6 +29,7 @@ NOT_AN_AGENTS = frozenset(
         "idlegpurule",
         "idlegpustep",
         "cappedjob",
+        "platformprotocol",
     }
 )
 """Models of those apps that only the site writes."""

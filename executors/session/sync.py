@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
+from executors.session.agreement import Agreement
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
 from jobs.attempts import claims, gangs
@@ -35,12 +37,12 @@ from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
-GLANCE_SECONDS = 0.2  # how often new starts are looked for while something is starting
+GLANCE_SECONDS = 0.2  # how often starts are looked for while something starts
 BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and said together with what else comes
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
 LOST_GRACE_SECONDS = 5.0
-SYNC_THREAD = "node-session"  # the thread through which an agent speaks to the database
+SYNC_THREAD = "node-session"
 
 
 class NodeSession:
@@ -62,6 +64,7 @@ class NodeSession:
         self._identity = identity
         self._hardware = hardware
         self._attempts = attempts
+        self._agreement = Agreement()
         self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
         self._unsaid: list[Claim | Finish] = []
@@ -168,11 +171,7 @@ class NodeSession:
     def _register(self) -> bool:
         while True:
             try:
-                its = self._identity
-                self.node_id = heartbeats.register(
-                    name=its.name, hardware=self._hardware, agent_id=its.agent_id, labels=its.labels,
-                    version=its.version, boot_id=its.boot_id,
-                ).pk  # fmt: skip
+                self.node_id = heartbeats.register(hardware=self._hardware, **asdict(self._identity)).pk
             except DATABASE_ERRORS as error:
                 log.warning("The database is out of reach, trying again: %s", str(error).strip())
                 connection.close()
@@ -322,6 +321,7 @@ class NodeSession:
             else:  # closed, or somebody else's: it may start elsewhere soon, so it gets little time
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
         self._apply_desired(renewal.desired)
+        self._agreement.look()
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
 
     def _refresh_desired(self) -> None:
