@@ -78,6 +78,14 @@ def test_a_platform_from_before_there_were_protocols_turns_this_agent_away():
     assert not Node.objects.exists()
 
 
+def test_tables_that_are_not_there_yet_are_no_platform_from_before():
+    """The agent waits for them, as it always did."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path = nowhere")
+        assert protocol._platform_has_protocols()
+        cursor.execute("SET LOCAL search_path = public")
+
+
 def test_a_node_whose_agent_is_too_far_away_says_so_and_takes_nothing():
     builders.node(name="future", load={"protocol": protocol.PROTOCOL + 1})
     builders.node(name="before", load={})
