@@ -23,7 +23,6 @@ from local_stack.servers.errors import StackError
 
 DUMP, LOGS, MANIFEST = "database.dump", "logs", "manifest.json"
 FORMAT = 1
-BLOCK = 1024 * 1024
 ELSEWHERE = "s3"
 
 
@@ -114,7 +113,7 @@ def restore_logs(folder: Path) -> int:
 
 def _log_folder() -> Path | None:
     """Where stored logs lie, if it is a folder."""
-    storage: dict[str, Any] = settings.STORAGES["logs"]
+    storage: Any = settings.STORAGES["logs"]
     return Path(storage["OPTIONS"]["location"]) if storage["BACKEND"] == settings.FILES else None
 
 

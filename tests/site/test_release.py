@@ -1,6 +1,6 @@
 """What a tag makes: from one version, with the notes that the changelog has of it."""
 
-import importlib.util
+import runpy
 
 import pytest
 import yaml
@@ -30,11 +30,7 @@ CHANGELOG = """# Changelog
 
 @pytest.fixture(scope="module")
 def notes():
-    path = source.ROOT / "packaging/release_notes.py"
-    spec = importlib.util.spec_from_file_location("release_notes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.notes
+    return runpy.run_path(str(source.ROOT / "packaging/release_notes.py"))["notes"]
 
 
 def test_the_notes_of_a_release_are_its_section(notes):
