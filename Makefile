@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes drill screenshots
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,12 @@ openapi: $(DEV)  # what tests/api/http/test_schema.py compares with
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py spectacular --format openapi-json --file docs/openapi.json --fail-on-warn
 
 kubernetes: $(VENV)/kubernetes  # a real API server for tests/deploy/, built from Debian 12's source without root: some minutes; without it those tests are skipped
+
+drill: $(RUNTIME)  # backs up the platform of `make up`, or of DATABASE_URL, and proves that the backup can be restored
+	@$(BIN)/python manage.py backup --drill
+
+screenshots: $(DEV)  # wants `.venv/bin/pip install playwright` and Chromium: tests/screenshots.py
+	$(BIN)/python -m tests.screenshots
 
 prometheus: $(VENV)/prometheus  # the real tools for tests/deploy/, on Debian and Ubuntu, without root; those tests take installed ones too, or are skipped
 

@@ -33,6 +33,7 @@ NOT_AN_AGENTS = frozenset(
         "cappedjob",
         "endedjobs",
         "daycost",
+        "platformprotocol",
     }
 )
 """Models of those apps that only the site writes."""
@@ -68,6 +69,7 @@ def grant(role: str, *, password: str = "") -> None:
         # Taken first, so that a table which has left the list is closed again; in one transaction, so that agents at work
         # do not notice.
         cursor.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(name))
+        cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))  # not everybody's in each database
         for table, allowed in rights().items():
             statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(allowed), sql.Identifier(table), name)
             cursor.execute(statement)

@@ -15,6 +15,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from scheduling.errors import ConflictError
+from workers import protocol
 from workers.hardware.inventory import Hardware
 from workers.models import Node
 
@@ -42,8 +43,9 @@ def register(
 ) -> Node:
     """Creates the node or takes over its row; refuses while another agent speaks for it.
 
-    Labels that were set over REST stay, unless the agent was given others of the same names.
+    Raises ProtocolError where agent and platform do not understand each other, whoever speaks for it. Labels that were set over REST stay, unless the agent was given others of the same names.
     """
+    protocol.agree(name)
     Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
     taken = (
         Node.objects.filter(name=name)
@@ -61,10 +63,11 @@ def register(
             version=version,
             registered_at=Now(),
             last_heartbeat_at=Now(),
-            load={},
+            load={protocol.LOAD_KEY: protocol.PROTOCOL},
             consuming=None,
             heard_at=None,
             removed_at=None,
+            refusal="",
         )
     )
     if not taken:
@@ -103,7 +106,8 @@ def beat(
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
     state = Value(Node.State.DRAINING) if leaving else FOLLOWS_CORDON
     hearing = {"consuming": heard.consuming, "heard_at": _ago(heard.seconds_ago)}
-    return bool(mine.update(last_heartbeat_at=Now(), load=dict(load), state=state, removed_at=None, **hearing))
+    says = {**load, protocol.LOAD_KEY: protocol.PROTOCOL}
+    return bool(mine.update(last_heartbeat_at=Now(), load=says, state=state, removed_at=None, **hearing))
 
 
 def _ago(seconds: float | None) -> CombinedExpression | None:

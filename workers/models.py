@@ -69,6 +69,9 @@ class Node(models.Model):
     version = models.CharField(max_length=40, blank=True)
     registered_at = models.DateTimeField(db_default=Now(), editable=False)
     last_heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Why an agent that came for it was turned away, and when; it holds until one registers.
+    refusal = models.CharField(max_length=500, blank=True, db_default="", editable=False)
+    refused_at = models.DateTimeField(null=True, editable=False)
     # Since when it counts as scaled away: kept for the history of what ran there, until its agent is heard of again.
     removed_at = models.DateTimeField(null=True, editable=False)
 
@@ -87,6 +90,19 @@ class Node(models.Model):
             return self.Liveness.UNKNOWN
         silent = now - self.last_heartbeat_at
         return self.Liveness.ALIVE if silent <= timedelta(seconds=settings.LEASE_SECONDS) else self.Liveness.DEAD
+
+
+class PlatformProtocol(models.Model):
+    """The one row in which agents read what the platform understands: see `workers.protocol`."""
+
+    oldest = models.PositiveSmallIntegerField()
+    newest = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="platform_protocol_is_one")]
+
+    def __str__(self) -> str:
+        return f"{self.oldest} to {self.newest}"
 
 
 pool_name_validator = RegexValidator(

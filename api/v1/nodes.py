@@ -23,6 +23,7 @@ from jobs.models.queries import UNUSED, usage_by_node
 from jobs.reports import node_condition, node_health
 from scheduling import memory_units
 from scheduling.errors import NotFoundError
+from workers import protocol
 from workers.models import Node
 from workers.queries import in_use, nodes_now
 
@@ -64,6 +65,12 @@ class NodeOut(serializers.ModelSerializer[Node]):
     labels = serializers.DictField(child=serializers.CharField())
     consuming = serializers.SerializerMethodField(help_text="Whether messages for it arrive there; null: not known.")
     health = serializers.SerializerMethodField()
+    protocol = serializers.SerializerMethodField(
+        help_text="What its agent speaks with the platform; null while it is down."
+    )
+    skew = serializers.SerializerMethodField(
+        help_text="Where that is not what the platform speaks: what follows, in words."
+    )
     jobs_can_read = serializers.SerializerMethodField(help_text="Whom its jobs run as, and what they can read.")
     drain = serializers.SerializerMethodField(help_text="How it is being emptied; null while it is not.")
     running = serializers.SerializerMethodField(help_text="Jobs that hold a place on it.")
@@ -74,7 +81,7 @@ class NodeOut(serializers.ModelSerializer[Node]):
         fields = (
             "name", "hostname", "address", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
             "running", "load", "labels", "version", "registered_at", "last_heartbeat_at", "consuming", "heard_at", "health",
-            "jobs_can_read", "drain",
+            "jobs_can_read", "drain", "protocol", "skew",
         )  # fmt: skip
 
     def get_jobs_can_read(self, node: Node) -> str:
@@ -90,6 +97,12 @@ class NodeOut(serializers.ModelSerializer[Node]):
 
     def get_consuming(self, node: Any) -> bool | None:
         return node_health.consuming(node)
+
+    def get_protocol(self, node: Node) -> int | None:
+        return protocol.spoken_by(node)
+
+    def get_skew(self, node: Node) -> str:
+        return protocol.skew(protocol.spoken_by(node))
 
     @extend_schema_field(HealthOut)
     def get_health(self, node: Any) -> Any:

@@ -41,10 +41,15 @@ def _facts(node: Row, now: datetime) -> list[tuple[str, RenderableType | None]]:
         ("CPU load", load_bar(load.get("cpu_percent"), 100)),
         ("memory", plain(f"{free['memory_gb']:g} of {node['memory_gb']:g} GB free")),
         ("GPUs", plain(f"{free['gpus']} of {len(node['gpus'])} free" if node["gpus"] else "none")),
-        ("agent", plain(node.get("version"))),
+        ("agent", plain(_agent(node))),
         ("up since", plain(spell_moment(node["registered_at"]) if node.get("registered_at") else "")),
         ("heard of", plain(f"{heard} ago" if heard else "never")),
     ]
+
+
+def _agent(node: Row) -> str:
+    spoken = node.get("protocol")
+    return ", ".join(filter(None, [node.get("version") or "", "" if spoken is None else f"protocol {spoken}"]))
 
 
 def _drain(node: Row) -> str:

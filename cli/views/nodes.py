@@ -43,7 +43,9 @@ def spell_state(node: Row) -> Text:
 
 def spell_health(node: Row) -> str:
     """What there is to know of it, in the server's words."""
-    return " ".join((node.get("health") or {}).get("reasons") or [])
+    reasons = (node.get("health") or {}).get("reasons") or []
+    skew = node.get("skew") or ""
+    return " ".join([*reasons, *([skew] if skew and skew not in reasons else [])])
 
 
 def load_bar(used: float | None, whole: float | None) -> Text:

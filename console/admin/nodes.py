@@ -13,6 +13,7 @@ from console.admin import cells, node_actions, node_page
 from console.admin.filters import FleetFilter
 from console.admin.keeping import DeletedWhenUnused
 from jobs.reports import node_health
+from workers import protocol
 from workers.models import Node
 
 GPUS_HELD = Sum(Func(F("open__gpu_indices"), function="cardinality", output_field=IntegerField()))
@@ -26,7 +27,7 @@ class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg] 
     ]  # fmt: skip
     list_filter = [FleetFilter, "state", "cordoned"]
     search_fields = ["name", "hostname"]
-    fields = readonly_fields = ("name", "hostname", "labels", "version", "registered_at")
+    fields = readonly_fields = ("name", "hostname", "labels", "version", "agent_protocol", "registered_at")
     actions = [node_actions.drain, node_actions.undrain, node_actions.remove]
     change_form_template = "console/node.html"
     used_by = ("placements",)
@@ -49,7 +50,7 @@ class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg] 
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, node: Any) -> SafeString:
-        words = node_health.drain_sentence(node, node.running_jobs)
+        words = node_health.drain_sentence(node, node.running_jobs) or protocol.skew(protocol.spoken_by(node))
         badge = cells.badge(node.state, node.drain_reason)
         return format_html('{} <small class="ty-quiet">{}</small>', badge, words) if words else badge
 
@@ -91,6 +92,11 @@ class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg] 
     def measured(self, node: Node) -> SafeString | str:
         percent = node_page.cpu_percent(node)
         return cells.EMPTY if percent is None else cells.bar(percent, 100, f"{percent:.0f} %")
+
+    @admin.display(description="protocol")
+    def agent_protocol(self, node: Node) -> str:
+        spoken = protocol.spoken_by(node)
+        return cells.EMPTY if spoken is None else " ".join(filter(None, [f"{spoken}.", protocol.skew(spoken)]))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a node registers itself

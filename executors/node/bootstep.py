@@ -20,9 +20,10 @@ from celery.signals import worker_shutting_down
 from celery.worker import state
 
 from executors.node.queue_probe import ProbeLoop, QueueProbe
-from executors.node.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end
+from executors.node.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end, end_refused
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError, TrainyardError, UnavailableError
+from workers.protocol import ProtocolError
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,9 @@ def begin(runner: Runner) -> None:
         runner.start()
     except CancelledError:
         raise WorkerShutdown(0) from None  # told to end before the database had answered
+    except ProtocolError as error:
+        log.error("The agent is refused, and is not to be started again as it is: %s", error)  # noqa: TRY400  the same
+        end_refused()
     except TrainyardError as error:
         log.error("The agent is refused: %s", error)  # noqa: TRY400  a refusal is no fault of the code's
         end(said=False)

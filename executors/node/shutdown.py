@@ -16,6 +16,8 @@ from telemetry import traces
 from workers.runtime import process
 
 log = logging.getLogger(__name__)
+EX_CONFIG = 78
+"""The exit code of who is configured wrongly, as in sysexits.h; `RestartPreventExitStatus=` of the unit files names it."""
 DETACH_SECONDS = 5.0
 """So long an agent that leaves may take to say what is unsaid. What is left unsaid the next agent finds on disk."""
 REPORT_SECONDS = 5.0
@@ -81,6 +83,12 @@ def end(said: bool) -> NoReturn:
     """At once, threads or not: what is worth keeping is in the database and on disk. 0 if all is in the database."""
     _flush()
     os._exit(0 if said else 1)
+
+
+def end_refused() -> NoReturn:
+    """At once, with the exit code that tells a supervisor to start it no more: to try again would change nothing."""
+    _flush()
+    os._exit(EX_CONFIG)
 
 
 def restart(_said: bool) -> NoReturn:

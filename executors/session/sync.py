@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
 from executors.session import known, pause
+from executors.session.agreement import Agreement
 from executors.session.node_row import NodeRow
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
@@ -38,7 +39,7 @@ from workers.runtime.shim.clock import boottime
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
-GLANCE_SECONDS = 0.2  # how often new starts are looked for while something is starting
+GLANCE_SECONDS = 0.2  # how often starts are looked for while something starts
 BUSY_SECONDS = 0.05  # what comes so soon after the last turn is waited for, and said together with what else comes
 SHIP_SECONDS, FOLLOWED_SECONDS = 1.0, 0.25
 """How often logs, progress and wishes travel while something runs, and how often logs that somebody follows."""
@@ -65,6 +66,7 @@ class NodeSession:
         self._row = NodeRow(identity)
         self._hardware = hardware
         self._attempts = attempts
+        self._agreement = Agreement()
         self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
         self._unsaid: list[Claim | Finish] = []
@@ -318,6 +320,7 @@ class NodeSession:
             else:  # closed, or somebody else's: it may start elsewhere soon, so it gets little time
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
         self._apply_desired(renewal.desired)
+        self._agreement.look()
         self._heard_at = time.monotonic()
         self._next_beat = self._heard_at + settings.HEARTBEAT_SECONDS
 

@@ -29,12 +29,17 @@ from scheduling.snapshot import (
     Reservation,
     Snapshot,
 )
+from workers import protocol
 
 MOST_NODES = 20_000
-# A node whose disk is full drains by itself for as long as it is: nobody has to cordon it, nor to lift that again.
+UNDERSTOOD = [str(number) for number in range(protocol.OLDEST, protocol.PROTOCOL + 1)]
+# A node whose disk is full drains by itself for as long as it is: nobody has to cordon it, nor to lift that again. So does
+# one whose agent speaks a protocol that this release does not understand.
 NODES = """
     SELECT name, cpus, memory_mb, gpus::text,
-           CASE WHEN state = 'up' AND load @> '{"disk_full": true}' THEN 'draining' ELSE state END,
+           CASE WHEN state = 'up' AND (
+               load @> '{"disk_full": true}' OR coalesce(load -> 'protocol', '0') <> ALL(%s::jsonb[])
+           ) THEN 'draining' ELSE state END,
            coalesce(last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
            coalesce(load -> 'gpus_out', '[]')::text
     FROM workers_node WHERE removed_at IS NULL ORDER BY name
@@ -85,7 +90,7 @@ def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:
     With `usable` GPUs that reported an error are left out: they are still this node's, but nothing may start there now.
     """
     with connection.cursor() as cursor:
-        cursor.execute(NODES, [settings.LEASE_SECONDS])
+        cursor.execute(NODES, [UNDERSTOOD, settings.LEASE_SECONDS])
         return tuple(
             NodeView(name, cpus, memory_mb, _gpus(gpus, out if usable else NONE_OUT), state, alive, _labels(labels))
             for name, cpus, memory_mb, gpus, state, alive, labels, out in cursor.fetchall()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.reports import node_condition
+from workers import protocol
 from workers.models import Node
 
 
@@ -18,14 +19,29 @@ class Health:
 def health(node: Any, *, jobs: int) -> Health:
     """Of one of `workers.queries.nodes_now`, on which so many jobs hold a place."""
     alive = node.liveness(node.now) == Node.Liveness.ALIVE
-    reasons = (_agent(node, alive=alive), _queue_probe(node, alive=alive), _drain(node, jobs), node.suspicion)
+    reasons = (
+        _agent(node, alive=alive),
+        _refused(node),
+        _queue_probe(node, alive=alive),
+        _drain(node, jobs),
+        node.suspicion,
+    )
     told = node_condition.sentences(node) if alive else []
+    if alive and not understood(node):
+        told.append(protocol.skew(protocol.spoken_by(node)))
     return Health(takes_work(node), tuple(filter(None, (*reasons, *told))))
 
 
 def takes_work(node: Any) -> bool:
     alive = node.liveness(node.now) == Node.Liveness.ALIVE
-    return alive and not node_condition.disk_full(node) and node.state == Node.State.UP and consuming(node) is not False
+    fit = alive and not node_condition.disk_full(node) and understood(node)
+    return fit and node.state == Node.State.UP and consuming(node) is not False
+
+
+def understood(node: Any) -> bool:
+    """Whether this release can work with its agent; of one that is down nothing is known."""
+    spoken = protocol.spoken_by(node)
+    return spoken is None or not protocol.why_not(spoken)
 
 
 def lost(node: Any) -> bool:
@@ -53,6 +69,13 @@ def _agent(node: Any, *, alive: bool) -> str:
         return "Its agent was stopped."
     seconds = (node.now - node.last_heartbeat_at).total_seconds()
     return "" if alive else f"Its agent has been silent for {seconds:.0f} s."
+
+
+def _refused(node: Any) -> str:
+    """Of an agent that came since the last one registered, and was turned away."""
+    if not node.refusal or node.refused_at is None or node.refused_at < node.registered_at:
+        return ""
+    return f"An agent was turned away at {node.refused_at:%Y-%m-%d %H:%M:%S} UTC: {node.refusal}"
 
 
 def _stopped(node: Any) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executors.node.shutdown import DETACH_SECONDS
+from executors.node.shutdown import DETACH_SECONDS, EX_CONFIG
 from jobs.control.pool_draining import SCALED_DOWN
 from local_stack.pools import nodes, partition
 from local_stack.pools.control_socket import answering
@@ -79,7 +79,10 @@ class Pool:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, agents: int) -> int:
-        """Run so many agents until a signal ends the pool; the exit code: 1 when all agents were given up."""
+        """Run so many agents until a signal ends the pool; the exit code: 1 when all agents were given up.
+
+        `EX_CONFIG`, with which a supervisor starts it no more, when all were refused for good.
+        """
         self._end = asyncio.get_running_loop().create_future()
         self._listen_for_signals()
         orphans.clear_away(self._home.process_list)
@@ -97,7 +100,7 @@ class Pool:
             await asyncio.wait([self._end], timeout=LOOK_SECONDS)
             if self._agents and all(agent.process.given_up for agent in self._agents.values()):
                 self._output.show("pool", "every agent is given up: the pool ends")
-                return 1
+                return EX_CONFIG if all(agent.process.refused for agent in self._agents.values()) else 1
         await self._stop_all(self._end.result())
         return 0
 
@@ -248,7 +251,7 @@ class Pool:
             self._terms.machine, self._terms.share, others, pinned=not self._terms.wanted.oversubscribe
         )
         role = (self._terms.role or agent_role)(f"{self._home.name}-{number}", share, self._terms.wanted)
-        role = replace(role, stop_signal=signal.SIGQUIT, give_up_after=self._terms.give_up_after)
+        role = replace(role, stop_signal=signal.SIGQUIT, give_up_after=self._terms.give_up_after, final_code=EX_CONFIG)
         agent = self._agents[number] = Agent(number, share, SupervisedProcess(role, self._hooks))
         await self._undrain(agent.name)
         agent.process.start()

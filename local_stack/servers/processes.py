@@ -31,6 +31,8 @@ class Role:
     folder: Path | None = None
     give_up_after: int | None = None
     """So many deaths in a row, none after a steady run, and it is not started again; None: it always is."""
+    final_code: int | None = None
+    """The exit code of who says that to be started again would change nothing: it is given up at once."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class SupervisedProcess:
         self._keeper: asyncio.Task[None] | None = None
         self.deaths = 0
         self.given_up = False
+        self.refused = False
 
     def start(self) -> None:
-        self.given_up = False
+        self.given_up = self.refused = False
         self._stopping.clear()
         self._keeper = asyncio.create_task(self._keep_running())
 
@@ -128,6 +131,9 @@ class SupervisedProcess:
                 self._replacing, in_a_row = False, 0
                 continue
             self.deaths += 1
+            if code == self.role.final_code:
+                self._be_refused(code)
+                return
             in_a_row = 1 if clock.time() - began > STEADY_SECONDS else in_a_row + 1
             if self.role.give_up_after is not None and in_a_row >= self.role.give_up_after:
                 self._give_up(code, in_a_row)
@@ -145,6 +151,12 @@ class SupervisedProcess:
             f"{self.role.name} {_end_of(code)}, {in_a_row} times in a row: it is given up; its lines above say why"
         )
         self._hooks.show(SUPERVISOR, sentence)
+
+    def _be_refused(self, code: int) -> None:
+        self.given_up = self.refused = True
+        self._hooks.show(
+            SUPERVISOR, f"{self.role.name} {_end_of(code)}, and is not started again: its lines above say why"
+        )
 
     async def _run_once(self) -> int:
         pipe = LinePipe(partial(self._hooks.show, self.role.name))

@@ -46,6 +46,7 @@ class Platform:
     def __init__(self, home: Path, broker_url: str, database_url: str = "") -> None:
         self.home = home
         self.broker_url = broker_url
+        self.source = ROOT  # of what is started from now on
         self.environment = {
             **os.environ,
             **QUICK,
@@ -83,7 +84,8 @@ class Platform:
     ) -> None:
         """An agent, in a process of that name; named like its node unless said otherwise."""
         command = [sys.executable, "manage.py", "node", "--name", name, "--cpus", str(cpus), "--gpus", str(gpus)]
-        extra.setdefault("DATABASE_URL", self.agent_url())
+        if "DATABASE_URL" not in extra:
+            extra["DATABASE_URL"] = self.agent_url()
         self._start(process or name, command, TRAINYARD_ROLE="node", **extra)
         if wait:
             self.wait_for_node(name)
@@ -139,7 +141,12 @@ class Platform:
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command, cwd=ROOT, env={**self.environment, **extra}, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.source,
+                env={**self.environment, **extra},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
 

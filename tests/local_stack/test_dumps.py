@@ -69,3 +69,17 @@ def test_a_folder_that_cannot_be_written_is_named(home, tmp_path):
 def test_a_home_whose_stack_runs_is_not_started_twice(home):
     with dumps.resting_server(home), pytest.raises(StackError, match="already runs"), dumps.resting_server(home):
         pass
+
+
+def test_without_the_embedded_server_the_system_s_programs_are_used_or_named(monkeypatch, tmp_path):
+    def not_installed():
+        raise StackError("not installed")
+
+    monkeypatch.setattr("local_stack.servers.postgres.binaries", not_installed)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StackError, match="pg_dump is not installed: install PostgreSQL's client programs"):
+        dumps.back_up("postgresql://nobody@127.0.0.1/none", tmp_path / "x.dump")
+    (tmp_path / "pg_dump").write_text("#!/bin/sh\necho 'the dump'\n")
+    (tmp_path / "pg_dump").chmod(0o755)
+    dumps.back_up("postgresql://nobody@127.0.0.1/none", tmp_path / "x.dump")
+    assert (tmp_path / "x.dump").read_text() == "the dump\n"

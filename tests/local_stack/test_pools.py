@@ -199,6 +199,13 @@ def test_an_agent_that_dies_again_and_again_is_given_up_and_with_the_last_one_th
     assert "ended with exit code 3, 3 times in a row: it is given up" in it.lines.of("pool")[-2]
 
 
+def test_an_agent_that_says_that_another_start_changes_nothing_is_not_started_again(running):
+    with running(2, "exit 78") as it:
+        wait_for(lambda: it.code is not None, 10, "the pool to end")
+    assert it.code == 78
+    assert sum("and is not started again" in line for line in it.lines.of("pool")) == 2
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

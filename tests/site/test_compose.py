@@ -25,9 +25,10 @@ SITE = {"migrate", "web", "beat", "control", "flower"}
 NODES = {"cpu-worker", "gpu-worker"}
 
 
-def compose(*arguments, variables, folder=ROOT):
-    """What Compose makes of the file of this repository, with the files of settings that lie in `folder`."""
-    command = [COMPOSE, "--file", ROOT / "compose.yaml", "--project-directory", folder, "--env-file", os.devnull]
+def compose(*arguments, variables, folder=ROOT, files=("compose.yaml",)):
+    """What Compose makes of the files of this repository, with the files of settings that lie in `folder`."""
+    command = [COMPOSE, "--project-directory", folder, "--env-file", os.devnull]
+    command += [word for file in files for word in ("--file", ROOT / file)]
     command += ["--profile", "gpu", "config", *arguments]
     known = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **variables}
     return subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=60, check=False)
@@ -188,6 +189,29 @@ def test_our_own_containers_hold_no_privileges(services):
 def test_no_container_with_secrets_is_read_only(services):
     """Compose copies secrets of the environment into the container, and refuses a read-only one at start."""
     assert [name for name, service in services.items() if service.get("read_only")] == []
+
+
+@pytest.fixture(scope="module")
+def hardened():
+    files = ("compose.yaml", "deploy/compose.read-only.yaml")
+    done = compose("--format", "json", variables=REQUIRED, files=files)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_with_secrets_in_files_every_container_but_the_database_s_is_read_only(hardened):
+    assert all(secret.keys() == {"name", "file"} for secret in hardened["secrets"].values())
+    writable = {name for name, service in hardened["services"].items() if not service.get("read_only")}
+    assert writable == {"postgres"}
+
+
+def test_a_read_only_container_keeps_its_mounts_and_has_its_state_in_a_volume_of_its_own(services, hardened):
+    for name in SITE | NODES:
+        before = {mount["target"] for mount in services[name].get("volumes", [])}
+        mounts = {mount["target"]: mount for mount in hardened["services"][name]["volumes"]}
+        assert before | {"/var/lib/trainyard"} == set(mounts)
+        assert "source" not in mounts["/var/lib/trainyard"]  # an agent's identity is nobody else's
+        assert any(mount.startswith("/tmp") for mount in hardened["services"][name]["tmpfs"])
 
 
 def test_the_database_is_kept_where_postgresql_18_keeps_it(services):

@@ -12,6 +12,7 @@ from executors.node import bootstep, shutdown
 from executors.node.shutdown import ShutdownThread
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError
+from workers.protocol import ProtocolError
 
 
 class Leaving:
@@ -101,3 +102,14 @@ def test_an_agent_that_is_told_to_end_before_the_database_answers_has_not_failed
     with pytest.raises(WorkerShutdown) as ended:
         bootstep.begin(runner)
     assert ended.value.code == 0
+
+
+def test_an_agent_whose_protocol_is_refused_ends_with_the_code_that_starts_it_no_more(monkeypatch, caplog):
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    runner: Any = Refused(
+        ProtocolError("The agent speaks protocol 9, the platform 0 and 1: upgrade the platform first.")
+    )
+    bootstep.begin(runner)
+    assert (codes, runner.detached) == ([78], False)
+    assert "not to be started again as it is: The agent speaks protocol 9" in caplog.text

@@ -11,6 +11,7 @@ from jobs.planning.snapshot import take_snapshot
 from scheduling.lifecycle import JobState
 from scheduling.resources import Request
 from tests import builders
+from workers import protocol
 
 pytestmark = pytest.mark.django_db
 
@@ -194,6 +195,21 @@ def test_a_node_with_a_full_disk_gets_nothing():
     builders.node(name="gone", state="down", load={"disk_full": True})
     builders.node(name="well", load={"disk_full": False})
     assert {node.name: node.state for node in snapshot.nodes()} == {"full": "draining", "gone": "down", "well": "up"}
+
+
+def test_a_node_whose_agent_is_not_understood_gets_nothing():
+    for number in (protocol.OLDEST - 1, protocol.OLDEST, protocol.PROTOCOL, protocol.PROTOCOL + 1):
+        builders.node(name=f"speaks{number}", load={"protocol": number})
+    builders.node(name="silent", load={})  # of an agent from before there were protocols
+    builders.node(name="odd", load={"protocol": "one"})
+    assert {node.name: node.state for node in snapshot.nodes()} == {
+        f"speaks{protocol.OLDEST - 1}": "draining",
+        f"speaks{protocol.OLDEST}": "up",
+        f"speaks{protocol.PROTOCOL}": "up",
+        f"speaks{protocol.PROTOCOL + 1}": "draining",
+        "silent": "up" if protocol.OLDEST == 0 else "draining",
+        "odd": "draining",
+    }
 
 
 def test_gpus_that_are_out_take_part_in_no_plan_but_still_belong_to_their_node():

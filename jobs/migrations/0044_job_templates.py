@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0039_token_caps"),
+        ("jobs", "0043_origins_and_running_sums"),
         ("quotas", "0014_months_of_jobs"),
     ]
 

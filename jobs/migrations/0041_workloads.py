@@ -8,9 +8,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0039_token_caps"),
-        ("quotas", "0014_months_of_jobs"),
-        ("workers", "0010_pool_windows"),
+        ("jobs", "0040_counts_of_jobs"),
+        ("quotas", "0015_gpu_time_ahead"),
+        ("workers", "0013_pool_consolidation"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workers", "0010_pool_windows"),
+        ("workers", "0012_agent_protocol"),
     ]
 
     operations = [

@@ -45,7 +45,7 @@ NO_LONGER_BOOKED = "DROP TRIGGER jobs_day_cost ON quotas_ledgertransaction; DROP
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0039_token_caps"),
+        ("jobs", "0042_moves_and_scheduler_settings"),
         ("quotas", "0014_months_of_jobs"),
     ]
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0039_token_caps"),
+        ("jobs", "0041_workloads"),
     ]
 
     operations = [
