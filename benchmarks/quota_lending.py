@@ -19,8 +19,8 @@ from fuzz.safety import check_plan
 from fuzz.scenario import BEGIN, Arrival, Scenario
 from fuzz.state import State
 from scheduling.plan_result import Plan
-from scheduling.planning import borrowers
 from scheduling.planning.plan import make_plan
+from scheduling.planning.stops import borrowers
 from scheduling.resources import Request
 from scheduling.rules import HOUR, Rules
 from scheduling.sharing.cohorts import Cohorts

@@ -8,8 +8,8 @@ from fuzz.findings import expect
 from fuzz.state import State
 from scheduling.forecast.rollout import carried_out
 from scheduling.plan_result import Plan
-from scheduling.planning import borrowers
 from scheduling.planning.plan import make_plan
+from scheduling.planning.stops import borrowers
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Resources, total
 from scheduling.run_times import SOON

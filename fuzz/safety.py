@@ -8,9 +8,9 @@ from fuzz import cohorts
 from fuzz.findings import expect
 from scheduling import gpu_models
 from scheduling.nodes.profile import FOREVER
-from scheduling.planning import borrowers
 from scheduling.planning.floor.turns import STRATEGY
 from scheduling.planning.plan import Plan
+from scheduling.planning.stops import borrowers
 from scheduling.resources import WHOLE_GPU, Request, total
 from scheduling.run_times import limit_seconds
 from scheduling.sharing.ahead.meter import course_of

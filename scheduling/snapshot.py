@@ -11,8 +11,7 @@ from scheduling.resources import Request, Resources
 from scheduling.rules import DAY, PlacementWeights, Rules
 from scheduling.speeds import NOTHING_LEARNED, Speeds
 
-FORGET_SECONDS = 365 * DAY
-"""After so long the longest wait counts half."""
+FORGET_SECONDS = 365 * DAY  # after so long the longest wait counts half
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +32,7 @@ class NodeView:
     state: str = "up"  # up, draining or down
     alive: bool = True
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
-    failures: int = (
-        0  # of jobs there of late, for which the platform answers; only a strategy that asks for them is told
-    )
+    failures: int = 0  # of jobs there of late, for which the platform answers; told to strategies that ask for them
 
     @property
     def amount(self) -> Resources:
@@ -57,9 +54,9 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadView:
-    """A named set of jobs of which only so many run at once."""
+    """A named set of jobs of which only so many run at once; they say its `key` in `workload`."""
 
-    key: str  # what its jobs say in `workload`
+    key: str
     name: str
     max_running: int
 
@@ -79,8 +76,7 @@ NO_LOAN_LIMITS = LoanLimits()
 class Limits:
     """What a project and all below it may hold at once; None is no limit. Not enforced: shown, nothing held back.
 
-    With a borrowing limit the project may hold so much more than its own (nominal) quota of what the others below the
-    same parent leave; with a lending limit they get no more than that of what it leaves itself.
+    It may borrow of what the others below the same parent leave, and lends them what it leaves, up to those limits.
     """
 
     gpus: int | None = None

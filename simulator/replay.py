@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedPreemption
-from scheduling.planning import borrowers
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
+from scheduling.planning.stops import borrowers
 from scheduling.policies import policy
 from scheduling.resources import Request
 from scheduling.sharing.cohorts import Cohorts

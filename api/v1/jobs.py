@@ -17,8 +17,9 @@ from api.http.permissions import caller, job_to_control, job_to_read
 from api.v1 import env_sight
 from api.v1.bulk import change_many
 from api.v1.job_filters import JobFilter
+from api.v1.shapes.batches import BatchIn, BatchOut
 from api.v1.shapes.bulk import ChangeManyIn, OutcomeOut
-from api.v1.shapes.jobs import BatchIn, BatchOut, JobChange, JobIn, JobOut, shown, spec_of
+from api.v1.shapes.jobs import JobChange, JobIn, JobOut, shown, spec_of
 from jobs.control import actions
 from jobs.costs import so_far
 from jobs.models import Job, queries

@@ -7,12 +7,13 @@ from jobs.models.alert import StandingAlert
 from jobs.models.audit import AuditResult
 from jobs.models.dependency import JobDependency
 from jobs.models.idle_gpus import IdleGpuRule, IdleGpuStep
-from jobs.models.job import Attempt, Cycle, GpuHold, Job, JobEvent, Placement, Preemption
-from jobs.models.job_counts import JobCount, JobCountProgress
+from jobs.models.job import Attempt, GpuHold, Job, JobEvent, Placement, Preemption
+from jobs.models.job_counts import DayCost, EndedJobs, JobCount, JobCountProgress
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
 from jobs.models.moves import JobMove
 from jobs.models.planning import (
+    Cycle,
     FloorShadow,
     FloorShadowJob,
     Reservation,
@@ -23,7 +24,6 @@ from jobs.models.planning import (
 )
 from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention
-from jobs.models.running_sums import DayCost, EndedJobs
 from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep

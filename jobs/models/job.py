@@ -318,35 +318,3 @@ class Preemption(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt} for {self.for_job_id}"
-
-
-class Cycle(models.Model):
-    """The last scheduling pass: one row, so that everybody can see that the planner is alive and what it saw."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    started_at = models.DateTimeField(null=True)
-    duration_ms = models.FloatField(default=0)
-    count = models.PositiveBigIntegerField(default=0)
-    placed = models.PositiveIntegerField(default=0)
-    placed_total = models.PositiveBigIntegerField(default=0)
-    total_ms = models.FloatField(default=0)
-    waiting = models.PositiveIntegerField(default=0)
-    # The waiting jobs that could start once there is room, in the order in which the planner looks at them: a job's
-    # position is its place in here. Who is held, or waits for a time or for other jobs, has none.
-    line = ArrayField(models.BigIntegerField(), default=list)
-    # What went wrong in it without stopping it, a sentence each: a policy that failed.
-    alerts = models.JSONField(default=list)
-    # The longest that a job has waited, where a policy goes by it, and when that one started, in seconds since 1970:
-    # see `scheduling.snapshot.LongestWait`.
-    longest_wait = models.FloatField(default=0, db_default=0)
-    longest_wait_at = models.FloatField(default=0, db_default=0)
-    # By which strategies the last cycle that placed anything placed how many jobs, and why by these.
-    picked = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
-    # What `jobs/planning/rebalancing.py` last proposed to move, see its `as_data`.
-    proposals = models.JSONField(default=list)
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_cycle_row")]
-
-    def __str__(self) -> str:
-        return f"cycle {self.count}"

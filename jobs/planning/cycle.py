@@ -20,7 +20,6 @@ from jobs.models import Attempt, Cycle, GpuHold, Job, Placement
 from jobs.planning import (
     dead_dependencies,
     decisions,
-    floor_shadow,
     gc_pause,
     memory_defaults,
     moves,
@@ -29,6 +28,7 @@ from jobs.planning import (
     rendezvous_ports,
     saved_work,
 )
+from jobs.planning.floor import floor_shadow
 from jobs.planning.snapshot import take_snapshot
 from jobs.state import alerts, transitions
 from jobs.state.progress_clock import CLOCK_ANEW

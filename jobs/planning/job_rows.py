@@ -25,11 +25,9 @@ from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, Wo
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
-WORKLOAD = 24
-"""Where its workload stands in the row of a waiting job."""
+WORKLOAD = 24  # where its workload stands in the row of a waiting job
 RequestOf = Callable[[tuple[Any, ...]], Request]
-MOST_REQUESTS = 100_000
-"""With more different requests than this the line is made anew, so that those that nobody asks for any more go."""
+MOST_REQUESTS = 100_000  # with more the line is made anew, so that those that nobody asks for any more go
 SERVER = "SELECT pg_postmaster_start_time()"
 VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
 """Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
@@ -108,16 +106,9 @@ class JobContext:
     def special(self) -> set[int]:
         """The jobs of which more is known than names."""
         known = (
-            self.unmet,
-            self.broken,
-            self.preemptions,
-            self.near,
-            self.avoid,
-            self.ready,
-            self.room,
-            self.moving,
+            self.unmet, self.broken, self.preemptions, self.near, self.avoid, self.ready, self.room, self.moving,
             self.saved.seconds,
-        )
+        )  # fmt: skip
         return set(self.saved.saves_nothing).union(*(one.keys() for one in known))
 
 
@@ -347,14 +338,8 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         leaving_for=leaving_for,
         saved_seconds=known.saved.seconds.get(job_id, 0.0),
         placed_at=placed_at,
-        gone_by=(started_at or placed_at) + since + _time_to_go(first[31]) if leaving else None,
+        gone_by=(started_at or placed_at) + since + preemption.time_to_go(first[31]) if leaving else None,
     )
-
-
-def _time_to_go(grace: int | None) -> float:
-    """For how long one that was told to stop may still be there from now on: its agent hears of it or loses its lease, then its grace runs."""
-    usual = max(settings.KILL_GRACE_SECONDS, settings.PREEMPT_GRACE_SECONDS)
-    return float(settings.LEASE_SECONDS + max(min(grace or 0, settings.MAX_GRACE_SECONDS), usual))
 
 
 def _predicted_end(row: Sequence[Any], begins: float, ran: float, limit: float | None) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 
@@ -15,7 +16,7 @@ from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
 from jobs.state.desired import PREEMPT
 from scheduling.lifecycle import ACTIVE_STATES, EndReason, JobState
 from scheduling.plan_result import PlannedPreemption
-from scheduling.planning import borrowers
+from scheduling.planning.stops import borrowers
 from scheduling.resources import Resources
 from scheduling.snapshot import Allocation
 
@@ -167,3 +168,9 @@ def totals() -> tuple[Total, ...]:
         requested=Count("pk"), preempted=Count("pk", filter=gone), lost=Sum("lost_seconds", filter=gone)
     )
     return tuple(Total(row["strategy"], row["requested"], row["preempted"], row["lost"] or 0.0) for row in summed)
+
+
+def time_to_go(grace: int | None) -> float:
+    """For how long one that was told to stop may still be there from now on: its agent hears of it or loses its lease, then its grace runs."""
+    usual = max(settings.KILL_GRACE_SECONDS, settings.PREEMPT_GRACE_SECONDS)
+    return float(settings.LEASE_SECONDS + max(min(grace or 0, settings.MAX_GRACE_SECONDS), usual))

@@ -13,7 +13,8 @@ from django.db.models import F
 from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
-from jobs.planning import budgets, fair_share, floor_shadow, job_rows, placement_facts, preemption
+from jobs.planning import budgets, fair_share, job_rows, placement_facts, preemption
+from jobs.planning.floor import floor_shadow
 from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from scheduling import placement
-from scheduling.planning.preemption import STRATEGIES
+from scheduling.planning.stops.preemption import STRATEGIES
 from scheduling.policies import POLICIES
 from scheduling.rules import Backfill, Weights
 

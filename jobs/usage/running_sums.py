@@ -1,4 +1,4 @@
-"""Read and fold together what triggers add, row by row: see `jobs.models.running_sums`."""
+"""Read and fold together what triggers add, row by row: see `jobs.models.job_counts`."""
 
 from collections.abc import Collection, Iterable
 from decimal import Decimal

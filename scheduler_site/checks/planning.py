@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage
 from scheduler_site import plugins
 from scheduler_site.checks.findings import error, is_node, unknown_value_errors, warning
 from scheduling import placement
-from scheduling.planning import preemption
+from scheduling.planning.stops import preemption
 from scheduling.policies import POLICIES
 from scheduling.rules import Backfill, Weights
 

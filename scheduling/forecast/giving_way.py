@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.plan import make_plan
-from scheduling.planning.victims import Candidates
+from scheduling.planning.stops.victims import Candidates
 from scheduling.snapshot import Snapshot
 
 

@@ -14,8 +14,8 @@ from scheduling.planning.cycle_state import PassState
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.plan import make_plan
 from scheduling.planning.refusals import PutOffReasons, Refusals
+from scheduling.planning.stops.victims import lost_seconds
 from scheduling.planning.unschedulable import Explanations
-from scheduling.planning.victims import lost_seconds
 from scheduling.reasons import ReasonCode, listed
 from scheduling.snapshot import Allocation, NodeView, RunningJob, Snapshot
 from scheduling.stages import in_line

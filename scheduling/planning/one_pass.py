@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 
 from scheduling.plan_result import PendingJob, Plan, new_wait
-from scheduling.planning.borrowers import More
 from scheduling.planning.coming import keep_coming, keep_promises
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.dependencies import failed_roots, unfailed_roots
@@ -15,9 +14,10 @@ from scheduling.planning.kept_room import KeptRoom
 from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.owners_first import OwnersFirst
 from scheduling.planning.precedence import Precedence
-from scheduling.planning.preemption import given_back, preempt
 from scheduling.planning.refusals import PutOffReasons, Refusals
 from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
+from scheduling.planning.stops.borrowers import More
+from scheduling.planning.stops.preemption import given_back, preempt
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import POLICIES, backfill_mode

@@ -8,9 +8,9 @@ on with the next owner, while none of its work is kept.
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 
-from scheduling.planning.borrowers import More
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import is_held
+from scheduling.planning.stops.borrowers import More
 from scheduling.sharing.cohorts import RESOURCES
 from scheduling.sharing.ledger import INDEX, Check
 from scheduling.snapshot import WaitingJob

@@ -20,9 +20,9 @@ from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.plan_result import Plan, PlannedPreemption
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.eligibility import job_holds
-from scheduling.planning.preemption import lost_seconds
 from scheduling.planning.reservations import ReservationTable
 from scheduling.planning.scheduling_class import SchedulingClass
+from scheduling.planning.stops.preemption import lost_seconds
 from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import Allocation, RunningJob, Snapshot, WaitingJob
 from scheduling.stages import in_line

@@ -110,10 +110,6 @@ class Cohorts:
         nominal = self._members[slug].nominal.get(name)
         return -FREE if nominal is None else _held(usage, slug, name) - nominal
 
-    def is_above(self, slug: str, usage: Mapping[str, Usage]) -> bool:
-        """Whether the project, or one above it, holds more than its nominal quota of anything."""
-        return any(self.over(member.slug, name, usage) > 0 for member in self._chain(slug) for name in member.nominal)
-
     def is_within(self, slug: str, more: Resources, usage: Mapping[str, Usage]) -> bool:
         """Whether the project has a nominal quota of what is asked for, and stays within it with so much more."""
         member = self._members[slug]

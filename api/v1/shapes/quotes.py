@@ -7,8 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from api.http.shapes import StrictSerializer, Whole
+from api.v1.shapes.batches import BatchIn
 from api.v1.shapes.budgets import AMOUNT
-from api.v1.shapes.jobs import BatchIn, JobDefaults, JobIn
+from api.v1.shapes.jobs import JobDefaults, JobIn
 from jobs.submission import limits
 from scheduling.sharing.prices import PLACES
 

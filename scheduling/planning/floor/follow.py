@@ -11,8 +11,8 @@ from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.turns import TurnFinder, Turns, carried_out
 from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.ordering import with_unpaid_held
+from scheduling.planning.stops.victims import Candidates
 from scheduling.planning.turn_reasons import may_start_early
-from scheduling.planning.victims import Candidates
 from scheduling.rules import Rules
 from scheduling.snapshot import Shadow, ShadowJob, Snapshot, WaitingJob
 

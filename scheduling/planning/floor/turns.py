@@ -14,8 +14,8 @@ from scheduling.planning.floor.progress import head_start, work_lost, work_saved
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.stand_ins import StandIns, pairs_of
 from scheduling.planning.scheduling_class import SchedulingClass
-from scheduling.planning.victim_choice import VictimChoice
-from scheduling.planning.victims import Candidate, Victim
+from scheduling.planning.stops.victim_choice import VictimChoice
+from scheduling.planning.stops.victims import Candidate, Victim
 from scheduling.snapshot import Allocation, RunningJob, ShadowJob, Snapshot, WaitingJob
 
 STRATEGY = "floor"

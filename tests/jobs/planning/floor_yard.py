@@ -6,7 +6,8 @@ from django.db.models import F
 
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, Placement
 from jobs.models.clock import database_now
-from jobs.planning import cycle, floor_shadow, snapshot
+from jobs.planning import cycle, snapshot
+from jobs.planning.floor import floor_shadow
 from tests import builders
 
 HOUR = 3_600

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jobs.control import actions
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job
 from jobs.models.clock import database_now
-from jobs.planning import floor_shadow
+from jobs.planning.floor import floor_shadow
 from jobs.planning.job_rows import in_line_before
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import Plan

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduling.planning.borrowers import STRATEGY
 from scheduling.planning.plan import make_plan
+from scheduling.planning.stops.borrowers import STRATEGY
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
 from scheduling.snapshot import Limits, LoanLimits, ProjectView

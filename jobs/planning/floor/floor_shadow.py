@@ -11,7 +11,8 @@ from django.db.models import F
 
 from jobs.models import FloorShadow, FloorShadowJob, JobEvent, Queue
 from jobs.models.queries import rows
-from jobs.planning import floor_promises, saved_work
+from jobs.planning import saved_work
+from jobs.planning.floor import promises
 from jobs.planning.job_rows import in_line_before
 from jobs.planning.policy_settings import rules
 from scheduling.plan_result import Plan
@@ -143,8 +144,8 @@ def save(snapshot: Snapshot, plan: Plan) -> None:
         _forget()
     known = before.jobs if before else {}
     _write_jobs(known, after.jobs)
-    JobEvent.objects.bulk_create(floor_promises.broken(snapshot, plan))
-    _remembered = Remembered(_write_clock(after, floor_promises.kept(snapshot, after)), after)
+    JobEvent.objects.bulk_create(promises.broken(snapshot, plan))
+    _remembered = Remembered(_write_clock(after, promises.kept(snapshot, after)), after)
 
 
 def _forget() -> None:

@@ -7,8 +7,8 @@ from scheduling.nodes.free_nodes import FreeNode
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.scheduling_class import SchedulingClass
-from scheduling.planning.shortfalls import Shortfalls
-from scheduling.planning.victims import Victim
+from scheduling.planning.stops.shortfalls import Shortfalls
+from scheduling.planning.stops.victims import Victim
 from scheduling.snapshot import Allocation, WaitingJob
 
 

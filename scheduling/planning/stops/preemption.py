@@ -9,12 +9,12 @@ from typing import TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedPreemption
-from scheduling.planning.borrowers import NO_MORE, Borrowers, More
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.cycle_state import PassState
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Waiting
-from scheduling.planning.victim_choice import VictimChoice, starts
-from scheduling.planning.victims import STRATEGIES, Candidates, Victim, lost_seconds
+from scheduling.planning.stops.borrowers import NO_MORE, Borrowers, More
+from scheduling.planning.stops.victim_choice import VictimChoice, starts
+from scheduling.planning.stops.victims import STRATEGIES, Candidates, Victim, lost_seconds
 from scheduling.run_times import SOON
 from scheduling.sharing.quota_profile import PART, QUEUE
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob

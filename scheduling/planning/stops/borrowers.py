@@ -9,7 +9,7 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Se
 from typing import TypeAlias
 
 from scheduling.planning.cluster import Cluster
-from scheduling.planning.victims import Candidate, Victim, lost_seconds
+from scheduling.planning.stops.victims import Candidate, Victim, lost_seconds
 from scheduling.resources import Resources, total
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import Ledger
