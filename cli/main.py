@@ -30,7 +30,9 @@ COMMANDS = {
     "show": Entry("show", "Show everything about a job."),
     "explain": Entry("explain", "Say why a job waits and until when, and what would start it now."),
     "quote": Entry("quote", "Say when a job would start and what it would cost, without submitting it."),
-    "templates": Entry("templates.commands", "List templates of jobs, and submit jobs that come of one; write them."),
+    "templates": Entry(
+        "templates.commands", "List the templates that you may submit from, each in its latest version."
+    ),
     "status": Entry("status", "Say in a line each how jobs are doing, and with --follow what changes."),
     "wait": Entry("wait", "Stay until jobs are over."),
     "seff": Entry(
@@ -82,7 +84,10 @@ COMMANDS = {
     ),
     "reservations": Entry("reservations", "List which nodes are kept for whom; keep more, and give them back."),
     "top": Entry("top", "Watch the services, the machines and the jobs, live, and what they cost."),
-    "system": Entry("fleet.system", "Say how the platform itself is, as staff: versions, clockwork, broker, database."),
+    "system": Entry(
+        "fleet.system",
+        "Say how the platform itself is: services, versions, clockwork, broker, books, database, settings. For staff.",
+    ),
     "simulate": Entry("simulate", "Replay a trace of jobs under one or more policies, and compare."),
     "login": Entry("login", "Log in to a server, and remember it."),
     "logout": Entry("login", "Forget the server, and end the token there."),

@@ -33,6 +33,8 @@ def embedded(variable: str) -> bool:
 # starts with the tests (0.1 s), the database when the first one asks for it.
 DATABASE = new_postgres(FOLDER) if embedded("DATABASE_URL") else None
 BROKER = new_broker(FOLDER) if embedded("BROKER_URL") else None
+if DATABASE:
+    DATABASE.hold_port()
 os.environ["TRAINYARD_HOME"] = str(FOLDER / "home")
 # Jobs of tests write where their test looks, in a folder that is closed to all but its user; the wall has tests of its own.
 os.environ.setdefault("TRAINYARD_RUN_AS", "agent")

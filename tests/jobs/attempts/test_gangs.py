@@ -139,7 +139,7 @@ def test_a_member_waits_until_all_are_claimed(gang):
 
 def test_the_last_member_rings_for_those_that_wait(gang, monkeypatch):
     rung: list[Any] = []
-    monkeypatch.setattr(publishing, "request_placements", rung.extend)
+    monkeypatch.setattr(publishing, "request_placements", lambda sent, **_: rung.extend(sent))
     claim(gang[1])
     assert rung == []
 

@@ -87,7 +87,7 @@ class Protocol(RuleBasedStateMachine):
         for name in ("LEASE_SECONDS", "REPUBLISH_SECONDS", "GANG_START_SECONDS"):
             self.patch.setattr(django_settings, name, HOUR)  # only `time_passes` makes time pass
         self.yard = Yard()
-        self.patch.setattr(publishing, "request_placements", self.yard.messages.extend)
+        self.patch.setattr(publishing, "request_placements", lambda sent, **_: self.yard.messages.extend(sent))
 
     def teardown(self):
         try:

@@ -170,7 +170,7 @@ def test_what_was_noted_in_another_cluster_is_noted_anew():
 @pytest.mark.django_db
 def test_few_are_looked_at_however_many_have_been():
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = on")
+        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {job_counts.ALL}", arguments())
         plan = "\n".join(line for [line] in cursor.fetchall())
     assert "jobs_jobevent_pkey" in plan
