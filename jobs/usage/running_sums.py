@@ -20,16 +20,23 @@ BOOKED = """
 """
 FOLDS = (
     """
-    WITH gone AS (DELETE FROM jobs_endedjobs RETURNING project, queue, state, jobs)
+    WITH several AS (SELECT project, queue, state FROM jobs_endedjobs GROUP BY 1, 2, 3 HAVING count(*) > 1),
+         gone AS (DELETE FROM jobs_endedjobs AS one USING several
+                  WHERE (one.project, one.queue, one.state) = (several.project, several.queue, several.state)
+                  RETURNING one.project, one.queue, one.state, one.jobs)
     INSERT INTO jobs_endedjobs (project, queue, state, jobs)
     SELECT project, queue, state, sum(jobs) FROM gone GROUP BY 1, 2, 3 HAVING sum(jobs) <> 0
     """,
     """
-    WITH gone AS (DELETE FROM jobs_daycost RETURNING project, day, cost)
+    WITH several AS (SELECT project, day FROM jobs_daycost GROUP BY 1, 2 HAVING count(*) > 1),
+         gone AS (DELETE FROM jobs_daycost AS one USING several
+                  WHERE (one.project, one.day) = (several.project, several.day)
+                  RETURNING one.project, one.day, one.cost)
     INSERT INTO jobs_daycost (project, day, cost)
     SELECT project, day, sum(cost) FROM gone GROUP BY 1, 2 HAVING sum(cost) <> 0
     """,
 )
+"""What has come twice is added up; what stands alone stays where it is, or each fold would write all days anew."""
 FOLDING_LOCK = 0x666F_6C64  # "fold"
 
 
