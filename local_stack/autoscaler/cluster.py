@@ -25,9 +25,9 @@ class ApiCluster:
         self._namespace = namespace
         try:
             if "KUBERNETES_SERVICE_HOST" in os.environ:
-                config.load_incluster_config()  # type: ignore[no-untyped-call]
+                config.load_incluster_config()
             else:
-                config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]
+                config.load_kube_config(os.environ.get("KUBECONFIG"))
         except (config.ConfigException, OSError) as error:
             words = str(error).rstrip(".")
             raise ActuatorError(f"No Kubernetes to speak to: {words}.") from None
