@@ -28,6 +28,7 @@ def checked_out(folder: Path) -> Path:
         pytest.skip(
             f"the last release, {commit}, wants other packages than are installed: {', '.join(sorted(lacking))}"
         )
+    folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
     return folder
 
