@@ -22,8 +22,8 @@ UNREADABLE = frozenset({Kind.MUTE, Kind.BABBLER})
 EXIT_CODE = 3
 MARK = b"[trainyard"
 """So begins a line in a log that is the platform's own."""
-EXCUSE = b"disk was full"
-"""What may be missing from the log of a command that ended by itself, if the log says so."""
+EXCUSES = (b"disk was full", b"file on the node was removed")
+"""What may be missing from the log of a command that ended by itself, if the log says so: faults do both."""
 
 
 class Wrong(StrEnum):
@@ -201,7 +201,7 @@ def _broken_text(log: Printed, run: DiaryRun, attempt: Attempted | None) -> str:
     """Lines that do not follow from one another, and a log that ends too soon; where the log tells of a gap, there may be one."""
     told = [line for line in log.text.split(b"\n") if line.startswith(MARK)]
     ended_by_itself = run.lines is not None and attempt is not None and attempt.end_reason in OWN_ENDS
-    if ended_by_itself and any(EXCUSE not in line for line in told):
+    if ended_by_itself and not all(any(excuse in line for excuse in EXCUSES) for line in told):
         return told[0].decode(errors="replace")
     number = 0
     for gaps, piece in enumerate(_between_gaps(log.text)):

@@ -67,14 +67,14 @@ class Storm:
         """Who waits for quota of his own that others hold, since when."""
 
     def run(self, patience: float) -> StormResult:
-        """Returns when all jobs have ended, or `patience` seconds after the last fault was healed."""
+        """Returns when all jobs have ended, or when none has for `patience` seconds after the last fault was healed."""
         self._began = time.monotonic()
         self.outcome.user.start()
-        give_up_at = float("inf")
+        give_up_at, left = float("inf"), self._unfinished
         while time.monotonic() < give_up_at and not (self._quiet() and not self._unfinished):
             self._step()
-            if give_up_at == float("inf") and self._quiet():
-                give_up_at = time.monotonic() + patience
+            if self._quiet() and (give_up_at == float("inf") or self._unfinished < left):
+                give_up_at, left = time.monotonic() + patience, self._unfinished
         self.outcome.seconds = time.monotonic() - self._began
         self._settle()
         return self.outcome

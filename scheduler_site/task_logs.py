@@ -1,5 +1,6 @@
 """What a Celery task writes carries the id of the request that led to it; what an agent writes, its node."""
 
+import threading
 from contextlib import ExitStack
 from typing import Any
 
@@ -7,8 +8,15 @@ from celery import signals
 
 from telemetry import subject
 
-_open: dict[str, ExitStack] = {}
-"""By the id of a task that runs now. It begins and ends in the same thread."""
+
+class Open(threading.local):
+    """The tasks that this thread is at work on: one begins and ends in the same thread, and its message may come twice at once."""
+
+    def __init__(self) -> None:
+        self.stacks: list[ExitStack] = []
+
+
+_open = Open()
 
 
 def use() -> None:
@@ -16,14 +24,14 @@ def use() -> None:
     signals.task_postrun.connect(_end, weak=False)
 
 
-def _begin(task_id: str, task: Any, **_: Any) -> None:
+def _begin(task: Any, **_: Any) -> None:
+    stack = ExitStack()
     request = getattr(task.request, subject.REQUEST_HEADER, None)
     if request:
-        stack = _open[task_id] = ExitStack()
         stack.enter_context(subject.about(request_id=request))
+    _open.stacks.append(stack)
 
 
-def _end(task_id: str, **_: Any) -> None:
-    stack = _open.pop(task_id, None)
-    if stack is not None:
-        stack.close()
+def _end(**_: Any) -> None:
+    if _open.stacks:
+        _open.stacks.pop().close()

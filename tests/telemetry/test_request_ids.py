@@ -1,6 +1,8 @@
 """From a request over the plan to the claim, everything says by whose request it is."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -77,3 +79,19 @@ def test_a_task_is_about_the_request_of_its_message_until_it_ends():
     assert subject.request_id() == MINE
     task_logs._end(task_id="t")
     assert subject.request_id() == ""
+
+
+def test_a_message_that_comes_twice_at_once_leaves_no_thread_at_work_on_it():
+    task = SimpleNamespace(request=SimpleNamespace(**{subject.REQUEST_HEADER: "mine-1"}))
+    both = threading.Barrier(2, timeout=20)
+
+    def handled() -> tuple[str, str]:
+        task_logs._begin(task_id="t", task=task)
+        both.wait()
+        during = subject.request_id()
+        task_logs._end(task_id="t")
+        return during, subject.request_id()
+
+    with ThreadPoolExecutor(2) as threads:
+        done = [threads.submit(handled) for _ in range(2)]
+        assert [one.result(20) for one in done] == [("mine-1", "")] * 2
