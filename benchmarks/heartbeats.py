@@ -61,6 +61,7 @@ def measure(seconds: int, speak: Any) -> dict[str, float]:
         multiprocessing.Process(target=run_client, args=(number, speak), daemon=True) for number in range(CLIENTS)
     ]
     planner = multiprocessing.Process(target=run_planner, daemon=True)
+    connection.close()  # or they would share it
     for one in (*clients, planner):
         one.start()
     time.sleep(12)
