@@ -36,6 +36,15 @@ def there(kubernetes: ApiServer) -> set[str]:
 
 
 def test_it_is_installed_upgraded_and_taken_away(kubernetes: ApiServer, chart: Path):
+    # They belong to no namespace: another test may have left them, and Helm takes over what is its own alone.
+    kubernetes.kubectl(
+        "delete",
+        "priorityclasses",
+        "trainyard-urgent",
+        "trainyard-normal",
+        "trainyard-background",
+        "--ignore-not-found",
+    )
     kubernetes.kubectl("create", "namespace", "by-helm")
     helm = Config(kubeconfig_path=kubernetes.kubeconfig(namespace="by-helm"), namespace="by-helm")
     helm.install(chart, "yard", {}, namespace="by-helm", timeout=60)
