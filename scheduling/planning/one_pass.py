@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from functools import partial
 
 from scheduling.plan_result import PendingJob, Plan, new_wait
 from scheduling.planning.coming import keep_coming, keep_promises
@@ -16,7 +15,6 @@ from scheduling.planning.owners_first import OwnersFirst
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.refusals import PutOffReasons, Refusals
 from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
-from scheduling.planning.stops.borrowers import More
 from scheduling.planning.stops.preemption import given_back, preempt
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
@@ -87,12 +85,6 @@ def _aided(waiting: Sequence[Waiting], unaided: AbstractSet[int]) -> Sequence[Wa
     return [one for one in waiting if one.job.id not in unaided] if unaided else waiting
 
 
-def _given_back(
-    work: PassState, waiting: Sequence[Waiting], unaided: AbstractSet[int], snapshot: Snapshot, more: More
-) -> Iterator[WaitingJob]:
-    return given_back(work, _aided(waiting, unaided), snapshot, more)
-
-
 def _eligible(work: PassState, snapshot: Snapshot, waiting: Sequence[Waiting]) -> tuple[int, ...]:
     """Who could start once there is room: no hold, no dependency, no time, no paused queue, no budget and nothing ahead keeps it."""
     shut = {queue.name for queue in snapshot.queues if starts_nothing(queue)}
@@ -118,8 +110,10 @@ def _start_and_reserve(
     # Where nobody may be passed by, nobody who borrows is either.
     lends = work.cohorts is not None and mode is not Backfill.NONE
     if lends:
-        back = partial(_given_back, work, waiting, unaided, snapshot)
-        candidates = iter(OwnersFirst(work, candidates, line.ahead, back))
+        owners = OwnersFirst(
+            work, candidates, line.ahead, lambda more: given_back(work, _aided(waiting, unaided), snapshot, more)
+        )
+        candidates = iter(owners)
     _start_in_turn(work, candidates, _Promises(work, line.ahead, mode), not_yet, waiting)
     # 3. Whoever was not looked at waits too, and is told why like the others.
     waiting += [new_waiting((job, work.class_of(job), is_held(job, work.now))) for job in candidates]
