@@ -21,6 +21,23 @@ PRIORITY_SCHEMA = {
 }
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(serializers.Field[Any, Any, Any, Any]):
+    """An object whose content depends on what stands beside it, so that it is judged with the rest."""
+
+    def __init__(self, *, example: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self._words = f"Must be an object, for example {example}." if example else "Must be an object."
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError(self._words)
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 def bytes_of(texts: Iterable[str]) -> int:
     """Their size in UTF-8; raises ValidationError when one of them can be no argument, variable or label."""
     size = 0

@@ -5,26 +5,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.http.fields import GigabytesField, GpuGigabytesField, LabelsField
+from api.http.fields import GigabytesField, GpuGigabytesField, LabelsField, ObjectField
 from api.http.shapes import StrictSerializer, Text, Whole
 from workers.models import NodePool, pool_name_validator
 
 MOST_NODES = 10_000
 MOST_SECONDS = 86_400
 IN_THE_ROW = {"memory_gb": "memory_mb", "gpu_memory_gb": "gpu_memory_mb"}
-
-
-@extend_schema_field({"type": "object", "additionalProperties": True})
-class SettingsField(serializers.Field[Any, Any, Any, Any]):
-    """Of an actuator: which ones there are depends on it, so the pool as a whole is judged."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            raise serializers.ValidationError('Must be an object, for example {"up": ["up-node", "{node}"], ...}.')
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        return value
 
 
 class PoolChange(StrictSerializer):
@@ -48,8 +35,10 @@ class PoolChange(StrictSerializer):
         MOST_SECONDS, required=False, help_text="It shrinks only to what sufficed all through the last so many seconds."
     )
     actuator = serializers.ChoiceField(NodePool.Actuator.choices, required=False)
-    actuator_settings = SettingsField(
-        required=False, help_text="Of actuator command: up, down, list, timeout_seconds; of kubernetes: template."
+    actuator_settings = ObjectField(
+        example='{"up": ["up-node", "{node}"], ...}',
+        required=False,
+        help_text="Of actuator command: up, down, list, timeout_seconds; of kubernetes: template.",
     )
     paused = serializers.BooleanField(required=False, help_text="What is wanted is shown; nothing is changed.")
 
@@ -73,7 +62,7 @@ class PoolOut(serializers.ModelSerializer[NodePool]):
     memory_gb = GigabytesField(source="memory_mb", read_only=True)
     gpu_memory_gb = GpuGigabytesField(source="gpu_memory_mb", read_only=True)
     labels = serializers.DictField(child=serializers.CharField())
-    actuator_settings = SettingsField()
+    actuator_settings = ObjectField()
     idle_nodes = serializers.ListField(child=serializers.CharField(), help_text="That hold no job and soon will not.")
     desired_nodes = serializers.IntegerField(
         allow_null=True, help_text="How many it is to have now; null: not decided yet. For KEDA and others that scale."

@@ -2,29 +2,15 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.http.fields import LabelsField, PriorityField
+from api.http.fields import LabelsField, ObjectField, PriorityField
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.dependencies import NeedsField, OnDependencyFailureField
 from jobs.models import JobTemplate
 from jobs.models.template import template_name_validator
 
 MOST_SECONDS = 10 * 365 * 86_400
-
-
-@extend_schema_field({"type": "object", "additionalProperties": True})
-class AnyObject(serializers.Field[Any, Any, Any, Any]):
-    """An object that is judged with the rest of the template."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            raise serializers.ValidationError("Must be an object.")
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        return value
 
 
 class RunTimeIn(StrictSerializer):
@@ -53,18 +39,18 @@ class TemplateIn(StrictSerializer):
     name = serializers.CharField(max_length=40, validators=[template_name_validator])
     project = Text(63, required=False, allow_null=True, help_text="Whose it is; null: everybody's, by staff.")
     description = Text(500, required=False, allow_blank=True)
-    parameters = AnyObject(
+    parameters = ObjectField(
         required=False,
         help_text='By name: {"type": "text" | "integer" | "number" | "flag", "default", "least", "most", "choices", "help"}.',
     )
-    job = AnyObject(help_text="As POST /jobs takes it, without project; `{name}` in a string stands for a parameter.")
+    job = ObjectField(help_text="As POST /jobs takes it, without project; `{name}` in a string stands for a parameter.")
     estimated_runtime = RunTimeIn(required=False, allow_null=True)
 
 
 class TemplateOut(serializers.ModelSerializer[JobTemplate]):
     project = serializers.CharField(source="project.slug", default=None, allow_null=True)
-    parameters = AnyObject()
-    job = AnyObject()
+    parameters = ObjectField()
+    job = ObjectField()
     estimated_runtime = RunTimeIn(allow_null=True)
 
     class Meta:
@@ -80,7 +66,7 @@ class VersionIn(StrictSerializer):
 class FromTemplateIn(JobTermsOfSubmitter):
     """What is said of a job that comes of a template; a project where the template has none."""
 
-    parameters = AnyObject(required=False)
+    parameters = ObjectField(required=False)
     version = Whole(2**31 - 1, least=1, required=False, help_text="Default: the latest.")
 
 

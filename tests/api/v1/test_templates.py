@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from api.v1.templates.shapes import FromTemplateIn
 from jobs.models import Job, JobTemplate
+from jobs.submission.templates import OF_THE_SUBMITTER
 from tests import builders
 from tests.rest import V1, client_of, faults
 
@@ -152,3 +154,7 @@ def test_a_submission_key_brings_one_job(mnist, member):
     said = {"parameters": {"epochs": 1}, "submission_key": "k"}
     assert [run(member, **said).status_code for _ in range(2)] == [201, 200]
     assert Job.objects.count() == 1
+
+
+def test_what_is_described_of_a_submission_is_what_may_be_said():
+    assert FromTemplateIn().fields.keys() - {"parameters", "version"} == OF_THE_SUBMITTER
