@@ -68,7 +68,7 @@ def rehearse(url: str, backup: Path, scratch: str, say: Say) -> None:
     with psycopg.connect(scratch) as copy:
         copy.execute(fence.REMEMBER_IDS)
         copy.execute(fence.fence_sql())
-    with _looking_at(scratch):
+    with looking_at(scratch):
         _prove(backup, manifest, say)
 
 
@@ -122,7 +122,7 @@ def _find_logs(backup: Path, say: Say) -> None:
 
 
 @contextmanager
-def _looking_at(url: str) -> Iterator[None]:
+def looking_at(url: str) -> Iterator[None]:
     """Django's connection leads to the database at `url`."""
     before = dict(connection.settings_dict)
     connection.close()

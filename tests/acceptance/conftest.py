@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import environ
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from jobs.messages import publishing
+from local_stack.backups.drill import looking_at
 from scheduler_site.celery import app
 from tests.acceptance.platform import QUICK, Platform
 from tests.servers import Broker, RunningServer
@@ -37,25 +36,12 @@ def platform(transactional_db: None, broker: Broker, tmp_path: Path, settings) -
 @pytest.fixture
 def platform_on_own_database(platform: Platform, postgres_server: RunningServer) -> Iterator[Platform]:
     """The platform, and this test, on a database server that the test may kill. The node n1 is up."""
-    with other_database(postgres_server.url):
+    with looking_at(postgres_server.url):
         call_command("migrate", verbosity=0)
         platform.environment["DATABASE_URL"] = postgres_server.url
         platform.start("n1", beat=True)
         yield platform
         platform.close()
-
-
-@contextmanager
-def other_database(url: str) -> Iterator[None]:
-    """Django's default connection leads to the database at `url`."""
-    before = dict(connection.settings_dict)
-    connection.close()
-    connection.settings_dict.update(environ.Env.db_url_config(url))
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict.update(before)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from executors import agent_rights
 from jobs.control import actions
 from jobs.models import Attempt, Job
-from tests.acceptance.conftest import other_database
+from local_stack.backups.drill import looking_at
 from tests.acceptance.last_release import checked_out
 from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state
 from tests.acceptance.test_faults import ONE_LIFE
@@ -75,7 +75,7 @@ def test_the_last_release_s_jobs_and_agents_outlive_the_upgrade(
     platform.environment["TRAINYARD_LEASE_SECONDS"] = "60"  # on a busy machine an agent takes seconds to start
     agents = agents_address(url)
     gates = [tmp_path / f"gate{number}" for number in range(2)]
-    with other_database(url):
+    with looking_at(url):
         # The platform of the last release, at work.
         python(platform, "manage.py", "migrate", "--verbosity=0")
         python(platform, "manage.py", "agent_rights", ROLE)
