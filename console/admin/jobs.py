@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -18,6 +18,7 @@ from console.admin.job_form import JobForm
 from console.admin.job_rows import with_times
 from console.admin.search import FoundByNumber
 from console.admin.steering import moves
+from console.page_context import PageContext
 from jobs.control import actions
 from jobs.control.job_deletion import delete
 from jobs.models import Job
@@ -48,7 +49,7 @@ def remark_on(job: Job) -> str:
 
 
 @admin.register(Job)
-class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class JobAdmin(Searching, FoundByNumber, PageContext):
     list_display = [
         "number", "title", "state_badge", "standing", "priority_cell", "owned_by", "queue", "hardware_cell",
         "node", "wait", "run",
@@ -172,18 +173,8 @@ class JobAdmin(Searching, FoundByNumber, admin.ModelAdmin):  # type: ignore[type
     def get_urls(self) -> list[URLPattern]:
         return [*job_actions.button_urls(self), *moves.move_urls(self), *super().get_urls()]
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Job | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(job_page.context(obj, request.user), summary=self._summary(obj))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, obj: Job) -> dict[str, Any]:
+        return {**job_page.context(obj, request.user), "summary": self._summary(obj)}
 
     def _summary(self, job: Job) -> dict[str, SafeString | str]:
         return {

@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, F, FilteredRelation, Func, IntegerField, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.admin import cells, node_actions, node_page
 from console.admin.filters import FleetFilter
 from console.admin.keeping import DeletedWhenUnused
+from console.page_context import PageContext
 from jobs.reports import node_health
 from workers import protocol
 from workers.models import Node
@@ -20,7 +21,7 @@ GPUS_HELD = Sum(Func(F("open__gpu_indices"), function="cardinality", output_fiel
 
 
 @admin.register(Node)
-class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class NodeAdmin(DeletedWhenUnused, PageContext):
     list_display = [
         "name", "state_badge", "alive_badge", "running", "gpu_bar", "cpu_bar", "memory_bar", "measured", "last_seen",
         "drain_reason",
@@ -104,20 +105,14 @@ class NodeAdmin(DeletedWhenUnused, admin.ModelAdmin):  # type: ignore[type-arg] 
     def has_change_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Node | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            may_drain = self.has_change_permission(request)
-            context.update(node_page.context(obj), summary=self._summary(obj), may_drain=may_drain)
-            context["health"] = node_health.health(obj, jobs=context["jobs_left"])
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, request: HttpRequest, obj: Node) -> dict[str, Any]:
+        known = node_page.context(obj)
+        return {
+            **known,
+            "summary": self._summary(obj),
+            "may_drain": self.has_change_permission(request),
+            "health": node_health.health(obj, jobs=known["jobs_left"]),
+        }
 
     def _summary(self, node: Node) -> dict[str, SafeString | str]:
         return {

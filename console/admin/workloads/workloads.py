@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from console.admin import cells
 from console.admin.filters import SearchedFilter
 from console.admin.workloads import states
+from console.page_context import PageContext
 from jobs.control import workloads
 from jobs.models import Workload
 from jobs.reports.workload_statistics import Spread, statistics
@@ -50,7 +51,7 @@ BUTTONS = {
 
 
 @admin.register(Workload)
-class WorkloadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+class WorkloadAdmin(PageContext):
     list_display = [
         "name",
         "state_badge",
@@ -137,20 +138,8 @@ class WorkloadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
 
         return self.admin_site.admin_view(require_POST(press))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Workload | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(self._context(obj))
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
-    def _context(self, workload: Any) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        workload = obj
         workload.summary = summaries([workload])[workload.pk]
         found = statistics(workload)
         return {
