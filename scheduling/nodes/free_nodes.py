@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -210,7 +211,8 @@ class FreeNodes:
 
     def could_ever_hold(self, request: Request) -> bool:
         """Whether the job would have room if all nodes were empty."""
-        return sum(could_hold(request, node.view) for node in self.nodes) >= request.nodes
+        able = (node for node in self.nodes if could_hold(request, node.view))
+        return sum(1 for _ in islice(able, request.nodes)) == request.nodes
 
     def _sorted(self) -> dict[GpuKind, list[Entry]]:
         shelves: dict[GpuKind, list[Entry]] = {}

@@ -85,7 +85,7 @@ class Cluster:
 
 def is_refused(alike: SchedulingClass, usage: Ledger, running: Mapping[str, int], cohorts: Cohorts | None) -> bool:
     """Whether the queue or the quotas have anything against one more such job beside those."""
-    if queue_holds(alike.queue, running[alike.queue.name]):
+    if alike.queue_limits and queue_holds(alike.queue, running[alike.queue.name]):
         return True
     if (alike.parts or alike.choice is not None) and alike.is_too_much_in_parts(usage):
         return True

@@ -41,6 +41,7 @@ class PassState:
         self.class_of, self.counted, self.parts = self._kinds.of, self._kinds.counted, self._kinds.parts
         self.book = ReservationTable(self.free, snapshot.running, now, assumed)
         self.placements: list[PlannedJob] = []
+        self.started: list[WaitingJob] = []  # the jobs of these
         self.usage = Ledger.of(cells, snapshot.running, self._kinds.usage(snapshot.running))
         self.coming = after_leaving(snapshot, cells, self.cohorts, self._kinds.usage)
         # Those for which what comes is kept: they start once others have left.
@@ -71,7 +72,7 @@ class PassState:
         length = self.limit(job)
         if length >= alike.too_long or length >= alike.too_long_in_quota or self.allowances.refuse(job, alike):
             return False
-        if alike.limited and self.is_refused(alike):
+        if alike.limited and self.refuses(alike):
             alike.refused = alike.hopeless = True
             return False
         if self.free.is_too_full_for(job.request):
@@ -176,6 +177,7 @@ class PassState:
         if self.allowances.apply:
             self.allowances.started(job)
         self.placements.append(PlannedJob(job.id, shares, decision))
+        self.started.append(job)
 
     def _count_in_parts(self, alike: SchedulingClass, shares: tuple[Allocation, ...], end: float) -> None:
         self.usage.count_in_parts(alike.levels.parts, shares, alike.request.total)
@@ -208,14 +210,15 @@ class PassState:
     def _keep_for_refused(
         self, job: WaitingJob, alike: SchedulingClass, depth: int, with_room: int, *, strictly: bool
     ) -> bool:
-        crowded = self.quotas.crowded(alike.limits, alike.count)
-        if all(self.quotas.blocked(one.limit) >= depth for one in crowded):
+        # Most are refused by limits under which enough is kept already: another one has to refuse it too.
+        others = self.quotas.not_full(alike.limits, depth)
+        tight = self.quotas.tight(others, alike.count) if others else []
+        if not tight or any(one.is_for_good for one in tight):
             return False
-        tight = self.quotas.tight_of(crowded, alike.count)
-        if any(one.is_for_good for one in tight):
-            return False
+        if len(others) < len(alike.limits):
+            tight = self.quotas.tight(alike.limits, alike.count)
         refusing = self.quotas.refusing(tight, self.limit(job))
-        if all(self.quotas.blocked(limit) >= depth for limit in refusing):
+        if any(one.is_for_good for one in tight) or all(self.quotas.blocked(limit) >= depth for limit in refusing):
             return False
         if self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):
             self.promises_in_quota += 1
@@ -327,6 +330,11 @@ class PassState:
     def present(self) -> Cluster:
         """The cluster as it is, with what was placed."""
         return Cluster(self.free.copy(), self.usage, self._running, self.cohorts)
+
+    def refuses(self, alike: SchedulingClass) -> bool:
+        """The same while jobs are only placed: once it is so it stays so, as room in queues and quotas only shrinks."""
+        alike.over = alike.over or is_refused(alike, self.usage, self._running, self.cohorts)
+        return alike.over
 
     def is_refused(self, alike: SchedulingClass) -> bool:
         """Whether its queue or the quotas have anything against the next such job."""

@@ -49,7 +49,7 @@ class KeptRoom:
 
         `certain`: nothing else keeps it, so something of this does. Else it is tried what would, were all else gone.
         """
-        if not certain and not self._ahead and not alike.windows:
+        if not (certain or (self._before if alike.over_limit else self._ahead) or alike.windows):
             return ()
         length = self._work.limit(job)
         if not certain and length <= self._clear.get(id(alike), 0.0):

@@ -76,7 +76,8 @@ class Kinds:
             found = self._alike[key] = SchedulingClass(
                 queue, projects, job.request, windows, limits, count, checks, own, firm=key[3]
             )
-            found.limited = bool(projects) or job.queue in self._limited
+            found.queue_limits = job.queue in self._limited
+            found.limited = bool(projects) or found.queue_limits
             if self._has_parts:
                 self._count_parts(job, found)
         return found
@@ -164,6 +165,7 @@ class Kinds:
             avoided,
             alike.firm,
             limited=alike.limited,
+            queue_limits=alike.queue_limits,
             parts=alike.parts,
             choice=alike.choice,
         )

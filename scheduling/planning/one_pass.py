@@ -14,11 +14,12 @@ from scheduling.planning.ordering import PendingOrder, order_pending
 from scheduling.planning.owners_first import OwnersFirst
 from scheduling.planning.precedence import Precedence
 from scheduling.planning.refusals import PutOffReasons, Refusals
-from scheduling.planning.scheduling_class import SchedulingClass, Waiting, new_waiting
+from scheduling.planning.scheduling_class import Classified, SchedulingClass, Waiting, new_waiting
 from scheduling.planning.stops.preemption import given_back, preempt
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import POLICIES, backfill_mode
+from scheduling.reasons import Reason
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import LongestWait, Snapshot, WaitingJob
@@ -108,18 +109,18 @@ def _start_and_reserve(
     # 2. Everybody else in turn, as far as somebody behind may still start.
     candidates = _candidates(work, line, mode, started)
     # Where nobody may be passed by, nobody who borrows is either.
-    lends = work.cohorts is not None and mode is not Backfill.NONE
-    if lends:
-        owners = OwnersFirst(
-            work, candidates, line.ahead, lambda more: given_back(work, _aided(waiting, unaided), snapshot, more)
-        )
-        candidates = iter(owners)
-    _start_in_turn(work, candidates, _Promises(work, line.ahead, mode), not_yet, waiting)
+    owners: OwnersFirst | None = None
+    if work.cohorts is not None and mode is not Backfill.NONE:
+        owners = OwnersFirst(work, line.ahead, lambda more: given_back(work, _aided(waiting, unaided), snapshot, more))
+    promises = _Promises(work, line.ahead, mode)
+    _start_in_turn(work, candidates, promises, not_yet, waiting, owners)
+    if owners is not None:
+        _start_in_turn(work, owners.later(), promises, not_yet, waiting)
     # 3. Whoever was not looked at waits too, and is told why like the others.
-    waiting += [new_waiting((job, work.class_of(job), is_held(job, work.now))) for job in candidates]
+    waiting += [new_waiting((job, alike, is_held(job, work.now))) for job, alike in candidates]
     # 4. Shortest-job backfilling has looked at them by run time, lending by whose the quota is; what follows goes down the
     # line again.
-    if lends or mode is Backfill.SJBF:
+    if mode is Backfill.SJBF or (owners is not None and owners.put_off):
         place = {job.id: number for number, job in enumerate(line.jobs)}
         waiting.sort(key=lambda one: place[one.job.id])
     return waiting
@@ -127,16 +128,17 @@ def _start_and_reserve(
 
 def _start_in_turn(
     work: PassState,
-    candidates: Iterator[WaitingJob],
+    candidates: Iterator[Classified],
     promises: "_Promises",
     not_yet: AbstractSet[int],
     waiting: list[Waiting],
+    owners: OwnersFirst | None = None,
 ) -> None:
     """Start each that may, or promise it a start; to `waiting` go the others, up to the one behind whom nobody may start."""
-    class_of, now, kept = work.class_of, work.now, work.kept  # looked up once, not for each of a hundred thousand
-    yielding = work.yielding
-    for job in candidates:
-        alike = class_of(job)
+    now, kept, yielding = work.now, work.kept, work.yielding  # looked up once, not for each of a hundred thousand
+    for job, alike in candidates:
+        if owners is not None and (owners.behind or not alike.hopeless) and owners.puts_off(job, alike):
+            continue
         held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held or job.stopped else False
         if (not_yet and job.id in not_yet) or (yielding and job.id in yielding):
             waiting.append(new_waiting((job, alike, held)))
@@ -227,10 +229,12 @@ def _settle_promises(work: PassState, line: PendingOrder, snapshot: Snapshot, *,
     return {one.job_id for one in work.placements}
 
 
-def _candidates(work: PassState, line: PendingOrder, mode: Backfill, started: AbstractSet[int]) -> Iterator[WaitingJob]:
+def _candidates(work: PassState, line: PendingOrder, mode: Backfill, started: AbstractSet[int]) -> Iterator[Classified]:
     """The line; for shortest-job backfilling, what is left of it once the reservations are made goes by run time."""
-    left = iter([job for job in line.jobs if job.id not in started] if started else line.jobs)
-    return left if mode is not Backfill.SJBF else _shortest_after_reservations(work, left)
+    left = [job for job in line.jobs if job.id not in started] if started else line.jobs
+    if mode is not Backfill.SJBF:
+        return zip(left, map(work.class_of, left), strict=True)
+    return ((job, work.class_of(job)) for job in _shortest_after_reservations(work, iter(left)))
 
 
 def _shortest_after_reservations(work: PassState, rest: Iterator[WaitingJob]) -> Iterator[WaitingJob]:
@@ -277,18 +281,28 @@ def _explain(
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
         missing = put_off.of(job, alike) if work.allowances.apply else ()
-        if alike.fits:
-            certain = not (held or reasons or missing)
-            too_soon, yields = certain and bool(not_yet) and job.id in not_yet, certain and job.id in work.yielding
-            reasons = (*reasons, *kept.why(job, alike, certain=certain and not (too_soon or yields)))
-            if too_soon:
-                reasons = (*reasons, turns.not_yet(job))
-            if yields:
-                reasons = (*reasons, turns.yields(work.yielding[job.id]))
-        reasons = (*missing, *reasons)
+        if alike.minds_kept:
+            if held or reasons or missing:
+                reasons = (*reasons, *kept.why(job, alike, certain=False))
+            else:
+                reasons = _where_nothing_else_is(work, kept, turns, not_yet, (job, alike))
+        if missing:
+            reasons = (*missing, *reasons)
         if held:
             reasons = (*job_holds(job, work.now, failed, unfailed), *reasons)
         waits.append(new_wait((job.id, reasons)))
         if job.id in reserved:
             kept.pass_by(job)
     return tuple(waits)
+
+
+def _where_nothing_else_is(
+    work: PassState, kept: KeptRoom, turns: TurnReasons, not_yet: AbstractSet[int], one: Classified
+) -> tuple[Reason, ...]:
+    """Of a job that would fit now: its turn has not come, it yields, or there is what is kept for others."""
+    job, alike = one
+    too_soon, owners = job.id in not_yet, work.yielding.get(job.id, ())
+    reasons = kept.why(job, alike, certain=not (too_soon or owners))
+    if too_soon:
+        reasons = (*reasons, turns.not_yet(job))
+    return (*reasons, turns.yields(owners)) if owners else reasons

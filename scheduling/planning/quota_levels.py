@@ -5,14 +5,14 @@ from typing import TypeAlias
 
 from scheduling.sharing.cohort_tree import CohortTree
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.ledger import Cells, Check, Ledger
+from scheduling.sharing.ledger import Cells, Checks, Ledger
 from scheduling.sharing.quota_profile import Limit, limits_of_projects
 from scheduling.sharing.quotas import enforced
 from scheduling.sharing.shortages import Shortages
 from scheduling.snapshot import ProjectView, chain_of
 
 Projects: TypeAlias = tuple[ProjectView, ...]
-OfLimits: TypeAlias = tuple[tuple[Limit, ...], tuple[Check, ...]]
+OfLimits: TypeAlias = tuple[tuple[Limit, ...], Checks]
 """All that a job counts under, and what in a ledger tells soonest that none of it refuses the job."""
 
 

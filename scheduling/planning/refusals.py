@@ -39,11 +39,13 @@ class Refusals:
         """None if only what is kept for others keeps such jobs."""
         if alike.reasons is None:
             limits = (*self._of_queue(alike.queue), *self._of_quota(alike))
-            alike.fits = self._fits(alike.request)
-            nowhere = () if alike.fits else self._explanations.why_nowhere(alike.request)
-            if alike.choice is not None and alike.fits and not limits and not self._work.within_models(alike):
-                limits, alike.fits = self._of_models(alike.choice), False
+            fits = self._fits(alike.request)
+            nowhere = () if fits else self._explanations.why_nowhere(alike.request)
+            if alike.choice is not None and fits and not limits and not self._work.within_models(alike):
+                limits, fits = self._of_models(alike.choice), False
             alike.over_limit = any(one.code in REFUSALS for one in limits)
+            # What is kept in quotas is no matter to who has no room there: only what is kept on nodes.
+            alike.minds_kept = fits and (not alike.over_limit or bool(alike.windows) or self._work.book.keeps_room)
             alike.reasons = (*limits, *nowhere)
         return alike.reasons
 
@@ -85,10 +87,9 @@ class Refusals:
     def _all_holders(self) -> Holders:
         """Those included who were placed in this pass."""
         if self._holders is None:
-            placed = {one.job_id: one.shares for one in self._work.placements}
-            parts, waiting = self._work.parts, self._snapshot.waiting
+            parts, placed = self._work.parts, zip(self._work.started, self._work.placements, strict=True)
             run = (Holder.of(job).counted_in(parts(job, job.shares)) for job in self._snapshot.running)
-            new = (Holder.placed(job).counted_in(parts(job, placed[job.id])) for job in waiting if job.id in placed)
+            new = (Holder.placed(job).counted_in(parts(job, one.shares)) for job, one in placed)
             self._holders = Holders((*run, *new), {one.slug: one for one in self._snapshot.projects})
         return self._holders
 

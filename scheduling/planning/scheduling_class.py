@@ -11,7 +11,7 @@ from scheduling.planning.reservations import Windows
 from scheduling.reasons import Reason
 from scheduling.resources import ZERO, Request
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.sharing.ledger import Check, Ledger, Levels
+from scheduling.sharing.ledger import Checks, Ledger, Levels
 from scheduling.sharing.model_quotas import ModelChoice, ModelQuota, Shares
 from scheduling.sharing.quota_profile import NOTHING, Count, Part, limit_of, of_gpus
 from scheduling.sharing.quota_refusals import quota_refusals
@@ -40,15 +40,17 @@ class SchedulingClass:
     windows: Windows = field(default_factory=dict)
     limits: Limits = ()  # the quotas and the queue's limit that it counts under
     count: Count = NOTHING  # what it counts for there
-    checks: tuple[Check, ...] = ()  # as long as there is room for all that it asks for there, no quota refuses it
+    checks: Checks = ()  # as long as there is room for all that it asks for there, no quota refuses it
     own: Kept = ()  # the nodes that are kept for it, and when
     avoided: frozenset[str] = frozenset()  # nodes that are closed to them because they failed there
     firm: bool = False  # they may not be stopped again, and so borrow no quota, where others of their project may
     borrows: bool = False  # one more of them would hold more than nominal quota
-    refused: bool = False
+    over: bool = False  # its queue or a quota has something against one more of them
+    refused: bool = False  # so one of them was not tried on any node
     hopeless: bool = False  # refused, or no room for it now
-    fits: bool = True  # whether there is room at the end of the pass, kept for others or not; known with the reasons
+    minds_kept: bool = True  # whether what is kept for others may keep them as well; known with the reasons
     limited: bool = True  # whether its queue or a quota may refuse it
+    queue_limits: bool = True  # whether its queue may
     parts: tuple[Part, ...] = ()  # beside `chain`: of its user, and of a model that it gets GPUs of wherever it runs
     choice: ModelChoice | None = None  # where quotas by GPU model depend on the nodes that it gets
     too_long: float = FOREVER
@@ -110,6 +112,10 @@ class SchedulingClass:
             return fits is None or fits((limit_of(quota),), of_gpus(members * self.request.gpus))
 
         return self.choice.place(usages, lambda shut: placing(closed=shut), closed, leaves_alone)
+
+
+Classified: TypeAlias = tuple[WaitingJob, SchedulingClass]
+"""A job, and what it is alike to."""
 
 
 class Waiting(NamedTuple):

@@ -40,10 +40,11 @@ class CohortTree:
         for slug, parent in self.parents.items():
             if parent is not None:
                 self.below.setdefault(parent, []).append(self.members[slug])
-        self.keeping: dict[str, list[Member]] = {}  # by parent: those who keep something, or somebody below them does
+        # By parent and resource: those who keep some of it, or somebody below them does.
+        self.keeping: dict[tuple[str, str], list[Member]] = {}
         for member in self.members.values():
-            if any(member.keeps.values()):
-                self._note_keeper(member)
+            for name in [name for name, amount in member.keeps.items() if amount]:
+                self._note_keeper(member, name)
         self._pools = {
             (parent, name): sum(one.nominal.get(name, 0) for one in members)
             for parent, members in self.below.items()
@@ -52,10 +53,10 @@ class CohortTree:
         }
         self._chains: dict[str, tuple[Member, ...]] = {}
 
-    def _note_keeper(self, member: Member) -> None:
+    def _note_keeper(self, member: Member, name: str) -> None:
         parent = self.parents[member.slug]
-        while parent is not None and member not in self.keeping.setdefault(parent, []):
-            self.keeping[parent].append(member)
+        while parent is not None and member not in self.keeping.setdefault((parent, name), []):
+            self.keeping[parent, name].append(member)
             member, parent = self.members[parent], self.parents[parent]
 
     def chain(self, slug: str) -> tuple[Member, ...]:
@@ -84,6 +85,10 @@ def claim(held: int, committed: int, nominal: int | None, keeps: int) -> int:
 def claim_rises(held: int, committed: int, more: int, rises: int, nominal: int | None, keeps: int) -> int:
     """By how much a project's claim rises if it holds so much more, and so much of that is newly committed there."""
     if held == committed and not keeps:  # nobody keeps anything there: what is held is what counts
+        return more
+    if nominal is None or keeps <= committed <= nominal - rises:  # all that is committed counts
+        return rises
+    if held >= nominal:  # all that is held counts, and nothing beside it
         return more
     return claim(held + more, committed + rises, nominal, keeps) - claim(held, committed, nominal, keeps)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from scheduling.resources import Resources
 from scheduling.sharing.cohort_tree import RESOURCES, Amounts, CohortTree, Member, claim
-from scheduling.sharing.ledger import Ledger
+from scheduling.sharing.ledger import INDEX, Ledger
 from scheduling.sharing.quotas import Usage, enforced
 from scheduling.snapshot import NO_LOAN_LIMITS, ProjectView
 
@@ -37,7 +37,7 @@ class Cohorts:
         self._chain, self.pool = self.tree.chain, self.tree.pool
         self._slugs: dict[str, tuple[str, ...]] = {}
         self._branches: dict[tuple[str, str], tuple[str, str] | None] = {}
-        self.keeps_anything = bool(self.tree.keeping)
+        self.kept_kinds = frozenset(INDEX[name] for _, name in self.tree.keeping)  # of what anybody keeps anything
 
     @classmethod
     def of(cls, projects: Sequence[ProjectView]) -> Self | None:
@@ -63,7 +63,7 @@ class Cohorts:
         """What the project and all below it hold, and what those below it keep to themselves and do not use."""
         if isinstance(usage, Ledger):
             return usage.committed(slug, name)
-        keeping = self.tree.keeping.get(slug, ())
+        keeping = self.tree.keeping.get((slug, name), ())
         kept = (self.claimed(one.slug, name, usage) - _held(usage, one.slug, name) for one in keeping)
         return _held(usage, slug, name) + sum(kept)
 
@@ -112,9 +112,12 @@ class Cohorts:
 
     def is_within(self, slug: str, more: Resources, usage: Mapping[str, Usage]) -> bool:
         """Whether the project has a nominal quota of what is asked for, and stays within it with so much more."""
-        member = self._members[slug]
-        asked = [name for name in RESOURCES if getattr(more, name) and name in member.nominal]
-        return bool(asked) and all(self.over(slug, name, usage) + getattr(more, name) <= 0 for name in asked)
+        own = [
+            (nominal, name, adds)
+            for name, nominal in self._members[slug].nominal.items()
+            if (adds := getattr(more, name))
+        ]
+        return bool(own) and all(_held(usage, slug, name) + adds <= nominal for nominal, name, adds in own)
 
     def lent_by(self, slug: str, more: Resources, usage: Mapping[str, Usage]) -> frozenset[str]:
         """Where nominal quota ends if the project holds so much more: the first that has none left, and all above it."""

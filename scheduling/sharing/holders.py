@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
-from scheduling.resources import Resources, total
+from scheduling.resources import ZERO, Resources, total
 from scheduling.snapshot import ProjectView, RunningJob, WaitingJob, chain_of
 
 Shown: TypeAlias = Mapping[int, Mapping[str, int]]
@@ -35,15 +36,13 @@ class Holder(NamedTuple):
     def counted_in(self, parts: Iterable[ProjectView]) -> "Holder":
         return self._replace(parts=tuple(one.slug for one in parts)) if parts else self
 
-    def sizes(self, names: Sequence[str]) -> list[int]:
-        """The same, less than nothing each: who holds most of the first comes first."""
-        amount = self.amount
-        return [-1 if name == "running_jobs" else -getattr(amount, name) for name in names]
-
     def has(self, names: Iterable[str]) -> dict[str, int]:
         """What it takes of each of these limits of a quota; what it takes nothing of is left out."""
         found = {name: 1 if name == "running_jobs" else getattr(self.amount, name) for name in names}
         return {name: amount for name, amount in found.items() if amount}
+
+
+HOLDS_NOTHING = Holder(0, "", "", ZERO)
 
 
 class Holders:
@@ -80,10 +79,19 @@ class Holders:
         found = self._most.get((slug, names))
         if found is None:
             of = self._by_part if slug in self._by_part else self._by_project
-            held = ((one.sizes(names), one.job_id, one) for one in of.get(slug, ()))
-            most = nsmallest(HOLDERS_SHOWN, [one for one in held if any(one[0])])
-            found = self._most[slug, names] = _shown([one for _, _, one in most], names)
+            found = self._most[slug, names] = _shown(_most(of.get(slug, ()), names), names)
         return found
+
+
+def _most(holders: Iterable[Holder], names: Sequence[str]) -> list[Holder]:
+    """Those that hold any of these, who holds most of what is named first comes first."""
+    amounts = [f"amount.{name}" for name in names if name != "running_jobs"]
+    if not amounts:
+        return nsmallest(HOLDERS_SHOWN, holders, key=attrgetter("job_id"))
+    held = attrgetter(*amounts)  # a running job is one of them, whatever it holds
+    nothing = None if len(amounts) < len(names) else held(HOLDS_NOTHING)
+    most = nlargest(HOLDERS_SHOWN, [(has, -one.job_id, one) for one in holders if (has := held(one)) != nothing])
+    return [one for _, _, one in most]
 
 
 def with_holders(reason: Reason, holders: Sequence[Holder]) -> Reason:

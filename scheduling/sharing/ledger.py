@@ -23,6 +23,8 @@ NO_PARTS: Mapping[str, Usage] = {}
 
 Check: TypeAlias = tuple[int, int, int]
 """Of which kind it is, the cell that is looked at, and the most that may be there."""
+Checks: TypeAlias = Sequence[tuple[int, Sequence[tuple[int, int]]]]
+"""Many of them, by kind."""
 
 
 class Levels(NamedTuple):
@@ -36,7 +38,7 @@ class Step(NamedTuple):
     """One resource of a project, on the way up from a job's own."""
 
     held: int  # a cell, like the two that follow
-    committed: int  # the same one where nobody below it keeps anything
+    committed: int  # the same one where nobody below it keeps any of it
     taken: int  # of the pool that it counts in, if there is one
     nominal: int | None
     keeps: int
@@ -47,6 +49,8 @@ class Step(NamedTuple):
 
 
 Way: TypeAlias = Sequence[Step]
+Changes: TypeAlias = tuple[Sequence[int], Sequence[tuple[Way, Sequence[int]]]]
+"""The cells of how many jobs run; and for each of RESOURCES the way up, with what is held there if nothing else depends on that."""
 
 
 class Cells:
@@ -58,7 +62,9 @@ class Cells:
         self._ways: dict[str, tuple[Way, ...]] = {}
         self._own: dict[tuple[str, bool], tuple[Check, ...]] = {}
         self._steps: dict[tuple[str, str], Step] = {}
-        self._jobs: dict[str, tuple[int, ...]] = {}
+        self._changes: dict[str, Changes] = {}
+        self._nominal: dict[str, Checks] = {}
+        self._most_jobs: dict[str, Sequence[tuple[int, int]]] = {}
         self.empty = [0] * (WIDTH * len(self._place))
         self._keep(self.empty)
 
@@ -72,17 +78,18 @@ class Cells:
         return self._place[slug] + HELD + INDEX[name]
 
     def committed(self, slug: str, name: str) -> int:
-        keeps = slug in self.tree.keeping
+        keeps = (slug, name) in self.tree.keeping
         return self._place[slug] + (COMMITTED if keeps else HELD) + INDEX[name]
 
     def taken(self, parent: str, name: str) -> int:
         return self._place[parent] + TAKEN + INDEX[name]
 
-    def jobs(self, slug: str) -> tuple[int, ...]:
-        """Of how many jobs run in the project, and in each above it."""
-        known = self._jobs.get(slug)
+    def most_jobs(self, slug: str) -> Sequence[tuple[int, int]]:
+        """Of the project, and of each above it, that limits how many run: how many do, and may."""
+        known = self._most_jobs.get(slug)
         if known is None:
-            known = self._jobs[slug] = tuple(self.held(one.slug, KINDS[JOBS]) for one in self.tree.chain(slug))
+            limited = [(one.slug, one.running_jobs) for one in self.tree.chain(slug) if one.running_jobs is not None]
+            known = self._most_jobs[slug] = tuple([(self.held(name, KINDS[JOBS]), most) for name, most in limited])
         return known
 
     def ways(self, slug: str) -> tuple[Way, ...]:
@@ -91,6 +98,23 @@ class Cells:
         if known is None:
             chain = self.tree.chain(slug)
             known = self._ways[slug] = tuple([tuple([self._step(one, name) for one in chain]) for name in RESOURCES])
+        return known
+
+    def changes(self, slug: str) -> Changes:
+        """All that a job of the project changes."""
+        known = self._changes.get(slug)
+        if known is None:
+            jobs = tuple([self.held(one.slug, KINDS[JOBS]) for one in self.tree.chain(slug)])
+            known = self._changes[slug] = (jobs, tuple([(way, _sums(way)) for way in self.ways(slug)]))
+        return known
+
+    def nominal(self, slug: str) -> Checks:
+        """What is the own of the project, and of each above it: what they may hold without borrowing."""
+        known = self._nominal.get(slug)
+        if known is None:
+            steps = [(INDEX[name], step) for name, way in zip(RESOURCES, self.ways(slug), strict=True) for step in way]
+            own = [(kind, step.held, step.nominal) for kind, step in steps if step.nominal is not None]
+            known = self._nominal[slug] = by_kind(own)
         return known
 
     def _step(self, member: Member, name: str) -> Step:
@@ -117,17 +141,16 @@ class Cells:
     def _keep(self, counts: list[int]) -> None:
         """What is committed and taken while nobody holds anything: those below first."""
         tree = self.tree
-        keepers = {one.slug: one for members in tree.keeping.values() for one in members}
-        names = [name for name in RESOURCES if any(one.keeps.get(name) for one in keepers.values())]
-        for slug in sorted(keepers, key=lambda slug: -len(tree.chain(slug))):
-            for name in names:
-                step = self._step(keepers[slug], name)
+        for name in RESOURCES:
+            keepers = {one.slug for (_, kept), members in tree.keeping.items() if kept == name for one in members}
+            for slug in sorted(keepers, key=lambda slug: -len(tree.chain(slug))):
+                step = self._step(tree.members[slug], name)
                 kept = claim(0, counts[step.committed], step.nominal, step.keeps)
                 counts[self.committed(step.parent, name)] += kept
                 if step.taken != NOWHERE:
                     counts[step.taken] += min(kept, step.most)
 
-    def checks(self, slug: str, *, firm: bool) -> tuple[Check, ...]:
+    def checks(self, slug: str, *, firm: bool) -> Checks:
         """All that a job of the project may have to stay within, by the most that it can add there."""
         found = list[Check]()
         for member in self.tree.chain(slug):
@@ -135,7 +158,7 @@ class Cells:
             parent = self.tree.parents[member.slug]
             for name in member.nominal if parent is not None else ():
                 found += self.of_pool(parent or "", name)
-        return tuple(found)
+        return by_kind(found)
 
     def own(self, slug: str, *, firm: bool = False) -> tuple[Check, ...]:
         """What the project's own quota says."""
@@ -226,11 +249,14 @@ class Ledger(Mapping[str, Usage]):
 
     def change(self, slug: str, amount: Resources, jobs: int) -> None:
         """So many jobs of the project start that hold so much together, or, with less than nothing, go."""
-        counts = self.counts
-        for cell in self.cells.jobs(slug):
+        counts, (running, ways) = self.counts, self.cells.changes(slug)
+        for cell in running:
             counts[cell] += jobs
-        for way, more in zip(self.cells.ways(slug), (amount.gpus, amount.cpus, amount.memory_mb), strict=True):
-            if more:
+        for (way, sums), more in zip(ways, (amount.gpus, amount.cpus, amount.memory_mb), strict=True):
+            if more and sums:
+                for cell in sums:
+                    counts[cell] += more
+            elif more:
                 self._add(way, more)
 
     def _add(self, way: Way, more: int) -> None:
@@ -248,23 +274,19 @@ class Ledger(Mapping[str, Usage]):
                 counts[taken] += min(after, most) - min(before, most)
             rises = after - before
 
-    def added(self, slug: str, asked: Sequence[float]) -> dict[str, list[float]]:
-        """How much more of each kind is committed in the project, and in each above it, if it holds so much more."""
-        counts = self.counts
-        found = {member.slug: list(asked) for member in self.cells.tree.chain(slug)}
-        for kind, way in enumerate(self.cells.ways(slug)):
-            more = rises = int(asked[kind])
-            for held, committed, _, nominal, keeps, _, _, member, _ in way if more else ():
-                found[member.slug][kind] = max(0, rises)
-                rises = claim_rises(counts[held], counts[committed], more, rises, nominal, keeps)
+    def added(self, slug: str, kind: int, more: int) -> dict[str, int]:
+        """How much more of one resource is committed in the project, and in each above it, if it holds so much more."""
+        counts, rises, found = self.counts, more, dict[str, int]()
+        for held, committed, _, nominal, keeps, _, _, member, _ in self.cells.ways(slug)[kind]:
+            found[member.slug] = max(0, rises)
+            rises = claim_rises(counts[held], counts[committed], more, rises, nominal, keeps)
         return found
 
     def refuses(self, slug: str, asked: Resources, *, firm: bool) -> bool:
         """Whether the quotas of the project or of one above it, or a cohort, are too small for one more such job."""
-        counts, tree = self.counts, self.cells.tree
-        for cell, member in zip(self.cells.jobs(slug), tree.chain(slug), strict=True):
-            if member.running_jobs is not None and counts[cell] >= member.running_jobs:
-                return True
+        counts = self.counts
+        if any(counts[cell] >= most for cell, most in self.cells.most_jobs(slug)):
+            return True
         wanted = zip(self.cells.ways(slug), (asked.gpus, asked.cpus, asked.memory_mb), strict=True)
         return any(more and self._is_short(way, more, firm=firm) for way, more in wanted)
 
@@ -282,11 +304,26 @@ class Ledger(Mapping[str, Usage]):
                 return True
         return False
 
-    def has_room(self, checks: Iterable[Check], asked: Sequence[float]) -> bool:
+    def has_room(self, checks: Checks, asked: Sequence[float]) -> bool:
         """Whether there is room in all these cells for so much of each kind; no job adds more to a cell than it asks for."""
         counts = self.counts
-        for kind, cell, most in checks:  # asked for each job that may start, and a generator takes twice as long
+        for kind, cells in checks:  # asked for each job that may start, and a generator takes twice as long
             more = asked[kind]
-            if more and counts[cell] + more > most:
-                return False
+            for cell, most in cells if more else ():
+                if counts[cell] + more > most:
+                    return False
         return True
+
+
+def by_kind(checks: Iterable[Check]) -> Checks:
+    """These, as `has_room` asks for them."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for kind, cell, most in checks:
+        found.setdefault(kind, []).append((cell, most))
+    return tuple(found.items())
+
+
+def _sums(way: Way) -> Sequence[int]:
+    """What is held there, if nothing else depends on it."""
+    plain = all(step.committed == step.held and not step.keeps and step.taken == NOWHERE for step in way)
+    return tuple([step.held for step in way]) if plain else ()

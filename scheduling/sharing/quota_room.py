@@ -29,6 +29,8 @@ from scheduling.snapshot import ProjectView, RunningJob, chain_of
 IN_NO_COHORT = frozenset({QUEUE, PART})
 Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
+Added: TypeAlias = dict[int, Mapping[str, int]]
+"""By kind: what a job adds to what is committed at each level."""
 
 
 class KeptInQuota(NamedTuple):
@@ -84,7 +86,7 @@ class QuotaRoom:
         self._assumed_limit = assumed_limit
         self._usage = usage
         self._checks: dict[Key, tuple[Check, ...]] = {}
-        self._keeps = cohorts is not None and cohorts.keeps_anything
+        self._kept_kinds = frozenset() if cohorts is None else cohorts.kept_kinds
         self._in_queues = in_queues
         self._projects = projects
         self._cohorts = cohorts
@@ -95,6 +97,7 @@ class QuotaRoom:
         self._sums: dict[Key, Count] = {}
         self._blocked: dict[Key, int] = {}
         self._profiles: dict[Key, QuotaProfile] = {}
+        self._profiled: dict[int, list[QuotaProfile]] = {}  # by identity of the limits of those placed: those of them
         self._ends: dict[str, list[tuple[str | None, list[End]]]] | None = None
 
     def started(self, limits: Limits, count: Count, end: float) -> None:
@@ -106,10 +109,14 @@ class QuotaRoom:
             for limit in limits:
                 self._started_under.setdefault(limit.key, []).append(ends)
         ends.append((end, count))
-        for limit in limits if self._profiles else ():
-            profile = self._profiles.get(limit.key)
-            if profile is not None:
-                profile.started(end, count)
+        if not self._profiles:
+            return
+        profiles = self._profiled.get(id(limits))
+        if profiles is None:
+            profiles = [self._profiles[limit.key] for limit in limits if limit.key in self._profiles]
+            self._profiled[id(limits)] = profiles
+        for profile in profiles:
+            profile.started(end, count)
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
@@ -119,7 +126,8 @@ class QuotaRoom:
         if kept is None:
             kept = [limit for limit in limits if limit.key in self._kept]
             self._kept_under[id(limits)] = (limits, kept)
-        return all(one.allows(length, self._now) for one in self._tight(self._crowded(kept, count), count))
+        crowded = self._crowded(kept, count)
+        return not crowded or all(one.allows(length, self._now) for one in self._tight(crowded, count))
 
     def in_the_way(
         self, limits: Limits, count: Count, length: float, others: Container[int]
@@ -133,11 +141,7 @@ class QuotaRoom:
 
     def tight(self, limits: Iterable[Limit], count: Count) -> list[Tight]:
         """The limits that do not allow such a job at any time: together with all that is used and kept, it is too much."""
-        return list(self._tight(self.crowded(limits, count), count))
-
-    def tight_of(self, crowded: Iterable[Crowded], count: Count) -> list[Tight]:
-        """The same of those that are crowded."""
-        return list(self._tight(crowded, count))
+        return list(self._tight(self._crowded(limits, count), count))
 
     def earliest(self, tight: Sequence[Tight], length: float, after: float) -> float:
         """The first moment, not before `after`, at which all of them allow the job to the end; FOREVER if they never will."""
@@ -152,6 +156,11 @@ class QuotaRoom:
                 return late
             start = late
 
+    def not_full(self, limits: Limits, depth: int) -> Sequence[Limit]:
+        """Those that refused fewer than so many for whom room is kept."""
+        full = self._blocked
+        return [limit for limit in limits if full.get(limit.key, 0) < depth] if full or not depth else limits
+
     def refusing(self, tight: Iterable[Tight], length: float) -> list[Limit]:
         """Those under which the job may not start now, or would delay those for whom room is kept."""
         return [one.limit for one in tight if not one.allows(length, self._now)]
@@ -163,8 +172,9 @@ class QuotaRoom:
     def keep(self, limits: Limits, kept: KeptInQuota, refusing: Iterable[Limit] = ()) -> None:
         """From now on nobody starts who would delay this job under any of its limits."""
         self._kept_under.clear()
+        added: Added = {}
         for limit in limits:
-            holds = self._asked(limit, kept.holds)
+            holds = self._asked(limit, kept.holds, added)
             self._kept.setdefault(limit.key, []).append(kept._replace(holds=holds))
             self._sums[limit.key] = self._sums.get(limit.key, NOTHING).plus(holds)
             if limit.key in self._profiles:
@@ -172,25 +182,19 @@ class QuotaRoom:
         for limit in refusing:
             self._blocked[limit.key] = self.blocked(limit) + 1
 
-    def crowded(self, limits: Iterable[Limit], count: Count) -> list[Crowded]:
-        """Those that may be `tight`."""
-        return list(self._crowded(limits, count))
-
-    def _crowded(self, limits: Iterable[Limit], count: Count) -> Iterator[Crowded]:
-        """Where the job does not fit beside all that is used and kept, whenever that is, if it adds all it asks for."""
-        counts = self._usage.counts
+    def _crowded(self, limits: Iterable[Limit], count: Count) -> list[Crowded]:
+        """Those that may be `tight`: where the job does not fit beside all that is used and kept, if it adds all it asks for."""
+        counts, found = self._usage.counts, list[Crowded]()
         for limit in limits:
-            checks = self._checks.get(limit.key)
-            if checks is None:
-                checks = self._checks[limit.key] = self._checks_of(limit)
-            sums, withheld = self._sums.get(limit.key, NOTHING), limit.withheld
-            short = [
-                (kind, left)
-                for kind, cell, most in checks
-                if (more := count[kind]) and more > (left := most - counts[cell] - sums[kind] - withheld[kind])
-            ]
+            key, withheld = limit.key, limit.withheld
+            sums, short = self._sums.get(key, NOTHING), []
+            for kind, cell, most in self._checks.get(key) or self._checks_under(limit):
+                more = count[kind]
+                if more and more > (left := most - counts[cell] - sums[kind] - withheld[kind]):
+                    short.append((kind, left))
             if short or (limit.kind in IN_NO_COHORT and not self._has_room(limit, count, sums)):
-                yield Crowded(limit, short)
+                found.append(Crowded(limit, short))
+        return found
 
     def _has_room(self, limit: Limit, count: Count, sums: Count) -> bool:
         if limit.kind == QUEUE:
@@ -198,15 +202,17 @@ class QuotaRoom:
         return count.fits(limit.most.plus(self._used(limit), -1).plus(sums, -1))
 
     def _tight(self, crowded: Iterable[Crowded], count: Count) -> Iterator[Tight]:
-        added: Mapping[str, Sequence[float]] = {}
+        added: Added = {}
         for limit, left in crowded:
-            asked = count
-            if self._keeps and limit.kind not in IN_NO_COHORT:
-                added = added or self._usage.added(limit.origin, count)
-                asked = Count(*added[limit.name])
-                if not any(0 < asked[kind] > most for kind, most in left):
-                    continue
-            yield Tight(limit, limit.asked(asked), self._profile(limit))
+            if left and not any(0 < self._added(limit, count, kind, added) > most for kind, most in left):
+                continue
+            yield Tight(limit, self._asked(limit, count, added), self._profile(limit))
+
+    def _checks_under(self, limit: Limit) -> tuple[Check, ...]:
+        found = self._checks.get(limit.key)
+        if found is None:
+            found = self._checks[limit.key] = self._checks_of(limit)
+        return found
 
     def _checks_of(self, limit: Limit) -> tuple[Check, ...]:
         if limit.kind in IN_NO_COHORT:
@@ -216,14 +222,23 @@ class QuotaRoom:
             return tuple(cells.of_pool(limit.name, limit.resource))
         return cells.own(limit.name)
 
-    def _asked(self, limit: Limit, count: Count) -> Count:
-        """How much of the limit such a job takes: nothing of what its project keeps to itself anyway.
-
-        Of what the limit says nothing of there is always enough.
-        """
-        if self._keeps and limit.kind not in IN_NO_COHORT:
-            count = Count(*self._usage.added(limit.origin, count)[limit.name])
+    def _asked(self, limit: Limit, count: Count, added: Added) -> Count:
+        """How much of the limit such a job takes. Of what the limit says nothing of there is always enough."""
+        if self._kept_kinds and limit.kind not in IN_NO_COHORT:
+            amounts = list(count)
+            for kind, _, _ in self._checks_under(limit):
+                amounts[kind] = self._added(limit, count, kind, added)
+            count = Count(*amounts)
         return limit.asked(count)
+
+    def _added(self, limit: Limit, count: Count, kind: int, added: Added) -> float:
+        """Of one kind: nothing of what its project keeps to itself anyway. What is `added` at each level is kept there."""
+        more = count[kind]
+        if not more or kind not in self._kept_kinds or limit.kind in IN_NO_COHORT:
+            return more
+        if kind not in added:
+            added[kind] = self._usage.added(limit.origin, kind, int(more))
+        return added[kind][limit.name]
 
     def _used(self, limit: Limit) -> Count:
         """What is in use, or kept by those below."""
@@ -234,7 +249,7 @@ class QuotaRoom:
             return NOTHING._replace(**{limit.resource: taken})
         used = self._usage.get(limit.name, NOTHING_USED)
         count = count_of(used.amount, used.running_jobs)
-        if not self._keeps or limit.kind == PART:
+        if not self._kept_kinds or limit.kind == PART:
             return count
         committed = {name: self._usage.committed(limit.name, name) for name in RESOURCES}
         return count._replace(**committed)
@@ -244,6 +259,7 @@ class QuotaRoom:
         if found is None:
             started = [one for ends in self._started_under.get(limit.key, ()) for one in ends]
             free = limit.most.plus(self._used(limit), -1)
+            self._profiled.clear()
             found = self._profiles[limit.key] = QuotaProfile(free, self._now, [*self._ends_under(limit), *started])
             for one in self._kept.get(limit.key, ()):
                 found.allocate(one.start, one.end, one.holds)

@@ -11,7 +11,9 @@ from scheduling.sharing.quotas import lacking
 from scheduling.snapshot import ProjectView
 
 Rises: TypeAlias = tuple[int, ...]
-"""For each of RESOURCES: how much more counts as held by the level below."""
+"""For each resource that is asked for: how much more counts as held by the level below."""
+Asked: TypeAlias = tuple[int, int, int, bool]
+"""GPUs, CPUs and memory, and whether it is for a job that may not be stopped again."""
 MOST_REQUESTS = 200
 """Of so many different ones it is kept what was found; most platforms have fewer."""
 
@@ -50,7 +52,7 @@ class Shortages:
 
     def __init__(self, usage: Ledger) -> None:
         self._usage = usage
-        self._known: dict[tuple[Resources, bool], _OfRequest] = {}
+        self._known: dict[Asked, _OfRequest] = {}
 
     def of(self, asked: Resources, levels: Levels, *, firm: bool) -> Sequence[Shortage]:
         """Level by level, then parts of them, then cohorts; `firm`: for a job that may not be stopped again."""
@@ -62,11 +64,12 @@ class Shortages:
 
     def of_project(self, asked: Resources, slug: str, *, firm: bool) -> Found:
         """For a job of this project. Of cohorts come first those that lack what is named first."""
-        known = self._known.get((asked, firm))
+        key = (asked.gpus, asked.cpus, asked.memory_mb, firm)  # found sooner than by the resources as one
+        known = self._known.get(key)
         if known is None:
             if len(self._known) >= MOST_REQUESTS:
                 self._known.clear()
-            known = self._known[asked, firm] = _OfRequest(self._usage, asked, firm=firm)
+            known = self._known[key] = _OfRequest(self._usage, asked, firm=firm)
         return known.from_project(slug)
 
     def of_parts(self, asked: Resources, parts: Sequence[ProjectView], *, firm: bool) -> Sequence[OwnShortage]:
@@ -80,7 +83,8 @@ class _OfRequest:
 
     def __init__(self, usage: Ledger, asked: Resources, *, firm: bool) -> None:
         self._counts, self._cells, self._tree = usage.counts, usage.cells, usage.cells.tree
-        self._asked: Rises = tuple([getattr(asked, name) for name in RESOURCES])
+        amounts = [(name, getattr(asked, name)) for name in RESOURCES]
+        self._asked = [(name, more) for name, more in amounts if more]
         self._firm = firm
         self._projects: dict[str, Found] = {}
         self._above: dict[tuple[str, Rises], Found] = {}
@@ -92,7 +96,9 @@ class _OfRequest:
         return found
 
     def _from_project(self, slug: str) -> Found:
-        found = self._from(0, self._tree.chain(slug), self._cells.ways(slug), self._asked)
+        ways = self._cells.ways(slug)
+        asked_for = [ways[INDEX[name]] for name, _ in self._asked]
+        found = self._from(0, self._tree.chain(slug), asked_for, tuple([more for _, more in self._asked]))
         return found._replace(cohorts=tuple(sorted(found.cohorts, key=_first_named))) if found.cohorts else found
 
     def _above_of(self, at: int, chain: Sequence[Member], ways: Sequence[Way], rises: Rises) -> Found:
@@ -106,16 +112,17 @@ class _OfRequest:
 
     def _from(self, at: int, chain: Sequence[Member], ways: Sequence[Way], rises: Rises) -> Found:
         """This level, and all above it."""
-        member = chain[at]
-        own, together, higher = dict[str, int](), dict[str, int](), list[int]()
-        for name, more, rise, way in zip(RESOURCES, self._asked, rises, ways, strict=True):
-            lacks, lack_together, rises_above = self._lacks(at, way, more, rise) if more else NOT_ASKED
+        member, higher = chain[at], []
+        own: dict[str, int] = {}
+        together: dict[str, int] = {}
+        for (name, more), rise, way in zip(self._asked, rises, ways, strict=True):
+            lacks, lack_together, rises_above = self._lacks(at, way, more, rise)
             if lacks > 0:
                 own[name] = lacks
             if lack_together > 0:
                 together[name] = lack_together
             higher.append(rises_above)
-        if (jobs := self._too_many(member)) > 0:
+        if member.running_jobs is not None and (jobs := self._too_many(member, member.running_jobs)) > 0:
             own[KINDS[JOBS]] = jobs
         above = self._above_of(at, chain, ways, tuple(higher))
         if not own and not together:
@@ -135,19 +142,16 @@ class _OfRequest:
             own = holds + more - allowed
             if has > holds:  # of what is really held its own limit speaks
                 together = has + rise - allowed
-        if at and way[at - 1].taken != NOWHERE:
-            together = counts[way[at - 1].taken] + rise - way[at - 1].pool
+        if at and (below := way[at - 1]).taken != NOWHERE:
+            together = counts[below.taken] + rise - below.pool
         return own, together if rise > 0 else 0, claim_rises(holds, has, more, rise, nominal, keeps)
 
-    def _too_many(self, member: Member) -> int:
+    def _too_many(self, member: Member, allowed: int) -> int:
         """By how many jobs there would be too many with one more."""
-        if member.running_jobs is None:
-            return 0
-        return self._counts[self._cells.held(member.slug, KINDS[JOBS])] + 1 - member.running_jobs
+        return self._counts[self._cells.held(member.slug, KINDS[JOBS])] + 1 - allowed
 
 
 NOTHING_FOUND = Found()
-NOT_ASKED = (0, 0, 0)
 
 
 def _first_named(one: CohortShortage) -> int:

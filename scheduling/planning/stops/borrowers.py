@@ -36,7 +36,7 @@ class Borrowers:
         self._cluster = cluster
         restart_cost = snapshot.rules.preemption.restart_cost_seconds
         able = [job for job in snapshot.running if job.preemptible and not job.leaving and job.started_at is not None]
-        above = {slug for slug in {job.project for job in able} if self._is_above(slug)}
+        above = self._above({job.project for job in able})
         borrowing = [job for job in able if job.project in above]
         self._lost = {job.id: lost_seconds(job, now, restart_cost) for job in borrowing}
         self._able: dict[str, list[RunningJob]] = {}  # by project, who is to go first comes first
@@ -45,9 +45,12 @@ class Borrowers:
         self._levels = {slug: cohorts.chain(slug) for slug in self._able}
         self._reached: dict[tuple[str, Resources], frozenset[Hashable]] = {}
 
-    def _is_above(self, slug: str) -> bool:
-        usage = self._cluster.usage
-        return any(self._over(level, name, usage) > 0 for level in self._cohorts.chain(slug) for name in RESOURCES)
+    def _above(self, slugs: Iterable[str]) -> set[str]:
+        """Those of these projects that hold more than their own, or that lie below one that does."""
+        usage, chains = self._cluster.usage, {slug: self._cohorts.chain(slug) for slug in slugs}
+        levels = {level for chain in chains.values() for level in chain}
+        over = {level for level in levels if any(self._over(level, name, usage) > 0 for name in RESOURCES)}
+        return {slug for slug, chain in chains.items() if not over.isdisjoint(chain)}
 
     def _over(self, slug: str, name: str, usage: Ledger) -> int:
         over = self._cohorts.over(slug, name, usage)
