@@ -7,6 +7,7 @@ from decimal import Decimal
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
+from scheduling.sharing.fairness import jain_index
 from simulator.outcome import JobOutcome, Outcome, Run
 
 HOUR = 3_600
@@ -79,7 +80,7 @@ def measure(outcome: Outcome, size: int) -> Metrics:
         utilisation=utilisation(outcome.runs, size, first, last if last > first else end),
         makespan_s=end - first,
         makespan_over_bound=(end - first) / _makespan_bound(jobs, size),
-        fairness=_jain(_mean_by_user(jobs)),
+        fairness=jain_index(_mean_by_user(jobs)),
         preemptions=sum(job.preemptions for job in jobs),
         lost_hours=sum(job.lost_s * job.width for job in jobs) / HOUR,
         prediction_error_s=error,
@@ -141,13 +142,6 @@ def _mean_by_user(jobs: Iterable[JobOutcome]) -> list[float]:
         if one.job.trace.user:
             by_user.setdefault(one.job.trace.user, []).append(one.bounded_slowdown)
     return [fmean(slowdowns) for slowdowns in by_user.values()]
-
-
-def _jain(values: Sequence[float]) -> float | None:
-    """Jain, Chiu, Hawe (1984)."""
-    if not values:
-        return None
-    return sum(values) ** 2 / (len(values) * sum(value * value for value in values))
 
 
 def _prediction(jobs: Iterable[JobOutcome]) -> tuple[float | None, float | None]:

@@ -101,8 +101,12 @@ def jain_index(parts: Iterable[float]) -> float | None:
     Jain, Chiu, Hawe: "A Quantitative Measure of Fairness and Discrimination" (DEC TR-301, 1984).
     """
     values = list(parts)
-    squares = sum(value * value for value in values)
-    return sum(values) ** 2 / (len(values) * squares) if squares > 0 else None
+    most = max(values, default=0.0)
+    if most <= 0:
+        return None
+    scaled = [value / most for value in values]  # the square of a part may be too small, or too large, for a float
+    index = sum(scaled) ** 2 / (len(scaled) * sum(value * value for value in scaled))
+    return min(1.0, max(1 / len(scaled), index))
 
 
 class _Tree:
