@@ -23,6 +23,7 @@ from tests.waiting import wait_for
 from tests.workers.nvml_library import MIB, NvmlLibrary, write
 from workers.models import Node
 
+pytestmark = pytest.mark.timeout(300)  # an agent tells every ten seconds what GPUs do
 UUIDS = ("GPU-5d2b1c7e-0000-4c1f-9a52-7a3a1b0c0001", "GPU-5d2b1c7e-0000-4c1f-9a52-7a3a1b0c0002")
 KJ = 1_000_000  # in mJ
 SHOW = 'echo "$CUDA_VISIBLE_DEVICES/$NVIDIA_VISIBLE_DEVICES/$CUDA_DEVICE_ORDER"'
@@ -61,7 +62,7 @@ def start(platform: Platform, library: NvmlLibrary, **more: Any) -> None:
     platform.start_node("n1", cpus=4, gpus=2, **library.environment, **more)
 
 
-def test_a_node_has_the_gpus_of_its_driver_and_each_job_sees_its_own(platform, library):
+def test_a_node_has_the_gpus_of_its_driver_and_each_job_sees_its_own(platform, library, tmp_path):
     start(platform, library)
     platform.start_node("n2", cpus=4, gpus=1, **library.environment, CUDA_VISIBLE_DEVICES="1")
     platform.start_node("n3", cpus=4, gpus=1, **library.environment, CUDA_VISIBLE_DEVICES=UUIDS[0][:12])
@@ -77,7 +78,12 @@ def test_a_node_has_the_gpus_of_its_driver_and_each_job_sees_its_own(platform, l
 
     for name in ("n2", "n3"):
         platform.stop(name)
-    ones = submitted(*[f"{SHOW}; sleep 1"] * 2, gpus=1, env={"CUDA_VISIBLE_DEVICES": ",".join(UUIDS)})
+    go = tmp_path / "go"
+    hold = f"{SHOW}; while ! test -e {go}; do sleep 0.1; done"
+    ones = submitted(*[hold] * 2, gpus=1, env={"CUDA_VISIBLE_DEVICES": ",".join(UUIDS)})
+    for job in ones:
+        wait_for_state(job, "running", platform=platform)
+    go.touch()
     both, none = *submitted(SHOW, gpus=2), *submitted(SHOW)
     for job in (*ones, both, none):
         wait_for_state(job, "completed", platform=platform)
@@ -96,7 +102,7 @@ def test_what_a_job_used_of_its_gpu_and_of_the_processors_is_in_its_result(platf
     jobs = submitted(
         *([sys.executable, "-c", TRAIN, driver, str(go), str(used)] for used in (123 * KJ, 77 * KJ)), gpus=1
     )
-    wait_for(lambda: all("trains on" in output(job) for job in jobs), 30, "both to train")
+    wait_for(lambda: all("trains on" in output(job) for job in jobs), 60, "both to train")
     write(package / "energy_uj", 49_000_000)  # it begins anew at a thousand joules
     go.touch()
     for job in jobs:
@@ -119,14 +125,14 @@ def test_a_gpu_that_falls_off_the_bus_ends_its_job_which_runs_again_on_another(p
     start(platform, library)
     (job,) = submitted("test $TRAINYARD_ATTEMPT -gt 1 || sleep 60", gpus=1, name="train")
     wait_for_state(job, "running", platform=platform)
-    wait_for(lambda: Attempt.objects.get(job=job).started_at, 10, "its start to be told")
+    wait_for(lambda: Attempt.objects.get(job=job).started_at, 30, "its start to be told")
     [broken] = Placement.objects.get(attempt__job=job).gpu_indices
     library.set(broken, xid=79)
 
     wait_for_state(job, "completed", timeout=60, platform=platform)
-    first, second = Placement.objects.filter(attempt__job=job).select_related("attempt").order_by("pk")
-    assert (first.attempt.end_reason, second.attempt.end_reason) == ("gpu_error", "completed")
-    assert second.gpu_indices == [1 - broken]
+    *before, last = Placement.objects.filter(attempt__job=job).select_related("attempt").order_by("pk")
+    assert {one.attempt.end_reason for one in before} == {"gpu_error"}
+    assert (last.attempt.end_reason, last.gpu_indices) == ("completed", [1 - broken])
     assert Node.objects.get().load["gpus_out"] == [
         {"index": broken, "reason": f"GPU {broken} reported Xid 79: it has fallen off the bus."}
     ]
@@ -139,23 +145,23 @@ def test_a_job_that_computes_on_a_gpu_of_another_is_told_of(platform, library):
 
     told = job.events.get(kind="gpu_trespass").message
     assert "computes on GPU 1: not its own" in told
-    [seen] = wait_for(lambda: Node.objects.get().load["trespasses"], 10, "the next heartbeat")
+    [seen] = wait_for(lambda: Node.objects.get().load["trespasses"], 30, "the next heartbeat")
     assert (seen["gpu"], seen["of_a_job"]) == (1, True)
 
 
 def test_a_driver_that_hangs_holds_up_neither_the_node_nor_its_jobs(platform, library):
     start(platform, library)
-    wait_for(lambda: Node.objects.get().load.get("gpus"), 10, "the load of its GPUs")
+    wait_for(lambda: Node.objects.get().load.get("gpus"), 30, "the load of its GPUs")
     (library.folder / "hang").touch()
     try:
         (job,) = submitted(SHOW, gpus=1)
         wait_for_state(job, "completed", timeout=60, platform=platform)
-        assert Node.objects.get().load["gpus"] == []
+        wait_for(lambda: Node.objects.get().load["gpus"] == [], 30, "a heartbeat without them")
         assert Node.objects.get().state == "up"
         assert (job.attempts.get().gpu_joules, job.attempts.get().gpu_measured_seconds) == (None, None)
     finally:
         (library.folder / "hang").unlink()
-    wait_for(lambda: Node.objects.get().load.get("gpus"), 10, "the load of its GPUs again")
+    wait_for(lambda: Node.objects.get().load.get("gpus"), 30, "the load of its GPUs again")
 
 
 def test_a_job_whose_gpu_idles_is_warned_advised_requeued_and_stopped_by_what_its_agent_says(
@@ -178,7 +184,7 @@ def test_a_job_whose_gpu_idles_is_warned_advised_requeued_and_stopped_by_what_it
             idle_gpus.climb()
         return Attempt.objects.filter(job=idle, number=attempt, ended_at__isnull=False).exists()
 
-    wait_for(lambda: ended(1), 60, f"it to be requeued: {kinds(idle)}")
+    wait_for(lambda: ended(1), 100, f"it to be requeued: {kinds(idle)}")
     again = wait_for_state(idle, "running", platform=platform)
     assert again.priority == 5
     saved = Path(platform.home, "jobs", str(idle.pk), "checkpoints", "step")
@@ -190,7 +196,7 @@ def test_a_job_whose_gpu_idles_is_warned_advised_requeued_and_stopped_by_what_it
     assert held.closed_at is not None
     assert held.created_at <= held.charged_until < held.closed_at, "what it idled does not count in fair share"
 
-    wait_for(lambda: ended(2), 60, f"it to be stopped: {kinds(idle)}")
+    wait_for(lambda: ended(2), 100, f"it to be stopped: {kinds(idle)}")
     assert "resumed\nidles again" in output(idle)
     last = wait_for_state(idle, "failed", platform=platform)
     assert last.end_reason == "idle"
