@@ -76,11 +76,14 @@ def wrong_ends(history: History) -> Iterator[Finding]:
     finished = {(run.job_id, run.attempt, run.rank) for run in history.runs if run.code == 0}
     for accepted, job in _pairs(history):
         if job.state in TERMINAL_STATES and job.state not in _right_ends(accepted):
-            sentence, excuse = f"{accepted.plan.kind} ended as {_brief(job)}", robberies.excuse_of_end(history, job)
+            sentence, excuse = (
+                f"{accepted.plan.kind} ended as {_brief(job)}",
+                robberies.excuse_of_end(history, accepted, job),
+            )
             yield Finding(Wrong.WRONG_END, job.job_id, sentence, excuse)
         if job.state == JobState.FAILED and accepted.plan.kind == Kind.FAILING and job.exit_code != EXIT_CODE:
             sentence = f"It exits with 3, and failed by {job.end_reason}."
-            yield Finding(Wrong.WRONG_END, job.job_id, sentence, robberies.excuse_of_end(history, job))
+            yield Finding(Wrong.WRONG_END, job.job_id, sentence, robberies.excuse_of_end(history, accepted, job))
         for attempt in job.attempts:
             ranks = range(accepted.plan.nodes) if attempt.end_reason == EndReason.COMPLETED else ()
             for rank in ranks:
@@ -190,7 +193,7 @@ def log_gaps(history: History) -> Iterator[Finding]:
         if not problem and run is not None and kinds.get(log.job_id) not in UNREADABLE:
             attempt = _attempt_of(run, history.jobs)
             problem = _broken_text(log, run, attempt)
-            text, excuse = robberies.excused_output(history, log)
+            text, excuse = robberies.excused_output(history, log, attempt)
             if problem and excuse and _broken_text(replace(log, text=text), run, attempt):
                 excuse = ""  # more is wrong with it than how it ends
         if problem:

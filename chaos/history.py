@@ -76,16 +76,16 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Robbed:
-    """An attempt of which somebody deleted files while it ran, from when until when.
+    """An attempt of which somebody began to delete files at a moment when it ran, on the node with this folder.
 
-    `own_files`: what the job works with, in all its attempts; otherwise what agent and shim keep of this one.
+    `own_files`: what the job works with, in all its attempts; otherwise what agent and shim keep of this one, its /tmp too.
     """
 
     job_id: int
     attempt: int
+    home: str
     own_files: bool
-    began: float
-    ended: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

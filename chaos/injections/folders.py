@@ -56,9 +56,8 @@ def rob(stack: Stack, fault: Fault) -> Undo:
     attempt = draw.choice(attempts).parent
     own_files = draw.random() >= ITS_ATTEMPT
     job_id, number = _owner(attempt)
-    began = time.monotonic()
+    stack.robbed.append(Robbed(job_id, number, str(machine.home), own_files, time.monotonic()))
     shutil.rmtree(stack.home / "jobs" / str(job_id) if own_files else attempt, ignore_errors=True)
-    stack.robbed.append(Robbed(job_id, number, own_files, began, time.monotonic()))
     lost = "its own files" if own_files else "what is kept of it on its node"
     print(f"{'':7}    attempt {number} of job {job_id} has lost {lost}", flush=True)
     return undoing.no_op
