@@ -5,10 +5,11 @@ Values in, findings out. The platform is believed in nothing that the jobs' diar
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
+from chaos import robberies
 from chaos.books.checks import wrong
 from chaos.diaries import DiaryRun
 from chaos.history import Attempted, History, Placed, Printed, Recorded
@@ -51,10 +52,12 @@ class Finding:
     wrong: Wrong
     job_id: int
     sentence: str
+    excuse: str = ""
+    """What the drill itself did that explains it: then it is told, and breaks nothing."""
 
 
 def check(history: History) -> list[Finding]:
-    """Everything that is wrong; empty when the drill was passed."""
+    """Everything that is wrong; the drill was passed when all of it has an excuse."""
     return [finding for one in CHECKS for finding in one(history)]
 
 
@@ -73,9 +76,14 @@ def wrong_ends(history: History) -> Iterator[Finding]:
     finished = {(run.job_id, run.attempt, run.rank) for run in history.runs if run.code == 0}
     for accepted, job in _pairs(history):
         if job.state in TERMINAL_STATES and job.state not in _right_ends(accepted):
-            yield Finding(Wrong.WRONG_END, job.job_id, f"{accepted.plan.kind} ended as {_brief(job)}")
+            sentence, excuse = (
+                f"{accepted.plan.kind} ended as {_brief(job)}",
+                robberies.excuse_of_end(history, accepted, job),
+            )
+            yield Finding(Wrong.WRONG_END, job.job_id, sentence, excuse)
         if job.state == JobState.FAILED and accepted.plan.kind == Kind.FAILING and job.exit_code != EXIT_CODE:
-            yield Finding(Wrong.WRONG_END, job.job_id, f"It exits with 3, and failed by {job.end_reason}.")
+            sentence = f"It exits with 3, and failed by {job.end_reason}."
+            yield Finding(Wrong.WRONG_END, job.job_id, sentence, robberies.excuse_of_end(history, accepted, job))
         for attempt in job.attempts:
             ranks = range(accepted.plan.nodes) if attempt.end_reason == EndReason.COMPLETED else ()
             for rank in ranks:
@@ -180,12 +188,16 @@ def log_gaps(history: History) -> Iterator[Finding]:
     runs = {(run.job_id, run.attempt, run.rank): run for run in history.runs}
     kinds = {accepted.job_id: accepted.plan.kind for accepted in history.accepted}
     for log in history.logs:
-        problem = _broken_numbers(log)
+        problem, excuse = _broken_numbers(log), ""
         run = runs.get((log.job_id, log.attempt, log.rank))
         if not problem and run is not None and kinds.get(log.job_id) not in UNREADABLE:
-            problem = _broken_text(log, run, _attempt_of(run, history.jobs))
+            attempt = _attempt_of(run, history.jobs)
+            problem = _broken_text(log, run, attempt)
+            text, excuse = robberies.excused_output(history, log, attempt)
+            if problem and excuse and _broken_text(replace(log, text=text), run, attempt):
+                excuse = ""  # more is wrong with it than how it ends
         if problem:
-            yield Finding(Wrong.LOG_GAP, log.job_id, f"Attempt {log.attempt}, rank {log.rank}: {problem}")
+            yield Finding(Wrong.LOG_GAP, log.job_id, f"Attempt {log.attempt}, rank {log.rank}: {problem}", excuse)
 
 
 def _broken_numbers(log: Printed) -> str:

@@ -10,7 +10,7 @@ import psutil
 import psycopg
 
 from chaos import diaries, thawing
-from chaos.history import Attempted, Event, Frozen, History, Placed, Printed, Recorded
+from chaos.history import Attempted, Event, Frozen, History, Placed, Printed, Recorded, Robbed
 from chaos.submitting import Accepted
 from local_stack.rest import Rest
 
@@ -64,6 +64,7 @@ class Platform(Protocol):
 
     diaries: Path
     frozen: list[Frozen]
+    robbed: list[Robbed]
     twins: list[str]
 
     def database(self) -> "psycopg.Connection[tuple[object, ...]]": ...
@@ -105,6 +106,7 @@ def collect(
         breaches=breached,
         strays=[f"{one.pid} {one.name()}" for one in stack.strays()],
         refused=refused,
+        robbed=stack.robbed,
         twins=stack.twins,
     )
 

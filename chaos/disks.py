@@ -22,9 +22,15 @@ def mount(folder: Path) -> None:
 
 
 def cover_read_only(folder: Path) -> None:
-    """The same files at the same place, but read-only, until `unmount`."""
-    _mount("--bind", str(folder), str(folder))
-    _mount("-o", "remount,bind,ro", str(folder))
+    """The same files at the same place, but read-only, until `unmount`.
+
+    Made ready beside it and moved there: whoever opened a file for writing between two steps would keep it writable.
+    """
+    aside = folder.with_name(f"{folder.name}.read-only")
+    aside.mkdir(exist_ok=True)
+    _mount("--bind", str(folder), str(aside))
+    _mount("-o", "remount,bind,ro", str(aside))
+    _mount("--move", str(aside), str(folder))
 
 
 def unmount(folder: Path) -> None:

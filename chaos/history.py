@@ -75,6 +75,20 @@ class Frozen:
 
 
 @dataclass(frozen=True, slots=True)
+class Robbed:
+    """An attempt of which somebody began to delete files at a moment when it ran, on the node with this folder.
+
+    `own_files`: what the job works with, in all its attempts; otherwise what agent and shim keep of this one, its /tmp too.
+    """
+
+    job_id: int
+    attempt: int
+    home: str
+    own_files: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Everything that the checks look at. `held` counts what is still held, by what it is; nothing should be."""
 
@@ -89,5 +103,6 @@ class History:
     refused: Sequence[str] = ()
     twins: Sequence[str] = ()
     """What second agents of a node did beside being refused."""
+    robbed: Sequence[Robbed] = ()
     books: Books | None = None
     """Where there is a tree of projects with quotas, prices and budgets."""

@@ -30,7 +30,8 @@ def as_data(
     history: History, findings: Sequence[Finding], timings: Sequence[Timing], seconds: float, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What a scenario has shown, as JSON."""
-    wrong = Counter(finding.wrong for finding in findings)
+    broken = [finding for finding in findings if not finding.excuse]
+    wrong = Counter(finding.wrong for finding in broken)
     return {
         **facts,
         "jobs": len(history.accepted),
@@ -39,7 +40,8 @@ def as_data(
         "ends": dict(Counter(job.state for job in history.jobs.values())),
         "attempt_ends": dict(Counter(one.end_reason for job in history.jobs.values() for one in job.attempts)),
         "wrong": {kind.value: wrong[kind] for kind in Wrong},
-        "findings": [[finding.wrong, finding.job_id, finding.sentence] for finding in findings],
+        "findings": [[finding.wrong, finding.job_id, finding.sentence] for finding in broken],
+        "excused": [[one.wrong, one.job_id, f"{one.sentence} ({one.excuse})"] for one in findings if one.excuse],
         "measures": [[one.name, round(one.value, 2), one.bar, one.unit, one.is_within_bar] for one in timings],
     }
 
@@ -52,6 +54,7 @@ def show(data: Mapping[str, Any]) -> None:
         ("attempts", _counted(data["attempt_ends"])),
         *_of_faults(data),
         *((name, f"{count}{'  BROKEN' if count else ''}") for name, count in data["wrong"].items()),
+        ("excused", f"{len(data['excused'])}"),
         *((name, _measured(*measured)) for name, *measured in data["measures"]),
     ]
     width = max(len(name) for name, _ in rows)
@@ -62,6 +65,8 @@ def show(data: Mapping[str, Any]) -> None:
         print(f"  {wrong}{f', job {job_id}' if job_id else ''}: {sentence}")
     if len(data["findings"]) > SHOWN:
         print(f"  and {len(data['findings']) - SHOWN} more")
+    for wrong, job_id, sentence in data["excused"]:
+        print(f"  excused: {wrong}, job {job_id}: {sentence}")
 
 
 def _of_faults(data: Mapping[str, Any]) -> list[tuple[str, str]]:

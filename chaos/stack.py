@@ -21,7 +21,7 @@ import psycopg
 import redis
 
 from chaos import brokers, disks
-from chaos.history import Frozen
+from chaos.history import Frozen, Robbed
 from chaos.network import Network, Proxy
 from chaos.processes import Part
 from local_stack.servers import ports, postgres, roles
@@ -111,6 +111,7 @@ class Stack:
         self.machines: list[Machine] = []
         self.parts: dict[str, Part] = {}
         self.frozen: list[Frozen] = []
+        self.robbed: list[Robbed] = []
         self.twins: list[str] = []
         """What second agents did that they should not have done."""
         self._network = Network()

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from chaos.history import Frozen
+from chaos.history import Frozen, Robbed
 from chaos.processes import Part
 from chaos.stack import Shape, marked, shims_in
 from local_stack.servers import ports
@@ -38,6 +38,7 @@ class Supervised:
         self.home = folder / "home"
         self.web_port = ports.pick_free()
         self.frozen: list[Frozen] = []
+        self.robbed: list[Robbed] = []
         self.twins: list[str] = []
         self.first_start = 0.0
         """How many seconds it took until everything answered."""

@@ -119,6 +119,8 @@ DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)
 SILENCE_SECONDS = env.number("TRAINYARD_SILENCE_SECONDS", 7200)
 REMOVE_FOLDERS = env.yes_no("TRAINYARD_REMOVE_FOLDERS", default=True)
 CPU_AFFINITY = env.yes_no("TRAINYARD_CPU_AFFINITY", default=True)
+# Where the kernel counts what the processors use: elsewhere in a container, from which its engine hides that folder.
+POWERCAP = env.text("TRAINYARD_POWERCAP", "/sys/class/powercap")
 EVENT_RETENTION_DAYS = env.whole("TRAINYARD_EVENT_RETENTION_DAYS", 90, at_least=1)
 # Jobs that ended so long ago are deleted, unless their project says otherwise. 0: never.
 JOB_RETENTION_DAYS = env.whole("TRAINYARD_JOB_RETENTION_DAYS", 0)

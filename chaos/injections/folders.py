@@ -4,11 +4,13 @@ import json
 import os
 import random
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from chaos import disks
 from chaos.fault_plan import Fault
+from chaos.history import Robbed
 from chaos.injections import undoing
 from chaos.injections.undoing import CannotBeDoneError, Undo, machine_of
 from chaos.stack import Stack
@@ -45,19 +47,24 @@ def make_read_only(stack: Stack, fault: Fault) -> Undo:
 
 
 def rob(stack: Stack, fault: Fault) -> Undo:
-    """Somebody deletes the folder of a job that runs."""
+    """Somebody deletes the folder of a job that runs. Whose it was, and when, is noted: its command may fail over that."""
     machine = machine_of(stack, fault)
     attempts = sorted(machine.home.glob("nodes/*/attempts/*/status.json"))
     if not attempts:
         raise CannotBeDoneError
     draw = random.Random(fault.draw)
     attempt = draw.choice(attempts).parent
-    shutil.rmtree(attempt if draw.random() < ITS_ATTEMPT else _work_of(attempt, stack), ignore_errors=True)
+    own_files = draw.random() >= ITS_ATTEMPT
+    job_id, number = _owner(attempt)
+    stack.robbed.append(Robbed(job_id, number, str(machine.home), own_files, time.monotonic()))
+    shutil.rmtree(stack.home / "jobs" / str(job_id) if own_files else attempt, ignore_errors=True)
+    lost = "its own files" if own_files else "what is kept of it on its node"
+    print(f"{'':7}    attempt {number} of job {job_id} has lost {lost}", flush=True)
     return undoing.no_op
 
 
-def _work_of(attempt: Path, stack: Stack) -> Path:
+def _owner(attempt: Path) -> tuple[int, int]:
     with suppress(OSError, ValueError, KeyError):
-        claim = json.loads((attempt / "claim.json").read_text(encoding="utf-8"))
-        return stack.home / "jobs" / str(claim["claimed"]["job_id"])
+        claimed = json.loads((attempt / "claim.json").read_text(encoding="utf-8"))["claimed"]
+        return int(claimed["job_id"]), int(claimed["attempt"])
     raise CannotBeDoneError

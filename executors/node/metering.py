@@ -4,9 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
 
 from executors.node.node_status import NodeStatus
 from executors.run.placement_run import PlacementRun
+from workers.hardware.cpu_energy import read_packages
 from workers.runtime.activity import cpu_seconds_of
 from workers.runtime.cpu_energy import CpuEnergy
 
@@ -20,7 +25,7 @@ class Metering:
 
     def __init__(self, status: NodeStatus, cpus: CpuEnergy | None = None) -> None:
         self._status = status
-        self._cpus = cpus or CpuEnergy()
+        self._cpus = cpus or CpuEnergy(partial(read_packages, Path(settings.POWERCAP)))
         self._runs: dict[int, PlacementRun] = {}
         self._lock = threading.Lock()
         self._next_look = 0.0

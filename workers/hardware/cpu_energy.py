@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-POWERCAP = Path("/sys/class/powercap")
-
 
 class Counter(NamedTuple):
     """Of one package, in microjoules: it begins at 0 again after `most`."""
@@ -14,10 +12,10 @@ class Counter(NamedTuple):
     most: int
 
 
-def read_packages(powercap: Path = POWERCAP) -> dict[str, Counter]:
+def read_packages(powercap: Path) -> dict[str, Counter]:
     """By zone; nothing where not all of them can be read: a part of a machine's energy would be taken for the whole.
 
-    Of the zones only packages count: others, as their cores, are parts of them, or the whole platform.
+    `powercap` is the kernel's folder of zones. Only packages count: others, as their cores, are parts of them, or the whole platform.
     """
     try:
         zones = [zone for zone in powercap.glob("intel-rapl:*") if (zone / "name").read_text().startswith("package")]

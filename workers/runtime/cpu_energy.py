@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 
-from workers.hardware.cpu_energy import Counter, joules_between, read_packages
+from workers.hardware.cpu_energy import Counter, joules_between
 
 LONGEST_LOOK = 60.0
 """In a longer time a counter may have begun anew more than once, and nobody knows what was used."""
@@ -16,7 +16,7 @@ class CpuEnergy:
     method may be called from any thread.
     """
 
-    def __init__(self, read: Callable[[], Mapping[str, Counter]] = read_packages) -> None:
+    def __init__(self, read: Callable[[], Mapping[str, Counter]]) -> None:
         self._read = read
         self._looked_at = 0.0
         self._counters: Mapping[str, Counter] = read()

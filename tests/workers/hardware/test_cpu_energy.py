@@ -1,6 +1,9 @@
 """Counters of the processors' energy, as the kernel shows them in files."""
 
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 
 from workers.hardware.cpu_energy import Counter, joules_between, read_packages
 
@@ -54,9 +57,9 @@ def test_counters_that_come_or_go_say_nothing():
 
 
 def test_the_real_counters_of_this_machine_only_go_forward():
-    before = read_packages()
+    before = read_packages(Path(settings.POWERCAP))
     if not before:
         pytest.skip("The processors' energy (/sys/class/powercap/intel-rapl:*) is not there, or not for us to read.")
-    joules = joules_between(before, read_packages())
+    joules = joules_between(before, read_packages(Path(settings.POWERCAP)))
     assert joules is not None
     assert 0 <= joules < 1000
