@@ -29,7 +29,7 @@ def tool(name: str) -> str:
 def run(name: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """In the folder of the rules, to its end."""
     command = [tool(name), *arguments]
-    return subprocess.run(command, cwd=FOLDER, input=text, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=FOLDER, input=text, capture_output=True, text=True, check=False, timeout=300)
 
 
 class Store:
