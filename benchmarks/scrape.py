@@ -77,6 +77,13 @@ FILL = (
     INSERT INTO jobs_preemption (attempt_id, strategy, lost_seconds, target, at)
     SELECT id, 'priority', 60, '', ended_at FROM jobs_attempt WHERE ended_at IS NOT NULL AND id %% 20 = 0
     """,
+    """
+    WITH counted AS (
+        UPDATE jobs_preemption SET counted = true WHERE id <= (SELECT max(id) FROM jobs_preemption) - 20 RETURNING lost_seconds
+    )
+    INSERT INTO jobs_jobcount (series, label, at_most, count, seconds)
+    SELECT 'preemptions', 'priority', 'Infinity', count(*), sum(lost_seconds) FROM counted
+    """,
     "UPDATE jobs_jobcountprogress SET counted_until = (SELECT max(id) FROM jobs_jobevent) - %(fresh)s",
     "VACUUM ANALYZE",
 )  # fmt: skip

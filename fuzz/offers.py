@@ -54,6 +54,10 @@ def _carried_out(world: Snapshot, now: float, job: WaitingJob, change: Change) -
     if change.field == "gpu_models":
         yield job.id, _with_quotas(world, change.after, _of_models)
         return
+    if change.field == "workload.max_running":
+        raised = (replace(one, max_running=change.after) if one.key == job.workload else one for one in world.workloads)
+        yield job.id, replace(world, workloads=tuple(raised))
+        return
     others = tuple(one for one in world.waiting if one.id != job.id)
     changed = replace(FIELDS[change.field](job, change.after), promised=False, room=())
     yield job.id, replace(world, waiting=(*others, changed))

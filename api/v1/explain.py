@@ -78,7 +78,7 @@ class KeptRoom(serializers.Serializer[Any]):
 
 
 class ChangeOut(serializers.Serializer[Any]):
-    """One field of the job, and the value nearest to its own with which it would start now."""
+    """One field of the job or of its workload, and the value nearest to its own with which it would start now."""
 
     field = serializers.CharField()
     to = serializers.JSONField(allow_null=True)

@@ -20,6 +20,8 @@ from jobs.reports.metrics.exposition import exposition
 
 logger = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 2  # several Prometheus servers that scrape at once cost one look at the database
+GONE = ("08", "57P")
+"""PostgreSQL's states of connections that broke, and of a server that ends or begins."""
 REFUSAL = (
     "Metrics are for staff, and for whoever has the token of TRAINYARD_METRICS_TOKEN: Authorization: Bearer TOKEN."
 )
@@ -28,32 +30,41 @@ REFUSAL = (
 @csrf_exempt
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything about jobs, cycles, predictions and machines; 503 and what is known without it if the database is away."""
+    """Everything about jobs, cycles, predictions and machines; while the database is away, that it is, and what is known without it."""
     try:
         if not (_has_our_token(request) or _is_staff(request)):
             return Problem(401, REFUSAL, headers={"WWW-Authenticate": "Bearer"}).answer(request)
         body = cache.get("metrics") or exposition() + servers(database_up=True)
     except (OperationalError, InterfaceError) as error:
         logger.warning("The database did not answer a scrape: %s", str(error).strip())
-        return _without_database(request)
+        return _without_database(request, away=not _answered(error))
     cache.add("metrics", body, REMEMBERED_SECONDS)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 
 
-def _without_database(request: HttpRequest) -> HttpResponse:
-    """For our own token: whether somebody else is staff is not known without it."""
-    headers = {"Retry-After": str(RETRY_SECONDS)}
-    if not _has_our_token(request):
-        return Problem(503, "The database does not answer at the moment. Ask again soon.", headers=headers).answer(
-            request
-        )
-    body = servers(database_up=False)
-    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST, status=503, headers=headers)
+def _answered(error: Exception) -> bool:
+    """Whether a server that goes on said so, as of a statement that took too long: it names a state, and none of its own end."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state is not None and not state.startswith(GONE)
+
+
+def _without_database(request: HttpRequest, *, away: bool) -> HttpResponse:
+    """For our own token: whether somebody else is staff is not known without it.
+
+    With status 200, as Prometheus reads nothing of another answer. What comes from the database is left out: it would stand
+    still, and look well. Where it is not away, a scrape has failed.
+    """
+    if not (away and _has_our_token(request)):
+        detail = "The database does not answer at the moment. Ask again soon."
+        return Problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)}).answer(request)
+    return HttpResponse(servers(database_up=False), content_type=CONTENT_TYPE_LATEST)
 
 
 def servers(*, database_up: bool) -> bytes:
     """Which of the servers behind this site answer."""
     registry = CollectorRegistry()
+    text = "Whether the database answers this site; without it there are no samples but of the servers."
+    Gauge("trainyard_database_up", text, registry=registry).set(database_up)
     up = Gauge("trainyard_server_up", "Whether the server answers this site.", ["server"], registry=registry)
     up.labels("database").set(database_up)
     up.labels("broker").set(not health.fault_of(health.broker))

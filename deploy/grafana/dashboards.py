@@ -188,6 +188,57 @@ WORKERS = (
         ("sum by (node) (trainyard_removed_job_folder_bytes_total)", "{{node}}"),
         unit="bytes",
     ),
+    lines(
+        "Exporters of nodes",
+        ('sum(up{job="trainyard-nodes"})', "answer"),
+        ('count(up{job="trainyard-nodes"} == 0) or vector(0)', "do not answer"),
+        ("sum(trainyard_agent_leaving)", "agents that end"),
+        ("count(trainyard_agent_consuming == 0) or vector(0)", "agents that no message reaches"),
+    ),
+    lines("Leases: left of the shortest", ("trainyard_agent_lease_seconds", "{{instance}}"), unit="s"),
+    lines("Since the database was reached", ("trainyard_agent_database_silence_seconds", "{{instance}}"), unit="s"),
+    lines("Claims and ends that wait for the database", ("trainyard_agent_unsaid", "{{instance}}")),
+    lines("Logs that are not stored yet", ("trainyard_agent_unsent_log_bytes", "{{instance}}"), unit="bytes"),
+    lines(
+        "Placements of agents",
+        ("sum(trainyard_agent_placements)", "held"),
+        ("sum(trainyard_agent_suspended_placements)", "of them, suspended"),
+    ),
+    lines(
+        "Processors at work, by the agents",
+        ("rate(trainyard_agent_cpu_busy_seconds_total[$__rate_interval]) / trainyard_agent_cpus", "{{instance}}"),
+        unit="percentunit",
+    ),
+    lines(
+        "Memory used, by the agents",
+        ("trainyard_agent_memory_used_bytes / (trainyard_agent_memory_bytes > 0)", "{{instance}}"),
+        unit="percentunit",
+    ),
+    lines("Room where jobs write, by the agents", ("trainyard_agent_disk_free_bytes", "{{instance}}"), unit="bytes"),
+    lines(
+        "GPUs at work, by the agents",
+        ("trainyard_agent_gpu_utilisation_ratio", "{{instance}}, {{gpu}}"),
+        unit="percentunit",
+    ),
+    lines(
+        "GPU memory, by the agents", ("trainyard_agent_gpu_memory_used_bytes", "{{instance}}, {{gpu}}"), unit="bytes"
+    ),
+    lines(
+        "GPU power and energy, by the agents",
+        ("trainyard_agent_gpu_power_watts", "{{instance}}, {{gpu}}"),
+        ("rate(trainyard_agent_gpu_energy_joules_total[$__rate_interval])", "{{instance}}, {{gpu}}: by its counter"),
+        unit="watt",
+    ),
+    lines(
+        "GPU temperature, by the agents",
+        ("trainyard_agent_gpu_temperature_celsius", "{{instance}}, {{gpu}}"),
+        unit="celsius",
+    ),
+    lines(
+        "GPU faults, by the agents",
+        ("increase(trainyard_agent_gpu_ecc_errors_total[1h])", "{{instance}}, {{gpu}}: memory errors in an hour"),
+        ("trainyard_agent_gpu_out > 0 or vector(0)", "{{instance}}, {{gpu}}: out"),
+    ),
 )
 
 PROJECTS = (

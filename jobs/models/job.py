@@ -311,10 +311,15 @@ class Preemption(models.Model):
     lost_seconds = models.FloatField(help_text="Work to be done again, as it was estimated when the attempt was told.")
     target = models.CharField(max_length=200, blank=True, help_text="The node to which its job moves, if it does.")
     at = models.DateTimeField(db_default=Now())
+    # Whether it stands in the sums of `JobCount`, which outlive it.
+    counted = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["at"], name="preemption_at")]
+        indexes = [
+            models.Index(fields=["at"], name="preemption_at"),
+            models.Index(fields=["attempt"], name="preemption_uncounted", condition=Q(counted=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.attempt} for {self.for_job_id}"

@@ -7,7 +7,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum, Value
 
 from jobs.models import Attempt, Cycle, Job, Placement
 from quotas.access import project_roles
@@ -152,9 +152,22 @@ class NodeUsage:
 UNUSED = NodeUsage()
 
 
+HELD = {
+    "jobs": Count("pk"),
+    "cpus": Sum("cpus", default=0),
+    "memory_mb": Sum("memory_mb", default=0),
+    "gpus": Sum("gpu_indices__len", default=0),
+    "idle_gpus": Sum("gpu_indices__len", filter=Q(gpus_active_at__lt=F("gpus_measured_at") - IDLE_AFTER), default=0),
+}
+
+
 def usage_by_node() -> dict[int, NodeUsage]:
     """By node id; a node on which nothing is placed is not in it."""
     rows = Placement.objects.filter(closed_at__isnull=True).order_by().values_list("node_id")
-    idle = Sum("gpu_indices__len", filter=Q(gpus_active_at__lt=F("gpus_measured_at") - IDLE_AFTER), default=0)
-    sums = rows.annotate(Count("pk"), Sum("cpus"), Sum("memory_mb"), Sum("gpu_indices__len"), idle=idle)
-    return {node_id: NodeUsage(*map(int, amounts)) for node_id, *amounts in sums}
+    return {node_id: NodeUsage(*map(int, amounts)) for node_id, *amounts in rows.annotate(**HELD)}
+
+
+def usage_of(nodes: QuerySet[Any]) -> QuerySet[Any, tuple[int, ...]]:
+    """What is held of all of these together, in one row, in the order of a `NodeUsage`."""
+    held = Placement.objects.filter(closed_at__isnull=True, node__in=nodes.values("pk"))
+    return held.order_by().annotate(everything=Value(1)).values("everything").annotate(**HELD).values_list(*HELD)

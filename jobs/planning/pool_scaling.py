@@ -31,14 +31,17 @@ def scale_pools() -> int:
         return 0
     snapshot = take_snapshot()
     views = [_view(pool, snapshot) for pool in pools]
-    loads, knobs = _loads(), rebalance_settings(policy_settings.in_force())
+    loads = _loads()
+    consolidating = any(view.consolidates for view in views)
+    knobs = rebalance_settings(policy_settings.in_force()) if consolidating else None
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
         load = loads.get(pool.name, Load())
         decision = decide(
             view, asked, _current(pool, view, asked), _history(pool), snapshot.taken_at, _rules(pool), load
         )
         _note(pool, asked, decision, snapshot.taken_at)
-        _note_consolidation(pool, consolidation(snapshot, snapshot.taken_at, view, asked, knobs))
+        found = consolidation(snapshot, snapshot.taken_at, view, asked, knobs) if knobs else None
+        _note_consolidation(pool, found)
     return len(pools)
 
 

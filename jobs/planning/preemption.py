@@ -5,11 +5,10 @@ A preemption is written down once, when the attempt is told; how the attempt end
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F
 from django.db.models.functions import Now
 
 from jobs.models import Attempt, Job, JobEvent, Placement, Preemption
@@ -22,16 +21,6 @@ from scheduling.snapshot import Allocation
 
 NOWHERE: Mapping[int, str] = {}
 RATE_PERIOD = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """All preemptions by one strategy: how many were asked for, how many gave way, and the seconds of work lost."""
-
-    strategy: str
-    requested: int
-    preempted: int
-    lost_seconds: float
 
 
 def request(planned: Sequence[PlannedPreemption], targets: Mapping[int, str] = NOWHERE) -> int:
@@ -158,16 +147,6 @@ def rooms() -> dict[int, tuple[Allocation, ...]]:
         share = Allocation(node, Resources(cpus, memory_mb, len(gpus)), tuple(gpus), rank)
         found[job_id] = (*found.get(job_id, ()), share)
     return found
-
-
-def totals() -> tuple[Total, ...]:
-    """What preemption has done since the platform was set up, by strategy."""
-    rows = Preemption.objects.order_by("strategy").values("strategy")
-    gone = Q(attempt__end_reason=EndReason.PREEMPTED)
-    summed = rows.annotate(
-        requested=Count("pk"), preempted=Count("pk", filter=gone), lost=Sum("lost_seconds", filter=gone)
-    )
-    return tuple(Total(row["strategy"], row["requested"], row["preempted"], row["lost"] or 0.0) for row in summed)
 
 
 def time_to_go(grace: int | None) -> float:

@@ -1,14 +1,13 @@
 """Workloads as the planner sees them: which start nothing now and why, and which run only so many jobs at once."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, LiteralString, NamedTuple, TypeAlias
 
 from jobs.models.queries import rows
 from scheduling.snapshot import WorkloadView
 from scheduling.workloads import Wanted, why_stopped
 
-# Only those in which a job waits: there may be many that are over.
-STANDINGS = """
+STANDING = """
     SELECT workload.id, workload.name, workload.wanted, workload.max_running,
            CASE WHEN workload.stop_on_failure THEN (
                SELECT min(job.id) FROM jobs_job AS job
@@ -16,9 +15,15 @@ STANDINGS = """
            ) END
     FROM jobs_workload AS workload
     WHERE (workload.wanted <> 'open' OR workload.max_running IS NOT NULL OR workload.stop_on_failure)
-      AND EXISTS (SELECT 1 FROM jobs_job AS job WHERE job.workload_id = workload.id AND job.state = 'pending')
-    ORDER BY workload.id
 """
+# Only those in which a job waits: there may be many that are over.
+STANDINGS: LiteralString = f"""
+    {STANDING} AND EXISTS (SELECT 1 FROM jobs_job AS job WHERE job.workload_id = workload.id AND job.state = 'pending')
+    ORDER BY workload.id
+"""  # noqa: S608  made of constants
+NAMED: LiteralString = f"""
+    {STANDING} AND workload.name = %s AND workload.project_id = (SELECT id FROM quotas_project WHERE slug = %s)
+"""  # noqa: S608  likewise
 
 
 class Standing(NamedTuple):
@@ -35,9 +40,17 @@ Standings: TypeAlias = Mapping[int | None, Standing]
 
 
 def standings() -> Standings:
+    return _as_standings(rows(STANDINGS))
+
+
+def standing_of(project: str, name: str) -> Standings:
+    """The same of one workload, whether or not a job of it waits; empty if there is none, or it limits nothing."""
+    return _as_standings(rows(NAMED, name, project))
+
+
+def _as_standings(found: Iterable[tuple[Any, ...]]) -> Standings:
     return {
-        pk: Standing(name, why_stopped(name, Wanted(wanted), failed), most)
-        for pk, name, wanted, most, failed in rows(STANDINGS)
+        pk: Standing(name, why_stopped(name, Wanted(wanted), failed), most) for pk, name, wanted, most, failed in found
     }
 
 

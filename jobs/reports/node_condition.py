@@ -20,21 +20,14 @@ def trespasses(node: Node) -> list[Mapping[str, Any]]:
     return _rows(node, "trespasses")
 
 
-def gpu_watts(node: Node) -> float | None:
-    """What its GPUs draw now, of those that tell; None: none does."""
-    known = [mw for row in _rows(node, "gpus") if isinstance(mw := row.get("power_mw"), int)]
-    return sum(known) / 1000 if known else None
-
-
 def jobs_can_read(node: Node) -> str:
     """In one line, as its agent said at its start; empty while it is down."""
     return str(_load(node).get("jobs_can_read") or "")
 
 
-def removed_folders(node: Node) -> dict[str, int]:
-    """What it has removed of deleted jobs since its agent began: `folders`, `bytes`."""
-    found = _load(node).get("removed")
-    told = found if isinstance(found, Mapping) else {}
+def removed_of(said: object) -> dict[str, int]:
+    """What a node has removed of deleted jobs since its agent began, as its heartbeats say under `removed`: `folders`, `bytes`."""
+    told = said if isinstance(said, Mapping) else {}
     return {name: one if isinstance(one := told.get(name), int) else 0 for name in ("folders", "bytes")}
 
 

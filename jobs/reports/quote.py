@@ -7,9 +7,10 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 
 from jobs.models import Job, Queue, TokenCaps
-from jobs.planning import run_times
+from jobs.planning import run_times, workloads
 from jobs.planning.queue_limits import limits_of
 from jobs.planning.snapshot import take_snapshot
+from jobs.planning.workloads import Standings
 from jobs.reports.explain import Explanation, explanation
 from jobs.reports.quote_runs import RunsQuote, quote_runs
 from jobs.submission import pricing
@@ -53,6 +54,8 @@ def quote(
     specs = [with_runtime(with_memory(spec, tree), limits) for spec in specs]
     spec, *_ = specs
     job = _as_waiting(spec, owner, snapshot, _links(needs))
+    if spec.workload:
+        snapshot, job = _in_workload(snapshot, job, workloads.standing_of(spec.project, spec.workload))
     told = explanation(replace(snapshot, waiting=(*snapshot.waiting, job)), job.id, owner)
     cost = pricing.estimate(
         spec.request,
@@ -91,6 +94,14 @@ def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[i
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,
     )
+
+
+def _in_workload(snapshot: Snapshot, job: WaitingJob, found: Standings) -> tuple[Snapshot, WaitingJob]:
+    """The job as one of its workload, if that is there. A snapshot has only workloads in which a job waits."""
+    for pk, standing in found.items():
+        job = replace(job, workload=workloads.key(pk), stopped=standing.stopped)
+    others = (one for one in snapshot.workloads if one.key != job.workload)
+    return replace(snapshot, workloads=(*others, *workloads.capped(found))), job
 
 
 def _links(needs: Mapping[int, After]) -> dict[int, Link]:

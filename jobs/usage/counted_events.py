@@ -64,13 +64,13 @@ _SAID = f"""
 
 def counts_of(which: str) -> str:
     """A statement: series, label, bucket, how often and how many seconds, of `which` events: `NEW`, `SPAN`, `OF_JOBS`."""
-    # By limits and offsets, so that each event's job and attempt are looked up: they are few, and the tables are not read whole.
+    # Nothing is counted of jobs that are placed. By limits and offsets, so that each event's job and attempt are looked up: they are few, and the tables are not read whole.
     return f"""
         WITH fresh AS MATERIALIZED (
             SELECT event.id, event.job_id, event.kind, event.from_state, event.to_state, event.at,
                    event.data ->> 'end_reason' AS end_reason, event.data ->> 'paid_by' AS paid_by,
                    job.created_at, job.hardware, attempt.id AS attempt_id, attempt.started_at, attempt.ended_at
-            FROM (SELECT * FROM jobs_jobevent AS event WHERE event.to_state <> '' AND {which} OFFSET 0) AS event,
+            FROM (SELECT * FROM jobs_jobevent AS event WHERE event.to_state NOT IN ('', 'queued') AND {which} OFFSET 0) AS event,
             LATERAL (
                 SELECT created_at, CASE WHEN gpus > 0 THEN 'gpu' ELSE 'cpu' END AS hardware
                 FROM jobs_job WHERE id = event.job_id LIMIT 1

@@ -1,19 +1,21 @@
 """Numbers of what jobs have done since the beginning, which only grow, whatever is restarted, requeued or deleted.
 
 They are counted from the events that each change of state writes anyway, so ends do not wait for each other at a counter's
-row. Most stand in rows; what came since is counted with each question, in the same statement and so by the same picture.
+row; and of preemptions, from their rows. Most stand in rows of sums; what came since is counted with each question, in the
+same statement and so by the same picture.
 """
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from math import inf
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
 from jobs.models import JobCountProgress
 from jobs.models.queries import named_rows, rows
+from jobs.usage import counted_preemptions
 from jobs.usage.counted_events import BUCKETS, NEW, OF_JOBS, SPAN, arguments, counts_of
 
 AT_ONCE = 20_000
@@ -28,10 +30,17 @@ ADD = f"""
 """
 ALL = f"""
     SELECT series, label, at_most, sum(count)::bigint, sum(seconds)
-    FROM (SELECT {COLUMNS} FROM jobs_jobcount UNION ALL ({counts_of(NEW)})) AS every GROUP BY 1, 2, 3
+    FROM (
+        SELECT {COLUMNS} FROM jobs_jobcount UNION ALL ({counts_of(NEW)}) UNION ALL {counted_preemptions.NEW}
+    ) AS every GROUP BY 1, 2, 3
 """  # noqa: S608  made of constants
 GIVEN = "SELECT * FROM unnest(%s::text[], %s::text[], %s::float8[], %s::bigint[], %s::float8[])"
-ANY_NEW = f"SELECT EXISTS (SELECT FROM jobs_jobevent AS event WHERE {OF_JOBS})"  # noqa: S608  likewise
+ANY_NEW = f"""
+    SELECT EXISTS (SELECT FROM jobs_jobevent AS event WHERE {OF_JOBS}) OR EXISTS (
+        SELECT FROM jobs_preemption AS preemption JOIN jobs_attempt AS attempt ON attempt.id = preemption.attempt_id
+        WHERE NOT preemption.counted AND {counted_preemptions.OF_JOBS}
+    )
+"""  # noqa: S608  likewise
 # A transaction that changes a job's state has written before it writes its event: its number is below the first that has not
 # begun. So the sequence comes first, in a statement before the one that looks which transactions there are.
 LAST_EVENT = "SELECT last_value - (NOT is_called)::int FROM jobs_jobevent_id_seq"
@@ -83,6 +92,7 @@ def keep_of(jobs: Collection[int]) -> None:
     JobCountProgress.objects.select_for_update().get(pk=1)  # nobody counts them meanwhile
     with connection.cursor() as cursor:
         cursor.execute(ADD % counts_of(OF_JOBS), wanted)
+    _count_preemptions(counted_preemptions.COUNT_OF_JOBS, jobs=list(jobs))
 
 
 @transaction.atomic
@@ -90,6 +100,7 @@ def _next_events() -> int:
     progress = JobCountProgress.objects.select_for_update(skip_locked=True).filter(pk=1).first()
     if progress is None:
         return 0
+    _count_preemptions(counted_preemptions.COUNT_OVER, limit=AT_ONCE)
     after, final = progress.counted_until, _final(progress)
     until = min(final, after + AT_ONCE)
     if until > after:
@@ -98,6 +109,12 @@ def _next_events() -> int:
     progress.counted_until = until
     progress.save()
     return until - after
+
+
+def _count_preemptions(statement: str, **wanted: Any) -> None:
+    """With the row of progress locked: nobody else counts them."""
+    if found := named_rows(statement, **wanted):
+        add(Count(*row) for row in found)
 
 
 def _final(progress: JobCountProgress) -> int:

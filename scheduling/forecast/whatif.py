@@ -1,5 +1,6 @@
 """What a waiting job could ask for instead, to start now: each offer is tried on a changed snapshot, by the plan itself."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from scheduling.planning.plan import make_plan, starts_now
 from scheduling.priorities import HIGHEST
 from scheduling.reasons import gigabytes, quantity, spelt
 from scheduling.run_times import limit_seconds
-from scheduling.snapshot import Snapshot, WaitingJob
+from scheduling.snapshot import Snapshot, WaitingJob, WorkloadView
 
 LEAST_LIMIT_SECONDS = 60
 """A job of less than a minute is no offer."""
@@ -24,7 +25,7 @@ QUARTER = 900
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Another value of one field with which the job would start now. Named and counted as in the REST contract."""
+    """Another value of one field, of the job or of its workload, with which the job would start now. Named and counted as in the REST contract."""
 
     field: str
     before: Any
@@ -74,14 +75,14 @@ class WhatIf:
         running = (one.id for one in snapshot.running)
         self._next_id = 1 + max(job.id, *(one.id for one in snapshot.waiting), *running, *in_shadow)
 
-    def starts(self, job: WaitingJob) -> bool:
-        """Whether the job would start now if it were so. Who cannot start alone cannot beside others: that is found sooner."""
+    def starts(self, job: WaitingJob, world: Snapshot | None = None) -> bool:
+        """Whether the job would start now if it were so, and the world so. Who cannot start alone cannot beside others: that is found sooner."""
         if not self._free.fits_now(job.request):
             return False
-        return all(self._is_placed(job, others) for others in ((), self._others))
+        return all(self._is_placed(job, others, world or self._snapshot) for others in ((), self._others))
 
-    def _is_placed(self, job: WaitingJob, others: tuple[WaitingJob, ...]) -> bool:
-        return starts_now(replace(self._snapshot, waiting=(*others, job)), self._now, job.id)
+    def _is_placed(self, job: WaitingJob, others: tuple[WaitingJob, ...], world: Snapshot) -> bool:
+        return starts_now(replace(world, waiting=(*others, job)), self._now, job.id)
 
     def suggestions(self) -> Iterator[Change]:
         job = self._job
@@ -89,6 +90,26 @@ class WhatIf:
             value = self._smallest(knob)
             if value is not None:
                 yield knob.told(job, value)
+        yield from self._raised_workload()
+
+    def _raised_workload(self) -> Iterator[Change]:
+        """More jobs of its workload at once, as few as will do: those of it that stand before the job start then, too."""
+        cap = next((one for one in self._snapshot.workloads if one.key == self._job.workload), None)
+        if cap is None:
+            return
+        waiting = sum(one.workload == cap.key for one in self._snapshot.waiting)
+        runs = sum(one.workload == cap.key for one in self._snapshot.running)
+        raised = range(cap.max_running + 1, waiting + runs + 1)
+        if raised and self._starts_with(cap, raised[-1]):
+            least = raised[bisect_left(raised, True, key=lambda number: self._starts_with(cap, number))]
+            sentence = (
+                f"If workload {cap.name} ran {least} jobs at once instead of {cap.max_running}, it would start now."
+            )
+            yield Change("workload.max_running", cap.max_running, least, sentence)
+
+    def _starts_with(self, cap: WorkloadView, at_once: int) -> bool:
+        views = tuple(replace(one, max_running=at_once) if one == cap else one for one in self._snapshot.workloads)
+        return self.starts(self._job, replace(self._snapshot, workloads=views))
 
     def _is_enough(self, knob: Knob, value: Any) -> bool:
         """Whatever is changed of a job, it loses the room that was promised to it (`jobs/control/actions.py`)."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -28,16 +29,17 @@ def tool(name: str) -> str:
 def run(name: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """In the folder of the rules, to its end."""
     command = [tool(name), *arguments]
-    return subprocess.run(command, cwd=FOLDER, input=text, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=FOLDER, input=text, capture_output=True, text=True, check=False, timeout=300)
 
 
 class Store:
-    """A server that scrapes a site, in the folder given, and answers queries as Prometheus does."""
+    """A server that scrapes a site and exporters of nodes, in the folder given, and answers queries as Prometheus does."""
 
     ready = "/-/ready"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nodes: Sequence[str] = ()) -> None:
         self.folder = folder
+        (folder / "nodes.yml").write_text(yaml.safe_dump([{"targets": list(nodes)}]))
         self.url = f"http://{LOOPBACK}:{pick_free()}"
         self._client = httpx.Client(base_url=self.url, timeout=10)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -104,8 +106,8 @@ class Store:
 class Prometheus(Store):
     """With deploy/prometheus/prometheus.yml."""
 
-    def __init__(self, folder: Path, site: str, token: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, site: str, token: str, nodes: Sequence[str] = ()) -> None:
+        super().__init__(folder, nodes)
         self._config = self.configured("prometheus.yml", site, token)
 
     def commands(self) -> list[list[str]]:
@@ -123,8 +125,8 @@ class VictoriaMetrics(Store):
 
     ready = "/health"
 
-    def __init__(self, folder: Path, site: str, token: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, site: str, token: str, nodes: Sequence[str] = ()) -> None:
+        super().__init__(folder, nodes)
         self._config = self.configured("victoria-metrics.yml", site, token)
 
     def commands(self) -> list[list[str]]:

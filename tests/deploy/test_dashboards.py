@@ -17,14 +17,17 @@ from django.utils import timezone
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from executors.node.exporter import serve
 from jobs.models import AuditResult, Cycle, FloorShadow, IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.models.start_prediction import StartPrediction
 from jobs.usage import job_counts
 from jobs.usage.counted_events import CLAIM, CYCLE, DURATION, RUN, WAIT
+from local_stack.servers.ports import LOOPBACK, pick_free
 from quotas.budgets.rows import Budget
 from tests import builders
 from tests.architecture import source
 from tests.deploy.prometheus import Prometheus, VictoriaMetrics
+from tests.executors.node.exported import node_view
 from tests.waiting import wait_for
 
 FOLDER = source.ROOT / "deploy/grafana"
@@ -35,8 +38,9 @@ HOUR = timedelta(hours=1)
 WRONG = {
     *("TrainyardNodeLost", "TrainyardWorkerDeaf", "TrainyardDiskFull", "TrainyardGpusOut"),
     *("TrainyardBeatSilent", "TrainyardStarvation", "TrainyardQuotaDrift", "TrainyardBudgetForecastOver"),
+    *("TrainyardAgentGpuOut", "TrainyardAgentDiskNearlyFull", "TrainyardAgentUnsaid"),
 }
-"""In `yard`."""
+"""In `yard`, and on the node of `exporter`."""
 
 
 def dashboards():
@@ -57,9 +61,10 @@ def filled(expression):
 
 
 @pytest.fixture
-def yard(transactional_db):
+def yard(transactional_db, settings):
     """Each kind of thing once: something to tell by each metric."""
     now = timezone.now()
+    settings.LEASE_SECONDS = 1800  # nobody sends heartbeats, and nodes are to live until all is asked
     machines()
     jobs(now)
     money(now)
@@ -114,18 +119,26 @@ def money(now):
 
 
 @pytest.fixture
-def prometheus(yard, live_server, settings, tmp_path):
+def exporter(monkeypatch):
+    """Where that of a node answers."""
+    port = pick_free()
+    serve(node_view(monkeypatch), port=port, address=LOOPBACK)
+    return f"{LOOPBACK}:{port}"
+
+
+@pytest.fixture
+def prometheus(yard, exporter, live_server, settings, tmp_path):
     settings.METRICS_TOKEN = TOKEN
     cache.clear()
-    with Prometheus(tmp_path, live_server.url, TOKEN) as running:
+    with Prometheus(tmp_path, live_server.url, TOKEN, [exporter]) as running:
         yield running
 
 
 @pytest.fixture(params=[Prometheus, VictoriaMetrics], ids=["Prometheus", "VictoriaMetrics"])
-def store(request, yard, live_server, settings, tmp_path):
+def store(request, yard, exporter, live_server, settings, tmp_path):
     settings.METRICS_TOKEN = TOKEN
     cache.clear()
-    with request.param(tmp_path, live_server.url, TOKEN) as running:
+    with request.param(tmp_path, live_server.url, TOKEN, [exporter]) as running:
         yield running
 
 

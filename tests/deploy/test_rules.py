@@ -22,10 +22,11 @@ ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 
 
 def told():
-    """The samples that /metrics may have, by docs/metrics.txt."""
+    """The samples that /metrics may have, by docs/metrics.txt, and exporters of nodes, by their table."""
+    agents = set(re.findall(r"trainyard_agent_\w+", (source.ROOT / "docs/monitoring.md").read_text(encoding="utf-8")))
     families = [line.split() for line in (source.ROOT / "docs/metrics.txt").read_text(encoding="utf-8").splitlines()]
     parts = {"summary": ("_sum", "_count"), "histogram": ("_bucket", "_sum", "_count")}
-    return {name + part for name, kind in families for part in parts.get(kind, ("",))}
+    return agents | {name + part for name, kind in families for part in parts.get(kind, ("",))}
 
 
 @pytest.mark.parametrize(

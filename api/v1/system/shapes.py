@@ -4,19 +4,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-
-class Service(serializers.Serializer[Any]):
-    ok = serializers.BooleanField(help_text="It works.")
-    detail = serializers.CharField(help_text="What is wrong, in words.")
+from api.v1.health import Part
 
 
 class Services(serializers.Serializer[Any]):
-    web = Service(help_text="Who answers this.")
-    beat = Service(help_text="The clock that asks for cycles and sweeps.")
-    control = Service(help_text="The worker that plans and sweeps: cycles and sweeps come in time.")
-    broker = Service(help_text="Redis, or RabbitMQ.")
-    database = Service(help_text="PostgreSQL.")
-    agents = Service(help_text="How many nodes take work; for information, none is no fault.")
+    web = Part(help_text="Who answers this.")
+    beat = Part(help_text="The clock that asks for cycles and sweeps.")
+    control = Part(help_text="The worker that plans and sweeps: cycles and sweeps come in time.")
+    broker = Part(help_text="Redis, or RabbitMQ.")
+    database = Part(help_text="PostgreSQL.")
+    agents = Part(help_text="How many nodes take work; for information, none is no fault.")
 
 
 class AgentVersion(serializers.Serializer[Any]):

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db.models import OuterRef, Subquery, Sum
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from jobs.models import AuditResult, UsageHour, UsageRollup
 from jobs.models.clock import database_now
-from jobs.reports.metrics.families import gauge, labelled
+from jobs.reports.metrics.families import Family, gauge, labelled
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
 
 HOUR = timedelta(hours=1)
 
 
-def usage() -> Iterator[Metric]:
+def usage() -> Iterator[Family]:
     last = UsageHour.objects.filter(hour=OuterRef("rolled_up_until") - HOUR).order_by().values("hour")
     sums = {name: Subquery(last.annotate(sum=Sum(f"{name}_joules")).values("sum")) for name in ("gpu", "cpu")}
     known = UsageRollup.objects.annotate(**sums).first()
@@ -28,7 +28,7 @@ def usage() -> Iterator[Metric]:
     yield CounterMetricFamily("trainyard_deleted_jobs", text, known.jobs_deleted)
 
 
-def audits() -> Iterator[Metric]:
+def audits() -> Iterator[Family]:
     """Zeros while nothing is wrong, and before the first audit."""
     known = {row.books: row for row in AuditResult.objects.all()}
     quotas, ledger = (known.get(books) or AuditResult() for books in AuditResult.Books)

@@ -1,14 +1,18 @@
 """Nodes by what they are fit for, their leases, and figures of each: of so many of them that a scrape stays small."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from json import loads
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from prometheus_client.core import GaugeMetricFamily
 
-from jobs.models.queries import UNUSED, NodeUsage
+from jobs.models import Placement
 from jobs.reports import node_health
-from jobs.reports.metrics.families import gauge, labelled, query
+from jobs.reports.metrics.alike_nodes import alive_nodes
+from jobs.reports.metrics.families import Family, Prepared, gauge, labelled, query
 from scheduling.lifecycle import LEASED_STATES
 from workers.models import Node
 
@@ -33,26 +37,38 @@ OF_GPU = (
 """Name, text, the word of heartbeats, and by what that is multiplied; what a GPU does not tell has no sample."""
 
 
-def states(nodes: Iterable[Any], *, busy: Container[int]) -> Iterator[Metric]:
-    """Each node is in one of them."""
-    found = Counter(state_of(node, busy=node.pk in busy) for node in nodes)
+def _shown() -> QuerySet[Any, Any]:
+    placed = Placement.objects.filter(node=OuterRef("pk"), closed_at__isnull=True).order_by().values("node")
+    jobs = Coalesce(Subquery(placed.annotate(n=Count("pk")).values("n")), 0)
+    columns = ("name", "jobs", "version", "cpus", "memory_mb", "gpus", "load")
+    return alive_nodes().annotate(jobs=jobs).order_by("name").values_list(*columns)[:MOST_NODES]
+
+
+SHOWN = Prepared(_shown)
+
+
+def states(kinds: Iterable[Any]) -> Iterator[Family]:
+    """Each node is in one of them. `kinds`: of `alike_nodes`."""
+    found = Counter[str]()
+    for kind in kinds:
+        found[state_of(kind)] += kind.number
     yield gauge("idle_nodes", "Nodes that take work and on which no job holds anything.", found["available"])
     text = "Nodes: free for work, with jobs, being emptied, alive and unfit for work, or gone."
     yield labelled(GaugeMetricFamily, "nodes_by_state", text, ("state",), [(state, found[state]) for state in STATES])
 
 
-def state_of(node: Any, *, busy: bool) -> str:
-    """Of one of `workers.queries.nodes_now`."""
-    if node.liveness(node.now) != Node.Liveness.ALIVE or node.state == Node.State.DOWN:
+def state_of(kind: Any) -> str:
+    """Of each of `alike_nodes`."""
+    if not kind.alive or kind.state == Node.State.DOWN:
         return "offline"
-    if node.state == Node.State.DRAINING:
+    if kind.state == Node.State.DRAINING:
         return "draining"
-    if not node_health.takes_work(node):
+    if not node_health.takes_work(kind):
         return "unfit"
-    return "busy" if busy else "available"
+    return "busy" if kind.busy else "available"
 
 
-def leases() -> Iterator[Metric]:
+def leases() -> Iterator[Family]:
     [[held, overdue]] = query(LEASES, [sorted(LEASED_STATES)])
     yield gauge("leases", "Placements that agents hold.", held)
     yield gauge(
@@ -60,31 +76,26 @@ def leases() -> Iterator[Metric]:
     )
 
 
-def figures(nodes: Sequence[Any], held: Mapping[int, NodeUsage]) -> Iterator[Metric]:
+def figures() -> Iterator[Family]:
     """As their last heartbeats say; nothing of nodes that are silent."""
-    alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
-    shown = sorted(alive, key=lambda node: node.name)[:MOST_NODES]
-    loads = [(node.name, node.load) for node in shown if isinstance(node.load, Mapping)]
-    jobs = [(node.name, held.get(node.pk, UNUSED).jobs) for node in shown]
+    shown = [(*row, loads(gpus), loads(load)) for *row, gpus, load in SHOWN.rows()]
+    jobs = [(name, placements) for name, placements, *_ in shown]
     yield labelled(GaugeMetricFamily, "node_jobs", "Placements on the node.", ("node",), jobs)
+    told = [(name, load) for name, *_, load in shown if isinstance(load, Mapping)]
     for name, text, key, factor in (
         ("node_cpu_utilisation_ratio", "How much of its processors' time is used.", "cpu_percent", 0.01),
         ("node_memory_used_bytes", "Memory of the machine that is used.", "memory_used_mb", MB),
         ("node_disk_free_bytes", "What is free where jobs write.", "disk_free_mb", MB),
     ):
-        rows = [(node, load[key] * factor) for node, load in loads if is_number(load.get(key))]
+        rows = [(node, load[key] * factor) for node, load in told if is_number(load.get(key))]
         yield labelled(GaugeMetricFamily, name, text, ("node",), rows)
-    named = Node.objects.filter(pk__in=[node.pk for node in shown]).order_by("name")
-    hardware = list(named.values_list("name", "version", "cpus", "memory_mb", "gpus", "load__gpus"))
     text = "What the node has, of which release its agent is."
-    info = [
-        (name, version, cpus, memory, len(gpus), _model(gpus), 1) for name, version, cpus, memory, gpus, _ in hardware
-    ]
+    info = [(name, *known, len(gpus), _model(gpus), 1) for name, _, *known, gpus, _ in shown]
     yield labelled(GaugeMetricFamily, "node_info", text, INFO, info)
-    yield from _of_gpus((name, told) for name, *_, told in hardware)
+    yield from _of_gpus((name, load.get("gpus")) for name, load in told)
 
 
-def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Metric]:
+def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Family]:
     gpus = [(node, gpu) for node, found in told if isinstance(found, list) for gpu in found]
     known = [(node, gpu) for node, gpu in gpus if isinstance(gpu, Mapping) and "index" in gpu][:MOST_GPUS]
     for name, text, key, factor in OF_GPU:

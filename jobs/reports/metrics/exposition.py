@@ -1,19 +1,19 @@
 """All of it, in the order of `docs/metrics.txt`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from jobs.reports.metrics import books, machines, money, open_jobs, planner, so_far, waiting
+from jobs.reports.metrics.families import Family, Table
 
 FAMILIES = (
     open_jobs.jobs,
     waiting.waits,
     so_far.so_far,
     planner.cycles,
-    planner.preemptions,
     planner.floor,
     planner.start_predictions,
     planner.run_time_predictions,
@@ -28,16 +28,20 @@ FAMILIES = (
 
 def exposition() -> bytes:
     """Everything, in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Yard())
-    return generate_latest(registry)
+    return "".join(_as_text(family) for families in FAMILIES for family in families()).encode()
 
 
-class _Yard(Collector):
-    def describe(self) -> Iterable[Metric]:
-        """Nothing is collected before somebody asks."""
-        return ()
+def _as_text(family: Family) -> str:
+    if isinstance(family, Table):
+        return family.as_text()
+    return generate_latest(_Alone(family)).decode()
 
-    def collect(self) -> Iterator[Metric]:
-        for families in FAMILIES:
-            yield from families()
+
+class _Alone(Collector):
+    """One family, which the client writes."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterable[Metric]:
+        return (self._family,)

@@ -1,80 +1,100 @@
 """The machines, their pools, and GPUs that idle."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from json import loads
 from typing import Any
 
 from django.db.models import Count, Sum
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from jobs.models import IdleGpuStep
-from jobs.models.queries import usage_by_node
+from jobs.models.queries import NodeUsage, usage_of
 from jobs.reports import node_condition, node_health
 from jobs.reports.metrics import each_node
-from jobs.reports.metrics.families import gauge, labelled
-from jobs.reports.metrics.seen_nodes import seen_nodes
+from jobs.reports.metrics.alike_nodes import alike_nodes, alive_nodes, fleet
+from jobs.reports.metrics.families import Family, Prepared, gauge, labelled
 from scheduling.idle_gpus import LEAVING, Rung
 from workers.models import Node, NodePool
-from workers.queries import liveness_counts
 
 MB = 2**20
+MOST_REMOVERS = 10_000
+"""Of more nodes that removed folders, the first by name."""
+HELD_OF_ALIVE = Prepared(lambda: usage_of(alive_nodes()))
+REMOVERS = Prepared(
+    lambda: (
+        fleet()
+        .filter(load__removed__folders__gt=0)
+        .order_by("name")
+        .values_list("name", "load__removed")[:MOST_REMOVERS]
+    )
+)
 
 
-def machines() -> Iterator[Metric]:
-    nodes = seen_nodes()
-    yield labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), liveness_counts(nodes).items())
-    suspects = sum(bool(node.suspicion) for node in nodes)
+def machines() -> Iterator[Family]:
+    kinds = alike_nodes()
+    number = Counter[str]()
+    for kind in kinds:
+        number[kind.alive_or] += kind.number
+    found = [(liveness, number[liveness]) for liveness in Node.Liveness.values]
+    yield labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), found)
+    suspects = sum(kind.number for kind in kinds if kind.suspected)
     yield gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
-    yield from _pools(nodes)
-    held = usage_by_node()
-    yield from each_node.states(nodes, busy=held.keys())
+    yield from _pools(kinds)
+    yield from each_node.states(kinds)
     yield from each_node.leases()
-    yield from each_node.figures(nodes, held)
-    yield from _unfit_nodes(nodes)
-    alive = [node for node in nodes if node.liveness(node.now) == Node.Liveness.ALIVE]
-    used = [held[node.pk] for node in alive if node.pk in held]
-    yield gauge("full_disks", "Nodes whose disk is full.", sum(map(node_condition.disk_full, alive)))
-    gpus_out = sum(len(node_condition.gpus_out(node)) for node in alive)
+    yield from each_node.figures()
+    yield from _unfit_nodes(kinds)
+    yield from _alive([kind for kind in kinds if kind.alive])
+
+
+def _unfit_nodes(kinds: Sequence[Any]) -> Iterator[Family]:
+    lost = sum(kind.number for kind in kinds if node_health.lost(kind))
+    yield gauge("lost_nodes", "Nodes whose agents fell silent without a goodbye.", lost)
+    deaf = sum(kind.number for kind in kinds if node_health.consuming(kind) is False)
+    yield gauge("deaf_nodes", "Nodes that are alive and that messages do not reach.", deaf)
+
+
+def _alive(kinds: Sequence[Any]) -> Iterator[Family]:
+    """Of nodes that are alive, all together."""
+    full = sum(kind.number for kind in kinds if node_condition.disk_full(kind))
+    yield gauge("full_disks", "Nodes whose disk is full.", full)
+    gpus_out = sum(kind.gpus_out for kind in kinds)
     yield gauge("gpus_out", "GPUs that reported an error of their hardware.", gpus_out)
-    trespasses = sum(len(node_condition.trespasses(node)) for node in alive)
+    trespasses = sum(kind.trespasses for kind in kinds)
     yield gauge("gpu_trespasses", "Processes on GPUs that their jobs do not hold.", trespasses)
-    text = "GPUs that jobs hold of which none has worked for five minutes."
-    yield gauge("gpus_idle", text, sum(one.idle_gpus for one in used))
-    watts = [watts for node in alive if (watts := node_condition.gpu_watts(node)) is not None]
+    used = NodeUsage(*map(int, HELD_OF_ALIVE.rows()[0]))
+    yield gauge("gpus_idle", "GPUs that jobs hold of which none has worked for five minutes.", used.idle_gpus)
+    watts = [mw / 1000 for kind in kinds for mw in kind.power_mw]
     text = "What the GPUs of nodes that are alive draw; no sample: none tells."
     yield labelled(GaugeMetricFamily, "power_watts", text, ("device",), [("gpu", sum(watts))] if watts else [])
-    yield from _removed_folders(nodes)
+    yield from _removed_folders()
     totals = {
-        "gpus": (sum(node.gpu_count for node in alive), sum(one.gpus for one in used)),
-        "cpus": (sum(node.cpus for node in alive), sum(one.cpus for one in used)),
-        "memory_bytes": (sum(node.memory_mb for node in alive) * MB, sum(one.memory_mb for one in used) * MB),
+        "gpus": (sum(kind.gpus for kind in kinds), used.gpus),
+        "cpus": (sum(kind.cpus for kind in kinds), used.cpus),
+        "memory_bytes": (sum(kind.memory_mb for kind in kinds) * MB, used.memory_mb * MB),
     }
     for name, (total, taken) in totals.items():
         yield gauge(name, "Of all nodes that are alive.", total)
         yield gauge(f"{name}_held", "What jobs hold of it.", taken)
 
 
-def _unfit_nodes(nodes: Iterable[Any]) -> Iterator[Metric]:
-    lost = sum(node_health.lost(node) for node in nodes)
-    yield gauge("lost_nodes", "Nodes whose agents fell silent without a goodbye.", lost)
-    deaf = sum(node.consuming is False and node_health.consuming(node) is False for node in nodes)
-    yield gauge("deaf_nodes", "Nodes that are alive and that messages do not reach.", deaf)
-
-
-def _removed_folders(nodes: Iterable[Node]) -> Iterator[Metric]:
+def _removed_folders() -> Iterator[Family]:
     """Since each agent began, as its heartbeats tell; nothing of those that removed none."""
-    told = {node.name: removed for node in nodes if (removed := node_condition.removed_folders(node))["folders"]}
+    told = [(name, node_condition.removed_of(loads(said))) for name, said in REMOVERS.rows()]
     texts = {"folders": "Folders of deleted jobs that a node removed.", "bytes": "What was free by that."}
     for name, text in texts.items():
-        rows = ((node, removed[name]) for node, removed in told.items())
         metric = "removed_job_folders" if name == "folders" else "removed_job_folder_bytes"
-        yield labelled(CounterMetricFamily, metric, text, ("node",), rows)
+        samples = [(node, removed[name]) for node, removed in told if removed["folders"]]
+        yield labelled(CounterMetricFamily, metric, text, ("node",), samples)
 
 
-def _pools(nodes: Iterable[Any]) -> Iterator[Metric]:
+def _pools(kinds: Sequence[Any]) -> Iterator[Family]:
     """No samples without pools; before the first decision there is what is present alone."""
-    taking = [node for node in nodes if node.state == Node.State.UP and node.liveness(node.now) == Node.Liveness.ALIVE]
-    present = Counter(node.labels.get(NodePool.LABEL) for node in taking)
+    present = Counter[str | None]()
+    for kind in kinds:
+        if kind.state == Node.State.UP and kind.alive:
+            present[kind.pool] += kind.number
     pools = list(NodePool.objects.all())
     rows = [
         (pool, what, number)
@@ -90,7 +110,7 @@ def _pools(nodes: Iterable[Any]) -> Iterator[Metric]:
     yield labelled(GaugeMetricFamily, "pool_waiting_jobs", text, ("pool",), waiting)
 
 
-def idle_gpus() -> Iterator[Metric]:
+def idle_gpus() -> Iterator[Family]:
     sums = (Count("pk"), Sum("idle_gpu_seconds"), Sum("freed_gpu_seconds"))
     found = IdleGpuStep.objects.order_by().values_list("rung").annotate(*sums)
     known = {Rung(rung): amounts for rung, *amounts in found}

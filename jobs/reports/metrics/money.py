@@ -6,13 +6,11 @@ from typing import Any
 
 from django.db.models import Sum
 from django.db.models.functions import Now
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily
 
 from jobs.costs import so_far
-from jobs.models import Job
 from jobs.planning.budget_reports import reports_of
-from jobs.reports.metrics.families import gauge, labelled
-from jobs.reports.pending_cost import pending_of
+from jobs.reports.metrics.families import Family, gauge, labelled
 from quotas.budgets.alerts import due
 from quotas.budgets.rows import Budget
 from quotas.costs.ledger import Kind
@@ -23,11 +21,9 @@ HOUR = timedelta(hours=1)
 MOST_BUDGETS = 100
 
 
-def costs() -> Iterator[Metric]:
-    """In the platform's currency."""
+def costs() -> Iterator[Family]:
+    """In the platform's currency; what is expected of jobs that wait is with them."""
     yield gauge("cost_prices", "Prices that are valid now.", len(valid_now()))
-    pending = Job.objects.filter(pending_of()).aggregate(total=Sum("estimated_cost"))["total"]
-    yield gauge("cost_pending", "What the jobs that wait are expected to cost.", pending or 0)
     yield gauge("cost_on_hold", "What is set aside for the jobs that run.", float(so_far.set_aside()))
     booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gt=Now() - HOUR).order_by()
     sums: dict[str, Any] = dict.fromkeys((Kind.SETTLE, Kind.REFUND), 0)
@@ -36,7 +32,7 @@ def costs() -> Iterator[Metric]:
     yield labelled(GaugeMetricFamily, "cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
 
 
-def budgets() -> Iterator[Metric]:
+def budgets() -> Iterator[Family]:
     """In their units; of so many, those that were set first."""
     reports = reports_of(Budget.objects.select_related("project").order_by("pk")[:MOST_BUDGETS])
     yield gauge("budget_deliveries_due", "Alerts of budgets that are still to be sent.", due())

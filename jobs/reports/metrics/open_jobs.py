@@ -1,19 +1,21 @@
-"""Jobs that are not over: where they are, and for what they wait."""
+"""Jobs that are not over: where they are, for what and how long they wait, and what they may cost."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from itertools import product
 from json import loads
 from typing import NamedTuple
 
 from django.db.models import Count
 from django.db.models.functions import Now
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily
 
 from jobs.messages.routing import HARDWARE
 from jobs.models import Job, Queue
-from jobs.reports.metrics.families import labelled, query
+from jobs.reports.metrics.families import Family, gauge, labelled, query
+from jobs.submission.pricing import PER_HOUR
 from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.priorities import CLASSES, NORMAL_FROM, URGENT_FROM
@@ -24,18 +26,30 @@ MOST_QUEUES, MOST_PROJECTS = 50, 200
 """Of more, those that were made first have series of their own, and the rest have one together: `OTHER`."""
 OTHER = "other"
 OPEN_STATES = sorted(set(JobState) - TERMINAL_STATES)
-# In two parts, as there is an index for each.
+COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at, in_line_since, held_at, estimated_cost, cost_basis"
+# One look at all of them, in two parts, as there is an index for each. Most have one reason: its code is found faster by itself
+# than by a path. Of those that could start, as far as it depends on others, since when the first of them could: in line, and
+# all that it needs over.
 OPEN_JOBS = """
     SELECT state, queue_id, project_id,
            CASE WHEN priority >= %(urgent)s THEN 'urgent' WHEN priority >= %(normal)s THEN 'normal' ELSE 'background' END,
            CASE WHEN gpus > 0 THEN 'gpu' ELSE 'cpu' END,
-           CASE state WHEN 'pending' THEN jsonb_path_query_array(reasons, '$[*].code') ELSE '[]' END #>> '{}', count(*)
+           CASE WHEN state <> 'pending' THEN NULL WHEN reasons -> 1 IS NULL THEN reasons #>> '{0,code}'
+                ELSE jsonb_path_query_array(reasons, '$[*].code') #>> '{}' END,
+           count(*),
+           extract(epoch FROM statement_timestamp() - min(greatest(coalesce(in_line_since, created_at), needs.ended_at))
+               FILTER (WHERE state = 'pending' AND held_at IS NULL AND coalesce(needs.done, true)))::float8,
+           sum(estimated_cost) FILTER (WHERE state = 'pending' AND cost_basis <> %(per_hour)s)
     FROM (
-        SELECT state, queue_id, project_id, priority, gpus, reasons FROM jobs_job
-        WHERE state IN ('pending', 'queued', 'assigned', 'running')
-        UNION ALL SELECT state, queue_id, project_id, priority, gpus, reasons FROM jobs_job WHERE state = 'paused'
-    ) AS job GROUP BY 1, 2, 3, 4, 5, 6
-"""
+        SELECT {columns} FROM jobs_job WHERE state IN ('pending', 'queued', 'assigned', 'running')
+        UNION ALL SELECT {columns} FROM jobs_job WHERE state = 'paused'
+    ) AS job LEFT JOIN (
+        SELECT link.job_id, bool_and(needed.state = 'completed') AS done, max(needed.finished_at) AS ended_at
+        FROM jobs_jobdependency AS link JOIN jobs_job AS needed ON needed.id = link.needs_id
+        WHERE link.job_id IN (SELECT id FROM jobs_job WHERE state = 'pending') GROUP BY 1
+    ) AS needs ON needs.job_id = job.id
+    GROUP BY 1, 2, 3, 4, 5, 6
+""".replace("{columns}", COLUMNS)
 
 
 class Alike(NamedTuple):
@@ -48,9 +62,13 @@ class Alike(NamedTuple):
     hardware: str
     reasons: frozenset[str]
     number: int
+    waited_seconds: float | None
+    """How long that one has waited that waits longest, of those that could start."""
+    cost: Decimal | None
+    """What they are expected to cost, as in `pending_cost`."""
 
 
-def jobs() -> Iterator[Metric]:
+def jobs() -> Iterator[Family]:
     """What is empty is 0 and does not vanish, but for pairs of a queue and a project, of which there can be many."""
     queues = list(Queue.objects.order_by("pk").values_list("pk", "name")[:MOST_QUEUES])
     found = _open_jobs(dict(queues))
@@ -61,13 +79,17 @@ def jobs() -> Iterator[Metric]:
     states = _sum(((one.state,), one.number) for one in found)
     yield _gauges("active_jobs", text, ("state",), _with_zeros(states, OPEN_STATES))
     yield from _lengths([one for one in found if one.state == JobState.PENDING], [name for _, name in queues])
+    longest = max((one.waited_seconds for one in found if one.waited_seconds is not None), default=0)
+    yield gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
+    pending = sum(one.cost for one in found if one.cost is not None)
+    yield gauge("cost_pending", "What the jobs that wait are expected to cost.", float(pending))
     ended = Job.objects.filter(finished_at__gt=Now() - HOUR).order_by().values_list("state")
     lately = dict.fromkeys(sorted(TERMINAL_STATES), 0) | dict(ended.annotate(n=Count("pk")))
     text = "Jobs that ended in the last hour, by state."
     yield labelled(GaugeMetricFamily, "jobs_ended_last_hour", text, ("state",), lately.items())
 
 
-def _lengths(waiting: list[Alike], queues: list[str]) -> Iterator[Metric]:
+def _lengths(waiting: list[Alike], queues: list[str]) -> Iterator[Family]:
     classes = ("priority", "hardware")
     text = "Jobs that wait, by queue, class of priority and hardware."
     lengths = _sum(((one.queue, one.priority, one.hardware), one.number) for one in waiting)
@@ -82,7 +104,7 @@ def _lengths(waiting: list[Alike], queues: list[str]) -> Iterator[Metric]:
 
 
 def _open_jobs(queues: Mapping[int, str]) -> list[Alike]:
-    rows = query(OPEN_JOBS, {"urgent": URGENT_FROM, "normal": NORMAL_FROM})
+    rows = query(OPEN_JOBS, {"urgent": URGENT_FROM, "normal": NORMAL_FROM, "per_hour": PER_HOUR})
     first = sorted({project for _, _, project, *_ in rows})[:MOST_PROJECTS]
     projects = dict(Project.objects.filter(pk__in=first).values_list("pk", "slug"))
     return [
@@ -92,10 +114,10 @@ def _open_jobs(queues: Mapping[int, str]) -> list[Alike]:
             projects.get(project, OTHER),
             priority,
             hardware,
-            frozenset(loads(codes)),
-            n,
+            frozenset(loads(codes) if codes.startswith("[") else [codes]) if codes else frozenset(),
+            *told,
         )
-        for state, queue, project, priority, hardware, codes, n in rows
+        for state, queue, project, priority, hardware, codes, *told in rows
     ]
 
 
@@ -110,5 +132,5 @@ def _with_zeros(sums: Mapping[tuple[str, ...], int], *values: Iterable[str]) -> 
     return {**dict.fromkeys(product(*values), 0), **sums}
 
 
-def _gauges(name: str, text: str, labels: tuple[str, ...], sums: Mapping[tuple[str, ...], int]) -> Metric:
+def _gauges(name: str, text: str, labels: tuple[str, ...], sums: Mapping[tuple[str, ...], int]) -> Family:
     return labelled(GaugeMetricFamily, name, text, labels, ((*values, number) for values, number in sums.items()))

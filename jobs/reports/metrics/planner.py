@@ -1,13 +1,13 @@
-"""What the planner did: cycles, those who gave way, promises of a floor, predictions and what became of them."""
+"""What the planner did: cycles, promises of a floor, predictions and what became of them."""
 
 from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
 from jobs.models import Cycle
 from jobs.models.planning import FloorShadow, RunTimeLearning
-from jobs.planning import preemption, start_forecasts
-from jobs.reports.metrics.families import gauge, labelled, query
+from jobs.planning import start_forecasts
+from jobs.reports.metrics.families import Family, gauge, labelled, query
 from jobs.state import alerts
 from scheduling.plan_result import WhyBroken
 
@@ -20,7 +20,7 @@ IN_THE_SHADOW = """
 """
 
 
-def cycles() -> Iterator[Metric]:
+def cycles() -> Iterator[Family]:
     cycle = Cycle.objects.defer("line").get()
     yield gauge("last_cycle_seconds", "How long the last scheduling cycle took.", cycle.duration_ms / 1000)
     began = cycle.started_at.timestamp() if cycle.started_at else 0
@@ -33,18 +33,7 @@ def cycles() -> Iterator[Metric]:
     yield gauge("last_cycle_placed_jobs", "Jobs that the last plan placed.", cycle.placed)
 
 
-def preemptions() -> Iterator[Metric]:
-    totals = preemption.totals()
-    for name, text, rows in (
-        ("preemptions", "Attempts that were told to give way.", [(one.strategy, one.requested) for one in totals]),
-        ("preempted", "Those of them that did, and did not complete.", [(one.strategy, one.preempted) for one in totals]),
-        ("preempted_work_seconds", "The work of these that is done again, as estimated.",
-         [(one.strategy, one.lost_seconds) for one in totals]),
-    ):  # fmt: skip
-        yield labelled(CounterMetricFamily, name, text, ("strategy",), rows)
-
-
-def floor() -> Iterator[Metric]:
+def floor() -> Iterator[Family]:
     """Zeros while no policy keeps a floor."""
     shadow = FloorShadow.objects.first() or FloorShadow()
     [[running, waiting, ended, early]] = query(IN_THE_SHADOW, [])
@@ -63,7 +52,7 @@ def floor() -> Iterator[Metric]:
     yield labelled(CounterMetricFamily, "floor_broken_promises", text, ("reason",), broken)
 
 
-def start_predictions() -> Iterator[Metric]:
+def start_predictions() -> Iterator[Family]:
     """Nothing before the first start that was foretold."""
     found = start_forecasts.accuracy()
     if found is None:
@@ -79,7 +68,7 @@ def start_predictions() -> Iterator[Metric]:
     yield gauge("predicted_starts_measured", "Over how many starts that is.", found.starts)
 
 
-def run_time_predictions() -> Iterator[Metric]:
+def run_time_predictions() -> Iterator[Family]:
     learned = RunTimeLearning.objects.first() or RunTimeLearning()
     text = "How far off predicted run times were, either way, over all jobs that had one."
     yield SummaryMetricFamily(

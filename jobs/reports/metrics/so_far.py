@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import inf
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 from jobs.messages.routing import HARDWARE
 from jobs.models import Cycle
-from jobs.reports.metrics.families import labelled
+from jobs.reports.metrics.families import Family, labelled
 from jobs.usage.counted_events import (
     ATTEMPTS,
     BUCKETS,
@@ -23,24 +23,30 @@ from jobs.usage.counted_events import (
     SUBMITTED,
     WAIT,
 )
+from jobs.usage.counted_preemptions import PREEMPTED, PREEMPTIONS
 from jobs.usage.job_counts import Count, counts
 from scheduling.failures.retry import RetryBudget, reasons_that
 from scheduling.lifecycle import TERMINAL_STATES, EndReason
+from scheduling.planning import rebalancing
+from scheduling.planning.floor import turns
+from scheduling.planning.stops import borrowers, victims
 
+STRATEGIES = (*victims.STRATEGIES, borrowers.STRATEGY, turns.STRATEGY, rebalancing.STRATEGY)
 PLATFORM, OWNER = (reasons_that(payer=payer) for payer in (RetryBudget.PLATFORM, RetryBudget.OWNER))
 
 
-def so_far() -> Iterator[Metric]:
+def so_far() -> Iterator[Family]:
     """The cycle's row after the counts: it may be a cycle further than its buckets, never behind them."""
     known = defaultdict[str, list[Count]](list)
     for one in counts():
         known[one.series].append(one)
     yield from _counters({series: _by_label(found) for series, found in known.items()})
+    yield from _preemptions(known)
     yield from _histograms(known)
     yield _cycles(known[CYCLE])
 
 
-def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
     ended = known.get(ENDED, {})
     text = "Jobs that ended, by the state in which they did; one that was requeued ends again."
     rows = [(state, ended.get(state, 0)) for state in sorted(TERMINAL_STATES)]
@@ -62,12 +68,28 @@ def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
     yield labelled(CounterMetricFamily, "plan_decisions", text, ("decision",), made)
 
 
+def _preemptions(known: Mapping[str, list[Count]]) -> Iterator[Family]:
+    found: dict[str, dict[str, int]] = {series: _by_label(known.get(series, [])) for series in (PREEMPTIONS, PREEMPTED)}
+    strategies = sorted({*STRATEGIES, *found[PREEMPTIONS]})
+    for name, text, series in (
+        ("preemptions", "Attempts that were told to give way.", PREEMPTIONS),
+        ("preempted", "Those of them that did, and did not complete.", PREEMPTED),
+    ):
+        rows = [(one, found[series].get(one, 0)) for one in strategies]
+        yield labelled(CounterMetricFamily, name, text, ("strategy",), rows)
+    seconds = dict.fromkeys(strategies, 0.0)
+    for one in known.get(PREEMPTED, []):
+        seconds[one.label] += one.seconds
+    text = "The work of these that is done again, as estimated."
+    yield labelled(CounterMetricFamily, "preempted_work_seconds", text, ("strategy",), seconds.items())
+
+
 def fault_of(reason: EndReason) -> str:
     """Whose it is: the platform's, the owner's, or none."""
     return "platform" if reason in PLATFORM else "owner" if reason in OWNER else "none"
 
 
-def _histograms(known: Mapping[str, list[Count]]) -> Iterator[Metric]:
+def _histograms(known: Mapping[str, list[Count]]) -> Iterator[Family]:
     for series, name, text in (
         (WAIT, "job_wait_seconds", "From in line, and able to start, to running: of each attempt that began."),
         (RUN, "attempt_run_seconds", "From running to the end: of each attempt that began."),
@@ -83,7 +105,7 @@ def _histograms(known: Mapping[str, list[Count]]) -> Iterator[Metric]:
     yield HistogramMetricFamily("trainyard_publish_to_claim_seconds", text, buckets=buckets, sum_value=total)
 
 
-def _cycles(known: list[Count]) -> Metric:
+def _cycles(known: list[Count]) -> Family:
     cycle = Cycle.objects.only("count", "total_ms").get()
     *below, _ = _cumulative(CYCLE, known)[0]
     text = "Scheduling cycles, and how long they took."

@@ -10,12 +10,14 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg.errors import AdminShutdown, CannotConnectNow, QueryCanceled
 
 from jobs.costs import settlement
 from jobs.models import Cycle, FloorShadow, FloorShadowJob, IdleGpuStep, Preemption, UsageHour, UsageRollup
 from jobs.models.planning import RunTimeLearning
 from jobs.models.start_prediction import StartPrediction
 from jobs.reports.metrics import each_node, open_jobs
+from jobs.reports.metrics.families import Prepared
 from jobs.usage import job_counts
 from quotas.models import Price
 from tests import builders
@@ -271,14 +273,27 @@ def test_what_became_of_idle_gpus_is_told_by_the_step(read):
 def test_the_servers_behind_it_are_told(read):
     found = read()
     assert (found["trainyard_server_up", "database"], found["trainyard_server_up", "broker"]) == (1, 1)
+    assert found["trainyard_database_up",] == 1
 
 
 def test_without_the_database_it_tells_what_it_knows_and_that_it_is_away():
     with away():
         response = scraped()
+    assert response.status_code == 200, "Prometheus reads nothing of another answer"
+    samples = [line for line in response.content.decode().splitlines() if not line.startswith("#")]
+    assert samples == [
+        "trainyard_database_up 0.0",
+        'trainyard_server_up{server="database"} 0.0',
+        'trainyard_server_up{server="broker"} 1.0',
+    ]
+
+
+def test_a_database_that_answers_but_not_a_scrape_is_not_told_to_be_away():
+    """As when one statement of it takes too long: the scrape has failed, and nothing else is known."""
+    with away(QueryCanceled()):
+        response = scraped()
     assert (response.status_code, response["Retry-After"]) == (503, "5")
-    assert b'trainyard_server_up{server="database"} 0.0' in response.content
-    assert b'trainyard_server_up{server="broker"} 1.0' in response.content
+    assert b"trainyard_database_up" not in response.content
 
 
 def test_without_the_database_whoever_has_another_token_gets_a_problem_document():
@@ -287,12 +302,18 @@ def test_without_the_database_whoever_has_another_token_gets_a_problem_document(
     assert (response.status_code, response.json()["status"]) == (503, 503)
 
 
+@pytest.mark.parametrize("cause", [AdminShutdown(), CannotConnectNow()])
+def test_a_database_that_ends_or_begins_is_away(cause):
+    with away(cause):
+        assert b"trainyard_database_up 0.0" in scraped().content
+
+
 @contextmanager
-def away():
+def away(cause=None):
     """Every statement fails, as when the server is gone."""
 
     def fail(*_):
-        raise OperationalError("connection refused")
+        raise OperationalError("no answer") from cause
 
     with connection.execute_wrapper(fail):
         yield
@@ -411,6 +432,7 @@ def test_leases_are_counted_and_those_that_are_overdue(read):
 
 def test_the_first_nodes_have_figures_of_their_own_and_odd_heartbeats_have_none(read, monkeypatch):
     monkeypatch.setattr(each_node, "MOST_NODES", 2)
+    monkeypatch.setattr(each_node, "SHOWN", Prepared(each_node._shown))
     gpus = [{"index": 0, "utilisation": 50, "memory_used_mb": 1, "power_mw": 1500}, {"index": 1}, "what"]
     builders.node(name="n1", load={"cpu_percent": 25.0, "memory_used_mb": 2, "gpus": gpus})
     builders.node(name="n2", load={"cpu_percent": "much", "gpus": 7})

@@ -66,6 +66,27 @@ def test_it_stands_behind_those_that_wait_at_its_priority(ada, project, node):
     assert quoted(ada, resources={"gpus": 4}, priority="urgent")["position"] == 2
 
 
+def test_a_workload_that_runs_so_many_at_once_keeps_it_and_what_would_start_it_is_offered(ada, project, node):
+    sweep = builders.workload(project=project, name="sweep", owner=ada, max_running=1)
+    builders.running_job(node=node, gpu_indices=[0], project=project, owner=ada, workload=sweep)
+
+    told = quoted(ada, resources={"gpus": 1}, workload="sweep")
+
+    assert (told["starts_now"], [reason["code"] for reason in told["reasons"]]) == (False, ["workload_limit"])
+    [change] = told["changes"]
+    assert (change["field"], change["from"], change["to"]) == ("workload.max_running", 1, 2)
+    assert quoted(ada, resources={"gpus": 1})["starts_now"]
+
+
+def test_a_workload_that_is_held_starts_nothing_and_a_new_one_limits_nothing(ada, project, node):
+    builders.workload(project=project, name="sweep", owner=ada, wanted="held")
+
+    told = quoted(ada, resources={"gpus": 1}, workload="sweep")
+
+    assert (told["starts_now"], [reason["code"] for reason in told["reasons"]]) == (False, ["workload"])
+    assert quoted(ada, resources={"gpus": 1}, workload="another")["starts_now"]
+
+
 def test_nothing_is_written(ada, project, node):
     quoted(ada, resources={"gpus": 1}, submission_key="once")
 

@@ -1,43 +1,24 @@
 """The exporter of a node: what the agent knows, whoever is away."""
 
+import re
 import urllib.request
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from executors.node import exporter
-from executors.node.exporter import NodeView, serve
-from executors.session.known import Held, Known
+from executors.node.exporter import serve
+from executors.session.known import Known
 from local_stack.servers.ports import LOOPBACK, pick_free
 from scheduling.errors import UnavailableError
-from tests.workers.nvml import Driver, gpu
-from workers.hardware.gpus import GpuLoads
-from workers.hardware.inventory import Hardware
+from tests.architecture import source
+from tests.executors.node.exported import node_view
 from workers.heartbeats import QueueProbeResult
-
-KNOWN = Known(
-    held=(Held(7, 3, (0, 1)), Held(8, 1, ())),
-    suspended=1,
-    lease_seconds=22.5,
-    unsaid=2,
-    silence_seconds=61.0,
-    unsent_bytes=4096,
-    leaving=False,
-)
 
 
 @pytest.fixture
 def view(monkeypatch):
-    driver = Driver(2)
-    driver.power[0], driver.temperature[0], driver.ecc_errors[1] = 70_000, 55, 3
-    hardware = Hardware(cpus=8, memory_mb=1000, gpus=(gpu(0), gpu(1)))
-    monkeypatch.setattr(exporter, "gpu_loads", GpuLoads(driver))
-    disk = SimpleNamespace(free_mb=lambda: 7)
-    status: Any = SimpleNamespace(disk=disk, faults=SimpleNamespace(out={1: "Xid 79"}))
-    return NodeView("n1", "1.0", hardware, status, lambda: KNOWN, lambda: QueueProbeResult(consuming=True))
+    return node_view(monkeypatch)
 
 
 def scraped(view):
@@ -88,3 +69,9 @@ def test_a_port_that_is_taken_is_named(view):
     serve(view, port=port, address=LOOPBACK)
     with pytest.raises(UnavailableError, match=rf"--metrics-port {port}: .*{LOOPBACK}:{port}: .*in use"):
         serve(view, port=port, address=LOOPBACK)
+
+
+def test_what_it_tells_is_in_the_table_of_the_documentation(view):
+    page = (source.ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+    told = {key[0] for key in scraped(replace(view, jobs=True))}
+    assert told == set(re.findall(r"trainyard_agent_\w+", page))

@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from jobs.planning import cycle
+from jobs.planning import cycle, pool_scaling
 from jobs.planning.pool_scaling import scale_pools
+from jobs.planning.rebalancing import rebalance_settings
 from tests import builders
 from workers.models import Node, NodePool
 
@@ -55,6 +56,19 @@ def test_nodes_belong_to_the_pool_of_their_label_and_idle_ones_are_named():
     cycle.run_cycle()
     made = decided()
     assert (made.busy_nodes, made.idle_nodes) == (1, ["cpu-2"])
+
+
+@pytest.mark.parametrize("consolidate", [False, True])
+def test_only_pools_that_consolidate_ask_for_the_settings_of_rebalancing(monkeypatch, consolidate):
+    pool(), pool(name="tidy", actuator="local", consolidate=consolidate)
+    asked = []
+
+    def settings_of(chosen):
+        asked.append(chosen)
+        return rebalance_settings(chosen)
+
+    monkeypatch.setattr(pool_scaling, "rebalance_settings", settings_of)
+    assert (scale_pools(), len(asked)) == (2, consolidate)
 
 
 @pytest.mark.parametrize("actuator", ["local", "none"])

@@ -13,6 +13,7 @@ from jobs.models import Job, JobEvent, Placement, Preemption
 from jobs.planning import cycle, preemption
 from jobs.planning.snapshot import take_snapshot
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from jobs.usage import job_counts
 from quotas.models import Quota
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
@@ -46,6 +47,11 @@ def told(victim, for_job, strategy="priority"):
 
 def fresh(job):
     return Job.objects.get(pk=job.pk)
+
+
+def counted(series):
+    """How many so far, and the seconds of them all, by strategy."""
+    return {one.label: (one.number, one.seconds) for one in job_counts.counts() if one.series == series}
 
 
 def ended(job, reason=EndReason.PREEMPTED, **fields):
@@ -156,7 +162,7 @@ def test_a_command_that_completes_in_its_grace_and_says_so_is_completed(said):
 
     job = ended(running, EndReason.COMPLETED, exit_code=0, asked=True)
 
-    assert (job.state, preemption.totals()[0].preempted) == ("completed", 0)
+    assert (job.state, counted("preempted")) == ("completed", {})
 
 
 @pytest.mark.parametrize("progress", [None, 0.4])
@@ -217,16 +223,14 @@ def test_only_the_last_hour_counts_for_the_rate():
     assert preemption.recent() == 0
 
 
-def test_totals_tell_what_each_strategy_has_cost():
+def test_counters_tell_what_each_strategy_has_cost():
     one, two = victim(), victim(node=builders.node(name="n2"))
     told(one, builders.job(priority=90))
     told(two, builders.job(priority=90), strategy="reclaim")
     ended(one, exit_code=143)
 
-    assert preemption.totals() == (
-        preemption.Total("priority", 1, 1, 90.0),
-        preemption.Total("reclaim", 1, 0, 0.0),
-    )
+    assert counted("preemptions") == {"priority": (1, 0.0), "reclaim": (1, 0.0)}
+    assert counted("preempted") == {"priority": (1, 90.0)}
 
 
 def test_every_member_of_a_gang_is_told():

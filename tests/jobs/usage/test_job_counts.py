@@ -11,7 +11,7 @@ from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control.actions import requeue
 from jobs.control.job_deletion import delete
-from jobs.models import Job, JobCount, JobCountProgress, JobEvent, Placement
+from jobs.models import Job, JobCount, JobCountProgress, JobEvent, Placement, Preemption
 from jobs.planning.cycle import run_cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.usage import job_counts
@@ -157,6 +157,64 @@ def test_what_is_deleted_before_it_was_written_down_stays_counted():
     assert JobCount.objects.get(series="ended").count == 1
     assert delete(Job.objects.filter(pk=other.pk)) == 1
     assert numbers() == before
+
+
+def preempted(strategy, *, end="preempted"):
+    """A job of which an attempt was told to give way; one that still runs, without an end."""
+    over = {"ended_at": timezone.now(), "end_reason": end} if end else {}
+    job = builders.job(state=JobState.CANCELLED if end else JobState.RUNNING)
+    Preemption.objects.create(attempt=builders.attempt(job=job, **over), strategy=strategy, lost_seconds=90)
+    return job
+
+
+def given_way():
+    """By series and strategy: how often, and the seconds."""
+    sums: dict[tuple[str, str], list[float]] = {}
+    for one in job_counts.counts():
+        if one.series in ("preemptions", "preempted"):
+            known = sums.setdefault((one.series, one.label), [0, 0.0])
+            known[0], known[1] = known[0] + one.number, known[1] + one.seconds
+    return {key: tuple(value) for key, value in sums.items()}
+
+
+ALL_GAVE_WAY = {
+    ("preemptions", "priority"): (3, 0), ("preempted", "priority"): (2, 180), ("preemptions", "reclaim"): (1, 0),
+}  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("folds", [0, 1, 2], ids="after {} folds".format)
+def test_preemptions_stay_counted_when_their_jobs_are_deleted(folds):
+    jobs = [preempted("priority"), preempted("priority"), preempted("priority", end="completed")]
+    running = preempted("reclaim", end="")
+    for _ in range(folds):
+        job_counts.fold()
+    assert given_way() == ALL_GAVE_WAY
+    for job in jobs:
+        assert delete(Job.objects.filter(pk=job.pk)) == 1
+        assert given_way() == ALL_GAVE_WAY
+    assert list(Preemption.objects.values_list("attempt__job", "counted")) == [(running.pk, False)]
+
+
+@pytest.mark.django_db
+def test_a_preemption_that_was_counted_while_it_could_still_change_is_counted_once():
+    running = preempted("priority", end="")
+    job_counts.fold()
+    running.attempts.update(ended_at=timezone.now(), end_reason="preempted")
+    for _ in range(2):
+        job_counts.fold()
+        assert given_way() == {("preemptions", "priority"): (1, 0), ("preempted", "priority"): (1, 90)}
+    assert Preemption.objects.get().counted
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fold_beside_a_deletion_counts_nothing_twice():
+    """The deletion holds the row of progress, or the rows that the fold would count: it leaves them alone."""
+    first, second = preempted("priority"), preempted("priority")
+    beside(lambda: delete(Job.objects.filter(pk=first.pk)), job_counts.fold)
+    job_counts.fold()
+    assert given_way() == {("preemptions", "priority"): (2, 0), ("preempted", "priority"): (2, 180)}
+    assert Preemption.objects.get(attempt__job=second).counted
 
 
 @pytest.mark.django_db

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scheduling.forecast.effort import Effort
 from scheduling.forecast.outlook import outlook
@@ -12,7 +13,7 @@ from scheduling.memory_units import megabytes
 from scheduling.planning.plan import make_plan
 from scheduling.reasons import spelt
 from scheduling.resources import Request
-from scheduling.snapshot import QueueView, Reservation
+from scheduling.snapshot import QueueView, Reservation, WorkloadView
 from tests.scheduling import floor_worlds
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, limited, running, share, snapshot, waiting
 from tests.scheduling.floor_worlds import SAVES, half_taken
@@ -119,6 +120,42 @@ def test_another_queue_where_its_own_is_paused_the_one_of_nearest_rank():
     queues = (QueueView("a", 0, "paused"), QueueView("b", 9), QueueView("c", 2), QueueView("d", 1, "draining"))
 
     assert offers(one_node(waiting(1, queue="a"), queues=queues)) == {"queue": "c"}
+
+
+def in_sweep(*jobs, running=(), at_once=1, **more):
+    """Of a workload that runs so many at once; the node has room for sixteen."""
+    sweep = WorkloadView("7", "sweep", at_once)
+    made = snapshot(*(replace(one, workload="7") for one in jobs), nodes=(cpu_node(cpus=16),), **more)
+    return replace(made, running=tuple(replace(one, workload="7") for one in running), workloads=(sweep,))
+
+
+def test_a_workload_of_which_more_run_at_once_with_room_for_those_of_it_that_come_first():
+    world = in_sweep(waiting(1), waiting(2), waiting(3), waiting(4), running=(held(),))
+
+    change = next(one for one in smallest_changes(world, 0.0, 3) if one.field == "workload.max_running")
+
+    sentence = "If workload sweep ran 4 jobs at once instead of 1, it would start now."
+    assert change.as_data() == {"field": "workload.max_running", "from": 1, "to": 4, "sentence": sentence}
+
+
+def test_no_more_of_a_workload_where_it_is_not_what_keeps_the_job():
+    full = in_sweep(waiting(1, request=Request(cpus=32)), running=(held(),))
+    elsewhere = in_sweep(waiting(1), waiting(2), running=(held(cpus=16),), at_once=2)
+    assert "workload.max_running" not in offers(full) | offers(elsewhere)
+
+
+@given(before=st.integers(0, 4), running_now=st.integers(0, 4), at_once=st.integers(1, 4))
+def test_the_raise_of_a_workload_is_the_least_that_starts_the_job(before, running_now, at_once):
+    jobs = [waiting(number) for number in range(1, before + 2)]
+    world = in_sweep(*jobs, running=[held(job_id=900 + n) for n in range(running_now)], at_once=at_once)
+    mine = jobs[-1].id
+
+    def starts(at_once):
+        raised = replace(world, workloads=(replace(world.workloads[0], max_running=at_once),))
+        return mine in {one.job_id for one in make_plan(raised, 0.0).placements}
+
+    least = next(number for number in range(1, 20) if starts(number))
+    assert offers(world, mine).get("workload.max_running") == (least if least > at_once else None)
 
 
 def test_fewer_gpus_within_the_quota():
