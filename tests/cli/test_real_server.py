@@ -353,3 +353,18 @@ def test_top_shows_what_runs_and_what_waits(ada, trainyard):
 
 def test_a_project_that_is_not_there_has_no_quota(ada, trainyard):
     assert trainyard("quota", "nobody").code == 1
+
+
+def test_a_sweep_is_a_workload_of_jobs_with_their_values(ada, trainyard):
+    outcome = trainyard(
+        "submit", "--workload", "s", "--sweep", "lr=0.1,0.01", "--max-running", 1, "--key", "k", "--", "python", "t.py"
+    )
+    again = trainyard(
+        "submit", "--workload", "s", "--sweep", "lr=0.1,0.01", "--max-running", 1, "--key", "k", "--", "python", "t.py"
+    )
+
+    jobs = Job.objects.order_by("pk")
+    assert (outcome.code, again.code) == (0, 0)
+    assert [(job.command[-1], job.labels["lr"]) for job in jobs] == [("--lr=0.1", "0.1"), ("--lr=0.01", "0.01")]
+    assert [job.env["TRAINYARD_ARRAY_INDEX"] for job in jobs] == ["0", "1"]
+    assert {(job.workload.name, job.workload.max_running) for job in jobs} == {("s", 1)}
