@@ -42,6 +42,10 @@ COMMANDS = {
         "workloads.workloads",
         "List the workloads, newest first; make, start, pause, resume and cancel them with all of their jobs.",
     ),
+    "schedules": Entry(
+        "schedules.schedules",
+        "List jobs that are submitted at certain times; make, change, pause, run and forget them.",
+    ),
     "logs": Entry("logs", "Print what a job has written."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),

@@ -10,6 +10,7 @@ from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
 from jobs.recovery import budget_alerts, idle_gpu_mail, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
+from jobs.schedules.submit_due import submit_due
 from jobs.usage import job_counts, rollup, running_sums
 
 
@@ -86,6 +87,12 @@ def roll_up_usage() -> None:
 def count_jobs() -> None:
     """Write down what jobs have done since the last time, so that scrapes need not look at it again."""
     job_counts.fold()
+
+
+@shared_task(name="trainyard.submit_scheduled", send_events=False)
+def submit_scheduled() -> None:
+    """Submit the jobs of schedules that are due."""
+    submit_due()
 
 
 @shared_task(name="trainyard.prune", send_events=False)

@@ -18,6 +18,7 @@ def beat_schedule(cycle_seconds: float, recovery_seconds: float, scaling_seconds
         "ledger audit": _every(600.0, "trainyard.audit_costs"),
         "usage roll-up": _every(60.0, "trainyard.roll_up_usage"),
         "counts of jobs": _every(10.0, "trainyard.count_jobs"),
+        "scheduled jobs": _every(5.0, "trainyard.submit_scheduled"),
         "clean-up": _every(3600.0, "trainyard.prune"),
     }
 

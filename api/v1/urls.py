@@ -19,6 +19,7 @@ from api.v1 import (
     scheduler,
 )
 from api.v1.pools.views import PoolsView, PoolView
+from api.v1.schedules.views import RunNowView, SchedulesView, ScheduleView
 from api.v1.steering import migrations, preemptions, settings
 from api.v1.system.views import SystemView
 from api.v1.templates.views import TemplateJobsView, TemplateQuoteView, TemplatesView, TemplateView
@@ -66,6 +67,9 @@ urlpatterns = [
     path("templates/<slug:name>", TemplateView.as_view()),
     path("templates/<slug:name>/jobs", TemplateJobsView.as_view()),
     path("templates/<slug:name>/quote", TemplateQuoteView.as_view()),
+    path("schedules", SchedulesView.as_view()),
+    path("schedules/<int:schedule_id>", ScheduleView.as_view()),
+    path("schedules/<int:schedule_id>/run", RunNowView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

@@ -19,7 +19,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", show_default=False, help="JSON, JSON lines or TOML; - reads standard input."),
+    typer.Argument(metavar="FILE", show_default=False, help="JSON, JSON lines, TOML or YAML; - reads standard input."),
 ]
 
 
@@ -40,7 +40,8 @@ def batch(
 
     The file holds a list of jobs, or {"defaults": {...}, "jobs": [...]}; a job has the fields of POST /jobs. Where a
     job and the defaults say nothing, the project is that of --project, and the command starts in this folder.
-    With --workload, or "workload" in the file, they are one workload, which is made if it is not there.
+    With a "sweep" ({"lr": [0.1, 0.01]}) or an "array" ("0-99%10") in place of jobs, the command of the defaults runs once
+    for each. With --workload, or "workload" in the file, they are one workload, which is made if it is not there.
     """
     wanted = read_batch(file, project=project, folder=Path.cwd())
     terms = without_gaps({"held": held or None, "max_running": max_running, "stop_on_failure": stop_on_failure or None})

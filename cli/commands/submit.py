@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from cli.client.requests import Row, Server
+from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options.job import JobOptions
 from cli.options.shared import AsJson
-from cli.output import note, print_json
+from cli.options.sweep import SweepOptions
+from cli.output import note, print_json, visible
 from cli.submission import virtual_environment
 from cli.submission.job_request import job_request
-from cli.views.aftermath import require_success
-from cli.views.follow import follow_to_the_end
+from cli.submission.sweeps import Many, batch_of, many
+from cli.views.aftermath import require_all, require_success
+from cli.views.follow import follow_to_the_end, wait_for_workload
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -30,18 +33,27 @@ def submit(
     server: Server,
     command: Command,
     its: JobOptions,
+    of_many: SweepOptions,
     *,
     wait: Wait = False,
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a training job.
+    """Submit a training job, or with --sweep or --array one for each value.
 
     Example: trainyard submit --gpus 1 --time 2h -- python train.py --lr 0.1
+
+    Example: trainyard submit --sweep lr=0.1,0.01 --sweep width=16,64 --max-running 2 -- python train.py
     """
+    wanted = many(of_many)
     request = job_request(command, its, environ=os.environ, now=datetime.now(UTC))
     if hint := virtual_environment.hint(command, request.get("env", {}), os.environ):
         note(hint)
+    if wanted is not None:
+        if follow:
+            raise UsageError("--follow prints what one job writes: use --wait, and trainyard logs -f ID.")
+        submit_many(server, request, wanted, stop_on_failure=of_many.stop_on_failure, wait=wait, as_json=as_json)
+        return
     job, new = server.create("jobs", request)
     stay = wait or follow
     if not as_json:
@@ -52,6 +64,24 @@ def submit(
         print_json(job)
     if stay:
         require_success(server, [job], with_logs=not follow)
+
+
+def submit_many(
+    server: Server, request: Row, wanted: Many, *, stop_on_failure: bool, wait: bool, as_json: bool
+) -> None:
+    """All of them as one workload, or none; with `wait` until all are over."""
+    body = batch_of(request, wanted, stop_on_failure=stop_on_failure, now=datetime.now(UTC))
+    answer = server.post("jobs/batch", body)
+    workload = body["workload"]["name"]
+    if as_json:
+        print_json(answer)
+    else:
+        ids = [job["id"] for job in answer["jobs"]]
+        print(f"workload {visible(workload)}: {answer['count']} jobs submitted, {ids[0]} to {ids[-1]}")
+        note(f"see them: trainyard workloads show {workload} --best METRIC; trainyard list --workload {workload}")
+    if wait:
+        (found,) = server.rows("workloads", name=workload, project=request["project"])
+        require_all(wait_for_workload(server, found))
 
 
 def stay_with(server: Server, job: Row, *, with_logs: bool) -> Row:

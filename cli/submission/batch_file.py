@@ -1,16 +1,18 @@
-"""Files of jobs: JSON, JSON lines or TOML."""
+"""Files of jobs: each written out, or one with the parameters of a sweep."""
 
 import json
 import re
-import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.errors import UsageError
+from cli.options.sweep import SweepOptions
+from cli.submission.file_content import name_of_file, read_content
+from cli.submission.job_names import name_of
+from cli.submission.sweeps import Many, jobs_of, many, points
 
-STDIN = Path("-")
+OF_SWEEP = ("sweep", "samples", "seed", "array")
 OF_JOB = re.compile(r"jobs\[(\d+)\]\.?(.*)")
 
 
@@ -47,65 +49,64 @@ class BatchFile:
 
 def read_batch(file: Path, *, project: str, folder: Path) -> BatchFile:
     """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
-    defaults, jobs, workload = _split(read_content(file), _name(file))
+    defaults, jobs, workload = _split(read_content(file), name_of_file(file))
     return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs, workload)
-
-
-def read_content(file: Path) -> Any:
-    """What is in a file of JSON, JSON lines or TOML; raises `UsageError`."""
-    text = _read(file)
-    try:
-        return _parse_toml(text) if file.suffix == ".toml" else _parse_json(text)
-    except ValueError as error:
-        raise UsageError(f"{_name(file)} is neither JSON, JSON lines nor TOML: {error}.") from error
 
 
 def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any], Any]:
     """The defaults, the jobs and the workload of a file's content."""
     content = {"jobs": content} if isinstance(content, list) else content
-    if not isinstance(content, dict) or not isinstance(content.get("jobs"), list):
+    swept = isinstance(content, dict) and any(key in content for key in OF_SWEEP)
+    if not isinstance(content, dict) or not (swept or isinstance(content.get("jobs"), list)):
         raise UsageError(f'{name} holds no jobs: write a list of jobs, or {{"defaults": {{...}}, "jobs": [...]}}.')
-    unknown = sorted(content.keys() - {"defaults", "jobs", "workload"})
+    unknown = sorted(content.keys() - {"defaults", "jobs", "workload", *OF_SWEEP})
     if unknown:
         raise UsageError(f"{name}: there is no {unknown[0]} here; what holds for all jobs belongs into defaults.")
     defaults = content.get("defaults", {})
     if not isinstance(defaults, dict):
         raise UsageError(f"{name}: defaults must be an object of job fields.")
-    return defaults, content["jobs"], content.get("workload")
+    if not swept:
+        return defaults, content["jobs"], content.get("workload")
+    return _swept(defaults, content, name)
 
 
-def _read(file: Path) -> str:
-    try:
-        data = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read {_name(file)}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{_name(file)} is not UTF-8 text: {error}.") from error
+def _swept(defaults: dict[str, Any], content: dict[str, Any], name: str) -> tuple[dict[str, Any], list[Any], Any]:
+    """The jobs of a sweep or an array: its command and name are in the defaults."""
+    if "jobs" in content:
+        raise UsageError(f"{name}: jobs and a sweep: write one of them.")
+    command = defaults.get("command")
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        raise UsageError(f"{name}: a sweep needs the command in its defaults, a list of words.")
+    wanted = _wanted(content, name)
+    request = {"name": name_of(command), **defaults}
+    common = {field: value for field, value in defaults.items() if field not in ("name", "command", "submission_key")}
+    workload = content.get("workload")
+    if isinstance(workload, str) and wanted.at_once:
+        workload = {"name": workload}
+    if isinstance(workload, dict) and wanted.at_once:
+        workload = {"max_running": wanted.at_once, **workload}
+    return common, list(jobs_of(request, wanted)), workload
 
 
-def _parse_toml(text: str) -> Any:
-    """TOML as JSON would say it: a moment is a string."""
-    return json.loads(json.dumps(tomllib.loads(text), default=lambda moment: moment.isoformat()))
+def _wanted(content: dict[str, Any], name: str) -> Many:
+    sweep, samples, seed = content.get("sweep"), content.get("samples"), content.get("seed", 0)
+    if "array" in content:
+        wanted = many(SweepOptions(array=str(content["array"])))
+        if sweep is None and wanted is not None:
+            return wanted
+        raise UsageError(f"{name}: array and sweep: write one of them.")
+    if not isinstance(sweep, dict) or not sweep:
+        raise UsageError(f"{name}: sweep holds the values of each parameter: lr: [0.1, 0.01].")
+    if type(seed) is not int or (samples is not None and type(samples) is not int):
+        raise UsageError(f"{name}: samples and seed are whole numbers.")
+    said = {
+        key: [_word(one) for one in values] if isinstance(values, list) else _word(values)
+        for key, values in sweep.items()
+    }
+    found = points(said, samples=samples, seed=seed)
+    return Many(found, range(len(found)), None)
 
 
-def _parse_json(text: str) -> Any:
-    """One JSON document, or one job a line."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2 or error.msg != "Extra data":  # noqa: PLR2004  one line is one document
-            raise
-        return [_parse_line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-
-
-def _parse_line(number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"line {number}: {error}") from error
-
-
-def _name(file: Path) -> str:
-    return "standard input" if file == STDIN else str(file)
+def _word(value: Any) -> str:
+    """As it would be typed: `true`, not Python's `True`."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -55,3 +55,15 @@ def _rank_that_failed(server: Server, job: Row) -> int | None:
 
 def _facts(job: Row) -> Row:
     return {name: job.get(name) for name in ("id", "state", "end_reason", "exit_code", "message")}
+
+
+def require_all(workload: Row) -> None:
+    """Raises `UnsuccessfulError` unless every job of the workload completed, with the first failure."""
+    if workload["state"] == "completed":
+        return
+    first = workload["first_failure"]
+    why = f"; first job {first['job']} {first['name']}: {first['message'] or first['end_reason']}" if first else ""
+    completed = workload["counts"].get("completed", 0)
+    raise UnsuccessfulError(
+        f"workload {workload['name']} is {workload['state']}: {completed} of {workload['jobs']} jobs completed{why}"
+    )

@@ -13,6 +13,8 @@ from cli.views.jobs import is_over, spell_reason
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 GROWTH = 1.3
+ENDED = frozenset({"completed", "failed", "cancelled", "empty"})
+"""States of a workload in which nothing more happens of itself."""
 
 
 def follow_to_the_end(server: Server, job: Row, *, with_logs: bool) -> Row:
@@ -75,6 +77,20 @@ def wait_for(
         time.sleep(pause)
         pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
         jobs |= {job_id: patience.ask(server.get, f"jobs/{job_id}") for job_id in left}
+
+
+def wait_for_workload(server: Server, workload: Row) -> Row:
+    """The workload once all of its jobs have ended, however many they are; how far it is is told on the way."""
+    patience, pause, said = Patience(), FIRST_PAUSE_SECONDS, ""
+    while workload["state"] not in ENDED:
+        told = f"workload {workload['name']} {workload['state']}: {workload['done']} of {workload['jobs']} have ended"
+        if told != said:
+            note(f"{time.strftime('%H:%M:%S')} {told}")
+            said = told
+        time.sleep(pause)
+        pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
+        workload = patience.ask(server.get, f"workloads/{workload['id']}")
+    return workload
 
 
 def _poll(server: Server, job: Row) -> Iterator[Row]:

@@ -27,7 +27,7 @@ from jobs.models.retention import ForgottenJob, JobRetention
 from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
-from jobs.models.template import JobTemplate
+from jobs.models.template import JobSchedule, JobTemplate
 from jobs.models.token_caps import CappedJob, TokenCaps
 from jobs.models.usage import UsageHour, UsageRollup
 from jobs.models.workload import Workload, workload_name_validator
@@ -53,6 +53,7 @@ __all__ = [
     "JobEvent",
     "JobMove",
     "JobRetention",
+    "JobSchedule",
     "JobTemplate",
     "LogChunk",
     "MetricSeries",

@@ -353,3 +353,40 @@ def test_top_shows_what_runs_and_what_waits(ada, trainyard):
 
 def test_a_project_that_is_not_there_has_no_quota(ada, trainyard):
     assert trainyard("quota", "nobody").code == 1
+
+
+def test_a_sweep_is_a_workload_of_jobs_with_their_values(ada, trainyard):
+    outcome = trainyard(
+        "submit", "--workload", "s", "--sweep", "lr=0.1,0.01", "--max-running", 1, "--key", "k", "--", "python", "t.py"
+    )
+    again = trainyard(
+        "submit", "--workload", "s", "--sweep", "lr=0.1,0.01", "--max-running", 1, "--key", "k", "--", "python", "t.py"
+    )
+
+    jobs = Job.objects.order_by("pk")
+    assert (outcome.code, again.code) == (0, 0)
+    assert [(job.command[-1], job.labels["lr"]) for job in jobs] == [("--lr=0.1", "0.1"), ("--lr=0.01", "0.01")]
+    assert [job.env["TRAINYARD_ARRAY_INDEX"] for job in jobs] == ["0", "1"]
+    assert {(job.workload.name, job.workload.max_running) for job in jobs} == {("s", 1)}
+
+
+def test_a_schedule_is_made_looked_at_changed_run_and_forgotten(ada, trainyard):
+    made = trainyard(
+        "schedules", "create", "nightly", "--cron", "0 2 * * *", "--time-zone", "Europe/Berlin", "--cpus", 2, "--", "python", "t.py"
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    assert made.out.startswith("schedule nightly submits its next job in ")
+
+    assert "0 2 * * * Europe/Berlin" in trainyard("schedules").out
+    assert "in Europe/Berlin" in trainyard("schedules", "show", "nightly").out
+    assert trainyard("schedules", "pause", "nightly").out == "schedule nightly is paused\n"
+    assert trainyard("schedules", "set", "nightly", "--cron", "61 * * * *").code == 1
+    assert trainyard("schedules", "set", "nightly", "--overlap", "replace", "--ends", "+30d").code == 0
+    assert trainyard("schedules", "run", "nightly").code == 0
+    assert Job.objects.get().command == ["python", "t.py"]
+    assert trainyard("schedules", "rm", "nightly").code == 0
+    assert trainyard("schedules", "show", "nightly").code == 1
+
+
+def test_a_schedule_needs_a_time(ada, trainyard):
+    assert trainyard("schedules", "create", "nightly", "--", "true").code == 2

@@ -14,7 +14,7 @@ from cli.on_server import on_server
 from cli.options.shared import AsJson
 from cli.options.values import parse_labels
 from cli.output import note, print_json, visible
-from cli.submission.batch_file import read_content
+from cli.submission.file_content import read_content
 from cli.views.aftermath import require_success
 from cli.views.follow import follow_to_the_end
 from cli.views.tables import display, make_console

@@ -1,4 +1,4 @@
-"""`trainyard workloads`, and what is asked of one: show, create, set, start, pause, resume, cancel, retry-failed, rm."""
+"""`trainyard workloads`, and what is asked of one: show, create, set, start, pause, resume, cancel, wait, retry-failed, rm."""
 
 from typing import Annotated
 
@@ -13,6 +13,8 @@ from cli.options.shared import DEFAULT_PROJECT, AsJson, ProjectName
 from cli.options.workload import Description, Held, MaxRunning, StopOnFailure, WorkloadChange
 from cli.output import note, print_json, visible
 from cli.submission.job_request import without_gaps
+from cli.views.aftermath import require_all
+from cli.views.follow import wait_for_workload
 from cli.views.tables import display, make_console
 from cli.views.workloads import outcome, statistics_parts, workload_facts, workloads_table
 
@@ -152,6 +154,15 @@ def cancel(server: Server, name: Name, *, project: Within = None, yes: Yes = Fal
             f"cancel workload {visible(found['name'])} with {left} job{'' if left == 1 else 's'} that have not ended?"
         )
     tell(server.post(f"workloads/{found['id']}/cancel"), "cancel", as_json=as_json)
+
+
+@workloads_app.command()
+@on_server
+def wait(server: Server, name: Name, *, project: Within = None, as_json: AsJson = False) -> None:
+    """Stay until all of its jobs have ended: exit code 1 unless all completed."""
+    found = wait_for_workload(server, find(server, name, project))
+    print_json(found) if as_json else print(outcome(found, "wait"))
+    require_all(found)
 
 
 @workloads_app.command("retry-failed")
