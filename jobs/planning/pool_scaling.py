@@ -33,12 +33,10 @@ def scale_pools() -> int:
     views = [_view(pool, snapshot) for pool in pools]
     loads, knobs = _loads(), rebalance_settings(policy_settings.in_force())
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
-        load = loads.get(pool.name, Load())
-        decision = decide(
-            view, asked, _current(pool, view, asked), _history(pool), snapshot.taken_at, _rules(pool), load
-        )
-        _note(pool, asked, decision, snapshot.taken_at)
-        _note_consolidation(pool, consolidation(snapshot, snapshot.taken_at, view, asked, knobs))
+        load, rules, now = loads.get(pool.name, Load()), _rules(pool), snapshot.taken_at
+        decision = decide(view, asked, _current(pool, view, asked), _history(pool), now, rules, load)
+        _note(pool, asked, decision, now)
+        _note_consolidation(pool, consolidation(snapshot, now, view, asked, knobs, decision.history, rules))
     return len(pools)
 
 
