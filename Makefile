@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes drill screenshots
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes drill screenshots image-check
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ openapi: $(DEV)  # what tests/api/http/test_schema.py compares with
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py spectacular --format openapi-json --file docs/openapi.json --fail-on-warn
 
 kubernetes: $(VENV)/kubernetes  # a real API server for tests/deploy/, built from Debian 12's source without root: some minutes; without it those tests are skipped
+
+image-check: $(RUNTIME)  # builds the Dockerfile's image on a stand-in base and asks it, as root, with Debian 12's buildah and debootstrap
+	@mkdir -p $(VENV)/image && PYTHON=$(BIN)/python IMAGE_CHECK_FOLDER=$(VENV)/image sh tests/deploy/image_check.sh
 
 drill: $(RUNTIME)  # backs up the platform of `make up`, or of DATABASE_URL, and proves that the backup can be restored
 	@$(BIN)/python manage.py backup --drill

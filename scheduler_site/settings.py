@@ -81,6 +81,9 @@ NODE_ADDRESS, PROOF_FOLDER = env.text("TRAINYARD_NODE_ADDRESS"), env.text("TRAIN
 NODE_METRICS_PORT = env.whole("TRAINYARD_NODE_METRICS_PORT", 0)
 NODE_METRICS_ADDRESS = env.text("TRAINYARD_NODE_METRICS_ADDRESS", "127.0.0.1")
 NODE_METRICS_JOBS = env.yes_no("TRAINYARD_NODE_METRICS_JOBS", default=False)
+# Who says that a spot machine is about to be taken away, and how often an agent asks.
+SPOT_NOTICE = env.text("TRAINYARD_SPOT_NOTICE")
+SPOT_NOTICE_SECONDS = env.number("TRAINYARD_SPOT_NOTICE_SECONDS", 5, at_least=0.1)
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
 # What comes after a job's progress of 1.0 may be silent for so long.
 FINISH_SECONDS = env.whole("TRAINYARD_FINISH_SECONDS", 3600, at_least=1)

@@ -186,12 +186,21 @@ class Replay(EventLoop):
         )
 
     def _stop(self, told: PlannedPreemption) -> None:
-        """The job is told to stop: at once, or after its grace, in which it gets no further."""
-        number, for_job, held = told.job_id, told.for_job, self._running[told.job_id].shares
-        now, progress = self._clock.now, self._progress[number]
+        """The job is told to stop for another one, which gets its room."""
+        for_job, held = told.for_job, self._running[told.job_id].shares
         if told.strategy == borrowers.STRATEGY:
-            self._taken_back.setdefault(for_job, now)
-        progress.stopped_at = now
+            self._taken_back.setdefault(for_job, self._clock.now)
+        self._tell_to_stop(told.job_id, for_job)
+        if for_job in self._waiting:
+            winner = self._waiting[for_job]
+            # Where somebody has to have quota back in time, the room goes with it, as on the platform.
+            room = (*winner.room, *held) if self._known_projects else ()
+            self._waiting[for_job] = replace(winner, promised=True, room=room)
+
+    def _tell_to_stop(self, number: int, for_job: int | None = None) -> None:
+        """It is gone at once, or after its grace, in which it gets no further."""
+        now = self._clock.now
+        self._progress[number].stopped_at = now
         self._stops.append(now)
         self._clock.stop(number)
         if self._settings.grace_s:
@@ -199,11 +208,6 @@ class Replay(EventLoop):
             self._clock.run_until(now + self._settings.grace_s, number)
         else:
             self._give_up(number, self._running.pop(number))
-        if for_job in self._waiting:
-            winner = self._waiting[for_job]
-            # Where somebody has to have quota back in time, the room goes with it, as on the platform.
-            room = (*winner.room, *held) if self._known_projects else ()
-            self._waiting[for_job] = replace(winner, promised=True, room=room)
 
     def _give_up(self, number: int, running: RunningJob) -> None:
         """Back in line with what is left to do: the work since the last checkpoint is lost."""

@@ -22,6 +22,7 @@ from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
 from executors.node.queue_probe import QueueProbe
+from executors.node.spot_watch import SpotWatch
 from executors.run import run_spans, state_files
 from executors.run.placement_run import PlacementRun
 from executors.session import reattach
@@ -38,6 +39,7 @@ from workers.hardware import cores
 from workers.hardware.disk import Disk
 from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
+from workers.hardware.spot_notices import Source
 from workers.heartbeats import QueueProbeResult
 from workers.runtime import cgroups, environment
 from workers.runtime.checkpoints import CheckpointMonitor
@@ -61,6 +63,7 @@ class Runner:
         home: Path,
         queue_probe: QueueProbe | None = None,
         walls: Walls | None = None,
+        spot_notice: Source | None = None,
     ) -> None:
         self.queue_probe = queue_probe
         self._hardware = hardware
@@ -84,6 +87,8 @@ class Runner:
             load=self._load,
         )
         self._monitor = Monitor(self._status, tell=self._session.beat_soon)
+        every = settings.SPOT_NOTICE_SECONDS
+        self._spot = SpotWatch(spot_notice, self._session.departure.tell, every=every) if spot_notice else None
 
     def start(self) -> None:
         """Register the node and take over what an earlier agent left running."""
@@ -103,6 +108,8 @@ class Runner:
             self._groups.clear()
         if settings.REMOVE_FOLDERS:
             self._old_folders.start()
+        if self._spot is not None:
+            self._spot.start()
 
     def _load(self) -> dict[str, Any]:
         told = {"jobs_can_read": self._walls.sentence, "removed": self._old_folders.told()}
@@ -130,6 +137,8 @@ class Runner:
 
     def close(self) -> None:
         """Drain, wait for everything to be reported, say goodbye."""
+        if self._spot is not None:
+            self._spot.close()
         self._old_folders.close()
         self._session.close()
         self._monitor.close()

@@ -21,13 +21,13 @@ from django.db import DatabaseError, InterfaceError, connection
 from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
 from executors.session import known, pause
 from executors.session.agreement import Agreement
+from executors.session.departure import Departure, give_back
 from executors.session.node_row import NodeRow
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, progress
-from jobs.attempts import claims, gangs
+from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.recovery import sweep
-from jobs.state.desired import PREEMPT
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import TrainyardError
 from scheduling.lifecycle import EndReason
@@ -69,6 +69,7 @@ class NodeSession:
         self._agreement = Agreement()
         self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
+        self.departure = Departure(wake=lambda: self._inbox.put(None))
         self._unsaid: list[Claim | Finish] = []
         self._refresh_requested = threading.Event()
         self._draining = threading.Event()
@@ -167,7 +168,7 @@ class NodeSession:
 
     @property
     def _is_going(self) -> bool:
-        return self._draining.is_set() or self._detaching.is_set()
+        return self._draining.is_set() or self._detaching.is_set() or self.departure.is_near
 
     def _over(self) -> bool:
         if self._unsaid:  # it is said first, however long the database is away
@@ -213,6 +214,7 @@ class NodeSession:
     def _turn(self) -> None:
         self._serve()
         self._drain_once()
+        self.departure.settle(list(self._runs.values()), self.node_id)
         if self._refresh_requested.is_set():
             self._refresh_requested.clear()
             self._refresh_desired()
@@ -286,11 +288,7 @@ class NodeSession:
 
     def _drain_once(self) -> None:
         if self._draining.is_set() and not self._drained:
-            runs = list(self._runs.values())
-            for run in runs:
-                run.stop(EndReason.PREEMPTED, run.grace(settings.DRAIN_SECONDS), gives_way=True)
-            # A member elsewhere cannot go on without those here: its own node hears of it by the job's row.
-            gangs.stop_all([run.claimed.attempt_id for run in runs if run.claimed.nodes > 1], PREEMPT)
+            give_back(list(self._runs.values()), settings.DRAIN_SECONDS)
             self._drained = True  # not sooner: should the database be away just now, the next turn does it again
             self._next_beat = 0  # says at once that the node is leaving
 

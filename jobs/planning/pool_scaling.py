@@ -35,12 +35,10 @@ def scale_pools() -> int:
     consolidating = any(view.consolidates for view in views)
     knobs = rebalance_settings(policy_settings.in_force()) if consolidating else None
     for pool, view, asked in zip(pools, views, demand(snapshot, snapshot.taken_at, views), strict=True):
-        load = loads.get(pool.name, Load())
-        decision = decide(
-            view, asked, _current(pool, view, asked), _history(pool), snapshot.taken_at, _rules(pool), load
-        )
-        _note(pool, asked, decision, snapshot.taken_at)
-        found = consolidation(snapshot, snapshot.taken_at, view, asked, knobs) if knobs else None
+        load, rules, now = loads.get(pool.name, Load()), _rules(pool), snapshot.taken_at
+        decision = decide(view, asked, _current(pool, view, asked), _history(pool), now, rules, load)
+        _note(pool, asked, decision, now)
+        found = consolidation(snapshot, now, view, asked, knobs, decision.history, rules) if knobs else None
         _note_consolidation(pool, found)
     return len(pools)
 

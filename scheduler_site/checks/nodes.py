@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from scheduler_site.checks.findings import error, is_node, unknown_value_errors
+from workers.hardware import spot_notices
 from workers.runtime import job_user
 
 
@@ -35,3 +36,14 @@ def check_job_folders(**_: Any) -> list[CheckMessage]:
 
 def check_control_groups(**_: Any) -> list[CheckMessage]:
     return unknown_value_errors(41, "TRAINYARD_CONTROL_GROUPS", [settings.CONTROL_GROUPS], ("auto", "yes", "no"))
+
+
+def check_spot_notice(**_: Any) -> list[CheckMessage]:
+    """Whether it can be asked there is the node's to say: the site may run elsewhere."""
+    if not settings.SPOT_NOTICE or not is_node():
+        return []
+    try:
+        spot_notices.source(settings.SPOT_NOTICE)
+    except ValueError as problem:
+        return [error(65, f"TRAINYARD_SPOT_NOTICE: {problem}", f"Available: {spot_notices.KINDS}.")]
+    return []

@@ -6,14 +6,16 @@ It is done where it pays, in GPU-seconds (for nodes without GPUs, in eights of C
     cost = the sum over those that move of (work since the last checkpoint + restart + stop) x their width
     gain > margin x cost
 
-Nobody moves while somebody waits for room, onto a node that would be given back, or before it has run for a cooldown.
+Nobody moves while somebody waits for room, onto a node that would be given back, or before it has run for a cooldown;
+nor soon after the pool has grown: a node that was bought for somebody is not saved on somebody else's account.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scheduling.plan_result import Plan
 from scheduling.planning.rebalancing import Knobs, RebalancePass, Relocation
+from scheduling.scaling.decision import Moment, ScalingRules, grew_lately
 from scheduling.scaling.demand import expected_end
 from scheduling.scaling.pools import LABEL, NodePool, PoolDemand
 from scheduling.sharing.usage_decay import gpu_equivalents
@@ -34,10 +36,19 @@ class Consolidation(NamedTuple):
 
 
 def consolidation(
-    snapshot: Snapshot, now: float, pool: NodePool, demand: PoolDemand, knobs: Knobs
+    snapshot: Snapshot,
+    now: float,
+    pool: NodePool,
+    demand: PoolDemand,
+    knobs: Knobs,
+    history: Sequence[Moment] = (),
+    rules: ScalingRules | None = None,
 ) -> Consolidation | None:
-    """The one that pays most, of the pool's nodes; None if none does. One at a time: the next when this one is empty."""
-    if not _is_quiet(snapshot, pool, demand):
+    """The one that pays most, of the pool's nodes; None if none does. One at a time: the next when this one is empty.
+
+    `history` is that of the pool's scaling, this decision included.
+    """
+    if not _is_quiet(snapshot, pool, demand) or grew_lately(history, now, rules):
         return None
     held = {share.node for job in snapshot.running for share in job.shares}
     pass_ = RebalancePass(snapshot, NOTHING_PLANNED, now, knobs)

@@ -96,6 +96,12 @@ def decide(
     return ScalingDecision(nodes, wanted, held_by or why, (*kept, Moment(now, bounded, nodes - current)))
 
 
+def grew_lately(history: Sequence[Moment], now: float, rules: ScalingRules | None = None) -> bool:
+    """Whether the pool got a node within the time for which less must have sufficed before it shrinks."""
+    window = (rules or ScalingRules()).down.window_seconds
+    return any(one.change > 0 and now - one.at <= window for one in history)
+
+
 def _wanted(demand: PoolDemand, rules: ScalingRules, load: Load) -> tuple[int, str]:
     """The most of what each signal asks for, and which one that was. Load alone buys nothing: no running job gains by it."""
     signals = [(max(demand.busy, demand.soon), "what runs and what waits would use them")]

@@ -28,3 +28,10 @@ def test_an_agent_is_refused_a_user_that_there_is_not_and_folders_that_are_not_a
 def test_the_site_does_not_ask_whether_an_account_of_the_nodes_exists_here(settings):
     settings.TRAINYARD_ROLE, settings.RUN_AS = "site", "nosuch-account"
     assert nodes.check_run_as() == []
+
+
+def test_an_agent_is_refused_a_notice_that_nobody_gives_and_the_site_is_not_asked(settings):
+    settings.TRAINYARD_ROLE, settings.SPOT_NOTICE = "node", "amazon"
+    assert [found.id for found in nodes.check_spot_notice()] == ["trainyard.E065"]
+    settings.TRAINYARD_ROLE = "site"
+    assert nodes.check_spot_notice() == []

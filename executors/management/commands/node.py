@@ -26,7 +26,7 @@ from jobs.messages.routing import node_queues
 from scheduling.errors import TrainyardError
 from telemetry.origin import life
 from telemetry.subject import process_is
-from workers.hardware import address, inventory
+from workers.hardware import address, inventory, spot_notices
 from workers.models import node_name_validator
 from workers.runtime import walls
 
@@ -84,6 +84,7 @@ class Command(BaseCommand):
             home=settings.TRAINYARD_HOME,
             queue_probe=queue_probe,
             walls=walls_here,
+            spot_notice=spot_notice(settings.SPOT_NOTICE),
         )
         if port := checked_port(options["metrics_port"]):
             view = runner.view(name=name, version=release())
@@ -123,6 +124,13 @@ def checked_port(port: int) -> int:
     if not 0 <= port <= MOST_PORT:
         raise CommandError(f"--metrics-port {port}: must be from 1 to {MOST_PORT}, or 0 for none.")
     return port
+
+
+def spot_notice(text: str) -> spot_notices.Source | None:
+    try:
+        return spot_notices.source(text) if text else None
+    except ValueError as error:
+        raise CommandError(f"TRAINYARD_SPOT_NOTICE: {error}") from None
 
 
 def offered_hardware(options: dict[str, Any]) -> inventory.Hardware:

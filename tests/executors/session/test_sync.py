@@ -193,7 +193,7 @@ def test_a_drain_reaches_the_members_on_other_nodes_even_if_the_database_was_awa
     mine.reattach(gang)
     mine.drain()
     with monkeypatch.context() as away:
-        away.setattr("executors.session.sync.gangs.stop_all", fails)
+        away.setattr("executors.session.departure.gangs.stop_all", fails)
         away.setattr(time, "sleep", lambda _: None)
         away.setattr(connection, "close", lambda: None)  # the test's own
         mine._run_step(mine._turn)

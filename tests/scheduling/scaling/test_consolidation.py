@@ -10,6 +10,7 @@ from scheduling.planning.plan import make_plan
 from scheduling.planning.rebalancing import Knobs
 from scheduling.resources import Request
 from scheduling.scaling.consolidation import consolidation
+from scheduling.scaling.decision import Moment
 from scheduling.scaling.demand import demand
 from scheduling.scaling.pools import LABEL, NodePool
 from scheduling.stages import in_line, started
@@ -36,11 +37,11 @@ def holding(job_id, node, *indices, ran=2 * HOUR, ends=3 * HOUR, **more):
     return replace(job, started_at=NOW - ran, expected_end=NOW + ends, request=request, **more)
 
 
-def found(*held, pool=POOL, jobs=(), knobs=KNOBS, names=NAMES, nodes=()):
+def found(*held, pool=POOL, jobs=(), knobs=KNOBS, names=NAMES, nodes=(), history=()):
     pool = replace(pool, nodes=frozenset(names))
     world = snapshot(*jobs, running=held, nodes=(*map(member, names), *nodes))
     (asked,) = demand(world, NOW, [pool])
-    return consolidation(world, NOW, pool, asked, knobs)
+    return consolidation(world, NOW, pool, asked, knobs, history)
 
 
 def thin(**more):
@@ -81,6 +82,11 @@ def test_nobody_moves_unless_the_pool_says_so_or_below_its_least():
 def test_nobody_moves_while_somebody_waits_for_room_in_the_pool():
     wide = [waiting(request=Request(gpus=4)) for _ in range(60)]
     assert found(*thin(), jobs=wide) is None
+
+
+@pytest.mark.parametrize(("ago", "change", "moves"), [(300, 1, False), (900, 1, True), (300, -1, True)])
+def test_nobody_moves_soon_after_the_pool_has_grown(ago, change, moves):
+    assert (found(*thin(), history=(Moment(NOW - ago, 3, change),)) is not None) is moves
 
 
 def test_nobody_moves_onto_an_idle_node_of_the_pool_which_goes_first():
