@@ -1,5 +1,7 @@
 """Schedules over REST: who may do what, and what is refused."""
 
+from typing import Any
+
 import pytest
 
 from jobs.models import Job, JobSchedule
@@ -8,12 +10,18 @@ from tests.rest import V1, client_of, faults
 
 pytestmark = pytest.mark.django_db
 URL = f"{V1}/schedules"
-NIGHTLY = {
+JOB: dict[str, Any] = {
+    "project": "vision",
+    "command": ["python", "report.py"],
+    "env": {"TOKEN": "secret"},
+    "resources": {"cpus": 2},
+}
+NIGHTLY: dict[str, Any] = {
     "name": "nightly",
     "cron": "30 2 * * MON-FRI",
     "time_zone": "Europe/Berlin",
-    "job": {"project": "vision", "command": ["python", "report.py"], "env": {"TOKEN": "secret"}, "resources": {"cpus": 2}},
-}  # fmt: skip
+    "job": JOB,
+}
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def made(owner):
 
 def test_a_schedule_says_when_it_comes_next(made, owner):
     assert len(made["upcoming"]) == 3
-    assert made["job"] == NIGHTLY["job"]
+    assert made["job"] == JOB
     assert owner.get(URL).json()["results"] == [made]
     assert owner.get(f"{URL}/{made['id']}").json() == made
 
@@ -45,8 +53,8 @@ def test_a_schedule_says_when_it_comes_next(made, owner):
     ("change", "field"),
     [({"cron": "61 * * * *"}, "cron"), ({"time_zone": "Mars"}, "time_zone"), ({"name": "No Name"}, "name"), ({"overlap": "x"}, "overlap"),
      ({"missed": "x"}, "missed"), ({"job": {"project": "vision"}}, "job.command"), ({"ends_at": "soon"}, "ends_at"), ({"colour": 1}, "colour"),
-     ({"job": {**NIGHTLY["job"], "depends_on": [1]}}, "job.depends_on"), ({"job": {**NIGHTLY["job"], "submission_key": "k"}}, "job.submission_key"),
-     ({"job": {**NIGHTLY["job"], "queue": "nowhere"}}, "job.queue"), ({"job": []}, "job")],
+     ({"job": {**JOB, "depends_on": [1]}}, "job.depends_on"), ({"job": {**JOB, "submission_key": "k"}}, "job.submission_key"),
+     ({"job": {**JOB, "queue": "nowhere"}}, "job.queue"), ({"job": []}, "job")],
 )  # fmt: skip
 def test_what_could_never_be_submitted_is_refused_by_its_field(owner, change, field):
     answer = owner.post(URL, {**NIGHTLY, **change}, format="json")
@@ -75,7 +83,7 @@ def test_an_administrator_may_pause_and_forget_it_but_not_say_what_runs_in_its_o
     one = f"{URL}/{made['id']}"
 
     assert admin.patch(one, {"paused": True}, format="json").json()["upcoming"] == []
-    assert admin.patch(one, {"job": NIGHTLY["job"]}, format="json").status_code == 403
+    assert admin.patch(one, {"job": JOB}, format="json").status_code == 403
     assert admin.patch(one, {"cron": "* * * * *"}, format="json").status_code == 403
     assert admin.post(f"{one}/run").status_code == 403
     assert admin.delete(one).status_code == 204
@@ -94,7 +102,7 @@ def test_its_owner_runs_it_now_and_changes_it(made, owner):
     one = f"{URL}/{made['id']}"
 
     assert owner.post(f"{one}/run").json()["labels"] == {"schedule": "nightly"}
-    changed = owner.patch(one, {"job": {**NIGHTLY["job"], "command": ["echo", "b"]}}, format="json")
+    changed = owner.patch(one, {"job": {**JOB, "command": ["echo", "b"]}}, format="json")
 
     assert changed.json()["job"]["command"] == ["echo", "b"]
     assert owner.post(f"{one}/run").json()["command"] == ["echo", "b"]
@@ -102,7 +110,7 @@ def test_its_owner_runs_it_now_and_changes_it(made, owner):
 
 
 def test_it_stays_in_its_project(made, owner):
-    answer = owner.patch(f"{URL}/{made['id']}", {"job": {**NIGHTLY["job"], "project": "default"}}, format="json")
+    answer = owner.patch(f"{URL}/{made['id']}", {"job": {**JOB, "project": "default"}}, format="json")
 
     assert "job.project" in faults(answer)
 

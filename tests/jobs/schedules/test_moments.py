@@ -13,7 +13,8 @@ WINTER = datetime(2026, 10, 24, 12, tzinfo=UTC)  # the night in which it has the
 
 
 def utc(*parts):
-    return datetime(*parts, tzinfo=UTC)
+    year, month, day, hour, minute = parts
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("after", "moments"), [
