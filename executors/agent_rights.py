@@ -34,10 +34,11 @@ NOT_AN_AGENTS = frozenset(
         "endedjobs",
         "daycost",
         "platformprotocol",
+        "codesnapshot",
     }
 )
 """Models of those apps that only the site writes."""
-HIDDEN = frozenset({"budgetwebhook", "budgetdelivery", "tokencaps"})
+HIDDEN = frozenset({"budgetwebhook", "budgetdelivery", "tokencaps", "codeblob", "codepack"})
 """Models with secrets in them, or that are no agent's affair: it may not even read them."""
 APPENDED = frozenset({"ledgertransaction", "ledgerentry"})
 """Models to which an agent adds rows, with the end of a placement, and changes none."""

@@ -18,6 +18,8 @@ from api.v1 import (
     reservations,
     scheduler,
 )
+from api.v1.code import placements
+from api.v1.code import views as code
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.steering import migrations, preemptions, settings
 from api.v1.system.views import SystemView
@@ -66,6 +68,12 @@ urlpatterns = [
     path("templates/<slug:name>", TemplateView.as_view()),
     path("templates/<slug:name>/jobs", TemplateJobsView.as_view()),
     path("templates/<slug:name>/quote", TemplateQuoteView.as_view()),
+    path("snapshots", code.SnapshotsView.as_view()),
+    path("snapshots/limits", code.SnapshotLimitsView.as_view()),
+    path("snapshots/<int:snapshot_id>", code.SnapshotView.as_view()),
+    path("snapshots/<int:snapshot_id>/blobs", code.SnapshotBlobsView.as_view()),
+    path("snapshots/<int:snapshot_id>/complete", code.SnapshotCompleteView.as_view()),
+    path("placements/<int:placement_id>/code", placements.PlacementCodeView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

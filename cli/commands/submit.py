@@ -2,12 +2,14 @@
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.client.requests import Row, Server
 from cli.on_server import on_server
+from cli.options.code import MayStandAlone, Sync, inside, synced
 from cli.options.job import JobOptions
 from cli.options.shared import AsJson
 from cli.output import note, print_json
@@ -24,22 +26,26 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Like --wait, and p
 
 
 # What follows the first word that is no option of ours belongs to the command: `--` is welcome, not needed.
-@app.command(context_settings={"allow_interspersed_args": False})
+@app.command(cls=MayStandAlone, context_settings={"allow_interspersed_args": False})
 @on_server
 def submit(
     server: Server,
     command: Command,
     its: JobOptions,
     *,
+    sync: Sync = None,
     wait: Wait = False,
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a training job.
 
-    Example: trainyard submit --gpus 1 --time 2h -- python train.py --lr 0.1
+    Example: trainyard submit --gpus 1 --time 2h --sync -- python train.py --lr 0.1
     """
     request = job_request(command, its, environ=os.environ, now=datetime.now(UTC))
+    if sync is not None:
+        request["working_dir"] = inside(sync, its.working_dir, Path.cwd())
+        request["snapshot"] = synced(server, sync, project=its.project, environ=os.environ)["id"]
     if hint := virtual_environment.hint(command, request.get("env", {}), os.environ):
         note(hint)
     job, new = server.create("jobs", request)
