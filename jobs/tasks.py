@@ -5,7 +5,7 @@ The platform's own tasks send no events: what Flower shows are the training runs
 
 from celery import shared_task
 
-from jobs.code import retention as code_retention
+from jobs.code import forgetting
 from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
@@ -97,4 +97,4 @@ def prune() -> None:
     store.prune()
     run_times.forget()
     old_jobs.prune()
-    code_retention.prune()
+    forgetting.prune()

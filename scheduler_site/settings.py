@@ -11,6 +11,7 @@ import environ
 from executors.node.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
+from scheduler_site.code_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
 # --- this installation -------------------------------------------------------------------------------------------
@@ -139,27 +140,7 @@ LOG_S3 = {
     "access_key": env.secret("TRAINYARD_LOG_S3_ACCESS_KEY", wanted=LOG_STORAGE == "s3") or None,
     "secret_key": env.secret("TRAINYARD_LOG_S3_SECRET_KEY", wanted=LOG_STORAGE == "s3") or None,
 }
-# Where the code lies that jobs bring along: in a folder that all web processes and the control worker share, or in a bucket.
-CODE_STORAGE = env.text("TRAINYARD_CODE_STORAGE", "files")
-CODE_STORAGE = CODE_STORAGE if TRAINYARD_ROLE != "node" else "files"
 CODE_FOLDER = env.text("TRAINYARD_CODE_FOLDER", str(TRAINYARD_HOME / "code"))
-CODE_S3 = {
-    "bucket_name": env.text("TRAINYARD_CODE_S3_BUCKET"),
-    "location": env.text("TRAINYARD_CODE_S3_PREFIX"),
-    "endpoint_url": env.text("TRAINYARD_CODE_S3_ENDPOINT") or None,
-    "region_name": env.text("TRAINYARD_CODE_S3_REGION") or None,
-    "access_key": env.secret("TRAINYARD_CODE_S3_ACCESS_KEY", wanted=CODE_STORAGE == "s3") or None,
-    "secret_key": env.secret("TRAINYARD_CODE_S3_SECRET_KEY", wanted=CODE_STORAGE == "s3") or None,
-}
-# The most that a snapshot may be, and all code of a project (0: any); for how many days code is kept that no job names.
-CODE_FILES = env.whole("TRAINYARD_CODE_FILES", 20_000, at_least=1)
-CODE_MB = env.number("TRAINYARD_CODE_MB", 512, at_least=1)
-CODE_PROJECT_GB = env.number("TRAINYARD_CODE_PROJECT_GB", 0)
-CODE_RETENTION_DAYS = env.whole("TRAINYARD_CODE_RETENTION_DAYS", 14, at_least=1)
-# Where agents fetch it: the site's address as nodes reach it. For how long they try, and what they keep for the next job.
-CODE_URL = env.text("TRAINYARD_CODE_URL").rstrip("/")
-CODE_FETCH_SECONDS = env.number("TRAINYARD_CODE_FETCH_SECONDS", 120, at_least=1)
-CODE_CACHE_GB = env.number("TRAINYARD_CODE_CACHE_GB", 20, at_least=0)
 METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
@@ -238,19 +219,19 @@ STATIC_URL = "/static/"
 STATIC_ROOT = TRAINYARD_HOME / "static"
 WHITENOISE_USE_FINDERS = True  # the admin's files are served from the packages: nothing to collect first
 WHITENOISE_AUTOREFRESH = DEBUG
-FILES = "django.core.files.storage.FileSystemStorage"
+FILES, S3 = "django.core.files.storage.FileSystemStorage", "jobs.storage.s3.S3Objects"
 CLOSED = {"file_permissions_mode": 0o640, "directory_permissions_mode": 0o750}
 STORAGES = {
     "default": {"BACKEND": FILES},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "logs": (
-        {"BACKEND": "jobs.storage.s3.S3Objects", "OPTIONS": LOG_S3}
+        {"BACKEND": S3, "OPTIONS": LOG_S3}
         if LOG_STORAGE == "s3"
         else {"BACKEND": FILES, "OPTIONS": {"location": LOG_FOLDER, **CLOSED}}
     ),
     "code": (
-        {"BACKEND": "jobs.storage.s3.S3Objects", "OPTIONS": CODE_S3}
-        if CODE_STORAGE == "s3"
+        {"BACKEND": S3, "OPTIONS": CODE_S3}  # noqa: F405
+        if CODE_STORAGE == "s3"  # noqa: F405
         else {"BACKEND": FILES, "OPTIONS": {"location": CODE_FOLDER, **CLOSED}}
     ),
 }

@@ -18,8 +18,14 @@ from api.v1 import (
     reservations,
     scheduler,
 )
-from api.v1.code import placements
-from api.v1.code import views as code
+from api.v1.code.placements import PlacementCodeView
+from api.v1.code.views import (
+    SnapshotBlobsView,
+    SnapshotCompleteView,
+    SnapshotLimitsView,
+    SnapshotsView,
+    SnapshotView,
+)
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.steering import migrations, preemptions, settings
 from api.v1.system.views import SystemView
@@ -68,12 +74,12 @@ urlpatterns = [
     path("templates/<slug:name>", TemplateView.as_view()),
     path("templates/<slug:name>/jobs", TemplateJobsView.as_view()),
     path("templates/<slug:name>/quote", TemplateQuoteView.as_view()),
-    path("snapshots", code.SnapshotsView.as_view()),
-    path("snapshots/limits", code.SnapshotLimitsView.as_view()),
-    path("snapshots/<int:snapshot_id>", code.SnapshotView.as_view()),
-    path("snapshots/<int:snapshot_id>/blobs", code.SnapshotBlobsView.as_view()),
-    path("snapshots/<int:snapshot_id>/complete", code.SnapshotCompleteView.as_view()),
-    path("placements/<int:placement_id>/code", placements.PlacementCodeView.as_view()),
+    path("snapshots", SnapshotsView.as_view()),
+    path("snapshots/limits", SnapshotLimitsView.as_view()),
+    path("snapshots/<int:snapshot_id>", SnapshotView.as_view()),
+    path("snapshots/<int:snapshot_id>/blobs", SnapshotBlobsView.as_view()),
+    path("snapshots/<int:snapshot_id>/complete", SnapshotCompleteView.as_view()),
+    path("placements/<int:placement_id>/code", PlacementCodeView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

@@ -1,11 +1,12 @@
 """Where the repository of a folder stands: its commit, its branch, and what of the folder is not committed."""
 
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 SECONDS = 10
+FILES_AT_ONCE = 500
 COMMAND = ("git", "--no-optional-locks", "-c", "core.quotepath=false", "-C")
 ORDINARY, RENAMED, UNMERGED, UNTRACKED = "1", "2", "u", "?"
 FIELDS_BEFORE_PATH = {ORDINARY: 8, RENAMED: 9, UNMERGED: 10, UNTRACKED: 1}
@@ -48,20 +49,30 @@ def _changes(entries: list[str]) -> Iterator[tuple[str, str]]:
             next(rest, None)  # what it was called before
 
 
-def _diff(folder: Path, paths: list[str], most: int) -> str:
+def _diff(folder: Path, paths: Sequence[str], most: int) -> str:
     """Of these files alone: what is left out of the snapshot stays out of this, too."""
-    names = "\0".join(paths).encode(errors="surrogateescape")
-    options = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--relative")
-    said = _git(folder, *options, "--pathspec-from-file=-", "--pathspec-file-nul", given=names)
-    text = (said or b"")[:most].decode(errors="replace").replace("\0", "\ufffd")
-    return text if len(text.encode()) <= most else text.encode()[:most].decode(errors="ignore")
+    options = (
+        "--literal-pathspecs",
+        "diff",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--relative",
+        "HEAD",
+        "--",
+    )
+    said = b""
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        said += _git(folder, *options, *paths[start : start + FILES_AT_ONCE]) or b""
+        if len(said) >= most:
+            break
+    text = said[:most].decode(errors="replace").replace("\0", "\ufffd")
+    return text.encode()[:most].decode(errors="ignore")  # what was replaced has become longer
 
 
-def _git(folder: Path, *words: str, given: bytes | None = None) -> bytes | None:
+def _git(folder: Path, *words: str) -> bytes | None:
     try:
-        done = subprocess.run(
-            [*COMMAND, str(folder), *words], input=given, capture_output=True, timeout=SECONDS, check=False
-        )
+        done = subprocess.run([*COMMAND, str(folder), *words], capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

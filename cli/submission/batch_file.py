@@ -45,10 +45,10 @@ class BatchFile:
         return f"job {index + 1}{name}" + (f": {inner}" if inner else "")
 
 
-def read_batch(file: Path, *, project: str, folder: Path) -> BatchFile:
+def read_batch(file: Path, *, project: str, folder: str) -> BatchFile:
     """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
     defaults, jobs, workload = _split(read_content(file), _name(file))
-    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs, workload)
+    return BatchFile({"project": project, "working_dir": folder, **defaults}, jobs, workload)
 
 
 def read_content(file: Path) -> Any:

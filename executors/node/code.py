@@ -193,6 +193,7 @@ class _Fetch:
     @contextlib.contextmanager
     def _answer(self, method: str, body: Any = None) -> Iterator[httpx.Response]:
         headers = {"Authorization": f"Placement {self._run.claimed.token}", "Accept-Encoding": "identity"}
+        headers["X-Forwarded-Proto"] = "https"  # as probes say it: inside a cluster no proxy stands before the site
         headers["Accept"] = "application/json, application/octet-stream"
         local = urlsplit(settings.CODE_URL).hostname in LOOPBACK
         try:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.models.code import HAS_CODE, CodeSnapshot
+from jobs.models.code.snapshots import HAS_CODE, CodeSnapshot
 from jobs.models.control import Controlled
 from jobs.models.measured import GpuActivity, Measured
 from jobs.models.queue import Queue

@@ -7,6 +7,7 @@ forgotten and fetched again. What is used longest ago goes first where there is 
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import threading
 from collections import Counter
@@ -60,7 +61,7 @@ class CodeCache:
         """Keep it. Raises SpoiltError if that is not its hash, OSError where it cannot be written."""
         if hashlib.sha256(data).hexdigest() != sha256:
             raise SpoiltError(f"what came as {sha256[:12]} has another hash")
-        path, draft = self._path(sha256), self._folder / TEMPORARY / sha256
+        path, draft = self._path(sha256), self._folder / TEMPORARY / secrets.token_hex(16)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft.parent.mkdir(exist_ok=True, mode=0o700)
         try:
