@@ -1,13 +1,15 @@
 """A folder on its way to the server: said, and uploaded as far as it is not there yet."""
 
 import hashlib
+import importlib
 import json
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from typing import Any
 
 from cli.client.requests import Row, Server
 from cli.code import git
@@ -16,6 +18,8 @@ from cli.code.hashing import Hashes
 from cli.errors import CommandError
 
 TRIES = 3
+AT_ONCE = 3
+"""Requests under way: while one is written to the disk there, the next one travels."""
 EXECUTABLE = 0o100
 Advance = Callable[[int], None]
 
@@ -66,19 +70,35 @@ def _upload(server: Server, snapshot: Row, hashes: Hashes, most_bytes: int) -> R
     """Raises ChangedError with the path of a file that has changed since it was hashed."""
     missing = snapshot["missing"]
     total = sum(map(hashes.size, missing))
-    with _progress(total) as advance:
-        for pack in _packs(missing, hashes, most_bytes):
-            contents = []
-            for sha256 in pack:
-                content = hashes.content(sha256)
-                if content is None:
-                    raise ChangedError(hashes.forget(sha256))
-                contents.append(content)
-            index = [[sha256, len(content)] for sha256, content in zip(pack, contents, strict=True)]
-            server.put(f"snapshots/{snapshot['id']}/blobs", b"".join([json.dumps(index).encode(), b"\n", *contents]))
-            advance(sum(map(len, contents)))
+    path = f"snapshots/{snapshot['id']}/blobs"
+    with _progress(total) as advance, ThreadPoolExecutor(AT_ONCE) as senders:
+        under_way: deque[Future[Any]] = deque()
+        try:
+            for pack in _packs(missing, hashes, most_bytes):
+                body = _body(pack, hashes)
+                if len(under_way) == AT_ONCE:  # no more of it in memory
+                    under_way.popleft().result()
+                under_way.append(senders.submit(server.put, path, body))
+                advance(sum(map(hashes.size, pack)))
+            while under_way:
+                under_way.popleft().result()
+        finally:
+            for one in under_way:
+                one.cancel()
     completed: Row = server.post(f"snapshots/{snapshot['id']}/complete")
     return completed | {"uploaded": total}
+
+
+def _body(pack: list[str], hashes: Hashes) -> bytes:
+    """Raises ChangedError."""
+    contents = []
+    for sha256 in pack:
+        content = hashes.content(sha256)
+        if content is None:
+            raise ChangedError(hashes.forget(sha256))
+        contents.append(content)
+    index = [[sha256, len(content)] for sha256, content in zip(pack, contents, strict=True)]
+    return b"".join([json.dumps(index).encode(), b"\n", *contents])
 
 
 def _packs(missing: list[str], hashes: Hashes, most_bytes: int) -> Iterator[list[str]]:
@@ -97,11 +117,16 @@ def _packs(missing: list[str], hashes: Hashes, most_bytes: int) -> Iterator[list
 @contextmanager
 def _progress(total: int) -> Iterator[Advance]:
     """A bar for a person who watches; where nobody does, nothing."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    rich, console = (
+        importlib.import_module("rich.progress"),
+        importlib.import_module("rich.console"),
+    )  # loaded for it alone
+    columns = (rich.BarColumn(), rich.DownloadColumn(binary_units=True), rich.TransferSpeedColumn())
+    with rich.Progress(
+        "{task.description}", *columns, console=console.Console(stderr=True), transient=True
+    ) as progress:
         task = progress.add_task("uploading code", total=total)
         yield lambda size: progress.advance(task, size)

@@ -7,13 +7,12 @@ pack is forgotten.
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 from django.db.models import Sum
 
@@ -25,7 +24,6 @@ from scheduling.errors import FieldError, InvalidError, NotFoundError, Unavailab
 PACK_BYTES = PART_BYTES
 FIRST_LINE_BYTES = 1024 * 1024
 READ_BYTES = 1024 * 1024
-IN_MEMORY_BYTES = 1024 * 1024
 GIB = 2**30
 Index = list[tuple[str, int]]
 
@@ -48,18 +46,16 @@ def store(snapshot: CodeSnapshot, wanted: Mapping[str, int], body: IO[bytes]) ->
 
     Raises InvalidError for what is not whole, not asked for, or not what its hash says; UnavailableError where the storage fails.
     """
-    index = _index(body, wanted)
-    size = sum(one for _, one in index)
-    _refuse_full_project(snapshot, size)
-    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
-        for sha256, length in index:
-            _copy(body, file, sha256, length)
-        if body.read(1):
-            raise InvalidError([FieldError("body", "There is more of it than its first line says.")])
-        pack = CodePack.objects.create(
-            project_id=snapshot.project_id, name=f"{snapshot.project_id}/{uuid4().hex}.pack", size=size
-        )
-        _save(pack, file)
+    # In one piece, of bounded size: the server has all of it in memory, and hands out small pieces by copying the rest each time.
+    data = memoryview(body.read(FIRST_LINE_BYTES + PACK_BYTES + 1))
+    index, start = _index(bytes(data[:FIRST_LINE_BYTES]), wanted)
+    contents = data[start:]
+    _refuse_others(contents, index)
+    _refuse_full_project(snapshot, len(contents))
+    pack = CodePack.objects.create(
+        project_id=snapshot.project_id, name=f"{snapshot.project_id}/{uuid4().hex}.pack", size=len(contents)
+    )
+    _save(pack, contents)
     rows, offset = [], 0
     for sha256, length in index:
         rows.append(CodeBlob(project_id=snapshot.project_id, sha256=sha256, size=length, pack=pack, offset=offset))
@@ -69,10 +65,11 @@ def store(snapshot: CodeSnapshot, wanted: Mapping[str, int], body: IO[bytes]) ->
     return len(rows)
 
 
-def _index(body: IO[bytes], wanted: Mapping[str, int]) -> Index:
-    line = body.readline(FIRST_LINE_BYTES)
+def _index(beginning: bytes, wanted: Mapping[str, int]) -> tuple[Index, int]:
+    """What the first line names, and where the contents begin."""
+    line, ended, _ = beginning.partition(b"\n")
     try:
-        rows: Any = json.loads(line) if line.endswith(b"\n") else None
+        rows: Any = json.loads(line) if ended else None
         index = [(str(sha256), int(size)) for sha256, size in rows]
     except (TypeError, ValueError, RecursionError):
         words = 'The first line must be JSON, [["SHA-256", size], ...]; the contents follow in this order.'
@@ -84,7 +81,7 @@ def _index(body: IO[bytes], wanted: Mapping[str, int]) -> Index:
             raise InvalidError([FieldError("body", f"{sha256[:64]!r} of {size} bytes is no part of this snapshot.")])
     if sum(size for _, size in index) > PACK_BYTES:
         raise InvalidError([FieldError("body", f"May hold at most {PACK_BYTES} bytes of blobs.", "too_large")])
-    return index
+    return index, len(line) + 1
 
 
 def _refuse_full_project(snapshot: CodeSnapshot, more: int) -> None:
@@ -96,27 +93,28 @@ def _refuse_full_project(snapshot: CodeSnapshot, more: int) -> None:
             raise InvalidError([FieldError("project", words, "quota")])
 
 
-def _copy(body: IO[bytes], file: IO[bytes], sha256: str, length: int) -> None:
-    digest, left = hashlib.sha256(), length
-    while left:
-        piece = body.read(min(left, READ_BYTES))
-        if not piece:
-            raise InvalidError([FieldError("body", "It is shorter than its first line says.")])
-        digest.update(piece)
-        file.write(piece)
-        left -= len(piece)
-    if digest.hexdigest() != sha256:
-        raise InvalidError(
-            [FieldError("body", f"What came as {sha256} has another hash: it changed, or broke on its way.", "hash")]
+def _refuse_others(contents: memoryview, index: Index) -> None:
+    size = sum(one for _, one in index)
+    if len(contents) != size:
+        words = (
+            "It is shorter than its first line says."
+            if len(contents) < size
+            else "There is more of it than its first line says."
         )
+        raise InvalidError([FieldError("body", words)])
+    offset = 0
+    for sha256, length in index:
+        if hashlib.sha256(contents[offset : offset + length]).hexdigest() != sha256:
+            words = f"What came as {sha256} has another hash: it changed, or broke on its way."
+            raise InvalidError([FieldError("body", words, "hash")])
+        offset += length
 
 
-def _save(pack: CodePack, file: IO[bytes]) -> None:
+def _save(pack: CodePack, contents: memoryview) -> None:
     """The row is there first: whatever dies in between, nothing lies in the storage that nobody knows of."""
-    file.seek(0)
     try:
         # A storage that takes it by another name says so: that is where it lies.
-        pack.name = storage().save(pack.name, File(file, pack.name))
+        pack.name = storage().save(pack.name, ContentFile(contents, pack.name))
         CodePack.objects.filter(pk=pack.pk).exclude(name=pack.name).update(name=pack.name)
         make_durable(storage(), pack.name)
     except OSError as error:

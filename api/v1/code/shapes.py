@@ -104,7 +104,8 @@ class SnapshotDetail(SnapshotOut):
 
     missing = serializers.SerializerMethodField(help_text="The hashes of blobs that are still to be uploaded.")
 
-    class Meta(SnapshotOut.Meta):
+    class Meta:
+        model = CodeSnapshot
         fields = (*FIELDS, "missing", "diff")
 
     def get_missing(self, snapshot: CodeSnapshot) -> list[str]:
