@@ -1,5 +1,6 @@
 """Code that no node has runs on two of them; what is known already does not travel again."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -75,3 +76,21 @@ def test_a_folder_that_no_node_has_runs_on_two_and_travels_once_to_each(platform
     wait_for_state(job, "completed", timeout=60, platform=platform)
     assert output(job).startswith("greeting: hello")
     assert len(site.sent) == 2
+
+
+PROWL = """
+echo mine > conf/greeting && cat conf/greeting
+sleep 3
+cat "$TRAINYARD_CODE_DIR"/../../*/code/conf/greeting | wc -l
+ls "$TRAINYARD_CODE_DIR"/../../../code 2>&1 | grep -c manifests
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="walls need an agent that is root")
+def test_behind_walls_a_job_owns_its_copy_and_sees_no_other_nor_the_cache(platform: Platform, site):
+    platform.start_control()
+    platform.start_node("n1", cpus=2, TRAINYARD_RUN_AS="auto")
+    _, jobs = submit(site, count=2, command=["sh", "-c", PROWL])
+    for job in jobs:
+        wait_for_state(job, "completed", "failed", timeout=120, platform=platform)
+        assert output(job).split() == ["mine", "1", "0"]
