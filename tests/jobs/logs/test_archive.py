@@ -145,7 +145,7 @@ class Interrupted(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("where", ["pack", "save", "_make_durable", "_checksum"])
+@pytest.mark.parametrize("where", ["pack", "save", "make_durable", "_checksum"])
 def test_a_pass_that_dies_leaves_the_rows_and_the_next_one_leaves_one_object(folder, monkeypatch, where):
     attempt = ended("one\n", "two\n")
 
