@@ -34,10 +34,13 @@ NOT_AN_AGENTS = frozenset(
         "endedjobs",
         "daycost",
         "platformprotocol",
+        "codesnapshot",
     }
 )
 """Models of those apps that only the site writes."""
-HIDDEN = frozenset({"budgetwebhook", "budgetdelivery", "tokencaps", "jobtemplate", "jobschedule"})
+HIDDEN = frozenset(
+    {"budgetwebhook", "budgetdelivery", "tokencaps", "jobtemplate", "jobschedule", "codeblob", "codepack"}
+)
 """Models with secrets in them, or that are no agent's affair: it may not even read them."""
 APPENDED = frozenset({"ledgertransaction", "ledgerentry"})
 """Models to which an agent adds rows, with the end of a placement, and changes none."""

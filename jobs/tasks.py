@@ -5,6 +5,7 @@ The platform's own tasks send no events: what Flower shows are the training runs
 
 from celery import shared_task
 
+from jobs.code import forgetting
 from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
@@ -103,3 +104,4 @@ def prune() -> None:
     store.prune()
     run_times.forget()
     old_jobs.prune()
+    forgetting.prune()

@@ -11,6 +11,7 @@ import environ
 from executors.node.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
+from scheduler_site.code_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
 # --- this installation -------------------------------------------------------------------------------------------
@@ -144,6 +145,7 @@ LOG_S3 = {
     "access_key": env.secret("TRAINYARD_LOG_S3_ACCESS_KEY", wanted=LOG_STORAGE == "s3") or None,
     "secret_key": env.secret("TRAINYARD_LOG_S3_SECRET_KEY", wanted=LOG_STORAGE == "s3") or None,
 }
+CODE_FOLDER = env.text("TRAINYARD_CODE_FOLDER", str(TRAINYARD_HOME / "code"))
 METRIC_RETENTION_DAYS = env.whole("TRAINYARD_METRIC_RETENTION_DAYS", 365, at_least=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
@@ -222,15 +224,20 @@ STATIC_URL = "/static/"
 STATIC_ROOT = TRAINYARD_HOME / "static"
 WHITENOISE_USE_FINDERS = True  # the admin's files are served from the packages: nothing to collect first
 WHITENOISE_AUTOREFRESH = DEBUG
-FILES = "django.core.files.storage.FileSystemStorage"
-LOG_FILES = {"location": LOG_FOLDER, "file_permissions_mode": 0o640, "directory_permissions_mode": 0o750}
+FILES, S3 = "django.core.files.storage.FileSystemStorage", "jobs.storage.s3.S3Objects"
+CLOSED = {"file_permissions_mode": 0o640, "directory_permissions_mode": 0o750}
 STORAGES = {
     "default": {"BACKEND": FILES},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "logs": (
-        {"BACKEND": "jobs.logs.s3.S3Logs", "OPTIONS": LOG_S3}
+        {"BACKEND": S3, "OPTIONS": LOG_S3}
         if LOG_STORAGE == "s3"
-        else {"BACKEND": FILES, "OPTIONS": LOG_FILES}
+        else {"BACKEND": FILES, "OPTIONS": {"location": LOG_FOLDER, **CLOSED}}
+    ),
+    "code": (
+        {"BACKEND": S3, "OPTIONS": CODE_S3}  # noqa: F405
+        if CODE_STORAGE == "s3"  # noqa: F405
+        else {"BACKEND": FILES, "OPTIONS": {"location": CODE_FOLDER, **CLOSED}}
     ),
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024

@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     DISK_FULL = "disk_full"
     GPU_ERROR = "gpu_error"
     PLATFORM_ERROR = "platform_error"
+    CODE_UNAVAILABLE = "code_unavailable"
     DEPENDENCY_FAILED = "dependency_failed"  # of a job that never got an attempt
 
 
@@ -64,6 +65,7 @@ END_SENTENCES = {
     EndReason.DISK_FULL: "The disk of the node was full.",
     EndReason.GPU_ERROR: "A GPU of the job reported an error.",
     EndReason.PLATFORM_ERROR: "The platform failed on the node, not the command.",
+    EndReason.CODE_UNAVAILABLE: "The node could not fetch the code that the job brings along.",
     EndReason.DEPENDENCY_FAILED: "A job that it needed failed, so that it could not start.",
 }
 

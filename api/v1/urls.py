@@ -18,6 +18,14 @@ from api.v1 import (
     reservations,
     scheduler,
 )
+from api.v1.code.placements import PlacementCodeView
+from api.v1.code.views import (
+    SnapshotBlobsView,
+    SnapshotCompleteView,
+    SnapshotLimitsView,
+    SnapshotsView,
+    SnapshotView,
+)
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.schedules.views import RunNowView, SchedulesView, ScheduleView
 from api.v1.steering import migrations, preemptions, settings
@@ -70,6 +78,12 @@ urlpatterns = [
     path("schedules", SchedulesView.as_view()),
     path("schedules/<int:schedule_id>", ScheduleView.as_view()),
     path("schedules/<int:schedule_id>/run", RunNowView.as_view()),
+    path("snapshots", SnapshotsView.as_view()),
+    path("snapshots/limits", SnapshotLimitsView.as_view()),
+    path("snapshots/<int:snapshot_id>", SnapshotView.as_view()),
+    path("snapshots/<int:snapshot_id>/blobs", SnapshotBlobsView.as_view()),
+    path("snapshots/<int:snapshot_id>/complete", SnapshotCompleteView.as_view()),
+    path("placements/<int:placement_id>/code", PlacementCodeView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

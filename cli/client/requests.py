@@ -24,6 +24,7 @@ TRIES = 3
 LARGEST_PAGE = 200
 AGAIN_SECONDS = 0.3
 UNSENT = (httpx.ConnectError,)
+REPEATABLE = ("GET", "PUT")
 CUT_SHORT = (httpx.RemoteProtocolError, httpx.ReadError)
 TOO_MANY_REQUESTS = 429
 LONGEST_PAUSE_SECONDS = 5
@@ -67,6 +68,10 @@ class Server:
     def patch(self, path: str, body: Any) -> Any:
         return self._json(self._send("PATCH", path, body=body))
 
+    def put(self, path: str, content: bytes) -> Any:
+        """Bytes as they are; what is put twice is there once, so it is sent again where nobody knows whether it came."""
+        return self._json(self._send("PUT", path, content=content))
+
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 
@@ -108,14 +113,17 @@ class Server:
             # Only its query: the host in it may be one that only the server can see.
             query = dict(parse_qsl(urlsplit(answer["next"]).query)) if answer.get("next") else None
 
-    def _send(self, method: str, path: str, *, params: Any = None, body: Any = None) -> httpx.Response:
-        """Send, and again where nothing can have happened twice: not reached, only read, or turned away as too often."""
+    def _send(
+        self, method: str, path: str, *, params: Any = None, body: Any = None, content: str | bytes | None = None
+    ) -> httpx.Response:
+        """Send, and again where nothing can happen twice: not reached, only read or put, or turned away as too often."""
         # In ASCII: whatever was typed gets through, and what is no text is for the server to refuse.
-        content = None if body is None else json.dumps(body)
-        harmless = (*UNSENT, *CUT_SHORT) if method == "GET" else UNSENT
+        content = content if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/octet-stream"} if isinstance(content, bytes) else None
+        harmless = (*UNSENT, *CUT_SHORT) if method in REPEATABLE else UNSENT
         for left in reversed(range(self._tries)):
             try:
-                response = self._http.request(method, path, params=params, content=content)
+                response = self._http.request(method, path, params=params, content=content, headers=headers)
             except httpx.HTTPError as error:
                 if not left or not isinstance(error, harmless):
                     raise self._out_of_reach(error) from error

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from cli.client.requests import Row, Server
 from cli.errors import UsageError
 from cli.on_server import on_server
+from cli.options.code import MayStandAlone, Sync, code_of
 from cli.options.job import JobOptions
 from cli.options.shared import AsJson
 from cli.options.sweep import SweepOptions
@@ -27,7 +29,7 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Like --wait, and p
 
 
 # What follows the first word that is no option of ours belongs to the command: `--` is welcome, not needed.
-@app.command(context_settings={"allow_interspersed_args": False})
+@app.command(cls=MayStandAlone, context_settings={"allow_interspersed_args": False})
 @on_server
 def submit(
     server: Server,
@@ -35,23 +37,26 @@ def submit(
     its: JobOptions,
     of_many: SweepOptions,
     *,
+    sync: Sync = None,
     wait: Wait = False,
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a training job, or with --sweep or --array one for each value.
 
-    Example: trainyard submit --gpus 1 --time 2h -- python train.py --lr 0.1
+    Example: trainyard submit --gpus 1 --time 2h --sync -- python train.py --lr 0.1
 
     Example: trainyard submit --sweep lr=0.1,0.01 --sweep width=16,64 --max-running 2 -- python train.py
     """
     wanted = many(of_many)
+    if wanted is not None and follow:
+        raise UsageError("--follow prints what one job writes: use --wait, and trainyard logs -f ID.")
     request = job_request(command, its, environ=os.environ, now=datetime.now(UTC))
+    if sync is not None:
+        request |= code_of(server, sync, its, environ=os.environ, here=Path.cwd())
     if hint := virtual_environment.hint(command, request.get("env", {}), os.environ):
         note(hint)
     if wanted is not None:
-        if follow:
-            raise UsageError("--follow prints what one job writes: use --wait, and trainyard logs -f ID.")
         submit_many(server, request, wanted, stop_on_failure=of_many.stop_on_failure, wait=wait, as_json=as_json)
         return
     job, new = server.create("jobs", request)

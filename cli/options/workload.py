@@ -24,6 +24,16 @@ WorkloadName = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkloadOfAll:
+    """The workload of all jobs of a file, and what it is like if it is made with them."""
+
+    workload: WorkloadName = None
+    held: Held = False
+    max_running: MaxRunning = None
+    stop_on_failure: StopOnFailure = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkloadChange:
     """What is to be different; None stays as it is."""
 

@@ -47,10 +47,10 @@ class BatchFile:
         return f"job {index + 1}{name}" + (f": {inner}" if inner else "")
 
 
-def read_batch(file: Path, *, project: str, folder: Path) -> BatchFile:
+def read_batch(file: Path, *, project: str, folder: str) -> BatchFile:
     """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
     defaults, jobs, workload = _split(read_content(file), name_of_file(file))
-    return BatchFile({"project": project, "working_dir": str(folder), **defaults}, jobs, workload)
+    return BatchFile({"project": project, "working_dir": folder, **defaults}, jobs, workload)
 
 
 def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any], Any]:

@@ -92,6 +92,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("queue", plain(f"{job['queue']}, priority {spell_priority(job['priority'])}{_place(job)}")),
         ("resources", plain(spell_resources(job["resources"]))),
         ("command", Text(joined(job.get("command") or []))),
+        ("code", plain(spell_code(job.get("code")))),
         ("folder", plain(job.get("working_dir"))),
         ("environment", plain(spell_environment(job.get("env")))),
         ("workload", plain(job.get("workload"))),
@@ -152,6 +153,16 @@ def spell_limits(job: Row) -> str:
         "" if job.get("preemptible", True) else "never preempted",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def spell_code(code: Row | None) -> str:
+    """`snapshot 12, commit 1a2b3c4d (main), with changes that are not committed`; empty: it brings none."""
+    if code is None:
+        return ""
+    branch = f" ({code['branch']})" if code.get("branch") else ""
+    commit = f", commit {code['commit'][:12]}{branch}" if code.get("commit") else ""
+    dirty = ", with changes that are not committed" if code.get("dirty") else ""
+    return f"snapshot {code['snapshot']}{commit}{dirty}"
 
 
 def spell_pairs(mapping: Row | None) -> str:

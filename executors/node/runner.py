@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from executors.node import job_environment, rendezvous
+from executors.node.code import COPY, NodeCode
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
@@ -41,7 +42,7 @@ from workers.hardware.gpu_faults import GpuFaults
 from workers.hardware.inventory import Hardware
 from workers.hardware.spot_notices import Source
 from workers.heartbeats import QueueProbeResult
-from workers.runtime import cgroups, environment
+from workers.runtime import cgroups, environment, folder_removal
 from workers.runtime.checkpoints import CheckpointMonitor
 from workers.runtime.job_view import TEMPORARY
 from workers.runtime.process import Command, CommandResult, Shim, cores_of, launch
@@ -78,6 +79,7 @@ class Runner:
         self._walls = walls or Walls(home, folder, process_limit=settings.PROCESS_LIMIT)
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
+        self._code = NodeCode(folder / "code", disk)
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
@@ -96,6 +98,7 @@ class Runner:
         # because from then on the planner sends work.
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
         job_environment.lay_out(self._python)
+        self._code.start()
         (self._home / "jobs").mkdir(exist_ok=True)
         self._monitor.start()
         if settings.CPU_AFFINITY:
@@ -170,7 +173,7 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = run.wait_for_its_gang()
+            ended = self._code.prepare(run) or run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
@@ -190,6 +193,8 @@ class Runner:
         self._session.finish(run, ending)
         run_spans.ended(run.claimed, ending, began)
         self._walls.clear(run.folder, run.claimed.job_id)
+        if run.claimed.code:
+            folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _watched(self, run: PlacementRun, shim: Shim) -> PlacementOutcome:
@@ -199,7 +204,7 @@ class Runner:
             run.checkpoints = CheckpointMonitor(self._checkpoints(run.claimed))
             run.attach(shim)
             temporary = (run.folder / name for name in TEMPORARY.values())
-            self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary)
+            self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary, *_code(run))
             result = _wait(shim)
             self._monitor.remove(run, result.cpu_seconds)
             return run.outcome(result)
@@ -213,11 +218,12 @@ class Runner:
         outputs = self._outputs(run.claimed)
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
         run.cores = self._cores.allocate(run.claimed.cpus)
-        place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs), alone=run.claimed.nodes == 1)
+        code = _code(run)
+        place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs, *code), alone=run.claimed.nodes == 1)
         self._walls.prepare(place)
         command = Command(
             argv=run.claimed.command,
-            cwd=run.claimed.working_dir or str(outputs),
+            cwd=str(code[0] / run.claimed.working_dir) if code else run.claimed.working_dir or str(outputs),
             env=self._environment(run, self._walls.environment(place), checkpoints=checkpoints, outputs=outputs),
             log_limit_bytes=int(settings.LOG_LIMIT_MB * 1024 * 1024),
             grace_seconds=settings.KILL_GRACE_SECONDS,
@@ -265,6 +271,7 @@ class Runner:
             "TRAINYARD_CHECKPOINT_DIR": str(checkpoints),
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
+            **({"TRAINYARD_CODE_DIR": str(run.folder / COPY)} if claimed.code else {}),
             **(rendezvous.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
@@ -291,6 +298,11 @@ class Runner:
     def _resume(self, left: Reattached) -> None:
         with about(**left.run.claimed.ids):
             self._see_to_the_end(left.run, left.ending or left.shim or self._launch(left.run))
+
+
+def _code(run: PlacementRun) -> tuple[Path, ...]:
+    """Its own copy of the code that it brings along, if it brings any."""
+    return (run.folder / COPY,) if run.claimed.code else ()
 
 
 def _wait(shim: Shim) -> CommandResult:

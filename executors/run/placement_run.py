@@ -5,7 +5,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -97,7 +98,7 @@ class PlacementRun:
         self._cause: FailureCause | None = None
         self._shim: Shim | None = None
         self._stop: Stop | None = None
-        self._suspended = False
+        self._suspended = self._is_getting_ready = False
         self._lock = threading.Lock()
         self._may_go_on = threading.Event()
         self._start_due = math.inf  # on the monotonic clock
@@ -129,14 +130,35 @@ class PlacementRun:
         """Whether it might have begun long ago and has not: its launch or its shim is stuck somewhere in the kernel."""
         with self._lock:
             shim = self._shim
-        return time.monotonic() > self._start_due and (shim is None or shim.status() is None)
+        late = time.monotonic() > self._start_due and not self._is_getting_ready
+        return late and (shim is None or shim.status() is None)
+
+    @contextmanager
+    def getting_ready(self) -> Iterator[None]:
+        """Meanwhile it is not overdue: what it needs to begin is on its way, by whoever has a clock for that."""
+        self._is_getting_ready = True
+        try:
+            yield
+        finally:
+            if not self.waits_for_its_gang:
+                self._start_due = time.monotonic() + settings.START_SECONDS
+            self._is_getting_ready = False
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody has asked for its end."""
+        return self._stop is not None
+
+    def ended_by_stop(self) -> PlacementOutcome | None:
+        """How it ends, if it was stopped before anything of it was started."""
+        with self._lock:
+            stop = self._stop
+        return PlacementOutcome(self.claimed.ref, stop.reason, message=stop.message) if stop else None
 
     def wait_for_its_gang(self) -> PlacementOutcome | None:
         """Returns once the command may start; or how the run ends if it was stopped before that."""
         self._may_go_on.wait()
-        with self._lock:
-            stop = self._stop
-        return PlacementOutcome(self.claimed.ref, stop.reason) if stop and self.claimed.nodes > 1 else None
+        return self.ended_by_stop() if self.claimed.nodes > 1 else None
 
     def attach(self, shim: Shim) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""

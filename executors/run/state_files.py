@@ -21,6 +21,7 @@ from scheduling.lifecycle import EndReason
 from telemetry.origin import Origin
 from workers.runtime.process import replace_file
 
+BESIDE = ("origin", "code")
 CLAIM, STOP, ENDING = "claim.json", "stop.json", "ending.json"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -38,7 +39,7 @@ def write_claim(folder: Path, claimed: PlacementSpec) -> None:
     """Raises OSError: without it nobody could go on with what is started."""
     known = claim_as_data(claimed)
     # Beside what was claimed: an agent of an earlier release takes every word of that for its own.
-    data = {"boot_id": boot_id(), "origin": known.pop("origin"), "claimed": known}
+    data = {"boot_id": boot_id(), **{name: known.pop(name) for name in BESIDE}, "claimed": known}
     replace_file(folder / CLAIM, json.dumps(data))
 
 
@@ -47,7 +48,7 @@ def read_claim(folder: Path) -> tuple[PlacementSpec, bool] | None:
     data = _read(folder / CLAIM)
     try:
         known = data.get("claimed", data)  # agents once wrote nothing else
-        claimed = claim_from_data({**known, "origin": data.get("origin", {})})
+        claimed = claim_from_data({**known, **{name: data[name] for name in BESIDE if name in data}})
         return claimed, bool(boot_id()) and data.get("boot_id", boot_id()) != boot_id()
     except (AttributeError, KeyError, TypeError, ValueError):
         return None

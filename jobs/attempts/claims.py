@@ -54,7 +54,7 @@ NEEDED_TO_RUN = (
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
-    "attempt__master_port",
+    "attempt__master_port", "attempt__job__snapshot__digest",
 )  # fmt: skip
 
 
@@ -84,6 +84,8 @@ class PlacementSpec:
     stall_seconds: int | None = None
     grace_seconds: int | None = None
     origin: Origin = UNKNOWN
+    code: str = ""
+    """The digest of the snapshot in a copy of which it runs; empty: none."""
 
     @property
     def ids(self) -> dict[str, object]:
@@ -209,7 +211,7 @@ def _desired(desired: str, suspended_at: datetime | None) -> str:
 def _open_placements(refs: Iterable[PlacementRef], node_id: int) -> list[Placement]:
     tokens = {ref.placement_id: ref.token for ref in refs}
     rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
-    rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("pk")
+    rows = rows.select_related("attempt__job__project", "attempt__job__snapshot").only(*NEEDED_TO_RUN).order_by("pk")
     return [row for row in rows if same_token(row.attempt.token, tokens[row.pk])]
 
 
@@ -258,4 +260,5 @@ def _spec(row: Placement, rendezvous: Rendezvous | None) -> PlacementSpec:
         stall_seconds=job.stall_seconds,
         grace_seconds=job.grace_seconds,
         origin=job.origin,
+        code=job.snapshot.digest if job.snapshot else "",
     )

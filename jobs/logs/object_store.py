@@ -6,17 +6,16 @@
 import gzip
 import hashlib
 import logging
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from jobs.models.logs import StoredLog
+from jobs.storage.objects import make_durable, read_range
 from scheduling.errors import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -25,12 +24,6 @@ READ_BYTES = 1024 * 1024
 LEVEL = 6
 DAMAGED = (FileNotFoundError, EOFError, zlib.error, gzip.BadGzipFile)
 """What reading raises when the object is not what was written; anything else may be different the next time."""
-
-
-class Ranged(Protocol):
-    """A storage that can read a part of an object without the rest."""
-
-    def read_range(self, name: str, start: int, size: int) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def save(name: str, file: IO[bytes], packed: Packed) -> None:
     if given != name:
         storage().delete(given)
         raise OSError(f"the storage took {name} by another name, {given}")
-    _make_durable(name)
+    make_durable(storage(), name)
     if storage().size(name) != packed.stored_size or _checksum(name, packed.stored_size) != packed.sha256:
         raise OSError(f"the storage does not give back what was written as {name}")
 
@@ -81,7 +74,7 @@ def read(stored: StoredLog, offset: int, limit: int) -> bytes:
     last = min((offset + limit - 1) // BLOCK_BYTES, len(stored.blocks) - 1)
     starts = [*stored.blocks, stored.stored_size]
     try:
-        raw = _range(stored.name, starts[first], starts[last + 1] - starts[first])
+        raw = read_range(storage(), stored.name, starts[first], starts[last + 1] - starts[first])
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -105,32 +98,8 @@ def _blocks(data: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(left)
 
 
-def _make_durable(name: str) -> None:
-    """Of a file system: on the disk itself, before the rows go."""
-    try:
-        path = Path(storage().path(name))
-    except NotImplementedError:
-        return
-    for each in (path, path.parent, path.parent.parent):
-        fd = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
 def _checksum(name: str, size: int) -> str:
     digest = hashlib.sha256()
     for start in range(0, size, READ_BYTES):
-        digest.update(_range(name, start, min(READ_BYTES, size - start)))
+        digest.update(read_range(storage(), name, start, min(READ_BYTES, size - start)))
     return digest.hexdigest()
-
-
-def _range(name: str, start: int, size: int) -> bytes:
-    """Part of an object. Of a storage that cannot do that by itself, by way of its files."""
-    ranged: Ranged | None = getattr(storage(), "read_range", None)
-    if ranged is not None:
-        return storage().read_range(name, start, size)  # type: ignore[attr-defined]
-    with storage().open(name) as file:
-        file.seek(start)
-        return bytes(file.read(size))

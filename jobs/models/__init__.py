@@ -5,6 +5,8 @@ Imports no other room of `jobs`. Everything that others need is named here: `fro
 
 from jobs.models.alert import StandingAlert
 from jobs.models.audit import AuditResult
+from jobs.models.code.blobs import CodeBlob, CodePack
+from jobs.models.code.snapshots import CodeSnapshot
 from jobs.models.dependency import JobDependency
 from jobs.models.idle_gpus import IdleGpuRule, IdleGpuStep
 from jobs.models.job import Attempt, GpuHold, Job, JobEvent, Placement, Preemption
@@ -36,6 +38,9 @@ __all__ = [
     "Attempt",
     "AuditResult",
     "CappedJob",
+    "CodeBlob",
+    "CodePack",
+    "CodeSnapshot",
     "Cycle",
     "DayCost",
     "EndedJobs",

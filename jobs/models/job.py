@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from jobs.models.code.snapshots import HAS_CODE, CodeSnapshot
 from jobs.models.control import Controlled
 from jobs.models.measured import GpuActivity, Measured
 from jobs.models.queue import Queue
@@ -38,6 +39,16 @@ class Job(Controlled):
     command = models.JSONField()
     working_dir = models.CharField(max_length=4096, blank=True)
     env = models.JSONField(default=dict, blank=True)
+    # The folder in a copy of which it runs; its working_dir is inside of that then.
+    snapshot = models.ForeignKey(
+        CodeSnapshot,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="jobs",
+        db_index=False,
+        editable=False,
+    )
     labels = models.JSONField(default=dict, blank=True)
 
     cpus = models.PositiveIntegerField(default=1)
@@ -165,6 +176,7 @@ class Job(Controlled):
             models.Index(
                 fields=["workload", "state", "-id"], name="job_of_workload", condition=Q(workload__isnull=False)
             ),
+            models.Index(fields=["snapshot"], name="job_with_code", condition=HAS_CODE),
             models.Index(fields=["-created_at"], name="job_newest"),
             models.Index(fields=["finished_at"], name="job_ended", condition=Q(finished_at__isnull=False)),
         ]

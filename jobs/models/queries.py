@@ -16,7 +16,8 @@ from scheduling.lifecycle import JobState
 
 IDLE_AFTER = timedelta(minutes=5)
 """So long GPUs do nothing between two epochs as well."""
-NOT_SHOWN = ("node__gpus", "node__load", "node__labels", "owner__password")
+NOT_SHOWN = ("node__gpus", "node__load", "node__labels", "owner__password",
+             "snapshot__manifest", "snapshot__blobs", "snapshot__diff")  # fmt: skip
 POSITIONS = """
     SELECT line.job_id, line.position
     FROM jobs_cycle, unnest(jobs_cycle.line) WITH ORDINALITY AS line(job_id, position)
@@ -64,7 +65,7 @@ def named_rows(statement: LiteralString, **values: Any) -> list[Any]:
 
 def visible_jobs(user: User) -> QuerySet[Job]:
     """The jobs that `user` may see, with what it takes to show them."""
-    jobs = Job.objects.select_related("project", "queue", "owner", "node", "workload").defer(*NOT_SHOWN)
+    jobs = Job.objects.select_related("project", "queue", "owner", "node", "workload", "snapshot").defer(*NOT_SHOWN)
     return jobs if user.is_staff else jobs.filter(project__in=list(project_roles(user)))
 
 

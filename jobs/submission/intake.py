@@ -11,11 +11,11 @@ from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from jobs.models import Job, Queue, Workload
+from jobs.models import CodeSnapshot, Job, Queue, Workload
 from jobs.planning import snapshot
 from jobs.planning.pool_scaling import with_nodes_to_be_had
 from jobs.planning.queue_limits import limits_of
-from jobs.submission import linking, workloads
+from jobs.submission import code, linking, workloads
 from jobs.submission.budgets import HardBudgets
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
@@ -48,6 +48,7 @@ class Intake:
     owner: str
     waiting: Mapping[str, int]
     workloads: Mapping[Key, Workload]
+    snapshots: Mapping[int, CodeSnapshot]
     now: datetime
 
     def levels(self, project: str) -> tuple[ProjectView, ...]:
@@ -100,6 +101,7 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
         owner=owner.get_username(),
         waiting=_waiting_counts(tree) + _own_waiting(tree, owner),
         workloads=workloads.find(projects, specs, locked=locked),
+        snapshots=code.find(specs, locked=locked),
         now=timezone.now(),
     )
 

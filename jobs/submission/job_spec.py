@@ -41,6 +41,7 @@ class JobSpec:
     submission_key: str = ""
     reason: str = ""
     workload: str = ""
+    snapshot: int | None = None
     memory_by_default: bool = False  # its owner named none
 
     @property

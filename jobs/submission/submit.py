@@ -13,7 +13,7 @@ from jobs.messages import publishing
 from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
-from jobs.submission import linking, pricing, queue_faults, token_caps, workloads
+from jobs.submission import code, linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
@@ -126,6 +126,7 @@ def _workload_faults(
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     if spec.project in intake.projects:
+        faults += code.faults(spec, intake.snapshots, intake.projects[spec.project].pk)
         chain = chain_of(spec.project, intake.tree)
         levels = intake.levels(spec.project)
         sizes = _size_faults(spec, levels, intake.nodes, intake.cohorts)
@@ -289,6 +290,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         command=list(spec.command),
         working_dir=spec.working_dir,
         env=dict(spec.env),
+        snapshot=intake.snapshots[spec.snapshot] if spec.snapshot else None,
         labels=dict(spec.labels),
         cpus=spec.cpus,
         memory_mb=spec.memory_mb,

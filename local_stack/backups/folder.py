@@ -1,4 +1,4 @@
-"""A backup as a folder: `database.dump`, `logs/` where logs lie in files, and `manifest.json`, which says what is in it.
+"""A backup as a folder: `database.dump`, `logs/` and `code/` where those lie in files, and `manifest.json`, which says what is in it.
 
 The database comes first and the logs after it: a log lies in the storage before its rows leave the database, so every log
 that the dump names, or has as rows, is in the folder.
@@ -21,7 +21,7 @@ from local_stack.backups.fingerprint import TablePrint
 from local_stack.servers import dumps
 from local_stack.servers.errors import StackError
 
-DUMP, LOGS, MANIFEST = "database.dump", "logs", "manifest.json"
+DUMP, LOGS, CODE, MANIFEST = "database.dump", "logs", "code", "manifest.json"
 FORMAT = 1
 ELSEWHERE = "s3"
 
@@ -71,8 +71,10 @@ def _fill(url: str, draft: Path) -> Manifest:
     taken_at = datetime.now(UTC).isoformat(timespec="seconds")
     with fingerprint.moment_of(url) as moment:
         dumps.back_up(url, draft / DUMP, snapshot=moment.snapshot)
-    logs = _log_folder()
+    logs, code = _folder_of(LOGS), _folder_of(CODE)
     files = _copy(logs, draft / LOGS) if logs is not None else []
+    if code is not None and not (logs is not None and code.is_relative_to(logs)):  # else it is among the logs
+        _copy(code, draft / CODE)
     manifest = Manifest(
         taken_at,
         release(),
@@ -105,15 +107,16 @@ def read(folder: Path) -> Manifest:
     return manifest
 
 
-def restore_logs(folder: Path) -> int:
-    """Put stored logs back that are not there any more; returns how many. What is there stays."""
-    logs = _log_folder()
-    return 0 if logs is None or not (folder / LOGS).is_dir() else len(_copy(folder / LOGS, logs))
+def restore_objects(folder: Path) -> int:
+    """Put stored logs, and code, back that are not there any more; returns how many logs. What is there stays."""
+    found = {name: _folder_of(name) for name in (LOGS, CODE)}
+    copied = {name: len(_copy(folder / name, there)) for name, there in found.items() if there is not None}
+    return copied.get(LOGS, 0)
 
 
-def _log_folder() -> Path | None:
-    """Where stored logs lie, if it is a folder."""
-    storage: Any = settings.STORAGES["logs"]
+def _folder_of(name: str) -> Path | None:
+    """Where stored logs, or code, lie, if it is a folder."""
+    storage: Any = settings.STORAGES[name]
     return Path(storage["OPTIONS"]["location"]) if storage["BACKEND"] == settings.FILES else None
 
 

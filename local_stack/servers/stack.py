@@ -1,6 +1,7 @@
 """The local stack as a whole: what is started, in which order."""
 
 import asyncio
+import os
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ from local_stack.servers.output import PrefixedOutput
 from local_stack.servers.processes import Role
 from local_stack.servers.saved_settings import SavedSettings
 from local_stack.servers.supervisor import Supervisor
+
+CODE_URL = "TRAINYARD_CODE_URL"
+"""Where its agents fetch the code that jobs bring along."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ class LocalStack:
             "DATABASE_URL": database_url,
             "BROKER_URL": broker_url,
             "TRAINYARD_SECRET_KEY": self._options.secret_key or known.secret_key,
+            CODE_URL: os.environ.get(CODE_URL) or f"http://{ports.LOOPBACK}:{self._options.web_port}",
         }
         for_agents = {environment.FOR_AGENTS: self._agent_url} if self._agent_url else {}
         environment.write(self._home.environment, shared | for_agents)

@@ -6,7 +6,7 @@ PostgreSQL. May import whatever knows which values are allowed: jobs, workers, s
 
 from django.core import checks
 
-from scheduler_site.checks import celery, costs, logs, nodes, planning, servers, site
+from scheduler_site.checks import celery, code, costs, logs, nodes, planning, servers, site
 
 ALWAYS = (
     site.check_secret_key,
@@ -40,6 +40,7 @@ ALWAYS = (
     celery.check_beat_expiry,
     servers.check_database_url,
     logs.check_log_storage,
+    code.check_code_storage,
     costs.check_currency,
 )
 

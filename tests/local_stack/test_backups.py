@@ -84,9 +84,23 @@ def test_logs_are_in_it_and_come_back_where_they_are_gone(backup, logs):
     (logs / "1" / "1-0.log.gz").unlink()
     (logs / "2").mkdir()
     (logs / "2" / "newer").write_bytes(b"newer")
-    assert folder.restore_logs(backup) == 1
+    assert folder.restore_objects(backup) == 1
     assert (logs / "1" / "1-0.log.gz").read_bytes() == b"text"
     assert (logs / "2" / "newer").exists()
+
+
+@pytest.mark.parametrize("inside", ["code", "logs/code"])
+def test_code_is_in_it_and_comes_back_where_it_is_gone(logs, settings, tmp_path, inside):
+    code = tmp_path / inside
+    (code / "7").mkdir(parents=True)
+    (code / "7" / "one.pack").write_bytes(b"code")
+    there = {"BACKEND": settings.FILES, "OPTIONS": {"location": str(code)}}
+    settings.STORAGES = {**settings.STORAGES, "code": there}
+    folder.write(database_address(), tmp_path / "backup")
+    (code / "7" / "one.pack").unlink()
+    folder.restore_objects(tmp_path / "backup")
+    assert (code / "7" / "one.pack").read_bytes() == b"code"
+    assert len(list((tmp_path / "backup").rglob("one.pack"))) == 1
 
 
 def test_no_token_and_no_number_of_a_lost_span_comes_again(backup, copy):

@@ -35,7 +35,7 @@ def test_a_bucket_is_named_by_settings_and_its_keys_come_from_files(tmp_path):
         "TRAINYARD_LOG_S3_SECRET_KEY_FILE": str(tmp_path / "key"),
     }
     [storage, *_] = read(**variables)
-    assert storage["BACKEND"] == "jobs.logs.s3.S3Logs"
+    assert storage["BACKEND"] == "jobs.storage.s3.S3Objects"
     assert (storage["OPTIONS"]["bucket_name"], storage["OPTIONS"]["secret_key"]) == ("logs", "the secret")
 
 

@@ -23,7 +23,7 @@ from api.http.fields import (
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import WorkloadNameField
 from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFailureField
-from jobs.models import Job
+from jobs.models import CodeSnapshot, Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import limits
 from jobs.submission.job_spec import JobSpec
@@ -92,6 +92,10 @@ class JobDefaults(JobTerms):
     )
     submission_key = Text(200, required=False, allow_blank=True)
     reason = Text(200, required=False, allow_blank=True, help_text="Why it is submitted; stands in its history.")
+    snapshot = Whole(
+        2**63 - 1, least=1, required=False, allow_null=True,
+        help_text="The code in a private copy of which it runs, of its own project; its working_dir is inside of that then.",
+    )  # fmt: skip
     workload = WorkloadNameField(required=False, help_text="Its workload, by name; one that is not there is made.")
 
 
@@ -168,6 +172,20 @@ class ReasonOut(serializers.Serializer[Any]):
     )
 
 
+class CodeOut(serializers.ModelSerializer[CodeSnapshot]):
+    """The folder in a copy of which a job runs. What was not committed stands with the snapshot."""
+
+    snapshot = serializers.IntegerField(source="pk")
+    commit = serializers.CharField(help_text="Of its repository; empty: it has none.")
+    dirty = serializers.BooleanField(
+        allow_null=True, help_text="Whether anything was not committed; null: no repository."
+    )
+
+    class Meta:
+        model = CodeSnapshot
+        fields = ("snapshot", "digest", "commit", "branch", "dirty")
+
+
 class HoldOut(serializers.Serializer[Job]):
     by = serializers.CharField(source="held_by")
     reason = serializers.CharField(source="held_reason")
@@ -186,6 +204,9 @@ class JobOut(serializers.ModelSerializer[Job]):
     env = serializers.DictField(
         child=serializers.CharField(allow_null=True),
         help_text="Values are null for everybody but its owner and administrators of its project.",
+    )
+    code = CodeOut(
+        source="snapshot", allow_null=True, help_text="What it brought along; null: it runs what lies on its node."
     )
     labels = serializers.DictField(child=serializers.CharField())
     metrics = serializers.DictField()
@@ -222,7 +243,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "code",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from cli.client.requests import Row, Server
 from cli.errors import RefusedError, UsageError
 from cli.on_server import on_server
 from cli.options import completing
+from cli.options.code import MayStandAlone, Sync, code_of
 from cli.options.job import JobOptions
 from cli.options.known_values import refuse_unknown_names
 from cli.options.shared import AsJson
@@ -102,18 +104,27 @@ def schedules(server: Server, *, project: Within = None, as_json: AsJson = False
     display(console, schedules_table(console, rows, server.now))
 
 
-@schedules_app.command()
+@schedules_app.command(cls=MayStandAlone)
 @on_server
 def create(
-    server: Server, schedule: NewName, command: Command, times: Times, its: JobOptions, *, as_json: AsJson = False
+    server: Server,
+    schedule: NewName,
+    command: Command,
+    times: Times,
+    its: JobOptions,
+    *,
+    sync: Sync = None,
+    as_json: AsJson = False,
 ) -> None:
     """Have a job submitted at certain times, in your name.
 
-    Example: trainyard schedules create nightly --cron "0 2 * * *" --time-zone Europe/Berlin --gpus 1 -- python train.py
+    Example: trainyard schedules create nightly --cron "0 2 * * *" --time-zone Europe/Berlin --gpus 1 --sync -- python train.py
     """
     if times.cron is None:
         raise UsageError('--cron: say when, for example --cron "0 2 * * *".')
     job = job_request(command, its, environ=os.environ, now=datetime.now(UTC))
+    if sync is not None:
+        job |= code_of(server, sync, its, environ=os.environ, here=Path.cwd())
     tell(server, server.post("schedules", {"name": schedule, "job": job, **times.body()}), as_json=as_json)
 
 

@@ -44,7 +44,7 @@ class Command(BaseCommand):
             _ask(source)
         dump = source / folder.DUMP if whole else source
         dumps.restore(url, dump, before=fence.REMEMBER_IDS, after=fence.fence_sql())
-        logs = f", and {folder.restore_logs(source)} stored logs that were not there" if whole else ""
+        logs = f", and {folder.restore_objects(source)} stored logs that were not there" if whole else ""
         taken = f" of {manifest.taken_at}, release {manifest.release}" if manifest else ""
         self.stdout.write(f"The database is that of {source}{taken}{logs}.")
         self.stdout.write(

@@ -19,6 +19,7 @@ from jobs.logs import archive, object_store, reader, retention
 from jobs.models import Job
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.state import alerts
+from jobs.storage import objects as storage_objects
 from scheduling.errors import UnavailableError
 from tests import builders
 from tests.rest import V1, client_of
@@ -46,7 +47,7 @@ def s3(s3_server, settings):
     bucket = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1",
                           aws_access_key_id="key", aws_secret_access_key="secret")  # fmt: skip
     bucket.create_bucket(Bucket="logs")
-    settings.STORAGES = settings.STORAGES | {"logs": {"BACKEND": "jobs.logs.s3.S3Logs", "OPTIONS": options}}
+    settings.STORAGES = settings.STORAGES | {"logs": {"BACKEND": "jobs.storage.s3.S3Objects", "OPTIONS": options}}
     yield bucket
     for entry in bucket.list_objects(Bucket="logs").get("Contents", []):
         bucket.delete_object(Bucket="logs", Key=entry["Key"])
@@ -108,13 +109,13 @@ def test_a_place_far_into_a_log_is_read_without_the_rest(storage, monkeypatch):
     attempt = ended(*[noise(MB)] * 8)
     archive.archive()
     asked = []
-    read_range = object_store._range
+    read_range = storage_objects.read_range
 
-    def remember(name, start, size):
+    def remember(storage, name, start, size):
         asked.append(size)
-        return read_range(name, start, size)
+        return read_range(storage, name, start, size)
 
-    monkeypatch.setattr(object_store, "_range", remember)
+    monkeypatch.setattr(object_store, "read_range", remember)
     assert reader.read(attempt, 7 * MB + 5, 1000).next_offset >= 7 * MB + 1000
     assert sum(asked) < 1.1 * MB
 
@@ -144,7 +145,7 @@ class Interrupted(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("where", ["pack", "save", "_make_durable", "_checksum"])
+@pytest.mark.parametrize("where", ["pack", "save", "make_durable", "_checksum"])
 def test_a_pass_that_dies_leaves_the_rows_and_the_next_one_leaves_one_object(folder, monkeypatch, where):
     attempt = ended("one\n", "two\n")
 
@@ -269,7 +270,7 @@ def test_a_storage_that_does_not_answer_is_no_gap_but_a_503(s3, settings):
     attempt = ended("one\n")
     archive.archive()
     options = settings.STORAGES["logs"]["OPTIONS"] | {"endpoint_url": "http://127.0.0.1:9"}
-    settings.STORAGES = settings.STORAGES | {"logs": {"BACKEND": "jobs.logs.s3.S3Logs", "OPTIONS": options}}
+    settings.STORAGES = settings.STORAGES | {"logs": {"BACKEND": "jobs.storage.s3.S3Objects", "OPTIONS": options}}
     with pytest.raises(UnavailableError):
         reader.read(attempt, 0)
     client = client_of(builders.user(staff=True))

@@ -1,4 +1,4 @@
-"""Logs in an S3-compatible storage, by django-storages: loaded only where the settings name it."""
+"""Objects in an S3-compatible storage, by django-storages: loaded only where the settings name it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ NOT_THERE = frozenset({"NoSuchKey", "404"})
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 30, 2
 
 
-class S3Logs(S3Storage):
+class S3Objects(S3Storage):
     """Reads parts of objects, and gives up on a server that does not answer."""
 
     def __init__(self, **settings: Any) -> None:

@@ -1,0 +1,279 @@
+"""The code that a job brings along, on its way to this node: what the cache lacks is fetched, then its attempt gets a copy.
+
+Over HTTP from the site, with the token of the placement, which its agent has anyway: no node needs a key of the storage.
+One fetch at a time: of a thousand jobs that start here with the same code the first one fetches it.
+"""
+
+import contextlib
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from errno import ENOSPC
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+
+from executors.run.placement_run import PlacementRun
+from jobs.code import manifest
+from jobs.code.manifest import PART_BYTES
+from jobs.state.outcome import PlacementOutcome
+from scheduling.lifecycle import EndReason
+from workers.hardware.disk import MIB, Disk
+from workers.runtime.code_cache import CodeCache, SpoiltError
+from workers.runtime.code_files import CodeFile
+from workers.runtime.process import replace_file
+
+log = logging.getLogger(__name__)
+COPY = "code"
+MANIFESTS, MOST_MANIFESTS = "manifests", 500
+BATCH_BYTES = 32 * 1024 * 1024
+TIMEOUT = httpx.Timeout(30, connect=5)
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
+LOOK_SECONDS = 0.2
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE_URL is not set for its agent."
+
+
+class FetchError(Exception):
+    """The code did not come; `final`: it will not come by asking again either."""
+
+    def __init__(self, words: str, *, final: bool = False) -> None:
+        super().__init__(words)
+        self.final = final
+
+
+class StoppedError(Exception):
+    """The job is to end before it has begun."""
+
+
+class NodeCode:
+    """The code of all that runs on one node."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._cache = CodeCache(folder, int(settings.CODE_CACHE_GB * 2**30))
+        self._fetching = threading.Lock()
+
+    def start(self) -> None:
+        """Make room for it, and remove what an agent before was at."""
+        (self._folder / MANIFESTS).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._cache.clear_drafts()
+
+    def prepare(self, run: PlacementRun) -> PlacementOutcome | None:
+        """Give the run a copy of its code, if it brings any; how it ends, where there is no copy. Raises OSError."""
+        if not run.claimed.code:
+            return None
+        with run.getting_ready():
+            try:
+                self._prepare(run)
+            except StoppedError:
+                return run.ended_by_stop()
+            except FetchError as error:
+                return run.failed(EndReason.CODE_UNAVAILABLE, str(error))
+        return None
+
+    def _prepare(self, run: PlacementRun) -> None:
+        """Tries again for a while after the last thing that went well: a site that is being restarted is back soon."""
+        if not settings.CODE_URL:
+            raise FetchError(NOWHERE)
+        fetch = _Fetch(run)
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                self._try(run, fetch)
+            except (FetchError, SpoiltError) as error:
+                final = isinstance(error, FetchError) and error.final
+                if final or time.monotonic() + pause > fetch.give_up_at:
+                    raise FetchError(f"The job's code could not be fetched: {error}.") from error
+                log.warning("The code of job %d did not come, trying again: %s", run.claimed.job_id, error)
+                _wait(run, pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                return
+
+    def _try(self, run: PlacementRun, fetch: "_Fetch") -> None:
+        files = self._files(run, fetch)
+        blobs = manifest.blobs(files)
+        with self._cache.held(blobs):
+            if self._cache.missing(blobs):
+                with self._my_turn(run):
+                    lacking = self._cache.missing(blobs)  # the one before may have fetched it
+                    self._make_room(sum(blobs[sha256] for sha256 in lacking))
+                    for batch in _batches(lacking, blobs):
+                        fetch.blobs(batch, self._cache)
+                    self._cache.trim()
+            self._make_room(sum(file.size for file in files))
+            shutil.rmtree(run.folder / COPY, ignore_errors=True)  # half of one, of a try before
+            self._cache.copy(files, run.folder / COPY, stopped=lambda: run.is_stopping)
+        if run.is_stopping:
+            raise StoppedError
+
+    @contextlib.contextmanager
+    def _my_turn(self, run: PlacementRun) -> Iterator[None]:
+        while not self._fetching.acquire(timeout=LOOK_SECONDS):
+            if run.is_stopping:
+                raise StoppedError
+        try:
+            yield
+        finally:
+            self._fetching.release()
+
+    def _make_room(self, needed: int) -> None:
+        """Raises OSError where the disk has too little room, also without what the cache keeps for others."""
+        free = self._free_bytes()
+        if free < needed:
+            self._cache.trim(also_bytes=needed - free)
+            free = self._free_bytes()
+        if free < needed:
+            words = (
+                f"no room for the job's code: {needed / MIB:.0f} MB are needed, {max(0, free) / MIB:.0f} MB are free"
+            )
+            raise OSError(ENOSPC, f"{words} beside the reserve of {settings.DISK_RESERVE_MB:g} MB")
+
+    def _free_bytes(self) -> int:
+        return int((self._disk.free_mb() - settings.DISK_RESERVE_MB) * MIB)
+
+    def _files(self, run: PlacementRun, fetch: "_Fetch") -> list[CodeFile]:
+        """Its manifest, kept for the next job with the same code; judged by its digest each time."""
+        path = self._folder / MANIFESTS / run.claimed.code
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return _judged(json.loads(path.read_bytes()), run.claimed.code)
+        data = fetch.manifest()
+        try:
+            files = _judged(data, run.claimed.code)
+        except (ValueError, KeyError, TypeError) as error:
+            raise FetchError("its list of files is not what its digest says") from error
+        kept = sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime)
+        for old in kept[: max(0, len(kept) - MOST_MANIFESTS)]:
+            old.unlink(missing_ok=True)
+        replace_file(path, json.dumps(data))
+        return files
+
+
+def _judged(data: Any, digest: str) -> list[CodeFile]:
+    files = manifest.from_data(data["files"])
+    if manifest.joined(manifest.tree_digest(files), data["origin"]) != digest:
+        raise ValueError("another digest")
+    return files
+
+
+class _Fetch:
+    """What one placement asks the site."""
+
+    def __init__(self, run: PlacementRun) -> None:
+        self._run = run
+        self._url = f"{settings.CODE_URL}/api/v1/placements/{run.placement_id}/code"
+        self._progress()
+
+    def _progress(self) -> None:
+        self.give_up_at = time.monotonic() + settings.CODE_FETCH_SECONDS
+
+    def manifest(self) -> Any:
+        with self._answer("GET") as answer:
+            try:
+                return json.loads(answer.read())
+            except ValueError as error:
+                raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from error
+
+    def blobs(self, wanted: Sequence[str], cache: CodeCache) -> None:
+        """Have these in the cache. What is whole when it breaks off is kept."""
+        with self._answer("POST", {"blobs": list(wanted)}) as answer:
+            pieces = _Reader(answer.iter_raw(), self._run)
+            for sha256, size in _index(pieces.line(), set(wanted)):
+                cache.add(sha256, pieces.take(size))
+                self._progress()
+
+    @contextlib.contextmanager
+    def _answer(self, method: str, body: Any = None) -> Iterator[httpx.Response]:
+        headers = {"Authorization": f"Placement {self._run.claimed.token}", "Accept-Encoding": "identity"}
+        headers["X-Forwarded-Proto"] = "https"  # as probes say it: inside a cluster no proxy stands before the site
+        headers["Accept"] = "application/json, application/octet-stream"
+        local = urlsplit(settings.CODE_URL).hostname in LOOPBACK
+        try:
+            with (
+                httpx.Client(timeout=TIMEOUT, trust_env=not local, verify=self._url.startswith("https:")) as client,
+                client.stream(method, self._url, json=body, headers=headers) as answer,
+            ):
+                if not answer.is_success:
+                    answer.read()
+                    raise FetchError(
+                        f"{settings.CODE_URL} answered {answer.status_code}: {_said(answer)}",
+                        final=answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS,
+                    )
+                yield answer
+        except httpx.HTTPError as error:
+            raise FetchError(f"{settings.CODE_URL}: {str(error) or type(error).__name__}") from error
+
+
+def _said(answer: httpx.Response) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(answer.json().get("detail", ""))[:300]
+    return answer.reason_phrase
+
+
+def _index(line: bytes, wanted: set[str]) -> list[tuple[str, int]]:
+    try:
+        index = [(str(sha256), int(size)) for sha256, size in json.loads(line)]
+    except (TypeError, ValueError) as error:
+        raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from error
+    if any(sha256 not in wanted or not 0 < size <= PART_BYTES for sha256, size in index):
+        raise FetchError("the site sends what was not asked for")
+    return index
+
+
+class _Reader:
+    """An answer, a line or so many bytes at a time."""
+
+    def __init__(self, pieces: Iterator[bytes], run: PlacementRun) -> None:
+        self._pieces = pieces
+        self._run = run
+        self._data = bytearray()
+
+    def line(self) -> bytes:
+        while b"\n" not in self._data:
+            self._more()
+        end = self._data.index(b"\n") + 1
+        return self.take(end)
+
+    def take(self, size: int) -> bytes:
+        while len(self._data) < size:
+            self._more()
+        taken = bytes(self._data[:size])
+        del self._data[:size]
+        return taken
+
+    def _more(self) -> None:
+        if self._run.is_stopping:
+            raise StoppedError
+        piece = next(self._pieces, None)
+        if piece is None:
+            raise FetchError("the answer broke off")
+        self._data += piece
+
+
+def _batches(lacking: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for sha256 in lacking:
+        if batch and size + sizes[sha256] > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(sha256)
+        size += sizes[sha256]
+    if batch:
+        yield batch
+
+
+def _wait(run: PlacementRun, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if run.is_stopping:
+            raise StoppedError
+        time.sleep(min(LOOK_SECONDS, left))

@@ -1,0 +1,155 @@
+"""What files hold, on its way into the storage and out of it: many blobs one behind the other, named by a first line.
+
+The first line is JSON, a list of `[hash, size]`; then come the contents in that order. So two thousand small files are few
+requests and few objects. A body becomes one object, a pack; what of it is known already takes its room until all else in the
+pack is forgotten.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage, storages
+from django.db.models import Sum
+
+from jobs.code.manifest import HASH, PART_BYTES
+from jobs.models import CodeBlob, CodePack, CodeSnapshot
+from jobs.storage.objects import make_durable, read_range
+from scheduling.errors import FieldError, InvalidError, NotFoundError, UnavailableError
+
+PACK_BYTES = PART_BYTES
+FIRST_LINE_BYTES = 1024 * 1024
+READ_BYTES = 1024 * 1024
+GIB = 2**30
+Index = list[tuple[str, int]]
+
+
+class Stretch(NamedTuple):
+    """A part of an object that holds one blob, or several that lie beside each other and are wanted in this order."""
+
+    name: str
+    start: int
+    size: int
+
+
+def storage() -> Storage:
+    """Where code goes, by the setting STORAGES["code"]."""
+    return storages["code"]
+
+
+def store(snapshot: CodeSnapshot, wanted: Mapping[str, int], body: IO[bytes]) -> int:
+    """Take in blobs of this snapshot, all of a body or none; returns how many. `wanted` are all that it consists of.
+
+    Raises InvalidError for what is not whole, not asked for, or not what its hash says; UnavailableError where the storage fails.
+    """
+    # In one piece, of bounded size: the server has all of it in memory, and hands out small pieces by copying the rest each time.
+    data = memoryview(body.read(FIRST_LINE_BYTES + PACK_BYTES + 1))
+    index, start = _index(bytes(data[:FIRST_LINE_BYTES]), wanted)
+    contents = data[start:]
+    _refuse_others(contents, index)
+    _refuse_full_project(snapshot, len(contents))
+    pack = CodePack.objects.create(
+        project_id=snapshot.project_id, name=f"{snapshot.project_id}/{uuid4().hex}.pack", size=len(contents)
+    )
+    _save(pack, contents)
+    rows, offset = [], 0
+    for sha256, length in index:
+        rows.append(CodeBlob(project_id=snapshot.project_id, sha256=sha256, size=length, pack=pack, offset=offset))
+        offset += length
+    # Of two uploads of the same at once the first one counts.
+    CodeBlob.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def _index(beginning: bytes, wanted: Mapping[str, int]) -> tuple[Index, int]:
+    """What the first line names, and where the contents begin."""
+    line, ended, _ = beginning.partition(b"\n")
+    try:
+        rows: Any = json.loads(line) if ended else None
+        index = [(str(sha256), int(size)) for sha256, size in rows]
+    except (TypeError, ValueError, RecursionError):
+        words = 'The first line must be JSON, [["SHA-256", size], ...]; the contents follow in this order.'
+        raise InvalidError([FieldError("body", words)]) from None
+    if not index or len({sha256 for sha256, _ in index}) < len(index):
+        raise InvalidError([FieldError("body", "Its first line must name blobs, each once.")])
+    for sha256, size in index:
+        if not HASH.fullmatch(sha256) or wanted.get(sha256) != size:
+            raise InvalidError([FieldError("body", f"{sha256[:64]!r} of {size} bytes is no part of this snapshot.")])
+    if sum(size for _, size in index) > PACK_BYTES:
+        raise InvalidError([FieldError("body", f"May hold at most {PACK_BYTES} bytes of blobs.", "too_large")])
+    return index, len(line) + 1
+
+
+def _refuse_full_project(snapshot: CodeSnapshot, more: int) -> None:
+    limit = settings.CODE_PROJECT_GB
+    if limit:
+        rows = CodePack.objects.filter(project=snapshot.project_id).aggregate(all=Sum("size"))
+        if (rows["all"] or 0) + more > limit * GIB:
+            words = f"The code of project {snapshot.project} takes the {limit:g} GB that it may. What no job needs is forgotten in time."
+            raise InvalidError([FieldError("project", words, "quota")])
+
+
+def _refuse_others(contents: memoryview, index: Index) -> None:
+    size = sum(one for _, one in index)
+    if len(contents) != size:
+        words = (
+            "It is shorter than its first line says."
+            if len(contents) < size
+            else "There is more of it than its first line says."
+        )
+        raise InvalidError([FieldError("body", words)])
+    offset = 0
+    for sha256, length in index:
+        if hashlib.sha256(contents[offset : offset + length]).hexdigest() != sha256:
+            words = f"What came as {sha256} has another hash: it changed, or broke on its way."
+            raise InvalidError([FieldError("body", words, "hash")])
+        offset += length
+
+
+def _save(pack: CodePack, contents: memoryview) -> None:
+    """The row is there first: whatever dies in between, nothing lies in the storage that nobody knows of."""
+    try:
+        # A storage that takes it by another name says so: that is where it lies.
+        pack.name = storage().save(pack.name, ContentFile(contents, pack.name))
+        CodePack.objects.filter(pk=pack.pk).exclude(name=pack.name).update(name=pack.name)
+        make_durable(storage(), pack.name)
+    except OSError as error:
+        raise UnavailableError("The storage of code does not take anything at the moment. Try again soon.") from error
+
+
+def locate(project_id: int, wanted: Collection[str]) -> list[CodeBlob]:
+    """These blobs, as they lie in the storage one behind the other. Raises NotFoundError if one is missing."""
+    rows = CodeBlob.objects.filter(project=project_id, sha256__in=wanted).select_related("pack")
+    found = list(rows.order_by("pack", "offset"))
+    if len(found) < len(set(wanted)):
+        raise NotFoundError("Some of these blobs are not here.")
+    return found
+
+
+def stream(found: Sequence[CodeBlob]) -> Iterator[bytes]:
+    """The blobs as `store` takes them. Raises OSError where the storage fails: what has come until then is whole."""
+    index = [[blob.sha256, blob.size] for blob in found]
+    yield json.dumps(index, separators=(",", ":")).encode() + b"\n"
+    for stretch in _stretches(found):
+        for start in range(stretch.start, stretch.start + stretch.size, READ_BYTES):
+            size = min(READ_BYTES, stretch.start + stretch.size - start)
+            yield read_range(storage(), stretch.name, start, size)
+
+
+def _stretches(found: Sequence[CodeBlob]) -> Iterator[Stretch]:
+    """In as few readings as can be."""
+    now: Stretch | None = None
+    for blob in found:
+        name: Any = blob.pack.name
+        if now is not None and now.name == name and now.start + now.size == blob.offset:
+            now = now._replace(size=now.size + blob.size)
+            continue
+        if now is not None:
+            yield now
+        now = Stretch(name, blob.offset, blob.size)
+    if now is not None:
+        yield now
