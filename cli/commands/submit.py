@@ -58,17 +58,21 @@ def submit(
         note(hint)
     if wanted is not None:
         submit_many(server, request, wanted, stop_on_failure=of_many.stop_on_failure, wait=wait, as_json=as_json)
-        return
+    else:
+        submit_one(server, request, stay=wait or follow, with_logs=follow, as_json=as_json)
+
+
+def submit_one(server: Server, request: Row, *, stay: bool, with_logs: bool, as_json: bool) -> None:
+    """One job; with `stay` until it is over, `with_logs` printing what it writes."""
     job, new = server.create("jobs", request)
-    stay = wait or follow
     if not as_json:
         announce(job, new=new, stay=stay)
     if stay:
-        job = stay_with(server, job, with_logs=follow)
+        job = stay_with(server, job, with_logs=with_logs)
     if as_json:
         print_json(job)
     if stay:
-        require_success(server, [job], with_logs=not follow)
+        require_success(server, [job], with_logs=not with_logs)
 
 
 def submit_many(
