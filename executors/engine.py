@@ -121,11 +121,15 @@ class Output:
 class Engine(Protocol):
     """One cluster, through its own means. Raises OutOfReachError wherever it does not answer; never blocks for long.
 
-    Used by one thread at a time, unless an engine says otherwise.
+    Used by one thread at a time, but for `wait`, which a thread of its own may sit in meanwhile, and for `start`, of which
+    `starts_at_once` may be under way together.
     """
 
     kind: str
     """`kubernetes` or `slurm`."""
+
+    starts_at_once: int
+    """How many calls of `start` may run beside each other, each in a thread of its own; 1: one after the other."""
 
     def nodes(self) -> Sequence[ClusterNode]:
         """All nodes, with what others use of them now. One or few requests, whatever the size."""
@@ -137,7 +141,11 @@ class Engine(Protocol):
         """Everything of this bridge's that the cluster knows, by name, ended ones too until `forget`. One request for all."""
 
     def wait(self, seconds: float) -> None:
-        """Return when something may have changed, at the latest after so many seconds (a watch, or a plain pause)."""
+        """Return when something may have changed, at the latest after so many seconds (a watch, or a plain pause).
+
+        Called in a thread of its own, beside the others: who returns early is observed at once, who takes all the time
+        is observed as often as the bridge looks anyway. Raises nothing that matters: out of reach, it just pauses.
+        """
 
     def stop(self, name: str, grace_seconds: float) -> None:
         """Ask it to end: SIGTERM, then SIGKILL after the grace. May be repeated; a shorter grace wins. Not there: nothing."""
@@ -156,3 +164,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of connections and watches. What runs, runs on."""
+
+
+class Connect(Protocol):
+    """How a bridge comes to its engine: `connect` in `executors/<kind>/engine.py`, found by the setting ENGINES.
+
+    `options` are the words that were given to `manage.py bridge` as `--set NAME=VALUE`, or by its environment. Raises
+    ValueError naming an option that it does not know, or a value that will not do, and what would. Asks the cluster
+    nothing yet: that it is out of reach is no reason not to begin.
+    """
+
+    def __call__(self, cluster: str, options: Mapping[str, str]) -> Engine: ...
