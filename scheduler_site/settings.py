@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import environ
 
-from executors.node.release import release
+from executors.service.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well

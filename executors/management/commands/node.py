@@ -15,11 +15,13 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from executors.node import announcing, bootstep, exporter
-from executors.node.queue_probe import QueueProbe
-from executors.node.release import release
-from executors.node.runner import Runner, become
+from executors.node import announcing, exporter
+from executors.node.runner import Runner
 from executors.run import state_files
+from executors.service import bootstep
+from executors.service.queue_probe import QueueProbe
+from executors.service.release import release
+from executors.service.speaker import become
 from executors.session.requests import Identity
 from jobs.messages import publishing
 from jobs.messages.routing import node_queues
