@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import environ
 
-from executors.service.release import release
+from executors.celery_worker.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
@@ -109,6 +109,7 @@ ENGINES = {
     "slurm": "executors.slurm.engine.connect",
     **dict(word.split("=", 1) for word in env.words("TRAINYARD_ENGINES") if "=" in word),
 }
+CLUSTER_START_SECONDS = env.number("TRAINYARD_CLUSTER_START_SECONDS", 600, at_least=1)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")

@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from django.conf import settings
+
 from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
 from executors.bridge.book import Book
 from executors.bridge.outputs import Outputs
 from executors.engine import Engine, Observed, Phase
+from scheduling.lifecycle import EndReason
 
 log = logging.getLogger(__name__)
 ABSENT_SECONDS = 10.0
@@ -100,7 +103,16 @@ class Watch:
 
     def _note_what_it_waits_for(self, attempt: AttemptRun, observed: Observed) -> None:
         since = self._waiting_since.setdefault(attempt.name, time.monotonic())
-        if observed.message and time.monotonic() - since >= WAITS_SECONDS and attempt.told_waiting != observed.message:
+        waits = time.monotonic() - since
+        if waits > settings.CLUSTER_START_SECONDS and attempt.stop_within is None:
+            words = f"Cluster {self._cluster} did not start it within {settings.CLUSTER_START_SECONDS:g} seconds"
+            for run in attempt.members:
+                run.stop(
+                    EndReason.START_FAILED,
+                    0.0,
+                    message=f"{words}{f': {observed.message}' if observed.message else '.'}",
+                )
+        if observed.message and waits >= WAITS_SECONDS and attempt.told_waiting != observed.message:
             attempt.told_waiting = observed.message
             attempt.members[0].note("waits_in_cluster", f"Cluster {self._cluster}: {observed.message}"[:500])
 

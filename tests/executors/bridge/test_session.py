@@ -67,8 +67,8 @@ class Pond:
         """A job on these nodes for each command."""
         jobs = []
         for command in commands:
-            state = {"state": JobState.QUEUED, "command": ["sh", "-c", command], "nodes": len(on)}
-            job = builders.job(**state, node=self.nodes()[on[0]], **fields)
+            fields |= {"command": ["sh", "-c", command], "nodes": len(on), "node": self.nodes()[on[0]]}
+            job = builders.job(state=JobState.QUEUED, **fields)
             attempt = builders.attempt(job=job)
             for rank, name in enumerate(on):
                 builders.placement(attempt=attempt, node=self.nodes()[name], rank=rank)
@@ -202,3 +202,14 @@ def test_one_that_is_cancelled_before_it_began_never_begins(pond):
     actions.cancel(job_id=job.pk, actor="ada")
     pond.turn_until(lambda: state_of(job) == "cancelled", "its end")
     assert not pond.control._known
+
+
+def test_what_the_cluster_does_not_start_goes_back_in_line_at_nobodys_cost(pond, settings):
+    settings.CLUSTER_START_SECONDS = 0.2
+    pond.control.hold()
+    [job] = pond.placed("true")
+    pond.turn_until(lambda: state_of(job) == "pending", "it to go back in line")
+    attempt, job = Attempt.objects.get(job=job), Job.objects.get(pk=job.pk)
+    assert (attempt.end_reason, job.retries_used, job.platform_retries_used) == ("start_failed", 0, 0)
+    assert attempt.message == "Cluster pond did not start it within 0.2 seconds."
+    pond.turn_until(lambda: not pond.control._known, "the cluster to keep nothing of it")
