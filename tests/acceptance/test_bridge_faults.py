@@ -98,7 +98,7 @@ def codes(job: Job) -> list[str]:
 
 
 def test_a_workload_that_somebody_deleted_ends_with_words_and_is_tried_again(pond: Bridged) -> None:
-    [job] = submitted('[ "$TRAINYARD_ATTEMPT" = 2 ] || sleep 100', executor="pond")
+    [job] = submitted('[ "$TRAINYARD_ATTEMPT" -ge 2 ] || sleep 100', executor="pond")
     wait_for_state(job, "running", platform=pond.platform)
     [name] = pond.workloads()
     pond.delete(name)
@@ -110,7 +110,7 @@ def test_a_workload_that_somebody_deleted_ends_with_words_and_is_tried_again(pon
 
 def test_what_is_nobodys_any_more_is_stopped(pond: Bridged) -> None:
     """An attempt that was given up while no bridge was there: the next one ends what runs of it, and starts the new one."""
-    [job] = submitted('[ "$TRAINYARD_ATTEMPT" = 2 ] || sleep 100', executor="pond")
+    [job] = submitted('[ "$TRAINYARD_ATTEMPT" -ge 2 ] || sleep 100', executor="pond")
     wait_for_state(job, "running", platform=pond.platform)
     pond.platform.kill("bridge")
     placement = Placement.objects.get(attempt__job=job)
