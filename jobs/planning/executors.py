@@ -5,15 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.models.queries import rows
 from scheduling.executors import AGENT, as_asked, executor_of
 from scheduling.resources import Request, ordered_labels
 
 RequestOf = Callable[[tuple[Any, ...]], Request]
-QUEUES = """
-    SELECT id, executor, (SELECT EXISTS (SELECT FROM workers_node WHERE cluster_id IS NOT NULL AND removed_at IS NULL))
-    FROM jobs_queue
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +25,6 @@ class Executors:
 
 
 AGENTS_ALONE = Executors()
-
-
-def read() -> Executors:
-    found = rows(QUEUES)
-    return Executors({queue: executor for queue, executor, _ in found}, any(clusters for _, _, clusters in found))
 
 
 class Requests:

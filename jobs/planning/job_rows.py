@@ -70,6 +70,8 @@ NAMES = """
     SELECT 0, id, slug FROM quotas_project
     UNION ALL SELECT 1, id, name FROM jobs_queue
     UNION ALL SELECT 2, id, username FROM auth_user
+    UNION ALL SELECT 3, id, executor FROM jobs_queue
+    UNION ALL SELECT 4, min(cluster_id), '' FROM workers_node WHERE cluster_id IS NOT NULL AND removed_at IS NULL HAVING count(*) > 0
 """
 
 
@@ -119,9 +121,11 @@ class JobContext:
 
 def read_names() -> JobContext:
     known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
+    of_queues: dict[int, str] = {}
+    clusters: dict[int, str] = {}  # one is as good as all
     for kind, number, name in rows(NAMES):
-        known.names[kind][number] = name
-    return replace(known, executors=executors.read())
+        (*known.names, of_queues, clusters)[kind][number] = name
+    return replace(known, executors=Executors(of_queues, with_clusters=bool(clusters)))
 
 
 def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
