@@ -121,8 +121,7 @@ class JobContext:
 
 def read_names() -> JobContext:
     known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
-    of_queues: dict[int, str] = {}
-    clusters: dict[int, str] = {}  # one is as good as all
+    of_queues, clusters = dict[int, str](), dict[int, str]()
     for kind, number, name in rows(NAMES):
         (*known.names, of_queues, clusters)[kind][number] = name
     return replace(known, executors=Executors(of_queues, with_clusters=bool(clusters)))
