@@ -11,7 +11,7 @@ from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
 from executors.bridge.book import Book
 from executors.bridge.outputs import Outputs
-from executors.engine import Engine, Observed, Phase
+from executors.engine import Engine, Observed, OutOfReachError, Phase
 from scheduling.lifecycle import EndReason
 
 log = logging.getLogger(__name__)
@@ -68,11 +68,19 @@ class Watch:
         for name, observed in list(self.seen.items()):
             if self._book.named(name) is not None:
                 continue
-            if observed.phase == Phase.ENDED:
-                self.forget(name)
-            else:
-                log.warning("Workload %s is nobody's any more: it is stopped.", name)
-                self._engine.stop(name, ORPHAN_GRACE_SECONDS)
+            try:
+                self._end_orphan(name, observed)
+            except OutOfReachError:
+                raise
+            except Exception:  # of one of them: the others are seen to all the same
+                log.exception("Workload %s is nobody's any more, and could not be ended.", name)
+
+    def _end_orphan(self, name: str, observed: Observed) -> None:
+        if observed.phase == Phase.ENDED:
+            self.forget(name)
+            return
+        log.warning("Workload %s is nobody's any more: it is stopped.", name)
+        self._engine.stop(name, ORPHAN_GRACE_SECONDS)
 
     def forget(self, name: str) -> None:
         """Its end is on record: the cluster need not keep it. Raises OutOfReachError."""
