@@ -107,7 +107,7 @@ MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 ENGINES = {
     "kubernetes": "executors.kubernetes.engine.connect",
     "slurm": "executors.slurm.engine.connect",
-    **dict(word.split("=", 1) if "=" in word else (word, "") for word in env.words("TRAINYARD_ENGINES")),
+    **{word.partition("=")[0]: word.partition("=")[2] for word in env.words("TRAINYARD_ENGINES")},
 }
 CLUSTER_START_SECONDS = env.number("TRAINYARD_CLUSTER_START_SECONDS", 600, at_least=1)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)

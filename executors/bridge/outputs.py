@@ -13,8 +13,8 @@ SOON_SECONDS, FOLLOWED_SECONDS, SELDOM_SECONDS = 1.0, 0.5, 15.0
 """How often one is read that printed the last time, one that somebody follows, and at least any."""
 SLOWER = 1.5
 """Each time that there was nothing new the next look comes so much later."""
-TURN_SECONDS = 0.25
-"""So long one turn may take: heartbeats and ends come in between."""
+TURN_SECONDS, HURRIED_SECONDS = 0.25, 0.05
+"""So long one turn may take, and while others wait to be started: heartbeats and ends come in between."""
 READS_AT_THE_END = 64
 """Of one output; what is longer takes several turns."""
 
@@ -40,9 +40,12 @@ class Outputs:
         """On the monotonic clock."""
         return self._due[0][0] if self._due else float("inf")
 
-    def read_some(self) -> None:
-        """Read those whose turn has come. Raises OutOfReachError; whoever was being read then comes first again."""
-        ends_at = time.monotonic() + TURN_SECONDS
+    def read_some(self, *, hurried: bool = False) -> None:
+        """Read those whose turn has come, few while others wait to be started.
+
+        Raises OutOfReachError; whoever was being read then comes first again.
+        """
+        ends_at = time.monotonic() + (HURRIED_SECONDS if hurried else TURN_SECONDS)
         while self._due and self._due[0][0] <= (now := time.monotonic()) < ends_at:
             _, key, attempt = self._due[0]
             if attempt.ending is not None or attempt.given_up:

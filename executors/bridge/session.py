@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -144,7 +145,7 @@ class ClusterSession:
 
     def _collect(self) -> None:
         """Wait for something to do, at most until the next regular turn."""
-        if (early := BUSY_SECONDS - (time.monotonic() - self._spoke_at)) > 0:
+        if not self._book.unstarted and (early := BUSY_SECONDS - (time.monotonic() - self._spoke_at)) > 0:
             time.sleep(early)
         try:
             self._inbox.get(timeout=self._pause())
@@ -193,7 +194,7 @@ class ClusterSession:
             self._step(self._claim)
         self._step(self._start)
         self._step(self._starter.stop_some)
-        self._step(self._outputs.read_some)
+        self._step(partial(self._outputs.read_some, hurried=bool(self._book.unstarted)))
 
     def _step(self, step: Callable[[], None]) -> bool:
         """Run `step`; where it fails, the others are not kept from theirs, and it is tried again. Whether it went well."""

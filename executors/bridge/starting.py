@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
@@ -15,8 +16,9 @@ from scheduling.lifecycle import EndReason
 from workers.models import Cluster
 
 log = logging.getLogger(__name__)
-BATCH_A_THREAD = 8
-"""So many are started in one turn, for each that the engine takes at once: heartbeats and ends come in between."""
+MOST_A_TURN, CHUNK_A_THREAD = 256, 4
+TURN_SECONDS = 1.0
+"""So long starts may take in one turn, and a few more of them: heartbeats and ends come in between."""
 TELL_AGAIN_SECONDS = 10.0
 """A workload that runs on after its stop and the grace is told again so often."""
 
@@ -45,8 +47,7 @@ class Starter:
         for attempt in list(self._book.unstarted.values()):
             if attempt.stop_within is not None and attempt.ending is None and not attempt.start_asked:
                 attempt.ending = endings.never_started(attempt)
-        most = BATCH_A_THREAD * self._at_once
-        return [one for one in self._book.unstarted.values() if one.may_start][:most]
+        return list(islice((one for one in self._book.unstarted.values() if one.may_start), MOST_A_TURN))
 
     def prepare(self, attempts: Sequence[AttemptRun]) -> list[Workload]:
         """What the engine is to be told of them; from the database."""
@@ -54,23 +55,35 @@ class Starter:
         return workloads([[run.claimed for run in one.members] for one in attempts], image)
 
     def start(self, attempts: Sequence[AttemptRun], asked: Sequence[Workload]) -> None:
-        """Start these. Raises OutOfReachError once all that can be said of the others is said."""
+        """Start these, as many as the turn has time for. Raises OutOfReachError once all that is known of the others is noted."""
+        ends_at = time.monotonic() + TURN_SECONDS
+        chunk = CHUNK_A_THREAD * self._at_once
+        for first in range(0, len(attempts), chunk):
+            if time.monotonic() > ends_at:
+                return
+            self._start_chunk(attempts[first : first + chunk], asked[first : first + chunk])
+
+    def _start_chunk(self, attempts: Sequence[AttemptRun], asked: Sequence[Workload]) -> None:
         out_of_reach: OutOfReachError | None = None
         for attempt in attempts:
             attempt.start_asked = True
         for attempt, error in zip(attempts, self._start_all(asked), strict=True):
-            if error is None:
-                self._book.created(attempt)
-            elif isinstance(error, RefusedError):
-                attempt.ending = endings.refused(attempt, error)
-            elif isinstance(error, OutOfReachError):
+            if isinstance(error, OutOfReachError):
                 out_of_reach = error
             else:
-                log.error("Workload %s could not be started.", attempt.name, exc_info=error)
-                words = f"The engine failed to start it: {error!r}"
-                attempt.ending = endings.refused(attempt, RefusedError(words, EndReason.PLATFORM_ERROR))
+                self._note(attempt, error)
         if out_of_reach is not None:
             raise out_of_reach
+
+    def _note(self, attempt: AttemptRun, error: Exception | None) -> None:
+        if error is None:
+            self._book.created(attempt)
+        elif isinstance(error, RefusedError):
+            attempt.ending = endings.refused(attempt, error)
+        else:
+            log.error("Workload %s could not be started.", attempt.name, exc_info=error)
+            words = f"The engine failed to start it: {error!r}"
+            attempt.ending = endings.refused(attempt, RefusedError(words, EndReason.PLATFORM_ERROR))
 
     def stop_some(self) -> None:
         """Tell the engine of stops that it has not been told of, or not of so little grace."""
