@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import environ
 
-from executors.node.release import release
+from executors.celery_worker.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.code_settings import *  # noqa: F403  what is said there is a setting as well
@@ -107,6 +107,13 @@ PREEMPT_GRACE_SECONDS = env.number("TRAINYARD_PREEMPT_GRACE_SECONDS", 60)
 DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
 # The longest grace that a job may ask for instead of these.
 MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
+# Engines of clusters by their kind; `kind=dotted.path` adds one, or puts another in a kind's place.
+ENGINES = {
+    "kubernetes": "executors.kubernetes.engine.connect",
+    "slurm": "executors.slurm.engine.connect",
+    **{word.partition("=")[0]: word.partition("=")[2] for word in env.words("TRAINYARD_ENGINES")},
+}
+CLUSTER_START_SECONDS = env.number("TRAINYARD_CLUSTER_START_SECONDS", 600, at_least=1)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")

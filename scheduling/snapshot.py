@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import NamedTuple
 
+from scheduling.executors import AGENT, ClusterView
 from scheduling.price_list import Price
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
@@ -33,6 +34,8 @@ class NodeView:
     alive: bool = True
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     failures: int = 0  # of jobs there of late, for which the platform answers; told to strategies that ask for them
+    executor: str = AGENT  # who runs what is placed there: an agent, or a cluster of some kind
+    cluster: str = ""  # that cluster
 
     @property
     def amount(self) -> Resources:
@@ -292,9 +295,7 @@ class Shadow:
     nodes: Mapping[str, str] = field(default_factory=dict)
     longest_wait: float = 0.0
     broken: Mapping[str, int] = field(default_factory=dict)
-    seen: object = field(
-        default=None, compare=False
-    )  # what it was played with last: nothing has to be planned anew while that is the same
+    seen: object = field(default=None, compare=False)  # what it was played with last: planned anew once that changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,14 +330,13 @@ class Snapshot:
     recent_preemptions: int = 0  # in the last hour
     ended: tuple[EndedJob, ...] = ()  # since the last plan; only a policy that keeps a floor asks for them
     shadow: Shadow | None = None  # of the last plan, if that kept one
-    longest_wait: LongestWait = field(
-        default_factory=LongestWait
-    )  # as the last plan left it, under policies that learn from it
+    longest_wait: LongestWait = LongestWait()  # as the last plan left it, where a policy learns from it
     budgets: tuple[BudgetView, ...] = ()
     prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
     workloads: tuple[WorkloadView, ...] = ()  # those that limit how many of their jobs run
     speeds: Speeds = NOTHING_LEARNED  # how fast machines are, for strategies that go by it
     kept: tuple[MoveRoom, ...] = ()  # for jobs that move and have not stopped yet: nobody else's
+    silent_clusters: tuple[ClusterView, ...] = ()  # those that do not answer: their nodes are not alive
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

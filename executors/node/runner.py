@@ -16,13 +16,13 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment, rendezvous
 from executors.node.code import COPY, NodeCode
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
-from executors.node.queue_probe import QueueProbe
 from executors.node.spot_watch import SpotWatch
 from executors.run import run_spans, state_files
 from executors.run.placement_run import PlacementRun
@@ -309,36 +309,3 @@ def _wait(shim: Shim) -> CommandResult:
     while (result := shim.wait()) is None:
         pass
     return result
-
-
-current: Runner | None = None
-"""The runner of this process, if it is a node's agent."""
-
-
-def become(runner: Runner) -> None:
-    """From now on the placements that this process is told of run here."""
-    global current  # noqa: PLW0603  one process speaks for one node
-    current = runner
-
-
-def refresh() -> None:
-    """Somebody wishes something of a job on this process's node; without one there is nothing to look at."""
-    if current is not None:
-        current.refresh()
-
-
-def run_placement(placement_id: int, token: str) -> bool:
-    """Run a placement on this process's node; returns when it has ended and that is recorded.
-
-    False if it was not this node's to run.
-    """
-    if current is None:
-        log.error("Placement %d was sent to a process that is no node's agent.", placement_id)
-        return False
-    return current.run(PlacementRef(placement_id, token))
-
-
-def answered() -> None:
-    """A message that only wanted to be heard came through to this process."""
-    if current is not None and current.queue_probe is not None:
-        current.queue_probe.answered()

@@ -4,9 +4,8 @@ Plain statements, because a cycle reads ten thousand rows: moments come as secon
 them, and equal requests are one object, which the planner is quick with.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -14,19 +13,19 @@ from django.conf import settings
 
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work, workloads
+from jobs.planning import avoided_nodes, executors, moves, placement_facts, preemption, saved_work, workloads
+from jobs.planning.executors import Executors, RequestOf, Requests
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.planning.workloads import STARTS, Standings
 from jobs.state import queue_age
-from scheduling.resources import Request, Resources, ordered_labels
+from scheduling.resources import Resources
 from scheduling.sharing.fair_tree import Account
 from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, WorkloadView
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
 WORKLOAD = 24  # where its workload stands in the row of a waiting job
-RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000  # with more the line is made anew, so that those that nobody asks for any more go
 SERVER = "SELECT pg_postmaster_start_time()"
 VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
@@ -38,7 +37,7 @@ AS_IN_LINE = """
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
            CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt, name,
-           workload_id,
+           workload_id, executor,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -53,7 +52,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id, job.executor
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -71,6 +70,8 @@ NAMES = """
     SELECT 0, id, slug FROM quotas_project
     UNION ALL SELECT 1, id, name FROM jobs_queue
     UNION ALL SELECT 2, id, username FROM auth_user
+    UNION ALL SELECT 3, id, executor FROM jobs_queue
+    UNION ALL SELECT 4, min(cluster_id), '' FROM workers_node WHERE cluster_id IS NOT NULL AND removed_at IS NULL HAVING count(*) > 0
 """
 
 
@@ -97,10 +98,16 @@ class JobContext:
     saved: SavedWork = saved_work.NOTHING
     with_kinds: bool = False  # what jobs have in common is asked for by some strategies alone
     workloads: Standings = field(default_factory=dict)
+    executors: Executors = executors.AGENTS_ALONE
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
         return self.projects, self.queues, self.owners
+
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """What stands in many jobs and in the row of none."""
+        return self.names, self.executors, self.with_kinds
 
     @property
     def special(self) -> set[int]:
@@ -114,9 +121,10 @@ class JobContext:
 
 def read_names() -> JobContext:
     known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
+    of_queues, clusters = dict[int, str](), dict[int, str]()
     for kind, number, name in rows(NAMES):
-        known.names[kind][number] = name
-    return known
+        (*known.names, of_queues, clusters)[kind][number] = name
+    return replace(known, executors=Executors(of_queues, with_clusters=bool(clusters)))
 
 
 def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
@@ -176,22 +184,6 @@ def running() -> tuple[RunningJob, ...]:
     return _running(placed, read_names())
 
 
-class Requests:
-    """One object for each request, however many jobs ask for it."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Request] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def of(self, columns: tuple[Any, ...]) -> Request:
-        found = self._known.get(columns)
-        if found is None:
-            found = self._known[columns] = Request(*(*columns[:-1], ordered_labels(json.loads(columns[-1]))))
-        return found
-
-
 class WaitingRow(NamedTuple):
     """A waiting job's row as it was last read; `version` says who wrote it, and where it lies."""
 
@@ -237,7 +229,7 @@ class PendingJobs:
         """The jobs of these rows."""
         made_with, seen, requests = self._made
         # A name that has changed stands in all that was made of it, and a kind where one is asked for.
-        if (known.names, known.with_kinds) != made_with or len(requests) > MOST_REQUESTS:
+        if known.shared != made_with or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         changed, self._workloads = workloads.changed(self._workloads, known.workloads), known.workloads
         request_of, special = requests.of, known.special
@@ -250,7 +242,7 @@ class PendingJobs:
                 fresh[job_id] = before
             else:
                 fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
-        self._made = ((known.names, known.with_kinds), fresh, requests)
+        self._made = (known.shared, fresh, requests)
         return tuple([job for _, job in fresh.values()])
 
 
@@ -258,7 +250,11 @@ line = PendingJobs()
 
 
 def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf) -> WaitingJob:
-    project, owner, request = known.projects[row[1]], known.owners.get(row[3], NOBODY), request_of(row[6:13])
+    project, owner, request = (
+        known.projects[row[1]],
+        known.owners.get(row[3], NOBODY),
+        request_of((*row[6:13], known.executors.of(row[25], row[2]))),
+    )
     return WaitingJob(
         id=row[0],
         project=project,
@@ -313,7 +309,11 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
     stood_still, suspended_at, leaving_for = first[27:30]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
-    slug, name, request = known.projects[project], known.owners.get(owner, NOBODY), request_of(first[5:12])
+    slug, name, request = (
+        known.projects[project],
+        known.owners.get(owner, NOBODY),
+        request_of((*first[5:12], known.executors.of(first[33], queue))),
+    )
     return RunningJob(
         id=job_id,
         project=slug,

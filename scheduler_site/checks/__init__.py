@@ -29,6 +29,7 @@ ALWAYS = (
     nodes.check_run_as,
     nodes.check_job_folders,
     nodes.check_spot_notice,
+    nodes.check_engines,
     site.check_lease,
     site.check_queue_probe,
     celery.check_celery,

@@ -15,14 +15,16 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from executors.node import announcing, bootstep, exporter
-from executors.node.queue_probe import QueueProbe
-from executors.node.release import release
-from executors.node.runner import Runner, become
+from executors.celery_worker import bootstep
+from executors.celery_worker.queue_probe import QueueProbe
+from executors.celery_worker.release import release
+from executors.celery_worker.speaker import become
+from executors.celery_worker.worker_arguments import worker_arguments
+from executors.node import announcing, exporter
+from executors.node.runner import Runner
 from executors.run import state_files
 from executors.session.requests import Identity
 from jobs.messages import publishing
-from jobs.messages.routing import node_queues
 from scheduling.errors import TrainyardError
 from telemetry.origin import life
 from telemetry.subject import process_is
@@ -155,18 +157,3 @@ def labels(pairs: list[str]) -> dict[str, str]:
             raise ValueError(f"--label {pair!r} must be KEY=VALUE.")
         found[key] = value
     return found
-
-
-def worker_arguments(name: str, *, threads: int) -> list[str]:
-    """Celery's own command line. The order of the queues is their order of urgency."""
-    return [
-        "--quiet",
-        "worker",
-        f"--hostname=node@{name}",
-        f"--queues={','.join(node_queues(name))}",
-        "--pool=threads",
-        f"--concurrency={threads}",
-        "--without-gossip",
-        "--without-mingle",
-        "--loglevel=WARNING",
-    ]

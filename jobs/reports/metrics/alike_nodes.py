@@ -38,7 +38,7 @@ def _objects(key: str) -> Func:
 
 LOAD = ("disk_full", protocol.LOAD_KEY)
 """What of heartbeats says whether their nodes take work."""
-SAME = ("state", "consuming", "alive_or", "registered", "suspected", "busy", "pool")
+SAME = ("state", "consuming", "alive_or", "registered", "suspected", "busy", "pool", "cluster_id")
 """Of which the nodes of one row do not differ."""
 SUMS = {
     "number": Count("pk"),
@@ -63,6 +63,7 @@ class AlikeNodes:
     suspected: bool
     busy: bool
     pool: str | None
+    cluster_id: int | None
     load: dict[str, Any]
     number: int
     cpus: int

@@ -19,8 +19,8 @@ from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker import state
 
-from executors.node.queue_probe import ProbeLoop, QueueProbe
-from executors.node.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end, end_refused
+from executors.celery_worker.queue_probe import ProbeLoop, QueueProbe
+from executors.celery_worker.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end, end_refused
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError, TrainyardError, UnavailableError
 from workers.protocol import ProtocolError
@@ -166,13 +166,13 @@ def restart_unresponsive(shutdown: ShutdownThread) -> None:
 
 
 class NodeFolder:
-    """The node's folder on this machine: whoever holds its lock speaks for the node, under one lasting identity.
+    """The folder of a node, or of a cluster's bridge, on this machine: whoever holds its lock speaks, under one lasting identity.
 
     Raises UnavailableError where it cannot be written.
     """
 
-    def __init__(self, home: Path, name: str) -> None:
-        self.path = home / "nodes" / name
+    def __init__(self, home: Path, name: str, *, among: str = "nodes") -> None:
+        self.path = home / among / name
         with self._writable():
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (self.path / "lock").open("w")

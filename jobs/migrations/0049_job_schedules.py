@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0047_jobs_with_code"),
+        ("jobs", "0048_executor_and_image"),
         ("quotas", "0015_gpu_time_ahead"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
