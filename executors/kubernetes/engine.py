@@ -51,7 +51,7 @@ class KubernetesEngine:
         self._connection = connection
         self._namespace = chosen.namespace or connection.namespace
         self._patience = Patience(image=chosen.image_patience, room=chosen.room_patience)
-        self._logs = LogReader(connection, self._namespace)
+        self._logs = LogReader(connection, self._namespace, self._annotate)
         self._changed = threading.Event()
         self._refusals: dict[str, str] = {}
         self._refusals_at = 0.0
@@ -77,11 +77,9 @@ class KubernetesEngine:
         return node_list.nodes(listed, running, cluster=self._cluster, options=self._options)
 
     def start(self, workload: Workload) -> None:
-        if not (workload.image or self._options.image):
-            raise RefusedError(
-                "The job names no container image, and the cluster has none of its own: give the job an image, or the "
-                "bridge --set image=.", charged=False
-            )  # fmt: skip
+        if not workload.image:
+            words = "The job names no container image, and the cluster has none of its own (manage.py bridge --image)."
+            raise RefusedError(words, charged=False)
         made = manifest.manifests(workload, self._site(gang=len(workload.members) > 1))
         wanted = ([("services", made.service)] if made.service else []) + [("jobs", job) for job in made.jobs]
         try:
@@ -133,7 +131,9 @@ class KubernetesEngine:
         return self._read(name, 0, manifest.REPORTER, position)
 
     def unsupported(self) -> Mapping[str, str]:
-        found = {}
+        found = {
+            "suspend": "Kubernetes cannot have a container stand still: pause the job, and it gives its place back."
+        }
         if not self._options.claim:
             found["checkpointable"] = (
                 "What a job saves here goes with its pod, as the bridge has no volume claim (--set claim=NAME): it "
@@ -246,7 +246,14 @@ class KubernetesEngine:
         if not pods.node_of(pod):
             return Output(b"", position)
         with _translated(denied=True):
-            return self._logs.read(pods.name_of(pod), container, position)
+            return self._logs.read(pod, container, position)
+
+    def _annotate(self, pod: str, annotations: Mapping[str, str]) -> None:
+        changed = self._ask_unless_gone(
+            f"mark {pod}", "PATCH", f"{self._path('pods')}/{pod}", body={"metadata": {"annotations": dict(annotations)}}
+        )
+        if changed is not None:
+            self._pods.put(changed)
 
     def _start_watching(self) -> None:
         with self._begin:

@@ -196,7 +196,6 @@ def _affinity(workload: Workload, rank: int | None) -> JsonObject:
 
 def _containers(workload: Workload, site: Site, rank: int | None) -> list[JsonObject]:
     job, options = workload.job, site.options
-    image = workload.image or options.image
     reports = has_reporter(workload, options)
     member = workload.members[rank or 0]
     quantities = {"cpu": member.cpus * 1000 - REPORTER_CPU_MILLI * reports, "memory": 0}
@@ -212,7 +211,7 @@ def _containers(workload: Workload, site: Site, rank: int | None) -> list[JsonOb
     found = [
         {
             "name": MAIN,
-            "image": image,
+            "image": workload.image,
             "command": [pod_environment.literal(word) for word in wrapped],
             **({"workingDir": job.working_dir} if job.working_dir else {}),
             "env": pod_environment.variables(workload, site.namespace, rank),
@@ -225,7 +224,7 @@ def _containers(workload: Workload, site: Site, rank: int | None) -> list[JsonOb
         found.append(
             {
                 "name": REPORTER,
-                "image": image,
+                "image": workload.image,
                 "command": ["/bin/sh", "-c", pod_environment.literal(reporter.REPORTER)],
                 "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}],
                 "resources": _resources(REPORTER_CPU_MILLI, REPORTER_MEMORY_MB, {}),

@@ -83,9 +83,12 @@ def _half(name: str, its: Parts, *, now: float) -> Observed | None:
 
 
 def first_pod(known: Iterable[JsonObject], rank: int) -> JsonObject | None:
-    """The one that ran the member: older servers replace a pod that was deleted, but an attempt has one life."""
+    """The one that ran the member, of those that went and then those that are there.
+
+    Older servers replace a pod that was deleted, perhaps within the same second, but an attempt has one life.
+    """
     own = [pod for pod in known if pods.rank_of(pod) == rank]
-    return min(own, key=lambda pod: (pods.created(pod), pods.name_of(pod)), default=None)
+    return min(own, key=lambda pod: (pods.created(pod), not pods.is_leaving(pod)), default=None)
 
 
 def _together(name: str, members: Sequence[Member], *, stop_asked: bool) -> Observed:
@@ -98,8 +101,8 @@ def _together(name: str, members: Sequence[Member], *, stop_asked: bool) -> Obse
         decisive = min(failed or ended, key=_how_decisive)
         ended_at = max((one.ended_at for one in ended if one.ended_at is not None), default=None)
         return Observed(
-            name, Phase.ENDED, started_at, ended_at, decisive.reason, decisive.exit_code,
-            _named(decisive, members), decisive.charged, stop_asked,
+            name, Phase.ENDED, started_at, ended_at, decisive.reason, decisive.exit_code, _named(decisive, members),
+            rank=members.index(decisive), charged=decisive.charged, stop_asked=stop_asked,
         )  # fmt: skip
     phase = Phase.RUNNING if started else Phase.WAITING
     unrest = next((one for one in members if one.message), None)

@@ -16,12 +16,11 @@ Toleration = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything has a default with which a plain cluster runs jobs that name an image."""
+    """Everything has a default with which a plain cluster runs jobs."""
 
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
-    image: str = ""
     service_account: str = ""
     image_pull_secrets: tuple[str, ...] = ()
     claim: str = ""
@@ -109,7 +108,6 @@ def _seconds(text: str) -> float:
 READ: Mapping[str, Callable[[str], Any]] = {
     "kubeconfig": str,
     "context": str,
-    "image": str,
     "nodes": str,
     "gpu_resource": str,
     "gpu_label": str,

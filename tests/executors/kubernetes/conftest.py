@@ -48,7 +48,7 @@ def engines(server: ApiServer, namespace: str) -> Iterator[Callable[..., Engine]
     made = []
 
     def make(**words: str) -> Engine:
-        known = {"kubeconfig": str(server.kubeconfig()), "namespace": namespace, "image": "python:3", **words}
+        known = {"kubeconfig": str(server.kubeconfig()), "namespace": namespace, **words}
         made.append(connect("there", known))
         return made[-1]
 
@@ -65,6 +65,7 @@ def engine(engines, kubelet) -> Engine:
 def workload(namespace: str, *command: str, members: int = 1, nodes: tuple[str, ...] = (), **fields) -> Workload:
     """One attempt that no other has the name of; `fields` are of the workload or of its placements."""
     number = next(NUMBERS)
+    fields.setdefault("image", "python:3")
     own = {
         name: fields.pop(name)
         for name in ("image", "gpu_model", "priority", "labels", "queue", "user")

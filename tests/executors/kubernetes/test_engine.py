@@ -214,12 +214,12 @@ def test_a_quota_that_is_used_up_is_told_in_its_own_words(engine, namespace, ser
     assert (told.value.reason, told.value.charged) == (EndReason.PREEMPTED, False)
 
 
-def test_what_kubernetes_cannot_take_is_refused_in_its_own_words(engine, engines, namespace):
+def test_what_kubernetes_cannot_take_is_refused_in_its_own_words(engine, namespace):
     with pytest.raises(RefusedError, match="a valid environment variable name must consist of") as told:
         engine.start(workload(namespace, "true", env={"1=": "x"}))
     assert told.value.charged
     with pytest.raises(RefusedError, match="names no container image") as told:
-        engines(image="").start(workload(namespace, "true"))
+        engine.start(workload(namespace, "true", image=""))
     assert not told.value.charged
 
 
