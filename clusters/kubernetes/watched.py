@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from urllib3 import HTTPResponse
+
 from clusters.kubernetes.connection import EXPIRED, Connection, DeniedError, JsonObject, KubernetesError, SilentError
 
 WATCH_SECONDS = 50
@@ -14,6 +16,7 @@ SILENCE_SECONDS = 75.0
 PAUSES = (0.2, 5.0)
 """After a failure, doubled up to the second."""
 PAGE = 500
+PIECE_BYTES = 2**16
 OWN_SECONDS = 30.0
 """How long an object that we made ourselves outlives a list that was taken before it."""
 
@@ -126,7 +129,7 @@ class Watched:
             with self._lock:
                 self._fault = None
             buffered = b""
-            for piece in answer.stream(amt=None, decode_content=True):
+            for piece in _as_it_comes(answer):
                 *lines, buffered = (buffered + piece).split(b"\n")
                 for line in lines:
                     self._take(json.loads(line))
@@ -152,6 +155,14 @@ class Watched:
             else:
                 self._objects[name] = told
         self._changed()
+
+
+def _as_it_comes(answer: HTTPResponse) -> Iterator[bytes]:
+    """Whatever stands between us and the server may take the chunks away."""
+    if answer.chunked:
+        yield from answer.stream(amt=None)
+    while piece := answer.read1(PIECE_BYTES):
+        yield piece
 
 
 def pages(connection: Connection, path: str, **query: Any) -> Iterator[JsonObject]:

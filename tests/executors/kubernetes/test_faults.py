@@ -120,7 +120,8 @@ def far(token, namespace, kubelet):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_answers_with_errors_is_out_of_reach_and_nothing_else(far, proxy, namespace, status):
+def test_a_server_that_answers_with_errors_is_out_of_reach_and_nothing_else(far, proxy, namespace, status, monkeypatch):
+    monkeypatch.setattr(watched, "WATCH_SECONDS", 2)
     one = workload(namespace, "sh", "-c", "echo ready; exec sleep 60")
     far.start(one)
     seen(far, one.name, Phase.RUNNING)
@@ -133,6 +134,7 @@ def test_a_server_that_answers_with_errors_is_out_of_reach_and_nothing_else(far,
             ask()
     wait_for(lambda: raises(far.observe), 40, "its watch to find out")
     proxy.answer = None
+    wait_for(lambda: not raises(far.observe), 20, "its watch to be there again")
     assert seen(far, one.name, Phase.RUNNING).stop_asked is False
     far.stop(one.name, 1)
     assert seen(far, one.name, Phase.ENDED).stop_asked
@@ -189,7 +191,7 @@ def test_a_watch_that_is_too_old_is_begun_anew(engines, kubelet, namespace, monk
 
 
 def test_an_idle_cluster_is_asked_nothing_but_its_watches(far, proxy, namespace):
-    jobs = [workload(namespace, "sh", "-c", "exec sleep 60", cpus=0) for _ in range(3)]
+    jobs = [workload(namespace, "sh", "-c", "exec sleep 60") for _ in range(3)]
     for one in jobs:
         far.start(one)
     for one in jobs:
