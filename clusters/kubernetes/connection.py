@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from kubernetes import client, config
-from urllib3 import HTTPResponse, Retry
+from urllib3 import HTTPResponse, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 SECONDS = (5.0, 30.0)
@@ -108,13 +109,22 @@ class Connection:
         query: Mapping[str, Any] | None,
         seconds: tuple[float, float] = SECONDS,
     ) -> HTTPResponse:
-        headers = {"Accept": "application/json", "Content-Type": PATCHED if method == "PATCH" else "application/json"}
-        answer = self._fresh_api().call_api(
-            path, method, query_params=list((query or {}).items()), header_params=headers, body=body,
-            auth_settings=["BearerToken"], _preload_content=False, _request_timeout=seconds,
+        """By the client's connections and credentials, past its models: what goes over the wire is what was asked for."""
+        api = self._fresh_api()
+        content = PATCHED if method == "PATCH" else "application/json"
+        headers = {**api.default_headers, "Accept": "application/json", "Content-Type": content}
+        queries = list((query or {}).items())
+        api.update_params_for_auth(headers, queries, ["BearerToken"])
+        url = f"{api.configuration.host}{path}" + (f"?{urlencode(queries)}" if queries else "")
+        answer: HTTPResponse = api.rest_client.pool_manager.request(
+            method, url, body=None if body is None else json.dumps(body).encode(), headers=headers,
+            timeout=Timeout(connect=seconds[0], read=seconds[1]), preload_content=False,
         )  # fmt: skip
-        raw: HTTPResponse = answer[0] if isinstance(answer, tuple) else answer
-        return raw
+        if answer.status >= 400:  # noqa: PLR2004
+            error = client.ApiException(status=answer.status, reason=answer.reason)
+            error.body = answer.data.decode(errors="replace")
+            raise error
+        return answer
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:

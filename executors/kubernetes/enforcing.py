@@ -46,7 +46,7 @@ def overdue(its: Parts, *, now: float) -> Iterator[Wish]:
             if pods.state(pod, MAIN, "terminated") is not None or pods.is_over(pod) or pods.is_leaving(pod):
                 continue
             if pods.stop_by(job) is None:
-                yield from _limit(pod, now)
+                yield from _limit(job, pod, now)
             else:
                 yield from _end(job, pod, now)
 
@@ -66,9 +66,9 @@ def _own_grace(pod: JsonObject) -> float:
     return float(pod["spec"].get("terminationGracePeriodSeconds") or 30)
 
 
-def _limit(pod: JsonObject, now: float) -> Iterator[Wish]:
+def _limit(job: JsonObject, pod: JsonObject, now: float) -> Iterator[Wish]:
     """The limit counts from when the command began, the pod's deadline from when its node took it: so it is set late."""
-    limit, began = pods.annotation(pod, LIMIT), pods.started_at(pod)
+    limit, began = pods.annotation(job, LIMIT), pods.started_at(pod)
     taken = pods.seconds(pod.get("status", {}).get("startTime"))
     if not limit or began is None or taken is None or now < began + int(limit):
         return

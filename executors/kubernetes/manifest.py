@@ -124,7 +124,7 @@ def _job(workload: Workload, site: Site, *, rank: int | None) -> JsonObject:
     members = len(workload.members)
     labels = _labels(workload, site) | ({} if rank is None else {RANK: str(rank)})
     template = {
-        "metadata": {"labels": labels, "annotations": _annotations(workload)},
+        "metadata": {"labels": labels},
         "spec": _pod(workload, site, rank),
     }
     together = {"completions": members, "parallelism": members, "completionMode": "Indexed"} if rank is None else {}
@@ -227,7 +227,7 @@ def _containers(workload: Workload, site: Site, rank: int | None) -> list[JsonOb
                 "image": workload.image,
                 "command": ["/bin/sh", "-c", pod_environment.literal(reporter.REPORTER)],
                 "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}],
-                "resources": _resources(REPORTER_CPU_MILLI, REPORTER_MEMORY_MB, {}),
+                "resources": _resources(REPORTER_CPU_MILLI, REPORTER_MEMORY_MB if member.memory_mb else 0, {}),
                 "securityContext": {"allowPrivilegeEscalation": False},
                 "volumeMounts": mounts[:1],
             }
@@ -236,7 +236,8 @@ def _containers(workload: Workload, site: Site, rank: int | None) -> list[JsonOb
 
 
 def has_reporter(workload: Workload, options: Options) -> bool:
-    return options.reporter and workload.job.memory_mb >= LEAST_MEMORY_MB
+    """A job that counts no memory has one as well, of which none is counted either."""
+    return options.reporter and not 0 < workload.job.memory_mb < LEAST_MEMORY_MB
 
 
 def _resources(cpu_milli: int, memory_mb: int, devices: Mapping[str, str]) -> JsonObject:

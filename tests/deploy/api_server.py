@@ -40,6 +40,7 @@ class ApiServer:
         self.authority = folder / "certificates/apiserver.crt"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._api: subprocess.Popen[bytes] | None = None
+        self.controllers: subprocess.Popen[bytes] | None = None
         self._store = ""
 
     def kubeconfig(self, token: str = ADMIN, namespace: str = "default") -> Path:
@@ -76,7 +77,7 @@ class ApiServer:
         )  # fmt: skip
         wait_for(lambda: answers(f"{self._store}/health"), 60, self._what("etcd"))
         self.start_api()
-        self._run(
+        self.controllers = self._run(
             "kube-controller-manager", kubeconfig=self.kubeconfig(), controllers=CONTROLLERS, leader_elect="false",
             service_account_private_key_file=self._accounts, resource_quota_sync_period="2s", port="0",
             bind_address=LOOPBACK, secure_port=pick_free(), cert_dir=self.folder / "certificates-of-controllers",

@@ -58,6 +58,12 @@ def test_a_pod_asks_for_exactly_what_the_planner_counted():
     assert all(one["resources"]["requests"] == one["resources"]["limits"] for one in pod["containers"])
 
 
+def test_a_job_that_counts_no_memory_has_no_limit_of_it_and_reports_all_the_same():
+    pod = pod_of(manifests(workload("ns", "true", memory_mb=0), site()))
+    assert [one["resources"]["limits"] for one in pod["containers"]] == [{"cpu": "990m"}, {"cpu": "10m"}]
+    assert len(pod_of(manifests(workload("ns", "true", memory_mb=100), site()))["containers"]) == 1
+
+
 def test_without_a_reporter_the_command_is_the_container_s_own():
     one = workload("ns", "python", "train.py", "--price=$HOME", cpus=4)
     pod = pod_of(manifests(one, site(reporter="no")))
