@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from clusters.kubernetes.connection import JsonObject
 from executors.kubernetes import pods
 from executors.kubernetes.manifest import LIMIT, MAIN, STOP_BY, STOP_GRACE
-from executors.kubernetes.observing import Parts
+from executors.kubernetes.observing import Parts, first_pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ def stop(its: Parts, *, now: float, grace_seconds: float) -> Iterator[Wish]:
 def overdue(its: Parts, *, now: float) -> Iterator[Wish]:
     """For pods that were asked to end or whose time is up, and for those that did not end in the time that they were given."""
     for job in its.jobs.values():
+        yield from _second_lives(its, job)
         for pod in _pods_of(its, job):
             if pods.state(pod, MAIN, "terminated") is not None or pods.is_over(pod) or pods.is_leaving(pod):
                 continue
@@ -64,6 +65,17 @@ def _end(job: JsonObject, pod: JsonObject, now: float) -> Iterator[Wish]:
 
 def _own_grace(pod: JsonObject) -> float:
     return float(pod["spec"].get("terminationGracePeriodSeconds") or 30)
+
+
+def _second_lives(its: Parts, job: JsonObject) -> Iterator[Wish]:
+    """Kubernetes may start a Job's program twice, and says so: after a failure of its own, or in place of a deleted pod."""
+    for pod in _pods_of(its, job):
+        first = first_pod([*its.gone_pods, *its.pods], pods.rank_of(pod))
+        if pod is first or pods.is_over(pod) or pods.is_leaving(pod):
+            continue
+        if first in its.gone_pods:  # then another one would follow
+            yield Wish("PATCH", "jobs", pods.name_of(job), {"spec": {"parallelism": 0}})
+        yield _delete(pod, 1 if pods.node_of(pod) else 0)
 
 
 def _limit(job: JsonObject, pod: JsonObject, now: float) -> Iterator[Wish]:

@@ -88,7 +88,13 @@ def first_pod(known: Iterable[JsonObject], rank: int) -> JsonObject | None:
     Older servers replace a pod that was deleted, perhaps within the same second, but an attempt has one life.
     """
     own = [pod for pod in known if pods.rank_of(pod) == rank]
-    return min(own, key=lambda pod: (pods.created(pod), not pods.is_leaving(pod)), default=None)
+    return min(own, key=_age, default=None)
+
+
+def _age(pod: JsonObject) -> tuple[float, float, bool]:
+    """Pods are as old as whole seconds tell: of two in one, it is the one whose command began first, or that goes already."""
+    began = pods.started_at(pod)
+    return pods.created(pod), float("inf") if began is None else began, not pods.is_leaving(pod)
 
 
 def _together(name: str, members: Sequence[Member], *, stop_asked: bool) -> Observed:

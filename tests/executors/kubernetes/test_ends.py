@@ -3,7 +3,7 @@
 import pytest
 
 from executors.engine import Phase
-from executors.kubernetes import ends, observing
+from executors.kubernetes import ends, enforcing, observing
 from executors.kubernetes.ends import Patience, Seen
 from executors.kubernetes.observing import Parts
 from scheduling.lifecycle import EndReason
@@ -194,3 +194,13 @@ def test_half_a_gang_is_none_yet_and_later_nobody_s_fault():
     assert together([young]) is None
     late = together([job("w-1", members=2)])
     assert (late.phase, late.reason, late.charged) == (Phase.ENDED, EndReason.PLATFORM_ERROR, False)
+
+
+@pytest.mark.parametrize(("gone", "wishes"), [(False, ["DELETE w-0-again"]), (True, ["PATCH w", "DELETE w-0-again"])])
+def test_a_second_pod_of_a_member_is_ended_and_none_follows_it(gone, wishes):
+    first, again = pod(rank=0, running=True), pod(rank=0, running=True, created="2023-11-14T22:12:00Z")
+    again["metadata"]["name"] = "w-0-again"
+    for one in (first, again):
+        one["metadata"]["ownerReferences"] = [{"name": "w"}]
+    its = Parts({"w": job()}, {}, [again] if gone else [first, again], [first] if gone else [])
+    assert [f"{wish.method} {wish.name}" for wish in enforcing.overdue(its, now=NOW)] == wishes
