@@ -12,6 +12,8 @@ from tests.deploy.api_server import ApiServer, api_server
 from tests.executors.kubernetes.kubelet import Kubelet
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[ApiServer]:
