@@ -50,7 +50,7 @@ def hill(platform: Platform, server: ApiServer, tmp_path, request) -> Iterator[H
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": "jobs"},
         "spec": {
-            "volumeName": "jobs",
+            "volumeName": namespace,
             "storageClassName": "",
             "accessModes": ["ReadWriteMany"],
             "resources": {"requests": {"storage": "1Gi"}},
@@ -62,7 +62,6 @@ def hill(platform: Platform, server: ApiServer, tmp_path, request) -> Iterator[H
         "metadata": {"name": namespace},
         "spec": {"accessModes": ["ReadWriteMany"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/"}},
     }
-    claim["spec"]["volumeName"] = namespace
     kubelet = Kubelet(server, tmp_path / "kubelet")
     kubelet.must("POST", "/api/v1/persistentvolumes", volume)
     made = kubelet.must("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", claim)
