@@ -1,13 +1,11 @@
 """What a command finds in its environment beside its own variables: programs, the package `trainyard`, where MLflow listens."""
 
-import json
 import logging
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from django.conf import settings
-
+from executors.run import tracking
 from jobs.attempts.claims import PlacementSpec
 
 log = logging.getLogger(__name__)
@@ -33,7 +31,7 @@ def lay_out(folder: Path) -> None:
 
 def environment(claimed: PlacementSpec, python: Path) -> dict[str, str]:
     """Variables that give way to those which the job brings; `python` is a folder that was laid out."""
-    return {**_path(claimed), **_mlflow(claimed), "PYTHONPATH": _python_path(claimed, python)}
+    return {**_path(claimed), **tracking.environment(claimed), "PYTHONPATH": _python_path(claimed, python)}
 
 
 def _path(claimed: PlacementSpec) -> dict[str, str]:
@@ -48,17 +46,3 @@ def _python_path(claimed: PlacementSpec, python: Path) -> str:
     """The job's own folders first: whatever it brings under our name is what it imports."""
     given = claimed.env.get("PYTHONPATH", "")
     return f"{given}:{python}" if given else str(python)
-
-
-def _mlflow(claimed: PlacementSpec) -> dict[str, str]:
-    """Where runs are tracked, and tags by which they are found: MLflow puts those of MLFLOW_RUN_CONTEXT on each run."""
-    if not settings.MLFLOW_TRACKING_URI:
-        return {}
-    tags = {
-        "mlflow.runName": claimed.job_name,
-        "trainyard.job_id": str(claimed.job_id),
-        "trainyard.attempt": str(claimed.attempt),
-        "trainyard.project": claimed.project,
-    }
-    ours = {"MLFLOW_TRACKING_URI": settings.MLFLOW_TRACKING_URI, "MLFLOW_RUN_CONTEXT": json.dumps(tags)}
-    return {name: claimed.env.get(name, value) for name, value in ours.items()}

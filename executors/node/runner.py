@@ -17,14 +17,14 @@ from django.conf import settings
 from django.db import connection
 
 from executors.celery_worker.queue_probe import QueueProbe
-from executors.node import job_environment, rendezvous
+from executors.node import job_environment
 from executors.node.code import COPY, NodeCode
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
 from executors.node.spot_watch import SpotWatch
-from executors.run import run_spans, state_files
+from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
 from executors.session import reattach
 from executors.session.reattach import Reattached

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from executors.node import rendezvous
+from executors.run import rendezvous
 from executors.run.placement_run import PlacementRun
 from executors.run.state_files import claim_as_data, claim_from_data
 from jobs.attempts.claims import PlacementSpec
