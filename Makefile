@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes drill screenshots
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes slurm drill screenshots
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,8 @@ openapi: $(DEV)  # what tests/api/http/test_schema.py compares with
 	TRAINYARD_SECRET_KEY=for-the-checks-only $(BIN)/python manage.py spectacular --format openapi-json --file docs/openapi.json --fail-on-warn
 
 kubernetes: $(VENV)/kubernetes  # a real API server for tests/deploy/, built from Debian 12's source without root: some minutes; without it those tests are skipped
+
+slurm: $(VENV)/slurm/22.05 $(VENV)/slurm/24.11  # two real Slurms for tests/clusters and tests/executors, unpacked from Debian's packages without root; without them those tests are skipped
 
 drill: $(RUNTIME)  # backs up the platform of `make up`, or of DATABASE_URL, and proves that the backup can be restored
 	@$(BIN)/python manage.py backup --drill
@@ -92,6 +94,12 @@ $(DEV): $(RUNTIME) requirements-dev.txt
 
 $(VENV)/kubernetes: | $(BIN)/python
 	@bash tests/deploy/build_kubernetes.sh $@
+
+$(VENV)/slurm/22.05: | $(BIN)/python
+	@bash tests/clusters/slurm/build_slurm.sh $@ bookworm
+
+$(VENV)/slurm/24.11: | $(BIN)/python
+	@bash tests/clusters/slurm/build_slurm.sh $@ trixie
 
 $(VENV)/prometheus: | $(BIN)/python
 	@rm -rf $@.part && mkdir $@.part
