@@ -35,6 +35,7 @@ class SlurmJob:
     end: float | None = None
     exit_code: int | None = None
     signal: int = 0
+    limit_minutes: int | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -102,6 +103,7 @@ def job(data: Data) -> SlurmJob:
         end=_moment(data.get("end_time")),
         exit_code=code,
         signal=signal,
+        limit_minutes=_minutes(data.get("time_limit")),
     )
 
 
@@ -125,10 +127,11 @@ def accounted_job(data: Data) -> AccountedJob:
         end=_moment(times.get("end")),
         exit_code=code,
         signal=signal,
+        limit_minutes=_minutes(times.get("limit")),
     )
     steps = data.get("steps") or ()
-    total = times.get("total") or {}
-    seconds = (number(total.get("seconds")) or 0) + (number(total.get("microseconds")) or 0) / 1e6
+    # Of the whole job nothing while its steps are not summed up: by 22.05 never.
+    seconds = max(_seconds(times.get("total")), sum(_seconds((step.get("time") or {}).get("total")) for step in steps))
     energy = [count for step in steps if (count := _used(step, "energy", "total"))]
     memory = [count for step in steps if (count := _used(step, "mem", "max"))]
     return AccountedJob(
@@ -231,6 +234,11 @@ def _exit(value: Any) -> tuple[int | None, int]:
     if status is None or not 0 <= status < UNKNOWN_TIME:
         return None, 0
     return status >> 8, status & 0x7F
+
+
+def _seconds(value: Any) -> float:
+    said = value or {}
+    return (number(said.get("seconds")) or 0) + (number(said.get("microseconds")) or 0) / 1e6
 
 
 def _used(step: Data, kind: str, what: str) -> int:
