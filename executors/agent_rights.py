@@ -1,7 +1,7 @@
 """What an agent may do in the database: a role of its own, with the rights that its work needs and no others.
 
 It reads and writes what runs and how; it cannot change the schema, and sees no password, no session and no token of
-anybody's. Rights are given by table, and anew with each migration.
+anybody's, of users their names alone. Rights are given by table, and anew with each migration.
 """
 
 from django.apps import apps
@@ -39,6 +39,8 @@ NOT_AN_AGENTS = frozenset(
 """Models of those apps that only the site writes."""
 HIDDEN = frozenset({"budgetwebhook", "budgetdelivery", "tokencaps"})
 """Models with secrets in them, or that are no agent's affair: it may not even read them."""
+NAMES = {"auth_user": ("id", "username")}
+"""Columns that it may read of tables that are otherwise closed: a bridge says whose a workload is."""
 APPENDED = frozenset({"ledgertransaction", "ledgerentry"})
 """Models to which an agent adds rows, with the end of a placement, and changes none."""
 
@@ -73,6 +75,9 @@ def grant(role: str, *, password: str = "") -> None:
         for table, allowed in rights().items():
             statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(allowed), sql.Identifier(table), name)
             cursor.execute(statement)
+        for table, columns in NAMES.items():
+            read = sql.SQL("GRANT SELECT ({}) ON {} TO {}")
+            cursor.execute(read.format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(table), name))
 
 
 def _make(role: str, password: str) -> None:

@@ -101,6 +101,8 @@ class Observed:
     exit_code: int | None = None
     message: str = ""
     """Of an ended one why, of a waiting one what it waits for: in the cluster's own words, made readable."""
+    rank: int | None = None
+    """Of a gang that ended badly: whose end it was, if the cluster tells. None: rank 0 answers for all."""
     charged: bool = True
     stop_asked: bool = False
     """It ended after `stop` was asked of it (the cluster remembers, e.g. by an annotation)."""
@@ -169,9 +171,9 @@ class Engine(Protocol):
 class Connect(Protocol):
     """How a bridge comes to its engine: `connect` in `executors/<kind>/engine.py`, found by the setting ENGINES.
 
-    `options` are the words that were given to `manage.py bridge` as `--set NAME=VALUE`, or by its environment. Raises
-    ValueError naming an option that it does not know, or a value that will not do, and what would. Asks the cluster
-    nothing yet: that it is out of reach is no reason not to begin.
+    `options` are the words that were given to `manage.py bridge` as `--set NAME=VALUE`. Raises ValueError
+    naming an option that it does not know, or a value that will not do, and what would. Asks the cluster nothing yet:
+    that it is out of reach is no reason not to begin.
     """
 
     def __call__(self, cluster: str, options: Mapping[str, str]) -> Engine: ...

@@ -103,6 +103,12 @@ PREEMPT_GRACE_SECONDS = env.number("TRAINYARD_PREEMPT_GRACE_SECONDS", 60)
 DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
 # The longest grace that a job may ask for instead of these.
 MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
+# Engines of clusters by their kind; `kind=dotted.path` adds one, or puts another in a kind's place.
+ENGINES = {
+    "kubernetes": "executors.kubernetes.engine.connect",
+    "slurm": "executors.slurm.engine.connect",
+    **dict(word.split("=", 1) for word in env.words("TRAINYARD_ENGINES") if "=" in word),
+}
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")

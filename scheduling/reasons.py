@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     BUDGET = "budget"
     WORKLOAD = "workload"
     WORKLOAD_LIMIT = "workload_limit"
+    CLUSTER = "cluster"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -53,6 +54,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.BUDGET: "With what it may cost, its project, or one above it, could spend more than its budget.",
     ReasonCode.WORKLOAD: "Its workload has not been started, is paused, or stops because a job of it failed.",
     ReasonCode.WORKLOAD_LIMIT: "Its workload runs as many jobs at once as it may.",
+    ReasonCode.CLUSTER: "The only cluster that could run it does not answer.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

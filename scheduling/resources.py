@@ -81,7 +81,8 @@ def ordered_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 class Request:
     """What a job asks for on each of its nodes. `gpu_memory_mb` is the least that each of its GPUs must have.
 
-    `labels` are names and values that each node must have. A job may ask for a part of one GPU, `gpu_milli` thousandths
+    `labels` are names and values that each node must have, `executor` who runs what is placed there: agents, the clusters
+    of a kind, or one cluster; empty: anybody. A job may ask for a part of one GPU, `gpu_milli` thousandths
     of it: such a part is planned and counted, but agents isolate whole GPUs only, so no live job asks for one.
     """
 
@@ -93,11 +94,17 @@ class Request:
     nodes: int = 1
     labels: tuple[tuple[str, str], ...] = ()
     gpu_milli: int = WHOLE_GPU
+    executor: str = ""
 
     def __post_init__(self) -> None:
         if self.gpu_milli != WHOLE_GPU and not (0 < self.gpu_milli < WHOLE_GPU and self.gpus == 1):
             message = f"Must be between 1 and {WHOLE_GPU}, and less than {WHOLE_GPU} only of one GPU."
             raise InvalidError([FieldError("gpu_milli", message)])
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether it asks for more of a node than that it is large enough."""
+        return bool(self.labels or self.executor)
 
     @property
     def is_part_of_gpu(self) -> bool:

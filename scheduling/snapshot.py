@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import NamedTuple
 
+from scheduling.executors import AGENT
 from scheduling.price_list import Price
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
@@ -33,6 +34,8 @@ class NodeView:
     alive: bool = True
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     failures: int = 0  # of jobs there of late, for which the platform answers; told to strategies that ask for them
+    executor: str = AGENT  # who runs what is placed there: an agent, or a cluster of some kind
+    cluster: str = ""  # that cluster
 
     @property
     def amount(self) -> Resources:
@@ -59,6 +62,16 @@ class WorkloadView:
     key: str
     name: str
     max_running: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """A cluster that runs jobs by its own means, and does not answer: since when, and in which words."""
+
+    name: str
+    kind: str
+    since: float | None = None
+    fault: str = ""
 
 
 class LoanLimits(NamedTuple):
@@ -337,6 +350,7 @@ class Snapshot:
     workloads: tuple[WorkloadView, ...] = ()  # those that limit how many of their jobs run
     speeds: Speeds = NOTHING_LEARNED  # how fast machines are, for strategies that go by it
     kept: tuple[MoveRoom, ...] = ()  # for jobs that move and have not stopped yet: nobody else's
+    silent_clusters: tuple[ClusterView, ...] = ()  # those that do not answer: their nodes are not alive
 
 
 def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectView, ...]:

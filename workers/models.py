@@ -16,6 +16,55 @@ node_name_validator = RegexValidator(
 )
 
 
+cluster_name_validator = RegexValidator(
+    r"\A[a-z]([a-z0-9-]{0,38}[a-z0-9])?\Z",
+    "Use small letters, digits and dashes, at most 40, a letter first, no dash last.",
+)
+
+
+class Cluster(models.Model):
+    """A cluster that runs commands by its own means (Kubernetes, Slurm); one process, its bridge, speaks for it.
+
+    Its nodes are rows as all others, with its name before theirs.
+    """
+
+    name = models.CharField(max_length=40, unique=True, validators=[cluster_name_validator])
+    kind = models.CharField(max_length=20, help_text="By which engine its bridge speaks to it.")
+    image = models.CharField(
+        max_length=500, blank=True, db_default="", help_text="In which jobs run that name no container image."
+    )
+    # One run of the bridge, and when it was heard of; a second one waits until this one has been silent for a lease.
+    agent_id = models.UUIDField(null=True, editable=False)
+    last_heartbeat_at = models.DateTimeField(null=True, editable=False)
+    version = models.CharField(max_length=40, blank=True, db_default="", editable=False)
+    # When the cluster itself last answered its bridge; `fault`: why it does not, in words, empty while it does.
+    reached_at = models.DateTimeField(null=True, editable=False)
+    fault = models.CharField(max_length=500, blank=True, db_default="", editable=False)
+    # Fields of jobs that its engine cannot honour, each with the reason in a sentence.
+    unsupported = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
+    # What it has of ours, by phase: {"waiting": 2, "running": 17}
+    workloads = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
+    registered_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Declared gone for good by an operator; until a bridge reaches it again.
+    lost_at = models.DateTimeField(null=True, editable=False)
+    lost_by = models.CharField(max_length=150, blank=True, db_default="", editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_reached(self, now: datetime) -> bool:
+        """Whether it answered within one lease: then what its nodes are said to be can be planned with."""
+        return self.reached_at is not None and now - self.reached_at <= timedelta(seconds=settings.LEASE_SECONDS)
+
+    def is_spoken_for(self, now: datetime) -> bool:
+        """Whether its bridge was heard of within one lease."""
+        heard = self.last_heartbeat_at
+        return heard is not None and now - heard <= timedelta(seconds=settings.LEASE_SECONDS)
+
+
 class Node(models.Model):
     """One machine (or pod) with measured hardware; one Celery worker process, the node agent, speaks for it."""
 
@@ -72,6 +121,9 @@ class Node(models.Model):
     # Why an agent that came for it was turned away, and when; it holds until one registers.
     refusal = models.CharField(max_length=500, blank=True, db_default="", editable=False)
     refused_at = models.DateTimeField(null=True, editable=False)
+    # Whose node it is, and what that calls it; null: an agent speaks for it.
+    cluster = models.ForeignKey(Cluster, null=True, on_delete=models.PROTECT, related_name="nodes", editable=False)
+    cluster_node = models.CharField(max_length=253, blank=True, db_default="", editable=False)
     # Since when it counts as scaled away: kept for the history of what ran there, until its agent is heard of again.
     removed_at = models.DateTimeField(null=True, editable=False)
 
@@ -83,6 +135,11 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def doorbell(self) -> str:
+        """Under which name its placements are told of: its own, or its cluster's, whose bridge speaks for all its nodes."""
+        return self.name if self.cluster is None else self.cluster.name
 
     def liveness(self, now: datetime) -> str:
         """Alive within one lease of its last heartbeat; unknown before the first one; dead after."""

@@ -22,6 +22,11 @@ class LogChunks:
         """Somebody watched when it was sent the last time."""
         self.sent_at = 0.0
 
+    @property
+    def position(self) -> int:
+        """How far the output has been read: its bytes, missing ones included."""
+        return self._reader.position
+
     def end(self, length: int | None, lost: str = "") -> None:
         """The command has ended, having printed `length` bytes, as far as its shim could tell."""
         self._reader.end(length, lost)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 
@@ -23,7 +23,7 @@ from jobs.state.desired import CANCEL, END_REASONS, IDLE, PAUSE, PREEMPT, REQUEU
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.checkpoints import CheckpointMonitor
-from workers.runtime.process import CommandResult, Shim
+from workers.runtime.process import CommandResult
 from workers.runtime.report_reader import ProgressReader, Report
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,26 @@ NEVER_RAN = frozenset({"start_failed", "platform_error"})
 EXPLAINED_BY_CAUSE = ("exited", "start_failed", "shim_lost")
 GIVING_WAY = frozenset({PREEMPT, PAUSE})
 """Wishes that leave a command the time for its checkpoint; it may also complete in it, if it says so."""
+
+
+class Running(Protocol):
+    """A command that was started: under its shim on this machine, or as part of a cluster's workload."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def suspended(self) -> bool: ...
+
+    def status(self) -> dict[str, Any] | None: ...
+
+    def stop(self, grace_seconds: float | None = None) -> None: ...
+
+    def suspend(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def renew(self, lease_deadline: float) -> None: ...
 
 
 class Stop(NamedTuple):
@@ -95,7 +115,7 @@ class PlacementRun:
         self.gpus_told = 0.0  # likewise
         self.notes: deque[Note] = deque()
         self._cause: FailureCause | None = None
-        self._shim: Shim | None = None
+        self._shim: Running | None = None
         self._stop: Stop | None = None
         self._suspended = False
         self._lock = threading.Lock()
@@ -138,7 +158,7 @@ class PlacementRun:
             stop = self._stop
         return PlacementOutcome(self.claimed.ref, stop.reason) if stop and self.claimed.nodes > 1 else None
 
-    def attach(self, shim: Shim) -> None:
+    def attach(self, shim: Running) -> None:
         """The command's shim is there; whatever was wanted of it meanwhile happens now."""
         # Under the lock only what is remembered: a shim's files may be slow. Who asks for a stop meanwhile finds the shim.
         with self._lock:
@@ -158,6 +178,11 @@ class PlacementRun:
             shim = self._shim
         if shim is not None:
             shim.renew(lease_deadline)
+
+    @property
+    def stopping(self) -> Stop | None:
+        """Why it is being stopped, if it is."""
+        return self._stop
 
     @property
     def suspended(self) -> bool:

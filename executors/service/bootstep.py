@@ -166,13 +166,13 @@ def restart_unresponsive(shutdown: ShutdownThread) -> None:
 
 
 class NodeFolder:
-    """The node's folder on this machine: whoever holds its lock speaks for the node, under one lasting identity.
+    """The folder of a node, or of a cluster's bridge, on this machine: whoever holds its lock speaks, under one lasting identity.
 
     Raises UnavailableError where it cannot be written.
     """
 
-    def __init__(self, home: Path, name: str) -> None:
-        self.path = home / "nodes" / name
+    def __init__(self, home: Path, name: str, *, among: str = "nodes") -> None:
+        self.path = home / among / name
         with self._writable():
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (self.path / "lock").open("w")

@@ -1,12 +1,14 @@
-"""A node's right to run placements: claiming them, saying that they run, and keeping their leases.
+"""A node's right to run placements, or that of all nodes of a cluster: claiming, saying that they run, keeping leases.
 
-Every function works on many placements in a few statements: an agent speaks once for all that it runs.
+Every function works on many placements in a few statements: an agent speaks once for all that it runs, and so does the
+bridge of a cluster, which names the cluster instead of a node and itself sees to it that it speaks for it.
 A placement is named with its token; with a token that is not that of the job's open attempt nothing happens.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -41,7 +43,9 @@ RENEW_LEASES = """
         JOIN jobs_placement AS placement ON placement.id = said.placement_id
         JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
         JOIN jobs_job AS job ON job.id = attempt.job_id
-        WHERE attempt.token::text = said.token AND placement.node_id = %s AND placement.state = ANY(%s)
+        JOIN workers_node AS node ON node.id = placement.node_id
+        WHERE attempt.token::text = said.token AND placement.state = ANY(%s)
+            AND coalesce(%s::bigint = node.id, %s::bigint = node.cluster_id)
         ORDER BY placement.id FOR NO KEY UPDATE OF placement
     )
     UPDATE jobs_placement AS placement SET lease_expires_at = statement_timestamp() + make_interval(secs => %s)
@@ -95,6 +99,13 @@ class PlacementSpec:
         return PlacementRef(self.placement_id, self.token)
 
 
+class Held(NamedTuple):
+    """A placement that was claimed; `started`: its command is on record as running."""
+
+    spec: PlacementSpec
+    started: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """Which leases were renewed, and what is wished of the jobs behind each of them: see `jobs.state.desired`."""
@@ -104,26 +115,32 @@ class Renewal:
 
 
 @transaction.atomic
-def claim(refs: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | None = None) -> list[PlacementSpec]:
+def claim(
+    refs: Iterable[PlacementRef],
+    *,
+    node_id: int | None = None,
+    cluster_id: int | None = None,
+    agent_id: UUID | None = None,
+) -> list[PlacementSpec]:
     """Take those placements that are this node's, open and unclaimed; the others are not in the answer.
 
     However many agents and messages ask for a placement, exactly one gets it. The member of a gang is taken whether
     or not the others are: the job is assigned with the last one. An agent that names itself gets nothing once another
     one speaks for its node.
     """
-    refs = list(refs)
+    refs, whose = list(refs), _whose(node_id, cluster_id)
     # 1. Is it still the node's agent that asks? One whose name was taken over meanwhile must begin nothing.
-    if agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
+    if node_id is not None and agent_id is not None and not Node.objects.filter(pk=node_id, agent_id=agent_id).exists():
         return []
     # 2. What is there to take. Nothing is locked yet: most messages name one placement, and nobody else wants it.
-    rows = _unclaimed(refs, node_id)
+    rows = _unclaimed(refs, whose)
     # 3. For gangs lock first, and read again: only under the lock does it stay true which members are missing, so that
     # exactly one of two who claim at once sees itself as the last. All the jobs, as step 4 must not lock further ones
     # out of order.
     rendezvous: Mapping[int, Rendezvous] = {}
     if gangs.among(rows):
         gangs.lock_jobs(rows)
-        rows = _unclaimed(refs, node_id)
+        rows = _unclaimed(refs, whose)
         rendezvous = gangs.join(gangs.among(rows))
     early = [row for row in rows if row.attempt_id in rendezvous and not rendezvous[row.attempt_id].complete]
     # 4. The decision: the job moves from queued to assigned for one caller only. For an early member it does not move:
@@ -150,20 +167,28 @@ def claim(refs: Iterable[PlacementRef], *, node_id: int, agent_id: UUID | None =
         claimed_by=agent_id,
         lease_expires_at=Now() + timedelta(seconds=settings.LEASE_SECONDS),
     )
-    return [_spec(row, rendezvous.get(row.attempt_id)) for row in won]
+    return [_spec(row, one.address if (one := rendezvous.get(row.attempt_id)) else "") for row in won]
 
 
-def _unclaimed(refs: Iterable[PlacementRef], node_id: int) -> list[Placement]:
-    return [row for row in _open_placements(refs, node_id) if row.state == PlacementState.PLACED]
+def _whose(node_id: int | None, cluster_id: int | None) -> Q:
+    return Q(node_id=node_id) if cluster_id is None else Q(node__cluster_id=cluster_id)
+
+
+def _unclaimed(refs: Iterable[PlacementRef], whose: Q) -> list[Placement]:
+    return [row for row in _open_placements(refs, whose) if row.state == PlacementState.PLACED]
 
 
 @transaction.atomic
-def started(moments: Mapping[PlacementRef, datetime], *, node_id: int) -> frozenset[int]:
+def started(
+    moments: Mapping[PlacementRef, datetime], *, node_id: int | None = None, cluster_id: int | None = None
+) -> frozenset[int]:
     """Record that commands run since the given moments; returns the placements for which that was news.
 
     A gang runs as soon as its first member does.
     """
-    rows = [row for row in _open_placements(moments, node_id) if row.state == PlacementState.CLAIMED]
+    rows = [
+        row for row in _open_placements(moments, _whose(node_id, cluster_id)) if row.state == PlacementState.CLAIMED
+    ]
     moved = transitions.apply([_start_transition(row, moments[_ref(row)]) for row in rows])
     first = [row for row in rows if row.attempt.job_id in moved]
     # By the attempt's own columns: of a job that was tried before, `started_at` is that of its first start.
@@ -175,14 +200,14 @@ def started(moments: Mapping[PlacementRef, datetime], *, node_id: int) -> frozen
     return won
 
 
-def renew(refs: Sequence[PlacementRef], *, node_id: int) -> Renewal:
-    """Extend the leases of all that a node runs, in one statement, by the database's clock.
+def renew(refs: Sequence[PlacementRef], *, node_id: int | None = None, cluster_id: int | None = None) -> Renewal:
+    """Extend the leases of all that a node or a cluster runs, in one statement, by the database's clock.
 
-    A placement that is not in `kept` is not this node's any more: its command must be stopped.
+    A placement that is not in `kept` is not theirs any more: its command must be stopped.
     """
     ids, tokens = [ref.placement_id for ref in refs], [ref.token for ref in refs]
     with connection.cursor() as cursor:
-        cursor.execute(RENEW_LEASES, [ids, tokens, node_id, list(LEASED_STATES), settings.LEASE_SECONDS])
+        cursor.execute(RENEW_LEASES, [ids, tokens, list(LEASED_STATES), node_id, cluster_id, settings.LEASE_SECONDS])
         wanted = {pk: _desired(*columns) for pk, *columns in cursor.fetchall()}
     return Renewal(frozenset(wanted), wanted)
 
@@ -193,6 +218,20 @@ def claimed_not_started(node_id: int, agent_id: UUID) -> list[PlacementRef]:
     return [_ref(row) for row in rows.select_related("attempt").order_by("pk")]
 
 
+def placed_on(cluster_id: int, most: int) -> list[PlacementRef]:
+    """What waits to be claimed on the nodes of a cluster: the oldest first, the members of a gang together."""
+    rows = Placement.objects.filter(node__cluster=cluster_id, state=PlacementState.PLACED)
+    return [_ref(row) for row in rows.select_related("attempt").order_by("attempt_id", "rank")[:most]]
+
+
+def held_on(cluster_id: int) -> list[Held]:
+    """All that was claimed on the nodes of a cluster and has not ended, whoever claimed it; by attempt and rank."""
+    rows = Placement.objects.filter(node__cluster=cluster_id, state__in=LEASED_STATES)
+    rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("attempt_id", "rank")
+    meeting = gangs.meeting_places(row.attempt_id for row in gangs.among(rows))
+    return [Held(_spec(row, meeting.get(row.attempt_id, "")), row.state == PlacementState.RUNNING) for row in rows]
+
+
 def desired(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> dict[int, str]:
     """What is wished of the jobs behind these placements, where anything is; of the `suspended` ones also that nothing is."""
     rows = Placement.objects.filter(pk__in=placement_ids, closed_at__isnull=True)
@@ -201,14 +240,20 @@ def desired(placement_ids: Sequence[int], suspended: Collection[int] = ()) -> di
     return {pk: _desired(desired, suspended_at) for pk, desired, suspended_at in found}
 
 
+def desired_on(cluster_id: int) -> dict[int, str]:
+    """What is wished of the jobs that hold places on the nodes of a cluster, where anything is."""
+    rows = Placement.objects.filter(node__cluster=cluster_id, closed_at__isnull=True).exclude(attempt__job__desired="")
+    return dict(rows.values_list("pk", "attempt__job__desired"))
+
+
 def _desired(desired: str, suspended_at: datetime | None) -> str:
     """A suspension is the weakest wish: whatever else is wished wakes the job up."""
     return desired or (RUN if suspended_at is None else SUSPEND)
 
 
-def _open_placements(refs: Iterable[PlacementRef], node_id: int) -> list[Placement]:
+def _open_placements(refs: Iterable[PlacementRef], whose: Q) -> list[Placement]:
     tokens = {ref.placement_id: ref.token for ref in refs}
-    rows = Placement.objects.filter(pk__in=tokens, node_id=node_id, closed_at__isnull=True)
+    rows = Placement.objects.filter(whose, pk__in=tokens, closed_at__isnull=True)
     rows = rows.select_related("attempt__job__project").only(*NEEDED_TO_RUN).order_by("pk")
     return [row for row in rows if same_token(row.attempt.token, tokens[row.pk])]
 
@@ -233,7 +278,7 @@ def _start_transition(row: Placement, moment: datetime) -> Transition:
     )
 
 
-def _spec(row: Placement, rendezvous: Rendezvous | None) -> PlacementSpec:
+def _spec(row: Placement, master_address: str) -> PlacementSpec:
     job: Job = row.attempt.job
     return PlacementSpec(
         placement_id=row.pk,
@@ -252,7 +297,7 @@ def _spec(row: Placement, rendezvous: Rendezvous | None) -> PlacementSpec:
         max_runtime_seconds=job.max_runtime_seconds,
         rank=row.rank,
         nodes=job.nodes,
-        master_address=rendezvous.address if rendezvous else "",
+        master_address=master_address,
         master_port=row.attempt.master_port or 0,
         stall_action=job.stall_action,
         stall_seconds=job.stall_seconds,

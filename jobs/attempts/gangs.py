@@ -39,18 +39,24 @@ def join(joining: Sequence[Placement]) -> dict[int, Rendezvous]:
     """What each attempt's gang looks like with `joining` in it; a complete gang's other members are told."""
     attempts = {row.attempt_id for row in joining}
     incomplete = {attempt_id for attempt_id, state in others_of(joining) if state == PlacementState.PLACED}
-    masters = Placement.objects.filter(attempt__in=attempts, rank=0).values_list(
-        "attempt_id", "node__address", "node__hostname"
-    )
     # The others would find out by themselves, with their next look; told, they start at once.
     if complete_now := attempts - incomplete:
         others = Placement.objects.filter(attempt__in=complete_now, closed_at__isnull=True)
-        waiting = others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node").order_by("pk")
+        waiting = (
+            others.exclude(pk__in=[row.pk for row in joining]).select_related("attempt", "node__cluster").order_by("pk")
+        )
         publishing.request_placements(placement_messages.placement_messages(list(waiting)))
     return {
-        attempt_id: Rendezvous(address or hostname, complete=attempt_id not in incomplete)
-        for attempt_id, address, hostname in masters
+        attempt_id: Rendezvous(address, complete=attempt_id not in incomplete)
+        for attempt_id, address in meeting_places(attempts).items()
     }
+
+
+def meeting_places(attempt_ids: Iterable[int]) -> dict[int, str]:
+    """Where the members of each of these gangs meet: at the node of its rank 0."""
+    masters = Placement.objects.filter(attempt__in=list(attempt_ids), rank=0)
+    rows = masters.values_list("attempt_id", "node__address", "node__hostname")
+    return {attempt_id: address or hostname for attempt_id, address, hostname in rows}
 
 
 def others_of(rows: Sequence[Placement]) -> set[tuple[int, str]]:

@@ -18,6 +18,7 @@ CAUSES = {
     "unwritable": "the node could not write them",
     "removed": "their file on the node was removed or changed",
     "shim_killed": "the process that wrote them down was killed",
+    "cluster": "the cluster did not keep them",
     NODE_LOST: "the node fell silent before it had sent them",
     ROWS_LOST: "they are not in the database any more",
     OBJECT_LOST: "they cannot be read in the storage any more",

@@ -10,7 +10,7 @@ from jobs.models import Job, Placement
 
 
 def placement_messages(placements: Sequence[Placement]) -> list[PlacementMessage]:
-    """The messages that tell the agents of these placements."""
+    """The messages that tell the agents of these placements; each with its node, and that with its cluster."""
     needed = Job.objects.only("name", "priority", "gpus", "request_id", "traceparent")
     jobs = needed.in_bulk({row.attempt.job_id for row in placements})
     return [_message(row, jobs[row.attempt.job_id]) for row in placements]
@@ -23,7 +23,7 @@ def _message(row: Placement, job: Job) -> PlacementMessage:
         route=route(
             hardware=job.hardware,
             priority=job.priority,
-            node=row.node.name,
+            node=row.node.doorbell,
             transport=transport_of(settings.BROKER_URL),
         ),
         job_id=job.pk,

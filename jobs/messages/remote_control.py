@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
+from django.db.models.functions import Coalesce
 
 from jobs.messages.after_commit import after_commit
 from jobs.messages.publishing import circuit
@@ -27,7 +28,7 @@ ACQUIRE_SECONDS = 1.0
 def notify(job_ids: Collection[int]) -> None:
     """Have the agents that hold the jobs look at what is wished of them, as soon as the current transaction is committed."""
     held = Placement.objects.filter(attempt__job__in=list(job_ids), state__in=LEASED_STATES)
-    names = frozenset(held.order_by().values_list("node__name", flat=True).distinct())
+    names = frozenset(held.order_by().values_list(Coalesce("node__cluster__name", "node__name"), flat=True).distinct())
     if names:
         after_commit(lambda: caller.call(names))
 

@@ -50,6 +50,13 @@ class Job(Controlled):
         default=dict, blank=True, db_default=models.Value({}, models.JSONField()),
         help_text="Names and values that each of its nodes must have.",
     )  # fmt: skip
+    executor = models.CharField(
+        max_length=40, blank=True, db_default="",
+        help_text="Who runs it: agent, any, kubernetes, slurm or a cluster. Empty: as its queue says, else agents.",
+    )  # fmt: skip
+    image = models.CharField(
+        max_length=500, blank=True, db_default="", help_text="Container image; empty: the cluster's. Agents use none."
+    )
 
     max_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
     estimated_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)

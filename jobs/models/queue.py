@@ -40,6 +40,10 @@ class Queue(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     max_running = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs at once; empty: no limit.")
     description = models.CharField(max_length=200, blank=True)
+    executor = models.CharField(
+        max_length=40, blank=True, db_default="",
+        help_text="Who runs its jobs that name nobody: agent, any, kubernetes, slurm or a cluster. Empty: agents.",
+    )  # fmt: skip
     max_runtime_seconds = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Of a job; empty: no limit."
     )

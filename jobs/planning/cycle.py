@@ -157,7 +157,10 @@ def _commit_placements(placements: Sequence[PlannedJob], strategy: str) -> list[
     if not placements:
         return []
     names = {share.node for planned in placements for share in planned.shares}
-    nodes = {node.name: node for node in Node.objects.filter(name__in=names).annotate(priced=ANY_PRICE)}
+    nodes = {
+        node.name: node
+        for node in Node.objects.filter(name__in=names).select_related("cluster").annotate(priced=ANY_PRICE)
+    }
     moved = transitions.apply([_queue_transition(planned, nodes[planned.shares[0].node]) for planned in placements])
     kept = [planned for planned in placements if planned.job_id in moved]
     given = rendezvous_ports.of(

@@ -19,6 +19,7 @@ from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.planning.workloads import STARTS, Standings
 from jobs.state import queue_age
+from scheduling.executors import AGENT, as_asked, executor_of
 from scheduling.resources import Request, Resources, ordered_labels
 from scheduling.sharing.fair_tree import Account
 from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, WorkloadView
@@ -38,7 +39,7 @@ AS_IN_LINE = """
            date_part('epoch', not_before),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
            CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt, name,
-           workload_id,
+           workload_id, executor,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -53,7 +54,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id, job.executor
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -71,6 +72,10 @@ NAMES = """
     SELECT 0, id, slug FROM quotas_project
     UNION ALL SELECT 1, id, name FROM jobs_queue
     UNION ALL SELECT 2, id, username FROM auth_user
+"""
+CLUSTERS = """
+    SELECT id, executor, (SELECT EXISTS (SELECT FROM workers_node WHERE cluster_id IS NOT NULL AND removed_at IS NULL))
+    FROM jobs_queue
 """
 
 
@@ -97,10 +102,17 @@ class JobContext:
     saved: SavedWork = saved_work.NOTHING
     with_kinds: bool = False  # what jobs have in common is asked for by some strategies alone
     workloads: Standings = field(default_factory=dict)
+    executors: dict[int, str] = field(default_factory=dict)  # of jobs that name none, by their queue
+    with_clusters: bool = False  # whether there are others than agents
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
         return self.projects, self.queues, self.owners
+
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """What stands in many jobs and in the row of none."""
+        return self.names, self.executors, self.with_clusters, self.with_kinds
 
     @property
     def special(self) -> set[int]:
@@ -116,7 +128,11 @@ def read_names() -> JobContext:
     known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
     for kind, number, name in rows(NAMES):
         known.names[kind][number] = name
-    return known
+    with_clusters = False
+    for queue, executor, any_cluster in rows(CLUSTERS):
+        known.executors[queue] = executor
+        with_clusters |= any_cluster
+    return replace(known, with_clusters=with_clusters)
 
 
 def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
@@ -188,7 +204,12 @@ class Requests:
     def of(self, columns: tuple[Any, ...]) -> Request:
         found = self._known.get(columns)
         if found is None:
-            found = self._known[columns] = Request(*(*columns[:-1], ordered_labels(json.loads(columns[-1]))))
+            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, labels, executor = columns
+            request = Request(
+                cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, ordered_labels(json.loads(labels)),
+                executor=executor,
+            )  # fmt: skip
+            found = self._known[columns] = request
         return found
 
 
@@ -237,7 +258,7 @@ class PendingJobs:
         """The jobs of these rows."""
         made_with, seen, requests = self._made
         # A name that has changed stands in all that was made of it, and a kind where one is asked for.
-        if (known.names, known.with_kinds) != made_with or len(requests) > MOST_REQUESTS:
+        if known.shared != made_with or len(requests) > MOST_REQUESTS:
             seen, requests = {}, Requests()
         changed, self._workloads = workloads.changed(self._workloads, known.workloads), known.workloads
         request_of, special = requests.of, known.special
@@ -250,7 +271,7 @@ class PendingJobs:
                 fresh[job_id] = before
             else:
                 fresh[job_id] = (row, _waiting_job(row.columns, known, request_of))
-        self._made = ((known.names, known.with_kinds), fresh, requests)
+        self._made = (known.shared, fresh, requests)
         return tuple([job for _, job in fresh.values()])
 
 
@@ -258,7 +279,11 @@ line = PendingJobs()
 
 
 def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf) -> WaitingJob:
-    project, owner, request = known.projects[row[1]], known.owners.get(row[3], NOBODY), request_of(row[6:13])
+    project, owner, request = (
+        known.projects[row[1]],
+        known.owners.get(row[3], NOBODY),
+        request_of((*row[6:13], _executor(known, row[25], row[2]))),
+    )
     return WaitingJob(
         id=row[0],
         project=project,
@@ -294,6 +319,12 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
     )
 
 
+def _executor(known: JobContext, own: str, queue: int) -> str:
+    """Who may run it, as the planner asks: where there are no clusters, agents are anybody."""
+    executor = executor_of(own, known.executors.get(queue, ""))
+    return "" if executor == AGENT and not known.with_clusters else as_asked(executor)
+
+
 def _running(placed: Sequence[Any], known: JobContext) -> tuple[RunningJob, ...]:
     # In the statement's order, so that rank 0 comes first.
     members: dict[int, list[Any]] = defaultdict(list)
@@ -313,7 +344,11 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
     stood_still, suspended_at, leaving_for = first[27:30]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
-    slug, name, request = known.projects[project], known.owners.get(owner, NOBODY), request_of(first[5:12])
+    slug, name, request = (
+        known.projects[project],
+        known.owners.get(owner, NOBODY),
+        request_of((*first[5:12], _executor(known, first[33], queue))),
+    )
     return RunningJob(
         id=job_id,
         project=slug,

@@ -1,14 +1,16 @@
 """Rows to a Snapshot: the only translator between the database and the scheduling core."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now
 
 from jobs.models import Cycle, Queue
 from jobs.models.clock import database_now
@@ -18,8 +20,10 @@ from jobs.planning.floor import floor_shadow
 from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
+from scheduling.nodes.gang_places import with_gangs_in_one_place
 from scheduling.placement.weights import weights_from
 from scheduling.snapshot import (
+    ClusterView,
     Gpu,
     Limits,
     LoanLimits,
@@ -31,21 +35,25 @@ from scheduling.snapshot import (
     Snapshot,
 )
 from workers import protocol
+from workers.clusters import why_silent
+from workers.models import Cluster
 
 MOST_NODES = 20_000
 UNDERSTOOD = [str(number) for number in range(protocol.OLDEST, protocol.PROTOCOL + 1)]
 # A node whose disk is full drains by itself for as long as it is: nobody has to cordon it, nor to lift that again. So does
 # one whose agent speaks a protocol that this release does not understand.
 NODES = """
-    SELECT name, cpus, memory_mb, gpus::text,
+    SELECT node.name, cpus, memory_mb, gpus::text,
            CASE WHEN state = 'up' AND (
                load @> '{"disk_full": true}' OR coalesce(load -> 'protocol', '0') <> ALL(%s::jsonb[])
            ) THEN 'draining' ELSE state END,
-           coalesce(last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
-           coalesce(load -> 'gpus_out', '[]')::text
-    FROM workers_node WHERE removed_at IS NULL ORDER BY name
+           coalesce(node.last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
+           coalesce(load -> 'gpus_out', '[]')::text, coalesce(load -> 'gpus_taken', '[]')::text,
+           coalesce(cluster.kind, 'agent'), coalesce(cluster.name, '')
+    FROM workers_node AS node LEFT JOIN workers_cluster AS cluster ON cluster.id = node.cluster_id
+    WHERE removed_at IS NULL ORDER BY node.name
 """
-NONE_OUT = "[]"
+NONE_OUT = ("[]", "[]")
 
 
 def take_snapshot() -> Snapshot:
@@ -57,7 +65,7 @@ def take_snapshot() -> Snapshot:
     paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
     told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now, knobs.placement)
-    return Snapshot(
+    snapshot = Snapshot(
         waiting=jobs.waiting,
         running=jobs.running,
         nodes=told.nodes,
@@ -76,6 +84,22 @@ def take_snapshot() -> Snapshot:
         speeds=told.speeds,
         kept=jobs.kept,
         workloads=jobs.workloads,
+        silent_clusters=silent_clusters(told.nodes),
+    )
+    return with_gangs_in_one_place(snapshot)
+
+
+def silent_clusters(known: Sequence[NodeView]) -> tuple[ClusterView, ...]:
+    """Those that do not answer, with what is known of it; nothing is asked where no node is a cluster's."""
+    if not any(node.cluster for node in known):
+        return ()
+    rows: Iterable[Any] = Cluster.objects.annotate(now=Now()).order_by("name")
+    return tuple(
+        ClusterView(
+            row.name, row.kind, row.reached_at.timestamp() if row.reached_at else None, why_silent(row, row.now)
+        )
+        for row in rows
+        if not row.is_reached(row.now)
     )
 
 
@@ -88,20 +112,31 @@ def longest_wait() -> LongestWait:
 def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:
     """Every node that ever registered; one whose last heartbeat is older than a lease is not alive.
 
-    With `usable` GPUs that reported an error are left out: they are still this node's, but nothing may start there now.
+    With `usable` GPUs are left out that reported an error, or that others than we use in a cluster: they are still this
+    node's, but nothing of ours may start there now.
     """
     with connection.cursor() as cursor:
         cursor.execute(NODES, [UNDERSTOOD, settings.LEASE_SECONDS])
         return tuple(
-            NodeView(name, cpus, memory_mb, _gpus(gpus, out if usable else NONE_OUT), state, alive, _labels(labels))
-            for name, cpus, memory_mb, gpus, state, alive, labels, out in cursor.fetchall()
+            NodeView(
+                name,
+                cpus,
+                memory_mb,
+                _gpus(gpus, *((out, taken) if usable else NONE_OUT)),
+                state,
+                alive,
+                _labels(labels),
+                executor=executor,
+                cluster=cluster,
+            )
+            for name, cpus, memory_mb, gpus, state, alive, labels, out, taken, executor, cluster in cursor.fetchall()
         )
 
 
 # What a machine has hardly ever changes, and to read it takes longer than all the rest.
 @lru_cache(maxsize=MOST_NODES)
-def _gpus(text: str, out: str) -> tuple[Gpu, ...]:
-    left_out = {gpu["index"] for gpu in json.loads(out)}
+def _gpus(text: str, out: str, taken: str) -> tuple[Gpu, ...]:
+    left_out = {*(gpu["index"] for gpu in json.loads(out)), *json.loads(taken)}
     return tuple(
         Gpu(gpu["index"], gpu.get("model", ""), gpu.get("memory_mb", 0))
         for gpu in json.loads(text)

@@ -114,9 +114,16 @@ def _end_lost() -> int:
 
 
 def _run_out() -> QuerySet[Placement]:
-    """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone."""
+    """Leases that ran out, plus the time in which the shim must have stopped: the command is certainly gone.
+
+    In a cluster nothing ends with a lease, so there it says nothing: neither a silent bridge nor a silent cluster.
+    """
     gone = Now() - timedelta(seconds=settings.LEASE_MARGIN_SECONDS)
-    return _open().filter(state__in=(PlacementState.CLAIMED, PlacementState.RUNNING), lease_expires_at__lt=gone)
+    return _open().filter(
+        node__cluster__isnull=True,
+        state__in=(PlacementState.CLAIMED, PlacementState.RUNNING),
+        lease_expires_at__lt=gone,
+    )
 
 
 @transaction.atomic
@@ -151,7 +158,7 @@ def _republish() -> int:
 
 
 def _open() -> QuerySet[Placement]:
-    return Placement.objects.filter(closed_at__isnull=True).select_related("attempt", "node").order_by("pk")
+    return Placement.objects.filter(closed_at__isnull=True).select_related("attempt", "node__cluster").order_by("pk")
 
 
 def _finish(rows: QuerySet[Placement], reason: EndReason, message: str, *, charged: bool) -> int:

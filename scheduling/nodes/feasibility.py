@@ -24,6 +24,16 @@ def has_labels(request: Request, node: NodeView) -> bool:
     return all(node.labels.get(name) == value for name, value in request.labels)
 
 
+def is_run_by(request: Request, node: NodeView) -> bool:
+    """Whether who is asked for runs what is placed there."""
+    return not request.executor or request.executor in (node.executor, node.cluster)
+
+
+def suits_choice(request: Request, node: NodeView) -> bool:
+    """Whether the node is one of those that the request chooses among, however large."""
+    return is_run_by(request, node) and has_labels(request, node)
+
+
 def has_model(request: Request, gpu: Gpu) -> bool:
     return gpu_models.matches(request.gpu_model, gpu.model, gpu.memory_mb)
 
@@ -67,7 +77,7 @@ def has_memory(request: Request, node: NodeView) -> bool:
 def could_hold(request: Request, node: NodeView) -> bool:
     """Whether the node would do if it were empty."""
     return (
-        has_labels(request, node)
+        suits_choice(request, node)
         and has_cpus(request, node)
         and has_memory(request, node)
         and (not request.gpus or (len(node.gpus) >= request.gpus and has_gpu_count(request, node)))

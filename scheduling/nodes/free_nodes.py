@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from scheduling.nodes.feasibility import GpuKind, could_hold, has_labels, kind_of, suitable, takes_jobs
+from scheduling.nodes.feasibility import GpuKind, could_hold, kind_of, suitable, suits_choice, takes_jobs
 from scheduling.resources import WHOLE_GPU, Request, Resources
 from scheduling.snapshot import Allocation, Gpu, MoveRoom, NodeView, RunningJob, Snapshot
 
@@ -126,7 +126,7 @@ class FreeNode:
             request.cpus <= self.cpus
             and request.memory_mb <= self.memory_mb
             and (not request.gpus or self._has_gpus_for(request))
-            and (not request.labels or has_labels(request, self.view))
+            and (not request.is_choosy or suits_choice(request, self.view))
         )
 
     def left_of(self, gpu: Gpu) -> int:

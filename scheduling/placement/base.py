@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol
 
-from scheduling.nodes.feasibility import has_labels
+from scheduling.nodes.feasibility import suits_choice
 from scheduling.nodes.free_nodes import NO_CEILING, FreeNode, FreeNodes
 from scheduling.plan_result import Candidate, Decision
 from scheduling.resources import Request
@@ -31,11 +31,11 @@ class Scope(NamedTuple):
 
     def limits(self, request: Request) -> bool:
         """Whether more counts than what is free."""
-        return bool(self.ceiling or self.closed or request.labels)
+        return bool(self.ceiling or self.closed or request.is_choosy)
 
     def admits(self, request: Request, node: FreeNode) -> bool:
         """Whether the node may be used, for a request that is not more than what is free there."""
-        if node.view.name in self.closed or not has_labels(request, node.view):
+        if node.view.name in self.closed or not suits_choice(request, node.view):
             return False
         under = self.ceiling.get(node.number)
         return under is None or (

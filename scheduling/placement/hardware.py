@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scheduling.executors import AGENT
 from scheduling.memory_units import gpu_gigabytes_there
 from scheduling.nodes.feasibility import (
     could_hold,
@@ -14,6 +15,7 @@ from scheduling.nodes.feasibility import (
     has_labels,
     has_memory,
     has_model,
+    is_run_by,
     suitable,
 )
 from scheduling.reasons import gpu_gigabytes, in_gigabytes, listed, quantity
@@ -37,7 +39,11 @@ def what_is_lacking(request: Request, nodes: Sequence[NodeView], kind: str) -> t
     """
     if any(could_hold(request, node) for node in nodes):
         return ()
-    labelled = [node for node in nodes if has_labels(request, node)]
+    run = [node for node in nodes if is_run_by(request, node)]
+    if not run:
+        words = f"Asks for {executor_in_words(request.executor)}; no {kind} is run by that."
+        return (Lack("executor", words, {}),)
+    labelled = [node for node in run if has_labels(request, node)]
     if not labelled:
         return (Lack("labels", f"Needs a node with {_labels_in_words(request)}; no {kind} is like that.", {}),)
     return tuple(_parts_lacking(request, labelled, kind))
@@ -69,6 +75,11 @@ def _parts_lacking(request: Request, nodes: list[NodeView], kind: str) -> list[L
 def gpus_in_words(request: Request) -> str:
     """The GPUs that a request asks for: "2 GPUs of model h100 with 40 GB each"."""
     return f"{quantity('gpus', request.gpus)}{_constraints(request)}"
+
+
+def executor_in_words(executor: str) -> str:
+    """For example: "executor kubernetes"."""
+    return "agents" if executor == AGENT else f"executor {executor}"
 
 
 def _labels_in_words(request: Request) -> str:

@@ -53,7 +53,7 @@ def _frequent_first(counted: tuple[Request, int]) -> tuple[object, ...]:
 
 def _member(request: Request) -> Request:
     """What it asks for on one node. Labels say nothing about size."""
-    return replace(request, nodes=1, labels=()) if request.nodes > 1 or request.labels else request
+    return replace(request, nodes=1, labels=(), executor="") if request.nodes > 1 or request.is_choosy else request
 
 
 USUAL = Workload(

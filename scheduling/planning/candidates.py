@@ -200,6 +200,6 @@ def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:
     """One of each kind of machine, and how many there are."""
     found: dict[object, tuple[NodeView, int]] = {}
     for node in nodes:
-        key = (node.cpus, node.memory_mb, node.gpus, *sorted(node.labels.items()))
+        key = (node.cpus, node.memory_mb, node.gpus, node.executor, node.cluster, *sorted(node.labels.items()))
         found[key] = (node, found[key][1] + 1 if key in found else 1)
     return list(found.values())

@@ -20,7 +20,7 @@ from scheduling.reasons import ReasonCode, listed
 from scheduling.snapshot import Allocation, NodeView, RunningJob, Snapshot
 from scheduling.stages import in_line
 
-OF_NODES = frozenset({ReasonCode.RESOURCES, ReasonCode.HARDWARE, ReasonCode.NO_NODE})
+OF_NODES = frozenset({ReasonCode.RESOURCES, ReasonCode.HARDWARE, ReasonCode.NO_NODE, ReasonCode.CLUSTER})
 """What stands against a job on nodes is said of those that it could move to, not of all."""
 
 
@@ -95,7 +95,7 @@ class _MovePass:
 
     def refusals(self) -> Iterator[Obstacle]:
         """What its queue, its quotas and its budgets would have against its start."""
-        told = Refusals(self._work, self._world, Explanations(self._work.free)).of(self._alike)
+        told = Refusals(self._work, self._world, Explanations(self._work.free, self._world)).of(self._alike)
         unpaid = PutOffReasons(self._work).of(self._job, self._alike)
         yield from (Obstacle(one.code, one.sentence) for one in (*told, *unpaid) if one.code not in OF_NODES)
 

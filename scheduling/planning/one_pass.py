@@ -264,7 +264,7 @@ def _longest_wait(work: PassState, snapshot: Snapshot) -> LongestWait:
 def _explain(
     work: PassState, snapshot: Snapshot, line: PendingOrder, waiting: Sequence[Waiting], not_yet: AbstractSet[int]
 ) -> tuple[PendingJob, ...]:
-    explanations = Explanations(work.free)
+    explanations = Explanations(work.free, snapshot)
     held_back = [one.job for one in waiting if one.held]
     failed, unfailed = failed_roots(held_back), unfailed_roots(held_back)
     kept = KeptRoom(work, explanations, Precedence(snapshot, line), waiting)

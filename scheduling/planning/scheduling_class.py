@@ -152,4 +152,5 @@ def _kind(request: Request) -> tuple[object, ...]:
         request.gpu_memory_mb,
         request.gpu_milli,
         request.labels,
+        request.executor,
     )

@@ -1,5 +1,6 @@
 """Why a request fits on no node now, in numbers and in a sentence."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from scheduling.plan_result import PlannedReservation
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Request, Resources
 from scheduling.sharing.quota_profile import Limit
-from scheduling.snapshot import WaitingJob
+from scheduling.snapshot import ClusterView, NodeView, Snapshot, WaitingJob
 
 NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}
 
@@ -19,13 +20,17 @@ NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}
 class Explanations:
     """Why requests fit nowhere, as the nodes are now. Each distinct request is explained once."""
 
-    def __init__(self, free: FreeNodes) -> None:
+    def __init__(self, free: FreeNodes, snapshot: Snapshot) -> None:
         by_kind: dict[GpuKind, list[FreeNode]] = {}
         for node in free.nodes:
             by_kind.setdefault(node.kind, []).append(node)
         self._roomiest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _room)]
         self._largest = [node for kind, nodes in by_kind.items() for node in _worth_comparing(kind, nodes, _size)]
         self._all = free.nodes
+        self._silent = snapshot.silent_clusters
+        self._out_of_reach = (
+            [node for node in snapshot.nodes if node.cluster and not node.alive] if self._silent else []
+        )
         self._told: dict[Request, tuple[Reason, ...]] = {}
         self._behind: dict[tuple[object, ...], Reason] = {}
         self._kept = Reason(ReasonCode.RESERVED)
@@ -65,17 +70,32 @@ class Explanations:
         return self._kept
 
     def _explain(self, request: Request) -> tuple[Reason, ...]:
+        if self._out_of_reach and (reasons := self._why_not_asked(request)):
+            return reasons
         if not self._largest:
             return (Reason(ReasonCode.NO_NODE),)
         if request.nodes > 1:
             return self._why_no_gang(request)
-        # The roomiest node and the largest need not have the labels.
-        roomiest, largest = (self._all, self._all) if request.labels else (self._roomiest, self._largest)
+        # The roomiest node and the largest need not be among those that it chooses from.
+        roomiest, largest = (self._all, self._all) if request.is_choosy else (self._roomiest, self._largest)
         able = [node for node in roomiest if could_hold(request, node.view)]
         if able:
             return (_taken(request, able),)
         lacks = what_is_lacking(request, [node.view for node in largest], "node that is up")
         return tuple(Reason(ReasonCode.HARDWARE, lack.sentence, lack.shortfall) for lack in lacks)
+
+    def _why_not_asked(self, request: Request) -> tuple[Reason, ...]:
+        """Of one that no node which is up could ever hold, and clusters that do not answer now perhaps could."""
+        if _most_together(request, [node.view for node in self._all]) >= request.nodes:
+            return ()
+        able = [node for node in self._out_of_reach if could_hold(request, node)]
+        clusters = {one.name: one for one in self._silent}
+        there = Counter(node.cluster for node in able if node.cluster in clusters)
+        return tuple(
+            Reason(ReasonCode.CLUSTER, _out_of_reach(clusters[name]), subject=name)
+            for name, number in sorted(there.items())
+            if number >= request.nodes
+        )
 
     def _why_no_gang(self, request: Request) -> tuple[Reason, ...]:
         """Counted in nodes: how many could ever hold a member, and how many have room for one now."""
@@ -88,6 +108,20 @@ class Explanations:
             f"{room} of {len(able)} nodes {'has' if room == 1 else 'have'} room now."
         )
         return (Reason(ReasonCode.RESOURCES, sentence, {"nodes": request.nodes - room}),)
+
+
+def _most_together(request: Request, nodes: Iterable[NodeView]) -> int:
+    """On how many nodes at once it could be, all agents' or all of one cluster."""
+    return max(Counter(node.cluster for node in nodes if could_hold(request, node)).values(), default=0)
+
+
+def _out_of_reach(cluster: ClusterView) -> str:
+    """For example: "Cluster ml has not answered since 2026-01-01 10:00 UTC: connection refused."."""
+    since = ""
+    if cluster.since is not None:
+        since = f" since {datetime.fromtimestamp(cluster.since, UTC).strftime('%Y-%m-%d %H:%M UTC')}"
+    words = f": {cluster.fault.rstrip('.')}" if cluster.fault else ""
+    return f"Cluster {cluster.name} has not answered{since}{words}. What runs there runs on."
 
 
 def _too_few_nodes(request: Request, able: int) -> Reason:

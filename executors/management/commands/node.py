@@ -22,9 +22,9 @@ from executors.service import bootstep
 from executors.service.queue_probe import QueueProbe
 from executors.service.release import release
 from executors.service.speaker import become
+from executors.service.worker_arguments import worker_arguments
 from executors.session.requests import Identity
 from jobs.messages import publishing
-from jobs.messages.routing import node_queues
 from scheduling.errors import TrainyardError
 from telemetry.origin import life
 from telemetry.subject import process_is
@@ -149,18 +149,3 @@ def labels(pairs: list[str]) -> dict[str, str]:
             raise ValueError(f"--label {pair!r} must be KEY=VALUE.")
         found[key] = value
     return found
-
-
-def worker_arguments(name: str, *, threads: int) -> list[str]:
-    """Celery's own command line. The order of the queues is their order of urgency."""
-    return [
-        "--quiet",
-        "worker",
-        f"--hostname=node@{name}",
-        f"--queues={','.join(node_queues(name))}",
-        "--pool=threads",
-        f"--concurrency={threads}",
-        "--without-gossip",
-        "--without-mingle",
-        "--loglevel=WARNING",
-    ]

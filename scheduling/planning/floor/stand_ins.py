@@ -90,7 +90,17 @@ def _kind(node: NodeView, named: Collection[str]) -> Kind:
     """Machines of one kind are alike in all that a plan looks at; one that is named in a reservation is like no other."""
     gpus = tuple((gpu.index, gpu.model, gpu.memory_mb) for gpu in node.gpus)
     own = node.name if node.name in named else ""
-    return (node.cpus, node.memory_mb, gpus, tuple(sorted(node.labels.items())), node.state, node.alive, own)
+    return (
+        node.cpus,
+        node.memory_mb,
+        gpus,
+        tuple(sorted(node.labels.items())),
+        node.state,
+        node.alive,
+        own,
+        node.executor,
+        node.cluster,
+    )
 
 
 def nodes_of(job: RunningJob) -> set[str]:

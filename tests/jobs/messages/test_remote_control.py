@@ -8,7 +8,7 @@ import pytest
 from celery.worker.control import Panel
 
 from executors import tasks  # noqa: F401 - with the tasks the command is known
-from executors.node import runner
+from executors.service import speaker
 from jobs.control import actions
 from jobs.messages import publishing, remote_control
 from scheduler_site.celery import app
@@ -77,9 +77,9 @@ def test_an_agent_that_is_called_looks(monkeypatch):
         def refresh(self) -> None:
             looks.append("look")
 
-    monkeypatch.setattr(runner, "current", None)
+    monkeypatch.setattr(speaker, "current", None)
     Panel.data[remote_control.LOOK](None)
-    monkeypatch.setattr(runner, "current", Runner())
+    monkeypatch.setattr(speaker, "current", Runner())
     Panel.data[remote_control.LOOK](None)
 
     assert looks == ["look"]
