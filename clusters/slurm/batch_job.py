@@ -52,7 +52,6 @@ def _shared(asked: BatchJob) -> dict[str, Any]:
         "tasks": len(asked.nodes) or 1,
         "tasks_per_node": 1,
         "cpus_per_task": asked.cpus,
-        "requeue": False,
     }
 
 
@@ -61,6 +60,7 @@ def _plain(asked: BatchJob) -> dict[str, Any]:
     count = len(asked.nodes) or 1
     return {
         **_shared(asked),
+        "no_requeue": True,  # `requeue` means yes, whatever its value
         "nodes": [count, count],
         "nodelist": ",".join(asked.nodes),
         "memory_per_node": asked.memory_mb or None,
@@ -80,6 +80,7 @@ def _structured(asked: BatchJob) -> dict[str, Any]:
     }
     return {
         **_shared(asked),
+        "requeue": False,
         "nodes": str(count),
         "minimum_nodes": count,
         "maximum_nodes": count,

@@ -24,6 +24,8 @@ TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 KEPT_SECONDS = 2.0
 """An idle connection is kept so long: shorter than slurmrestd keeps it, or a request would meet it closing."""
 NAMES_A_REQUEST = 100
+TELLS_CHANGES = frozenset({"v0.0.42"})
+"""Versions in which jobs can be asked for if any has changed since a moment of the controller's clock."""
 SECONDS_AGAIN = 3
 """It counts whole seconds: what changed in the last ones is asked for again."""
 OF_CONTROLLER = range(2000, 3000)
@@ -69,8 +71,9 @@ class RestClient:
             answer = self._get("/slurm/{}/jobs", {"update_time": self._jobs_of} if self._jobs_of else {})
             if answer is not None:
                 self._jobs = [records.job(one) for one in answer.get("jobs") or ()]
-                # By the controller's clock (ours may differ), which 22.05 does not tell: there all are asked for each time.
-                self._jobs_of = max(0, (records.number(answer.get("last_update")) or 0) - SECONDS_AGAIN)
+                # By the controller's clock (ours may differ); older versions do not tell it, or want it in words.
+                told = records.number(answer.get("last_update")) if self._version in TELLS_CHANGES else None
+                self._jobs_of = max(0, (told or 0) - SECONDS_AGAIN)
             return self._jobs
 
     def accounted(self, names: Collection[str]) -> Sequence[AccountedJob]:
@@ -132,13 +135,19 @@ class RestClient:
             raise UnreachableError(str(error)) from None
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        token = self._token()
+        token = self._read_token()
         user = self._user or str(_claims(token).get("sun") or "")
         try:
             headers = {"X-SLURM-USER-NAME": user, "X-SLURM-USER-TOKEN": token}
             return self._http.request(method, path, json=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise UnreachableError(f"Slurm's REST API at {self.url} does not answer: {_words_of(error)}.") from None
+
+    def _read_token(self) -> str:
+        try:
+            return self._token()
+        except OSError as error:
+            raise DeniedError(f"The token for Slurm's REST API cannot be read: {error}.") from None
 
     def _error(self, status: int, complaints: Sequence[_Complaint]) -> Exception:
         words = "; ".join(one.words for one in complaints if one.words) or f"HTTP {status} without a word"
@@ -158,8 +167,8 @@ class RestClient:
     def _expired(self) -> str:
         """Releases before 23 say no more than that something failed."""
         try:
-            until = float(_claims(self._token()).get("exp") or 0)
-        except (TypeError, ValueError):
+            until = float(_claims(self._read_token()).get("exp") or 0)
+        except (TypeError, ValueError, UnreachableError):
             return ""
         if not until or until > time.time():
             return ""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clusters.slurm.client import KILL, SlurmClient
+from clusters.slurm.client import SlurmClient
 from clusters.slurm.errors import SlurmRefusedError, UnreachableError
 from clusters.slurm.records import AccountedJob, SlurmJob
 from executors.engine import Observed, Phase
@@ -67,24 +67,14 @@ class Known:
         if known.stop_by is None or by < known.stop_by:
             folder.write_stop(max(0, round(grace_seconds)))
             known.stop_by = by
-        ended = known.last is not None and known.last.phase == Phase.ENDED
-        if not ended and (grace_seconds <= 0 or folder.owner() is None):
-            self._kill(name, known)
+        if not _has_ended(known) and (grace_seconds <= 0 or folder.owner() is None):
+            self._kill(name)
 
     def forget(self, name: str) -> None:
         """Nothing of it is in Slurm's queue any more, or will run."""
         known = self._workloads.get(name)
-        jobs = known.jobs if known else []
-        submitted = self._shared.workload(name).submitted()
-        if (
-            not jobs
-            and submitted is not None
-            and (known is None or known.last is None or known.last.phase != Phase.ENDED)
-        ):
-            self._client.cancel(submitted)
-        for job in jobs:
-            if observing.may_end(job):
-                self._client.cancel(job.job_id)
+        if self._shared.workload(name).path.exists() and not (known is not None and _has_ended(known)):
+            self._kill(name)
         self._workloads.pop(name, None)
 
     def asked(self, name: str) -> tuple[Asked, ...]:
@@ -135,7 +125,7 @@ class Known:
 
     def _without_job(self, name: str, known: _Workload, used: AccountedJob | None) -> Observed | None:
         """The controller forgets what ended a while ago, and all that it had not written down when it died."""
-        if known.last is not None and known.last.phase == Phase.ENDED:
+        if _has_ended(known):
             return known.last
         if used is not None and used.job.has_ended:
             return observing.ended(used.job, self._view(name), used)
@@ -166,7 +156,7 @@ class Known:
         return best
 
     def _wants_figures(self, known: _Workload) -> bool:
-        if known.last is not None and known.last.phase == Phase.ENDED:
+        if _has_ended(known):
             return False
         return not known.jobs or all(job.has_ended for job in known.jobs)
 
@@ -192,8 +182,12 @@ class Known:
             with contextlib.suppress(SlurmRefusedError):
                 self._client.cancel(job.job_id)
 
-    def _kill(self, name: str, known: _Workload) -> None:
-        submitted = self._shared.workload(name).submitted()
-        numbers = {job.job_id for job in known.jobs if observing.may_end(job)} or ({submitted} if submitted else set())
-        for number in numbers:
-            self._client.cancel(number, KILL)
+    def _kill(self, name: str) -> None:
+        """By what Slurm says now: a controller that lost its last seconds gives the same numbers to others."""
+        for job in self._client.jobs():
+            if job.name == name and observing.may_end(job):
+                self._client.cancel(job.job_id)
+
+
+def _has_ended(known: _Workload) -> bool:
+    return known.last is not None and known.last.phase == Phase.ENDED
