@@ -78,6 +78,10 @@ COMMANDS = {
     ),
     "members": Entry("members", "List who belongs to a project; take users in, change roles, send members away."),
     "nodes": Entry("nodes", "List the machines and their load; describe, drain, undrain and remove them."),
+    "clusters": Entry(
+        "fleet.clusters",
+        "List the clusters that run jobs by their own means (Kubernetes, Slurm); show one, declare one lost, as staff.",
+    ),
     "pools": Entry(
         "fleet.pools",
         "List the pools of nodes, with how many each is to have and why; make, change and pause them, as staff.",

@@ -3,7 +3,7 @@
 Whoever writes on behalf of a cluster does so inside `speaking`: a bridge whose row was taken writes nothing any more.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,10 +12,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, Subquery, Value, When
 from django.db.models.functions import Now
 
 from scheduling.errors import ConflictError, TrainyardError
+from scheduling.executors import WORDS
+from scheduling.reasons import listed
 from workers.heartbeats import NOTHING_HEARD, QueueProbeResult
 from workers.models import Cluster, Node
 
@@ -67,6 +69,15 @@ def refuse_taken_name(name: str) -> None:
         raise ConflictError(f"There is a node {name!r}: give the cluster another name.")
 
 
+def unknown_executor(executor: str, clusters: Sequence[Cluster]) -> str:
+    """Why nobody goes by that word, with the words that there are; empty if somebody does."""
+    kinds, names = sorted({one.kind for one in clusters}), [one.name for one in clusters]
+    if executor in ("", *WORDS, *kinds, *names):
+        return ""
+    there = listed([*WORDS, *kinds, *names]) if clusters else f"{listed(WORDS)}; no cluster has registered yet"
+    return f"There is no executor {executor!r}. There are: {there}."
+
+
 @contextmanager
 def speaking(cluster_id: int, agent_id: UUID) -> Iterator[None]:
     """A transaction in which this bridge certainly speaks for the cluster; raises TakenOverError if it does not.
@@ -86,7 +97,17 @@ def beat(cluster_id: int, agent_id: UUID, reach: Reach) -> None:
     Who is reached is not lost any more, whatever an operator declared.
     """
     mine = Cluster.objects.filter(pk=cluster_id, agent_id=agent_id)
-    reached = {"reached_at": Now(), "fault": "", "lost_at": None, "lost_by": "", "workloads": dict(reach.workloads)}
+    reached = {
+        "reached_at": Now(),
+        "reached_since": Case(
+            When(reached_at__gte=Now() - timedelta(seconds=settings.LEASE_SECONDS), then=F("reached_since")),
+            default=Now(),
+        ),
+        "fault": "",
+        "lost_at": None,
+        "lost_by": "",
+        "workloads": dict(reach.workloads),
+    }
     if not mine.update(last_heartbeat_at=Now(), **({"fault": reach.fault[:500]} if reach.fault else reached)):
         raise TakenOverError(f"Another bridge speaks for cluster {cluster_id} now.")
 
@@ -104,9 +125,9 @@ def keep_nodes(cluster_id: int, agent_id: UUID, heard: QueueProbeResult = NOTHIN
     """All nodes of the cluster that are there are so still: what was last said of them holds. In one statement."""
     heard_at = None if heard.seconds_ago is None else Now() - timedelta(seconds=heard.seconds_ago)
     there = Node.objects.filter(cluster=cluster_id, removed_at__isnull=True).exclude(load={})
-    there.update(
-        last_heartbeat_at=Now(), agent_id=agent_id, consuming=heard.consuming, heard_at=heard_at, state=FOLLOWS
-    )
+    version = Subquery(Cluster.objects.filter(pk=cluster_id).values("version")[:1])
+    said = {"consuming": heard.consuming, "heard_at": heard_at, "agent_id": agent_id, "version": version}
+    there.update(last_heartbeat_at=Now(), state=FOLLOWS, **said)
 
 
 FOLLOWS = Case(

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from scheduling.errors import ConflictError
 from workers import protocol
 from workers.hardware.inventory import Hardware
-from workers.models import Node
+from workers.models import Cluster, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ def register(
     Raises ProtocolError where agent and platform do not understand each other, whoever speaks for it. Labels that were set over REST stay, unless the agent was given others of the same names.
     """
     protocol.agree(name)
+    if Cluster.objects.filter(name=name).exists() or Node.objects.filter(name=name, cluster__isnull=False).exists():
+        raise ConflictError(f"{name!r} is a cluster's name, or that of a node of one: choose another --name.")
     Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
     taken = (
         Node.objects.filter(name=name)

@@ -39,6 +39,8 @@ class Cluster(models.Model):
     version = models.CharField(max_length=40, blank=True, db_default="", editable=False)
     # When the cluster itself last answered its bridge; `fault`: why it does not, in words, empty while it does.
     reached_at = models.DateTimeField(null=True, editable=False)
+    # Since when it has answered without a pause: before that nobody could know how anything there was.
+    reached_since = models.DateTimeField(null=True, editable=False)
     fault = models.CharField(max_length=500, blank=True, db_default="", editable=False)
     # Fields of jobs that its engine cannot honour, each with the reason in a sentence.
     unsupported = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)

@@ -57,7 +57,7 @@ class QueueOut(serializers.ModelSerializer[Queue]):
 
     class Meta:
         model = Queue
-        fields = ("name", "rank", "policy", "state", "max_running", "description", "waiting", "running", "pending_jobs",
+        fields = ("name", "rank", "policy", "state", "executor", "max_running", "description", "waiting", "running", "pending_jobs",
                   "running_jobs", "total_jobs", "pending_cost", "max_runtime_seconds", "default_runtime_seconds", "max_gpus",
                   "max_cpus", "max_memory_gb", "max_nodes", "max_waiting_per_user", "max_running_per_user",
                   "max_gpus_per_user", "max_priority_member", "max_priority_admin", "allowed_projects", "placement_weights")  # fmt: skip

@@ -18,6 +18,7 @@ from api.v1 import (
     reservations,
     scheduler,
 )
+from api.v1.clusters.views import ClustersView, ClusterView, DeclareLostView
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.steering import migrations, preemptions, settings
 from api.v1.system.views import SystemView
@@ -84,6 +85,9 @@ urlpatterns = [
     path("projects/<slug:slug>/idle-gpus", ProjectIdleGpusView.as_view()),
     path("queues/<slug:name>/idle-gpus", QueueIdleGpusView.as_view()),
     path("projects/<slug:slug>/usage", quotas.UsageView.as_view()),
+    path("clusters", ClustersView.as_view()),
+    path("clusters/<slug:name>", ClusterView.as_view()),
+    path("clusters/<slug:name>/declare-lost", DeclareLostView.as_view()),
     path("nodes", nodes.NodesView.as_view()),
     path("nodes/<slug:name>", nodes.NodeView.as_view()),
     path("nodes/<slug:name>/drain", nodes.DrainView.as_view()),

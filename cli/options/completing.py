@@ -79,6 +79,7 @@ def _server_choice(ctx: Any) -> dict[str, Any]:
 
 job_ids = rows_of("jobs", "id", lambda job: f"{job['name']} ({job['state']})")
 nodes = rows_of("nodes", "name", lambda node: str(node["state"]))
+clusters = rows_of("clusters", "name", lambda cluster: f"{cluster['kind']}, {cluster['state']}")
 pools = rows_of("pools", "name", lambda pool: str(pool["why"]))
 queues = rows_of("queues", "name", lambda queue: str(queue["description"]))
 projects = rows_of("projects", "slug", lambda project: str(project["name"]))

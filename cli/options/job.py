@@ -61,6 +61,18 @@ class JobOptions:
         list[str] | None, option("--node-label", metavar="K=V", text="Only nodes with this label; may be repeated.")
     ] = None
 
+    executor: Annotated[
+        str | None,
+        option(
+            "--executor",
+            metavar="NAME",
+            text="Who runs it: agent, any, kubernetes, slurm, or a cluster (see `trainyard clusters`); else as its queue says.",
+        ),
+    ] = None
+    image: Annotated[
+        str | None, option("--image", metavar="IMAGE", text="The container image to run it in; else the cluster's.")
+    ] = None
+
     time: Annotated[str | None, option("--time", "-t", metavar="TIME", text=f"Stop it after this: {LENGTH}.")] = None
     estimate: Annotated[
         str | None, option("--estimate", metavar="TIME", text="How long it will probably run; may let it start sooner.")

@@ -45,6 +45,10 @@ def refuse_unknown_pool(server: Server, pool: str) -> None:
     _refuse("pool", pool, [row["name"] for row in server.rows("pools")])
 
 
+def refuse_unknown_cluster(server: Server, cluster: str) -> None:
+    _refuse("cluster", cluster, [row["name"] for row in server.rows("clusters")])
+
+
 def refuse_unknown_workload(server: Server, workload: str) -> None:
     _refuse("workload", workload, [row["name"] for row in server.rows("workloads")])
 

@@ -25,6 +25,10 @@ class QueueOptions:
     rank: Annotated[int | None, _option("N", "Higher goes first.")] = None
     policy: Annotated[str | None, _option("NAME", "How it is ordered; none: as the platform says.")] = None
     state: Annotated[str | None, _option("WORD", "open, paused or draining.", autocompletion=STATES)] = None
+    executor: Annotated[
+        str | None,
+        _option("NAME", "Who runs its jobs that name nobody: agent, any, kubernetes, a cluster; none: agents."),
+    ] = None
     description: Annotated[str | None, _option("TEXT", "What it is for.")] = None
     max_running: Annotated[str | None, _option("N", "Jobs at once; none: no limit, as below.")] = None
     max_walltime: Annotated[str | None, _option("TIME", "The longest time limit of a job: 2h, 1d.")] = None
@@ -54,6 +58,8 @@ class QueueOptions:
         body = {name: value for name, value in said.items() if value is not None}
         if self.policy is not None:
             body["policy"] = "" if self.policy == "none" else self.policy
+        if self.executor is not None:
+            body["executor"] = "" if self.executor == "none" else self.executor
         if self.allow:
             body["allowed_projects"] = _projects(self.allow)
         return body | dict(_limit(self, *one) for one in LIMITS if getattr(self, one[0]) is not None)

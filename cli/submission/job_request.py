@@ -28,6 +28,8 @@ def job_request(
             "command": list(command),
             "working_dir": str((its.working_dir or Path()).absolute()),
             "env": (virtual_environment.variables(environ) if its.venv else {}) | parse_env(its.env or [], environ),
+            "executor": its.executor,
+            "image": its.image,
             "resources": _resources(its),
             "max_runtime_seconds": _if_given(parse_duration, "--time", its.time),
             "estimated_runtime_seconds": _if_given(parse_duration, "--estimate", its.estimate),

@@ -37,6 +37,9 @@ def _parts(console: Console, told: Row, now: datetime) -> Iterator[RenderableTyp
     if told["pools"]:
         yield _title("pools")
         yield make_table(console, POOL_COLUMNS, told["pools"])
+    if told.get("clusters"):
+        yield _title("clusters")
+        yield make_table(console, CLUSTER_COLUMNS, told["clusters"])
     if told["settings"]:
         yield _title("settings that somebody has set")
         yield make_table(console, SETTING_COLUMNS, told["settings"])
@@ -127,6 +130,12 @@ TABLE_COLUMNS = [
     Column("TABLE", lambda row: plain(row["name"])),
     Column("SIZE", lambda row: spell_bytes(row["bytes"]), right=True),
     Column("ROWS", lambda row: f"{row['rows']:,}", right=True),
+]
+CLUSTER_COLUMNS = [
+    Column("CLUSTER", lambda row: plain(row["name"])),
+    Column("KIND", lambda row: plain(row["kind"])),
+    Column("STATE", lambda row: plain("reached" if row["reached"] else "silent")),
+    Column("FAULT", lambda row: plain(row["fault"], WRONG), shrinks=True),
 ]
 POOL_COLUMNS = [
     Column("POOL", lambda row: plain(row["name"])),

@@ -4,12 +4,13 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 """
 
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
-from console.admin.fleet import pools
+from console.admin.fleet import clusters, pools
 from console.admin.steering import moves, settings
 from console.admin.workloads import workloads
 
 __all__ = [
     "budgets",
+    "clusters",
     "costs",
     "history",
     "jobs",

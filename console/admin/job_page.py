@@ -175,7 +175,8 @@ def hardware(job: Job) -> list[str]:
     nodes = f"{job.nodes} nodes, each" if job.nodes > 1 else ""
     gpus = f"{job.gpus} × {job.gpu_model} GPU" if job.gpu_model else f"{job.gpus} GPU"
     labels = (f"{name}={value}" for name, value in sorted(job.node_labels.items()))
-    return [part for part in (nodes, gpus if job.gpus else "", f"{job.cpus} CPU", *labels) if part]
+    runs = [f"by {job.executor}" if job.executor else "", f"in {job.image}" if job.image else ""]
+    return [part for part in (nodes, gpus if job.gpus else "", f"{job.cpus} CPU", *labels, *runs) if part]
 
 
 def command_line(command: Any) -> str:

@@ -6,6 +6,7 @@ what runs there runs, what is placed there goes back in line unclaimed.
 """
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -77,9 +78,10 @@ class ClusterSession:
         self._book = Book(folder)
         self._outputs = Outputs(engine)
         self._watch = Watch(engine, self._book, self._outputs, cluster.name)
-        self._starter = Starter(engine, self._book, cluster.image)
+        self._starter = Starter(engine, self._book, cluster.pk)
         self._nodes: list[ClusterNode] | None = None
         self._fault = ""
+        self._kept_at = -math.inf  # when its nodes were last said to be there
         self._ask_at = self._next_beat = self._next_ship = self._next_nodes = self._spoke_at = 0.0
         self._look_wanted = threading.Event()
         self._rung = threading.Event()
@@ -243,16 +245,19 @@ class ClusterSession:
         with clusters.speaking(own, self._agent_id):
             clusters.beat(own, self._agent_id, Reach(self._told_fault, self._book.phases()))
             if reached:
+                # Its nodes were taken for dead meanwhile: jobs that came before would wait for the next request.
+                more = time.monotonic() - self._kept_at > settings.LEASE_SECONDS
                 if self._nodes is not None:
-                    more = node_rows.refresh(self._cluster, self._agent_id, self._nodes)
-                    if more:
-                        publishing.request_cycle()
+                    more |= node_rows.refresh(self._cluster, self._agent_id, self._nodes)
+                if more:
+                    publishing.request_cycle()
                 clusters.keep_nodes(own, self._agent_id, self._probe())
                 refs = [run.claimed.ref for run in self._book.members()]
                 self._wish(claims.renew(refs, cluster_id=own).desired if refs else {})
             self._compare()
         self._nodes = None
         if reached:
+            self._kept_at = time.monotonic()
             self._watch.see_to_orphans()
         self._next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
 

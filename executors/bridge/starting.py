@@ -12,6 +12,7 @@ from executors.bridge.workloads import workloads
 from executors.engine import Engine, OutOfReachError, RefusedError, Workload
 from jobs.attempts import gangs
 from scheduling.lifecycle import EndReason
+from workers.models import Cluster
 
 log = logging.getLogger(__name__)
 BATCH_A_THREAD = 8
@@ -23,10 +24,10 @@ TELL_AGAIN_SECONDS = 10.0
 class Starter:
     """Of one engine. Used by the bridge's one thread, which waits for those that it starts at once."""
 
-    def __init__(self, engine: Engine, book: Book, default_image: str) -> None:
+    def __init__(self, engine: Engine, book: Book, cluster_id: int) -> None:
         self._engine = engine
         self._book = book
-        self._image = default_image
+        self._cluster_id = cluster_id
         self._at_once = max(1, engine.starts_at_once)
         self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="start") if self._at_once > 1 else None
 
@@ -49,7 +50,8 @@ class Starter:
 
     def prepare(self, attempts: Sequence[AttemptRun]) -> list[Workload]:
         """What the engine is to be told of them; from the database."""
-        return workloads([[run.claimed for run in one.members] for one in attempts], self._image)
+        image = Cluster.objects.values_list("image", flat=True).get(pk=self._cluster_id)
+        return workloads([[run.claimed for run in one.members] for one in attempts], image)
 
     def start(self, attempts: Sequence[AttemptRun], asked: Sequence[Workload]) -> None:
         """Start these. Raises OutOfReachError once all that can be said of the others is said."""

@@ -18,6 +18,7 @@ from jobs.state.desired import CANCEL, PAUSE, REQUEUE
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from jobs.state.transitions import MESSAGE_LENGTH
 from scheduling.lifecycle import PLACED_STATES, EndReason, JobState, PlacementState
+from workers.models import Node
 
 ENDS_BY = {
     CANCEL: (EndReason.CANCELLED, "Cancelled by {}."),
@@ -32,9 +33,26 @@ def decisions(jobs: Sequence[Job], verb: Verb, asked: ActionRequest) -> dict[int
     if verb is verbs.resume:
         asked = replace(asked, ending=_gangs_ending(job.pk for job in jobs if job.desired == PAUSE))
     told = {job.pk: verb(job, asked) for job in jobs}
+    if verb is verbs.suspend:
+        return told | _cannot_stand_still([job for job in jobs if told[job.pk].changes])
     if verb is verbs.change:
         return told | queue_refusals.refused([job for job in jobs if told[job.pk].changes], asked)
     return told | _in_vain(jobs, told, asked.among) if verb is verbs.requeue else told
+
+
+def _cannot_stand_still(jobs: Sequence[Job]) -> dict[int, Decision]:
+    """The refusals of those that run in clusters which let nothing stand still."""
+    rows = Node.objects.filter(pk__in={job.node_id for job in jobs}, cluster__unsupported__has_key="suspend")
+    reasons = {
+        row.pk: f"Cluster {row.cluster}: {row.cluster.unsupported['suspend']}"
+        for row in rows.select_related("cluster")
+        if row.cluster
+    }
+    return {
+        job.pk: Decision(f"Job {job.pk} cannot be suspended. {reasons[job.node_id]} Pause it instead.")
+        for job in jobs
+        if job.node_id in reasons
+    }
 
 
 def _in_vain(jobs: Sequence[Job], told: Mapping[int, Decision], among: frozenset[int]) -> dict[int, Decision]:

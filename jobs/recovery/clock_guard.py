@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from jobs.models import Placement
 from jobs.models.clock import database_now
 from jobs.models.sweep import Sweep
-from workers.models import Node
+from workers.models import Cluster, Node
 
 log = logging.getLogger(__name__)
 LEAP_SECONDS = 1.0
@@ -89,3 +89,5 @@ def _cut_short(now: datetime, lease: timedelta) -> None:
     ahead.filter(lease_expires_at__gt=now + lease).update(lease_expires_at=now + lease)
     ahead.filter(published_at__gt=now).update(published_at=Now())
     Node.objects.filter(last_heartbeat_at__gt=now).update(last_heartbeat_at=Now())
+    Cluster.objects.filter(last_heartbeat_at__gt=now).update(last_heartbeat_at=Now())
+    Cluster.objects.filter(reached_at__gt=now).update(reached_at=Now())

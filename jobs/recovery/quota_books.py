@@ -24,6 +24,9 @@ JOBS = """
                    placement.id, attempt.number, attempt.ended_at IS NOT NULL, placement.cpus, placement.memory_mb,
                    placement.gpu_indices, coalesce(held.gpus, '{}'),
                    coalesce(placement.lease_expires_at >= statement_timestamp() - make_interval(secs => %(margin)s), false)
+                   OR placement.state <> 'placed' AND EXISTS (
+                       SELECT FROM workers_node WHERE id = placement.node_id AND cluster_id IS NOT NULL
+                   )
                ) ORDER BY placement.id) AS held
         FROM jobs_placement AS placement
         CROSS JOIN LATERAL (SELECT * FROM jobs_attempt WHERE id = placement.attempt_id LIMIT 1) AS attempt

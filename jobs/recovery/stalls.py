@@ -19,13 +19,14 @@ from scheduling.reasons import listed
 
 SWEEP = 500
 WARNED, STALLED, STILL_ALIVE = "stall_warning", "stalled", "no_progress"
+# In a cluster that does not answer nobody knows what a job does, and what it did before counts from its answer on only.
 # The limit is its own one after a progress of 1.0 (or the word that it is done), while all ranks are there. A gang of
 # which a rank has ended well is judged from then on whether or not it reports: the others should follow.
 WITHOUT_PROGRESS = """
     SELECT * FROM (
         SELECT job.id, job.stall_action, job.nodes, attempt.id AS attempt_id,
-               coalesce(job.progress_at, rank.first_over) AS progress_at,
-               greatest(job.progress_at, rank.active_at, rank.last_over) AS alive_at,
+               greatest(coalesce(job.progress_at, rank.first_over), cluster.reached_since) AS progress_at,
+               greatest(job.progress_at, rank.active_at, rank.last_over, cluster.reached_since) AS alive_at,
                CASE WHEN rank.last_over IS NULL AND (job.progress >= 1 OR job.said_done)
                     THEN greatest(coalesce(job.stall_seconds, %s), %s) ELSE coalesce(job.stall_seconds, %s) END AS patience,
                statement_timestamp() AS now
@@ -36,7 +37,10 @@ WITHOUT_PROGRESS = """
                    min(closed_at) AS first_over, max(closed_at) AS last_over
             FROM jobs_placement WHERE attempt_id = attempt.id
         ) AS rank
-        WHERE job.state = 'running' AND job.desired = '' AND job.suspended_at IS NULL
+        LEFT JOIN workers_node AS node ON node.id = job.node_id
+        LEFT JOIN workers_cluster AS cluster ON cluster.id = node.cluster_id
+        WHERE (cluster.id IS NULL OR cluster.reached_at >= statement_timestamp() - make_interval(secs => %s))
+          AND job.state = 'running' AND job.desired = '' AND job.suspended_at IS NULL
           AND (job.progress_at IS NOT NULL OR rank.first_over IS NOT NULL)
     ) AS running
     WHERE progress_at < now - make_interval(secs => patience / 2.0)
@@ -81,7 +85,7 @@ def detect() -> int:
 def _without_progress() -> list[Still]:
     usual = settings.STALL_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(WITHOUT_PROGRESS, [usual, settings.FINISH_SECONDS, usual])
+        cursor.execute(WITHOUT_PROGRESS, [usual, settings.FINISH_SECONDS, usual, settings.LEASE_SECONDS])
         return [Still(*row) for row in cursor.fetchall()]
 
 

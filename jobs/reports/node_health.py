@@ -45,8 +45,8 @@ def understood(node: Any) -> bool:
 
 
 def lost(node: Any) -> bool:
-    """Whether its agent fell silent; one that was stopped has said so."""
-    return node.liveness(node.now) == Node.Liveness.DEAD and not _stopped(node)
+    """Whether its agent fell silent; one that was stopped has said so. That a cluster is silent is told of the cluster."""
+    return node.cluster_id is None and node.liveness(node.now) == Node.Liveness.DEAD and not _stopped(node)
 
 
 def consuming(node: Any) -> bool | None:
@@ -63,12 +63,27 @@ def drain_sentence(node: Any, jobs: int) -> str:
 
 
 def _agent(node: Any, *, alive: bool) -> str:
+    if node.cluster_id is not None:
+        return _cluster(node, alive=alive)
     if node.last_heartbeat_at is None:
         return "Its agent was never heard of."
     if _stopped(node):
         return "Its agent was stopped."
     seconds = (node.now - node.last_heartbeat_at).total_seconds()
     return "" if alive else f"Its agent has been silent for {seconds:.0f} s."
+
+
+def _cluster(node: Any, *, alive: bool) -> str:
+    if not node.load and node.state == Node.State.DOWN and node.agent_id is None:
+        return f"Cluster {node.cluster} has no such node any more."
+    unusable = str(node.load.get("unusable", ""))
+    return (
+        f"Cluster {node.cluster}: {unusable}"
+        if alive and unusable
+        else ""
+        if alive
+        else f"Cluster {node.cluster} does not answer."
+    )
 
 
 def _refused(node: Any) -> str:
@@ -85,6 +100,8 @@ def _stopped(node: Any) -> bool:
 def _queue_probe(node: Any, *, alive: bool) -> str:
     if not alive or node.state == Node.State.DOWN or node.consuming:
         return ""
+    if node.cluster_id is not None and node.consuming is None:
+        return ""  # its bridge looks for what is placed there by itself
     if node.consuming is None:
         return "Whether messages reach its agent is not known: it has just started, or the broker does not answer it."
     return "Messages do not reach its agent, though the broker takes them: the agent begins anew, its jobs run on."
@@ -95,7 +112,7 @@ def _drain(node: Any, jobs: int) -> str:
     if not words:
         return ""
     if not node.cordoned:
-        return f"{words}: its agent is stopping."
+        return f"{words}: {'its cluster says so' if node.cluster_id is not None else 'its agent is stopping'}."
     until = f", until {node.drain_deadline:%Y-%m-%d %H:%M:%S} UTC" if jobs and node.drain_deadline else ""
     how = f", mode {node.drain_mode}{until}" if jobs else ""
     return f"{words}{how}{f': {node.drain_reason}' if node.drain_reason else ''}."

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models.functions import Now
 
 from jobs.models import AuditResult, Cycle, StandingAlert
 from jobs.models.queries import rows
 from jobs.models.sweep import Sweep
 from jobs.reports import node_health
-from workers.models import Node, NodePool
+from workers.clusters import why_silent
+from workers.models import Cluster, Node, NodePool
 from workers.queries import in_use, nodes_now
 
 LARGEST = """
@@ -49,7 +51,7 @@ def versions(nodes: Sequence[Any], broker: str) -> dict[str, Any]:
 
 def nodes_in_use() -> list[Any]:
     """With what it takes to judge them, and no more: what else is known of a thousand nodes is long."""
-    return list(in_use(nodes_now()).defer("gpus", "labels").order_by("name"))
+    return list(in_use(nodes_now()).select_related("cluster").defer("gpus", "labels").order_by("name"))
 
 
 def fleet(nodes: Sequence[Any]) -> dict[str, Any]:
@@ -117,6 +119,22 @@ def log_storage() -> dict[str, Any]:
         folder = Path(settings.LOG_FOLDER)  # made with the first log that is stored
         free = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
     return {"kind": "files", "place": settings.LOG_FOLDER, "free_bytes": free}
+
+
+def clusters() -> list[dict[str, Any]]:
+    """Those that run jobs by their own means, with why one does not answer."""
+    found: Any = Cluster.objects.annotate(now=Now())
+    return [
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "reached": row.is_reached(row.now),
+            "reached_at": row.reached_at,
+            "fault": "" if row.is_reached(row.now) else why_silent(row, row.now),
+            "workloads": row.workloads,
+        }
+        for row in found
+    ]
 
 
 def pools() -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.queue_limits import QueueLimits
 from scheduling.snapshot import NodeView, ProjectView, chain_of
+from workers.models import Cluster
 
 NAMED = 10
 """So many projects are named to who may have meant one of them."""
@@ -61,6 +62,11 @@ class Intake:
     @cached_property
     def budgets(self) -> HardBudgets:
         return HardBudgets.read(self.nodes, self.now.timestamp())
+
+    @cached_property
+    def clusters(self) -> Sequence[Cluster]:
+        """Asked for only where a job may run in one."""
+        return list(Cluster.objects.order_by("name"))
 
     @cached_property
     def nodes_with_pools(self) -> Sequence[NodeView]:

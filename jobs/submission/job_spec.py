@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobs.submission.needs import Author, Need
+from scheduling.executors import as_asked, executor_of
 from scheduling.resources import Request, ordered_labels
 
 
@@ -41,12 +42,18 @@ class JobSpec:
     submission_key: str = ""
     reason: str = ""
     workload: str = ""
+    executor: str = ""
+    image: str = ""
     memory_by_default: bool = False  # its owner named none
+    executor_by_queue: bool = False  # likewise
 
     @property
     def request(self) -> Request:
         labels = ordered_labels(self.node_labels)
-        return Request(self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels)
+        return Request(
+            self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels,
+            executor=as_asked(executor_of(self.executor, "")),
+        )  # fmt: skip
 
     @property
     def author(self) -> Author:

@@ -14,6 +14,7 @@ from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
 from jobs.submission import linking, pricing, queue_faults, token_caps, workloads
+from jobs.submission.executors import concerns_clusters, executor_faults, with_executor
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
@@ -81,7 +82,11 @@ def check(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = Non
 
 def _completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
     """With what the platform and the queue add where their owner left it open."""
-    return [with_runtime(with_memory(spec, intake.tree), intake.queue_limits) for spec in specs]
+    executors = {name: queue.executor for name, queue in intake.queues.items()}
+    return [
+        with_executor(with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, ""))
+        for spec in specs
+    ]
 
 
 def with_runtime(spec: JobSpec, queues: Mapping[str, QueueLimits]) -> JobSpec:
@@ -125,6 +130,10 @@ def _workload_faults(
 
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
+    if concerns_clusters(spec):
+        faults += executor_faults(spec, intake.clusters)
+    if any(fault.code == "unknown" and fault.field in ("executor", "queue") for fault in faults):
+        return faults
     if spec.project in intake.projects:
         chain = chain_of(spec.project, intake.tree)
         levels = intake.levels(spec.project)
@@ -297,6 +306,8 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         gpu_model=spec.gpu_model,
         nodes=spec.nodes,
         node_labels=dict(spec.node_labels),
+        executor="" if spec.executor_by_queue else spec.executor,
+        image=spec.image,
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         stall_seconds=spec.stall_seconds,

@@ -39,14 +39,14 @@ def _places(request: Request, nodes: Sequence[NodeView]) -> set[str]:
 
 
 def _place(request: Request, snapshot: Snapshot) -> str:
-    """Where it has room now, else where it could ever have, else wherever most nodes are that could hold a member."""
+    """Where it has room now, else where it could have, else where it could if all nodes were up."""
     room = Counter(_place_of(node.view) for node in FreeNodes.of(snapshot).nodes if node.fits(request))
     up = Counter(_place_of(node) for node in snapshot.nodes if takes_jobs(node) and could_hold(request, node))
     known = Counter(_place_of(node) for node in snapshot.nodes if could_hold(request, node))
     needed = request.nodes
 
-    def preference(place: str) -> tuple[bool, bool, int, int, str]:
-        return (room[place] < needed, up[place] < needed, -up[place], -known[place], place)
+    def preference(place: str) -> tuple[bool, bool, bool, int, str]:
+        return (room[place] < needed, up[place] < needed, known[place] < needed, -known[place], place)
 
     return min(_places(request, snapshot.nodes), key=preference)
 

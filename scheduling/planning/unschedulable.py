@@ -14,13 +14,14 @@ from scheduling.resources import Request, Resources
 from scheduling.sharing.quota_profile import Limit
 from scheduling.snapshot import ClusterView, NodeView, Snapshot, WaitingJob
 
+NO_CLUSTERS = Snapshot()
 NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}
 
 
 class Explanations:
     """Why requests fit nowhere, as the nodes are now. Each distinct request is explained once."""
 
-    def __init__(self, free: FreeNodes, snapshot: Snapshot) -> None:
+    def __init__(self, free: FreeNodes, snapshot: Snapshot = NO_CLUSTERS) -> None:
         by_kind: dict[GpuKind, list[FreeNode]] = {}
         for node in free.nodes:
             by_kind.setdefault(node.kind, []).append(node)

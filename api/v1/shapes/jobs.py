@@ -82,6 +82,13 @@ class JobDefaults(JobTerms):
     name = Text(limits.NAME, required=False, help_text="Empty: the beginning of the command.")
     project = Text(63, required=False)
     command = CommandField(required=False)
+    executor = Text(
+        40,
+        required=False,
+        allow_blank=True,
+        help_text="Who runs it: agent, any, kubernetes, slurm, or a cluster by its name. Empty: as its queue says, else agents.",
+    )
+    image = Text(limits.IMAGE, required=False, allow_blank=True, help_text="Container image; empty: the cluster's.")
     working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)
     resources = ResourcesIn(required=False)
@@ -222,7 +229,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env",
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "executor", "image",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",

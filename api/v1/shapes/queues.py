@@ -39,6 +39,12 @@ class QueueChange(StrictSerializer):
     policy = Text(40, required=False, allow_blank=True, help_text="Empty: the platform's SCHEDULING_POLICY.")
     state = serializers.ChoiceField(Queue.State.choices, required=False)
     max_running = Whole(2**31 - 1, required=False, allow_null=True, help_text="Jobs at once; null: no limit.")
+    executor = Text(
+        40,
+        required=False,
+        allow_blank=True,
+        help_text="Who runs its jobs that name nobody: agent, any, kubernetes, slurm, or a cluster. Empty: agents.",
+    )
     description = Text(200, required=False, allow_blank=True)
     max_runtime_seconds = Whole(limits.SECONDS, least=1, required=False, allow_null=True, help_text="Of a job.")
     default_runtime_seconds = Whole(

@@ -21,7 +21,7 @@ def report() -> dict[str, Any]:
     nodes = system.nodes_in_use()
     known = service_health.services()
     # Asked for more only if it answers at all: to wait for it twice would take too long.
-    broker, trouble = _broker([node.name for node in nodes]) if known["broker"]["ok"] else (UNKNOWN, AWAY)
+    broker, trouble = _broker(sorted({node.doorbell for node in nodes})) if known["broker"]["ok"] else (UNKNOWN, AWAY)
     return {
         "services": known,
         "versions": system.versions(nodes, broker.version),
@@ -39,6 +39,7 @@ def report() -> dict[str, Any]:
         "database": system.database(),
         "logs": system.log_storage(),
         "pools": system.pools(),
+        "clusters": system.clusters(),
         "settings": settings.CHANGED_SETTINGS,
         "taken_ms": round((time.monotonic() - began) * 1000, 1),
     }

@@ -123,6 +123,15 @@ class PoolState(serializers.Serializer[Any]):
     acted_at = serializers.DateTimeField(allow_null=True)
 
 
+class ClusterState(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    reached = serializers.BooleanField(help_text="Whether it answers its bridge.")
+    reached_at = serializers.DateTimeField(allow_null=True)
+    fault = serializers.CharField(allow_blank=True, help_text="Why it does not, in words.")
+    workloads = serializers.DictField(child=serializers.IntegerField(), help_text="What it has of ours, by phase.")
+
+
 class ChangedSetting(serializers.Serializer[Any]):
     name = serializers.CharField()
     value = serializers.JSONField(allow_null=True, help_text="Null for secrets.")
@@ -145,5 +154,6 @@ class SystemOut(serializers.Serializer[Any]):
     database = DatabaseState()
     logs = LogStorage(help_text="Where logs of jobs lie.")
     pools = PoolState(many=True, help_text="Of nodes.")
+    clusters = ClusterState(many=True, help_text="That run jobs by their own means.")
     settings = ChangedSetting(many=True, help_text="Those that somebody has set, as the site's process has them.")
     taken_ms = serializers.FloatField(help_text="So long this took.")

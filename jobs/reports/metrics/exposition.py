@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from jobs.reports.metrics import books, machines, money, open_jobs, planner, so_far, waiting
+from jobs.reports.metrics import books, clusters, machines, money, open_jobs, planner, so_far, waiting
 
 FAMILIES = (
     open_jobs.jobs,
@@ -19,6 +19,7 @@ FAMILIES = (
     planner.run_time_predictions,
     machines.machines,
     machines.idle_gpus,
+    clusters.clusters,
     money.costs,
     money.budgets,
     books.usage,

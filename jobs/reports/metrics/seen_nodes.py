@@ -39,6 +39,7 @@ COLUMNS = (
     "suspicion",
     "cpus",
     "memory_mb",
+    "cluster_id",
 )
 
 
@@ -56,6 +57,7 @@ class SeenNode:
     suspicion: str
     cpus: int
     memory_mb: int
+    cluster_id: int | None
 
     def __init__(self, *values: Any) -> None:
         *known, self.now, self.gpu_count, told, power = values

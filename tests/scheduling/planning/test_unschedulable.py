@@ -1,11 +1,14 @@
 """What a job that fits nowhere is told."""
 
+from dataclasses import replace
+
 import pytest
 
 from scheduling.memory_units import gpu_megabytes
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.planning.unschedulable import Explanations
 from scheduling.resources import Request
+from scheduling.snapshot import ClusterView, Snapshot
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
 
 
@@ -131,4 +134,21 @@ def test_no_node_has_the_labels_or_those_that_have_them_are_taken():
     )
     assert why(asked, cpu_node("cpu-2"), near, held=held).sentence.startswith(
         "Needs 1 CPU; node cpu-1 has the most free"
+    )
+
+
+def test_only_a_cluster_that_does_not_answer_could_run_it():
+    silent = replace(gpu_node("ml-1"), alive=False, executor="kubernetes", cluster="ml")
+    nodes = (cpu_node("cpu-1"), silent)
+    snapshot = Snapshot(nodes=nodes, silent_clusters=(ClusterView("ml", "kubernetes", 0.0, "connection refused"),))
+    told = Explanations(FreeNodes(nodes), snapshot)
+
+    (reason,) = told.why_nowhere(Request(gpus=1))
+    sentence = "Cluster ml has not answered since 1970-01-01 00:00 UTC: connection refused. What runs there runs on."
+    assert (reason.code, reason.sentence) == ("cluster", sentence)
+    assert told.why_nowhere(Request(cpus=1_000))[0].code == "hardware"
+    assert told.why_nowhere(Request(executor="ml"))[0].code == "cluster"
+    assert (
+        told.why_nowhere(Request(executor="slurm"))[0].sentence
+        == "Asks for executor slurm; no node that is up is run by that."
     )
