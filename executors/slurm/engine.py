@@ -2,7 +2,7 @@
 
 Slurm's names are not unique and an answer may be lost, so "once" is made here: a workload's folder is made before its job
 is submitted, whoever finds it there looks for the job before submitting another, and of two jobs that got through in spite
-of that only the one whose script makes the link `owner` runs; the other is cancelled.
+of that only the one whose script makes the file `owner` runs; the other is cancelled.
 """
 
 import logging
@@ -29,7 +29,7 @@ STARTS_AT_ONCE = 8
 CLUSTER_SECONDS = 60.0
 """So long what a partition allows and nodes have is taken as known."""
 SOON_SECONDS, LOOK_SECONDS = 0.05, 0.1
-BUSY_SHARE = 0.25
+BUSY_SHARE = 0.5
 """Of the time, at most, that Slurm is asked how things are when something happens all the time."""
 
 
@@ -166,7 +166,7 @@ class SlurmEngine:
     def _is_there(self, name: str) -> bool:
         """Whether an earlier start of it came through, or may have: its script has begun, or Slurm knows a job."""
         folder = self._shared.workload(name)
-        if folder.submitted() is not None or folder.owner() is not None:
+        if folder.submitted() is not None or folder.has_begun():
             return True
         found = self._jobs_of(name)
         if found:

@@ -21,7 +21,8 @@ LOST_SECONDS = 20.0
 FIGURES_SECONDS = 3.0
 """So long an end waits for what the job has used: the accounts learn of it a moment later."""
 WORTH_FIGURES_SECONDS = 10.0
-"""What ran shorter does not wait for them."""
+"""What ran shorter does not wait for them; what ran for next to no time has none."""
+TOO_SHORT_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Known:
         if known.stop_by is None or by < known.stop_by:
             folder.write_stop(max(0, round(grace_seconds)))
             known.stop_by = by
-        if not _has_ended(known) and (grace_seconds <= 0 or folder.owner() is None):
+        if not _has_ended(known) and (grace_seconds <= 0 or not folder.has_begun()):
             self._kill(name)
 
     def forget(self, name: str) -> None:
@@ -115,9 +116,8 @@ class Known:
         """Held back for a moment, where its figures are worth it."""
         now = time.monotonic()
         known.ended_since = known.ended_since or now
-        ran = (job.end or 0.0) - (job.start or job.end or 0.0)
         complete = used is not None and used.job.end is not None
-        if not complete and ran > WORTH_FIGURES_SECONDS and now - known.ended_since < FIGURES_SECONDS:
+        if not complete and _ran(job) > WORTH_FIGURES_SECONDS and now - known.ended_since < FIGURES_SECONDS:
             return Observed(name, Phase.RUNNING, started_at=job.start)
         if known.last is not None and known.last.phase == Phase.ENDED and (known.last.peak_memory_mb or not complete):
             return known.last
@@ -158,7 +158,7 @@ class Known:
     def _wants_figures(self, known: _Workload) -> bool:
         if _has_ended(known):
             return False
-        return not known.jobs or all(job.has_ended for job in known.jobs)
+        return not known.jobs or all(job.has_ended and _ran(job) >= TOO_SHORT_SECONDS for job in known.jobs)
 
     def _view(self, name: str) -> FolderView:
         folder, stop = self._shared.workload(name), self._shared.workload(name).stop()
@@ -187,6 +187,10 @@ class Known:
         for job in self._client.jobs():
             if job.name == name and observing.may_end(job):
                 self._client.cancel(job.job_id)
+
+
+def _ran(job: SlurmJob) -> float:
+    return (job.end or 0.0) - (job.start or job.end or 0.0)
 
 
 def _has_ended(known: _Workload) -> bool:

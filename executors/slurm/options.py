@@ -54,6 +54,12 @@ class Options:
 
 def read_options(cluster: str, given: Mapping[str, str]) -> Options:
     """Raises ValueError naming the option and what would do."""
+    if "help" in given:
+        raise ValueError(
+            "\n".join(
+                ["These are the options of a bridge of Slurm:", *(f"  {name}: {what}" for name, what in WORDS.items())]
+            )
+        )
     unknown = sorted(set(given) - set(WORDS))
     if unknown:
         raise ValueError(f"{unknown[0]}: there is no such option of Slurm's bridge. There are: {', '.join(WORDS)}.")

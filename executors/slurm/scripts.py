@@ -11,18 +11,21 @@ from collections.abc import Mapping, Sequence
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 BATCH = """\
-export HOME="${HOME:-$(echo ~)}" USER="${USER:-$(id -un)}"
+: "${HOME:=~}" "${USER:=$SLURM_JOB_USER}"
+export HOME USER
 if ! cd "$folder"; then
     echo "trainyard: $folder is not there: the workload was given up, or this node does not see the shared folder." >&2
     exit 1
 fi
-if ! ln -s "${SLURM_JOB_ID:?}" owner 2>/dev/null; then
-    echo "trainyard: this workload was started before, by Slurm job $(readlink owner): nothing runs here." >&2
+set -C  # a file is made, and only where there is none: of two jobs one can
+if ! echo "${SLURM_JOB_ID:?}" 2>/dev/null > owner; then
+    echo "trainyard: this workload was started before, by Slurm job $(cat owner): nothing runs here." >&2
     exit 1
 fi
+set +C
 : > "$sign"
 if [ "$members" -eq 1 ]; then
-    exec /bin/bash "$folder/member.sh"
+    . "$folder/member.sh"  # which ends with exit
 fi
 trap '[ -s stop ] || echo "term $grace" > stop' TERM
 srun --ntasks="$members" --ntasks-per-node=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --kill-on-bad-exit=1 --mpi=none \\
@@ -49,8 +52,7 @@ finish() {  # REASON CODE: the last word of this member
         read -r words < "$folder/start_failed.$rank"
         set -- start_failed "$2"
     fi
-    printf '%s %s %s\\n' "$1" "$2" "$words" > "$folder/.ending.$rank"
-    mv -f "$folder/.ending.$rank" "$folder/ending.$rank"
+    printf '%s %s %s\\n' "$1" "$2" "$words" > "$folder/ending.$rank"
     [ "$members" -gt 1 ] || : > "$sign.ended"
     exit "$2"
 }

@@ -54,12 +54,11 @@ class WorkloadFolder:
             return False
         return True
 
-    def write(self, name: str, text: str, *, mode: int = 0o600) -> None:
-        """Whole or not at all."""
-        draft = self.path / f".{name}"
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+    def write(self, name: str, text: str) -> None:
+        """For its own user's eyes. Whoever reads it comes after the submission, and that comes after all of it."""
+        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        draft.replace(self.path / name)
 
     def write_stop(self, seconds: int) -> None:
         """In place: whoever waits for it has the file open by its name, on other machines."""
@@ -72,12 +71,14 @@ class WorkloadFolder:
         except (OSError, ValueError):
             return None
 
+    def has_begun(self) -> bool:
+        """Whether a Slurm job has made it its own."""
+        return (self.path / "owner").exists()
+
     def owner(self) -> int | None:
-        """The Slurm job that runs it, or ran it."""
-        try:
-            return int((self.path / "owner").readlink().name)
-        except (OSError, ValueError):
-            return None
+        """The Slurm job that runs it, or ran it; None also for the moment in which it writes its number."""
+        text = self._text("owner").strip()
+        return int(text) if text.isdigit() else None
 
     def submitted(self) -> int | None:
         """The Slurm job, as the answer to its submission said."""
@@ -124,7 +125,10 @@ class WorkloadFolder:
     def _ending(self, rank: int) -> Ending | None:
         path = self.path / f"ending.{rank}"
         try:
-            reason, code, *words = path.read_text(encoding="utf-8", errors="replace").split(maxsplit=2)
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if not text.endswith("\n"):
+                return None  # it is being written
+            reason, code, *words = text.split(maxsplit=2)
             return Ending(reason, int(code), " ".join(words).strip(), path.stat().st_mtime, rank)
         except (OSError, ValueError):
             return None
