@@ -117,7 +117,11 @@ class Known:
         now = time.monotonic()
         known.ended_since = known.ended_since or now
         complete = used is not None and used.job.end is not None
-        if not complete and _ran(job) > WORTH_FIGURES_SECONDS and now - known.ended_since < FIGURES_SECONDS:
+        if (
+            not complete
+            and (_ran(job) > WORTH_FIGURES_SECONDS or _least(known, job) == 0.0)
+            and now - known.ended_since < FIGURES_SECONDS
+        ):
             return Observed(name, Phase.RUNNING, started_at=job.start)
         if known.last is not None and known.last.phase == Phase.ENDED and (known.last.peak_memory_mb or not complete):
             return known.last
@@ -158,7 +162,7 @@ class Known:
     def _wants_figures(self, known: _Workload) -> bool:
         if _has_ended(known):
             return False
-        return not known.jobs or all(job.has_ended and _ran(job) >= TOO_SHORT_SECONDS for job in known.jobs)
+        return not known.jobs or all(job.has_ended and _ran(job) >= _least(known, job) for job in known.jobs)
 
     def _view(self, name: str) -> FolderView:
         folder, stop = self._shared.workload(name), self._shared.workload(name).stop()
@@ -187,6 +191,11 @@ class Known:
         for job in self._client.jobs():
             if job.name == name and observing.may_end(job):
                 self._client.cancel(job.job_id)
+
+
+def _least(known: _Workload, job: SlurmJob) -> float:
+    """Who cancelled a job only the accounts say."""
+    return 0.0 if job.state == "CANCELLED" and known.stop_by is None else TOO_SHORT_SECONDS
 
 
 def _ran(job: SlurmJob) -> float:

@@ -41,14 +41,22 @@ def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> 
     )
     if used is None:
         return found
-    by = f" ({used.killed_by} did.)" if job.state == "CANCELLED" and used.killed_by and not seen.stop_asked else ""
+    if found.reason == EndReason.CANCELLED and not seen.stop_asked:
+        found = _cancelled_by(found, job, used.killed_by)
     return replace(
         found,
-        message=f"{found.message}{by}",
         peak_memory_mb=used.peak_memory_mb,
         cpu_seconds=used.cpu_seconds,
         joules=used.joules,
     )
+
+
+def _cancelled_by(found: Observed, job: SlurmJob, who: str) -> Observed:
+    """A controller that lost its last seconds gives numbers again, and may then end the wrong job of that number: nobody did."""
+    if who:
+        return replace(found, message=f"{found.message} It was {who}.")
+    words = f"Slurm ended job {job.job_id}, and nobody is on record who cancelled it."
+    return replace(found, reason=EndReason.NODE_LOST, message=words, charged=False)
 
 
 def lost(name: str, job_id: int | None, seen: FolderView, members: int) -> Observed:

@@ -279,3 +279,4 @@ def test_who_is_cancelled_by_hand_is_told_so(engine, slurm):
     end = ended(engine, asked.name)
     assert (end.reason, end.stop_asked) == (EndReason.CANCELLED, False)
     assert "Somebody cancelled job" in end.message
+    assert end.message.endswith("It was root.")
