@@ -5,11 +5,11 @@ from typing import Any
 from celery import shared_task
 from celery.worker.control import control_command
 
-from executors.service import speaker
+from executors.celery_worker import speaker
 from jobs.messages import publishing, remote_control
 
 
-@shared_task(name=publishing.RUN, Request="executors.service.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
+@shared_task(name=publishing.RUN, Request="executors.celery_worker.run_request:RunRequest")  # type: ignore[call-overload]  # Celery's stubs lack it
 def run_placement(placement_id: int, token: str) -> bool:
     """Run one placement; on a node the task lasts as long as the command runs. False: it was not ours to run."""
     return speaker.run_placement(placement_id, token)

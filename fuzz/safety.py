@@ -51,8 +51,13 @@ def _stands_where_it_may(world: Snapshot, now: float, job: WaitingJob, shares: t
     ranks, names = [share.rank for share in shares], {share.node for share in shares}
     whole = ranks == list(range(job.request.nodes)) and len(names) == job.request.nodes
     expect(whole, "gangs", f"job {job.id} asks for {job.request.nodes} nodes and gets {ranks} on {names}")
+    expect(
+        len({nodes[name].cluster for name in names}) == 1, "gangs", f"job {job.id} lies in several clusters: {names}"
+    )
     for share in shares:
         node = nodes[share.node]
+        run_by = job.request.executor in ("", node.executor, node.cluster)
+        expect(run_by, "executors", f"job {job.id} asks for {job.request.executor} and starts on {node.name}")
         expect(node.state == "up" and node.alive, "nodes", f"job {job.id} starts on {node.name}, which takes no jobs")
         given = [gpu for gpu in node.gpus if gpu.index in share.gpu_indices]
         expect(share.amount == job.request.amount and len(given) == job.request.gpus, "amounts", f"job {job.id}")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from fuzz.scenario import BEGIN, After, Arrival, Event, Scenario
+from scheduling.executors import AGENT
 from scheduling.placement import STRATEGIES
 from scheduling.policies import BUILT_IN
 from scheduling.resources import Request
@@ -60,6 +61,7 @@ def draw(seed: int) -> Scenario:
         rules=_rules(dice),
     )
     arrivals = tuple(_arrivals(empty, dice, days, dice.randint(40, 200), tame=tame))
+    empty, arrivals = _in_clusters(empty, arrivals, Random(f"{seed} clusters"))
     empty, arrivals = _in_workloads(empty, arrivals, Random(f"{seed} workloads"))
     events = [*_job_events(arrivals, dice, tame=tame), *([] if calm else _cluster_events(empty, days, dice))]
     return Scenario(seed, empty, arrivals, tuple(sorted(events, key=lambda one: one.moment)), days)
@@ -69,6 +71,26 @@ def _node(number: int, dice: Random) -> NodeView:
     model, memory_mb = dice.choice(KINDS)
     gpus = tuple(Gpu(index, model, memory_mb) for index in range(dice.choice((0, 2, 4, 4, 8))))
     return NodeView(f"n{number}", dice.choice((4, 8, 16)), 1024 * dice.choice((8, 16, 64)), gpus)
+
+
+def _in_clusters(empty: Snapshot, arrivals: tuple[Arrival, ...], dice: Random) -> tuple[Snapshot, tuple[Arrival, ...]]:
+    """In one world of four some nodes are those of clusters, and jobs ask for one place or another, or for none."""
+    if dice.random() < 3 / 4:
+        return empty, arrivals
+    homes = {one.name: dice.choice(("", "", "k", "m")) for one in empty.nodes}
+    kinds = {"": AGENT, "k": "kubernetes", "m": "slurm"}
+    nodes = tuple(replace(one, cluster=homes[one.name], executor=kinds[homes[one.name]]) for one in empty.nodes)
+    asked = {
+        request: replace(request, executor=dice.choice(("", "", AGENT, "kubernetes", "m")))
+        for request in dict.fromkeys(one.job.request for one in arrivals)
+    }
+    moved = []
+    for one in arrivals:
+        request = asked[one.job.request]
+        chain = chain_of(one.job.project, {project.slug: project for project in empty.projects})
+        possible = not admission_faults(request, nodes=nodes, chain=chain)
+        moved.append(replace(one, job=replace(one.job, request=request)) if possible else one)
+    return replace(empty, nodes=nodes), tuple(moved)
 
 
 def _queues(dice: Random) -> tuple[QueueView, ...]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import environ
 
-from executors.service.release import release
+from executors.celery_worker.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
@@ -107,8 +107,9 @@ MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 ENGINES = {
     "kubernetes": "executors.kubernetes.engine.connect",
     "slurm": "executors.slurm.engine.connect",
-    **dict(word.split("=", 1) for word in env.words("TRAINYARD_ENGINES") if "=" in word),
+    **dict(word.split("=", 1) if "=" in word else (word, "") for word in env.words("TRAINYARD_ENGINES")),
 }
+CLUSTER_START_SECONDS = env.number("TRAINYARD_CLUSTER_START_SECONDS", 600, at_least=1)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")

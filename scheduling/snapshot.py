@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import NamedTuple
 
-from scheduling.executors import AGENT
+from scheduling.executors import AGENT, ClusterView
 from scheduling.price_list import Price
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
@@ -62,16 +62,6 @@ class WorkloadView:
     key: str
     name: str
     max_running: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterView:
-    """A cluster that runs jobs by its own means, and does not answer: since when, and in which words."""
-
-    name: str
-    kind: str
-    since: float | None = None
-    fault: str = ""
 
 
 class LoanLimits(NamedTuple):
@@ -305,9 +295,7 @@ class Shadow:
     nodes: Mapping[str, str] = field(default_factory=dict)
     longest_wait: float = 0.0
     broken: Mapping[str, int] = field(default_factory=dict)
-    seen: object = field(
-        default=None, compare=False
-    )  # what it was played with last: nothing has to be planned anew while that is the same
+    seen: object = field(default=None, compare=False)  # what it was played with last: planned anew once that changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,9 +330,7 @@ class Snapshot:
     recent_preemptions: int = 0  # in the last hour
     ended: tuple[EndedJob, ...] = ()  # since the last plan; only a policy that keeps a floor asks for them
     shadow: Shadow | None = None  # of the last plan, if that kept one
-    longest_wait: LongestWait = field(
-        default_factory=LongestWait
-    )  # as the last plan left it, under policies that learn from it
+    longest_wait: LongestWait = LongestWait()  # as the last plan left it, where a policy learns from it
     budgets: tuple[BudgetView, ...] = ()
     prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
     workloads: tuple[WorkloadView, ...] = ()  # those that limit how many of their jobs run

@@ -8,6 +8,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from drf_spectacular.utils import extend_schema
@@ -20,7 +21,7 @@ from rest_framework.views import APIView
 from jobs.models import Cycle
 from jobs.models.sweep import Sweep
 from jobs.reports import node_health
-from workers.models import Node
+from workers.models import Cluster, Node
 from workers.queries import in_use, nodes_now
 
 BROKER_SECONDS = 1
@@ -128,10 +129,16 @@ def recovery() -> str:
 def agents() -> dict[str, Any]:
     """Nodes come and go, and the platform takes jobs without any: they are told of, and fail nothing."""
     try:
-        detail = in_words(list(in_use(nodes_now())))
+        detail = " ".join([in_words(list(in_use(nodes_now().select_related("cluster")))), *silent_clusters()])
     except Exception as error:  # noqa: BLE001  as above
         detail = f"They are not known ({type(error).__name__})."
     return {"ok": True, "detail": detail}
+
+
+def silent_clusters() -> list[str]:
+    """As in `Cluster ml does not answer.`; those that were given up are not missed."""
+    rows: Sequence[Any] = list(Cluster.objects.filter(lost_at__isnull=True).annotate(now=Now()))
+    return [f"Cluster {row.name} does not answer." for row in rows if not row.is_reached(row.now)]
 
 
 def in_words(nodes: Sequence[Any]) -> str:

@@ -157,7 +157,7 @@ class DrainIn(StrictSerializer):
 
 
 def find_node(name: str) -> Node:
-    node: Node | None = nodes_now().filter(name=name).first()
+    node: Node | None = nodes_now().select_related("cluster").filter(name=name).first()
     if node is None:
         raise NotFoundError(f"There is no node {name}.")
     return node
@@ -174,7 +174,7 @@ class NodesView(GenericAPIView[Node]):
     orderings = {"name": "name", "-name": "-name"}
 
     def get_queryset(self) -> QuerySet[Node]:
-        return nodes_now()
+        return nodes_now().select_related("cluster")
 
     @extend_schema(operation_id="nodes_list", responses=NodeOut(many=True))
     def get(self, request: Request) -> Response:

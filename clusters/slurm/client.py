@@ -6,7 +6,7 @@ from typing import Protocol
 from clusters.slurm.batch_job import BatchJob
 from clusters.slurm.records import AccountedJob, SlurmJob, SlurmNode, SlurmPartition
 
-KILL, TERM = "KILL", "TERM"
+KILL = "KILL"
 
 
 class SlurmClient(Protocol):

@@ -35,6 +35,7 @@ class AttemptRun:
         self.stop_told_at = 0.0  # on the monotonic clock
         self.reported_before_stop: int | None = None  # how long its report was when it was first to stop
         self.told_waiting = ""  # what its history says that it waits for in the cluster
+        self.output_lost = False  # its end could not be read
         self.given_up = False  # not ours any more: stopped, forgotten, and not reported
         self.ending: list[PlacementOutcome] | None = None  # how it ended, to be reported once its output is whole
         for run in self.members:

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.db import connection
 
 from executors.bridge.session import DATABASE_ERRORS, ClusterSession, Identity
+from executors.celery_worker.bootstep import NodeFolder
+from executors.celery_worker.queue_probe import QueueProbe
+from executors.celery_worker.shutdown import end
 from executors.engine import Engine, OutOfReachError
-from executors.service.bootstep import NodeFolder
-from executors.service.queue_probe import QueueProbe
-from executors.service.shutdown import end
 from jobs.state.outcome import PlacementRef
 from scheduling.errors import ConflictError
 from workers import clusters, protocol

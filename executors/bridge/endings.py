@@ -31,7 +31,7 @@ def observed(attempt: AttemptRun, seen: Observed) -> list[PlacementOutcome]:
         exit_code=seen.exit_code,
         message=" ".join(filter(None, (stop.message if stopped and stop else "", seen.message))),
         started_at=None if never_ran else moment(seen.started_at),
-        charged=seen.charged,
+        charged=seen.charged and not (stopped and never_ran),  # it never began, and who stopped it was this bridge
         asked=stopped and stop is not None and stop.gives_way,
         saved=_saved(attempt) if stopped and stop is not None and stop.gives_way else None,
         peak_memory_mb=seen.peak_memory_mb,

@@ -1,12 +1,14 @@
 """Bringing here what workloads print and report: each as often as it says something, none so often that others wait."""
 
 import heapq
+import logging
 import time
 
 from executors.bridge.attempt_run import AttemptRun
-from executors.engine import Engine
+from executors.engine import Engine, OutOfReachError
 from executors.run.placement_run import PlacementRun
 
+log = logging.getLogger(__name__)
 SOON_SECONDS, FOLLOWED_SECONDS, SELDOM_SECONDS = 1.0, 0.5, 15.0
 """How often one is read that printed the last time, one that somebody follows, and at least any."""
 SLOWER = 1.5
@@ -47,12 +49,25 @@ class Outputs:
                 heapq.heappop(self._due)
                 self._pace.pop(key, None)
                 continue
-            said = self._read(attempt)
+            try:
+                said = self._read(attempt)
+            except OutOfReachError:
+                raise
+            except Exception:  # of one workload: the others are read all the same
+                log.exception("The output of %s could not be read, trying again later.", attempt.name)
+                said, self._pace[key] = False, SELDOM_SECONDS
             heapq.heapreplace(self._due, (now + self._pause(attempt, key, said=said), key, attempt))
 
     def read_rest(self, attempt: AttemptRun) -> bool:
-        """Read all that an ended one has left; whether that was all. Raises OutOfReachError."""
-        return any(not self._read(attempt) for _ in range(READS_AT_THE_END))
+        """Read all that an ended one has left; whether that was all, or no more can be had. Raises OutOfReachError."""
+        try:
+            return any(not self._read(attempt) for _ in range(READS_AT_THE_END))
+        except OutOfReachError:
+            raise
+        except Exception:
+            log.exception("The end of the output of %s could not be read.", attempt.name)
+            attempt.output_lost = True
+            return True
 
     def _pause(self, attempt: AttemptRun, key: int, *, said: bool) -> float:
         self._pace[key] = SOON_SECONDS if said else min(self._pace.get(key, SOON_SECONDS) * SLOWER, SELDOM_SECONDS)

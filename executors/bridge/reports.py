@@ -65,7 +65,8 @@ def with_whole_output(ended: Collection[AttemptRun], outputs: Outputs) -> list[A
             attempt.ending = endings.observed(attempt, seen)
         for run in attempt.members:
             spool = attempt.log_spools.get(run.claimed.rank)
-            run.log.end(spool.position if spool is not None else run.log.position)
+            length = spool.position if spool is not None else run.log.position
+            run.log.end(None if attempt.output_lost else length)
         ready.append(attempt)
     return ready
 

@@ -83,8 +83,8 @@ class Starter:
                 attempt.stop_told is not None and now > attempt.stop_told_at + attempt.stop_told + TELL_AGAIN_SECONDS
             )
             if attempt.stop_told is None or grace < attempt.stop_told or again:
-                self._engine.stop(attempt.name, grace)
-                attempt.stop_told, attempt.stop_told_at = grace, now
+                attempt.stop_told, attempt.stop_told_at = grace, now  # what goes wrong with one is tried again later
+                _stop(self._engine, attempt)
 
     def close(self) -> None:
         if self._pool is not None:
@@ -101,3 +101,13 @@ class Starter:
         except Exception as error:  # noqa: BLE001  whatever an engine raises concerns this workload, not the bridge
             return error
         return None
+
+
+def _stop(engine: Engine, attempt: AttemptRun) -> None:
+    try:
+        engine.stop(attempt.name, attempt.stop_told or 0.0)
+    except OutOfReachError:
+        attempt.stop_told = None
+        raise
+    except Exception:
+        log.exception("Workload %s could not be stopped, trying again.", attempt.name)

@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from django.conf import settings
+
 from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
 from executors.bridge.book import Book
 from executors.bridge.outputs import Outputs
-from executors.engine import Engine, Observed, Phase
+from executors.engine import Engine, Observed, OutOfReachError, Phase
+from scheduling.lifecycle import EndReason
 
 log = logging.getLogger(__name__)
 ABSENT_SECONDS = 10.0
@@ -65,11 +68,19 @@ class Watch:
         for name, observed in list(self.seen.items()):
             if self._book.named(name) is not None:
                 continue
-            if observed.phase == Phase.ENDED:
-                self.forget(name)
-            else:
-                log.warning("Workload %s is nobody's any more: it is stopped.", name)
-                self._engine.stop(name, ORPHAN_GRACE_SECONDS)
+            try:
+                self._end_orphan(name, observed)
+            except OutOfReachError:
+                raise
+            except Exception:  # of one of them: the others are seen to all the same
+                log.exception("Workload %s is nobody's any more, and could not be ended.", name)
+
+    def _end_orphan(self, name: str, observed: Observed) -> None:
+        if observed.phase == Phase.ENDED:
+            self.forget(name)
+            return
+        log.warning("Workload %s is nobody's any more: it is stopped.", name)
+        self._engine.stop(name, ORPHAN_GRACE_SECONDS)
 
     def forget(self, name: str) -> None:
         """Its end is on record: the cluster need not keep it. Raises OutOfReachError."""
@@ -100,7 +111,16 @@ class Watch:
 
     def _note_what_it_waits_for(self, attempt: AttemptRun, observed: Observed) -> None:
         since = self._waiting_since.setdefault(attempt.name, time.monotonic())
-        if observed.message and time.monotonic() - since >= WAITS_SECONDS and attempt.told_waiting != observed.message:
+        waits = time.monotonic() - since
+        if waits > settings.CLUSTER_START_SECONDS and attempt.stop_within is None:
+            words = f"Cluster {self._cluster} did not start it within {settings.CLUSTER_START_SECONDS:g} seconds"
+            for run in attempt.members:
+                run.stop(
+                    EndReason.START_FAILED,
+                    0.0,
+                    message=f"{words}{f': {observed.message}' if observed.message else '.'}",
+                )
+        if observed.message and waits >= WAITS_SECONDS and attempt.told_waiting != observed.message:
             attempt.told_waiting = observed.message
             attempt.members[0].note("waits_in_cluster", f"Cluster {self._cluster}: {observed.message}"[:500])
 

@@ -1,4 +1,4 @@
-"""The node agent: a Celery worker's bootstep that runs placements, watches the node and leaves in order.
+"""The node agent: a Celery worker's bootstep that runs placements and watches the node.
 
-May import session, upload and run. Words: *runner*, *monitor*, *queue probe* (whether messages reach this node), *shutdown*.
+May import celery_worker, session, upload and run. Words: *runner*, *monitor*.
 """

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
-from executors.service.bootstep import Runner
+from executors.celery_worker.bootstep import Runner
 from workers.hardware.inventory import Hardware
 
 MB_PER_GB = 1024

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
@@ -23,7 +24,6 @@ from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
 from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
-from executors.service.queue_probe import QueueProbe
 from executors.session import reattach
 from executors.session.reattach import Reattached
 from executors.session.requests import Identity

@@ -4,9 +4,8 @@ Plain statements, because a cycle reads ten thousand rows: moments come as secon
 them, and equal requests are one object, which the planner is quick with.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -14,20 +13,19 @@ from django.conf import settings
 
 from jobs.models.queries import rows
 from jobs.models.standings import dependencies
-from jobs.planning import avoided_nodes, moves, placement_facts, preemption, saved_work, workloads
+from jobs.planning import avoided_nodes, executors, moves, placement_facts, preemption, saved_work, workloads
+from jobs.planning.executors import Executors, RequestOf, Requests
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.planning.workloads import STARTS, Standings
 from jobs.state import queue_age
-from scheduling.executors import AGENT, as_asked, executor_of
-from scheduling.resources import Request, Resources, ordered_labels
+from scheduling.resources import Resources
 from scheduling.sharing.fair_tree import Account
 from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, WorkloadView
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
 WORKLOAD = 24  # where its workload stands in the row of a waiting job
-RequestOf = Callable[[tuple[Any, ...]], Request]
 MOST_REQUESTS = 100_000  # with more the line is made anew, so that those that nobody asks for any more go
 SERVER = "SELECT pg_postmaster_start_time()"
 VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
@@ -72,10 +70,8 @@ NAMES = """
     SELECT 0, id, slug FROM quotas_project
     UNION ALL SELECT 1, id, name FROM jobs_queue
     UNION ALL SELECT 2, id, username FROM auth_user
-"""
-CLUSTERS = """
-    SELECT id, executor, (SELECT EXISTS (SELECT FROM workers_node WHERE cluster_id IS NOT NULL AND removed_at IS NULL))
-    FROM jobs_queue
+    UNION ALL SELECT 3, id, executor FROM jobs_queue
+    UNION ALL SELECT 4, min(cluster_id), '' FROM workers_node WHERE cluster_id IS NOT NULL AND removed_at IS NULL HAVING count(*) > 0
 """
 
 
@@ -102,8 +98,7 @@ class JobContext:
     saved: SavedWork = saved_work.NOTHING
     with_kinds: bool = False  # what jobs have in common is asked for by some strategies alone
     workloads: Standings = field(default_factory=dict)
-    executors: dict[int, str] = field(default_factory=dict)  # of jobs that name none, by their queue
-    with_clusters: bool = False  # whether there are others than agents
+    executors: Executors = executors.AGENTS_ALONE
 
     @property
     def names(self) -> tuple[dict[int, str], ...]:
@@ -112,7 +107,7 @@ class JobContext:
     @property
     def shared(self) -> tuple[object, ...]:
         """What stands in many jobs and in the row of none."""
-        return self.names, self.executors, self.with_clusters, self.with_kinds
+        return self.names, self.executors, self.with_kinds
 
     @property
     def special(self) -> set[int]:
@@ -126,13 +121,10 @@ class JobContext:
 
 def read_names() -> JobContext:
     known = JobContext(with_kinds=placement_facts.goes_by_job(settings.PLACEMENT))
+    of_queues, clusters = dict[int, str](), dict[int, str]()
     for kind, number, name in rows(NAMES):
-        known.names[kind][number] = name
-    with_clusters = False
-    for queue, executor, any_cluster in rows(CLUSTERS):
-        known.executors[queue] = executor
-        with_clusters |= any_cluster
-    return replace(known, with_clusters=with_clusters)
+        (*known.names, of_queues, clusters)[kind][number] = name
+    return replace(known, executors=Executors(of_queues, with_clusters=bool(clusters)))
 
 
 def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
@@ -190,27 +182,6 @@ def running() -> tuple[RunningJob, ...]:
     """The jobs that hold open placements, without what they did before."""
     placed = rows(RUNNING)
     return _running(placed, read_names())
-
-
-class Requests:
-    """One object for each request, however many jobs ask for it."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Request] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def of(self, columns: tuple[Any, ...]) -> Request:
-        found = self._known.get(columns)
-        if found is None:
-            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, labels, executor = columns
-            request = Request(
-                cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, ordered_labels(json.loads(labels)),
-                executor=executor,
-            )  # fmt: skip
-            found = self._known[columns] = request
-        return found
 
 
 class WaitingRow(NamedTuple):
@@ -282,7 +253,7 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
     project, owner, request = (
         known.projects[row[1]],
         known.owners.get(row[3], NOBODY),
-        request_of((*row[6:13], _executor(known, row[25], row[2]))),
+        request_of((*row[6:13], known.executors.of(row[25], row[2]))),
     )
     return WaitingJob(
         id=row[0],
@@ -319,12 +290,6 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
     )
 
 
-def _executor(known: JobContext, own: str, queue: int) -> str:
-    """Who may run it, as the planner asks: where there are no clusters, agents are anybody."""
-    executor = executor_of(own, known.executors.get(queue, ""))
-    return "" if executor == AGENT and not known.with_clusters else as_asked(executor)
-
-
 def _running(placed: Sequence[Any], known: JobContext) -> tuple[RunningJob, ...]:
     # In the statement's order, so that rank 0 comes first.
     members: dict[int, list[Any]] = defaultdict(list)
@@ -347,7 +312,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
     slug, name, request = (
         known.projects[project],
         known.owners.get(owner, NOBODY),
-        request_of((*first[5:12], _executor(known, first[33], queue))),
+        request_of((*first[5:12], known.executors.of(first[33], queue))),
     )
     return RunningJob(
         id=job_id,

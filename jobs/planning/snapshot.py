@@ -20,10 +20,10 @@ from jobs.planning.floor import floor_shadow
 from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
 from quotas.models import Project, Quota
+from scheduling.executors import ClusterView
 from scheduling.nodes.gang_places import with_gangs_in_one_place
 from scheduling.placement.weights import weights_from
 from scheduling.snapshot import (
-    ClusterView,
     Gpu,
     Limits,
     LoanLimits,

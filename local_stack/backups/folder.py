@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from executors.service.release import release
+from executors.celery_worker.release import release
 from local_stack.backups import fingerprint
 from local_stack.backups.fingerprint import TablePrint
 from local_stack.servers import dumps

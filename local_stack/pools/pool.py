@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executors.service.shutdown import DETACH_SECONDS, EX_CONFIG
+from executors.celery_worker.shutdown import DETACH_SECONDS, EX_CONFIG
 from jobs.control.pool_draining import SCALED_DOWN
 from local_stack.pools import nodes, partition
 from local_stack.pools.control_socket import answering

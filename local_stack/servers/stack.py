@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from executors.service import shutdown
+from executors.celery_worker import shutdown
 from local_stack.servers import (
     accounts,
     environment,

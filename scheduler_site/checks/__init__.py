@@ -28,6 +28,7 @@ ALWAYS = (
     site.check_inactive_owners,
     nodes.check_run_as,
     nodes.check_job_folders,
+    nodes.check_engines,
     site.check_lease,
     site.check_queue_probe,
     celery.check_celery,

@@ -33,5 +33,18 @@ def check_job_folders(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_engines(**_: Any) -> list[CheckMessage]:
+    """Whether one can be loaded is its bridge's to say: the site need not have it."""
+    return [
+        error(
+            67,
+            f"TRAINYARD_ENGINES: {kind!r} names no engine.",
+            "Write kind=package.module.connect, with commas between.",
+        )
+        for kind, path in settings.ENGINES.items()
+        if not all(map(str.isidentifier, path.split("."))) or "." not in path
+    ]
+
+
 def check_control_groups(**_: Any) -> list[CheckMessage]:
     return unknown_value_errors(41, "TRAINYARD_CONTROL_GROUPS", [settings.CONTROL_GROUPS], ("auto", "yes", "no"))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
+from scheduling.executors import ClusterView
 from scheduling.nodes.feasibility import GpuKind, could_hold, suitable
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.frontier import frontier
@@ -12,7 +13,7 @@ from scheduling.plan_result import PlannedReservation
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
 from scheduling.resources import Request, Resources
 from scheduling.sharing.quota_profile import Limit
-from scheduling.snapshot import ClusterView, NodeView, Snapshot, WaitingJob
+from scheduling.snapshot import NodeView, Snapshot, WaitingJob
 
 NO_CLUSTERS = Snapshot()
 NOUNS = {"gpus": "GPUs", "cpus": "CPUs", "memory_mb": "of memory"}

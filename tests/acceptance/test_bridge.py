@@ -77,3 +77,14 @@ def test_a_gang_of_two_starts_together(pond: Bridged) -> None:
 def test_a_failed_attempt_is_tried_again(pond: Bridged) -> None:
     [job] = submitted('[ "$TRAINYARD_ATTEMPT" = 2 ] || exit 1', max_retries=1, executor="pond")
     assert wait_for_state(job, "completed", platform=pond.platform, timeout=60).attempt == 2
+
+
+def test_a_bridge_that_is_told_to_end_leaves_everything_running(pond: Bridged) -> None:
+    """It ends in its time and gives the cluster up, so that the next one need not wait for a lease."""
+    [job] = submitted("echo begin; sleep 5; echo end", executor="pond")
+    wait_for_state(job, "running", platform=pond.platform)
+    assert pond.platform.stop("bridge") == 0
+    assert pond.row.agent_id is None
+    pond.start_bridge()
+    wait_for_state(job, "completed", platform=pond.platform, timeout=60)
+    assert (output(job), job.attempts.count()) == ("begin\nend\n", 1)

@@ -68,6 +68,7 @@ def test_good_settings_pass():
         ("E029", {"DEAF_SECONDS": 29, "HEARING_SECONDS": 10}),
         ("E040", {"MEMORY_LIMIT": "kill"}),
         ("E050", {"INACTIVE_OWNERS_JOBS": "delete"}),
+        ("E067", {"ENGINES": {"mine": "no path"}}),
         ("E041", {"CONTROL_GROUPS": "v1"}),
         ("E008", {"BROKER_URL": "sqs://key@"}),
         ("E008", {"BROKER_URL": "localhost:6379"}),

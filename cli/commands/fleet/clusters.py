@@ -29,7 +29,7 @@ Image = Annotated[str, typer.Option("--image", metavar="IMAGE", help="The contai
 @clusters_app.callback(invoke_without_command=True)
 @on_server
 def clusters(server: Server, *, as_json: AsJson = False) -> None:
-    """List the clusters that run jobs by their own means (Kubernetes, Slurm), and whether they answer."""
+    """List the clusters that run jobs by their own means (Kubernetes, Slurm); show one, declare one lost, as staff."""
     rows = server.rows("clusters")
     if as_json:
         print_json(rows)

@@ -14,11 +14,11 @@ from django.db import connection
 from executors.bridge.bridge import Bridge, SharedFolder
 from executors.bridge.engines import connect_of
 from executors.bridge.session import Identity
-from executors.service import bootstep
-from executors.service.queue_probe import QueueProbe
-from executors.service.release import release
-from executors.service.speaker import become
-from executors.service.worker_arguments import worker_arguments
+from executors.celery_worker import bootstep
+from executors.celery_worker.queue_probe import QueueProbe
+from executors.celery_worker.release import release
+from executors.celery_worker.speaker import become
+from executors.celery_worker.worker_arguments import worker_arguments
 from jobs.messages import publishing
 from scheduling.errors import TrainyardError
 from telemetry.origin import life

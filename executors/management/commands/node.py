@@ -15,14 +15,14 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from executors.celery_worker import bootstep
+from executors.celery_worker.queue_probe import QueueProbe
+from executors.celery_worker.release import release
+from executors.celery_worker.speaker import become
+from executors.celery_worker.worker_arguments import worker_arguments
 from executors.node import announcing, exporter
 from executors.node.runner import Runner
 from executors.run import state_files
-from executors.service import bootstep
-from executors.service.queue_probe import QueueProbe
-from executors.service.release import release
-from executors.service.speaker import become
-from executors.service.worker_arguments import worker_arguments
 from executors.session.requests import Identity
 from jobs.messages import publishing
 from scheduling.errors import TrainyardError

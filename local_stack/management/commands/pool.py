@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from executors.celery_worker.shutdown import longest_drain
 from executors.management.commands.node import default_name
-from executors.service.shutdown import longest_drain
 from local_stack.pools import nodes, partition
 from local_stack.pools.control_socket import ask
 from local_stack.pools.errors import PoolError

@@ -55,6 +55,7 @@ class ControlPlane:
         self._folder = folder
         self._known: dict[str, Running] = {}
         self._written = ""
+        self._holds = False
 
     def serve(self) -> None:
         while True:
@@ -75,8 +76,14 @@ class ControlPlane:
             self._follow(running)
         self._write()
 
+    def hold(self) -> None:
+        """From now on nothing begins, as when others have all the room."""
+        self._holds = True
+
     def _begin(self, name: str, asked: dict[str, Any]) -> None:
         running = self._known[name] = Running(asked, time.time())
+        if self._holds:
+            return
         output = self._folder / OUTPUT / name
         output.mkdir(parents=True, exist_ok=True)
         for rank, member in enumerate(asked["members"]):
@@ -101,6 +108,8 @@ class ControlPlane:
         if running is None or running.ended:
             return
         running.stop_asked = True
+        if not running.members:
+            running.ended = self._end(running, "cancelled", None, "")
         self._terminate(running, grace)
 
     def _terminate(self, running: Running, grace: float) -> None:
@@ -110,7 +119,7 @@ class ControlPlane:
             _signal(member, signal.SIGTERM)
 
     def _follow(self, running: Running) -> None:
-        if running.ended:
+        if running.ended or not running.members:
             return
         codes = [member.poll() for member in running.members]
         limit = running.asked["max_runtime_seconds"]
@@ -142,13 +151,17 @@ class ControlPlane:
 
     def _write(self) -> None:
         observed = {
-            name: {"phase": "ended" if one.ended else "running", "started_at": one.began, **(one.ended or {})}
+            name: {"phase": _phase(one), "started_at": one.began if one.members else None, **(one.ended or {})}
             for name, one in self._known.items()
         }
         text = json.dumps(observed)
         if text != self._written:
             put(self._folder / OBSERVED, observed)
             self._written = text
+
+
+def _phase(running: Running) -> str:
+    return "ended" if running.ended else "running" if running.members else "waiting"
 
 
 def _signal(member: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

@@ -67,8 +67,8 @@ class Pond:
         """A job on these nodes for each command."""
         jobs = []
         for command in commands:
-            state = {"state": JobState.QUEUED, "command": ["sh", "-c", command], "nodes": len(on)}
-            job = builders.job(**state, node=self.nodes()[on[0]], **fields)
+            fields |= {"command": ["sh", "-c", command], "nodes": len(on), "node": self.nodes()[on[0]]}
+            job = builders.job(state=JobState.QUEUED, **fields)
             attempt = builders.attempt(job=job)
             for rank, name in enumerate(on):
                 builders.placement(attempt=attempt, node=self.nodes()[name], rank=rank)
@@ -202,3 +202,30 @@ def test_one_that_is_cancelled_before_it_began_never_begins(pond):
     actions.cancel(job_id=job.pk, actor="ada")
     pond.turn_until(lambda: state_of(job) == "cancelled", "its end")
     assert not pond.control._known
+
+
+def test_what_the_cluster_does_not_start_goes_back_in_line_at_nobodys_cost(pond, settings):
+    settings.CLUSTER_START_SECONDS = 0.2
+    pond.control.hold()
+    [job] = pond.placed("true")
+    pond.turn_until(lambda: state_of(job) == "pending", "it to go back in line")
+    attempt, job = Attempt.objects.get(job=job), Job.objects.get(pk=job.pk)
+    assert (attempt.end_reason, job.retries_used, job.platform_retries_used) == ("start_failed", 0, 0)
+    assert attempt.message == "Cluster pond did not start it within 0.2 seconds."
+    pond.turn_until(lambda: not pond.control._known, "the cluster to keep nothing of it")
+
+
+def test_what_goes_wrong_with_one_workload_keeps_no_other_from_its_end(pond, monkeypatch):
+    """An engine that fails with one: its output is told to be missing, and the others are reported as ever."""
+    bad, good = pond.placed("echo bad", "echo good")
+    read = ProcessEngine.read_log
+
+    def fails_with_one(engine, name, rank, position):
+        if name.startswith(f"ty-{bad.pk}-"):
+            raise ValueError("no such pod")
+        return read(engine, name, rank, position)
+
+    monkeypatch.setattr(ProcessEngine, "read_log", fails_with_one)
+    pond.turn_until(lambda: (state_of(bad), state_of(good)) == ("completed", "completed"), "both to end")
+    assert b"output may be missing here" in bytes(Attempt.objects.get(job=bad).log_chunks.get().data)
+    assert bytes(Attempt.objects.get(job=good).log_chunks.get().data) == b"good\n"

@@ -8,7 +8,7 @@ import pytest
 from celery.worker.control import Panel
 
 from executors import tasks  # noqa: F401 - with the tasks the command is known
-from executors.service import speaker
+from executors.celery_worker import speaker
 from jobs.control import actions
 from jobs.messages import publishing, remote_control
 from scheduler_site.celery import app

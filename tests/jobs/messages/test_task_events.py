@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from celery.events.state import State
 
-from executors.service.run_request import RunRequest
+from executors.celery_worker.run_request import RunRequest
 from jobs.attempts import completion
 from jobs.messages import publishing, task_events
 from jobs.messages.publishing import PlacementMessage

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from scheduling.executors import ClusterView
 from scheduling.memory_units import gpu_megabytes
 from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.planning.unschedulable import Explanations
 from scheduling.resources import Request
-from scheduling.snapshot import ClusterView, Snapshot
+from scheduling.snapshot import Snapshot
 from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share
 
 

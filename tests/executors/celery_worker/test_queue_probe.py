@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executors.service import queue_probe
-from executors.service.queue_probe import ProbeLoop, QueueProbe
+from executors.celery_worker import queue_probe
+from executors.celery_worker.queue_probe import ProbeLoop, QueueProbe
 from workers.heartbeats import QueueProbeResult
 
 EVERY, UNRESPONSIVE_AFTER = 10, 40

@@ -1,6 +1,6 @@
 """An agent says of which release it is, from a checkout and from a wheel."""
 
-from executors.service import release
+from executors.celery_worker import release
 from tests.architecture import source
 
 VERSION = source.project()["project"]["version"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from celery.exceptions import WorkerShutdown
 
-from executors.service import bootstep, shutdown
-from executors.service.shutdown import ShutdownThread
+from executors.celery_worker import bootstep, shutdown
+from executors.celery_worker.shutdown import ShutdownThread
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError
 from workers.protocol import ProtocolError

@@ -19,8 +19,8 @@ from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutting_down
 from celery.worker import state
 
-from executors.service.queue_probe import ProbeLoop, QueueProbe
-from executors.service.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end, end_refused
+from executors.celery_worker.queue_probe import ProbeLoop, QueueProbe
+from executors.celery_worker.shutdown import DETACH_SECONDS, REPORT_SECONDS, ShutdownThread, end, end_refused
 from executors.session.sync import SYNC_THREAD
 from scheduling.errors import ConflictError, TrainyardError, UnavailableError
 from workers.protocol import ProtocolError

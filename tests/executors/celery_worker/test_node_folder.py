@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from executors.service.bootstep import NodeFolder
+from executors.celery_worker.bootstep import NodeFolder
 from scheduling.errors import ConflictError, UnavailableError
 
 

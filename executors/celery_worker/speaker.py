@@ -3,7 +3,7 @@
 import logging
 from typing import Protocol
 
-from executors.service.queue_probe import QueueProbe
+from executors.celery_worker.queue_probe import QueueProbe
 from jobs.state.outcome import PlacementRef
 
 log = logging.getLogger(__name__)
