@@ -168,7 +168,9 @@ class Known:
         folder, stop = self._shared.workload(name), self._shared.workload(name).stop()
         endings = tuple(folder.endings(len(self.asked(name)) or 1))
         asked = stop is not None and stop.why == "stop"
-        return FolderView(endings, stop_asked=asked, last_words="" if endings else folder.last_words())
+        return FolderView(
+            endings, stop_asked=asked, began=folder.has_begun(), last_words="" if endings else folder.last_words()
+        )
 
     def _recall_stop(self, name: str, known: _Workload) -> None:
         """Also of a stop that an earlier bridge asked for."""

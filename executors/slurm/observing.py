@@ -23,6 +23,8 @@ class FolderView:
 
     endings: tuple[Ending, ...] = ()
     stop_asked: bool = False
+    began: bool = True
+    """Whether the batch script has run at all."""
     last_words: str = ""
 
 
@@ -39,6 +41,10 @@ def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> 
     found = replace(
         _ended(job, seen, _first(seen.endings)), started_at=job.start, ended_at=job.end, stop_asked=seen.stop_asked
     )
+    if found.reason == EndReason.CANCELLED and job.nodes and not seen.began and not seen.stop_asked:
+        # A node that still runs the number which a controller lost, and gave again, refuses the second of that number.
+        words = f"Slurm cancelled job {job.job_id} at its launch on {', '.join(job.nodes)}, before it had begun."
+        return replace(found, reason=EndReason.NODE_LOST, message=words, charged=False)
     if used is None:
         return found
     if found.reason == EndReason.CANCELLED and not seen.stop_asked:

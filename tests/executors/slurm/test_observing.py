@@ -61,6 +61,14 @@ def test_a_cancellation_is_somebodys_or_slurms_own():
     assert (by_nobody.reason, by_nobody.charged) == (EndReason.NODE_LOST, False)
 
 
+def test_who_is_cancelled_at_the_launch_had_a_number_twice_and_is_tried_again():
+    never = FolderView(began=False)
+    seen = observing.ended(job("CANCELLED"), never)
+    assert (seen.reason, seen.charged) == (EndReason.NODE_LOST, False)
+    waiting = SlurmJob(7, "ty-1", "CANCELLED", start=200.0, end=200.0)
+    assert observing.ended(waiting, never).reason == EndReason.CANCELLED
+
+
 def test_a_node_that_does_not_see_the_folder_is_named_as_that():
     seen = observing.ended(job("FAILED", signal=53, reason="RaisedSignal:53(Real-time_signal_19)"), NOTHING)
     assert "is the shared folder mounted there" in seen.message
