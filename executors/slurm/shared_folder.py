@@ -46,6 +46,11 @@ class WorkloadFolder:
 
     path: Path
 
+    @property
+    def output(self) -> Path:
+        """What Slurm and the batch script say goes here: not into the folder, as a late job would make that anew."""
+        return self.path.parent.parent / "output" / f"{self.path.name}.log"
+
     def make(self) -> bool:
         """Whether it is new."""
         try:
@@ -98,7 +103,7 @@ class WorkloadFolder:
 
     def last_words(self) -> str:
         """The end of what Slurm and the batch script had to say."""
-        lines = [line.strip() for line in self._text("slurm.log").splitlines() if line.strip()]
+        lines = [line.strip() for line in self._text(self.output).splitlines() if line.strip()]
         return " ".join(lines[-3:])[-500:]
 
     def read(self, name: str, position: int) -> Output:
@@ -116,7 +121,7 @@ class WorkloadFolder:
             raise OutOfReachError(f"The shared folder cannot be read: {error}.") from None
         return Output(data, position + len(data))
 
-    def _text(self, name: str) -> str:
+    def _text(self, name: str | Path) -> str:
         try:
             return (self.path / name).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -145,7 +150,7 @@ class SharedFolder:
     def prepare(self) -> None:
         """Make what is missing. Raises OutOfReachError: a file server may be away."""
         try:
-            for folder in (self._workloads, self._signs, self._jobs, self.python):
+            for folder in (self._workloads, self._signs, self._jobs, self.python, self.root / "output"):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lay_out_package()
         except OSError as error:
@@ -194,6 +199,7 @@ class SharedFolder:
         except OSError as error:
             raise OutOfReachError(f"The shared folder cannot be written: {error}.") from None
         shutil.rmtree(gone, ignore_errors=True)
+        self.workload(name).output.unlink(missing_ok=True)
         for sign in (name, f"{name}.ended"):
             self.drop_sign(sign)
 

@@ -76,7 +76,7 @@ def batch_job(
     return BatchJob(
         name=workload.name,
         script=script,
-        output=str(folder.path / "slurm.log"),
+        output=str(folder.output),
         directory="/",
         nodes=workload.nodes,
         cpus=max(member.cpus for member in workload.members),

@@ -101,7 +101,7 @@ def test_what_slurm_was_told_twice_runs_once_and_the_other_leaves_its_queue(engi
     [number] = slurm.command("squeue", "-h", "-o", "%i", "-n", asked.name).split()
     again = slurm.command("scontrol", "write", "batch_script", number, "-")
     for _ in range(3):
-        slurm.command("sbatch", "--job-name", asked.name, "--output", str(script.path / "slurm.log"), text=again)
+        slurm.command("sbatch", "--job-name", asked.name, "--output", str(script.output), text=again)
     assert ended(engine, asked.name).reason == EndReason.COMPLETED
     wait_for(lambda: not slurm.command("squeue", "-h", "-n", asked.name, "-o", "%i"), 20, "the others to go")
     assert printed(engine, asked.name) == "began\n"

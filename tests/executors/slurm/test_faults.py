@@ -134,7 +134,7 @@ def test_a_node_that_dies_ends_what_ran_there(mortal):
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_whatever_is_killed_at_whatever_moment_nothing_runs_twice_and_every_end_is_told(mortal, turn):
-    dice = random.Random(os.urandom(4).hex())  # noqa: S311  # noqa: S311
+    dice = random.Random(os.urandom(4).hex())  # noqa: S311
     engine, victim = engine_on(mortal, "killing"), VICTIMS[turn % len(VICTIMS)]
     asked = [shell("echo began; sleep 0.5; echo over", nodes=("n1",)), shell("echo began", nodes=("n2",))]
     killer = threading.Timer(dice.uniform(0.0, 0.4), mortal.kill, [victim])
