@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes drill screenshots image-check
+.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes slurm drill screenshots image-check
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,8 @@ kubernetes: $(VENV)/kubernetes  # a real API server for tests/deploy/, built fro
 
 image-check: $(RUNTIME)  # builds the Dockerfile's image on a stand-in base and asks it, as root, with Debian 12's buildah and debootstrap
 	@mkdir -p $(VENV)/image && PYTHON=$(BIN)/python IMAGE_CHECK_FOLDER=$(VENV)/image sh tests/deploy/image_check.sh
+
+slurm: $(VENV)/slurm/22.05 $(VENV)/slurm/24.11  # two real Slurms for tests/clusters and tests/executors, unpacked from Debian's packages without root; without them those tests are skipped
 
 drill: $(RUNTIME)  # backs up the platform of `make up`, or of DATABASE_URL, and proves that the backup can be restored
 	@$(BIN)/python manage.py backup --drill
@@ -95,6 +97,12 @@ $(DEV): $(RUNTIME) requirements-dev.txt
 
 $(VENV)/kubernetes: | $(BIN)/python
 	@bash tests/deploy/build_kubernetes.sh $@
+
+$(VENV)/slurm/22.05: | $(BIN)/python
+	@bash tests/clusters/slurm/build_slurm.sh $@ bookworm
+
+$(VENV)/slurm/24.11: | $(BIN)/python
+	@bash tests/clusters/slurm/build_slurm.sh $@ trixie
 
 $(VENV)/prometheus: | $(BIN)/python
 	@rm -rf $@.part && mkdir $@.part

@@ -138,6 +138,10 @@ JOB_RETENTION_DAYS = env.whole("TRAINYARD_JOB_RETENTION_DAYS", 0)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
+# How a bridge reaches a Slurm; its other options are words of `manage.py bridge`.
+EXECUTOR_SLURM_REST_API_URL = env.text("EXECUTOR_SLURM_REST_API_URL")
+EXECUTOR_SLURM_AUTH_TOKEN = env.secret("EXECUTOR_SLURM_AUTH_TOKEN", "")
+SLURM_ACCOUNT_PREFIX = env.text("SLURM_ACCOUNT_PREFIX")
 # For the control worker, which ends there what killed attempts left open; jobs do not get it.
 MLFLOW_LOGIN = (env.text("MLFLOW_TRACKING_USERNAME"), env.secret("MLFLOW_TRACKING_PASSWORD"))
 # Where logs lie after their attempt: in a folder that web and control worker share, or in a bucket. Agents need no keys.

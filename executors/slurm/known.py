@@ -1,0 +1,208 @@
+"""What an engine keeps in mind of its workloads between two looks: their jobs, what was wished of them, how they ended."""
+
+import contextlib
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clusters.slurm.client import SlurmClient
+from clusters.slurm.errors import SlurmRefusedError, UnreachableError
+from clusters.slurm.records import AccountedJob, SlurmJob
+from executors.engine import Observed, Phase
+from executors.slurm import observing
+from executors.slurm.cluster_nodes import Asked
+from executors.slurm.observing import FolderView
+from executors.slurm.shared_folder import SharedFolder
+
+MARGIN_SECONDS = 5.0
+"""After the grace, for the member's own shell to be the one that kills."""
+LOST_SECONDS = 20.0
+"""So long Slurm may not know a job before it counts as lost: it may just have been submitted, or be on its way to the accounts."""
+FIGURES_SECONDS = 3.0
+"""So long an end waits for what the job has used: the accounts learn of it a moment later."""
+WORTH_FIGURES_SECONDS = 10.0
+"""What ran shorter does not wait for them; what ran for next to no time has none."""
+TOO_SHORT_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class _Workload:
+    jobs: list[SlurmJob] = field(default_factory=list)
+    asked: tuple[Asked, ...] | None = None
+    stop_read: bool = False
+    stop_by: float | None = None
+    """By the wall clock: when it has to be over, once a stop was asked."""
+    missing_since: float | None = None
+    ended_since: float | None = None
+    last: Observed | None = None
+
+
+class Known:
+    """Of one engine. Used by one thread at a time, but for `asked`."""
+
+    def __init__(self, shared: SharedFolder, client: SlurmClient) -> None:
+        self._shared, self._client = shared, client
+        self._workloads: dict[str, _Workload] = {}
+
+    def observe(self, names: Collection[str], jobs: Sequence[SlurmJob]) -> dict[str, Observed]:
+        """All of these that Slurm has taken. Raises what the client does."""
+        for gone in set(self._workloads) - set(names):
+            del self._workloads[gone]
+        by_name: dict[str, list[SlurmJob]] = {}
+        for job in jobs:
+            if job.name in names:
+                by_name.setdefault(job.name, []).append(job)
+        for name in names:
+            self._workloads.setdefault(name, _Workload()).jobs = by_name.get(name, [])
+        used = self._figures(names)
+        return {name: seen for name in names if (seen := self._look(name, used)) is not None}
+
+    def stop(self, name: str, grace_seconds: float) -> None:
+        """SIGTERM through its folder, which works with the controller away too; out of the queue through Slurm."""
+        folder = self._shared.workload(name)
+        if not folder.path.exists():
+            return
+        known = self._workloads.setdefault(name, _Workload())
+        self._recall_stop(name, known)
+        by = time.time() + grace_seconds
+        if known.stop_by is None or by < known.stop_by:
+            folder.write_stop(max(0, round(grace_seconds)))
+            known.stop_by = by
+        if not _has_ended(known) and (grace_seconds <= 0 or not folder.has_begun()):
+            self._kill(name)
+
+    def forget(self, name: str) -> None:
+        """Nothing of it is in Slurm's queue any more, or will run."""
+        known = self._workloads.get(name)
+        if self._shared.workload(name).path.exists() and not (known is not None and _has_ended(known)):
+            self._kill(name)
+        self._workloads.pop(name, None)
+
+    def asked(self, name: str) -> tuple[Asked, ...]:
+        """What its members have asked for, by rank."""
+        known = self._workloads.setdefault(name, _Workload())
+        if known.asked is None:
+            members = self._shared.workload(name).asked().get("members") or ()
+            known.asked = tuple(Asked(int(one["cpus"]), int(one["memory_mb"]), int(one["gpus"])) for one in members)
+        return known.asked
+
+    def _look(self, name: str, used: Mapping[str, AccountedJob]) -> Observed | None:
+        known = self._workloads[name]
+        self._recall_stop(name, known)
+        job = self._chosen(name, known)
+        if job is None:
+            known.last = self._without_job(name, known, used.get(name))
+        elif not job.has_ended:
+            known.missing_since = known.ended_since = None
+            known.last = observing.active(job)
+            self._press(known, job)
+        else:
+            known.last = self._end(name, known, job, used.get(name))
+        return known.last
+
+    def _chosen(self, name: str, known: _Workload) -> SlurmJob | None:
+        """The job that runs it: the owner, else the one that is likely to become that. What is beside the owner goes."""
+        if len(known.jobs) < 2:  # noqa: PLR2004  the usual
+            return known.jobs[0] if known.jobs else None
+        owner = self._shared.workload(name).owner()
+        found = next((job for job in known.jobs if job.job_id == owner), None)
+        for job in known.jobs:
+            if found is not None and job is not found and observing.may_end(job):
+                self._client.cancel(job.job_id)
+        likely = sorted(known.jobs, key=lambda job: (not observing.may_end(job), job.job_id))
+        return found or likely[0]
+
+    def _end(self, name: str, known: _Workload, job: SlurmJob, used: AccountedJob | None) -> Observed:
+        """Held back for a moment, where its figures are worth it."""
+        now = time.monotonic()
+        known.ended_since = known.ended_since or now
+        complete = used is not None and used.job.end is not None
+        if (
+            not complete
+            and (_ran(job) > WORTH_FIGURES_SECONDS or _least(known, job) == 0.0)
+            and now - known.ended_since < FIGURES_SECONDS
+        ):
+            return Observed(name, Phase.RUNNING, started_at=job.start)
+        if known.last is not None and known.last.phase == Phase.ENDED and (known.last.peak_memory_mb or not complete):
+            return known.last
+        return observing.ended(job, self._view(name), used)
+
+    def _without_job(self, name: str, known: _Workload, used: AccountedJob | None) -> Observed | None:
+        """The controller forgets what ended a while ago, and all that it had not written down when it died."""
+        if _has_ended(known):
+            return known.last
+        if used is not None and used.job.has_ended:
+            return observing.ended(used.job, self._view(name), used)
+        folder = self._shared.workload(name)
+        number = folder.owner() or folder.submitted()
+        if number is None:
+            return None
+        view, members = self._view(name), len(self.asked(name)) or 1
+        known.missing_since = known.missing_since or time.monotonic()
+        if time.monotonic() - known.missing_since < LOST_SECONDS:
+            return known.last or Observed(name, Phase.WAITING, message="Slurm was asked to run it.")
+        return observing.lost(name, number, view, members)
+
+    def _figures(self, names: Collection[str]) -> dict[str, AccountedJob]:
+        """Of those that have ended lately, or that the controller does not know; without accounts of none."""
+        wanted = [name for name in names if self._wants_figures(self._workloads[name])]
+        if not wanted:
+            return {}
+        try:
+            found = self._client.accounted(wanted)
+        except (UnreachableError, SlurmRefusedError):
+            return {}
+        best: dict[str, AccountedJob] = {}
+        for one in sorted(found, key=lambda one: one.job.job_id):
+            mine = {job.job_id for job in self._workloads[one.job.name].jobs} if one.job.name in names else set()
+            if one.job.name in names and (not mine or one.job.job_id in mine):
+                best[one.job.name] = one
+        return best
+
+    def _wants_figures(self, known: _Workload) -> bool:
+        if _has_ended(known):
+            return False
+        return not known.jobs or all(job.has_ended and _ran(job) >= _least(known, job) for job in known.jobs)
+
+    def _view(self, name: str) -> FolderView:
+        folder, stop = self._shared.workload(name), self._shared.workload(name).stop()
+        endings = tuple(folder.endings(len(self.asked(name)) or 1))
+        asked = stop is not None and stop.why == "stop"
+        return FolderView(
+            endings, stop_asked=asked, began=folder.has_begun(), last_words="" if endings else folder.last_words()
+        )
+
+    def _recall_stop(self, name: str, known: _Workload) -> None:
+        """Also of a stop that an earlier bridge asked for."""
+        if not known.stop_read:
+            known.stop_read = True
+            stop = self._shared.workload(name).stop()
+            if stop is not None and stop.why == "stop":
+                known.stop_by = stop.moment + stop.seconds
+
+    def _press(self, known: _Workload, job: SlurmJob) -> None:
+        """Whoever outlasts his grace is ended by Slurm; whoever waits still is taken out of its queue."""
+        if known.stop_by is None:
+            return
+        if job.state == "PENDING" or time.time() > known.stop_by + MARGIN_SECONDS:
+            with contextlib.suppress(SlurmRefusedError):
+                self._client.cancel(job.job_id)
+
+    def _kill(self, name: str) -> None:
+        """By what Slurm says now: a controller that lost its last seconds gives the same numbers to others."""
+        for job in self._client.jobs():
+            if job.name == name and observing.may_end(job):
+                self._client.cancel(job.job_id)
+
+
+def _least(known: _Workload, job: SlurmJob) -> float:
+    """Who cancelled a job only the accounts say."""
+    return 0.0 if job.state == "CANCELLED" and known.stop_by is None else TOO_SHORT_SECONDS
+
+
+def _ran(job: SlurmJob) -> float:
+    return (job.end or 0.0) - (job.start or job.end or 0.0)
+
+
+def _has_ended(known: _Workload) -> bool:
+    return known.last is not None and known.last.phase == Phase.ENDED
