@@ -11,6 +11,7 @@ import environ
 from executors.celery_worker.release import release
 from scheduler_site import env, platform_logs
 from scheduler_site.beat_schedule import beat_schedule
+from scheduler_site.cluster_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.code_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 
@@ -107,13 +108,6 @@ PREEMPT_GRACE_SECONDS = env.number("TRAINYARD_PREEMPT_GRACE_SECONDS", 60)
 DRAIN_SECONDS = env.number("TRAINYARD_DRAIN_SECONDS", 30)
 # The longest grace that a job may ask for instead of these.
 MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
-# Engines of clusters by their kind; `kind=dotted.path` adds one, or puts another in a kind's place.
-ENGINES = {
-    "kubernetes": "executors.kubernetes.engine.connect",
-    "slurm": "executors.slurm.engine.connect",
-    **{word.partition("=")[0]: word.partition("=")[2] for word in env.words("TRAINYARD_ENGINES")},
-}
-CLUSTER_START_SECONDS = env.number("TRAINYARD_CLUSTER_START_SECONDS", 600, at_least=1)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
@@ -138,10 +132,6 @@ JOB_RETENTION_DAYS = env.whole("TRAINYARD_JOB_RETENTION_DAYS", 0)
 LOG_RETENTION_DAYS = env.whole("TRAINYARD_LOG_RETENTION_DAYS", 30, at_least=1)
 # Jobs find it as MLFLOW_TRACKING_URI, unless they bring one of their own.
 MLFLOW_TRACKING_URI = env.text("TRAINYARD_MLFLOW_TRACKING_URI")
-# How a bridge reaches a Slurm; its other options are words of `manage.py bridge`.
-EXECUTOR_SLURM_REST_API_URL = env.text("EXECUTOR_SLURM_REST_API_URL")
-EXECUTOR_SLURM_AUTH_TOKEN = env.secret("EXECUTOR_SLURM_AUTH_TOKEN", "")
-SLURM_ACCOUNT_PREFIX = env.text("SLURM_ACCOUNT_PREFIX")
 # For the control worker, which ends there what killed attempts left open; jobs do not get it.
 MLFLOW_LOGIN = (env.text("MLFLOW_TRACKING_USERNAME"), env.secret("MLFLOW_TRACKING_PASSWORD"))
 # Where logs lie after their attempt: in a folder that web and control worker share, or in a bucket. Agents need no keys.

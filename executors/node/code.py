@@ -111,14 +111,14 @@ class NodeCode:
                     self._cache.trim()
             self._make_room(sum(file.size for file in files))
             shutil.rmtree(run.folder / COPY, ignore_errors=True)  # half of one, of a try before
-            self._cache.copy(files, run.folder / COPY, stopped=lambda: run.is_stopping)
-        if run.is_stopping:
+            self._cache.copy(files, run.folder / COPY, stopped=lambda: run.stopping is not None)
+        if run.stopping is not None:
             raise StoppedError
 
     @contextlib.contextmanager
     def _my_turn(self, run: PlacementRun) -> Iterator[None]:
         while not self._fetching.acquire(timeout=LOOK_SECONDS):
-            if run.is_stopping:
+            if run.stopping is not None:
                 raise StoppedError
         try:
             yield
@@ -250,7 +250,7 @@ class _Reader:
         return taken
 
     def _more(self) -> None:
-        if self._run.is_stopping:
+        if self._run.stopping is not None:
             raise StoppedError
         piece = next(self._pieces, None)
         if piece is None:
@@ -274,6 +274,6 @@ def _batches(lacking: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str
 def _wait(run: PlacementRun, seconds: float) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        if run.is_stopping:
+        if run.stopping is not None:
             raise StoppedError
         time.sleep(min(LOOK_SECONDS, left))

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from django.conf import settings
 
 from executors.run import saving, state_files
 from executors.run.log_chunks import LogChunks
 from executors.run.measured import Measured
+from executors.run.running import Running
 from executors.run.saving import Before
 from jobs.attempts import claims, gangs
 from jobs.attempts.claims import PlacementSpec
@@ -41,26 +42,6 @@ NEVER_RAN = frozenset({"start_failed", "platform_error"})
 EXPLAINED_BY_CAUSE = ("exited", "start_failed", "shim_lost")
 GIVING_WAY = frozenset({PREEMPT, PAUSE})
 """Wishes that leave a command the time for its checkpoint; it may also complete in it, if it says so."""
-
-
-class Running(Protocol):
-    """A command that was started: under its shim on this machine, or as part of a cluster's workload."""
-
-    @property
-    def pid(self) -> int: ...
-
-    @property
-    def suspended(self) -> bool: ...
-
-    def status(self) -> dict[str, Any] | None: ...
-
-    def stop(self, grace_seconds: float | None = None) -> None: ...
-
-    def suspend(self) -> None: ...
-
-    def go_on(self) -> None: ...
-
-    def renew(self, lease_deadline: float) -> None: ...
 
 
 class Stop(NamedTuple):
@@ -163,11 +144,6 @@ class PlacementRun:
             if not self.waits_for_its_gang:
                 self._start_due = time.monotonic() + settings.START_SECONDS
             self._is_getting_ready = False
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether somebody has asked for its end."""
-        return self._stop is not None
 
     def ended_by_stop(self) -> PlacementOutcome | None:
         """How it ends, if it was stopped before anything of it was started."""

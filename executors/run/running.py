@@ -1,0 +1,23 @@
+"""What a placement run knows of its command once that was started, whoever started it."""
+
+from typing import Any, Protocol
+
+
+class Running(Protocol):
+    """A command that was started: under its shim on this machine, or as part of a cluster's workload."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def suspended(self) -> bool: ...
+
+    def status(self) -> dict[str, Any] | None: ...
+
+    def stop(self, grace_seconds: float | None = None) -> None: ...
+
+    def suspend(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def renew(self, lease_deadline: float) -> None: ...
