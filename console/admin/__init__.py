@@ -5,8 +5,8 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
 from console.admin.fleet import clusters, pools
+from console.admin.recurring import job_schedules, job_templates
 from console.admin.steering import moves, settings
-from console.admin.templates import job_templates
 from console.admin.workloads import workloads
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "clusters",
     "costs",
     "history",
+    "job_schedules",
     "job_templates",
     "jobs",
     "moves",

@@ -48,11 +48,9 @@ def _submit_one(pk: int) -> bool:
         return False
     moment = moments.latest(schedule.cron, schedule.time_zone, now)
     job, outcome = _at(schedule, moment, now)
-    schedule.last_at, schedule.outcome = moment, outcome[:500]
-    if job is not None:
-        schedule.last_job = job.pk
-    schedule.next_at = moments.following(schedule.cron, schedule.time_zone, now, schedule.ends_at)
-    schedule.save(update_fields=["last_at", "outcome", "last_job", "next_at"])
+    following = moments.following(schedule.cron, schedule.time_zone, now, schedule.ends_at)
+    came_of_it = {"last_at": moment, "outcome": outcome[:500]} | ({} if job is None else {"last_job": job.pk})
+    JobSchedule.objects.filter(pk=pk).update(next_at=following, **came_of_it)
     return job is not None
 
 

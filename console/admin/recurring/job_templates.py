@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 
 from api.v1.shapes.jobs import JobIn, spec_of
 from console.admin import cells
-from console.admin.templates.submission_form import SubmissionForm, in_order, in_words
+from console.admin.recurring.submission_form import SubmissionForm, in_order, in_words
 from console.page_context import PageContext
 from jobs.models import Job, JobTemplate
 from jobs.submission import templates
