@@ -64,6 +64,7 @@ def test_every_link_of_a_document_leads_somewhere(document):
 def settings_that_are_read():
     code = (
         read("scheduler_site/settings.py")
+        + read("scheduler_site/cluster_settings.py")
         + read("scheduler_site/code_settings.py")
         + read("scheduler_site/door_settings.py")
         + read("scheduler_site/env.py")

@@ -31,7 +31,7 @@ def nightly(ada):
     def make(**terms):
         spec = JobSpec(name="report", project="vision", command=("python", "report.py"), labels={"kind": "report"})
         order = Order({"project": "vision", "command": ["python", "report.py"]}, spec)
-        return create(owner=ada, name="nightly", order=order, cron="* * * * *", time_zone="UTC", **terms)
+        return create(owner=ada, name="nightly", order=order, cron="0 0 1 1 *", time_zone="UTC", **terms)
 
     return make
 
@@ -53,7 +53,7 @@ def test_a_job_comes_with_each_moment_and_not_before(nightly):
     assert (job.command, job.owner.username, job.project.slug) == (["python", "report.py"], "ada", "vision")
     assert job.labels == {"kind": "report", "schedule": "nightly"}
     schedule.refresh_from_db()
-    assert (schedule.last_job, schedule.outcome) == (job.pk, f"Job {job.pk} was submitted.")
+    assert (schedule.last_job, schedule.outcome) == (job.pk, f"Job {job.pk} was submitted late.")
     assert schedule.next_at > database_now()
 
 
@@ -94,8 +94,7 @@ def test_once_its_last_job_has_ended_the_next_one_comes(nightly):
 @pytest.mark.parametrize(("missed", "jobs"), [("once", 1), ("skip", 0)])
 def test_of_missed_moments_one_job_comes_or_none(nightly, missed, jobs):
     schedule = nightly(missed=missed)
-    # The last moment that was missed is more than the patience ago only for a line that does not come every minute.
-    JobSchedule.objects.filter(pk=schedule.pk).update(cron="0 0 1 * *", next_at=database_now() - timedelta(days=40))
+    due(schedule, ago=timedelta(days=40))
 
     submit_due()
 
