@@ -101,7 +101,8 @@ for _ in $(seq 60); do
   kill -0 "$web" 2> /dev/null || break
   sleep 1
 done
-kill "$web" 2> /dev/null || true
+# The one below it, which heeds no gentler word: its own go with it.
+pkill -KILL -P "$web" 2> /dev/null || true
 if [ "${status:-}" != 200 ]; then
   echo "image-check: it does not answer:"
   cat "$work/web.log"
