@@ -39,6 +39,8 @@ class ApiServer:
         self.url = f"https://{LOOPBACK}:{pick_free()}"
         self.authority = folder / "certificates/apiserver.crt"
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._api: subprocess.Popen[bytes] | None = None
+        self._store = ""
 
     def kubeconfig(self, token: str = ADMIN, namespace: str = "default") -> Path:
         """For whoever has that token."""
@@ -64,42 +66,63 @@ class ApiServer:
     def start(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL)
-        accounts = self.folder / "accounts.key"
-        accounts.write_bytes(key.private_bytes(*encoding, serialization.NoEncryption()))
-        tokens = self.folder / "tokens.csv"
-        tokens.write_text(f'{ADMIN},admin,admin,"system:masters"\n')
-        store, peer = (f"http://{LOOPBACK}:{pick_free()}" for _ in range(2))
+        self._accounts.write_bytes(key.private_bytes(*encoding, serialization.NoEncryption()))
+        (self.folder / "tokens.csv").write_text(f'{ADMIN},admin,admin,"system:masters"\n')
+        self._store, peer = (f"http://{LOOPBACK}:{pick_free()}" for _ in range(2))
         self._run(
-            "etcd", data_dir=self.folder / "etcd", listen_client_urls=store, advertise_client_urls=store,
+            "etcd", data_dir=self.folder / "etcd", listen_client_urls=self._store, advertise_client_urls=self._store,
             listen_peer_urls=peer, initial_advertise_peer_urls=peer, initial_cluster=f"default={peer}",
             unsafe_no_fsync="true",
         )  # fmt: skip
-        wait_for(lambda: answers(f"{store}/health"), 60, self._what("etcd"))
-        self._run(
-            "kube-apiserver", etcd_servers=store, bind_address=LOOPBACK, advertise_address=LOOPBACK,
-            secure_port=self.url.rpartition(":")[2], cert_dir=self.authority.parent, token_auth_file=tokens,
-            authorization_mode="RBAC", service_cluster_ip_range="10.96.0.0/24", endpoint_reconciler_type="none",
-            service_account_issuer="https://kubernetes.default.svc", service_account_signing_key_file=accounts,
-            service_account_key_file=accounts, profiling="false",
-        )  # fmt: skip
-        wait_for(lambda: answers(f"{self.url}/readyz", self.authority), 120, self._what("kube-apiserver"))
+        wait_for(lambda: answers(f"{self._store}/health"), 60, self._what("etcd"))
+        self.start_api()
         self._run(
             "kube-controller-manager", kubeconfig=self.kubeconfig(), controllers=CONTROLLERS, leader_elect="false",
-            service_account_private_key_file=accounts, resource_quota_sync_period="2s", port="0",
+            service_account_private_key_file=self._accounts, resource_quota_sync_period="2s", port="0",
             bind_address=LOOPBACK, secure_port=pick_free(), cert_dir=self.folder / "certificates-of-controllers",
         )  # fmt: skip
         wait_for(lambda: '"secrets"' in self.kubectl("get", "sa", "default", "-o", "json", check=False), 60, "accounts")
+
+    def start_api(self) -> None:
+        """The API server alone, as `kill_api` left it."""
+        self._api = self._run(
+            "kube-apiserver", etcd_servers=self._store, bind_address=LOOPBACK, advertise_address=LOOPBACK,
+            secure_port=self.url.rpartition(":")[2], cert_dir=self.authority.parent,
+            token_auth_file=self.folder / "tokens.csv", authorization_mode="RBAC",
+            service_cluster_ip_range="10.96.0.0/24", endpoint_reconciler_type="none",
+            service_account_issuer="https://kubernetes.default.svc", service_account_signing_key_file=self._accounts,
+            service_account_key_file=self._accounts, profiling="false",
+        )  # fmt: skip
+        wait_for(lambda: answers(f"{self.url}/readyz", self.authority), 120, self._what("kube-apiserver"))
+
+    def kill_api(self) -> None:
+        assert self._api is not None
+        self._api.kill()
+        self._api.wait(20)
+        self._processes.remove(self._api)
+
+    def start_scheduler(self) -> None:
+        """What puts pods on nodes, where a test has any."""
+        self._run(
+            "kube-scheduler", kubeconfig=self.kubeconfig(), leader_elect="false", port="0", bind_address=LOOPBACK,
+            secure_port=pick_free(), cert_dir=self.folder / "certificates-of-the-scheduler",
+        )  # fmt: skip
+
+    @property
+    def _accounts(self) -> Path:
+        return self.folder / "accounts.key"
 
     def close(self) -> None:
         for process in reversed(self._processes):
             process.kill()
             process.wait(20)
 
-    def _run(self, name: str, **options: Any) -> None:
+    def _run(self, name: str, **options: Any) -> "subprocess.Popen[bytes]":
         words = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
-        with (self.folder / f"{name}.log").open("wb") as output:
+        with (self.folder / f"{name}.log").open("ab") as output:
             process = subprocess.Popen([FOLDER / name, *words], stdout=output, stderr=output, start_new_session=True)
         self._processes.append(process)
+        return process
 
     def _what(self, name: str) -> str:
         return f"{name}, see {self.folder / name}.log"

@@ -24,13 +24,15 @@ FOLDER = source.ROOT / "deploy/kubernetes"
 CHART = FOLDER / "chart"
 VALIDATE = Path(sys.executable).with_name("kubernetes-validate")
 VERSIONS = ("1.27", "1.35")
-OVERLAYS = ("base", "overlays/try", "overlays/hpa", "overlays/keda")
+OVERLAYS = ("base", "overlays/try", "overlays/hpa", "overlays/keda", "overlays/bridge")
 VALUES: dict[str, dict[str, Any]] = {
     "helm": {},
     "helm, hpa": {"scaling": "hpa"},
     "helm, keda": {"scaling": "keda"},
     "helm, inside": {"inside": {"enabled": True}},
+    "helm, bridge": {"bridge": {"enabled": True}},
 }
+SPEAK_TO_THE_API_SERVER = ("trainyard-autoscaler", "trainyard-bridge")
 OLDER = {"policy/v1": "policy/v1beta1", "autoscaling/v2": "autoscaling/v2beta2"}
 """What the API server of the tests calls it."""
 ROADS = (*OVERLAYS, *VALUES)
@@ -111,7 +113,7 @@ def test_helm_has_nothing_to_say_but_that_there_is_no_picture():
 
 
 @pytest.mark.parametrize(
-    "values", [{"scaling": "kubernetes"}, {"pols": {}}, {"pools": {"CPU": {"cpus": 1, "memory_gb": 1, "max_nodes": 1, "agent": {"memory": "1Gi"}}}}]
+    "values", [{"scaling": "kubernetes"}, {"pols": {}}, {"bridge": {"on": True}}, {"bridge": {"cluster": "My Cluster"}}, {"pools": {"CPU": {"cpus": 1, "memory_gb": 1, "max_nodes": 1, "agent": {"memory": "1Gi"}}}}]
 )  # fmt: skip
 def test_helm_refuses_values_that_mean_nothing(values):
     with pytest.raises(HelmError):
@@ -135,7 +137,13 @@ def same(one: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("overlay", "road"), [("base", "helm"), ("overlays/hpa", "helm, hpa"), ("overlays/keda", "helm, keda")]
+    ("overlay", "road"),
+    [
+        ("base", "helm"),
+        ("overlays/hpa", "helm, hpa"),
+        ("overlays/keda", "helm, keda"),
+        ("overlays/bridge", "helm, bridge"),
+    ],
 )
 def test_helm_and_kustomize_make_the_same(overlay, road):
     by_kustomize = dict(same(one) for one in rendered(overlay) if one["kind"] != "Namespace")
@@ -158,7 +166,7 @@ def test_nothing_runs_as_root_writes_into_its_image_or_can_gain_rights(road):
         assert spec["securityContext"]["runAsNonRoot"], name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert spec["enableServiceLinks"] is False, "a service `trainyard` would set TRAINYARD_PORT"
-        assert spec["automountServiceAccountToken"] is (name == "trainyard-autoscaler"), name
+        assert spec["automountServiceAccountToken"] is (name in SPEAK_TO_THE_API_SERVER), name
     for name, one in containers(road):
         assert one["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name  # fmt: skip
         assert {"cpu", "memory"} <= one["resources"]["requests"].keys(), "a quota refuses who does not say"
@@ -173,7 +181,7 @@ def test_secrets_are_files_and_agents_get_their_own_alone(road):
         assert "secretKeyRef" not in json.dumps(one.get("env", [])), name
     for name, spec in pods(road).items():
         of = {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
-        agent = any("node" in one.get("args", []) for one in spec["containers"])
+        agent = any({"node", "bridge"} & set(one.get("args", [])) for one in spec["containers"])
         assert of == (
             {"trainyard-agent"}
             if agent
