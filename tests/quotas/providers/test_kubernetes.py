@@ -6,8 +6,6 @@ from itertools import count
 
 import pytest
 
-from jobs.models import Job
-from jobs.planning.cycle import run_cycle
 from quotas.models import NativeQuotaRow
 from tests import builders
 from tests.rest import V1, client_of
@@ -16,6 +14,7 @@ from workers.models import Cluster
 
 pytestmark = pytest.mark.django_db
 NUMBERS = count(1)
+STARTS = [("new", "There is room for it on n1: the next scheduling cycle starts it.")]
 
 
 @pytest.fixture
@@ -59,9 +58,9 @@ def hard(server, namespace):
     return server.ask("get", "resourcequota", "project-team", "-n", namespace)["spec"]["hard"]
 
 
-def reason_of(job):
-    run_cycle()
-    return [(one["code"], one["sentence"]) for one in Job.objects.get(pk=job.pk).reasons]
+def reasons_of(staff, job):
+    told = staff.get(f"{V1}/jobs/{job.pk}/explain")
+    return [(one["code"], one["sentence"]) for one in told.json()["reasons"]]
 
 
 def test_a_quota_that_is_set_is_in_force_there_within_two_seconds_and_put_back(server, namespace, staff, team):
@@ -113,9 +112,9 @@ def test_what_others_run_there_counts_and_frees_again(server, namespace, staff, 
     synced(staff)
     wait_for(lambda: "created" in start_pod(server, namespace, "theirs", gpus=1), 10)
     wait_for(lambda: synced(staff)["native"]["used_gpu"] == 1, 5, "the pod to count")
-    job = builders.job(project=team, gpus=2)
+    job = builders.job(project=team, gpus=2, memory_mb=100)
 
-    [(code, sentence)] = reason_of(job)
+    [(code, sentence)] = reasons_of(staff, job)
 
     assert code == "quota"
     assert sentence.startswith(
@@ -128,7 +127,7 @@ def test_what_others_run_there_counts_and_frees_again(server, namespace, staff, 
 
     server.kubectl("delete", "pod", "theirs", "-n", namespace, "--grace-period=0", "--force")
     wait_for(lambda: synced(staff)["native"]["used_gpu"] == 0, 10, "the pod to be gone")
-    assert reason_of(job) == []
+    assert reasons_of(staff, job) == STARTS
 
 
 def test_ours_are_no_others(server, namespace, staff, team):
@@ -139,22 +138,22 @@ def test_ours_are_no_others(server, namespace, staff, team):
     wait_for(lambda: "created" in start_pod(server, namespace, "ours", gpus=1), 10)
     wait_for(lambda: synced(staff)["native"]["used_gpu"] == 1, 5, "the pod to count")
     builders.node(name="n1", gpus=4)
-    assert reason_of(builders.job(project=team, gpus=1)) == []
+    assert reasons_of(staff, builders.job(project=team, gpus=1, memory_mb=100)) == STARTS
 
 
 def test_an_api_server_that_is_away_holds_the_jobs_of_its_projects_until_it_is_back(
     server, namespace, staff, team, settings
 ):
     builders.node(name="n1", gpus=4)
-    job = builders.job(project=team, gpus=1)
-    [(code, sentence)] = reason_of(job)
+    job = builders.job(project=team, gpus=1, memory_mb=100)
+    [(code, sentence)] = reasons_of(staff, job)
     assert (code, sentence) == ("quota_provider_away", "What k8s allows project team has not been read yet.")
 
     synced(staff)
     settings.QUOTA_PROVIDER_AWAY_SECONDS = 0.01
     server.kill_api()
     answer = synced(staff)
-    [(code, sentence)] = reason_of(job)
+    [(code, sentence)] = reasons_of(staff, job)
     server.start_api()
 
     assert code == "quota_provider_away"
@@ -163,4 +162,4 @@ def test_an_api_server_that_is_away_holds_the_jobs_of_its_projects_until_it_is_b
     settings.QUOTA_PROVIDER_AWAY_SECONDS = 30
     synced(staff)
     assert NativeQuotaRow.objects.get().fault == ""
-    assert reason_of(job) == []
+    assert reasons_of(staff, job) == STARTS

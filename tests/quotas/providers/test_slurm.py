@@ -4,8 +4,6 @@ import time
 
 import pytest
 
-from jobs.models import Job
-from jobs.planning.cycle import run_cycle
 from tests import builders
 from tests.rest import V1, client_of, faults
 from tests.waiting import wait_for
@@ -49,9 +47,9 @@ def state_of(slurm, number):
     return slurm.command("squeue", "-h", "-j", number, "-o", "%T %r")
 
 
-def reasons_of(job):
-    run_cycle()
-    return [(one["code"], one["sentence"]) for one in Job.objects.get(pk=job.pk).reasons]
+def reasons_of(staff, job):
+    told = staff.get(f"{V1}/jobs/{job.pk}/explain")
+    return [(one["code"], one["sentence"]) for one in told.json()["reasons"]]
 
 
 def test_a_quota_that_is_set_is_in_force_there_and_what_others_use_of_it_counts(by_commands, staff):
@@ -70,15 +68,15 @@ def test_a_quota_that_is_set_is_in_force_there_and_what_others_use_of_it_counts(
     seen = time.monotonic()
     wait_for(lambda: synced(staff, "team")["native"]["used_gpu"] == 1, 5, "its use to be seen")
     assert time.monotonic() - seen < 5
-    job = builders.job(project=team, gpus=2)
-    [(code, sentence)] = reasons_of(job)
+    job = builders.job(project=team, gpus=2, memory_mb=100)
+    [(code, sentence)] = reasons_of(staff, job)
     assert code == "quota"
     assert "QOS ty-team of Slurm, of which others there hold 1 GPU" in sentence
     assert "allows 2 GPUs (1 in use); this job needs 2 GPUs" in sentence
 
     by_commands.command("scancel", first, second)
     wait_for(lambda: synced(staff, "team")["native"]["used_gpu"] == 0, 10, "its end to be seen")
-    assert reasons_of(job) == []
+    assert [code for code, _ in reasons_of(staff, job)] == ["new"]
 
 
 def test_a_limit_changed_by_hand_is_put_back_and_one_taken_away_is_none(by_commands, staff):
