@@ -34,6 +34,9 @@ from quotas.providers import chosen
 from quotas.queries import find_project, visible_projects
 from scheduling.errors import FieldError, InvalidError
 
+SYNC_PATIENCE = 10.0
+"""Seconds for which who asks for a sync waits for one that is under way."""
+
 
 class QuotaChange(StrictSerializer):
     """Limits, nested or a field each; both forms may stand side by side if they agree."""
@@ -177,7 +180,7 @@ class QuotaSyncView(APIView):
         """Bring limits and usage in line with the provider, now. The local provider derives usage anew each time it is read."""
         Nothing.read(request.data)
         project = find_project(caller(request), slug)
-        quota_sync.sync(project.slug)
+        quota_sync.sync(project.slug, patience=SYNC_PATIENCE)
         return answer(project, caller(request))
 
 

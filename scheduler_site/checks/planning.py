@@ -75,8 +75,20 @@ def check_provider(**_: Any) -> list[CheckMessage]:
     if is_node():
         return []
     unknown = unknown_value_errors(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], chosen.names())
-    return unknown or [
-        error(69, f"QUOTA_PROVIDER is {settings.QUOTA_PROVIDER}, but {name} is {what}.", hint)
-        for provider, name, is_wrong, what, hint in NEEDED
-        if provider == settings.QUOTA_PROVIDER and is_wrong(getattr(settings, name))
-    ]
+    faults = [] if unknown else [*_not_to_be_loaded(settings.QUOTA_PROVIDER), *_missing(settings.QUOTA_PROVIDER)]
+    return unknown or [error(69, message, hint) for message, hint in faults[:1]]
+
+
+def _missing(name: str) -> Iterator[tuple[str, str]]:
+    for provider, setting, is_wrong, what, hint in NEEDED:
+        if provider == name and is_wrong(getattr(settings, setting)):
+            yield f"QUOTA_PROVIDER is {name}, but {setting} is {what}.", hint
+
+
+def _not_to_be_loaded(name: str) -> Iterator[tuple[str, str]]:
+    """A plugin is anybody's code, and the client of a system may not be installed."""
+    try:
+        chosen.made(name)
+    except Exception as problem:  # noqa: BLE001
+        sentence = f"QUOTA_PROVIDER {name!r} cannot be loaded: {type(problem).__name__}: {problem}."
+        yield sentence, "Install what it needs (requirements-kubernetes.txt for k8s), or correct the plugin."

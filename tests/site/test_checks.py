@@ -9,6 +9,7 @@ import pytest
 from django.core import checks as django_checks
 from django.test import override_settings
 
+from quotas.providers import chosen
 from scheduler_site.checks import celery, planning, servers, site
 from workers.runtime.process import Command
 from workers.runtime.shim import supervisor
@@ -125,6 +126,15 @@ def test_an_unknown_provider_is_refused_with_those_there_are(settings):
     settings.QUOTA_PROVIDER = "slrum"
     (message,) = planning.check_provider()
     assert (message.msg, message.hint) == ("QUOTA_PROVIDER 'slrum' is unknown.", "Available: k8s, local, slurm.")
+
+
+def test_a_provider_that_cannot_be_loaded_is_said_so_with_why(settings, monkeypatch):
+    settings.QUOTA_PROVIDER = "k8s"
+    monkeypatch.setitem(chosen.OURS, "k8s", "quotas.providers.nowhere.Quotas")
+    chosen.made.cache_clear()
+    (message,) = planning.check_provider()
+    assert message.id == "trainyard.E069"
+    assert "No module named 'quotas.providers.nowhere'" in message.msg
 
 
 @pytest.mark.parametrize(("provider", "key"), [("k8s", "K8S_QUOTA_NAMESPACE"), ("slurm", "SLURM_ACCOUNT_PREFIX")])

@@ -1,12 +1,15 @@
 """What a provider says, on record: a plugin's here, made of what the test says."""
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from api.v1.quotas import publishing
+from jobs.messages import publishing
 from jobs.planning.snapshot import take_snapshot
+from jobs.recovery import quota_sync
 from jobs.reports.metrics.exposition import exposition
 from quotas.models import NativeQuotaRow
 from quotas.providers import chosen
@@ -123,7 +126,7 @@ def test_an_answer_that_is_older_than_what_is_on_record_is_dropped(plugin):
 def test_a_quota_that_is_set_asks_for_the_provider_to_be_told(plugin, monkeypatch, django_capture_on_commit_callbacks):
     builders.project(slug="team")
     sent = []
-    monkeypatch.setattr(publishing, "_publish", lambda messages: sent.extend(messages) or True)
+    monkeypatch.setattr(publishing, "_publish", sent.extend)
     with django_capture_on_commit_callbacks(execute=True):
         client_of(builders.user(staff=True)).patch(f"{V1}/queues/quota/team", {"limits": {"gpus": 2}})
     assert [(one["name"], one.get("args")) for one in sent] == [
@@ -139,3 +142,23 @@ def test_metrics_say_whether_it_answers_and_what_others_use(plugin):
     text = exposition().decode()
     assert 'trainyard_quota_provider_up{provider="stated"} 1.0' in text
     assert 'trainyard_quota_provider_drift{project="team",resource="gpus"} 3.0' in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_provider_that_hangs_holds_up_one_thread_alone(plugin):
+    builders.project(slug="team")
+    asked, answers = threading.Event(), threading.Event()
+
+    def hang(_=None):
+        asked.set()
+        assert answers.wait(20)
+        return {}
+
+    plugin.sync = hang
+    first = threading.Thread(target=lambda: (quota_sync.sync(), connection.close()))
+    first.start()
+    assert asked.wait(20)
+    assert quota_sync.sync() is False
+    answers.set()
+    first.join(20)
+    assert quota_sync.sync() is True
