@@ -75,13 +75,16 @@ class CountsByItself:
 
 
 def wanted(project_id: str | None = None) -> dict[str, NativeAmounts]:
-    """By project, what our rows say that its own jobs may hold; what is only observed limits nothing."""
+    """By project, what our rows say that its own jobs may hold at the most, borrowed or not; what is only observed limits nothing."""
     projects = Project.objects.select_related("quota").order_by("slug")
     rows = projects if project_id is None else projects.filter(slug=project_id)
-    return {row.slug: _limits(getattr(row, "quota", None)) for row in rows}
+    return {row.slug: _limits(getattr(row, "quota", None), may_borrow=row.parent_id is not None) for row in rows}
 
 
-def _limits(quota: Quota | None) -> NativeAmounts:
+def _limits(quota: Quota | None, *, may_borrow: bool) -> NativeAmounts:
     if quota is None or not quota.enforced:
         return NO_LIMITS
-    return NativeAmounts(quota.gpus, quota.cpus, quota.memory_mb, quota.running_jobs)
+    own = {"gpus": quota.gpus, "cpus": quota.cpus, "memory_mb": quota.memory_mb}
+    loans = {name: getattr(quota, f"borrowing_{name}") or 0 for name in own} if may_borrow else dict.fromkeys(own, 0)
+    most = {name: None if amount is None else amount + loans[name] for name, amount in own.items()}
+    return NativeAmounts(**most, running_jobs=quota.running_jobs)

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,8 +14,9 @@ from jobs.recovery import quota_sync
 from jobs.reports.metrics.exposition import exposition
 from quotas.models import NativeQuotaRow
 from quotas.providers import chosen
-from quotas.providers.base import CountsByItself, ProviderError, Standing
+from quotas.providers.base import CountsByItself, ProviderError, Standing, wanted
 from quotas.providers.syncing import sync
+from scheduler_site.beat_schedule import beat_schedule
 from scheduling.native_quotas import NativeAmounts
 from tests import builders
 from tests.rest import V1, client_of
@@ -106,6 +108,21 @@ def test_a_provider_that_is_away_holds_back_after_a_while_and_says_since_when(pl
     assert take_snapshot().waiting[0].stopped == ""
 
 
+def test_what_is_written_there_is_the_most_that_a_project_may_hold():
+    """A native limit at the project's own would forbid what it may borrow."""
+    top = builders.project(slug="top", quota={"gpus": 8, "borrowing_gpus": 4})
+    builders.project(slug="team", parent=top, quota={"gpus": 4, "borrowing_gpus": 2, "cpus": 6, "running_jobs": 3})
+    builders.project(slug="seen", parent=top, quota={"gpus": 4, "enforced": False})
+    builders.project(slug="free", parent=top)
+    assert wanted() == {
+        "top": NativeAmounts(gpus=8),
+        "team": NativeAmounts(gpus=6, cpus=6, running_jobs=3),
+        "seen": NativeAmounts(),
+        "free": NativeAmounts(),
+    }
+    assert list(wanted("team")) == ["team"]
+
+
 def test_what_another_provider_said_before_counts_no_more(plugin):
     team = builders.project(slug="team")
     NativeQuotaRow.objects.create(project=team, provider="k8s", synced_at=timezone.now(), hard={"gpus": 1})
@@ -125,7 +142,7 @@ def test_an_answer_that_is_older_than_what_is_on_record_is_dropped(plugin):
 
 def test_a_quota_that_is_set_asks_for_the_provider_to_be_told(plugin, monkeypatch, django_capture_on_commit_callbacks):
     builders.project(slug="team")
-    sent = []
+    sent: list[Any] = []
     monkeypatch.setattr(publishing, "_publish", sent.extend)
     with django_capture_on_commit_callbacks(execute=True):
         client_of(builders.user(staff=True)).patch(f"{V1}/queues/quota/team", {"limits": {"gpus": 2}})
@@ -155,10 +172,23 @@ def test_a_provider_that_hangs_holds_up_one_thread_alone(plugin):
         return {}
 
     plugin.sync = hang
-    first = threading.Thread(target=lambda: (quota_sync.sync(), connection.close()))
+
+    def ask():
+        quota_sync.sync()
+        connection.close()
+
+    first = threading.Thread(target=ask)
     first.start()
     assert asked.wait(20)
     assert quota_sync.sync() is False
     answers.set()
     first.join(20)
     assert quota_sync.sync() is True
+
+
+def test_beat_asks_where_there_is_somebody_to_ask():
+    def tasks(schedule):
+        return {one["task"]: one["schedule"] for one in schedule.values()}
+
+    assert "trainyard.sync_quotas" not in tasks(beat_schedule(5, 5, 15))
+    assert tasks(beat_schedule(5, 5, 15, 2))["trainyard.sync_quotas"] == 2

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from scheduling.forecast.outlook import outlook
 from scheduling.native_quotas import NativeAmounts, NativeQuota
 from scheduling.planning.plan import make_plan
@@ -63,6 +66,29 @@ def test_a_request_above_the_limit_itself_is_told_that_it_never_starts():
     [reason] = outlook(world(asks(1, gpus=5)), 0.0, 1).reasons
 
     assert "have QOS ty-team of Slurm raised by 1 GPU" in reason.sentence
+
+
+@given(
+    st.lists(st.integers(1, 4), max_size=6),
+    st.integers(0, 8),
+    st.integers(0, 8),
+    st.integers(0, 3),
+    st.none() | st.integers(0, 8),
+)
+def test_with_what_others_hold_it_is_never_gone_beyond_and_everybody_else_is_told(sizes, most, others, runs_now, own):
+    held = tuple(runs(100 + index, index) for index in range(runs_now))
+    limits = None if own is None else Limits(gpus=own)
+    jobs = [asks(number + 1, gpus=size) for number, size in enumerate(sizes)]
+    if not jobs:
+        return
+    plan = make_plan(world(*jobs, running=held, most=most, others=others, limits=limits), 0.0)
+
+    started = {one.job_id for one in plan.placements}
+    taken = sum(size for number, size in enumerate(sizes) if number + 1 in started)
+    assert not started or taken + runs_now + others <= most
+    assert {wait.job_id for wait in plan.waits if wait.reasons} == {job.id for job in jobs} - started
+    if most - others - runs_now >= sizes[0] and (own is None or own - runs_now >= sizes[0]):
+        assert 1 in started
 
 
 def test_it_stands_beside_the_quota_of_the_tree():
