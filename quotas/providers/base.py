@@ -25,6 +25,8 @@ class Standing:
     holder: str
     hard: NativeAmounts = NO_LIMITS
     used: NativeAmounts = NO_LIMITS
+    fault: str = ""
+    """Why this project's could not be brought in line, or read, while others' could: what it had on record ages."""
 
 
 class QuotaProvider(Protocol):

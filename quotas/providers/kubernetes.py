@@ -10,7 +10,7 @@ from django.conf import settings
 from clusters.kubernetes import quantities
 from clusters.kubernetes.connection import GONE, Connection, DeniedError, JsonObject, KubernetesError
 from clusters.kubernetes.watched import pages
-from quotas.providers.base import NO_LIMITS, CountsByItself, ProviderError, Standing, wanted
+from quotas.providers.base import CountsByItself, ProviderError, Standing, wanted
 from scheduling.native_quotas import NativeAmounts
 
 KEYS = {
@@ -30,6 +30,10 @@ def name_of(project: str) -> str:
 
 def namespace_of(project: str) -> str:
     return str(settings.K8S_QUOTA_NAMESPACE).replace(PLACE, project)
+
+
+def holder_of(project: str) -> str:
+    return f"ResourceQuota {name_of(project)} of Kubernetes (namespace {namespace_of(project)})"
 
 
 def hard_of(limits: NativeAmounts) -> dict[str, str]:
@@ -60,7 +64,10 @@ class KubernetesQuotas(CountsByItself):
     def get_quota(self, project_id: str) -> Standing | None:
         """One request."""
         found = _said(lambda: self._one(project_id))
-        return None if found is None else _standing(project_id, found)
+        try:
+            return None if found is None else _standing(project_id, found)
+        except ValueError as error:
+            raise ProviderError(f"{holder_of(project_id)} cannot be read: {error}.") from None
 
     def sync(self, project_id: str | None = None) -> Mapping[str, Standing]:
         """One list for all, and a request more for each that is not as our rows say."""
@@ -68,11 +75,18 @@ class KubernetesQuotas(CountsByItself):
         there = _said(lambda: self._listed(limits))
         standings = {}
         for project, limit in limits.items():
-            found = there.get(project)
-            if settings.K8S_CREATE_RESOURCE_QUOTAS:
-                found = _said(lambda: self._in_line(project, limit, found))  # noqa: B023  asked at once
-            standings[project] = _standing(project, found)
+            standings[project] = self._synced(project, limit, there.get(project))
         return standings
+
+    def _synced(self, project: str, limits: NativeAmounts, there: JsonObject | None) -> Standing:
+        """A no to one project (its namespace is not there, say) is no matter of the others'."""
+        try:
+            found = self._in_line(project, limits, there) if settings.K8S_CREATE_RESOURCE_QUOTAS else there
+            return _standing(project, found)
+        except (DeniedError, ValueError) as error:
+            return Standing(holder_of(project), fault=str(error))
+        except KubernetesError as error:
+            raise ProviderError(str(error)) from None
 
     def _listed(self, projects: Mapping[str, object]) -> dict[str, JsonObject]:
         one_place = PLACE not in settings.K8S_QUOTA_NAMESPACE
@@ -123,15 +137,12 @@ def _path(project: str, *name: str) -> str:
 
 
 def _standing(project: str, there: JsonObject | None) -> Standing:
-    holder = f"ResourceQuota {name_of(project)} of Kubernetes (namespace {namespace_of(project)})"
+    """Raises ValueError for what is no quantity."""
     if there is None:
-        return Standing(holder)
-    try:
-        hard = amounts_of(there["spec"].get("hard") or {}, math.floor)
-        used = amounts_of((there.get("status") or {}).get("used") or {}, math.ceil)
-    except ValueError as error:
-        raise ProviderError(f"{holder} cannot be read: {error}.") from None
-    return Standing(holder, hard, used if hard != NO_LIMITS else NO_LIMITS)
+        return Standing(holder_of(project))
+    hard = amounts_of(there["spec"].get("hard") or {}, math.floor)
+    used = amounts_of((there.get("status") or {}).get("used") or {}, math.ceil)
+    return Standing(holder_of(project), hard, used)
 
 
 def _said(asked: Callable[[], T]) -> T:

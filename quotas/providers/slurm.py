@@ -3,13 +3,13 @@
 import getpass
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from django.conf import settings
 
 from clusters.slurm.commands import CommandClient
-from clusters.slurm.errors import SlurmError
+from clusters.slurm.errors import SlurmError, SlurmRefusedError
 from quotas.providers.base import NO_LIMITS, CountsByItself, ProviderError, Standing, wanted
 from scheduling.native_quotas import NativeAmounts
 
@@ -72,12 +72,22 @@ class SlurmQuotas(CountsByItself):
     def sync(self, project_id: str | None = None) -> Mapping[str, Standing]:
         """One question, and a command more for each thing that is not as our rows say; then the question once more."""
         limits, books = wanted(project_id), self._books()
-        changes = [words for project, limit in limits.items() for words in _changes(project, limit, books)]
-        for words in changes:
-            _said(lambda: self._client.run(["sacctmgr", "--immediate", *words]))  # noqa: B023  asked at once
+        changes = {project: found for project, limit in limits.items() if (found := _changes(project, limit, books))}
+        faults = {project: self._carry_out(found) for project, found in changes.items()}
         if changes:
             books = self._books()
-        return {project: _standing(project, books) for project in limits}
+        return {project: replace(_standing(project, books), fault=faults.get(project, "")) for project in limits}
+
+    def _carry_out(self, changes: Sequence[Sequence[str]]) -> str:
+        """Why one of them was refused: that is no matter of other projects'."""
+        for words in changes:
+            try:
+                self._client.run(["sacctmgr", "--immediate", *words])
+            except SlurmRefusedError as error:
+                return f"Slurm does not {words[0]} {words[1]} {words[2]}: {str(error).rstrip('.')}."
+            except SlurmError as error:
+                raise ProviderError(f"Slurm: {str(error).rstrip('.')}.") from None
+        return ""
 
     def _books(self) -> Books:
         asked = ["scontrol", "--oneliner", "show", "assoc_mgr", "flags=qos,assoc"]

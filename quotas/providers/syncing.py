@@ -52,6 +52,9 @@ def _keep(standings: Mapping[str, Standing], began: datetime) -> None:
     rows, changed, same = _rows(list(standings)), list[NativeQuotaRow](), list[NativeQuotaRow]()
     for slug, said in standings.items():
         row = rows.get(slug)
+        if row is not None and said.fault:
+            NativeQuotaRow.objects.filter(pk=row.pk).update(fault=said.fault[:500])
+            continue
         if row is None or (row.synced_at is not None and row.synced_at >= began):
             continue
         before = [getattr(row, name) for name in SAID]

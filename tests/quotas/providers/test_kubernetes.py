@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from jobs.recovery import quota_sync
 from quotas.models import NativeQuotaRow
 from tests import builders
 from tests.rest import V1, client_of
@@ -163,3 +164,22 @@ def test_an_api_server_that_is_away_holds_the_jobs_of_its_projects_until_it_is_b
     synced(staff)
     assert NativeQuotaRow.objects.get().fault == ""
     assert reasons_of(staff, job) == STARTS
+
+
+def test_each_project_has_a_namespace_of_its_own_and_one_that_is_missing_is_no_matter_of_the_others(
+    server, namespace, staff, team, settings
+):
+    settings.K8S_QUOTA_NAMESPACE = f"{namespace}-{{project}}"
+    server.kubectl("create", "namespace", f"{namespace}-team")
+    for slug in ("other", "team"):
+        if slug == "other":
+            builders.project(slug=slug)
+        staff.patch(f"{V1}/queues/quota/{slug}", {"limits": {"gpus": 2}})
+    quota_sync.sync()
+    team_row, other_row = (NativeQuotaRow.objects.get(project__slug=slug) for slug in ("team", "other"))
+    assert (team_row.hard, team_row.fault) == ({"gpus": 2}, "")
+    assert other_row.synced_at is None
+    assert f'Kubernetes does not make project-other: namespaces "{namespace}-other" not found' in other_row.fault
+    assert (
+        server.ask("get", "resourcequota", "-n", f"{namespace}-team")["items"][0]["metadata"]["name"] == "project-team"
+    )
