@@ -10,6 +10,7 @@ from scheduling.native_quotas import NativeAmounts, NativeQuota
 from scheduling.planning.plan import make_plan
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
+from scheduling.sharing.associations import by_provider
 from scheduling.snapshot import Limits, ProjectView
 from tests.scheduling.builders import gpu_node, running, share, snapshot, waiting
 
@@ -112,3 +113,13 @@ def test_nothing_starts_while_nobody_knows_the_quota_and_the_reason_has_a_code_o
     [wait] = make_plan(world(job), 0.0).waits
 
     assert [(one.code, one.sentence) for one in wait.reasons] == [("quota_provider_away", sentence)]
+
+
+def test_a_start_is_foretold_for_when_one_of_its_own_ends_not_one_of_another_project():
+    theirs = replace(runs(8, 0, until=60), project="other")
+    snap = world(asks(1), running=(theirs, runs(9, 1, until=90)), most=1)
+    snap = replace(snap, projects=(*snap.projects[:1], ProjectView("other")))
+
+    assert outlook(snap, 0.0, 1).start.expected == 90.0
+    cap = by_provider(snap.projects[0].slug, NativeQuota(HOLDER, NativeAmounts(gpus=1)))
+    assert [cap.covers(job, {}) for job in snap.running] == [False, True]
