@@ -10,7 +10,16 @@ from jobs.control import draining
 from jobs.logs import archive, retention
 from jobs.metric_history import store
 from jobs.planning import cycle, pool_scaling, run_times, start_forecasts
-from jobs.recovery import budget_alerts, idle_gpu_mail, ledger_audit, mlflow_runs, old_jobs, quota_audit, sweep
+from jobs.recovery import (
+    budget_alerts,
+    idle_gpu_mail,
+    ledger_audit,
+    mlflow_runs,
+    old_jobs,
+    quota_audit,
+    quota_sync,
+    sweep,
+)
 from jobs.schedules.submit_due import submit_due
 from jobs.usage import job_counts, rollup, running_sums
 
@@ -69,6 +78,12 @@ def watch_budgets() -> None:
 def audit_quotas() -> None:
     """Compare what counts as used with what runs, and mend what is wrong."""
     quota_audit.audit()
+
+
+@shared_task(name="trainyard.sync_quotas", send_events=False)
+def sync_quotas(project: str = "") -> None:
+    """Read what the quota provider says of the project, or of all; what it allows more may start at once."""
+    quota_sync.sync(project)
 
 
 @shared_task(name="trainyard.audit_costs", send_events=False)

@@ -11,6 +11,7 @@ from django.db.models.lookups import Exact
 from quotas import gpu_model_limits
 from quotas.budgets.rows import Budget, BudgetAlert, BudgetDelivery, BudgetWebhook
 from quotas.costs.rows import JobMonth, LedgerEntry, LedgerTransaction, Price
+from quotas.providers.rows import NativeQuotaRow
 
 __all__ = [
     "Budget",
@@ -21,6 +22,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerTransaction",
     "Membership",
+    "NativeQuotaRow",
     "Price",
     "Project",
     "Quota",

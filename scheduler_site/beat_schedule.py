@@ -3,8 +3,11 @@
 from typing import Any
 
 
-def beat_schedule(cycle_seconds: float, recovery_seconds: float, scaling_seconds: float) -> dict[str, dict[str, Any]]:
-    """By a name for people."""
+def beat_schedule(
+    cycle_seconds: float, recovery_seconds: float, scaling_seconds: float, provider_seconds: float | None = None
+) -> dict[str, dict[str, Any]]:
+    """By a name for people. `provider_seconds`: how often another system is asked for its quotas, if one keeps any."""
+    more = {"quota provider": _every(provider_seconds, "trainyard.sync_quotas")} if provider_seconds else {}
     return {
         "scheduling cycle": _every(cycle_seconds, "trainyard.run_cycle"),
         "predicted starts": _every(cycle_seconds, "trainyard.predict_starts"),
@@ -20,6 +23,7 @@ def beat_schedule(cycle_seconds: float, recovery_seconds: float, scaling_seconds
         "counts of jobs": _every(10.0, "trainyard.count_jobs"),
         "scheduled jobs": _every(5.0, "trainyard.submit_scheduled"),
         "clean-up": _every(3600.0, "trainyard.prune"),
+        **more,
     }
 
 

@@ -12,4 +12,3 @@ CLUSTER_START_SECONDS = env.number("TRAINYARD_CLUSTER_START_SECONDS", 600, at_le
 # How a bridge reaches a Slurm; its other options are words of `manage.py bridge`.
 EXECUTOR_SLURM_REST_API_URL = env.text("EXECUTOR_SLURM_REST_API_URL")
 EXECUTOR_SLURM_AUTH_TOKEN = env.secret("EXECUTOR_SLURM_AUTH_TOKEN", "")
-SLURM_ACCOUNT_PREFIX = env.text("SLURM_ACCOUNT_PREFIX")

@@ -9,11 +9,12 @@ from datetime import timedelta
 import environ
 
 from executors.celery_worker.release import release
-from scheduler_site import env, platform_logs
+from scheduler_site import env, platform_logs, provider_settings
 from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.cluster_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.code_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
+from scheduler_site.provider_settings import *  # noqa: F403  the same
 
 # --- this installation -------------------------------------------------------------------------------------------
 TRAINYARD_HOME = env.HOME
@@ -60,7 +61,6 @@ EMAIL_HOST, EMAIL_PORT = env.text("TRAINYARD_EMAIL_HOST"), env.port("TRAINYARD_E
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env.text("TRAINYARD_EMAIL_USER"), env.secret("TRAINYARD_EMAIL_PASSWORD")
 EMAIL_USE_TLS, EMAIL_TIMEOUT = env.yes_no("TRAINYARD_EMAIL_TLS", default=True), 10
 DEFAULT_FROM_EMAIL = env.text("TRAINYARD_EMAIL_FROM", "trainyard@localhost")
-QUOTA_PROVIDER = env.text("QUOTA_PROVIDER", "local")
 HEARTBEAT_SECONDS = env.number("TRAINYARD_HEARTBEAT_SECONDS", 10, at_least=0.1)
 LEASE_SECONDS = env.number("TRAINYARD_LEASE_SECONDS", 30, at_least=1)
 # A node whose agent said goodbye so long ago was scaled away: lists show it only when asked for all.
@@ -333,7 +333,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Each tick is on record at once: readiness looks at it, and no tick comes twice after a crash.
 CELERY_BEAT_SYNC_EVERY = 1
-CELERY_BEAT_SCHEDULE = beat_schedule(CYCLE_SECONDS, RECOVERY_SECONDS, SCALING_SECONDS)
+CELERY_BEAT_SCHEDULE = beat_schedule(CYCLE_SECONDS, RECOVERY_SECONDS, SCALING_SECONDS, provider_settings.BEAT_SECONDS)
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- logs of the platform itself ---------------------------------------------------------------------------------

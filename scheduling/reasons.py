@@ -30,6 +30,7 @@ class ReasonCode(StrEnum):
     WORKLOAD = "workload"
     WORKLOAD_LIMIT = "workload_limit"
     CLUSTER = "cluster"
+    QUOTA_PROVIDER_AWAY = "quota_provider_away"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -55,6 +56,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.WORKLOAD: "Its workload has not been started, is paused, or stops because a job of it failed.",
     ReasonCode.WORKLOAD_LIMIT: "Its workload runs as many jobs at once as it may.",
     ReasonCode.CLUSTER: "The only cluster that could run it does not answer.",
+    ReasonCode.QUOTA_PROVIDER_AWAY: "The system that says what its project may hold does not answer.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

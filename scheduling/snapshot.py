@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from scheduling.executors import AGENT, ClusterView
+from scheduling.native_quotas import NativeQuota
 from scheduling.price_list import Price
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
@@ -104,6 +105,7 @@ class ProjectView:
     parent: str | None = None
     limits: Limits | None = None
     weight: float = 1.0  # its share among its siblings
+    native: NativeQuota | None = None  # beside its limits, for its own jobs; not for those of projects below it
 
     @property
     def holder(self) -> str:
@@ -169,7 +171,8 @@ class WaitingJob:
     attempts: int = 0  # how often it was placed before
     kind: str = ""  # what jobs have in common that run alike, where a strategy learns from that
     workload: str = ""  # the key of its workload, where that limits how many run
-    stopped: str = ""  # why its workload starts nothing now, as a sentence; empty: it does, or the job is in none
+    stopped: str = ""  # why nothing of its workload, or of its project, starts now, as a sentence; empty: it may
+    stopped_by: ReasonCode = ReasonCode.WORKLOAD
 
     @property
     def waits_since(self) -> float:
@@ -233,10 +236,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class BudgetView:
-    """How much a project and all below it may spend in each of its periods, in millionths of its unit.
-
-    `spent` is what has ended in the period that began at `spent_since`, less what was given back of it.
-    """
+    """How much a project and all below it may spend in each of its periods, in millionths of its unit. `spent` is what has ended since `spent_since`, less what was given back."""
 
     id: int
     project: str
@@ -286,8 +286,7 @@ class ShadowJob:
 class Shadow:
     """The schedule that plain backfilling would have made of the same jobs, as far as it was played.
 
-    `clock` is how far that is. `nodes` says which machine stands for a node of the shadow, where that is another one of
-    the same kind. `broken` counts the promises that could not be kept, by why.
+    `clock` is how far that is. `nodes` says which machine stands for a node of the shadow, where that is another of the same kind. `broken` counts the promises not kept, by why.
     """
 
     clock: float

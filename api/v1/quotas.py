@@ -21,6 +21,7 @@ from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
 from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
 from jobs.messages import publishing
 from jobs.planning.budget_reports import reports_of
+from jobs.recovery import quota_sync
 from jobs.reports.quota_bars import bars_in
 from jobs.reports.quota_usage import LIMITS, account_in, standing_now, usage_by_model
 from jobs.submission.limits import NODES
@@ -28,9 +29,13 @@ from jobs.submission.pricing import SHOWN_PLACES
 from quotas.budgets import setting
 from quotas.budgets.rows import Budget
 from quotas.limits import set_limits
-from quotas.models import Project
+from quotas.models import NativeQuotaRow, Project
+from quotas.providers import chosen
 from quotas.queries import find_project, visible_projects
 from scheduling.errors import FieldError, InvalidError
+
+SYNC_PATIENCE = 10.0
+"""Seconds for which who asks for a sync waits for one that is under way."""
 
 
 class QuotaChange(StrictSerializer):
@@ -103,6 +108,16 @@ class QuotaBarOut(serializers.Serializer[Any]):
     sentence = serializers.CharField(help_text="All of that in words.")
 
 
+class NativeOut(serializers.Serializer[Any]):
+    """What another system that keeps the project's quota too said last of it; what is used there is used by whomever."""
+
+    holder = serializers.CharField(help_text="The quota's name there, in words.")
+    fault = serializers.CharField(help_text="Why it has not been read since; empty: it has.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | quotas.answered_fields()
+
+
 class QuotaOut(serializers.Serializer[Any]):
     """The amounts count everything below the project too; `available` also minds the quotas above it, and its cohort."""
 
@@ -131,7 +146,10 @@ class QuotaOut(serializers.Serializer[Any]):
         30, SHOWN_PLACES, allow_null=True,
         help_text="What its jobs that wait are expected to cost, of which the end is known; null: none has a price.",
     )  # fmt: skip
-    synced_at = serializers.DateTimeField(help_text="When limits and usage were last in line with the provider.")
+    synced_at = serializers.DateTimeField(
+        allow_null=True, help_text="When limits and usage were last in line with the provider; null: never yet."
+    )
+    native = NativeOut(allow_null=True, help_text="As the provider has it; null: nobody else keeps quotas.")
 
     def get_fields(self) -> dict[str, Any]:
         return super().get_fields() | quotas.answered_fields()
@@ -151,15 +169,19 @@ class QuotaView(APIView):
         columns, enforced = quotas.columns_in(wanted), enforced_in(wanted)
         set_limits(project=project, actor=caller(request), limits=columns, enforced=enforced)
         publishing.request_cycle()
+        if not chosen.is_local():
+            publishing.request_quota_sync(project.slug)
         return answer(project, caller(request))
 
 
 class QuotaSyncView(APIView):
     @extend_schema(operation_id="quota_sync", request=None, responses=QuotaOut)
     def post(self, request: Request, slug: str) -> Response:
-        """Bring limits and usage in line with the provider. The local provider derives usage anew each time it is read."""
+        """Bring limits and usage in line with the provider, now. The local provider derives usage anew each time it is read."""
         Nothing.read(request.data)
-        return answer(find_project(caller(request), slug), caller(request))
+        project = find_project(caller(request), slug)
+        quota_sync.sync(project.slug, patience=SYNC_PATIENCE)
+        return answer(project, caller(request))
 
 
 class UsageView(APIView):
@@ -179,6 +201,7 @@ def enforced_in(wanted: dict[str, Any]) -> bool | None:
 def answer(project: Project, user: User) -> Response:
     standing = standing_now(user)
     account = account_in(standing, project.slug)
+    row = None if chosen.is_local() else NativeQuotaRow.objects.filter(project=project).first()
     return Response(
         {
             "project": account.project,
@@ -199,10 +222,19 @@ def answer(project: Project, user: User) -> Response:
             "enforce_quota": account.enforced,
             "bars": [quotas.bar(one) for one in bars_in(standing, project.slug)],
             "pending_cost": None if account.pending_cost is None else str(account.pending_cost),
-            "synced_at": timezone.now(),  # the local provider derives usage as it is read
+            # The local provider derives usage as it is read.
+            "synced_at": timezone.now() if chosen.is_local() else row and row.synced_at,
+            "native": row and native(row),
             **quotas.flat(account.limits, account.usage, account.available),
         }
     )
+
+
+def native(row: NativeQuotaRow) -> dict[str, Any]:
+    limits = {name: row.hard.get(name) for name in LIMITS}
+    used = {name: row.used.get(name, 0) for name in LIMITS}
+    left = {name: None if limit is None else max(0, limit - used[name]) for name, limit in limits.items()}
+    return {"holder": row.holder, "fault": row.fault, **quotas.flat(limits, used, left)}
 
 
 def _shown(amounts: Any) -> dict[str, Any]:

@@ -80,6 +80,12 @@ def request_cycle() -> None:
     after_commit(_send_cycle_request)
 
 
+def request_quota_sync(project: str) -> None:
+    """Ask for the provider to be told of the project's quota as soon as the current transaction is committed."""
+    message = {**_most_urgent("trainyard.sync_quotas", CONTROL_QUEUE), "args": [project]}
+    after_commit(lambda: _publish([message]))
+
+
 def request_placements(messages: Sequence[PlacementMessage], *, planned_since: float | None = None) -> None:
     """Tell the agents of their placements as soon as the current transaction is committed; if they were planned in it, since when."""
     if messages:

@@ -19,8 +19,10 @@ from jobs.planning import budgets, fair_share, job_rows, placement_facts, preemp
 from jobs.planning.floor import floor_shadow
 from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
+from jobs.usage import native_quotas
 from quotas.models import Project, Quota
 from scheduling.executors import ClusterView
+from scheduling.native_quotas import NativeQuota
 from scheduling.nodes.gang_places import with_gangs_in_one_place
 from scheduling.placement.weights import weights_from
 from scheduling.snapshot import (
@@ -54,6 +56,7 @@ NODES = """
     WHERE removed_at IS NULL ORDER BY node.name
 """
 NONE_OUT = ("[]", "[]")
+NO_NATIVE: Mapping[str, NativeQuota] = {}
 
 
 def take_snapshot() -> Snapshot:
@@ -62,15 +65,18 @@ def take_snapshot() -> Snapshot:
     knobs = rules()
     under_floor = floor_shadow.is_kept(knobs)
     jobs = job_rows.read(with_saved=under_floor, with_kinds=goes_by_job(knobs.placement))
+    there = nodes(usable=True)
+    native = native_quotas.read(jobs.running, there, now)
+    waiting = native.held_back(jobs.waiting)
     paying = budgets.hard_budgets(now)
-    shadow, ended = floor_shadow.read(jobs.waiting, jobs.running, now) if under_floor else (None, ())
-    told = placement_facts.read(jobs.waiting, jobs.running, nodes(usable=True), now, knobs.placement)
+    shadow, ended = floor_shadow.read(waiting, jobs.running, now) if under_floor else (None, ())
+    told = placement_facts.read(waiting, jobs.running, there, now, knobs.placement)
     snapshot = Snapshot(
-        waiting=jobs.waiting,
+        waiting=waiting,
         running=jobs.running,
         nodes=told.nodes,
         queues=queues(),
-        projects=projects(),
+        projects=projects(native.quotas),
         taken_at=now,
         rules=knobs,
         reservations=reservations(now),
@@ -165,11 +171,15 @@ def queues() -> tuple[QueueView, ...]:
     )
 
 
-def projects() -> tuple[ProjectView, ...]:
+def projects(native: Mapping[str, NativeQuota] = NO_NATIVE) -> tuple[ProjectView, ...]:
+    """The tree, with what another system allows where that is given."""
     rows: Iterable[Project] = (
         Project.objects.select_related("quota").annotate(parent_slug=F("parent__slug")).order_by("slug")
     )
-    return tuple(ProjectView(row.slug, getattr(row, "parent_slug", None), _limits(row), row.weight) for row in rows)
+    return tuple(
+        ProjectView(row.slug, getattr(row, "parent_slug", None), _limits(row), row.weight, native.get(row.slug))
+        for row in rows
+    )
 
 
 def _limits(project: Project) -> Limits | None:

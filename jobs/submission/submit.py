@@ -20,6 +20,7 @@ from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
 from jobs.submission.workloads import Key, WorkloadTerms
 from quotas.access import Role
+from quotas.providers.chosen import provider as quota_provider
 from scheduling import priorities
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
 from scheduling.lifecycle import JobState
@@ -142,6 +143,7 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
         if any(fault.code == "hardware" for fault in sizes):  # only then is asked what might come
             sizes = _size_faults(spec, levels, intake.nodes_with_pools, intake.cohorts)
         faults += sizes
+        faults += quota_provider().check_quota(spec.project, spec.request, spec.queue)
         faults += ahead_faults(spec.request, spec.max_runtime_seconds, levels)
         faults += intake.budgets.faults(spec.request, spec.max_runtime_seconds, chain)
     return faults

@@ -1,6 +1,6 @@
 """How a check says what it found, and what every check may ask about this process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -33,14 +33,14 @@ def is_node() -> bool:
 
 
 def unknown_value_errors(
-    number: int, setting: str, values: Iterable[str], available: Iterable[str], *, later: Sequence[str] = ()
+    number: int, setting: str, values: Iterable[str], available: Iterable[str]
 ) -> list[CheckMessage]:
-    """An error for each value of the setting that is not available; those to come `later` are told apart."""
+    """An error for each value of the setting that is not available."""
     names = sorted(available)
     return [
         error(
             number,
-            f"{setting} {value!r} {'is not available in this version' if value in later else 'is unknown'}.",
+            f"{setting} {value!r} is unknown.",
             f"Available: {', '.join(names)}.",
         )
         for value in values

@@ -1,12 +1,14 @@
 """How plans are made: each name in the settings is one that the scheduling core knows."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
 
+from quotas.providers import chosen
 from scheduler_site import plugins
 from scheduler_site.checks.findings import error, is_node, unknown_value_errors, warning
 from scheduling import placement
@@ -14,8 +16,19 @@ from scheduling.planning.stops import preemption
 from scheduling.policies import POLICIES
 from scheduling.rules import Backfill, Weights
 
-PROVIDERS = ("local",)
-LATER_PROVIDERS = ("k8s", "slurm")
+K8S_NAMESPACE = re.compile(r"([a-z0-9-]|\{project\})+")
+SLURM_PREFIX = re.compile(r"[A-Za-z0-9_-]+")
+NEEDED: Sequence[tuple[str, str, Callable[[str], bool], str, str]] = (
+    (
+        "k8s", "K8S_QUOTA_NAMESPACE", lambda text: not K8S_NAMESPACE.fullmatch(text), "no namespace",
+        "Name one, such as jobs, or one for each project: jobs-{project}.",
+    ),
+    (
+        "slurm", "SLURM_ACCOUNT_PREFIX", lambda text: not SLURM_PREFIX.fullmatch(text), "no beginning of an account's name",
+        "Name one, such as ty-: bridges name the same accounts.",
+    ),
+)  # fmt: skip
+"""By provider: a setting, what is wrong with it, and what would be right."""
 
 
 def check_policy(**_: Any) -> list[CheckMessage]:
@@ -58,4 +71,24 @@ def check_plugins(**_: Any) -> Iterator[CheckMessage]:
 
 
 def check_provider(**_: Any) -> list[CheckMessage]:
-    return unknown_value_errors(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], PROVIDERS, later=LATER_PROVIDERS)
+    """Who it is, and that what it cannot do without is there; agents and bridges ask no provider."""
+    if is_node():
+        return []
+    unknown = unknown_value_errors(6, "QUOTA_PROVIDER", [settings.QUOTA_PROVIDER], chosen.names())
+    faults = [] if unknown else [*_not_to_be_loaded(settings.QUOTA_PROVIDER), *_missing(settings.QUOTA_PROVIDER)]
+    return unknown or [error(69, message, hint) for message, hint in faults[:1]]
+
+
+def _missing(name: str) -> Iterator[tuple[str, str]]:
+    for provider, setting, is_wrong, what, hint in NEEDED:
+        if provider == name and is_wrong(getattr(settings, setting)):
+            yield f"QUOTA_PROVIDER is {name}, but {setting} is {what}.", hint
+
+
+def _not_to_be_loaded(name: str) -> Iterator[tuple[str, str]]:
+    """A plugin is anybody's code, and the client of a system may not be installed."""
+    try:
+        chosen.made(name)
+    except Exception as problem:  # noqa: BLE001
+        sentence = f"QUOTA_PROVIDER {name!r} cannot be loaded: {type(problem).__name__}: {problem}."
+        yield sentence, "Install what it needs (requirements-kubernetes.txt for k8s), or correct the plugin."

@@ -59,7 +59,7 @@ def job_holds(
     if job.held:
         reasons.append(Reason(ReasonCode.HELD, f"Held by {job.held}: it does not start before it is released."))
     if job.stopped:
-        reasons.append(Reason(ReasonCode.WORKLOAD, job.stopped))
+        reasons.append(Reason(job.stopped_by, job.stopped))
     dead = tuple([needed for needed in job.unmet if needed in failed]) if failed else ()
     unmet = tuple([needed for needed in job.unmet if needed not in dead]) if dead else job.unmet
     if unmet:

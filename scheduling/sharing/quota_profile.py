@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
-from scheduling.sharing.associations import Association, WorkloadCap
+from scheduling.sharing.associations import Association, ProviderCap, WorkloadCap
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.model_quotas import ModelQuota
 from scheduling.sharing.quotas import ceilings, enforced
@@ -45,8 +45,8 @@ UNLIMITED = Count(FOREVER, FOREVER, FOREVER, FOREVER)
 End: TypeAlias = tuple[float, Count]
 """When a job that counts under the limit ends at the latest, and what it counts for."""
 Key: TypeAlias = tuple[str, str, str]
-Part: TypeAlias = Association | WorkloadCap | ModelQuota
-"""What one user may hold of a project or in a queue; what runs of a workload; GPUs of one model in a project."""
+Part: TypeAlias = Association | WorkloadCap | ProviderCap | ModelQuota
+"""What one user may hold of a project or in a queue; what runs of a workload; what another system allows; GPUs of one model in a project."""
 
 
 def of_gpus(number: int) -> Count:
@@ -131,7 +131,7 @@ def _quota(project: ProjectView, origin: str, *, firm: bool) -> Limit:
     if limits is None or own is None:
         return Limit(PROJECT, project.slug, UNLIMITED)
     most = _count({name: size for name in Count._fields if (size := getattr(limits, name)) is not None})
-    if isinstance(project, Association | WorkloadCap | ModelQuota):
+    if isinstance(project, Association | WorkloadCap | ProviderCap | ModelQuota):
         return Limit(PART, project.slug, most, part=project)
     if not firm or limits is own:
         return Limit(PROJECT, project.slug, most, origin=origin)

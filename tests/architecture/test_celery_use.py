@@ -15,7 +15,7 @@ NAMES = {
     "trainyard.archive_logs", "trainyard.close_runs", "trainyard.hear", "trainyard.learn_run_times", "trainyard.predict_starts",
     "trainyard.roll_up_usage", "trainyard.count_jobs", "trainyard.watch_budgets", "trainyard.audit_quotas", "trainyard.audit_costs",
     "trainyard.prune", "trainyard.recover", "trainyard.run_cycle", "trainyard.run_placement", "trainyard.scale_pools",
-    "trainyard.submit_scheduled",
+    "trainyard.submit_scheduled", "trainyard.sync_quotas",
 }  # fmt: skip
 """Messages carry them from the release that sent them to the one that receives them: they stay."""
 WAITS = {"AsyncResult", "GroupResult", "chord", "chain", "allow_join_result"}

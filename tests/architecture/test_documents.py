@@ -13,8 +13,8 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 NAMES = re.compile(r"`((?:[\w-]+/)+[\w-]+\.py): (\w+)`((?:, `\w+`)*)")
 """A file, and one or several of its names: `jobs/state/transitions.py: apply`, `note`."""
 LOCKS = re.compile(r"select_for_update|pg_(?:try_)?advisory|\bFOR (?:NO KEY UPDATE|KEY SHARE|SHARE|UPDATE)\b")
-READ = re.compile(r"""(?:environ\.get|env\.\w+)\(\s*['"]([A-Z_]+)['"](?:[^()]*"([A-Z]+_PASSWORD)")?""")
-ROW = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+READ = re.compile(r"""(?:environ\.get|env\.\w+)\(\s*['"]((?:K8S)?[A-Z_]+)['"](?:[^()]*"([A-Z]+_PASSWORD)")?""")
+ROW = re.compile(r"^\| `((?:K8S)?[A-Z_]+)` \|", re.MULTILINE)
 
 
 def read(name):
@@ -67,6 +67,7 @@ def settings_that_are_read():
         + read("scheduler_site/cluster_settings.py")
         + read("scheduler_site/code_settings.py")
         + read("scheduler_site/door_settings.py")
+        + read("scheduler_site/provider_settings.py")
         + read("scheduler_site/env.py")
         + read("scheduler_site/platform_logs.py")
         + read("deploy/gunicorn.conf.py")

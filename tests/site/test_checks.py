@@ -9,6 +9,7 @@ import pytest
 from django.core import checks as django_checks
 from django.test import override_settings
 
+from quotas.providers import chosen
 from scheduler_site.checks import celery, planning, servers, site
 from workers.runtime.process import Command
 from workers.runtime.shim import supervisor
@@ -121,10 +122,28 @@ def test_the_traps_of_redis_do_not_bind_rabbitmq(settings):
     assert found() == []
 
 
-def test_a_provider_of_a_later_version_is_told_apart_from_a_typing_error(settings):
-    settings.QUOTA_PROVIDER = "slurm"
+def test_an_unknown_provider_is_refused_with_those_there_are(settings):
+    settings.QUOTA_PROVIDER = "slrum"
     (message,) = planning.check_provider()
-    assert message.msg == "QUOTA_PROVIDER 'slurm' is not available in this version."
+    assert (message.msg, message.hint) == ("QUOTA_PROVIDER 'slrum' is unknown.", "Available: k8s, local, slurm.")
+
+
+def test_a_provider_that_cannot_be_loaded_is_said_so_with_why(settings, monkeypatch):
+    settings.QUOTA_PROVIDER = "k8s"
+    monkeypatch.setitem(chosen.OURS, "k8s", "quotas.providers.nowhere.Quotas")
+    chosen.made.cache_clear()
+    (message,) = planning.check_provider()
+    assert message.id == "trainyard.E069"
+    assert "No module named 'quotas.providers.nowhere'" in message.msg
+
+
+@pytest.mark.parametrize(("provider", "key"), [("k8s", "K8S_QUOTA_NAMESPACE"), ("slurm", "SLURM_ACCOUNT_PREFIX")])
+def test_what_a_provider_cannot_do_without_is_named(settings, provider, key):
+    settings.QUOTA_PROVIDER = provider
+    assert found() == ["trainyard.E069"]
+    assert key in planning.check_provider()[0].msg
+    setattr(settings, key, "jobs")
+    assert found() == []
 
 
 def test_a_lease_of_exactly_three_heartbeats_is_enough(settings):

@@ -6,7 +6,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from jobs.reports.metrics import books, clusters, machines, money, open_jobs, planner, so_far, waiting
+from jobs.reports.metrics import books, clusters, machines, money, open_jobs, planner, providers, so_far, waiting
 from jobs.reports.metrics.families import Family, Table
 
 FAMILIES = (
@@ -20,6 +20,7 @@ FAMILIES = (
     machines.machines,
     machines.idle_gpus,
     clusters.clusters,
+    providers.providers,
     money.costs,
     money.budgets,
     books.usage,
