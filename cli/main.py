@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "submit": Entry("submit", "Submit a training job."),
+    "submit": Entry("submit", "Submit a training job, or with --sweep or --array one for each value."),
     "batch": Entry("batch", "Submit the jobs of a file: all of them or none."),
     "list": Entry("list_jobs", "List jobs, newest first."),
     "show": Entry("show", "Show everything about a job."),

@@ -3,7 +3,8 @@
 from scheduler_site import env
 
 # Where it lies: in a folder that all web processes and the control worker share, or in a bucket. Agents need no keys.
-CODE_STORAGE = env.text("TRAINYARD_CODE_STORAGE", "files") if env.text("TRAINYARD_ROLE", "site") != "node" else "files"
+CODE_STORAGE = env.text("TRAINYARD_CODE_STORAGE", "files")
+CODE_STORAGE = CODE_STORAGE if env.text("TRAINYARD_ROLE", "site") != "node" else "files"
 CODE_S3 = {
     "bucket_name": env.text("TRAINYARD_CODE_S3_BUCKET"),
     "location": env.text("TRAINYARD_CODE_S3_PREFIX"),

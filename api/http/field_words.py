@@ -314,6 +314,7 @@ PARAMETERS = {
     "node": "The name of the node that it is on.",
     "ordering": "What comes first; with a dash the other way round.",
     "budget_id": "The budget's number.",
+    "schedule_id": "The number of the schedule.",
     "price_id": "The price's number.",
     "priority_max": "Of this priority or lower.",
     "priority_min": "Of this priority or higher.",

@@ -131,9 +131,9 @@ def _workload_faults(
 
 def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
-    if concerns_clusters(spec):
-        faults += executor_faults(spec, intake.clusters)
-    if any(fault.code == "unknown" and fault.field in ("executor", "queue") for fault in faults):
+    of_executor = list(executor_faults(spec, intake.clusters)) if concerns_clusters(spec) else []
+    faults += of_executor
+    if any(fault.code == "unknown" for fault in of_executor):  # whether anybody has room for it nobody can say
         return faults
     if spec.project in intake.projects:
         faults += code.faults(spec, intake.snapshots, intake.projects[spec.project].pk)

@@ -32,18 +32,20 @@ class ScheduleTerms(StrictSerializer):
         JobSchedule.Missed.values, required=False,
         help_text="Of moments at which nobody was there: one job for all of them (once, the default), or none (skip).",
     )  # fmt: skip
-    paused = serializers.BooleanField(required=False)
-    ends_at = MomentField(required=False, allow_null=True)
+    paused = serializers.BooleanField(
+        required=False, help_text="Nothing is submitted; what comes meanwhile is not made up for."
+    )
+    ends_at = MomentField(required=False, allow_null=True, help_text="None comes after this; null: no end.")
 
 
 class ScheduleIn(ScheduleTerms):
-    name = serializers.CharField(max_length=40, validators=[template_name_validator])
+    name = serializers.CharField(max_length=40, validators=[template_name_validator], help_text="Once in a project.")
     job = ObjectField(help_text="As POST /jobs takes it, without depends_on, deadline and submission_key.")
 
 
 class ScheduleChange(ScheduleTerms):
-    cron = Text(100, required=False)
-    job = ObjectField(required=False)
+    cron = Text(100, required=False, help_text="Minute, hour, day, month, weekday: 30 2 * * MON-FRI.")
+    job = ObjectField(required=False, help_text="Another job, as POST /jobs takes it; all of it.")
 
 
 class ScheduleOut(serializers.Serializer[JobSchedule]):
@@ -51,15 +53,15 @@ class ScheduleOut(serializers.Serializer[JobSchedule]):
     name = serializers.CharField()
     project = serializers.CharField(source="project.slug")
     owner = serializers.CharField(source="owner.username")
-    job = ObjectField()
-    cron = serializers.CharField()
-    time_zone = serializers.CharField()
-    overlap = serializers.CharField()
-    missed = serializers.CharField()
-    paused = serializers.BooleanField()
-    ends_at = serializers.DateTimeField(allow_null=True)
+    job = ObjectField(help_text="What is submitted, as it was given; values of its environment are its owner's.")
+    cron = serializers.CharField(help_text="Minute, hour, day, month, weekday.")
+    time_zone = serializers.CharField(help_text="In which the cron line is meant.")
+    overlap = serializers.CharField(help_text="What comes while its last job has not ended: skip, allow or replace.")
+    missed = serializers.CharField(help_text="What comes of moments at which nobody was there: once or skip.")
+    paused = serializers.BooleanField(help_text="Nothing is submitted.")
+    ends_at = serializers.DateTimeField(allow_null=True, help_text="None comes after this.")
     last_at = serializers.DateTimeField(allow_null=True, help_text="Its last moment.")
-    last_job = serializers.IntegerField(allow_null=True)
+    last_job = serializers.IntegerField(allow_null=True, help_text="The last job that was submitted.")
     outcome = serializers.CharField(help_text="What came of its last moment, in a sentence.")
     upcoming = serializers.SerializerMethodField(help_text="The next three moments.")
     created_at = serializers.DateTimeField()

@@ -38,9 +38,9 @@ def answer(request: Request, *rows: JobSchedule) -> list[Any]:
 
 
 class ScheduleFilter(filters.FilterSet):
-    project = filters.CharFilter("project__slug")
+    project = filters.CharFilter("project__slug", help_text="Of this project.")
     name = filters.CharFilter("name", help_text="The whole name.")
-    paused = filters.BooleanFilter()
+    paused = filters.BooleanFilter(help_text="Only those that are paused, or that are not.")
 
 
 class SchedulesView(GenericAPIView[JobSchedule]):

@@ -172,6 +172,15 @@ ELSEWHERE = {
     **dict.fromkeys(("GET templates", "POST templates"), "tests/api/v1/test_templates.py"),
     **dict.fromkeys(("GET templates/{}", "DELETE templates/{}"), "tests/api/v1/test_templates.py"),
     **dict.fromkeys(("POST templates/{}/jobs", "POST templates/{}/quote"), "tests/api/v1/test_templates.py"),
+    **dict.fromkeys(("GET schedules", "POST schedules", "POST schedules/{}/run"), "tests/api/v1/test_schedules.py"),
+    **dict.fromkeys(
+        ("GET schedules/{}", "PATCH schedules/{}", "DELETE schedules/{}"), "tests/api/v1/test_schedules.py"
+    ),
+    **dict.fromkeys(("POST snapshots", "GET snapshots/{}", "GET snapshots/limits"), "tests/api/v1/test_snapshots.py"),
+    **dict.fromkeys(("PUT snapshots/{}/blobs", "POST snapshots/{}/complete"), "tests/api/v1/test_snapshots.py"),
+    **dict.fromkeys(("GET placements/{}/code", "POST placements/{}/code"), "tests/api/v1/test_snapshots.py"),
+    **dict.fromkeys(("GET clusters", "GET clusters/{}", "PATCH clusters/{}"), "tests/api/v1/test_clusters.py"),
+    "POST clusters/{}/declare-lost": "tests/api/v1/test_clusters.py",
     "GET whoami": "of the caller",
     **dict.fromkeys(("GET healthz", "GET readyz", "GET schema", "GET docs"), "of the site"),
 }
