@@ -329,7 +329,7 @@ def why_absent(release: str) -> str:
     if not (FOLDER / release / "programs/slurmctld").exists():
         missing = f"There is no Slurm {release} here: `make slurm` unpacks it from Debian's packages, in half a minute."
     if os.geteuid() != 0:
-        rights = "Slurm's daemons want to be root: slurmrestd refuses to be the same user as the controller."
+        rights = "Slurm's daemons want to be root: slurmrestd refuses to be the same user as the controller. Run this as root."
     return f"{missing} {rights}".strip()
 
 
