@@ -112,7 +112,9 @@ def tell(problems: list[str], folder: Path, logs: tuple[str, ...], console: Cons
     for log in written:
         last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
         console.print(f"\nThe end of {log}:", *last, sep="\n  ", markup=False, soft_wrap=True)
-    console.print("", *problems, f"Everything is stopped; what it said lies in {folder}", sep="\n", markup=False)
+    console.print(
+        "", *problems, f"Everything is stopped; what it said lies in {folder}", sep="\n", markup=False, soft_wrap=True
+    )
 
 
 def interrupt(*_: Any) -> None:
