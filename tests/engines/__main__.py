@@ -50,7 +50,7 @@ def main() -> int:
     trainyard = CHECKOUT / ".trainyard"
     trainyard.mkdir(mode=0o700, exist_ok=True)
     home = Home(Path(tempfile.mkdtemp(prefix="engines-", dir=trainyard)))
-    logs = OURS
+    logs: tuple[str, ...] = OURS
     try:
         problems = run_everywhere(home, console, wanted)
     except KeyboardInterrupt:
