@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint house bench chaos fuzz clean openapi coverage prometheus kubernetes slurm drill screenshots image-check
+.PHONY: help demo up test check lint house bench chaos fuzz engines clean openapi coverage prometheus kubernetes slurm drill screenshots image-check
 
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ chaos: $(DEV)  ## Run a thousand jobs while everything is killed in turn, and pr
 
 fuzz: $(DEV)  ## Play random worlds of the scheduler forward for simulated days, and see whether it keeps its word
 	$(BIN)/python -m fuzz $(ARGS)
+
+engines: $(DEV)  ## The demo's training on agents, in a real Kubernetes and in a real Slurm, in one line (docs/engines.md)
+	@$(BIN)/python -m tests.engines $(ARGS)
 
 clean:  ## Remove what was installed and cached; the data in .trainyard stays
 	rm -rf $(VENV) build trainyard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* .import_linter_cache

@@ -1,7 +1,7 @@
 """The sweep as it runs: a live table at a terminal, a line for each change elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from local_stack.demo.pool_changes import PoolChanges
 from local_stack.demo.rest import DemoRest
 from scheduling.priorities import class_of
 
@@ -38,19 +37,21 @@ class Reasons:
 
 
 def follow(
-    rest: DemoRest, workload: str, *, console: Console, reasons: Reasons, seconds: float, pool: PoolChanges
+    rest: DemoRest, workload: str, *, console: Console, reasons: Reasons, seconds: float, look: Callable[[], None]
 ) -> list[Job]:
-    """Show the jobs until all are over, or the time is; returns them as they were last seen."""
-    watched = _poll(rest, workload, reasons, seconds, pool)
+    """Show the jobs until all are over, or the time is; returns them as they were last seen. `look` is called each time."""
+    watched = _poll(rest, workload, reasons, seconds, look)
     return _follow_in_table(watched, console) if console.is_terminal else _follow_in_lines(watched, console)
 
 
-def _poll(rest: DemoRest, workload: str, reasons: Reasons, seconds: float, pool: PoolChanges) -> Iterator[list[Job]]:
+def _poll(
+    rest: DemoRest, workload: str, reasons: Reasons, seconds: float, look: Callable[[], None]
+) -> Iterator[list[Job]]:
     give_up_at = time.monotonic() + seconds
     while True:
         jobs = rest.jobs(workload)
         reasons.note(jobs)
-        pool.look()
+        look()
         yield jobs
         if all(job["state"] in OVER for job in jobs) or time.monotonic() > give_up_at:
             return

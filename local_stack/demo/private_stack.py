@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,17 @@ STOP_SECONDS = 15
 
 
 @contextmanager
-def private_stack(home: Home, log: Path) -> Iterator[DemoRest]:
+def private_stack(home: Home, log: Path, nodes: Sequence[str] = NODES, *, autoscale: int = 1) -> Iterator[DemoRest]:
     """A stack that answers and whose nodes are up; stopped at the end, whatever happens."""
     port = pick_free()
     with log.open("wb") as output:
-        process = subprocess.Popen(_command(), stdout=output, stderr=output, env=_environment(home, port))
+        process = subprocess.Popen(
+            _command(nodes, autoscale), stdout=output, stderr=output, env=_environment(home, port)
+        )
         try:
             _until_web_answers(process, port, log)
             rest = DemoRest(port, json.loads(home.credentials.read_text(encoding="utf-8"))["token"])
-            _until_nodes_are_up(process, rest, log)
+            _until_nodes_are_up(process, rest, log, nodes)
             yield rest
         finally:
             _stop(process)
@@ -44,10 +46,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.kill()  # takes its processes along
 
 
-def _command() -> list[str]:
-    nodes = [word for node in NODES for word in ("--node", node)]
+def _command(nodes: Sequence[str], autoscale: int) -> list[str]:
+    agents = [word for node in nodes for word in ("--node", node)]
     bound = parent_death.signalled_with("TERM")  # the stack ends with the demonstration, even when that is killed
-    return [*bound, sys.executable, str(CHECKOUT / "manage.py"), "up", "--unlisted", *nodes, "--autoscale", "1"]
+    return [
+        *bound,
+        sys.executable,
+        str(CHECKOUT / "manage.py"),
+        "up",
+        "--unlisted",
+        *agents,
+        "--autoscale",
+        str(autoscale),
+    ]
 
 
 def _environment(home: Home, port: int) -> dict[str, str]:
@@ -61,8 +72,8 @@ def _until_web_answers(process: subprocess.Popen[bytes], port: int, log: Path) -
             return
 
 
-def _until_nodes_are_up(process: subprocess.Popen[bytes], rest: DemoRest, log: Path) -> None:
-    wanted = {node.partition(":")[0] for node in NODES}
+def _until_nodes_are_up(process: subprocess.Popen[bytes], rest: DemoRest, log: Path, nodes: Sequence[str]) -> None:
+    wanted = {node.partition(":")[0] for node in nodes}
     for _ in _patiently(process, log, "the nodes"):
         if wanted <= {node["name"] for node in rest.nodes() if node["state"] == "up"}:
             return

@@ -39,13 +39,18 @@ def accuracy(job: Job) -> float:
 
 def shortcomings(jobs: list[Job], expected: int) -> list[str]:
     """What is wrong with these results, a sentence each; empty when all is well."""
-    found = [f"{expected} runs were submitted, and the platform knows {len(jobs)}."] if len(jobs) != expected else []
-    unfinished = [job for job in jobs if job["state"] != "completed"]
-    found += [f"Job {job['id']} ({job['name']}) is {job['state']}: {_why(job)}" for job in unfinished]
+    found = unfinished(jobs, expected)
     best = max(map(accuracy, jobs), default=0)
     if best < GOOD_ACCURACY:
         found.append(f"The best accuracy is {best:.4f}; this training reaches {GOOD_ACCURACY} and more.")
     return found
+
+
+def unfinished(jobs: list[Job], expected: int) -> list[str]:
+    """Which runs are missing or did not complete, and why, a sentence each."""
+    found = [f"{expected} runs were submitted, and the platform knows {len(jobs)}."] if len(jobs) != expected else []
+    others = [job for job in jobs if job["state"] != "completed"]
+    return found + [f"Job {job['id']} ({job['name']}) is {job['state']}: {_why(job)}" for job in others]
 
 
 def _why(job: Job) -> str:

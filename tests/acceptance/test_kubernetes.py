@@ -9,6 +9,7 @@ from jobs.control import actions
 from tests.acceptance.bridged import Bridged
 from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.deploy.api_server import ApiServer, api_server
+from tests.executors.kubernetes.claims import bind_claim
 from tests.executors.kubernetes.kubelet import Kubelet
 from tests.waiting import wait_for
 
@@ -45,39 +46,8 @@ class Hill(Bridged):
 def hill(platform: Platform, server: ApiServer, tmp_path, request) -> Iterator[Hill]:
     namespace = f"hill-{abs(hash(request.node.name)) % 10**6}"
     server.kubectl("create", "namespace", namespace)
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "jobs"},
-        "spec": {
-            "volumeName": namespace,
-            "storageClassName": "",
-            "accessModes": ["ReadWriteMany"],
-            "resources": {"requests": {"storage": "1Gi"}},
-        },
-    }
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": namespace},
-        "spec": {"accessModes": ["ReadWriteMany"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/"}},
-    }
     kubelet = Kubelet(server, tmp_path / "kubelet")
-    kubelet.must("POST", "/api/v1/persistentvolumes", volume)
-    made = kubelet.must("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", claim)
-    kubelet.must(
-        "PATCH", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/jobs/status", {"status": {"phase": "Bound"}}
-    )
-    kubelet.must(
-        "PATCH",
-        f"/api/v1/persistentvolumes/{namespace}",
-        {"spec": {"claimRef": {"name": "jobs", "namespace": namespace, "uid": made["metadata"]["uid"]}}},
-    )
-    kubelet.must(
-        "PATCH",
-        f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/jobs",
-        {"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes"}}},
-    )
+    bind_claim(kubelet, namespace, "jobs")
     kubelet.add_node("h1", gpus=1)
     platform.start()
     hill = Hill(platform, server, namespace)

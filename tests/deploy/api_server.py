@@ -25,6 +25,7 @@ from tests.waiting import wait_for
 
 FOLDER = source.ROOT / ".venv/kubernetes"
 KUBECTL = source.ROOT / ".venv/bin/kubectl"
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ADMIN = "for-the-tests-only"
 CONTROLLERS = (
     "resourcequota,namespace,job,serviceaccount,serviceaccount-token,garbagecollector,replicaset,deployment,disruption"
@@ -139,12 +140,17 @@ def answers(url: str, authority: Path | None = None) -> bool:
         return False
 
 
+def why_absent() -> str:
+    """Why none can be started here; empty if one can."""
+    if all((FOLDER / name).exists() for name in PROGRAMS):
+        return ""
+    return "There is no API server of Kubernetes here: on Debian 12 `make kubernetes` builds one, in some minutes."
+
+
 @contextmanager
 def api_server(folder: Path) -> Iterator[ApiServer]:
-    if not (FOLDER / "kube-apiserver").exists():
-        pytest.skip(
-            "There is no API server of Kubernetes here: on Debian 12 `make kubernetes` builds one, in some minutes."
-        )
+    if reason := why_absent():
+        pytest.skip(reason)
     server = ApiServer(folder)
     try:
         server.start()

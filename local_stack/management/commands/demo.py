@@ -57,7 +57,7 @@ def demonstrate(rest: DemoRest, console: Console) -> list[str]:
     rest.submit(jobs, workload)
     console.print(f"Submitted {len(jobs)} training runs: urgent, normal and background, with and without a GPU")
     pool = PoolChanges(rest, console)
-    seen = following.follow(rest, workload, console=console, reasons=reasons, seconds=SWEEP_SECONDS, pool=pool)
+    seen = following.follow(rest, workload, console=console, reasons=reasons, seconds=SWEEP_SECONDS, look=pool.look)
     console.print(results.results_table(seen), results.waits_table(seen, reasons))
     best = max(seen, key=results.accuracy)
     took = time.monotonic() - began

@@ -6,6 +6,7 @@ counts here, and does not enforce.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -184,10 +185,9 @@ class SlurmCluster:
         self.start_daemon(name)
 
     def stop(self) -> None:
-        if self.folder.exists():
-            self._end_steps()
         for name in reversed(list(self._processes)):
             self._end(name, signal.SIGKILL)
+        self._end_steps()
 
     def _end(self, name: str, number: signal.Signals) -> None:
         process = self._processes.pop(name, None)
@@ -196,18 +196,29 @@ class SlurmCluster:
             process.wait(20)
 
     def _end_steps(self) -> None:
-        """Steps outlive their daemon: those of this cluster, known by its configuration, and what they run."""
-        for process in psutil.process_iter():
-            try:
-                words = process.cmdline()
-                if (
-                    any("slurmstepd" in word for word in words)
-                    and process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
-                ):
-                    for one in (*process.children(recursive=True), process):
+        """Steps outlive their daemon: those of this cluster, and what they run."""
+        wait_for(lambda: not self._kill_steps(), 20, "the steps of Slurm to end")
+
+    def _kill_steps(self) -> bool:
+        """Whether there were any. What a step runs goes before it: by the step it is found."""
+        steps = self.steps()
+        for step in steps:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for one in (*step.children(recursive=True), step):
+                    with contextlib.suppress(psutil.NoSuchProcess):
                         one.kill()
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
+        return bool(steps)
+
+    def steps(self) -> list[psutil.Process]:
+        """Known by the socket that each has in the spool of its node: what their environment says they hide, or clear."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any("slurmstepd" in word for word in process.cmdline()) and any(
+                    str(socket_of.laddr).startswith(f"{self.folder}/") for socket_of in process.net_connections("unix")
+                ):
+                    found.append(process)
+        return found
 
     def _command_of(self, name: str) -> Sequence[str]:
         folder = self.folder
@@ -314,16 +325,19 @@ def _encoded(part: bytes) -> bytes:
 
 def why_absent(release: str) -> str:
     """Why no cluster of this release can be started here; empty if one can."""
+    missing, rights = "", ""
     if not (FOLDER / release / "programs/slurmctld").exists():
-        return f"There is no Slurm {release} here: `make slurm` unpacks it from Debian's packages, in half a minute."
+        missing = f"There is no Slurm {release} here: `make slurm` unpacks it from Debian's packages, in half a minute."
     if os.geteuid() != 0:
-        return "Slurm's daemons want to be root: slurmrestd refuses to be the same user as the controller."
-    return ""
+        rights = "Slurm's daemons want to be root: slurmrestd refuses to be the same user as the controller. Run this as root."
+    return f"{missing} {rights}".strip()
 
 
 @contextmanager
-def slurm_cluster(release: str, *, nodes: int = 3, min_job_age: int = 300) -> Iterator[SlurmCluster]:
-    """A cluster that runs. Its folder is one that slurmrestd, which is nobody, can read."""
+def slurm_cluster(
+    release: str, *, nodes: int = 3, min_job_age: int = 300, keep_logs: Path | None = None
+) -> Iterator[SlurmCluster]:
+    """A cluster that runs. Its folder is one that slurmrestd, which is nobody, can read; its logs may outlive it."""
     if reason := why_absent(release):
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="trainyard-slurm-"))
@@ -334,4 +348,6 @@ def slurm_cluster(release: str, *, nodes: int = 3, min_job_age: int = 300) -> It
         yield cluster
     finally:
         cluster.stop()
+        if keep_logs is not None:
+            shutil.copytree(folder / "log", keep_logs)
         shutil.rmtree(folder, ignore_errors=True)
