@@ -57,7 +57,7 @@ def callers(site):
 
 
 def get(site, path="/healthz", **options):
-    return httpx.get(f"http://127.0.0.1:{site}{path}", timeout=4, **options)
+    return httpx.get(f"http://127.0.0.1:{site}{path}", timeout=20, **options)
 
 
 def answer_to(caller):
