@@ -19,4 +19,4 @@ def test_of_forty_who_race_for_the_last_gpus_no_more_run_than_may():
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["answers"] == {"201": ROUNDS * CLIENTS}
     assert found["most held"] == 8, "by the intervals of all placements"
-    assert found["placements"] > ROUNDS
+    assert found["placements"] >= ROUNDS  # a round ends when the last GPUs are taken, be it by one of them
