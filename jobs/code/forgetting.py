@@ -4,11 +4,10 @@ Safe to interrupt anywhere and beside everything else. A job that is just being 
 has just said so by `used_at`. Objects go after the rows that say what is in them, and their own rows last.
 """
 
-import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, OuterRef, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Now
@@ -17,7 +16,6 @@ from jobs.code import blobs
 from jobs.models import CodeBlob, CodePack, CodeSnapshot, Job, JobSchedule
 from jobs.state import alerts
 
-log = logging.getLogger(__name__)
 ALERT = "code retention"
 AT_ONCE = 200
 UNFINISHED = timedelta(days=1)
@@ -61,15 +59,8 @@ def _delete_objects() -> None:
     unneeded = CodePack.objects.filter(
         ~Exists(CodeBlob.objects.filter(pack=OuterRef("pk"))), Q(project=None) | Q(created_at__lt=Now() - UNFINISHED)
     )
-    try:
+    with alerts.storage_failure(ALERT, "Old code could not be deleted"):
         while some := list(unneeded.order_by("pk")[:AT_ONCE]):
             for pack in some:
                 blobs.storage().delete(pack.name)
                 pack.delete()
-    except (DatabaseError, InterfaceError):
-        raise
-    except Exception as error:  # whatever a storage raises
-        log.exception("Old code could not be deleted.")
-        alerts.raise_(ALERT, f"Old code could not be deleted in the storage ({type(error).__name__}: {error}).")
-    else:
-        alerts.clear(ALERT)

@@ -1,10 +1,9 @@
 """Forgets logs that are too old, or whose job was deleted: the object first, then its entry."""
 
-import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
@@ -14,7 +13,6 @@ from jobs.models.logs import FollowedLog, StoredLog
 from jobs.state import alerts
 from scheduling.lifecycle import TERMINAL_STATES
 
-log = logging.getLogger(__name__)
 ALERT = "log retention"
 OBJECTS_AT_ONCE = 200
 LOGS_AT_ONCE = 200
@@ -47,19 +45,12 @@ def _expired() -> QuerySet[StoredLog]:
 
 def _delete_objects() -> int:
     deleted = 0
-    try:
+    with alerts.storage_failure(ALERT, "Old logs could not be deleted"):
         while some := list(_expired()[:OBJECTS_AT_ONCE]):
             for entry in some:
                 object_store.storage().delete(entry.name)
                 entry.delete()
                 deleted += 1
-    except (DatabaseError, InterfaceError):
-        raise
-    except Exception as error:  # whatever a storage raises
-        log.exception("Old logs could not be deleted.")
-        alerts.raise_(ALERT, f"Old logs could not be deleted in the storage ({type(error).__name__}: {error}).")
-    else:
-        alerts.clear(ALERT)
     return deleted
 
 

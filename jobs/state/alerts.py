@@ -1,7 +1,10 @@
 """What went wrong without stopping the platform: logged once, and kept on record for as long as it lasts."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError
 
 from jobs.models import StandingAlert
 from workers.models import Node
@@ -33,6 +36,20 @@ def raise_(key: str, sentence: str) -> None:
 def clear(key: str) -> None:
     """It is well again, or always was."""
     StandingAlert.objects.filter(key=key).delete()
+
+
+@contextmanager
+def storage_failure(key: str, what: str) -> Iterator[None]:
+    """What a storage raises inside is logged, and wrong until it goes well; `what` failed, as in "Old logs could not be deleted"."""
+    try:
+        yield
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception as error:  # whatever a storage raises
+        log.exception("%s.", what)
+        raise_(key, f"{what} in the storage ({type(error).__name__}: {error}).")
+    else:
+        clear(key)
 
 
 def active() -> list[str]:
