@@ -1,1 +1,1 @@
-"""The agent's commands for `manage.py`."""
+"""The commands of executors for `manage.py`, and what they have in common."""
