@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
-from cli.client.requests import Server
-from cli.errors import RefusedError
+from cli.client.requests import Row, Server
+from cli.errors import RefusedError, UsageError
 
 SHOWN = 20
 
@@ -51,6 +52,23 @@ def refuse_unknown_cluster(server: Server, cluster: str) -> None:
 
 def refuse_unknown_workload(server: Server, workload: str) -> None:
     _refuse("workload", workload, [row["name"] for row in server.rows("workloads")])
+
+
+def find_named(server: Server, kind: str, name: str, project: str | None) -> Row:
+    """The workload or the schedule (`kind`) of this name or number; of several, and of none, the refusal says which there are."""
+    if name.isascii() and name.isdecimal():
+        found: Row = server.get(f"{kind}s/{name}")
+        return found
+    within: dict[str, Any] = {"project": project} if project else {}
+    rows = server.rows(f"{kind}s", name=name, **within)
+    if not rows:
+        refuse_unknown_names(server, project=project)
+        _refuse(kind, name, [row["name"] for row in server.rows(f"{kind}s")])
+        raise RefusedError(f"there is no {kind} {name} there: see trainyard {kind}s")  # another project has one
+    if len(rows) > 1:
+        where = ", ".join(sorted(row["project"] for row in rows))
+        raise UsageError(f"several projects have a {kind} {name}: {where}. Say which with --project.")
+    return rows[0]
 
 
 @contextmanager

@@ -119,3 +119,12 @@ def test_terms_of_a_workload_want_its_name(ada, trainyard):
     outcome = trainyard("batch", "sweep.toml", "--max-running", "2")
     assert (outcome.code, "--max-running is of a workload: name it with --workload" in outcome.err) == (2, True)
     assert trainyard("workloads", "set", "sweep", "--max-running", "few").code == 2
+
+
+def test_one_that_another_project_has_is_refused_where_it_is_not(ada, trainyard):
+    builders.project(slug="audio", members=[ada])
+    trainyard("workloads", "create", "sweep")
+
+    outcome = trainyard("workloads", "show", "sweep", "--project", "audio")
+
+    assert (outcome.code, outcome.err) == (1, "error: there is no workload sweep there: see trainyard workloads\n")

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.client.requests import Row, Server
-from cli.errors import RefusedError, UsageError
+from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options import completing
 from cli.options.code import MayStandAlone, Sync, code_of
 from cli.options.job import JobOptions
-from cli.options.known_values import refuse_unknown_names
+from cli.options.known_values import find_named, refuse_unknown_names
 from cli.options.shared import AsJson
 from cli.options.values import moment
 from cli.output import note, print_json, visible
@@ -132,7 +132,7 @@ def create(
 @on_server
 def show(server: Server, name: Name, *, project: Within = None, as_json: AsJson = False) -> None:
     """Show a schedule: what it submits, when next, and what came of its last moment."""
-    row = find(server, name, project)
+    row = find_named(server, "schedule", name, project)
     print_json(row) if as_json else display(make_console(), schedule_facts(row, server.now))
 
 
@@ -164,7 +164,8 @@ def resume(server: Server, name: Name, *, project: Within = None, as_json: AsJso
 @on_server
 def run(server: Server, name: Name, *, project: Within = None, as_json: AsJson = False) -> None:
     """Submit its job now, whatever its times and rules say."""
-    job = server.post(f"schedules/{find(server, name, project)['id']}/run")
+    found = find_named(server, "schedule", name, project)
+    job = server.post(f"schedules/{found['id']}/run")
     print_json(job) if as_json else print(f"job {job['id']} submitted")
 
 
@@ -172,28 +173,14 @@ def run(server: Server, name: Name, *, project: Within = None, as_json: AsJson =
 @on_server
 def rm(server: Server, name: Name, *, project: Within = None, as_json: AsJson = False) -> None:
     """Forget a schedule; its jobs stay."""
-    found = find(server, name, project)
+    found = find_named(server, "schedule", name, project)
     server.delete(f"schedules/{found['id']}")
     print_json([found["name"]]) if as_json else print(f"schedule {visible(found['name'])} is gone, its jobs are not")
 
 
-def find(server: Server, name: str, project: str | None) -> Row:
-    """The schedule of this name or number."""
-    if name.isascii() and name.isdecimal():
-        found: Row = server.get(f"schedules/{name}")
-        return found
-    rows = server.rows("schedules", **without_gaps({"name": name, "project": project}))
-    if not rows:
-        refuse_unknown_names(server, project=project)
-        raise RefusedError(f"there is no schedule {name}: see trainyard schedules")
-    if len(rows) > 1:
-        where = ", ".join(sorted(row["project"] for row in rows))
-        raise UsageError(f"several projects have a schedule {name}: {where}. Say which with --project.")
-    return rows[0]
-
-
 def patch(server: Server, name: str, project: str | None, body: Row, *, as_json: bool) -> None:
-    tell(server, server.patch(f"schedules/{find(server, name, project)['id']}", body), as_json=as_json)
+    found = find_named(server, "schedule", name, project)
+    tell(server, server.patch(f"schedules/{found['id']}", body), as_json=as_json)
 
 
 def tell(server: Server, row: Row, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from cli.client.requests import Row, Server
 from cli.errors import RefusedError, UsageError
 from cli.on_server import on_server
 from cli.options import completing
-from cli.options.known_values import refuse_unknown_names, refuse_unknown_workload
+from cli.options.known_values import find_named, refuse_unknown_names
 from cli.options.shared import DEFAULT_PROJECT, AsJson, ProjectName
 from cli.options.workload import Description, Held, MaxRunning, StopOnFailure, WorkloadChange
 from cli.output import note, print_json, visible
@@ -76,7 +76,7 @@ def show(
 
     Its jobs: trainyard list --workload NAME
     """
-    found = find(server, name, project)
+    found = find_named(server, "workload", name, project)
     goal = {"metric": best, "goal": "min" if lowest else "max"} if best else {}
     told = server.get(f"workloads/{found['id']}/statistics", **goal)
     if as_json:
@@ -118,7 +118,7 @@ def set_(server: Server, name: Name, its: WorkloadChange, *, project: Within = N
     body = its.body()
     if not body:
         raise UsageError("say what to set: see trainyard workloads set --help.")
-    found = find(server, name, project)
+    found = find_named(server, "workload", name, project)
     tell(server.patch(f"workloads/{found['id']}", body), "set", as_json=as_json)
 
 
@@ -147,7 +147,7 @@ def resume(server: Server, name: Name, *, project: Within = None, as_json: AsJso
 @on_server
 def cancel(server: Server, name: Name, *, project: Within = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Cancel all of its jobs that have not ended; it takes no new ones. Nothing takes that back."""
-    found = find(server, name, project)
+    found = find_named(server, "workload", name, project)
     left = found["jobs"] - found["done"]
     if left and not yes:
         confirm(
@@ -160,7 +160,7 @@ def cancel(server: Server, name: Name, *, project: Within = None, yes: Yes = Fal
 @on_server
 def wait(server: Server, name: Name, *, project: Within = None, as_json: AsJson = False) -> None:
     """Stay until all of its jobs have ended: exit code 1 unless all completed."""
-    found = wait_for_workload(server, find(server, name, project))
+    found = wait_for_workload(server, find_named(server, "workload", name, project))
     print_json(found) if as_json else print(outcome(found, "wait"))
     require_all(found)
 
@@ -176,28 +176,13 @@ def retry_failed(server: Server, name: Name, *, project: Within = None, as_json:
 @on_server
 def rm(server: Server, name: Name, *, project: Within = None, as_json: AsJson = False) -> None:
     """Forget a workload whose jobs have all ended; they stay."""
-    found = find(server, name, project)
+    found = find_named(server, "workload", name, project)
     server.delete(f"workloads/{found['id']}")
     print_json([found["name"]]) if as_json else print(f"workload {visible(found['name'])} is gone, its jobs are not")
 
 
-def find(server: Server, name: str, project: str | None) -> Row:
-    """The workload of this name or number; of several, and of none, the refusal says which there are."""
-    if name.isascii() and name.isdecimal():
-        found: Row = server.get(f"workloads/{name}")
-        return found
-    rows = server.rows("workloads", **without_gaps({"name": name, "project": project}))
-    if not rows:
-        refuse_unknown_names(server, project=project)
-        refuse_unknown_workload(server, name)
-    if len(rows) > 1:
-        where = ", ".join(sorted(row["project"] for row in rows))
-        raise UsageError(f"several projects have a workload {name}: {where}. Say which with --project.")
-    return rows[0]
-
-
 def ask(server: Server, name: str, project: str | None, verb: str, *, as_json: bool) -> None:
-    found = find(server, name, project)
+    found = find_named(server, "workload", name, project)
     tell(server.post(f"workloads/{found['id']}/{verb}"), verb, as_json=as_json)
 
 
