@@ -7,11 +7,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 
-class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
-    """Rows that the platform wrote: to be read, never edited."""
-
-    show_full_result_count = False
-    list_per_page = 50
+class ReadOnly:
+    """Pages on which nobody adds, edits or deletes a row."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -21,6 +18,13 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for m
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class HistoryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy alone
+    """Rows that the platform wrote: to be read, never edited."""
+
+    show_full_result_count = False
+    list_per_page = 50
 
 
 class DeletedWhenUnused:

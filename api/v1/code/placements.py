@@ -2,8 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from itertools import chain
-from typing import Any
+from itertools import chain, islice
 
 from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -62,9 +61,8 @@ def _snapshot(request: Request, placement_id: int) -> CodeSnapshot:
 
 def _first_try(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """What can go wrong at once does so before the answer has begun."""
-    first: list[Any] = [next(pieces)]
     try:
-        first += [piece for piece in [next(pieces, None)] if piece is not None]
+        first = list(islice(pieces, 2))
     except OSError as error:
         raise UnavailableError("The storage of code does not answer at the moment.") from error
     return chain(first, pieces)

@@ -15,6 +15,7 @@ from rest_framework.exceptions import ValidationError
 
 from api.v1.shapes.jobs import JobIn, spec_of
 from console.admin import cells
+from console.admin.keeping import ReadOnly
 from console.admin.recurring.submission_form import SubmissionForm, in_order, in_words
 from console.page_context import PageContext
 from jobs.models import Job, JobTemplate
@@ -24,22 +25,13 @@ from scheduling.errors import InvalidError, TrainyardError
 
 
 @admin.register(JobTemplate)
-class JobTemplateAdmin(PageContext):
+class JobTemplateAdmin(ReadOnly, PageContext):
     """Looked at and submitted from; written with `trainyard templates write`, as a version is never changed."""
 
     list_display = ["name", "version", "whose", "description", "parameter_names", "created_by", "created_at"]
     list_filter = ["project"]
     search_fields = ["name", "description"]
     change_form_template = "console/template.html"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return []  # the page says all of it in its own way
