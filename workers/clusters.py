@@ -139,9 +139,7 @@ FOLLOWS = Case(
 
 def deregister(cluster_id: int, agent_id: UUID) -> None:
     """The bridge ends in order: another one may take the cluster at once. What runs there runs on."""
-    Cluster.objects.filter(pk=cluster_id, agent_id=agent_id).update(
-        agent_id=None, last_heartbeat_at=F("last_heartbeat_at")
-    )
+    Cluster.objects.filter(pk=cluster_id, agent_id=agent_id).update(agent_id=None)
 
 
 def declare_lost(cluster: Cluster, by: str) -> None:

@@ -22,7 +22,7 @@ from api.http.csv_tables import cell, csv_answer
 from api.http.permissions import StaffWrites, caller
 from api.v1.shapes.costs import MOST_SHOWN, CostsOut, CostsQuery, PriceChange, PriceIn, PriceOut
 from jobs.costs import so_far
-from jobs.models.clock import database_now
+from quotas.clock import database_now
 from quotas.costs import prices
 from quotas.costs.reports import Costs, GroupBy, Report, Scope, every_group, report, scope_of
 from quotas.models import Price

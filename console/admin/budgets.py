@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 
 from console.admin import cells
 from jobs.messages import publishing
-from jobs.models.clock import database_now
 from jobs.planning.budget_reports import BudgetReport, reports_of
 from quotas.budgets import setting
+from quotas.clock import database_now
 from quotas.models import Budget
 
 CHANGEABLE = ("amount", "zone", "starts_at", "ends_at", "hard")

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from console.admin.keeping import HistoryAdmin
 from console.admin.search import FoundByNumber
-from jobs.models.clock import database_now
+from quotas.clock import database_now
 from quotas.costs import prices
 from quotas.models import LedgerEntry, LedgerTransaction, Price
 

@@ -34,9 +34,10 @@ def record_starts(attempts: Sequence[AttemptRun], cluster_id: int) -> None:
 
 def ship(changed: Iterable[PlacementRun], everybody: Sequence[PlacementRun]) -> None:
     """Store what is new of those of which something came in, and the words of all."""
-    runs = list(changed)
+    new = set(changed)
+    runs = list(new)
     logs.ship_logs(runs)
-    progress.ship_progress([run for run in everybody if run in set(runs) or run.unsaid or run.report.has_unstored])
+    progress.ship_progress([run for run in everybody if run in new or run.unsaid or run.report.has_unstored])
     activity.ship(runs)
     events.ship(everybody)
 

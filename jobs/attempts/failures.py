@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import connection
 
 from jobs.models import Job, Placement
-from jobs.models.clock import database_now
 from jobs.state.outcome import PlacementOutcome
+from quotas.clock import database_now
 from scheduling.failures.retry import MEANINGS, Allowance, Failure
 from scheduling.lifecycle import EndReason
 

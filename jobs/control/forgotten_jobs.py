@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef
 
 from jobs.models import ForgottenJob, Job
-from jobs.models.clock import database_now
+from quotas.clock import database_now
 
 KEPT = timedelta(days=365)
 """A node that was away for longer keeps what it has."""

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from jobs.models import Job, Reservation
-from jobs.models.clock import database_now
+from quotas.clock import database_now
 from quotas.models import Project
 from quotas.queries import administers
 from scheduling.errors import ConflictError, ForbiddenError

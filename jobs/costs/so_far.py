@@ -8,8 +8,8 @@ from fractions import Fraction
 from django.db.models import QuerySet, Sum
 
 from jobs.models import Job, Placement
-from jobs.models.clock import database_now
 from jobs.models.queries import named_rows
+from quotas.clock import database_now
 from quotas.costs import ledger, prices
 from quotas.costs.ledger import Account, Kind
 from quotas.costs.reports import Scope

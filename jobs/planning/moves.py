@@ -18,9 +18,9 @@ from django.db.models import F, Q
 
 from jobs.messages import publishing, remote_control
 from jobs.models import Attempt, Job, JobMove
-from jobs.models.clock import database_now
 from jobs.state import transitions
 from jobs.state.desired import END, PREEMPT, RUN
+from quotas.clock import database_now
 from scheduling.job_moves import MoveFacts, MoveOrigin, MoveState, NextAttempt, Stage, stage_of
 from scheduling.lifecycle import JobState
 from scheduling.resources import Resources

@@ -13,13 +13,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs.models import Cycle, Queue
-from jobs.models.clock import database_now
 from jobs.models.planning import Reservation as ReservationRow
 from jobs.planning import budgets, fair_share, job_rows, placement_facts, preemption
 from jobs.planning.floor import floor_shadow
 from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
 from jobs.usage import native_quotas
+from quotas.clock import database_now
 from quotas.models import Project, Quota
 from scheduling.executors import ClusterView
 from scheduling.native_quotas import NativeQuota

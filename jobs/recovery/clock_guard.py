@@ -14,8 +14,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.models import Placement
-from jobs.models.clock import database_now
 from jobs.models.sweep import Sweep
+from quotas.clock import database_now
 from workers.models import Cluster, Node
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from django.db import transaction
 
 from jobs.costs.audit import Audit, Drift, audit, settle_left
 from jobs.models import AuditResult, Job
-from jobs.models.clock import database_now
 from jobs.state import alerts, transitions
+from quotas.clock import database_now
 from quotas.models import LedgerTransaction
 
 log = logging.getLogger(__name__)

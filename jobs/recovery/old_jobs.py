@@ -13,9 +13,9 @@ from jobs.control import forgotten_jobs
 from jobs.control.job_deletion import delete, over
 from jobs.control.job_retention import rules
 from jobs.models import FloorShadowJob, Job, UsageRollup
-from jobs.models.clock import database_now
 from jobs.planning.budgets import gpu_hours_read_since
 from jobs.usage.rollup import rolled_up_until
+from quotas.clock import database_now
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from jobs.models import AuditResult
-from jobs.models.clock import database_now
 from jobs.recovery import quota_books, quota_repair
 from jobs.state import alerts
+from quotas.clock import database_now
 from scheduling.sharing.quota_audit import Book, Finding, drift, mistakes, read_otherwise
 
 log = logging.getLogger(__name__)

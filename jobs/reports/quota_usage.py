@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, Sum, Value
 
 from jobs.models import Job
-from jobs.models.clock import database_now
 from jobs.models.queries import rows
 from jobs.planning import job_rows, snapshot
 from jobs.planning.policy_settings import rules
 from jobs.reports.pending_cost import pending_of
+from quotas.clock import database_now
 from scheduling.lifecycle import JobState
 from scheduling.resources import Resources
 from scheduling.sharing.ahead.meter import NAME as AHEAD

@@ -14,11 +14,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from jobs.models import JobSchedule
-from jobs.models.clock import database_now
 from jobs.schedules import moments
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import check
 from quotas.access import Role, project_roles
+from quotas.clock import database_now
 from quotas.queries import find_project
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
 

@@ -8,11 +8,11 @@ from django.db import transaction
 
 from jobs.control import actions
 from jobs.models import Job, JobSchedule
-from jobs.models.clock import database_now
 from jobs.models.job import ENDED
 from jobs.schedules import moments
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import submit
+from quotas.clock import database_now
 from scheduling.errors import ForbiddenError, TrainyardError
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import Min
 
 from jobs.models import Job, UsageHour, UsageRollup
-from jobs.models.clock import database_now
 from jobs.usage.derived import COLUMNS, DERIVED, DIMENSIONS, arguments
+from quotas.clock import database_now
 from quotas.models import LedgerTransaction
 
 HOUR = timedelta(hours=1)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from quotas.budgets import webhooks
 from quotas.budgets.rows import MOST, Budget, BudgetWebhook
+from quotas.clock import database_now
 from quotas.models import Project
 from quotas.queries import administers, visible_projects
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
@@ -44,9 +45,7 @@ def lock_budgets() -> datetime:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BUDGETS_LOCK])
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
+    return database_now()
 
 
 @transaction.atomic

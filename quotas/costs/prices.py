@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Q, QuerySet
 from django.db.models.functions import Now
 
+from quotas.clock import database_now
 from quotas.costs.rows import Price
 from scheduling.errors import ConflictError, FieldError, ForbiddenError, InvalidError, NotFoundError
 from scheduling.sharing import prices
@@ -54,9 +55,7 @@ def lock_prices(*, alone: bool) -> datetime:
     lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {lock}(%s)", [PRICES_LOCK])
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
+    return database_now()
 
 
 @transaction.atomic

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
+from quotas.clock import database_now
 from quotas.models import Project
 from quotas.providers.base import ProviderError, Standing
 from quotas.providers.chosen import is_local, provider
@@ -20,7 +21,7 @@ def sync(project: str | None = None) -> str:
     """Read what the provider says of the project, or of all, and keep it; returns why that did not work, or nothing."""
     if is_local():
         return ""
-    began = _now()
+    began = database_now()  # by the clock of all that it is compared with
     try:
         standings = provider().sync(project)
     except ProviderError as error:
@@ -36,14 +37,6 @@ def is_away(row: NativeQuotaRow | None, now: datetime) -> bool:
     if row is None or row.synced_at is None or row.provider != settings.QUOTA_PROVIDER:
         return True
     return now - row.synced_at > timedelta(seconds=settings.QUOTA_PROVIDER_AWAY_SECONDS)
-
-
-def _now() -> datetime:
-    """By the database's clock, as all that is compared with it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 @transaction.atomic

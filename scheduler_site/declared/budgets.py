@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from jobs.models.clock import database_now
 from quotas.budgets import setting
+from quotas.clock import database_now
 from quotas.models import Budget, Project
 from scheduler_site.declared.changes import ACTOR, Change, Verb, compared
 from scheduler_site.declared.document import Entry, Refused, budgets_of

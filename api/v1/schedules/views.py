@@ -18,10 +18,10 @@ from api.v1.jobs import answer as job_answer
 from api.v1.schedules.shapes import ScheduleChange, ScheduleIn, ScheduleOut, order_of, shown
 from api.v1.shapes.jobs import JobOut
 from jobs.models import JobSchedule
-from jobs.models.clock import database_now
 from jobs.schedules import schedules
 from jobs.schedules.submit_due import submit_now
 from quotas.access import project_roles
+from quotas.clock import database_now
 from scheduling.errors import ForbiddenError
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jobs.models.clock import database_now
 from jobs.usage.report import periods
+from quotas.clock import database_now
 from scheduling.errors import FieldError, InvalidError
 from scheduling.sharing.periods import Period, Span
 from scheduling.sharing.usage_periods import MOST_PERIODS, TooManyPeriodsError, start_of

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 from console.admin import cells
 from console.admin.filters import SearchedFilter
 from jobs.models import JobSchedule
-from jobs.models.clock import database_now
 from jobs.schedules import schedules
 from jobs.schedules.submit_due import submit_now
+from quotas.clock import database_now
 from scheduling.errors import TrainyardError
 
 UPCOMING = 3

@@ -7,8 +7,8 @@ from django.db.models import OuterRef, Subquery, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from jobs.models import AuditResult, UsageHour, UsageRollup
-from jobs.models.clock import database_now
 from jobs.reports.metrics.families import Family, gauge, labelled
+from quotas.clock import database_now
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
 
 HOUR = timedelta(hours=1)

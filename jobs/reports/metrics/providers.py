@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from django.conf import settings
 from prometheus_client.core import GaugeMetricFamily
 
-from jobs.models.clock import database_now
 from jobs.planning import job_rows, snapshot
 from jobs.reports.metrics.families import Family, labelled
 from jobs.usage.native_quotas import ours_by_project
+from quotas.clock import database_now
 from quotas.models import NativeQuotaRow
 from quotas.providers.chosen import is_local
 from quotas.providers.syncing import is_away

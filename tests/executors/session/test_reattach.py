@@ -13,8 +13,8 @@ from executors.run.measured import Measured
 from executors.session import reattach
 from jobs.attempts import claims
 from jobs.models import Job, JobEvent, Placement
-from jobs.models.clock import database_now
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from quotas.clock import database_now
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 from tests.waiting import wait_for

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from executors.upload import activity
 from jobs.models import Placement
-from jobs.models.clock import database_now
+from quotas.clock import database_now
 from tests import builders
 from tests.executors.upload.test_logs import run_of
 

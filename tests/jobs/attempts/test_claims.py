@@ -12,8 +12,8 @@ from django.utils import timezone
 from jobs.attempts import claims
 from jobs.control import actions
 from jobs.models import Job, JobEvent, Placement
-from jobs.models.clock import database_now
 from jobs.state.outcome import PlacementRef
+from quotas.clock import database_now
 from scheduling.lifecycle import JobState, PlacementState
 from tests import builders
 from tests.racing import hold, race

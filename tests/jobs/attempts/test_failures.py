@@ -9,10 +9,10 @@ from django.utils import timezone
 from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.models import Attempt, Job, JobEvent, Placement
-from jobs.models.clock import database_now
 from jobs.planning import job_rows
 from jobs.planning.cycle import run_cycle
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from quotas.clock import database_now
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
 

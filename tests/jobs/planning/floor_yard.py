@@ -5,9 +5,9 @@ from datetime import timedelta
 from django.db.models import F
 
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, Placement
-from jobs.models.clock import database_now
 from jobs.planning import cycle, snapshot
 from jobs.planning.floor import floor_shadow
+from quotas.clock import database_now
 from tests import builders
 
 HOUR = 3_600

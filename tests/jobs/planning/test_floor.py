@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from jobs.control import actions
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job, JobEvent, Preemption, Queue
-from jobs.models.clock import database_now
 from jobs.models.planning import Reservation
 from jobs.planning import cycle, preemption, rebalancing, snapshot
 from jobs.planning.floor import floor_shadow
 from jobs.reports.job_history import history_of
+from quotas.clock import database_now
 from quotas.models import Quota
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption

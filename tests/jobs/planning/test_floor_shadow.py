@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from jobs.control import actions
 from jobs.models import Attempt, FloorShadow, FloorShadowJob, Job
-from jobs.models.clock import database_now
 from jobs.planning.floor import floor_shadow
 from jobs.planning.job_rows import in_line_before
+from quotas.clock import database_now
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import Plan
 from scheduling.resources import Resources

@@ -8,10 +8,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobs.models import Job, Placement
-from jobs.models.clock import database_now
 from jobs.models.sweep import Sweep
 from jobs.recovery import clock_guard, sweep
 from jobs.recovery.sweep import Recovered
+from quotas.clock import database_now
 from scheduling.lifecycle import JobState
 from tests import builders
 from workers.models import Node

@@ -6,10 +6,10 @@ import pytest
 
 from jobs.control import actions
 from jobs.models import Job, JobSchedule
-from jobs.models.clock import database_now
 from jobs.schedules.schedules import Order, change, create
 from jobs.schedules.submit_due import submit_due
 from jobs.submission.job_spec import JobSpec
+from quotas.clock import database_now
 from quotas.models import Membership
 from scheduling.lifecycle import JobState
 from tests import builders

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from jobs.models import DayCost, EndedJobs, Job
-from jobs.models.clock import database_now
 from jobs.usage import running_sums
+from quotas.clock import database_now
 from quotas.costs import ledger
 from quotas.costs.ledger import HeldPlacement
 from quotas.models import Price
