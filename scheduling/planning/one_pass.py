@@ -136,8 +136,9 @@ def _start_in_turn(
 ) -> None:
     """Start each that may, or promise it a start; to `waiting` go the others, up to the one behind whom nobody may start."""
     now, kept, yielding = work.now, work.kept, work.yielding  # looked up once, not for each of a hundred thousand
+    behind = NOBODY if owners is None else owners.behind
     for job, alike in candidates:
-        if owners is not None and (owners.behind or not alike.hopeless) and owners.puts_off(job, alike):
+        if owners is not None and (behind or not alike.hopeless) and owners.puts_off(job, alike):
             continue
         held = is_held(job, now) if job.unmet or job.broken or job.not_before or job.held or job.stopped else False
         if (not_yet and job.id in not_yet) or (yielding and job.id in yielding):

@@ -33,6 +33,10 @@ Added: TypeAlias = dict[int, Mapping[str, int]]
 """By kind: what a job adds to what is committed at each level."""
 
 
+Under: TypeAlias = tuple[tuple[Check, ...], Count]
+"""Of one limit: what is looked at of cohorts, and the sum of all that is kept."""
+
+
 class KeptInQuota(NamedTuple):
     """For whom room is kept under a limit, and from when on."""
 
@@ -85,7 +89,7 @@ class QuotaRoom:
         self._now = now
         self._assumed_limit = assumed_limit
         self._usage = usage
-        self._checks: dict[Key, tuple[Check, ...]] = {}
+        self._under: dict[Key, Under] = {}
         self._kept_kinds = frozenset() if cohorts is None else cohorts.kept_kinds
         self._in_queues = in_queues
         self._projects = projects
@@ -94,7 +98,6 @@ class QuotaRoom:
         self._started_under: dict[Key, list[list[End]]] = {}
         self._kept: dict[Key, list[KeptInQuota]] = {}
         self._kept_under: dict[int, tuple[Limits, list[Limit]]] = {}  # by identity: those of them with anything kept
-        self._sums: dict[Key, Count] = {}
         self._blocked: dict[Key, int] = {}
         self._profiles: dict[Key, QuotaProfile] = {}
         self._profiled: dict[int, list[QuotaProfile]] = {}  # by identity of the limits of those placed: those of them
@@ -176,7 +179,8 @@ class QuotaRoom:
         for limit in limits:
             holds = self._asked(limit, kept.holds, added)
             self._kept.setdefault(limit.key, []).append(kept._replace(holds=holds))
-            self._sums[limit.key] = self._sums.get(limit.key, NOTHING).plus(holds)
+            checks, sums = self._checks_under(limit)
+            self._under[limit.key] = (checks, sums.plus(holds))
             if limit.key in self._profiles:
                 self._profiles[limit.key].allocate(kept.start, kept.end, holds)
         for limit in refusing:
@@ -184,16 +188,16 @@ class QuotaRoom:
 
     def _crowded(self, limits: Iterable[Limit], count: Count) -> list[Crowded]:
         """Those that may be `tight`: where the job does not fit beside all that is used and kept, if it adds all it asks for."""
-        counts, found = self._usage.counts, list[Crowded]()
+        counts, under, found = self._usage.counts, self._under, list[Crowded]()
         for limit in limits:
-            key, withheld = limit.key, limit.withheld
-            sums, short = self._sums.get(key, NOTHING), []
-            for kind, cell, most in self._checks.get(key) or self._checks_under(limit):
+            checks, sums = under.get(limit.key) or self._checks_under(limit)
+            withheld, short = limit.withheld, None
+            for kind, cell, most in checks:
                 more = count[kind]
                 if more and more > (left := most - counts[cell] - sums[kind] - withheld[kind]):
-                    short.append((kind, left))
+                    short = [*short, (kind, left)] if short else [(kind, left)]
             if short or (limit.kind in IN_NO_COHORT and not self._has_room(limit, count, sums)):
-                found.append(Crowded(limit, short))
+                found.append(Crowded(limit, short or ()))
         return found
 
     def _has_room(self, limit: Limit, count: Count, sums: Count) -> bool:
@@ -208,10 +212,10 @@ class QuotaRoom:
                 continue
             yield Tight(limit, self._asked(limit, count, added), self._profile(limit))
 
-    def _checks_under(self, limit: Limit) -> tuple[Check, ...]:
-        found = self._checks.get(limit.key)
+    def _checks_under(self, limit: Limit) -> "Under":
+        found = self._under.get(limit.key)
         if found is None:
-            found = self._checks[limit.key] = self._checks_of(limit)
+            found = self._under[limit.key] = (self._checks_of(limit), NOTHING)
         return found
 
     def _checks_of(self, limit: Limit) -> tuple[Check, ...]:
@@ -226,7 +230,7 @@ class QuotaRoom:
         """How much of the limit such a job takes. Of what the limit says nothing of there is always enough."""
         if self._kept_kinds and limit.kind not in IN_NO_COHORT:
             amounts = list(count)
-            for kind, _, _ in self._checks_under(limit):
+            for kind, _, _ in self._checks_under(limit)[0]:
                 amounts[kind] = self._added(limit, count, kind, added)
             count = Count(*amounts)
         return limit.asked(count)

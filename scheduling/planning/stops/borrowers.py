@@ -8,6 +8,7 @@ The project that is most above its own gives first; in it the least urgent job t
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from scheduling.plan_result import PlannedJob
 from scheduling.planning.cluster import Cluster
 from scheduling.planning.stops.victims import Candidate, Victim, lost_seconds
 from scheduling.resources import Resources, total
@@ -15,6 +16,7 @@ from scheduling.sharing.cohorts import RESOURCES, Cohorts
 from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.usage_decay import gpu_equivalents
 from scheduling.snapshot import RunningJob, Snapshot, WaitingJob
+from scheduling.stages import started
 
 STRATEGY = "quota"
 More: TypeAlias = Mapping[tuple[str, str], int]
@@ -25,19 +27,27 @@ class Borrowers:
     """All that may be stopped so that nominal quota comes back, less those that already are for others in this pass.
 
     `cluster` is the pass's own: what it says of usage changes as jobs are stopped and helped. With `more` projects count as
-    if they held that as well, by project and resource: who would borrow more stands to lose more.
+    if they held that as well, by project and resource: who would borrow more stands to lose more. Those who have `begun` in
+    this pass are among them.
     """
 
     def __init__(
-        self, cohorts: Cohorts, snapshot: Snapshot, now: float, cluster: Cluster, more: More = NO_MORE
+        self,
+        cohorts: Cohorts,
+        snapshot: Snapshot,
+        now: float,
+        cluster: Cluster,
+        more: More = NO_MORE,
+        begun: Sequence[tuple[WaitingJob, PlannedJob]] = (),
     ) -> None:
         self._cohorts = cohorts
         self._more = more
         self._cluster = cluster
         restart_cost = snapshot.rules.preemption.restart_cost_seconds
         able = [job for job in snapshot.running if job.preemptible and not job.leaving and job.started_at is not None]
-        above = self._above({job.project for job in able})
-        borrowing = [job for job in able if job.project in above]
+        above = self._above({job.project for job in able} | {job.project for job, _ in begun})
+        new = [started(job, one.shares, now) for job, one in begun if job.project in above and job.preemptible]
+        borrowing = [*(job for job in able if job.project in above), *new]
         self._lost = {job.id: lost_seconds(job, now, restart_cost) for job in borrowing}
         self._able: dict[str, list[RunningJob]] = {}  # by project, who is to go first comes first
         for job in sorted(borrowing, key=self._cost):

@@ -43,7 +43,10 @@ def preempt(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot) -> 
 
 
 def given_back(work: PassState, waiting: Sequence[Waiting], snapshot: Snapshot, more: More) -> Iterator[WaitingJob]:
-    """Those for whom nominal quota would be taken back, of these that wait, if `more` were borrowed."""
+    """Those for whom nominal quota would be taken back, of these that wait, if `more` were borrowed.
+
+    Also from those who start in this pass: the next one could stop them.
+    """
     helped = _searched(work, waiting, snapshot, more).helped
     return (one.job for one in waiting if one.job.id in helped)
 
@@ -125,7 +128,8 @@ class PreemptionPass:
         """Nominal quota first: what is taken back is nobody else's."""
         work, knobs = self._work, snapshot.rules.preemption
         if work.cohorts is not None:
-            borrowers = Borrowers(work.cohorts, snapshot, work.now, self._cluster, more or NO_MORE)
+            begun = () if more is None else zip(work.started, work.placements, strict=True)
+            borrowers = Borrowers(work.cohorts, snapshot, work.now, self._cluster, more or NO_MORE, tuple(begun))
             yield Search(borrowers, FOREVER, FOREVER, FOREVER, FOREVER)
         if knobs.strategies and more is None:
             starts = work.kept.keys() | {one.job_id for one in work.placements}

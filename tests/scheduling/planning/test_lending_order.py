@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scheduling.planning.plan import make_plan
@@ -70,7 +70,13 @@ SIZES = st.tuples(st.sampled_from(["red", "blue", "green"]), st.integers(1, 4))
 HELD = st.lists(st.tuples(SIZES, st.sampled_from("ab")), max_size=6)
 
 
+STARTED_NOW = [(("green", 2), False), (("blue", 2), False), (("green", 1), False)]
+TWO_STARTED_NOW = [(("green", 1), False), (("green", 1), False), (("green", 2), True), (("red", 4), False)]
+
+
 @settings(max_examples=300)
+@example([(("red", 1), "a"), (("red", 3), "b")], STARTED_NOW, 4)
+@example([(("blue", 3), "b")], TWO_STARTED_NOW, 4)
 @given(HELD, st.lists(st.tuples(SIZES, st.booleans()), max_size=8), st.sampled_from([4, 6, 12]))
 def test_what_a_plan_starts_is_not_stopped_for_those_that_waited_then(held, line, cpus):
     """Asked again a second later, when nothing has changed but that."""
