@@ -88,8 +88,8 @@ class Refusals:
         """Those included who were placed in this pass."""
         if self._holders is None:
             parts, placed = self._work.parts, zip(self._work.started, self._work.placements, strict=True)
-            run = (Holder.of(job).counted_in(parts(job, job.shares)) for job in self._snapshot.running)
-            new = (Holder.placed(job).counted_in(parts(job, one.shares)) for job, one in placed)
+            run = [Holder.of(job, parts(job, job.shares)) for job in self._snapshot.running]
+            new = [Holder.placed(job, parts(job, one.shares)) for job, one in placed]
             self._holders = Holders((*run, *new), {one.slug: one for one in self._snapshot.projects})
         return self._holders
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from scheduling import gpu_models
 from scheduling.errors import FieldError
@@ -95,25 +96,24 @@ class ForGood:
     ) -> Reason:
         found = self._told.get((id(reason), hard, yields))
         if found is None:
-            holders = {part.slug: part.holder for part in parts}
-            words = _way_out(hard, asked, self._cohorts, holders, yields=yields)
+            holder = next((part.holder for part in parts if part.slug == hard.subject), "")
+            words = _way_out(hard, asked, self._cohorts, holder, yields=yields)
             found = (reason, replace(reason, sentence=f"{reason.sentence} {words}"))
             self._told[id(reason), hard, yields] = found
         return found[1]
 
 
-def _way_out(
-    hard: Shortage, asked: Resources, cohorts: Cohorts | None, parts: Mapping[str, str], *, yields: bool
-) -> str:
+@lru_cache(maxsize=4096)
+def _way_out(hard: Shortage, asked: Resources, cohorts: Cohorts | None, holder: str, *, yields: bool) -> str:
     """For example: "It can never start like this: submit it again with at most 8 GPUs, or have the quota of ... raised by 2 GPUs."."""
     level, short = hard.subject, hard.short
     left = {name: getattr(asked, name) - less for name, less in short.items() if name != "running_jobs"}
     most = [quantity(name, amount) for name, amount in left.items()]
     # Where nothing is left, or others keep more than there is, a smaller job would not start either.
     smaller = f"submit it again with at most {listed(most)}, " if most and min(left.values()) > 0 else ""
-    softer = "make it preemptible, " if yields and level not in parts else ""
+    softer = "make it preemptible, " if yields and not holder else ""
     pooled = cohorts is not None and any(cohorts.pool(level, name) is not None for name in short)
-    own = parts.get(level, f"The quota of project {level}").replace("The", "the", 1)
+    own = (holder or f"The quota of project {level}").replace("The", "the", 1)
     whose = f"the quotas below project {level}" if pooled else own
     more = listed(quantity(name, amount) for name, amount in short.items())
     words = (

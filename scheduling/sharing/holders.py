@@ -25,16 +25,14 @@ class Holder(NamedTuple):
     parts: tuple[str, ...] = ()  # in which a user's limits, or those of a GPU model, count it
 
     @classmethod
-    def of(cls, job: RunningJob) -> "Holder":
-        return cls(job.id, job.project, job.queue, total(share.amount for share in job.shares))
+    def of(cls, job: RunningJob, parts: Iterable[ProjectView] = ()) -> "Holder":
+        amount = total(share.amount for share in job.shares)
+        return cls(job.id, job.project, job.queue, amount, tuple([one.slug for one in parts]))
 
     @classmethod
-    def placed(cls, job: WaitingJob) -> "Holder":
+    def placed(cls, job: WaitingJob, parts: Iterable[ProjectView] = ()) -> "Holder":
         """A waiting job that starts now."""
-        return cls(job.id, job.project, job.queue, job.request.total)
-
-    def counted_in(self, parts: Iterable[ProjectView]) -> "Holder":
-        return self._replace(parts=tuple(one.slug for one in parts)) if parts else self
+        return cls(job.id, job.project, job.queue, job.request.total, tuple([one.slug for one in parts]))
 
     def has(self, names: Iterable[str]) -> dict[str, int]:
         """What it takes of each of these limits of a quota; what it takes nothing of is left out."""
@@ -50,13 +48,12 @@ class Holders:
 
     def __init__(self, holders: Iterable[Holder], projects: Mapping[str, ProjectView]) -> None:
         self._projects = projects
-        self._by_queue: dict[str, list[Holder]] = {}
         self._by_project: dict[str, list[Holder]] = {}
         self._by_part: dict[str, list[Holder]] = {}
         self._most: dict[tuple[str, tuple[str, ...]], Shown] = {}
         own: dict[str, list[Holder]] = {}
-        for one in holders:
-            self._by_queue.setdefault(one.queue, []).append(one)
+        self._all = tuple(holders)
+        for one in self._all:
             own.setdefault(one.project, []).append(one)
             for slug in one.parts:
                 self._by_part.setdefault(slug, []).append(one)
@@ -67,7 +64,7 @@ class Holders:
     def named_in(self, reason: Reason) -> Reason:
         """The reason with those that hold what it speaks of, who holds most first; others stay as they are."""
         if reason.code is ReasonCode.QUEUE_LIMIT and reason.subject not in self._by_part:
-            ids = sorted(one.job_id for one in self._by_queue.get(reason.subject, ()))
+            ids = sorted(one.job_id for one in self._all if one.queue == reason.subject)
             return replace(reason, held_by=tuple(ids[:HOLDERS_SHOWN]))
         if reason.code in OF_LIMITS and reason.subject:
             shown = self.of_quota(reason.subject, tuple(reason.shortfall))
