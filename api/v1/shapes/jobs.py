@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from api.http.fields import (
     CommandField,
+    EnvChangesField,
     EnvField,
     GigabytesField,
     GpuGigabytesField,
@@ -62,6 +63,9 @@ class JobTerms(StrictSerializer):
         limits.SECONDS, required=False, allow_null=True,
         help_text="From SIGTERM to SIGKILL when it is paused, preempted, drained or out of time; null: as the platform has it.",
     )  # fmt: skip
+    begin_at = MomentField(
+        required=False, allow_null=True, help_text="It does not start before this, and has no age in line until then."
+    )
     deadline = MomentField(required=False, allow_null=True)
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
@@ -122,10 +126,28 @@ class ChangedTerms(JobTerms):
         return deadline
 
 
+ENV_CHANGES = "Variables that are set, or with null taken away; the others stay."
+
+
 class JobChange(ChangedTerms):
-    """What may be changed after submission: name and labels always, the rest while the job waits."""
+    """What may be changed after submission: name and labels always, the rest while the job waits.
+
+    Of resources and env what is not named stays; labels and a command are written whole.
+    """
 
     name = Text(limits.NAME, required=False)
+    command = CommandField(required=False)
+    working_dir = Text(limits.PATH, required=False, allow_blank=True)
+    env = EnvChangesField(required=False, help_text=ENV_CHANGES)
+    image = Text(limits.IMAGE, required=False, allow_blank=True)
+    executor = Text(40, required=False, allow_blank=True)
+    resources = ResourcesIn(required=False)
+
+
+class CloneIn(JobDefaults):
+    """What is to be different in the new job."""
+
+    env = EnvChangesField(required=False, help_text=ENV_CHANGES)
 
 
 class PauseIn(StrictSerializer):
@@ -147,11 +169,16 @@ MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}
 
 def spec_of(values: dict[str, Any]) -> JobSpec:
     """What a validated JobIn asks for: its resources unfolded, a name where it has none."""
-    fields = {name: value for name, value in values.items() if name != "resources"}
-    fields |= {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
+    fields = unfolded(values)
     fields["depends_on"] = tuple(fields.get("depends_on", ()))
     fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
     return JobSpec(**fields)
+
+
+def unfolded(values: dict[str, Any]) -> dict[str, Any]:
+    """Validated fields of a job with its resources beside the others, as a spec has them."""
+    fields = {name: value for name, value in values.items() if name != "resources"}
+    return fields | {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
 
 
 class ResourcesOut(serializers.Serializer[Job]):
@@ -253,7 +280,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "code",
             "executor", "image",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
-            "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
+            "stall_action", "grace_seconds", "begin_at", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "floor_start", "estimated_cost", "cost_basis", "actual_cost", "batch", "workload", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",
