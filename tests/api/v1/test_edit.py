@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from jobs.models import CappedJob, Job, JobEvent, TokenCaps
 from jobs.planning import cycle
-from quotas.models import Quota
+from quotas.models import Price, Quota
 from scheduling.lifecycle import JobState
 from tests import builders
 from tests.rest import V1, client_of, faults
@@ -137,10 +137,8 @@ def test_others_change_what_it_asks_for_but_not_what_it_runs(edit, job, project)
 
 
 def test_what_it_is_expected_to_cost_is_worked_out_again(edit, job):
-    from quotas.costs.rows import Price
-
     builders.node(gpus=4)
-    Price.objects.create(unit="gpu_hour", amount=2)
+    Price.objects.create(target="gpu", per_hour=2, currency="EUR", valid_from=timezone.now() - timedelta(days=1))
     edit(resources={"gpus": 1}, max_runtime_seconds=3600)
     assert float(now_of(job).estimated_cost) == 2
     edit(resources={"gpus": 3})

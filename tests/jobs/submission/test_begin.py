@@ -135,12 +135,12 @@ def test_a_pool_does_not_grow_for_a_job_before_it_may_begin(submitted):
     job = submitted(cpus=4, begin_at=timezone.now() + timedelta(days=1))
     cycle.run_cycle()
     scale_pools()
-    assert NodePool.objects.get().desired_nodes == 0
+    assert NodePool.objects.get().demand_now == 0
 
     moved_back(job, timedelta(days=1, minutes=1))
     cycle.run_cycle()
     scale_pools()
-    assert NodePool.objects.get().desired_nodes == 1
+    assert NodePool.objects.get().demand_now == 1
 
 
 def test_it_counts_for_the_limit_of_waiting_jobs(submitted, owner):

@@ -1,0 +1,1 @@
+"""Jobs that exist, differently: edited while they wait, or submitted again."""
