@@ -96,7 +96,7 @@ def test_source_and_target_are_both_asked_for_rights(job, project):
 
 
 def test_its_code_goes_along_in_its_project_and_in_no_other(job, project, owner):
-    snapshot = CodeSnapshot.objects.create(project=project, digest="a" * 64, complete_at=timezone.now())
+    snapshot = CodeSnapshot.objects.create(project=project, digest="a" * 64, files=0, size=0, complete_at=timezone.now())
     Job.objects.filter(pk=job.pk).update(snapshot=snapshot, working_dir="")
     assert clone(owner, job).json()["code"]["snapshot"] == snapshot.pk
     builders.member(project=builders.project(slug="own"), user=owner)
@@ -130,8 +130,8 @@ def workload(project, owner):
     return made
 
 
-def clone_all(user, workload, **body):
-    return client_of(user).post(f"{V1}/workloads/{workload.pk}/clone", body)
+def clone_all(user, of, **body):
+    return client_of(user).post(f"{V1}/workloads/{of.pk}/clone", body)
 
 
 def test_a_whole_workload_is_submitted_again_with_changes_in_each_job(workload, owner):
