@@ -19,7 +19,8 @@ from api.v1.bulk import change_many
 from api.v1.job_filters import JobFilter
 from api.v1.shapes.batches import BatchIn, BatchOut
 from api.v1.shapes.bulk import ChangeManyIn, OutcomeOut
-from api.v1.shapes.jobs import CloneIn, JobChange, JobIn, JobOut, shown, spec_of, unfolded
+from api.v1.shapes.changes import CloneIn, JobChange
+from api.v1.shapes.jobs import JobIn, JobOut, shown, spec_of, unfolded
 from jobs.costs import so_far
 from jobs.editing.clone import clone
 from jobs.editing.edit import edit

@@ -49,7 +49,13 @@ def test_a_study_finds_the_best_point_and_goes_on_where_it_was_killed(platform: 
         first.kill()
         first.wait(10)
     second = subprocess.run(
-        [sys.executable, "study.py"], cwd=folder, env=environment, timeout=150, check=False, capture_output=True, text=True
+        [sys.executable, "study.py"],
+        cwd=folder,
+        env=environment,
+        timeout=150,
+        check=False,
+        capture_output=True,
+        text=True,
     )
 
     assert second.returncode == 0, second.stderr

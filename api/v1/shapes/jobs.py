@@ -7,13 +7,11 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.http.fields import (
     CommandField,
-    EnvChangesField,
     EnvField,
     GigabytesField,
     GpuGigabytesField,
@@ -115,39 +113,6 @@ class JobIn(JobDefaults):
 
     project = Text(63)
     command = CommandField()
-
-
-class ChangedTerms(JobTerms):
-    """Terms that may be changed after submission, of one job or of many."""
-
-    def validate_deadline(self, deadline: datetime | None) -> datetime | None:
-        if deadline is not None and deadline <= timezone.now():
-            raise serializers.ValidationError("Must lie in the future.", "past")
-        return deadline
-
-
-ENV_CHANGES = "Variables that are set, or with null taken away; the others stay."
-
-
-class JobChange(ChangedTerms):
-    """What may be changed after submission: name and labels always, the rest while the job waits.
-
-    Of resources and env what is not named stays; labels and a command are written whole.
-    """
-
-    name = Text(limits.NAME, required=False)
-    command = CommandField(required=False)
-    working_dir = Text(limits.PATH, required=False, allow_blank=True)
-    env = EnvChangesField(required=False, help_text=ENV_CHANGES)
-    image = Text(limits.IMAGE, required=False, allow_blank=True)
-    executor = Text(40, required=False, allow_blank=True)
-    resources = ResourcesIn(required=False)
-
-
-class CloneIn(JobDefaults):
-    """What is to be different in the new job."""
-
-    env = EnvChangesField(required=False, help_text=ENV_CHANGES)
 
 
 class PauseIn(StrictSerializer):

@@ -9,7 +9,8 @@ from rest_framework import serializers
 from api.http.fields import EnvChangesField, PriorityField
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import MOST_RUNNING
-from api.v1.shapes.jobs import ENV_CHANGES, JobTerms, ResourcesIn
+from api.v1.shapes.changes import ENV_CHANGES
+from api.v1.shapes.jobs import JobTerms, ResourcesIn
 from jobs.models import Workload, workload_name_validator
 from jobs.reports.workload_statistics import Statistics
 from jobs.reports.workloads import Summary

@@ -96,7 +96,9 @@ def test_source_and_target_are_both_asked_for_rights(job, project):
 
 
 def test_its_code_goes_along_in_its_project_and_in_no_other(job, project, owner):
-    snapshot = CodeSnapshot.objects.create(project=project, digest="a" * 64, files=0, size=0, complete_at=timezone.now())
+    snapshot = CodeSnapshot.objects.create(
+        project=project, digest="a" * 64, files=0, size=0, complete_at=timezone.now()
+    )
     Job.objects.filter(pk=job.pk).update(snapshot=snapshot, working_dir="")
     assert clone(owner, job).json()["code"]["snapshot"] == snapshot.pk
     builders.member(project=builders.project(slug="own"), user=owner)

@@ -138,7 +138,13 @@ def test_others_change_what_it_asks_for_but_not_what_it_runs(edit, job, project)
 
 def test_what_it_is_expected_to_cost_is_worked_out_again(edit, job):
     builders.node(gpus=4)
-    Price.objects.create(target="gpu_model", name="NVIDIA H100", per_hour=2, currency="EUR", valid_from=timezone.now() - timedelta(days=1))
+    Price.objects.create(
+        target="gpu_model",
+        name="NVIDIA H100",
+        per_hour=2,
+        currency="EUR",
+        valid_from=timezone.now() - timedelta(days=1),
+    )
     edit(resources={"gpus": 1}, max_runtime_seconds=3600)
     assert float(now_of(job).estimated_cost) == 2
     edit(resources={"gpus": 3})
