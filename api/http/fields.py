@@ -98,7 +98,7 @@ class EnvField(TextMapField):
             raise serializers.ValidationError(f"May be at most {limits.ENV_BYTES // 1024} KiB in all.", "too_long")
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "null"]}})
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "nullable": True}})
 class EnvChangesField(EnvField):
     """Variables that are set, or with null taken away; those that it does not name stay."""
 
