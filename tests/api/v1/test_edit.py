@@ -146,9 +146,9 @@ def test_what_it_is_expected_to_cost_is_worked_out_again(edit, job):
         valid_from=timezone.now() - timedelta(days=1),
     )
     edit(resources={"gpus": 1}, max_runtime_seconds=3600)
-    assert float(now_of(job).estimated_cost) == 2
+    assert now_of(job).estimated_cost == 2
     edit(resources={"gpus": 3})
-    assert float(now_of(job).estimated_cost) == 6
+    assert now_of(job).estimated_cost == 6
 
 
 def test_a_job_of_a_capped_token_is_counted_as_it_is_now(edit, job):
