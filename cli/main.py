@@ -54,6 +54,8 @@ COMMANDS = {
     "resume": Entry("control", "Let paused jobs wait in line again, and suspended ones go on."),
     "hold": Entry("control", "Keep waiting jobs from starting until they are released."),
     "change": Entry("change", "Give waiting jobs another priority, queue or labels."),
+    "edit": Entry("editing.edit", "Change what a waiting job asks for and runs."),
+    "clone": Entry("editing.clone", "Submit a job again, or all jobs of a workload, with changes."),
     "release": Entry("control", "Let held jobs start again when their turn comes."),
     "migrate": Entry("steering.moves", "Move a running job to another node, where it goes on from its checkpoint."),
     "migrations": Entry("steering.moves", "List where jobs have moved, and why; call moves off, and take them back."),

@@ -173,6 +173,7 @@ class WaitingJob:
     workload: str = ""  # the key of its workload, where that limits how many run
     stopped: str = ""  # why nothing of its workload, or of its project, starts now, as a sentence; empty: it may
     stopped_by: ReasonCode = ReasonCode.WORKLOAD
+    revision: int = 0  # which of its descriptions it is planned by: one that was changed meanwhile is not placed
 
     @property
     def waits_since(self) -> float:

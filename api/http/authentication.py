@@ -12,10 +12,10 @@ from jobs.models import TokenCaps
 from scheduling.errors import ForbiddenError
 
 CAPPED_MAY = re.compile(
-    r"/api/v1/(jobs|jobs/batch|jobs/quote|jobs/cancel|jobs/\d+/(cancel|pause|hold)|templates/[^/]+/(jobs|quote)|snapshots|snapshots/\d+/(blobs|complete)|auth/tokens/current)/?"
+    r"/api/v1/(jobs|jobs/batch|jobs/quote|jobs/cancel|jobs/\d+/(cancel|clone|pause|hold)|templates/[^/]+/(jobs|quote)|snapshots|snapshots/\d+/(blobs|complete)|auth/tokens/current)/?"
 )
 """What a capped token changes: it submits, and has jobs end or rest. All else could take what it is capped for."""
-REFUSED = "This token is capped: it may look, submit, quote, cancel, pause and hold. Use one without caps for the rest."
+REFUSED = "This token is capped: it may look, submit, clone, quote, cancel, pause and hold. Use one without caps for the rest."
 
 
 class BearerTokens(TokenAuthentication):

@@ -105,6 +105,7 @@ WORDS = {
     "cpus": "CPU cores.",
     "created_at": "When it was made.",
     "created_by": "By whom; null: by somebody who is gone.",
+    "begin_at": "Not before this; null: as soon as it can.",
     "currency": "By its letters in ISO 4217.",
     "data": "What is to know beside the message, by the kind of event.",
     "deadline": "By when it has to be done; null: no matter.",

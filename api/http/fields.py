@@ -98,6 +98,16 @@ class EnvField(TextMapField):
             raise serializers.ValidationError(f"May be at most {limits.ENV_BYTES // 1024} KiB in all.", "too_long")
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "nullable": True}})
+class EnvChangesField(EnvField):
+    """Variables that are set, or with null taken away; those that it does not name stay."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        gone = {name for name, value in data.items() if value is None} if isinstance(data, dict) else set()
+        kept = {name: value for name, value in data.items() if name not in gone} if gone else data
+        return {**super().to_internal_value(kept), **dict.fromkeys(gone)}
+
+
 class LabelsField(TextMapField):
     def check(self, data: dict[str, str], size: int) -> None:
         if len(data) > limits.LABELS:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from jobs.editing.rights import answers_for
 from jobs.models import Job
 from quotas.access import Role, project_roles
 
@@ -21,4 +22,4 @@ def hide_from(user: User, jobs: Sequence[Job], documents: list[dict[str, Any]]) 
 
 
 def sees(user: User, job: Job) -> bool:
-    return user.is_staff or job.owner_id == user.pk or project_roles(user).get(job.project_id) == Role.ADMIN
+    return answers_for(user, job)

@@ -152,8 +152,8 @@ class Outlook(serializers.Serializer[Any]):
     gives_way = GivesWay(many=True, help_text="Running jobs that are stopped to make room for it.")
     changes = ChangeOut(
         many=True,
-        help_text="What would start it now, each alone. `resources.*` takes a new submission, as what a job asks for is fixed; "
-        "`quota` is for those who may set it: the limits by project; the rest is a PATCH of the job.",
+        help_text="What would start it now, each alone, by a PATCH of the job; `resources.*` holds for a new submission, too. "
+        "`quota` is for those who may set it: the limits by project.",
     )
     placement = NodeChoiceOut(allow_null=True, help_text="Null: it was never placed, or nobody wrote down why.")
 

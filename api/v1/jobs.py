@@ -19,11 +19,13 @@ from api.v1.bulk import change_many
 from api.v1.job_filters import JobFilter
 from api.v1.shapes.batches import BatchIn, BatchOut
 from api.v1.shapes.bulk import ChangeManyIn, OutcomeOut
-from api.v1.shapes.jobs import JobChange, JobIn, JobOut, shown, spec_of
-from jobs.control import actions
+from api.v1.shapes.changes import CloneIn, JobChange
+from api.v1.shapes.jobs import JobIn, JobOut, shown, spec_of, unfolded
 from jobs.costs import so_far
+from jobs.editing.clone import clone
+from jobs.editing.edit import edit
 from jobs.models import Job, queries
-from jobs.submission.submit import submit
+from jobs.submission.submit import Submitted, submit
 
 FIRST_COME = 2**40  # more than any job id: among equal priorities the older job is the more urgent one
 URGENCY = ExpressionWrapper(F("priority") * FIRST_COME - F("id"), output_field=BigIntegerField())
@@ -56,8 +58,13 @@ def answer(job: Job, user: User) -> Response:
 def submitted_one(request: Request, wanted: dict[str, Any]) -> Response:
     """The answer to a submission of one job, after it."""
     [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request), caps=caps_of(request))
+    return brought(request, submitted, alone=not wanted.get("depends_on"))
+
+
+def brought(request: Request, submitted: Submitted, *, alone: bool = False) -> Response:
+    """`alone`: it is known to depend on nothing."""
     if submitted.created:  # no cycle has seen it: it has no place in line to look for
-        needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
+        needs = queries.needs_of([] if alone else [submitted.job])
         return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
     return answer(submitted.job, caller(request))
 
@@ -115,7 +122,23 @@ class JobView(APIView):
     @extend_schema(operation_id="jobs_change", request=JobChange, responses=JobOut)
     @transaction.atomic
     def patch(self, request: Request, job_id: int) -> Response:
-        """Change a job's name and labels at any time, and its place in line while it waits."""
+        """Change a job's name and labels at any time; while it waits also what it runs, asks for, and its place in line.
+
+        Judged as a submission is; it keeps its age in line. What it runs is changed by its owner and administrators of
+        its project alone. 409 for a job that was placed meanwhile, with its state.
+        """
         job_to_control(request, job_id)
-        wanted = JobChange.read(request.data)
-        return answer(actions.change(job_id=job_id, actor=caller(request).username, **wanted), caller(request))
+        changes = unfolded(JobChange.read(request.data))
+        return answer(edit(job_id=job_id, user=caller(request), changes=changes), caller(request))
+
+
+class CloneView(APIView):
+    @extend_schema(operation_id="jobs_clone", request=CloneIn, responses={201: JobOut, 200: JobOut})
+    @transaction.atomic
+    def post(self, request: Request, job_id: int) -> Response:
+        """Submit a job like this one, with changes, as yours. It depends on nothing, and belongs to no workload unless you say so."""
+        changes = unfolded(CloneIn.read(request.data))
+        if "depends_on" in changes:
+            changes["depends_on"] = tuple(changes["depends_on"])
+        job = job_to_read(request, job_id)
+        return brought(request, clone(job=job, user=caller(request), changes=changes, caps=caps_of(request)))

@@ -48,6 +48,7 @@ urlpatterns = [
     path("jobs/hold", bulk.HoldManyView.as_view()),
     path("jobs/release", bulk.ReleaseManyView.as_view()),
     path("jobs/<int:job_id>", jobs.JobView.as_view()),
+    path("jobs/<int:job_id>/clone", jobs.CloneView.as_view()),
     path("jobs/<int:job_id>/cancel", control.CancelView.as_view()),
     path("jobs/<int:job_id>/requeue", control.RequeueView.as_view()),
     path("jobs/<int:job_id>/pause", control.PauseView.as_view()),

@@ -87,6 +87,10 @@ class JobOptions:
         str | None,
         option("--grace", metavar="TIME", text="From SIGTERM to SIGKILL when it has to give way or its time is over."),
     ] = None
+    begin: Annotated[
+        str | None,
+        option("--begin", metavar="MOMENT", text="Not before this: now+2h, 18:00, tomorrow 8:00, or 2030-05-01T18:00."),
+    ] = None
     deadline: Annotated[
         str | None, option("--deadline", metavar="MOMENT", text="When it should be done: +2h, or 2030-05-01T18:00.")
     ] = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from cli.begin import parse_begin
 from cli.durations import parse_moment
 from cli.errors import UsageError
 
@@ -26,6 +27,13 @@ def parse_labels(option: str, settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"{option} {setting}: write NAME=VALUE.")
         labels[name] = value
     return labels
+
+
+def begin_moment(option: str, text: str | None) -> str | None:
+    """When a job is to begin, as the server reads it; raises `UsageError` that names the option."""
+    if text is None:
+        return None
+    return understand(lambda written: parse_begin(written, datetime.now(UTC)), option, text).isoformat()
 
 
 def moment(option: str, text: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cli.errors import UsageError
 from cli.options.sweep import SweepOptions
+from cli.options.values import begin_moment
 from cli.submission.file_content import name_of_file, read_content
 from cli.submission.job_names import name_of
 from cli.submission.sweeps import Many, jobs_of, many, points
@@ -50,7 +51,16 @@ class BatchFile:
 def read_batch(file: Path, *, project: str, folder: str) -> BatchFile:
     """The jobs of a file, with `project` and `folder` as defaults of the defaults; raises `UsageError`."""
     defaults, jobs, workload = _split(read_content(file), name_of_file(file))
+    defaults, *jobs = [_with_begin(one, name_of_file(file)) for one in (defaults, *jobs)]
     return BatchFile({"project": project, "working_dir": folder, **defaults}, jobs, workload)
+
+
+def _with_begin(job: Any, name: str) -> Any:
+    """With the moment that `begin_at: tomorrow 8:00` means here; what is no text is the server's to refuse."""
+    begin = job.get("begin_at") if isinstance(job, dict) else None
+    if not isinstance(begin, str):
+        return job
+    return {**job, "begin_at": begin_moment(f"{name}: begin_at", begin)}
 
 
 def _split(content: Any, name: str) -> tuple[dict[str, Any], list[Any], Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cli.begin import parse_begin
 from cli.durations import parse_duration, parse_moment
 from cli.errors import UsageError
 from cli.options.job import JobOptions
@@ -36,6 +37,7 @@ def job_request(
             "stall_seconds": _if_given(parse_duration, "--stall", its.stall),
             "stall_action": its.on_stall,
             "grace_seconds": _if_given(parse_duration, "--grace", its.grace),
+            "begin_at": _if_given(lambda text: parse_begin(text, now).isoformat(), "--begin", its.begin),
             "deadline": _if_given(lambda text: parse_moment(text, now).isoformat(), "--deadline", its.deadline),
             "checkpointable": its.checkpointable or None,
             "preemptible": False if its.no_preempt else None,

@@ -141,11 +141,12 @@ def spell_resources(resources: Row) -> str:
 
 
 def spell_limits(job: Row) -> str:
-    """What bounds the job: its time, its deadline, its retries."""
+    """What bounds the job: its time, its begin, its deadline, its retries."""
     longest, expected = job.get("max_runtime_seconds"), job.get("estimated_runtime_seconds")
     parts = [
         f"at most {spell(longest)}" if longest else "",
         f"expected {spell(expected)}" if expected else "",
+        f"begins {spell_moment(job['begin_at'])}" if job.get("begin_at") else "",
         f"deadline {spell_moment(job['deadline'])}" if job.get("deadline") else "",
         f"grace {spell(job['grace_seconds'])}" if job.get("grace_seconds") is not None else "",
         f"{job['max_retries']} retries" if job.get("max_retries") else "",

@@ -1,11 +1,12 @@
 """What an operator may do to jobs: of one at once, of many after a question; every refusal is shown."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -16,7 +17,9 @@ from django.views.decorators.http import require_POST
 
 from jobs.control import bulk, verbs
 from jobs.control.verbs import ActionRequest, Verb
+from jobs.editing.clone import clone
 from jobs.models import Job
+from scheduling.errors import TrainyardError
 from scheduling.lifecycle import PLACED_STATES
 from scheduling.priorities import CLASSES, HIGHEST, LOWEST, WORDS
 
@@ -118,6 +121,23 @@ def change_priority(
     return ask_first(model_admin, request, jobs, title="Change the priority", action="change_priority", form=form)
 
 
+@admin.action(description="Clone (submit again, as yours)…", permissions=["change"])
+def clone_jobs(model_admin: "ModelAdmin[Job]", request: HttpRequest, jobs: QuerySet[Job]) -> TemplateResponse | None:
+    """Asks first; then a new job of the user's like each of them, in the order in which they were submitted."""
+    if "apply" not in request.POST:
+        warning = "Each becomes a new job of yours. It depends on nothing, and belongs to no workload."
+        return ask_first(model_admin, request, jobs, title="Clone", action="clone_jobs", warning=warning)
+    user, new, refusals = cast("User", request.user), list[int](), list[str]()
+    for job in meant(request, jobs).select_related("project", "queue", "owner").order_by("pk"):
+        try:
+            new.append(clone(job=job, user=user, changes={}).job.pk)
+        except TrainyardError as error:
+            refusals.append(f"Job {job.pk}: {error}".removesuffix("."))
+    done = f"submitted ({', '.join(map(str, new[:JOBS_SHOWN]))})" if new else "submitted"
+    messages.add_message(request, *_sum_up(done, len(new), refusals))
+    return None
+
+
 class Button(NamedTuple):
     """What it says in the list, on the page that asks first, and once it is done."""
 
@@ -143,7 +163,7 @@ BUTTONS = {
     "hold": Button("Hold…", "Hold", "held", verbs.hold),
     "release": Button("Release…", "Release", "released", verbs.release),
 }
-ACTIONS = [*map(action, BUTTONS), change_priority]
+ACTIONS = [*map(action, BUTTONS), change_priority, clone_jobs]
 
 
 def ids(jobs: QuerySet[Job]) -> list[int]:

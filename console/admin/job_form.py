@@ -5,7 +5,7 @@ from typing import Any
 
 from django.forms import ModelForm, Textarea
 
-from api.v1.shapes.jobs import JobChange
+from api.v1.shapes.changes import JobChange
 from jobs.models import Job, Queue
 
 

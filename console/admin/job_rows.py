@@ -27,14 +27,15 @@ def with_times(jobs: QuerySet[Job]) -> QuerySet[Job]:
 
 
 def _waited() -> Greatest:
-    """Counted from the job's creation, or from the end of the attempt before; the clock is PostgreSQL's."""
+    """Counted from the job's creation or its begin, or from the end of the attempt before; the clock is PostgreSQL's."""
     until = Case(When(state=JobState.PENDING, then=Now()), default=Coalesce(F("queued_at"), F("finished_at"), Now()))
-    retried = Coalesce(_last_end(number__lt=OuterRef("attempt")), F("created_at"))
-    waits_again = Coalesce(_last_end(number__lte=OuterRef("attempt")), F("created_at"))
+    first = Greatest("created_at", "begin_at")
+    retried = Coalesce(_last_end(number__lt=OuterRef("attempt")), first)
+    waits_again = Coalesce(_last_end(number__lte=OuterRef("attempt")), first)
     since = Case(
         When(state=JobState.PENDING, attempt__gt=0, then=waits_again),
         When(attempt__gt=1, then=retried),
-        default=F("created_at"),
+        default=first,
     )
     span = ExpressionWrapper(until - since, output_field=DurationField())
     return Greatest(span, Value(timedelta(0), output_field=DurationField()))

@@ -29,7 +29,7 @@ from scheduling.reasons import gigabytes, gpu_gigabytes
 ANY_TIME = ("name", "labels")
 WHILE_IT_WAITS = (
     "queue", "priority", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds", "stall_action",
-    "deadline",
+    "begin_at", "deadline",
     "max_retries", "checkpointable", "preemptible", "on_dependency_failure", "grace_seconds",
 )  # fmt: skip
 WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")

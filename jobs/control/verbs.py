@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs.models import Job
-from jobs.state import queue_transitions
+from jobs.state import begin, queue_transitions
 from jobs.state.desired import CANCEL, END, PAUSE, REQUEUE, RUN
 from jobs.state.queue_age import back_in_queue
 from jobs.state.queue_transitions import NOTHING_PROMISED, RELEASED, UNSTARTED
@@ -16,6 +17,13 @@ from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, JobState
 from scheduling.planning.dependencies import Doom
 
 ALWAYS_CHANGEABLE = frozenset({"name", "labels"})
+PLANNED_BY = frozenset(
+    {
+        "cpus", "memory_mb", "gpus", "gpu_memory_mb", "gpu_model", "nodes", "node_labels", "executor", "begin_at",
+        "queue_id", "max_runtime_seconds",
+    }
+)  # fmt: skip
+"""Whoever has another one of these than he was planned by is not placed by that plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """Who asks, and what else is said. `ending`: the jobs that have lost a member of their gang already.
+    """Who asks, and what else is said. `beside`: columns that follow from those that are changed. `ending`: the jobs that have lost a member of their gang already.
 
     `among`: all of whom it is asked, when they are asked in turns.
     """
@@ -49,6 +57,7 @@ class ActionRequest:
     actor: str
     reason: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
     ending: frozenset[int] = frozenset()
     among: frozenset[int] = frozenset()
 
@@ -139,9 +148,24 @@ def change(job: Job, asked: ActionRequest) -> Decision:
     if not changed:
         return UNDER_WAY
     # What was promised, was promised to the job as it stood in line.
-    kept = {} if changed.keys() <= ALWAYS_CHANGEABLE else {"promised": False}
-    data = {"from": {name: before[name] for name in changed}, "to": changed}
-    return Decision(columns={**asked.columns, **kept}, event="changed", data=data)
+    kept: dict[str, Any] = {} if changed.keys() <= ALWAYS_CHANGEABLE else {"promised": False}
+    if not changed.keys().isdisjoint(PLANNED_BY):
+        kept["revision"] = F("revision") + 1
+    if begin.FIELD in changed:
+        kept["in_line_since"] = begin.IN_LINE_ANEW
+    data: dict[str, Any] = {
+        "from": {name: shown(name, before[name]) for name in changed},
+        "to": {name: shown(name, value) for name, value in changed.items()},
+    }
+    if "env" in changed:
+        data["variables"] = [one for one in sorted({*before["env"], *changed["env"]})
+                             if before["env"].get(one) != changed["env"].get(one)]  # fmt: skip
+    return Decision(columns={**asked.columns, **asked.beside, **kept}, event="changed", data=data)
+
+
+def shown(name: str, value: Any) -> Any:
+    """As its history says it: of its environment the names alone, for everybody in its project reads that."""
+    return sorted(value) if name == "env" else plain(value)
 
 
 def plain(value: Any) -> Any:

@@ -19,6 +19,10 @@ class Controlled(models.Model):
     out_of_line_since = models.DateTimeField(null=True, editable=False)
     # By this its age in line is counted: its creation, later by as long as it has been out of line. Null: its creation.
     in_line_since = models.DateTimeField(null=True, editable=False)
+    # Not before this, as its owner wants it; null: as soon as it can. Until then it does not stand in line.
+    begin_at = models.DateTimeField(null=True, blank=True)
+    # How often what it asks for was changed: a plan that was made by an older one does not place it.
+    revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     # Of the present attempt: since when it is to stand still, and for how long it has stood still before that.
     suspended_at = models.DateTimeField(null=True, editable=False)
     suspended_seconds = models.FloatField(default=0.0, db_default=0.0, editable=False)

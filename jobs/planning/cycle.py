@@ -3,9 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from types import MappingProxyType
 
 from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -41,6 +42,7 @@ from quotas.costs.prices import ANY_PRICE
 from scheduling.lifecycle import JobState
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
 from scheduling.reasons import listed
+from scheduling.snapshot import Snapshot
 from workers.models import Node
 
 log = logging.getLogger(__name__)
@@ -121,7 +123,7 @@ def run_cycle() -> CycleResult:
         # 3. Decide, by the picture and its moment alone.
         plan = make_plan(snapshot, snapshot.taken_at)
         # 4. Place. The picture has aged meanwhile: each job is locked and moves only if it still waits.
-        doorbells = _commit_placements(plan.placements, snapshot.rules.placement)
+        doorbells = _commit_placements(plan.placements, snapshot.rules.placement, revisions_of(snapshot))
         # 5. Have others give way. Steps 5 and 6 lock jobs beside those that are locked already, in no order with them: so
         # they skip what somebody else holds, and never wait in a circle.
         told = preemption.request(plan.preemptions)
@@ -152,8 +154,10 @@ def _wait_for_turn() -> None:
         cursor.execute(TURN, [PLANNER_LOCK, BUDGETS_LOCK])
 
 
-def _commit_placements(placements: Sequence[PlannedJob], strategy: str) -> list[PlacementMessage]:
-    """Write the placements of those jobs that still wait; what changed meanwhile is left to the next cycle."""
+def _commit_placements(
+    placements: Sequence[PlannedJob], strategy: str, revisions: Mapping[int, int] = MappingProxyType({})
+) -> list[PlacementMessage]:
+    """Write the placements of those jobs that still wait, and ask for what they were planned by; the others are left to the next cycle."""
     if not placements:
         return []
     names = {share.node for planned in placements for share in planned.shares}
@@ -161,7 +165,12 @@ def _commit_placements(placements: Sequence[PlannedJob], strategy: str) -> list[
         node.name: node
         for node in Node.objects.filter(name__in=names).select_related("cluster").annotate(priced=ANY_PRICE)
     }
-    moved = transitions.apply([_queue_transition(planned, nodes[planned.shares[0].node]) for planned in placements])
+    moved = transitions.apply(
+        [
+            _queue_transition(planned, nodes[planned.shares[0].node], revisions.get(planned.job_id, 0))
+            for planned in placements
+        ]
+    )
     kept = [planned for planned in placements if planned.job_id in moved]
     given = rendezvous_ports.of(
         (planned.job_id, moved[planned.job_id].attempt, nodes[planned.shares[0].node], len(planned.shares) > 1)
@@ -197,7 +206,12 @@ def _commit_placements(placements: Sequence[PlannedJob], strategy: str) -> list[
     return placement_messages.placement_messages(rows)
 
 
-def _queue_transition(planned: PlannedJob, node: Node) -> Transition:
+def revisions_of(snapshot: Snapshot) -> dict[int, int]:
+    """Of the waiting jobs that were changed since they were submitted."""
+    return {job.id: job.revision for job in snapshot.waiting if job.revision}
+
+
+def _queue_transition(planned: PlannedJob, node: Node, revision: int) -> Transition:
     """The node that a job is on is that of its rank 0."""
     first, *others = planned.shares
     names = listed(share.node for share in planned.shares)
@@ -208,6 +222,7 @@ def _queue_transition(planned: PlannedJob, node: Node) -> Transition:
         expected=frozenset({JobState.PENDING}),
         next_attempt=True,
         unless_held=True,
+        revision=revision,
         changes={
             "node_id": node.pk,
             "queued_at": Now(),

@@ -34,10 +34,10 @@ AS_IN_LINE = """
     SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', coalesce(in_line_since, created_at)),
            cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, node_labels::text,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
-           date_part('epoch', not_before),
+           date_part('epoch', greatest(not_before, begin_at)),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
            CASE WHEN held_at IS NULL THEN '' WHEN held_reason = '' THEN held_by ELSE held_by || ' (' || held_reason || ')' END, attempt, name,
-           workload_id, executor,
+           workload_id, executor, date_part('epoch', begin_at), revision,
            xmin::text || ctid::text
     FROM jobs_job WHERE id = ANY(%s)
 """
@@ -166,8 +166,7 @@ def read(*, with_saved: bool = False, with_kinds: bool = False) -> JobRows:
     known = read_all(with_saved=with_saved, with_kinds=with_kinds)
     jobs = _running(placed, known)
     kept = tuple(MoveRoom(job.id, known.moving[job.id]) for job in jobs if job.id in known.moving)
-    capped = workloads.capped(known.workloads)
-    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept, capped)
+    return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept, workloads.capped(known.workloads))
 
 
 def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
@@ -262,11 +261,12 @@ def _waiting_job(row: tuple[Any, ...], known: JobContext, request_of: RequestOf)
         owner=owner,
         priority=row[4],
         submitted_at=row[5],
-        eligible_at=queue_age.eligible_at(row[5], row[16], known.ready.get(row[0])),
+        eligible_at=queue_age.eligible_at(row[5], row[16], known.ready.get(row[0]), row[26]),
         request=request,
         max_runtime_seconds=row[13],
         estimated_runtime_seconds=row[14],
         deadline=row[15],
+        revision=row[27],
         not_before=row[16],
         predicted_seconds=row[17],
         checkpointable=row[18] and row[0] not in known.saved.saves_nothing,

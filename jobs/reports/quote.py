@@ -82,6 +82,7 @@ def _as_waiting(spec: JobSpec, owner: User, snapshot: Snapshot, links: Mapping[i
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         deadline=spec.deadline.timestamp() if spec.deadline else None,
+        not_before=spec.begin_at.timestamp() if spec.begin_at else None,
         unmet=tuple(one for one, link in links.items() if link.standing == Standing.UNMET),
         broken=tuple(one for one, link in links.items() if link.standing == Standing.DEAD),
         needs_end=tuple(one for one, link in links.items() if link.after == After.ANY),

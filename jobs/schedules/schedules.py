@@ -22,7 +22,7 @@ from quotas.clock import database_now
 from quotas.queries import find_project
 from scheduling.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
 
-NOT_IN_A_SCHEDULE = ("depends_on", "deadline", "submission_key")
+NOT_IN_A_SCHEDULE = ("depends_on", "deadline", "begin_at", "submission_key")
 """What can only be said of one job."""
 
 

@@ -8,11 +8,17 @@ from django.db.models.functions import Coalesce, Greatest, Least, Now
 from jobs.models import Job, JobDependency
 
 
-def eligible_at(came: float, not_before: float | None, last_end: float | None) -> float | None:
-    """None where it is when it came: of most. A job that is tried again after a while keeps its place in line."""
-    if last_end is None:
+def eligible_at(
+    came: float, not_before: float | None, last_end: float | None, begin: float | None = None
+) -> float | None:
+    """None where it is when it came: of most. A job that is tried again after a while keeps its place in line.
+
+    One that is to begin later has none until then.
+    """
+    known = [moment for moment in (last_end, begin) if moment is not None]
+    if not known:
         return None if not_before is None else came
-    return max(came, last_end)
+    return max(came, *known)
 
 
 class LastEnd(Subquery):
@@ -32,7 +38,7 @@ def back_in_queue(job: Job) -> dict[str, Any]:
     if job.out_of_line_since is None:
         return {}
     left = F("out_of_line_since")
-    aged = Least(left, Greatest(Coalesce("in_line_since", "created_at"), LastEnd()))
+    aged = Least(left, Greatest(Coalesce("in_line_since", "created_at"), LastEnd(), "begin_at"))
     return {
         "in_line_since": ExpressionWrapper(aged + (Now() - left), output_field=DateTimeField()),
         "out_of_line_since": None,

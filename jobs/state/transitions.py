@@ -30,7 +30,7 @@ class Transition:
     """One wanted change of state.
 
     It happens only if the job is in one of `expected` and, where `attempt` is given, if that is still the job's
-    attempt: a stale attempt moves nothing. `unless_held`: nor does a job that somebody or its workload holds back. `changes` are further columns of the job, written with the state.
+    attempt: a stale attempt moves nothing. `unless_held`: nor does a job that somebody or its workload holds back; `revision`: nor one that has another by now. `changes` are further columns of the job, written with the state.
     `started_at` says when the command began to run; a job that is still assigned then passes through running on its
     way, so that the history of a command whose end is reported with its start is whole.
     """
@@ -42,6 +42,7 @@ class Transition:
     attempt: int | None = None
     next_attempt: bool = False
     unless_held: bool = False
+    revision: int | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     started_at: datetime | None = None
     message: str = ""
@@ -58,6 +59,7 @@ class Applied:
     attempt: int
     held: bool = False
     workload: int | None = None
+    revision: int = 0
 
 
 def apply(moves: Sequence[Transition]) -> dict[int, Applied]:
@@ -91,9 +93,9 @@ def note(
 def _lock(job_ids: Iterable[int]) -> dict[int, Applied]:
     rows = Job.objects.select_for_update(no_key=True).filter(pk__in=list(job_ids)).order_by("pk")
     return {
-        job_id: Applied(job_id, JobState(state), attempt, held_at is not None, workload)
-        for job_id, state, attempt, held_at, workload in rows.values_list(
-            "pk", "state", "attempt", "held_at", "workload"
+        job_id: Applied(job_id, JobState(state), attempt, held_at is not None, workload, revision)
+        for job_id, state, attempt, held_at, workload, revision in rows.values_list(
+            "pk", "state", "attempt", "held_at", "workload", "revision"
         )
     }
 
@@ -116,6 +118,7 @@ def _still_true(move: Transition, found: Applied) -> bool:
         and all(may_move(old, new) for old, new in pairwise(steps))
         and (move.attempt is None or move.attempt == found.attempt)
         and not (move.unless_held and found.held)
+        and (move.revision is None or move.revision == found.revision)
     )
 
 

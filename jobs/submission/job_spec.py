@@ -32,6 +32,7 @@ class JobSpec:
     estimated_runtime_seconds: int | None = None
     stall_seconds: int | None = None
     stall_action: str = "stop"
+    begin_at: datetime | None = None
     deadline: datetime | None = None
     checkpointable: bool = False
     preemptible: bool = True

@@ -13,6 +13,7 @@ from jobs.messages import publishing
 from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
+from jobs.state import begin
 from jobs.submission import code, linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.executors import concerns_clusters, executor_faults, with_executor
 from jobs.submission.intake import Intake, read_intake
@@ -54,7 +55,7 @@ def submit(
     """
     began, (span, above) = time.time(), traces.begin(str(subject.current().get("traceparent", "")))
     intake = read_intake(specs, owner)
-    specs = _completed(specs, intake)
+    specs = completed(specs, intake)
     known = _existing_by_key(specs, intake)
     _refuse_faults(specs, intake, _workload_faults(specs, known, intake, owner, terms))
     fresh = _without_repeats(specs, known)
@@ -72,7 +73,7 @@ def submit(
 def check(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = None) -> Resolved:
     """Raise what `submit` would raise; writes nothing and waits for nobody. Answers what the jobs would depend on."""
     intake = read_intake(specs, owner, locked=False)
-    specs = _completed(specs, intake)
+    specs = completed(specs, intake)
     known = _existing_by_key(specs, intake)
     _refuse_faults(specs, intake, _workload_faults(specs, known, intake, owner, None))
     fresh = list(_without_repeats(specs, known).values())
@@ -81,7 +82,7 @@ def check(*, specs: Sequence[JobSpec], owner: User, caps: TokenCaps | None = Non
     return intake.links
 
 
-def _completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
+def completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
     """With what the platform and the queue add where their owner left it open."""
     executors = {name: queue.executor for name, queue in intake.queues.items()}
     return [
@@ -108,7 +109,7 @@ def _refuse_faults(specs: Sequence[JobSpec], intake: Intake, others: Mapping[int
     faults = [
         replace(fault, field=f"jobs[{index}].{fault.field}") if len(specs) > 1 else fault
         for index, spec in enumerate(specs)
-        for fault in (*_faults(spec, intake), *intake.links.faults.get(index, ()), *others.get(index, ()))
+        for fault in (*spec_faults(spec, intake), *intake.links.faults.get(index, ()), *others.get(index, ()))
     ]
     if faults:
         raise InvalidError(faults)
@@ -129,7 +130,8 @@ def _workload_faults(
     }
 
 
-def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+def spec_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
+    """Everything that is wrong with the job, but for what it depends on and the workload that it names."""
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     of_executor = list(executor_faults(spec, intake.clusters)) if concerns_clusters(spec) else []
     faults += of_executor
@@ -203,7 +205,7 @@ def _urgency_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
         faults += error.errors
     if spec.deadline is not None and spec.deadline <= intake.now:
         faults.append(FieldError("deadline", "Must lie in the future.", "past"))
-    return faults
+    return [*faults, *begin.faults(spec.begin_at, spec.deadline, intake.now)]
 
 
 def _existing_by_key(specs: Sequence[JobSpec], intake: Intake) -> dict[tuple[str, str], Job]:
@@ -266,6 +268,7 @@ def _persist(
             to_state=JobState.PENDING,
             actor=owner.get_username(),
             message=_said_at_submission(spec),
+            data=begin.told(spec.begin_at),
         )
         for job, spec in zip(jobs, specs.values(), strict=True)
     )
@@ -316,6 +319,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         stall_seconds=spec.stall_seconds,
         stall_action=spec.stall_action,
+        begin_at=spec.begin_at,
         deadline=spec.deadline,
         checkpointable=spec.checkpointable,
         preemptible=spec.preemptible,

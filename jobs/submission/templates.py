@@ -16,7 +16,7 @@ from scheduling.errors import ConflictError, FieldError, ForbiddenError, Invalid
 
 LABEL = "template"
 OF_THE_SUBMITTER = frozenset(
-    {"name", "project", "queue", "priority", "labels", "depends_on", "on_dependency_failure", "submission_key", "reason", "deadline"}
+    {"name", "project", "queue", "priority", "labels", "depends_on", "on_dependency_failure", "submission_key", "reason", "deadline", "begin_at"}
 )  # fmt: skip
 """What may be said beside the parameters; all else is the template's."""
 

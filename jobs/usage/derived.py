@@ -78,7 +78,7 @@ _WAITED = f"""
     SELECT line.job_id, line.placed_as, line.then_kind, {_OF_JOB},
            greatest(job.gpus, job.cpus / {CPUS_A_GPU}.0) * job.nodes AS width,
            CASE WHEN job.gpus = 0 THEN 'cpu' ELSE coalesce(nullif(job.gpu_model, ''), 'gpu') END AS hardware,
-           greatest(line.at + make_interval(secs => line.delay), needs.ended_at) AS since,
+           greatest(line.at + make_interval(secs => line.delay), needs.ended_at, job.begin_at) AS since,
            coalesce(line.until, statement_timestamp()) AS until
     FROM line
     JOIN jobs_job AS job ON job.id = line.job_id

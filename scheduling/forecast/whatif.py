@@ -43,7 +43,7 @@ class Knob(NamedTuple):
     changed: Callable[[WaitingJob, Any], WaitingJob]
     told: Callable[[WaitingJob, Any], Change]
     in_order: bool = True  # if a value is enough, all after it are
-    anew: bool = False  # it takes a new submission: what a job asks for is fixed
+    anew: bool = False  # it holds for a new submission, the last in line, as well
 
 
 def smallest_changes(snapshot: Snapshot, now: float, job_id: int, plan: Plan | None = None) -> tuple[Change, ...]:

@@ -186,3 +186,17 @@ def test_each_job_is_offered_what_helps_it(client):
         "waiting": ["Pause", "Hold"], "held": ["Pause", "Release"], "running": ["Pause", "Suspend"],
         "suspended": ["Pause", "Resume"], "paused": ["Resume"],
     }  # fmt: skip
+
+
+def test_a_clone_asks_first_and_is_the_operators_own_job(client):
+    builders.node()
+    old = builders.job(state="failed", name="train", command=["train"])
+    gone = builders.job(state="failed", project=builders.project(archived=True))
+    assert "Clone 2 jobs" in act(client, JOBS, "clone_jobs", [old, gone]).content.decode()
+    assert Job.objects.count() == 2
+
+    answer = act(client, JOBS, "clone_jobs", [old, gone], apply="yes")
+    new = Job.objects.get(state="pending")
+    assert (new.name, new.command, new.owner.username) == ("train", ["train"], "olga")
+    [words] = told(answer)
+    assert words.startswith(f"1 submitted ({new.pk}), 1 refused: Job {gone.pk}: project: ")

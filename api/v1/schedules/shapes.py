@@ -40,7 +40,7 @@ class ScheduleTerms(StrictSerializer):
 
 class ScheduleIn(ScheduleTerms):
     name = serializers.CharField(max_length=40, validators=[template_name_validator], help_text="Once in a project.")
-    job = ObjectField(help_text="As POST /jobs takes it, without depends_on, deadline and submission_key.")
+    job = ObjectField(help_text="As POST /jobs takes it, without depends_on, deadline, begin_at and submission_key.")
 
 
 class ScheduleChange(ScheduleTerms):

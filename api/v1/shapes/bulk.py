@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.http.shapes import StrictSerializer, Whole
-from api.v1.shapes.jobs import ChangedTerms, HoldIn, PauseIn
+from api.v1.shapes.changes import ChangedTerms
+from api.v1.shapes.jobs import HoldIn, PauseIn
 from jobs.control.bulk import BulkResult
 from jobs.submission import limits
 

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -62,6 +61,9 @@ class JobTerms(StrictSerializer):
         limits.SECONDS, required=False, allow_null=True,
         help_text="From SIGTERM to SIGKILL when it is paused, preempted, drained or out of time; null: as the platform has it.",
     )  # fmt: skip
+    begin_at = MomentField(
+        required=False, allow_null=True, help_text="It does not start before this, and has no age in line until then."
+    )
     deadline = MomentField(required=False, allow_null=True)
     checkpointable = serializers.BooleanField(required=False)
     preemptible = serializers.BooleanField(required=False)
@@ -113,21 +115,6 @@ class JobIn(JobDefaults):
     command = CommandField()
 
 
-class ChangedTerms(JobTerms):
-    """Terms that may be changed after submission, of one job or of many."""
-
-    def validate_deadline(self, deadline: datetime | None) -> datetime | None:
-        if deadline is not None and deadline <= timezone.now():
-            raise serializers.ValidationError("Must lie in the future.", "past")
-        return deadline
-
-
-class JobChange(ChangedTerms):
-    """What may be changed after submission: name and labels always, the rest while the job waits."""
-
-    name = Text(limits.NAME, required=False)
-
-
 class PauseIn(StrictSerializer):
     """How a job is to rest: off its node, or on it."""
 
@@ -147,11 +134,16 @@ MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}
 
 def spec_of(values: dict[str, Any]) -> JobSpec:
     """What a validated JobIn asks for: its resources unfolded, a name where it has none."""
-    fields = {name: value for name, value in values.items() if name != "resources"}
-    fields |= {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
+    fields = unfolded(values)
     fields["depends_on"] = tuple(fields.get("depends_on", ()))
     fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
     return JobSpec(**fields)
+
+
+def unfolded(values: dict[str, Any]) -> dict[str, Any]:
+    """Validated fields of a job with its resources beside the others, as a spec has them."""
+    fields = {name: value for name, value in values.items() if name != "resources"}
+    return fields | {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
 
 
 class ResourcesOut(serializers.Serializer[Job]):
@@ -253,7 +245,7 @@ class JobOut(serializers.ModelSerializer[Job]):
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "code",
             "executor", "image",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
-            "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
+            "stall_action", "grace_seconds", "begin_at", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",
             "predicted_runtime_seconds", "predicted_start", "predicted_start_soonest", "predicted_start_latest",
             "floor_start", "estimated_cost", "cost_basis", "actual_cost", "batch", "workload", "attempt", "node", "created_at", "queued_at", "started_at", "finished_at",

@@ -30,6 +30,7 @@ class JobTermsOfSubmitter(serializers.Serializer[Any]):
     labels = LabelsField(required=False)
     depends_on = NeedsField(required=False)
     on_dependency_failure = OnDependencyFailureField(required=False)
+    begin_at = serializers.DateTimeField(required=False, allow_null=True)
     deadline = serializers.DateTimeField(required=False, allow_null=True)
     submission_key = serializers.CharField(required=False)
     reason = serializers.CharField(required=False)

@@ -6,12 +6,15 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.http.fields import PriorityField
+from api.http.fields import EnvChangesField, PriorityField
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import MOST_RUNNING
+from api.v1.shapes.changes import ENV_CHANGES
+from api.v1.shapes.jobs import JobTerms, ResourcesIn
 from jobs.models import Workload, workload_name_validator
 from jobs.reports.workload_statistics import Statistics
 from jobs.reports.workloads import Summary
+from jobs.submission import limits
 from scheduling.lifecycle import JobState
 from scheduling.workloads import Phase, Wanted
 
@@ -42,6 +45,18 @@ class WorkloadIn(StrictSerializer):
     )
     stop_on_failure = serializers.BooleanField(required=False, help_text="The first job that fails cancels the others.")
     held = serializers.BooleanField(required=False, help_text="Its jobs wait until it is started.")
+
+
+class CloneWorkloadIn(JobTerms):
+    """The new workload's name, and what is to be different in each of its jobs."""
+
+    workload = serializers.CharField(max_length=63, validators=[workload_name_validator], help_text="Of the new one.")
+    project = Text(63, required=False)
+    env = EnvChangesField(required=False, help_text=ENV_CHANGES)
+    image = Text(limits.IMAGE, required=False, allow_blank=True)
+    executor = Text(40, required=False, allow_blank=True)
+    resources = ResourcesIn(required=False)
+    reason = Text(200, required=False, allow_blank=True, help_text="Why; stands in their history.")
 
 
 class FirstFailureOut(serializers.Serializer[Any]):

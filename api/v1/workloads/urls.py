@@ -12,5 +12,6 @@ urlpatterns = [
     path("workloads/<int:workload_id>/resume", views.ResumeView.as_view()),
     path("workloads/<int:workload_id>/cancel", views.CancelView.as_view()),
     path("workloads/<int:workload_id>/retry-failed", views.RetryFailedView.as_view()),
+    path("workloads/<int:workload_id>/clone", views.CloneWorkloadView.as_view()),
     path("workloads/<int:workload_id>/statistics", views.StatisticsView.as_view()),
 ]

@@ -12,9 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.http.authentication import caps_of
 from api.http.permissions import caller
 from api.http.shapes import Nothing
+from api.v1.shapes.jobs import unfolded
 from api.v1.workloads.shapes import (
+    CloneWorkloadIn,
     StatisticsOut,
     StatisticsQuery,
     WorkloadChange,
@@ -23,6 +26,7 @@ from api.v1.workloads.shapes import (
     statistics_shown,
 )
 from jobs.control import workloads
+from jobs.editing.clone import clone_workload
 from jobs.models import Workload
 from jobs.reports.workload_statistics import statistics
 from jobs.reports.workloads import summaries
@@ -150,6 +154,17 @@ class RetryFailedView(APIView):
         Nothing.read(request.data)
         workloads.retry_failed(workload, user.username)
         return answer(workloads.find_workload(user, workload_id))
+
+
+class CloneWorkloadView(APIView):
+    @extend_schema(operation_id="workloads_clone", request=CloneWorkloadIn, responses={201: WorkloadOut})
+    def post(self, request: Request, workload_id: int) -> Response:
+        """Submit all of its jobs again as a new workload of yours, each with these changes: all of them, or none."""
+        user = caller(request)
+        changes = unfolded(CloneWorkloadIn.read(request.data))
+        name, workload = changes.pop("workload"), workloads.find_workload(user, workload_id)
+        made = clone_workload(workload=workload, name=name, user=user, changes=changes, caps=caps_of(request))
+        return answer(workloads.find_workload(user, made[0].job.workload_id or 0), 201)
 
 
 class StatisticsView(APIView):

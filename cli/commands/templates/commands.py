@@ -12,7 +12,7 @@ from cli.commands.quote import show_quote
 from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options.shared import AsJson
-from cli.options.values import parse_labels
+from cli.options.values import begin_moment, parse_labels
 from cli.output import note, print_json, visible
 from cli.submission.file_content import read_content
 from cli.views.aftermath import require_success
@@ -70,11 +70,17 @@ class OrderOptions:
     job_name: Annotated[str | None, typer.Option("--name", "-n", metavar="NAME", help="What lists show.")] = None
     queue: Annotated[str | None, typer.Option("--queue", "-q", metavar="NAME", help="Which line it waits in.")] = None
     label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")] = None
+    begin: Annotated[
+        str | None, typer.Option("--begin", metavar="MOMENT", help="Not before this: now+2h, tomorrow 8:00.")
+    ] = None
     key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="A second try brings no second job.")] = None
 
     def body(self) -> Row:
         labels = parse_labels("--label", self.label or [])
-        said = {"name": self.job_name, "queue": self.queue, "submission_key": self.key, "labels": labels}
+        begin = begin_moment("--begin", self.begin)
+        said = {
+            "name": self.job_name, "queue": self.queue, "submission_key": self.key, "labels": labels, "begin_at": begin,
+        }  # fmt: skip
         return {field: value for field, value in said.items() if value}
 
 

@@ -26,7 +26,7 @@ MOST_QUEUES, MOST_PROJECTS = 50, 200
 """Of more, those that were made first have series of their own, and the rest have one together: `OTHER`."""
 OTHER = "other"
 OPEN_STATES = sorted(set(JobState) - TERMINAL_STATES)
-COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at, in_line_since, held_at, estimated_cost, cost_basis"
+COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at, in_line_since, begin_at, held_at, estimated_cost, cost_basis"
 # One look at all of them, in two parts, as there is an index for each. Most have one reason: its code is found faster by itself
 # than by a path. Of those that could start, as far as it depends on others, since when the first of them could: in line, and
 # all that it needs over.
@@ -37,8 +37,9 @@ OPEN_JOBS = """
            CASE WHEN state <> 'pending' THEN NULL WHEN reasons -> 1 IS NULL THEN reasons #>> '{0,code}'
                 ELSE jsonb_path_query_array(reasons, '$[*].code') #>> '{}' END,
            count(*),
-           extract(epoch FROM statement_timestamp() - min(greatest(coalesce(in_line_since, created_at), needs.ended_at))
-               FILTER (WHERE state = 'pending' AND held_at IS NULL AND coalesce(needs.done, true)))::float8,
+           extract(epoch FROM statement_timestamp() - min(greatest(coalesce(in_line_since, created_at), needs.ended_at, begin_at))
+               FILTER (WHERE state = 'pending' AND held_at IS NULL AND coalesce(needs.done, true)
+                       AND coalesce(begin_at <= statement_timestamp(), true)))::float8,
            sum(estimated_cost) FILTER (WHERE state = 'pending' AND cost_basis <> %(per_hour)s)
     FROM (
         SELECT {columns} FROM jobs_job WHERE state IN ('pending', 'queued', 'assigned', 'running')

@@ -100,7 +100,7 @@ def test_a_job_that_runs_keeps_its_place_but_takes_a_new_name(staff):
     [
         ({"priority": 101}, "priority"),
         ({"queue": "nowhere"}, "queue"),
-        ({"command": ["x"]}, "command"),
+        ({"command": "x"}, "command"),
         ({"project": "other"}, "project"),
         ({"state": "completed"}, "state"),
         ({"deadline": "2001-01-01T00:00:00Z"}, "deadline"),

@@ -281,9 +281,9 @@ def test_a_placement_that_came_to_nothing_is_forgotten_with_the_next_plan(monkey
     gone = builders.job(cpus=1, checkpointable=True)
     commit = cycle._commit_placements
 
-    def too_late(placements, strategy):
+    def too_late(*planned):
         Job.objects.filter(pk=gone.pk).update(state="cancelled", finished_at=timezone.now())
-        return commit(placements, strategy)
+        return commit(*planned)
 
     monkeypatch.setattr(cycle, "_commit_placements", too_late)
 
