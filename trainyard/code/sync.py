@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cli.client.requests import Row, Server
-from cli.code import git
-from cli.code.folder import Found, read_folder
-from cli.code.hashing import Hashes
-from cli.errors import CommandError
+from trainyard.code import git
+from trainyard.code.folder import Found, read_folder
+from trainyard.code.hashing import Hashes
+from trainyard.errors import TrainyardError
+from trainyard.http.requests import Row, Server
 
 TRIES = 3
 AT_ONCE = 3
@@ -49,7 +49,7 @@ def sync(server: Server, folder: Path, *, project: str, environ: Mapping[str, st
             return _upload(server, snapshot, hashes, limits["part_bytes"])
         except ChangedError as changed:
             path = str(changed)
-    raise CommandError(f"--sync: {path!r} changes all the time: nobody could say what came along. Leave it out.")
+    raise TrainyardError(f"--sync: {path!r} changes all the time: nobody could say what came along. Leave it out.")
 
 
 def _cache_of(folder: Path, environ: Mapping[str, str]) -> Path:

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cli.code.folder import Found
-from cli.errors import CommandError
+from trainyard.code.folder import Found
+from trainyard.errors import TrainyardError
 
 KEPT_BYTES = 64 * 1024 * 1024
 TRIES = 3
@@ -37,7 +37,7 @@ class Hashes:
         self._places: dict[str, tuple[Found, int]] = {}
 
     def parts(self, file: Found) -> tuple[list[str], os.stat_result]:
-        """The hashes of its parts, and how it was when they were true; raises CommandError for a file that does not stand still, or cannot be read."""
+        """The hashes of its parts, and how it was when they were true; raises TrainyardError for a file that does not stand still, or cannot be read."""
         known = self._known.get(file.path)
         if known is not None and known[0] == stamp(file.status):
             self._fresh[file.path] = known
@@ -87,12 +87,12 @@ class Hashes:
             try:
                 before, parts, after = self._read_once(file)
             except OSError as error:
-                raise CommandError(f"--sync: {file.path!r} cannot be read: {error.strerror}.") from error
+                raise TrainyardError(f"--sync: {file.path!r} cannot be read: {error.strerror}.") from error
             if stamp(before) == stamp(after):
                 if self._began - max(after.st_mtime_ns, after.st_ctime_ns) > _too_young(after):
                     self._fresh[file.path] = [stamp(after), parts]
                 return file._replace(status=after), parts
-        raise CommandError(
+        raise TrainyardError(
             f"--sync: {file.path!r} changes all the time: nobody could say what came along. Leave it out."
         )
 
