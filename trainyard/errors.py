@@ -29,8 +29,29 @@ class RefusedError(TrainyardError):
         self.fields = tuple(fields)
 
     @property
+    def field(self) -> str:
+        """The first field that is to blame, as the server calls it; empty where none is."""
+        return next((field for field, _ in self.fields if field), "")
+
+    @property
     def more(self) -> dict[str, Any]:
         return {"fields": [{"field": field, "message": message} for field, message in self.fields]}
+
+
+class UnauthorizedError(RefusedError):
+    """The server does not know the token, or any more."""
+
+
+class ForbiddenError(RefusedError):
+    """The server knows who we are, and that we may not."""
+
+
+class NotFoundError(RefusedError):
+    """It is not there, or not ours to see."""
+
+
+class ConflictError(RefusedError):
+    """It cannot be done to what is there as it is now."""
 
 
 class UnsuccessfulError(TrainyardError):
@@ -59,3 +80,24 @@ class OutOfReachError(TrainyardError):
 
     exit_code = 3
     kind = "out_of_reach"
+
+
+class WaitTimeoutError(TrainyardError, TimeoutError):
+    """What was waited for has not come in the time that was given; it goes on."""
+
+
+class FunctionError(UnsuccessfulError):
+    """A function raised in its job: the `type_name` of what it raised, its message, and the traceback as it was written there."""
+
+    kind = "function"
+
+    def __init__(
+        self, *lines: str, type_name: str = "", traceback: str = "", jobs: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        super().__init__(*lines, *([traceback.rstrip()] if traceback else []), jobs=jobs)
+        self.type_name = type_name
+        self.traceback = traceback
+
+
+class ResultError(TrainyardError):
+    """What a function returned cannot be had: it was not kept, or cannot be read here."""

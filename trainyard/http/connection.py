@@ -47,6 +47,7 @@ def find_connection(
     environ: Mapping[str, str],
     folder: Path,
     profile: str | None = None,
+    token: str | None = None,
 ) -> Connection:
     """The server that was named by option or environment, else the first that is known; raises `UsageError` if none.
 
@@ -56,7 +57,7 @@ def find_connection(
     """
     if url and profile:
         raise UsageError("--url and --profile both name a server: give one of them.")
-    token = _explicit_token(token_file, environ)
+    token = _clean_token(token, "token") if token else _explicit_token(token_file, environ)
     address = url or (None if profile else environ.get("TRAINYARD_URL"))
     if address:
         return _addressed(clean_url(address), token, "--url" if url else "TRAINYARD_URL", environ, folder)

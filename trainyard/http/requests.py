@@ -34,7 +34,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Server:
     """One server, as one user. Its methods raise `RefusedError` when it says no, `OutOfReachError` when it is silent."""
 
-    def __init__(self, connection: Connection, *, timeout: httpx.Timeout = TIMEOUT, tries: int = TRIES) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        tries: int = TRIES,
+        agent: str = "trainyard-cli",
+    ) -> None:
         self.connection = connection
         self._tries = tries
         self.now = datetime.now(UTC)
@@ -42,7 +49,7 @@ class Server:
         try:
             self._http = httpx.Client(
                 base_url=f"{connection.url}/api/v1/",
-                headers=_headers(connection.token),
+                headers=_headers(connection.token, agent),
                 timeout=timeout,
                 # Without TLS there are no certificates to read (100 ms); no proxy leads to this machine.
                 verify=connection.url.startswith("https:"),
@@ -75,9 +82,12 @@ class Server:
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 
-    def create(self, path: str, body: Any) -> tuple[Any, bool]:
-        """The answer, and whether something new was made: not when the same was asked for before."""
-        response = self._send("POST", path, body=body)
+    def create(self, path: str, body: Any, *, once: bool = False) -> tuple[Any, bool]:
+        """The answer, and whether something new was made: not when the same was asked for before.
+
+        `once`: what is asked for has a key, so that it may be sent again where nobody knows whether it came.
+        """
+        response = self._send("POST", path, body=body, again=once)
         return self._json(response), response.status_code == httpx.codes.CREATED
 
     def rows(self, path: str, *, limit: int | None = None, **params: Any) -> list[Row]:
@@ -93,8 +103,20 @@ class Server:
     @contextmanager
     def stream(self, path: str, media_type: str, **params: Any) -> Iterator[httpx.Response]:
         """An answer that is read while it comes, in this media type."""
+        with self._streamed(path, params, {"Accept": media_type}) as response:
+            yield response
+
+    @contextmanager
+    def content(self, path: str, query: Mapping[str, Any], *, start: int = 0) -> Iterator[httpx.Response]:
+        """What a file holds from the byte `start` on, read while it comes."""
+        headers = {"Accept": "application/octet-stream"} | ({"Range": f"bytes={start}-"} if start else {})
+        with self._streamed(path, query, headers) as response:
+            yield response
+
+    @contextmanager
+    def _streamed(self, path: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         try:
-            with self._http.stream("GET", path, params=_present(params), headers={"Accept": media_type}) as response:
+            with self._http.stream("GET", path, params=_present(params), headers=dict(headers)) as response:
                 if not response.is_success:
                     response.read()
                 raise_for(response)
@@ -114,13 +136,20 @@ class Server:
             query = dict(parse_qsl(urlsplit(answer["next"]).query)) if answer.get("next") else None
 
     def _send(
-        self, method: str, path: str, *, params: Any = None, body: Any = None, content: str | bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        body: Any = None,
+        content: str | bytes | None = None,
+        again: bool = False,
     ) -> httpx.Response:
         """Send, and again where nothing can happen twice: not reached, only read or put, or turned away as too often."""
         # In ASCII: whatever was typed gets through, and what is no text is for the server to refuse.
         content = content if body is None else json.dumps(body)
         headers = {"Content-Type": "application/octet-stream"} if isinstance(content, bytes) else None
-        harmless = (*UNSENT, *CUT_SHORT) if method in REPEATABLE else UNSENT
+        harmless = (*UNSENT, *CUT_SHORT) if again or method in REPEATABLE else UNSENT
         for left in reversed(range(self._tries)):
             try:
                 response = self._http.request(method, path, params=params, content=content, headers=headers)
@@ -159,10 +188,10 @@ def path_word(text: str) -> str:
     return quote(text, safe="")
 
 
-def _headers(token: str) -> dict[str, str]:
+def _headers(token: str, agent: str) -> dict[str, str]:
     authorization = {"Authorization": f"Bearer {token}"} if token else {}
     accepted = {"Accept": "application/json", "Content-Type": "application/json"}
-    return {"User-Agent": "trainyard-cli", **accepted, **authorization}
+    return {"User-Agent": agent, **accepted, **authorization}
 
 
 def _clock(response: httpx.Response) -> datetime:
