@@ -23,6 +23,7 @@ from tests.acceptance.platform import ROOT, Platform
 from tests.waiting import wait_for
 from trainyard import Client
 from trainyard.errors import FunctionError, RefusedError, ResultError, UnsuccessfulError, UsageError, WaitTimeoutError
+from workers.models import Node
 
 MODULE = """
 import os, sys, time
@@ -92,7 +93,9 @@ def site(platform: Platform, live_server, settings, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
-    platform.start("n1", cpus=4)
+    platform.start_control()
+    platform.start_node("n1", cpus=4, wait=False)
+    wait_for(Node.objects.filter(name="n1", state="up", agent_id__isnull=False).exists, LONG, "node n1")
     names = ("painting", "colours")
     modules = [importlib.import_module(name) for name in names]
     with Client() as client:
@@ -237,5 +240,5 @@ def test_the_examples_of_the_guide_run_as_they_stand(site):
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout
-    for words in ("completed [", "held-out accuracy 0.", "TypeError Traceback", "resources.gpus resources.gpus: "):
+    for words in ("completed [", "held-out accuracy 0.", "AttributeError Traceback", "resources.gpus resources.gpus: "):
         assert words in told

@@ -14,6 +14,7 @@ def job(**more: Any) -> dict[str, Any]:
 
 def outputs(*paths: str, state: str = "kept", **more: Any) -> dict[str, Any]:
     files = [
-        {"kind": "output", "path": path, "size": 3, "state": "kept", "link": "", "executable": False} for path in paths
+        {"kind": "output", "path": path, "size": 3, "state": "kept", "sha256": "ab", "link": "", "executable": False}
+        for path in paths
     ]
     return {"job": 7, "attempt": 1, "state": state, "files": files, "next": None, **more}

@@ -211,7 +211,17 @@ def test_a_file_that_was_cut_off_is_read_on_from_where_it_stopped(client, yard, 
     assert [place.read_bytes() for place in places] == [b"abcdef", b"2"]
     ranges = [asked.headers.get("Range") for asked in yard.asked if asked.path.endswith("one.txt")]
     assert ranges == [None, "bytes=3-"]
+    assert [asked.headers.get("If-Range") for asked in yard.asked if asked.path.endswith("one.txt")] == [None, '"ab"']
     assert sorted(one.name for one in (tmp_path / "here").rglob("*")) == ["a", "one.txt", "two.txt"]
+
+
+def test_a_file_that_comes_whole_after_a_cut_is_not_read_twice(client, yard, monkeypatch):
+    monkeypatch.setattr("trainyard.http.patience.PAUSE_SECONDS", 0.01)
+    yard.answers("GET", "jobs/7", job())
+    yard.answers("GET", "jobs/7/outputs", outputs("one.txt"))
+    yard.says("GET", "jobs/7/outputs/one.txt", Answer(headers={"Content-Length": "6"}, pieces=[b"abc"]))
+    yard.says("GET", "jobs/7/outputs/one.txt", Answer(body=b"abcdef"))
+    assert client.job(7).outputs().read("one.txt") == b"abcdef"
 
 
 def test_a_path_that_leads_out_is_not_written(client, yard, tmp_path):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from trainyard.client import tables
 from trainyard.errors import OutOfReachError, UsageError
@@ -21,6 +21,7 @@ class OutputFile:
     path: str
     size: int
     state: str
+    sha256: str = ""
     link: str = ""
     executable: bool = False
 
@@ -41,14 +42,20 @@ class Outputs(Mapping[str, OutputFile]):
 
     def stream(self, path: str) -> Iterator[bytes]:
         """The same bit by bit; after a lost connection from where it stood."""
-        patience, start = Patience(), 0
-        query = {"attempt": self.attempt, "kind": self._kind}
+        patience, done = Patience(), 0
+        query = urlencode({"attempt": self.attempt, "kind": self._kind} if self.attempt else {"kind": self._kind})
+        etag = f'"{self._files[path].sha256}"' if path in self._files else ""
         while True:
             try:
-                with self._server.content(f"jobs/{self._job}/outputs/{quote(path)}", query, start=start) as answer:
-                    for data in answer.iter_bytes():
-                        start += len(data)
-                        yield data
+                where = f"jobs/{self._job}/outputs/{quote(path)}?{query}"
+                with self._server.part(where, start=done if etag else 0, etag=etag) as (pieces, begin):
+                    position = begin
+                    for data in pieces:
+                        new = data[max(done - position, 0) :]
+                        position += len(data)
+                        done += len(new)
+                        if new:
+                            yield new
                         patience.answered()
             except OutOfReachError as silence:
                 patience.wait(silence)

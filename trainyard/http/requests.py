@@ -75,9 +75,10 @@ class Server:
     def patch(self, path: str, body: Any) -> Any:
         return self._json(self._send("PATCH", path, body=body))
 
-    def put(self, path: str, content: bytes) -> Any:
+    def put(self, path: str, content: bytes | Row) -> Any:
         """Bytes as they are; what is put twice is there once, so it is sent again where nobody knows whether it came."""
-        return self._json(self._send("PUT", path, content=content))
+        given = {"content": content} if isinstance(content, bytes) else {"body": content}
+        return self._json(self._send("PUT", path, **given))
 
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
@@ -103,24 +104,26 @@ class Server:
     @contextmanager
     def stream(self, path: str, media_type: str, **params: Any) -> Iterator[httpx.Response]:
         """An answer that is read while it comes, in this media type."""
-        with self._streamed(path, params, {"Accept": media_type}) as response:
-            yield response
-
-    @contextmanager
-    def content(self, path: str, query: Mapping[str, Any], *, start: int = 0) -> Iterator[httpx.Response]:
-        """What a file holds from the byte `start` on, read while it comes."""
-        headers = {"Accept": "application/octet-stream"} | ({"Range": f"bytes={start}-"} if start else {})
-        with self._streamed(path, query, headers) as response:
-            yield response
-
-    @contextmanager
-    def _streamed(self, path: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         try:
-            with self._http.stream("GET", path, params=_present(params), headers=dict(headers)) as response:
+            with self._http.stream("GET", path, params=_present(params), headers={"Accept": media_type}) as response:
                 if not response.is_success:
                     response.read()
                 raise_for(response)
                 yield response
+        except httpx.HTTPError as error:
+            raise self._out_of_reach(error) from error
+
+    @contextmanager
+    def part(self, path: str, *, start: int, etag: str) -> Iterator[tuple[Iterator[bytes], int]]:
+        """The bytes of a file from `start` on, and where they begin: at 0 where the server sends it whole."""
+        wanted = {"Range": f"bytes={start}-", "If-Range": etag} if start else {}
+        headers = {"Accept": "application/octet-stream", "Accept-Encoding": "identity", **wanted}
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                if not response.is_success:
+                    response.read()
+                raise_for(response)
+                yield response.iter_raw(), start if response.status_code == httpx.codes.PARTIAL_CONTENT else 0
         except httpx.HTTPError as error:
             raise self._out_of_reach(error) from error
 
