@@ -63,6 +63,7 @@ def square(number, power=2):
 """
 COLOURS = "from typing import NamedTuple\nclass Colour(NamedTuple):\n    name: str\n    layers: int = 0\n"
 LONG = 90
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
