@@ -128,7 +128,7 @@ def test_commands_and_functions_run_on_a_node_to_their_results_and_failures(site
     assert client.job(painted.id).result() == painting.Colour("red", 3)
 
     number = 20
-    by_value = client.submit_function(lambda more: number + more, 1)
+    by_value = client.submit_function(lambda more: number + more, 1, code=site.folder)
     assert by_value.result(LONG) == 21
 
     failed = client.submit_function(painting.fail, red)

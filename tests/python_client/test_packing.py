@@ -70,6 +70,7 @@ def test_a_folder_above_may_be_named_and_one_beside_is_refused(project, tmp_path
     (tmp_path / "other").mkdir()
     with pytest.raises(UsageError, match=r"code: .*src, from where the function is imported, is not inside .*other"):
         pack(project.whoami, [((), {})], code=tmp_path / "other")
+    assert pack(lambda: 1, [((), {})], code=tmp_path / "other").folder == tmp_path / "other"
 
 
 def test_all_of_a_home_does_not_come_along_by_itself(project, monkeypatch):

@@ -30,8 +30,11 @@ def root_of(module: ModuleType | None) -> Path | None:
     return path.parents[packages]
 
 
-def folder_for(function: Any, code: Path | None) -> tuple[Path | None, list[str]]:
-    """The folder to bring along, and from which folders in it modules are imported; raises `UsageError`."""
+def folder_for(function: Any, code: Path | None, *, imported: bool) -> tuple[Path | None, list[str]]:
+    """The folder to bring along, and from which folders in it modules are imported; raises `UsageError`.
+
+    One that is `imported` has to lie in it; one that goes by its value may come from anywhere.
+    """
     root = root_of(module_of(function))
     if code is None:
         if root is not None:
@@ -41,6 +44,8 @@ def folder_for(function: Any, code: Path | None) -> tuple[Path | None, list[str]
     if root is None or root == top:
         return top, [""]
     if not root.is_relative_to(top):
+        if not imported:
+            return top, [""]
         raise UsageError(f"code: {root}, from where the function is imported, is not inside {top}, which comes along.")
     return top, [root.relative_to(top).as_posix(), ""]
 

@@ -37,8 +37,8 @@ def pack(function: Callable[..., Any], calls: Sequence[Arguments], *, code: Path
     name = name_of(function)
     if not callable(function):
         raise UsageError(f"function: {name} cannot be called.")
-    folder, paths = folder_for(function, code)
     reference = _reference(function)
+    folder, paths = folder_for(function, code, imported=reference is not None)
     files = {} if reference else {run.FUNCTION: _function(function, name)}
     arguments = [
         _arguments(function, name, one, None if len(calls) == 1 else number) for number, one in enumerate(calls)
