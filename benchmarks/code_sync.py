@@ -27,8 +27,8 @@ from benchmarks.figures import Figure, of_repetitions
 from benchmarks.stack import CHECKOUT, Stack, private, wait_until
 from cli.client.connection import Connection
 from cli.client.requests import Server
-from cli.code.sync import sync
 from local_stack.servers import ports
+from trainyard.code.sync import sync
 
 FILES, BYTES = 2_000, 50 * 10**6
 BODY = 8 * 2**20

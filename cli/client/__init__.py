@@ -1,4 +1,4 @@
-"""The server, as commands speak to it: which one, as whom, requests, refusals, streams and logs.
+"""The server, as commands speak to it: `trainyard.http`, which the client for Python has too, and what of it prints.
 
-Imports nothing of the other rooms of `cli`.
+May import nothing of the other rooms of `cli` but its words.
 """

@@ -1,118 +1,23 @@
-"""What an attempt at a job writes, as it is written."""
+"""What an attempt at a job writes, printed as it is written."""
 
-import json
 import sys
-import time
-from collections.abc import Iterator
 
-from cli.client.event_stream import parse_events
 from cli.client.patience import Patience
-from cli.client.requests import Row, Server
-from cli.errors import OutOfReachError
-
-POLL_SECONDS = 1.0
-FIRST_REACH_BYTES = 16 * 1024
-LEAST_PIECE = 4
-NO_TEXT = "\ufffd"
-"""Stands in a text for bytes that are none."""
+from trainyard.http import log_stream
 
 
-class Log:
-    """Reads one attempt's log onwards from where it stands; without a number, the latest attempt's.
-
-    `rank` is one of a job over several nodes.
-    """
-
-    def __init__(self, server: Server, job_id: int, attempt: int | None = None, rank: int | None = None) -> None:
-        self._server = server
-        self._path = f"jobs/{job_id}/logs"
-        self._which = {"attempt": attempt, "rank": rank}
-        self.offset = 0
-        self.ended = False
+class Log(log_stream.Log):
+    """Prints bytes as they are."""
 
     def print_all(self) -> None:
         """Print the bytes that have been written so far."""
-        accepted = "text/plain"
-        with self._server.stream(self._path, accepted, offset=self.offset, **self._which) as answer:
-            for data in answer.iter_bytes():
-                self.offset += len(data)
-                write(data)
-
-    def skip_to_last(self, lines: int) -> None:
-        """Stand before the last `lines` of what has been written so far."""
-        self.offset += beginning_of_last(self._reach_back(lines), lines)
-
-    def last_lines(self, lines: int) -> list[str]:
-        """The last lines that have been written so far."""
-        data = self._reach_back(lines)
-        return data[beginning_of_last(data, lines) :].decode(errors="replace").splitlines()
-
-    def _reach_back(self, lines: int) -> bytes:
-        """All bytes from somewhere before the last lines on; we stand at the first of them."""
-        reach = FIRST_REACH_BYTES
-        while True:
-            self.offset = self._server.get(self._path, offset=-reach, limit=LEAST_PIECE, **self._which)["offset"]
-            with self._server.stream(self._path, "text/plain", offset=self.offset, **self._which) as answer:
-                data = answer.read()
-            if not self.offset or data.count(b"\n") > lines:
-                return data
-            reach *= 8
+        for data in self.written():
+            write(data)
 
     def print_to_the_end(self) -> None:
         """Print all until the attempt has ended, over lost connections, and no byte twice."""
-        patience = Patience()
-        while not self.ended:
-            try:
-                self._follow()
-            except OutOfReachError:
-                patience.ask(self._catch_up)
-            if not self.ended:
-                time.sleep(POLL_SECONDS)
-
-    def pieces(self) -> Iterator[Row]:
-        """What has been written from here on as text, until there is no more for now."""
-        offset = self.offset
-        while True:
-            piece = self._server.get(self._path, offset=offset, **self._which)
-            yield piece
-            if piece["complete"] or piece["next_offset"] <= offset:
-                return
-            offset = piece["next_offset"]
-
-    def _follow(self) -> None:
-        """Print what comes, until the attempt or the connection ends."""
-        accepted = "text/event-stream"
-        with self._server.stream(self._path, accepted, follow=1, offset=self.offset, **self._which) as answer:
-            for event in parse_events(answer.iter_lines()):
-                if event.kind == "end":
-                    self.ended = True
-                    return
-                self._print(json.loads(event.data))
-
-    def _catch_up(self) -> None:
-        """Print what is there, without a connection that stays."""
-        for piece in self.pieces():
-            self._print(piece)
-            self.ended = bool(piece["complete"])
-
-    def _print(self, piece: Row) -> None:
-        if piece["next_offset"] <= self.offset:
-            return
-        if NO_TEXT in piece["text"]:
-            self.print_all()
-            return
-        write(piece["text"].encode())
-        self.offset = piece["next_offset"]
-
-
-def beginning_of_last(data: bytes, lines: int) -> int:
-    """Where the last lines begin; one that has no end yet is a line, too."""
-    position = len(data) - data.endswith(b"\n")
-    for _ in range(lines):
-        position = data.rfind(b"\n", 0, position)
-        if position < 0:
-            return 0
-    return position + 1 if lines else len(data)
+        for data in self.to_the_end(Patience()):
+            write(data)
 
 
 def write(data: bytes) -> None:

@@ -1,50 +1,5 @@
-"""The server's refusals (RFC 9457 problem documents) as sentences for a person."""
+"""`trainyard.http.problems`, as commands know it."""
 
-from typing import Any
+from trainyard.http.problems import raise_for
 
-import httpx
-
-from cli.errors import CommandError, OutOfReachError, RefusedError
-
-UNAUTHORISED = 401
-NO_FIELD = "body"  # what the server names when no field is to blame
-
-
-def raise_for(response: httpx.Response) -> None:
-    """Raise what an answer other than 2xx means; return for 2xx."""
-    if response.is_success:
-        return
-    problem = _problem(response)
-    said = problem.get("detail") or problem.get("title")
-    if response.is_redirect:
-        raise OutOfReachError(f"{response.url.host} sends us on to {response.headers['Location']}: use that address.")
-    if response.is_server_error:
-        raise OutOfReachError(f"the server cannot answer now: {said or _status(response)}.".replace("..", "."))
-    if response.status_code == UNAUTHORISED and "Authorization" in response.request.headers:
-        raise RefusedError(f"{said or 'the token was refused.'} Log in with `trainyard login URL`.")
-    raise _refusal(problem) or RefusedError(said or f"{response.url} answered {_status(response)}.")
-
-
-def _refusal(problem: dict[str, Any]) -> CommandError | None:
-    errors = problem.get("errors")
-    if not isinstance(errors, list):
-        return None
-    fields = [(_field(error), str(error.get("message"))) for error in errors if isinstance(error, dict)]
-    return RefusedError(fields=fields) if fields else None
-
-
-def _field(error: dict[str, Any]) -> str:
-    field = str(error.get("field") or "")
-    return "" if field == NO_FIELD else field
-
-
-def _problem(response: httpx.Response) -> dict[str, Any]:
-    try:
-        content = response.json()
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _status(response: httpx.Response) -> str:
-    return f"{response.status_code} {response.reason_phrase}".strip()
+__all__ = ["raise_for"]

@@ -10,8 +10,9 @@ from cli.on_server import on_server
 from cli.options.shared import AsJson, JobIds
 from cli.output import print_json, visible
 from cli.views.aftermath import require_success
-from cli.views.follow import describe, wait_for
+from cli.views.follow import wait_for
 from cli.views.jobs import is_over, spell_end
+from trainyard.job_words import describe
 
 app = typer.Typer(rich_markup_mode=None)
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay until they are over, and say what changes.")]

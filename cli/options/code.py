@@ -44,7 +44,9 @@ def with_folder(args: Sequence[str]) -> list[str]:
 
 def synced(server: Server, folder: Path, *, project: str, environ: Mapping[str, str]) -> Row:
     """The snapshot of the folder. What reads it is loaded for that alone."""
-    snapshot: Row = importlib.import_module("cli.code.sync").sync(server, folder, project=project, environ=environ)
+    snapshot: Row = importlib.import_module("trainyard.code.sync").sync(
+        server, folder, project=project, environ=environ
+    )
     return snapshot
 
 

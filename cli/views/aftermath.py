@@ -7,7 +7,7 @@ from cli.client.log_stream import Log
 from cli.client.requests import Row, Server
 from cli.errors import CommandError, UnsuccessfulError
 from cli.output import note, quote
-from cli.views.jobs import spell_end, spell_exit
+from trainyard.job_words import spell_ending
 
 LAST_LINES = 20
 OTHERS = ("", "completed", "cancelled", "preempted")
@@ -25,14 +25,7 @@ def require_success(server: Server, jobs: Sequence[Row], *, with_logs: bool = Tr
             note(f"--- the end of the log of job {one['id']} ---")
             for line in one["log_end"]:
                 quote(line)
-    raise UnsuccessfulError(*map(sentence, failed), jobs=told)
-
-
-def sentence(job: Row) -> str:
-    """`job 17 failed: timeout: ... (exit code 143, SIGTERM)`."""
-    how = spell_end(job) or "no reason was given"
-    code = spell_exit(job)
-    return f"job {job['id']} {job['state']}: {how}" + (f" ({code})" if code and code not in how else "")
+    raise UnsuccessfulError(*map(spell_ending, failed), jobs=told)
 
 
 def last_lines(server: Server, job: Row) -> list[str]:

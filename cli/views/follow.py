@@ -8,7 +8,8 @@ from cli.client.patience import Patience
 from cli.client.requests import Row, Server
 from cli.errors import CommandError
 from cli.output import note
-from cli.views.jobs import is_over, spell_reason
+from cli.views.jobs import is_over
+from trainyard.job_words import describe
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
@@ -115,13 +116,3 @@ class StateNotes:
         if sentence != self._said:
             self._said = sentence
             note(f"{time.strftime('%H:%M:%S')} job {job['id']} {sentence}")
-
-
-def describe(job: Row) -> str:
-    """Its state in a few words: where it runs, or why it waits. How it ended is told by who asked to follow it."""
-    state = str(job["state"])
-    if state in ("queued", "assigned", "running") and job.get("node"):
-        again = f", attempt {job['attempt']}" if job["attempt"] > 1 else ""
-        return f"{state} on {job['node']}{again}"
-    why = "" if is_over(job) else spell_reason(job)
-    return f"{state}: {why}" if why else state

@@ -1,6 +1,5 @@
 """A job in a sentence, and in a row of a table."""
 
-import signal
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -10,37 +9,14 @@ from rich.table import Table
 from cli.client.requests import Row
 from cli.durations import parse_timestamp, spell, spell_between
 from cli.views.tables import Column, bar, coloured_state, make_table, plain
+from trainyard.job_words import OVER, is_over, spell_end, spell_exit, spell_reason, spell_state
 
-OVER = frozenset({"completed", "failed", "cancelled"})
-"""The states in which a job is over."""
+__all__ = [
+    "OVER", "is_over", "job_columns", "jobs_table", "spell_end", "spell_exit", "spell_hardware", "spell_priority",
+    "spell_reason", "spell_run", "spell_starts_in", "spell_state", "spell_wait",
+]  # fmt: skip
 
 URGENT, NORMAL = 70, 30
-SIGNALS_FROM = 128
-
-
-def is_over(job: Row) -> bool:
-    return job["state"] in OVER
-
-
-LEAVING = {
-    "cancel": "being cancelled",
-    "requeue": "being requeued",
-    "pause": "being paused",
-    "preempt": "giving way",
-    "idle": "being stopped, GPUs idle",
-}
-"""What is wished of a job that is on its nodes, as people say it."""
-
-
-def spell_state(job: Row) -> str:
-    """`running`, `running (suspended)`, `pending (held by ann)`, `running (being paused)`, `running (GPUs idle)`."""
-    held = job.get("held")
-    remark = "suspended" if job.get("suspended") else LEAVING.get(job.get("desired") or "", "")
-    if not remark and job.get("gpus_idle_since"):
-        remark = "GPUs idle"
-    if held and not is_over(job):
-        remark = f"held by {held['by']}"
-    return f"{job['state']} ({remark})" if remark else str(job["state"])
 
 
 def spell_priority(priority: int) -> str:
@@ -60,37 +36,6 @@ def _devices(resources: Row) -> list[str]:
         return [f"{resources.get('cpus', 1)} CPU"]
     memory = f"{resources['gpu_memory_gb']:g} GB" if resources.get("gpu_memory_gb") else ""
     return [part for part in (f"{resources['gpus']} GPU", resources.get("gpu_model"), memory) if part]
-
-
-def spell_reason(job: Row) -> str:
-    """Why the job waits, or why it ended; the first reason of several."""
-    reasons = job.get("reasons") or []
-    if reasons and not is_over(job):
-        return str(reasons[0].get("sentence") or reasons[0].get("code") or "")
-    return spell_end(job) if job["state"] in ("failed", "cancelled") else ""
-
-
-def spell_end(job: Row) -> str:
-    """`exit code 3`, `timeout: ...`: why it ended, and what the platform said about it."""
-    ended, message = job.get("end_reason") or "", job.get("message") or ""
-    if ended == "exit_code" and job.get("exit_code") is not None:
-        return spell_exit(job)
-    if ended == "completed" or (ended == job.get("state") and message):
-        return message
-    return ": ".join(part for part in (ended.replace("_", " "), message) if part)
-
-
-def spell_exit(job: Row) -> str:
-    """`exit code 3`, `exit code 143 (SIGTERM)`; nothing where no command ended."""
-    code = job.get("exit_code")
-    return "" if code is None else f"exit code {code}{_signal(code)}"
-
-
-def _signal(exit_code: int) -> str:
-    """The signal that an exit code stands for, as shells count."""
-    numbers = {number.value: number.name for number in signal.Signals}
-    name = numbers.get(exit_code - SIGNALS_FROM)
-    return f" ({name})" if name else ""
 
 
 def job_columns(now: datetime) -> list[Column]:

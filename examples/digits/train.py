@@ -117,8 +117,8 @@ def tell(**values: float) -> None:
     print(" ".join(f"{name}={value:g}" for name, value in values.items()), flush=True)
 
 
-def main() -> None:
-    args = options().parse_args()
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Train to the end, from a checkpoint if there is one; returns the options and the held-out accuracy."""
     images, labels, held_out_images, held_out_labels = load_data()
     weights, first = resume(args)
     print(f"epoch {first} of {args.epochs}; GPUs given: {os.environ.get('CUDA_VISIBLE_DEVICES') or 'none'}", flush=True)
@@ -134,7 +134,8 @@ def main() -> None:
     result = {**vars(args), "accuracy": accuracy(weights, held_out_images, held_out_labels)}
     (OUTPUTS / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"held-out accuracy {result['accuracy']:.4f}", flush=True)
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    run(options().parse_args())

@@ -8,12 +8,12 @@ from knox.models import AuthToken
 
 from cli.client.connection import Connection
 from cli.client.requests import Server
-from cli.code.sync import sync
 from jobs.code import blobs
 from jobs.models import CodePack, Job
 from quotas.models import Project
 from tests import builders
 from tests.acceptance.platform import Platform, output, wait_for_state
+from trainyard.code.sync import sync
 
 SCRIPT = """#!/bin/sh
 echo "greeting: $(cat conf/greeting) by $(cat latest)"

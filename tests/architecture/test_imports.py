@@ -54,6 +54,11 @@ BROKEN = [
     ("simulator/clock.py", "import django", "The simulator drives the core alone"),
     ("scheduling/errors.py", "import simulator.clock", "The core decides without"),
     ("jobs/models/job.py", "import cli", "Nobody imports the command line"),
+    ("jobs/models/job.py", "import trainyard.errors", "The platform imports nothing of the package trainyard"),
+    ("cli/views/tables.py", "import trainyard.reporting", "The command line has its HTTP from trainyard"),
+    ("trainyard/reporting.py", "import trainyard.errors", "What training scripts import needs nothing"),
+    ("trainyard/durations.py", "import scheduling.errors", "The package trainyard knows nothing"),
+    ("trainyard/http/requests.py", "import trainyard.code.sync", "Inside trainyard"),
 ]
 """A module, an import that points up from it, and the contract that refuses it."""
 

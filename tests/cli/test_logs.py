@@ -168,6 +168,6 @@ def test_following_begins_with_the_last_lines(trainyard, connected):
     [(b"a\nb\n", 1, b"b\n"), (b"a\nb", 1, b"b"), (b"a\nb\n", 0, b""), (b"a\n", 5, b"a\n"), (b"", 3, b""), (b"\n\n", 1, b"\n")],
 )  # fmt: skip
 def test_lines_are_counted_from_the_end(data, lines, kept):
-    from cli.client.log_stream import beginning_of_last
+    from trainyard.http.log_stream import beginning_of_last
 
     assert data[beginning_of_last(data, lines) :] == kept

@@ -105,7 +105,7 @@ def test_it_brings_nothing_but_the_standard_library_and_runs_on_old_pythons():
         [sys.executable, "-S", "-c", script], cwd=PACKAGE.parent, env={}, capture_output=True, text=True, check=True
     )
     assert set(done.stdout.split()) - set(sys.stdlib_module_names) == {"__main__", "trainyard"}
-    for file in PACKAGE.rglob("*.py"):
+    for file in [*PACKAGE.glob("*.py"), *PACKAGE.glob("callbacks/*.py"), PACKAGE / "calls" / "run.py"]:
         ast.parse(file.read_text(), feature_version=(3, 8))
 
 

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from cli.code.folder import read_folder
 from cli.errors import UsageError
+from trainyard.code.folder import read_folder
 
 
 def make(top, **files):

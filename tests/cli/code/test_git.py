@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from cli.code.git import origin
+from trainyard.code.git import origin
 
 MOST = 1000
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from cli.code import hashing
-from cli.code.folder import read_folder
-from cli.code.hashing import Hashes
 from cli.errors import CommandError
+from trainyard.code import hashing
+from trainyard.code.folder import read_folder
+from trainyard.code.hashing import Hashes
 
 PART = 10
 
@@ -48,7 +48,7 @@ def old(path, content):
 
 def long_ago(monkeypatch):
     """As if all that is on the disk had been there for an hour."""
-    monkeypatch.setattr("cli.code.hashing.time.time_ns", lambda: 10**9 * 3600 + int(time.time() * 10**9))
+    monkeypatch.setattr("trainyard.code.hashing.time.time_ns", lambda: 10**9 * 3600 + int(time.time() * 10**9))
 
 
 def test_a_file_is_named_by_its_parts(top, tmp_path):

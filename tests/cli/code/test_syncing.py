@@ -6,9 +6,9 @@ import pytest
 from knox.models import AuthToken
 
 from cli.client.requests import Server
-from cli.code import hashing
 from jobs.models import CodeSnapshot, Job
 from tests import builders
+from trainyard.code import hashing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

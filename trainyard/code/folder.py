@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.code.ignoring import NEVER, VIRTUAL_ENVIRONMENT, Rules, left_out, rules_above, rules_of
-from cli.errors import UsageError
+from trainyard.code.ignoring import NEVER, VIRTUAL_ENVIRONMENT, Rules, left_out, rules_above, rules_of
+from trainyard.errors import UsageError
 
 MOST_NAMED = 5
 MOST_FAULTS = 10

@@ -9,39 +9,46 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from cli.client.requests import Row, Server
-from cli.code import git
-from cli.code.folder import Found, read_folder
-from cli.code.hashing import Hashes
-from cli.errors import CommandError
+from trainyard.code import git
+from trainyard.code.folder import Found, read_folder
+from trainyard.code.hashing import Hashes
+from trainyard.errors import TrainyardError
+from trainyard.http.requests import Row, Server
 
 TRIES = 3
 AT_ONCE = 3
 """Requests under way: while one is written to the disk there, the next one travels."""
 EXECUTABLE = 0o100
 Advance = Callable[[int], None]
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 class ChangedError(Exception):
     """A file is not what was said of it any more."""
 
 
-def sync(server: Server, folder: Path, *, project: str, environ: Mapping[str, str]) -> Row:
-    """The snapshot of this folder, complete. Raises `UsageError` for what cannot come along.
+def sync(
+    server: Server,
+    folder: Path | None,
+    *,
+    project: str,
+    environ: Mapping[str, str],
+    beside: Mapping[str, bytes] = NOTHING,
+) -> Row:
+    """The snapshot of this folder, complete, and of files `beside` it. Raises `UsageError` for what cannot come along.
 
     A folder that changes meanwhile is read again; what was uploaded before an interruption is not uploaded twice.
     """
     limits = server.get("snapshots/limits")
     path = ""
     for _ in range(TRIES):
-        found = read_folder(folder, most_files=limits["files"], most_mb=limits["mb"])
-        hashes = Hashes(_cache_of(folder, environ), limits["part_bytes"])
-        body: Row = {"project": project, "files": [_entry(one, hashes) for one in found]}
-        hashes.save()
-        if origin := git.origin(folder, {one.path for one in found}, diff_bytes=limits["diff_bytes"]):
-            body["git"] = origin
+        hashes = Hashes(_cache_of(folder, environ) if folder else None, limits["part_bytes"])
+        body: Row = {"project": project, "files": [_held(path, content, hashes) for path, content in beside.items()]}
+        if folder is not None:
+            body |= _described(folder, hashes, limits, body["files"])
         snapshot: Row = server.post("snapshots", body)
         if snapshot["complete"]:
             return snapshot
@@ -49,7 +56,21 @@ def sync(server: Server, folder: Path, *, project: str, environ: Mapping[str, st
             return _upload(server, snapshot, hashes, limits["part_bytes"])
         except ChangedError as changed:
             path = str(changed)
-    raise CommandError(f"--sync: {path!r} changes all the time: nobody could say what came along. Leave it out.")
+    raise TrainyardError(f"--sync: {path!r} changes all the time: nobody could say what came along. Leave it out.")
+
+
+def _described(folder: Path, hashes: Hashes, limits: Row, files: list[Row]) -> Row:
+    """The files of the folder, behind those that come along anyway, and where its repository stands."""
+    found = read_folder(folder, most_files=limits["files"], most_mb=limits["mb"])
+    described: Row = {"files": [*files, *(_entry(one, hashes) for one in found)]}
+    hashes.save()
+    if origin := git.origin(folder, {one.path for one in found}, diff_bytes=limits["diff_bytes"]):
+        described["git"] = origin
+    return described
+
+
+def _held(path: str, content: bytes, hashes: Hashes) -> Row:
+    return {"path": path, "size": len(content), "parts": hashes.hold(content)}
 
 
 def _cache_of(folder: Path, environ: Mapping[str, str]) -> Path:

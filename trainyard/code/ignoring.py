@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-from cli.errors import UsageError
+from trainyard.errors import UsageError
 
 FILES = (".gitignore", ".trainyardignore")
 NEVER = frozenset({".git", "__pycache__", ".trainyard"})

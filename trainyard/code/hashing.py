@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cli.code.folder import Found
-from cli.errors import CommandError
+from trainyard.code.folder import Found
+from trainyard.errors import TrainyardError
 
 KEPT_BYTES = 64 * 1024 * 1024
 TRIES = 3
@@ -26,18 +26,28 @@ Stamp = list[int]
 class Hashes:
     """Of one folder. `read` returns what a part holds, of the first ones read without asking the disk again."""
 
-    def __init__(self, cache: Path, part_bytes: int) -> None:
+    def __init__(self, cache: Path | None, part_bytes: int) -> None:
         self._cache = cache
         self._part_bytes = part_bytes
-        self._known = _load(cache, part_bytes)
+        self._known = _load(cache, part_bytes) if cache else {}
         self._fresh: dict[str, list[Any]] = {}
         self._contents: dict[str, bytes] = {}
         self._left = KEPT_BYTES
         self._began = time.time_ns()
         self._places: dict[str, tuple[Found, int]] = {}
+        self._held: dict[str, bytes] = {}
+
+    def hold(self, content: bytes) -> list[str]:
+        """The hashes of the parts of what lies in no file."""
+        parts = []
+        for start in range(0, len(content), self._part_bytes):
+            part = content[start : start + self._part_bytes]
+            parts.append(hashlib.sha256(part).hexdigest())
+            self._held[parts[-1]] = part
+        return parts
 
     def parts(self, file: Found) -> tuple[list[str], os.stat_result]:
-        """The hashes of its parts, and how it was when they were true; raises CommandError for a file that does not stand still, or cannot be read."""
+        """The hashes of its parts, and how it was when they were true; raises TrainyardError for a file that does not stand still, or cannot be read."""
         known = self._known.get(file.path)
         if known is not None and known[0] == stamp(file.status):
             self._fresh[file.path] = known
@@ -49,13 +59,15 @@ class Hashes:
         return parts, file.status
 
     def size(self, sha256: str) -> int:
+        if sha256 in self._held:
+            return len(self._held[sha256])
         file, number = self._places[sha256]
         return min(self._part_bytes, file.status.st_size - number * self._part_bytes)
 
     def content(self, sha256: str) -> bytes | None:
         """What the part holds; None if its file has changed since it was hashed."""
-        if sha256 in self._contents:
-            return self._contents[sha256]
+        if (content := self._held.get(sha256, self._contents.get(sha256))) is not None:
+            return content
         file, number = self._places[sha256]
         try:
             with Path(file.file).open("rb") as opened:
@@ -75,6 +87,8 @@ class Hashes:
 
     def save(self) -> None:
         """For the next time; where that cannot be, the next time is slower."""
+        if self._cache is None:
+            return
         content = {"part_bytes": self._part_bytes, "files": self._fresh}
         draft = self._cache.with_suffix(f".{os.getpid()}")
         with contextlib.suppress(OSError):
@@ -87,12 +101,12 @@ class Hashes:
             try:
                 before, parts, after = self._read_once(file)
             except OSError as error:
-                raise CommandError(f"--sync: {file.path!r} cannot be read: {error.strerror}.") from error
+                raise TrainyardError(f"--sync: {file.path!r} cannot be read: {error.strerror}.") from error
             if stamp(before) == stamp(after):
                 if self._began - max(after.st_mtime_ns, after.st_ctime_ns) > _too_young(after):
                     self._fresh[file.path] = [stamp(after), parts]
                 return file._replace(status=after), parts
-        raise CommandError(
+        raise TrainyardError(
             f"--sync: {file.path!r} changes all the time: nobody could say what came along. Leave it out."
         )
 
