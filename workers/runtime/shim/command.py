@@ -5,10 +5,12 @@ import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 import time
 
+from workers.runtime.shim import init
 from workers.runtime.shim.birth import RefusalError, Unborn, begin
 from workers.runtime.shim.folder import Spec
 from workers.runtime.shim.group import Group, attempt
 from workers.runtime.shim.processes import all_children, descendants, own_children, send
+from workers.runtime.shim.wall import Wall
 
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
 PR_SET_CHILD_SUBREAPER = 36
@@ -33,6 +35,8 @@ class Command(Unborn):
         self.spec = spec
         self.group = Group(spec.group)
         self.pid = 0
+        self.init = 0
+        """The first process of its own view of processes; 0: it has none."""
         self.output = -1
         self.blames_node = False
 
@@ -57,6 +61,8 @@ class Command(Unborn):
             return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
         finally:
             posix.close(output_write)
+            if not self.pid:
+                self.close()
         return ""
 
     def spawn_within(self, output: int) -> int:
@@ -67,11 +73,29 @@ class Command(Unborn):
             if self.spec.cores:
                 posix.sched_setaffinity(0, own.intersection(self.spec.cores) or own)
             if self.spec.wall is not None:
-                return begin(self, self.spec.wall, self.spec.cwd, output)
+                self.open_view(self.spec.wall)
+                return begin(self, self.spec.wall, self.spec.cwd, output, self.init)
             return self.search(output)
         finally:
             posix.sched_setaffinity(0, own)
             self.group.leave()
+
+    def open_view(self, wall: Wall) -> None:
+        """Raises RefusalError, which blames the node."""
+        if not wall.view:
+            return
+        try:
+            self.init = init.start(wall)
+        except OSError as error:
+            refusal = RefusalError(error.errno, f"cannot give the command a view of its own: {error.strerror}")
+            refusal.by_node = True
+            raise refusal from None
+
+    def close(self) -> None:
+        """The end of its view: once the main process was waited for, nothing of it is left."""
+        if self.init:
+            init.end(self.init)
+            init.reap(self.init)
 
     def become(self) -> None:
         """For the process behind the wall: does not return."""
@@ -119,18 +143,21 @@ class Command(Unborn):
 
     def others(self) -> list[int]:
         """The living processes of the command beside its main one, once that one has ended; reaps the dead."""
-        if own_children() == [self.pid]:
+        own = (self.pid, self.init)
+        if all(pid in own for pid in own_children()) and not (self.init and init.orphans(self.init)):
             return []  # the usual case, and cheap: all orphans of the command would be here
         for pid in own_children():
-            if pid != self.pid:
+            if pid not in own:
                 posix.waitpid(pid, posix.WNOHANG)
-        return [pid for pid in descendants([posix.getpid()], all_children()) if pid != self.pid]
+        return [pid for pid in descendants([posix.getpid()], all_children()) if pid not in own]
 
     def kill(self) -> int:
         """SIGKILL until nothing is left; returns how many processes would not die."""
         give_up = time.monotonic() + KILL_WAIT_SECONDS
         pause = 0.001
         self.group.kill()
+        if self.init:
+            init.end(self.init)
         self.signal(_signal.SIGKILL)
         while True:
             others = self.others()
