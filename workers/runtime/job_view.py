@@ -24,22 +24,21 @@ Layers = list[tuple[str, str, str]]
 def layers(
     *,
     user: JobUser | None,
-    folder: Path,
+    folder: Path | None,
     hidden: Path,
     seen: Iterable[Path],
     named: Iterable[str],
     cwd: str,
     memory: int,
-    temporary: bool = True,
     devices: Iterable[Path] | None = None,
 ) -> Layers:
-    """(target, source, options) in order; see `shim.wall`. `folder` holds what lies in the job's /tmp, if that is its own.
+    """(target, source, options) in order; see `shim.wall`. `folder` holds what lies in the job's /tmp; None: that is the node's, as its shared memory is.
 
     `devices` are those that it sees; None: all. `seen` is what the platform gives to the job; what is `named` stays visible where the user could go there by itself.
     """
     given = every_name(seen)
-    own = TEMPORARY if temporary else {}
-    covers = {target: str(folder / name) for target, name in own.items() if is_real(target) and cwd != target}
+    own = {} if folder is None else {target: str(folder / name) for target, name in TEMPORARY.items()}
+    covers = {target: source for target, source in own.items() if is_real(target) and cwd != target}
     if user is not None:
         covers[str(hidden)] = ""
         closed = [closed_above(Path(path), user) for path in given]
@@ -55,10 +54,9 @@ def layers(
         for path in existing(named)
         if is_below(path, covers) and not is_below(path, given_or_hidden) and not bars(path, user)
     ]
-    if Path(SHARED_MEMORY).is_dir() and temporary:
-        found.append((SHARED_MEMORY, "", f"mode=1777,size={memory}" if memory else "mode=1777"))
-    elif Path(SHARED_MEMORY).is_dir() and devices is not None:
-        found.append((SHARED_MEMORY, SHARED_MEMORY, ""))
+    if Path(SHARED_MEMORY).is_dir() and (folder is not None or devices is not None):
+        empty = (SHARED_MEMORY, "", f"mode=1777,size={memory}" if memory else "mode=1777")
+        found.append((SHARED_MEMORY, SHARED_MEMORY, "") if folder is None else empty)
     return in_order(found)
 
 

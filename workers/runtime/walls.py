@@ -85,7 +85,11 @@ class Walls:
             who = job_user.agent_name()
             return f"Jobs run as {who}, the agent's user{because}: they can read all that it can, the platform's passwords and other jobs' folders too.{place}"
         own = "with /tmp and shared memory of their own" if self.private else "with a /tmp that all share"
-        others = "other jobs' processes and open files" if self.run_as.account and not self.view else "what is open to everybody"
+        others = (
+            "other jobs' processes and open files"
+            if self.run_as.account and not self.view
+            else "what is open to everybody"
+        )
         return f"Jobs run {self.run_as.words}, {own}: beside their own folders they can read {others}, not what is the platform's. {self._seen}"
 
     @property
@@ -180,13 +184,12 @@ class Walls:
     def _layers(self, command: Command, place: Place, user: JobUser | None) -> job_view.Layers:
         return job_view.layers(
             user=user,
-            folder=place.folder,
+            folder=place.folder if self.private else None,
             hidden=self.home,
             seen=self._visible(place, user),
             named=job_view.words_of(command.argv, command.env, command.cwd),
             cwd=command.cwd,
             memory=command.memory_limit_bytes,
-            temporary=self.private,
             devices=self._devices(place) if "devices" in self.names else None,
         )
 
@@ -252,7 +255,9 @@ def build(
                 return replace(walls, why_not=why if not view else "")
             problems.append(problem)
         if user is not None and choice == YES:
-            raise ValueError(f"TRAINYARD_WALLS=yes: a trial command could not be given a view of its own: {problems[0]}")
+            raise ValueError(
+                f"TRAINYARD_WALLS=yes: a trial command could not be given a view of its own: {problems[0]}"
+            )
         if user is not None and run_as != job_user.AUTO:
             raise ValueError(f"TRAINYARD_RUN_AS={run_as}: a trial could not run {user.words}: {problems[0]}")
     raise AssertionError("the last of them needs nothing")

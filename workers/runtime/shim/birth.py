@@ -80,4 +80,3 @@ def closed(wall: Wall) -> str:
         return ""
     who = f"it is there, but closed to user {wall.uid}, as which the command runs"
     return f"{who}. Put it where everybody may go, or name it in TRAINYARD_JOB_FOLDERS of the node's agent"
-

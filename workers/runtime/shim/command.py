@@ -44,6 +44,8 @@ class Command(Unborn):
         """Starts the command; returns what went wrong, or an empty text."""
         self.output, output_write = posix.pipe()
         posix.set_blocking(self.output, False)
+        if self.spec.wall is not None and self.spec.wall.uid >= 0:
+            posix.fchown(output_write, self.spec.wall.uid, -1)  # else nothing can open its /dev/stdout
         try:
             if self.spec.wall is None:
                 posix.chdir(self.spec.cwd)
