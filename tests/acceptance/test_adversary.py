@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,7 +66,7 @@ def library(tmp_path) -> NvmlLibrary:
 
 
 @pytest.fixture
-def agents(platform: Platform, tmp_path, library) -> Iterator[Platform]:
+def agents(platform: Platform, tmp_path) -> Platform:
     """Whose machine has two GPUs."""
     devices = tmp_path / "dev"
     devices.mkdir()
@@ -76,14 +77,20 @@ def agents(platform: Platform, tmp_path, library) -> Iterator[Platform]:
         pytest.skip("device files cannot be made here")
     trial.unlink()
     platform.around_agents = ["unshare", "--mount", "sh", "-c", DEVICES, str(devices)]
-    yield platform
-    for path in (*Path("/tmp").glob(f"{tmp_path.name}-*"), *Path("/dev/shm").glob(f"{tmp_path.name}-*")):
-        path.unlink()
+    return platform
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """A word that is nowhere else on this machine."""
+    word = f"adversary-{uuid.uuid4().hex[:12]}"
+    yield word
+    for folder in ("/tmp", "/dev/shm"):
+        Path(folder, word).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_job_reaches_what_the_table_says_and_nothing_else(agents: Platform, library, column, tmp_path):
-    mark = f"{tmp_path.name}-{os.getpid()}"
+def test_a_job_reaches_what_the_table_says_and_nothing_else(agents: Platform, library, column, mark):
     agents.start_control()
     agents.start_node("n1", cpus=3, gpus=2, **library.environment, **COLUMNS[column])
     victims = submitted(

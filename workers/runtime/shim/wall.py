@@ -33,8 +33,8 @@ class Wall:
         self.groups: list[int] = values["groups"]  # type: ignore[assignment]
         self.layers: list[list[str]] = values["layers"]  # type: ignore[assignment]
         self.processes: int = values["processes"]  # type: ignore[assignment]  # 0: not limited by the kernel
-        self.view: bool = values["view"]  # type: ignore[assignment]  # whether it sees its own processes alone
-        self.devices: str = values["devices"]  # type: ignore[assignment]  # a folder of devices that is its own; or none
+        self.view: bool = values.get("view", False)  # type: ignore[assignment]  # whether it sees its own processes alone
+        self.devices: str = values.get("devices", "")  # type: ignore[assignment]  # a folder of devices that is its own; or none
 
     def enter(self, init: int = 0) -> None:
         """For the process that is to become the command; it joins what `init` has built. Raises OSError."""
