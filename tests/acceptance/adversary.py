@@ -73,9 +73,16 @@ def foreign_environments():
 
 
 def foreign_commands():
-    mark = TARGETS["mark"].encode()
-    seen = [path for path in Path("/proc").glob("[0-9]*/cmdline") if succeeds(read, path) and mark in read(path)]
-    return [str(path) for path in seen if b"adversary.py" not in read(path)]  # this one was told the mark
+    """But for this one and what it forks, which were told the mark."""
+    mark, found = TARGETS["mark"].encode(), []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = read(path)
+        except OSError:
+            continue
+        if mark in words and b"adversary.py" not in words:
+            found.append(str(path))
+    return found
 
 
 def databases():

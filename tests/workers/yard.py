@@ -27,10 +27,13 @@ class Yard:
             folder.mkdir(parents=True, exist_ok=True)
         return Place(job_id, self.node / "attempts" / str(job_id), kept, gpus=gpus)
 
-    def start(self, *argv: str, job: int = 7, cwd: str = "", gpus: tuple[int, ...] = (), **limits) -> Shim:
+    def start(
+        self, *argv: str, job: int = 7, cwd: str = "", gpus: tuple[int, ...] = (), path: str = "", **limits
+    ) -> Shim:
         place = self.place(job, gpus)
         self.walls.prepare(place)
-        environment = {"PATH": os.environ["PATH"], **self.walls.environment(place)}
+        searched = ":".join(filter(None, (path, os.environ["PATH"])))
+        environment = {"PATH": searched, **self.walls.environment(place)}
         command = Command(argv, cwd or str(place.kept[1]), environment, 10**6, 1.0, **limits)
         self.shims.append(launch(place.folder, self.walls.around(command, place), lease_deadline=boottime() + 60))
         return self.shims[-1]

@@ -94,10 +94,21 @@ def test_nothing_outlives_a_command_however_it_hides(yard, how, tmp_path):
     wait_for(lambda: not process_tree.is_running(hidden, start), 10)
 
 
+BURN = """
+import os, time
+done, tell = os.pipe()
+if os.fork():
+    os.read(done, 1)
+elif os.fork() == 0:
+    while time.process_time() < 0.3: pass
+    os.write(tell, b"x")
+    time.sleep(60)
+"""
+
+
 def test_the_processor_time_of_what_nobody_waited_for_counts(yard):
-    burn = "import os, time\nif os.fork() == 0:\n    if os.fork(): os._exit(0)\n    while time.process_time() < 0.6: pass\nelse:\n    time.sleep(3)"
-    outcome, _ = yard.run(sys.executable, "-S", "-c", burn)
-    assert outcome.cpu_seconds >= 0.55
+    outcome, _ = yard.run(sys.executable, "-S", "-c", BURN)
+    assert outcome.cpu_seconds >= 0.3
 
 
 def test_a_command_stands_still_and_goes_on(yard):
@@ -264,8 +275,29 @@ def test_what_was_let_in_ends_with_the_command(yard):
         entering.prefix(shim.folder)
 
 
-def test_without_walls_nothing_goes_before_a_command(build):
+def test_without_walls_a_further_command_is_where_the_first_one_is(build):
     yard = build(run_as="agent", private=False)
     shim = yard.start("sleep", "60")
     wait_for(shim.status)
-    assert entering.prefix(shim.folder) == ()
+    done = subprocess.run(
+        [*entering.prefix(shim.folder), "sh", "-c", "pwd; exit 3"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == (str(yard.home / "jobs/7/outputs/1"), 3)
+
+
+def test_a_further_command_that_is_not_there_says_so(yard):
+    shim = yard.start("sleep", "60")
+    wait_for(shim.status)
+    done = subprocess.run(
+        [*entering.prefix(shim.folder), "nosuch-command"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (127, "cannot start 'nosuch-command': No such file or directory\n")
+
+
+def test_what_an_attempt_has_in_its_way_is_not_run_with_the_agents_rights(yard, tmp_path):
+    """Its variables may name programs of its own: only its own user ever runs them."""
+    shim = yard.start("sh", "-c", "mkdir ~/bin; printf '#!/bin/sh\\nid -u' > ~/bin/tool; chmod +x ~/bin/tool; echo ready; sleep 60",
+                      path=str(yard.home / "jobs/7/home/bin"))  # fmt: skip
+    wait_for(lambda: "ready" in said(shim))
+    done = subprocess.run([*entering.prefix(shim.folder), "tool"], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == yard.walls.user_of(7).uid

@@ -13,6 +13,7 @@ from workers.runtime.shim.processes import all_children, descendants, own_childr
 from workers.runtime.shim.wall import Wall
 
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
+PATIENT_SECONDS = 0.05
 PR_SET_CHILD_SUBREAPER = 36
 NO_SUCH_FILE = 2
 # No more processes, memory or open files (EAGAIN, ENOMEM, ENFILE, EMFILE); the disk fails or is away (EIO, ENOSPC, ESTALE).
@@ -121,8 +122,8 @@ class Command(Unborn):
         raise problem
 
     def run(self, path: str, output: int) -> int:
-        """A new process, or behind a wall this one."""
-        if self.spec.wall is None:
+        """A new process, or without an output this one."""
+        if output >= 0:
             return spawn(path, self.spec.argv, self.spec.env, output)
         return posix.execve(path, self.spec.argv, self.spec.env)
 
@@ -158,8 +159,6 @@ class Command(Unborn):
         give_up = time.monotonic() + KILL_WAIT_SECONDS
         pause = 0.001
         self.group.kill()
-        if self.init:
-            init.end(self.init)
         self.signal(_signal.SIGKILL)
         while True:
             others = self.others()
@@ -169,6 +168,10 @@ class Command(Unborn):
             self.signal(_signal.SIGKILL)
             for pid in others:
                 send(pid, _signal.SIGKILL)
+            if (
+                self.init and pause > PATIENT_SECONDS
+            ):  # it reaps them one by one, and so their time counts, while it can
+                init.end(self.init)
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
 
