@@ -12,8 +12,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-TARGETS = {}
+TARGETS: dict[str, Any] = {}
 """By kind, what it aims at."""
 PTRACE_SEIZE = 0x4206
 DATABASE = re.compile(rb"postgres(?:ql)?://[^\s\"'\0]+")

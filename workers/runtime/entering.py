@@ -32,7 +32,7 @@ def prefix(folder: Path) -> tuple[str, ...]:
 
 
 def _joined(wall: dict[str, Any] | None, *, view: bool) -> list[str]:
-    """The namespaces; that of the files last, as the others are found in ours."""
+    """The namespaces of its view."""
     if wall is None or not wall["layers"]:
         return []
     return [*(["pid"] if view else []), "ipc", "mnt"]
