@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only an agent that runs as root has walls to build"),
     pytest.mark.timeout(180),
 ]
-COLUMNS = {
+COLUMNS: dict[str, dict[str, Any]] = {
     "all walls": {"TRAINYARD_RUN_AS": "auto", "TRAINYARD_WALLS": "yes"},
     "no view of its own": {"TRAINYARD_RUN_AS": "auto", "TRAINYARD_WALLS": "no"},
     "none": {"TRAINYARD_RUN_AS": "agent", "TRAINYARD_PRIVATE_TMP": "no"},
@@ -113,12 +114,12 @@ def test_a_job_reaches_what_the_table_says_and_nothing_else(agents: Platform, li
     assert set(reached) == says, reached
 
 
-def targets_of(agents: Platform, running, ended, mark: str) -> dict:
+def targets_of(agents: Platform, running, ended, mark: str) -> dict[str, Any]:
     home, node = agents.home, agents.home / "nodes" / "n1"
     for name in ("credentials.json", "env"):
         (home / name).write_text("secret")
         (home / name).chmod(0o600)
-    (attempt,) = [each for each in (node / "attempts").iterdir() if (each / "status.json").exists()]
+    attempt = node / "attempts" / str(running.attempts.get().placements.get().pk)
     (attempt / "code").mkdir(exist_ok=True)
     (attempt / "code" / "train.py").write_text("mine")
     jobs = {job.pk: home / "jobs" / str(job.pk) for job in (running, ended)}
@@ -127,7 +128,7 @@ def targets_of(agents: Platform, running, ended, mark: str) -> dict:
     commands = [child.pid for shim in shims for child in shim.children(recursive=True)]
     agent = agents.processes["n1"].pid
     database = urlsplit(agents.environment["DATABASE_URL"])
-    paths = {
+    paths: dict[str, list[Any]] = {
         "platform": [home / "credentials.json", home / "env", home / "n1.log", *node.glob("*.json"), *node.glob("*id")],
         "state": [attempt / name for name in ("claim.json", "spec.json", "lease")],
         "running": [*kept[running.pk], attempt / "log", attempt / "code/train.py"],
@@ -156,7 +157,7 @@ def targets_of(agents: Platform, running, ended, mark: str) -> dict:
     }
 
 
-def staying(mark: str) -> list[str]:
+def staying(mark: str) -> list[Path]:
     return [
         path
         for path in Path("/proc").glob("[0-9]*")
