@@ -18,6 +18,7 @@ from benchmarks import (
     rest_submit,
     snapshot_speed,
     start_latency,
+    wall_cost,
 )
 from benchmarks.figures import Figure
 from benchmarks.reference import CONCURRENCY, Reference, reference_beside
@@ -27,6 +28,7 @@ ALONE: dict[str, Callable[[], list[Figure]]] = {
     "plan_speed": plan_speed.figures,
     "plan_memory": plan_memory.figures,
     "snapshot_speed": snapshot_speed.figures,
+    "wall_cost": wall_cost.figures,
 }
 ON_A_STACK: dict[str, Callable[[Stack, Reference], list[Figure]]] = {
     "memory": memory.measure,

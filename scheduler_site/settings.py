@@ -111,9 +111,10 @@ MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
-# Whom commands run as where the agent is root; whether they have a /tmp and shared memory of their own; where they may go
-# though a folder above is closed to them; how many processes and threads each may have (0: any number).
+# Whom commands run as where the agent is root; whether they see their own processes and GPUs alone, and have their own /tmp
+# and shared memory; where they may go though a folder above is closed; how many processes and threads each may have (0: any).
 RUN_AS = env.text("TRAINYARD_RUN_AS", "auto")
+WALLS = env.text("TRAINYARD_WALLS", "auto")
 PRIVATE_TMP = env.yes_no("TRAINYARD_PRIVATE_TMP", default=True)
 JOB_FOLDERS = env.words("TRAINYARD_JOB_FOLDERS", "")
 PROCESS_LIMIT = env.whole("TRAINYARD_PROCESS_LIMIT", 4096)

@@ -72,6 +72,9 @@ class NodeOut(serializers.ModelSerializer[Node]):
         help_text="Where that is not what the platform speaks: what follows, in words."
     )
     jobs_can_read = serializers.SerializerMethodField(help_text="Whom its jobs run as, and what they can read.")
+    walls = serializers.SerializerMethodField(
+        help_text="What keeps its jobs apart: `user`, `files`, `tmp`, `processes`, `devices`; empty: nothing; null: not told."
+    )
     drain = serializers.SerializerMethodField(help_text="How it is being emptied; null while it is not.")
     running = serializers.SerializerMethodField(help_text="Jobs that hold a place on it.")
     free = serializers.SerializerMethodField()
@@ -81,11 +84,14 @@ class NodeOut(serializers.ModelSerializer[Node]):
         fields = (
             "name", "hostname", "address", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
             "running", "load", "labels", "version", "registered_at", "last_heartbeat_at", "consuming", "heard_at", "health",
-            "jobs_can_read", "drain", "protocol", "skew",
+            "jobs_can_read", "walls", "drain", "protocol", "skew",
         )  # fmt: skip
 
     def get_jobs_can_read(self, node: Node) -> str:
         return node_condition.jobs_can_read(node)
+
+    def get_walls(self, node: Node) -> list[str] | None:
+        return node_condition.walls(node)
 
     @extend_schema_field(serializers.ChoiceField(Node.Liveness.choices))
     def get_liveness(self, node: Any) -> str:

@@ -34,6 +34,7 @@ def _facts(node: Row, now: datetime) -> list[tuple[str, RenderableType | None]]:
         ("health", plain(spell_health(node))),
         ("drain", plain(_drain(node))),
         ("its jobs", plain(node.get("jobs_can_read") or "")),
+        ("walls", plain(_walls(node.get("walls")))),
         ("host", plain(node.get("hostname"))),
         ("address", plain(node.get("address"))),
         ("labels", plain(labels)),
@@ -45,6 +46,10 @@ def _facts(node: Row, now: datetime) -> list[tuple[str, RenderableType | None]]:
         ("up since", plain(spell_moment(node["registered_at"]) if node.get("registered_at") else "")),
         ("heard of", plain(f"{heard} ago" if heard else "never")),
     ]
+
+
+def _walls(names: Sequence[str] | None) -> str:
+    return "" if names is None else ", ".join(names) or "none"
 
 
 def _agent(node: Row) -> str:

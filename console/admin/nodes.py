@@ -13,7 +13,7 @@ from console.admin import cells, node_actions, node_page
 from console.admin.filters import FleetFilter
 from console.admin.keeping import DeletedWhenUnused
 from console.page_context import PageContext
-from jobs.reports import node_health
+from jobs.reports import node_condition, node_health
 from workers import protocol
 from workers.models import Node
 
@@ -28,7 +28,7 @@ class NodeAdmin(DeletedWhenUnused, PageContext):
     ]  # fmt: skip
     list_filter = [FleetFilter, "state", "cordoned"]
     search_fields = ["name", "hostname"]
-    fields = readonly_fields = ("name", "hostname", "labels", "version", "agent_protocol", "registered_at")
+    fields = readonly_fields = ("name", "hostname", "labels", "version", "agent_protocol", "its_jobs", "registered_at")
     actions = [node_actions.drain, node_actions.undrain, node_actions.remove]
     change_form_template = "console/node.html"
     used_by = ("placements",)
@@ -98,6 +98,12 @@ class NodeAdmin(DeletedWhenUnused, PageContext):
     def agent_protocol(self, node: Node) -> str:
         spoken = protocol.spoken_by(node)
         return cells.EMPTY if spoken is None else " ".join(filter(None, [f"{spoken}.", protocol.skew(spoken)]))
+
+    @admin.display(description="its jobs")
+    def its_jobs(self, node: Node) -> str:
+        names = node_condition.walls(node)
+        told = "" if names is None else f"Walls: {', '.join(names) or 'none'}."
+        return " ".join(filter(None, [node_condition.jobs_can_read(node), told])) or cells.EMPTY
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a node registers itself

@@ -115,7 +115,7 @@ class Runner:
             self._spot.start()
 
     def _load(self) -> dict[str, Any]:
-        told = {"jobs_can_read": self._walls.sentence, "removed": self._old_folders.told()}
+        told = {"jobs_can_read": self._walls.sentence, "walls": self._walls.names, "removed": self._old_folders.told()}
         return {**self._status.load(), **told}
 
     def view(self, *, name: str, version: str) -> NodeView:
@@ -219,7 +219,10 @@ class Runner:
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
         run.cores = self._cores.allocate(run.claimed.cpus)
         code = _code(run)
-        place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs, *code), alone=run.claimed.nodes == 1)
+        place = Place(
+            run.claimed.job_id, run.folder, (checkpoints, outputs, *code),
+            alone=run.claimed.nodes == 1, gpus=tuple(run.claimed.gpu_indices),
+        )  # fmt: skip
         self._walls.prepare(place)
         command = Command(
             argv=run.claimed.command,

@@ -25,6 +25,12 @@ def jobs_can_read(node: Node) -> str:
     return str(_load(node).get("jobs_can_read") or "")
 
 
+def walls(node: Node) -> list[str] | None:
+    """Those around each of its jobs, as its agent said at its start; None of one that says nothing of them."""
+    said = _load(node).get("walls")
+    return [str(one) for one in said] if isinstance(said, list) else None
+
+
 def removed_of(said: object) -> dict[str, int]:
     """What a node has removed of deleted jobs since its agent began, as its heartbeats say under `removed`: `folders`, `bytes`."""
     told = said if isinstance(said, Mapping) else {}

@@ -27,6 +27,7 @@ ALWAYS = (
     nodes.check_control_groups,
     site.check_inactive_owners,
     nodes.check_run_as,
+    nodes.check_walls,
     nodes.check_job_folders,
     nodes.check_spot_notice,
     nodes.check_engines,

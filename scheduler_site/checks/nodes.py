@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage
 
 from scheduler_site.checks.findings import error, is_node, unknown_value_errors
 from workers.hardware import spot_notices
-from workers.runtime import job_user
+from workers.runtime import job_user, walls
 
 
 def check_memory_limit(**_: Any) -> list[CheckMessage]:
@@ -24,6 +24,11 @@ def check_run_as(**_: Any) -> list[CheckMessage]:
         hint = "Available: auto, agent, the name of an account, or a range of user ids such as 1900000000-1900999999."
         return [error(57, str(problem), hint)]
     return []
+
+
+def check_walls(**_: Any) -> list[CheckMessage]:
+    """Whether they can be had is the agent's to say: it refuses to start without those that were asked for."""
+    return unknown_value_errors(78, "TRAINYARD_WALLS", [settings.WALLS], walls.CHOICES)
 
 
 def check_job_folders(**_: Any) -> list[CheckMessage]:

@@ -56,6 +56,8 @@ class Platform:
             "TRAINYARD_HOME": str(home),
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.around_agents: list[str] = []
+        """Words before the command of an agent that starts from now on."""
         self._agent_role = ""
 
     def start(self, *nodes: str, beat: bool = False, **options: Any) -> None:
@@ -83,7 +85,18 @@ class Platform:
         self, name: str, *, wait: bool = True, cpus: int = 2, gpus: int = 0, process: str = "", **extra: str
     ) -> None:
         """An agent, in a process of that name; named like its node unless said otherwise."""
-        command = [sys.executable, "manage.py", "node", "--name", name, "--cpus", str(cpus), "--gpus", str(gpus)]
+        command = [
+            *self.around_agents,
+            sys.executable,
+            "manage.py",
+            "node",
+            "--name",
+            name,
+            "--cpus",
+            str(cpus),
+            "--gpus",
+            str(gpus),
+        ]
         if "DATABASE_URL" not in extra:
             extra["DATABASE_URL"] = self.agent_url()
         self._start(process or name, command, TRAINYARD_ROLE="node", **extra)
@@ -100,7 +113,7 @@ class Platform:
 
     def wait_for_node(self, name: str) -> None:
         up = Node.objects.filter(name=name, state="up", agent_id__isnull=False)
-        wait_for(up.exists, 30, f"node {name}; {self.log(name)}")
+        wait_for(up.exists, 60, f"node {name}; {self.log(name)}")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send the signal to one process; after SIGKILL it is gone when this returns."""

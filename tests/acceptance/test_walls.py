@@ -1,12 +1,15 @@
 """A job under a real agent tries what the wall is there to refuse; and what is left of one that is cancelled."""
 
 import os
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.control.actions import cancel
 from tests.acceptance.platform import output, submitted, wait_for_state
+from tests.waiting import wait_for
 from tests.workers import trespassing
 from workers.models import Node
 from workers.runtime.shim.wall import SHARED_MEMORY
@@ -55,3 +58,45 @@ def test_nothing_of_a_cancelled_job_stays_in_shared_memory_or_in_tmp(platform):
     wait_for_state(job, "cancelled", platform=platform)
 
     assert not Path(SHARED_MEMORY, name).exists()
+
+
+HIDES = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(300)", sys.argv[1]], {})
+print("hidden", flush=True)
+time.sleep(300)
+"""
+
+
+def test_the_next_agent_takes_over_what_runs_behind_walls_and_ends_it_whole(platform, tmp_path):
+    walls = {"TRAINYARD_RUN_AS": "auto", "TRAINYARD_WALLS": "yes"}
+    platform.start("n1", **walls)
+    tag = f"{tmp_path.name}-{os.getpid()}"
+    (job,) = submitted([sys.executable, "-S", "-c", HIDES, tag])
+    wait_for_state(job, "running")
+    wait_for(lambda: "hidden" in output(job))
+    platform.kill("n1")
+    platform.start_node("n1", **walls)
+    assert Node.objects.get().load["walls"] == ["user", "files", "tmp", "processes", "devices"]
+
+    cancel(job_id=job.pk, actor="a test")
+    wait_for_state(job, "cancelled", platform=platform)
+
+    assert job.attempts.count() == 1
+    assert [process for process in psutil.process_iter() if tag in words_of(process)] == []
+
+
+def test_an_agent_that_cannot_build_the_walls_that_were_asked_for_does_not_start(platform):
+    platform.start_node("n1", wait=False, TRAINYARD_RUN_AS="agent", TRAINYARD_WALLS="yes")
+    assert platform.processes["n1"].wait(60) == 1
+    assert "TRAINYARD_WALLS=yes: jobs that run as the agent itself" in platform.log("n1")
+    assert "Traceback" not in platform.log("n1")
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

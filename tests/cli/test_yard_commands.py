@@ -231,12 +231,22 @@ def test_a_node_is_described_with_its_gpus_and_jobs(trainyard, connected):
     gpus = [{"index": 0, "model": "NVIDIA H100", "memory_mb": 81920, "uuid": "", "simulated": False}]
     load = {"cpu_percent": 25, "gpus": [{"index": 0, "utilisation": 97}]}
     health = {"ok": True, "reasons": ["Its disk is filling up."]}
-    connected.answers("GET", "nodes/n1", node("n1", gpus=gpus, load=load, health=health, labels={"zone": "a"}))
+    said = {"health": health, "labels": {"zone": "a"}, "walls": ["user", "processes"]}
+    connected.answers("GET", "nodes/n1", node("n1", gpus=gpus, load=load, **said))
     connected.lists("jobs", running(17, name="digits"))
 
     out = trainyard("nodes", "describe", "n1").out
 
-    for words in ("zone=a", "NVIDIA H100", "80", " 97%", "Its disk is filling up.", "8 of 8 free", "digits"):
+    for words in (
+        "zone=a",
+        "NVIDIA H100",
+        "80",
+        " 97%",
+        "Its disk is filling up.",
+        "8 of 8 free",
+        "digits",
+        "user, processes",
+    ):
         assert words in out
     assert json.loads(trainyard("nodes", "describe", "n1", "--json").out)["jobs"] == [running(17, name="digits")]
 

@@ -41,11 +41,18 @@ def test_liveness_goes_by_the_databases_clock(client):
     assert re.search(r"3,6\d\d s ago", page(client, NODES))
 
 
-@pytest.mark.parametrize("load", [{}, [], None, {"cpu_percent": "much"}, {"gpus": 3}, {"gpus": [7, {"index": 0}]}])
+@pytest.mark.parametrize(
+    "load", [{}, [], None, {"cpu_percent": "much"}, {"gpus": 3}, {"gpus": [7, {"index": 0}]}, {"walls": "high"}]
+)
 def test_a_strange_load_breaks_no_page(client, load):
     node = builders.node(gpus=1, load=load or {})
     assert page(client, NODES)
     assert "free" in page(client, f"{NODES}{node.pk}/change/")
+
+
+def test_a_node_page_says_what_keeps_its_jobs_apart(client):
+    node = builders.node(load={"jobs_can_read": "Jobs run as root.", "walls": ["user", "processes"]})
+    assert "Jobs run as root. Walls: user, processes." in page(client, f"{NODES}{node.pk}/change/")
 
 
 def test_a_node_page_names_the_holder_of_each_gpu(client):

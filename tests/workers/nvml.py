@@ -34,6 +34,7 @@ class Driver:
         self.energy: dict[int, int] = {}  # in mJ, of those that count it
         self.power: dict[int, int] = {}  # in mW, of those that measure it
         self.temperature: dict[int, int] = {}
+        self.minors: dict[int, int] = {}  # of those that tell
         self.ecc_errors: dict[int, int] = {}  # of those that have ECC
 
     def xid(self, gpu: int, number: int, event_type: int = 8) -> None:
@@ -66,6 +67,9 @@ class Driver:
 
     def nvmlDeviceGetUUID(self, handle):  # noqa: N802
         return f"GPU-{handle}abc"
+
+    def nvmlDeviceGetMinorNumber(self, handle):  # noqa: N802
+        return self._supported(self.minors, handle)
 
     def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
         self.answers.wait()

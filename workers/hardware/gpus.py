@@ -34,6 +34,22 @@ def detect_gpus(visible: str | None = None, nvml: Any = pynvml) -> tuple[GpuDevi
     return tuple(gpu for gpu in found if gpu is not None and is_visible(gpu, visible))
 
 
+def file_numbers(gpus: Sequence[GpuDevice], nvml: Any = pynvml) -> dict[int, int] | None:
+    """By the index of each real GPU the N of its file, /dev/nvidiaN; None where the driver does not tell of all."""
+    real = {gpu.uuid: gpu.index for gpu in gpus if not gpu.simulated}
+    found: dict[int, int] = {}
+    if not real:
+        return found
+    with driver(nvml) as count:
+        for position in range(count):
+            with contextlib.suppress(nvml.NVMLError):
+                handle = nvml.nvmlDeviceGetHandleByIndex(position)
+                index = real.get(nvml.nvmlDeviceGetUUID(handle))
+                if index is not None:
+                    found[index] = int(nvml.nvmlDeviceGetMinorNumber(handle))
+    return found if len(found) == len(real) else None
+
+
 class GpuLoads:
     """How busy GPUs are, asked in a thread of its own: a driver that hangs must not hold up the node's heartbeat."""
 

@@ -1,7 +1,8 @@
 """What of a node's file system a command sees where it has mounts of its own.
 
 Its /tmp, /var/tmp and /dev/shm are its own. The platform's folder is empty but for what is the job's. A folder that is
-closed to the job's user holds nothing but what it needs of the platform. All the rest is as it is on the node.
+closed to the job's user holds nothing but what it needs of the platform. Of /dev it may see a part. All the rest is as it is
+on the node.
 """
 
 import os
@@ -10,6 +11,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from workers.runtime.device_files import DEVICES
 from workers.runtime.job_user import JobUser
 from workers.runtime.shim.wall import AS_USER, SHARED_MEMORY
 
@@ -22,23 +24,28 @@ Layers = list[tuple[str, str, str]]
 def layers(
     *,
     user: JobUser | None,
-    folder: Path,
+    folder: Path | None,
     hidden: Path,
     seen: Iterable[Path],
     named: Iterable[str],
     cwd: str,
     memory: int,
+    devices: Iterable[Path] | None = None,
 ) -> Layers:
-    """(target, source, options) in order; see `shim.wall`. `folder` holds what lies in the job's /tmp.
+    """(target, source, options) in order; see `shim.wall`. `folder` holds what lies in the job's /tmp; None: that is the node's, as its shared memory is.
 
-    `seen` is what the platform gives to the job; what is `named` stays visible where the user could go there by itself.
+    `devices` are those that it sees; None: all. `seen` is what the platform gives to the job; what is `named` stays visible where the user could go there by itself.
     """
     given = every_name(seen)
-    covers = {target: str(folder / name) for target, name in TEMPORARY.items() if is_real(target) and cwd != target}
+    own = {} if folder is None else {target: str(folder / name) for target, name in TEMPORARY.items()}
+    covers = {target: source for target, source in own.items() if is_real(target) and cwd != target}
     if user is not None:
         covers[str(hidden)] = ""
         closed = [closed_above(Path(path), user) for path in given]
         covers |= {above: "" for above in closed if above and not is_below(above, covers)}
+    if devices is not None:
+        covers[DEVICES] = ""
+        given += map(str, devices)
     found: Layers = [(target, source, "" if source else EMPTY) for target, source in covers.items()]
     found += [(path, path, "") for path in given if is_below(path, covers)]
     given_or_hidden = [*given, str(hidden)] if user is not None else given
@@ -47,8 +54,9 @@ def layers(
         for path in existing(named)
         if is_below(path, covers) and not is_below(path, given_or_hidden) and not bars(path, user)
     ]
-    if Path(SHARED_MEMORY).is_dir():
-        found.append((SHARED_MEMORY, "", f"mode=1777,size={memory}" if memory else "mode=1777"))
+    if Path(SHARED_MEMORY).is_dir() and (folder is not None or devices is not None):
+        empty = (SHARED_MEMORY, "", f"mode=1777,size={memory}" if memory else "mode=1777")
+        found.append((SHARED_MEMORY, SHARED_MEMORY, "") if folder is None else empty)
     return in_order(found)
 
 

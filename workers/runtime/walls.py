@@ -6,12 +6,13 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
-from workers.runtime import job_user, job_view, shared_memory
+from workers.runtime import device_files, job_user, job_view, shared_memory
 from workers.runtime.cgroups import KERNEL_ROOM
 from workers.runtime.job_user import JobUser, RunAs
 from workers.runtime.process import Command, launch
@@ -22,6 +23,9 @@ NEEDED = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "S
 """What root needs to look after the commands of others; containers may lack some."""
 TRIAL_SECONDS = 30.0
 TRIAL = "import os, trainyard, tempfile; tempfile.TemporaryFile(); open(os.environ['TRAINYARD_REPORT'], 'a').close()"
+AUTO, YES, NO = "auto", "yes", "no"
+CHOICES = (AUTO, YES, NO)
+NO_GPUS: Mapping[int, int] = MappingProxyType({})
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -34,11 +38,17 @@ class Place:
     kept: tuple[Path, ...] = ()
     alone: bool = True
     """Whether no other part of the job may run on this machine."""
+    gpus: tuple[int, ...] = ()
+    """Those that it holds, by their index on the node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """How the commands of one node are shut in. `run_as` None: they run as the agent."""
+    """How the commands of one node are shut in. `run_as` None: they run as the agent.
+
+    `private`: each has a /tmp of its own. `view`: each sees its own processes alone, and of GPUs the files of those that it
+    holds, where `gpu_files` says which they are, by index. Either brings mounts of its own.
+    """
 
     home: Path
     node: Path
@@ -47,6 +57,24 @@ class Walls:
     process_limit: int = 0
     job_folders: tuple[str, ...] = ()
     why_not: str = ""
+    view: bool = False
+    gpu_files: Mapping[int, int] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Those that stand, in a word each: `user`, `files`, `tmp`, `processes`, `devices`."""
+        stand = {
+            "user": self.run_as is not None,
+            "files": self.run_as is not None and (self._own_mounts or not self.run_as.account),
+            "tmp": self.private,
+            "processes": self.view,
+            "devices": self.view and self.gpu_files is not None,
+        }
+        return [name for name, is_up in stand.items() if is_up]
+
+    @property
+    def _own_mounts(self) -> bool:
+        return self.private or self.view
 
     @property
     def sentence(self) -> str:
@@ -57,8 +85,22 @@ class Walls:
             who = job_user.agent_name()
             return f"Jobs run as {who}, the agent's user{because}: they can read all that it can, the platform's passwords and other jobs' folders too.{place}"
         own = "with /tmp and shared memory of their own" if self.private else "with a /tmp that all share"
-        others = "other jobs' processes and open files" if self.run_as.account else "what is open to everybody"
-        return f"Jobs run {self.run_as.words}, {own}: beside their own folders they can read {others}, not what is the platform's."
+        others = (
+            "other jobs' processes and open files"
+            if self.run_as.account and not self.view
+            else "what is open to everybody"
+        )
+        return f"Jobs run {self.run_as.words}, {own}: beside their own folders they can read {others}, not what is the platform's. {self._seen}"
+
+    @property
+    def _seen(self) -> str:
+        """What they see of processes and devices, as a sentence."""
+        because = f" ({self.why_not})" if self.why_not else ""
+        if not self.view:
+            return f"They see the command lines of all processes, and the files of all GPUs{because}."
+        gpus = "" if self.gpu_files is None else " and GPUs"
+        all_gpus = ", and the files of all GPUs, as the driver tells not which is whose" if not gpus else ""
+        return f"They see their own processes{gpus} alone{all_gpus}."
 
     def user_of(self, job_id: int) -> JobUser | None:
         return None if self.run_as is None else self.run_as.user_of(job_id)
@@ -125,14 +167,16 @@ class Walls:
         """The command, shut in."""
         user = self.user_of(place.job_id)
         command = replace(command, process_limit=self.process_limit)
-        if user is None and not self.private:
+        if user is None and not self._own_mounts:
             return command
         own = user is not None and self.run_as is not None and not self.run_as.account and place.alone
         wall = {
             "uid": -1 if user is None else user.uid,
             "gid": -1 if user is None else user.gid,
             "groups": [] if user is None else list(user.groups),
-            "layers": self._layers(command, place, user) if self.private else [],
+            "layers": self._layers(command, place, user) if self._own_mounts else [],
+            "view": self.view,
+            "devices": device_files.DEVICES if "devices" in self.names else "",
             "processes": self.process_limit + KERNEL_ROOM if self.process_limit and own else 0,
         }
         return replace(command, wall=wall)
@@ -140,13 +184,18 @@ class Walls:
     def _layers(self, command: Command, place: Place, user: JobUser | None) -> job_view.Layers:
         return job_view.layers(
             user=user,
-            folder=place.folder,
+            folder=place.folder if self.private else None,
             hidden=self.home,
             seen=self._visible(place, user),
             named=job_view.words_of(command.argv, command.env, command.cwd),
             cwd=command.cwd,
             memory=command.memory_limit_bytes,
+            devices=self._devices(place) if "devices" in self.names else None,
         )
+
+    def _devices(self, place: Place) -> list[Path]:
+        files = self.gpu_files or {}
+        return device_files.shown([files[index] for index in place.gpus if index in files], self.job_folders)
 
     def _visible(self, place: Place, user: JobUser | None) -> list[Path]:
         """What the platform needs in there, and what else was opened. A folder that is closed itself would bar the way to what is in it."""
@@ -178,24 +227,61 @@ def hand_over(folder: Path, user: JobUser) -> None:
 
 
 def build(
-    *, home: Path, node: Path, run_as: str, private: bool, process_limit: int, job_folders: Sequence[str]
+    *,
+    home: Path,
+    node: Path,
+    run_as: str,
+    private: bool,
+    process_limit: int,
+    job_folders: Sequence[str],
+    choice: str = AUTO,
+    gpu_files: Mapping[int, int] | None = NO_GPUS,
 ) -> Walls:
-    """The highest walls that hold here, as a command has tried. Raises ValueError if those that were asked for do not."""
-    low = Walls(home, node, process_limit=process_limit, job_folders=tuple(job_folders))
+    """The highest walls that hold here, as a command has tried. Raises ValueError if those that were asked for do not.
+
+    `choice` is whether each job has a view of its own: `auto` where it can be had, `yes` or none at all, `no`.
+    """
+    low = Walls(home, node, process_limit=process_limit, job_folders=tuple(job_folders), gpu_files=gpu_files)
     found = job_user.candidates(run_as)
-    mounts = (True, False) if private and os.geteuid() == 0 else (False,)
+    if choice == YES and (missing := lacking(run_as, found, gpu_files)):
+        raise ValueError(f"TRAINYARD_WALLS=yes: {missing}")
     problems: list[str] = []
     for user in (*found, None):
-        for own_mounts in mounts:
-            walls = replace(low, run_as=user, private=own_mounts)
+        for view, own_mounts in rungs(user, private=private, choice=choice):
+            walls = replace(low, run_as=user, private=own_mounts, view=view)
             problem = probe(walls) if user is not None or own_mounts else ""
             if not problem:
                 why = next(iter(problems), "")
-                return replace(walls, why_not=why if user is None else "")
+                return replace(walls, why_not=why if not view else "")
             problems.append(problem)
+        if user is not None and choice == YES:
+            raise ValueError(
+                f"TRAINYARD_WALLS=yes: a trial command could not be given a view of its own: {problems[0]}"
+            )
         if user is not None and run_as != job_user.AUTO:
             raise ValueError(f"TRAINYARD_RUN_AS={run_as}: a trial could not run {user.words}: {problems[0]}")
     raise AssertionError("the last of them needs nothing")
+
+
+def rungs(user: RunAs | None, *, private: bool, choice: str) -> list[tuple[bool, bool]]:
+    """(whether with a view of its own, whether with a /tmp of its own), the highest first.
+
+    Who runs as the agent can undo a view of its own.
+    """
+    views = [] if user is None or choice == NO else [(True, private)]
+    if user is not None and choice == YES:
+        return views
+    return [*views, *([(False, True)] if private and os.geteuid() == 0 else []), (False, False)]
+
+
+def lacking(run_as: str, found: Sequence[RunAs], gpu_files: Mapping[int, int] | None) -> str:
+    """Why no trial is needed to know that not every wall can be had; empty where one is."""
+    if os.geteuid() != 0:
+        return "only an agent that runs as root can shut its jobs in."
+    if not found:
+        why = "this machine has no user ids to spare" if run_as == job_user.AUTO else f"TRAINYARD_RUN_AS={run_as}"
+        return f"jobs that run as the agent itself can be shut in by nothing ({why})."
+    return "" if gpu_files is not None else "the driver does not tell which device file is which GPU's."
 
 
 def probe(walls: Walls) -> str:

@@ -17,7 +17,7 @@ from executors.node import announcing, exporter
 from executors.node.runner import Runner
 from executors.run import state_files
 from executors.session.requests import Identity
-from workers.hardware import address, inventory, spot_notices
+from workers.hardware import address, gpus, inventory, spot_notices
 from workers.models import node_name_validator
 from workers.runtime import walls
 
@@ -57,6 +57,8 @@ class Command(ExecutorCommand):
             private=settings.PRIVATE_TMP,
             process_limit=settings.PROCESS_LIMIT,
             job_folders=settings.JOB_FOLDERS,
+            choice=settings.WALLS,
+            gpu_files=gpus.file_numbers(machine.gpus),
         )
         runner = Runner(
             identity=Identity(

@@ -44,3 +44,11 @@ def test_alarms_have_figures():
 @pytest.mark.parametrize("load", [{}, [], {"disk_full": "yes", "gpus_out": 3, "trespasses": [7]}], ids=repr)
 def test_a_strange_load_says_nothing(load):
     assert node_condition.sentences(Node(load=load)) == []
+
+
+@pytest.mark.parametrize(
+    ("load", "walls"), [({}, None), ({"walls": []}, []), ({"walls": ["user", "tmp"]}, ["user", "tmp"])]
+)
+def test_anybody_sees_what_keeps_the_jobs_of_a_node_apart(load, walls):
+    builders.node(name="n1", load=load)
+    assert client_of(builders.user()).get(f"{V1}/nodes/n1").json()["walls"] == walls

@@ -4,7 +4,7 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.nvml import Driver, gpu
-from workers.hardware.gpus import GpuDevice, GpuLoads, detect_gpus
+from workers.hardware.gpus import GpuDevice, GpuLoads, detect_gpus, file_numbers
 
 
 def test_each_gpu_is_described():
@@ -100,3 +100,16 @@ def test_the_real_driver_tells_what_the_stand_in_does():
         assert second["memory_used_mb"] >= 0
         assert second.get("energy_mj", 0) >= first.get("energy_mj", 0)
         assert 0 < second.get("power_mw", 1) < 3_000_000
+
+
+def test_each_gpu_has_its_own_file_whatever_its_index():
+    driver = Driver(3)
+    driver.minors = {0: 2, 1: 0, 2: 1}
+    assert file_numbers([gpu(0), gpu(1), GpuDevice(7, "simulated", 1, simulated=True)], driver) == {0: 2, 1: 0}
+
+
+def test_where_one_does_not_tell_its_file_nothing_is_known():
+    driver = Driver(2)
+    driver.minors = {0: 0}
+    assert file_numbers([gpu(0), gpu(1)], driver) is None
+    assert file_numbers([GpuDevice(0, "simulated", 1, simulated=True)], Driver(0, loaded=False)) == {}

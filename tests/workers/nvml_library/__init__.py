@@ -54,9 +54,10 @@ class NvmlLibrary:
 
     def add_gpu(self, uuid: str, **figures: object) -> Path:
         """One more GPU, after those that there are; its figures lie in the folder. None: it does not tell that one."""
-        gpu = self.folder / str(sum(each.is_dir() for each in self.folder.iterdir()))
+        number = sum(each.is_dir() for each in self.folder.iterdir())
+        gpu = self.folder / str(number)
         gpu.mkdir()
-        for name, value in {**FIGURES, **figures, "uuid": uuid}.items():
+        for name, value in {**FIGURES, "minor": number, **figures, "uuid": uuid}.items():
             if value is not None:
                 write(gpu / name, value)
         return gpu

@@ -139,6 +139,8 @@ int nvmlDeviceGetMemoryInfo(gpu device, memory_info *memory) {
     return SUCCESS;
 }
 
+int nvmlDeviceGetMinorNumber(gpu device, unsigned *minor) { return small(device, "minor", minor); }
+
 int nvmlDeviceGetUtilizationRates(gpu device, utilization *rates) {
     rates->memory = 0;
     return small(device, "utilisation", &rates->gpu);

@@ -9,78 +9,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.waiting import wait_for
 from tests.workers import trespassing
-from workers.runtime import job_user, job_view, walls
-from workers.runtime.job_user import RunAs
-from workers.runtime.process import Command, Shim, launch
-from workers.runtime.shim.clock import boottime
+from tests.workers.yard import Yard
+from workers.runtime import job_user, walls
 from workers.runtime.shim.wall import SHARED_MEMORY
-from workers.runtime.walls import Place
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts commands as somebody else")
 HOLD = "import sys; from multiprocessing import shared_memory as m; s = m.SharedMemory(name=sys.argv[1], create=True, size={size}); s.buf[::4096] = b'x' * len(s.buf[::4096]); "
-
-
-class Yard:
-    """A platform's home with one node, on which jobs are started behind its walls."""
-
-    def __init__(self, home: Path, **settings) -> None:
-        self.home, self.node = home, home / "nodes" / "n1"
-        for folder in (self.node / "attempts", home / "jobs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
-        given = {"run_as": "auto", "private": True, "process_limit": 0, "job_folders": (), **settings}
-        self.walls = walls.build(home=home, node=self.node, **given)
-        self.shims: list[Shim] = []
-
-    def place(self, job_id: int) -> Place:
-        kept = (self.home / "jobs" / str(job_id) / "checkpoints", self.home / "jobs" / str(job_id) / "outputs" / "1")
-        for folder in (*kept, self.node / "attempts" / str(job_id)):
-            folder.mkdir(parents=True, exist_ok=True)
-        return Place(job_id, self.node / "attempts" / str(job_id), kept)
-
-    def start(self, *argv: str, job: int = 7, cwd: str = "", **limits):
-        place = self.place(job)
-        self.walls.prepare(place)
-        environment = {"PATH": os.environ["PATH"], **self.walls.environment(place)}
-        command = Command(argv, cwd or str(place.kept[1]), environment, 10**6, 1.0, **limits)
-        self.shims.append(launch(place.folder, self.walls.around(command, place), lease_deadline=boottime() + 60))
-        return self.shims[-1]
-
-    def run(self, *argv: str, **options):
-        """How it ended, and what it printed."""
-        shim = self.start(*argv, **options)
-        outcome = shim.wait(30)
-        self.walls.clear(shim.folder, int(shim.folder.name))
-        log = shim.folder / "log"
-        return outcome, log.read_text() if log.exists() else ""
-
-    def close(self) -> None:
-        for shim in self.shims:
-            shim.kill()
-            shim.wait(15)
-
-
-@pytest.fixture
-def build(tmp_path):
-    made = []
-
-    def building(**settings):
-        made.append(Yard(tmp_path / "home", **settings))
-        return made[-1]
-
-    yield building
-    for yard in made:
-        yard.close()
-
-
-@pytest.fixture
-def yard(build):
-    return build()
 
 
 @pytest.fixture
@@ -294,7 +231,7 @@ def test_a_fork_bomb_ends_its_job_alone_with_a_reason(build, run_as):
 
 @as_root
 def test_a_job_of_one_account_keeps_its_groups_and_home(build):
-    yard = build(run_as="nobody")
+    yard = build(run_as="nobody", choice="no")
     _, said = yard.run("sh", "-c", "id -un; echo $HOME $USER")
     assert said.split()[0] == "nobody"
     assert said.split()[2] == "nobody"
@@ -323,7 +260,7 @@ def test_without_mounts_of_its_own_a_job_goes_through_folders_that_it_cannot_lis
     """Python lies in a closed folder on some machines, hence a command without it."""
     monkeypatch.setattr(walls, "probe", lambda _: "")
     (shared_folder / "home").mkdir()
-    yard = Yard(shared_folder / "home", private=False)
+    yard = Yard(shared_folder / "home", private=False, choice="no")
     (old := yard.place(6).kept[0] / "c").write_text("of an attempt before there were walls")
     walls.open_way(yard.walls)
     yard.walls.prepare(yard.place(8))
@@ -385,32 +322,3 @@ def test_an_agent_that_is_not_root_says_what_jobs_can_read(tmp_path):
     assert said.startswith("None False Jobs run as nobody, the agent's user: they can read all that it can")
     refused = subprocess.run([*argv, "1000-2000"], capture_output=True, text=True, check=False, cwd=walls.CHECKOUT)
     assert "only an agent that runs as root" in refused.stderr
-
-
-NAMES = st.sampled_from(["a", "b", "a-b", "c.d"])
-PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: "/" + "/".join(names))
-
-
-@given(covers=st.sets(PATHS), shown=st.sets(PATHS))
-def test_every_layer_lies_on_what_was_laid_before_it(covers, shown):
-    layers = job_view.in_order(
-        [*((path, "", job_view.EMPTY) for path in covers), *((path, path, "") for path in shown)]
-    )
-    targets = [target for target, _, _ in layers]
-    for index, target in enumerate(targets):
-        assert not any(job_view.is_below(earlier, [target]) and earlier != target for earlier in targets[:index])
-    for path in shown:  # the last layer at or above it shows it, or it was laid itself
-        last = [layer for layer in layers if job_view.is_below(path, [layer[0]])][-1]
-        assert last[0] == last[1]
-
-
-def test_a_job_keeps_its_user_over_attempts_and_no_two_near_ones_share_one():
-    users = [RunAs(1000, 1999).user_of(job).uid for job in range(1, 1001)]
-    assert len(set(users)) == 1000
-    assert users == [RunAs(1000, 1999).user_of(job).uid for job in range(1, 1001)]
-
-
-@pytest.mark.parametrize("nonsense", ["nosuch-account", "5-2", "1-2", "root", "0-99999", "1000-99999999999"])
-def test_nonsense_is_refused(nonsense):
-    with pytest.raises(ValueError, match="TRAINYARD_RUN_AS"):
-        job_user.parsed(nonsense)

@@ -1,8 +1,8 @@
 """How a command begins behind a wall: forked, shut in, and only then what its owner asked for."""
 
-import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 
+from workers.runtime.shim.init import heed_all_signals
 from workers.runtime.shim.processes import read_all
 from workers.runtime.shim.wall import Wall
 
@@ -24,12 +24,15 @@ class Unborn:
         raise NotImplementedError
 
 
-def begin(unborn: Unborn, wall: Wall, cwd: str, output: int) -> int:
-    """The id of a new process in a session of its own that has become it, behind the wall. Raises RefusalError."""
+def begin(unborn: Unborn, wall: Wall, cwd: str, output: int, init: int) -> int:
+    """The id of a new process in a session of its own that has become it, behind the wall. Raises RefusalError.
+
+    `init` is the first process of its view; 0: it builds its own.
+    """
     failed, tell = posix.pipe()
     pid = posix.fork()
     if pid == 0:
-        shut_in(unborn, wall, cwd, output, tell)
+        shut_in(unborn, wall, cwd, output, tell, init)
     posix.close(tell)
     words = read_all(failed).decode(errors="replace")  # nothing, as soon as it has become the command
     posix.close(failed)
@@ -42,14 +45,14 @@ def begin(unborn: Unborn, wall: Wall, cwd: str, output: int) -> int:
     raise refusal
 
 
-def shut_in(unborn: Unborn, wall: Wall, cwd: str, output: int, tell: int) -> None:
+def shut_in(unborn: Unborn, wall: Wall, cwd: str, output: int, tell: int, init: int) -> None:
     """Does not return."""
     before, instead, by_node = "cannot give the command a place of its own: ", "", 1
     try:
         seen = is_folder(cwd)  # from outside
         heed_all_signals()
         posix.setsid()
-        wall.enter()
+        wall.enter(init)
         before, instead, by_node = f"cannot enter working directory {cwd!r}: ", closed(wall) if seen else "", 0
         posix.chdir(cwd)
         for target, fd in enumerate((posix.open("/dev/null", posix.O_RDONLY), output, output)):
@@ -77,12 +80,3 @@ def closed(wall: Wall) -> str:
         return ""
     who = f"it is there, but closed to user {wall.uid}, as which the command runs"
     return f"{who}. Put it where everybody may go, or name it in TRAINYARD_JOB_FOLDERS of the node's agent"
-
-
-def heed_all_signals() -> None:
-    """No signal is ignored, blocked or caught by inheritance."""
-    _signal.set_wakeup_fd(-1)
-    for number in _signal.valid_signals():
-        if number not in (_signal.SIGKILL, _signal.SIGSTOP):
-            _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())

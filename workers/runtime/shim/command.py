@@ -5,12 +5,15 @@ import _signal  # type: ignore[import-not-found]  # the C module under `signal`
 import posix
 import time
 
+from workers.runtime.shim import init
 from workers.runtime.shim.birth import RefusalError, Unborn, begin
 from workers.runtime.shim.folder import Spec
 from workers.runtime.shim.group import Group, attempt
 from workers.runtime.shim.processes import all_children, descendants, own_children, send
+from workers.runtime.shim.wall import Wall
 
 KILL_WAIT_SECONDS = 10.0  # a process stuck in the kernel does not die; say so instead of waiting for ever
+PATIENT_SECONDS = 0.05
 PR_SET_CHILD_SUBREAPER = 36
 NO_SUCH_FILE = 2
 # No more processes, memory or open files (EAGAIN, ENOMEM, ENFILE, EMFILE); the disk fails or is away (EIO, ENOSPC, ESTALE).
@@ -33,6 +36,8 @@ class Command(Unborn):
         self.spec = spec
         self.group = Group(spec.group)
         self.pid = 0
+        self.init = 0
+        """The first process of its own view of processes; 0: it has none."""
         self.output = -1
         self.blames_node = False
 
@@ -40,6 +45,8 @@ class Command(Unborn):
         """Starts the command; returns what went wrong, or an empty text."""
         self.output, output_write = posix.pipe()
         posix.set_blocking(self.output, False)
+        if self.spec.wall is not None and self.spec.wall.uid >= 0:
+            posix.fchown(output_write, self.spec.wall.uid, -1)  # else nothing can open its /dev/stdout
         try:
             if self.spec.wall is None:
                 posix.chdir(self.spec.cwd)
@@ -57,6 +64,8 @@ class Command(Unborn):
             return f"cannot start {self.spec.argv[0]!r}: {reason(error)}"
         finally:
             posix.close(output_write)
+            if not self.pid:
+                self.close()
         return ""
 
     def spawn_within(self, output: int) -> int:
@@ -67,11 +76,29 @@ class Command(Unborn):
             if self.spec.cores:
                 posix.sched_setaffinity(0, own.intersection(self.spec.cores) or own)
             if self.spec.wall is not None:
-                return begin(self, self.spec.wall, self.spec.cwd, output)
+                self.open_view(self.spec.wall)
+                return begin(self, self.spec.wall, self.spec.cwd, output, self.init)
             return self.search(output)
         finally:
             posix.sched_setaffinity(0, own)
             self.group.leave()
+
+    def open_view(self, wall: Wall) -> None:
+        """Raises RefusalError, which blames the node."""
+        if not wall.view:
+            return
+        try:
+            self.init = init.start(wall)
+        except OSError as error:
+            refusal = RefusalError(error.errno, f"cannot give the command a view of its own: {error.strerror}")
+            refusal.by_node = True
+            raise refusal from None
+
+    def close(self) -> None:
+        """The end of its view: once the main process was waited for, nothing of it is left."""
+        if self.init:
+            init.end(self.init)
+            init.reap(self.init)
 
     def become(self) -> None:
         """For the process behind the wall: does not return."""
@@ -95,8 +122,8 @@ class Command(Unborn):
         raise problem
 
     def run(self, path: str, output: int) -> int:
-        """A new process, or behind a wall this one."""
-        if self.spec.wall is None:
+        """A new process, or without an output this one."""
+        if output >= 0:
             return spawn(path, self.spec.argv, self.spec.env, output)
         return posix.execve(path, self.spec.argv, self.spec.env)
 
@@ -119,12 +146,13 @@ class Command(Unborn):
 
     def others(self) -> list[int]:
         """The living processes of the command beside its main one, once that one has ended; reaps the dead."""
-        if own_children() == [self.pid]:
+        own = (self.pid, self.init)
+        if all(pid in own for pid in own_children()) and not (self.init and init.orphans(self.init)):
             return []  # the usual case, and cheap: all orphans of the command would be here
         for pid in own_children():
-            if pid != self.pid:
+            if pid not in own:
                 posix.waitpid(pid, posix.WNOHANG)
-        return [pid for pid in descendants([posix.getpid()], all_children()) if pid != self.pid]
+        return [pid for pid in descendants([posix.getpid()], all_children()) if pid not in own]
 
     def kill(self) -> int:
         """SIGKILL until nothing is left; returns how many processes would not die."""
@@ -140,6 +168,10 @@ class Command(Unborn):
             self.signal(_signal.SIGKILL)
             for pid in others:
                 send(pid, _signal.SIGKILL)
+            if (
+                self.init and pause > PATIENT_SECONDS
+            ):  # it reaps them one by one, and so their time counts, while it can
+                init.end(self.init)
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
 

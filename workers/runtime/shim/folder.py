@@ -57,6 +57,8 @@ class Status:
             "shim_start": start_ticks(posix.getpid()),
             "pid": 0,
             "pid_start": 0,
+            "init_pid": 0,
+            "init_start": 0,
             "started_at": None,
             "ended_at": None,
             "exit_code": None,
@@ -80,8 +82,9 @@ class Status:
             return path, fd  # full already; by the end there may be room again
         return path, fd
 
-    def running(self, pid: int, started_at: float) -> None:
-        self.write({"pid": pid, "pid_start": start_ticks(pid), "started_at": started_at})
+    def running(self, pid: int, started_at: float, init: int = 0) -> None:
+        began = {"pid_start": start_ticks(pid), "init_start": start_ticks(init) if init else 0}
+        self.write({"pid": pid, "init_pid": init, **began, "started_at": started_at})
 
     def ended(self, changes: dict[str, object]) -> None:
         self.write({"phase": "ended", "ended_at": time.time(), **changes})

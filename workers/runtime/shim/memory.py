@@ -30,6 +30,8 @@ class MemoryMonitor:
         self.peak = 0
         self.most = 0
         self.pids: list[int] = []
+        self.apart = 0
+        """A process below the shim that is none of the command's."""
         self.threads = 0
         self.most_threads = 0
         """0: they are not counted."""
@@ -56,9 +58,9 @@ class MemoryMonitor:
     def walk(self, parent: int) -> None:
         """Find the processes anew, and count their threads if there is a limit to them."""
         if not self.most_threads:
-            self.pids = family(parent)[1:]
+            self.pids = [pid for pid in family(parent)[1:] if pid != self.apart]
             return
-        self.pids = family(parent, self.most_threads + 1)[1:]
+        self.pids = [pid for pid in family(parent, self.most_threads + 2)[1:] if pid != self.apart]
         self.threads = sum([threads_of(pid) for pid in self.pids])
 
     def note(self, in_processes: int, in_files: int) -> None:

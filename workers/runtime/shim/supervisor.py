@@ -67,9 +67,10 @@ class Supervisor:
             fault = "platform_error" if self.command.blames_node else "start_failed"
             self.status.ended({"reason": fault, "message": problem, "started_at": started_at})
             return
-        self.status.running(self.command.pid, started_at)
+        self.memory.apart = self.command.init
+        self.status.running(self.command.pid, started_at, self.command.init)
         if self.spec.wall is not None:
-            self.memory.files = self.spec.wall.shared_memory(self.command.pid)
+            self.memory.files = self.spec.wall.shared_memory(self.command.init or self.command.pid)
         self.supervise()
         self.finish()
 
@@ -191,6 +192,7 @@ class Supervisor:
             if not self.copy_output():
                 break
         result = self.result()
+        self.command.close()
         self.command.group.remove()
         memory = self.memory.words() if self.memory.exceeded or result["reason"] == "out_of_memory" else ""
         problems = [

@@ -1,6 +1,7 @@
 """The wall around a command: a user that owns nothing else, and a /tmp, shared memory and IPC that end with it.
 
-It is built by the process that becomes the command, between fork and exec; the shim stays outside. What the command sees
+It is built by the process that becomes the command, between fork and exec, or where the command has a view of its own by
+the first process of that (`init.py`), which the command joins; the shim stays outside. What the command sees
 of the file system is said by the agent, as a list of what is laid over what. When the last process of the command has
 ended, the system takes its mounts and its shared memory away.
 """
@@ -9,8 +10,8 @@ import _ctypes
 import posix
 import sys
 
-CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_SLAVE = 2, 4, 4096, 16384, 1 << 19
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_SLAVE = 2, 4, 8, 4096, 16384, 1 << 19
 PR_SET_NO_NEW_PRIVS = 38
 RLIMIT_NPROC = 6
 USE_ERRNO = 8
@@ -18,6 +19,9 @@ FOLDER, KIND = 0o040000, 0o170000
 AS_USER = "as user"
 """The option of what is laid only if the command's user finds it by itself."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  the system's own folder for it
+TERMINALS = b"newinstance,ptmxmode=0666,mode=620"
+LINKS = (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"), ("ptmx", "pts/ptmx"))
+"""What programs expect in /dev beside devices."""
 
 
 class Wall:
@@ -29,14 +33,22 @@ class Wall:
         self.groups: list[int] = values["groups"]  # type: ignore[assignment]
         self.layers: list[list[str]] = values["layers"]  # type: ignore[assignment]
         self.processes: int = values["processes"]  # type: ignore[assignment]  # 0: not limited by the kernel
+        self.view: bool = values.get("view", False)  # type: ignore[assignment]  # whether it sees its own processes alone
+        self.devices: str = values.get("devices", "")  # type: ignore[assignment]  # a folder of devices that is its own; or none
 
-    def enter(self) -> None:
-        """For the process that is to become the command. Raises OSError."""
-        if self.layers:
+    def enter(self, init: int = 0) -> None:
+        """For the process that is to become the command; it joins what `init` has built. Raises OSError."""
+        if init:
+            join(init)
+        elif self.layers:
             self.own_mounts()
         if self.processes:
             limit = self.processes.to_bytes(8, sys.byteorder)
             call("setrlimit", RLIMIT_NPROC, limit + limit)
+        self.change_user()
+
+    def change_user(self) -> None:
+        """For good. Raises OSError."""
         if self.uid >= 0:
             posix.setgroups(self.groups)
             posix.setresgid(self.gid, self.gid, self.gid)
@@ -51,6 +63,10 @@ class Wall:
         for (target, source, options), fd in opened:
             if fd >= 0 or not source:
                 lay(target.encode(errors="surrogateescape"), fd, options.encode())
+        if self.devices:
+            furnish(self.devices)
+        if self.view:
+            call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
 
     def source_of(self, layer: list[str]) -> int:
         """A descriptor for what is laid; below zero: nothing. What its owner names is looked for with the owner's eyes."""
@@ -80,6 +96,22 @@ class Wall:
             return posix.open(f"/proc/{pid}/root{SHARED_MEMORY}", posix.O_RDONLY | posix.O_CLOEXEC)
         except OSError:  # it has ended
             return -1
+
+
+def join(init: int) -> None:
+    """The mounts and the IPC of that process."""
+    for name in ("ipc", "mnt"):  # its mounts last: in those it has another number
+        fd = posix.open(f"/proc/{init}/ns/{name}", posix.O_RDONLY | posix.O_CLOEXEC)
+        call("setns", fd, 0)
+        posix.close(fd)
+
+
+def furnish(folder: str) -> None:
+    """Terminals of its own, and the names that lead to what each process has open."""
+    posix.mkdir(f"{folder}/pts", 0o755)
+    call("mount", b"devpts", f"{folder}/pts".encode(), b"devpts", MS_NOSUID | MS_NOEXEC, TERMINALS)
+    for name, target in LINKS:
+        posix.symlink(target, f"{folder}/{name}")
 
 
 def lay(target: bytes, fd: int, options: bytes) -> None:
