@@ -22,11 +22,11 @@ def faults(spec: JobSpec, known: Nearest, project_id: int, owner_id: int) -> Ite
     if not spec.secrets:
         return
     wrong = [fault for name in spec.secrets for fault in name_faults(name, FIELD)]
+    if len(spec.secrets) > MOST_OF_A_JOB:
+        wrong.insert(0, FieldError(FIELD, f"May be at most {MOST_OF_A_JOB}.", "too_long"))
     if wrong:
         yield wrong[0]
         return
-    if len(spec.secrets) > MOST_OF_A_JOB:
-        yield FieldError(FIELD, f"May be at most {MOST_OF_A_JOB}.", "too_long")
     if missing := known.missing(project_id, owner_id, spec.secrets):
         yield FieldError(FIELD, nearest.sentence(spec.project, missing), "unknown")
     if twice := sorted(set(spec.secrets) & spec.env.keys()):

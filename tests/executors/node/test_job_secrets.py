@@ -8,6 +8,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 from django.db import connection
+from psycopg import sql
 
 from executors.node import job_secrets
 from executors.run.placement_run import PlacementRun
@@ -159,7 +160,7 @@ def test_no_table_but_one_holds_anything_of_it_and_that_one_not_in_the_clear(new
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         tables = [name for (name,) in cursor.fetchall()]
         for table in tables:
-            in_the_clear_or_as_bytes = f"{VALUE[:8]}|{VALUE[:8].encode().hex()}"
-            cursor.execute(f'SELECT count(*) FROM "{table}" AS one WHERE one::text ~ %s', [in_the_clear_or_as_bytes])
+            count = sql.SQL("SELECT count(*) FROM {} AS one WHERE one::text ~ %s").format(sql.Identifier(table))
+            cursor.execute(count, [f"{VALUE[:8]}|{VALUE[:8].encode().hex()}"])
             assert cursor.fetchone() == (0,), table
     assert len(tables) > 30
