@@ -68,9 +68,10 @@ class Server:
     def patch(self, path: str, body: Any) -> Any:
         return self._json(self._send("PATCH", path, body=body))
 
-    def put(self, path: str, content: bytes) -> Any:
+    def put(self, path: str, content: bytes | Row) -> Any:
         """Bytes as they are; what is put twice is there once, so it is sent again where nobody knows whether it came."""
-        return self._json(self._send("PUT", path, content=content))
+        given = {"content": content} if isinstance(content, bytes) else {"body": content}
+        return self._json(self._send("PUT", path, **given))
 
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
