@@ -21,7 +21,7 @@ from executors.node.code import (
     wait,
 )
 from executors.run.placement_run import PlacementRun
-from jobs.attempts.sealing import Opener
+from jobs.secrets.sealing import Opener
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import environment_of

@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from api.v1.code.placements import SCHEME
 from api.v1.secrets.shapes import PublicKeyIn, SealedOut
-from jobs.attempts.handing_over import hand_over
+from jobs.secrets.handing_over import hand_over
 
 
 class PlacementSecretsView(APIView):

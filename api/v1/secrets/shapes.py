@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from api.http.shapes import StrictSerializer, Text
-from jobs.attempts.sealing import KEY_BYTES
+from jobs.secrets.sealing import KEY_BYTES
 from quotas.models import Secret
 
 MOST_READ = 1024 * 1024

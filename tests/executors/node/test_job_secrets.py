@@ -13,8 +13,8 @@ from psycopg import sql
 from executors.node import job_secrets
 from executors.run.placement_run import PlacementRun
 from jobs.attempts import claims
-from jobs.attempts.sealing import Opener
 from jobs.models import LogChunk, Placement
+from jobs.secrets.sealing import Opener
 from jobs.state.outcome import PlacementRef
 from quotas.models import Secret
 from quotas.secrets import setting

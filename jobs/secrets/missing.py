@@ -16,11 +16,11 @@ WAITS_WITH_SECRETS = Q(state=JobState.PENDING.value) & ~Q(secrets=[])
 
 def held_back(waiting: tuple[WaitingJob, ...]) -> tuple[WaitingJob, ...]:
     """The jobs, those whose secrets are missing with the reason; what else stops them comes first."""
-    without = missing()
+    without = missing_names()
     return tuple([_held_back(job, without) for job in waiting]) if without else waiting
 
 
-def missing() -> dict[int, list[str]]:
+def missing_names() -> dict[int, list[str]]:
     """By job, the names for which there is no secret now; in one statement where no job that waits names any."""
     named = list(Job.objects.filter(WAITS_WITH_SECRETS).order_by().values_list("pk", "project", "owner", "secrets"))
     known = nearest.read({name for *_, names in named for name in names})

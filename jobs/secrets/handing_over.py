@@ -8,8 +8,8 @@ from secrets import compare_digest
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs.attempts import sealing
 from jobs.models import Job, Placement
+from jobs.secrets import sealing
 from quotas.models import Secret
 from quotas.secrets import key_ring, nearest
 from scheduling.errors import ConflictError, NotFoundError
