@@ -26,7 +26,7 @@ def encrypt(value: str) -> bytes:
     return ring().encrypt(value.encode())
 
 
-def decrypt(encrypted: bytes, name: str) -> str:
+def decrypt(encrypted: bytes | memoryview, name: str) -> str:
     """Raises UnavailableError for a value of which no key is known any more."""
     try:
         return ring().decrypt(bytes(encrypted)).decode()
