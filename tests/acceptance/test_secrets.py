@@ -14,6 +14,7 @@ from django.db import connection
 from psycopg import sql
 
 from jobs.models import Placement
+from jobs.planning.cycle import run_cycle
 from quotas.models import Project, Secret
 from quotas.secrets import setting
 from quotas.secrets.setting import Holder
@@ -119,15 +120,14 @@ def test_each_member_of_a_gang_is_given_them(platform: Platform, project):
 
 
 def test_one_that_is_taken_back_after_the_placement_ends_the_start_in_words(platform: Platform, project):
-    platform.start_control()
-    builders.queue()
-    (job,) = submitted("true", secrets=("API_KEY",))
-    # A node that is up, with an agent that comes later.
     platform.start_node("n1")
-    os.kill(platform.processes["n1"].pid, 19)
-    wait_for(lambda: Placement.objects.filter(attempt__job=job).exists(), 30, "its placement")
+    agent = psutil.Process(platform.processes["n1"].pid)
+    agent.suspend()
+    (job,) = submitted("true", secrets=("API_KEY",))
+    run_cycle()
+    assert Placement.objects.filter(attempt__job=job).exists()
     Secret.objects.filter(name="API_KEY").delete()
-    os.kill(platform.processes["n1"].pid, 18)
+    agent.resume()
     job = wait_for_state(job, "failed", timeout=60, platform=platform)
     assert job.end_reason == "start_failed"
     assert "Secret API_KEY does not exist in project acceptance" in job.message
