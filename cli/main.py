@@ -46,6 +46,7 @@ COMMANDS = {
         "schedules.schedules",
         "List jobs that are submitted at certain times; make, change, pause, run and forget them.",
     ),
+    "secrets": Entry("secrets.secrets", "List your secrets or a project's, without their values; set and delete them."),
     "logs": Entry("logs", "Print what a job has written."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),

@@ -39,7 +39,7 @@ NOT_AN_AGENTS = frozenset(
 )
 """Models of those apps that only the site writes."""
 HIDDEN = frozenset(
-    {"budgetwebhook", "budgetdelivery", "tokencaps", "jobtemplate", "jobschedule", "codeblob", "codepack"}
+    {"budgetwebhook", "budgetdelivery", "tokencaps", "jobtemplate", "jobschedule", "codeblob", "codepack", "secret"}
 )
 """Models with secrets in them, or that are no agent's affair: it may not even read them."""
 NAMES = {"auth_user": ("id", "username")}

@@ -12,6 +12,7 @@ from quotas import gpu_model_limits
 from quotas.budgets.rows import Budget, BudgetAlert, BudgetDelivery, BudgetWebhook
 from quotas.costs.rows import JobMonth, LedgerEntry, LedgerTransaction, Price
 from quotas.providers.rows import NativeQuotaRow
+from quotas.secrets.rows import Secret
 
 __all__ = [
     "Budget",
@@ -26,6 +27,7 @@ __all__ = [
     "Price",
     "Project",
     "Quota",
+    "Secret",
     "slug_validator",
 ]
 

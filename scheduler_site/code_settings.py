@@ -1,4 +1,4 @@
-"""Settings of the code that jobs bring along. `settings.py` takes all of them, and says in which folder it lies."""
+"""Settings of what jobs bring along: code, and the keys of their secrets. `settings.py` takes all of them, and says in which folder code lies."""
 
 from scheduler_site import env
 
@@ -22,3 +22,6 @@ CODE_RETENTION_DAYS = env.whole("TRAINYARD_CODE_RETENTION_DAYS", 14, at_least=1)
 CODE_URL = env.text("TRAINYARD_CODE_URL").rstrip("/")
 CODE_FETCH_SECONDS = env.number("TRAINYARD_CODE_FETCH_SECONDS", 120, at_least=1)
 CODE_CACHE_GB = env.number("TRAINYARD_CODE_CACHE_GB", 20)
+
+# By which values of secrets are encrypted, the first one first. Never an agent's, even where its environment has them.
+SECRETS_KEYS = env.secret("TRAINYARD_SECRETS_KEYS", wanted=env.text("TRAINYARD_ROLE", "site") != "node")

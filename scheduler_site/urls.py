@@ -10,6 +10,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("api.v1.urls")),
     path("", include("api.v1.project_urls")),
     path("", include("api.v1.workloads.urls")),
+    path("", include("api.v1.secrets.urls")),
     path("auth/tokens", tokens.TokensView.as_view()),
     path("auth/tokens/current", tokens.CurrentTokenView.as_view()),
     path("auth/tokens/own", tokens.OwnTokensView.as_view()),

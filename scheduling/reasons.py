@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     WORKLOAD_LIMIT = "workload_limit"
     CLUSTER = "cluster"
     QUOTA_PROVIDER_AWAY = "quota_provider_away"
+    SECRETS = "secrets"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -57,6 +58,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.WORKLOAD_LIMIT: "Its workload runs as many jobs at once as it may.",
     ReasonCode.CLUSTER: "The only cluster that could run it does not answer.",
     ReasonCode.QUOTA_PROVIDER_AWAY: "The system that says what its project may hold does not answer.",
+    ReasonCode.SECRETS: "A secret that it names does not exist any more.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

@@ -108,6 +108,19 @@ class EnvChangesField(EnvField):
         return {**super().to_internal_value(kept), **dict.fromkeys(gone)}
 
 
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class SecretNamesField(serializers.Field[Any, Any, Any, Any]):
+    """Names, each once; what they may be is judged with the rest of the job."""
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
+            raise serializers.ValidationError('Must be a list of names, for example ["WANDB_API_KEY"]: no values.')
+        return list(dict.fromkeys(data))
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class LabelsField(TextMapField):
     def check(self, data: dict[str, str], size: int) -> None:
         if len(data) > limits.LABELS:

@@ -99,6 +99,10 @@ class JobOptions:
         list[str] | None,
         option("--env", "-e", metavar="K=V", text="A variable for it; K alone takes its value here. May be repeated."),
     ] = None
+    secret: Annotated[
+        list[str] | None,
+        option("--secret", metavar="NAME", text="A secret for it (see `trainyard secrets`). May be repeated."),
+    ] = None
     venv: Annotated[
         bool, option("--venv", text="Run it in the virtual environment that is active here (nodes must have it, too).")
     ] = False

@@ -29,6 +29,7 @@ def job_request(
             "command": list(command),
             "working_dir": str((its.working_dir or Path()).absolute()),
             "env": (virtual_environment.variables(environ) if its.venv else {}) | parse_env(its.env or [], environ),
+            "secrets": its.secret,
             "executor": its.executor,
             "image": its.image,
             "resources": _resources(its),

@@ -95,6 +95,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("code", plain(spell_code(job.get("code")))),
         ("folder", plain(job.get("working_dir"))),
         ("environment", plain(spell_environment(job.get("env")))),
+        ("secrets", plain(", ".join(job.get("secrets") or []))),
         ("workload", plain(job.get("workload"))),
         ("labels", plain(spell_pairs(job.get("labels")))),
         ("after", plain(spell_needs(job))),

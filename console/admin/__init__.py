@@ -6,6 +6,7 @@ May import api's shapes, jobs, quotas, workers and scheduling.
 from console.admin import budgets, costs, history, jobs, nodes, projects, queues, reservations, rules, usage
 from console.admin.fleet import clusters, pools
 from console.admin.recurring import job_schedules, job_templates
+from console.admin.secrets import secrets
 from console.admin.steering import moves, settings
 from console.admin.workloads import workloads
 
@@ -24,6 +25,7 @@ __all__ = [
     "queues",
     "reservations",
     "rules",
+    "secrets",
     "settings",
     "usage",
     "workloads",

@@ -41,11 +41,12 @@ NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE
 
 
 class FetchError(Exception):
-    """The code did not come; `final`: it will not come by asking again either."""
+    """It did not come; `final`: it will not come by asking again either; `status`: of the answer, if there was one."""
 
-    def __init__(self, words: str, *, final: bool = False) -> None:
+    def __init__(self, words: str, *, final: bool = False, status: int = 0) -> None:
         super().__init__(words)
         self.final = final
+        self.status = status
 
 
 class StoppedError(Exception):
@@ -93,7 +94,7 @@ class NodeCode:
                 if final or time.monotonic() + pause > fetch.give_up_at:
                     raise FetchError(f"The job's code could not be fetched: {error}.") from error
                 log.warning("The code of job %d did not come, trying again: %s", run.claimed.job_id, error)
-                _wait(run, pause)
+                wait(run, pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
                 return
@@ -192,24 +193,32 @@ class _Fetch:
 
     @contextlib.contextmanager
     def _answer(self, method: str, body: Any = None) -> Iterator[httpx.Response]:
-        headers = {"Authorization": f"Placement {self._run.claimed.token}", "Accept-Encoding": "identity"}
-        headers["X-Forwarded-Proto"] = "https"  # as probes say it: inside a cluster no proxy stands before the site
-        headers["Accept"] = "application/json, application/octet-stream"
-        local = urlsplit(settings.CODE_URL).hostname in LOOPBACK
-        try:
-            with (
-                httpx.Client(timeout=TIMEOUT, trust_env=not local, verify=self._url.startswith("https:")) as client,
-                client.stream(method, self._url, json=body, headers=headers) as answer,
-            ):
-                if not answer.is_success:
-                    answer.read()
-                    raise FetchError(
-                        f"{settings.CODE_URL} answered {answer.status_code}: {_said(answer)}",
-                        final=answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS,
-                    )
-                yield answer
-        except httpx.HTTPError as error:
-            raise FetchError(f"{settings.CODE_URL}: {str(error) or type(error).__name__}") from error
+        with answer_to(self._run, method, self._url, body) as answer:
+            yield answer
+
+
+@contextlib.contextmanager
+def answer_to(run: PlacementRun, method: str, url: str, body: Any = None) -> Iterator[httpx.Response]:
+    """What the site answers the agent of this placement. Raises FetchError for all that is no success."""
+    headers = {"Authorization": f"Placement {run.claimed.token}", "Accept-Encoding": "identity"}
+    headers["X-Forwarded-Proto"] = "https"  # as probes say it: inside a cluster no proxy stands before the site
+    headers["Accept"] = "application/json, application/octet-stream"
+    local = urlsplit(settings.CODE_URL).hostname in LOOPBACK
+    try:
+        with (
+            httpx.Client(timeout=TIMEOUT, trust_env=not local, verify=url.startswith("https:")) as client,
+            client.stream(method, url, json=body, headers=headers) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                raise FetchError(
+                    f"{settings.CODE_URL} answered {answer.status_code}: {_said(answer)}",
+                    final=answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS,
+                    status=answer.status_code,
+                )
+            yield answer
+    except httpx.HTTPError as error:
+        raise FetchError(f"{settings.CODE_URL}: {str(error) or type(error).__name__}") from error
 
 
 def _said(answer: httpx.Response) -> str:
@@ -271,7 +280,8 @@ def _batches(lacking: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str
         yield batch
 
 
-def _wait(run: PlacementRun, seconds: float) -> None:
+def wait(run: PlacementRun, seconds: float) -> None:
+    """Before the next try. Raises StoppedError once the job is to end."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if run.stopping is not None:

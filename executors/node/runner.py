@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from executors.celery_worker.queue_probe import QueueProbe
-from executors.node import job_environment
+from executors.node import job_environment, job_secrets
 from executors.node.code import COPY, NodeCode
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
@@ -173,7 +173,7 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = self._code.prepare(run) or run.wait_for_its_gang()
+            ended = self._code.prepare(run) or run.wait_for_its_gang() or job_secrets.prepare(run)
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
@@ -265,6 +265,7 @@ class Runner:
             **threads_and_gpus,
             **({} if claimed.nodes > 1 else rendezvous.environment(claimed)),
             **claimed.env,
+            **run.secrets,
             # What follows the job's own variables it cannot change: which GPUs are its, who it is, where a gang meets.
             **job_environment.environment(claimed, self._python),
             **devices,
@@ -292,6 +293,7 @@ class Runner:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
         if left.is_under_way:
+            job_secrets.recall(run)
             run.release()
             run.log.resume()
             series.resume(run)

@@ -1,10 +1,15 @@
 """What one command prints, cut into the numbered chunks that its agent sends."""
 
+from collections.abc import Collection
 from pathlib import Path
+
+from django.db.models import F, Sum
+from django.db.models.functions import Length
 
 from jobs.logs.gaps import gap_line
 from jobs.models.logs import LogChunk
-from workers.runtime.log_reader import HELD_BACK, LogReader, printed
+from workers.runtime.log_reader import HELD_BACK, Gap, LogReader, printed
+from workers.runtime.masking import Masker
 
 
 class LogChunks:
@@ -16,6 +21,8 @@ class LogChunks:
         self._rank = rank
         self._number = self._offset = 0
         self._inside_line = False
+        self._masker: Masker | None = None
+        self._gap: Gap | None = None
         self.unsure = False
         """Chunks were made of which nobody knows whether they are stored: `resume` before the next one."""
         self.followed = False
@@ -35,16 +42,25 @@ class LogChunks:
         """What lies in its files and was not read yet; from any thread."""
         return max(0, printed(self._reader.folder) - self._reader.position)
 
+    def mask(self, values: Collection[str]) -> None:
+        """From now on none of these values leaves the node in it."""
+        self._masker = Masker(values)
+
     def next_chunk(self) -> LogChunk | None:
         """What has to be stored next; None when there is nothing new."""
-        part = self._reader.read_new()
-        if part is None:
-            return None
-        if isinstance(part, bytes):
-            chunk = self._chunk(part)
-        else:
-            data = gap_line(part.missing, part.reason, inside_line=self._inside_line)
-            chunk = self._chunk(data, gap=part.reason, missing=part.missing)
+        chunk = None
+        while chunk is None:
+            ended = self._reader.at_end  # before the look, as the reader has it
+            part, self._gap = self._gap or self._reader.read_new(), None
+            if isinstance(part, bytes):
+                chunk = self._shown(part)
+            elif rest := self._rest() if part is not None or ended else None:
+                self._gap, chunk = part, rest
+            elif part is None:
+                return None
+            else:
+                data = gap_line(part.missing, part.reason, inside_line=self._inside_line)
+                chunk = self._chunk(data, gap=part.reason, missing=part.missing)
         self._number += 1
         self._offset += len(chunk.data)
         self._inside_line = not bytes(chunk.data).endswith(b"\n")
@@ -59,10 +75,29 @@ class LogChunks:
         self._offset = last.offset + len(last.data) if last else 0
         self._inside_line = last is not None and not bytes(last.data).endswith(b"\n")
         printed = self._offset + sum((gap.missing or 0) - len(gap.data) for gap in told)
+        if self._masker is not None:
+            shortened = stored.filter(printed__isnull=False).aggregate(by=Sum(F("printed") - Length("data")))
+            printed += shortened["by"] or 0
+            self._masker.forget()
+            self._gap = None
         self._reader.resume(printed, told_of_limit=any(gap.gap == HELD_BACK for gap in told))
         self.unsure = False
 
-    def _chunk(self, data: bytes, gap: str = "", missing: int | None = None) -> LogChunk:
+    def _shown(self, part: bytes) -> LogChunk | None:
+        """A chunk of what may be shown by now; what might be the beginning of a secret waits for what follows."""
+        if self._masker is None:
+            return self._chunk(part)
+        data, printed = self._masker.feed(part)
+        return self._chunk(data, printed=printed) if printed else None
+
+    def _rest(self) -> LogChunk | None:
+        """A chunk of what waited, now that nothing follows it."""
+        if self._masker is None or not self._masker.held:
+            return None
+        data, printed = self._masker.end()
+        return self._chunk(data, printed=printed)
+
+    def _chunk(self, data: bytes, gap: str = "", missing: int | None = None, *, printed: int | None = None) -> LogChunk:
         return LogChunk(
             attempt_id=self._attempt_id,
             rank=self._rank,
@@ -71,4 +106,5 @@ class LogChunks:
             data=data,
             gap=gap,
             missing=missing,
+            printed=printed,
         )

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
@@ -87,6 +87,7 @@ class PlacementRun:
         self.lease_deadline = lease_deadline
         self.log = LogChunks(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
         self.report = ProgressReader(folder / "report.jsonl")
+        self.secrets: Mapping[str, str] = {}
         self.unsaid: PendingReport | None = None
         self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointMonitor | None = None

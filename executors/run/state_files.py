@@ -21,7 +21,7 @@ from scheduling.lifecycle import EndReason
 from telemetry.origin import Origin
 from workers.runtime.process import replace_file
 
-BESIDE = ("origin", "code")
+BESIDE = ("origin", "code", "secrets")
 CLAIM, STOP, ENDING = "claim.json", "stop.json", "ending.json"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -99,7 +99,10 @@ def claim_from_data(data: dict[str, Any]) -> PlacementSpec:
     """The inverse of `claim_as_data`; raises TypeError or KeyError when it is not such data."""
     lists: Iterable[str] = ("command", "gpu_indices")
     origin = Origin(**data.get("origin", {}))
-    return PlacementSpec(**{**data, **{name: tuple(data[name]) for name in lists}, "origin": origin})
+    secrets = tuple(data.get("secrets", ()))
+    return PlacementSpec(
+        **{**data, **{name: tuple(data[name]) for name in lists}, "origin": origin, "secrets": secrets}
+    )
 
 
 def _read(path: Path) -> Any:

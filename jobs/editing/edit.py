@@ -70,6 +70,10 @@ def _refuse_others(job: Job, user: User, what: set[str]) -> None:
             f"Job {job.pk} runs in the name of {job.owner}: only {job.owner} and administrators of {job.project} "
             f"may change its {names}. Clone it instead."
         )
+    if what and job.secrets and job.owner_id != user.pk:
+        raise ForbiddenError(
+            f"Job {job.pk} gets secrets that may be {job.owner}'s own: only {job.owner} may change what it runs. Clone it instead."
+        )
 
 
 def _as_columns(job: Job, asked: Mapping[str, Any]) -> dict[str, Any]:

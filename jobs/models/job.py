@@ -39,6 +39,8 @@ class Job(Controlled):
     command = models.JSONField()
     working_dir = models.CharField(max_length=4096, blank=True)
     env = models.JSONField(default=dict, blank=True)
+    # Names alone: which values they mean is looked up when it starts.
+    secrets = ArrayField(models.CharField(max_length=128), default=list, blank=True, db_default=[])
     # The folder in a copy of which it runs; its working_dir is inside of that then.
     snapshot = models.ForeignKey(
         CodeSnapshot,
@@ -184,6 +186,7 @@ class Job(Controlled):
                 fields=["workload", "state", "-id"], name="job_of_workload", condition=Q(workload__isnull=False)
             ),
             models.Index(fields=["snapshot"], name="job_with_code", condition=HAS_CODE),
+            models.Index(fields=["id"], name="job_with_secrets", condition=Q(state="pending") & ~Q(secrets=[])),
             models.Index(fields=["-created_at"], name="job_newest"),
             models.Index(fields=["finished_at"], name="job_ended", condition=Q(finished_at__isnull=False)),
         ]

@@ -10,7 +10,8 @@ class LogChunk(models.Model):
     """A numbered piece of what one placement of an attempt printed. Numbers start at 0 and leave no gaps.
 
     One whose `gap` is not empty is a line of the platform's own that says what is missing here: `missing` bytes, null
-    where nobody knows how many. `jobs.logs.gaps` has the reasons.
+    where nobody knows how many. `jobs.logs.gaps` has the reasons. In one with `printed` values of secrets were masked: of
+    so many bytes of the output it was made; null: of as many as it has.
     """
 
     attempt = models.ForeignKey("jobs.Attempt", on_delete=models.CASCADE, related_name="log_chunks")
@@ -20,6 +21,7 @@ class LogChunk(models.Model):
     data = models.BinaryField()
     gap = models.CharField(max_length=20, blank=True, db_default="")
     missing = models.PositiveBigIntegerField(null=True)
+    printed = models.PositiveBigIntegerField(null=True)
 
     class Meta:
         ordering = ["attempt_id", "rank", "number"]

@@ -18,6 +18,7 @@ from jobs.planning import budgets, fair_share, job_rows, placement_facts, preemp
 from jobs.planning.floor import floor_shadow
 from jobs.planning.placement_facts import goes_by_job
 from jobs.planning.policy_settings import rules
+from jobs.secrets import missing
 from jobs.usage import native_quotas
 from quotas.clock import database_now
 from quotas.models import Project, Quota
@@ -67,7 +68,7 @@ def take_snapshot() -> Snapshot:
     jobs = job_rows.read(with_saved=under_floor, with_kinds=goes_by_job(knobs.placement))
     there = nodes(usable=True)
     native = native_quotas.read(jobs.running, there, now)
-    waiting = native.held_back(jobs.waiting)
+    waiting = missing.held_back(native.held_back(jobs.waiting))
     paying = budgets.hard_budgets(now)
     shadow, ended = floor_shadow.read(waiting, jobs.running, now) if under_floor else (None, ())
     told = placement_facts.read(waiting, jobs.running, there, now, knobs.placement)

@@ -15,7 +15,7 @@ from jobs.models import CodeSnapshot, Job, Queue, Workload
 from jobs.planning import snapshot
 from jobs.planning.pool_scaling import with_nodes_to_be_had
 from jobs.planning.queue_limits import limits_of
-from jobs.submission import code, linking, workloads
+from jobs.submission import code, job_secrets, linking, workloads
 from jobs.submission.budgets import HardBudgets
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
@@ -23,6 +23,7 @@ from jobs.submission.workloads import Key
 from quotas.access import Role, project_roles
 from quotas.costs.prices import ANY_PRICE
 from quotas.models import Project
+from quotas.secrets.nearest import Nearest
 from scheduling.lifecycle import JobState
 from scheduling.sharing.associations import Associations
 from scheduling.sharing.cohorts import Cohorts
@@ -47,9 +48,11 @@ class Intake:
     tree: Mapping[str, ProjectView]
     associations: Associations
     owner: str
+    owner_id: int
     waiting: Mapping[str, int]
     workloads: Mapping[Key, Workload]
     snapshots: Mapping[int, CodeSnapshot]
+    secrets: Nearest
     now: datetime
 
     def levels(self, project: str) -> tuple[ProjectView, ...]:
@@ -105,9 +108,11 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
         tree=tree,
         associations=associations,
         owner=owner.get_username(),
+        owner_id=owner.pk,
         waiting=_waiting_counts(tree) + _own_waiting(tree, owner),
         workloads=workloads.find(projects, specs, locked=locked),
         snapshots=code.find(specs, locked=locked),
+        secrets=job_secrets.find(specs),
         now=timezone.now(),
     )
 

@@ -20,6 +20,7 @@ class JobSpec:
     priority: int | str = 50
     working_dir: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 1
     memory_mb: int = 0

@@ -14,7 +14,7 @@ from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
 from jobs.state import begin
-from jobs.submission import code, linking, pricing, queue_faults, token_caps, workloads
+from jobs.submission import code, job_secrets, linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.executors import concerns_clusters, executor_faults, with_executor
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
@@ -138,7 +138,9 @@ def spec_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     if any(fault.code == "unknown" for fault in of_executor):  # whether anybody has room for it nobody can say
         return faults
     if spec.project in intake.projects:
-        faults += code.faults(spec, intake.snapshots, intake.projects[spec.project].pk)
+        project_id = intake.projects[spec.project].pk
+        faults += code.faults(spec, intake.snapshots, project_id)
+        faults += job_secrets.faults(spec, intake.secrets, project_id, intake.owner_id)
         chain = chain_of(spec.project, intake.tree)
         levels = intake.levels(spec.project)
         sizes = _size_faults(spec, levels, intake.nodes, intake.cohorts)
@@ -304,6 +306,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         command=list(spec.command),
         working_dir=spec.working_dir,
         env=dict(spec.env),
+        secrets=list(spec.secrets),
         snapshot=intake.snapshots[spec.snapshot] if spec.snapshot else None,
         labels=dict(spec.labels),
         cpus=spec.cpus,

@@ -37,6 +37,10 @@ class Home:
         return self.folder / "stack.json"
 
     @property
+    def secrets_keys(self) -> Path:
+        return self.folder / "secrets-keys"
+
+    @property
     def process_list(self) -> Path:
         return self.folder / "processes.json"
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from cryptography.fernet import Fernet
+
 from executors.celery_worker import shutdown
 from local_stack.servers import (
     accounts,
@@ -15,6 +17,7 @@ from local_stack.servers import (
     orphans,
     ports,
     postgres,
+    private_files,
     roles,
     saved_settings,
     scaled_pool,
@@ -31,7 +34,8 @@ from local_stack.servers.saved_settings import SavedSettings
 from local_stack.servers.supervisor import Supervisor
 
 CODE_URL = "TRAINYARD_CODE_URL"
-"""Where its agents fetch the code that jobs bring along."""
+"""Where its agents fetch the code that jobs bring along, and their secrets."""
+SECRETS_KEYS = "TRAINYARD_SECRETS_KEYS"
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,22 @@ class LocalStack:
             "DATABASE_URL": database_url,
             "BROKER_URL": broker_url,
             "TRAINYARD_SECRET_KEY": self._options.secret_key or known.secret_key,
+            **self._secrets_keys(),
             CODE_URL: os.environ.get(CODE_URL) or f"http://{ports.LOOPBACK}:{self._options.web_port}",
         }
         for_agents = {environment.FOR_AGENTS: self._agent_url} if self._agent_url else {}
         environment.write(self._home.environment, shared | for_agents)
         ours = {"TRAINYARD_HOME": str(self._home.folder), "TRAINYARD_PORT": str(self._options.web_port)}
         environment.use({**shared, **ours, "FLOWER_PORT": str(self._options.flower_port)})
+
+    def _secrets_keys(self) -> dict[str, str]:
+        """Where the keys of the jobs' secrets lie, made up at the first start, unless somebody names some."""
+        if environment.given(SECRETS_KEYS):
+            return {}
+        path = self._home.secrets_keys
+        if not path.exists():
+            private_files.write(path, Fernet.generate_key().decode() + "\n")
+        return {f"{SECRETS_KEYS}_FILE": str(path)}
 
     def _prepare_accounts(self, database_url: str, known: SavedSettings) -> None:
         addresses = self._addresses().for_the_command_line(known.flower_password)
@@ -170,7 +184,9 @@ class LocalStack:
         pace = scaled_pool.pace() if self._options.most_scaled else {}
         self._supervisor.start(roles.web(self._options.web_port), roles.control(), roles.beat(pace), flower)
         database = {"DATABASE_URL": self._agent_url} if self._agent_url else {}
-        in_agent = {"TRAINYARD_ROLE": "node", **database}
+        # Empty: what the site may open is none of theirs, whoever named it.
+        no_keys = {SECRETS_KEYS: "", f"{SECRETS_KEYS}_FILE": ""}
+        in_agent = {"TRAINYARD_ROLE": "node", **no_keys, **database}
         agents = (roles.agent(node, in_agent) for node in self._options.nodes)
         self._supervisor.start(*(replace(agent, patience=shutdown.longest_drain()) for agent in agents))
         if self._options.most_scaled:

@@ -6,7 +6,7 @@ PostgreSQL. May import whatever knows which values are allowed: jobs, workers, s
 
 from django.core import checks
 
-from scheduler_site.checks import celery, code, costs, logs, nodes, planning, servers, site
+from scheduler_site.checks import celery, code, costs, logs, nodes, planning, secrets_keys, servers, site
 
 ALWAYS = (
     site.check_secret_key,
@@ -43,6 +43,7 @@ ALWAYS = (
     servers.check_database_url,
     logs.check_log_storage,
     code.check_code_storage,
+    secrets_keys.check_secrets_keys,
     costs.check_currency,
 )
 

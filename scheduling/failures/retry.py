@@ -81,8 +81,9 @@ MEANINGS: Mapping[EndReason, FailureClass] = MappingProxyType(
         EndReason.DISK_FULL: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         # A broken platform is often shared by all nodes: that it comes twice proves nothing of the job.
         EndReason.PLATFORM_ERROR: BROKEN,
-        # The storage of code, or the way to it, is everybody's: no node is to blame for it.
+        # The storage of code and the site that hands out secrets are everybody's: no node is to blame for them.
         EndReason.CODE_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
+        EndReason.SECRETS_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         EndReason.GPU_ERROR: FailureClass(
             RetryBudget.PLATFORM, MACHINES, NodeSuspicion.ALWAYS, elsewhere=True, own_fault_twice=True
         ),

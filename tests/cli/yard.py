@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
             self.wfile.flush()
 
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815  the names that the library calls
+    do_POST = do_PATCH = do_PUT = do_DELETE = do_GET  # noqa: N815  the names that the library calls
 
     def log_message(self, *words: Any) -> None:
         """Tests print nothing."""

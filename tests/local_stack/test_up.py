@@ -101,7 +101,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_the_printed_credentials_open_the_api_and_are_private(up: Up):
     assert up.get("/api/v1/jobs").status_code == 200
     assert stat.S_IMODE(up.home.stat().st_mode) == 0o700
-    for name in ("credentials.json", "env", "stack.json", "valkey/valkey.conf"):
+    for name in ("credentials.json", "env", "stack.json", "secrets-keys", "valkey/valkey.conf"):
         assert stat.S_IMODE((up.home / name).stat().st_mode) == 0o600, name
 
 
@@ -118,6 +118,21 @@ def test_no_password_stands_on_a_command_line_or_in_a_log(up: Up):
     secrets.add(up.credentials["token"])
     shown = [up.shown, *(word for process in up.processes() for word in process.cmdline())]
     assert not [word for word in shown if any(secret in word for secret in secrets)]
+
+
+def test_secrets_are_kept_from_the_start_and_their_key_is_none_of_the_agents(up: Up):
+    headers = {"Authorization": f"Bearer {up.credentials['token']}"}
+    address = f"{up.credentials['url']}/api/v1/me/secrets/TOKEN"
+    answer = httpx.put(address, json={"value": "hunter22"}, headers=headers, timeout=ANSWER_SECONDS)
+    assert answer.status_code == 201, answer.text
+    agents = [process for process in up.processes() if "node" in process.cmdline()]
+    assert agents
+    key = (up.home / "secrets-keys").read_text().strip()
+    for agent in agents:
+        environment = agent.environ()
+        assert not environment["TRAINYARD_SECRETS_KEYS"]
+        assert not environment["TRAINYARD_SECRETS_KEYS_FILE"]
+    assert not [process for process in up.processes() if key in str(process.environ())]
 
 
 def test_flower_asks_for_its_login(up: Up):

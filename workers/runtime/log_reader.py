@@ -59,6 +59,11 @@ class LogReader:
         self._length, self._lost = length, lost
         self._ended = True
 
+    @property
+    def at_end(self) -> bool:
+        """Whether the command has ended: what was read last is all that there is."""
+        return self._ended
+
     def read_new(self, size: int = CHUNK_BYTES) -> bytes | Gap | None:
         """The next bytes, at most `size`, or what is missing here; None when there is nothing new."""
         ended = self._ended  # before the look: what comes after it is for the next one

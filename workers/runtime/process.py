@@ -100,6 +100,14 @@ def cores_of(folder: Path) -> tuple[int, ...]:
         return ()
 
 
+def environment_of(folder: Path) -> Mapping[str, str]:
+    """The environment in which the command in this folder was started; empty where that cannot be told."""
+    try:
+        return dict(json.loads((folder / "spec.json").read_text(encoding="utf-8"))["env"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def slept_uncounted(folder: Path) -> float:
     """What the clock of the shim in this folder lacks: shims of an earlier version count on the monotonic one."""
     try:

@@ -18,6 +18,7 @@ from api.http.fields import (
     LabelsField,
     MomentField,
     PriorityField,
+    SecretNamesField,
 )
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import WorkloadNameField
@@ -93,6 +94,10 @@ class JobDefaults(JobTerms):
     image = Text(limits.IMAGE, required=False, allow_blank=True, help_text="Container image; empty: the cluster's.")
     working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)
+    secrets = SecretNamesField(
+        required=False,
+        help_text="Names of secrets that it finds in its environment: its owner's own, else its project's.",
+    )
     resources = ResourcesIn(required=False)
     depends_on = NeedsField(
         required=False,
@@ -135,7 +140,7 @@ MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}
 def spec_of(values: dict[str, Any]) -> JobSpec:
     """What a validated JobIn asks for: its resources unfolded, a name where it has none."""
     fields = unfolded(values)
-    fields["depends_on"] = tuple(fields.get("depends_on", ()))
+    fields |= {name: tuple(fields.get(name, ())) for name in ("depends_on", "secrets")}
     fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
     return JobSpec(**fields)
 
@@ -204,6 +209,7 @@ class JobOut(serializers.ModelSerializer[Job]):
         child=serializers.CharField(allow_null=True),
         help_text="Values are null for everybody but its owner and administrators of its project.",
     )
+    secrets = serializers.ListField(child=serializers.CharField(), help_text="Names of secrets in its environment.")
     code = CodeOut(
         source="snapshot", allow_null=True, help_text="What it brought along; null: it runs what lies on its node."
     )
@@ -242,7 +248,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "code",
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "secrets", "code",
             "executor", "image",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "begin_at", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",

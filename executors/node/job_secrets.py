@@ -1,0 +1,88 @@
+"""The secrets that a job names, on their way to its command: asked for just before its start, kept in the memory of this agent.
+
+They come sealed for a key that is made for this one question, and go to the command's environment, and to whoever masks
+its log. The file by which its shim is told of it is readable by the agent alone, and goes with the attempt's folder.
+"""
+
+import base64
+import json
+import logging
+import time
+
+import httpx
+from django.conf import settings
+
+from executors.node.code import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    FetchError,
+    StoppedError,
+    answer_to,
+    wait,
+)
+from executors.run.placement_run import PlacementRun
+from jobs.secrets.sealing import Opener
+from jobs.state.outcome import PlacementOutcome
+from scheduling.lifecycle import EndReason
+from workers.runtime.process import environment_of
+
+log = logging.getLogger(__name__)
+NOWHERE = "This node does not know whom to ask for the job's secrets: TRAINYARD_CODE_URL is not set for its agent."
+
+
+def prepare(run: PlacementRun) -> PlacementOutcome | None:
+    """Have the run know its secrets, if it names any; how it ends, where it gets none."""
+    if not run.claimed.secrets:
+        return None
+    with run.getting_ready():
+        try:
+            values = _fetch(run)
+        except StoppedError:
+            return run.ended_by_stop()
+        except FetchError as error:
+            gone = error.status == httpx.codes.CONFLICT
+            return run.failed(EndReason.START_FAILED if gone else EndReason.SECRETS_UNAVAILABLE, str(error))
+    know(run, values)
+    return None
+
+
+def recall(run: PlacementRun) -> None:
+    """Of a run that an agent before has launched: what its log must not show."""
+    known = environment_of(run.folder) if run.claimed.secrets else {}
+    know(run, {name: known[name] for name in run.claimed.secrets if name in known})
+
+
+def know(run: PlacementRun, values: dict[str, str]) -> None:
+    if values:
+        run.secrets = values
+        run.log.mask(values.values())
+
+
+def _fetch(run: PlacementRun) -> dict[str, str]:
+    """Tries again for a while: a site that is being restarted is back soon. What it says of missing secrets is final."""
+    if not settings.CODE_URL:
+        raise FetchError(NOWHERE)
+    give_up_at, pause = time.monotonic() + settings.CODE_FETCH_SECONDS, FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return _ask(run)
+        except FetchError as error:
+            if error.final or time.monotonic() + pause > give_up_at:
+                words = f"The job's secrets could not be fetched: {error}"
+                raise FetchError(words, final=error.final, status=error.status) from error
+            log.warning("The secrets of job %d did not come, trying again: %s", run.claimed.job_id, error)
+        wait(run, pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _ask(run: PlacementRun) -> dict[str, str]:
+    opener = Opener(run.placement_id)
+    url = f"{settings.CODE_URL}/api/v1/placements/{run.placement_id}/secrets"
+    with answer_to(run, "POST", url, {"public_key": base64.b64encode(opener.public_key).decode()}) as answer:
+        try:
+            values = opener.open(base64.b64decode(json.loads(answer.read())["sealed"]))
+        except (ValueError, KeyError, TypeError):
+            raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from None
+    if missing := [name for name in run.claimed.secrets if name not in values]:
+        raise FetchError(f"{settings.CODE_URL} left out {', '.join(missing)}")
+    return values
