@@ -15,7 +15,12 @@ OF_THE_ROW = tuple(one.name for one in fields(JobSpec) if one.name in COLUMNS an
 def spec_of(job: Job) -> JobSpec:
     """As it would be submitted now, but for what it depends on, its workload and its submission key."""
     its = {name: getattr(job, name) for name in OF_THE_ROW}
-    its |= {"project": job.project.slug, "queue": job.queue.name, "command": tuple(job.command), "secrets": tuple(job.secrets)}
+    its |= {
+        "project": job.project.slug,
+        "queue": job.queue.name,
+        "command": tuple(job.command),
+        "secrets": tuple(job.secrets),
+    }
     return JobSpec(**its, snapshot=job.snapshot_id)
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0049_job_schedules"),
+        ("jobs", "0052_jobs_with_secrets"),
     ]
 
     operations = [
