@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
 
+from executors.node.site import FetchError, answer, connected
 from executors.run.placement_run import PlacementRun
 from jobs.code import manifest
 from jobs.code.manifest import PART_BYTES
@@ -33,19 +33,9 @@ log = logging.getLogger(__name__)
 COPY = "code"
 MANIFESTS, MOST_MANIFESTS = "manifests", 500
 BATCH_BYTES = 32 * 1024 * 1024
-TIMEOUT = httpx.Timeout(30, connect=5)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 LOOK_SECONDS = 0.2
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE_URL is not set for its agent."
-
-
-class FetchError(Exception):
-    """The code did not come; `final`: it will not come by asking again either."""
-
-    def __init__(self, words: str, *, final: bool = False) -> None:
-        super().__init__(words)
-        self.final = final
 
 
 class StoppedError(Exception):
@@ -169,7 +159,7 @@ class _Fetch:
 
     def __init__(self, run: PlacementRun) -> None:
         self._run = run
-        self._url = f"{settings.CODE_URL}/api/v1/placements/{run.placement_id}/code"
+        self._path = f"placements/{run.placement_id}/code"
         self._progress()
 
     def _progress(self) -> None:
@@ -184,38 +174,16 @@ class _Fetch:
 
     def blobs(self, wanted: Sequence[str], cache: CodeCache) -> None:
         """Have these in the cache. What is whole when it breaks off is kept."""
-        with self._answer("POST", {"blobs": list(wanted)}) as answer:
+        with self._answer("POST", json={"blobs": list(wanted)}) as answer:
             pieces = _Reader(answer.iter_raw(), self._run)
             for sha256, size in _index(pieces.line(), set(wanted)):
                 cache.add(sha256, pieces.take(size))
                 self._progress()
 
     @contextlib.contextmanager
-    def _answer(self, method: str, body: Any = None) -> Iterator[httpx.Response]:
-        headers = {"Authorization": f"Placement {self._run.claimed.token}", "Accept-Encoding": "identity"}
-        headers["X-Forwarded-Proto"] = "https"  # as probes say it: inside a cluster no proxy stands before the site
-        headers["Accept"] = "application/json, application/octet-stream"
-        local = urlsplit(settings.CODE_URL).hostname in LOOPBACK
-        try:
-            with (
-                httpx.Client(timeout=TIMEOUT, trust_env=not local, verify=self._url.startswith("https:")) as client,
-                client.stream(method, self._url, json=body, headers=headers) as answer,
-            ):
-                if not answer.is_success:
-                    answer.read()
-                    raise FetchError(
-                        f"{settings.CODE_URL} answered {answer.status_code}: {_said(answer)}",
-                        final=answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS,
-                    )
-                yield answer
-        except httpx.HTTPError as error:
-            raise FetchError(f"{settings.CODE_URL}: {str(error) or type(error).__name__}") from error
-
-
-def _said(answer: httpx.Response) -> str:
-    with contextlib.suppress(ValueError, AttributeError):
-        return str(answer.json().get("detail", ""))[:300]
-    return answer.reason_phrase
+    def _answer(self, method: str, **body: Any) -> Iterator[httpx.Response]:
+        with connected(self._run.claimed.token) as client, answer(client, method, self._path, **body) as response:
+            yield response
 
 
 def _index(line: bytes, wanted: set[str]) -> list[tuple[str, int]]:

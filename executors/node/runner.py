@@ -23,6 +23,7 @@ from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
+from executors.node.outputs import NodeOutputs
 from executors.node.spot_watch import SpotWatch
 from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
@@ -80,6 +81,7 @@ class Runner:
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._code = NodeCode(folder / "code", disk)
+        self._left = NodeOutputs(folder, home / "jobs")
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
@@ -109,6 +111,7 @@ class Runner:
         self._reattach_runs(node_id)
         if self._groups is not None:
             self._groups.clear()
+        self._left.start()
         if settings.REMOVE_FOLDERS:
             self._old_folders.start()
         if self._spot is not None:
@@ -144,11 +147,13 @@ class Runner:
             self._spot.close()
         self._old_folders.close()
         self._session.close()
+        self._left.close()
         self._monitor.close()
 
     def detach(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
         self._old_folders.close()
+        self._left.close()
         return self._session.detach(within)
 
     def run(self, ref: PlacementRef) -> bool:
@@ -190,7 +195,9 @@ class Runner:
             self._groups.remove(str(run.placement_id))
         # On disk before in the database, and off the disk after: whenever the agent dies, somebody can still tell it.
         state_files.write_outcome(run.folder, ending)
+        self._left.take(run)
         self._session.finish(run, ending)
+        self._left.look()
         run_spans.ended(run.claimed, ending, began)
         self._walls.clear(run.folder, run.claimed.job_id)
         if run.claimed.code:

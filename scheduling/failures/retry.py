@@ -83,6 +83,7 @@ MEANINGS: Mapping[EndReason, FailureClass] = MappingProxyType(
         EndReason.PLATFORM_ERROR: BROKEN,
         # The storage of code, or the way to it, is everybody's: no node is to blame for it.
         EndReason.CODE_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
+        EndReason.FILES_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         EndReason.GPU_ERROR: FailureClass(
             RetryBudget.PLATFORM, MACHINES, NodeSuspicion.ALWAYS, elsewhere=True, own_fault_twice=True
         ),
