@@ -102,6 +102,20 @@ class Server:
         except httpx.HTTPError as error:
             raise self._out_of_reach(error) from error
 
+    @contextmanager
+    def part(self, path: str, *, start: int, etag: str) -> Iterator[tuple[Iterator[bytes], int]]:
+        """The bytes of a file from `start` on, and where they begin: at 0 where the server sends it whole."""
+        wanted = {"Range": f"bytes={start}-", "If-Range": etag} if start else {}
+        headers = {"Accept": "application/octet-stream", "Accept-Encoding": "identity", **wanted}
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                if not response.is_success:
+                    response.read()
+                raise_for(response)
+                yield response.iter_raw(), start if response.status_code == httpx.codes.PARTIAL_CONTENT else 0
+        except httpx.HTTPError as error:
+            raise self._out_of_reach(error) from error
+
     def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[list[Row]]:
         query: Mapping[str, Any] | None = params
         while query is not None:
