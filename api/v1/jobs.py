@@ -57,7 +57,7 @@ def submitted_one(request: Request, wanted: dict[str, Any]) -> Response:
     """The answer to a submission of one job, after it."""
     [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request), caps=caps_of(request))
     if submitted.created:  # no cycle has seen it: it has no place in line to look for
-        needs = queries.needs_of([submitted.job] if wanted.get("depends_on") else [])
+        needs = queries.needs_of([submitted.job] if wanted.get("depends_on") or wanted.get("inputs") else [])
         return Response(shown(submitted.job, None, needs.get(submitted.job.pk, ())), status=201)
     return answer(submitted.job, caller(request))
 

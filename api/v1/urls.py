@@ -29,6 +29,7 @@ from api.v1.code.views import (
     SnapshotView,
 )
 from api.v1.outputs.placements import (
+    PlacementBeginningView,
     PlacementOutputBlobsView,
     PlacementOutputsCompleteView,
     PlacementOutputsView,
@@ -106,6 +107,7 @@ urlpatterns = [
     path("placements/<int:placement_id>/outputs", PlacementOutputsView.as_view()),
     path("placements/<int:placement_id>/outputs/blobs", PlacementOutputBlobsView.as_view()),
     path("placements/<int:placement_id>/outputs/complete", PlacementOutputsCompleteView.as_view()),
+    path("placements/<int:placement_id>/beginning", PlacementBeginningView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

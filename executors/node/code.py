@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from executors.node.blob_stream import LOOK_SECONDS, Reader, StoppedError, batches, read_index, wait
 from executors.node.site import FetchError, answer, connected
 from executors.run.placement_run import PlacementRun
 from jobs.code import manifest
-from jobs.code.manifest import PART_BYTES
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.hardware.disk import MIB, Disk
@@ -32,14 +32,8 @@ from workers.runtime.process import replace_file
 log = logging.getLogger(__name__)
 COPY = "code"
 MANIFESTS, MOST_MANIFESTS = "manifests", 500
-BATCH_BYTES = 32 * 1024 * 1024
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
-LOOK_SECONDS = 0.2
 NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE_URL is not set for its agent."
-
-
-class StoppedError(Exception):
-    """The job is to end before it has begun."""
 
 
 class NodeCode:
@@ -83,7 +77,7 @@ class NodeCode:
                 if final or time.monotonic() + pause > fetch.give_up_at:
                     raise FetchError(f"The job's code could not be fetched: {error}.") from error
                 log.warning("The code of job %d did not come, trying again: %s", run.claimed.job_id, error)
-                _wait(run, pause)
+                wait(run, pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
                 return
@@ -96,7 +90,7 @@ class NodeCode:
                 with self._my_turn(run):
                     lacking = self._cache.missing(blobs)  # the one before may have fetched it
                     self._make_room(sum(blobs[sha256] for sha256 in lacking))
-                    for batch in _batches(lacking, blobs):
+                    for batch in batches(lacking, blobs):
                         fetch.blobs(batch, self._cache)
                     self._cache.trim()
             self._make_room(sum(file.size for file in files))
@@ -175,8 +169,8 @@ class _Fetch:
     def blobs(self, wanted: Sequence[str], cache: CodeCache) -> None:
         """Have these in the cache. What is whole when it breaks off is kept."""
         with self._answer("POST", json={"blobs": list(wanted)}) as answer:
-            pieces = _Reader(answer.iter_raw(), self._run)
-            for sha256, size in _index(pieces.line(), set(wanted)):
+            pieces = Reader(answer.iter_raw(), self._run)
+            for sha256, size in read_index(pieces.line(), set(wanted)):
                 cache.add(sha256, pieces.take(size))
                 self._progress()
 
@@ -184,64 +178,3 @@ class _Fetch:
     def _answer(self, method: str, **body: Any) -> Iterator[httpx.Response]:
         with connected(self._run.claimed.token) as client, answer(client, method, self._path, **body) as response:
             yield response
-
-
-def _index(line: bytes, wanted: set[str]) -> list[tuple[str, int]]:
-    try:
-        index = [(str(sha256), int(size)) for sha256, size in json.loads(line)]
-    except (TypeError, ValueError) as error:
-        raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from error
-    if any(sha256 not in wanted or not 0 < size <= PART_BYTES for sha256, size in index):
-        raise FetchError("the site sends what was not asked for")
-    return index
-
-
-class _Reader:
-    """An answer, a line or so many bytes at a time."""
-
-    def __init__(self, pieces: Iterator[bytes], run: PlacementRun) -> None:
-        self._pieces = pieces
-        self._run = run
-        self._data = bytearray()
-
-    def line(self) -> bytes:
-        while b"\n" not in self._data:
-            self._more()
-        end = self._data.index(b"\n") + 1
-        return self.take(end)
-
-    def take(self, size: int) -> bytes:
-        while len(self._data) < size:
-            self._more()
-        taken = bytes(self._data[:size])
-        del self._data[:size]
-        return taken
-
-    def _more(self) -> None:
-        if self._run.stopping is not None:
-            raise StoppedError
-        piece = next(self._pieces, None)
-        if piece is None:
-            raise FetchError("the answer broke off")
-        self._data += piece
-
-
-def _batches(lacking: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for sha256 in lacking:
-        if batch and size + sizes[sha256] > BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(sha256)
-        size += sizes[sha256]
-    if batch:
-        yield batch
-
-
-def _wait(run: PlacementRun, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        if run.stopping is not None:
-            raise StoppedError
-        time.sleep(min(LOOK_SECONDS, left))

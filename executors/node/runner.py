@@ -18,6 +18,7 @@ from django.db import connection
 
 from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment
+from executors.node.beginning import INPUTS, NodeBeginning
 from executors.node.code import COPY, NodeCode
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
@@ -81,6 +82,7 @@ class Runner:
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._code = NodeCode(folder / "code", disk)
+        self._beginning = NodeBeginning(home / "jobs", disk, self._walls)
         self._left = NodeOutputs(folder, home / "jobs")
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
@@ -178,7 +180,7 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = self._code.prepare(run) or run.wait_for_its_gang()
+            ended = self._code.prepare(run) or self._beginning.prepare(run) or run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
@@ -202,6 +204,8 @@ class Runner:
         self._walls.clear(run.folder, run.claimed.job_id)
         if run.claimed.code:
             folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
+        if run.claimed.inputs:
+            folder_removal.remove(run.folder, INPUTS)
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _watched(self, run: PlacementRun, shim: Shim) -> PlacementOutcome:
@@ -211,7 +215,9 @@ class Runner:
             run.checkpoints = CheckpointMonitor(self._checkpoints(run.claimed))
             run.attach(shim)
             temporary = (run.folder / name for name in TEMPORARY.values())
-            self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary, *_code(run))
+            self._monitor.add(
+                run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary, *_brought(run)
+            )
             result = _wait(shim)
             self._monitor.remove(run, result.cpu_seconds)
             return run.outcome(result)
@@ -226,7 +232,9 @@ class Runner:
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
         run.cores = self._cores.allocate(run.claimed.cpus)
         code = _code(run)
-        place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs, *code), alone=run.claimed.nodes == 1)
+        place = Place(
+            run.claimed.job_id, run.folder, (checkpoints, outputs, *_brought(run)), alone=run.claimed.nodes == 1
+        )
         self._walls.prepare(place)
         command = Command(
             argv=run.claimed.command,
@@ -279,6 +287,7 @@ class Runner:
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
             **({"TRAINYARD_CODE_DIR": str(run.folder / COPY)} if claimed.code else {}),
+            **({"TRAINYARD_INPUT_DIR": str(run.folder / INPUTS)} if claimed.inputs else {}),
             **(rendezvous.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
@@ -310,6 +319,11 @@ class Runner:
 def _code(run: PlacementRun) -> tuple[Path, ...]:
     """Its own copy of the code that it brings along, if it brings any."""
     return (run.folder / COPY,) if run.claimed.code else ()
+
+
+def _brought(run: PlacementRun) -> tuple[Path, ...]:
+    """The folders that were made for it alone."""
+    return (*_code(run), *([run.folder / INPUTS] if run.claimed.inputs else []))
 
 
 def _wait(shim: Shim) -> CommandResult:

@@ -58,7 +58,7 @@ NEEDED_TO_RUN = (
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
-    "attempt__master_port", "attempt__job__snapshot__digest",
+    "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__inputs",
 )  # fmt: skip
 
 
@@ -90,6 +90,8 @@ class PlacementSpec:
     origin: Origin = UNKNOWN
     code: str = ""
     """The digest of the snapshot in a copy of which it runs; empty: none."""
+    inputs: bool = False
+    """Whether it begins with outputs of other jobs."""
 
     @property
     def ids(self) -> dict[str, object]:
@@ -306,4 +308,5 @@ def _spec(row: Placement, master_address: str) -> PlacementSpec:
         grace_seconds=job.grace_seconds,
         origin=job.origin,
         code=job.snapshot.digest if job.snapshot else "",
+        inputs=bool(job.inputs),
     )

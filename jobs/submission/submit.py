@@ -13,7 +13,7 @@ from jobs.messages import publishing
 from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
-from jobs.submission import code, linking, pricing, queue_faults, token_caps, workloads
+from jobs.submission import code, inputs, linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.executors import concerns_clusters, executor_faults, with_executor
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
@@ -137,6 +137,7 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
         return faults
     if spec.project in intake.projects:
         faults += code.faults(spec, intake.snapshots, intake.projects[spec.project].pk)
+        faults += inputs.faults(spec, intake.sources)
         chain = chain_of(spec.project, intake.tree)
         levels = intake.levels(spec.project)
         sizes = _size_faults(spec, levels, intake.nodes, intake.cohorts)
@@ -302,6 +303,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         working_dir=spec.working_dir,
         env=dict(spec.env),
         snapshot=intake.snapshots[spec.snapshot] if spec.snapshot else None,
+        inputs=[one.row for one in spec.inputs],
         labels=dict(spec.labels),
         cpus=spec.cpus,
         memory_mb=spec.memory_mb,

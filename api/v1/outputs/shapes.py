@@ -106,3 +106,35 @@ class CompleteIn(StrictSerializer):
     left_out = Whole(2**31 - 1, default=0)
     left_out_bytes = Whole(LARGEST, default=0)
     message = Text(500, default="", allow_blank=True)
+
+
+class BeginningQuery(StrictSerializer):
+    only_kept = serializers.BooleanField(default=False, help_text="Without a checkpoint that is still to come.")
+
+
+class CheckpointOut(serializers.Serializer[Any]):
+    attempt = serializers.IntegerField(help_text="The last one that left any.")
+    state = serializers.ChoiceField(["ready", "coming"])
+    files = serializers.ListField(
+        child=serializers.ListField(), help_text="Each as [path, size, modified_ns, executable, parts, link]."
+    )
+
+
+class BroughtOut(serializers.Serializer[Any]):
+    """Outputs of another job."""
+
+    job = serializers.IntegerField()
+    path = serializers.CharField()
+    to = serializers.CharField(help_text="Where they lie below TRAINYARD_INPUT_DIR.")
+    state = serializers.ChoiceField(["ready", "coming", "missing"])
+    message = serializers.CharField(help_text="Why they are not ready.")
+    files = serializers.ListField(
+        child=serializers.ListField(), help_text="As of a checkpoint, with paths below `to`; empty: `to` is the file."
+    )
+
+
+class BeginningOut(serializers.Serializer[Any]):
+    """What a placement is to begin with."""
+
+    checkpoint = CheckpointOut(allow_null=True)
+    inputs = BroughtOut(many=True)

@@ -122,10 +122,10 @@ def _file_name(file: KeptFile) -> str:
     return re.sub(r"[\x00-\x1f\x7f]", "_", file.path.rpartition("/")[2])
 
 
-def first_try(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def first_try(pieces: Iterator[bytes], count: int = 1) -> Iterator[bytes]:
     """What can go wrong at once does so before the answer has begun."""
     try:
-        first = list(islice(pieces, 1))
+        first = list(islice(pieces, count))
     except FileNotFoundError as error:
         raise NotFoundError("Its content is not in the storage any more.") from error
     except OSError as error:

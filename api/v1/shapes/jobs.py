@@ -23,6 +23,7 @@ from api.http.fields import (
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import WorkloadNameField
 from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFailureField
+from api.v1.shapes.inputs import InputIn, InputOut
 from jobs.models import CodeSnapshot, Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import limits
@@ -103,6 +104,10 @@ class JobDefaults(JobTerms):
         2**63 - 1, least=1, required=False, allow_null=True,
         help_text="The code in a private copy of which it runs, of its own project; its working_dir is inside of that then.",
     )  # fmt: skip
+    inputs = serializers.ListField(
+        child=InputIn(), required=False, max_length=limits.INPUTS,
+        help_text="Outputs of other jobs that it finds in TRAINYARD_INPUT_DIR. It starts when those jobs have completed.",
+    )  # fmt: skip
     workload = WorkloadNameField(required=False, help_text="Its workload, by name; one that is not there is made.")
 
 
@@ -150,6 +155,7 @@ def spec_of(values: dict[str, Any]) -> JobSpec:
     fields = {name: value for name, value in values.items() if name != "resources"}
     fields |= {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
     fields["depends_on"] = tuple(fields.get("depends_on", ()))
+    fields["inputs"] = tuple(fields.get("inputs", ()))
     fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
     return JobSpec(**fields)
 
@@ -215,6 +221,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     code = CodeOut(
         source="snapshot", allow_null=True, help_text="What it brought along; null: it runs what lies on its node."
     )
+    inputs = InputOut(many=True, help_text="Outputs of other jobs that it finds in TRAINYARD_INPUT_DIR.")
     labels = serializers.DictField(child=serializers.CharField())
     metrics = serializers.DictField()
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
@@ -250,7 +257,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "code",
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "code", "inputs",
             "executor", "image",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
