@@ -30,7 +30,7 @@ def left(days_ago, content=CONTENT, **fields):
     agent.complete()
     at = timezone.now() - timedelta(days=days_ago)
     Job.objects.filter(pk=job.pk).update(state="completed", finished_at=at)
-    KeptOutputs.objects.update(kept_at=at)
+    KeptOutputs.objects.filter(attempt__job=job).update(kept_at=at)
     return job
 
 
