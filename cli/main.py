@@ -47,7 +47,7 @@ COMMANDS = {
         "List jobs that are submitted at certain times; make, change, pause, run and forget them.",
     ),
     "logs": Entry("logs", "Print what a job has written."),
-    "outputs": Entry("outputs", "List what a job has left, fetch it, or have it kept."),
+    "outputs": Entry("results.outputs", "List what a job has left, fetch it, or have it kept."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
     "requeue": Entry("control", "Run jobs again that are over or paused, or that run."),

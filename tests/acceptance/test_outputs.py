@@ -11,6 +11,7 @@ from tests import builders
 from tests.acceptance.platform import Platform, output, wait_for_state
 from tests.rest import V1, client_of
 from tests.waiting import wait_for
+from workers.models import Node
 
 TRAIN = """
 cat "$TRAINYARD_CHECKPOINT_DIR"/step 2>/dev/null || echo anew
@@ -37,12 +38,19 @@ def submit(client, script, **more):
     return Job.objects.get(pk=answer.json()["id"])
 
 
+def start_node(platform, name, **options):
+    """On a machine that has other things to do, too."""
+    platform.start_node(name, wait=False, **options)
+    wait_for(Node.objects.filter(name=name, state="up").exists, 120, f"node {name}; {platform.log(name)}")
+
+
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "run_as", ["agent", pytest.param("auto", marks=pytest.mark.skipif(os.geteuid() != 0, reason="walls need root"))]
 )
 def test_results_come_back_and_others_begin_with_them(platform: Platform, client, tmp_path, run_as):
     platform.start_control()
-    platform.start_node("n1", TRAINYARD_HOME=str(tmp_path / "one"), TRAINYARD_RUN_AS=run_as)
+    start_node(platform, "n1", TRAINYARD_HOME=str(tmp_path / "one"), TRAINYARD_RUN_AS=run_as)
     job = submit(client, TRAIN)
     wait_for_state(job, "completed", timeout=90, platform=platform)
     assert output(job) == "anew\n"
@@ -50,7 +58,7 @@ def test_results_come_back_and_others_begin_with_them(platform: Platform, client
     wait_for(kept.exists, 60, f"its outputs; {platform.log('n1')}")
     platform.stop("n1")
 
-    platform.start_node("n2", TRAINYARD_HOME=str(tmp_path / "two"), TRAINYARD_RUN_AS=run_as)
+    start_node(platform, "n2", TRAINYARD_HOME=str(tmp_path / "two"), TRAINYARD_RUN_AS=run_as)
     requeue(job_id=job.pk, actor="a test")
     wanted = [{"job": job.pk, "path": "deep/model"}, {"job": job.pk, "to": "all"}]
     evaluation = submit(client, EVALUATE, inputs=wanted)

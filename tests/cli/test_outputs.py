@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from knox.models import AuthToken
 
-from cli.commands import outputs as command
+from cli.commands.results import outputs as command
 from jobs.models import Job, KeptOutputs
 from tests import builders
 from tests.api.v1.test_outputs import Agent, hash_of
