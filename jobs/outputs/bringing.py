@@ -57,7 +57,7 @@ def _checkpoint(placement: Placement, *, only_kept: bool) -> dict[str, Any] | No
 def _input(wanted: dict[str, Any]) -> dict[str, Any]:
     said = {**wanted, "files": []}
     job = Job.objects.filter(pk=wanted["job"]).first()
-    attempt = job and _last_that_left(job)
+    attempt = _last_that_left(job) if job else None
     if attempt is None:
         return {**said, "state": MISSING, "message": "it has left nothing that is kept"}
     states = set(KeptOutputs.objects.filter(attempt=attempt).values_list("state", flat=True))

@@ -40,7 +40,7 @@ def summary(attempt: Attempt | None) -> Summary:
     """Of a gang, of all its members together: it is kept once all of them are."""
     rows = [] if attempt is None else list(KeptOutputs.objects.filter(attempt=attempt))
     if attempt is None or not rows:
-        return Summary(attempt and attempt.number, "none", 0, 0, 0, 0, "")
+        return Summary(attempt.number if attempt else None, "none", 0, 0, 0, 0, "")
     states = {row.state for row in rows}
     state = next(one for one in (State.COMING, State.LOST, State.KEPT, State.FORGOTTEN) if one in states)
     there = files_of(attempt).filter(state=KeptFile.State.KEPT).order_by()

@@ -68,7 +68,9 @@ class RetentionView(APIView):
 
     def _answer(self, project: Project) -> Response:
         jobs, outputs = rules()[project.pk], output_rules()[project.pk]
-        names = dict(Project.objects.filter(pk__in=(jobs.of, outputs.of)).values_list("pk", "slug"))
+        names = dict(
+            Project.objects.filter(pk__in=[of for of in (jobs.of, outputs.of) if of]).values_list("pk", "slug")
+        )
         told = {
             "project": project.slug, "job_days": jobs.days, "from_project": names.get(jobs.of or 0),
             "output_days": outputs.days, "outputs_from_project": names.get(outputs.of or 0),

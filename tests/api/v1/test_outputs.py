@@ -9,7 +9,7 @@ from django.test import Client
 
 from api.v1.outputs.ranges import NotSatisfiableError, Span, span_of
 from jobs.code import blobs
-from jobs.models import JobEvent, KeptFile, KeptOutputs
+from jobs.models import CodePack, JobEvent, KeptFile, KeptOutputs
 from jobs.storage import objects
 from tests import builders
 from tests.rest import V1, client_of
@@ -249,7 +249,7 @@ def test_what_the_storage_has_lost_is_said(agent, job, viewer, monkeypatch):
     monkeypatch.setattr(blobs, "read_range", fails)
     assert get(viewer, job, "/model.pt").status_code == 503
     monkeypatch.setattr(blobs, "read_range", objects.read_range)
-    blobs.storage().delete(blobs.CodePack.objects.get().name)
+    blobs.storage().delete(CodePack.objects.get().name)
     assert get(viewer, job, "/model.pt").status_code == 404
 
 

@@ -168,7 +168,8 @@ def test_of_too_many_files_the_rest_is_counted(left, settings, monkeypatch):
 def test_an_agent_that_was_restarted_sends_only_what_is_missing(left, monkeypatch):
     first, second = os.urandom(PART_BYTES), os.urandom(PART_BYTES)
     (left.outputs / "large").write_bytes(first + second)
-    store, calls = blobs.store_outputs, []
+    store = blobs.store_outputs
+    calls: list[int] = []
 
     def dies_in_the_middle(project, body):
         if calls:
