@@ -47,15 +47,24 @@ class NodeOutputs:
         self._jobs = jobs
         self._wake = threading.Event()
         self._closed = threading.Event()
+        self._settled = threading.Event()
+        self._settled.set()
 
     def start(self) -> None:
         if settings.CODE_URL:
+            self._settled.clear()
             threading.Thread(target=self._loop, name="outputs", daemon=True).start()
 
     def close(self) -> None:
         """Begin nothing more; what is under way the next agent begins again."""
         self._closed.set()
         self._wake.set()
+
+    def finish(self, within: float) -> None:
+        """Close, once all is uploaded or something failed, within so many seconds: the machine may go with its disk."""
+        self.look()
+        self._settled.wait(within)
+        self.close()
 
     def take(self, run: PlacementRun) -> None:
         """What the run has left is to be uploaded. Before its end is told, so that no death of this agent loses it."""
@@ -66,6 +75,7 @@ class NodeOutputs:
         ):
             try:
                 outbox.put(self._node, claimed)
+                self._settled.clear()
             except OSError as error:
                 log.warning("What job %d left stays on its node: %s", claimed.job_id, error, extra=claimed.ids)
 
@@ -79,8 +89,11 @@ class NodeOutputs:
             self._wake.clear()
             if self.turn():
                 pause = FIRST_PAUSE_SECONDS
-                self._wake.wait()
+                if next(outbox.waiting(self._node), None) is None:
+                    self._settled.set()
+                    self._wake.wait()
             else:
+                self._settled.set()
                 self._closed.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

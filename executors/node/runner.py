@@ -149,7 +149,7 @@ class Runner:
             self._spot.close()
         self._old_folders.close()
         self._session.close()
-        self._left.close()
+        self._left.finish(settings.DRAIN_SECONDS)
         self._monitor.close()
 
     def detach(self, within: float) -> bool:

@@ -1,6 +1,7 @@
 """What a placement is to begin with: the last checkpoint of its job that is kept, and the outputs of others that it names."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -8,10 +9,12 @@ from django.db.models import Q
 from jobs.code import blobs
 from jobs.models import Attempt, CodeBlob, Job, KeptFile, KeptOutputs, Placement
 from jobs.outputs.taking import same_token
+from quotas.clock import database_now
 from scheduling.errors import NotFoundError
 from workers.models import Node
 
 State = KeptOutputs.State
+JUST_NOW = timedelta(minutes=1)
 READY, COMING, MISSING = "ready", "coming", "missing"
 LINKED = (KeptFile.State.KEPT, KeptFile.State.LINK)
 
@@ -49,9 +52,15 @@ def _checkpoint(placement: Placement, *, only_kept: bool) -> dict[str, Any] | No
             files = KeptFile.objects.filter(outputs=kept, kind=KeptFile.Kind.CHECKPOINT, state__in=LINKED)
             if described := _described(files, ""):
                 return {"attempt": kept.attempt.number, "state": READY, "files": described}
-        elif not only_kept and kept.placement.node.state != Node.State.DOWN:  # who is gone brings nothing
+        elif not only_kept and _may_come(kept):
             return {"attempt": kept.attempt.number, "state": COMING, "files": []}
     return None
+
+
+def _may_come(kept: KeptOutputs) -> bool:
+    """Who is gone brings nothing, but who has just said goodbye may still be at it."""
+    up = kept.placement.node.state != Node.State.DOWN
+    return up or kept.announced_at > database_now() - JUST_NOW
 
 
 def _input(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import os
 import threading
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from executors.node.beginning import INCOMING, INPUTS, NodeBeginning
 from executors.node.outputs import NodeOutputs
@@ -178,6 +180,7 @@ def test_a_node_that_brings_nothing_keeps_nobody_waiting_for_ever(nodes, job, se
     taking.announce([newer.placement_id])
     if gone:
         Node.objects.filter(pk=nodes.a.row.pk).update(state="down")
+        KeptOutputs.objects.update(announced_at=timezone.now() - timedelta(minutes=5))
     last = nodes.b.claim(job)
     assert nodes.b.beginning.prepare(last) is None
     assert (nodes.b.folders(last)[1] / "step-1").read_bytes() == b"older"

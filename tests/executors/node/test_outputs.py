@@ -202,6 +202,25 @@ def test_a_full_storage_is_said_and_tried_again(left, monkeypatch):
     assert (row.state, row.message) == ("kept", "")
 
 
+def test_an_agent_that_leaves_uploads_first_what_it_can(left, settings):
+    (left.outputs / "a").write_bytes(b"a")
+    shipping = NodeOutputs(left.home / "node", left.home / "jobs")
+    shipping.start()
+    shipping.take(left.run)
+    shipping.finish(within=60)
+    assert set(kept(left)) == {("output", "a")}
+
+
+def test_an_agent_that_leaves_waits_for_no_site_that_is_away(left, settings):
+    (left.outputs / "a").write_bytes(b"a")
+    settings.CODE_URL = "http://127.0.0.1:9"
+    shipping = NodeOutputs(left.home / "node", left.home / "jobs")
+    shipping.take(left.run)
+    shipping.start()
+    shipping.finish(within=3600)
+    assert outbox.holds(left.home / "node", left.placement.pk)
+
+
 def test_the_same_content_is_stored_once(left):
     (left.outputs / "a").write_bytes(b"same")
     (left.outputs / "b").write_bytes(b"same")
