@@ -48,6 +48,7 @@ COMMANDS = {
     ),
     "secrets": Entry("secrets.secrets", "List your secrets or a project's, without their values; set and delete them."),
     "logs": Entry("logs", "Print what a job has written."),
+    "outputs": Entry("results.outputs", "List what a job has left, fetch it, or have it kept."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
     "requeue": Entry("control", "Run jobs again that are over or paused, or that run."),
@@ -74,7 +75,9 @@ COMMANDS = {
     "costs": Entry("costs.report", "Say what was paid in a period, by project, user, batch, job, node, day or month."),
     "usage": Entry("usage.report", "Say what was used, by project, user, queue, hardware, node or label."),
     "fairness": Entry("usage.fairness", "Say who was entitled to what, week by week, who received it, and why not."),
-    "retention": Entry("usage.retention", "Say for how long a project's jobs are kept after their end; set it."),
+    "retention": Entry(
+        "usage.retention", "Say for how long a project's jobs, and what they leave, are kept after their end; set it."
+    ),
     "idle-gpus": Entry("usage.idle_gpus", "Say what becomes of a project's jobs whose GPUs idle; set it."),
     "prices": Entry("costs.prices", "List what things cost an hour; set more, and end them, as staff."),
     "budgets": Entry(

@@ -27,6 +27,7 @@ NOT_AN_AGENTS = frozenset(
         "jobcount",
         "jobcountprogress",
         "jobretention",
+        "outputretention",
         "forgottenjob",
         "idlegpurule",
         "idlegpustep",
@@ -39,12 +40,22 @@ NOT_AN_AGENTS = frozenset(
 )
 """Models of those apps that only the site writes."""
 HIDDEN = frozenset(
-    {"budgetwebhook", "budgetdelivery", "tokencaps", "jobtemplate", "jobschedule", "codeblob", "codepack", "secret"}
+    {
+        "budgetwebhook",
+        "budgetdelivery",
+        "tokencaps",
+        "jobtemplate",
+        "jobschedule",
+        "codeblob",
+        "codepack",
+        "keptfile",
+        "secret",
+    }
 )
 """Models with secrets in them, or that are no agent's affair: it may not even read them."""
 NAMES = {"auth_user": ("id", "username")}
 """Columns that it may read of tables that are otherwise closed: a bridge says whose a workload is."""
-APPENDED = frozenset({"ledgertransaction", "ledgerentry"})
+APPENDED = frozenset({"ledgertransaction", "ledgerentry", "keptoutputs"})
 """Models to which an agent adds rows, with the end of a placement, and changes none."""
 
 

@@ -16,6 +16,7 @@ from jobs.recovery import (
     ledger_audit,
     mlflow_runs,
     old_jobs,
+    old_outputs,
     quota_audit,
     quota_sync,
     sweep,
@@ -119,4 +120,5 @@ def prune() -> None:
     store.prune()
     run_times.forget()
     old_jobs.prune()
+    old_outputs.prune()
     forgetting.prune()

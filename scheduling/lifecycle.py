@@ -44,6 +44,7 @@ class EndReason(StrEnum):
     PLATFORM_ERROR = "platform_error"
     CODE_UNAVAILABLE = "code_unavailable"
     SECRETS_UNAVAILABLE = "secrets_unavailable"
+    FILES_UNAVAILABLE = "files_unavailable"
     DEPENDENCY_FAILED = "dependency_failed"  # of a job that never got an attempt
 
 
@@ -68,6 +69,7 @@ END_SENTENCES = {
     EndReason.PLATFORM_ERROR: "The platform failed on the node, not the command.",
     EndReason.CODE_UNAVAILABLE: "The node could not fetch the code that the job brings along.",
     EndReason.SECRETS_UNAVAILABLE: "The node could not be given the job's secrets.",
+    EndReason.FILES_UNAVAILABLE: "The node could not fetch what the job was to begin with: its inputs or its last checkpoint.",
     EndReason.DEPENDENCY_FAILED: "A job that it needed failed, so that it could not start.",
 }
 

@@ -47,6 +47,7 @@ KINDS = {
     411: "length-required",
     413: "too-large",
     415: "unsupported-media-type",
+    416: "range-not-satisfiable",
     429: "throttled",
     500: "internal",
     503: "unavailable",

@@ -58,7 +58,7 @@ def answer(job: Job, user: User) -> Response:
 def submitted_one(request: Request, wanted: dict[str, Any]) -> Response:
     """The answer to a submission of one job, after it."""
     [submitted] = submit(specs=[spec_of(wanted)], owner=caller(request), caps=caps_of(request))
-    return brought(request, submitted, alone=not wanted.get("depends_on"))
+    return brought(request, submitted, alone=not (wanted.get("depends_on") or wanted.get("inputs")))
 
 
 def brought(request: Request, submitted: Submitted, *, alone: bool = False) -> Response:

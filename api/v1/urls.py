@@ -1,6 +1,7 @@
 """The addresses under /api/v1/ that have to do with jobs, or with what jobs hold."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from api.v1 import (
     bulk,
@@ -27,6 +28,13 @@ from api.v1.code.views import (
     SnapshotsView,
     SnapshotView,
 )
+from api.v1.outputs.placements import (
+    PlacementBeginningView,
+    PlacementOutputBlobsView,
+    PlacementOutputsCompleteView,
+    PlacementOutputsView,
+)
+from api.v1.outputs.views import OutputFileView, OutputsView
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.schedules.views import RunNowView, SchedulesView, ScheduleView
 from api.v1.steering import migrations, preemptions, settings
@@ -36,6 +44,15 @@ from api.v1.usage.fairness import FairnessView
 from api.v1.usage.idle_gpus import ProjectIdleGpusView, QueueIdleGpusView
 from api.v1.usage.report import UsageExportView, UsageReportView
 from api.v1.usage.retention import RetentionView
+
+
+class AnyPath(StringConverter):
+    """A path below a folder, with slashes and whatever else a name may have: also line ends."""
+
+    regex = r"(?s:.+)"
+
+
+register_converter(AnyPath, "anypath")
 
 urlpatterns = [
     path("jobs", jobs.JobsView.as_view()),
@@ -56,6 +73,8 @@ urlpatterns = [
     path("jobs/<int:job_id>/hold", control.HoldView.as_view()),
     path("jobs/<int:job_id>/release", control.ReleaseView.as_view()),
     path("jobs/<int:job_id>/logs", logs.LogsView.as_view()),
+    path("jobs/<int:job_id>/outputs", OutputsView.as_view()),
+    path("jobs/<int:job_id>/outputs/<anypath:path>", OutputFileView.as_view()),
     path("jobs/<int:job_id>/metrics", metrics.MetricsView.as_view()),
     path("jobs/<int:job_id>/events", history.EventsView.as_view()),
     path("jobs/<int:job_id>/attempts", history.AttemptsView.as_view()),
@@ -86,6 +105,10 @@ urlpatterns = [
     path("snapshots/<int:snapshot_id>/blobs", SnapshotBlobsView.as_view()),
     path("snapshots/<int:snapshot_id>/complete", SnapshotCompleteView.as_view()),
     path("placements/<int:placement_id>/code", PlacementCodeView.as_view()),
+    path("placements/<int:placement_id>/outputs", PlacementOutputsView.as_view()),
+    path("placements/<int:placement_id>/outputs/blobs", PlacementOutputBlobsView.as_view()),
+    path("placements/<int:placement_id>/outputs/complete", PlacementOutputsCompleteView.as_view()),
+    path("placements/<int:placement_id>/beginning", PlacementBeginningView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

@@ -109,6 +109,14 @@ class JobOptions:
     working_dir: Annotated[
         Path | None, option("--working-dir", "-C", metavar="FOLDER", text="Where it starts; else this folder.")
     ] = None
+    input: Annotated[
+        list[str] | None,
+        option(
+            "--input",
+            metavar="ID[:PATH[:TO]]",
+            text="A file or folder that job ID leaves, found in TRAINYARD_INPUT_DIR; it starts once that job has completed. May be repeated.",
+        ),
+    ] = None
     label: Annotated[list[str] | None, option("--label", "-l", metavar="K=V", text="A label. May be repeated.")] = None
     workload: Annotated[
         str | None,

@@ -44,6 +44,7 @@ def job_request(
             "preemptible": False if its.no_preempt else None,
             "max_retries": its.retries,
             "depends_on": parse_needs(its.after or []),
+            "inputs": [parse_input(text) for text in its.input or []],
             "on_dependency_failure": its.on_dependency_failure,
             "labels": parse_labels("--label", its.label or []),
             "submission_key": its.key,
@@ -78,6 +79,15 @@ def parse_needs(settings: Iterable[str]) -> list[Any]:
         job = int(word) if word.isascii() and word.isdecimal() else word
         needs.append({"job": job, "after": after} if known else job)
     return needs
+
+
+def parse_input(text: str) -> dict[str, Any]:
+    """`17`, `17:model.pt` or `17:model.pt:start/model.pt`; a path with a colon in it is for a batch file."""
+    job, _, rest = text.partition(":")
+    path, _, to = rest.partition(":")
+    if not job.isascii() or not job.isdecimal():
+        raise UsageError(f"--input {text}: begin with the number of a job, as in 17:model.pt.")
+    return without_gaps({"job": int(job), "path": path or None, "to": to or None})
 
 
 def without_gaps(request: Mapping[str, Any]) -> dict[str, Any]:

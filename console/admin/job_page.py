@@ -10,6 +10,7 @@ from typing import Any
 from console.admin import cells, charts
 from console.admin.job_outlook import outlook
 from console.admin.log_tail import Tail, tail
+from console.admin.outputs import kept_files
 from console.admin.steering import moves
 from jobs.models import Attempt, Job, JobEvent, Preemption
 from jobs.reports.explain import runs_before_its_turn
@@ -88,6 +89,7 @@ def context(job: Any, user: Any) -> dict[str, Any]:
         "attempts": [attempt_row(attempt, job.now) for attempt in attempts],
         "metrics_drawn": charts.of(job),
         "log": last_log(attempts),
+        "outputs": kept_files.kept(job),
         "events": [happening(event) for event in events],
         "events_shown": EVENTS_SHOWN,
     }

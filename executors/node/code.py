@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
 
+from executors.node.blob_stream import LOOK_SECONDS, Reader, StoppedError, batches, read_index, wait
+from executors.node.site import FetchError, answer, connected
 from executors.run.placement_run import PlacementRun
 from jobs.code import manifest
-from jobs.code.manifest import PART_BYTES
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.hardware.disk import MIB, Disk
@@ -32,25 +32,8 @@ from workers.runtime.process import replace_file
 log = logging.getLogger(__name__)
 COPY = "code"
 MANIFESTS, MOST_MANIFESTS = "manifests", 500
-BATCH_BYTES = 32 * 1024 * 1024
-TIMEOUT = httpx.Timeout(30, connect=5)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
-LOOK_SECONDS = 0.2
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE_URL is not set for its agent."
-
-
-class FetchError(Exception):
-    """It did not come; `final`: it will not come by asking again either; `status`: of the answer, if there was one."""
-
-    def __init__(self, words: str, *, final: bool = False, status: int = 0) -> None:
-        super().__init__(words)
-        self.final = final
-        self.status = status
-
-
-class StoppedError(Exception):
-    """The job is to end before it has begun."""
 
 
 class NodeCode:
@@ -107,7 +90,7 @@ class NodeCode:
                 with self._my_turn(run):
                     lacking = self._cache.missing(blobs)  # the one before may have fetched it
                     self._make_room(sum(blobs[sha256] for sha256 in lacking))
-                    for batch in _batches(lacking, blobs):
+                    for batch in batches(lacking, blobs):
                         fetch.blobs(batch, self._cache)
                     self._cache.trim()
             self._make_room(sum(file.size for file in files))
@@ -170,7 +153,7 @@ class _Fetch:
 
     def __init__(self, run: PlacementRun) -> None:
         self._run = run
-        self._url = f"{settings.CODE_URL}/api/v1/placements/{run.placement_id}/code"
+        self._path = f"placements/{run.placement_id}/code"
         self._progress()
 
     def _progress(self) -> None:
@@ -185,105 +168,13 @@ class _Fetch:
 
     def blobs(self, wanted: Sequence[str], cache: CodeCache) -> None:
         """Have these in the cache. What is whole when it breaks off is kept."""
-        with self._answer("POST", {"blobs": list(wanted)}) as answer:
-            pieces = _Reader(answer.iter_raw(), self._run)
-            for sha256, size in _index(pieces.line(), set(wanted)):
+        with self._answer("POST", json={"blobs": list(wanted)}) as answer:
+            pieces = Reader(answer.iter_raw(), self._run)
+            for sha256, size in read_index(pieces.line(), set(wanted)):
                 cache.add(sha256, pieces.take(size))
                 self._progress()
 
     @contextlib.contextmanager
-    def _answer(self, method: str, body: Any = None) -> Iterator[httpx.Response]:
-        with answer_to(self._run, method, self._url, body) as answer:
-            yield answer
-
-
-@contextlib.contextmanager
-def answer_to(run: PlacementRun, method: str, url: str, body: Any = None) -> Iterator[httpx.Response]:
-    """What the site answers the agent of this placement. Raises FetchError for all that is no success."""
-    headers = {"Authorization": f"Placement {run.claimed.token}", "Accept-Encoding": "identity"}
-    headers["X-Forwarded-Proto"] = "https"  # as probes say it: inside a cluster no proxy stands before the site
-    headers["Accept"] = "application/json, application/octet-stream"
-    local = urlsplit(settings.CODE_URL).hostname in LOOPBACK
-    try:
-        with (
-            httpx.Client(timeout=TIMEOUT, trust_env=not local, verify=url.startswith("https:")) as client,
-            client.stream(method, url, json=body, headers=headers) as answer,
-        ):
-            if not answer.is_success:
-                answer.read()
-                raise FetchError(
-                    f"{settings.CODE_URL} answered {answer.status_code}: {_said(answer)}",
-                    final=answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS,
-                    status=answer.status_code,
-                )
-            yield answer
-    except httpx.HTTPError as error:
-        raise FetchError(f"{settings.CODE_URL}: {str(error) or type(error).__name__}") from error
-
-
-def _said(answer: httpx.Response) -> str:
-    with contextlib.suppress(ValueError, AttributeError):
-        return str(answer.json().get("detail", ""))[:300]
-    return answer.reason_phrase
-
-
-def _index(line: bytes, wanted: set[str]) -> list[tuple[str, int]]:
-    try:
-        index = [(str(sha256), int(size)) for sha256, size in json.loads(line)]
-    except (TypeError, ValueError) as error:
-        raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from error
-    if any(sha256 not in wanted or not 0 < size <= PART_BYTES for sha256, size in index):
-        raise FetchError("the site sends what was not asked for")
-    return index
-
-
-class _Reader:
-    """An answer, a line or so many bytes at a time."""
-
-    def __init__(self, pieces: Iterator[bytes], run: PlacementRun) -> None:
-        self._pieces = pieces
-        self._run = run
-        self._data = bytearray()
-
-    def line(self) -> bytes:
-        while b"\n" not in self._data:
-            self._more()
-        end = self._data.index(b"\n") + 1
-        return self.take(end)
-
-    def take(self, size: int) -> bytes:
-        while len(self._data) < size:
-            self._more()
-        taken = bytes(self._data[:size])
-        del self._data[:size]
-        return taken
-
-    def _more(self) -> None:
-        if self._run.stopping is not None:
-            raise StoppedError
-        piece = next(self._pieces, None)
-        if piece is None:
-            raise FetchError("the answer broke off")
-        self._data += piece
-
-
-def _batches(lacking: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for sha256 in lacking:
-        if batch and size + sizes[sha256] > BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(sha256)
-        size += sizes[sha256]
-    if batch:
-        yield batch
-
-
-def wait(run: PlacementRun, seconds: float) -> None:
-    """Before the next try. Raises StoppedError once the job is to end."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        if run.stopping is not None:
-            raise StoppedError
-        time.sleep(min(LOOK_SECONDS, left))
+    def _answer(self, method: str, **body: Any) -> Iterator[httpx.Response]:
+        with connected(self._run.claimed.token) as client, answer(client, method, self._path, **body) as response:
+            yield response

@@ -5,21 +5,15 @@ its log. The file by which its shim is told of it is readable by the agent alone
 """
 
 import base64
-import json
 import logging
 import time
 
 import httpx
 from django.conf import settings
 
-from executors.node.code import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    FetchError,
-    StoppedError,
-    answer_to,
-    wait,
-)
+from executors.node.blob_stream import StoppedError, wait
+from executors.node.code import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from executors.node.site import FetchError, asked, connected
 from executors.run.placement_run import PlacementRun
 from jobs.secrets.sealing import Opener
 from jobs.state.outcome import PlacementOutcome
@@ -77,12 +71,13 @@ def _fetch(run: PlacementRun) -> dict[str, str]:
 
 def _ask(run: PlacementRun) -> dict[str, str]:
     opener = Opener(run.placement_id)
-    url = f"{settings.CODE_URL}/api/v1/placements/{run.placement_id}/secrets"
-    with answer_to(run, "POST", url, {"public_key": base64.b64encode(opener.public_key).decode()}) as answer:
-        try:
-            values = opener.open(base64.b64decode(json.loads(answer.read())["sealed"]))
-        except (ValueError, KeyError, TypeError):
-            raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from None
+    key = {"public_key": base64.b64encode(opener.public_key).decode()}
+    with connected(run.claimed.token) as client:
+        answer = asked(client, "POST", f"placements/{run.placement_id}/secrets", json=key)
+    try:
+        values = opener.open(base64.b64decode(answer["sealed"]))
+    except (ValueError, KeyError, TypeError):
+        raise FetchError(f"{settings.CODE_URL} does not speak Trainyard") from None
     if missing := [name for name in run.claimed.secrets if name not in values]:
         raise FetchError(f"{settings.CODE_URL} left out {', '.join(missing)}")
     return values

@@ -18,11 +18,13 @@ from django.db import connection
 
 from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment, job_secrets
+from executors.node.beginning import INPUTS, NodeBeginning
 from executors.node.code import COPY, NodeCode
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
+from executors.node.outputs import NodeOutputs
 from executors.node.spot_watch import SpotWatch
 from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
@@ -80,6 +82,8 @@ class Runner:
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._code = NodeCode(folder / "code", disk)
+        self._beginning = NodeBeginning(home / "jobs", disk, self._walls)
+        self._left = NodeOutputs(folder, home / "jobs")
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
@@ -109,6 +113,7 @@ class Runner:
         self._reattach_runs(node_id)
         if self._groups is not None:
             self._groups.clear()
+        self._left.start()
         if settings.REMOVE_FOLDERS:
             self._old_folders.start()
         if self._spot is not None:
@@ -144,11 +149,13 @@ class Runner:
             self._spot.close()
         self._old_folders.close()
         self._session.close()
+        self._left.finish(settings.DRAIN_SECONDS)
         self._monitor.close()
 
     def detach(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
         self._old_folders.close()
+        self._left.close()
         return self._session.detach(within)
 
     def run(self, ref: PlacementRef) -> bool:
@@ -173,7 +180,8 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = self._code.prepare(run) or run.wait_for_its_gang() or job_secrets.prepare(run)
+            ended = self._code.prepare(run) or self._beginning.prepare(run)
+            ended = ended or run.wait_for_its_gang() or job_secrets.prepare(run)
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
@@ -190,11 +198,15 @@ class Runner:
             self._groups.remove(str(run.placement_id))
         # On disk before in the database, and off the disk after: whenever the agent dies, somebody can still tell it.
         state_files.write_outcome(run.folder, ending)
+        self._left.take(run)
         self._session.finish(run, ending)
+        self._left.look()
         run_spans.ended(run.claimed, ending, began)
         self._walls.clear(run.folder, run.claimed.job_id)
         if run.claimed.code:
             folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
+        if run.claimed.inputs:
+            folder_removal.remove(run.folder, INPUTS)
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _watched(self, run: PlacementRun, shim: Shim) -> PlacementOutcome:
@@ -204,7 +216,9 @@ class Runner:
             run.checkpoints = CheckpointMonitor(self._checkpoints(run.claimed))
             run.attach(shim)
             temporary = (run.folder / name for name in TEMPORARY.values())
-            self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary, *_code(run))
+            self._monitor.add(
+                run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary, *_brought(run)
+            )
             result = _wait(shim)
             self._monitor.remove(run, result.cpu_seconds)
             return run.outcome(result)
@@ -220,7 +234,7 @@ class Runner:
         run.cores = self._cores.allocate(run.claimed.cpus)
         code = _code(run)
         place = Place(
-            run.claimed.job_id, run.folder, (checkpoints, outputs, *code),
+            run.claimed.job_id, run.folder, (checkpoints, outputs, *_brought(run)),
             alone=run.claimed.nodes == 1, gpus=tuple(run.claimed.gpu_indices),
         )  # fmt: skip
         self._walls.prepare(place)
@@ -276,6 +290,7 @@ class Runner:
             "TRAINYARD_OUTPUT_DIR": str(outputs),
             "TRAINYARD_REPORT": str(run.folder / "report.jsonl"),
             **({"TRAINYARD_CODE_DIR": str(run.folder / COPY)} if claimed.code else {}),
+            **({"TRAINYARD_INPUT_DIR": str(run.folder / INPUTS)} if claimed.inputs else {}),
             **(rendezvous.environment(claimed) if claimed.nodes > 1 else {}),
         }
 
@@ -308,6 +323,11 @@ class Runner:
 def _code(run: PlacementRun) -> tuple[Path, ...]:
     """Its own copy of the code that it brings along, if it brings any."""
     return (run.folder / COPY,) if run.claimed.code else ()
+
+
+def _brought(run: PlacementRun) -> tuple[Path, ...]:
+    """The folders that were made for it alone."""
+    return (*_code(run), *([run.folder / INPUTS] if run.claimed.inputs else []))
 
 
 def _wait(shim: Shim) -> CommandResult:

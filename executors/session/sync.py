@@ -24,7 +24,7 @@ from executors.session.agreement import Agreement
 from executors.session.departure import Departure, give_back
 from executors.session.node_row import NodeRow
 from executors.session.requests import Claim, Finish, Identity
-from executors.upload import activity, events, logs, progress
+from executors.upload import activity, events, logs, outputs, progress
 from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.recovery import sweep
@@ -265,6 +265,7 @@ class NodeSession:
         ready = [report for report in reports if report.run in whole]
         # Its log and its progress before its end, which closes them, and is judged by what the command has reported.
         progress.ship_progress([report.run for report in ready], to_the_end=True)
+        outputs.announce([report.run for report in ready], self._attempts.parent)
         finish([report.ending for report in ready])
         for report in ready:
             self._runs.pop(report.run.placement_id, None)

@@ -58,7 +58,7 @@ NEEDED_TO_RUN = (
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
-    "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__secrets",
+    "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__secrets", "attempt__job__inputs",
 )  # fmt: skip
 
 
@@ -92,6 +92,8 @@ class PlacementSpec:
     """The digest of the snapshot in a copy of which it runs; empty: none."""
     secrets: tuple[str, ...] = ()
     """Names of what the node asks the site for, and no more: no value stands in the database's answer."""
+    inputs: bool = False
+    """Whether it begins with outputs of other jobs."""
 
     @property
     def ids(self) -> dict[str, object]:
@@ -309,4 +311,5 @@ def _spec(row: Placement, master_address: str) -> PlacementSpec:
         origin=job.origin,
         code=job.snapshot.digest if job.snapshot else "",
         secrets=tuple(job.secrets),
+        inputs=bool(job.inputs),
     )

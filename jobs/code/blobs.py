@@ -25,6 +25,8 @@ PACK_BYTES = PART_BYTES
 FIRST_LINE_BYTES = 1024 * 1024
 READ_BYTES = 1024 * 1024
 GIB = 2**30
+CODE, OUTPUTS = "code", "outputs"
+"""What packs hold, by what brought them."""
 Index = list[tuple[str, int]]
 
 
@@ -46,26 +48,41 @@ def store(snapshot: CodeSnapshot, wanted: Mapping[str, int], body: IO[bytes]) ->
 
     Raises InvalidError for what is not whole, not asked for, or not what its hash says; UnavailableError where the storage fails.
     """
+    index, contents = _read(body, wanted)
+    _refuse_full_project(snapshot, len(contents))
+    return _keep(snapshot.project_id, index, contents, CODE)
+
+
+def store_outputs(project_id: int, body: IO[bytes]) -> int:
+    """The same of what an attempt has left, which nobody has listed yet."""
+    index, contents = _read(body, None)
+    return _keep(project_id, index, contents, OUTPUTS)
+
+
+def _read(body: IO[bytes], wanted: Mapping[str, int] | None) -> tuple[Index, memoryview]:
     # In one piece, of bounded size: the server has all of it in memory, and hands out small pieces by copying the rest each time.
     data = memoryview(body.read(FIRST_LINE_BYTES + PACK_BYTES + 1))
     index, start = _index(bytes(data[:FIRST_LINE_BYTES]), wanted)
     contents = data[start:]
     _refuse_others(contents, index)
-    _refuse_full_project(snapshot, len(contents))
+    return index, contents
+
+
+def _keep(project_id: int, index: Index, contents: memoryview, holds: str) -> int:
     pack = CodePack.objects.create(
-        project_id=snapshot.project_id, name=f"{snapshot.project_id}/{uuid4().hex}.pack", size=len(contents)
+        project_id=project_id, name=f"{project_id}/{uuid4().hex}.pack", size=len(contents), holds=holds
     )
     _save(pack, contents)
     rows, offset = [], 0
     for sha256, length in index:
-        rows.append(CodeBlob(project_id=snapshot.project_id, sha256=sha256, size=length, pack=pack, offset=offset))
+        rows.append(CodeBlob(project_id=project_id, sha256=sha256, size=length, pack=pack, offset=offset))
         offset += length
     # Of two uploads of the same at once the first one counts.
     CodeBlob.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
 
 
-def _index(beginning: bytes, wanted: Mapping[str, int]) -> tuple[Index, int]:
+def _index(beginning: bytes, wanted: Mapping[str, int] | None) -> tuple[Index, int]:
     """What the first line names, and where the contents begin."""
     line, ended, _ = beginning.partition(b"\n")
     try:
@@ -77,7 +94,7 @@ def _index(beginning: bytes, wanted: Mapping[str, int]) -> tuple[Index, int]:
     if not index or len({sha256 for sha256, _ in index}) < len(index):
         raise InvalidError([FieldError("body", "Its first line must name blobs, each once.")])
     for sha256, size in index:
-        if not HASH.fullmatch(sha256) or wanted.get(sha256) != size:
+        if not HASH.fullmatch(sha256) or size <= 0 or (wanted is not None and wanted.get(sha256) != size):
             raise InvalidError([FieldError("body", f"{sha256[:64]!r} of {size} bytes is no part of this snapshot.")])
     if sum(size for _, size in index) > PACK_BYTES:
         raise InvalidError([FieldError("body", f"May hold at most {PACK_BYTES} bytes of blobs.", "too_large")])
@@ -87,7 +104,7 @@ def _index(beginning: bytes, wanted: Mapping[str, int]) -> tuple[Index, int]:
 def _refuse_full_project(snapshot: CodeSnapshot, more: int) -> None:
     limit = settings.CODE_PROJECT_GB
     if limit:
-        rows = CodePack.objects.filter(project=snapshot.project_id).aggregate(all=Sum("size"))
+        rows = CodePack.objects.filter(project=snapshot.project_id, holds=CODE).aggregate(all=Sum("size"))
         if (rows["all"] or 0) + more > limit * GIB:
             words = f"The code of project {snapshot.project} takes the {limit:g} GB that it may. What no job needs is forgotten in time."
             raise InvalidError([FieldError("project", words, "quota")])
@@ -135,9 +152,25 @@ def stream(found: Sequence[CodeBlob]) -> Iterator[bytes]:
     index = [[blob.sha256, blob.size] for blob in found]
     yield json.dumps(index, separators=(",", ":")).encode() + b"\n"
     for stretch in _stretches(found):
-        for start in range(stretch.start, stretch.start + stretch.size, READ_BYTES):
-            size = min(READ_BYTES, stretch.start + stretch.size - start)
-            yield read_range(storage(), stretch.name, start, size)
+        yield from _pieces(stretch)
+
+
+def content(found: Sequence[CodeBlob], start: int, size: int) -> Iterator[bytes]:
+    """So many bytes of what these blobs hold one after the other. Raises OSError where the storage fails."""
+    for blob in found:
+        if size <= 0:
+            return
+        if start < blob.size:
+            taken = min(blob.size - start, size)
+            yield from _pieces(Stretch(blob.pack.name, blob.offset + start, taken))
+            size -= taken
+        start = max(0, start - blob.size)
+
+
+def _pieces(stretch: Stretch) -> Iterator[bytes]:
+    for start in range(stretch.start, stretch.start + stretch.size, READ_BYTES):
+        size = min(READ_BYTES, stretch.start + stretch.size - start)
+        yield read_range(storage(), stretch.name, start, size)
 
 
 def _stretches(found: Sequence[CodeBlob]) -> Iterator[Stretch]:

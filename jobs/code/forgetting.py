@@ -21,14 +21,24 @@ AT_ONCE = 200
 UNFINISHED = timedelta(days=1)
 """An upload that has written its object and no rows after so long never will."""
 FORGET_BLOBS = """
-    DELETE FROM jobs_codeblob AS blob WHERE blob.project_id = %s AND blob.used_at < statement_timestamp() - make_interval(days => %s)
+    DELETE FROM jobs_codeblob AS blob USING jobs_codepack AS pack
+    WHERE pack.id = blob.pack_id AND blob.project_id = %s
+    AND blob.used_at < statement_timestamp() - make_interval(days => CASE pack.holds WHEN 'outputs' THEN 1 ELSE %s END)
     AND NOT EXISTS (
         SELECT 1 FROM (
             SELECT unnest(blobs) AS id FROM jobs_codesnapshot WHERE project_id = blob.project_id
         ) AS needed WHERE needed.id = blob.id
+    ) AND NOT EXISTS (
+        SELECT 1 FROM (
+            SELECT unnest(file.blobs) AS id FROM jobs_keptfile AS file
+            JOIN jobs_keptoutputs AS kept ON kept.placement_id = file.outputs_id
+            JOIN jobs_attempt AS attempt ON attempt.id = kept.attempt_id
+            JOIN jobs_job AS job ON job.id = attempt.job_id
+            WHERE job.project_id = blob.project_id
+        ) AS needed WHERE needed.id = blob.id
     )
 """
-"""A snapshot that is not complete needs none yet: what it found there is young, or the upload is over."""
+"""What brought outputs is done within a day, or asks again what is there. A snapshot that is not complete needs none yet: what it found there is young, or the upload is over."""
 
 
 def prune() -> int:

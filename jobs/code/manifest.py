@@ -6,7 +6,6 @@ on after an interruption, part by part. Folders have no entries: who has no file
 
 import hashlib
 import json
-import posixpath
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from scheduling.errors import FieldError, InvalidError
 from workers.runtime.code_files import CodeFile
+from workers.runtime.left_files import leads_out
 
 PART_BYTES = 8 * 1024 * 1024
 LONGEST_PATH, LONGEST_NAME = 4096, 255
@@ -113,12 +113,6 @@ def _link(path: str, entry: dict[str, Any]) -> CodeFile:
     if leads_out(path, target):
         raise FileFaultError(".link", "Leads out of the folder: only what is inside of it comes along.")
     return CodeFile(path, link=target)
-
-
-def leads_out(path: str, target: str) -> bool:
-    """Whether a link at `path` points to something that is not below the folder."""
-    reached = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    return posixpath.isabs(target) or reached == ".." or reached.startswith("../")
 
 
 def _refuse_collisions(files: Sequence[CodeFile]) -> None:

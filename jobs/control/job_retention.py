@@ -1,4 +1,4 @@
-"""How long the jobs of each project are kept: its own rule, else that of the nearest project above, else the platform's."""
+"""How long the jobs of each project are kept, and what their attempts left: its own rule, else that of the nearest project above, else the platform's."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
-from jobs.models import JobRetention
+from jobs.models import JobRetention, OutputRetention
 from quotas.models import Project
 from quotas.queries import administers
 from quotas.tree import lines_up
 from scheduling.errors import ForbiddenError
+
+Retention = type[JobRetention] | type[OutputRetention]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,16 @@ class Rule:
 
 def rules() -> dict[int, Rule]:
     """By project, what holds for it."""
-    own = dict(JobRetention.objects.values_list("pk", "days"))
-    platform = Rule(settings.JOB_RETENTION_DAYS or None, None)
+    return _rules(JobRetention, Rule(settings.JOB_RETENTION_DAYS or None, None))
+
+
+def output_rules() -> dict[int, Rule]:
+    """The same of what attempts left; None is for as long as the job."""
+    return _rules(OutputRetention, Rule(settings.OUTPUT_RETENTION_DAYS, None))
+
+
+def _rules(model: Retention, platform: Rule) -> dict[int, Rule]:
+    own = dict(model.objects.values_list("pk", "days"))
     found: dict[int, Rule] = {}
     for project, line in lines_up().items():
         of = next((one for one in line if one in own), None)
@@ -35,14 +45,25 @@ def rules() -> dict[int, Rule]:
 def set_rule(project: Project, days: int | None, actor: User) -> None:
     """From now on jobs of the project are kept so long; None: for ever. Raises ForbiddenError for all but its admins."""
     _refuse_others(project, actor)
+    _set(JobRetention, project, days, actor)
+
+
+def set_output_rule(project: Project, days: int | None, actor: User) -> None:
+    """The same of what its jobs leave; None: as long as the job."""
+    _refuse_others(project, actor)
+    _set(OutputRetention, project, days, actor)
+
+
+def _set(model: Retention, project: Project, days: int | None, actor: User) -> None:
     said = {"days": days, "changed_by": actor.get_username(), "changed_at": Now()}
-    JobRetention.objects.update_or_create(project=project, defaults=said)
+    model.objects.update_or_create(project=project, defaults=said)
 
 
 def remove_rule(project: Project, actor: User) -> None:
-    """From now on it has the rule of those above."""
+    """From now on it has the rules of those above."""
     _refuse_others(project, actor)
     JobRetention.objects.filter(project=project).delete()
+    OutputRetention.objects.filter(project=project).delete()
 
 
 def _refuse_others(project: Project, actor: User) -> None:

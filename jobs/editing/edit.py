@@ -17,8 +17,9 @@ from jobs.planning import run_times, snapshot
 from jobs.state.queue_transitions import UNSTARTED
 from jobs.submission import pricing, token_caps
 from jobs.submission.intake import read_intake
+from jobs.submission.job_faults import spec_faults
 from jobs.submission.job_spec import JobSpec
-from jobs.submission.submit import completed, spec_faults
+from jobs.submission.submit import completed
 from scheduling.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 SIZE = frozenset({"cpus", "memory_mb", "gpus", "gpu_memory_mb", "gpu_model", "nodes", "node_labels"})

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from jobs.models import Job
-from jobs.submission.job_spec import JobSpec
+from jobs.submission.job_spec import Input, JobSpec
 
 COLUMNS = {column.attname for column in Job._meta.concrete_fields}  # noqa: SLF001 - Django's documented way to them
 OF_THE_ROW = tuple(one.name for one in fields(JobSpec) if one.name in COLUMNS and one.name != "submission_key")
@@ -20,6 +20,7 @@ def spec_of(job: Job) -> JobSpec:
         "queue": job.queue.name,
         "command": tuple(job.command),
         "secrets": tuple(job.secrets),
+        "inputs": tuple(Input(**one) for one in job.inputs),
     }
     return JobSpec(**its, snapshot=job.snapshot_id)
 

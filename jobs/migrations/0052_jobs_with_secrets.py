@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0049_job_schedules"),
+        ("jobs", "0050_kept_outputs"),
         ("quotas", "0017_secrets"),
         ("workers", "0014_clusters"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                     ("gpu_error", "gpu_error"),
                     ("platform_error", "platform_error"),
                     ("code_unavailable", "code_unavailable"),
+                    ("files_unavailable", "files_unavailable"),
                     ("secrets_unavailable", "secrets_unavailable"),
                     ("dependency_failed", "dependency_failed"),
                 ],
@@ -80,6 +81,7 @@ class Migration(migrations.Migration):
                     ("gpu_error", "gpu_error"),
                     ("platform_error", "platform_error"),
                     ("code_unavailable", "code_unavailable"),
+                    ("files_unavailable", "files_unavailable"),
                     ("secrets_unavailable", "secrets_unavailable"),
                     ("dependency_failed", "dependency_failed"),
                 ],

@@ -14,6 +14,7 @@ from jobs.models.job_counts import DayCost, EndedJobs, JobCount, JobCountProgres
 from jobs.models.logs import FollowedLog, LogChunk, StoredLog
 from jobs.models.metrics import MetricSeries, ReportMark
 from jobs.models.moves import JobMove
+from jobs.models.outputs.kept import KeptFile, KeptOutputs
 from jobs.models.planning import (
     Cycle,
     FloorShadow,
@@ -25,7 +26,7 @@ from jobs.models.planning import (
     UsageTally,
 )
 from jobs.models.queue import Queue, queue_name_validator
-from jobs.models.retention import ForgottenJob, JobRetention
+from jobs.models.retention import ForgottenJob, JobRetention, OutputRetention
 from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
@@ -60,8 +61,11 @@ __all__ = [
     "JobRetention",
     "JobSchedule",
     "JobTemplate",
+    "KeptFile",
+    "KeptOutputs",
     "LogChunk",
     "MetricSeries",
+    "OutputRetention",
     "Placement",
     "Preemption",
     "Queue",

@@ -51,6 +51,10 @@ class Job(Controlled):
         db_index=False,
         editable=False,
     )
+    # Outputs of other jobs that it finds in its TRAINYARD_INPUT_DIR: [{"job": 17, "path": "model.pt", "to": "model.pt"}].
+    inputs = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()), editable=False)
+    # Whatever the rules on age say: what its attempts left is kept for as long as the job is.
+    keep_outputs = models.BooleanField(default=False, db_default=False, editable=False)
     labels = models.JSONField(default=dict, blank=True)
 
     cpus = models.PositiveIntegerField(default=1)

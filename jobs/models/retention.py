@@ -28,6 +28,26 @@ class JobRetention(models.Model):
         return f"{self.project}: {self.days or 'no'} days"
 
 
+class OutputRetention(models.Model):
+    """The same for what attempts left behind, which may go before its job does; empty: as long as the job is kept."""
+
+    project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)],
+        help_text="So long after a job's end its outputs and checkpoints are kept; empty: as long as the job.",
+    )  # fmt: skip
+    changed_by = models.CharField(max_length=150, blank=True, editable=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(days__isnull=True) | Q(days__gte=1), name="output_retention_of_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.days or 'no'} days"
+
+
 class ForgottenJob(models.Model):
     """A job that was deleted as its project keeps none for so long: what its attempts left on nodes may go."""
 

@@ -10,7 +10,7 @@ from jobs.control import actions
 from jobs.models import Job, JobSchedule
 from jobs.models.job import ENDED
 from jobs.schedules import moments
-from jobs.submission.job_spec import JobSpec
+from jobs.submission.job_spec import Input, JobSpec
 from jobs.submission.submit import submit
 from quotas.clock import database_now
 from scheduling.errors import ForbiddenError, TrainyardError
@@ -92,6 +92,7 @@ def spec_of(schedule: JobSchedule) -> JobSpec:
             **its,
             "command": tuple(its["command"]),
             "depends_on": (),
+            "inputs": tuple(Input(**one) for one in its.get("inputs", ())),
             "labels": {**its["labels"], LABEL: schedule.name},
         }
     )

@@ -40,6 +40,9 @@ def executor_faults(spec: JobSpec, clusters: Sequence[Cluster]) -> Iterator[Fiel
     if spec.snapshot and spec.executor != AGENT:
         words = "Clusters get no code from here: have it in the image or on their disks, or let agents run the job."
         yield FieldError("snapshot", words, "unsupported")
+    if spec.inputs and spec.executor != AGENT:
+        words = "Clusters get no outputs of other jobs from here: have them on their disks, or let agents run the job."
+        yield FieldError("inputs", words, "unsupported")
     for cluster in _may_run_it(spec.executor, clusters):
         for field, reason in cluster.unsupported.items():
             if _asks_for(spec, field):

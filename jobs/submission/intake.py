@@ -15,8 +15,9 @@ from jobs.models import CodeSnapshot, Job, Queue, Workload
 from jobs.planning import snapshot
 from jobs.planning.pool_scaling import with_nodes_to_be_had
 from jobs.planning.queue_limits import limits_of
-from jobs.submission import code, job_secrets, linking, workloads
+from jobs.submission import code, inputs, job_secrets, linking, workloads
 from jobs.submission.budgets import HardBudgets
+from jobs.submission.inputs import Source
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
 from jobs.submission.workloads import Key
@@ -53,6 +54,7 @@ class Intake:
     workloads: Mapping[Key, Workload]
     snapshots: Mapping[int, CodeSnapshot]
     secrets: Nearest
+    sources: Mapping[int, Source]
     now: datetime
 
     def levels(self, project: str) -> tuple[ProjectView, ...]:
@@ -91,7 +93,8 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
     named: QuerySet[Any] = Project.objects.filter(slug__in={spec.project for spec in specs}).annotate(priced=ANY_PRICE)
     projects = {project.slug: project for project in (_lock_projects(named, specs) if locked else named)}
     roles = project_roles(owner)
-    authors = [spec.author for spec in specs]
+    sources = inputs.find(specs, roles)
+    authors = [spec.author for spec in inputs.with_needs(specs, sources)]
     own = [project for project in projects.values() if project.pk in roles]
     tree = {view.slug: view for view in snapshot.projects()}
     associations = Associations(tree, ())
@@ -113,6 +116,7 @@ def read_intake(specs: Sequence[JobSpec], owner: User, *, locked: bool = True) -
         workloads=workloads.find(projects, specs, locked=locked),
         snapshots=code.find(specs, locked=locked),
         secrets=job_secrets.find(specs),
+        sources=sources,
         now=timezone.now(),
     )
 

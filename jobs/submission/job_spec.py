@@ -10,6 +10,25 @@ from scheduling.resources import Request, ordered_labels
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """A file or folder of another job's outputs, or with an empty path all of them."""
+
+    job: int
+    path: str = ""
+    to: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it lies below the folder of inputs."""
+        return self.to or self.path.rpartition("/")[2] or str(self.job)
+
+    @property
+    def row(self) -> dict[str, int | str]:
+        """As a job keeps it."""
+        return {"job": self.job, "path": self.path, "to": self.place}
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """What somebody wants to run, in the words of the REST contract. Memory is in MB, times in seconds."""
 
@@ -45,6 +64,7 @@ class JobSpec:
     reason: str = ""
     workload: str = ""
     snapshot: int | None = None
+    inputs: tuple[Input, ...] = ()
     executor: str = ""
     image: str = ""
     memory_by_default: bool = False  # its owner named none

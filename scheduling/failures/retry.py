@@ -84,6 +84,7 @@ MEANINGS: Mapping[EndReason, FailureClass] = MappingProxyType(
         # The storage of code and the site that hands out secrets are everybody's: no node is to blame for them.
         EndReason.CODE_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         EndReason.SECRETS_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
+        EndReason.FILES_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         EndReason.GPU_ERROR: FailureClass(
             RetryBudget.PLATFORM, MACHINES, NodeSuspicion.ALWAYS, elsewhere=True, own_fault_twice=True
         ),

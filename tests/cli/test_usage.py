@@ -99,17 +99,28 @@ def test_fairness_is_shown_week_by_week_with_why_and_the_index(trainyard, connec
 
 def test_retention_is_told_set_and_inherited(trainyard, connected):
     path = "projects/vision/retention"
-    connected.answers("GET", path, {"project": "vision", "job_days": 90, "from_project": "org"})
-    connected.answers("PATCH", path, {"project": "vision", "job_days": 90, "from_project": "vision"})
-    connected.answers("DELETE", path, {"project": "vision", "job_days": 90, "from_project": "org"})
+    connected.answers("GET", path, {"project": "vision", "job_days": 90, "from_project": "org", "output_days": 30})
+    connected.answers("PATCH", path, {"project": "vision", "job_days": 90, "from_project": "vision", "output_days": 30})
+    connected.answers("DELETE", path, {"project": "vision", "job_days": 90, "from_project": "org", "output_days": 30})
 
     told = trainyard("retention", "-p", "vision", "--days", "90")
     trainyard("retention", "-p", "vision", "--forever"), trainyard("retention", "-p", "vision", "--inherit")
 
-    assert told.out == "Jobs of vision are kept for 90 days after their end, as org has it.\n"
+    assert (
+        told.out
+        == "Jobs of vision are kept for 90 days after their end, as org has it; what they have left, for 30 days after their end.\n"
+    )
     assert [one.body for one in connected.asked if one.method == "PATCH"] == [{"job_days": 90}, {"job_days": None}]
     assert [one.method for one in connected.asked][-2:] == ["DELETE", "GET"]
     assert trainyard("retention", "--days", "1", "--forever").code == 2
+    assert trainyard("retention", "--output-days", "1", "--inherit").code == 2
+    assert trainyard("retention", "--output-days", "soon").code == 2
+    (
+        trainyard("retention", "-p", "vision", "--output-days", "7"),
+        trainyard("retention", "-p", "vision", "--output-days", "job"),
+    )
+    said = [one.body for one in connected.asked if one.method == "PATCH"][-2:]
+    assert said == [{"output_days": 7}, {"output_days": None}]
 
 
 def test_what_becomes_of_idle_gpus_is_told_set_and_inherited(trainyard, connected):

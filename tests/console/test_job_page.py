@@ -13,6 +13,7 @@ from jobs.planning.snapshot import take_snapshot
 from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.admin_pages import operator, page, queries, staff, told
+from tests.api.v1.test_outputs import CONTENT, Agent
 from tests.scheduling.builders import waiting
 
 pytestmark = pytest.mark.django_db
@@ -253,3 +254,18 @@ def test_an_attempt_that_gave_way_tells_for_whom_and_what_it_cost(client):
     assert "<dt>Last checkpoint</dt>" in html
     assert "<dd>being made for it</dd>" in page(client, address(urgent))
     assert "90 s" in page(client, "/admin/jobs/preemption/")
+
+
+def test_a_job_says_what_it_has_left_and_links_to_it(client, settings, tmp_path):
+    options = {"location": str(tmp_path / "code")}
+    settings.STORAGES = settings.STORAGES | {"code": {"BACKEND": settings.FILES, "OPTIONS": options}}
+    job = builders.job(state="queued")
+    assert "Outputs of attempt" not in page(client, address(job))
+    agent = Agent(job)
+    agent.leave("<model>.pt")
+    agent.complete(left_out=3, left_out_bytes=2048)
+    html = page(client, address(job))
+    link = f"/api/v1/jobs/{job.pk}/outputs/%3Cmodel%3E.pt?attempt=1&amp;kind=output"
+    assert f'<a href="{link}">&lt;model&gt;.pt</a>' in html
+    assert "3 more with 2.0" in html
+    assert b"".join(client.get(link.replace("&amp;", "&")).streaming_content) == CONTENT

@@ -23,6 +23,7 @@ from api.http.fields import (
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import WorkloadNameField
 from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFailureField
+from api.v1.shapes.inputs import InputIn, InputOut
 from jobs.models import CodeSnapshot, Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
 from jobs.submission import limits
@@ -110,6 +111,10 @@ class JobDefaults(JobTerms):
         2**63 - 1, least=1, required=False, allow_null=True,
         help_text="The code in a private copy of which it runs, of its own project; its working_dir is inside of that then.",
     )  # fmt: skip
+    inputs = serializers.ListField(
+        child=InputIn(), required=False, max_length=limits.INPUTS,
+        help_text="Outputs of other jobs that it finds in TRAINYARD_INPUT_DIR. It starts when those jobs have completed.",
+    )  # fmt: skip
     workload = WorkloadNameField(required=False, help_text="Its workload, by name; one that is not there is made.")
 
 
@@ -140,7 +145,7 @@ MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}
 def spec_of(values: dict[str, Any]) -> JobSpec:
     """What a validated JobIn asks for: its resources unfolded, a name where it has none."""
     fields = unfolded(values)
-    fields |= {name: tuple(fields.get(name, ())) for name in ("depends_on", "secrets")}
+    fields |= {name: tuple(fields.get(name, ())) for name in ("depends_on", "secrets", "inputs")}
     fields["name"] = fields.get("name") or " ".join(fields["command"])[: limits.NAME]
     return JobSpec(**fields)
 
@@ -213,6 +218,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     code = CodeOut(
         source="snapshot", allow_null=True, help_text="What it brought along; null: it runs what lies on its node."
     )
+    inputs = InputOut(many=True, help_text="Outputs of other jobs that it finds in TRAINYARD_INPUT_DIR.")
     labels = serializers.DictField(child=serializers.CharField())
     metrics = serializers.DictField()
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
@@ -248,7 +254,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "secrets", "code",
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "secrets", "code", "inputs",
             "executor", "image",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "begin_at", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",

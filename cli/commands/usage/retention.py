@@ -9,11 +9,18 @@ from cli.errors import UsageError
 from cli.on_server import on_server
 from cli.options.known_values import in_project
 from cli.options.shared import DEFAULT_PROJECT, AsJson, ProjectName
+from cli.options.values import understand
 from cli.output import print_json, visible
 
 app = typer.Typer(rich_markup_mode=None)
 
 Days = Annotated[int | None, typer.Option("--days", metavar="N", help="Delete jobs N days after their end.")]
+OutputDays = Annotated[
+    str | None,
+    typer.Option(
+        "--output-days", metavar="N", help="Forget what jobs have left N days after their end; job: with the job."
+    ),
+]
 Forever = Annotated[bool, typer.Option("--forever", help="Keep them for ever.")]
 Inherit = Annotated[bool, typer.Option("--inherit", help="Have it as the project above has it.")]
 
@@ -22,20 +29,25 @@ Inherit = Annotated[bool, typer.Option("--inherit", help="Have it as the project
 @on_server
 def retention(
     server: Server, project: ProjectName = DEFAULT_PROJECT, *, days: Days = None, forever: Forever = False,
-    inherit: Inherit = False, as_json: AsJson = False,
+    output_days: OutputDays = None, inherit: Inherit = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Say for how long a project's jobs are kept after their end; set it.
+    """Say for how long a project's jobs, and what they leave, are kept after their end; set it.
 
     Example: trainyard retention --project vision --days 90
     """
     if (days is not None) + forever + inherit > 1:
         raise UsageError("--days, --forever and --inherit each say how long: give one of them.")
+    body = {"job_days": days} if days is not None or forever else {}
+    if output_days is not None:
+        body["output_days"] = understand(parse_output_days, "--output-days", output_days)
+    if inherit and body:
+        raise UsageError("--inherit takes back what the project says itself: give it alone.")
     path = f"projects/{path_word(project)}/retention"
     with in_project(server, project):
         if inherit:
             server.delete(path)
-        elif days is not None or forever:
-            server.patch(path, {"job_days": days})
+        elif body:
+            server.patch(path, body)
         answer = server.get(path)
     if as_json:
         print_json(answer)
@@ -48,4 +60,16 @@ def sentence(answer: Row) -> str:
     kept = "for ever" if answer["job_days"] is None else f"for {answer['job_days']} days after their end"
     of = answer["from_project"]
     whose = "by a rule of its own" if of == answer["project"] else f"as {visible(of) if of else 'the platform'} has it"
-    return f"Jobs of {visible(answer['project'])} are kept {kept}, {whose}."
+    outputs = (
+        "as long as these" if answer["output_days"] is None else f"for {answer['output_days']} days after their end"
+    )
+    return f"Jobs of {visible(answer['project'])} are kept {kept}, {whose}; what they have left, {outputs}."
+
+
+def parse_output_days(text: str) -> int | None:
+    """`30`, or `job`: as long as the job."""
+    if text == "job":
+        return None
+    if not text.isascii() or not text.isdecimal():
+        raise ValueError("write a number of days, or job.")
+    return int(text)

@@ -15,6 +15,9 @@ class CodePack(models.Model):
     project = models.ForeignKey(Project, null=True, on_delete=models.SET_NULL, related_name="+")
     name = models.CharField(max_length=200)
     size = models.PositiveBigIntegerField()
+    holds = models.CharField(
+        max_length=10, default="code", db_default="code", help_text="What brought it: code, outputs."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

@@ -16,13 +16,27 @@ def test_a_rule_is_set_inherited_and_removed():
         "project": "team",
         "job_days": None,
         "from_project": None,
+        "output_days": 30,
+        "outputs_from_project": None,
     }
     assert admin.patch(f"{V1}/projects/org/retention", {"job_days": 90}).json()["from_project"] == "org"
     assert admin.get(f"{V1}/projects/team/retention").json()["job_days"] == 90
     assert admin.patch(f"{V1}/projects/team/retention", {"job_days": None}).json() == {
-        "project": "team", "job_days": None, "from_project": "team",
+        "project": "team", "job_days": None, "from_project": "team", "output_days": 30, "outputs_from_project": None,
     }  # fmt: skip
     assert admin.delete(f"{V1}/projects/team/retention").json()["from_project"] == "org"
+
+
+def test_what_jobs_leave_has_a_rule_of_its_own():
+    org = builders.project(slug="org")
+    builders.project(slug="team", parent=org)
+    admin = client_of(builders.member(project=org, role="admin"))
+    said = admin.patch(f"{V1}/projects/org/retention", {"output_days": 7}).json()
+    assert (said["job_days"], said["from_project"], said["output_days"]) == (None, None, 7)
+    team = admin.get(f"{V1}/projects/team/retention").json()
+    assert (team["output_days"], team["outputs_from_project"]) == (7, "org")
+    assert admin.patch(f"{V1}/projects/org/retention", {"output_days": 0}).status_code == 400
+    assert admin.delete(f"{V1}/projects/org/retention").json()["output_days"] == 30
 
 
 def test_who_is_no_administrator_only_looks():
