@@ -43,6 +43,7 @@ class EndReason(StrEnum):
     GPU_ERROR = "gpu_error"
     PLATFORM_ERROR = "platform_error"
     CODE_UNAVAILABLE = "code_unavailable"
+    SETUP_FAILED = "setup_failed"
     DEPENDENCY_FAILED = "dependency_failed"  # of a job that never got an attempt
 
 
@@ -66,6 +67,7 @@ END_SENTENCES = {
     EndReason.GPU_ERROR: "A GPU of the job reported an error.",
     EndReason.PLATFORM_ERROR: "The platform failed on the node, not the command.",
     EndReason.CODE_UNAVAILABLE: "The node could not fetch the code that the job brings along.",
+    EndReason.SETUP_FAILED: "The environment in which the command was to run is not there, or could not be built.",
     EndReason.DEPENDENCY_FAILED: "A job that it needed failed, so that it could not start.",
 }
 

@@ -19,6 +19,7 @@ from django.db import connection
 from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment
 from executors.node.code import COPY, NodeCode
+from executors.node.environments import NodeEnvironments
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
@@ -80,6 +81,7 @@ class Runner:
         disk = Disk([folder, home / "jobs"], settings.DISK_RESERVE_MB)
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._code = NodeCode(folder / "code", disk)
+        self._environments = NodeEnvironments(folder / "environments", disk, self._walls)
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
@@ -99,6 +101,7 @@ class Runner:
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
         job_environment.lay_out(self._python)
         self._code.start()
+        self._environments.start()
         (self._home / "jobs").mkdir(exist_ok=True)
         self._monitor.start()
         if settings.CPU_AFFINITY:
@@ -173,7 +176,7 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = self._code.prepare(run) or run.wait_for_its_gang()
+            ended = self._code.prepare(run) or self._environments.prepare(run) or run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
@@ -192,6 +195,7 @@ class Runner:
         state_files.write_outcome(run.folder, ending)
         self._session.finish(run, ending)
         run_spans.ended(run.claimed, ending, began)
+        self._environments.release(run)
         self._walls.clear(run.folder, run.claimed.job_id)
         if run.claimed.code:
             folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
@@ -219,7 +223,9 @@ class Runner:
         memory = 0 if settings.MEMORY_LIMIT == "off" else run.claimed.memory_mb * 2**20
         run.cores = self._cores.allocate(run.claimed.cpus)
         code = _code(run)
-        place = Place(run.claimed.job_id, run.folder, (checkpoints, outputs, *code), alone=run.claimed.nodes == 1)
+        shown = self._environments.shown(run)
+        kept = (checkpoints, outputs, *code)
+        place = Place(run.claimed.job_id, run.folder, kept, alone=run.claimed.nodes == 1, shown=shown)
         self._walls.prepare(place)
         command = Command(
             argv=run.claimed.command,
@@ -264,6 +270,7 @@ class Runner:
             **claimed.env,
             # What follows the job's own variables it cannot change: which GPUs are its, who it is, where a gang meets.
             **job_environment.environment(claimed, self._python),
+            **self._environments.variables(run),
             **devices,
             **run_spans.environment(claimed),
             "TRAINYARD_JOB_ID": str(claimed.job_id),
@@ -288,6 +295,8 @@ class Runner:
         if left.shim is not None:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
+        self._environments.keep(run)
+        run.log.unsure = True  # it may have said something while it was made ready
         if left.is_under_way:
             run.release()
             run.log.resume()

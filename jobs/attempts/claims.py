@@ -6,7 +6,7 @@ A placement is named with its token; with a token that is not that of the job's 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -58,7 +58,7 @@ NEEDED_TO_RUN = (
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
-    "attempt__master_port", "attempt__job__snapshot__digest",
+    "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__environment",
 )  # fmt: skip
 
 
@@ -90,6 +90,9 @@ class PlacementSpec:
     origin: Origin = UNKNOWN
     code: str = ""
     """The digest of the snapshot in a copy of which it runs; empty: none."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """In what its command runs, see `scheduling.environments`; empty: what its node has."""
 
     @property
     def ids(self) -> dict[str, object]:
@@ -306,4 +309,5 @@ def _spec(row: Placement, master_address: str) -> PlacementSpec:
         grace_seconds=job.grace_seconds,
         origin=job.origin,
         code=job.snapshot.digest if job.snapshot else "",
+        environment=job.environment,
     )

@@ -13,7 +13,7 @@ from jobs.messages import publishing
 from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
-from jobs.submission import code, linking, pricing, queue_faults, token_caps, workloads
+from jobs.submission import code, environments, linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.executors import concerns_clusters, executor_faults, with_executor
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
@@ -85,7 +85,11 @@ def _completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
     """With what the platform and the queue add where their owner left it open."""
     executors = {name: queue.executor for name, queue in intake.queues.items()}
     return [
-        with_executor(with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, ""))
+        environments.with_environment(
+            with_executor(
+                with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, "")
+            )
+        )
         for spec in specs
     ]
 
@@ -133,6 +137,7 @@ def _faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     of_executor = list(executor_faults(spec, intake.clusters)) if concerns_clusters(spec) else []
     faults += of_executor
+    faults += environments.faults(spec, intake.snapshots)
     if any(fault.code == "unknown" for fault in of_executor):  # whether anybody has room for it nobody can say
         return faults
     if spec.project in intake.projects:
@@ -312,6 +317,8 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         node_labels=dict(spec.node_labels),
         executor="" if spec.executor_by_queue else spec.executor,
         image=spec.image,
+        environment=dict(spec.environment),
+        environment_labels=spec.environment_labels,
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         stall_seconds=spec.stall_seconds,
