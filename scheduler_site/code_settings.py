@@ -24,4 +24,5 @@ CODE_FETCH_SECONDS = env.number("TRAINYARD_CODE_FETCH_SECONDS", 120, at_least=1)
 CODE_CACHE_GB = env.number("TRAINYARD_CODE_CACHE_GB", 20)
 # Environments that agents build of files in it: how many they keep, and for how long a job is made ready at most.
 ENVIRONMENT_CACHE_GB = env.number("TRAINYARD_ENVIRONMENT_CACHE_GB", 40)
+CONTAINER_RUNTIME = env.text("TRAINYARD_CONTAINER_RUNTIME", "auto")
 SETUP_SECONDS = env.number("TRAINYARD_SETUP_SECONDS", 1800, at_least=1)

@@ -19,11 +19,13 @@ from django.db import connection
 from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment
 from executors.node.code import COPY, NodeCode
+from executors.node.containers import NodeContainers
 from executors.node.environments import NodeEnvironments
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
+from executors.node.setup_steps import SetupError
 from executors.node.spot_watch import SpotWatch
 from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
@@ -82,6 +84,7 @@ class Runner:
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._code = NodeCode(folder / "code", disk)
         self._environments = NodeEnvironments(folder / "environments", disk, self._walls)
+        self._containers = NodeContainers(self._walls, self._python)
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
@@ -102,6 +105,7 @@ class Runner:
         job_environment.lay_out(self._python)
         self._code.start()
         self._environments.start()
+        self._containers.start()
         (self._home / "jobs").mkdir(exist_ok=True)
         self._monitor.start()
         if settings.CPU_AFFINITY:
@@ -176,10 +180,13 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = self._code.prepare(run) or self._environments.prepare(run) or run.wait_for_its_gang()
+            ended = self._code.prepare(run) or self._environments.prepare(run) or self._containers.prepare(run)
+            ended = ended or run.wait_for_its_gang()
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
+        except SetupError as error:
+            return error.ending(run)
         except Exception as error:
             log.exception("The agent failed to start job %d.", run.claimed.job_id)
             return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to start the command: {error!r}")
@@ -196,6 +203,7 @@ class Runner:
         self._session.finish(run, ending)
         run_spans.ended(run.claimed, ending, began)
         self._environments.release(run)
+        self._containers.clear(run)
         self._walls.clear(run.folder, run.claimed.job_id)
         if run.claimed.code:
             folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
@@ -211,7 +219,7 @@ class Runner:
             self._monitor.add(run, self._checkpoints(run.claimed), self._outputs(run.claimed), *temporary, *_code(run))
             result = _wait(shim)
             self._monitor.remove(run, result.cpu_seconds)
-            return run.outcome(result)
+            return self._containers.judged(run, run.outcome(result))
         except Exception as error:
             log.exception("The agent failed to look after job %d.", run.claimed.job_id)
             shim.kill()
@@ -241,6 +249,9 @@ class Runner:
             cores=run.cores,
             group=self._groups.make(str(run.placement_id), memory, settings.PROCESS_LIMIT) if self._groups else "",
         )
+        if self._containers.runs(run):
+            gpus = [gpu for gpu in self._hardware.gpus if gpu.index in run.claimed.gpu_indices]
+            return self._containers.around(command, place, run, gpus)
         return self._walls.around(command, place)
 
     def _checkpoints(self, claimed: PlacementSpec) -> Path:
