@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -149,7 +150,13 @@ def name_of(run: PlacementRun) -> str:
 
 def found() -> Runtime | None:
     """The runtime of this node. Raises ValueError for a setting that names none that answers."""
-    return detect(settings.CONTAINER_RUNTIME, os.environ)
+    return _detected(settings.CONTAINER_RUNTIME)
+
+
+@cache
+def _detected(setting: str) -> Runtime | None:
+    """Asked once a process: a trial of a runtime takes a moment."""
+    return detect(setting, os.environ)
 
 
 def labels() -> dict[str, str]:
