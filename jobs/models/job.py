@@ -72,10 +72,8 @@ class Job(Controlled):
         default=dict, blank=True, db_default=models.Value({}, models.JSONField()),
         help_text="In what its command runs: a kind and where it is, perhaps a version of Python. Empty: what its node has.",
     )  # fmt: skip
-    # Labels that its nodes must have because of that, beside its own.
-    environment_labels = models.JSONField(
-        default=dict, blank=True, db_default=models.Value({}, models.JSONField()), editable=False
-    )
+    # Labels that its nodes must have because of that.
+    environment_labels = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()), editable=False)  # fmt: skip
 
     max_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
     estimated_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)

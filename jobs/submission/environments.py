@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from jobs.code import snapshots
 from jobs.code.manifest import path_fault
 from jobs.models import CodeSnapshot
+from jobs.submission.executors import with_executor
 from jobs.submission.job_spec import JobSpec
 from scheduling.environments import BUILT, IMAGE, KINDS, LOCK, PREFIXES, PROJECT, PYTHON, kind_of
 from scheduling.errors import FieldError
@@ -19,8 +20,9 @@ NAMED_SO = {LOCK: "uv.lock", PROJECT: "pyproject.toml"}
 """How uv wants these to be called, wherever they lie."""
 
 
-def with_environment(spec: JobSpec) -> JobSpec:
-    """The spec with its image where who runs it looks for that: agents in its environment, clusters in its image."""
+def completed(spec: JobSpec, executor_of_queue: str) -> JobSpec:
+    """The spec with who runs it, and with its image where they look for that: agents in its environment, clusters in its image."""
+    spec = with_executor(spec, executor_of_queue)
     if spec.executor == AGENT and spec.image and not kind_of(spec.environment):
         return replace(spec, environment={IMAGE: spec.image}, image="")
     if spec.executor not in (AGENT, ANY) and set(spec.environment) == {IMAGE} and not spec.image:

@@ -14,7 +14,7 @@ from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
 from jobs.submission import code, environments, linking, pricing, queue_faults, token_caps, workloads
-from jobs.submission.executors import concerns_clusters, executor_faults, with_executor
+from jobs.submission.executors import concerns_clusters, executor_faults
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.needs import Resolved
@@ -85,10 +85,8 @@ def _completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
     """With what the platform and the queue add where their owner left it open."""
     executors = {name: queue.executor for name, queue in intake.queues.items()}
     return [
-        environments.with_environment(
-            with_executor(
-                with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, "")
-            )
+        environments.completed(
+            with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, "")
         )
         for spec in specs
     ]

@@ -49,7 +49,8 @@ def test_an_environment_that_cannot_be_had_ends_the_attempt_with_words(platform:
 
 def test_an_agent_that_is_killed_while_it_builds_leaves_nothing_half_built(platform: Platform, site):  # noqa: F811
     platform.environment["TRAINYARD_LEASE_SECONDS"] = "30"  # a new agent may take its time to start
-    platform.start("n1")
+    platform.start_control()
+    platform.start_node("n1", wait=False)
     slow = "import time\ndef get_requires_for_build_wheel(*a):\n    time.sleep(600)\n"
     wheel(site.folder / "wheels")
     (site.folder / "slow").mkdir()
@@ -58,12 +59,13 @@ def test_an_agent_that_is_killed_while_it_builds_leaves_nothing_half_built(platf
         '[build-system]\nrequires = []\nbuild-backend = "back"\nbackend-path = ["."]\n[project]\nname = "slow"\nversion = "1"\n'
     )
     (site.folder / "requirements.txt").write_text("./wheels/tiny-1.0-py3-none-any.whl\n./slow\n")
+    wait_for(lambda: Node.objects.filter(name="n1", state="up").exists(), timeout=90)
     _, [job] = submit(site, environment=REQUIREMENTS)
     wait_for(lambda: "Building the environment" in output(job), timeout=60)
 
     platform.kill("n1")
-    platform.start_node("n1")
-    wait_for(lambda: output(job).count("Building the environment") == 2, timeout=60)
+    platform.start_node("n1", wait=False)
+    wait_for(lambda: output(job).count("Building the environment") == 2, timeout=90)
     actions.cancel(job.pk, actor="a test")
     wait_for_state(job, "cancelled", timeout=60, platform=platform)
     assert Attempt.objects.filter(job=job).count() == 1

@@ -77,7 +77,7 @@ def recipe(
         needs = parsed
     chosen = choose(pythons, python, _requires(needs))
     local = list(_local(kind, content, parsed))
-    parts = [FORMAT, kind, owner, chosen.full, chosen.executable, content, beside]
+    parts: list[str | bytes] = [FORMAT, kind, owner, chosen.full, chosen.executable, content, beside]
     parts += [part for name in local for part in _content_of(name, file.parent, code, digest)]
     return Recipe(_hash(parts), path, chosen, file.parent, kind)
 
