@@ -66,7 +66,7 @@ def test_an_agent_that_is_killed_while_it_builds_leaves_nothing_half_built(platf
     platform.kill("n1")
     platform.start_node("n1", wait=False)
     wait_for(lambda: output(job).count("Building the environment") == 2, timeout=90)
-    actions.cancel(job.pk, actor="a test")
+    actions.cancel(job_id=job.pk, actor="a test")
     wait_for_state(job, "cancelled", timeout=60, platform=platform)
     assert Attempt.objects.filter(job=job).count() == 1
     assert output(job).count("Ready after") == 0

@@ -32,7 +32,7 @@ class Log:
         self.size = 0
         self.path = f"{folder}/log"
         try:
-            self.open(self.path, 0)
+            self.open(self.path)
         except OSError as error:
             self.fails(error)
         self.position = self.size
@@ -99,8 +99,8 @@ class Log:
             raise OSError(0, "its files were removed too often")
         self.open(f"{self.folder}/log.{self.position}.{reason}")
 
-    def open(self, path: str, truncate: int = posix.O_TRUNC) -> None:
-        fd = posix.open(path, FLAGS | truncate, 0o600)
+    def open(self, path: str) -> None:
+        fd = posix.open(path, FLAGS | (posix.O_TRUNC if self.fd >= 0 else 0), 0o600)
         if self.fd >= 0:
             posix.close(self.fd)
         found = posix.fstat(fd)
