@@ -37,6 +37,7 @@ from workers.environments.pythons import Python, installed
 from workers.environments.recipes import Recipe, RecipeError
 from workers.hardware.disk import Disk
 from workers.runtime import job_view
+from workers.runtime.job_user import JobUser
 from workers.runtime.process import Command, replace_file
 from workers.runtime.walls import Place, Walls
 
@@ -256,6 +257,6 @@ def _released(release: Callable[[], None]) -> Iterator[None]:
         release()
 
 
-def _closed(path: Path, user: job_view.JobUser | None) -> str:
+def _closed(path: Path, user: JobUser | None) -> str:
     """The folder on the way to it that the user may not pass; empty: none."""
     return next((found for one in (path, path.resolve()) if (found := job_view.closed_above(one, user))), "")
