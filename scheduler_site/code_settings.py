@@ -25,3 +25,7 @@ CODE_CACHE_GB = env.number("TRAINYARD_CODE_CACHE_GB", 20)
 
 # By which values of secrets are encrypted, the first one first. Never an agent's, even where its environment has them.
 SECRETS_KEYS = env.secret("TRAINYARD_SECRETS_KEYS", wanted=env.text("TRAINYARD_ROLE", "site") != "node")
+# Environments that agents build of files in it: how many they keep, and for how long a job is made ready at most.
+ENVIRONMENT_CACHE_GB = env.number("TRAINYARD_ENVIRONMENT_CACHE_GB", 40)
+CONTAINER_RUNTIME = env.text("TRAINYARD_CONTAINER_RUNTIME", "auto")
+SETUP_SECONDS = env.number("TRAINYARD_SETUP_SECONDS", 1800, at_least=1)

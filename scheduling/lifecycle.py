@@ -45,6 +45,7 @@ class EndReason(StrEnum):
     CODE_UNAVAILABLE = "code_unavailable"
     SECRETS_UNAVAILABLE = "secrets_unavailable"
     FILES_UNAVAILABLE = "files_unavailable"
+    SETUP_FAILED = "setup_failed"
     DEPENDENCY_FAILED = "dependency_failed"  # of a job that never got an attempt
 
 
@@ -70,6 +71,7 @@ END_SENTENCES = {
     EndReason.CODE_UNAVAILABLE: "The node could not fetch the code that the job brings along.",
     EndReason.SECRETS_UNAVAILABLE: "The node could not be given the job's secrets.",
     EndReason.FILES_UNAVAILABLE: "The node could not fetch what the job was to begin with: its inputs or its last checkpoint.",
+    EndReason.SETUP_FAILED: "The environment in which the command was to run is not there, or could not be built.",
     EndReason.DEPENDENCY_FAILED: "A job that it needed failed, so that it could not start.",
 }
 

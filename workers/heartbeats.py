@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, F, JSONField, Q, QuerySet, Value, When
+from django.db.models import Case, F, Func, JSONField, Q, QuerySet, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from scheduling import environments
 from scheduling.errors import ConflictError
 from workers import protocol
 from workers.hardware.inventory import Hardware
@@ -38,6 +39,15 @@ NOTHING_HEARD = QueueProbeResult()
 FOLLOWS_CORDON = Case(When(cordoned=True, then=Value(Node.State.DRAINING)), default=Value(Node.State.UP))
 
 
+class _OthersLabels(Func):
+    """Labels of a node but for those by which agents say which environments it has: what is not there any more goes."""
+
+    template = (
+        "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(%(expressions)s) WHERE key !~ %(own)s)"
+    )
+    output_field = JSONField()
+
+
 def register(
     *, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[str, Any], version: str, boot_id: str = ""
 ) -> Node:
@@ -59,7 +69,9 @@ def register(
             cpus=hardware.cpus,
             memory_mb=hardware.memory_mb,
             gpus=hardware.gpus_json(),
-            labels=CombinedExpression(F("labels"), "||", Value(dict(labels), JSONField())),
+            labels=CombinedExpression(
+                _OthersLabels(F("labels"), own=f"'{environments.AGENTS_OWN}'"), "||", Value(dict(labels), JSONField())
+            ),
             agent_id=agent_id,
             boot_id=boot_id,
             version=version,

@@ -54,7 +54,7 @@ def submit(
     request = job_request(command, its, environ=os.environ, now=datetime.now(UTC))
     if sync is not None:
         request |= code_of(server, sync, its, environ=os.environ, here=Path.cwd())
-    if hint := virtual_environment.hint(command, request.get("env", {}), os.environ):
+    if not its.environment and (hint := virtual_environment.hint(command, request.get("env", {}), os.environ)):
         note(hint)
     if wanted is not None:
         submit_many(server, request, wanted, stop_on_failure=of_many.stop_on_failure, wait=wait, as_json=as_json)

@@ -72,6 +72,15 @@ class JobOptions:
     image: Annotated[
         str | None, option("--image", metavar="IMAGE", text="The container image to run it in; else the cluster's.")
     ] = None
+    environment: Annotated[
+        list[str] | None,
+        option(
+            "--environment",
+            metavar="KIND=WHERE",
+            text="In what it runs: venv=FOLDER or conda=PREFIX on the node; requirements, lock or project=FILE in the code of --sync, "
+            "built once a node; image=IMAGE. Add python=3.12 by a second one. A file alone tells its kind: uv.lock.",
+        ),
+    ] = None
 
     time: Annotated[str | None, option("--time", "-t", metavar="TIME", text=f"Stop it after this: {LENGTH}.")] = None
     estimate: Annotated[

@@ -11,6 +11,7 @@ from cli.errors import UsageError
 from cli.options.job import JobOptions
 from cli.options.values import parse_labels, understand
 from cli.submission import virtual_environment
+from cli.submission.environments import parse_environment
 from cli.submission.job_names import name_of
 
 ENDS = ("ok", "any", "failed")
@@ -32,6 +33,7 @@ def job_request(
             "secrets": its.secret,
             "executor": its.executor,
             "image": its.image,
+            "environment": parse_environment(its.environment or []),
             "resources": _resources(its),
             "max_runtime_seconds": _if_given(parse_duration, "--time", its.time),
             "estimated_runtime_seconds": _if_given(parse_duration, "--estimate", its.estimate),

@@ -93,6 +93,7 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("resources", plain(spell_resources(job["resources"]))),
         ("command", Text(joined(job.get("command") or []))),
         ("code", plain(spell_code(job.get("code")))),
+        ("environment", plain(spell_pairs(job.get("environment")))),
         ("folder", plain(job.get("working_dir"))),
         ("environment", plain(spell_environment(job.get("env")))),
         ("secrets", plain(", ".join(job.get("secrets") or []))),

@@ -177,7 +177,11 @@ def hardware(job: Job) -> list[str]:
     nodes = f"{job.nodes} nodes, each" if job.nodes > 1 else ""
     gpus = f"{job.gpus} × {job.gpu_model} GPU" if job.gpu_model else f"{job.gpus} GPU"
     labels = (f"{name}={value}" for name, value in sorted(job.node_labels.items()))
-    runs = [f"by {job.executor}" if job.executor else "", f"in {job.image}" if job.image else ""]
+    runs = [
+        f"by {job.executor}" if job.executor else "",
+        f"in {job.image}" if job.image else "",
+        *(f"{kind} {where}" for kind, where in sorted(job.environment.items())),
+    ]
     return [part for part in (nodes, gpus if job.gpus else "", f"{job.cpus} CPU", *labels, *runs) if part]
 
 

@@ -20,11 +20,14 @@ from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment, job_secrets
 from executors.node.beginning import INPUTS, NodeBeginning
 from executors.node.code import COPY, NodeCode
+from executors.node.containers import NodeContainers
+from executors.node.environments import NodeEnvironments
 from executors.node.exporter import NodeView
 from executors.node.monitor import Monitor
 from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
 from executors.node.outputs import NodeOutputs
+from executors.node.setup_steps import SetupError
 from executors.node.spot_watch import SpotWatch
 from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
@@ -84,6 +87,8 @@ class Runner:
         self._code = NodeCode(folder / "code", disk)
         self._beginning = NodeBeginning(home / "jobs", disk, self._walls)
         self._left = NodeOutputs(folder, home / "jobs")
+        self._environments = NodeEnvironments(folder / "environments", disk, self._walls)
+        self._containers = NodeContainers(self._walls, self._python)
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
         self._session = NodeSession(
             identity=identity,
@@ -103,6 +108,8 @@ class Runner:
         self._attempts.mkdir(parents=True, exist_ok=True, mode=0o700)
         job_environment.lay_out(self._python)
         self._code.start()
+        self._environments.start()
+        self._containers.start()
         (self._home / "jobs").mkdir(exist_ok=True)
         self._monitor.start()
         if settings.CPU_AFFINITY:
@@ -180,11 +187,13 @@ class Runner:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Before anything is started: the next agent knows a command only by this file.
             state_files.write_claim(run.folder, run.claimed)
-            ended = self._code.prepare(run) or self._beginning.prepare(run)
-            ended = ended or run.wait_for_its_gang() or job_secrets.prepare(run)
+            ended = self._code.prepare(run) or self._environments.prepare(run) or self._containers.prepare(run)
+            ended = ended or self._beginning.prepare(run) or run.wait_for_its_gang() or job_secrets.prepare(run)
             return ended or launch(run.folder, self._command(run), lease_deadline=run.lease_deadline)
         except OSError as error:
             return run.failed_to_start(error)
+        except SetupError as error:
+            return error.ending(run)
         except Exception as error:
             log.exception("The agent failed to start job %d.", run.claimed.job_id)
             return run.failed(EndReason.PLATFORM_ERROR, f"The agent failed to start the command: {error!r}")
@@ -202,6 +211,8 @@ class Runner:
         self._session.finish(run, ending)
         self._left.look()
         run_spans.ended(run.claimed, ending, began)
+        self._environments.release(run)
+        self._containers.clear(run)
         self._walls.clear(run.folder, run.claimed.job_id)
         if run.claimed.code:
             folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
@@ -221,7 +232,7 @@ class Runner:
             )
             result = _wait(shim)
             self._monitor.remove(run, result.cpu_seconds)
-            return run.outcome(result)
+            return self._containers.judged(run, run.outcome(result))
         except Exception as error:
             log.exception("The agent failed to look after job %d.", run.claimed.job_id)
             shim.kill()
@@ -235,7 +246,7 @@ class Runner:
         code = _code(run)
         place = Place(
             run.claimed.job_id, run.folder, (checkpoints, outputs, *_brought(run)),
-            alone=run.claimed.nodes == 1, gpus=tuple(run.claimed.gpu_indices),
+            alone=run.claimed.nodes == 1, gpus=tuple(run.claimed.gpu_indices), shown=self._environments.shown(run),
         )  # fmt: skip
         self._walls.prepare(place)
         command = Command(
@@ -252,6 +263,9 @@ class Runner:
             cores=run.cores,
             group=self._groups.make(str(run.placement_id), memory, settings.PROCESS_LIMIT) if self._groups else "",
         )
+        if self._containers.runs(run):
+            gpus = [gpu for gpu in self._hardware.gpus if gpu.index in run.claimed.gpu_indices]
+            return self._containers.around(command, place, run, gpus)
         return self._walls.around(command, place)
 
     def _checkpoints(self, claimed: PlacementSpec) -> Path:
@@ -282,6 +296,7 @@ class Runner:
             **run.secrets,
             # What follows the job's own variables it cannot change: which GPUs are its, who it is, where a gang meets.
             **job_environment.environment(claimed, self._python),
+            **self._environments.variables(run),
             **devices,
             **run_spans.environment(claimed),
             "TRAINYARD_JOB_ID": str(claimed.job_id),
@@ -307,6 +322,8 @@ class Runner:
         if left.shim is not None:
             run.cores = cores_of(run.folder)
             self._cores.keep(run.cores)
+        self._environments.keep(run)
+        run.log.unsure = True  # it may have said something while it was made ready
         if left.is_under_way:
             job_secrets.recall(run)
             run.release()

@@ -6,7 +6,7 @@ A placement is named with its token; with a token that is not that of the job's 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -59,6 +59,7 @@ NEEDED_TO_RUN = (
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
     "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__secrets", "attempt__job__inputs",
+    "attempt__job__environment",
 )  # fmt: skip
 
 
@@ -94,6 +95,9 @@ class PlacementSpec:
     """Names of what the node asks the site for, and no more: no value stands in the database's answer."""
     inputs: bool = False
     """Whether it begins with outputs of other jobs."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """In what its command runs, see `scheduling.environments`; empty: what its node has."""
 
     @property
     def ids(self) -> dict[str, object]:
@@ -312,4 +316,5 @@ def _spec(row: Placement, master_address: str) -> PlacementSpec:
         code=job.snapshot.digest if job.snapshot else "",
         secrets=tuple(job.secrets),
         inputs=bool(job.inputs),
+        environment=job.environment,
     )

@@ -74,6 +74,12 @@ class Job(Controlled):
     image = models.CharField(
         max_length=500, blank=True, db_default="", help_text="Container image; empty: the cluster's. Agents use none."
     )
+    environment = models.JSONField(
+        default=dict, blank=True, db_default=models.Value({}, models.JSONField()),
+        help_text="In what its command runs: a kind and where it is, perhaps a version of Python. Empty: what its node has.",
+    )  # fmt: skip
+    # Labels that its nodes must have because of that.
+    environment_labels = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()), editable=False)  # fmt: skip
 
     max_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
     estimated_runtime_seconds = models.PositiveIntegerField(null=True, blank=True)

@@ -32,7 +32,7 @@ VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pen
 """Each waiting job with the transaction that wrote its row and where it lies: any change gives it another place."""
 AS_IN_LINE = """
     SELECT id, project_id, queue_id, owner_id, priority, date_part('epoch', coalesce(in_line_since, created_at)),
-           cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, node_labels::text,
+           cpus, memory_mb, gpus, gpu_memory_mb, gpu_model, nodes, (node_labels || environment_labels)::text,
            max_runtime_seconds, estimated_runtime_seconds, date_part('epoch', deadline),
            date_part('epoch', greatest(not_before, begin_at)),
            CASE WHEN predicted_by <> 'project' THEN predicted_runtime_seconds END, checkpointable, preemptible, promised,
@@ -44,7 +44,7 @@ AS_IN_LINE = """
 WAITING = f"{AS_IN_LINE} AND state = 'pending'"
 RUNNING = """
     SELECT job.id, job.project_id, job.queue_id, job.owner_id, job.priority,
-           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, job.node_labels::text,
+           job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, (job.node_labels || job.environment_labels)::text,
            node.name, placement.cpus, placement.memory_mb, placement.gpu_indices, placement.rank,
            date_part('epoch', placement.created_at), date_part('epoch', attempt.started_at),
            job.max_runtime_seconds, job.checkpointable, job.preemptible,

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from jobs.planning import policy_settings
 from jobs.planning.rebalancing import rebalance_settings
 from jobs.planning.snapshot import take_snapshot
+from scheduling.environments import OF_EVERY_AGENT
 from scheduling.scaling.consolidation import Consolidation, consolidation
 from scheduling.scaling.decision import DOWN, UP, Load, Moment, Pace, ScalingDecision, ScalingRules, decide
 from scheduling.scaling.demand import demand
@@ -71,7 +72,7 @@ def shape_of(pool: NodePool, name: str) -> NodeView:
         cpus=pool.cpus,
         memory_mb=pool.memory_mb,
         gpus=tuple(Gpu(index, pool.gpu_model, pool.gpu_memory_mb) for index in range(pool.gpus)),
-        labels={**pool.labels, NodePool.LABEL: pool.name},
+        labels={**OF_EVERY_AGENT, **pool.labels, NodePool.LABEL: pool.name},
     )
 
 

@@ -32,11 +32,6 @@ def executor_faults(spec: JobSpec, clusters: Sequence[Cluster]) -> Iterator[Fiel
     if fault:
         yield FieldError("queue" if spec.executor_by_queue else "executor", fault, "unknown")
         return
-    if spec.image and spec.executor == AGENT:
-        words = (
-            "Agents run commands as they are, in no container: leave it out, or ask for an executor that has images."
-        )
-        yield FieldError("image", words, "unsupported")
     if spec.snapshot and spec.executor != AGENT:
         words = "Clusters get no code from here: have it in the image or on their disks, or let agents run the job."
         yield FieldError("snapshot", words, "unsupported")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from jobs.planning import memory_defaults
 from jobs.state import begin
-from jobs.submission import code, inputs, job_secrets, queue_faults
+from jobs.submission import code, environments, inputs, job_secrets, queue_faults
 from jobs.submission.executors import concerns_clusters, executor_faults
 from jobs.submission.intake import Intake
 from jobs.submission.job_spec import JobSpec
@@ -24,6 +24,7 @@ def spec_faults(spec: JobSpec, intake: Intake) -> list[FieldError]:
     faults = [*_project_faults(spec, intake), *_queue_faults(spec, intake), *_urgency_faults(spec, intake)]
     of_executor = list(executor_faults(spec, intake.clusters)) if concerns_clusters(spec) else []
     faults += of_executor
+    faults += environments.faults(spec, intake.snapshots)
     if any(fault.code == "unknown" for fault in of_executor):  # whether anybody has room for it nobody can say
         return faults
     if spec.project in intake.projects:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobs.submission.needs import Author, Need
+from scheduling.environments import labels_needed
 from scheduling.executors import as_asked, executor_of
 from scheduling.resources import Request, ordered_labels
 
@@ -67,16 +68,22 @@ class JobSpec:
     inputs: tuple[Input, ...] = ()
     executor: str = ""
     image: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
     memory_by_default: bool = False  # its owner named none
     executor_by_queue: bool = False  # likewise
 
     @property
     def request(self) -> Request:
-        labels = ordered_labels(self.node_labels)
+        labels = ordered_labels({**self.node_labels, **self.environment_labels})
         return Request(
             self.cpus, self.memory_mb, self.gpus, self.gpu_memory_mb, self.gpu_model, self.nodes, labels,
             executor=as_asked(executor_of(self.executor, "")),
         )  # fmt: skip
+
+    @property
+    def environment_labels(self) -> dict[str, str]:
+        """What its environment needs of a node."""
+        return labels_needed(self.environment)
 
     @property
     def author(self) -> Author:

@@ -51,7 +51,7 @@ def estimate(
 
 
 def request_of(job: Job) -> Request:
-    labels = ordered_labels(job.node_labels)
+    labels = ordered_labels({**job.node_labels, **job.environment_labels})
     return Request(job.cpus, job.memory_mb, job.gpus, job.gpu_memory_mb, job.gpu_model, job.nodes, labels)
 
 

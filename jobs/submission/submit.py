@@ -14,8 +14,7 @@ from jobs.messages.after_commit import after_commit
 from jobs.models import Job, JobEvent, TokenCaps, Workload
 from jobs.planning import memory_defaults, run_times
 from jobs.state import begin
-from jobs.submission import linking, pricing, queue_faults, token_caps, workloads
-from jobs.submission.executors import with_executor
+from jobs.submission import environments, linking, pricing, queue_faults, token_caps, workloads
 from jobs.submission.intake import Intake, read_intake
 from jobs.submission.job_faults import spec_faults
 from jobs.submission.job_spec import JobSpec
@@ -83,7 +82,9 @@ def completed(specs: Sequence[JobSpec], intake: Intake) -> list[JobSpec]:
     """With what the platform and the queue add where their owner left it open."""
     executors = {name: queue.executor for name, queue in intake.queues.items()}
     return [
-        with_executor(with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, ""))
+        environments.completed(
+            with_runtime(with_memory(spec, intake.tree), intake.queue_limits), executors.get(spec.queue, "")
+        )
         for spec in specs
     ]
 
@@ -236,6 +237,8 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         node_labels=dict(spec.node_labels),
         executor="" if spec.executor_by_queue else spec.executor,
         image=spec.image,
+        environment=dict(spec.environment),
+        environment_labels=spec.environment_labels,
         max_runtime_seconds=spec.max_runtime_seconds,
         estimated_runtime_seconds=spec.estimated_runtime_seconds,
         stall_seconds=spec.stall_seconds,

@@ -85,6 +85,8 @@ MEANINGS: Mapping[EndReason, FailureClass] = MappingProxyType(
         EndReason.CODE_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         EndReason.SECRETS_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
         EndReason.FILES_UNAVAILABLE: FailureClass(RetryBudget.PLATFORM, MACHINES, elsewhere=True),
+        # What it asked for, perhaps by a file that nobody can solve: the owner's affair, but another node may have it.
+        EndReason.SETUP_FAILED: FailureClass(RetryBudget.OWNER, COMMANDS, elsewhere=True, own_fault_twice=True),
         EndReason.GPU_ERROR: FailureClass(
             RetryBudget.PLATFORM, MACHINES, NodeSuspicion.ALWAYS, elsewhere=True, own_fault_twice=True
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from scheduling import memory_units
+from scheduling.environments import is_about_environments
 from scheduling.memory_units import MB_IN_A_GB
 from scheduling.plan_result import Plan
 from scheduling.planning.cycle_state import PassState
@@ -183,7 +184,8 @@ def _sizes(job: WaitingJob) -> Iterator[Knob]:
     gigabytes_less = range((asks.memory_mb - 1) // MB_IN_A_GB * MB_IN_A_GB, 0, -MB_IN_A_GB)
     yield _size(range(asks.gpus - 1, 0, -1), "gpus", _fewer("gpus"))
     yield _size([""] if asks.gpu_model else [], "gpu_model", _any_model)
-    yield _size([()] if asks.labels else [], "labels", _any_labels)
+    of_environment = tuple(label for label in asks.labels if is_about_environments(label[0]))
+    yield _size([of_environment] if asks.labels != of_environment else [], "labels", _any_labels)
     yield _size([0] if asks.gpu_memory_mb else [], "gpu_memory_mb", _any_gpu_memory)
     yield _size(gigabytes_less, "memory_mb", _less_memory)
     yield _size(range(asks.cpus - 1, 0, -1), "cpus", _fewer("cpus"))
@@ -229,8 +231,9 @@ def _any_model(job: WaitingJob, _: str) -> Change:
     return Change("resources.gpu_model", job.request.gpu_model, "", sentence)
 
 
-def _any_labels(job: WaitingJob, _: tuple[()]) -> Change:
-    return Change("resources.node_labels", dict(job.request.labels), {}, "On nodes with any labels it would start now.")
+def _any_labels(job: WaitingJob, kept: tuple[tuple[str, str], ...]) -> Change:
+    own = {name: value for name, value in job.request.labels if (name, value) not in kept}
+    return Change("resources.node_labels", own, {}, "On nodes with any labels it would start now.")
 
 
 def _any_gpu_memory(job: WaitingJob, _: int) -> Change:

@@ -1,8 +1,9 @@
 """What no node has: the answer to a request that cannot run on any of them even when they are empty."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from scheduling import environments
 from scheduling.executors import AGENT
 from scheduling.memory_units import gpu_gigabytes_there
 from scheduling.nodes.feasibility import (
@@ -44,6 +45,9 @@ def what_is_lacking(request: Request, nodes: Sequence[NodeView], kind: str) -> t
         words = f"Asks for {executor_in_words(request.executor)}; no {kind} is run by that."
         return (Lack("executor", words, {}),)
     labelled = [node for node in run if has_labels(request, node)]
+    if not labelled and (missing := _environments_lacking(request, run)):
+        words = listed(environments.in_words(label) for label in missing)
+        return (Lack("environment", f"Its environment needs a node with {words}; no {kind} has that.", {}),)
     if not labelled:
         return (Lack("labels", f"Needs a node with {_labels_in_words(request)}; no {kind} is like that.", {}),)
     return tuple(_parts_lacking(request, labelled, kind))
@@ -80,6 +84,14 @@ def gpus_in_words(request: Request) -> str:
 def executor_in_words(executor: str) -> str:
     """For example: "executor kubernetes"."""
     return "agents" if executor == AGENT else f"executor {executor}"
+
+
+def _environments_lacking(request: Request, nodes: Sequence[NodeView]) -> list[str]:
+    """What the job's environment needs and none has of the nodes that are like it otherwise."""
+    asked = [(name, value) for name, value in request.labels if environments.is_about_environments(name)]
+    others = replace(request, labels=tuple(each for each in request.labels if each not in asked))
+    alike = [node for node in nodes if has_labels(others, node)]
+    return [name for name, value in asked if alike and all(node.labels.get(name) != value for node in alike)]
 
 
 def _labels_in_words(request: Request) -> str:

@@ -25,6 +25,7 @@ REST_FIELDS = {
     "gpu_memory_mb": "resources.gpu_memory_gb",
     "gpu_model": "resources.gpu_model",
     "labels": "resources.node_labels",
+    "environment": "environment",
     "executor": "executor",
     "running_jobs": "project",
 }

@@ -41,6 +41,9 @@ class Command:
     cores: tuple[int, ...] = ()  # empty: any
     group: str = ""  # the folder of its control group; empty: none
     process_limit: int = 0  # processes and threads; 0: none
+    after: tuple[
+        str, ...
+    ] = ()  # run by the shim when nothing of the command is left, in its environment; empty: nothing
     wall: Mapping[str, object] | None = None  # see `shim.wall`; None: it runs as the agent does
 
 

@@ -40,6 +40,8 @@ class Place:
     """Whether no other part of the job may run on this machine."""
     gpus: tuple[int, ...] = ()
     """Those that it holds, by their index on the node."""
+    shown: tuple[Path, ...] = ()
+    """What else of the platform it may look at, and cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,14 @@ class Walls:
         opened = [Path(each) for each in (*self.job_folders, *([user.home] if user is not None and user.home else []))]
         ways = [each for each in opened if user is None or job_view.may_pass(each, user)]
         others = [each for each in (*code, *python, *ways) if not job_view.is_below(str(each), [str(self.home)])]
-        return [place.folder, self._job(place), self.node / "python", *others]
+        return [place.folder, self._job(place), self.node / "python", *place.shown, *others]
+
+    def shows(self, path: Path) -> bool:
+        """Whether a job has it before its eyes whoever it runs as: what the platform needs, or an operator has opened."""
+        if self.run_as is None:
+            return True
+        opened = (*self.job_folders, *((sys.prefix, sys.base_prefix) if self.private else ()))
+        return self.private and job_view.is_below(str(path), opened)
 
     def clear(self, folder: Path, job_id: int) -> None:
         """Remove what an attempt left in /tmp and in shared memory, where those are not its own."""

@@ -23,6 +23,7 @@ from api.http.fields import (
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import WorkloadNameField
 from api.v1.shapes.dependencies import DependencyOut, NeedsField, OnDependencyFailureField
+from api.v1.shapes.environments import EnvironmentIn
 from api.v1.shapes.inputs import InputIn, InputOut
 from jobs.models import CodeSnapshot, Job
 from jobs.models.queries import NEVER_RAN, Needed, Ran
@@ -93,6 +94,7 @@ class JobDefaults(JobTerms):
         help_text="Who runs it: agent, any, kubernetes, slurm, or a cluster by its name. Empty: as its queue says, else agents.",
     )
     image = Text(limits.IMAGE, required=False, allow_blank=True, help_text="Container image; empty: the cluster's.")
+    environment = EnvironmentIn(required=False, help_text="In what its command runs; else what its node has.")
     working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)
     secrets = SecretNamesField(
@@ -219,6 +221,9 @@ class JobOut(serializers.ModelSerializer[Job]):
         source="snapshot", allow_null=True, help_text="What it brought along; null: it runs what lies on its node."
     )
     inputs = InputOut(many=True, help_text="Outputs of other jobs that it finds in TRAINYARD_INPUT_DIR.")
+    environment = serializers.DictField(
+        child=serializers.CharField(), help_text="In what its command runs; empty: what its node has."
+    )
     labels = serializers.DictField(child=serializers.CharField())
     metrics = serializers.DictField()
     hardware = serializers.ChoiceField(choices=["cpu", "gpu"])
@@ -255,7 +260,7 @@ class JobOut(serializers.ModelSerializer[Job]):
         model = Job
         fields: ClassVar = [
             "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "secrets", "code", "inputs",
-            "executor", "image",
+            "executor", "image", "environment",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "begin_at", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",
             "on_dependency_failure", "labels", "submission_key", "state", "desired", "suspended", "held", "promised", "progress", "metrics", "checkpoint_at", "position", "reasons",

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from executors.celery_worker import bootstep
 from executors.celery_worker.release import release
 from executors.management.executor_command import ExecutorCommand, checked_name, key_values, probe_of
-from executors.node import announcing, exporter
+from executors.node import announcing, containers, environments, exporter
 from executors.node.runner import Runner
 from executors.run import state_files
 from executors.session.requests import Identity
@@ -62,7 +62,11 @@ class Command(ExecutorCommand):
         )
         runner = Runner(
             identity=Identity(
-                name, folder.agent_id(), release(), state_files.boot_id(), key_values("--label", options["label"])
+                name,
+                folder.agent_id(),
+                release(),
+                state_files.boot_id(),
+                {**environments.labels(walls_here), **containers.labels(), **key_values("--label", options["label"])},
             ),
             hardware=machine,
             home=settings.TRAINYARD_HOME,

@@ -5,6 +5,7 @@ import time
 
 from tests.workers.launching import ENDS_WITHIN
 from workers.runtime.log_reader import Gap, LogReader
+from workers.runtime.shim.log import Log
 
 MB = 2**20
 
@@ -94,3 +95,11 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_command_and_goes_on_when
     outcome = launched.outcome()
     assert (outcome.exit_code, outcome.message) == (0, "the log could not be written: No space left on device")
     assert [part for part in read(launched) if part] == [Gap(6, "disk_full"), b"kept\n"]
+
+
+def test_what_was_said_before_the_command_is_the_beginning_of_its_log(tmp_path):
+    (tmp_path / "log").write_bytes(b"made ready\n")
+    log = Log(str(tmp_path), 1000)
+    log.add(b"the command\n")
+    assert (tmp_path / "log").read_bytes() == b"made ready\nthe command\n"
+    assert (log.position, log.intact()) == (23, True)

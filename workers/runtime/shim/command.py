@@ -175,6 +175,23 @@ class Command(Unborn):
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
 
+    def clean_up(self) -> None:
+        """Has ended what the command left with others, such as a container with its daemon; waits for that, not for ever."""
+        if not self.spec.after:
+            return
+        nowhere = posix.open("/dev/null", posix.O_WRONLY)
+        try:
+            pid = spawn(self.spec.after[0], self.spec.after, self.spec.env, nowhere)
+        except (OSError, ValueError):
+            return
+        finally:
+            posix.close(nowhere)
+        give_up = time.monotonic() + KILL_WAIT_SECONDS
+        while posix.waitpid(pid, posix.WNOHANG) == (0, 0):
+            if time.monotonic() > give_up:
+                send(pid, _signal.SIGKILL)
+            time.sleep(0.02)
+
 
 def spawn(path: str, argv: list[str], env: dict[str, str], output: int) -> int:
     """The id of the new process: a session of its own, no input, and no signal ignored or blocked by inheritance."""

@@ -44,6 +44,7 @@ class Spec:
         self.group: str = values["group"]
         self.wall = Wall(values["wall"]) if values["wall"] else None
         self.process_limit: int = values["process_limit"]
+        self.after: list[str] = values.get("after") or []
 
 
 class Status:

@@ -6,7 +6,7 @@ TAIL_SHARE = 8  # each of the two parts of the tail is this fraction of the limi
 TAIL_PARTS = 2
 MOST_FILES = 64  # of one part: a command that removes its log again and again fills no folder and no memory
 DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
-FLAGS = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_APPEND | posix.O_CLOEXEC
+FLAGS = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
 
 
 class Log:
@@ -15,6 +15,7 @@ class Log:
     The output is counted from its first byte, whatever becomes of it. `log` is its beginning. Another file is named
     `log.POSITION.REASON`: where in the output it begins, and why bytes before it may be missing: `limit` (older ones
     were removed), `disk_full`, `unwritable` (the system said something else), `removed` (somebody took the file away).
+    What lies in `log` when it begins was said before the command by whoever made it ready, and is a part of the output.
     So a reader knows to the byte what it did not get, and nothing has to be written to say so.
     """
 
@@ -34,6 +35,8 @@ class Log:
             self.open(self.path)
         except OSError as error:
             self.fails(error)
+        self.position = self.size
+        self.room = max(0, self.room - self.size)
 
     def add(self, data: bytes) -> None:
         """Never raises for the disk's sake and never waits: what cannot be kept is only counted."""
@@ -97,11 +100,11 @@ class Log:
         self.open(f"{self.folder}/log.{self.position}.{reason}")
 
     def open(self, path: str) -> None:
-        fd = posix.open(path, FLAGS, 0o600)
+        fd = posix.open(path, FLAGS | (posix.O_TRUNC if self.fd >= 0 else 0), 0o600)
         if self.fd >= 0:
             posix.close(self.fd)
-        self.fd, self.path, self.size = fd, path, 0
-        self.identity = posix.fstat(fd).st_ino
+        found = posix.fstat(fd)
+        self.fd, self.path, self.size, self.identity = fd, path, found.st_size, found.st_ino
         self.parts[-1].append(path)
 
 

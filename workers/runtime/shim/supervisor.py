@@ -188,6 +188,7 @@ class Supervisor:
 
     def finish(self) -> None:
         stuck = self.command.kill()
+        self.command.clean_up()
         for _ in range(DRAIN_CHUNKS):
             if not self.copy_output():
                 break
