@@ -47,6 +47,13 @@ COMMANDS = {
         "List jobs that are submitted at certain times; make, change, pause, run and forget them.",
     ),
     "logs": Entry("logs", "Print what a job has written."),
+    "exec": Entry(
+        "sessions.exec", "Run a command beside a running job: in its environment, its folder and its limits."
+    ),
+    "shell": Entry(
+        "sessions.shell", "Open a terminal beside a running job: in its environment, its folder and its limits."
+    ),
+    "port": Entry("sessions.port", "Reach a port of a running job from here: TensorBoard, Jupyter."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
     "requeue": Entry("control", "Run jobs again that are over or paused, or that run."),

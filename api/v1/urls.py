@@ -29,6 +29,7 @@ from api.v1.code.views import (
 )
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.schedules.views import RunNowView, SchedulesView, ScheduleView
+from api.v1.sessions.views import AgentView, CallerView, SessionsView, SessionView
 from api.v1.steering import migrations, preemptions, settings
 from api.v1.system.views import SystemView
 from api.v1.templates.views import TemplateJobsView, TemplateQuoteView, TemplatesView, TemplateView
@@ -85,6 +86,10 @@ urlpatterns = [
     path("snapshots/<int:snapshot_id>/blobs", SnapshotBlobsView.as_view()),
     path("snapshots/<int:snapshot_id>/complete", SnapshotCompleteView.as_view()),
     path("placements/<int:placement_id>/code", PlacementCodeView.as_view()),
+    path("jobs/<int:job_id>/sessions", SessionsView.as_view()),
+    path("sessions/<uuid:session_id>", SessionView.as_view()),
+    path("sessions/<uuid:session_id>/caller", CallerView.as_view()),
+    path("sessions/<uuid:session_id>/agent", AgentView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

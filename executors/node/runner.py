@@ -30,6 +30,7 @@ from executors.session import reattach
 from executors.session.reattach import Reattached
 from executors.session.requests import Identity
 from executors.session.sync import NodeSession
+from executors.sessions.hub import SessionHub
 from executors.upload import series
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementOutcome, PlacementRef
@@ -81,12 +82,14 @@ class Runner:
         self._old_folders = OldFolders(home / "jobs", self._attempts, disk)
         self._code = NodeCode(folder / "code", disk)
         self._status = NodeStatus(hardware, disk, GpuFaults(hardware.gpus, folder / "gpu-errors.json"))
+        self._sessions = SessionHub(wake=self.refresh)
         self._session = NodeSession(
             identity=identity,
             hardware=hardware,
             attempts=self._attempts,
             probe=queue_probe.result if queue_probe is not None else QueueProbeResult,
             load=self._load,
+            beside=self._sessions.look,
         )
         self._monitor = Monitor(self._status, tell=self._session.beat_soon)
         every = settings.SPOT_NOTICE_SECONDS
@@ -143,13 +146,15 @@ class Runner:
         if self._spot is not None:
             self._spot.close()
         self._old_folders.close()
+        self._sessions.close()
         self._session.close()
         self._monitor.close()
 
     def detach(self, within: float) -> bool:
         """Fall silent within so many seconds and let everything run on; whether all that is known was said."""
         self._old_folders.close()
-        return self._session.detach(within)
+        self._sessions.close(within / 2)
+        return self._session.detach(within / 2)
 
     def run(self, ref: PlacementRef) -> bool:
         """Claim the placement and run it to its end; False, quietly, if it is not this node's to run."""
@@ -184,6 +189,7 @@ class Runner:
     def _see_to_the_end(self, run: PlacementRun, shim: Shim | PlacementOutcome) -> None:
         began = time.time()
         ending = shim if isinstance(shim, PlacementOutcome) else self._watched(run, shim)
+        self._sessions.end_beside(run.placement_id)
         # Before the end is told: at that word the planner may send the next job, which wants these cores.
         self._cores.release(run.cores)
         if self._groups is not None:
@@ -278,6 +284,7 @@ class Runner:
     def _reattach_runs(self, node_id: int) -> None:
         """Go on with what an earlier agent of this node left."""
         found = reattach.reattach_runs(self._attempts, node_id=node_id, agent_id=self._agent_id)
+        self._sessions.take_over([left.run.placement_id for left in found])
         for left in sorted(found, key=lambda left: left.shim is None):  # what runs keeps its cores
             self._reattach(left)
         connection.close()  # the session's thread has one of its own; a node needs no second
