@@ -14,8 +14,8 @@ from scheduler_site.beat_schedule import beat_schedule
 from scheduler_site.cluster_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.code_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
-from scheduler_site.session_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.provider_settings import *  # noqa: F403  the same
+from scheduler_site.session_settings import *  # noqa: F403  what is said there is a setting as well
 
 # --- this installation -------------------------------------------------------------------------------------------
 TRAINYARD_HOME = env.HOME

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from executors.beside.hub import SessionHub
 from executors.celery_worker.queue_probe import QueueProbe
 from executors.node import job_environment
 from executors.node.code import COPY, NodeCode
@@ -30,7 +31,6 @@ from executors.session import reattach
 from executors.session.reattach import Reattached
 from executors.session.requests import Identity
 from executors.session.sync import NodeSession
-from executors.sessions.hub import SessionHub
 from executors.upload import series
 from jobs.attempts.claims import PlacementSpec
 from jobs.state.outcome import PlacementOutcome, PlacementRef

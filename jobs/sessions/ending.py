@@ -10,10 +10,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.models import JobSession
-from quotas.clock import database_now
 from jobs.sessions.meeting import facts
 from jobs.sessions.opening import COME_SECONDS
 from jobs.state import transitions
+from quotas.clock import database_now
 
 ENDED = "session_ended"
 NOBODY_CAME = "Its two ends did not meet."

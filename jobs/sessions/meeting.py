@@ -53,7 +53,9 @@ def agent_comes(session_id: UUID, token: str) -> JobSession:
 
 def why_not_any_more(session_id: UUID) -> str:
     """Why a session may not go on, in a sentence; empty while it may."""
-    session = JobSession.objects.select_related("user", "placement__attempt__job__project").filter(pk=session_id).first()
+    session = (
+        JobSession.objects.select_related("user", "placement__attempt__job__project").filter(pk=session_id).first()
+    )
     if session is None or session.ended_at is not None:
         return "The session was ended."
     if not settings.SESSIONS:

@@ -1,6 +1,5 @@
 """Sessions beside real jobs: the site's own server with two processes, a real agent, the real command line."""
 
-import json
 import os
 import pty
 import select
@@ -18,9 +17,9 @@ from knox.models import AuthToken
 
 from jobs.models import JobSession, Placement
 from local_stack.servers.ports import LOOPBACK, pick_free
-from tests import builders
-from tests.acceptance.platform import Platform, submitted, wait_for_state
+from tests.acceptance.platform import ROOT, Platform, submitted, wait_for_state
 from tests.waiting import wait_for
+from workers.models import Node
 
 CLI = [sys.executable, "-m", "cli.main"]
 WEB = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "scheduler_site.wsgi"]
@@ -55,11 +54,22 @@ def site(platform: Platform):
     """The platform with one node, and the site with two processes."""
     port = pick_free()
     url = f"http://{LOOPBACK}:{port}"
-    platform.environment["TRAINYARD_CODE_URL"] = url
+    platform.environment |= {
+        "TRAINYARD_CODE_URL": url,
+        "TRAINYARD_LEASE_SECONDS": "60",
+    }  # agents are killed and come back
+    platform.start_control()
+    up(platform, "n1")
     platform._start("web", WEB, TRAINYARD_PORT=str(port), TRAINYARD_WEB_WORKERS="2", TRAINYARD_WEB_THREADS="2")
-    platform.start("n1", cpus=4)
     wait_for(partial(answers, f"{url}/api/v1/healthz"), 60, f"the site; {platform.log('web')}")
     return Callers(platform, url)
+
+
+def up(platform: Platform, name: str, **more: str) -> None:
+    """Other tests may keep this machine busy."""
+    platform.start_node(name, wait=False, cpus=4, **more)
+    heard = Node.objects.filter(name=name, state="up", agent_id__isnull=False)
+    wait_for(heard.exists, 120, f"node {name}; {platform.log(name)}")
 
 
 def answers(url: str) -> bool:
@@ -98,7 +108,14 @@ def cmdline(process: psutil.Process) -> list[str]:
 def test_a_command_beside_a_job_has_its_place_and_tells_its_end(site: Callers):
     (job,) = running(site, SLEEP, env={"COLOUR": "green"})
 
-    told = site.run("exec", job.pk, "--", "sh", "-c", 'echo "$COLOUR $TRAINYARD_JOB_ID $CUDA_VISIBLE_DEVICES"; pwd; echo bad >&2; exit 7')
+    told = site.run(
+        "exec",
+        job.pk,
+        "--",
+        "sh",
+        "-c",
+        'echo "$COLOUR $TRAINYARD_JOB_ID $CUDA_VISIBLE_DEVICES"; pwd; echo bad >&2; exit 7',
+    )
     lines = told.stdout.decode().splitlines()
     assert told.returncode == 7, told
     assert lines[0] == f"green {job.pk} "
@@ -135,7 +152,9 @@ def test_a_session_ends_with_its_caller_and_with_its_job(site: Callers):
     wait_for(lambda: not inside(site.platform, "sleep 51"), 10, "the session to end with its caller")
     left.wait(5)
 
-    stays = site.start("exec", job.pk, "--", "sh", "-c", "trap '' TERM HUP; setsid sleep 513 & echo here; sleep 514; sleep 515")
+    stays = site.start(
+        "exec", job.pk, "--", "sh", "-c", "trap '' TERM HUP; setsid sleep 513 & echo here; sleep 514; sleep 515"
+    )
     assert stays.stdout.readline() == b"here\n"
     assert site.run("cancel", job.pk).returncode == 0
     wait_for_state(job, "cancelled")
@@ -162,10 +181,10 @@ def test_whoever_is_killed_takes_the_session_along_and_the_job_goes_on(site: Cal
     assert b"broke off" in session.stderr.read() or b"gone" in session.stderr.read()
     wait_for(lambda: not inside(site.platform, "sleep 521"), 15, "nothing to be left of it")
     if victim == "agent":
-        site.platform.start_node("n1", cpus=4, process="n1-again")
+        site.platform.start_node("n1", wait=False, cpus=4, process="n1-again")
     else:
         wait_for(partial(answers, f"{site.url}/api/v1/healthz"), 60)
-    wait_for(no_sessions_left, 20)
+    wait_for(no_sessions_left, 60)
     assert site.run("exec", job.pk, "--", "echo", "again").stdout == b"again\n"
     assert Placement.objects.filter(attempt__job=job).count() == 1
 
@@ -187,13 +206,17 @@ def test_a_flood_fills_no_memory_and_ctrl_c_is_for_the_command(site: Callers):
     flood.stdout.close()
     assert flood.wait(10) in (130, 141)
 
-    patient = site.start("exec", job.pk, "--", "sh", "-c", "trap 'echo caught; exit 3' INT; echo here; while :; do sleep 0.1; done")
+    patient = site.start(
+        "exec", job.pk, "--", "sh", "-c", "trap 'echo caught; exit 3' INT; echo here; while :; do sleep 0.1; done"
+    )
     assert patient.stdout.readline() == b"here\n"
     patient.send_signal(signal.SIGINT)
     assert patient.wait(10) == 3
     assert patient.stdout.read() == b"caught\n"
 
-    stubborn = site.start("exec", job.pk, "--", "sh", "-c", "trap 'echo no' INT; echo here; while :; do sleep 0.1; done")
+    stubborn = site.start(
+        "exec", job.pk, "--", "sh", "-c", "trap 'echo no' INT; echo here; while :; do sleep 0.1; done"
+    )
     assert stubborn.stdout.readline() == b"here\n"
     stubborn.send_signal(signal.SIGINT)
     assert stubborn.stdout.readline() == b"no\n"
@@ -208,8 +231,8 @@ class Terminal:
     def __init__(self, site: Callers, *words: object) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            environment = {**site.environment(), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
-            os.execve(sys.executable, [*CLI, *map(str, words)], environment)
+            environment = {**site.environment(), "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+            os.execve(sys.executable, [*CLI, *map(str, words)], environment)  # noqa: S606
         self.seen = b""
 
     def type(self, text: str) -> None:
@@ -315,7 +338,7 @@ def test_a_port_of_a_job_is_reached_from_here(site: Callers):
 
 def test_idle_sessions_end_and_those_of_who_may_no_more(site: Callers):
     site.platform.stop("n1")
-    site.platform.start_node("n1", cpus=4, process="n1-strict", TRAINYARD_SESSION_IDLE_SECONDS="2")
+    site.platform.start_node("n1", wait=False, cpus=4, process="n1-strict", TRAINYARD_SESSION_IDLE_SECONDS="2")
     (job,) = running(site)
     idle = site.run("exec", job.pk, "--", "sleep", "600")
     assert idle.returncode == 255
@@ -331,11 +354,9 @@ def test_idle_sessions_end_and_those_of_who_may_no_more(site: Callers):
 
 
 def test_members_of_a_gang_each_have_their_own(site: Callers):
-    site.platform.start_node("n2", cpus=4)
+    up(site.platform, "n2")
     (job,) = running(site, SLEEP, nodes=2)
-    found = {
-        site.run("exec", job.pk, "--rank", rank, "--", "sh", "-c", "echo $RANK").stdout for rank in (0, 1)
-    }
+    found = {site.run("exec", job.pk, "--rank", rank, "--", "sh", "-c", "echo $RANK").stdout for rank in (0, 1)}
     assert found == {b"0\n", b"1\n"}
     beyond = site.run("exec", job.pk, "--rank", "2", "--", "true")
     assert beyond.returncode == 1

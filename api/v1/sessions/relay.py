@@ -127,7 +127,10 @@ class Relay:
                 asyncio.open_connection(host.strip("[]"), int(port), limit=PIECE), CONNECT_SECONDS
             )
         except (OSError, TimeoutError):
-            return TRY_LATER, f"The web process of the caller cannot be reached at {relay} (TRAINYARD_SESSIONS_ADDRESS)."
+            return (
+                TRY_LATER,
+                f"The web process of the caller cannot be reached at {relay} (TRAINYARD_SESSIONS_ADDRESS).",
+            )
         writer.write(session_id.bytes + _proof(session_id))
         return await _pass_on(web, reader, writer, None)
 
@@ -166,7 +169,10 @@ async def _pass_on(
 ) -> tuple[int, str]:
     """Until one side is over, or `watch` says why it is; how to close the WebSocket."""
     writer.transport.set_write_buffer_limits(high=PIECE)
-    ways: list[asyncio.Future[str]] = [asyncio.ensure_future(_in(web, writer)), asyncio.ensure_future(_out(reader, web))]
+    ways: list[asyncio.Future[str]] = [
+        asyncio.ensure_future(_in(web, writer)),
+        asyncio.ensure_future(_out(reader, web)),
+    ]
     try:
         done, _ = await asyncio.wait([*ways, *([watch] if watch else [])], return_when=asyncio.FIRST_COMPLETED)
         reason = next(iter(done)).result()

@@ -16,7 +16,9 @@ ANSWERS = ("exec", "shell", "port")
 
 class SessionIn(StrictSerializer):
     kind = serializers.ChoiceField(choices=ANSWERS, help_text="What is done beside the job.")
-    command = CommandField(required=False, help_text="The program and its arguments; of a shell: instead of the usual one.")
+    command = CommandField(
+        required=False, help_text="The program and its arguments; of a shell: instead of the usual one."
+    )
     rank = Whole(limits.NODES, default=0, help_text="Of a job over several nodes: beside which of its commands.")
     terminal = Text(40, required=False, help_text="Of a shell: the TERM of the caller's terminal.")
     rows = Whole(MOST_CELLS, default=24, help_text="Of the caller's terminal.")
@@ -51,6 +53,8 @@ class SessionOut(serializers.ModelSerializer[JobSession]):
 
 class OpenedSession(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    token = serializers.CharField(help_text="For one connection to /sessions/{id}/caller: `Authorization: Session TOKEN`.")
+    token = serializers.CharField(
+        help_text="For one connection to /sessions/{id}/caller: `Authorization: Session TOKEN`."
+    )
     node = serializers.CharField(help_text="Where the job's command runs.")
     come_within_seconds = serializers.IntegerField(help_text="So long the token is good for.")

@@ -26,7 +26,6 @@ def run_beside(server: Server, job_id: JobId, command: Command, rank: Rank = 0) 
 
     Example: trainyard exec 17 -- nvidia-smi
     """
-
     wire = open_wire(server, job_id, {"kind": "exec", "command": command, "rank": rank})
     beside = Beside(wire)
     try:

@@ -42,7 +42,9 @@ def forward(server: Server, job_id: JobId, port: Port, local: LocalPort = None, 
             if not forwarding.over.is_set():
                 forwarding.accept()
                 here = listener.getsockname()[1]
-                note(f"{LOOPBACK}:{here} is port {port} beside job {job_id} on node {wire.opened['node']}; Ctrl-C ends it")
+                note(
+                    f"{LOOPBACK}:{here} is port {port} beside job {job_id} on node {wire.opened['node']}; Ctrl-C ends it"
+                )
             forwarding.over.wait()
             code = forwarding.result()
         except KeyboardInterrupt:

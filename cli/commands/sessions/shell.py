@@ -39,8 +39,8 @@ def shell(server: Server, job_id: JobId, command: Command = None, rank: Rank = 0
         raise UsageError(f"a shell needs a terminal as its input. For scripts: trainyard exec {job_id} -- COMMAND.")
     columns, rows = terminal_size()
     terminal = os.environ.get("TERM", "")[:LONGEST_TERMINAL] or "dumb"
-    body = {"kind": "shell", "command": command or [], "rank": rank}
-    wire = open_wire(server, job_id, {**body, "terminal": terminal, "rows": rows, "columns": columns})
+    body = {"kind": "shell", "rank": rank, "terminal": terminal, "rows": rows, "columns": columns}
+    wire = open_wire(server, job_id, body | ({"command": command} if command else {}))
     note(f"beside job {job_id} on node {wire.opened['node']}; the job goes on when you leave")
     beside = Beside(wire)
     try:

@@ -25,6 +25,7 @@ from workers.runtime.shim.folder import Spec
 from workers.runtime.shim.processes import all_children, descendants, own_children, read_all, send
 
 HANGUP_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # should a signal get lost
 GIVE_UP_SECONDS = 10.0
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 NO_SHELLS = ("nologin", "false", "")
@@ -100,7 +101,9 @@ def become(asked: dict[str, Any], tell: int) -> NoReturn:
         os.execvpe(argv[0], argv, environment)  # noqa: S606  no shell, as asked
     except BaseException as error:  # noqa: BLE001  told to the parent
         number, why = getattr(error, "errno", None) or 0, getattr(error, "strerror", None) or error
-        os.write(tell, f"{number} {locals().get('what', 'cannot read what the job is')}: {why}".encode(errors="replace"))
+        os.write(
+            tell, f"{number} {locals().get('what', 'cannot read what the job is')}: {why}".encode(errors="replace")
+        )
     os._exit(NOT_EXECUTABLE)
 
 
@@ -111,53 +114,60 @@ def shell(environment: dict[str, str]) -> str:
     return own if usable else next((each for each in SHELLS if os.access(each, os.X_OK)), SHELLS[-1])
 
 
+class Watch:
+    """Over the command, until it has ended or is to end."""
+
+    def __init__(self, pid: int, wakeup: int, rest: bytes) -> None:
+        self.pid, self.wakeup, self.lines = pid, wakeup, rest
+        self.kill_at = float("inf")
+        self.poll = select.poll()
+        self.poll.register(0, select.POLLIN)
+        self.poll.register(wakeup, select.POLLIN)
+
+    def run(self) -> None:
+        self.obey()  # what came behind the first line
+        while not has_ended(self.pid) and (left := self.kill_at - time.monotonic()) > 0:
+            for fd, _ in self.poll.poll(min(left, LOOK_SECONDS) * 1000):
+                if fd == self.wakeup:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(fd, 512)
+                else:
+                    self.hear()
+
+    def hear(self) -> None:
+        piece = os.read(0, 4096)
+        self.lines += piece
+        self.obey()
+        if not piece:  # nobody is there any more
+            self.poll.unregister(0)
+            self.kill_at = min(self.kill_at, time.monotonic() + HANGUP_SECONDS)
+            for each in descendants([os.getpid()], all_children()):
+                send(each, signal.SIGHUP)
+                send(each, signal.SIGCONT)
+
+    def obey(self) -> None:
+        *whole, self.lines = self.lines.split(b"\n")
+        for line in whole:
+            word, _, detail = line.partition(b" ")
+            if word == b"signal" and detail.isdigit():
+                send(-self.pid, int(detail))
+            elif word == b"kill":
+                self.kill_at = 0.0
+
+
 def supervise(pid: int, wakeup: int, rest: bytes) -> tuple[int, str]:
     """Until the command has ended, and everything that it started with it."""
-    poll = select.poll()
-    poll.register(0, select.POLLIN)
-    poll.register(wakeup, select.POLLIN)
-    kill_at = float("inf")
-    lines = rest
-    while not has_ended(pid):
-        if time.monotonic() >= kill_at:
-            break
-        *whole, lines = lines.split(b"\n")
-        for line in whole:
-            if obey(line, pid):
-                kill_at = 0.0
-        if kill_at == 0.0:
-            break
-        wait = min(kill_at - time.monotonic(), 1.0)
-        for fd, _ in poll.poll(max(0.0, wait) * 1000):
-            if fd == wakeup:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wakeup, 512)
-            elif piece := os.read(0, 4096):
-                lines += piece
-            else:
-                poll.unregister(0)
-                kill_at = time.monotonic() + HANGUP_SECONDS
-                for each in descendants([os.getpid()], all_children()):
-                    send(each, signal.SIGHUP)
-                    send(each, signal.SIGCONT)
+    Watch(pid, wakeup, rest).run()
     end_all(pid)
     if not has_ended(pid):
         return 128 + signal.SIGKILL, "the command did not die of SIGKILL"
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return (code, "") if code >= 0 else (128 - code, "")
+    return (code if code >= 0 else 128 - code), ""
 
 
 def has_ended(pid: int) -> bool:
     """It stays unreaped, so that its id is nobody else's."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def obey(line: bytes, pid: int) -> bool:
-    """Whether everything is to end at once."""
-    word, _, detail = line.partition(b" ")
-    if word == b"signal" and detail.isdigit():
-        send(-pid, int(detail))
-    return word == b"kill"
 
 
 def end_all(pid: int) -> None:

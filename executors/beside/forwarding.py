@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from executors.sessions.flow import Connection, Incoming, Outgoing
-from executors.sessions.process import Result
-from executors.sessions.wire import GONE, Wire
+from executors.beside.flow import Connection, Incoming, Outgoing
+from executors.beside.process import Result
+from executors.beside.wire import GONE, Wire
 from streams.frames import FIRST_CONNECTION, BadFrameError, Frame, Kind, number
 
 HOSTS = ("127.0.0.1", "::1")

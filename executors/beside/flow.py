@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from executors.sessions.wire import Wire
+from executors.beside.wire import Wire
 from streams.frames import Kind
 from streams.frames import room as room_frame
 from streams.room import Receiving, Sending

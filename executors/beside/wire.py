@@ -75,5 +75,3 @@ async def open_wire(site: str, session_id: object, token: str) -> Wire:
         **more,
     )
     return Wire(socket)
-
-

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from django.conf import settings
 
+from executors.beside.forwarding import Forwarding
+from executors.beside.process import ProcessSession, Result
+from executors.beside.wire import GONE, Wire, open_wire
 from executors.run.placement_run import PlacementRun
-from executors.sessions.forwarding import Forwarding
-from executors.sessions.process import ProcessSession, Result
-from executors.sessions.wire import GONE, Wire, open_wire
 from jobs.models import JobSession
 from jobs.sessions import ending
 from jobs.sessions.ending import Ended
@@ -225,5 +225,5 @@ class Activity:
 
     async def idle(self, seconds: float) -> None:
         """Returns when nothing was said for so long."""
-        while (left := self._at + seconds - asyncio.get_running_loop().time()) > 0:
+        while (left := self._at + seconds - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110  a clock, no event
             await asyncio.sleep(left)

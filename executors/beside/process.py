@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from executors.sessions.flow import Descriptor, Incoming, Outgoing
-from executors.sessions.wire import Wire
+from executors.beside.flow import Descriptor, Incoming, Outgoing
+from executors.beside.wire import Wire
 from streams.frames import STDERR, STDIN, STDOUT, Frame, Kind, number, rows_and_columns
 from workers.runtime.beside.launch import Companion
 
