@@ -168,7 +168,7 @@ def raw_terminal() -> Iterator[None]:
     """Every key goes to the other side as it is; the terminal is as it was afterwards, whatever happens."""
     before = termios.tcgetattr(0)
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead is for the other side
         yield
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)

@@ -21,6 +21,7 @@ from tests.acceptance.platform import ROOT, Platform, submitted, wait_for_state
 from tests.waiting import wait_for
 from workers.models import Node
 
+pytestmark = pytest.mark.timeout(400)
 CLI = [sys.executable, "-m", "cli.main"]
 WEB = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "scheduler_site.wsgi"]
 SLEEP = "echo started; exec sleep 600"
@@ -61,7 +62,7 @@ def site(platform: Platform):
     platform.start_control()
     up(platform, "n1")
     platform._start("web", WEB, TRAINYARD_PORT=str(port), TRAINYARD_WEB_WORKERS="2", TRAINYARD_WEB_THREADS="2")
-    wait_for(partial(answers, f"{url}/api/v1/healthz"), 60, f"the site; {platform.log('web')}")
+    wait_for(partial(answers, f"{url}/api/v1/healthz"), 120, f"the site; {platform.log('web')}")
     return Callers(platform, url)
 
 
