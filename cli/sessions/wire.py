@@ -115,4 +115,4 @@ def open_wire(server: Server, job_id: int, body: Row) -> Wire:
 
 def _as_httpx(refused: InvalidStatus, url: str) -> httpx.Response:
     answer = refused.response
-    return httpx.Response(answer.status_code, content=answer.body or b"", request=httpx.Request("GET", url))
+    return httpx.Response(answer.status_code, content=bytes(answer.body or b""), request=httpx.Request("GET", url))

@@ -129,12 +129,17 @@ class Descriptor:
 
     async def _ready(self, add: Callable[..., None], remove: Callable[[int], bool]) -> None:
         ready = asyncio.get_running_loop().create_future()
-        add(self._fd, lambda: ready.done() or ready.set_result(None))
+        add(self._fd, _wake, ready)
         try:
             await ready
         finally:
             if self._open:
                 remove(self._fd)
+
+
+def _wake(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 class Connection:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -186,7 +186,7 @@ async def _talk(wire: Wire, live: Live, speaking: Speaking, activity: "Activity"
     """Until it is over by itself, nobody says anything for too long, or its attempt ends. Raises what is in GONE."""
     await wire.send(Kind.READY)
     work = asyncio.ensure_future(speaking.run())
-    others = {
+    others: dict[asyncio.Future[Any], str] = {
         asyncio.ensure_future(_hear(wire, speaking)): CALLER_GONE,
         asyncio.ensure_future(wire.keep_alive()): CALLER_GONE,
         asyncio.ensure_future(live.stop.wait()): ATTEMPT_OVER,

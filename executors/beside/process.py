@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from executors.beside.flow import Descriptor, Incoming, Outgoing
 from executors.beside.wire import Wire
@@ -62,18 +63,23 @@ class ProcessSession:
         talking = asyncio.ensure_future(self._incoming.run())
         writing = [asyncio.ensure_future(one.run()) for one in self._outgoing.values()]
         reading = asyncio.ensure_future(self._result())
+        both: list[asyncio.Future[Any]] = [reading, *writing]
         try:
-            await asyncio.wait([reading, *writing], return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
             for one in writing:
                 await one
             return await reading
         finally:
-            for one in (talking, reading, *writing):
-                one.cancel()
-            await asyncio.gather(talking, reading, *writing, return_exceptions=True)
+            for task in [talking, *both]:
+                task.cancel()
+            await asyncio.gather(talking, *both, return_exceptions=True)
 
     async def _result(self) -> Result:
-        said = await Descriptor(os.dup(self._companion.result)).read(RESULT_BYTES)
+        source = Descriptor(os.dup(self._companion.result))
+        try:
+            said = await source.read(RESULT_BYTES)
+        finally:
+            source.close()
         try:
             found = json.loads(said)
             return Result(int(found["exit_code"]), str(found["message"]))

@@ -66,9 +66,9 @@ def site(platform: Platform):
     return Callers(platform, url)
 
 
-def up(platform: Platform, name: str, **more: str) -> None:
+def up(platform: Platform, name: str) -> None:
     """Other tests may keep this machine busy."""
-    platform.start_node(name, wait=False, cpus=4, **more)
+    platform.start_node(name, wait=False, cpus=4)
     heard = Node.objects.filter(name=name, state="up", agent_id__isnull=False)
     wait_for(heard.exists, 120, f"node {name}; {platform.log(name)}")
 
@@ -248,6 +248,10 @@ class Terminal:
         before, _, self.seen = self.seen.partition(text.encode())
         return before.decode(errors="replace")
 
+    def answer(self, text: str, prompt: str) -> str:
+        self.type(text)
+        return self.until(prompt)
+
     def end(self) -> int:
         while True:  # a terminal whose output nobody reads lets nobody go
             try:
@@ -269,7 +273,7 @@ def test_a_shell_is_a_terminal(site: Callers):
     terminal.type("tty -s && echo a'-'tty $TERM $TRAINYARD_JOB_ID\r")
     assert f"{job.pk}" in terminal.until("there> ").split("a-tty xterm ")[1]
     fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
-    wait_for(lambda: (terminal.type("stty size\r"), "33 101" in terminal.until("there> "))[1], 10)
+    wait_for(lambda: "33 101" in terminal.answer("stty size\r", "there> "), 10)
     terminal.type("sleep 531\r")
     wait_for(lambda: inside(site.platform, "sleep 531"), 10)
     terminal.type("\x03")
@@ -318,7 +322,7 @@ def test_a_port_of_a_job_is_reached_from_here(site: Callers):
         assert len(client.get(f"{here}/large").content) == 2_000_000
         data = os.urandom(1_500_000)
         assert client.post(here, content=data).content == data
-        stuck = [socket.create_connection(tuple(here[7:].split(":"))) for _ in range(3)]
+        stuck = [socket.create_connection((LOOPBACK, int(here.rpartition(":")[2]))) for _ in range(3)]
         for one in stuck:  # they ask for much and read nothing
             one.sendall(b"GET /large HTTP/1.0\r\n\r\n")
         assert client.get(here).text == str(job.pk)

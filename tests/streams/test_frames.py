@@ -15,7 +15,8 @@ FRAMES = st.builds(Frame, st.integers(0, 255), st.integers(0, 2**16 - 1), st.bin
 @given(st.lists(FRAMES, max_size=8), st.lists(st.integers(1, 50), min_size=1, max_size=10))
 def test_frames_come_out_as_they_went_in_however_they_are_cut(sent, cuts):
     data = b"".join(map(encode, sent))
-    decoder, found, at, turn = Decoder(), [], 0, 0
+    decoder, at, turn = Decoder(), 0, 0
+    found: list[Frame] = []
     while at < len(data):
         step = cuts[turn % len(cuts)]
         found += decoder.feed(data[at : at + step])

@@ -14,7 +14,7 @@ from api.http import upgrades
 from api.http.permissions import caller, job_to_control, job_to_read
 from api.v1.sessions.relay import relay
 from api.v1.sessions.shapes import OpenedSession, SessionIn, SessionOut
-from jobs.sessions import ending, meeting, opening
+from jobs.sessions import ending, meeting, opening, rights
 from jobs.sessions.opening import COME_SECONDS, Wanted
 from scheduling.errors import NotFoundError
 
@@ -60,7 +60,7 @@ class SessionView(APIView):
             raise NotFoundError("There is no such session, or it is over.")
         job = job_to_read(request, session.placement.attempt.job_id)
         if session.user_id != caller(request).pk:
-            opening.rights.require(caller(request), job)
+            rights.require(caller(request), job)
         ending.end([ending.Ended(session.pk, outcome=f"{caller(request).username} ended it.")])
         return Response(status=204)
 

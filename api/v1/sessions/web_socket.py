@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 from websockets.exceptions import ProtocolError
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -34,9 +34,8 @@ class WebSocket:
     async def receive(self) -> bytes:
         """The next bytes; none when it is over. Raises OSError."""
         while True:
-            found = b"".join(
-                bytes(event.data) for event in self._protocol.events_received() if event.opcode in CARRIES_BYTES
-            )
+            events = [one for one in self._protocol.events_received() if isinstance(one, Frame)]
+            found = b"".join(bytes(one.data) for one in events if one.opcode in CARRIES_BYTES)
             await self._flush()
             if found:
                 return found
