@@ -32,7 +32,6 @@ CONNECT_SECONDS = 5.0
 PROOF_BYTES = 32
 SALT = b"trainyard session relay: "
 NO_AGENT = f"The node's agent did not come within {COME_SECONDS} s. It may be away, cut off from the site (TRAINYARD_CODE_URL), or older than sessions."
-NO_CALLER = "The caller is not there any more."
 LOST = "The other end is gone."
 
 

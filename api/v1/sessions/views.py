@@ -4,8 +4,7 @@ from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -72,7 +71,7 @@ class CallerView(APIView):
     permission_classes = ()
     throttle_classes = ()
 
-    @extend_schema(operation_id="sessions_caller", responses={101: OpenApiTypes.NONE})
+    @extend_schema(operation_id="sessions_caller", responses={101: OpenApiResponse(description="A WebSocket.")})
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
         """The caller's WebSocket: `Authorization: Session TOKEN`. What is spoken on it says `streams/frames.py`."""
         key = upgrades.require(request)
@@ -87,7 +86,7 @@ class AgentView(APIView):
     permission_classes = ()
     throttle_classes = ()
 
-    @extend_schema(operation_id="sessions_agent", responses={101: OpenApiTypes.NONE})
+    @extend_schema(operation_id="sessions_agent", responses={101: OpenApiResponse(description="A WebSocket.")})
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
         """The WebSocket of the node's agent: `Authorization: Placement TOKEN`."""
         key = upgrades.require(request)
