@@ -29,7 +29,9 @@ LocalPort = Annotated[
 @app.command(name="port")
 @on_server
 def forward(server: Server, job_id: JobId, port: Port, local: LocalPort = None, rank: Rank = 0) -> None:
-    """Reach a port of a running job from here: TensorBoard, Jupyter. Stays until Ctrl-C, or the job's end.
+    """Reach a port of a running job from here: TensorBoard, Jupyter.
+
+    Stays until Ctrl-C, or the job's end.
 
     Example: trainyard port 17 6006 --local 7007
     """
