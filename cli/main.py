@@ -49,6 +49,13 @@ COMMANDS = {
     "secrets": Entry("secrets.secrets", "List your secrets or a project's, without their values; set and delete them."),
     "logs": Entry("logs", "Print what a job has written."),
     "outputs": Entry("results.outputs", "List what a job has left, fetch it, or have it kept."),
+    "exec": Entry(
+        "sessions.exec", "Run a command beside a running job: in its environment, its folder and its limits."
+    ),
+    "shell": Entry(
+        "sessions.shell", "Open a terminal beside a running job: in its environment, its folder and its limits."
+    ),
+    "port": Entry("sessions.port", "Reach a port of a running job from here: TensorBoard, Jupyter."),
     "metrics": Entry("metrics", "Draw what a job has reported over time."),
     "cancel": Entry("control", "Cancel jobs."),
     "requeue": Entry("control", "Run jobs again that are over or paused, or that run."),

@@ -19,6 +19,7 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from api.http import handover
 from scheduler_site.incoming import Incoming
 
 REQUEST_SECONDS = 30.0  # for all of a request, from its first byte or the connection on
@@ -71,6 +72,7 @@ class PatientWorker(ThreadWorker):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        handover.offer()
         super().init_process()
 
     # --- coming in
@@ -142,6 +144,9 @@ class PatientWorker(ThreadWorker):
     # --- going out
 
     def finish_request(self, conn: Connection, future: Any) -> None:
+        if taker := handover.taken(conn.sock):
+            self.hand_over(conn, taker)
+            return
         kept = not future.cancelled() and future.exception() is None and future.result() and self.alive
         if not kept:
             self.let_go(conn)
@@ -151,6 +156,16 @@ class PatientWorker(ThreadWorker):
             self.collect(conn, following)
         else:
             super().finish_request(conn, future)
+
+    def hand_over(self, conn: Connection, taker: handover.Taker) -> None:
+        """It is no request's any more: whoever takes it speaks on it, and closes it. It counts no longer as ours."""
+        self.nr_conns -= 1
+        try:
+            taker(handover.copy(conn.sock), conn.parser.unreader.take_buffered())
+        except Exception:
+            self.log.exception("A connection could not be handed over.")
+        finally:
+            conn.close()
 
     def let_go(self, conn: Connection) -> None:
         """Close it when the caller has read the answer; nobody waits for that but the event loop."""

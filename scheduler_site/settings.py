@@ -16,6 +16,8 @@ from scheduler_site.code_settings import *  # noqa: F403  what is said there is 
 from scheduler_site.door_settings import *  # noqa: F403  what is said there is a setting as well
 from scheduler_site.output_settings import *  # noqa: F403  the same
 from scheduler_site.provider_settings import *  # noqa: F403  the same
+from scheduler_site.session_settings import *  # noqa: F403  what is said there is a setting as well
+from scheduler_site.wall_settings import *  # noqa: F403  the same
 
 # --- this installation -------------------------------------------------------------------------------------------
 TRAINYARD_HOME = env.HOME
@@ -112,13 +114,6 @@ MAX_GRACE_SECONDS = env.whole("TRAINYARD_MAX_GRACE_SECONDS", 1800)
 LOG_LIMIT_MB = env.number("TRAINYARD_LOG_LIMIT_MB", 64)
 MEMORY_LIMIT = env.text("TRAINYARD_MEMORY_LIMIT", "enforce")
 CONTROL_GROUPS = env.text("TRAINYARD_CONTROL_GROUPS", "auto")
-# Whom commands run as where the agent is root; whether they see their own processes and GPUs alone, and have their own /tmp
-# and shared memory; where they may go though a folder above is closed; how many processes and threads each may have (0: any).
-RUN_AS = env.text("TRAINYARD_RUN_AS", "auto")
-WALLS = env.text("TRAINYARD_WALLS", "auto")
-PRIVATE_TMP = env.yes_no("TRAINYARD_PRIVATE_TMP", default=True)
-JOB_FOLDERS = env.words("TRAINYARD_JOB_FOLDERS", "")
-PROCESS_LIMIT = env.whole("TRAINYARD_PROCESS_LIMIT", 4096)
 OUTPUT_LIMIT_GB = env.number("TRAINYARD_OUTPUT_LIMIT_GB", 0)
 # A node whose disk has less than this left takes nothing new.
 DISK_RESERVE_MB = env.number("TRAINYARD_DISK_RESERVE_MB", 512)

@@ -37,6 +37,7 @@ from api.v1.outputs.placements import (
 from api.v1.outputs.views import OutputFileView, OutputsView
 from api.v1.pools.views import PoolsView, PoolView
 from api.v1.schedules.views import RunNowView, SchedulesView, ScheduleView
+from api.v1.sessions.views import AgentView, CallerView, SessionsView, SessionView
 from api.v1.steering import migrations, preemptions, settings
 from api.v1.system.views import SystemView
 from api.v1.templates.views import TemplateJobsView, TemplateQuoteView, TemplatesView, TemplateView
@@ -109,6 +110,10 @@ urlpatterns = [
     path("placements/<int:placement_id>/outputs/blobs", PlacementOutputBlobsView.as_view()),
     path("placements/<int:placement_id>/outputs/complete", PlacementOutputsCompleteView.as_view()),
     path("placements/<int:placement_id>/beginning", PlacementBeginningView.as_view()),
+    path("jobs/<int:job_id>/sessions", SessionsView.as_view()),
+    path("sessions/<uuid:session_id>", SessionView.as_view()),
+    path("sessions/<uuid:session_id>/caller", CallerView.as_view()),
+    path("sessions/<uuid:session_id>/agent", AgentView.as_view()),
     path("prices", costs.PricesView.as_view()),
     path("prices/<int:price_id>", costs.PriceView.as_view()),
     path("costs", costs.CostsView.as_view()),

@@ -57,15 +57,14 @@ class NodeSession:
         attempts: Path,
         load: Load,
         probe: ProbeReader = QueueProbeResult,
+        beside: Callable[[Mapping[int, PlacementRun]], None] = lambda _: None,
     ) -> None:
-        """`probe` says whether messages arrive here, `load` how the node is: heartbeats carry both."""
+        """`probe` says whether messages arrive here, `load` how the node is: heartbeats carry both. `beside` sees to sessions."""
         self.node_id = 0
-        self._probe = probe
-        self._load = load
+        self._probe, self._load, self._beside = probe, load, beside
         self._identity = identity
         self._row = NodeRow(identity)
-        self._hardware = hardware
-        self._attempts = attempts
+        self._hardware, self._attempts = hardware, attempts
         self._agreement = Agreement()
         self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
@@ -218,6 +217,7 @@ class NodeSession:
         if self._refresh_requested.is_set():
             self._refresh_requested.clear()
             self._refresh_desired()
+            self._beside(dict(self._runs))
         if time.monotonic() >= self._next_glance:
             record_starts(list(self._runs.values()), node_id=self.node_id)
             self._next_glance = time.monotonic() + GLANCE_SECONDS
@@ -319,6 +319,7 @@ class NodeSession:
             else:  # closed, or somebody else's: it may start elsewhere soon, so it gets little time
                 run.stop(EndReason.LOST_LEASE, LOST_GRACE_SECONDS)
         self._apply_desired(renewal.desired)
+        self._beside(runs)
         self._agreement.look()
         self._heard_at = time.monotonic()
         self._next_beat = self._heard_at + settings.HEARTBEAT_SECONDS

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0052_jobs_with_secrets"),
+        ("jobs", "0056_job_sessions"),
     ]
 
     operations = [

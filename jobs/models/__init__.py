@@ -28,6 +28,7 @@ from jobs.models.planning import (
 from jobs.models.queue import Queue, queue_name_validator
 from jobs.models.retention import ForgottenJob, JobRetention, OutputRetention
 from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
+from jobs.models.sessions.session import JobSession
 from jobs.models.start_prediction import StartPrediction
 from jobs.models.sweep import Sweep
 from jobs.models.template import JobSchedule, JobTemplate
@@ -60,6 +61,7 @@ __all__ = [
     "JobMove",
     "JobRetention",
     "JobSchedule",
+    "JobSession",
     "JobTemplate",
     "KeptFile",
     "KeptOutputs",

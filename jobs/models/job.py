@@ -43,14 +43,8 @@ class Job(Controlled):
     secrets = ArrayField(models.CharField(max_length=128), default=list, blank=True, db_default=[])
     # The folder in a copy of which it runs; its working_dir is inside of that then.
     snapshot = models.ForeignKey(
-        CodeSnapshot,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="jobs",
-        db_index=False,
-        editable=False,
-    )
+        CodeSnapshot, null=True, blank=True, on_delete=models.PROTECT, related_name="jobs", db_index=False, editable=False
+    )  # fmt: skip
     # Outputs of other jobs that it finds in its TRAINYARD_INPUT_DIR: [{"job": 17, "path": "model.pt", "to": "model.pt"}].
     inputs = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()), editable=False)
     # Whatever the rules on age say: what its attempts left is kept for as long as the job is.
@@ -178,9 +172,7 @@ class Job(Controlled):
                 name="job_finished_at_set_when_it_ended",
             ),
             models.UniqueConstraint(
-                fields=["project", "submission_key"],
-                condition=~Q(submission_key=""),
-                name="one_job_per_submission_key",
+                fields=["project", "submission_key"], condition=~Q(submission_key=""), name="one_job_per_submission_key"
             ),
         ]
         indexes = [

@@ -20,6 +20,7 @@ from jobs.messages import placement_messages, publishing
 from jobs.models import Job, JobEvent, Placement
 from jobs.planning import dead_dependencies
 from jobs.recovery import clock_guard, faulty_nodes, idle_gpus, stalls
+from jobs.sessions import ending
 from jobs.state import transitions
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.lifecycle import TERMINAL_STATES, EndReason, PlacementState
@@ -54,6 +55,7 @@ class Recovered:
 def recover() -> Recovered:
     """One sweep. What concerns placements and nodes is left alone while another one runs."""
     # Apart: they lock thousands of jobs in order, and must begin without a lock of the repair's.
+    ending.end_forgotten()
     return replace(_repair(), in_vain=dead_dependencies.cancel_dead(), workloads=workload_settling.reconcile())
 
 

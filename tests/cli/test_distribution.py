@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "packaging/cli/pyproject.toml").read_text(encoding="utf-8"))
 MOST_MEGABYTES = 40
-PACKAGES = ("cli", "scheduling", "simulator", "trainyard")
+PACKAGES = ("cli", "scheduling", "simulator", "streams", "trainyard")
 
 
 def needs(requirements):

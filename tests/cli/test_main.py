@@ -12,7 +12,8 @@ from tests.cli.rows import job
 from tests.cli.yard import Answer
 
 WITHOUT_SERVER = {"profiles", "login", "logout", "version", "simulate"}
-WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER - {"mcp"})  # which speaks to programs alone, and in its own way
+BYTES = {"exec", "shell", "port"}  # their output is the command's, byte by byte
+WITH_SERVER = sorted(COMMANDS.keys() - WITHOUT_SERVER - BYTES - {"mcp"})  # mcp speaks to programs alone, in its own way
 PLATFORM = {
     "quotas", "workers", "jobs", "executors", "api", "console", "local_stack", "scheduler_site", "django", "celery",
 }  # fmt: skip

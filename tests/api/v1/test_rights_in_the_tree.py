@@ -93,6 +93,8 @@ ABOUT_A_JOB: tuple[Any, ...] = (
     ("GET", "jobs/{running}/events", None, READ, 200),
     ("GET", "jobs/{running}/attempts", None, READ, 200),
     ("GET", "jobs/{running}/efficiency", None, READ, 200),
+    ("GET", "jobs/{running}/sessions", None, READ, 200),
+    ("POST", "jobs/{running}/sessions", {"kind": "shell"}, MANAGE, 201),
     ("GET", "jobs/{waiting}/explain", None, READ, 200),
     ("GET", "jobs/{waiting}/preemption-candidates", None, READ, 200),
     ("GET", "jobs/{moving}/migrations", None, READ, 200),
@@ -181,6 +183,9 @@ ELSEWHERE = {
     **dict.fromkeys(("GET placements/{}/code", "POST placements/{}/code"), "tests/api/v1/test_snapshots.py"),
     **dict.fromkeys(("GET clusters", "GET clusters/{}", "PATCH clusters/{}"), "tests/api/v1/test_clusters.py"),
     "POST clusters/{}/declare-lost": "tests/api/v1/test_clusters.py",
+    **dict.fromkeys(
+        ("DELETE sessions/{}", "GET sessions/{}/caller", "GET sessions/{}/agent"), "tests/api/v1/test_sessions.py"
+    ),
     "GET whoami": "of the caller",
     **dict.fromkeys(("GET healthz", "GET readyz", "GET schema", "GET docs"), "of the site"),
 }

@@ -64,7 +64,7 @@ def runner(tmp_path):
 
 def test_a_command_that_its_agent_cannot_look_after_is_ended_and_reported(runner, monkeypatch):
     shim = BrokenShim()
-    monkeypatch.setattr("executors.node.runner.launch", lambda *_, **__: shim)
+    monkeypatch.setattr("executors.node.launcher.launch", lambda *_, **__: shim)
 
     runner.run(PlacementRef(1, "t"))
 
@@ -75,7 +75,7 @@ def test_an_agent_that_fails_to_start_a_command_reports_it(runner, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("executors.node.runner.launch", fail)
+    monkeypatch.setattr("executors.node.launcher.launch", fail)
 
     runner.run(PlacementRef(1, "t"))
 
@@ -86,15 +86,15 @@ def test_a_run_gives_back_its_cores_and_leaves_its_end_on_disk_before_it_tells_o
     seen: list[tuple[bool, bool]] = []
 
     def finish(run, ending) -> None:
-        seen.append((len(runner._cores._free) == 1, state_files.read_outcome(run.folder) == ending))
+        seen.append((len(runner._launcher._cores._free) == 1, state_files.read_outcome(run.folder) == ending))
 
     def launch(*_, **__):
-        assert runner._cores._free == []
+        assert runner._launcher._cores._free == []
         raise OSError(errno.ENOEXEC, "no")
 
-    runner._cores = Cores([(0, 0, 0)])
+    runner._launcher._cores = Cores([(0, 0, 0)])
     monkeypatch.setattr(runner._session, "finish", finish)
-    monkeypatch.setattr("executors.node.runner.launch", launch)
+    monkeypatch.setattr("executors.node.launcher.launch", launch)
 
     runner.run(PlacementRef(1, "t"))
 
@@ -103,7 +103,7 @@ def test_a_run_gives_back_its_cores_and_leaves_its_end_on_disk_before_it_tells_o
 
 def test_a_placement_that_is_not_this_node_s_is_left_alone(runner, monkeypatch):
     monkeypatch.setattr(runner._session, "claim", lambda _ref: None)
-    monkeypatch.setattr("executors.node.runner.launch", lambda *_, **__: pytest.fail("it was started"))
+    monkeypatch.setattr("executors.node.launcher.launch", lambda *_, **__: pytest.fail("it was started"))
 
     assert runner.run(PlacementRef(1, "t")) is False
 

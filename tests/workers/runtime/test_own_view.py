@@ -3,7 +3,6 @@
 import os
 import signal
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.waiting import wait_for
 from tests.workers.yard import Yard, said
-from workers.runtime import device_files, entering, process_tree, walls
+from workers.runtime import device_files, process_tree, walls
 from workers.runtime.shim.processes import family
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can shut a command in")
@@ -238,66 +237,3 @@ def test_walls_that_were_asked_for_and_cannot_be_had_stop_the_agent(tmp_path, mo
     found = Yard(tmp_path / "home").walls
     assert (found.view, found.private) == (False, True)
     assert "unshare: Operation not permitted" in found.sentence
-
-
-ENTERED = (
-    "id -u; cat /proc/[0-9]*/comm; ls {home}/jobs; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /tmp/beside"
-)
-
-
-@pytest.mark.parametrize("choice", ["yes", "no"])
-def test_a_further_command_gets_inside_the_walls_of_one_that_runs(build, choice):
-    yard = build(choice=choice)
-    shim = yard.start("sh", "-c", "while ! [ -e /tmp/beside ]; do sleep 0.05; done; echo seen")
-    wait_for(shim.status)
-    script = ENTERED.format(home=yard.home)
-    done = subprocess.run(
-        [*entering.prefix(shim.folder), "sh", "-c", script], capture_output=True, text=True, check=True
-    )
-    user, *rest = done.stdout.split("\n")
-    assert int(user) == yard.walls.user_of(7).uid
-    assert (len(rest) < 12, "7" in rest) == (choice == "yes", True)
-    assert "CapEff:\t0000000000000000" in rest
-    assert "NoNewPrivs:\t1" in rest
-    assert yard.ended(shim)[1] == "seen\n"
-
-
-def test_what_was_let_in_ends_with_the_command(yard):
-    shim = yard.start("sleep", "60")
-    wait_for(shim.status)
-    beside = subprocess.Popen([*entering.prefix(shim.folder), "sleep", "60"])
-    inside = wait_for(lambda: family(beside.pid)[1:])
-    shim.stop(0)
-    assert beside.wait(15) != 0
-    assert not Path(f"/proc/{inside[0]}").exists()
-    shim.wait(10)
-    with pytest.raises(ProcessLookupError):
-        entering.prefix(shim.folder)
-
-
-def test_without_walls_a_further_command_is_where_the_first_one_is(build):
-    yard = build(run_as="agent", private=False)
-    shim = yard.start("sleep", "60")
-    wait_for(shim.status)
-    done = subprocess.run(
-        [*entering.prefix(shim.folder), "sh", "-c", "pwd; exit 3"], capture_output=True, text=True, check=False
-    )
-    assert (done.stdout.strip(), done.returncode) == (str(yard.home / "jobs/7/outputs/1"), 3)
-
-
-def test_a_further_command_that_is_not_there_says_so(yard):
-    shim = yard.start("sleep", "60")
-    wait_for(shim.status)
-    done = subprocess.run(
-        [*entering.prefix(shim.folder), "nosuch-command"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (127, "cannot start 'nosuch-command': No such file or directory\n")
-
-
-def test_what_an_attempt_has_in_its_way_is_not_run_with_the_agents_rights(yard, tmp_path):
-    """Its variables may name programs of its own: only its own user ever runs them."""
-    shim = yard.start("sh", "-c", "mkdir ~/bin; printf '#!/bin/sh\\nid -u' > ~/bin/tool; chmod +x ~/bin/tool; echo ready; sleep 60",
-                      path=str(yard.home / "jobs/7/home/bin"))  # fmt: skip
-    wait_for(lambda: "ready" in said(shim))
-    done = subprocess.run([*entering.prefix(shim.folder), "tool"], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == yard.walls.user_of(7).uid
