@@ -9,15 +9,18 @@ from scheduling.errors import ForbiddenError
 
 def require(user: User, job: Job) -> None:
     """Raises ForbiddenError for whoever may not work beside the job: inside it one reads its `env`, and acts in its owner's name."""
-    if not may(user, job):
-        raise ForbiddenError(
-            f"Only the owner of job {job.pk}, admins of project {job.project} and staff may work beside it."
-        )
+    if may(user, job):
+        return
+    if job.secrets:
+        raise ForbiddenError(f"Job {job.pk} gets secrets, perhaps its owner's own: only its owner may work beside it.")
+    raise ForbiddenError(
+        f"Only the owner of job {job.pk}, admins of project {job.project} and staff may work beside it."
+    )
 
 
 def may(user: User, job: Job) -> bool:
-    """The owner, unless he may only look by now; admins of the project; staff."""
-    if not user.is_active:
+    """The owner, unless he may only look by now; where it gets no secrets also admins of the project, and staff."""
+    if not user.is_active or (job.secrets and job.owner_id != user.pk):
         return False
     if user.is_staff:
         return True

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from django.urls import Resolver404, clear_url_caches, resolve
 from knox.models import AuthToken
 
 from quotas.models import Project
@@ -72,13 +71,6 @@ def site(platform: Platform, live_server, settings, tmp_path, monkeypatch):
     settings.STORAGES = settings.STORAGES | {
         "code": {"BACKEND": settings.FILES, "OPTIONS": {"location": str(tmp_path / "code")}}
     }
-    settings.OUTPUTS_OF_NODES = platform.home
-    clear_url_caches()
-    try:
-        resolve("/api/v1/jobs/1/outputs")
-    except Resolver404:
-        settings.ROOT_URLCONF = "tests.acceptance.outputs_stub"
-        clear_url_caches()
     platform.environment["TRAINYARD_CODE_URL"] = live_server.url
     platform.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     platform.environment["TRAINYARD_LEASE_SECONDS"] = "30"
@@ -103,7 +95,6 @@ def site(platform: Platform, live_server, settings, tmp_path, monkeypatch):
         yield SimpleNamespace(client=client, painting=modules[0], folder=folder, platform=platform, member=member)
     for name in names:
         sys.modules.pop(name, None)
-    clear_url_caches()
 
 
 def test_commands_and_functions_run_on_a_node_to_their_results_and_failures(site):

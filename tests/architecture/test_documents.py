@@ -70,6 +70,7 @@ def settings_that_are_read():
         + read("scheduler_site/output_settings.py")
         + read("scheduler_site/provider_settings.py")
         + read("scheduler_site/session_settings.py")
+        + read("scheduler_site/wall_settings.py")
         + read("scheduler_site/env.py")
         + read("scheduler_site/platform_logs.py")
         + read("deploy/gunicorn.conf.py")

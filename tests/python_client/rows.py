@@ -1,5 +1,6 @@
 """Answers of the server."""
 
+from hashlib import sha256
 from typing import Any
 
 
@@ -12,9 +13,8 @@ def job(**more: Any) -> dict[str, Any]:
     return known | more
 
 
-def outputs(*paths: str, state: str = "kept", **more: Any) -> dict[str, Any]:
-    files = [
-        {"kind": "output", "path": path, "size": 3, "state": "kept", "sha256": "ab", "link": "", "executable": False}
-        for path in paths
-    ]
+def outputs(*paths: str, state: str = "kept", holds: bytes = b"abc", **more: Any) -> dict[str, Any]:
+    file = {"kind": "output", "size": len(holds), "state": "kept", "sha256": sha256(holds).hexdigest(), "link": ""}
+    file["executable"] = False
+    files = [{**file, "path": path, "url": f"/api/v1/jobs/7/outputs/{path}"} for path in paths]
     return {"job": 7, "attempt": 1, "state": state, "files": files, "next": None, **more}

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from trainyard.client import tables
-from trainyard.errors import OutOfReachError, UsageError
+from trainyard.errors import OutOfReachError
 from trainyard.http.patience import Patience
 from trainyard.http.requests import Row, Server
+from trainyard.outputs.download import fetch
 
 COMING = "coming"
 
@@ -33,6 +34,7 @@ class Outputs(Mapping[str, OutputFile]):
         self._server, self._job, self._kind = server, job_id, kind
         self.attempt: int | None = answer["attempt"]
         self.state: str = answer["state"]
+        self._rows = files
         fields = OutputFile.__slots__
         self._files = {one["path"]: OutputFile(**{name: one[name] for name in fields if name in one}) for one in files}
 
@@ -63,23 +65,15 @@ class Outputs(Mapping[str, OutputFile]):
                 return
 
     def download(self, folder: str | os.PathLike[str], prefix: str = "") -> list[Path]:
-        """Write the files below `prefix` into a folder, as they lay; returns where they are. What is not kept is left out."""
-        top = Path(folder)
-        wanted = [
-            one for one in self._files.values() if one.path.startswith(prefix) and one.state == "kept" and not one.link
-        ]
-        return [self._write(one, _inside(top, one.path)) for one in wanted]
+        """Write the files below `prefix` into a folder, as they lay; returns where they are. What is not kept is left out.
 
-    def _write(self, one: OutputFile, target: Path) -> Path:
-        """Whole or not at all."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.part")
-        with draft.open("wb") as file:
-            for data in self.stream(one.path):
-                file.write(data)
-        if one.executable:
-            draft.chmod(draft.stat().st_mode | 0o111)
-        return draft.replace(target)
+        Each is checked against its hash, and one that is there already is not fetched again. Raises `TrainyardError` for a
+        name that leads out of the folder.
+        """
+        wanted = [
+            row for row in self._rows if row["path"].startswith(prefix) and row["state"] == "kept" and not row["link"]
+        ]
+        return [Path(folder, row["path"]) for row, _ in fetch(self._server, wanted, Path(folder))]
 
     def __getitem__(self, path: str) -> OutputFile:
         return self._files[path]
@@ -108,11 +102,3 @@ def outputs_of(server: Server, job_id: int, *, attempt: int | None = None, kind:
         after = answer["next"]
         if after is None:
             return Outputs(server, job_id, answer, files, kind)
-
-
-def _inside(top: Path, path: str) -> Path:
-    """Where it goes; a path that leads out of the folder goes nowhere."""
-    parts = PurePosixPath(path).parts
-    if PurePosixPath(path).is_absolute() or ".." in parts:
-        raise UsageError(f"outputs: {path!r} leads out of the folder.")
-    return top.joinpath(*parts)

@@ -92,7 +92,7 @@ def outputs(
 
 def _download() -> Any:
     """What fetches, loaded for this command alone."""
-    return importlib.import_module("cli.outputs.download")
+    return importlib.import_module("trainyard.outputs.download")
 
 
 def wait_for(server: Server, job_id: int, attempt: int | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.errors import CommandError
+from trainyard.errors import TrainyardError
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ_BYTES = 1024 * 1024
@@ -53,10 +53,10 @@ class Target:
 
 @contextlib.contextmanager
 def target(top: Path, path: str, sha256: str) -> Iterator[Target]:
-    """The place of a file below `top`; folders on the way are made. Raises CommandError for a path that leads elsewhere."""
+    """The place of a file below `top`; folders on the way are made. Raises TrainyardError for a path that leads elsewhere."""
     names = path.split("/")
     if any(name in ("", ".", "..") for name in names) or "\0" in path:
-        raise CommandError(f"{path!r} is no name of a file below a folder: nothing is written there.")
+        raise TrainyardError(f"{path!r} is no name of a file below a folder: nothing is written there.")
     top.mkdir(parents=True, exist_ok=True)
     here = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # it is the caller's own, and may be a link
     try:
@@ -74,6 +74,6 @@ def _entered(above: int, name: str, path: str) -> int:
         below = os.open(name, FOLDER, dir_fd=above)
     except OSError as error:
         words = f"{path!r} cannot be written: {name!r} on its way is a link or no folder ({error.strerror})."
-        raise CommandError(words) from error
+        raise TrainyardError(words) from error
     os.close(above)
     return below

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cli.client.requests import Row, Server
-from cli.errors import CommandError, OutOfReachError
-from cli.outputs.below import READ_BYTES, Target, target
+from trainyard.errors import OutOfReachError, TrainyardError
+from trainyard.http.requests import Row, Server
+from trainyard.outputs.below import READ_BYTES, Target, target
 
 TRIES = 5
 AGAIN_SECONDS = 1.0
@@ -17,7 +17,7 @@ OUTPUT, CHECKPOINT = "output", "checkpoint"
 
 
 def listed(server: Server, job_id: int, paths: Sequence[str], **which: int | str | None) -> Row:
-    """What the server says of the outputs, with all files of these paths, or of all. Raises CommandError where one has none."""
+    """What the server says of the outputs, with all files of these paths, or of all. Raises TrainyardError where one has none."""
     answer: Row = {}
     files: dict[tuple[str, str], Row] = {}
     for path in paths or [""]:
@@ -25,7 +25,7 @@ def listed(server: Server, job_id: int, paths: Sequence[str], **which: int | str
         for answer in _pages(server, job_id, prefix=prefix, **which):
             files.update({(file["kind"], file["path"]): file for file in answer["files"]})
         if prefix and not _known(files, prefix):
-            raise CommandError(
+            raise TrainyardError(
                 f"job {job_id} has left nothing called {path!r}: `trainyard outputs {job_id}` lists what it has."
             )
     return {**answer, "files": list(files.values())}
@@ -46,13 +46,13 @@ def _known(files: Iterable[tuple[str, str]], prefix: str) -> bool:
 
 
 def fetch(server: Server, files: Iterable[Row], folder: Path) -> Iterator[tuple[Row, bool]]:
-    """Have each below the folder; says of each whether it came now, or was there already. Raises CommandError."""
+    """Have each below the folder; says of each whether it came now, or was there already. Raises TrainyardError."""
     for file in files:
         with target(folder, file["path"], file["sha256"]) as place:
             try:
                 yield file, _fetch(server, file, place)
             except OSError as error:
-                raise CommandError(f"{file['path']!r} cannot be written: {error.strerror or error}.") from error
+                raise TrainyardError(f"{file['path']!r} cannot be written: {error.strerror or error}.") from error
 
 
 def _fetch(server: Server, file: Row, place: Target) -> bool:
@@ -70,7 +70,7 @@ def _fetch(server: Server, file: Row, place: Target) -> bool:
             place.settle(executable=file["executable"])
             return True
         os.unlink(place.draft, dir_fd=place.folder)  # of no use to anybody: from its beginning again
-    raise CommandError(f"{file['path']!r} does not arrive as its hash says: {file['sha256']}.")
+    raise TrainyardError(f"{file['path']!r} does not arrive as its hash says: {file['sha256']}.")
 
 
 def _is_there(place: Target, file: Row) -> bool:
