@@ -136,6 +136,15 @@ def test_others_change_what_it_asks_for_but_not_what_it_runs(edit, job, project)
     assert now_of(job).cpus == 2
 
 
+def test_what_a_job_with_secrets_runs_is_said_by_its_owner_alone(edit, job, project):
+    """They may be his own: whoever says what it runs can have them printed."""
+    Job.objects.filter(pk=job.pk).update(secrets=["WANDB_API_KEY"])
+    admin = builders.member(project=project, role="admin")
+    assert edit(admin, resources={"cpus": 2}).status_code == 200
+    assert edit(admin, command=["env"]).status_code == 403
+    assert edit(builders.user(staff=True), command=["env"]).status_code == 403
+
+
 def test_what_it_is_expected_to_cost_is_worked_out_again(edit, job):
     builders.node(gpus=4)
     Price.objects.create(

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from jobs.models import JobSession
+from jobs.models import Job, JobSession
 from jobs.sessions import ending, meeting
 from jobs.sessions.ending import Ended
 from jobs.sessions.waiting import waiting
@@ -75,6 +75,14 @@ def test_an_owner_who_may_only_look_by_now_may_not(vision):
     viewer = builders.member(project=vision, role="viewer")
     job = builders.running_job(project=vision, owner=viewer)
     assert ask(viewer, job).status_code == 403
+
+
+def test_beside_a_job_that_gets_secrets_is_its_owner_alone(vision, owner, job):
+    """They may be his own, and inside the job they can be read."""
+    Job.objects.filter(pk=job.pk).update(secrets=["WANDB_API_KEY"])
+    admin, staff = builders.member(project=vision, role="admin"), builders.user(staff=True)
+    assert [ask(user, job).status_code for user in (owner, admin, staff)] == [201, 403, 403]
+    assert "gets secrets" in ask(admin, job).json()["detail"]
 
 
 @pytest.mark.parametrize(
