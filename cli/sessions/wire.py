@@ -12,9 +12,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from cli.client.problems import raise_for
-from cli.client.requests import LOOPBACK, Row, Server
+from cli.client.requests import Row, Server
 from cli.errors import CommandError, OutOfReachError
 from streams.frames import Decoder, Frame, Kind, encode
+from trainyard.http.requests import LOOPBACK
 
 ALIVE_SECONDS = 10.0
 SILENT_SECONDS = 30.0

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
-from executors.node import environments
 from executors.node.code import COPY
 from executors.node.environments import NodeEnvironments
 from executors.run.placement_run import PlacementRun
@@ -173,7 +173,7 @@ def test_a_project_and_a_lock_are_built_without_the_project_itself(yard):
     run = yard.run({"project": "pyproject.toml"}, {"pyproject.toml": project})
     wheel(run.folder / COPY / "wheels")
     assert yard.prepare(run) is None
-    uv = environments.find_uv_bin()
+    uv = find_uv_bin()
     locked = yard.run({"lock": "uv.lock"}, {"pyproject.toml": project})
     wheel(locked.folder / COPY / "wheels")
     subprocess.run(
