@@ -15,7 +15,7 @@ DEV := $(VENV)/.installed-dev
 help:  ## Show the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
-demo: $(RUNTIME)  ## From nothing to results: start everything, train a sweep of real models, show what came out
+demo: $(RUNTIME)  ## From nothing to results: start everything, train a sweep of real models, fetch the best
 	@$(BIN)/python manage.py demo
 
 up: $(RUNTIME)  ## Run the whole platform on this machine until Ctrl-C

@@ -1,4 +1,4 @@
-"""`make demo`: a sweep of real training runs, from submission to results, over REST like any other user.
+"""`make demo`: a sweep of real training runs, from submission to its best model, over REST like any other user.
 
-May import `local_stack.servers`.
+May import `local_stack.servers`, and the package `trainyard` as users' programs do.
 """

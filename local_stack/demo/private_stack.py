@@ -63,6 +63,7 @@ def _command(nodes: Sequence[str], autoscale: int) -> list[str]:
 
 def _environment(home: Home, port: int) -> dict[str, str]:
     ours = {"TRAINYARD_HOME": home.folder, "TRAINYARD_PORT": port, "FLOWER_PORT": pick_free()}
+    ours["TRAINYARD_CODE_URL"] = ""  # code and outputs travel by this stack's port, wherever another one's do
     return {**os.environ, **{name: str(value) for name, value in ours.items()}}
 
 

@@ -1,9 +1,16 @@
 """The few questions that the demonstration asks over REST."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
 from local_stack.rest import Answer, Rest
+from local_stack.servers.ports import LOOPBACK
+from trainyard.client.results import settled
+from trainyard.code.sync import sync
+from trainyard.http.connection import Connection
+from trainyard.http.requests import Server
 
 PATIENCE_SECONDS = 60.0
 
@@ -17,6 +24,22 @@ class DemoRest:
 
     def __init__(self, port: int, token: str) -> None:
         self._rest = Rest(port, token, PATIENCE_SECONDS)
+        self._connection = Connection(f"http://{LOOPBACK}:{port}", token, "the demonstration")
+
+    def send_code(self, folder: Path, project: str) -> str:
+        """Upload a folder as `trainyard submit --sync` does; the number of its snapshot. Raises TrainyardError."""
+        with TemporaryDirectory() as cache, Server(self._connection) as server:  # a user's own cache stays as it is
+            return str(sync(server, folder, project=project, environ={"XDG_CACHE_HOME": cache})["id"])
+
+    def fetch_outputs(self, job: dict[str, Any], folder: Path, seconds: float) -> str:
+        """Have what a job that is over has left in a folder, each file checked against its hash; whether it is `kept`.
+
+        Its node may take so many seconds to bring it. Raises TrainyardError.
+        """
+        with Server(self._connection) as server:
+            left = settled(server, job, timeout=seconds)
+            left.download(folder)
+        return left.state
 
     def submit(self, jobs: list[dict[str, Any]], workload: str) -> None:
         """All of them or none, as one workload. Their submission keys make it safe to ask again when the answer was lost."""

@@ -1,13 +1,17 @@
 """What the demonstration shows and how it judges; `make demo` itself runs the real thing."""
 
+import json
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from local_stack.demo import following, results, sweep
+from local_stack.demo import best_model, following, results, sweep
 from local_stack.demo.pool_changes import PoolChanges
 
 ALL = len(sweep.runs("x"))
@@ -32,6 +36,16 @@ def test_the_sweep_has_a_dozen_runs_over_all_priorities_and_both_kinds_of_hardwa
     kinds = {(run["priority"], bool(run["resources"]["gpus"])) for run in runs}
     assert kinds == {(priority, gpu) for priority in ("urgent", "normal", "background") for gpu in (True, False)}
     assert len({run["submission_key"] for run in runs}) == len(runs)
+
+
+def test_a_sweep_with_a_snapshot_names_nothing_of_this_machine_but_the_interpreter():
+    with sweep.code_of_nobody() as folder:
+        assert {"train.py", "score.py"} <= {path.name for path in folder.iterdir()}
+        assert not folder.is_relative_to(sweep.CHECKOUT)
+    assert not folder.exists()
+    for run in sweep.runs("x", "a-snapshot"):
+        assert run["snapshot"] == "a-snapshot"
+        assert not [word for word in [run["working_dir"], *run["command"][1:]] if word.startswith("/")]
 
 
 class Pool:
@@ -104,3 +118,60 @@ def test_the_live_table_shows_state_node_progress_loss_and_wait_on_80_columns():
     table = shown(following.progress_table(jobs), width=80)
     for text in ("1 of 2 runs are over", "completed", "running", "background", "cpu-1", "━", "0.100", "2.5 s"):
         assert text in table
+
+
+class Left:
+    """Answers with these files as what a job has left."""
+
+    def __init__(self, state: str = "kept", **files: bytes) -> None:
+        self._state = state
+        self._files = files
+
+    def fetch_outputs(self, _job: following.Job, folder: Path, _seconds: float) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self._files.items():
+            (folder / f"{name}.npz").write_bytes(content)
+        return self._state
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, float]:
+    """A model of the example's, and what its training said that it is worth."""
+    folder = tmp_path_factory.mktemp("trained")
+    command = [sys.executable, str(sweep.SCRIPT), "--hidden", "8", "--epochs", "2"]
+    subprocess.run(command, cwd=folder, env={"PATH": ""}, check=True, capture_output=True, timeout=120)
+    left = folder / "digits-run" / "outputs"
+    return (left / "model.npz").read_bytes(), json.loads((left / "result.json").read_text())["accuracy"]
+
+
+def test_the_best_model_is_worth_here_what_its_training_said(tmp_path, trained):
+    model, accuracy = trained
+    best = job(metrics={"accuracy": accuracy})
+    found = best_model.fetch_and_score(Left(model=model), best, tmp_path / "model")  # type: ignore[arg-type]
+    assert found.shortcomings() == []
+    line, where = found.told(12).splitlines()
+    told = f"its model.npz was fetched ({len(model) / 1000:.0f} kB, verified) and scores {accuracy:.4f} on the held-out"
+    assert line.startswith(f"Best of 12: digits, accuracy {accuracy:.4f}; {told}")
+    assert where.endswith(str(tmp_path / "model" / "model.npz"))
+
+
+def test_a_model_that_is_worth_something_else_here_is_no_success(tmp_path, trained):
+    model, accuracy = trained
+    best = job(metrics={"accuracy": accuracy + 0.1})
+    found = best_model.fetch_and_score(Left(model=model), best, tmp_path / "model")  # type: ignore[arg-type]
+    [complaint] = found.shortcomings()
+    assert complaint.startswith(f"The model of job 1 scores {accuracy:.4f} here; the job reported")
+
+
+@pytest.mark.parametrize(
+    ("left", "complaint"),
+    [
+        (Left("lost"), r"Job 1 \(digits\) has left no model.npz: its outputs are lost"),
+        (Left(other=b"x"), "has left no model.npz: its outputs are kept"),
+        (Left(model=b"no model"), "could not be scored: "),
+    ],
+)
+def test_without_a_model_there_is_no_success_whatever_an_earlier_run_has_left(tmp_path, left, complaint):
+    (tmp_path / "model.npz").write_bytes(b"of an earlier run")
+    with pytest.raises(best_model.NoModelError, match=complaint):
+        best_model.fetch_and_score(left, job(), tmp_path)
