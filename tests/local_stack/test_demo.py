@@ -41,7 +41,7 @@ def test_the_sweep_has_a_dozen_runs_over_all_priorities_and_both_kinds_of_hardwa
 def test_a_sweep_with_a_snapshot_names_nothing_of_this_machine_but_the_interpreter():
     with sweep.code_of_nobody() as folder:
         assert {"train.py", "score.py"} <= {path.name for path in folder.iterdir()}
-        assert not folder.is_relative_to(sweep.CHECKOUT)
+        assert not folder.is_relative_to(sweep.EXAMPLE.parent)
     assert not folder.exists()
     for run in sweep.runs("x", "a-snapshot"):
         assert run["snapshot"] == "a-snapshot"
