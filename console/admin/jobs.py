@@ -32,7 +32,7 @@ WHILE_IT_WAITS = (
     "begin_at", "deadline",
     "max_retries", "checkpointable", "preemptible", "on_dependency_failure", "grace_seconds",
 )  # fmt: skip
-WHAT_IT_RUNS = ("command_line", "working_dir", "environment", "hardware_cell", "memory", "gpu_memory")
+WHAT_IT_RUNS = ("command_line", "working_dir", "variables", "hardware_cell", "memory", "gpu_memory")
 HISTORY = (
     "project", "owner", "submission_key", "created_at", "queued_at", "started_at", "finished_at",
     "retries_used", "platform_retries_used", "estimated_cost", "actual_cost",
@@ -129,7 +129,7 @@ class JobAdmin(Searching, FoundByNumber, PageContext):
         return format_html('<code class="ty-code">{}</code>', job_page.command_line(job.command))
 
     @admin.display(description="environment")
-    def environment(self, job: Any) -> SafeString:
+    def variables(self, job: Any) -> SafeString:
         variables = job_page.environment(job.env, values=job.shows_values)
         return format_html('<code class="ty-code">{}</code>', variables or cells.EMPTY)
 

@@ -215,7 +215,7 @@ def test_more_jobs_in_line_take_no_more_statements(staff, node, django_assert_ma
     for _ in range(10):
         builders.job(gpus=4)
 
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(30):
         explained(staff, job)
 
 
