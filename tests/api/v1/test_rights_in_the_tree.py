@@ -62,6 +62,7 @@ ABOUT_A_PROJECT: tuple[Any, ...] = (
     ("GET", "projects/{slug}/idle-gpus", None, READ, 200),
     ("PATCH", "projects/{slug}/idle-gpus", {"warn_minutes": 30}, MANAGE, 200),
     ("DELETE", "projects/{slug}/idle-gpus", None, MANAGE, 200),
+    ("GET", "projects/{slug}/secrets", None, CONTROL, 200),
     ("GET", "queues/quota/{slug}", None, READ, 200),
     ("PATCH", "queues/quota/{slug}", {"limits": {"gpus": 1}}, GRANT, 200),
     ("POST", "queues/quota/{slug}/sync", {}, READ, 200),
@@ -93,6 +94,9 @@ ABOUT_A_JOB: tuple[Any, ...] = (
     ("GET", "jobs/{running}/events", None, READ, 200),
     ("GET", "jobs/{running}/attempts", None, READ, 200),
     ("GET", "jobs/{running}/efficiency", None, READ, 200),
+    ("GET", "jobs/{running}/outputs", None, READ, 200),
+    ("PATCH", "jobs/{running}/outputs", {"keep": True}, CONTROL, 200),
+    ("POST", "jobs/{running}/clone", {}, SUBMIT, 201),
     ("GET", "jobs/{running}/sessions", None, READ, 200),
     ("POST", "jobs/{running}/sessions", {"kind": "shell"}, MANAGE, 201),
     ("GET", "jobs/{waiting}/explain", None, READ, 200),
@@ -181,6 +185,18 @@ ELSEWHERE = {
     **dict.fromkeys(("POST snapshots", "GET snapshots/{}", "GET snapshots/limits"), "tests/api/v1/test_snapshots.py"),
     **dict.fromkeys(("PUT snapshots/{}/blobs", "POST snapshots/{}/complete"), "tests/api/v1/test_snapshots.py"),
     **dict.fromkeys(("GET placements/{}/code", "POST placements/{}/code"), "tests/api/v1/test_snapshots.py"),
+    **dict.fromkeys(("GET jobs/{}/outputs/{}", "GET placements/{}/beginning"), "tests/api/v1/test_outputs.py"),
+    **dict.fromkeys(("POST placements/{}/beginning", "GET placements/{}/outputs"), "tests/api/v1/test_outputs.py"),
+    **dict.fromkeys(("POST placements/{}/outputs", "PUT placements/{}/outputs/blobs"), "tests/api/v1/test_outputs.py"),
+    "POST placements/{}/outputs/complete": "tests/api/v1/test_outputs.py",
+    **dict.fromkeys(
+        ("GET me/secrets", "GET me/secrets/{}", "PUT me/secrets/{}", "DELETE me/secrets/{}"), "of the caller"
+    ),
+    **dict.fromkeys(
+        (f"{verb} projects/{{}}/secrets/{{}}" for verb in ("GET", "PUT", "DELETE")), "tests/api/v1/test_secrets.py"
+    ),
+    "POST placements/{}/secrets": "tests/api/v1/test_secrets.py",
+    "POST workloads/{}/clone": "tests/api/v1/test_clone.py",
     **dict.fromkeys(("GET clusters", "GET clusters/{}", "PATCH clusters/{}"), "tests/api/v1/test_clusters.py"),
     "POST clusters/{}/declare-lost": "tests/api/v1/test_clusters.py",
     **dict.fromkeys(
