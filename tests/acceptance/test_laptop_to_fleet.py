@@ -79,7 +79,8 @@ def run(script: str, folder: Path, environment: dict[str, str]) -> subprocess.Co
         try:
             told, _ = shell.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            for process in [*psutil.Process(shell.pid).children(recursive=True), shell]:
+            started = psutil.Process(shell.pid)
+            for process in [*started.children(recursive=True), started]:
                 process.kill()
             told = shell.communicate()[0] + f"\nnot over after {SECONDS} s"
     return subprocess.CompletedProcess(command, shell.returncode, told)
