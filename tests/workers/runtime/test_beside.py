@@ -140,7 +140,9 @@ def test_behind_walls_it_is_the_job_s_user_and_sees_what_the_job_sees(tmp_path):
     try:
         shim = yard.start("sh", "-c", "echo mine > /tmp/secret; echo ready; sleep 60")
         wait_for(lambda: (shim.folder / "log").exists() and b"ready" in (shim.folder / "log").read_bytes())
-        pid = wait_for(shim.status)["pid"]
+        status = shim.status()
+        assert status is not None
+        pid = status["pid"]
         one = beside(
             shim.folder,
             "sh",
