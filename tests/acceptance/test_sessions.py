@@ -134,7 +134,7 @@ def test_a_command_beside_a_job_has_its_place_and_tells_its_end(site: Callers):
     assert site.run("exec", job.pk, "--", "/etc").returncode == 126
     assert site.run("exec", job.pk, "--", "sh", "-c", "kill -9 $$").returncode == 137
 
-    wait_for(no_sessions_left, 10)
+    wait_for(no_sessions_left, 45)
     opened, ended = events(job, "session_opened"), events(job, "session_ended")
     assert len(opened) == len(ended) == 6
     assert {one.actor for one in opened + ended} == {job.owner.username}
@@ -162,7 +162,7 @@ def test_a_session_ends_with_its_caller_and_with_its_job(site: Callers):
     assert not inside(site.platform, "sleep 51")
     assert stays.wait(10) == 255
     assert b"ended" in stays.stderr.read()
-    wait_for(no_sessions_left, 10)
+    wait_for(no_sessions_left, 45)
     late = site.run("exec", job.pk, "--", "true")
     assert late.returncode == 1
     assert b"is over (cancelled)" in late.stderr
@@ -337,7 +337,7 @@ def test_a_port_of_a_job_is_reached_from_here(site: Callers):
         busy = site.run("port", job.pk, port, "--local", taken.getsockname()[1])
     assert busy.returncode == 2
     assert b"--local" in busy.stderr
-    wait_for(no_sessions_left, 10)
+    wait_for(no_sessions_left, 45)
     assert events(job, "session_ended")[0].data["port"] == port
 
 
