@@ -223,7 +223,7 @@ def test_a_flood_fills_no_memory_and_ctrl_c_is_for_the_command(site: Callers):
     assert stubborn.stdout.readline() == b"no\n"
     stubborn.send_signal(signal.SIGINT)
     assert stubborn.wait(10) == 130
-    wait_for(no_sessions_left, 15)
+    wait_for(no_sessions_left, 45)
 
 
 class Terminal:
