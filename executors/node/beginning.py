@@ -5,20 +5,20 @@ once all of it is there: what is there already stays until then, and nothing is 
 """
 
 import contextlib
-import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from errno import ENOSPC
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from django.conf import settings
 
 from executors.node.blob_stream import Reader, StoppedError, batches, read_index, wait
 from executors.node.laying import Laying, SpoiltError
+from executors.node.patience import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, patiently
 from executors.node.site import FetchError, answer, asked, connected
 from executors.run.placement_run import PlacementRun
 from jobs.state.outcome import PlacementOutcome
@@ -27,13 +27,10 @@ from workers.hardware.disk import MIB, Disk
 from workers.runtime import left_files
 from workers.runtime.walls import Walls, hand_over
 
-log = logging.getLogger(__name__)
 INPUTS, CHECKPOINTS = "inputs", "checkpoints"
 INCOMING = ".incoming-"
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 COMING, MISSING = "coming", "missing"
 NOWHERE = "this node does not know where to fetch it: TRAINYARD_CODE_URL is not set for its agent"
-T = TypeVar("T")
 Beginning = Mapping[str, Any]
 
 
@@ -126,12 +123,17 @@ class NodeBeginning:
             told: Beginning = asked(client, "GET", path, params={"only_kept": only_kept})
             return told
 
-        return _patiently(run, once)
+        return patiently(run, "What it begins with, of", once)
 
     def _fetch(self, run: PlacementRun, client: httpx.Client, path: str, laying: Laying) -> None:
         self._require_room(laying.size)
         laying.begin()
-        _patiently(run, lambda: self._fetch_rest(run, client, path, laying), progress=lambda: laying.done)
+        patiently(
+            run,
+            "What it begins with, of",
+            lambda: self._fetch_rest(run, client, path, laying),
+            progress=lambda: laying.done,
+        )
         laying.finish()
         if run.stopping is not None:
             raise StoppedError
@@ -179,20 +181,3 @@ def _make_way(name: str, folder: int) -> None:
 
 def _below(place: str, path: str) -> str:
     return f"{place}/{path}" if path else place
-
-
-def _patiently(run: PlacementRun, step: Callable[[], T], progress: Callable[[], int] = int) -> T:
-    """Again and again, for a while after the last thing that went well: a site that is being restarted is back soon."""
-    pause, known, give_up_at = FIRST_PAUSE_SECONDS, progress(), time.monotonic() + settings.CODE_FETCH_SECONDS
-    while True:
-        try:
-            return step()
-        except FetchError as error:
-            if progress() > known:
-                pause, known = FIRST_PAUSE_SECONDS, progress()
-                give_up_at = time.monotonic() + settings.CODE_FETCH_SECONDS
-            if error.final or time.monotonic() + pause > give_up_at:
-                raise
-            log.warning("What job %d begins with did not come, trying again: %s", run.claimed.job_id, error)
-            wait(run, pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -19,6 +19,7 @@ import httpx
 from django.conf import settings
 
 from executors.node.blob_stream import LOOK_SECONDS, Reader, StoppedError, batches, read_index, wait
+from executors.node.patience import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from executors.node.site import FetchError, answer, connected
 from executors.run.placement_run import PlacementRun
 from jobs.code import manifest
@@ -32,7 +33,6 @@ from workers.runtime.process import replace_file
 log = logging.getLogger(__name__)
 COPY = "code"
 MANIFESTS, MOST_MANIFESTS = "manifests", 500
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE_URL is not set for its agent."
 
 

@@ -5,14 +5,12 @@ its log. The file by which its shim is told of it is readable by the agent alone
 """
 
 import base64
-import logging
-import time
 
 import httpx
 from django.conf import settings
 
-from executors.node.blob_stream import StoppedError, wait
-from executors.node.code import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from executors.node.blob_stream import StoppedError
+from executors.node.patience import patiently
 from executors.node.site import FetchError, asked, connected
 from executors.run.placement_run import PlacementRun
 from jobs.secrets.sealing import Opener
@@ -20,7 +18,6 @@ from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
 from workers.runtime.process import environment_of
 
-log = logging.getLogger(__name__)
 NOWHERE = "This node does not know whom to ask for the job's secrets: TRAINYARD_CODE_URL is not set for its agent."
 
 
@@ -56,17 +53,11 @@ def _fetch(run: PlacementRun) -> dict[str, str]:
     """Tries again for a while: a site that is being restarted is back soon. What it says of missing secrets is final."""
     if not settings.CODE_URL:
         raise FetchError(NOWHERE)
-    give_up_at, pause = time.monotonic() + settings.CODE_FETCH_SECONDS, FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            return _ask(run)
-        except FetchError as error:
-            if error.final or time.monotonic() + pause > give_up_at:
-                words = f"The job's secrets could not be fetched: {error}"
-                raise FetchError(words, final=error.final, status=error.status) from error
-            log.warning("The secrets of job %d did not come, trying again: %s", run.claimed.job_id, error)
-        wait(run, pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    try:
+        return patiently(run, "Secrets of", lambda: _ask(run))
+    except FetchError as error:
+        words = f"The job's secrets could not be fetched: {error}"
+        raise FetchError(words, final=error.final, status=error.status) from error
 
 
 def _ask(run: PlacementRun) -> dict[str, str]:
