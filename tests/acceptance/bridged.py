@@ -42,7 +42,7 @@ class Bridged:
 
     def wait_until_up(self, nodes: int = 1) -> None:
         up = Node.objects.filter(cluster__name=self.name, state="up", removed_at__isnull=True)
-        wait_for(lambda: up.count() == nodes, 30, f"nodes of {self.name}: {self.platform.log('bridge')}")
+        wait_for(lambda: up.count() == nodes, 30, lambda: f"nodes of {self.name}: {self.platform.log('bridge')}")
 
     @property
     def row(self) -> Cluster:

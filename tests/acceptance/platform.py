@@ -113,7 +113,7 @@ class Platform:
 
     def wait_for_node(self, name: str) -> None:
         up = Node.objects.filter(name=name, state="up", agent_id__isnull=False)
-        wait_for(up.exists, 60, f"node {name}; {self.log(name)}")
+        wait_for(up.exists, 60, lambda: f"node {name}; {self.log(name)}")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send the signal to one process; after SIGKILL it is gone when this returns."""

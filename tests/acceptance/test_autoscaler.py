@@ -85,7 +85,7 @@ def test_killed_twenty_times_it_makes_no_double_agent_and_ends_no_job(platform: 
         wait_for(
             lambda: done.count() == len(jobs), 180, f"all jobs; {platform.log('autoscaler')}{platform.log('pool')}"
         )
-        wait_for(lambda: not agents(), 120, f"the pool to shrink to nothing; {platform.log('pool')}")
+        wait_for(lambda: not agents(), 120, lambda: f"the pool to shrink to nothing; {platform.log('pool')}")
         wait_for(lambda: not drained().exists(), 30, "the last one's row, which follows its process")
     finally:
         deciding.over.set()

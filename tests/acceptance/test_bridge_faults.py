@@ -63,7 +63,7 @@ def test_a_bridge_that_is_killed_loses_and_doubles_nothing(pond: Bridged) -> Non
         pond.platform.kill("bridge")
         killed_at = now()
         pond.start_bridge()
-        wait_for(Cluster.objects.filter(registered_at__gt=killed_at).exists, 60, pond.platform.log("bridge"))
+        wait_for(Cluster.objects.filter(registered_at__gt=killed_at).exists, 60, lambda: pond.platform.log("bridge"))
     for job in jobs:
         wait_for_state(job, "completed", timeout=120, platform=pond.platform)
     assert {job.pk: len(starts(pond, job)) for job in jobs} == {job.pk: 1 for job in jobs}
@@ -125,10 +125,10 @@ def test_of_two_bridges_one_stands_by_and_takes_over(pond: Bridged) -> None:
     [job] = submitted(counted(pond, "sleep 6; echo through"), executor="pond")
     wait_for_state(job, "running", platform=pond.platform)
     pond.start_bridge("second", TRAINYARD_HOME=str(pond.platform.home / "elsewhere"))
-    wait_for(lambda: "stands by" in pond.platform.log("second"), 30, pond.platform.log("second"))
+    wait_for(lambda: "stands by" in pond.platform.log("second"), 30, lambda: pond.platform.log("second"))
     first = pond.row.agent_id
     pond.platform.kill("bridge")
-    wait_for(lambda: pond.row.agent_id not in (first, None), 30, pond.platform.log("second"))
+    wait_for(lambda: pond.row.agent_id not in (first, None), 30, lambda: pond.platform.log("second"))
     wait_for_state(job, "completed", platform=pond.platform)
     assert (len(starts(pond, job)), output(job)) == (1, "through\n")
 
@@ -138,7 +138,7 @@ def test_a_bridge_whose_cluster_was_taken_writes_nothing_more(pond: Bridged) -> 
     pond.platform.kill("bridge", signal.SIGSTOP)
     pond.start_bridge("second", TRAINYARD_HOME=str(pond.platform.home / "elsewhere"))
     first = pond.row.agent_id
-    wait_for(lambda: pond.row.agent_id not in (first, None), 30, pond.platform.log("second"))
+    wait_for(lambda: pond.row.agent_id not in (first, None), 30, lambda: pond.platform.log("second"))
     pond.platform.kill("bridge", signal.SIGCONT)
     assert pond.platform.processes["bridge"].wait(30) == 1
     [job] = submitted(counted(pond, "true"), executor="pond")

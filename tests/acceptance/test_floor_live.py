@@ -71,6 +71,6 @@ def _switch_off_and_on(platform: Platform) -> None:
     """While jobs run and wait."""
     assert FloorShadow.objects.get().broken.get("late", 0) == 0
     policy("responsive")
-    wait_for(lambda: not FloorShadow.objects.exists(), 20, f"the shadow to go; {platform.log('control')}")
+    wait_for(lambda: not FloorShadow.objects.exists(), 20, lambda: f"the shadow to go; {platform.log('control')}")
     policy("floor")
-    wait_for(FloorShadow.objects.exists, 20, f"a new shadow; {platform.log('control')}")
+    wait_for(FloorShadow.objects.exists, 20, lambda: f"a new shadow; {platform.log('control')}")

@@ -61,7 +61,7 @@ def environment(platform: Platform, folder: Path, tmp_path: Path) -> dict[str, s
     installed(tmp_path / "wheels", "scikit-learn")
     heard = Node.objects.filter(name="n1", state="up", agent_id__isnull=False)
     wait_for(heard.exists, 240, "node n1")
-    wait_for(partial(answers, f"{url}/api/v1/healthz"), 240, f"the site; {platform.log('web')}")
+    wait_for(partial(answers, f"{url}/api/v1/healthz"), 240, lambda: f"the site; {platform.log('web')}")
     project = Project.objects.filter(slug="default").first() or builders.project(slug="default")
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('jobs_job', 'id'), %s, false)", [FIRST])

@@ -41,7 +41,7 @@ def submit(client, script, **more):
 def start_node(platform, name, **options):
     """On a machine that has other things to do, too."""
     platform.start_node(name, wait=False, **options)
-    wait_for(Node.objects.filter(name=name, state="up").exists, 120, f"node {name}; {platform.log(name)}")
+    wait_for(Node.objects.filter(name=name, state="up").exists, 120, lambda: f"node {name}; {platform.log(name)}")
 
 
 @pytest.mark.timeout(400)
@@ -55,7 +55,7 @@ def test_results_come_back_and_others_begin_with_them(platform: Platform, client
     wait_for_state(job, "completed", timeout=90, platform=platform)
     assert output(job) == "anew\n"
     kept = KeptOutputs.objects.filter(attempt__job=job, state="kept")
-    wait_for(kept.exists, 60, f"its outputs; {platform.log('n1')}")
+    wait_for(kept.exists, 60, lambda: f"its outputs; {platform.log('n1')}")
     platform.stop("n1")
 
     start_node(platform, "n2", TRAINYARD_HOME=str(tmp_path / "two"), TRAINYARD_RUN_AS=run_as)
@@ -66,7 +66,7 @@ def test_results_come_back_and_others_begin_with_them(platform: Platform, client
 
     assert output(job) == "anew\nsaved\n"  # of both attempts
     assert output(evaluation) == "weights by 2\nweights by 2\n"
-    wait_for(lambda: kept.count() == 2, 60, f"its outputs; {platform.log('n2')}")
+    wait_for(lambda: kept.count() == 2, 60, lambda: f"its outputs; {platform.log('n2')}")
     listed = client.get(f"{V1}/jobs/{job.pk}/outputs").json()
     assert [(file["kind"], file["path"]) for file in listed["files"]] == [
         ("output", "deep/model"),

@@ -130,8 +130,10 @@ def test_killed_again_and_again_it_loses_no_job_and_ends_none(platform: Platform
             platform.kill("autoscaler")
         platform._start("autoscaler", autoscaler)
         done = Job.objects.filter(pk__in=[job.pk for job in jobs], state="completed")
-        wait_for(lambda: done.count() == len(jobs), 150, f"all jobs; {platform.log('autoscaler')}")
-        wait_for(lambda: not api.list_namespaced_pod(NAMESPACE).items, 90, f"no pod; {platform.log('autoscaler')}")
+        wait_for(lambda: done.count() == len(jobs), 150, lambda: f"all jobs; {platform.log('autoscaler')}")
+        wait_for(
+            lambda: not api.list_namespaced_pod(NAMESPACE).items, 90, lambda: f"no pod; {platform.log('autoscaler')}"
+        )
         left = Node.objects.filter(cordoned=True, removed_at__isnull=True)
         wait_for(lambda: not left.exists(), 30, "the last one's row, which follows its process")
     finally:

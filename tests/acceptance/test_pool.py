@@ -38,7 +38,7 @@ def test_a_pool_lives_through_upgrades_scaling_and_its_own_restart(platform: Pla
     said: list[str] = []
     platform.start_control()
     started_pool(platform, "--agents", "2")
-    wait_for(lambda: up() == ["p-1", "p-2"], 40, f"two agents; {platform.log('pool')}")
+    wait_for(lambda: up() == ["p-1", "p-2"], 40, lambda: f"two agents; {platform.log('pool')}")
     gate = tmp_path / "gate"
     jobs = submitted(*[f"echo before; while ! test -e {gate}; do sleep 0.2; done; echo after"] * 2)
     wait_for(lambda: Job.objects.filter(state="running").count() == 2, 30, "a job on each node")

@@ -21,7 +21,7 @@ def test_jobs_start_inside_the_interval_that_was_foretold(platform: Platform):
     def foretold() -> bool:
         return Job.objects.filter(pk__in=[second.pk, third.pk], predicted_start_latest__isnull=False).count() == 2
 
-    wait_for(foretold, 10, f"both to be foretold; {platform.log('control')}")
+    wait_for(foretold, 10, lambda: f"both to be foretold; {platform.log('control')}")
     told = client_of(builders.user(staff=True)).get(f"{V1}/jobs/{third.pk}/explain").json()
     for job in (second, third):
         wait_for_state(job, "completed", platform=platform)

@@ -23,7 +23,11 @@ NOBODY = 65_534
 READ_ONLY = "mount --bind /tmp /tmp && mount -o remount,bind,ro / && exec setpriv --reuid={0} --regid={0} --clear-groups --no-new-privs --bounding-set=-all"
 SHUT_IN = ["unshare", "--mount", "--propagation", "private", "sh", "-c", READ_ONLY.format(NOBODY) + ' "$@"', "sh"]
 """What stands before a command that is to run so."""
-TRY = "import os, django; assert os.getuid(); open('/proc/self/comm'); open('never-made', 'w')"
+TRY = (
+    f"import os, sys, django; assert os.getuid() and sys.base_prefix == {sys.base_prefix!r}, 'another Python';"
+    " open('/proc/self/comm'); open('never-made', 'w')"
+)
+"""Where others cannot read the Python of a `.venv`, the system's own may come to stand in for it, with packages that aren't its."""
 
 
 class Container(Platform):
@@ -50,11 +54,13 @@ def test_every_process_works_and_says_so_to_its_probes(container: Container):
     (job,) = submitted('echo made > "$TRAINYARD_OUTPUT_DIR/result" && ! touch /usr/written 2>/dev/null')
     wait_for_state(job, "completed", platform=container)
     for mark in ("sent", "done", "turned"):
-        wait_for((container.home / "proof" / mark).exists, 30, f"{mark}; {container.log('n1')}")
+        wait_for((container.home / "proof" / mark).exists, 30, mark)
     port = pick_free()
     container._start("web", [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "scheduler_site.wsgi"],
                      TRAINYARD_PORT=str(port), TRAINYARD_SECRET_KEY="for-the-test-only", TRAINYARD_WEB_WORKERS="1")  # fmt: skip
-    wait_for(partial(answers, f"http://{LOOPBACK}:{port}/api/v1/healthz"), 60, f"the site; {container.log('web')}")
+    wait_for(
+        partial(answers, f"http://{LOOPBACK}:{port}/api/v1/healthz"), 60, lambda: f"the site; {container.log('web')}"
+    )
     assert container.stop("n1") == 0
 
 

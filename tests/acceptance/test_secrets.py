@@ -86,7 +86,7 @@ def test_the_command_has_them_and_nothing_else_that_can_be_looked_at(platform: P
     platform.start("n1", TRAINYARD_RUN_AS=run_as)
     (job,) = submitted(SHOW, secrets=("API_KEY", "CERTIFICATE"))
     digest = hashlib.sha256(VALUE.encode()).hexdigest()
-    wait_for(lambda: digest in output(job), 60, f"its log, not {output(job)!r} {platform.log('n1')}")
+    wait_for(lambda: digest in output(job), 60, lambda: f"its log, not {output(job)!r} {platform.log('n1')}")
 
     # While it runs: one file tells its shim, another has what it printed itself, and both are the agent's alone.
     found = files_with(platform.home, VALUE)

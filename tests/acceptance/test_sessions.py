@@ -62,7 +62,7 @@ def site(platform: Platform):
     platform.start_control()
     up(platform, "n1")
     platform._start("web", WEB, TRAINYARD_PORT=str(port), TRAINYARD_WEB_WORKERS="2", TRAINYARD_WEB_THREADS="2")
-    wait_for(partial(answers, f"{url}/api/v1/healthz"), 120, f"the site; {platform.log('web')}")
+    wait_for(partial(answers, f"{url}/api/v1/healthz"), 120, lambda: f"the site; {platform.log('web')}")
     return Callers(platform, url)
 
 
@@ -70,7 +70,7 @@ def up(platform: Platform, name: str) -> None:
     """Other tests may keep this machine busy."""
     platform.start_node(name, wait=False, cpus=4)
     heard = Node.objects.filter(name=name, state="up", agent_id__isnull=False)
-    wait_for(heard.exists, 120, f"node {name}; {platform.log(name)}")
+    wait_for(heard.exists, 120, lambda: f"node {name}; {platform.log(name)}")
 
 
 def answers(url: str) -> bool:
@@ -338,7 +338,7 @@ def test_a_port_of_a_job_is_reached_from_here(site: Callers):
     assert busy.returncode == 2
     assert b"--local" in busy.stderr
     wait_for(no_sessions_left, 45)
-    assert events(job, "session_ended")[0].data["port"] == port
+    assert port in [ended.data["port"] for ended in events(job, "session_ended")]
 
 
 def test_idle_sessions_end_and_those_of_who_may_no_more(site: Callers):

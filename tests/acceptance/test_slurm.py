@@ -27,7 +27,7 @@ def platform_on_slurm(platform: Platform, slurm: SlurmCluster) -> Platform:
     platform.start(beat=True)
     start_bridge(platform, slurm)
     up = Node.objects.filter(cluster__name="tarn", state="up", removed_at__isnull=True)
-    wait_for(lambda: up.count() == 2, 60, f"nodes of the cluster: {platform.log('bridge')}")
+    wait_for(lambda: up.count() == 2, 60, lambda: f"nodes of the cluster: {platform.log('bridge')}")
     return platform
 
 

@@ -25,7 +25,7 @@ def test_a_notice_empties_the_node_and_its_withdrawal_opens_it_again(platform: P
 
         answers["GET /notice"] = (200, "")
         gone = Node.objects.filter(name="spot", state="draining", drain_reason__startswith="Its machine is taken away")
-        wait_for(gone.exists, 30, f"the node to say so; {platform.log('spot')}")
+        wait_for(gone.exists, 30, lambda: f"the node to say so; {platform.log('spot')}")
         ended = Attempt.objects.filter(job=job, number=1, end_reason="preempted")
         wait_for(ended.exists, 30, f"the job to give way; {history(job)}")
         platform.start_node("other")
@@ -33,7 +33,7 @@ def test_a_notice_empties_the_node_and_its_withdrawal_opens_it_again(platform: P
         assert Attempt.objects.filter(job=job, number=2, placements__node__name="other").exists()
 
         del answers["GET /notice"]
-        wait_for(Node.objects.filter(name="spot", state="up", cordoned=False).exists, 30, platform.log("spot"))
+        wait_for(Node.objects.filter(name="spot", state="up", cordoned=False).exists, 30, lambda: platform.log("spot"))
         job = wait_for_state(job, "completed", timeout=90, platform=platform)
         assert job.retries_used == 0
 
@@ -48,7 +48,7 @@ def test_a_new_machine_of_the_name_takes_work_and_a_persons_drain_stays(platform
     assert platform.stop("spot") == 0
     notice.unlink()
     platform.start_node("spot", **spot)
-    wait_for(Node.objects.filter(name="spot", cordoned=False).exists, 30, platform.log("spot"))
+    wait_for(Node.objects.filter(name="spot", cordoned=False).exists, 30, lambda: platform.log("spot"))
 
     Node.objects.filter(name="spot").update(cordoned=True, drain_reason="disk swap")
     notice.touch()

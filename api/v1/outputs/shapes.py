@@ -76,7 +76,10 @@ class ListedIn(serializers.Serializer[Any]):
 
     files = serializers.ListField(required=False, help_text="As docs/decisions/0051-results-come-back.md has them.")
     blobs = serializers.ListField(
-        child=serializers.RegexField(r"\A[0-9a-f]{64}\Z"), required=False, max_length=settings.CODE_FILES
+        child=serializers.RegexField(r"\A[0-9a-f]{64}\Z"),
+        required=False,
+        max_length=settings.CODE_FILES,
+        help_text="Hashes that are asked about.",
     )
 
     @classmethod
@@ -103,8 +106,8 @@ class UploadOut(serializers.Serializer[Any]):
 
 
 class CompleteIn(StrictSerializer):
-    left_out = Whole(2**31 - 1, default=0)
-    left_out_bytes = Whole(LARGEST, default=0)
+    left_out = Whole(2**31 - 1, default=0, help_text="So many files are not uploaded, named or not.")
+    left_out_bytes = Whole(LARGEST, default=0, help_text="Of those, in bytes.")
     message = Text(500, default="", allow_blank=True)
 
 

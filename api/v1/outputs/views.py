@@ -79,6 +79,7 @@ class OutputFileView(APIView):
         parameters=[
             FileQuery,
             OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range of bytes."),
+            OpenApiParameter("format", exclude=True),
         ],
         responses={(200, BYTES): OpenApiTypes.BINARY, (206, BYTES): OpenApiTypes.BINARY},
     )

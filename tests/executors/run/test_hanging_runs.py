@@ -73,7 +73,7 @@ def test_the_shim_tells_the_node_s_faults_from_the_command_s(monkeypatch, number
     monkeypatch.setattr(Command, "spawn_within", lambda *_: (_ for _ in ()).throw(OSError(number, "no")))
     command = Command.__new__(Command)
     spec: Any = SimpleNamespace(cwd=".", argv=["true"], wall=None)
-    command.spec, command.blames_node, command.pid = spec, False, 0
+    command.spec, command.blames_node, command.pid, command.init = spec, False, 0, 0
 
     assert command.start().startswith("cannot start 'true'")
     assert command.blames_node is blamed

@@ -50,7 +50,7 @@ def test_reasons_are_written_only_when_they_change(django_assert_max_num_queries
     jobs = [builders.job() for _ in range(30)]
     run_cycle()
 
-    with django_assert_max_num_queries(34):
+    with django_assert_max_num_queries(35):
         run_cycle()
 
     jobs[0].refresh_from_db()
