@@ -10,6 +10,9 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
+# Every process compiles all that it loads anew where nothing may be written down: three seconds for each that starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo up test check lint house bench chaos fuzz engines clean openapi coverage prometheus kubernetes slurm drill screenshots image-check
 
 help:  ## Show the verbs
