@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 
-from tests.servers import Broker, RunningServer, new_broker, new_postgres
+from tests.servers import SEED, Broker, RunningServer, copy_seed, new_broker, new_postgres
 
 # A busy machine draws examples slowly: that is no failure of what they are drawn for.
 hypothesis.settings.register_profile("any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -19,6 +19,7 @@ hypothesis.settings.load_profile("any machine")
 
 EMBEDDED = "TRAINYARD_TEST_EMBEDDED"  # tells the processes of pytest-xdist that an address is ours, not the user's
 FOLDER = Path(tempfile.mkdtemp(prefix="trainyard-tests-"))
+os.environ.setdefault(SEED, str(FOLDER / "seed"))
 
 
 def embedded(variable: str) -> bool:
@@ -60,6 +61,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     if DATABASE:
+        copy_seed(DATABASE)
         DATABASE.start()
 
 
@@ -84,6 +86,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 def postgres_server(tmp_path: Path) -> Iterator[RunningServer]:
     """A database server of the test's own that runs: it may kill(), start() and restart() it."""
     private = new_postgres(tmp_path)
+    copy_seed(private)
     private.start()
     yield private
     private.stop()

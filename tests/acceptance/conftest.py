@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from jobs.messages import publishing
 from local_stack.backups.drill import looking_at
 from scheduler_site.celery import app
 from tests.acceptance.platform import QUICK, Platform
-from tests.servers import Broker, RunningServer
+from tests.servers import Broker, RunningServer, create_migrated
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +35,18 @@ def platform(transactional_db: None, broker: Broker, tmp_path: Path, settings) -
 @pytest.fixture
 def platform_on_own_database(platform: Platform, postgres_server: RunningServer) -> Iterator[Platform]:
     """The platform, and this test, on a database server that the test may kill. The node n1 is up."""
-    with looking_at(postgres_server.url):
-        call_command("migrate", verbosity=0)
-        platform.environment["DATABASE_URL"] = postgres_server.url
+    url = create_migrated(postgres_server)
+    with looking_at(url):
+        platform.environment["DATABASE_URL"] = url
         platform.start("n1", beat=True)
         yield platform
         platform.close()
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What /proc shows of the platform's processes is what it shows of users' own."""
+    monkeypatch.setattr(Platform, "forks", False)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from jobs.submission.submit import submit
 from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES
 from tests import builders
+from tests.acceptance.fork_server import Fork, Forks
 from tests.waiting import wait_for
 from workers.models import Node
 
@@ -38,10 +39,14 @@ QUICK = {
     "TRAINYARD_BROKER_TIMEOUT": "2",
 }
 """The same platform with short leases, so that a test need not wait half a minute."""
+FORKS = Forks()
 
 
 class Platform:
     """A control worker, beat and node agents on the test's database and broker."""
+
+    forks = "coverage" not in sys.modules
+    """Whether its processes are forked. Executed ones are what /proc shows of a platform, and are counted by coverage."""
 
     def __init__(self, home: Path, broker_url: str, database_url: str = "") -> None:
         self.home = home
@@ -55,7 +60,7 @@ class Platform:
             "BROKER_URL": broker_url,
             "TRAINYARD_HOME": str(home),
         }
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Fork] = {}
         self.around_agents: list[str] = []
         """Words before the command of an agent that starts from now on."""
         self._agent_role = ""
@@ -152,15 +157,14 @@ class Platform:
 
     def _start(self, name: str, command: list[str], **extra: str) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        env = {**self.environment, **extra}
         with (self.home / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command,
-                cwd=self.source,
-                env={**self.environment, **extra},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if self.forks and command[0] == sys.executable:
+                self.processes[name] = FORKS.start(command[1:], self.source, env, log.fileno())
+            else:
+                self.processes[name] = subprocess.Popen(
+                    command, cwd=self.source, env=env, stdout=log, stderr=log, start_new_session=True
+                )
 
 
 def database_address() -> str:
@@ -213,6 +217,14 @@ def output(job: Job) -> str:
     ranks = range(job.nodes)
     read = [piece for attempt in job.attempts.all() for rank in ranks for piece in pieces(attempt, 0, rank=rank)]
     return b"".join(read).decode(errors="replace")
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command; nothing of one that is gone."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def _words(process: psutil.Process) -> str:

@@ -10,7 +10,7 @@ import pytest
 from jobs.models import Attempt, Job
 from local_stack.pools.control_socket import ask
 from local_stack.pools.home import PoolHome
-from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state
+from tests.acceptance.platform import ROOT, Platform, history, output, submitted, wait_for_state, words_of
 from tests.acceptance.test_faults import ONE_LIFE
 from tests.waiting import wait_for
 from workers.models import Node
@@ -72,8 +72,5 @@ def test_a_pool_lives_through_upgrades_scaling_and_its_own_restart(platform: Pla
 
 
 def cmdline(process: psutil.Process) -> list[str]:
-    try:
-        words = process.cmdline()
-    except psutil.Error:
-        return []
+    words = words_of(process)
     return words if "node" in words else []

@@ -17,7 +17,7 @@ from knox.models import AuthToken
 
 from jobs.models import JobSession, Placement
 from local_stack.servers.ports import LOOPBACK, pick_free
-from tests.acceptance.platform import ROOT, Platform, submitted, wait_for_state
+from tests.acceptance.platform import ROOT, Platform, submitted, wait_for_state, words_of
 from tests.waiting import wait_for
 from workers.models import Node
 
@@ -96,14 +96,7 @@ def no_sessions_left() -> bool:
 
 
 def inside(platform: Platform, words: str) -> list[psutil.Process]:
-    return [one for one in platform.jobs() if words in " ".join(cmdline(one))]
-
-
-def cmdline(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
-    except psutil.Error:
-        return []
+    return [one for one in platform.jobs() if words in " ".join(words_of(one))]
 
 
 def test_a_command_beside_a_job_has_its_place_and_tells_its_end(site: Callers):

@@ -8,13 +8,16 @@ import psutil
 import pytest
 
 from jobs.control.actions import cancel
-from tests.acceptance.platform import output, submitted, wait_for_state
+from tests.acceptance.platform import output, submitted, wait_for_state, words_of
 from tests.waiting import wait_for
 from tests.workers import trespassing
 from workers.models import Node
 from workers.runtime.shim.wall import SHARED_MEMORY
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only an agent that runs as root has walls to build")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only an agent that runs as root has walls to build"),
+    pytest.mark.usefixtures("executed"),
+]
 HOLD = """
 import signal, sys, time
 from multiprocessing import shared_memory
@@ -93,10 +96,3 @@ def test_an_agent_that_cannot_build_the_walls_that_were_asked_for_does_not_start
     assert platform.processes["n1"].wait(60) == 1
     assert "TRAINYARD_WALLS=yes: jobs that run as the agent itself" in platform.log("n1")
     assert "Traceback" not in platform.log("n1")
-
-
-def words_of(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
