@@ -31,6 +31,7 @@ def up() -> list[str]:
     return list(Node.objects.filter(state="up", agent_id__isnull=False).values_list("name", flat=True))
 
 
+@pytest.mark.usefixtures("executed")  # who stops it looks at its command
 @pytest.mark.timeout(300)  # six agents start one after another: on a busy machine that takes its time
 def test_a_pool_lives_through_upgrades_scaling_and_its_own_restart(platform: Platform, tmp_path: Path):
     platform.environment["TRAINYARD_LEASE_SECONDS"] = "60"
