@@ -27,6 +27,12 @@ PACKAGES = (
     "psycopg", "pynvml", "redis.sentinel", "requests", "rest_framework.compat", "psutil",
 )  # fmt: skip
 MOST = 1_000_000  # bytes of one request
+AT_EXECUTION = ("LD_", "PYTHON", "MALLOC_")
+
+
+def can_begin_with(env: dict[str, str]) -> bool:
+    """Whether a fork heeds all of it: some variables count only for what is executed."""
+    return all(env.get(name) == os.environ.get(name) for name in {*env, *os.environ} if name.startswith(AT_EXECUTION))
 
 
 class Fork:

@@ -22,7 +22,7 @@ from jobs.submission.submit import submit
 from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES
 from tests import builders
-from tests.acceptance.fork_server import Fork, Forks
+from tests.acceptance.fork_server import Fork, Forks, can_begin_with
 from tests.waiting import wait_for
 from workers.models import Node
 
@@ -159,7 +159,7 @@ class Platform:
         self.home.mkdir(parents=True, exist_ok=True)
         env = {**self.environment, **extra}
         with (self.home / f"{name}.log").open("ab") as log:
-            if self.forks and command[0] == sys.executable:
+            if self.forks and command[0] == sys.executable and can_begin_with(env):
                 self.processes[name] = FORKS.start(command[1:], self.source, env, log.fileno())
             else:
                 self.processes[name] = subprocess.Popen(
