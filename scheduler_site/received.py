@@ -31,7 +31,7 @@ class Received(SocketUnreader):
     def unread(self, data: bytes | bytearray) -> None:
         """These bytes come next. Who puts back what was just taken has nothing copied."""
         before = self._at - len(data)
-        if before >= 0 and self._held[before : self._at] == data:
+        if before >= 0 and self._held[before : self._at] == memoryview(data):
             self._at = before
             return
         rest = self.take_buffered()

@@ -139,8 +139,9 @@ def _save(pack: CodePack, contents: memoryview) -> None:
     content.DEFAULT_CHUNK_SIZE = PACK_BYTES  # it is in memory already: written at once, not 64 KiB at a time
     try:
         # A storage that takes it by another name says so: that is where it lies.
-        pack.name = storage().save(pack.name, content)
-        CodePack.objects.filter(pk=pack.pk).exclude(name=pack.name).update(name=pack.name)
+        if (name := storage().save(pack.name, content)) != pack.name:
+            pack.name = name
+            pack.save(update_fields=["name"])
         make_durable(storage(), pack.name)
     except OSError as error:
         raise UnavailableError("The storage of code does not take anything at the moment. Try again soon.") from error

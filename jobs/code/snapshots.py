@@ -24,7 +24,12 @@ TOUCHED_AFTER = timedelta(hours=1)
 KNOWN = "SELECT sha256, id FROM jobs_codeblob WHERE project_id = %s AND sha256 = ANY(string_to_array(%s, ','))"
 TOUCH = """
     UPDATE jobs_codeblob SET used_at = statement_timestamp()
-    WHERE project_id = %s AND sha256 = ANY(string_to_array(%s, ',')) AND used_at < statement_timestamp() - %s
+    WHERE project_id = %s AND sha256 = ANY(string_to_array(%s, ',')) AND used_at < statement_timestamp() - make_interval(secs => %s)
+"""
+COMPLETE = """
+    UPDATE jobs_codesnapshot SET blobs = string_to_array(%s, ',')::bigint[],
+        complete_at = statement_timestamp(), used_at = statement_timestamp()
+    WHERE id = %s
 """
 """One parameter, however many hashes: a thousand of them, or an array of as many, take longer than what is asked of them."""
 SHARE = "SELECT id FROM jobs_codesnapshot WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
@@ -102,7 +107,7 @@ def _touch(snapshot: CodeSnapshot, blobs: Collection[str]) -> None:
     """It is in use, and so is what is there of it already: nobody forgets it while the rest is on its way."""
     if snapshot.complete_at is None:
         with connection.cursor() as cursor:
-            cursor.execute(TOUCH, [snapshot.project_id, ",".join(blobs), TOUCHED_AFTER])
+            cursor.execute(TOUCH, [snapshot.project_id, ",".join(blobs), TOUCHED_AFTER.total_seconds()])
     CodeSnapshot.objects.filter(pk=snapshot.pk, used_at__lt=Now() - TOUCHED_AFTER).update(used_at=Now())
 
 
@@ -152,7 +157,8 @@ def complete(snapshot: CodeSnapshot, blobs: Collection[str] | None = None) -> Co
     if len(found) < len(wanted):
         words = f"{len(wanted) - len(found)} of {len(wanted)} blobs are missing: ask which, and upload them."
         raise ConflictError(words, state="incomplete")
-    CodeSnapshot.objects.filter(pk=snapshot.pk).update(blobs=sorted(found), complete_at=Now(), used_at=Now())
+    with connection.cursor() as cursor:
+        cursor.execute(COMPLETE, [",".join(map(str, sorted(found))), snapshot.pk])
     snapshot.refresh_from_db(fields=["complete_at"])
     return snapshot
 
