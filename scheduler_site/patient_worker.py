@@ -21,6 +21,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from api.http import handover
 from scheduler_site.incoming import Incoming
+from scheduler_site.received import Received
 
 REQUEST_SECONDS = 30.0  # for all of a request, from its first byte or the connection on
 SOCKET_SECONDS = 30.0  # for one write to a caller who does not read
@@ -51,7 +52,11 @@ class Connection(TConn):
     def init(self) -> None:
         super().init()
         self.sock.settimeout(SOCKET_SECONDS)
-        received, self.incoming = bytes(self.incoming.data), Incoming(LONGEST_BODY)
+        if not isinstance(self.parser.unreader, Received):
+            read_before = self.parser.unreader.take_buffered()
+            self.parser.unreader = Received(self.sock)
+            self.parser.unreader.unread(read_before)
+        received, self.incoming = self.incoming.data, Incoming(LONGEST_BODY)
         self.parser.unreader.unread(received)
 
 

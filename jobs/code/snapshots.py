@@ -1,17 +1,19 @@
 """Folders as they were: made of a manifest, complete once all that their files hold is there, found by those who may see them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from types import MappingProxyType
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.code import manifest
-from jobs.models import CodeBlob, CodeSnapshot
+from jobs.models import CodeSnapshot
 from quotas.access import Role, project_roles
 from quotas.models import Project
 from scheduling.errors import ConflictError, FieldError, ForbiddenError, InvalidError, NotFoundError
@@ -19,7 +21,20 @@ from workers.runtime.code_files import CodeFile
 
 DIFF_BYTES = 256 * 1024
 TOUCHED_AFTER = timedelta(hours=1)
+KNOWN = "SELECT sha256, id FROM jobs_codeblob WHERE project_id = %s AND sha256 = ANY(string_to_array(%s, ','))"
+TOUCH = """
+    UPDATE jobs_codeblob SET used_at = statement_timestamp()
+    WHERE project_id = %s AND sha256 = ANY(string_to_array(%s, ',')) AND used_at < statement_timestamp() - make_interval(secs => %s)
+"""
+COMPLETE = """
+    UPDATE jobs_codesnapshot SET blobs = string_to_array(%s, ',')::bigint[],
+        complete_at = statement_timestamp(), used_at = statement_timestamp()
+    WHERE id = %s
+"""
+"""One parameter, however many hashes: a thousand of them, or an array of as many, take longer than what is asked of them."""
 SHARE = "SELECT id FROM jobs_codesnapshot WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+MANIFESTS_KEPT = 4
+"""In each process; a snapshot is never changed."""
 HIDDEN = ("manifest", "blobs", "diff")
 
 
@@ -91,17 +106,27 @@ def create(*, project: Project, user: User, files: Sequence[CodeFile], origin: G
 def _touch(snapshot: CodeSnapshot, blobs: Collection[str]) -> None:
     """It is in use, and so is what is there of it already: nobody forgets it while the rest is on its way."""
     if snapshot.complete_at is None:
-        old = CodeBlob.objects.filter(project=snapshot.project_id, sha256__in=blobs, used_at__lt=Now() - TOUCHED_AFTER)
-        old.update(used_at=Now())
+        with connection.cursor() as cursor:
+            cursor.execute(TOUCH, [snapshot.project_id, ",".join(blobs), TOUCHED_AFTER.total_seconds()])
     CodeSnapshot.objects.filter(pk=snapshot.pk, used_at__lt=Now() - TOUCHED_AFTER).update(used_at=Now())
 
 
-def blobs_of(snapshot: CodeSnapshot) -> dict[str, int]:
-    return manifest.blobs(files_of(snapshot))
+def blobs_of(snapshot: CodeSnapshot) -> Mapping[str, int]:
+    """How large each blob is that its files consist of, by hash. Kept for the other bodies of the same upload."""
+    return _blobs_of(snapshot.pk, snapshot.digest)
+
+
+@lru_cache(MANIFESTS_KEPT)
+def _blobs_of(snapshot_id: int, digest: str) -> Mapping[str, int]:  # noqa: ARG001  the digest: no other one ever passes for it
+    return MappingProxyType(manifest.blobs(_files_of(snapshot_id)))
 
 
 def files_of(snapshot: CodeSnapshot) -> list[CodeFile]:
-    [packed] = CodeSnapshot.objects.filter(pk=snapshot.pk).values_list("manifest", flat=True)
+    return _files_of(snapshot.pk)
+
+
+def _files_of(snapshot_id: int) -> list[CodeFile]:
+    [packed] = CodeSnapshot.objects.filter(pk=snapshot_id).values_list("manifest", flat=True)
     return manifest.unpack(bytes(packed))
 
 
@@ -109,9 +134,15 @@ def missing(snapshot: CodeSnapshot, blobs: Collection[str]) -> list[str]:
     """Which of these hashes its project lacks: nobody learns what other projects have."""
     if snapshot.complete_at is not None or not blobs:
         return []
-    rows = CodeBlob.objects.filter(project=snapshot.project_id, sha256__in=blobs)
-    known = set(rows.values_list("sha256", flat=True))
+    known = _known(snapshot, blobs)
     return [one for one in blobs if one not in known]
+
+
+def _known(snapshot: CodeSnapshot, blobs: Collection[str]) -> dict[str, int]:
+    """Which of them its project has, and as what."""
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN, [snapshot.project_id, ",".join(blobs)])
+        return dict(cursor.fetchall())
 
 
 @transaction.atomic
@@ -122,11 +153,12 @@ def complete(snapshot: CodeSnapshot, blobs: Collection[str] | None = None) -> Co
     wanted = blobs_of(snapshot) if blobs is None else blobs
     # Before they are counted: who forgets blobs looks again at one that was waited for, and a young one is never forgotten.
     _touch(snapshot, wanted)
-    found = list(CodeBlob.objects.filter(project=snapshot.project_id, sha256__in=wanted).values_list("pk", flat=True))
+    found = _known(snapshot, wanted).values()
     if len(found) < len(wanted):
         words = f"{len(wanted) - len(found)} of {len(wanted)} blobs are missing: ask which, and upload them."
         raise ConflictError(words, state="incomplete")
-    CodeSnapshot.objects.filter(pk=snapshot.pk).update(blobs=sorted(found), complete_at=Now(), used_at=Now())
+    with connection.cursor() as cursor:
+        cursor.execute(COMPLETE, [",".join(map(str, sorted(found))), snapshot.pk])
     snapshot.refresh_from_db(fields=["complete_at"])
     return snapshot
 

@@ -4,7 +4,14 @@ import hashlib
 import json
 
 import pytest
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
 
+from jobs.code import blobs
 from jobs.models import CodeBlob, CodePack, CodeSnapshot, Job
 from tests import builders
 from tests.rest import V1, client_of, faults
@@ -136,11 +143,63 @@ def test_a_large_file_comes_in_parts(member):
     assert complete(member, snapshot["id"]).status_code == 200
 
 
+@given(
+    st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=12, unique=True),
+    st.lists(st.integers(1, 5), min_size=12, max_size=12),
+)
+@trials(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_came_in_whatever_bodies_comes_back_as_it_was(member, vision, contents, cuts):
+    files = [file(f"{number}.py", one) for number, one in enumerate(contents)]
+    snapshot, at = create(member, files=files).json(), 0
+    for cut in cuts:
+        if body := contents[max(0, at - 1) : at + cut]:  # the last one of the body before is sent again
+            assert upload(member, snapshot["id"], *body).json() == {"stored": len(body)}
+        at += cut
+    assert complete(member, snapshot["id"]).status_code == 200
+    found = blobs.locate(vision.pk, {hash_of(one) for one in contents})
+    assert {blob.sha256: b"".join(blobs.content([blob], 0, blob.size)) for blob in found} == {
+        hash_of(one): one for one in contents
+    }
+
+
+def test_the_bodies_of_an_upload_read_the_manifest_once(member):
+    files = [file(f"{number}.py", b"%d" % number) for number in range(30)]
+    snapshot = create(member, files=files).json()
+    with CaptureQueriesContext(connection) as queries:
+        for number in range(30):
+            upload(member, snapshot["id"], b"%d" % number)
+    assert sum('"manifest"' in one["sql"] for one in queries) <= 1
+
+
+def test_thousands_of_hashes_are_one_parameter(member, monkeypatch):
+    """Each parameter costs as much as what is done with it; of thousands that is most of an upload."""
+    asked, execute = [], CursorWrapper.execute
+
+    def noted(self, sql, params=None):
+        asked.append(sum(len(one) if isinstance(one, list) else 1 for one in params or ()))
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(CursorWrapper, "execute", noted)
+    files = [file(f"{number}.py", b"%d" % number) for number in range(100)]
+    create(member, files=files)
+    assert max(asked) < 100
+
+
+def test_a_body_holds_only_so_much(member):
+    contents = [bytes([number]) * (5 * 2**20) for number in range(2)]
+    snapshot = create(member, files=[file(f"{number}", one) for number, one in enumerate(contents)]).json()
+    answer = upload(member, snapshot["id"], *contents)
+    assert "at most 8388608 bytes" in faults(answer)["body"]
+    assert not CodePack.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("contents", "index", "words"),
     [
         ([TRAIN[::-1]], [[hash_of(TRAIN), len(TRAIN)]], "has another hash"),
+        ([TRAIN, CONFIG[::-1]], [[hash_of(TRAIN), len(TRAIN)], [hash_of(CONFIG), len(CONFIG)]], "has another hash"),
         ([TRAIN[:-1]], [[hash_of(TRAIN), len(TRAIN)]], "shorter"),
+        ([TRAIN, CONFIG[:-1]], [[hash_of(TRAIN), len(TRAIN)], [hash_of(CONFIG), len(CONFIG)]], "shorter"),
         ([TRAIN, b"x"], [[hash_of(TRAIN), len(TRAIN)]], "more of it"),
         ([b"other"], None, "no part of this snapshot"),
         ([TRAIN], [[hash_of(TRAIN), 3]], "no part of this snapshot"),
