@@ -7,12 +7,14 @@ are data that others read (columns, shapes, options of a framework's class): vul
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vulture import Vulture
 from vulture.core import Item
 
+from jobs.planning import gc_pause
 from tests.architecture import source
 
 LEAST_CONFIDENCE = 60
@@ -21,14 +23,16 @@ LEAST_CONFIDENCE = 60
 def dead(folder: Path, config: dict[str, Any]) -> list[Item]:
     """What is defined in these paths of a folder and named nowhere in them."""
     found = Vulture(ignore_names=config["ignore_names"], ignore_decorators=config["ignore_decorators"])
-    found.scavenge([str(folder / path) for path in config["paths"]], exclude=config["exclude"])
+    with gc_pause.paused():
+        found.scavenge([str(folder / path) for path in config["paths"]], exclude=config["exclude"])
     unused = found.get_unused_code(min_confidence=LEAST_CONFIDENCE)
     return [item for item in unused if item.first_lineno not in fields(Path(item.filename))]
 
 
+@cache
 def fields(path: Path) -> set[int]:
     """The lines on which this module's class bodies assign or annotate a name."""
-    classes = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef))
+    classes = (node for node in ast.walk(source.tree(path)) if isinstance(node, ast.ClassDef))
     return {line for node in classes for line in _assigned(node)}
 
 

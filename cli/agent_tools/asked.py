@@ -27,11 +27,9 @@ class Resources(Strict):
     nodes: Annotated[int | None, Field(description="Nodes at once. Default: 1.")] = None
 
 
-class TrainingJob(Strict):
-    """A job as it is submitted. What is left out is as the platform has it."""
+class Terms(Strict):
+    """What is said alike of a new job and of another like one that there is."""
 
-    project: Annotated[str, Field(description="The slug of a project that you may submit to.")]
-    command: Annotated[list[str], Field(description='What runs, word by word: ["python", "train.py", "--lr", "0.1"].')]
     name: Annotated[str | None, Field(description="What lists show. Default: the command.")] = None
     queue: Annotated[str | None, Field(description="As get_queue_status lists them. Default: default.")] = None
     priority: Annotated[int | str | None, Field(description="0 to 100 or a word: low, normal, high, urgent.")] = None
@@ -41,17 +39,35 @@ class TrainingJob(Strict):
     ] = None
     estimated_runtime_seconds: Annotated[int | None, Field(description="How long it will probably run.")] = None
     working_dir: Annotated[str | None, Field(description="A folder on the nodes in which the command runs.")] = None
-    env: Annotated[dict[str, str] | None, Field(description="Environment variables.")] = None
     labels: Annotated[dict[str, str] | None, Field(description="Names and values to find it by.")] = None
-    depends_on: Annotated[list[int] | None, Field(description="Ids of jobs that have to complete first.")] = None
     max_retries: Annotated[int | None, Field(description="Further attempts after a failure. Default: 0.")] = None
     checkpointable: Annotated[bool | None, Field(description="It goes on from a checkpoint when it starts again.")] = (
         None
     )
 
     def as_request(self, **more: Any) -> dict[str, Any]:
-        """The body of POST /jobs; what was left out is left to the server."""
+        """A body of REST; what was left out is left to the server."""
         return {**self.model_dump(exclude_none=True), **more}
+
+
+class TrainingJob(Terms):
+    """A job as it is submitted. What is left out is as the platform has it."""
+
+    project: Annotated[str, Field(description="The slug of a project that you may submit to.")]
+    command: Annotated[list[str], Field(description='What runs, word by word: ["python", "train.py", "--lr", "0.1"].')]
+    env: Annotated[dict[str, str] | None, Field(description="Environment variables.")] = None
+    depends_on: Annotated[list[int] | None, Field(description="Ids of jobs that have to complete first.")] = None
+
+
+class Differences(Terms):
+    """What is to be different. What is left out is as in the job that is cloned."""
+
+    project: Annotated[str | None, Field(description="The slug of a project that you may submit to.")] = None
+    command: Annotated[list[str] | None, Field(description="What runs, word by word; it is written whole.")] = None
+    env: Annotated[
+        dict[str, str | None] | None,
+        Field(description="Variables that are set, or with null taken away; the others stay."),
+    ] = None
 
 
 Reason = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cli.agent_tools import brief
-from cli.agent_tools.asked import MOST_JOBS, JobId, Reason, SubmissionKey, TrainingJob
+from cli.agent_tools.asked import MOST_JOBS, Differences, JobId, Reason, SubmissionKey, TrainingJob
 from cli.client.requests import Row, Server, path_word
 from cli.errors import RefusedError
 
@@ -58,6 +58,22 @@ def queue_job_from_template(
     said = {"parameters": parameters or {}, "reason": reason, "submission_key": submission_key}
     asked = said if project is None else {**said, "project": project}
     row, created = server.create(f"templates/{path_word(template)}/jobs", asked)
+    return {"created": created, **brief.job(row)}
+
+
+def clone_job(
+    server: Server,
+    job_id: JobId,
+    reason: Reason,
+    submission_key: SubmissionKey,
+    changes: Differences | None = None,
+) -> Row:
+    """Submit a job again, with changes; the new one is yours, and depends on nothing. Answers like queue_training_job.
+
+    Values of `env` that are not for you to see are not taken along: the refusal names them, and each has to be said.
+    """
+    asked = (changes or Differences()).as_request(reason=reason, submission_key=submission_key)
+    row, created = server.create(f"jobs/{job_id}/clone", asked)
     return {"created": created, **brief.job(row)}
 
 

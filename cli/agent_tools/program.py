@@ -33,6 +33,7 @@ ASKING: tuple[AnyTool, ...] = (
 ADDING: tuple[AnyTool, ...] = (
     changes.queue_training_job,
     changes.queue_job_from_template,
+    changes.clone_job,
     changes.submit_batch_training_jobs,
 )
 ENDING: tuple[AnyTool, ...] = (changes.cancel_queued_job,)

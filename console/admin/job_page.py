@@ -15,6 +15,7 @@ from console.admin.steering import moves
 from jobs.models import Attempt, Job, JobEvent, Preemption
 from jobs.reports.explain import runs_before_its_turn
 from jobs.state.desired import CANCEL, PAUSE
+from jobs.state.outcome import beyond_reason
 from scheduling.lifecycle import END_SENTENCES, PLACED_STATES, TERMINAL_STATES, EndReason, JobState
 
 ATTEMPTS_SHOWN = 20
@@ -137,7 +138,7 @@ def attempt_row(attempt: Attempt, now: datetime) -> AttemptRow:
         end_reason=attempt.end_reason,
         sentence=END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "",
         exit_code=attempt.exit_code,
-        message=attempt.message,
+        message=beyond_reason(attempt.end_reason, attempt.message),
         used=resource_usage(attempt),
         gave_way=getattr(attempt, "preemption", None),
     )  # fmt: skip

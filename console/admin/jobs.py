@@ -11,7 +11,6 @@ from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from api.v1 import env_sight
 from console.admin import cells, job_actions, job_deletion, job_page
 from console.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
 from console.admin.job_form import JobForm
@@ -22,6 +21,7 @@ from console.page_context import PageContext
 from jobs.control import actions
 from jobs.control.job_deletion import delete
 from jobs.models import Job
+from jobs.models.rights import answers_for
 from jobs.state.queue_transitions import UNSTARTED
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.reasons import gigabytes, gpu_gigabytes
@@ -147,7 +147,7 @@ class JobAdmin(Searching, FoundByNumber, PageContext):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         job: Any = super().get_object(request, object_id, from_field)
         if job is not None:
-            job.shows_values = env_sight.sees(cast("User", request.user), job)
+            job.shows_values = answers_for(cast("User", request.user), job)
         return job
 
     def has_add_permission(self, request: HttpRequest) -> bool:

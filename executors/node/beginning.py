@@ -19,7 +19,7 @@ from django.conf import settings
 from executors.node.blob_stream import Reader, StoppedError, batches, read_index, wait
 from executors.node.laying import Laying, SpoiltError
 from executors.node.patience import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, patiently
-from executors.node.site import FetchError, answer, asked, connected
+from executors.node.site import NOWHERE, FetchError, answer, asked, connected
 from executors.run.placement_run import PlacementRun
 from jobs.state.outcome import PlacementOutcome
 from scheduling.lifecycle import EndReason
@@ -30,7 +30,6 @@ from workers.runtime.walls import Walls, hand_over
 INPUTS, CHECKPOINTS = "inputs", "checkpoints"
 INCOMING = ".incoming-"
 COMING, MISSING = "coming", "missing"
-NOWHERE = "this node does not know where to fetch it: TRAINYARD_CODE_URL is not set for its agent"
 Beginning = Mapping[str, Any]
 
 

@@ -6,10 +6,8 @@ One fetch at a time: of a thousand jobs that start here with the same code the f
 
 import contextlib
 import json
-import logging
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from errno import ENOSPC
 from pathlib import Path
@@ -18,9 +16,9 @@ from typing import Any
 import httpx
 from django.conf import settings
 
-from executors.node.blob_stream import LOOK_SECONDS, Reader, StoppedError, batches, read_index, wait
-from executors.node.patience import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
-from executors.node.site import FetchError, answer, connected
+from executors.node.blob_stream import LOOK_SECONDS, Reader, StoppedError, batches, read_index
+from executors.node.patience import patiently
+from executors.node.site import NOWHERE, FetchError, answer, connected
 from executors.run.placement_run import PlacementRun
 from jobs.code import manifest
 from jobs.state.outcome import PlacementOutcome
@@ -30,10 +28,8 @@ from workers.runtime.code_cache import CodeCache, SpoiltError
 from workers.runtime.code_files import CodeFile
 from workers.runtime.process import replace_file
 
-log = logging.getLogger(__name__)
 COPY = "code"
 MANIFESTS, MOST_MANIFESTS = "manifests", 500
-NOWHERE = "This node does not know where to fetch the job's code: TRAINYARD_CODE_URL is not set for its agent."
 
 
 class NodeCode:
@@ -60,27 +56,21 @@ class NodeCode:
             except StoppedError:
                 return run.ended_by_stop()
             except FetchError as error:
-                return run.failed(EndReason.CODE_UNAVAILABLE, str(error))
+                return run.failed(EndReason.CODE_UNAVAILABLE, f"The job's code could not be fetched: {error}.")
         return None
 
     def _prepare(self, run: PlacementRun) -> None:
-        """Tries again for a while after the last thing that went well: a site that is being restarted is back soon."""
         if not settings.CODE_URL:
             raise FetchError(NOWHERE)
         fetch = _Fetch(run)
-        pause = FIRST_PAUSE_SECONDS
-        while True:
+
+        def once() -> None:
             try:
                 self._try(run, fetch)
-            except (FetchError, SpoiltError) as error:
-                final = isinstance(error, FetchError) and error.final
-                if final or time.monotonic() + pause > fetch.give_up_at:
-                    raise FetchError(f"The job's code could not be fetched: {error}.") from error
-                log.warning("The code of job %d did not come, trying again: %s", run.claimed.job_id, error)
-                wait(run, pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                return
+            except SpoiltError as error:
+                raise FetchError(str(error)) from error
+
+        patiently(run, "The code of", once, progress=lambda: fetch.came)
 
     def _try(self, run: PlacementRun, fetch: "_Fetch") -> None:
         files = self._files(run, fetch)
@@ -154,10 +144,7 @@ class _Fetch:
     def __init__(self, run: PlacementRun) -> None:
         self._run = run
         self._path = f"placements/{run.placement_id}/code"
-        self._progress()
-
-    def _progress(self) -> None:
-        self.give_up_at = time.monotonic() + settings.CODE_FETCH_SECONDS
+        self.came = 0  # blobs
 
     def manifest(self) -> Any:
         with self._answer("GET") as answer:
@@ -172,7 +159,7 @@ class _Fetch:
             pieces = Reader(answer.iter_raw(), self._run)
             for sha256, size in read_index(pieces.line(), set(wanted)):
                 cache.add(sha256, pieces.take(size))
-                self._progress()
+                self.came += 1
 
     @contextlib.contextmanager
     def _answer(self, method: str, **body: Any) -> Iterator[httpx.Response]:

@@ -9,6 +9,7 @@ import httpx
 from django.conf import settings
 
 TIMEOUT = httpx.Timeout(30, connect=5)
+NOWHERE = "this node does not know where to fetch it: TRAINYARD_CODE_URL is not set for its agent"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

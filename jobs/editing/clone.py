@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from jobs.editing.rights import answers_for
 from jobs.editing.specs import changed, spec_of
 from jobs.models import Job, JobDependency, TokenCaps, Workload
+from jobs.models.rights import answers_for
 from jobs.submission import limits
 from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import Submitted, submit

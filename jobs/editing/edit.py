@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from jobs.control import actions
-from jobs.editing.rights import answers_for
 from jobs.editing.specs import changed, merged, spec_of
 from jobs.models import CappedJob, Job, JobMove
+from jobs.models.rights import acts_for_owner
 from jobs.planning import run_times, snapshot
 from jobs.state.queue_transitions import UNSTARTED
 from jobs.submission import pricing, token_caps
@@ -65,16 +65,17 @@ def _locked(job_id: int) -> Job:
 
 
 def _refuse_others(job: Job, user: User, what: set[str]) -> None:
-    if what and not answers_for(user, job):
-        names = ", ".join(sorted(what))
-        raise ForbiddenError(
-            f"Job {job.pk} runs in the name of {job.owner}: only {job.owner} and administrators of {job.project} "
-            f"may change its {names}. Clone it instead."
-        )
-    if what and job.secrets and job.owner_id != user.pk:
+    if not what or acts_for_owner(user, job):
+        return
+    if job.secrets:
         raise ForbiddenError(
             f"Job {job.pk} gets secrets that may be {job.owner}'s own: only {job.owner} may change what it runs. Clone it instead."
         )
+    names = ", ".join(sorted(what))
+    raise ForbiddenError(
+        f"Job {job.pk} runs in the name of {job.owner}: only {job.owner} and administrators of {job.project} "
+        f"may change its {names}. Clone it instead."
+    )
 
 
 def _as_columns(job: Job, asked: Mapping[str, Any]) -> dict[str, Any]:

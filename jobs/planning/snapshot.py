@@ -93,6 +93,7 @@ def take_snapshot() -> Snapshot:
         workloads=jobs.workloads,
         silent_clusters=silent_clusters(told.nodes),
     )
+    # The planner does so too, for jobs that are added later; here it is for those that read a gang's request beside its plan.
     return with_gangs_in_one_place(snapshot)
 
 

@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from jobs.models import Attempt, Job, JobEvent
 from jobs.models.start_prediction import StartPrediction
+from jobs.state.outcome import beyond_reason
 from scheduling.lifecycle import END_SENTENCES, EndReason, JobState
 from scheduling.reasons import listed, spelt
 
@@ -111,7 +112,7 @@ def _attempted(
         )
     if attempt.ended_at is not None:
         why = END_SENTENCES[EndReason(attempt.end_reason)] if attempt.end_reason else "It ended."
-        yield HistoryEntry(attempt.ended_at, f"{why} {attempt.message}".strip())
+        yield HistoryEntry(attempt.ended_at, f"{why} {beyond_reason(attempt.end_reason, attempt.message)}".strip())
 
 
 def _placed(job: Job, attempt: Attempt, events: Sequence[JobEvent]) -> str:

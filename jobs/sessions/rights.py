@@ -3,6 +3,7 @@
 from django.contrib.auth.models import User
 
 from jobs.models import Job
+from jobs.models.rights import acts_for_owner
 from quotas.access import Role, project_roles
 from scheduling.errors import ForbiddenError
 
@@ -19,10 +20,7 @@ def require(user: User, job: Job) -> None:
 
 
 def may(user: User, job: Job) -> bool:
-    """The owner, unless he may only look by now; where it gets no secrets also admins of the project, and staff."""
-    if not user.is_active or (job.secrets and job.owner_id != user.pk):
+    """Who acts for its owner, unless he may only look by now."""
+    if not user.is_active or not acts_for_owner(user, job):
         return False
-    if user.is_staff:
-        return True
-    role = project_roles(user).get(job.project_id)
-    return role == Role.ADMIN or (role == Role.MEMBER and job.owner_id == user.pk)
+    return user.is_staff or project_roles(user).get(job.project_id) in (Role.MEMBER, Role.ADMIN)

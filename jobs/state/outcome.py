@@ -45,3 +45,8 @@ class PlacementOutcome:
 def sentence(ending: PlacementOutcome) -> str:
     """The end in words."""
     return (ending.message or END_SENTENCES[ending.reason])[:MESSAGE_LENGTH]
+
+
+def beyond_reason(reason: str, message: str) -> str:
+    """What an end's message says beyond the sentence of its reason, which stands where nothing else was said."""
+    return message.removeprefix(END_SENTENCES[EndReason(reason)]).lstrip() if reason else message

@@ -2,10 +2,13 @@
 
 import ast
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from jobs.planning import gc_pause
 
 ROOT = Path(__file__).resolve().parents[2]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -41,7 +44,19 @@ def files() -> tuple[Path, ...]:
 
 @cache
 def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    with gc_pause.paused():
+        return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes() -> dict[type[ast.AST], list[tuple[Path, Any]]]:
+    """What the modules of the product are made of, by kind, each with its module: they are gone through once for all tests."""
+    found: dict[type[ast.AST], list[tuple[Path, Any]]] = defaultdict(list)
+    with gc_pause.paused():
+        for path in files():
+            for node in ast.walk(tree(path)):
+                found[type(node)].append((path, node))
+    return found
 
 
 def name(path: Path) -> str:
@@ -49,8 +64,7 @@ def name(path: Path) -> str:
 
 
 def functions() -> Iterator[tuple[Path, Function]]:
-    for path in files():
-        yield from ((path, node) for node in ast.walk(tree(path)) if isinstance(node, Function))
+    yield from (*nodes()[ast.FunctionDef], *nodes()[ast.AsyncFunctionDef])
 
 
 def length(function: Function) -> int:

@@ -25,11 +25,6 @@ def called(call: ast.Call) -> str:
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
-def calls():
-    for path in source.files():
-        yield from ((path, node) for node in ast.walk(source.tree(path)) if isinstance(node, ast.Call))
-
-
 def test_the_tasks_have_the_names_that_other_releases_send():
     current_app.loader.import_default_modules()
     assert {name for name in current_app.tasks if name.startswith("trainyard.")} == NAMES
@@ -38,7 +33,7 @@ def test_the_tasks_have_the_names_that_other_releases_send():
 def test_no_task_is_delayed_or_retried_by_celery():
     delayed = [
         f"{source.name(path)}:{call.lineno} {keyword.arg}"
-        for path, call in calls()
+        for path, call in source.nodes()[ast.Call]
         if called(call) in TASK_CALLS
         for keyword in call.keywords
         if keyword.arg in DELAYS
@@ -49,11 +44,8 @@ def test_no_task_is_delayed_or_retried_by_celery():
 def test_no_task_retries_itself():
     retried = [
         f"{source.name(path)}:{node.lineno}"
-        for path in source.files()
-        for node in ast.walk(source.tree(path))
-        if isinstance(node, ast.Attribute)
-        and node.attr == "retry"
-        and getattr(node.value, "id", "") in {"self", "task"}
+        for path, node in source.nodes()[ast.Attribute]
+        if node.attr == "retry" and getattr(node.value, "id", "") in {"self", "task"}
     ]
     assert retried == []
 
@@ -61,9 +53,8 @@ def test_no_task_retries_itself():
 def test_nobody_imports_what_waits_for_a_result():
     used = [
         f"{source.name(path)}:{node.lineno} {alias.name}"
-        for path in source.files()
-        for node in ast.walk(source.tree(path))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("celery")
+        for path, node in source.nodes()[ast.ImportFrom]
+        if (node.module or "").startswith("celery")
         for alias in node.names
         if alias.name in WAITS
     ]

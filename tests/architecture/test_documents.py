@@ -32,7 +32,7 @@ def test_every_file_that_a_document_names_is_there(document):
 
 def defined(path):
     """The names that a module's top level gives."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = source.tree(path)
     assigned = (target for node in tree.body if isinstance(node, ast.Assign) for target in ast.walk(node))
     bare = (node.target for node in tree.body if isinstance(node, ast.AnnAssign))
     named = (node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef))

@@ -51,9 +51,8 @@ def test_a_module_of_ours_goes_by_its_own_name():
     """Two names for one module are two things to look for."""
     renamed = [
         f"{source.name(path)}:{node.lineno} {alias.name} as {alias.asname}"
-        for path in source.files()
-        for node in ast.walk(source.tree(path))
-        if isinstance(node, ast.ImportFrom) and node.module
+        for path, node in source.nodes()[ast.ImportFrom]
+        if node.module
         for alias in node.names
         if alias.asname and (source.ROOT / node.module.replace(".", "/") / f"{alias.name}.py").exists()
     ]

@@ -16,6 +16,7 @@ BROWSER = {"Accept": "text/html"}
 def _ada(settings, monkeypatch):
     cache.clear()
     settings.AXES_FAILURE_LIMIT = 3
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     for throttle in (SignInsFromAddress, SignInsOfName):
         monkeypatch.setattr(throttle, "rate", "999/min", raising=False)
     builders.user(username="ada", password="lovelace", staff=True)

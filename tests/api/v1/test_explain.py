@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Attempt, Job, Queue
 from jobs.planning import cycle, start_forecasts
 from jobs.planning.snapshot import take_snapshot
 from jobs.reports import explain
+from jobs.state.outcome import PlacementOutcome, PlacementRef
 from quotas.costs.rows import Price
+from scheduling.lifecycle import EndReason
 from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.rest import V1, client_of
@@ -207,6 +210,24 @@ def test_a_job_that_is_over_is_told_how_it_ended(staff):
     last = explained(staff, job)["history"][-1]["sentence"]
 
     assert last == "The command ran longer than its max_runtime_seconds and was stopped."
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "told"),
+    [
+        ("completed", "", "The command ended with exit code 0."),
+        ("cancelled", "", "The job was cancelled."),
+        ("start_failed", "No such file.", "The command could not be started. No such file."),
+        ("paused", "", "The job was paused: it gave its place back. A checkpoint was written after the request."),
+    ],
+)
+def test_an_end_is_told_once(staff, reason, message, told):
+    job = builders.running_job()
+    attempt = job.attempts.get()
+    ref = PlacementRef(attempt.placements.get().pk, str(attempt.token))
+    finish([PlacementOutcome(ref, EndReason(reason), message=message, saved=reason == "paused")])
+
+    assert told in sentences(staff, job)
 
 
 def test_more_jobs_in_line_take_no_more_statements(staff, node, django_assert_max_num_queries):

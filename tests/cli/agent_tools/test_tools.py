@@ -16,6 +16,7 @@ HOUR = timedelta(hours=1)
 TOOLS = {
     "queue_training_job", "get_queue_status", "submit_batch_training_jobs", "cancel_queued_job", "list_queued_jobs",
     "queue_job_from_template", "list_job_templates", "get_training_dashboard", "check_training_budget", "quote_job", "explain_job", "get_job_logs",
+    "clone_job",
 }  # fmt: skip
 JOB = {"project": "vision", "command": ["python", "train.py"]}
 ASKED = {"reason": "To see whether it learns.", "submission_key": "first"}
@@ -40,7 +41,7 @@ def test_each_argument_of_each_tool_says_what_it_is(either):
         assert tool.input_schema["additionalProperties"] is False
     changing = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
     assert changing == {
-        "queue_training_job", "queue_job_from_template", "submit_batch_training_jobs", "cancel_queued_job",
+        "queue_training_job", "queue_job_from_template", "submit_batch_training_jobs", "cancel_queued_job", "clone_job",
     }  # fmt: skip
     assert all("reason" in tools[name].input_schema["required"] for name in changing)
 
@@ -98,6 +99,30 @@ def test_a_waiting_job_is_cancelled_with_a_reason_and_a_running_one_only_on_purp
     told = agent.call("cancel_queued_job", job_id=runs.pk, reason="It diverged.", also_if_running=True)
     assert (told["state"], told["desired"]) == ("running", "cancel")
     assert JobEvent.objects.get(job=runs, kind="cancel_requested").message == "It diverged."
+
+
+def test_a_job_is_cloned_once_with_changes_and_without_values_that_are_not_the_agents_to_see(agent, ada):
+    project = Project.objects.get(slug="vision")
+    job = builders.job(project=project, owner=ada, state="failed", command=["python", "train.py"])
+    changes = {"command": ["python", "train.py", "--lr", "0.1"], "max_runtime_seconds": 60}
+
+    first = agent.call("clone_job", job_id=job.pk, changes=changes, **ASKED)
+    again = agent.call("clone_job", job_id=job.pk, changes=changes, **ASKED)
+
+    row = Job.objects.exclude(pk=job.pk).get()
+    assert (first["created"], again["created"], first["id"], again["id"]) == (True, False, row.pk, row.pk)
+    assert (row.owner, row.command, row.max_runtime_seconds) == (ada, changes["command"], 60)
+    assert JobEvent.objects.get(job=row, kind="submitted").message == f"A clone of job {job.pk}. {ASKED['reason']}"
+    others = builders.job(project=project, owner=builders.member(project=project), env={"LOGIN": "hunter2"})
+    refusal = agent.refused("clone_job", job_id=others.pk, reason="As theirs.", submission_key="second")
+    assert refusal.startswith("env: ")
+    assert "hunter2" not in refusal
+    without = {"env": {"LOGIN": None}}
+    made = agent.call("clone_job", job_id=others.pk, changes=without, reason="As theirs.", submission_key="second")
+    assert Job.objects.get(pk=made["id"]).env == {}
+    elsewhere = builders.job()
+    assert agent.refused("clone_job", job_id=elsewhere.pk, **ASKED) == f"There is no job {elsewhere.pk}."
+    assert Job.objects.filter(owner=ada).count() == 3
 
 
 def test_lists_are_short_and_say_that_there_is_more(agent):
