@@ -19,6 +19,7 @@ from scheduling.reasons import ReasonCode
 MOST_QUEUES, MOST_PROJECTS = 50, 200
 """Of more, those that were made first have series of their own, and the rest have one together: `OTHER`."""
 OTHER = "other"
+RISING = CLASSES[::-1]
 OPEN_STATES = sorted(set(JobState) - TERMINAL_STATES)
 COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at, in_line_since, begin_at, held_at, estimated_cost, cost_basis"
 # One look at all of them, in two parts, as there is an index for each. Most have one reason: its code is found faster by itself
@@ -26,9 +27,8 @@ COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at,
 # all that it needs over.
 OPEN_JOBS = """
     SELECT state, queue_id, project_id,
-           CASE WHEN priority >= %(urgent)s THEN 'urgent' WHEN priority >= %(normal)s THEN 'normal' ELSE 'background' END,
-           CASE WHEN gpus > 0 THEN 'gpu' ELSE 'cpu' END,
-           CASE WHEN state <> 'pending' THEN NULL WHEN reasons -> 1 IS NULL THEN reasons #>> '{0,code}'
+           (priority >= %(normal)s)::int + (priority >= %(urgent)s)::int, gpus > 0,
+           CASE WHEN state <> 'pending' THEN NULL WHEN reasons -> 1 IS NULL THEN reasons -> 0 ->> 'code'
                 ELSE jsonb_path_query_array(reasons, '$[*].code') #>> '{}' END,
            count(*),
            extract(epoch FROM statement_timestamp() - min(greatest(coalesce(in_line_since, created_at), needs.ended_at, begin_at))
@@ -111,12 +111,12 @@ def _open_jobs(queues: Mapping[int, str]) -> list[Alike]:
             state,
             queues.get(queue, OTHER),
             projects.get(project, OTHER),
-            priority,
-            hardware,
+            RISING[priority],
+            "gpu" if gpus else "cpu",
             frozenset(loads(codes) if codes.startswith("[") else [codes]) if codes else frozenset(),
             *told,
         )
-        for state, queue, project, priority, hardware, codes, *told in rows
+        for state, queue, project, priority, gpus, codes, *told in rows
     ]
 
 
