@@ -42,11 +42,9 @@ def accrued_in(scope: Scope) -> Decimal:
     return rounded(sum(_accrued(scope.of(_on_hold())).values(), Fraction(0)))
 
 
-def set_aside() -> Decimal:
-    """What is on hold for all that runs."""
-    lines = LedgerEntry.objects.filter(transaction__in=_on_hold(), account=Account.HOLD)
-    total: Decimal | None = lines.aggregate(total=Sum("amount"))["total"]
-    return total or Decimal(0)
+def lines_on_hold() -> QuerySet[LedgerEntry]:
+    """What is set aside for all that runs."""
+    return LedgerEntry.objects.filter(transaction__in=_on_hold(), account=Account.HOLD)
 
 
 def _on_hold() -> QuerySet[LedgerTransaction]:

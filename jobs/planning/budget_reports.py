@@ -1,15 +1,14 @@
 """What became of budgets in their periods: spent, committed to what runs, and what is expected by the end of each."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from jobs.models import Job
-from jobs.planning.budgets import prices_for, views_of
-from jobs.planning.snapshot import take_snapshot
+from jobs.planning import budget_spenders
+from jobs.planning.budgets import views_of
 from quotas.budgets.rows import Budget
-from scheduling.lifecycle import JobState
+from quotas.clock import database_now
 from scheduling.sharing.budget_use import BudgetUse, BudgetWarning, uses_of, warnings_of
 from scheduling.sharing.budgets import MILLION, period_at
 from scheduling.sharing.periods import ONCE
@@ -72,14 +71,11 @@ def reports_of(budgets: Iterable[Budget]) -> list[BudgetReport]:
     known = list(budgets)
     if not known:
         return []
-    snapshot = take_snapshot()
-    views = views_of(known, snapshot.taken_at)
-    prices = prices_for(views, snapshot.running, snapshot.taken_at)
-    world = replace(snapshot, budgets=views, prices=prices)
-    told = Job.objects.filter(state=JobState.PENDING, predicted_start__isnull=False)
-    starts = {pk: start.timestamp() for pk, start in told.values_list("pk", "predicted_start") if start}
-    uses = uses_of(views, world, starts)
-    return [_report(*one, snapshot.taken_at) for one in zip(known, views, uses, strict=True)]
+    now = database_now().timestamp()
+    views = views_of(known, now)
+    world, waiting = budget_spenders.read(known, views, now)
+    uses = uses_of(views, world, waiting)
+    return [_report(*one, now) for one in zip(known, views, uses, strict=True)]
 
 
 def _report(budget: Budget, view: BudgetView, use: BudgetUse, now: float) -> BudgetReport:

@@ -5,7 +5,7 @@ them, and equal requests are one object, which the planner is quick with.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -61,6 +61,7 @@ RUNNING = """
     WHERE placement.closed_at IS NULL
     ORDER BY job.id, placement.rank
 """
+RUNNING_OF = RUNNING.replace("closed_at IS NULL", "closed_at IS NULL AND job.project_id = ANY(%s)")
 READY = """
     SELECT link.job_id, date_part('epoch', max(needed.finished_at))
     FROM jobs_jobdependency AS link JOIN jobs_job AS needed ON needed.id = link.needs_id
@@ -177,10 +178,9 @@ def in_line_before(job_ids: Sequence[int]) -> dict[int, WaitingJob]:
     return {row[0]: _waiting_job(row, known, request_of) for row in placed}
 
 
-def running() -> tuple[RunningJob, ...]:
-    """The jobs that hold open placements, without what they did before."""
-    placed = rows(RUNNING)
-    return _running(placed, read_names())
+def running(projects: Collection[int] | None = None) -> tuple[RunningJob, ...]:
+    """The jobs that hold open placements, of all projects or of these, without what they did before."""
+    return _running(rows(RUNNING) if projects is None else rows(RUNNING_OF, list(projects)), read_names())
 
 
 class WaitingRow(NamedTuple):

@@ -68,6 +68,11 @@ _SAID = f"""
 """  # noqa: S608  made of constants
 
 
+def _bound_of(name: str) -> str:
+    """The least bound that is not below the seconds: of those that are not, of which PostgreSQL tells the number, the last."""
+    return f"(%({name})s::float8[])[width_bucket(-said.seconds, %({name}_negated)s::float8[])]"
+
+
 def counts_of(which: str) -> str:
     """A statement: series, label, bucket, how often and how many seconds, of `which` events: `NEW`, `SPAN`, `OF_JOBS`."""
     # Nothing is counted of jobs that are placed. By limits and offsets, so that each event's job and attempt are looked up: they are few, and the tables are not read whole.
@@ -85,14 +90,9 @@ def counts_of(which: str) -> str:
                 WHERE job_id = event.job_id AND number = event.attempt LIMIT 1
             ) AS attempt ON true
         )
-        SELECT said.series, said.label, coalesce(bucket.at_most, 'Infinity') AS at_most,
+        SELECT said.series, said.label, coalesce(CASE said.series WHEN 'claim' THEN {_bound_of("short")} ELSE {_bound_of("long")} END, 'Infinity') AS at_most,
                count(*) AS count, coalesce(sum(said.seconds), 0) AS seconds
-        FROM ({_SAID}) AS said,
-        LATERAL (
-            SELECT min(bound) AS at_most
-            FROM unnest(CASE said.series WHEN 'claim' THEN %(short)s::float8[] ELSE %(long)s::float8[] END) AS bound
-            WHERE bound >= said.seconds
-        ) AS bucket
+        FROM ({_SAID}) AS said
         GROUP BY 1, 2, 3
     """  # noqa: S608  likewise
 
@@ -100,4 +100,6 @@ def counts_of(which: str) -> str:
 def arguments(**more: Any) -> dict[str, Any]:
     """For what `counts_of` answers."""
     states = {"terminal": sorted(TERMINAL_STATES), "placed": sorted(PLACED_STATES)}
-    return {**states, "short": list(SHORT_BUCKETS), "long": list(LONG_BUCKETS), **more}
+    falling = {"short": sorted(SHORT_BUCKETS, reverse=True), "long": sorted(LONG_BUCKETS, reverse=True)}
+    negated = {f"{name}_negated": [-bound for bound in bounds] for name, bounds in falling.items()}
+    return {**states, **falling, **negated, **more}

@@ -42,8 +42,13 @@ def valid_within(since: datetime, until: datetime) -> list[prices.Price]:
 
 
 def valid_now() -> list[prices.Price]:
+    return [row.as_value() for row in valid_rows()]
+
+
+def valid_rows() -> QuerySet[Price]:
+    """Those that are valid now, in the platform's currency."""
     rows = Price.objects.filter(currency=settings.CURRENCY, valid_from__lte=Now())
-    return [row.as_value() for row in rows.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=Now()))]
+    return rows.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=Now()))
 
 
 def lock_prices(*, alone: bool) -> datetime:

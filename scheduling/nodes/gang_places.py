@@ -5,7 +5,7 @@ each such gang is given one place, and asks for that alone.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from scheduling.executors import AGENT
@@ -17,16 +17,18 @@ from scheduling.snapshot import NodeView, Snapshot, WaitingJob
 
 def with_gangs_in_one_place(snapshot: Snapshot) -> Snapshot:
     """The snapshot in which each waiting gang asks for one place; the same one where there is nothing to choose."""
-    if not any(node.cluster for node in snapshot.nodes):
-        return snapshot
-    choices = {
-        request: _place(request, snapshot)
-        for request in {job.request for job in snapshot.waiting if job.request.nodes > 1}
-        if len(_places(request, snapshot.nodes)) > 1
-    }
+    choices = places_of((job.request for job in snapshot.waiting), snapshot)
     if not choices:
         return snapshot
     return replace(snapshot, waiting=tuple(_with_place(job, choices) for job in snapshot.waiting))
+
+
+def places_of(requests: Iterable[Request], snapshot: Snapshot) -> Mapping[Request, str]:
+    """The place of each gang among them that may run in several; who waits in the snapshot is not looked at."""
+    if not any(node.cluster for node in snapshot.nodes):
+        return {}
+    gangs = {one for one in requests if one.nodes > 1}
+    return {one: _place(one, snapshot) for one in gangs if len(_places(one, snapshot.nodes)) > 1}
 
 
 def _with_place(job: WaitingJob, choices: Mapping[Request, str]) -> WaitingJob:

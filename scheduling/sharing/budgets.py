@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple, TypeAlias
 
-from scheduling.resources import Request
+from scheduling.resources import WHOLE_GPU, Request
 from scheduling.run_times import last_moment
 from scheduling.sharing.periods import ONCE, Span, span_at, spans_over
 from scheduling.sharing.rates import Rate, Rates
@@ -103,13 +104,13 @@ class Meter:
 
     def of_request(self, budget: BudgetView, request: Request) -> Rate:
         if budget.unit == Unit.GPU_HOURS:
-            return Rate.always(Fraction(request.total.all_gpus))
+            return _rate_of_gpus(request.total.all_gpu_milli)
         return self._rates.of_request(request)
 
     def of_running(self, budget: BudgetView, job: RunningJob) -> list[Rate]:
         """Of each of its shares; where one is not known, what the job could cost at the most."""
         if budget.unit == Unit.GPU_HOURS:
-            return [Rate.always(sum((Fraction(share.amount.all_gpus) for share in job.shares), NOTHING))]
+            return [_rate_of_gpus(sum(share.amount.all_gpu_milli for share in job.shares))]
         rates = [self._rates.of_share(share) for share in job.shares]
         if None in rates and job.request is not None:
             return [self._rates.of_request(job.request)]
@@ -117,12 +118,26 @@ class Meter:
 
     def used_by(self, budget: BudgetView, job: RunningJob, span: Span, until: float, now: float) -> int:
         """What the job uses of the budget within the period, if it runs until then."""
-        start, end = max(job.holds_since or now, span.start), min(until, span.end)
-        return millionths(sum((rate.over(start, end) for rate in self.of_running(budget, job)), NOTHING))
+        [used] = self.used_until(budget, job, span, (until,), now)
+        return used
+
+    def used_until(
+        self, budget: BudgetView, job: RunningJob, span: Span, ends: Iterable[float], now: float
+    ) -> list[int]:
+        """The same of each of these ends."""
+        rates, start = self.of_running(budget, job), max(job.holds_since or now, span.start)
+        if len(rates) == 1:
+            return [rates[0].millionths_over(start, min(end, span.end)) for end in ends]
+        return [millionths(sum((rate.over(start, min(end, span.end)) for rate in rates), NOTHING)) for end in ends]
 
     def latest_end(self, job: RunningJob, now: float) -> float:
         """Until when it may be paid for: one that was told to stop, until its grace is over."""
         return last_moment(job, now, self._assumed_limit)
+
+
+@lru_cache(maxsize=1_024)
+def _rate_of_gpus(milli: int) -> Rate:
+    return Rate.always(Fraction(milli, WHOLE_GPU))
 
 
 class BudgetRoom:
@@ -266,7 +281,7 @@ def charges(budget: BudgetView, rate: Rate, start: float, length: float) -> Iter
     """What a job at that rate uses in each period; periods in which it uses nothing are left out."""
     end = start + length
     for span in periods_over(budget, start, end) if rate else ():
-        amount = millionths(rate.over(max(start, span.start), min(end, span.end)))
+        amount = rate.millionths_over(max(start, span.start), min(end, span.end))
         if amount:
             yield Charge(span, amount)
 
@@ -284,7 +299,7 @@ def too_large(
             span = period_at(budget, span.end)
         start = max(now, span.start)
         end = min(start + length, span.end)
-        needed = millionths(meter.of_request(budget, request).over(start, end))
+        needed = meter.of_request(budget, request).millionths_over(start, end)
         if needed > budget.amount:
             found.append((budget, needed))
     return found

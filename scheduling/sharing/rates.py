@@ -4,9 +4,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 
 from scheduling.nodes.feasibility import could_hold, suitable
 from scheduling.price_list import Price, Target
@@ -15,7 +15,7 @@ from scheduling.sharing.prices import Holding, hourly, terms_of
 from scheduling.snapshot import Allocation, Gpu, NodeView
 
 HOUR = 3_600
-MICROSECONDS = 1_000_000
+MICROSECONDS = MILLION = 1_000_000
 
 
 class Rate:
@@ -49,6 +49,16 @@ class Rate:
         )
         return sum(sums, Fraction(0))
 
+    def millionths_over(self, start: float, end: float) -> int:
+        """The same in whole millionths, rounded up; by whole numbers while one rate holds, as that is asked of each job."""
+        if end <= start:
+            return 0
+        at = bisect_right(self._since, start) - 1
+        if at + 1 < len(self._since) and self._since[at + 1] < end:
+            return ceil(self.over(start, end) * MILLION)
+        rate, microseconds = self._rates[at], round((end - start) * MICROSECONDS)
+        return -(-rate.numerator * microseconds // (rate.denominator * HOUR))
+
 
 def _hours(start: float, end: float) -> Fraction:
     return Fraction(max(0, round((end - start) * MICROSECONDS)), HOUR * MICROSECONDS)
@@ -72,9 +82,8 @@ class Rates:
         self._since = (-inf, *sorted(changes))
         self._prices = [[price for price in prices if _is_valid(price, since)] for since in self._since]
         self._kinds: list[NodeView] | None = None
-        self._named: set[str] | None = None
         self._by_request: dict[Request, Rate] = {}
-        self._by_share: dict[tuple[str, object, tuple[int, ...]], Rate] = {}
+        self._by_share: dict[tuple[object, ...], Rate] = {}
         self._by_kind: dict[tuple[Request, object], Rate] = {}
 
     def of_request(self, request: Request) -> Rate:
@@ -88,9 +97,7 @@ class Rates:
 
     def on_node(self, request: Request, node: NodeView) -> Rate:
         """A request's share of that node; of GPUs of several models the dearest that it could get. Nothing: it has no price."""
-        if self._named is None:
-            self._named = {name for known in self._prices for name in named_in(known)}
-        key = (request, _kind(node, self._named))
+        key = (request, _kind(node, self._names))
         found = self._by_kind.get(key)
         if found is None:
             holdings = list(_on_node(request, node))
@@ -104,20 +111,26 @@ class Rates:
         models = {gpu.index: gpu.model for gpu in node.gpus} if node else {}
         if node is None or not models.keys() >= set(share.gpu_indices):
             return None
-        key = (share.node, share.amount, share.gpu_indices)
+        held, amount = Counter(models[one] for one in share.gpu_indices), share.amount
+        name = node.name if node.name in self._names else ""
+        key = (name, terms_of(node.labels), node.cpus, node.memory_mb, len(node.gpus), amount, *sorted(held.items()))
         found = self._by_share.get(key)
         if found is None:
-            amount = share.amount
-            held = holding_on(node, amount.cpus, amount.memory_mb, Counter(models[one] for one in share.gpu_indices))
-            rates = [hourly(held, known) or Fraction(0) for known in self._prices]
-            found = self._by_share[key] = Rate(self._since, rates)
+            holding = holding_on(node, amount.cpus, amount.memory_mb, held)
+            found = self._by_share[key] = Rate(
+                self._since, [hourly(holding, known) or Fraction(0) for known in self._prices]
+            )
         return found
+
+    @cached_property
+    def _names(self) -> set[str]:
+        """The nodes that have a price of their own."""
+        return {name for known in self._prices for name in named_in(known)}
 
     def _of_each_kind(self) -> list[NodeView]:
         """One node of those on which the same costs the same and that hold the same."""
         if self._kinds is None:
-            named = {name for known in self._prices for name in named_in(known)}
-            kinds = {(_kind(node, named), *sorted(node.labels.items())): node for node in self._nodes.values()}
+            kinds = {(_kind(node, self._names), *sorted(node.labels.items())): node for node in self._nodes.values()}
             self._kinds = list(kinds.values())
         return self._kinds
 

@@ -2,30 +2,41 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Now
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from jobs.models import AuditResult, UsageHour, UsageRollup
-from jobs.reports.metrics.families import Family, gauge, labelled
-from quotas.clock import database_now
+from jobs.reports.metrics.families import Family, Prepared, counter, gauge, labelled
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
 
 HOUR = timedelta(hours=1)
 
 
-def usage() -> Iterator[Family]:
+DEVICES = ("gpu", "cpu")
+
+
+def _rolled_up() -> QuerySet[Any, Any]:
     last = UsageHour.objects.filter(hour=OuterRef("rolled_up_until") - HOUR).order_by().values("hour")
-    sums = {name: Subquery(last.annotate(sum=Sum(f"{name}_joules")).values("sum")) for name in ("gpu", "cpu")}
-    known = UsageRollup.objects.annotate(**sums).first()
+    sums = {name: Subquery(last.annotate(sum=Sum(f"{name}_joules")).values("sum")) for name in DEVICES}
+    rows = UsageRollup.objects.annotate(now=Now(), **sums).order_by("pk")
+    return rows.values_list("now", "rolled_up_until", "jobs_deleted", *DEVICES)[:1]
+
+
+ROLLED_UP = Prepared(_rolled_up)
+
+
+def usage() -> Iterator[Family]:
+    [(now, until, deleted, *sums)] = ROLLED_UP.rows() or [(None, None, 0, None, None)]
     text = "Energy of attempts that ended in the last hour of usage on record; no sample: none was measured."
-    rows = [(name, joules) for name in sums if (joules := getattr(known, name, None))]
+    rows = [(name, joules) for name, joules in zip(DEVICES, sums, strict=True) if joules]
     yield labelled(GaugeMetricFamily, "energy_last_hour_joules", text, ("device",), rows)
-    known = known or UsageRollup()
-    lag = (database_now() - known.rolled_up_until).total_seconds() if known.rolled_up_until else 0.0
+    lag = (now - until).total_seconds() if until else 0.0
     yield gauge("usage_rollup_lag_seconds", "How old the last hour of usage on record is.", lag)
     text = "Jobs that were deleted, as they were too old."
-    yield CounterMetricFamily("trainyard_deleted_jobs", text, known.jobs_deleted)
+    yield counter("deleted_jobs", text, deleted)
 
 
 def audits() -> Iterator[Family]:
@@ -40,7 +51,7 @@ def audits() -> Iterator[Family]:
     yield labelled(CounterMetricFamily, "quota_mistakes_mended", text, ("mistake",), mended)
     yield gauge("ledger_drift", "Placements of which the ledger says something else.", len(ledger.suspects))
     text = "Placements that had ended without being settled, and were settled by the audit."
-    yield CounterMetricFamily("trainyard_ledger_settled_late", text, ledger.mended.get("settled", 0))
+    yield counter("ledger_settled_late", text, ledger.mended.get("settled", 0))
     for name, one in (("quota", quotas), ("ledger", ledger)):
         moment = one.at.timestamp() if one.at else 0
         yield gauge(f"last_{name}_audit_timestamp_seconds", "When these books were last compared.", moment)

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from jobs.models import Placement
 from jobs.reports import node_health
-from jobs.reports.metrics.alike_nodes import alive_nodes
+from jobs.reports.metrics.alike_nodes import alive_nodes, is_number
 from jobs.reports.metrics.families import Family, Prepared, gauge, labelled, query
 from scheduling.lifecycle import LEASED_STATES
 from workers.models import Node
@@ -105,8 +105,3 @@ def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Family]:
 
 def _model(gpus: Sequence[Mapping[str, Any]]) -> str:
     return " + ".join(sorted({str(gpu.get("model", "")) for gpu in gpus}))
-
-
-def is_number(value: object) -> bool:
-    """What heartbeats carry is what agents say, of any release."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

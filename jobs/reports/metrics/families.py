@@ -1,6 +1,7 @@
 """Families of samples, as rows of a statement give them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -13,7 +14,7 @@ ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 class Table(NamedTuple):
-    """A family with labels. Nearly all samples are in such: an object for each of them takes most of a scrape's time."""
+    """A family as rows, with or without labels. Nearly all are such: the client's objects take most of a scrape's time."""
 
     kind: str
     name: str
@@ -26,14 +27,20 @@ class Table(NamedTuple):
         lines = [f"# HELP {self.name} {self.documentation}\n# TYPE {self.name} {self.kind}\n"]
         order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
         pairs = ",".join(f'{self.labels[n]}="%s"' for n in order)
-        form = f"{self.name}{{{pairs}}} %s\n"
+        form = f"{self.name}{{{pairs}}} %s\n" if order else f"{self.name} %s\n"
         for row in self.rows:
-            values = [str(row[n]).translate(ESCAPES) for n in order]
+            values = [_escaped(row[n] if type(row[n]) is str else str(row[n])) for n in order]
             lines.append(form % (*values, floatToGoString(float(row[-1]))))  # type: ignore[no-untyped-call]
         return "".join(lines)
 
 
 Family = Metric | Table
+
+
+@lru_cache(maxsize=10_000)
+def _escaped(value: str) -> str:
+    """Values of labels are the same from scrape to scrape, and in many samples of each."""
+    return value.translate(ESCAPES)
 
 
 def labelled(kind: type[Metric], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Table:
@@ -43,8 +50,12 @@ def labelled(kind: type[Metric], name: str, text: str, labels: tuple[str, ...], 
     return Table("counter" if counter else "gauge", full, text, labels, [tuple(row) for row in rows])
 
 
-def gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"trainyard_{name}", text, value=float(value))
+def gauge(name: str, text: str, value: float) -> Table:
+    return labelled(GaugeMetricFamily, name, text, (), [(value,)])
+
+
+def counter(name: str, text: str, value: float) -> Table:
+    return labelled(CounterMetricFamily, name, text, (), [(value,)])
 
 
 class Prepared:
@@ -55,11 +66,11 @@ class Prepared:
 
     def __init__(self, question: Callable[[], QuerySet[Any, Any]]) -> None:
         self._question = question
-        self._known: dict[tuple[float, ...], tuple[str, Any]] = {}
+        self._known: dict[tuple[object, ...], tuple[str, Any]] = {}
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """By the settings of now, of which questions about nodes are made."""
-        key = (settings.LEASE_SECONDS, settings.HIDE_NODES_SECONDS)
+        """By the settings of now, of which questions about nodes and prices are made."""
+        key = (settings.LEASE_SECONDS, settings.HIDE_NODES_SECONDS, settings.CURRENCY)
         if key not in self._known:
             self._known[key] = self._question().query.sql_with_params()
         return query(*self._known[key])

@@ -31,6 +31,15 @@ REMOVERS = Prepared(
 )
 
 
+IDLE_STEPS = Prepared(
+    lambda: (
+        IdleGpuStep.objects.order_by()
+        .values_list("rung")
+        .annotate(Count("pk"), Sum("idle_gpu_seconds"), Sum("freed_gpu_seconds"))
+    )
+)
+
+
 def machines() -> Iterator[Family]:
     kinds = alike_nodes()
     number = Counter[str]()
@@ -111,9 +120,7 @@ def _pools(kinds: Sequence[Any]) -> Iterator[Family]:
 
 
 def idle_gpus() -> Iterator[Family]:
-    sums = (Count("pk"), Sum("idle_gpu_seconds"), Sum("freed_gpu_seconds"))
-    found = IdleGpuStep.objects.order_by().values_list("rung").annotate(*sums)
-    known = {Rung(rung): amounts for rung, *amounts in found}
+    known = {Rung(rung): amounts for rung, *amounts in IDLE_STEPS.rows()}
     steps, idle, freed = ([(rung, known.get(rung, (0, 0, 0))[n]) for rung in Rung] for n in range(3))
     text = "Steps that rules for idle GPUs have taken."
     yield labelled(CounterMetricFamily, "idle_gpu_steps", text, ("rung",), steps)

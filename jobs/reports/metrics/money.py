@@ -4,30 +4,44 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import Now
 from prometheus_client.core import GaugeMetricFamily
 
 from jobs.costs import so_far
 from jobs.planning.budget_reports import reports_of
-from jobs.reports.metrics.families import Family, gauge, labelled
+from jobs.reports.metrics.families import Family, Prepared, gauge, labelled
 from quotas.budgets.alerts import due
 from quotas.budgets.rows import Budget
 from quotas.costs.ledger import Kind
-from quotas.costs.prices import valid_now
+from quotas.costs.prices import valid_rows
 from quotas.models import LedgerTransaction
 
 HOUR = timedelta(hours=1)
 MOST_BUDGETS = 100
 
 
+PRICES = Prepared(lambda: valid_rows().order_by().values_list("currency").annotate(Count("pk")))
+SET_ASIDE = Prepared(lambda: so_far.lines_on_hold().order_by().values_list("account").annotate(Sum("amount")))
+BOOKED = Prepared(
+    lambda: (
+        LedgerTransaction.objects.exclude(kind=Kind.HOLD)
+        .filter(at__gt=Now() - HOUR)
+        .order_by()
+        .values_list("kind")
+        .annotate(Sum("cost"))
+    )
+)
+
+
 def costs() -> Iterator[Family]:
     """In the platform's currency; what is expected of jobs that wait is with them."""
-    yield gauge("cost_prices", "Prices that are valid now.", len(valid_now()))
-    yield gauge("cost_on_hold", "What is set aside for the jobs that run.", float(so_far.set_aside()))
-    booked = LedgerTransaction.objects.exclude(kind=Kind.HOLD).filter(at__gt=Now() - HOUR).order_by()
+    yield gauge("cost_prices", "Prices that are valid now.", sum(number for _, number in PRICES.rows()))
+    yield gauge(
+        "cost_on_hold", "What is set aside for the jobs that run.", float(sum(amount for _, amount in SET_ASIDE.rows()))
+    )
     sums: dict[str, Any] = dict.fromkeys((Kind.SETTLE, Kind.REFUND), 0)
-    sums |= dict(booked.values_list("kind").annotate(Sum("cost")))
+    sums |= dict(BOOKED.rows())
     text = "What was booked in the last hour: costs of what ended, and what of costs was given back."
     yield labelled(GaugeMetricFamily, "cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
 

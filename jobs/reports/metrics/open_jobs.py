@@ -2,29 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from itertools import product
 from json import loads
 from typing import NamedTuple
 
-from django.db.models import Count
-from django.db.models.functions import Now
 from prometheus_client.core import GaugeMetricFamily
 
 from jobs.messages.routing import HARDWARE
-from jobs.models import Job, Queue
 from jobs.reports.metrics.families import Family, gauge, labelled, query
 from jobs.submission.pricing import PER_HOUR
-from quotas.models import Project
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.priorities import CLASSES, NORMAL_FROM, URGENT_FROM
 from scheduling.reasons import ReasonCode
 
-HOUR = timedelta(hours=1)
 MOST_QUEUES, MOST_PROJECTS = 50, 200
 """Of more, those that were made first have series of their own, and the rest have one together: `OTHER`."""
 OTHER = "other"
+RISING = CLASSES[::-1]
 OPEN_STATES = sorted(set(JobState) - TERMINAL_STATES)
 COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at, in_line_since, begin_at, held_at, estimated_cost, cost_basis"
 # One look at all of them, in two parts, as there is an index for each. Most have one reason: its code is found faster by itself
@@ -32,9 +27,8 @@ COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at,
 # all that it needs over.
 OPEN_JOBS = """
     SELECT state, queue_id, project_id,
-           CASE WHEN priority >= %(urgent)s THEN 'urgent' WHEN priority >= %(normal)s THEN 'normal' ELSE 'background' END,
-           CASE WHEN gpus > 0 THEN 'gpu' ELSE 'cpu' END,
-           CASE WHEN state <> 'pending' THEN NULL WHEN reasons -> 1 IS NULL THEN reasons #>> '{0,code}'
+           (priority >= %(normal)s)::int + (priority >= %(urgent)s)::int, gpus > 0,
+           CASE WHEN state <> 'pending' THEN NULL WHEN reasons -> 1 IS NULL THEN reasons -> 0 ->> 'code'
                 ELSE jsonb_path_query_array(reasons, '$[*].code') #>> '{}' END,
            count(*),
            extract(epoch FROM statement_timestamp() - min(greatest(coalesce(in_line_since, created_at), needs.ended_at, begin_at))
@@ -51,6 +45,11 @@ OPEN_JOBS = """
     ) AS needs ON needs.job_id = job.id
     GROUP BY 1, 2, 3, 4, 5, 6
 """.replace("{columns}", COLUMNS)
+
+
+QUEUES = "SELECT id, name FROM jobs_queue ORDER BY id LIMIT %s"
+PROJECTS = "SELECT id, slug FROM quotas_project WHERE id = ANY(%s)"
+ENDED = "SELECT state, count(*) FROM jobs_job WHERE finished_at > statement_timestamp() - interval '1 hour' GROUP BY 1"
 
 
 class Alike(NamedTuple):
@@ -71,7 +70,7 @@ class Alike(NamedTuple):
 
 def jobs() -> Iterator[Family]:
     """What is empty is 0 and does not vanish, but for pairs of a queue and a project, of which there can be many."""
-    queues = list(Queue.objects.order_by("pk").values_list("pk", "name")[:MOST_QUEUES])
+    queues = query(QUEUES, [MOST_QUEUES])
     found = _open_jobs(dict(queues))
     text = "Jobs that are not over, by state, queue and project."
     placed = _sum(((one.state, one.queue, one.project), one.number) for one in found)
@@ -84,8 +83,7 @@ def jobs() -> Iterator[Family]:
     yield gauge("longest_wait_seconds", "How long the job has waited that waits longest now.", longest)
     pending = sum(one.cost for one in found if one.cost is not None)
     yield gauge("cost_pending", "What the jobs that wait are expected to cost.", float(pending))
-    ended = Job.objects.filter(finished_at__gt=Now() - HOUR).order_by().values_list("state")
-    lately = dict.fromkeys(sorted(TERMINAL_STATES), 0) | dict(ended.annotate(n=Count("pk")))
+    lately = dict.fromkeys(sorted(TERMINAL_STATES), 0) | dict(query(ENDED, []))
     text = "Jobs that ended in the last hour, by state."
     yield labelled(GaugeMetricFamily, "jobs_ended_last_hour", text, ("state",), lately.items())
 
@@ -107,18 +105,18 @@ def _lengths(waiting: list[Alike], queues: list[str]) -> Iterator[Family]:
 def _open_jobs(queues: Mapping[int, str]) -> list[Alike]:
     rows = query(OPEN_JOBS, {"urgent": URGENT_FROM, "normal": NORMAL_FROM, "per_hour": PER_HOUR})
     first = sorted({project for _, _, project, *_ in rows})[:MOST_PROJECTS]
-    projects = dict(Project.objects.filter(pk__in=first).values_list("pk", "slug"))
+    projects = dict(query(PROJECTS, [first]))
     return [
         Alike(
             state,
             queues.get(queue, OTHER),
             projects.get(project, OTHER),
-            priority,
-            hardware,
+            RISING[priority],
+            "gpu" if gpus else "cpu",
             frozenset(loads(codes) if codes.startswith("[") else [codes]) if codes else frozenset(),
             *told,
         )
-        for state, queue, project, priority, hardware, codes, *told in rows
+        for state, queue, project, priority, gpus, codes, *told in rows
     ]
 
 

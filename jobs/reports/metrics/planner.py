@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from jobs.models import Cycle
 from jobs.models.planning import FloorShadow, RunTimeLearning
 from jobs.planning import start_forecasts
-from jobs.reports.metrics.families import Family, gauge, labelled, query
+from jobs.reports.metrics.families import Family, counter, gauge, labelled, query
 from jobs.state import alerts
 from scheduling.plan_result import WhyBroken
 
@@ -28,7 +28,7 @@ def cycles() -> Iterator[Family]:
     yield gauge(
         "alerts", "What is wrong at the moment without stopping the platform.", len([*cycle.alerts, *alerts.active()])
     )
-    yield CounterMetricFamily("trainyard_placements", "Jobs that cycles have placed.", cycle.placed_total)
+    yield counter("placements", "Jobs that cycles have placed.", cycle.placed_total)
     yield gauge("last_cycle_waiting_jobs", "Jobs that the last plan left waiting.", cycle.waiting)
     yield gauge("last_cycle_placed_jobs", "Jobs that the last plan placed.", cycle.placed)
 
@@ -46,7 +46,7 @@ def floor() -> Iterator[Family]:
     text = "The longest wait in the shadow schedule so far: promises may be later by a part of it."
     yield gauge("floor_longest_wait_seconds", text, shadow.longest_wait)
     text = "Jobs that were done no later than promised, since a policy keeps a floor."
-    yield CounterMetricFamily("trainyard_floor_kept_promises", text, shadow.kept)
+    yield counter("floor_kept_promises", text, shadow.kept)
     text = "Promises that could not be kept since then, by why."
     broken = [(why, shadow.broken.get(why, 0)) for why in WhyBroken]
     yield labelled(CounterMetricFamily, "floor_broken_promises", text, ("reason",), broken)
@@ -75,6 +75,6 @@ def run_time_predictions() -> Iterator[Family]:
         "trainyard_predicted_run_time_error_seconds", text, learned.count, learned.absolute_seconds
     )
     text = "Jobs that ended inside the interval of their predicted run time."
-    yield CounterMetricFamily("trainyard_predicted_run_times_held", text, learned.inside)
+    yield counter("predicted_run_times_held", text, learned.inside)
     text = "Jobs that outlived their predicted run time."
-    yield CounterMetricFamily("trainyard_predicted_run_times_outlived", text, learned.under)
+    yield counter("predicted_run_times_outlived", text, learned.under)

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 from jobs.messages.routing import HARDWARE
 from jobs.models import Cycle
-from jobs.reports.metrics.families import Family, labelled
+from jobs.reports.metrics.families import Family, counter, labelled
 from jobs.usage.counted_events import (
     ATTEMPTS,
     BUCKETS,
@@ -52,7 +52,7 @@ def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
     rows = [(state, ended.get(state, 0)) for state in sorted(TERMINAL_STATES)]
     yield labelled(CounterMetricFamily, "jobs", text, ("state",), rows)
     submitted = known.get(SUBMITTED, {}).get("", 0)
-    yield CounterMetricFamily("trainyard_submitted_jobs", "Jobs that were taken in.", submitted)
+    yield counter("submitted_jobs", "Jobs that were taken in.", submitted)
     attempts = known.get(ATTEMPTS, {})
     text = "Attempts that ended, by the reason and by whose fault that is."
     faults = [(reason, fault_of(reason), attempts.get(reason, 0)) for reason in EndReason]

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from prometheus_client.core import Metric
-
-from jobs.reports.metrics.families import gauge, query
+from jobs.reports.metrics.families import Family, gauge, query
 
 SHORTEST_RUN_SECONDS = 10
 """In a stretch a shorter run counts as this: else a job of a second that waited a minute would be the worst of all."""
@@ -15,7 +13,7 @@ STRETCH = """
 """
 
 
-def waits() -> Iterator[Metric]:
+def waits() -> Iterator[Family]:
     [[worst]] = query(STRETCH, [SHORTEST_RUN_SECONDS])
     text = "The largest (wait + run) / run of jobs that ended in the last day; runs count as 10 s at least."
     yield gauge("worst_stretch", text, worst or 0)
