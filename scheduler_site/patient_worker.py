@@ -20,8 +20,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from api.http import handover
-from scheduler_site.incoming import Incoming
-from scheduler_site.received import Received
+from scheduler_site.incoming import Incoming, Received
 
 REQUEST_SECONDS = 30.0  # for all of a request, from its first byte or the connection on
 SOCKET_SECONDS = 30.0  # for one write to a caller who does not read

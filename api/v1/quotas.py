@@ -20,7 +20,7 @@ from api.v1.shapes import quotas
 from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
 from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
 from jobs.messages import publishing
-from jobs.planning.budget_reports import reports_of
+from jobs.planning.budget_use.reports import reports_of
 from jobs.recovery import quota_sync
 from jobs.reports.quota_bars import bars_in
 from jobs.reports.quota_usage import LIMITS, account_in, standing_now, usage_by_model

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from console.admin import cells
 from jobs.messages import publishing
-from jobs.planning.budget_reports import BudgetReport, reports_of
+from jobs.planning.budget_use.reports import BudgetReport, reports_of
 from quotas.budgets import setting
 from quotas.clock import database_now
 from quotas.models import Budget

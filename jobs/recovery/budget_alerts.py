@@ -1,7 +1,7 @@
 """Looks at all budgets once a minute: tells of those of which much is used, on the operators' pages and to whom it concerns."""
 
 from jobs.models import StandingAlert
-from jobs.planning.budget_reports import BudgetReport, reports_of
+from jobs.planning.budget_use.reports import BudgetReport, reports_of
 from jobs.state.alerts import raise_
 from quotas.budgets import alerts
 from quotas.budgets.rows import Budget, BudgetAlert

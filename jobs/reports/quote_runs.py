@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from jobs.planning import budgets, run_times
-from jobs.planning.budget_reports import BudgetReport, reports_of
+from jobs.planning.budget_use.reports import BudgetReport, reports_of
 from jobs.planning.snapshot import projects
 from jobs.submission import pricing
 from jobs.submission.job_spec import JobSpec

@@ -142,7 +142,7 @@ def test_an_agent_started_again_while_its_member_waits_goes_on_waiting(platform:
     platform.kill("n2", signal.SIGCONT)
 
     job = wait_for_state(job, "completed", timeout=60, platform=platform)
-    assert (history(job), job.attempt) == (ONE_LIFE, 1)
+    assert (history(job), job.attempt) == (ONE_LIFE, 1), list(job.attempts.values_list("end_reason", "message"))
 
 
 def test_an_agent_started_again_while_its_gang_runs_keeps_it(platform: Platform):
@@ -155,7 +155,7 @@ def test_an_agent_started_again_while_its_gang_runs_keeps_it(platform: Platform)
     platform.start_node("n2", cpus=1)
 
     job = wait_for_state(job, "completed", timeout=60, platform=platform)
-    assert (history(job), job.attempt) == (ONE_LIFE, 1)
+    assert (history(job), job.attempt) == (ONE_LIFE, 1), list(job.attempts.values_list("end_reason", "message"))
     assert "Rank 1 of 2: 20 sums, all right" in output(job)
 
 

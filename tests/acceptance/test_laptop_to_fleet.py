@@ -17,7 +17,7 @@ from jobs.models import Job
 from local_stack.servers.ports import LOOPBACK, pick_free
 from quotas.models import Project
 from tests import builders
-from tests.acceptance.platform import ROOT, Platform, output
+from tests.acceptance.platform import ROOT, Platform, output, wait_for_state
 from tests.acceptance.test_sessions import WEB, answers
 from tests.waiting import wait_for
 from tests.wheels import installed
@@ -101,6 +101,7 @@ def test_the_page_leads_from_a_folder_to_a_trained_model(platform: Platform, fol
     scores = re.findall(r"held-out accuracy (\d\.\d+)$", done.stdout, re.MULTILINE)
     assert len(scores) == 2, done.stdout  # here, and in the job that begins with the model
     assert min(map(float, scores)) > 0.85
+    wait_for_state(Job(pk=24), "cancelled", platform=platform)  # the last command asks for it
     jobs = {job.pk: job for job in Job.objects.order_by("pk")}
     states = {number: job.state for number, job in jobs.items()}
     assert states == dict.fromkeys(range(FIRST, 24), "completed") | {24: "cancelled"}

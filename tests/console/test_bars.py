@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.admin.project_bars.drawing import Part, budget_bar, drawn, quota_bar
-from jobs.planning.budget_reports import BudgetReport, spell
+from jobs.planning.budget_use.reports import BudgetReport, spell
 from jobs.reports.quota_bars import QuotaBar
 from quotas.models import Budget
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_site.received import Received
+from scheduler_site.incoming import Received
 
 PIECES = st.binary(max_size=40)
 STEPS = st.lists(

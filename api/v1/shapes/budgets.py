@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from api.http.fields import MomentField
 from api.http.shapes import StrictSerializer, Text
-from jobs.planning.budget_reports import BudgetReport
+from jobs.planning.budget_use.reports import BudgetReport
 from quotas.budgets.rows import DIGITS
 from scheduling.sharing.budget_use import BudgetWarning
 from scheduling.sharing.budgets import Unit

@@ -6,7 +6,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console.admin import cells
-from jobs.planning.budget_reports import BudgetReport, spell
+from jobs.planning.budget_use.reports import BudgetReport, spell
 from jobs.reports.quota_bars import QuotaBar
 from quotas.budgets.rows import Budget
 from scheduling.sharing.periods import ONCE

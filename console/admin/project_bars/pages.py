@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from console.admin import cells
 from console.admin.project_bars import drawing
-from jobs.planning.budget_reports import BudgetReport, reports_of
+from jobs.planning.budget_use.reports import BudgetReport, reports_of
 from jobs.reports import quota_bars
 from jobs.reports.quota_usage import standing_now
 from quotas.budgets.rows import Budget

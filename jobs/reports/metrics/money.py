@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from prometheus_client.core import GaugeMetricFamily
 
 from jobs.costs import so_far
-from jobs.planning.budget_reports import reports_of
+from jobs.planning.budget_use.reports import reports_of
 from jobs.reports.metrics.families import Family, Prepared, gauge, labelled
 from quotas.budgets.alerts import due
 from quotas.budgets.rows import Budget

@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import Job
-from jobs.planning import budget_reports, budget_spenders, budgets, job_rows, snapshot
+from jobs.planning import budgets, job_rows, snapshot
+from jobs.planning.budget_use import reports, spenders
 from jobs.reports.metrics.exposition import exposition
 from quotas.models import Budget, Price
 from scheduling.run_times import expected_seconds
@@ -105,10 +106,10 @@ def test_the_figures_are_those_of_the_whole_picture(seed, unit, monkeypatch, set
     settings.CURRENCY = "EUR"
     draw_a_world(seed)
     now = timezone.now()
-    for module in (snapshot, budget_reports):
+    for module in (snapshot, reports):
         monkeypatch.setattr(module, "database_now", lambda: now)
     known = list(Budget.objects.filter(unit__contains=unit).select_related("project").order_by("pk"))
-    told = [(one.spent, one.committed, one.accrued, one.forecast) for one in budget_reports.reports_of(known)]
+    told = [(one.spent, one.committed, one.accrued, one.forecast) for one in reports.reports_of(known)]
     expected = by_each_job(known, now.timestamp())
     assert told == [tuple(Decimal(one) / MILLION for one in figures) for figures in expected]
     assert any(figures[1] for figures in expected)
@@ -121,7 +122,7 @@ def test_waiting_jobs_that_are_alike_are_one_row():
         builders.job(project=project, gpus=2, max_runtime_seconds=3600)
     builders.job(gpus=2, max_runtime_seconds=3600)  # of a project without a budget
     known, now = [set_budget(project)], timezone.now().timestamp()
-    _, waiting = budget_spenders.read(known, budgets.views_of(known, now), now)
+    _, waiting = spenders.read(known, budgets.views_of(known, now), now)
     assert [(one.project, one.number) for one in waiting] == [(project.slug, 30)]
 
 

@@ -13,7 +13,7 @@ from django.core import mail
 from django.utils import timezone
 
 from jobs.models import StandingAlert
-from jobs.planning.budget_reports import reports_of
+from jobs.planning.budget_use.reports import reports_of
 from jobs.recovery import budget_alerts
 from jobs.reports.metrics.exposition import exposition
 from quotas.budgets import alerts, webhooks

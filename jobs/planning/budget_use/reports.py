@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from jobs.planning import budget_spenders
+from jobs.planning.budget_use import spenders
 from jobs.planning.budgets import views_of
 from quotas.budgets.rows import Budget
 from quotas.clock import database_now
@@ -73,7 +73,7 @@ def reports_of(budgets: Iterable[Budget]) -> list[BudgetReport]:
         return []
     now = database_now().timestamp()
     views = views_of(known, now)
-    world, waiting = budget_spenders.read(known, views, now)
+    world, waiting = spenders.read(known, views, now)
     uses = uses_of(views, world, waiting)
     return [_report(*one, now) for one in zip(known, views, uses, strict=True)]
 
