@@ -69,7 +69,13 @@ class Wire:
             raise SessionBrokenError(f"{BROKEN}: {error}.") from error
 
     def close(self) -> None:
+        """Says farewell, and waits no longer for the other side than for that: who presses Ctrl-C is to be free."""
         self._words.put(None)
+        farewell = threading.Thread(target=self._close_socket, daemon=True)
+        farewell.start()
+        farewell.join(2 * CLOSE_SECONDS)
+
+    def _close_socket(self) -> None:
         with contextlib.suppress(OSError, WebSocketException):
             self._socket.close()
 

@@ -322,7 +322,7 @@ def test_a_port_of_a_job_is_reached_from_here(site: Callers):
         for one in stuck:
             one.close()
     forwarded.send_signal(signal.SIGINT)
-    assert forwarded.wait(10) == 0
+    assert forwarded.wait(30) == 0  # on a busy machine a process takes seconds to end
     nobody = site.run("port", job.pk, pick_free(), "--local", 0)
     assert nobody.returncode == 1
     assert b"Nobody listens on port" in nobody.stderr
