@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -154,14 +155,14 @@ def create_migrated(server: RunningServer) -> str:
     """The URL of a database with all tables, on a server that was given the seed."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE migrated")
-    return server.url.replace("/postgres", "/migrated")
+    return urlsplit(server.url)._replace(path="/migrated").geturl()
 
 
 def _make_seed(seed: Path) -> None:
     first = new_postgres(seed.with_suffix(".making"))
     first.start()
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-    environment = {**os.environ, "DATABASE_URL": first.url.replace("/postgres", "/template1")}
+    environment = {**os.environ, "DATABASE_URL": urlsplit(first.url)._replace(path="/template1").geturl()}
     subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
     first.stop()
     first.server.data.rename(seed)

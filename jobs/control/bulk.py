@@ -1,16 +1,15 @@
 """The same asked of many jobs: a few statements for a thousand of them, and each has its own event and its own refusal."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from django.db import OperationalError, transaction
-from psycopg.errors import DeadlockDetected
+from django.db import transaction
 
 from jobs.control import granting
 from jobs.control.verbs import ActionRequest, Decision, Verb
 from jobs.models import Job
+from quotas.deadlocks import again_after_deadlock
 
 log = logging.getLogger(__name__)
 AT_ONCE = 1_000
@@ -71,16 +70,15 @@ def _grant_some(
     verb: Verb, job_ids: Sequence[int], asked: ActionRequest, still: Callable[[], bool]
 ) -> dict[int, Decision] | None:
     """Who was chosen to give way in a circle of locks asks again: of what it did nothing was written."""
-    for left in reversed(range(TRIES)):
-        try:
-            with transaction.atomic():
-                return None if not still() else granting.grant(job_ids, verb, asked)
-        except OperationalError as error:
-            if not left or not isinstance(error.__cause__, DeadlockDetected):
-                raise
-            log.info("Asking %d jobs met a circle of locks, and is tried again.", len(job_ids))
-            time.sleep(AGAIN_SECONDS)
-    raise AssertionError  # the last try returns or raises
+
+    def once() -> dict[int, Decision] | None:
+        with transaction.atomic():
+            return None if not still() else granting.grant(job_ids, verb, asked)
+
+    def told() -> None:
+        log.info("Asking %d jobs met a circle of locks, and is tried again.", len(job_ids))
+
+    return again_after_deadlock(once, told, tries=TRIES, pause=AGAIN_SECONDS)
 
 
 def _summed(job_ids: Sequence[int], told: Mapping[int, Decision]) -> BulkResult:

@@ -5,9 +5,9 @@ from math import inf
 
 from jobs.models.queries import rows
 from quotas.budgets.spent import bounds
-from scheduling.sharing.budgets import MILLION
 from scheduling.sharing.periods import Span
 from scheduling.sharing.prices import PLATFORM_FAULTS
+from scheduling.sharing.rates import MILLION
 
 # Left out is what would be refunded if it had a price: what nobody was charged for, and what the platform failed.
 SPENT = """

@@ -13,9 +13,9 @@ from jobs.submission.job_spec import JobSpec
 from quotas.budgets.rows import Budget
 from quotas.costs import prices
 from scheduling.run_times import expected_within
-from scheduling.sharing.budgets import MILLION, Meter, charges, period_at
+from scheduling.sharing.budgets import Meter, charges, period_at
 from scheduling.sharing.prices import rounded
-from scheduling.sharing.rates import HOUR, dearest
+from scheduling.sharing.rates import HOUR, MILLION, dearest
 from scheduling.snapshot import BudgetView, Snapshot, chain_of
 
 

@@ -23,4 +23,5 @@ def may(user: User, job: Job) -> bool:
     """Who acts for its owner, unless he may only look by now."""
     if not user.is_active or not acts_for_owner(user, job):
         return False
-    return user.is_staff or project_roles(user).get(job.project_id) in (Role.MEMBER, Role.ADMIN)
+    may_work = user.is_staff or job.owner_id != user.pk  # who acts for another administers the project
+    return may_work or project_roles(user).get(job.project_id) in (Role.MEMBER, Role.ADMIN)

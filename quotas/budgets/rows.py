@@ -9,9 +9,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from scheduling.sharing.budget_use import BudgetWarning
-from scheduling.sharing.budgets import MILLION, Unit, period_at
+from scheduling.sharing.budgets import Unit, period_at
 from scheduling.sharing.periods import BUDGET_PERIODS, ONCE
 from scheduling.sharing.prices import PLACES
+from scheduling.sharing.rates import MILLION
 from scheduling.snapshot import BudgetView
 
 DIGITS = 16

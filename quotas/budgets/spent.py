@@ -12,9 +12,9 @@ from quotas.costs import ledger, prices
 from quotas.costs.ledger import Kind
 from quotas.costs.rows import LedgerTransaction
 from scheduling.price_list import Price
-from scheduling.sharing.budgets import MILLION
 from scheduling.sharing.periods import Span
 from scheduling.sharing.prices import cost, rounded
+from scheduling.sharing.rates import MILLION
 
 # What is booked is booked at its end or later. The condition of the index is repeated word for word.
 INSIDE = """

@@ -8,7 +8,7 @@ from scheduling.plan_result import Plan
 from scheduling.planning.plan import starts_now
 from scheduling.reasons import Reason, ReasonCode, listed
 from scheduling.sharing.budget_reasons import spell_amount
-from scheduling.sharing.budgets import MILLION
+from scheduling.sharing.rates import MILLION
 from scheduling.snapshot import Snapshot, WaitingJob
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed
-from scheduling.sharing.budgets import MILLION, Lack, Unit
+from scheduling.sharing.budgets import Lack, Unit
 from scheduling.sharing.periods import ONCE, Span
+from scheduling.sharing.rates import MILLION
 from scheduling.snapshot import BudgetView
 
 LEAST_SECONDS = 60

@@ -15,10 +15,9 @@ from typing import NamedTuple, TypeAlias
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.run_times import last_moment
 from scheduling.sharing.periods import ONCE, Span, span_at, spans_over
-from scheduling.sharing.rates import Rate, Rates
+from scheduling.sharing.rates import MILLION, Rate, Rates
 from scheduling.snapshot import BudgetView, ProjectView, RunningJob, Snapshot, chain_of
 
-MILLION = 1_000_000
 TRIED = 64
 """So many beginnings of periods are tried to find one in which a job could be paid."""
 NOTHING = Fraction(0)

@@ -15,7 +15,9 @@ from scheduling.sharing.prices import Holding, hourly, terms_of
 from scheduling.snapshot import Allocation, Gpu, NodeView
 
 HOUR = 3_600
-MICROSECONDS = MILLION = 1_000_000
+MICROSECONDS = 1_000_000
+MILLION = 1_000_000
+"""Budgets are reckoned in whole millionths of their units."""
 
 
 class Rate:

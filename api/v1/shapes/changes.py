@@ -39,8 +39,8 @@ class JobChange(ChangedTerms):
     command = CommandField(required=False)
     working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvChangesField(required=False, help_text=ENV_CHANGES)
-    image = Text(limits.IMAGE, required=False, allow_blank=True, help_text="Container image; empty: none of its own.")
-    executor = Text(40, required=False, allow_blank=True, help_text="Empty: by what it needs.")
+    image = Text(limits.IMAGE, required=False, allow_blank=True)
+    executor = Text(40, required=False, allow_blank=True)
     resources = ResourcesIn(required=False)
 
 

@@ -87,13 +87,8 @@ class JobDefaults(JobTerms):
     name = Text(limits.NAME, required=False, help_text="Empty: the beginning of the command.")
     project = Text(63, required=False)
     command = CommandField(required=False)
-    executor = Text(
-        40,
-        required=False,
-        allow_blank=True,
-        help_text="Who runs it: agent, any, kubernetes, slurm, or a cluster by its name. Empty: as its queue says, else agents.",
-    )
-    image = Text(limits.IMAGE, required=False, allow_blank=True, help_text="Container image; empty: the cluster's.")
+    executor = Text(40, required=False, allow_blank=True)
+    image = Text(limits.IMAGE, required=False, allow_blank=True)
     environment = EnvironmentIn(required=False, help_text="In what its command runs; else what its node has.")
     working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)

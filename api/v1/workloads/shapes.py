@@ -53,8 +53,8 @@ class CloneWorkloadIn(JobTerms):
     workload = serializers.CharField(max_length=63, validators=[workload_name_validator], help_text="Of the new one.")
     project = Text(63, required=False)
     env = EnvChangesField(required=False, help_text=ENV_CHANGES)
-    image = Text(limits.IMAGE, required=False, allow_blank=True, help_text="Container image; empty: none of its own.")
-    executor = Text(40, required=False, allow_blank=True, help_text="Empty: by what it needs.")
+    image = Text(limits.IMAGE, required=False, allow_blank=True)
+    executor = Text(40, required=False, allow_blank=True)
     resources = ResourcesIn(required=False)
     reason = Text(200, required=False, allow_blank=True, help_text="Why; stands in their history.")
 

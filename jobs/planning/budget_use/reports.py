@@ -10,8 +10,9 @@ from jobs.planning.budgets import views_of
 from quotas.budgets.rows import Budget
 from quotas.clock import database_now
 from scheduling.sharing.budget_use import BudgetUse, BudgetWarning, uses_of, warnings_of
-from scheduling.sharing.budgets import MILLION, period_at
+from scheduling.sharing.budgets import period_at
 from scheduling.sharing.periods import ONCE
+from scheduling.sharing.rates import MILLION
 from scheduling.snapshot import BudgetView
 
 

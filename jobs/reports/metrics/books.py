@@ -13,8 +13,6 @@ from jobs.reports.metrics.families import Family, Prepared, counter, gauge, labe
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake
 
 HOUR = timedelta(hours=1)
-
-
 DEVICES = ("gpu", "cpu")
 
 

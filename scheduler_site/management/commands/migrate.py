@@ -1,11 +1,11 @@
 """`manage.py migrate`: Django's own, which goes on where the running platform was in its way."""
 
-import time
+from functools import partial
 from typing import Any
 
 from django.core.management.commands import migrate
-from django.db import OperationalError
-from psycopg.errors import DeadlockDetected
+
+from quotas.deadlocks import again_after_deadlock
 
 TRIES = 5
 PAUSE_SECONDS = 1.0
@@ -18,13 +18,6 @@ class Command(migrate.Command):
     """
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for left in reversed(range(TRIES)):
-            try:
-                super().handle(*args, **options)
-            except OperationalError as error:
-                if not (left and isinstance(error.__cause__, DeadlockDetected)):
-                    raise
-                self.stderr.write("A migration and the running platform waited for each other: it is tried again.")
-                time.sleep(PAUSE_SECONDS)
-            else:
-                return
+        words = "A migration and the running platform waited for each other: it is tried again."
+        migration = partial(super().handle, *args, **options)
+        again_after_deadlock(migration, partial(self.stderr.write, words), tries=TRIES, pause=PAUSE_SECONDS)

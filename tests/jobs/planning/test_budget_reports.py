@@ -19,7 +19,8 @@ from jobs.planning.budget_use import reports, spenders
 from jobs.reports.metrics.exposition import exposition
 from quotas.models import Budget, Price
 from scheduling.run_times import expected_seconds
-from scheduling.sharing.budgets import MILLION, Meter, period_at, spent_in
+from scheduling.sharing.budgets import Meter, period_at, spent_in
+from scheduling.sharing.rates import MILLION
 from scheduling.snapshot import Snapshot, chain_of
 from tests import builders
 from workers.models import Cluster
@@ -136,9 +137,7 @@ def test_a_scrape_takes_no_whole_picture_where_budgets_are_set(monkeypatch):
 
     monkeypatch.setattr(job_rows.line, "read", fail)
     monkeypatch.setattr(snapshot, "nodes", fail)  # without money nothing depends on machines
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         text = exposition().decode()
     assert f'project="{project.slug}",unit="gpu_hours"}} 50.0' in text
     assert not [one for one in asked if "ctid" in one["sql"]]

@@ -11,8 +11,8 @@ from hypothesis.extra.django import TestCase
 from quotas.budgets.spent import money_spent
 from quotas.costs import ledger
 from quotas.models import LedgerTransaction
-from scheduling.sharing.budgets import MILLION
 from scheduling.sharing.periods import Span, span_at
+from scheduling.sharing.rates import MILLION
 from tests.quotas.costs.test_ledger import HOUR, NOON, held, price_of_cpus
 
 DAY = span_at("day", UTC, NOON.timestamp())

@@ -16,7 +16,8 @@ from scheduling.price_list import Price, Target
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Preemption, Rules
-from scheduling.sharing.budgets import MILLION, Meter, period_at, with_ended
+from scheduling.sharing.budgets import Meter, period_at, with_ended
+from scheduling.sharing.rates import MILLION
 from scheduling.snapshot import BudgetView, ProjectView, QueueView, Snapshot
 from scheduling.stages import started
 from tests.scheduling.builders import cpu_node, gpu_node, running, share, snapshot, waiting
