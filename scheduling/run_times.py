@@ -64,6 +64,12 @@ def latest_end(job: RunningJob, now: float, assumed_limit: float) -> float:
     return late_end(end, now, 0.0 if job.started_at is None or job.expected_end is not None else now - job.started_at)
 
 
+def outlive_assumed(running: Iterable[RunningJob], now: float, assumed_limit: float) -> bool:
+    """Whether one without a limit has run for longer than is assumed of such jobs: then nobody counts on the end of any."""
+    own = [job.started_at for job in running if job.expected_end is None and not job.leaving]
+    return any(start is not None and start + assumed_limit <= now for start in own)
+
+
 def last_moment(job: RunningJob, now: float, assumed_limit: float) -> float:
     """Until when the job may use what it holds, if it makes the most of it.
 

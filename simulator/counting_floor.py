@@ -53,6 +53,7 @@ class _Progress:
     lost_s: float = 0.0
     stops: int = 0
     in_shadow: float | None = None  # since when it runs there
+    waited_s: float = 0.0  # by its shadow, for it
     ended: bool = False
 
 
@@ -166,6 +167,7 @@ class CountingFloorReplay(EventLoop):
         behind = self._clock_there - progress.in_shadow - self._done(progress)
         if behind > 0:
             progress.in_shadow += behind
+            progress.waited_s += behind
             self._shadow.began_later(progress.in_pool, progress.in_shadow)
 
     def _next_there(self) -> float:
@@ -192,11 +194,20 @@ class CountingFloorReplay(EventLoop):
             if progress is not None and progress not in due and self._is_due(progress):
                 self._wait_for(progress)
                 due.append(progress)
-        for progress in sorted(due, key=lambda one: (one.in_shadow, one.job.number)):
+        for progress in sorted(due, key=_in_turn):
             if progress.job.number in self._early:
                 self._early.remove(progress.job.number)
             self._make_room(progress.in_pool.width)
             self._start(progress)
+        for progress in self._ahead():
+            if progress.in_pool.width <= self._free:
+                self._start(progress)
+
+    def _ahead(self) -> list[_Progress]:
+        """Those that run in the shadow, wait here, are ahead of it, and may not be stopped again: in their own places."""
+        known = {number: self._progress.get(number) for _, number in self._catching_up}
+        found = [one for one in known.values() if one is not None and one.started_at is None and not one.ended]
+        return sorted((one for one in found if not self._may_be_early(one)), key=_in_turn)
 
     def _is_due(self, progress: _Progress) -> bool:
         return progress.started_at is None and not progress.ended and self._left(progress, progress.saved_s) <= EXACT
@@ -214,7 +225,7 @@ class CountingFloorReplay(EventLoop):
         able = sorted(
             (self._loses(one), one.job.number, one)
             for one in self._running.values()
-            if one.saves and self._left(one, self._saved(one)) > EXACT
+            if self._may_be_early(one) and self._left(one, self._saved(one)) > EXACT
         )
         room, chosen = self._free, []
         for _, _, one in able:
@@ -317,3 +328,8 @@ class CountingFloorReplay(EventLoop):
             heappop(self._catching_up)
         ahead = self._catching_up[0][0] if self._catching_up else FOREVER
         self._clock.wake_at(max(min(self._next_there(), ahead) + self._lag, self._clock.now))
+
+
+def _in_turn(progress: _Progress) -> tuple[float, int]:
+    """By when their turns came, as `floor.turns` has it."""
+    return (round((progress.in_shadow or 0.0) - progress.waited_s, DIGITS), progress.job.number)

@@ -43,12 +43,13 @@ def keep_coming(work: PassState, job: WaitingJob, alike: SchedulingClass) -> boo
 def _place(
     work: PassState, coming: Cluster, job: WaitingJob, alike: SchedulingClass, length: float
 ) -> tuple[Allocation, ...] | None:
-    soon, limits = work.now + SOON, alike.limits
+    soon, limits, reach = work.now + SOON, alike.limits, work.reach(job)
     if coming.free.is_too_full_for(job.request) or (alike.limited and coming.refuses(alike)):
         return None
-    if limits and work.quotas.earliest(work.quotas.tight(limits, alike.count), length, soon) > soon:
+    quotas = work.quotas.beside(reach)
+    if limits and quotas.earliest(quotas.tight(limits, alike.count), reach, soon) > soon:
         return None
-    ceiling = work.book.ceilings(soon + length, after=soon)
+    ceiling = work.book.ceilings(soon + reach, after=soon)
     return work.find_in(coming.free, job, work.closed(alike.windows, SOON + length), ceiling, coming.usage)
 
 

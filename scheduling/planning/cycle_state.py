@@ -18,7 +18,7 @@ from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Wi
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Used
 from scheduling.resources import Request
 from scheduling.rules import Rules
-from scheduling.run_times import SOON, limit_seconds
+from scheduling.run_times import SOON, limit_seconds, outlive_assumed
 from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.quota_profile import PROJECT, Limit
 from scheduling.sharing.quota_room import IN_NO_COHORT, KeptInQuota, Limits, QuotaRoom, Tight
@@ -37,9 +37,10 @@ class PassState:
         self.free = FreeNodes.of(snapshot)
         levels, assumed = quota_levels(tuple(snapshot.projects)), self.rules.assumed_limit_seconds
         self.cohorts, self.never, cells = levels.cohorts, levels.never, levels.cells
-        self._kinds = Kinds(snapshot, now, self.free, levels)
+        self._endless = endless = outlive_assumed(snapshot.running, now, assumed)
+        self._kinds = Kinds(snapshot, now, self.free, levels, endless_apart=endless)
         self.class_of, self.counted, self.parts = self._kinds.of, self._kinds.counted, self._kinds.parts
-        self.book = ReservationTable(self.free, snapshot.running, now, assumed)
+        self.book = ReservationTable(self.free, snapshot.running, now, assumed, endless=endless)
         self.placements: list[PlannedJob] = []
         self.started: list[WaitingJob] = []  # the jobs of these
         self.usage = Ledger.of(cells, snapshot.running, self._kinds.usage(snapshot.running))
@@ -55,8 +56,9 @@ class PassState:
         self.promises = 0  # how many that only wait for room have a reservation
         self.promises_in_quota = 0  # how many that a quota or their queue refuses have one on nodes too
         self.quotas = QuotaRoom(
-            snapshot.running, now, assumed, self.usage, self._running, levels.projects, self.cohorts
-        )
+            snapshot.running, now, assumed, self.usage, self._running, levels.projects, self.cohorts,
+            endless=endless,
+        )  # fmt: skip
         self.allowances = Allowances(snapshot, now, self.limit)
 
     def limit(self, job: WaitingJob) -> float:
@@ -66,6 +68,10 @@ class PassState:
         """
         length = limit_seconds(job, self.rules)
         return max(length, 2 * SOON) if self.kept else length
+
+    def reach(self, job: WaitingJob) -> float:
+        """For how long it may be in the way of those for whom room is kept; FOREVER if nobody can say."""
+        return FOREVER if self._endless and not job.max_runtime_seconds else self.limit(job)
 
     def start(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Place the job if it may start now; whether it was."""
@@ -78,7 +84,7 @@ class PassState:
         if self.free.is_too_full_for(job.request):
             alike.hopeless = True
             return False
-        if alike.limits and not self._fits_in_quota(alike, length):
+        if alike.limits and not self._fits_in_quota(alike, self.reach(job)):
             alike.too_long_in_quota = length
             return False
         shares = None if self._beyond.covers(job.request) else self.find(job, alike, length)
@@ -90,12 +96,12 @@ class PassState:
 
     def find(self, job: WaitingJob, alike: SchedulingClass, length: float) -> tuple[Allocation, ...] | None:
         """Where the job could run now without delaying a reservation."""
-        ceilings, closed = self._ceilings(length), self.closed(alike.windows, length)
+        ceilings, closed = self._ceilings(self.reach(job)), self.closed(alike.windows, length)
         if alike.choice is None:
             return self._places.find(job, self.free, length, own=alike.own, ceiling=ceilings, closed=closed)
         placing = partial(self._places.find, job, self.free, length, own=alike.own, ceiling=ceilings)
         usages = [self.usage, *([self._at_once.usage] if self._at_once else ())]
-        return alike.place(placing, closed, usages, partial(self.quotas.fits, length=length))
+        return alike.place(placing, closed, usages, partial(self.quotas.fits, length=self.reach(job)))
 
     def fits_now(self, request: Request) -> bool:
         """Whether it could run now if there were no reservations."""
@@ -163,26 +169,23 @@ class PassState:
         decision = self._places.started(job, shares, self.free) if self._places.takes_note else None
         for share in shares:
             self.free.allocate(share, holder=job.id)
-        end = self.now + self.limit(job)
-        self.book.started(shares, end)
+        end, endless = self.now + self.limit(job), not job.max_runtime_seconds
+        self.book.started(shares, end, endless=endless)
         if self.coming is not None:
             self.coming.start(job.id, shares, alike)
         self._running[alike.queue.name] += 1
         if alike.chain:
             self.usage.change(alike.chain[0].slug, alike.request.total, 1)
         if alike.limits:
-            self.quotas.started(alike.limits, alike.count, end)
+            self.quotas.started(alike.limits, alike.count, end, endless=endless)
         if alike.parts or alike.choice is not None:
-            self._count_in_parts(alike, shares, end)
+            self.usage.count_in_parts(alike.levels.parts, shares, alike.request.total)
+            for limits, count in alike.models_at(shares):
+                self.quotas.started(limits, count, end, endless=endless)
         if self.allowances.apply:
             self.allowances.started(job)
         self.placements.append(PlannedJob(job.id, shares, decision))
         self.started.append(job)
-
-    def _count_in_parts(self, alike: SchedulingClass, shares: tuple[Allocation, ...], end: float) -> None:
-        self.usage.count_in_parts(alike.levels.parts, shares, alike.request.total)
-        for limits, count in alike.models_at(shares):
-            self.quotas.started(limits, count, end)
 
     def reserve(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Keep room for the job as early as it can start; False if it never can on the nodes there are."""
@@ -217,7 +220,7 @@ class PassState:
             return False
         if len(others) < len(alike.limits):
             tight = self.quotas.tight(alike.limits, alike.count)
-        refusing = self.quotas.refusing(tight, self.limit(job))
+        refusing = self.quotas.refusing(tight, self.reach(job))
         if any(one.is_for_good for one in tight) or all(self.quotas.blocked(limit) >= depth for limit in refusing):
             return False
         if self.promises_in_quota < with_room and self._keep(job, alike, refusing, strictly=strictly):

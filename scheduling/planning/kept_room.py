@@ -51,7 +51,7 @@ class KeptRoom:
         """
         if not (certain or (self._before if alike.over_limit else self._ahead) or alike.windows):
             return ()
-        length = self._work.limit(job)
+        length = self._work.reach(job)
         if not certain and length <= self._clear.get(id(alike), 0.0):
             return ()
         crowded = self._in_quota(job, alike, length, certain=certain)
@@ -72,7 +72,7 @@ class KeptRoom:
         return (self._explanations.behind(holders, first, why, strict=self._strict, limit=limit),)
 
     def _on_nodes(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> tuple[Reason, ...]:
-        reserved = self._work.closed(self._work.reserved_for_others(job), length)
+        reserved = self._work.closed(self._work.reserved_for_others(job), self._work.limit(job))
         closed = reserved | alike.avoided
         if not (certain or self._is_kept(alike, length, closed)):
             if alike.over_limit and not (alike.windows or self._strict):

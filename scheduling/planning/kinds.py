@@ -24,14 +24,19 @@ NO_WINDOWS: Windows = {}
 NOTHING_KEPT: Kept = ()
 ALWAYS = ((0.0, FOREVER),)
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
-Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...]]
-"""Queue, project, request, whether it borrows nothing, and where a user's limits, or a workload's, count it."""
+Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...], bool]
+"""Queue, project, request, whether it borrows nothing, where a user's limits, or a workload's, count it, and whether it
+stands apart for that it has no limit."""
 
 
 class Kinds:
     """Worked out once for each kind of job, however many there are."""
 
-    def __init__(self, snapshot: Snapshot, now: float, free: FreeNodes, levels: QuotaLevels) -> None:
+    def __init__(
+        self, snapshot: Snapshot, now: float, free: FreeNodes, levels: QuotaLevels, *, endless_apart: bool = False
+    ) -> None:
+        """`endless_apart`: jobs without a limit are no class of those that have one, as nobody counts on their end."""
+        self._endless_apart = endless_apart
         self._free = free
         self._quotas = levels
         self._cohorts = levels.cohorts
@@ -59,6 +64,8 @@ class Kinds:
         )  # fmt: skip
         if self._by_user:
             identity = (*identity, job.owner, job.workload)
+        if self._endless_apart:
+            identity = (*identity, not job.max_runtime_seconds)
         found = self._same.get(identity)
         if found is None:
             found = self._same[identity] = self._equal(job)
@@ -118,7 +125,8 @@ class Kinds:
 
     def _key(self, job: WaitingJob) -> Alike:
         user = tuple(one.slug for one in self._associations.of(job)) if self._by_user else ()
-        return (job.queue, job.project, job.request, self._is_firm(job), user)
+        apart = self._endless_apart and not job.max_runtime_seconds
+        return (job.queue, job.project, job.request, self._is_firm(job), user, apart)
 
     def _is_firm(self, job: WaitingJob) -> bool:
         return self._cohorts is not None and not job.preemptible and self._cohorts.borrows(job.project)

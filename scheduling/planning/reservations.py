@@ -1,13 +1,14 @@
 """Room kept for jobs that wait, so that others start only where they delay nobody who was promised a start."""
 
 from bisect import insort
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
 
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
-from scheduling.nodes.profile import FOREVER, Capacity, NodeProfile, Release, Window, held_by, need
+from scheduling.nodes.profile import FOREVER, Capacity, NodeProfile, Release, Window, bits, held_by, need
 from scheduling.plan_result import PlannedReservation
 from scheduling.resources import WHOLE_GPU, Request
 from scheduling.run_times import latest_end
@@ -29,10 +30,19 @@ class Slot(NamedTuple):
 class ReservationTable:
     """The reservations of one planning pass, and what will be free around them.
 
-    Starts are promised by the limits that users gave: whatever ends earlier can only help.
+    Starts are promised by the limits that users gave: whatever ends earlier can only help. `endless`: what jobs without a
+    limit may have beside is another matter, as nobody counts on their ends.
     """
 
-    def __init__(self, free: FreeNodes, running: Sequence[RunningJob], now: float, assumed_limit: float) -> None:
+    def __init__(
+        self,
+        free: FreeNodes,
+        running: Sequence[RunningJob],
+        now: float,
+        assumed_limit: float,
+        *,
+        endless: bool = False,
+    ) -> None:
         self.reservations: list[PlannedReservation] = []
         self._free = free
         self._running = running
@@ -44,9 +54,13 @@ class ReservationTable:
         self._first_start: dict[int, float] = {}  # of the reservations on a node
         self._ceilings: dict[tuple[int, Capacity, frozenset[int]], FreeNode] = {}
         self._kept_gpus: dict[int, list[tuple[float, int]]] = {}  # by node: from when a GPU is reserved, and its index
+        # The same as it is if no job without a limit ever ends.
+        self._endless = ReservationTable(free, running, now, FOREVER) if endless else None
 
-    def started(self, shares: Sequence[Allocation], end: float) -> None:
-        """A job was placed in this pass and holds these shares until `end` at the latest."""
+    def started(self, shares: Sequence[Allocation], end: float, *, endless: bool = False) -> None:
+        """A job was placed in this pass and holds these shares until `end` at the latest; `endless`: or for longer."""
+        if self._endless is not None:
+            self._endless.started(shares, FOREVER if endless else end)
         for share in shares:
             self._started.append((end, share))
             number = self._free[share.node].number
@@ -66,13 +80,15 @@ class ReservationTable:
     def ceilings(
         self, until: float, after: float | None = None, beside: FreeNodes | None = None
     ) -> Mapping[int, FreeNode]:
-        """What a job that may last until then can have on the nodes where it would run into a reservation.
+        """What a job that may last until then, or FOREVER, can have on the nodes where it would run into a reservation.
 
         `after`: when it starts, if that is not now. `beside`: what will be left of all nodes as soon as those that leave
         have gone, and those for whom that is kept have started; it has no more.
         """
         if not self._first_start:
             return NOWHERE
+        if until == FOREVER and self._endless is not None:
+            return self._endless.ceilings(until, after, beside)
         left = beside.nodes if beside is not None else None
         numbers = [number for number, at in self._first_start.items() if at < until]
         return {number: self._ceiling(number, until, after, left[number] if left else None) for number in numbers}
@@ -120,7 +136,7 @@ class ReservationTable:
             shares.append(Allocation(node.view.name, request.amount, gpus, rank))
         self.keep(job_id, slot.start, shares, length)
 
-    def keep(self, job_id: int, start: float, shares: Iterable[Allocation], length: float) -> None:
+    def keep(self, job_id: int, start: float, shares: Sequence[Allocation], length: float) -> None:
         """Keep just these shares for the job from then on."""
         for share in shares:
             number = self._free[share.node].number
@@ -129,6 +145,16 @@ class ReservationTable:
             self._kept_gpus.setdefault(number, []).extend((start, index) for index in share.gpu_indices)
         self._ceilings.clear()
         self.reservations.append(PlannedReservation(job_id, start, tuple(shares)))
+        if self._endless is not None:
+            self._endless.keep(job_id, start, [self._endless.beside_held(one, start, length) for one in shares], length)
+
+    def beside_held(self, share: Allocation, start: float, length: float) -> Allocation:
+        """The share on GPUs that nobody holds then, as far as there are any: so many are kept, whichever those will be."""
+        own = bits(share.gpu_indices)
+        free = self.profile(self._free[share.node].number).room_between(start, start + length).gpus
+        others = [index for index in range(free.bit_length()) if (free & ~own) >> index & 1]
+        still = [index for index in share.gpu_indices if free >> index & 1]
+        return replace(share, gpu_indices=(*still, *others[: len(share.gpu_indices) - len(still)]))
 
     def _gpus(self, number: int, request: Request, start: float, end: float) -> tuple[int, ...]:
         """GPUs that are taken now come first: those that are free stay open to jobs that start before."""

@@ -72,7 +72,8 @@ class Tight(NamedTuple):
 class QuotaRoom:
     """What is kept under each limit in one planning pass. `usage` and `in_queues` are the pass's own, and change with it.
 
-    A profile is made for a limit only when the sum of all that is kept and used under it is too much.
+    A profile is made for a limit only when the sum of all that is kept and used under it is too much. `endless`: what jobs
+    without a limit may have beside is another matter, as nobody counts on their ends.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class QuotaRoom:
         in_queues: Mapping[str, int],
         projects: Mapping[str, ProjectView],
         cohorts: Cohorts | None = None,
+        *,
+        endless: bool = False,
     ) -> None:
         self._running = running
         self._now = now
@@ -102,9 +105,16 @@ class QuotaRoom:
         self._profiles: dict[Key, QuotaProfile] = {}
         self._profiled: dict[int, list[QuotaProfile]] = {}  # by identity of the limits of those placed: those of them
         self._ends: dict[str, list[tuple[str | None, list[End]]]] | None = None
+        self._endless = QuotaRoom(running, now, FOREVER, usage, in_queues, projects, cohorts) if endless else None
 
-    def started(self, limits: Limits, count: Count, end: float) -> None:
-        """A job was placed in this pass; it is in `usage` already."""
+    def beside(self, length: float) -> "QuotaRoom":
+        """What jobs of that length may have: those that may run FOREVER, as if no job without a limit ever ended."""
+        return self._endless if length == FOREVER and self._endless is not None else self
+
+    def started(self, limits: Limits, count: Count, end: float, *, endless: bool = False) -> None:
+        """A job was placed in this pass; it is in `usage` already. `endless`: nobody counts on its end."""
+        if self._endless is not None:
+            self._endless.started(limits, count, FOREVER if endless else end)
         _, ends = self._started.get(id(limits), (limits, None))
         if ends is None:
             ends = []
@@ -125,6 +135,8 @@ class QuotaRoom:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
         if not self._kept:
             return True
+        if self.beside(length) is not self:
+            return self.beside(length).fits(limits, count, length)
         _, kept = self._kept_under.get(id(limits), (limits, None))
         if kept is None:
             kept = [limit for limit in limits if limit.key in self._kept]
@@ -138,7 +150,7 @@ class QuotaRoom:
         """The first limit under which a job that is allowed now would delay one of these others, and whom."""
         for limit in limits if self._kept else ():
             ids = tuple([one.job_id for one in self._kept.get(limit.key, ()) if one.job_id in others])
-            if ids and not all(one.allows(length, self._now) for one in self.tight((limit,), count)):
+            if ids and not all(one.allows(length, self._now) for one in self.beside(length).tight((limit,), count)):
                 return limit, ids
         return None
 
@@ -174,6 +186,8 @@ class QuotaRoom:
 
     def keep(self, limits: Limits, kept: KeptInQuota, refusing: Iterable[Limit] = ()) -> None:
         """From now on nobody starts who would delay this job under any of its limits."""
+        if self._endless is not None:
+            self._endless.keep(limits, kept)
         self._kept_under.clear()
         added: Added = {}
         for limit in limits:

@@ -19,10 +19,14 @@ class _Holder(NamedTuple):
 
 
 class Shadow(NamedTuple):
-    """The earliest moment at which enough is free, and what is left over then."""
+    """The earliest moment at which enough is free, and what is left over then.
+
+    `endless`: if no job without a limit had gone by then; None as long as none has outlived what is assumed of such jobs.
+    """
 
     moment: float
     extra: int
+    endless: int | None
 
 
 class HeldProcessors:
@@ -52,12 +56,17 @@ class HeldProcessors:
 
     def shadow(self, width: int, now: float) -> Shadow:
         """For a job that does not fit now, but would if nothing else ran."""
-        there, moment = self.free, FOREVER
-        for end, _, freed in self._expected(now):
+        there, moment, counted_on = self.free, FOREVER, self.free
+        for end, number, freed in self._expected(now):
             if there >= width and end > moment:
                 break
             there, moment = there + freed, end
-        return Shadow(moment, there - width)
+            counted_on += 0 if self._holders[number].assumed else freed
+        return Shadow(moment, there - width, counted_on - width if self._outlive_assumed(now) else None)
+
+    def _outlive_assumed(self, now: float) -> bool:
+        late = self._releases[: bisect_right(self._releases, (now, FOREVER))]
+        return any(self._holders[number].assumed for _, number, _ in late)
 
     def _expected(self, now: float) -> Sequence[Release]:
         """The releases as they are to be expected now, of those too that should have come already."""

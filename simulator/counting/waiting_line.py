@@ -89,7 +89,11 @@ class WaitingLine:
             if width > free:
                 break
             bucket = self._buckets[width]
-            place = bucket.places[0] if width <= kept.extra else self._first_in_time(bucket, now, kept.moment)
+            if kept.endless is not None:
+                admitted = (place for place in bucket.places if kept.admits(self._jobs[place[-1]][0], now))
+                place = next(admitted, None)
+            else:
+                place = bucket.places[0] if width <= kept.extra else self._first_in_time(bucket, now, kept.moment)
             if place is not None and (best is None or place < best):
                 best = place
         return None if best is None else self._jobs[best[-1]][0]

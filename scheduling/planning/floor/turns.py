@@ -16,6 +16,7 @@ from scheduling.planning.floor.stand_ins import StandIns, pairs_of
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.stops.victim_choice import VictimChoice
 from scheduling.planning.stops.victims import Candidate, Victim
+from scheduling.planning.turn_reasons import may_start_early
 from scheduling.snapshot import Allocation, RunningJob, ShadowJob, Snapshot, WaitingJob
 
 STRATEGY = "floor"
@@ -31,6 +32,7 @@ Shares = tuple[Allocation, ...]
 class Turns(NamedTuple):
     """What the floor asks of a plan: where those go whose turn has come, who gives way to them, and who is left alone.
 
+    To the `due` belong those that run in the shadow, are ahead of it, and find their place there free: nobody gives way to them.
     `promised` are those that others were stopped for by another right: the room that is kept for them beside the due ones.
     """
 
@@ -50,6 +52,7 @@ class TurnFinder:
         self._now = now
         self._restart_cost = snapshot.rules.preemption.restart_cost_seconds
         self._names = StandIns(shadow, snapshot)
+        self._ahead: list[tuple[ShadowJob, WaitingJob]] = []
         self._moments: list[float] = []
         self._protected: set[int] = set()
         self._stops: list[PlannedPreemption] = []
@@ -63,13 +66,13 @@ class TurnFinder:
             misplaced = self._names.bind_all(pairs, elsewhere)
             for one, job in pairs:
                 self._look_at_running(one, job, misplaced=job.id in misplaced)
-        places, promised = self._give_places(due) if due else ({}, {})
+        places, promised = self._give_places(due) if due or self._ahead else ({}, {})
         return Turns(places, promised, tuple(self._stops), frozenset(self._protected), self._next())
 
     def _look_at_running(self, one: ShadowJob, job: RunningJob, *, misplaced: bool) -> None:
-        """It may be stopped as long as what it has saved is more than its shadow has done."""
+        """It may be stopped as long as what it has saved is more than its shadow has done, and it was not stopped too often."""
         left = self._head_start(one, work_saved(job, self._restart_cost))
-        if left > EXACT:
+        if left > EXACT and (misplaced or may_start_early(job, self._snapshot.rules)):
             if misplaced:
                 self._moments.append(self._now + left)
         elif misplaced and self._may_move(job) and left > -max(EXACT, self._restart_cost):
@@ -92,11 +95,14 @@ class TurnFinder:
             if one is None or one.started_at is None:
                 continue
             left = self._head_start(one, job.saved_seconds)
-            if left > EXACT:
-                self._moments.append(self._now + left)
-            else:
+            if left <= EXACT:
                 found.append((one, job))
-        return sorted(found, key=lambda pair: (pair[0].started_at or 0.0, pair[1].id))
+                continue
+            self._moments.append(self._now + left)
+            if not may_start_early(job, self._snapshot.rules):  # in its own place it is in nobody's way
+                self._ahead.append((one, job))
+        self._ahead.sort(key=_in_turn)
+        return sorted(found, key=_in_turn)
 
     def _give_places(self, due: Sequence[tuple[ShadowJob, WaitingJob]]) -> tuple[dict[int, Shares], dict[int, Shares]]:
         moving = replace(self._snapshot, running=_marked(self._snapshot, self._stops, frozenset()))
@@ -108,6 +114,9 @@ class TurnFinder:
                 places[job.id], victims = found
                 for victim in victims:
                     self._stop(victim, job.id)
+        for one, job in self._ahead:
+            if (shares := givers.own_place(one, job)) is not None:
+                places[job.id] = shares
         return places, givers.promised
 
     def _stop(self, job: RunningJob, for_job: int) -> None:
@@ -160,9 +169,20 @@ class _Givers:
                 return self._take(one, job, alike, shares), victims
         return None
 
+    def own_place(self, one: ShadowJob, job: WaitingJob) -> Shares | None:
+        """Its place where its shadow runs, if that is free now and was freed for nobody else."""
+        alike, for_others = self._work.class_of(job), self._for_others(job)
+        for nodes in (frozenset(self._names.places(one)), self._names.choices(one)):
+            if (shares := self._free_now(job, alike, nodes - for_others)) is not None:
+                return self._take(one, job, alike, shares)
+        return None
+
+    def _for_others(self, job: WaitingJob) -> frozenset[str]:
+        return frozenset[str]().union(*(nodes for other, nodes in self._freed_for.items() if other != job.id))
+
     def _without_stops(self, job: WaitingJob, alike: SchedulingClass, among: Sequence[frozenset[str]]) -> Shares | None:
         """In what is free, then in what comes free; where room was made for others only if there is none elsewhere."""
-        for_others = frozenset[str]().union(*(nodes for other, nodes in self._freed_for.items() if other != job.id))
+        for_others = self._for_others(job)
         for spared in (for_others, frozenset[str]()) if for_others else (for_others,):
             for find in (self._free_now, self._find_coming):
                 for nodes in among:
@@ -215,6 +235,12 @@ class _Givers:
             if all(cluster.free[share.node].has(share) for share in shares):
                 cluster.start(job.id, shares, alike)
         return shares
+
+
+def _in_turn(pair: tuple[ShadowJob, WaitingJob]) -> tuple[float, int]:
+    """By when their turns came: while others leave for a job its shadow waits, and what they leave is its own all the same."""
+    one, job = pair
+    return (round((one.started_at or 0.0) - one.late_seconds, DIGITS), job.id)
 
 
 def _kept_for_others(work: PassState, snapshot: Snapshot, due: AbstractSet[int]) -> dict[int, Shares]:

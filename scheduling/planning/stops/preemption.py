@@ -207,7 +207,7 @@ class PreemptionPass:
         """
         if not self._still_wait:
             return False
-        limits, length = alike.limits, self._work.limit(job)
+        limits, length = alike.limits, self._work.reach(job)
         if isinstance(search.candidates, Borrowers):
             limits = tuple(one for one in limits if one.kind in {QUEUE, PART} or one.name == alike.chain[0].slug)
         return self._work.quotas.in_the_way(limits, alike.count, length, self._still_wait) is not None

@@ -10,7 +10,8 @@ from scheduling.forecast.forecast import forecast
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import DAY, HOUR, Rules
-from scheduling.snapshot import ProjectView
+from scheduling.snapshot import ProjectView, RunningJob
+from scheduling.stages import started
 from tests.scheduling.builders import gpu_node, limited, running, share, snapshot, waiting
 
 NOW = 1_000_000.0
@@ -97,3 +98,84 @@ def test_whatever_ends_in_half_the_time_that_a_job_is_late_never_waits_for_it(la
     started = [one.job_id for one in make_plan(world(GANG, short, held=(held,)), NOW).placements]
 
     assert started == [2] or limit > late / 2
+
+
+BESIDE = waiting(3, request=Request(gpus=1))
+
+
+def late_ones(assumed=HOUR, **more):
+    """The gang waits for one node, whose job will stay for ten hours or more; the other nodes are free."""
+    seen = world(GANG, BESIDE, replace(SHORT, request=Request(gpus=1)), held=(holder(**more),))
+    return replace(seen, rules=replace(FIFO, assumed_limit_seconds=assumed))
+
+
+def test_while_a_job_outlives_the_assumed_limit_no_other_without_one_starts_before_a_promise():
+    """It was not believed of the last one either that it would stay: one after the other they would hold up the gang for ever."""
+    plan = make_plan(late_ones(expected_end=None), NOW)
+
+    assert [one.job_id for one in plan.placements] == [2]
+    [why] = next(wait.reasons for wait in plan.waits if wait.job_id == 3)
+    assert (why.code, why.held_by) == ("ahead", (1,))
+
+
+def test_before_a_promise_that_depends_on_limits_alone_one_without_a_limit_starts_if_the_assumed_one_is_short_enough():
+    plan = make_plan(late_ones(expected_end=NOW + 10 * HOUR), NOW)
+
+    assert {one.job_id for one in plan.placements} == {2, 3}
+
+
+def test_inside_a_full_quota_too_none_without_a_limit_starts_before_who_waits_for_one_that_outlives_it():
+    late = replace(holder(expected_end=None), shares=(share("gpu-1", gpu_indices=(0, 1)),))
+    wide = waiting(1, request=Request(gpus=5), max_runtime_seconds=3600)
+    projects = (limited(gpus=5), ProjectView("other"))
+    seen = world(wide, BESIDE, replace(SHORT, request=Request(gpus=1)), held=(late,), projects=projects)
+
+    plan = make_plan(replace(seen, rules=replace(FIFO, assumed_limit_seconds=HOUR)), NOW)
+
+    assert [one.job_id for one in plan.placements] == [2]
+
+
+def test_beside_a_promise_there_is_room_for_so_many_gpus_whichever_are_kept_in_the_end():
+    late = replace(holder(expected_end=None), shares=(share("gpu-1", gpu_indices=(0, 1, 2, 3)),))
+    new = replace(late, id=901, started_at=NOW - 60, shares=(share("gpu-1", gpu_indices=(6, 7)),))
+    wide = waiting(1, request=Request(gpus=6), max_runtime_seconds=3600)
+    line = (wide, BESIDE, replace(SHORT, request=Request(gpus=1)))
+    rules = replace(FIFO, assumed_limit_seconds=HOUR)
+
+    plan = make_plan(replace(snapshot(*line, running=(late, new), nodes=NODES[:1]), rules=rules), NOW)
+
+    assert [one.job_id for one in plan.placements] == [2]
+
+
+WHOLE, PART = Request(gpus=8, nodes=3), Request(gpus=6, nodes=3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "quota"),
+    [(WHOLE, 8, None), (PART, 1, None), (PART, 2, None), (PART, 1, 20)],
+    ids=["whole nodes", "parts of nodes", "larger parts", "inside a quota"],
+)
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(1, 8), min_size=400, max_size=400), every=st.integers(1, 3))
+def test_a_gang_starts_though_only_jobs_without_a_limit_come(asked, others, quota, lengths, every):
+    """Each runs for up to eight hours, where one is assumed: it waits for those that run when it comes, and for one more at most."""
+    rules, projects = replace(FIFO, assumed_limit_seconds=HOUR), (limited(gpus=quota), ProjectView("other"))
+    line, held, ends, hours = [replace(GANG, request=asked)], list[RunningJob](), dict[int, float](), iter(lengths)
+    for node in NODES:
+        job = replace(holder(node.name), id=100 + len(held), started_at=NOW, expected_end=None)
+        held, ends = [*held, job], {**ends, job.id: NOW + HOUR * next(hours)}
+    for step in range(17):
+        now = NOW + step * HOUR
+        held = [job for job in held if ends[job.id] > now]
+        if step % every == 0:
+            new = range(200 + 10 * step, 200 + 10 * step + 8 // others)
+            line += [waiting(number, submitted_at=now, request=Request(gpus=others)) for number in new]
+        seen = snapshot(*line, running=tuple(held), nodes=NODES, projects=projects)
+        placed = {one.job_id: one.shares for one in make_plan(replace(seen, rules=rules), now).placements}
+        if GANG.id in placed:
+            return
+        begun = [job for job in line if job.id in placed]
+        line = [job for job in line if job.id not in placed]
+        held += [started(job, placed[job.id], now) for job in begun]
+        ends |= {job.id: now + HOUR * next(hours) for job in begun}
+    raise AssertionError("the gang still waits")

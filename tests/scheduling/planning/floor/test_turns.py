@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from scheduling.planning.floor import shadow as shadow_module
+from scheduling.planning.floor.follow import follow
 from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
@@ -64,6 +65,55 @@ def test_who_cannot_be_stopped_again_starts_in_his_turn_only():
     worn = job(5, 4, limit=90_000, preemptions=3)
 
     assert placed(make_plan(world(*line, worn, running=[runs(1, 8, expected_end=NOW + 60)]), NOW)) == {}
+
+
+def ahead_of_its_shadow(number, cpus, *, node="cpu-1", **more):
+    """What its shadow says of one that was stopped as often as may be, and has saved 900 seconds, of which 100 have passed there."""
+    worn = job(number, cpus, preemptions=3, saved_seconds=900.0, **more)
+    return worn, ShadowJob(worn, started_at=NOW - 100, shares=(share(node, cpus=cpus),))
+
+
+def test_who_cannot_be_stopped_again_goes_on_where_its_shadow_runs_though_it_is_ahead():
+    worn, one = ahead_of_its_shadow(5, 8)
+
+    plan = make_plan(world(worn, shadow=Shadow(NOW, {5: one})), NOW)
+
+    assert placed(plan) == {5: ["cpu-1"]}
+
+
+def test_nobody_gives_way_to_who_is_ahead_and_the_wait_ends_with_its_head_start():
+    worn, one = ahead_of_its_shadow(5, 8)
+    early = runs(3, 12, expected_end=NOW + 3_600)
+
+    plan = make_plan(world(worn, running=[early], shadow=Shadow(NOW, {5: one})), NOW)
+
+    assert placed(plan) == stopped(plan) == {}
+    assert plan.next_at == NOW + 800
+
+
+def test_who_went_on_ahead_of_its_shadow_is_not_stopped_again():
+    _, one = ahead_of_its_shadow(5, 8)
+    worn = replace(runs(5, 8, saved_seconds=900.0, preemptions=3), checkpoint_at=NOW)
+
+    seen = world(running=[worn], shadow=Shadow(NOW, {5: one}))
+    followed = follow(replace(seen, rules=replace(RULES, preemption=Preemption(("priority",)))), NOW)
+
+    assert followed.turns.protected == {5}
+
+
+def test_whose_turn_came_first_has_its_place_first_also_after_its_shadow_has_waited_for_those_that_left():
+    first, second = job(14, 1, saves=False), job(13, 3, saves=False)
+    there = {
+        14: ShadowJob(first, started_at=NOW, shares=(share("cpu-1", cpus=1),), late_seconds=5.0),
+        13: ShadowJob(second, started_at=NOW, shares=(share("cpu-1", cpus=3),)),
+    }
+
+    plan = make_plan(
+        world(first, second, running=[runs(16, 1)], nodes=(cpu_node(cpus=4),), shadow=Shadow(NOW, there)), NOW
+    )
+
+    assert placed(plan) == {14: ["cpu-1"]}
+    assert stopped(plan) == {16: 13}
 
 
 def test_an_early_job_gives_way_when_the_shadow_starts_another_in_its_room():
