@@ -271,7 +271,9 @@ class CountingFloorReplay(EventLoop):
         if self._clock_there >= self._clock.now or len(self._shadow) + joining > MOST_AT_ONCE:
             return []
         line = [*self._shadow.waiting(), *(one.in_pool for one in self._arrived[self._joined :])]
-        if sum(job.width for job in line) > self._shadow.free:
+        leave = [number for end, number in self._shadow_ends if end <= self._clock.now]
+        free = self._shadow.free + sum(self._progress[number].in_pool.width for number in leave)
+        if sum(job.width for job in line) > free:
             return []
         all_of_them = [self._progress[job.number] for job in line]
         return [one for one in all_of_them if one.started_at is None and not one.ended and not self._may_be_early(one)]

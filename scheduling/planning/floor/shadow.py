@@ -11,6 +11,7 @@ from heapq import heapify, heappop, heappush
 from typing import Self
 
 from scheduling.nodes.feasibility import takes_jobs
+from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.plan_result import BrokenPromise, WhyBroken
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.floor.admission import Admission, is_bound, queues_with_floor
@@ -68,15 +69,18 @@ class ShadowSchedule:
         return Shadow(self.clock, self.jobs, self.nodes, self.longest_wait, dict(broken), self._seen)
 
     def starts_at_once(self) -> frozenset[int]:
-        """Within the slack: those that have not started there yet, if all of them fit at once beside all that run there.
+        """Within the slack: those that have not started there yet, if all of them fit at once beside all that runs there still.
 
-        Then nobody waits there for any of them, whoever ends meanwhile, and they need not wait here for the slack.
+        What is known to end there by now, as it has ended here, will be gone by then. So nobody waits there for any of them, and they need not wait here for the slack. Who could
+        not start whatever the room waits for none of them either.
         """
         line = [job for job in self._line(self._now) if not is_held(job, self._now)] if self.clock < self._now else []
         if not line or len(line) > MOST_AT_ONCE:
             return frozenset()
-        starting = {one.job_id for one in plan_pass(self._world(line), self._now).placements}
-        return frozenset(starting) if len(starting) == len(line) else frozenset()
+        nodes = FreeNodes.of(self._snapshot)
+        line = [job for job in line if nodes.could_ever_hold(job.request)]
+        plan = plan_pass(self._world(line, gone_by=self._now), self._now)
+        return frozenset() if plan.eligible else frozenset([one.job_id for one in plan.placements])
 
     def world(self) -> Snapshot:
         """The shadow as a plan sees it at its clock. Who joins its line later, for the slack, may not start before."""
@@ -214,7 +218,8 @@ class ShadowSchedule:
         self._seen = self._sight(line.values())
         return known
 
-    def _world(self, line: Iterable[WaitingJob]) -> Snapshot:
+    def _world(self, line: Iterable[WaitingJob], gone_by: float | None = None) -> Snapshot:
+        """`gone_by`: without those that will have ended there by then."""
         here, names = self._snapshot, self._own_names()
         return Snapshot(
             waiting=tuple(_renamed(job, names) for job in line) if names else tuple(line),
@@ -222,7 +227,7 @@ class ShadowSchedule:
                 [
                     one.run or started(one.job, one.shares, one.started_at)
                     for one in self.jobs.values()
-                    if one.started_at is not None
+                    if one.started_at is not None and not (gone_by is not None and _ends_by(one, gone_by))
                 ]
             ),
             nodes=_own_nodes(here.nodes, names),
@@ -294,6 +299,11 @@ def _end(one: ShadowJob) -> float | None:
     if one.started_at is None or one.work_seconds is None:
         return None
     return one.started_at + one.work_seconds
+
+
+def _ends_by(one: ShadowJob, moment: float) -> bool:
+    end = _end(one)
+    return end is not None and end <= moment
 
 
 def _started(one: ShadowJob, moment: float, shares: tuple[Allocation, ...]) -> ShadowJob:

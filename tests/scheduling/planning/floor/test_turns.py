@@ -101,6 +101,32 @@ def test_who_went_on_ahead_of_its_shadow_is_not_stopped_again():
     assert followed.turns.protected == {5}
 
 
+def behind_the_clock(*jobs, there=None):
+    """The shadow is played 500 seconds behind the clock, and these have come since."""
+    rules = replace(RULES, floor_slack=0.5)
+    return replace(world(*jobs, shadow=Shadow(NOW - 500, there or {}, longest_wait=1_000.0)), rules=rules)
+
+
+def test_within_the_slack_nobody_waits_for_one_that_no_node_could_hold():
+    line = (job(2, 64, submitted_at=NOW - 200), job(3, 16, submitted_at=NOW - 100, saves=False))
+
+    assert placed(make_plan(behind_the_clock(*line), NOW)) == {3: ["cpu-1"]}
+
+
+def test_within_the_slack_nobody_waits_for_one_that_has_ended_here_and_will_have_there():
+    ended = job(1, 16, submitted_at=NOW - 700)
+    there = {1: ShadowJob(ended, NOW - 600, (share("cpu-1", cpus=16),), work_seconds=590.0)}
+    line = job(3, 16, submitted_at=NOW - 100, saves=False)
+
+    assert placed(make_plan(behind_the_clock(line, there=there), NOW)) == {3: ["cpu-1"]}
+
+
+def test_within_the_slack_one_that_cannot_be_stopped_waits_for_its_turn_behind_another_that_could_start():
+    line = (job(2, 16, submitted_at=NOW - 200, saves=False), job(3, 16, submitted_at=NOW - 100, saves=False))
+
+    assert placed(make_plan(behind_the_clock(*line), NOW)) == {}
+
+
 def test_whose_turn_came_first_has_its_place_first_also_after_its_shadow_has_waited_for_those_that_left():
     first, second = job(14, 1, saves=False), job(13, 3, saves=False)
     there = {
