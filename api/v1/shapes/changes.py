@@ -42,6 +42,7 @@ class JobChange(ChangedTerms):
     image = Text(limits.IMAGE, required=False, allow_blank=True)
     executor = Text(40, required=False, allow_blank=True)
     resources = ResourcesIn(required=False)
+    reason = Text(200, required=False, allow_blank=True, help_text="Why it is changed; stands in its history.")
 
 
 class CloneIn(JobDefaults):
