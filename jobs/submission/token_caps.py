@@ -60,7 +60,8 @@ def used_of(caps: TokenCaps, now: datetime, *, but: int | None = None) -> Used:
         Job.objects.filter(pk__in=caps.jobs.values("job")).exclude(state__in=ENDED).values_list("pk", flat=True)
     )
     since = Q() if caps.cost_days is None else Q(submitted_at__gte=now - timedelta(days=caps.cost_days))
-    rows = caps.jobs.filter(since | Q(job__in=open_now)).exclude(job=but).values_list("job", "gpus", "most_cost")
+    counted = caps.jobs.filter(since | Q(job__in=open_now)).exclude(job__in=[] if but is None else [but])
+    rows = counted.values_list("job", "gpus", "most_cost")
     gpus, committed = 0, Decimal(0)
     over = []
     for job, held, most in rows:
