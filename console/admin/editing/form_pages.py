@@ -23,8 +23,6 @@ from jobs.editing.edit import edit
 from jobs.models import Job
 from scheduling.errors import InvalidError, TrainyardError
 
-Page = Callable[..., HttpResponse]
-
 
 def urls(model_admin: "ModelAdmin[Job]") -> list[URLPattern]:
     """The addresses of both forms."""
