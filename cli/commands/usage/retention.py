@@ -37,7 +37,9 @@ def retention(
     server: Server, project: ProjectName = DEFAULT_PROJECT, *, days: Days = None, forever: Forever = False,
     output_days: OutputDays = None, output_gb: OutputGb = None, inherit: Inherit = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Say for how long a project's jobs, and what they leave, are kept after their end, and how much of that; set it.
+    """Say for how long a project's jobs, and what they leave, are kept after their end; set it.
+
+    And how much of what they leave is kept in all.
 
     Example: trainyard retention --project vision --days 90
     """

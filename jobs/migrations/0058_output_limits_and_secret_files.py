@@ -49,5 +49,10 @@ class Migration(migrations.Migration):
                 db_default=0, default=0, help_text="Of its files that are kept, in bytes."
             ),
         ),
+        migrations.AddField(
+            model_name="job",
+            name="secret_files",
+            field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+        ),
         migrations.RunSQL(ADD_UP, migrations.RunSQL.noop),
     ]
