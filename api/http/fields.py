@@ -132,7 +132,7 @@ class SecretsField(serializers.Field[Any, Any, Any, Any]):
         if isinstance(one, str):
             return one, None
         if not isinstance(one, dict) or not one.keys() <= {"name", "file"} or not isinstance(one.get("name"), str):
-            _refuse_entry(at, NAMES_OF_SECRETS)
+            _refuse_entry(at, 'Must be a name, or {"name": "GCP_KEY", "file": "gcp.json"}: no values.')
         if not isinstance(one.get("file"), str) or not one["file"]:
             _refuse_entry(at, {"file": ['Must be the name of a file, for example "gcp.json".']})
         return one["name"], one["file"]

@@ -8,6 +8,8 @@ from jobs.outputs import forgetting, project_limits
 from jobs.outputs.project_limits import Level, in_words
 from scheduling.lifecycle import TERMINAL_STATES
 
+NO_ROOM = "No room for it"
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -61,11 +63,17 @@ def refused(kept: KeptOutputs) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
+def why_refused(kept: KeptOutputs) -> str:
+    """In words, if its project had no room for some of them: here or on the node; empty: it had."""
+    rows = KeptFile.objects.filter(outputs=kept, state=KeptFile.State.LEFT_OUT, message__startswith=NO_ROOM)
+    return rows.values_list("message", flat=True).first() or ""
+
+
 def _project(kept: KeptOutputs) -> int:
     return kept.placement.attempt.job.project_id
 
 
 def _room(level: Level, kept: KeptOutputs, *, here: int = 0) -> Room:
     stays = level.used - here - forgetting.could_free(level, but=kept.attempt_id)
-    words = f"No room for it: {level.slug} keeps at most {in_words(level.most)}, and {in_words(stays)} are to stay."
+    words = f"{NO_ROOM}: {level.slug} keeps at most {in_words(level.most)}, and {in_words(stays)} are to stay."
     return Room(max(0, level.most - stays), words)

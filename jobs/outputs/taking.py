@@ -154,5 +154,5 @@ def complete(kept: KeptOutputs, *, left_out: int, left_out_bytes: int, message: 
     )  # fmt: skip
     if closed and (left_out or message):
         words = f"Of what attempt {kept.placement.attempt.number} left {left_out} files with {left_out_bytes} bytes are not kept."
-        said = " ".join(filter(None, (words if left_out else "", message)))
+        said = " ".join(filter(None, (words if left_out else "", message, fitting.why_refused(kept))))
         transitions.note([kept.placement.attempt.job_id], "outputs_left_out", message=said[:2000])

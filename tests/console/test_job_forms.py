@@ -135,7 +135,7 @@ def test_all_that_the_form_has_arrives_as_it_was_written(job):
         ({"env_set": "=1"}, "env_set", "may not be empty"),
         ({"node_labels": "zone"}, "node_labels", "has no '='"),
         ({"executor": "nobody"}, "executor", "no executor"),
-        ({"reason": "x" * 201}, "reason", "200"),
+        ({"reason": "x" * 201, "gpus": "1"}, "reason", "200"),
         ({"max_runtime_seconds": "0"}, "max_runtime_seconds", "greater than"),
     ],
 )

@@ -71,6 +71,7 @@ def test_its_history_has_the_reason(edit, job):
     assert edit(resources={"cpus": 2}, reason="It swaps.").status_code == 200
     assert JobEvent.objects.get(job=job, kind="changed").message == "It swaps."
     assert list(faults(edit(resources={"cpus": 3}, reason=7))) == ["reason"]
+    assert list(faults(edit(reason="It swaps."))) == ["reason"]
     assert list(faults(edit(resources={"cpus": 3}, reason="x" * 201))) == ["reason"]
 
 

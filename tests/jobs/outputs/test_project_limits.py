@@ -78,7 +78,8 @@ def test_what_is_kept_still_needed_or_of_a_job_that_goes_on_never_goes_and_the_n
     assert file.message == "No room for it: vision keeps at most 3 MB, and 3 MB are to stay."
     told = reading.summary(reading.attempt_of(new, None))
     assert (told.files, told.left_out, told.left_out_bytes) == (0, 1, MB)
-    assert "1 files with 1048576 bytes are not kept" in JobEvent.objects.get(job=new).message
+    event = JobEvent.objects.get(job=new).message
+    assert event == f"Of what attempt 1 left 1 files with 1048576 bytes are not kept. {file.message}"
     assert project_limits.used_by([project.pk]) == 3 * MB
 
 
@@ -166,6 +167,7 @@ def test_it_is_set_by_those_above_and_below_their_limit_by_its_own_administrator
     assert ask(own, 1).status_code == 403  # nothing above has a limit
     assert ask(above, 50, "org").status_code == 403
     assert ask(staff, 50, "org").json()["output_gb"] == 50
+    assert ask(own, 0.005).json()["output_gb"] == 0.005
     told = ask(own, 20).json()
     assert (told["output_gb"], told["output_gb_from_project"], told["outputs_kept_gb"]) == (20, "team", 0)
     assert faults(ask(own, 51)) == {"output_gb": "org keeps at most 50 GB, with all below it: say that or less."}
