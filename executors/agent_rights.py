@@ -28,6 +28,7 @@ NOT_AN_AGENTS = frozenset(
         "jobcountprogress",
         "jobretention",
         "outputretention",
+        "outputlimit",
         "forgottenjob",
         "idlegpurule",
         "idlegpustep",

@@ -14,8 +14,10 @@ from scheduling.errors import ForbiddenError
 CAPPED_MAY = re.compile(
     r"/api/v1/(jobs|jobs/batch|jobs/quote|jobs/cancel|jobs/\d+/(cancel|clone|pause|hold)|templates/[^/]+/(jobs|quote)|snapshots|snapshots/\d+/(blobs|complete)|auth/tokens/current)/?"
 )
-"""What a capped token changes: it submits, and has jobs end or rest. All else could take what it is capped for."""
-REFUSED = "This token is capped: it may look, submit, clone, quote, cancel, pause and hold. Use one without caps for the rest."
+"""What a capped token posts: it submits, and has jobs end or rest. All else could take what it is capped for."""
+CAPPED_EDITS = re.compile(r"/api/v1/jobs/\d+/?")
+"""What it changes: a job, of which `jobs/editing` asks whether it is its own, and whether the caps pay for what it becomes."""
+REFUSED = "This token is capped: it may look, submit, edit its jobs, clone, quote, cancel, pause and hold. Use one without caps for the rest."
 
 
 class BearerTokens(TokenAuthentication):
@@ -44,6 +46,6 @@ def caps_of(request: Request) -> TokenCaps | None:
 
 
 def _refuse_what_is_not_for_it(request: Request) -> None:
-    changes = request.method == "PATCH"
-    if changes or not CAPPED_MAY.fullmatch(request.path):
+    allowed = CAPPED_EDITS if request.method == "PATCH" else CAPPED_MAY
+    if not allowed.fullmatch(request.path):
         raise ForbiddenError(REFUSED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -19,6 +19,7 @@ PRIORITY_SCHEMA = {
         {"type": "string", "enum": list(priorities.WORDS)},
     ]
 }
+NAMES_OF_SECRETS = 'Must be a list of names, for example ["WANDB_API_KEY"], or with files: [{"name": "GCP_KEY", "file": "gcp.json"}]: no values.'
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -108,17 +109,42 @@ class EnvChangesField(EnvField):
         return {**super().to_internal_value(kept), **dict.fromkeys(gone)}
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string"}})
-class SecretNamesField(serializers.Field[Any, Any, Any, Any]):
-    """Names, each once; what they may be is judged with the rest of the job."""
+@extend_schema_field({"type": "array", "items": {"oneOf": [
+    {"type": "string"},
+    {"type": "object", "properties": {"name": {"type": "string"}, "file": {"type": "string"}}, "required": ["name", "file"],
+     "additionalProperties": False},
+]}})  # fmt: skip
+class SecretsField(serializers.Field[Any, Any, Any, Any]):
+    """Names, each once, with that of a file where the job is to find the secret in one; what these may be is judged with the rest."""
 
-    def to_internal_value(self, data: Any) -> list[str]:
-        if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
-            raise serializers.ValidationError('Must be a list of names, for example ["WANDB_API_KEY"]: no values.')
-        return list(dict.fromkeys(data))
+    def to_internal_value(self, data: Any) -> dict[str, str | None]:
+        if not isinstance(data, list):
+            raise serializers.ValidationError(NAMES_OF_SECRETS)
+        found: dict[str, str | None] = {}
+        for at, one in enumerate(data):
+            name, file = self._read(at, one)
+            if found.get(name, file) != file:
+                _refuse_entry(at, f"{name} is named twice, and not alike.")
+            found[name] = file
+        return found
+
+    def _read(self, at: int, one: Any) -> tuple[str, str | None]:
+        if isinstance(one, str):
+            return one, None
+        if not isinstance(one, dict) or not one.keys() <= {"name", "file"} or not isinstance(one.get("name"), str):
+            _refuse_entry(at, 'Must be a name, or {"name": "GCP_KEY", "file": "gcp.json"}: no values.')
+        if not isinstance(one.get("file"), str) or not one["file"]:
+            _refuse_entry(at, {"file": ['Must be the name of a file, for example "gcp.json".']})
+        return one["name"], one["file"]
 
     def to_representation(self, value: Any) -> Any:
         return value
+
+
+def _refuse_entry(at: int, words: Any) -> NoReturn:
+    """Of a list, by its place in it."""
+    by_place: Any = {at: words if isinstance(words, dict) else [words]}
+    raise serializers.ValidationError(by_place)
 
 
 class LabelsField(TextMapField):

@@ -110,7 +110,7 @@ def _refusal(error: Exception) -> Problem | None:
 def _refusal_of_framework(error: Exception) -> Problem | None:
     match error:
         case ValidationError():
-            return _invalid(tuple(_field_errors(error.detail)))
+            return _invalid(tuple(field_errors(error.detail)))
         case APIException():
             hint = HINTS.get(error.status_code, "")
             return Problem(error.status_code, f"{error.detail}{hint}", headers=_headers(error))
@@ -163,14 +163,14 @@ def _headers(error: APIException) -> dict[str, str]:
     return headers
 
 
-def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
+def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
     """REST framework's nested errors as a flat list: {"jobs": {3: {"command": [..]}}} names jobs[3].command."""
     if isinstance(detail, Mapping):
         for key, inner in detail.items():
-            yield from _field_errors(inner, _join(path, key))
+            yield from field_errors(inner, _join(path, key))
     elif isinstance(detail, list):
         for inner in detail:
-            yield from _field_errors(inner, path)
+            yield from field_errors(inner, path)
     else:
         yield FieldError(path or NO_FIELD, str(detail), getattr(detail, "code", "invalid"))
 

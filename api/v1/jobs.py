@@ -125,11 +125,14 @@ class JobView(APIView):
         """Change a job's name and labels at any time; while it waits also what it runs, asks for, and its place in line.
 
         Judged as a submission is; it keeps its age in line. What it runs is changed by its owner and administrators of
-        its project alone. 409 for a job that was placed meanwhile, with its state.
+        its project alone. 409 for a job that was placed meanwhile, with its state. A capped token changes the jobs that
+        were submitted with it, to what its caps pay for.
         """
         job_to_control(request, job_id)
         changes = unfolded(JobChange.read(request.data))
-        return answer(edit(job_id=job_id, user=caller(request), changes=changes), caller(request))
+        reason = changes.pop("reason", "")
+        done = edit(job_id=job_id, user=caller(request), changes=changes, reason=reason, caps=caps_of(request))
+        return answer(done, caller(request))
 
 
 class CloneView(APIView):

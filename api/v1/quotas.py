@@ -20,6 +20,7 @@ from api.v1.shapes import quotas
 from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
 from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
 from jobs.messages import publishing
+from jobs.outputs.project_limits import GIB, MIB, standing_of
 from jobs.planning.budget_use.reports import reports_of
 from jobs.recovery import quota_sync
 from jobs.reports.quota_bars import bars_in
@@ -32,6 +33,7 @@ from quotas.limits import set_limits
 from quotas.models import NativeQuotaRow, Project
 from quotas.providers import chosen
 from quotas.queries import find_project, visible_projects
+from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
 
 SYNC_PATIENCE = 10.0
@@ -118,6 +120,17 @@ class NativeOut(serializers.Serializer[Any]):
         return super().get_fields() | quotas.answered_fields()
 
 
+class KeptOutputsOut(serializers.Serializer[Any]):
+    """The storage that a project and all below it take."""
+
+    used_gb = serializers.FloatField(help_text="Of outputs and checkpoints, as they are listed.")
+    limit_gb = serializers.FloatField(allow_null=True, help_text="The limit that leaves least room; null: none.")
+    limit_of = serializers.CharField(allow_null=True, help_text="Whose limit that is.")
+    limit_used_gb = serializers.FloatField(allow_null=True, help_text="What is kept under it, by whomever.")
+    code_gb = serializers.FloatField(help_text="Of code that jobs brought along, each file once; not limited.")
+    sentence = serializers.CharField(help_text="That in words.")
+
+
 class QuotaOut(serializers.Serializer[Any]):
     """The amounts count everything below the project too; `available` also minds the quotas above it, and its cohort."""
 
@@ -142,6 +155,7 @@ class QuotaOut(serializers.Serializer[Any]):
     lent = LoanAmountsOut(help_text="What of its own it could not have now: others hold it, and would give it back.")
     enforce_quota = serializers.BooleanField(help_text="As enforced.")
     bars = QuotaBarOut(many=True, help_text="Of all that is limited here or above.")
+    kept_outputs = KeptOutputsOut(help_text="What is kept of what its jobs have left.")
     pending_cost = serializers.DecimalField(
         30, SHOWN_PLACES, allow_null=True,
         help_text="What its jobs that wait are expected to cost, of which the end is known; null: none has a price.",
@@ -221,6 +235,7 @@ def answer(project: Project, user: User) -> Response:
             "lent": _shown(account.lent),
             "enforce_quota": account.enforced,
             "bars": [quotas.bar(one) for one in bars_in(standing, project.slug)],
+            "kept_outputs": kept_outputs(project),
             "pending_cost": None if account.pending_cost is None else str(account.pending_cost),
             # The local provider derives usage as it is read.
             "synced_at": timezone.now() if chosen.is_local() else row and row.synced_at,
@@ -228,6 +243,23 @@ def answer(project: Project, user: User) -> Response:
             **quotas.flat(account.limits, account.usage, account.available),
         }
     )
+
+
+def kept_outputs(project: Project) -> dict[str, Any]:
+    standing = standing_of(project.pk)
+    level = standing.tightest
+    return {
+        "used_gb": _gigabytes(standing.used),
+        "limit_gb": level and memory_units.gigabytes(level.most // MIB),
+        "limit_of": level and level.slug,
+        "limit_used_gb": level and _gigabytes(level.used),
+        "code_gb": _gigabytes(standing.code),
+        "sentence": standing.sentence,
+    }
+
+
+def _gigabytes(size: int) -> float:
+    return round(size / GIB, 3)
 
 
 def native(row: NativeQuotaRow) -> dict[str, Any]:

@@ -119,8 +119,8 @@ class OwnTokensView(APIView):
         """Another token for yourself, say for a script: it can be taken back without the others.
 
         It ends no later than the token that asked for it, so that whoever finds a token cannot make it last. With
-        `max_gpus` or `max_cost` it is capped, say for an agent: it may look, and submit, quote, cancel, pause and hold
-        jobs, and no more than that.
+        `max_gpus` or `max_cost` it is capped, say for an agent: it may look, and submit, quote, edit, cancel, pause
+        and hold jobs, and no more than that.
         """
         wanted = TokenIn.read(request.data)
         ends = ends_within(request, wanted.pop("days", None))

@@ -59,15 +59,20 @@ class TrainingJob(Terms):
     depends_on: Annotated[list[int] | None, Field(description="Ids of jobs that have to complete first.")] = None
 
 
-class Differences(Terms):
-    """What is to be different. What is left out is as in the job that is cloned."""
+class Edits(Terms):
+    """What is to be different. What is left out stays as it is."""
 
-    project: Annotated[str | None, Field(description="The slug of a project that you may submit to.")] = None
     command: Annotated[list[str] | None, Field(description="What runs, word by word; it is written whole.")] = None
     env: Annotated[
         dict[str, str | None] | None,
         Field(description="Variables that are set, or with null taken away; the others stay."),
     ] = None
+
+
+class Differences(Edits):
+    """What is to be different. What is left out is as in the job that is cloned."""
+
+    project: Annotated[str | None, Field(description="The slug of a project that you may submit to.")] = None
 
 
 Reason = Annotated[

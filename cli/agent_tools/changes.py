@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cli.agent_tools import brief
-from cli.agent_tools.asked import MOST_JOBS, Differences, JobId, Reason, SubmissionKey, TrainingJob
+from cli.agent_tools.asked import MOST_JOBS, Differences, Edits, JobId, Reason, SubmissionKey, TrainingJob
 from cli.client.requests import Row, Server, path_word
 from cli.errors import RefusedError
 
@@ -75,6 +75,18 @@ def clone_job(
     asked = (changes or Differences()).as_request(reason=reason, submission_key=submission_key)
     row, created = server.create(f"jobs/{job_id}/clone", asked)
     return {"created": created, **brief.job(row)}
+
+
+def edit_job(server: Server, job_id: JobId, reason: Reason, changes: Edits) -> Row:
+    """Change what a waiting job asks for and runs; it keeps its number and its place in line. Name and labels change at any time.
+
+    Of a job that has been placed nothing else is changed: clone it instead. A token with caps changes its own jobs, to
+    what its caps pay for. Answers like queue_training_job.
+    """
+    asked = changes.as_request()
+    if not asked:
+        raise RefusedError(fields=[("changes", 'Say what to change, for example {"resources": {"gpus": 2}}.')])
+    return brief.job(server.patch(f"jobs/{job_id}", {**asked, "reason": reason}))
 
 
 def cancel_queued_job(server: Server, job_id: JobId, reason: Reason, *, also_if_running: AlsoIfRunning = False) -> Row:

@@ -36,7 +36,7 @@ ADDING: tuple[AnyTool, ...] = (
     changes.clone_job,
     changes.submit_batch_training_jobs,
 )
-ENDING: tuple[AnyTool, ...] = (changes.cancel_queued_job,)
+REPLACING: tuple[AnyTool, ...] = (changes.edit_job, changes.cancel_queued_job)
 INSTRUCTIONS = (
     "Trainyard schedules training jobs on shared machines. Ask check_training_budget or quote_job before you submit, "
     "explain_job when a job waits, get_job_logs when one failed. A refusal names the field that is to blame: change it, "
@@ -102,7 +102,7 @@ def offer(connect: Connect, *, version: str) -> AgentTools:
     for kind, hints in (
         (ASKING, ToolAnnotations(read_only_hint=True, open_world_hint=False)),
         (ADDING, ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False)),
-        (ENDING, ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)),
+        (REPLACING, ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)),
     ):
         for tool in kind:
             tools.add_tool(_on_server(tool, connect), annotations=hints)

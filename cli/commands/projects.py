@@ -73,7 +73,7 @@ def show(server: Server, project: Project = DEFAULT_PROJECT, *, as_json: AsJson 
         row = server.get(where)
     quota, budgets = server.get(f"{where}/usage"), server.rows(f"{where}/budgets")
     if as_json:
-        print_json({**row, "bars": quota["bars"], "budgets": budgets})
+        print_json({**row, "bars": quota["bars"], "kept_outputs": quota.get("kept_outputs"), "budgets": budgets})
         return
     console = make_console()
     display(console, facts(place(row)))

@@ -82,8 +82,8 @@ def create(
 ) -> None:
     """Make a token, say for a script: printed once, and never shown again.
 
-    With --max-gpus or --max-cost it is capped, say for an agent: it may look, and submit, quote, cancel, pause and hold
-    jobs, and no more than that.
+    With --max-gpus or --max-cost it is capped, say for an agent: it may look, and submit, quote, edit, cancel, pause
+    and hold jobs, and no more than that.
 
     Example: TRAINYARD_TOKEN=$(trainyard tokens create --days 7 --max-gpus 4 --max-cost 20)
     """

@@ -110,7 +110,11 @@ class JobOptions:
     ] = None
     secret: Annotated[
         list[str] | None,
-        option("--secret", metavar="NAME", text="A secret for it (see `trainyard secrets`). May be repeated."),
+        option(
+            "--secret",
+            metavar="NAME[:file=FILE]",
+            text="A secret for it (see `trainyard secrets`), or in a file: its path is in NAME_FILE. May be repeated.",
+        ),
     ] = None
     venv: Annotated[
         bool, option("--venv", text="Run it in the virtual environment that is active here (nodes must have it, too).")

@@ -30,7 +30,7 @@ def job_request(
             "command": list(command),
             "working_dir": str((its.working_dir or Path()).absolute()),
             "env": (virtual_environment.variables(environ) if its.venv else {}) | parse_env(its.env or [], environ),
-            "secrets": its.secret,
+            "secrets": [parse_secret(text) for text in its.secret or []],
             "executor": its.executor,
             "image": its.image,
             "environment": parse_environment(its.environment or []),
@@ -53,6 +53,21 @@ def job_request(
             "workload": its.workload,
         }
     )
+
+
+def parse_secret(text: str) -> str | dict[str, str]:
+    """`GCP_KEY`, or in a file `GCP_KEY:file=gcp.json`; nothing that looks like a value goes over the wire."""
+    name, colon, rest = text.partition(":")
+    word, _, file = rest.partition("=")
+    if "=" in name:
+        raise UsageError(
+            "--secret: name it alone, a value is set by `trainyard secrets set`; a file is NAME:file=FILE."
+        )
+    if not colon:
+        return name
+    if word != "file" or not file:
+        raise UsageError(f"--secret: {text!r} is neither NAME nor NAME:file=FILE.")
+    return {"name": name, "file": file}
 
 
 def parse_priority(text: str | None) -> int | str | None:

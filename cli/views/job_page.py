@@ -96,13 +96,21 @@ def _request(job: Row) -> list[tuple[str, str | Text]]:
         ("environment", plain(spell_pairs(job.get("environment")))),
         ("folder", plain(job.get("working_dir"))),
         ("environment", plain(spell_environment(job.get("env")))),
-        ("secrets", plain(", ".join(job.get("secrets") or []))),
+        ("secrets", plain(spell_secrets(job))),
         ("workload", plain(job.get("workload"))),
         ("labels", plain(spell_pairs(job.get("labels")))),
         ("after", plain(spell_needs(job))),
         ("limits", plain(spell_limits(job))),
         ("submission key", plain(job.get("submission_key"))),
     ]
+
+
+def spell_secrets(job: Row) -> str:
+    """`WANDB_API_KEY, GCP_KEY (file gcp.json)`."""
+    files = job.get("secret_files") or {}
+    return ", ".join(
+        f"{name} (file {files[name]})" if name in files else str(name) for name in job.get("secrets") or []
+    )
 
 
 def _place(job: Row) -> str:

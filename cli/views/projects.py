@@ -16,11 +16,13 @@ RESOURCES = {
 
 
 def spell_bars(quota: Row) -> list[str]:
-    """A line for each quota that limits the project, its own or one above: `GPUs: 6 of 8 GPUs used, 2 lent`."""
-    return [
+    """A line for each quota that limits the project, its own or one above: `GPUs: 6 of 8 GPUs used, 2 lent`; and its storage."""
+    lines = [
         f"{RESOURCES.get(bar['resource'], bar['resource'])}: {visible(bar['sentence'])}"
         for bar in quota.get("bars", ())
     ]
+    storage = quota.get("kept_outputs")
+    return [*lines, f"storage: {visible(storage['sentence'])}"] if storage else lines
 
 
 def spell_budgets(budgets: Iterable[Row]) -> list[str]:

@@ -108,6 +108,7 @@ def possible(job: Job) -> set[str]:
         "resume": rests,
         "hold": waits and job.held_at is None,
         "release": job.held_at is not None,
+        "edit": waits or job.state == JobState.PAUSED,
     }
     return {name for name, offered in offers.items() if offered}
 

@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from console.admin import cells, job_actions, job_deletion, job_page
+from console.admin.editing import form_pages
 from console.admin.filters import HardwareFilter, PriorityClassFilter, SearchedFilter, Searching, WithJobsFilter
 from console.admin.job_form import JobForm
 from console.admin.job_rows import with_times
@@ -171,7 +172,7 @@ class JobAdmin(Searching, FoundByNumber, PageContext):
         return [name for name in (*ANY_TIME, *WHILE_IT_WAITS, *FACTS) if name not in editable]
 
     def get_urls(self) -> list[URLPattern]:
-        return [*job_actions.button_urls(self), *moves.move_urls(self), *super().get_urls()]
+        return [*job_actions.button_urls(self), *moves.move_urls(self), *form_pages.urls(self), *super().get_urls()]
 
     def page_context(self, request: HttpRequest, obj: Job) -> dict[str, Any]:
         return {**job_page.context(obj, request.user), "summary": self._summary(obj)}

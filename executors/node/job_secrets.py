@@ -1,7 +1,8 @@
 """The secrets that a job names, on their way to its command: asked for just before its start, kept in the memory of this agent.
 
-They come sealed for a key that is made for this one question, and go to the command's environment, and to whoever masks
-its log. The file by which its shim is told of it is readable by the agent alone, and goes with the attempt's folder.
+They come sealed for a key that is made for this one question, and go to the command's environment or into files of its own,
+and to whoever masks its log. The file by which its shim is told of it is readable by the agent alone, and goes with the
+attempt's folder.
 """
 
 import base64
@@ -9,6 +10,7 @@ import base64
 import httpx
 from django.conf import settings
 
+from executors.node import secret_files
 from executors.node.blob_stream import StoppedError
 from executors.node.patience import patiently
 from executors.node.site import FetchError, asked, connected
@@ -33,20 +35,16 @@ def prepare(run: PlacementRun) -> PlacementOutcome | None:
         except FetchError as error:
             gone = error.status == httpx.codes.CONFLICT
             return run.failed(EndReason.START_FAILED if gone else EndReason.SECRETS_UNAVAILABLE, str(error))
-    know(run, values)
+    run.log.mask(values.values())
+    run.secrets = secret_files.lay(run, values) if run.claimed.secret_files else values
     return None
 
 
 def recall(run: PlacementRun) -> None:
     """Of a run that an agent before has launched: what its log must not show."""
-    known = environment_of(run.folder) if run.claimed.secrets else {}
-    know(run, {name: known[name] for name in run.claimed.secrets if name in known})
-
-
-def know(run: PlacementRun, values: dict[str, str]) -> None:
-    if values:
-        run.secrets = values
-        run.log.mask(values.values())
+    if run.claimed.secrets:
+        known = {**environment_of(run.folder), **secret_files.noted(run)}
+        run.log.mask([known[name] for name in run.claimed.secrets if name in known])
 
 
 def _fetch(run: PlacementRun) -> dict[str, str]:

@@ -13,6 +13,7 @@ from executors.node.beginning import INPUTS, NodeBeginning
 from executors.node.code import COPY, NodeCode
 from executors.node.containers import NodeContainers
 from executors.node.environments import NodeEnvironments
+from executors.node.secret_files import SECRETS
 from executors.node.setup_steps import SetupError
 from executors.run import rendezvous, run_spans, state_files
 from executors.run.placement_run import PlacementRun
@@ -108,6 +109,8 @@ class Launcher:
             folder_removal.remove(run.folder, COPY)  # whatever its job has made of it
         if run.claimed.inputs:
             folder_removal.remove(run.folder, INPUTS)
+        if run.claimed.secret_files:
+            folder_removal.remove(run.folder, SECRETS)
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def folders(self, run: PlacementRun) -> tuple[Path, ...]:
@@ -195,4 +198,5 @@ def _code(run: PlacementRun) -> tuple[Path, ...]:
 
 def _brought(run: PlacementRun) -> tuple[Path, ...]:
     """The folders that were made for it alone."""
-    return (*_code(run), *([run.folder / INPUTS] if run.claimed.inputs else []))
+    inputs = (run.folder / INPUTS,) if run.claimed.inputs else ()
+    return (*_code(run), *inputs, *((run.folder / SECRETS,) if run.claimed.secret_files else ()))

@@ -151,6 +151,8 @@ class _Upload:
         self._closed = closed
         self._limits = asked(client, "GET", self._path)
         self._room = self._limits["files"]
+        most = self._limits.get("project_bytes")  # an older site says nothing of it
+        self._project_room = float("inf") if most is None else most
         self._parts: dict[str, bytes] = {}
         self._files: list[dict[str, Any]] = []
         self._left_out = self._left_out_bytes = self._names = 0
@@ -167,14 +169,24 @@ class _Upload:
         for one in left:
             if self._closed.is_set():
                 raise ClosedError
-            if one.fault:
-                self._leave_out(kind, one, one.fault)
-            elif one.size > room:
-                self._leave_out(kind, one, f"{FULL}: {most / MIB:g} MB of {kind}s.")
-            elif self._room <= 0:
-                self._leave_out(kind, one, f"{FULL}: {self._limits['files']} files.")
+            if one.size > room:
+                why = one.fault or f"{FULL}: {most / MIB:g} MB of {kind}s."
             else:
-                room -= self._take(kind, one, folder, room)
+                why = one.fault or self._too_much(kind, one.size)
+            if why:
+                self._leave_out(kind, one, why)
+            else:
+                taken = self._take(kind, one, folder, room)
+                room -= taken
+                self._project_room -= taken
+
+    def _too_much(self, kind: str, size: int) -> str:
+        """Why one more file of this size is not kept; empty: it is."""
+        if self._room <= 0:
+            return f"{FULL}: {self._limits['files']} files."
+        if size <= self._project_room or (kind == CHECKPOINT and self._limits["project_takes_checkpoints"]):
+            return ""
+        return str(self._limits["project_words"])
 
     def _take(self, kind: str, one: Left, folder: int, room: int) -> int:
         """Send it; how much it takes of the room."""

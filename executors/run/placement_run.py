@@ -87,7 +87,7 @@ class PlacementRun:
         self.lease_deadline = lease_deadline
         self.log = LogChunks(folder, attempt_id=claimed.attempt_id, rank=claimed.rank)
         self.report = ProgressReader(folder / "report.jsonl")
-        self.secrets: Mapping[str, str] = {}
+        self.secrets: Mapping[str, str] = {}  # by the variables in which its command finds them, or their files
         self.unsaid: PendingReport | None = None
         self.series_due = 0.0  # on the monotonic clock
         self.checkpoints: CheckpointMonitor | None = None

@@ -21,7 +21,7 @@ from scheduling.lifecycle import EndReason
 from telemetry.origin import Origin
 from workers.runtime.process import replace_file
 
-BESIDE = ("origin", "code", "secrets", "inputs", "environment")
+BESIDE = ("origin", "code", "secrets", "secret_files", "inputs", "environment")
 CLAIM, STOP, ENDING = "claim.json", "stop.json", "ending.json"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

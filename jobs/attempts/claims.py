@@ -58,7 +58,7 @@ NEEDED_TO_RUN = (
     "attempt__job__project__slug", "attempt__job__command", "attempt__job__working_dir", "attempt__job__env",
     "attempt__job__max_runtime_seconds", "attempt__job__stall_action", "attempt__job__stall_seconds",
     "attempt__job__grace_seconds", "attempt__job__nodes", "attempt__job__request_id", "attempt__job__traceparent",
-    "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__secrets", "attempt__job__inputs",
+    "attempt__master_port", "attempt__job__snapshot__digest", "attempt__job__secrets", "attempt__job__secret_files", "attempt__job__inputs",
     "attempt__job__environment",
 )  # fmt: skip
 
@@ -93,6 +93,8 @@ class PlacementSpec:
     """The digest of the snapshot in a copy of which it runs; empty: none."""
     secrets: tuple[str, ...] = ()
     """Names of what the node asks the site for, and no more: no value stands in the database's answer."""
+    secret_files: Mapping[str, str] = field(default_factory=dict)
+    """Of these, by name, what are files and how they are called."""
     inputs: bool = False
     """Whether it begins with outputs of other jobs."""
 
@@ -315,6 +317,7 @@ def _spec(row: Placement, master_address: str) -> PlacementSpec:
         origin=job.origin,
         code=job.snapshot.digest if job.snapshot else "",
         secrets=tuple(job.secrets),
+        secret_files=job.secret_files,
         inputs=bool(job.inputs),
         environment=job.environment,
     )

@@ -94,10 +94,15 @@ def change(*, job_id: int, actor: str, **fields: Any) -> Job:
 
 
 def change_columns(
-    *, job_id: int, actor: str, columns: Mapping[str, Any], beside: Mapping[str, Any] = MappingProxyType({})
+    *,
+    job_id: int,
+    actor: str,
+    columns: Mapping[str, Any],
+    beside: Mapping[str, Any] = MappingProxyType({}),
+    reason: str = "",
 ) -> Job:
     """Write these columns, which were judged by somebody else, as `change` does; `beside` are not told in its history."""
-    return _grant(verbs.change, job_id, ActionRequest(actor, columns=columns, beside=beside))
+    return _grant(verbs.change, job_id, ActionRequest(actor, reason=reason, columns=columns, beside=beside))
 
 
 @transaction.atomic

@@ -160,7 +160,7 @@ def change(job: Job, asked: ActionRequest) -> Decision:
     if "env" in changed:
         data["variables"] = [one for one in sorted({*before["env"], *changed["env"]})
                              if before["env"].get(one) != changed["env"].get(one)]  # fmt: skip
-    return Decision(columns={**asked.columns, **asked.beside, **kept}, event="changed", data=data)
+    return Decision(columns={**asked.columns, **asked.beside, **kept}, event="changed", message=asked.reason, data=data)
 
 
 def shown(name: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from jobs.control import actions
 from jobs.editing.specs import changed, merged, spec_of
-from jobs.models import CappedJob, Job, JobMove
+from jobs.models import CappedJob, Job, JobMove, TokenCaps
 from jobs.models.rights import acts_for_owner
 from jobs.planning import run_times, snapshot
 from jobs.state.queue_transitions import UNSTARTED
@@ -36,25 +36,32 @@ FORETOLD = (
 
 
 @transaction.atomic
-def edit(*, job_id: int, user: User, changes: Mapping[str, Any]) -> Job:
+def edit(
+    *, job_id: int, user: User, changes: Mapping[str, Any], reason: str = "", caps: TokenCaps | None = None
+) -> Job:
     """Change the job; name and labels at any time, all else while it waits, is held or paused.
 
-    Raises InvalidError for what a submission would refuse and the job did not have before, ForbiddenError where somebody
-    else's job is to run another thing, ConflictError for a job that was placed meanwhile.
+    `caps` are those of the token by which it is asked, if it has any: they pay for what the job becomes. Raises
+    InvalidError for what a submission would refuse and the job did not have before, ForbiddenError where somebody else's
+    job is to run another thing or the job is not the token's, ConflictError for a job that was placed meanwhile.
     """
     asked = {name: value for name, value in changes.items() if name in ASKED}
     columns = actions.columns_of({name: value for name, value in changes.items() if name not in ASKED})
     job = _locked(job_id)
     _refuse_others(job, user, asked.keys() & WHAT_RUNS)
+    if caps is not None:
+        _refuse_beyond_caps(job, user, changes, caps)
     columns |= _as_columns(job, asked)
     if job.state not in UNSTARTED or not columns.keys() & JUDGED:
-        return actions.change_columns(job_id=job_id, actor=user.get_username(), columns=columns)
+        return actions.change_columns(job_id=job_id, actor=user.get_username(), columns=columns, reason=reason)
     if asked.keys() & SIZE and JobMove.objects.filter(job=job, closed_at=None).exists():
         raise ConflictError(f"Job {job_id} is being moved, to room that is kept for it: cancel that first.")
     wanted = _judged(job, user, changes)
     foretold = _foretold(job, columns) if columns.keys() & COSTS else {}
     _note_caps(job, wanted)
-    return actions.change_columns(job_id=job_id, actor=user.get_username(), columns=columns, beside=foretold)
+    return actions.change_columns(
+        job_id=job_id, actor=user.get_username(), columns=columns, beside=foretold, reason=reason
+    )
 
 
 def _locked(job_id: int) -> Job:
@@ -76,6 +83,21 @@ def _refuse_others(job: Job, user: User, what: set[str]) -> None:
         f"Job {job.pk} runs in the name of {job.owner}: only {job.owner} and administrators of {job.project} "
         f"may change its {names}. Clone it instead."
     )
+
+
+def _refuse_beyond_caps(job: Job, user: User, changes: Mapping[str, Any], caps: TokenCaps) -> None:
+    """Else an agent would submit a small job and have it become a large one, or use somebody else's that counts nowhere."""
+    if not CappedJob.objects.filter(job=job.pk, caps=caps).exists():
+        words = f"This token is capped: it changes the jobs that were submitted with it, and job {job.pk} was not."
+        raise ForbiddenError(words)
+    if job.state not in UNSTARTED:
+        return
+    before = spec_of(job)
+    both = [before, changed(before, changes)]
+    intake = read_intake(both, job.owner or user, locked=False)
+    before, after = completed(both, intake)
+    if faults := token_caps.edit_faults(token_caps.locked(caps), job.pk, before, after, intake.nodes, intake.now):
+        raise InvalidError(faults)
 
 
 def _as_columns(job: Job, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from jobs.models.planning import (
     UsageTally,
 )
 from jobs.models.queue import Queue, queue_name_validator
-from jobs.models.retention import ForgottenJob, JobRetention, OutputRetention
+from jobs.models.retention import ForgottenJob, JobRetention, OutputLimit, OutputRetention
 from jobs.models.scheduler_settings import SchedulerSetting, SchedulerSettingChange
 from jobs.models.sessions.session import JobSession
 from jobs.models.start_prediction import StartPrediction
@@ -67,6 +67,7 @@ __all__ = [
     "KeptOutputs",
     "LogChunk",
     "MetricSeries",
+    "OutputLimit",
     "OutputRetention",
     "Placement",
     "Preemption",

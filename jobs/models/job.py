@@ -39,8 +39,9 @@ class Job(Controlled):
     command = models.JSONField()
     working_dir = models.CharField(max_length=4096, blank=True)
     env = models.JSONField(default=dict, blank=True)
-    # Names alone: which values they mean is looked up when it starts.
+    # Names alone: which values they mean is looked up when it starts. And by name what of them are files, and how called.
     secrets = ArrayField(models.CharField(max_length=128), default=list, blank=True, db_default=[])
+    secret_files = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
     # The folder in a copy of which it runs; its working_dir is inside of that then.
     snapshot = models.ForeignKey(
         CodeSnapshot, null=True, blank=True, on_delete=models.PROTECT, related_name="jobs", db_index=False, editable=False

@@ -48,6 +48,18 @@ class OutputRetention(models.Model):
         return f"{self.project}: {self.days or 'no'} days"
 
 
+class OutputLimit(models.Model):
+    """The most that a project and everything below it keep of what attempts left, all of it together."""
+
+    project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    most_mb = models.PositiveBigIntegerField(help_text="The oldest that nobody keeps are forgotten for newer ones.")
+    changed_by = models.CharField(max_length=150, blank=True, editable=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.project}: at most {self.most_mb} MB"
+
+
 class ForgottenJob(models.Model):
     """A job that was deleted as its project keeps none for so long: what its attempts left on nodes may go."""
 

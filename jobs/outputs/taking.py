@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs.code import blobs
 from jobs.code.snapshots import TOUCHED_AFTER
 from jobs.models import CodeBlob, KeptFile, KeptOutputs, Placement
+from jobs.outputs import fitting, forgetting
 from jobs.outputs.listed import Listed
 from jobs.state import transitions
 from scheduling.errors import FieldError, InvalidError, NotFoundError, UnavailableError
@@ -38,13 +39,17 @@ def announce(placement_ids: Collection[int]) -> None:
             cursor.execute(ANNOUNCE, [list(placement_ids)])
 
 
-def limits() -> dict[str, Any]:
-    """The most that is kept of one attempt, so that nobody uploads in vain."""
+def limits(kept: KeptOutputs) -> dict[str, Any]:
+    """The most that is kept of one attempt, and of what its project has room for, so that nobody uploads in vain."""
+    room = fitting.room_of(kept)
     return {
         "output_bytes": int(settings.OUTPUT_MB * MIB),
         "checkpoint_bytes": int(settings.CHECKPOINT_MB * MIB),
         "files": settings.OUTPUT_FILES,
         "named_left_out": MOST_LEFT_OUT,
+        "project_bytes": room and room.most,
+        "project_words": room.words if room else "",
+        "project_takes_checkpoints": not fitting.checkpoints_count(kept),
     }
 
 
@@ -119,7 +124,10 @@ def _write(kept: KeptOutputs, rows: list[KeptFile]) -> None:
     for kind in KeptFile.Kind.values:
         paths = [row.path for row in rows if row.kind == kind]
         KeptFile.objects.filter(outputs=kept, kind=kind, path__in=paths).delete()
+    forgetting.resize([kept.pk])
+    fitting.fit(kept, list(each.values()))
     KeptFile.objects.bulk_create(each.values(), batch_size=1000)
+    forgetting.resize([kept.pk])
     _refuse_too_much(kept)
 
 
@@ -138,11 +146,13 @@ def _refuse_too_much(kept: KeptOutputs) -> None:
 @transaction.atomic
 def complete(kept: KeptOutputs, *, left_out: int, left_out_bytes: int, message: str) -> None:
     """That was all; what could not be kept stands in the job's history, too."""
+    refused, refused_bytes = fitting.refused(kept)
+    left_out, left_out_bytes = left_out + refused, left_out_bytes + refused_bytes
     closed = KeptOutputs.objects.filter(pk=kept.pk, state=KeptOutputs.State.COMING).update(
         state=KeptOutputs.State.KEPT, kept_at=Now(), message=message[:500],
         left_out=left_out, left_out_bytes=left_out_bytes,
     )  # fmt: skip
     if closed and (left_out or message):
         words = f"Of what attempt {kept.placement.attempt.number} left {left_out} files with {left_out_bytes} bytes are not kept."
-        said = " ".join(filter(None, (words if left_out else "", message)))
+        said = " ".join(filter(None, (words if left_out else "", message, fitting.why_refused(kept))))
         transitions.note([kept.placement.attempt.job_id], "outputs_left_out", message=said[:2000])

@@ -1,4 +1,4 @@
-"""Forgets what attempts left: longer ago than their project keeps it, or checkpoints after which there are newer ones.
+"""Forgets what attempts left: longer ago than their project keeps it, more than it keeps, or checkpoints after which there are newer ones.
 
 Rows go here; what nobody needs of their content goes with `jobs.code.forgetting`. Safe to interrupt anywhere.
 """
@@ -12,11 +12,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from jobs.control.job_retention import output_rules
-from jobs.models import Job, KeptFile, KeptOutputs
-from scheduling.lifecycle import TERMINAL_STATES
+from jobs.models import KeptFile, KeptOutputs
+from jobs.outputs import forgetting
+from jobs.outputs.forgetting import AT_ONCE
 
 State = KeptOutputs.State
-AT_ONCE = 200
 NEVER_CAME = "Its node has not uploaded it in time."
 
 
@@ -27,33 +27,24 @@ def prune() -> int:
     )
     late.exclude(attempt__ended_at=None).update(state=State.LOST, message=NEVER_CAME)
     _forget_older_checkpoints()
-    wanted = _wanted()
+    wanted = forgetting.wanted()
     count = 0
     for project, rule in output_rules().items():
         if rule.days is not None:
             while some := _forget(project, rule.days, wanted):
                 count += some
+    forgetting.keep_limits()
     return count
-
-
-def _wanted() -> set[int]:
-    """Whose outputs a job is still to begin with."""
-    rows = Job.objects.exclude(state__in=TERMINAL_STATES).exclude(inputs=[]).values_list("inputs", flat=True)
-    return {one["job"] for inputs in rows for one in inputs}
 
 
 @transaction.atomic
 def _forget(project: int, days: int, wanted: Collection[int]) -> int:
-    """Of jobs that are over, and not marked to be kept."""
     cutoff = Now() - timedelta(days=days)
-    old = KeptOutputs.objects.filter(
-        state=State.KEPT, kept_at__lt=cutoff, attempt__job__project=project, attempt__job__keep_outputs=False,
-        attempt__job__state__in=TERMINAL_STATES, attempt__job__finished_at__lt=cutoff,
-    ).exclude(attempt__job__in=wanted)  # fmt: skip
+    unneeded = forgetting.unneeded([project], wanted)
+    old = unneeded.filter(kept_at__lt=cutoff, attempt__job__finished_at__lt=cutoff)
     rows = old.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)
     ids = list(rows.values_list("pk", flat=True)[:AT_ONCE])
-    KeptFile.objects.filter(outputs__in=ids).delete()
-    KeptOutputs.objects.filter(pk__in=ids).update(state=State.FORGOTTEN)
+    forgetting.forget(ids)
     return len(ids)
 
 
@@ -61,6 +52,7 @@ def _forget_older_checkpoints() -> None:
     """Only what a job would go on from is kept: the last of each member."""
     while some := list(_superseded().values_list("pk", flat=True)[:AT_ONCE]):
         KeptFile.objects.filter(outputs__in=some, kind=KeptFile.Kind.CHECKPOINT).delete()
+        forgetting.resize(some)
 
 
 def _superseded() -> QuerySet[KeptOutputs]:

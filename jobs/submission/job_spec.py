@@ -41,6 +41,7 @@ class JobSpec:
     working_dir: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    secret_files: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     cpus: int = 1
     memory_mb: int = 0

@@ -225,6 +225,7 @@ def _row(spec: JobSpec, intake: Intake, owner: User, batch: str) -> Job:
         working_dir=spec.working_dir,
         env=dict(spec.env),
         secrets=list(spec.secrets),
+        secret_files=dict(spec.secret_files),
         snapshot=intake.snapshots[spec.snapshot] if spec.snapshot else None,
         inputs=[one.row for one in spec.inputs],
         labels=dict(spec.labels),

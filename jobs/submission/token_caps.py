@@ -39,13 +39,29 @@ def faults(caps: TokenCaps, specs: Sequence[JobSpec], nodes: Sequence[NodeView],
     return found if caps.max_cost is None else found + _cost_faults(caps.max_cost, used.cost, specs, nodes)
 
 
-def used_of(caps: TokenCaps, now: datetime) -> Used:
-    """What is used of them now."""
+def edit_faults(
+    caps: TokenCaps, job: int, before: JobSpec, after: JobSpec, nodes: Sequence[NodeView], now: datetime
+) -> list[FieldError]:
+    """What the token does not pay for if this job of its own becomes another one. To ask for less is never refused."""
+    used = used_of(caps, now, but=job)
+    found: list[FieldError] = []
+    if caps.max_gpus is not None and after.gpus * after.nodes > before.gpus * before.nodes:
+        found += _gpu_faults(caps.max_gpus, used.gpus, [after])
+    if caps.max_cost is not None:
+        then, now_costs = most_costs([after, before], nodes)
+        if then is None or now_costs is None or then > now_costs:
+            found += _cost_faults(caps.max_cost, used.cost, [after], nodes)
+    return found
+
+
+def used_of(caps: TokenCaps, now: datetime, *, but: int | None = None) -> Used:
+    """What is used of them now; `but` leaves a job out."""
     open_now = set(
         Job.objects.filter(pk__in=caps.jobs.values("job")).exclude(state__in=ENDED).values_list("pk", flat=True)
     )
     since = Q() if caps.cost_days is None else Q(submitted_at__gte=now - timedelta(days=caps.cost_days))
-    rows = caps.jobs.filter(since | Q(job__in=open_now)).values_list("job", "gpus", "most_cost")
+    counted = caps.jobs.filter(since | Q(job__in=open_now)).exclude(job__in=[] if but is None else [but])
+    rows = counted.values_list("job", "gpus", "most_cost")
     gpus, committed = 0, Decimal(0)
     over = []
     for job, held, most in rows:

@@ -5,6 +5,7 @@ import re
 from scheduling.errors import FieldError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+FILE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}")
 RESERVED = "TRAINYARD_"
 MOST_BYTES, MOST_LINES = 64 * 1024, 200
 MOST_OF_A_JOB = 20
@@ -18,6 +19,18 @@ def name_faults(name: str, field: str = "name") -> list[FieldError]:
     if name.upper().startswith(RESERVED):
         return [FieldError(field, f"May not begin with {RESERVED}: those are the platform's own.", "reserved")]
     return []
+
+
+def file_fault(file: str) -> str:
+    """What is wrong with the name of the file in which a job finds a secret; empty: nothing."""
+    if FILE.fullmatch(file) and file not in (".", ".."):
+        return ""
+    return "Must be the name of a file, without a folder: letters, digits, '.', '_' and '-', at most 100, no '-' first."
+
+
+def variable_of(name: str, file: str | None) -> str:
+    """What a job finds in its environment: the value by the secret's name, or by NAME_FILE where the file is."""
+    return f"{name}_FILE" if file else name
 
 
 def value_faults(value: str) -> list[FieldError]:

@@ -5,12 +5,14 @@ from typing import Any
 
 from api.v1.shapes.quotas import columns_in
 from jobs.control import job_retention, project_removal
-from jobs.models import JobRetention
+from jobs.models import JobRetention, OutputLimit
+from jobs.outputs import project_limits
 from quotas import members, projects
 from quotas.limits import set_limits
 from quotas.models import Membership, Project, Quota
 from scheduler_site.declared.changes import ACTOR, Change, Verb, compared, in_the_file
 from scheduler_site.declared.document import Entry, Refused
+from scheduling.memory_units import gigabytes
 
 FIELDS = ("name", "parent", "weight", "archived")
 QUOTA = frozenset(
@@ -28,6 +30,7 @@ def changes(entries: Iterable[Entry]) -> Iterator[Change]:
         yield from _quota(entry, row)
         yield from _members(entry, row)
         yield from _retention(entry, row)
+        yield from _output_limit(entry, row)
 
 
 def surplus(entries: Iterable[Entry]) -> Iterator[Change]:
@@ -128,6 +131,25 @@ def _retention(entry: Entry, row: Project | None) -> Iterator[Change]:
     shown = "for ever" if days is None else days
     before = {"job_days": "for ever" if rule.days is None else rule.days} if rule else None
     yield compared(entry, before, {"job_days": shown}, create=do, change=do, title=f"retention of {slug}")
+
+
+def _output_limit(entry: Entry, row: Project | None) -> Iterator[Change]:
+    """Limits above come first, as projects do: what is below is held against them."""
+    if "output_gb" not in entry.values:
+        return
+    slug, most_mb = entry.values["slug"], entry.values["output_gb"]
+    limit = OutputLimit.objects.filter(project=row).first() if row else None
+
+    def do(_other: object = None) -> None:
+        project_limits.set_limit(Project.objects.get(slug=slug), most_mb, ACTOR)
+
+    if most_mb is None:
+        if limit is not None:
+            yield Change(Verb.DELETE, f"limit of outputs of {slug}", entry, do=do)
+        return
+    before = {"output_gb": gigabytes(limit.most_mb)} if limit else None
+    wanted = {"output_gb": gigabytes(most_mb)}
+    yield compared(entry, before, wanted, create=do, change=do, title=f"limit of outputs of {slug}")
 
 
 def _children_first(rows: list[Project]) -> list[Project]:

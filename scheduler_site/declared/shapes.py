@@ -4,13 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from api.http.fields import GigabytesField
 from api.http.shapes import StrictSerializer, Whole
 from api.v1.pools.shapes import PoolIn
 from api.v1.shapes.budgets import BudgetIn
 from api.v1.shapes.costs import PriceIn
 from api.v1.shapes.projects import MOST_DAYS, ProjectIn
 from api.v1.shapes.queues import QueueIn
-from api.v1.shapes.quotas import GpuModelsField, LimitsIn, LoanLimitsIn
+from api.v1.shapes.quotas import MOST_GB, GpuModelsField, LimitsIn, LoanLimitsIn
 from jobs.submission.limits import NODES
 from quotas.access import Role
 
@@ -32,6 +33,7 @@ class DeclaredProject(ProjectIn):
     enforced = serializers.BooleanField(required=False)
     members = serializers.DictField(child=serializers.ChoiceField(Role.choices), required=False)
     job_days = Whole(MOST_DAYS, least=1, required=False, allow_null=True)
+    output_gb = GigabytesField(MOST_GB, required=False, allow_null=True)
     budgets = DeclaredBudget(many=True, required=False)
 
 

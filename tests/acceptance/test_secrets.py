@@ -115,6 +115,24 @@ def test_the_command_has_them_and_nothing_else_that_can_be_looked_at(platform: P
             assert cursor.fetchone() == (0,), table
 
 
+def test_one_may_be_a_file_of_the_job_s_own_that_goes_with_the_attempt(platform: Platform, project):
+    run_as = "auto" if os.geteuid() == 0 else "agent"
+    platform.start("n1", TRAINYARD_RUN_AS=run_as)
+    look = """
+    stat -c '%a' "$API_KEY_FILE"
+    test "$(stat -c %u "$API_KEY_FILE")" = "$(id -u)" && echo own
+    test "$TRAINYARD_SECRET_DIR/key.txt" = "$API_KEY_FILE" && echo there
+    cat "$API_KEY_FILE"; echo; echo "<$API_KEY>"
+    sha256sum < "$API_KEY_FILE" | cut -c1-64
+    ls "$TRAINYARD_OUTPUT_DIR" "$TRAINYARD_CHECKPOINT_DIR" | grep -c key.txt
+    """
+    (job,) = submitted(look, secrets=("API_KEY",), secret_files={"API_KEY": "key.txt"})
+    wait_for_state(job, "completed", "failed", timeout=60, platform=platform)
+    digest = hashlib.sha256(VALUE.encode()).hexdigest()
+    assert output(job) == f"400\nown\nthere\n***\n<>\n{digest}\n0\n"
+    wait_for(lambda: not files_with(platform.home, VALUE), 20, "the attempt's folder to go")
+
+
 def test_each_member_of_a_gang_is_given_them(platform: Platform, project):
     platform.start("n1", "n2")
     (job,) = submitted('echo "$RANK ${#API_KEY} $API_KEY"', secrets=("API_KEY",), nodes=2)

@@ -24,6 +24,13 @@ def test_an_edit_sends_what_was_said_and_nothing_else(trainyard, connected):
     }  # fmt: skip
 
 
+def test_a_reason_goes_along_and_is_no_change(trainyard, connected):
+    connected.answers("PATCH", "jobs/17", job(17))
+    assert trainyard("edit", 17, "--gpus", 1, "--reason", "It fits.").out == "job 17 changed: resources\n"
+    assert connected.asked[-1].body == {"resources": {"gpus": 1}, "reason": "It fits."}
+    assert trainyard("edit", 17, "--reason", "It fits.").code == 2
+
+
 def test_a_command_may_be_one_text(trainyard, connected):
     connected.answers("PATCH", "jobs/17", job(17))
     assert trainyard("edit", 17, "--command", "python 'a b.py'").code == 0

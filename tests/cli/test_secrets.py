@@ -75,6 +75,26 @@ def test_a_submission_names_them(trainyard, connected):
     assert connected.asked[-1].body["secrets"] == ["A", "B"]
 
 
+def test_a_submission_says_which_of_them_are_files(trainyard, connected):
+    connected.answers("POST", "jobs", {"id": 7, "state": "pending"}, status=201)
+    assert trainyard("submit", "--secret", "A", "--secret", "B:file=b.json", "--", "true").code == 0
+    assert connected.asked[-1].body["secrets"] == ["A", {"name": "B", "file": "b.json"}]
+
+
+@pytest.mark.parametrize("text", ["A=hunter22", "A:b.json", "A:file=", "A:", "A:fiel=x"])
+def test_what_is_neither_a_name_nor_a_file_is_not_sent(trainyard, connected, text):
+    done = trainyard("submit", "--secret", text, "--", "true")
+    assert (done.code, "--secret" in done.err, connected.asked) == (2, True, [])
+    assert "hunter22" not in done.err
+
+
+def test_a_file_of_jobs_may_say_it_too(trainyard, connected, tmp_path):
+    (tmp_path / "jobs.yaml").write_text("- {command: [a], secrets: [{name: GCP_KEY, file: gcp.json}]}\n")
+    connected.answers("POST", "jobs/batch", {"count": 1, "batch": "", "jobs": []}, status=201)
+    assert trainyard("batch", tmp_path / "jobs.yaml").code == 0
+    assert connected.asked[-1].body["jobs"][0]["secrets"] == [{"name": "GCP_KEY", "file": "gcp.json"}]
+
+
 def test_as_json_it_is_the_server_s_answer(trainyard, connected, typed):
     connected.answers("PUT", "me/secrets/API_KEY", SECRET)
     typed(b"hunter22")

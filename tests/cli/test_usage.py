@@ -97,6 +97,20 @@ def test_fairness_is_shown_week_by_week_with_why_and_the_index(trainyard, connec
     assert json.loads(trainyard("fairness", "--json").out) == answer
 
 
+def test_a_limit_of_outputs_is_set_and_told(trainyard, connected):
+    path = "projects/vision/retention"
+    kept = {"output_gb": 500, "output_gb_from_project": "org", "outputs_kept_gb": 12.5}
+    told = {"project": "vision", "job_days": None, "from_project": None, "output_days": 30, **kept}
+    connected.answers("GET", path, told)
+    connected.answers("PATCH", path, told)
+
+    said = trainyard("retention", "-p", "vision", "--output-gb", "500").out
+    trainyard("retention", "-p", "vision", "--output-gb", "none")
+
+    assert said.endswith("It keeps 12.5 GB of that, and at most 500 GB may be kept in org.\n")
+    assert [one.body for one in connected.asked if one.body] == [{"output_gb": 500.0}, {"output_gb": None}]
+
+
 def test_retention_is_told_set_and_inherited(trainyard, connected):
     path = "projects/vision/retention"
     connected.answers("GET", path, {"project": "vision", "job_days": 90, "from_project": "org", "output_days": 30})
@@ -113,6 +127,9 @@ def test_retention_is_told_set_and_inherited(trainyard, connected):
     assert [one.body for one in connected.asked if one.method == "PATCH"] == [{"job_days": 90}, {"job_days": None}]
     assert [one.method for one in connected.asked][-2:] == ["DELETE", "GET"]
     assert trainyard("retention", "--days", "1", "--forever").code == 2
+    assert trainyard("retention", "--output-gb", "many").code == 2
+    assert trainyard("retention", "--output-gb", "-1").code == 2
+    assert trainyard("retention", "--output-gb", "inf").code == 2
     assert trainyard("retention", "--output-days", "1", "--inherit").code == 2
     assert trainyard("retention", "--output-days", "soon").code == 2
     (

@@ -2,12 +2,13 @@
 
 import pytest
 
-from jobs.models import IdleGpuRule, IdleGpuStep, JobRetention
+from jobs.models import IdleGpuRule, IdleGpuStep, JobRetention, OutputLimit
 from tests import builders
 from tests.admin_pages import operator, page
 
 pytestmark = pytest.mark.django_db
 RULES = "/admin/jobs/jobretention/"
+LIMITS = "/admin/jobs/outputlimit/"
 IDLE = "/admin/jobs/idlegpurule/"
 TERMS = {"warn_minutes": "10", "requeue_priority": "5", "max_requeues": "1", "start_minutes": "0"}
 
@@ -26,6 +27,20 @@ def test_nonsense_is_refused():
     client, project = operator(), builders.project()
     client.post(f"{RULES}add/", {"project": project.pk, "days": "0"})
     assert not JobRetention.objects.exists()
+
+
+def test_a_limit_of_outputs_is_set_changed_and_held_against_the_one_above():
+    client, org = operator(), builders.project(slug="org")
+    team = builders.project(slug="team", parent=org)
+    client.post(f"{LIMITS}add/", {"project": org.pk, "output_gb": "50"})
+    limit = OutputLimit.objects.get()
+    assert (limit.project, limit.most_mb, limit.changed_by) == (org, 51_200, "operator")
+    refused = client.post(f"{LIMITS}add/", {"project": team.pk, "output_gb": "51"}).content.decode()
+    assert "org keeps at most 50 GB, with all below it: say that or less." in refused
+    client.post(f"{LIMITS}{org.pk}/change/", {"output_gb": "1.5"})
+    assert OutputLimit.objects.get().most_mb == 1536
+    assert "org keeps 0 bytes of at most 1.5 GB" in page(client, LIMITS)
+    assert "0 bytes of outputs kept; org keeps" in page(client, f"/admin/quotas/project/{team.pk}/change/")
 
 
 def test_a_rule_for_idle_gpus_is_set_and_changed():

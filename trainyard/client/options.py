@@ -37,6 +37,8 @@ class JobOptions(TypedDict, total=False):
     grace: Seconds
     deadline: str | datetime | timedelta
     env: Mapping[str, str]
+    secrets: Sequence[str | Mapping[str, str]]
+    """Names; as `{"name": "GCP_KEY", "file": "gcp.json"}` in a file, whose path is in `GCP_KEY_FILE`."""
     working_dir: str | PathLike[str]
     labels: Mapping[str, str]
     workload: str

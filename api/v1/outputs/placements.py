@@ -37,8 +37,7 @@ class PlacementOutputsView(ForAgents):
     @extend_schema(operation_id="placements_outputs", responses=UploadOut)
     def get(self, request: Request, placement_id: int) -> Response:
         """How much is kept of what a placement left, for its agent: `Authorization: Placement TOKEN`. 404: nothing more."""
-        _kept(request, placement_id)
-        return Response(taking.limits())
+        return Response(taking.limits(_kept(request, placement_id)))
 
     @extend_schema(operation_id="placements_outputs_files", request=ListedIn, responses=MissingOut)
     def post(self, request: Request, placement_id: int) -> Response:

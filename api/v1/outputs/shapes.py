@@ -103,6 +103,13 @@ class UploadOut(serializers.Serializer[Any]):
     checkpoint_bytes = serializers.IntegerField()
     files = serializers.IntegerField()
     named_left_out = serializers.IntegerField()
+    project_bytes = serializers.IntegerField(
+        allow_null=True, help_text="The most that its project has room for, of both together; null: no limit."
+    )
+    project_words = serializers.CharField(help_text="Why that is no more, for files that it has no room for.")
+    project_takes_checkpoints = serializers.BooleanField(
+        help_text="Of a job that goes on: its checkpoints come in all the same."
+    )
 
 
 class CompleteIn(StrictSerializer):

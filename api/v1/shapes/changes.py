@@ -1,6 +1,7 @@
 """What is to be different in a job that exists, or in a new one like it, as JSON."""
 
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
@@ -42,6 +43,13 @@ class JobChange(ChangedTerms):
     image = Text(limits.IMAGE, required=False, allow_blank=True)
     executor = Text(40, required=False, allow_blank=True)
     resources = ResourcesIn(required=False)
+    reason = Text(200, required=False, allow_blank=True, help_text="Why it is changed; stands in its history.")
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        values = super().run_validation(data)
+        if values.keys() == {"reason"}:
+            raise serializers.ValidationError({"reason": ["Says why, but not what is to be different."]})
+        return values
 
 
 class CloneIn(JobDefaults):

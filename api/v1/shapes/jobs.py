@@ -18,7 +18,7 @@ from api.http.fields import (
     LabelsField,
     MomentField,
     PriorityField,
-    SecretNamesField,
+    SecretsField,
 )
 from api.http.shapes import StrictSerializer, Text, Whole
 from api.v1.shapes.batch_workload import WorkloadNameField
@@ -92,9 +92,10 @@ class JobDefaults(JobTerms):
     environment = EnvironmentIn(required=False, help_text="In what its command runs; else what its node has.")
     working_dir = Text(limits.PATH, required=False, allow_blank=True)
     env = EnvField(required=False)
-    secrets = SecretNamesField(
+    secrets = SecretsField(
         required=False,
-        help_text="Names of secrets that it finds in its environment: its owner's own, else its project's.",
+        help_text="Names of secrets that it finds in its environment: its owner's own, else its project's. "
+        'As {"name": "GCP_KEY", "file": "gcp.json"} in a file, whose path is in GCP_KEY_FILE.',
     )
     resources = ResourcesIn(required=False)
     depends_on = NeedsField(
@@ -150,6 +151,9 @@ def spec_of(values: dict[str, Any]) -> JobSpec:
 def unfolded(values: dict[str, Any]) -> dict[str, Any]:
     """Validated fields of a job with its resources beside the others, as a spec has them."""
     fields = {name: value for name, value in values.items() if name != "resources"}
+    if "secrets" in fields:
+        said = fields["secrets"]
+        fields |= {"secrets": tuple(said), "secret_files": {name: file for name, file in said.items() if file}}
     return fields | {MEGABYTES.get(name, name): value for name, value in values.get("resources", {}).items()}
 
 
@@ -211,7 +215,10 @@ class JobOut(serializers.ModelSerializer[Job]):
         child=serializers.CharField(allow_null=True),
         help_text="Values are null for everybody but its owner and administrators of its project.",
     )
-    secrets = serializers.ListField(child=serializers.CharField(), help_text="Names of secrets in its environment.")
+    secrets = serializers.ListField(child=serializers.CharField(), help_text="Names of the secrets that it gets.")
+    secret_files = serializers.DictField(
+        child=serializers.CharField(), help_text="Of these, by name, the files in which it finds them."
+    )
     code = CodeOut(
         source="snapshot", allow_null=True, help_text="What it brought along; null: it runs what lies on its node."
     )
@@ -254,7 +261,7 @@ class JobOut(serializers.ModelSerializer[Job]):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "secrets", "code", "inputs",
+            "id", "name", "project", "queue", "owner", "priority", "hardware", "command", "working_dir", "env", "secrets", "secret_files", "code", "inputs",
             "executor", "image", "environment",
             "resources", "max_runtime_seconds", "estimated_runtime_seconds", "stall_seconds",
             "stall_action", "grace_seconds", "begin_at", "deadline", "checkpointable", "preemptible", "max_retries", "depends_on", "dependencies",

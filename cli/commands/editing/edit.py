@@ -18,10 +18,20 @@ JobId = Annotated[
 ]
 Words = Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", show_default=False, help="What to run.")]
 
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; stands in the job's history.")]
+
 
 @app.command()
 @on_server
-def edit(server: Server, job_id: JobId, changes: Changes, words: Words = None, *, as_json: AsJson = False) -> None:
+def edit(
+    server: Server,
+    job_id: JobId,
+    changes: Changes,
+    words: Words = None,
+    *,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
     """Change what a waiting job asks for and runs.
 
     It keeps its number and its place in line. Example: trainyard edit 17 --gpus 2 --time-limit 2h -- python train.py --lr 0.1
@@ -29,7 +39,7 @@ def edit(server: Server, job_id: JobId, changes: Changes, words: Words = None, *
     body = changes.body(words or [])
     if not body:
         raise UsageError("say what to change, for example --gpus 2; see trainyard edit --help.")
-    job = server.patch(f"jobs/{job_id}", body)
+    job = server.patch(f"jobs/{job_id}", body | ({"reason": reason} if reason else {}))
     if as_json:
         print_json(job)
     else:

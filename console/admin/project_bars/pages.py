@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from console.admin import cells
 from console.admin.project_bars import drawing
+from jobs.outputs import project_limits
 from jobs.planning.budget_use.reports import BudgetReport, reports_of
 from jobs.reports import quota_bars
 from jobs.reports.quota_usage import standing_now
@@ -29,6 +30,7 @@ def page_context(project: Project, user: Any) -> dict[str, Any]:
     reports = budget_reports([project]).get(project.pk, []) if may_see_budgets(user) else []
     return {
         "quota_rows": [drawing.quota_row(bar) for bar in quota_bars.bars_in(standing_now(), project.slug)],
+        "kept_outputs": project_limits.standing_of(project.pk),
         "budget_rows": [drawing.budget_row(report) for report in reports],
         "may_add_budgets": user.has_perm("quotas.add_budget"),
         **legends(user),

@@ -26,6 +26,7 @@ class KeptOutputs(models.Model):
     # What could not be kept; of many only the first have rows of their own.
     left_out = models.PositiveIntegerField(default=0, db_default=0)
     left_out_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
+    size = models.PositiveBigIntegerField(default=0, db_default=0, help_text="Of its files that are kept, in bytes.")
     message = models.CharField(max_length=500, blank=True, db_default="")
 
     class Meta:

@@ -67,6 +67,14 @@ def test_its_history_has_old_and_new_but_no_value_of_a_variable(edit, job):
     assert "other" not in str(event.data)
 
 
+def test_its_history_has_the_reason(edit, job):
+    assert edit(resources={"cpus": 2}, reason="It swaps.").status_code == 200
+    assert JobEvent.objects.get(job=job, kind="changed").message == "It swaps."
+    assert list(faults(edit(resources={"cpus": 3}, reason=7))) == ["reason"]
+    assert list(faults(edit(reason="It swaps."))) == ["reason"]
+    assert list(faults(edit(resources={"cpus": 3}, reason="x" * 201))) == ["reason"]
+
+
 def test_it_keeps_its_age_in_line(edit, job):
     before = now_of(job)
     edit(resources={"cpus": 2})

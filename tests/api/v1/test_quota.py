@@ -123,7 +123,8 @@ def test_sync_and_usage_answer_the_same_document(staff, team):
 
 def test_more_projects_and_jobs_take_no_more_statements(staff, team, django_assert_num_queries):
     def statements():
-        with django_assert_num_queries(4):  # the project, the tree, open placements, waiting jobs
+        # The project, the tree, open placements, waiting jobs; the tree, outputs, their limits, code.
+        with django_assert_num_queries(8):
             quota(staff)
 
     statements()

@@ -18,11 +18,15 @@ def test_a_rule_is_set_inherited_and_removed():
         "from_project": None,
         "output_days": 30,
         "outputs_from_project": None,
+        "output_gb": None,
+        "output_gb_from_project": None,
+        "outputs_kept_gb": 0,
     }
     assert admin.patch(f"{V1}/projects/org/retention", {"job_days": 90}).json()["from_project"] == "org"
     assert admin.get(f"{V1}/projects/team/retention").json()["job_days"] == 90
     assert admin.patch(f"{V1}/projects/team/retention", {"job_days": None}).json() == {
         "project": "team", "job_days": None, "from_project": "team", "output_days": 30, "outputs_from_project": None,
+        "output_gb": None, "output_gb_from_project": None, "outputs_kept_gb": 0,
     }  # fmt: skip
     assert admin.delete(f"{V1}/projects/team/retention").json()["from_project"] == "org"
 

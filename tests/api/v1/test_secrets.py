@@ -186,6 +186,59 @@ def test_many_jobs_templates_and_schedules_carry_the_names(admin, member, vision
     assert not JobEvent.objects.filter(message__contains=VALUE).exists()
 
 
+def as_file(name="API_KEY", file="gcp.json"):
+    return {"name": name, "file": file}
+
+
+def test_a_secret_may_be_a_file(admin, member):
+    put(admin, f"{URL}/API_KEY")
+    put(admin, f"{URL}/PLAIN")
+    told = submit(member, "PLAIN", as_file(), as_file()).json()
+    assert (told["secrets"], told["secret_files"]) == (["PLAIN", "API_KEY"], {"API_KEY": "gcp.json"})
+    clone = f"{V1}/jobs/{told['id']}/clone"
+    assert member.post(clone, {}, format="json").json()["secret_files"] == {"API_KEY": "gcp.json"}
+    assert member.post(clone, {"secrets": ["API_KEY"]}, format="json").json()["secret_files"] == {}
+    job = {"project": "vision", "command": ["true"], "secrets": [as_file()]}
+    schedule = member.post(f"{V1}/schedules", {"name": "nightly", "cron": "30 2 * * *", "job": job}, format="json")
+    again = member.post(f"{V1}/schedules/{schedule.json()['id']}/run", format="json")
+    assert again.json()["secret_files"] == {"API_KEY": "gcp.json"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["../x", "a/b", "/etc/passwd", "..", ".", "a\nb", "a\0b", "-rf", "ü", "a b", "a" * 101, "gcp.json\n", "a\\b"],
+)
+def test_a_file_has_a_plain_name_and_lies_nowhere_else(admin, member, file):
+    put(admin, f"{URL}/API_KEY")
+    assert list(faults(submit(member, as_file(file=file)))) == ["secrets[0].file"]
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("secrets", "more", "field", "word"),
+    [
+        ([as_file(file="")], {}, "secrets[0].file", "name of a file"),
+        ([as_file(file=7)], {}, "secrets[0].file", "name of a file"),
+        ([{"name": "API_KEY"}], {}, "secrets[0].file", "name of a file"),
+        ([{"file": "a"}], {}, "secrets[0]", "Must be a name, or"),
+        ([{**as_file(), "value": "x"}], {}, "secrets[0]", "Must be a name, or"),
+        ([7], {}, "secrets[0]", "Must be a name, or"),
+        (["API_KEY", as_file()], {}, "secrets[1]", "named twice"),
+        ([as_file(), as_file(file="b")], {}, "secrets[1]", "named twice"),
+        ([as_file(), as_file("OTHER")], {}, "secrets[1].file", "another secret"),
+        ([as_file(), "API_KEY_FILE"], {}, "secrets", "two things"),
+        ([as_file()], {"env": {"API_KEY_FILE": "x"}}, "secrets", "env as well"),
+        ([as_file()], {"executor": "any"}, "secrets", "Clusters get no secrets"),
+        ([as_file("GONE")], {}, "secrets", "GONE does not exist"),
+    ],
+)
+def test_files_that_make_no_sense_are_refused_by_their_field(admin, member, secrets, more, field, word):
+    for name in ("API_KEY", "OTHER", "API_KEY_FILE"):
+        put(admin, f"{URL}/{name}")
+    told = faults(submit(member, *secrets, **more))
+    assert (list(told), word in told[field]) == ([field], True)
+
+
 def test_clusters_get_none(admin, member):
     put(admin, f"{URL}/API_KEY")
     answer = submit(member, "API_KEY", executor="any")

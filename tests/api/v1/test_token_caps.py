@@ -102,6 +102,63 @@ def test_the_same_key_asks_for_nothing_more(ada):
     assert [agent.post(JOBS, asked).status_code for _ in range(2)] == [201, 200]
 
 
+def test_a_small_job_is_not_edited_into_one_beyond_the_cap(ada):
+    agent = capped(ada, max_gpus=4)
+    agent.post(JOBS, asks(2))
+    small = f"{JOBS}/{agent.post(JOBS, asks(1)).json()['id']}"
+
+    refusal = faults(agent.patch(small, {"resources": {"gpus": 3}}))["resources.gpus"]
+    assert refusal == "This token may have 4 GPUs at once in jobs that are not over; it has 2, and this asks for 3."
+    assert "asks for 8" in faults(agent.patch(small, {"resources": {"nodes": 8}}))["resources.gpus"]
+    assert agent.patch(small, {"resources": {"gpus": 2}}).status_code == 200
+    assert "resources.gpus" in faults(agent.post(JOBS, asks(1)))
+    assert client_of(ada).patch(small, {"resources": {"gpus": 8}}).status_code == 200
+    assert agent.patch(small, {"resources": {"gpus": 5}, "name": "less"}).status_code == 200
+    assert "resources.gpus" in faults(agent.patch(small, {"resources": {"gpus": 6}}))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"resources": {"gpus": 2}}, "max_runtime_seconds"),
+        ({"max_runtime_seconds": 6 * HOUR}, "max_runtime_seconds"),
+        ({"max_runtime_seconds": None}, "max_runtime_seconds"),
+        ({"max_retries": 1}, "max_runtime_seconds"),
+        ({"resources": {"nodes": 2}}, "max_runtime_seconds"),
+    ],
+)
+def test_a_cheap_job_is_not_edited_into_one_beyond_the_cap(ada, change, field):
+    price()
+    agent = capped(ada, max_cost="10")
+    cheap = f"{JOBS}/{agent.post(JOBS, asks(1, max_runtime_seconds=3 * HOUR)).json()['id']}"
+
+    assert field in faults(agent.patch(cheap, change))
+    assert agent.patch(cheap, {"max_runtime_seconds": 4 * HOUR, "labels": {"a": "b"}}).status_code == 200
+    assert field in faults(agent.patch(cheap, change))
+
+
+def test_only_jobs_that_were_submitted_with_it_are_edited_with_it(ada):
+    agent = capped(ada, max_gpus=4)
+    own = agent.post(JOBS, asks(1)).json()["id"]
+    other, free = capped(ada, max_gpus=1), builders.job(project=builders.project(slug="sun", members=[ada]), owner=ada)
+
+    for job, token in ((own, other), (free.pk, agent)):
+        refusal = token.patch(f"{JOBS}/{job}", {"name": "mine"})
+        assert (refusal.status_code, f"and job {job} was not" in refusal.json()["detail"]) == (403, True)
+
+
+def test_of_two_edits_at_once_both_do_not_take_what_the_cap_leaves(transactional_db, ada):
+    agent = capped(ada, max_gpus=4)
+    first, second = (f"{JOBS}/{agent.post(JOBS, asks(1)).json()['id']}" for _ in range(2))
+    answers = []
+
+    def grow(job):
+        return lambda: answers.append(agent.patch(job, {"resources": {"gpus": 3}}).status_code)
+
+    race(grow(first), grow(second))
+    assert sorted(answers) == [200, 400]
+
+
 def test_it_does_nothing_that_could_free_it_of_its_caps(ada):
     job = builders.job(project=builders.project(slug="sun", members=[ada]), owner=ada, state="completed")
     agent = capped(ada, max_gpus=4)

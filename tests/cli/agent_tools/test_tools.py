@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 TOOLS = {
     "queue_training_job", "get_queue_status", "submit_batch_training_jobs", "cancel_queued_job", "list_queued_jobs",
     "queue_job_from_template", "list_job_templates", "get_training_dashboard", "check_training_budget", "quote_job", "explain_job", "get_job_logs",
-    "clone_job",
+    "clone_job", "edit_job",
 }  # fmt: skip
 JOB = {"project": "vision", "command": ["python", "train.py"]}
 ASKED = {"reason": "To see whether it learns.", "submission_key": "first"}
@@ -42,6 +42,7 @@ def test_each_argument_of_each_tool_says_what_it_is(either):
     changing = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
     assert changing == {
         "queue_training_job", "queue_job_from_template", "submit_batch_training_jobs", "cancel_queued_job", "clone_job",
+        "edit_job",
     }  # fmt: skip
     assert all("reason" in tools[name].input_schema["required"] for name in changing)
 
@@ -123,6 +124,27 @@ def test_a_job_is_cloned_once_with_changes_and_without_values_that_are_not_the_a
     elsewhere = builders.job()
     assert agent.refused("clone_job", job_id=elsewhere.pk, **ASKED) == f"There is no job {elsewhere.pk}."
     assert Job.objects.filter(owner=ada).count() == 3
+
+
+def test_a_waiting_job_is_edited_with_a_reason_within_the_caps(ada, over_http):
+    builders.node(gpus=8)
+    agent = over_http(client_of(ada).post(f"{V1}/auth/tokens/own", {"max_gpus": 4}).json()["token"])
+    job = agent.call("queue_training_job", job={**JOB, "resources": {"gpus": 1}}, **ASKED)["id"]
+    why = {"job_id": job, "reason": "It fits on two."}
+
+    told = agent.call("edit_job", changes={"resources": {"gpus": 2}, "env": {"LR": "0.1"}}, **why)
+
+    row = Job.objects.get()
+    assert (told["id"], told["resources"]["gpus"], row.gpus, row.env) == (job, 2, 2, {"LR": "0.1"})
+    assert JobEvent.objects.get(job=row, kind="changed").message == "It fits on two."
+    refusal = agent.refused("edit_job", changes={"resources": {"gpus": 5}}, **why)
+    assert refusal == (
+        "resources.gpus: This token may have 4 GPUs at once in jobs that are not over; it has 0, and this asks for 5."
+    )
+    assert agent.refused("edit_job", changes={}, **why).startswith("changes: Say what to change")
+    assert agent.refused("edit_job", changes={"gpus": 1}, **why).startswith("changes.gpus: ")
+    Job.objects.update(state="queued")
+    assert "is queued" in agent.refused("edit_job", changes={"resources": {"gpus": 1}}, **why)
 
 
 def test_lists_are_short_and_say_that_there_is_more(agent):

@@ -11,6 +11,7 @@ from django.db import connection
 from psycopg import sql
 
 from executors.node import job_secrets
+from executors.run import state_files
 from executors.run.placement_run import PlacementRun
 from jobs.attempts import claims
 from jobs.models import LogChunk, Placement
@@ -46,8 +47,8 @@ def project(site):
 def new_run(project, tmp_path):
     node = builders.node()
 
-    def make(*names, owner=None):
-        job = builders.job(project=project, state="queued", secrets=list(names or ["API_KEY"]), owner=owner)
+    def make(*names, owner=None, **fields):
+        job = builders.job(project=project, state="queued", secrets=list(names or ["API_KEY"]), owner=owner, **fields)
         placement = builders.placement(attempt=builders.attempt(job=job), node=node)
         [claimed] = claims.claim([PlacementRef(placement.pk, str(placement.attempt.token))], node_id=node.pk)
         folder = tmp_path / "attempts" / str(placement.pk)
@@ -164,3 +165,42 @@ def test_no_table_but_one_holds_anything_of_it_and_that_one_not_in_the_clear(new
             cursor.execute(count, [f"{VALUE[:8]}|{VALUE[:8].encode().hex()}"])
             assert cursor.fetchone() == (0,), table
     assert len(tables) > 30
+
+
+def test_a_secret_that_is_a_file_lies_in_a_folder_of_the_attempt_readable_alone(new_run):
+    run = new_run(secret_files={"API_KEY": "gcp.json"})
+    for _ in range(2):  # a launch that came to nothing is begun again
+        assert job_secrets.prepare(run) is None
+    folder = run.folder / "secrets"
+    file = folder / "gcp.json"
+    assert run.secrets == {"API_KEY_FILE": str(file), "TRAINYARD_SECRET_DIR": str(folder)}
+    assert file.read_text() == VALUE
+    assert (file.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o400, 0o700)
+    assert (run.folder / "secret-files.json").stat().st_mode & 0o077 == 0
+    assert [path.name for path in folder.iterdir()] == ["gcp.json"]
+
+
+def test_a_log_is_masked_also_where_the_job_has_changed_its_file_and_another_agent_goes_on(new_run):
+    run = new_run(secret_files={"API_KEY": "gcp.json"})
+    job_secrets.prepare(run)
+    (run.folder / "secrets" / "gcp.json").unlink()
+    (run.folder / "spec.json").write_text(json.dumps({"env": run.secrets}))
+    after = PlacementRun(run.claimed, run.folder, lease_deadline=0)
+    job_secrets.recall(after)
+    (run.folder / "log").write_bytes(f"key {VALUE}!\n".encode())
+    assert bytes(after.log.next_chunk().data) == b"key ***!\n"
+
+
+def test_a_name_that_climbs_out_is_written_nowhere(new_run):
+    run = new_run(secret_files={"API_KEY": "../../x"})
+    with pytest.raises(ValueError, match="no name of a file"):
+        job_secrets.prepare(run)
+    assert not (run.folder.parent / "x").exists()
+
+
+def test_what_the_next_agent_reads_of_a_claim_names_the_files(new_run):
+    run = new_run(secret_files={"API_KEY": "gcp.json"})
+    state_files.write_claim(run.folder, run.claimed)
+    found = state_files.read_claim(run.folder)
+    assert found is not None
+    assert found[0] == run.claimed

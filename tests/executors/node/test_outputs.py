@@ -5,6 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from django.db.models import Sum
 from django.utils import timezone
 
 from executors.node import outputs as node_outputs
@@ -14,7 +15,7 @@ from executors.run.placement_run import PlacementRun
 from jobs.attempts import claims
 from jobs.code import blobs
 from jobs.code.manifest import PART_BYTES
-from jobs.models import CodePack, JobEvent, KeptFile, KeptOutputs, Placement
+from jobs.models import CodePack, JobEvent, KeptFile, KeptOutputs, OutputLimit, Placement
 from jobs.outputs import reading, taking
 from jobs.state.outcome import PlacementRef
 from tests import builders
@@ -228,3 +229,19 @@ def test_the_same_content_is_stored_once(left):
     assert ship(left)
     assert len(kept(left)) == 3
     assert sum(pack.size for pack in CodePack.objects.all()) == 4
+
+
+def test_what_the_project_has_no_room_for_is_not_sent_but_checkpoints_of_a_job_that_goes_on_are(left):
+    OutputLimit.objects.create(project=left.job.project, most_mb=1)
+    (left.outputs / "large.bin").write_bytes(bytes(2 * 2**20))
+    (left.outputs / "small.bin").write_bytes(b"small")
+    (left.checkpoints / "step").write_bytes(b"work" * 2**19)
+
+    assert ship(left)
+
+    assert set(kept(left)) == {("output", "small.bin"), ("checkpoint", "step")}
+    [file] = kept(left, "left_out").values()
+    assert (file.path, file.message[:15], file.sha256) == ("large.bin", "No room for it:", "")
+    assert CodePack.objects.aggregate(all=Sum("size"))["all"] < 2.1 * 2**20
+    row = KeptOutputs.objects.get()
+    assert (row.left_out, row.left_out_bytes) == (1, 2 * 2**20)

@@ -111,6 +111,15 @@ def test_members_come_change_and_leave_only_when_pruned(apply):
     assert Membership.objects.get().user == ada
 
 
+def test_a_limit_of_outputs_is_held_against_the_one_above_and_taken_away(apply):
+    text = "projects: [{slug: team, parent: org, output_gb: %s}, {slug: org, output_gb: 50}]"
+    assert "create limit of outputs of org (output_gb: 50)" in apply(text % 20)
+    assert "change limit of outputs of team (output_gb: 20 -> 10)" in apply(text % 10)
+    assert "org keeps at most 50 GB" in refusal(apply, text % 51)
+    assert "delete limit of outputs of team" in apply(text % "null")
+    assert apply(text % "null").startswith(NOTHING)
+
+
 def test_a_dry_run_tells_all_of_it_and_does_nothing(apply):
     text = "projects: [{slug: team, limits: {gpus: 8}, job_days: 30}]\nprices: [{target: cpu, per_hour: 1}]"
     told = apply(text, "--dry-run")
@@ -239,7 +248,7 @@ def test_every_row_is_as_declared_the_second_time(apply):
     builders.project(slug="ml")
     text = """
 projects:
-  - {slug: ml, name: ML, archived: yes, limits: {memory_gb: 1.5}, lending_limits: {memory_gb: 1}, enforced: no, job_days: null,
+  - {slug: ml, name: ML, archived: yes, limits: {memory_gb: 1.5}, lending_limits: {memory_gb: 1}, enforced: no, job_days: null, output_gb: 1.5,
      budgets: [{amount: "10.5", period: once, unit: gpu_hours, ends_at: 2130-01-01T00:00:00Z}]}
 queues:
   - {name: q, max_memory_gb: 1.5, placement_weights: {price: 2}, allowed_projects: [ml], state: paused, policy: fifo}
