@@ -39,6 +39,7 @@ class PassState:
         self.cohorts, self.never, cells = levels.cohorts, levels.never, levels.cells
         self._kinds = Kinds(snapshot, now, self.free, levels)
         self.class_of, self.counted, self.parts = self._kinds.of, self._kinds.counted, self._kinds.parts
+        self.lifetimes = self._kinds.lifetimes
         self.book = ReservationTable(self.free, snapshot.running, now, assumed)
         self.placements: list[PlannedJob] = []
         self.started: list[WaitingJob] = []  # the jobs of these
@@ -204,6 +205,7 @@ class PassState:
         alike.passed_over = (
             starts_nothing(alike.queue)
             or not self._could_ever(alike.request)
+            or self.lifetimes.too_short_for(job)
             or not self._keep_for_refused(job, alike, depth, with_room, strictly=strictly)
         )
 

@@ -73,25 +73,37 @@ class KeptRoom:
 
     def _on_nodes(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> tuple[Reason, ...]:
         reserved = self._work.closed(self._work.reserved_for_others(job), length)
-        closed = reserved | alike.avoided
+        leaving = self._work.lifetimes.left_too_soon(job)
+        closed = reserved | leaving | alike.avoided
         if not (certain or self._is_kept(alike, length, closed)):
             if alike.over_limit and not (alike.windows or self._strict):
                 self._clear[id(alike)] = length
             return ()
         found = []
+        if leaving and not self._fits(alike, leaving):
+            found.append(self._work.lifetimes.reason(job))
         if reserved and not self._fits(alike, reserved):
             found.append(self._explanations.kept_for_others())
         if alike.avoided and not self._fits(alike, alike.avoided):
             found.append(self._explanations.elsewhere())
         if self._is_behind(job, alike, length, certain=certain and not found):
             found.append(self._behind(job, alike, length))
-        return tuple(found) or self._together(job, alike, length, reserved, certain=certain)
+        parts = [self._work.lifetimes.reason(job)] if leaving else []
+        return tuple(found) or self._together(job, alike, length, reserved, parts, certain=certain)
 
     def _together(
-        self, job: WaitingJob, alike: SchedulingClass, length: float, reserved: frozenset[str], *, certain: bool
+        self,
+        job: WaitingJob,
+        alike: SchedulingClass,
+        length: float,
+        reserved: frozenset[str],
+        parts: Sequence[Reason],
+        *,
+        certain: bool,
     ) -> tuple[Reason, ...]:
         """Where none of them would be enough alone. Room that is kept for itself, or for who comes later, keeps nobody."""
         parts = [
+            *parts,
             *([self._explanations.kept_for_others()] if reserved else []),
             *([self._explanations.elsewhere()] if alike.avoided else []),
             *([self._behind(job, alike, length)] if self._before else []),

@@ -19,7 +19,7 @@ from scheduling.planning.stops.preemption import given_back, preempt
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import POLICIES, backfill_mode
-from scheduling.reasons import Reason
+from scheduling.reasons import Reason, ReasonCode
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import LongestWait, Snapshot, WaitingJob
@@ -185,8 +185,8 @@ class _Promises:
             return False
         if not self._work.reserve(
             job, self._work.bound(job, alike)
-        ):  # nor for any other of them, as no node could ever hold it
-            self._settle(alike, in_vain=alike.hopeless)
+        ):  # nor for any other of them, as no node could ever hold it; where nodes leave, a shorter one may do
+            self._settle(alike, in_vain=alike.hopeless and not self._work.lifetimes)
             return False
         self._left -= 1
         self._left_ahead -= job.id in self._ahead
@@ -279,6 +279,7 @@ def _explain(
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else refusals.of(alike)
+        reasons = _with_lifetime(reasons, work, job, alike)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
         missing = put_off.of(job, alike) if work.allowances.apply else ()
@@ -295,6 +296,16 @@ def _explain(
         if job.id in reserved:
             kept.pass_by(job)
     return tuple(waits)
+
+
+def _with_lifetime(
+    reasons: tuple[Reason, ...], work: PassState, job: WaitingJob, alike: SchedulingClass
+) -> tuple[Reason, ...]:
+    """Where no node stays for long enough it is no matter that others hold them now. Where one has room, it is told below."""
+    if not work.lifetimes.too_short_for(job):
+        return reasons
+    told = tuple(one for one in reasons if one.code is not ReasonCode.RESOURCES)
+    return told if alike.minds_kept else (*told, work.lifetimes.reason(job))
 
 
 def _where_nothing_else_is(
