@@ -345,7 +345,6 @@ def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectVie
     chain: dict[str, ProjectView] = {}
     following: str | None = slug
     while following is not None and following not in chain:
-        project = projects[following]
-        chain[following] = project
+        project = chain[following] = projects[following]
         following = project.parent
     return tuple(chain.values())

@@ -123,8 +123,10 @@ class Node(models.Model):
     # Why an agent that came for it was turned away, and when; it holds until one registers.
     refusal = models.CharField(max_length=500, blank=True, db_default="", editable=False)
     refused_at = models.DateTimeField(null=True, editable=False)
-    # When its agent stops what still runs there and goes, where that is known beforehand, as of a pilot in a batch system.
-    leaves_at = models.DateTimeField(null=True, editable=False)
+    # Where that is known beforehand, as of a pilot in a batch system.
+    leaves_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its agent stops what still runs there and goes; null: it stays."
+    )
     # Whose node it is, and what that calls it; null: an agent speaks for it.
     cluster = models.ForeignKey(Cluster, null=True, on_delete=models.PROTECT, related_name="nodes", editable=False)
     cluster_node = models.CharField(max_length=253, blank=True, db_default="", editable=False)

@@ -192,7 +192,6 @@ WORDS = {
     "last": "The last value; null: it was no number.",
     "last_heartbeat_at": "When it was last heard of; null: never.",
     "latest": "The end of the interval; null: nobody can say.",
-    "leaves_at": "When its agent stops what still runs there and goes; null: it stays.",
     "lease_expires_at": "Until when it may run without being heard of; null: nobody has taken it.",
     "limits": "What may be held at once; null: no limit.",
     "liveness": "Whether it is heard of.",

@@ -123,16 +123,20 @@ def test_a_job_goes_from_pilot_to_pilot_and_none_stays_in_slurm(platform, pilots
     assert not platform.shims()
 
 
-@pytest.mark.parametrize("how", [["scancel"], ["scancel", "--full", "--signal=KILL"]])
-def test_a_pilot_that_is_killed_costs_its_job_no_retry(platform, pilots, slurm, how):
+@pytest.mark.parametrize("at_once", [False, True], ids=["scancel", "power"])
+def test_a_pilot_that_is_killed_costs_its_job_no_retry(platform, pilots, slurm, at_once):
     [job] = submitted(TRAINING, checkpointable=True)
     wait_for_state(job, "running", timeout=90, platform=platform)
     wait_for(lambda: "step 20\n" in output(job), 30, "some steps")
-    slurm.command(*how, the_pilot_of(job, slurm))
+    if at_once:  # as when its machine loses power
+        for step in slurm.steps():
+            for process in (step, *step.children(recursive=True)):
+                process.kill()
+    else:
+        slurm.command("scancel", the_pilot_of(job, slurm))
     wait_for(lambda: job.attempts.filter(number=2).exists(), 90, lambda: f"{history(job)} {telling(platform, pilots)}")
-    ended = job.attempts.get(number=1)
-    assert ended.end_reason == ("preempted" if how == ["scancel"] else "node_lost")
+    assert job.attempts.get(number=1).end_reason == ("node_lost" if at_once else "preempted")
+    if not at_once:
+        wait_for(lambda: "resumed after step" in output(job), 90, lambda: output(job)[-300:])
     wait_for_state(job, "running", timeout=90, platform=platform)
     assert Job.objects.get(pk=job.pk).retries_used == 0
-    if how == ["scancel"]:
-        wait_for(lambda: "resumed after step" in output(job), 30, lambda: output(job)[-300:])

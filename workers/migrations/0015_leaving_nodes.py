@@ -16,7 +16,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="node",
             name="leaves_at",
-            field=models.DateTimeField(editable=False, null=True),
+            field=models.DateTimeField(
+                editable=False,
+                help_text="When its agent stops what still runs there and goes; null: it stays.",
+                null=True,
+            ),
         ),
         migrations.AddField(
             model_name="nodepool",

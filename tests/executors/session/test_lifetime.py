@@ -5,6 +5,7 @@ import os
 import signal
 import time
 import uuid
+from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
@@ -39,7 +40,7 @@ def ending_in(seconds: float, leave_seconds: float = 20.0) -> Lifetime:
     return Lifetime(time.time() + seconds, leave_seconds)
 
 
-def registered(lifetime: Lifetime) -> Node:
+def registered(lifetime: Lifetime) -> Any:
     row = NodeRow(Identity("n1", AGENT, lifetime=lifetime))
     return Node.objects.annotate(left=F("leaves_at") - Now()).get(pk=row.register(Hardware(8, 32_768)))
 

@@ -7,7 +7,6 @@ import pytest
 
 from clusters.slurm.client import SlurmClient
 from clusters.slurm.commands import CommandClient
-from clusters.slurm.errors import UnreachableError
 from clusters.slurm.rest import RestClient
 from local_stack.autoscaler.actuator import ActuatorError
 from local_stack.autoscaler.pilots import Slurm, SlurmPilots
@@ -73,13 +72,13 @@ def test_a_pilot_is_a_job_of_its_nodes_name_with_the_pools_shape_and_limit(clien
 
 def test_of_two_of_one_name_the_younger_is_cancelled_and_those_of_others_are_left_alone(client, folder, slurm):
     actuator = pilots(client, folder)
-    slurm.command("sbatch", "--job-name=p-3", "--mem=50M", "--output=/dev/null", "--wrap=sleep 300")
+    slurm.command("sbatch", "--job-name=p-3", "--time=20", "--mem=50M", "--output=/dev/null", "--wrap=sleep 300")
     actuator.up(["p-1"])
     wait_for(lambda: len(queue(slurm, "-t", "running")) == 2, 30, "the first to run")
     actuator.up(["p-1"])  # as if the answer to the first had been lost
     assert len(queue(slurm)) == 3
     assert actuator.members() == {"p-1": False}
-    wait_for(lambda: queue(slurm) == ["p-1 10:00", "p-3 UNLIMITED"], 30, lambda: str(queue(slurm)))
+    wait_for(lambda: queue(slurm) == ["p-1 10:00", "p-3 20:00"], 30, lambda: str(queue(slurm)))
 
 
 def test_those_that_wait_are_taken_back_the_youngest_first_and_none_that_runs(client, folder, slurm):
@@ -95,30 +94,26 @@ def test_those_that_wait_are_taken_back_the_youngest_first_and_none_that_runs(cl
 
 def test_while_one_has_just_failed_no_other_one_is_tried(client, folder, slurm):
     (folder / "pilot.sh").write_text("echo no such agent; exit 3\n")
-    actuator = pilots(client, folder, name="f")
-    actuator.up(["f-1"])
+    name = f"f{folder.name}"[:20]  # of the pool of the test before it one has failed, too
+    actuator = pilots(client, folder, name=name)
+    actuator.up([f"{name}-1"])
     wait_for(lambda: not actuator.members(), 30, "it to end")
     with pytest.raises(
-        ActuatorError, match=r"Pilot f-1 \(job \d+ of Slurm\) ended with exit code 3: .*/f-1-\d+\.log says why"
+        ActuatorError, match=r"Pilot f\d+-1 \(job \d+ of Slurm\) ended with exit code 3: .*/f\d+-1-\d+\.log says why"
     ):
-        actuator.up(["f-2"])
+        actuator.up([f"{name}-2"])
     assert not queue(slurm)
 
 
-class Away:
-    """A Slurm that does not answer."""
-
-    def jobs(self):
-        raise UnreachableError("Slurm's REST API at http://head does not answer: connection refused.")
-
-    submit = cancel = nodes = partitions = accounted = close = jobs
+AWAY = RestClient("http://127.0.0.1:9", token=lambda: "none")
+"""Nobody listens there."""
 
 
 def test_what_slurm_says_and_what_is_missing_is_told(tmp_path):
-    with pytest.raises(ActuatorError, match="http://head does not answer"):
-        pilots(Away(), tmp_path).members()
+    with pytest.raises(ActuatorError, match=r"http://127\.0\.0\.1:9 does not answer"):
+        pilots(AWAY, tmp_path).members()
     with pytest.raises(ActuatorError, match=r"The pilots' script .*/pilot\.sh cannot be read"):
-        pilots(Away(), tmp_path).up(["p-1"])
+        pilots(AWAY, tmp_path).up(["p-1"])
 
 
 @pytest.mark.parametrize(
@@ -132,5 +127,5 @@ def test_what_slurm_says_and_what_is_missing_is_told(tmp_path):
 )
 def test_settings_that_say_anything_else_are_refused(tmp_path, settings, words):
     with pytest.raises(InvalidError) as refused:
-        pilots(Away(), tmp_path, settings=settings)
+        pilots(AWAY, tmp_path, settings=settings)
     assert words in refused.value.errors[0].message

@@ -55,8 +55,13 @@ def test_gpus_are_those_that_cuda_would_show(said, gpus):
 
 
 def test_an_agent_in_a_job_offers_its_part_of_the_machine(monkeypatch):
-    asked = []
-    monkeypatch.setattr("workers.hardware.inventory.detect_gpus", lambda visible: asked.append(visible) or ())
+    asked: list[str | None] = []
+
+    def detected(visible: str | None) -> tuple[()]:
+        asked.append(visible)
+        return ()
+
+    monkeypatch.setattr("workers.hardware.inventory.detect_gpus", detected)
     for name, value in {**GIVEN, "SLURM_CPUS_ON_NODE": "1", "SLURM_MEM_PER_NODE": "200"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
