@@ -6,6 +6,7 @@ import platform
 import re
 from argparse import ArgumentParser
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,11 @@ class Command(ExecutorCommand):
         folder = bootstep.NodeFolder(settings.TRAINYARD_HOME, name)
         folder.lock()
         machine, stays = offered_hardware(options), lifetime_of(options["until"])
+        if stays.is_up and not has_left_jobs(folder.path):
+            raise CommandError(
+                f"This machine goes in {max(stays.left, 0):.0f} s, and an agent leaves {stays.leave_seconds:g} s"
+                " before that (TRAINYARD_NODE_LEAVE_SECONDS): nothing could run here."
+            )
         queue_probe = probe_of(name)
         walls_here = walls.build(
             home=settings.TRAINYARD_HOME,
@@ -103,19 +109,18 @@ def checked_port(port: int) -> int:
 
 
 def lifetime_of(until: str) -> Lifetime:
-    """As it was said, else as Slurm says of the job that this process is in. Raises CommandError where that is over, or as good as."""
+    """As it was said, else as Slurm says of the job that this process is in."""
     given = allocation.of_slurm(os.environ)
     try:
         ends_at = read_until(until) if until else given.ends_at if given is not None else math.inf
     except ValueError as error:
         raise CommandError(f"--until, TRAINYARD_NODE_UNTIL: {error}") from None
-    lifetime = ENDLESS if ends_at == math.inf else Lifetime(ends_at, settings.NODE_LEAVE_SECONDS)
-    if lifetime.is_up:
-        raise CommandError(
-            f"This machine goes in {max(lifetime.left, 0):.0f} s, and an agent leaves {lifetime.leave_seconds:g} s"
-            " before that (TRAINYARD_NODE_LEAVE_SECONDS): nothing could run here."
-        )
-    return lifetime
+    return ENDLESS if ends_at == math.inf else Lifetime(ends_at, settings.NODE_LEAVE_SECONDS)
+
+
+def has_left_jobs(folder: Path) -> bool:
+    """Whether the agent before this one left something to be seen to."""
+    return any((folder / "attempts").glob("*"))
 
 
 def spot_notice(text: str) -> spot_notices.Source | None:

@@ -8,11 +8,12 @@ import uuid
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from executors.management.commands.node import lifetime_of
+from executors.management.commands.node import Command, lifetime_of
 from executors.node.time_up import TimeUp
 from executors.run.placement_run import PlacementRun
 from executors.session.departure import Departure
@@ -106,7 +107,15 @@ def test_in_a_job_of_slurm_its_end_is_known_unless_another_one_was_said(monkeypa
     assert lifetime_of("2030-05-01T18:00:00Z") == Lifetime(1_903_888_800, 10)
 
 
-def test_an_agent_that_would_have_to_leave_at_once_does_not_begin(settings):
-    settings.NODE_LEAVE_SECONDS = 120
+def test_an_agent_that_would_have_to_leave_at_once_begins_only_for_what_another_one_left(
+    settings, tmp_path, monkeypatch
+):
+    settings.NODE_LEAVE_SECONDS, settings.TRAINYARD_HOME = 120, tmp_path
+    begun: list[bool] = []
+    monkeypatch.setattr(Command, "serve", lambda *_, **__: begun.append(True))
+    said = ["--name", "pilot-1", "--until", str(int(time.time()) + 100)]
     with pytest.raises(CommandError, match="an agent leaves 120 s before that"):
-        lifetime_of(str(int(time.time()) + 100))
+        call_command("node", *said)
+    (tmp_path / "nodes/pilot-1/attempts/17").mkdir(parents=True)
+    call_command("node", *said)
+    assert begun == [True]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import expected
 from scheduling.planning.candidates import Eligibility
+from scheduling.planning.places.ranking import ranking
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Preemption, Rules
@@ -92,6 +93,13 @@ def test_a_gang_needs_as_many_nodes_that_stay():
 
     assert placed(snapshot(job(nodes=2, max_runtime_seconds=2 * HOUR), nodes=pilots)) == {1: "pilot-2"}
     assert list(told(snapshot(job(nodes=3, max_runtime_seconds=2 * HOUR), nodes=pilots))) == ["node_leaves"]
+
+
+def test_a_node_that_goes_too_soon_is_none_of_those_that_a_job_may_choose_from():
+    for seconds, nodes in ((HOUR, ["pilot-1", "stays"]), (3 * HOUR, ["stays"])):
+        one = job(max_runtime_seconds=seconds)
+        found = ranking(snapshot(one, nodes=(PILOT, STAYS)), NOW, one, 5)
+        assert sorted(each.node for each in found.decision.candidates) == nodes
 
 
 def test_nothing_is_kept_on_a_node_for_a_moment_at_which_it_has_gone():
