@@ -75,7 +75,7 @@ class KeptRoom:
         reserved = self._work.closed(self._work.reserved_for_others(job), length)
         leaving = self._work.lifetimes.left_too_soon(job)
         closed = reserved | leaving | alike.avoided
-        if not (certain or self._is_kept(alike, length, closed)):
+        if not (certain or self._is_kept(alike, length, closed) or (leaving and self._models_keep(job, alike, length))):
             if alike.over_limit and not (alike.windows or self._strict):
                 self._clear[id(alike)] = length
             return ()
@@ -90,6 +90,12 @@ class KeptRoom:
             found.append(self._behind(job, alike, length))
         parts = [self._work.lifetimes.reason(job)] if leaving else []
         return tuple(found) or self._together(job, alike, length, reserved, parts, certain=certain)
+
+    def _models_keep(self, job: WaitingJob, alike: SchedulingClass, length: float) -> bool:
+        """Whether of nodes with GPUs that its quotas by model have left those go too soon, or are kept, that have room."""
+        if alike.choice is None or not self._work.within_models(alike):
+            return False
+        return self._work.find(job, alike, length) is None
 
     def _together(
         self,

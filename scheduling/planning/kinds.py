@@ -51,6 +51,7 @@ class Kinds:
         self._views = [node.view for node in free.nodes] if self._models else ()
         self._reserved = [one for one in snapshot.reservations if one.end > now]
         self.lifetimes = Lifetimes(free.nodes, now, snapshot.rules)
+        self._leaving = bool(self.lifetimes)
 
     def of(self, job: WaitingJob) -> SchedulingClass:
         if job.avoid or job.pinned:
@@ -61,7 +62,7 @@ class Kinds:
         )  # fmt: skip
         if self._by_user:
             identity = (*identity, job.owner, job.workload)
-        if self.lifetimes:
+        if self._leaving:
             identity = (*identity, goes_on_elsewhere(job))
         found = self._same.get(identity)
         if found is None:
@@ -123,7 +124,7 @@ class Kinds:
 
     def _key(self, job: WaitingJob) -> Alike:
         user = tuple(one.slug for one in self._associations.of(job)) if self._by_user else ()
-        goes_on = bool(self.lifetimes) and goes_on_elsewhere(job)
+        goes_on = self._leaving and goes_on_elsewhere(job)
         return (job.queue, job.project, job.request, self._is_firm(job), user, goes_on)
 
     def _is_firm(self, job: WaitingJob) -> bool:

@@ -19,7 +19,7 @@ from scheduling.planning.stops.preemption import given_back, preempt
 from scheduling.planning.turn_reasons import TurnReasons
 from scheduling.planning.unschedulable import Explanations
 from scheduling.policies import POLICIES, backfill_mode
-from scheduling.reasons import Reason, ReasonCode
+from scheduling.reasons import Reason
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
 from scheduling.snapshot import LongestWait, Snapshot, WaitingJob
@@ -301,11 +301,10 @@ def _explain(
 def _with_lifetime(
     reasons: tuple[Reason, ...], work: PassState, job: WaitingJob, alike: SchedulingClass
 ) -> tuple[Reason, ...]:
-    """Where no node stays for long enough it is no matter that others hold them now. Where one has room, it is told below."""
-    if not work.lifetimes.too_short_for(job):
+    """First of all that no node stays for long enough, whoever holds them now. Where one has room, it is told below."""
+    if alike.minds_kept or not work.lifetimes.too_short_for(job):
         return reasons
-    told = tuple(one for one in reasons if one.code is not ReasonCode.RESOURCES)
-    return told if alike.minds_kept else (*told, work.lifetimes.reason(job))
+    return (work.lifetimes.reason(job), *reasons)
 
 
 def _where_nothing_else_is(

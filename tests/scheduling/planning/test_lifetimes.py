@@ -76,11 +76,11 @@ def test_the_reason_says_what_is_needed_and_when_the_last_of_the_nodes_goes():
     }
 
 
-def test_that_the_node_is_taken_now_is_no_reason_for_who_would_not_fit_into_its_time_anyway():
+def test_that_no_node_stays_is_told_also_where_they_are_taken_now():
     busy = replace(running(9, share("pilot-1", cpus=4)), started_at=NOW, expected_end=NOW + 60)
     world = snapshot(job(max_runtime_seconds=3 * HOUR), running=(busy,), nodes=(PILOT,))
 
-    assert list(told(world)) == ["node_leaves"]
+    assert list(told(world)) == ["node_leaves", "resources"]
     assert list(
         told(
             replace(world, nodes=(PILOT, STAYS), running=(busy, replace(busy, id=8, shares=(share("stays", cpus=4),))))
