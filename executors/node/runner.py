@@ -136,7 +136,7 @@ class Runner:
         self._old_folders.close()
         self._sessions.close()
         self._session.close()
-        self._left.finish(settings.DRAIN_SECONDS)
+        self._left.finish(min(settings.DRAIN_SECONDS, max(self._lifetime.left - REPORT_SECONDS, 0.0)))
         self._monitor.close()
 
     def detach(self, within: float) -> bool:
