@@ -49,7 +49,8 @@ class Starvation:
 
     def look(self, state: State, world: Snapshot, plan: Plan) -> None:
         placed = {one.job_id for one in plan.placements}
-        if not world.running and not placed and not world.reservations:
+        windows = world.reservations or any(node.leaves_at is not None for node in world.nodes)
+        if not world.running and not placed and not windows:
             for job in world.waiting:
                 idle = _could(job, state.now) and starts_alone(world, state.now, job)
                 expect(not idle, "idle", f"nothing runs, and job {job.id} could")

@@ -73,6 +73,10 @@ def _able_to_give_way(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, Waiti
     return world, replace(job, checkpointable=True, preemptible=True, preemptions=0)
 
 
+def _staying(world: Snapshot, job: WaitingJob) -> tuple[Snapshot, WaitingJob]:
+    return replace(world, nodes=tuple(replace(one, leaves_at=None) for one in world.nodes)), job
+
+
 CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.HELD: _free,
     ReasonCode.WORKLOAD: _free,
@@ -87,9 +91,16 @@ CURES: Mapping[ReasonCode, Cure] = {
     ReasonCode.AHEAD: _alone,
     ReasonCode.RESERVED: _alone,
     ReasonCode.TURN: _able_to_give_way,
+    ReasonCode.NODE_LEAVES: _staying,
 }
 """What takes each cause away. What the platform does not have (hardware, nodes) is left as it is."""
-BY_THEMSELVES = CURES.keys() - {ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.DEPENDENCY_FAILED, ReasonCode.TURN}
+BY_THEMSELVES = CURES.keys() - {
+    ReasonCode.AHEAD,
+    ReasonCode.RESERVED,
+    ReasonCode.DEPENDENCY_FAILED,
+    ReasonCode.TURN,
+    ReasonCode.NODE_LEAVES,
+}
 
 
 def check(world: Snapshot, now: float, job: WaitingJob, told: Sequence[Reason]) -> None:

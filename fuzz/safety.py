@@ -64,6 +64,7 @@ def _stands_where_it_may(world: Snapshot, now: float, job: WaitingJob, shares: t
         right = all(gpu_models.matches(job.request.gpu_model, gpu.model, gpu.memory_mb) for gpu in given)
         expect(right, "models", f"job {job.id} wants {job.request.gpu_model} and gets {given}")
     _keeps_out_of_reserved_nodes(world, now, job, names)
+    _ends_before_its_nodes_go(world, now, job, names)
 
 
 def _keeps_out_of_reserved_nodes(world: Snapshot, now: float, job: WaitingJob, names: set[str]) -> None:
@@ -72,6 +73,17 @@ def _keeps_out_of_reserved_nodes(world: Snapshot, now: float, job: WaitingJob, n
     for kept in world.reservations:
         if kept.project not in family and kept.start < end and kept.end > now:
             expect(not names & set(kept.nodes), "reservations", f"job {job.id} may run into {kept.name}")
+
+
+def _ends_before_its_nodes_go(world: Snapshot, now: float, job: WaitingJob, names: set[str]) -> None:
+    """Or is stopped and goes on elsewhere, which is worth it after a while."""
+    needed = limit_seconds(job, world.rules)
+    if job.checkpointable and job.max_runtime_seconds is None:
+        needed = min(needed, max(world.rules.preemption.min_runtime_seconds, 1.0))
+    ends = [node.leaves_at for node in world.nodes if node.name in names and node.leaves_at is not None]
+    expect(
+        all(now + needed <= end for end in ends), "lifetimes", f"job {job.id} needs {needed:g} s; {names} go at {ends}"
+    )
 
 
 def _nothing_is_held_twice(world: Snapshot, new: list[tuple[Allocation, ...]]) -> None:

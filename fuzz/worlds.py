@@ -43,6 +43,7 @@ def draw(seed: int) -> Scenario:
     dice = Random(seed)
     days = dice.choice((0.5, 1.0, 1.0, 2.0))
     nodes = tuple(_node(number, dice) for number in range(dice.randint(1, 5)))
+    nodes = _with_pilots(nodes, days, Random(f"{seed} pilots"))
     calm, tame = dice.random() < 0.5, dice.random() < 0.5
     empty = Snapshot(
         nodes=nodes,
@@ -71,6 +72,15 @@ def _node(number: int, dice: Random) -> NodeView:
     model, memory_mb = dice.choice(KINDS)
     gpus = tuple(Gpu(index, model, memory_mb) for index in range(dice.choice((0, 2, 4, 4, 8))))
     return NodeView(f"n{number}", dice.choice((4, 8, 16)), 1024 * dice.choice((8, 16, 64)), gpus)
+
+
+def _with_pilots(nodes: tuple[NodeView, ...], days: float, dice: Random) -> tuple[NodeView, ...]:
+    """In one world of four there are more nodes, which go at a known time."""
+    if dice.random() < 3 / 4:
+        return nodes
+    ends = {one.name: round(BEGIN + dice.uniform(0, days) * 86_400) for one in nodes if dice.random() < 1 / 2}
+    pilots = (replace(one, name=f"pilot-{one.name}", leaves_at=ends.get(one.name)) for one in nodes)
+    return (*nodes, *(one for one in pilots if one.leaves_at is not None))
 
 
 def _in_clusters(empty: Snapshot, arrivals: tuple[Arrival, ...], dice: Random) -> tuple[Snapshot, tuple[Arrival, ...]]:

@@ -89,6 +89,8 @@ NODE_METRICS_JOBS = env.yes_no("TRAINYARD_NODE_METRICS_JOBS", default=False)
 # Who says that a spot machine is about to be taken away, and how often an agent asks.
 SPOT_NOTICE = env.text("TRAINYARD_SPOT_NOTICE")
 SPOT_NOTICE_SECONDS = env.number("TRAINYARD_SPOT_NOTICE_SECONDS", 5, at_least=0.1)
+# When a node goes, and so long before that its agent leaves: what runs there saves its work in that time.
+NODE_UNTIL, NODE_LEAVE_SECONDS = env.text("TRAINYARD_NODE_UNTIL"), env.number("TRAINYARD_NODE_LEAVE_SECONDS", 120)
 STALL_SECONDS = env.whole("TRAINYARD_STALL_SECONDS", 1800, at_least=1)
 # What comes after a job's progress of 1.0 may be silent for so long.
 FINISH_SECONDS = env.whole("TRAINYARD_FINISH_SECONDS", 3600, at_least=1)

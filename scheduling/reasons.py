@@ -32,6 +32,7 @@ class ReasonCode(StrEnum):
     CLUSTER = "cluster"
     QUOTA_PROVIDER_AWAY = "quota_provider_away"
     SECRETS = "secrets"
+    NODE_LEAVES = "node_leaves"
 
 
 SENTENCES: Mapping[ReasonCode, str] = {
@@ -59,6 +60,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.CLUSTER: "The only cluster that could run it does not answer.",
     ReasonCode.QUOTA_PROVIDER_AWAY: "The system that says what its project may hold does not answer.",
     ReasonCode.SECRETS: "A secret that it names does not exist any more.",
+    ReasonCode.NODE_LEAVES: "The nodes with room for it leave before it would have ended.",
 }
 """What each code means in general; a reason's own sentence says it for the job at hand."""
 

@@ -37,6 +37,7 @@ class NodeView:
     failures: int = 0  # of jobs there of late, for which the platform answers; told to strategies that ask for them
     executor: str = AGENT  # who runs what is placed there: an agent, or a cluster of some kind
     cluster: str = ""  # that cluster
+    leaves_at: float | None = None  # when it stops its jobs and goes, where that is known beforehand
 
     @property
     def amount(self) -> Resources:
@@ -344,7 +345,6 @@ def chain_of(slug: str, projects: Mapping[str, ProjectView]) -> tuple[ProjectVie
     chain: dict[str, ProjectView] = {}
     following: str | None = slug
     while following is not None and following not in chain:
-        project = projects[following]
-        chain[following] = project
+        project = chain[following] = projects[following]
         following = project.parent
     return tuple(chain.values())

@@ -49,10 +49,18 @@ class _OthersLabels(Func):
 
 
 def register(
-    *, name: str, hardware: Hardware, agent_id: UUID, labels: Mapping[str, Any], version: str, boot_id: str = ""
+    *,
+    name: str,
+    hardware: Hardware,
+    agent_id: UUID,
+    labels: Mapping[str, Any],
+    version: str,
+    boot_id: str = "",
+    leaves_in: float | None = None,
 ) -> Node:
     """Creates the node or takes over its row; refuses while another agent speaks for it.
 
+    `leaves_in`: after so many seconds its agent stops what still runs there, and goes.
     Raises ProtocolError where agent and platform do not understand each other, whoever speaks for it. Labels that were set over REST stay, unless the agent was given others of the same names.
     """
     protocol.agree(name)
@@ -81,6 +89,7 @@ def register(
             consuming=None,
             heard_at=None,
             removed_at=None,
+            leaves_at=None if leaves_in is None else Now() + timedelta(seconds=leaves_in),
             refusal="",
         )
     )
@@ -131,7 +140,7 @@ def _ago(seconds: float | None) -> CombinedExpression | None:
 def deregister(*, node_id: int, agent_id: UUID) -> bool:
     """The agent ends in order: the node is down at once. False when another agent speaks for the node now."""
     mine = Node.objects.filter(id=node_id, agent_id=agent_id)
-    return bool(mine.update(state=Node.State.DOWN, agent_id=None, load={}, consuming=None))
+    return bool(mine.update(state=Node.State.DOWN, agent_id=None, load={}, consuming=None, leaves_at=None))
 
 
 def drain(node: Node, reason: str = "") -> Node:

@@ -123,6 +123,10 @@ class Node(models.Model):
     # Why an agent that came for it was turned away, and when; it holds until one registers.
     refusal = models.CharField(max_length=500, blank=True, db_default="", editable=False)
     refused_at = models.DateTimeField(null=True, editable=False)
+    # Where that is known beforehand, as of a pilot in a batch system.
+    leaves_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its agent stops what still runs there and goes; null: it stays."
+    )
     # Whose node it is, and what that calls it; null: an agent speaks for it.
     cluster = models.ForeignKey(Cluster, null=True, on_delete=models.PROTECT, related_name="nodes", editable=False)
     cluster_node = models.CharField(max_length=253, blank=True, db_default="", editable=False)
@@ -183,6 +187,7 @@ class NodePool(models.Model):
         LOCAL = "local"  # a `manage.py pool` of this name, on the machine of the autoscaler
         COMMAND = "command"  # commands of the operator's
         KUBERNETES = "kubernetes"  # pods of a Kubernetes, made of a PodTemplate
+        SLURM = "slurm"  # pilots: agents in batch jobs of a Slurm
 
     name = models.CharField(max_length=40, unique=True, validators=[pool_name_validator])
     cpus = models.PositiveIntegerField(help_text="Of each node, as its agent would report it.")
@@ -200,6 +205,9 @@ class NodePool(models.Model):
         default=False,
         db_default=False,
         help_text="Jobs that save their work are moved together where that pays, and the node that is empty then goes.",
+    )
+    lifetime_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="After so long each of its nodes goes by itself; empty: it stays."
     )
     startup_seconds = models.PositiveIntegerField(
         default=60, help_text="From the demand for a node to its first job; who starts before then needs no new node."
@@ -238,7 +246,8 @@ class NodePool(models.Model):
             models.CheckConstraint(condition=Q(min_nodes__lte=models.F("max_nodes")), name="pool_least_within_most"),
             models.CheckConstraint(condition=Q(cpus__gte=1), name="pool_node_has_a_cpu"),
             models.CheckConstraint(
-                condition=Q(actuator__in=["none", "local", "command", "kubernetes"]), name="pool_actuator_known"
+                condition=Q(actuator__in=["none", "local", "command", "kubernetes", "slurm"]),
+                name="pool_actuator_known",
             ),
         ]
 

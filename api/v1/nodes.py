@@ -84,7 +84,7 @@ class NodeOut(serializers.ModelSerializer[Node]):
         fields = (
             "name", "hostname", "address", "state", "liveness", "cordoned", "drain_reason", "cpus", "memory_gb", "gpus", "free",
             "running", "load", "labels", "version", "registered_at", "last_heartbeat_at", "consuming", "heard_at", "health",
-            "jobs_can_read", "walls", "drain", "protocol", "skew",
+            "jobs_can_read", "walls", "drain", "protocol", "skew", "leaves_at",
         )  # fmt: skip
 
     def get_jobs_can_read(self, node: Node) -> str:

@@ -12,7 +12,7 @@ from cli.errors import UsageError
 from cli.options import completing
 from cli.options.values import parse_labels, understand
 
-ACTUATORS = completing.words("none", "local", "command", "kubernetes")
+ACTUATORS = completing.words("none", "local", "command", "kubernetes", "slurm")
 
 
 def _option(metavar: str, words: str, **more: Any) -> Any:
@@ -41,24 +41,31 @@ class PoolOptions:
             help="Whether jobs are moved together where that pays, so that a node goes.",
         ),
     ] = None
+    lifetime: Annotated[str | None, _option("TIME", "After so long each node goes by itself; 0: it stays.")] = None
     startup: Annotated[str | None, _option("TIME", "From the demand for a node to its first job.")] = None
     scale_up: Annotated[str | None, _option("TIME", "How long more must be wanted before it grows; 0: at once.")] = None
     scale_down: Annotated[str | None, _option("TIME", "How long less must suffice before it shrinks.")] = None
     actuator: Annotated[
-        str | None, _option("WORD", "Who acts: none, local, command or kubernetes.", autocompletion=ACTUATORS)
+        str | None, _option("WORD", "Who acts: none, local, command, kubernetes or slurm.", autocompletion=ACTUATORS)
     ] = None
     settings: Annotated[
-        Path | None, _option("FILE", "JSON: up, down and list of actuator command, template of kubernetes.")
+        Path | None,
+        _option(
+            "FILE",
+            "JSON: up, down and list of actuator command, template of kubernetes, script and partition of slurm.",
+        ),
     ] = None
 
     def body(self) -> dict[str, Any]:
         said: dict[str, Any] = {field: getattr(self, name) for name, field in AS_THEY_ARE.items()}
         said |= {field: _seconds(name, getattr(self, name)) for name, field in TIMES.items()}
+        lifetime = _seconds("lifetime", self.lifetime)
         if self.label:
             said["labels"] = parse_labels("--label", self.label)
         if self.settings is not None:
             said["actuator_settings"] = read_settings(self.settings)
-        return {field: value for field, value in said.items() if value is not None}
+        told = {field: value for field, value in said.items() if value is not None}
+        return told if lifetime is None else {**told, "lifetime_seconds": lifetime or None}
 
 
 AS_THEY_ARE = {

@@ -33,6 +33,7 @@ def _facts(node: Row, now: datetime) -> list[tuple[str, RenderableType | None]]:
         ("state", spell_state(node)),
         ("health", plain(spell_health(node))),
         ("drain", plain(_drain(node))),
+        ("leaves", plain(spell_moment(node["leaves_at"]) if node.get("leaves_at") else "")),
         ("its jobs", plain(node.get("jobs_can_read") or "")),
         ("walls", plain(_walls(node.get("walls")))),
         ("host", plain(node.get("hostname"))),

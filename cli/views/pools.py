@@ -65,6 +65,7 @@ def _facts(pool: Row) -> Iterator[tuple[str, str]]:
     yield "labels", ", ".join(f"{name}={value}" for name, value in sorted(pool["labels"].items()))
     yield "spare", f"{pool['spare_nodes']} kept free" if pool["spare_nodes"] else ""
     yield "consolidates", "jobs move together where that pays" if pool["consolidate"] else ""
+    yield "stays", spell(pool["lifetime_seconds"]) if pool.get("lifetime_seconds") else ""
     yield "starts in", spell(pool["startup_seconds"])
     pace = f"grows after {spell(pool['scale_up_seconds'])}, shrinks after {spell(pool['scale_down_seconds'])}"
     yield "pace", pace

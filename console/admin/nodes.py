@@ -28,7 +28,9 @@ class NodeAdmin(DeletedWhenUnused, PageContext):
     ]  # fmt: skip
     list_filter = [FleetFilter, "state", "cordoned"]
     search_fields = ["name", "hostname"]
-    fields = readonly_fields = ("name", "hostname", "labels", "version", "agent_protocol", "its_jobs", "registered_at")
+    fields = readonly_fields = (
+        "name", "hostname", "labels", "version", "agent_protocol", "its_jobs", "registered_at", "leaves_at",
+    )  # fmt: skip
     actions = [node_actions.drain, node_actions.undrain, node_actions.remove]
     change_form_template = "console/node.html"
     used_by = ("placements",)

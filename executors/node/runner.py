@@ -15,6 +15,7 @@ from django.db import connection
 
 from executors.beside.hub import SessionHub
 from executors.celery_worker.queue_probe import QueueProbe
+from executors.celery_worker.shutdown import DETACH_SECONDS, REPORT_SECONDS
 from executors.node import job_secrets
 from executors.node.exporter import NodeView
 from executors.node.launcher import Launcher
@@ -23,6 +24,7 @@ from executors.node.node_status import NodeStatus
 from executors.node.old_folders import OldFolders
 from executors.node.outputs import NodeOutputs
 from executors.node.spot_watch import SpotWatch
+from executors.node.time_up import TimeUp
 from executors.run import run_spans, state_files
 from executors.run.placement_run import PlacementRun
 from executors.session import reattach
@@ -81,6 +83,7 @@ class Runner:
         )
         self._monitor = Monitor(self._status, tell=self._session.beat_soon)
         every = settings.SPOT_NOTICE_SECONDS
+        self._lifetime, self._time_up = identity.lifetime, TimeUp(identity.lifetime)
         self._spot = SpotWatch(spot_notice, self._session.departure.tell, every=every) if spot_notice else None
 
     def start(self) -> None:
@@ -98,6 +101,7 @@ class Runner:
             self._old_folders.start()
         if self._spot is not None:
             self._spot.start()
+        self._time_up.start()
 
     def _load(self) -> dict[str, Any]:
         told = {"jobs_can_read": self._walls.sentence, "walls": self._walls.names, "removed": self._old_folders.told()}
@@ -116,8 +120,9 @@ class Runner:
 
     @property
     def patience(self) -> float:
-        """How long a drain may take: the longest grace of what runs here."""
-        return max(self._session.patience, settings.DRAIN_SECONDS)
+        """How long a drain may take: the longest grace of what runs here, as long as the machine is there."""
+        longest = max(self._session.patience, settings.DRAIN_SECONDS)
+        return min(longest, max(self._lifetime.left - DETACH_SECONDS - REPORT_SECONDS, 1.0))
 
     def drain(self) -> None:
         """Take nothing new and give back what runs, checkpointed if it can be. Returns at once."""
@@ -125,12 +130,13 @@ class Runner:
 
     def close(self) -> None:
         """Drain, wait for everything to be reported, say goodbye."""
+        self._time_up.close()
         if self._spot is not None:
             self._spot.close()
         self._old_folders.close()
         self._sessions.close()
         self._session.close()
-        self._left.finish(settings.DRAIN_SECONDS)
+        self._left.finish(min(settings.DRAIN_SECONDS, max(self._lifetime.left - REPORT_SECONDS, 0.0)))
         self._monitor.close()
 
     def detach(self, within: float) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from django.conf import settings
 
 from executors.run.placement_run import PlacementRun
+from executors.session.lifetime import ENDLESS, Lifetime
 from jobs.attempts import gangs
 from jobs.control import draining
 from jobs.state.desired import PREEMPT
@@ -32,8 +33,9 @@ def give_back(runs: Collection[PlacementRun], usual_grace: float, most: float = 
 class Departure:
     """`tell` may be called from any thread, the rest by the session's alone."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], lifetime: Lifetime = ENDLESS) -> None:
         self._wake = wake
+        self._lifetime = lifetime
         self._notice: Notice | None = None
         self._is_told = threading.Event()
 
@@ -47,6 +49,11 @@ class Departure:
         self._notice = notice
         self._is_told.set()
         self._wake()
+
+    def drain(self, runs: Collection[PlacementRun]) -> None:
+        """The agent ends: by an order, or as its machine's time is up, for which jobs get the grace of who gives way."""
+        usual = settings.PREEMPT_GRACE_SECONDS if self._lifetime.is_up else settings.DRAIN_SECONDS
+        give_back(runs, usual, most=max(self._lifetime.left - REPORT_SECONDS, 1.0))
 
     def settle(self, runs: Collection[PlacementRun], node_id: int) -> None:
         """See to what was told. What the database did not take is done again with the next turn."""

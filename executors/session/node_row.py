@@ -32,7 +32,7 @@ class NodeRow:
         its = self._identity
         node = heartbeats.register(
             name=its.name, hardware=hardware, agent_id=its.agent_id, labels=its.labels, version=its.version,
-            boot_id=its.boot_id,
+            boot_id=its.boot_id, leaves_in=its.lifetime.leaves_in,
         )  # fmt: skip
         self._heard_at = time.monotonic()
         publishing.request_cycle()

@@ -7,18 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from executors.run.placement_run import PlacementRun
+from executors.session.lifetime import ENDLESS, Lifetime
 from jobs.state.outcome import PlacementOutcome, PlacementRef
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who an agent says it is: the node it speaks for, and one run of its process."""
+    """Who an agent says it is: the node it speaks for, one run of its process, and until when that is there."""
 
     name: str
     agent_id: UUID
     version: str = ""
     boot_id: str = ""
     labels: Mapping[str, Any] = field(default_factory=dict)
+    lifetime: Lifetime = ENDLESS
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from executors.run.placement_run import PlacementRun, record_starts, release_complete_gangs, renewable
 from executors.session import known, pause
 from executors.session.agreement import Agreement
-from executors.session.departure import Departure, give_back
+from executors.session.departure import Departure
 from executors.session.node_row import NodeRow
 from executors.session.requests import Claim, Finish, Identity
 from executors.upload import activity, events, logs, outputs, progress
@@ -68,7 +68,7 @@ class NodeSession:
         self._agreement = Agreement()
         self._runs: dict[int, PlacementRun] = {}
         self._inbox: queue.SimpleQueue[Claim | Finish | None] = queue.SimpleQueue()
-        self.departure = Departure(wake=lambda: self._inbox.put(None))
+        self.departure = Departure(wake=lambda: self._inbox.put(None), lifetime=identity.lifetime)
         self._unsaid: list[Claim | Finish] = []
         self._refresh_requested = threading.Event()
         self._draining = threading.Event()
@@ -289,7 +289,7 @@ class NodeSession:
 
     def _drain_once(self) -> None:
         if self._draining.is_set() and not self._drained:
-            give_back(list(self._runs.values()), settings.DRAIN_SECONDS)
+            self.departure.drain(list(self._runs.values()))
             self._drained = True  # not sooner: should the database be away just now, the next turn does it again
             self._next_beat = 0  # says at once that the node is leaving
 

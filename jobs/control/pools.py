@@ -3,19 +3,25 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from scheduling.errors import ConflictError, FieldError, InvalidError, NotFoundError
 from workers.models import NodePool
+from workers.pilot_settings import read_pilot_settings
 from workers.pod_settings import read_pod_settings
 from workers.pool_commands import read_commands
 
 LOCAL_SETTINGS = "A local pool has no settings: `manage.py pool start` says what its agents are like."
-NO_SETTINGS = "Without an actuator there is nothing to set: say actuator command or kubernetes, or leave this out."
+NO_SETTINGS = (
+    "Without an actuator there is nothing to set: say actuator command, kubernetes or slurm, or leave this out."
+)
 READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     NodePool.Actuator.COMMAND: read_commands,
     NodePool.Actuator.KUBERNETES: read_pod_settings,
+    NodePool.Actuator.SLURM: read_pilot_settings,
 }
+NO_LIFETIME = "A batch job has a time limit: say after how long each of its nodes goes."
 
 NOBODY_ENDS_IT = "Needs an actuator: without one nobody ends the very node that jobs have left."
 
@@ -84,7 +90,16 @@ def contradictions(pool: NodePool) -> Iterator[FieldError]:
         yield FieldError("gpu_memory_gb", "A GPU has memory: say how much.", "contradiction")
     if not pool.gpus and (pool.gpu_model or pool.gpu_memory_mb):
         yield FieldError("gpus", "Is 0, though a GPU is described: say how many.", "contradiction")
+    yield from _faults_of_lifetime(pool)
     yield from _faults_of_settings(pool)
+
+
+def _faults_of_lifetime(pool: NodePool) -> Iterator[FieldError]:
+    if pool.actuator == NodePool.Actuator.SLURM and pool.lifetime_seconds is None:
+        yield FieldError("lifetime_seconds", NO_LIFETIME, "contradiction")
+    if pool.lifetime_seconds is not None and pool.lifetime_seconds <= settings.NODE_LEAVE_SECONDS:
+        words = f"Must be more than the {settings.NODE_LEAVE_SECONDS:g} s before its end in which an agent leaves."
+        yield FieldError("lifetime_seconds", words, "contradiction")
 
 
 def _faults_of_settings(pool: NodePool) -> Iterator[FieldError]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from jobs.planning import policy_settings
@@ -61,8 +62,14 @@ def _view(pool: NodePool, snapshot: Snapshot) -> PoolView:
         max_nodes=pool.max_nodes,
         startup_seconds=float(pool.startup_seconds),
         spare_nodes=pool.spare_nodes,
+        lifetime_seconds=_working_life(pool),
         consolidates=pool.consolidate and pool.actuator != NodePool.Actuator.NONE and not pool.paused,
     )
+
+
+def _working_life(pool: NodePool) -> float | None:
+    """How long each of its nodes takes jobs: its agent leaves before the end."""
+    return None if pool.lifetime_seconds is None else pool.lifetime_seconds - float(settings.NODE_LEAVE_SECONDS)
 
 
 def shape_of(pool: NodePool, name: str) -> NodeView:

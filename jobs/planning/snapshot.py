@@ -52,7 +52,7 @@ NODES = """
            ) THEN 'draining' ELSE state END,
            coalesce(node.last_heartbeat_at >= statement_timestamp() - make_interval(secs => %s), false), labels::text,
            coalesce(load -> 'gpus_out', '[]')::text, coalesce(load -> 'gpus_taken', '[]')::text,
-           coalesce(cluster.kind, 'agent'), coalesce(cluster.name, '')
+           coalesce(cluster.kind, 'agent'), coalesce(cluster.name, ''), extract(epoch FROM leaves_at)::float8
     FROM workers_node AS node LEFT JOIN workers_cluster AS cluster ON cluster.id = node.cluster_id
     WHERE removed_at IS NULL ORDER BY node.name
 """
@@ -125,6 +125,7 @@ def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:
     """
     with connection.cursor() as cursor:
         cursor.execute(NODES, [UNDERSTOOD, settings.LEASE_SECONDS])
+        rows = cursor.fetchall()
         return tuple(
             NodeView(
                 name,
@@ -136,8 +137,9 @@ def nodes(*, usable: bool = False) -> tuple[NodeView, ...]:
                 _labels(labels),
                 executor=executor,
                 cluster=cluster,
+                leaves_at=leaves_at,
             )
-            for name, cpus, memory_mb, gpus, state, alive, labels, out, taken, executor, cluster in cursor.fetchall()
+            for name, cpus, memory_mb, gpus, state, alive, labels, out, taken, executor, cluster, leaves_at in rows
         )
 
 

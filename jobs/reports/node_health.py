@@ -24,6 +24,7 @@ def health(node: Any, *, jobs: int) -> Health:
         _refused(node),
         _queue_probe(node, alive=alive),
         _drain(node, jobs),
+        _leaving(node, alive=alive),
         node.suspicion,
     )
     told = node_condition.sentences(node) if alive else []
@@ -105,6 +106,11 @@ def _queue_probe(node: Any, *, alive: bool) -> str:
     if node.consuming is None:
         return "Whether messages reach its agent is not known: it has just started, or the broker does not answer it."
     return "Messages do not reach its agent, though the broker takes them: the agent begins anew, its jobs run on."
+
+
+def _leaving(node: Any, *, alive: bool) -> str:
+    """Of one whose machine goes at a time that is known; what it is not there for is told to the jobs."""
+    return f"It leaves at {node.leaves_at:%Y-%m-%d %H:%M:%S} UTC." if alive and node.leaves_at is not None else ""
 
 
 def _drain(node: Any, jobs: int) -> str:

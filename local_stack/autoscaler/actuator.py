@@ -19,3 +19,6 @@ class Actuator(Protocol):
 
     def down(self, names: Sequence[str]) -> None:
         """Have these go, as far as they are there; they take no work any more. Raises ActuatorError."""
+
+    def withdraw(self, most: int) -> Sequence[str]:
+        """Take back so many, at the most, of those that only wait for room to come into; which. Raises ActuatorError."""

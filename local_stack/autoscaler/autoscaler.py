@@ -15,6 +15,7 @@ from local_stack.autoscaler.actuator import Actuator, ActuatorError
 from local_stack.autoscaler.commands import CommandActuator
 from local_stack.autoscaler.deletion_costs import keep_current
 from local_stack.autoscaler.local_pool import LocalPool
+from local_stack.autoscaler.pilots import Slurm, SlurmPilots
 from local_stack.autoscaler.pods import Cluster, KubernetesPods
 from local_stack.autoscaler.reconcile import Changes, reconcile
 from local_stack.autoscaler.turn import our_turn
@@ -63,10 +64,12 @@ class Autoscaler:
         *,
         every_seconds: float,
         cluster: Cluster | None = None,
+        slurm: Slurm | None = None,
     ) -> None:
         self._home = home
         self._folder = commands
         self._cluster = cluster
+        self._slurm = slurm
         self._costs_fault = ""
         self._say = say
         self._every = every_seconds
@@ -149,6 +152,10 @@ class Autoscaler:
             if self._cluster is None:
                 raise ActuatorError("No Kubernetes: start `manage.py autoscaler --kubernetes NAMESPACE`.")
             return KubernetesPods(self._cluster, pool)
+        if pool.actuator == NodePool.Actuator.SLURM:
+            if self._slurm is None:
+                raise ActuatorError("No Slurm: start `manage.py autoscaler --slurm FOLDER`.")
+            return SlurmPilots(*self._slurm, pool)
         watched.commands = watched.commands or CommandActuator(self._folder)
         return watched.commands.set_up(pool)
 

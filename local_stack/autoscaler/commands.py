@@ -56,6 +56,9 @@ class CommandActuator:
             self._coming.pop(name, None)
         self._each(self._commands.down, names, self._going)
 
+    def withdraw(self, most: int) -> Sequence[str]:  # noqa: ARG002  `list` does not tell who only waits
+        return ()
+
     def _recent(self, asked: Mapping[str, float]) -> dict[str, float]:
         since = self._clock() - self._commands.timeout_seconds
         return {name: at for name, at in asked.items() if at > since}

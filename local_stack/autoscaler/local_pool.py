@@ -23,6 +23,9 @@ class LocalPool:
     def down(self, names: Sequence[str]) -> None:
         self._ask("retire", numbers=_numbers(names))
 
+    def withdraw(self, most: int) -> Sequence[str]:  # noqa: ARG002  an agent starts at once
+        return ()
+
     def _ask(self, verb: str, **more: Any) -> Any:
         try:
             return ask(self._home, {"verb": verb, **more}, lambda _: None)

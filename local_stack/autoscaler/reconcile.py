@@ -41,14 +41,16 @@ def reconcile(pool: NodePool, actuator: Actuator) -> Changes:
     new = _new_names(pool, there, min(missing, pool.max_nodes - len(there)))
     if new:
         actuator.up(new)
+    withdrawn = actuator.withdraw(-missing) if missing < 0 else ()
     idle = set(pool.idle_nodes).intersection(staying)
-    drained = pool_draining.drain_idle(idle, -missing) if missing < 0 and idle else []
+    most = -missing - len(withdrawn)
+    drained = pool_draining.drain_idle(idle, most) if most > 0 and idle else []
     leaving = [name for name in surplus if name not in kept and not (nodes[name].emptied and nodes[name].jobs)]
     down = [*leaving, *drained]
     if down:
         actuator.down(down)
     emptied = pool_draining.consolidate(pool) if pool.emptying and not (missing or down or kept) else None
-    return Changes(tuple(new), tuple(down), tuple(kept), (emptied,) if emptied else ())
+    return Changes(tuple(new), (*withdrawn, *down), tuple(kept), (emptied,) if emptied else ())
 
 
 def _to_keep(surplus: Sequence[str], nodes: Mapping[str, PoolNode], missing: int) -> list[str]:

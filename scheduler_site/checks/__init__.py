@@ -30,6 +30,7 @@ ALWAYS = (
     nodes.check_walls,
     nodes.check_job_folders,
     nodes.check_spot_notice,
+    nodes.check_node_until,
     nodes.check_engines,
     site.check_lease,
     site.check_queue_probe,

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage
 
+from executors.session.lifetime import read_until
 from scheduler_site.checks.findings import error, is_node, unknown_value_errors
 from workers.hardware import spot_notices
 from workers.runtime import job_user, walls
@@ -64,4 +65,15 @@ def check_spot_notice(**_: Any) -> list[CheckMessage]:
         spot_notices.source(settings.SPOT_NOTICE)
     except ValueError as problem:
         return [error(65, f"TRAINYARD_SPOT_NOTICE: {problem}", f"Available: {spot_notices.KINDS}.")]
+    return []
+
+
+def check_node_until(**_: Any) -> list[CheckMessage]:
+    """Whether that moment is yet to come is the agent's to say."""
+    if not settings.NODE_UNTIL or not is_node():
+        return []
+    try:
+        read_until(settings.NODE_UNTIL)
+    except ValueError as problem:
+        return [error(79, f"TRAINYARD_NODE_UNTIL: {problem}", "Unset it where the machine stays.")]
     return []

@@ -22,7 +22,9 @@ from scheduling.sharing.quota_refusals import quota_refusals
 from scheduling.sharing.quotas import enforced
 from scheduling.snapshot import ProjectView, RunningJob, Snapshot, WaitingJob, chain_of
 
-FOR_ROOM = frozenset({ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.ELSEWHERE})
+FOR_ROOM = frozenset(
+    {ReasonCode.RESOURCES, ReasonCode.AHEAD, ReasonCode.RESERVED, ReasonCode.ELSEWHERE, ReasonCode.NODE_LEAVES}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Rollout:
         self._meter = Meter(snapshot) if any(one.hard for one in snapshot.budgets) else None
         self._stood: dict[int, WaitingJob] = {}  # those that have started in it, as they stood in line
         self._ended = list(snapshot.ended)
+        self._leaves = {one.name: one.leaves_at for one in snapshot.nodes if one.leaves_at is not None}
+        self._cut_short: set[int] = set()  # those whose nodes go before they have ended
         self._wake: float | None = (
             None  # when the shadow has something new to say, or enough GPU time ahead was used up
         )
@@ -89,6 +91,10 @@ class Rollout:
             self._preempt(one)
 
     def _runs(self, job: RunningJob, end: float) -> None:
+        goes = min((self._leaves[one.node] for one in job.shares if one.node in self._leaves), default=end)
+        if goes < end and job.request is not None:
+            self._cut_short.add(job.id)
+            end = max(goes, self._now)
         self._running[job.id] = job
         self._ends[job.id] = end
         heappush(self._line_of_ends, (end, job.id))
@@ -141,7 +147,9 @@ class Rollout:
         stood = self._as_it_stood(job_id)
         if self._world.kept:  # whoever moves takes what was kept for it, as far as a forecast goes
             self._world = replace(self._world, kept=tuple(one for one in self._world.kept if one.job_id != job_id))
-        if job.leaving and (stood or job.request) is not None:
+        goes_on = job.leaving or job_id in self._cut_short
+        self._cut_short.discard(job_id)
+        if goes_on and (stood or job.request) is not None:
             self._waiting[job_id] = back_in_line(job, self._now, self._world.rules, stood)
             return
         if self._keeps_floor and stood is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold, takes_jobs
+from scheduling.nodes.lifetimes import outlasts, stay_seconds
 from scheduling.nodes.profile import FOREVER
 from scheduling.planning.eligibility import starts_nothing
 from scheduling.resources import Request
@@ -48,7 +49,8 @@ class Eligibility:
         self._cohorts = Cohorts.of(snapshot.projects)
         self._queues = {one.name: one for one in snapshot.queues}
         self._shut = {one.name for one in snapshot.queues if starts_nothing(one)}
-        self._held_by_nodes: dict[Request, bool] = {}
+        self._leave = any(node.leaves_at is not None for node, _ in self._nodes)
+        self._held_by_nodes: dict[tuple[Request, float], bool] = {}
         self._possible: dict[Kind, bool] = {}
         self._refused: dict[Kind, list[Limit]] = {}
         self._associations = Associations(self._projects, snapshot.queues, snapshot.workloads)
@@ -59,6 +61,7 @@ class Eligibility:
         self._held: Mapping[str, Usage] | None = None
         self._closed: set[tuple[Limit, str]] = set()
         self._rules = snapshot.rules
+        self._now = now
         self._budgets = BudgetRoom.of(snapshot, now)
         self._ahead = AheadRoom.of(snapshot, now)
         self._closed_ahead: set[str] = set()
@@ -75,6 +78,8 @@ class Eligibility:
             count = count_of(job.request.total)
             within = all(limit.asked(count).fits(limit.most) for limit in self._limits_over(job))
             found = self._possible[kind] = job.queue not in self._shut and within and self._has_nodes(job.request)
+        if found and self._leave:
+            return self._has_nodes(job.request, stay_seconds(job, self._rules))
         return found
 
     def may_ever_start(self, job: WaitingJob) -> bool:
@@ -169,11 +174,13 @@ class Eligibility:
             )
         return self._held
 
-    def _has_nodes(self, request: Request) -> bool:
-        found = self._held_by_nodes.get(request)
+    def _has_nodes(self, request: Request, stay: float = 0.0) -> bool:
+        """Whether there are enough, which stay for so long."""
+        found = self._held_by_nodes.get((request, stay))
         if found is None:
-            able = sum(number for node, number in self._nodes if could_hold(request, node))
-            found = self._held_by_nodes[request] = able >= request.nodes
+            there = (one for one in self._nodes if outlasts(one[0], self._now + stay))
+            able = sum(number for node, number in there if could_hold(request, node))
+            found = self._held_by_nodes[request, stay] = able >= request.nodes
         return found
 
     def _limits_over(self, job: WaitingJob) -> tuple[Limit, ...]:
@@ -200,6 +207,7 @@ def _kinds_of(nodes: Iterable[NodeView]) -> list[tuple[NodeView, int]]:
     """One of each kind of machine, and how many there are."""
     found: dict[object, tuple[NodeView, int]] = {}
     for node in nodes:
-        key = (node.cpus, node.memory_mb, node.gpus, node.executor, node.cluster, *sorted(node.labels.items()))
+        labels = sorted(node.labels.items())
+        key = (node.cpus, node.memory_mb, node.gpus, node.executor, node.cluster, node.leaves_at, *labels)
         found[key] = (node, found[key][1] + 1 if key in found else 1)
     return list(found.values())

@@ -14,7 +14,7 @@ from scheduling.planning.eligibility import starts_nothing
 from scheduling.planning.kinds import Kinds
 from scheduling.planning.places.finding import PlaceFinder, has_room
 from scheduling.planning.quota_levels import quota_levels
-from scheduling.planning.reservations import NOWHERE, ReservationTable, Slot, Windows
+from scheduling.planning.reservations import NOWHERE, ClosedNodes, ReservationTable, Slot, Windows
 from scheduling.planning.scheduling_class import SchedulingClass, UnschedulableRequests, Used
 from scheduling.resources import Request
 from scheduling.rules import Rules
@@ -40,6 +40,8 @@ class PassState:
         self._endless = endless = outlive_assumed(snapshot.running, now, assumed)
         self._kinds = Kinds(snapshot, now, self.free, levels, endless_apart=endless)
         self.class_of, self.counted, self.parts = self._kinds.of, self._kinds.counted, self._kinds.parts
+        self.lifetimes = self._kinds.lifetimes
+        self._closed = ClosedNodes(self.free)
         self.book = ReservationTable(self.free, snapshot.running, now, assumed, endless=endless)
         self.placements: list[PlannedJob] = []
         self.started: list[WaitingJob] = []  # the jobs of these
@@ -138,14 +140,7 @@ class PassState:
 
     def closed(self, windows: Windows, length: float) -> frozenset[str]:
         """The nodes that are kept for others before such a job must have ended."""
-        if not windows:
-            return frozenset()
-        end = self.now + length
-        return frozenset(
-            self.free.nodes[number].view.name
-            for number, kept in windows.items()
-            if any(start < end for start, _ in kept)
-        )
+        return self._closed.before(self.now + length, windows) if windows else frozenset()
 
     def within_models(self, alike: SchedulingClass) -> bool:
         """Whether there is room on GPUs of models of which its quotas have some left."""
@@ -207,6 +202,7 @@ class PassState:
         alike.passed_over = (
             starts_nothing(alike.queue)
             or not self._could_ever(alike.request)
+            or self.lifetimes.too_short_for(job)
             or not self._keep_for_refused(job, alike, depth, with_room, strictly=strictly)
         )
 

@@ -73,25 +73,43 @@ class KeptRoom:
 
     def _on_nodes(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> tuple[Reason, ...]:
         reserved = self._work.closed(self._work.reserved_for_others(job), self._work.limit(job))
-        closed = reserved | alike.avoided
-        if not (certain or self._is_kept(alike, length, closed)):
+        leaving = self._work.lifetimes.left_too_soon(job)
+        closed = reserved | leaving | alike.avoided
+        if not (certain or self._is_kept(alike, length, closed) or (leaving and self._models_keep(job, alike))):
             if alike.over_limit and not (alike.windows or self._strict):
                 self._clear[id(alike)] = length
             return ()
         found = []
+        if leaving and not self._fits(alike, leaving):
+            found.append(self._work.lifetimes.reason(job))
         if reserved and not self._fits(alike, reserved):
             found.append(self._explanations.kept_for_others())
         if alike.avoided and not self._fits(alike, alike.avoided):
             found.append(self._explanations.elsewhere())
         if self._is_behind(job, alike, length, certain=certain and not found):
             found.append(self._behind(job, alike, length))
-        return tuple(found) or self._together(job, alike, length, reserved, certain=certain)
+        parts = [self._work.lifetimes.reason(job)] if leaving else []
+        return tuple(found) or self._together(job, alike, length, reserved, parts, certain=certain)
+
+    def _models_keep(self, job: WaitingJob, alike: SchedulingClass) -> bool:
+        """Whether of nodes with GPUs that its quotas by model have left those go too soon, or are kept, that have room."""
+        if alike.choice is None or not self._work.within_models(alike):
+            return False
+        return self._work.find(job, alike, self._work.limit(job)) is None
 
     def _together(
-        self, job: WaitingJob, alike: SchedulingClass, length: float, reserved: frozenset[str], *, certain: bool
+        self,
+        job: WaitingJob,
+        alike: SchedulingClass,
+        length: float,
+        reserved: frozenset[str],
+        parts: Sequence[Reason],
+        *,
+        certain: bool,
     ) -> tuple[Reason, ...]:
         """Where none of them would be enough alone. Room that is kept for itself, or for who comes later, keeps nobody."""
         parts = [
+            *parts,
             *([self._explanations.kept_for_others()] if reserved else []),
             *([self._explanations.elsewhere()] if alike.avoided else []),
             *([self._behind(job, alike, length)] if self._before else []),

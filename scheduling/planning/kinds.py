@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode, FreeNodes
+from scheduling.nodes.lifetimes import Lifetimes, goes_on_elsewhere
 from scheduling.nodes.profile import FOREVER
 from scheduling.placement.own_first import Kept, kept_for
 from scheduling.planning.eligibility import queue_holds
@@ -24,9 +25,9 @@ NO_WINDOWS: Windows = {}
 NOTHING_KEPT: Kept = ()
 ALWAYS = ((0.0, FOREVER),)
 OfProject: TypeAlias = tuple[tuple[ProjectView, ...], Windows, Kept]
-Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...], bool]
-"""Queue, project, request, whether it borrows nothing, where a user's limits, or a workload's, count it, and whether it
-stands apart for that it has no limit."""
+Alike: TypeAlias = tuple[str, str, Request, bool, tuple[str, ...], bool, bool]
+"""Queue, project, request, whether it borrows nothing, where a user's limits, or a workload's, count it; whether it stands
+apart for that it has no limit, and whether it goes on elsewhere."""
 
 
 class Kinds:
@@ -54,6 +55,8 @@ class Kinds:
         self._has_parts = self._by_user or bool(self._models)
         self._views = [node.view for node in free.nodes] if self._models else ()
         self._reserved = [one for one in snapshot.reservations if one.end > now]
+        self.lifetimes = Lifetimes(free.nodes, now, snapshot.rules)
+        self._leaving = bool(self.lifetimes)
 
     def of(self, job: WaitingJob) -> SchedulingClass:
         if job.avoid or job.pinned:
@@ -66,6 +69,8 @@ class Kinds:
             identity = (*identity, job.owner, job.workload)
         if self._endless_apart:
             identity = (*identity, not job.max_runtime_seconds)
+        if self._leaving:
+            identity = (*identity, goes_on_elsewhere(job))
         found = self._same.get(identity)
         if found is None:
             found = self._same[identity] = self._equal(job)
@@ -76,6 +81,7 @@ class Kinds:
         found = self._alike.get(key)
         if found is None:
             projects, windows, own = self.of_project(job.project)
+            windows = _with_ends(windows, self.lifetimes, goes_on=key[6])
             limits, checks = self._quotas.limits(job.project, firm=key[3])
             queue, count = self._queues[job.queue], count_of(job.request.total)
             if queue.max_running is not None:
@@ -126,7 +132,8 @@ class Kinds:
     def _key(self, job: WaitingJob) -> Alike:
         user = tuple(one.slug for one in self._associations.of(job)) if self._by_user else ()
         apart = self._endless_apart and not job.max_runtime_seconds
-        return (job.queue, job.project, job.request, self._is_firm(job), user, apart)
+        goes_on = self._leaving and goes_on_elsewhere(job)
+        return (job.queue, job.project, job.request, self._is_firm(job), user, apart, goes_on)
 
     def _is_firm(self, job: WaitingJob) -> bool:
         return self._cohorts is not None and not job.preemptible and self._cohorts.borrows(job.project)
@@ -197,3 +204,11 @@ class Kinds:
                 if name in self._free:
                     windows.setdefault(self._free[name].number, []).append((one.start, one.end))
         return windows
+
+
+def _with_ends(windows: Windows, lifetimes: Lifetimes, *, goes_on: bool) -> Windows:
+    """Also when nodes go: from then on they are closed to everybody."""
+    if not lifetimes:
+        return windows
+    ends = lifetimes.windows(goes_on=goes_on)
+    return {**windows, **{number: (*windows.get(number, ()), end) for number, end in ends.items()}}

@@ -150,6 +150,8 @@ class _MovePass:
         return self._taken(name)
 
     def _taken(self, name: str) -> Obstacle | None:
+        if name in self._work.lifetimes.left_too_soon(self._job):
+            return Obstacle("node_leaves", f"Node {name} leaves before the job would have ended, or done enough there.")
         if name in self._reserved:
             return Obstacle(
                 "reserved", f"Node {name} is kept for others, or for maintenance, before the job would have ended."

@@ -185,8 +185,8 @@ class _Promises:
             return False
         if not self._work.reserve(
             job, self._work.bound(job, alike)
-        ):  # nor for any other of them, as no node could ever hold it
-            self._settle(alike, in_vain=alike.hopeless)
+        ):  # nor for any other of them, as no node could ever hold it; where nodes leave, a shorter one may do
+            self._settle(alike, in_vain=alike.hopeless and not self._work.lifetimes)
             return False
         self._left -= 1
         self._left_ahead -= job.id in self._ahead
@@ -279,6 +279,7 @@ def _explain(
     waits = []
     for job, alike, held in waiting:
         reasons = alike.reasons if alike.reasons is not None else refusals.of(alike)
+        reasons = _with_lifetime(reasons, work, job, alike)
         if job.pinned and job.id in work.kept:
             reasons = (turns.due(job, work.kept[job.id]), *reasons)
         missing = put_off.of(job, alike) if work.allowances.apply else ()
@@ -295,6 +296,15 @@ def _explain(
         if job.id in reserved:
             kept.pass_by(job)
     return tuple(waits)
+
+
+def _with_lifetime(
+    reasons: tuple[Reason, ...], work: PassState, job: WaitingJob, alike: SchedulingClass
+) -> tuple[Reason, ...]:
+    """First of all that no node stays for long enough, whoever holds them now. Where one has room, it is told below."""
+    if alike.minds_kept or not work.lifetimes.too_short_for(job):
+        return reasons
+    return (work.lifetimes.reason(job), *reasons)
 
 
 def _where_nothing_else_is(

@@ -1,6 +1,6 @@
 """Room kept for jobs that wait, so that others start only where they delay nobody who was promised a start."""
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
@@ -18,6 +18,27 @@ MOMENT = itemgetter(0)
 NOWHERE: Mapping[int, FreeNode] = {}
 Windows = Mapping[int, Sequence[Window]]
 """For nodes by number: when they are kept for others."""
+
+
+class ClosedNodes:
+    """Which nodes are kept for others before some moment. A pass asks for each job, with few different windows."""
+
+    def __init__(self, free: FreeNodes) -> None:
+        self._free = free
+        self._starts: dict[int, tuple[Windows, list[float], list[str]]] = {}
+        self._before: dict[tuple[int, int], frozenset[str]] = {}
+
+    def before(self, end: float, windows: Windows) -> frozenset[str]:
+        # The windows stay in what is kept of them, so that no others get their identity.
+        known = self._starts.get(id(windows))
+        if known is None:
+            first = sorted((min(kept)[0], self._free.nodes[number].view.name) for number, kept in windows.items())
+            known = self._starts[id(windows)] = (windows, [start for start, _ in first], [name for _, name in first])
+        number = bisect_left(known[1], end)
+        found = self._before.get((id(windows), number))
+        if found is None:
+            found = self._before[id(windows), number] = frozenset(known[2][:number])
+        return found
 
 
 class Slot(NamedTuple):

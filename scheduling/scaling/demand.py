@@ -4,7 +4,7 @@ So quotas, budgets, holds, dependencies, reservations and gangs count exactly as
 start on any number of nodes asks for none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -36,11 +36,20 @@ def demand(snapshot: Snapshot, now: float, pools: Sequence[NodePool]) -> tuple[P
     What could start on the nodes that are there should have started: this is to be asked after a plan.
     """
     extra = {pool.name: tuple(_missing(pool)) for pool in pools}
-    nodes = (*snapshot.nodes, *(node for pool in pools for node in extra[pool.name]))
-    world = replace(snapshot, nodes=nodes, rules=counting(snapshot.rules))
-    uses = {seconds: _use_at(world, now, seconds) for seconds in {0.0, *(pool.startup_seconds for pool in pools)}}
+    world = replace(snapshot, rules=counting(snapshot.rules))
+    uses = {
+        seconds: _use_at(replace(world, nodes=(*snapshot.nodes, *_begun(pools, extra, now + seconds))), now, seconds)
+        for seconds in {0.0, *(pool.startup_seconds for pool in pools)}
+    }
     held = {share.node for job in snapshot.running for share in job.shares}
     return tuple(_demand(pool, extra[pool.name], uses, held) for pool in pools)
+
+
+def _begun(pools: Sequence[NodePool], extra: Mapping[str, Sequence[NodeView]], then: float) -> Iterator[NodeView]:
+    """The nodes that may still be had, as they would be just then: those of a pool whose nodes go have all their time left."""
+    for pool in pools:
+        leaves_at = None if pool.lifetime_seconds is None else then + pool.lifetime_seconds
+        yield from (replace(node, leaves_at=leaves_at) for node in extra[pool.name])
 
 
 def _demand(pool: NodePool, extra: Sequence[NodeView], uses: dict[float, _Use], held: set[str]) -> PoolDemand:
@@ -85,4 +94,7 @@ def expected_end(job: RunningJob, now: float, rules: Rules) -> float:
 
 def counting(rules: Rules) -> Rules:
     """As few nodes as hold all jobs, nobody stopped, nothing explained."""
-    return replace(rules, placement="best_fit", preemption=Preemption(), explain=False)
+    nobody = Preemption(
+        min_runtime_seconds=rules.preemption.min_runtime_seconds
+    )  # which still says who starts where nodes go
+    return replace(rules, placement="best_fit", preemption=nobody, explain=False)

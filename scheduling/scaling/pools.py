@@ -23,6 +23,7 @@ class NodePool:
     max_nodes: int = 50
     startup_seconds: float = 60.0
     consolidates: bool = False  # whether jobs are moved so that it needs fewer nodes
+    lifetime_seconds: float | None = None  # for so long each takes jobs, where they go by themselves
     spare_nodes: int = 0  # kept free beyond the demand, so that who comes next need not wait for a node to start
 
 

@@ -320,6 +320,10 @@ def test_staff_set_a_pool_pause_it_and_forget_it_and_nobody_else_may(ada, trainy
     User.objects.filter(pk=ada.pk).update(is_staff=True)
     assert trainyard(*words).out == "pool small, local: 0 to 4 nodes with 2 CPUs, 8 GB\n"
     assert trainyard("pools", "set", "small", "--scale-up", "0", "--scale-down", "5m", "--label", "zone=a").code == 0
+    assert trainyard("pools", "set", "small", "--lifetime", "4h").code == 0
+    assert "4h" in next(line for line in trainyard("pools", "show", "small").out.splitlines() if "stays" in line)
+    assert trainyard("pools", "set", "small", "--lifetime", "0").code == 0
+    assert "stays" not in trainyard("pools", "show", "small").out
     pool = NodePool.objects.get()
     assert (pool.scale_up_seconds, pool.scale_down_seconds, pool.labels) == (0, 300, {"zone": "a"})
     assert "Pool small is being scaled: pause it first" in trainyard("pools", "rm", "small").err

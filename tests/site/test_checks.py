@@ -72,6 +72,7 @@ def test_good_settings_pass():
         ("E067", {"ENGINES": {"mine": "no path"}}),
         ("E041", {"CONTROL_GROUPS": "v1"}),
         ("E078", {"WALLS": "high"}),
+        ("E079", {"TRAINYARD_ROLE": "node", "NODE_UNTIL": "4h"}),
         ("E008", {"BROKER_URL": "sqs://key@"}),
         ("E008", {"BROKER_URL": "localhost:6379"}),
         ("E008", {"BROKER_URL": "redis://localhost:port/0"}),

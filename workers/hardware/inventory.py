@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 
 from scheduling.errors import FieldError, InvalidError
-from workers.hardware import cgroup_limits
+from workers.hardware import allocation, cgroup_limits
 from workers.hardware.gpus import GpuDevice, GpuLoads, detect_gpus
 
 __all__ = ["GpuDevice", "Hardware", "current_load", "declare", "gpu_loads", "inventory"]
@@ -38,11 +38,13 @@ class Hardware:
 
 def inventory() -> Hardware:
     """What this process may use here: less than the machine has, inside a container or a batch job."""
-    allowed = cgroup_limits.limits()
+    allowed, given = cgroup_limits.limits(), allocation.of_slurm(os.environ)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if given is None else given.gpus
+    given = given or allocation.Allocation()
     return Hardware(
-        cpus=max(1, int(min(len(os.sched_getaffinity(0)), allowed.cpus))),
-        memory_mb=int(min(psutil.virtual_memory().total, allowed.memory_bytes) // MIB),
-        gpus=detect_gpus(os.environ.get("CUDA_VISIBLE_DEVICES")),
+        cpus=max(1, int(min(len(os.sched_getaffinity(0)), allowed.cpus, given.cpus))),
+        memory_mb=int(min(psutil.virtual_memory().total // MIB, allowed.memory_bytes // MIB, given.memory_mb)),
+        gpus=detect_gpus(visible),
         hostname=socket.gethostname(),
     )
 

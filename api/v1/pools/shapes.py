@@ -11,6 +11,7 @@ from workers.models import NodePool, pool_name_validator
 
 MOST_NODES = 10_000
 MOST_SECONDS = 86_400
+LONGEST_LIFETIME = 365 * 86_400
 IN_THE_ROW = {"memory_gb": "memory_mb", "gpu_memory_gb": "gpu_memory_mb"}
 
 
@@ -27,6 +28,13 @@ class PoolChange(StrictSerializer):
     consolidate = serializers.BooleanField(
         required=False, help_text="Jobs that save their work are moved together where that pays, so that a node goes."
     )
+    lifetime_seconds = Whole(
+        LONGEST_LIFETIME,
+        least=60,
+        required=False,
+        allow_null=True,
+        help_text="After so long each node goes by itself; null: it stays.",
+    )
     startup_seconds = Whole(MOST_SECONDS, required=False, help_text="From the demand for a node to its first job.")
     scale_up_seconds = Whole(
         MOST_SECONDS, required=False, help_text="It grows only to what was wanted all through the last so many seconds."
@@ -38,7 +46,7 @@ class PoolChange(StrictSerializer):
     actuator_settings = ObjectField(
         example='{"up": ["up-node", "{node}"], ...}',
         required=False,
-        help_text="Of actuator command: up, down, list, timeout_seconds; of kubernetes: template.",
+        help_text="Of actuator command: up, down, list, timeout_seconds; of kubernetes: template; of slurm: script, partition, account, qos, reservation, gpu_type.",
     )
     paused = serializers.BooleanField(required=False, help_text="What is wanted is shown; nothing is changed.")
 
@@ -76,7 +84,7 @@ class PoolOut(serializers.ModelSerializer[NodePool]):
     class Meta:
         model = NodePool
         fields = ("name", "cpus", "memory_gb", "gpus", "gpu_model", "gpu_memory_gb", "labels", "min_nodes", "max_nodes",
-                  "spare_nodes", "consolidate", "startup_seconds", "scale_up_seconds", "scale_down_seconds", "actuator",
+                  "spare_nodes", "consolidate", "lifetime_seconds", "startup_seconds", "scale_up_seconds", "scale_down_seconds", "actuator",
                   "actuator_settings", "paused", "busy_nodes", "demand_now", "demand_soon", "waiting_jobs",
                   "wanted_nodes", "desired_nodes", "why", "idle_nodes", "emptying", "decided_at", "acted_at", "fault")  # fmt: skip
 

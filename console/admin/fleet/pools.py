@@ -64,7 +64,7 @@ class NodePoolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
         (None, {"fields": ["name", "paused"]}),
         ("Each node", {"fields": ["cpus", "memory_mb", "gpus", "gpu_model", "gpu_memory_mb", "labels"]}),
         ("How many", {"fields": ["min_nodes", "max_nodes", "spare_nodes", "consolidate"]}),
-        ("How fast", {"fields": ["startup_seconds", "scale_up_seconds", "scale_down_seconds"]}),
+        ("How fast", {"fields": ["lifetime_seconds", "startup_seconds", "scale_up_seconds", "scale_down_seconds"]}),
         ("Who acts", {"fields": ["actuator", "actuator_settings"]}),
         ("Found last", {"fields": list(FOUND)}),
     ]

@@ -1,9 +1,12 @@
 """`manage.py node`: the agent of one machine, or of one share of a machine."""
 
+import math
+import os
 import platform
 import re
 from argparse import ArgumentParser
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +19,9 @@ from executors.management.executor_command import ExecutorCommand, checked_name,
 from executors.node import announcing, containers, environments, exporter
 from executors.node.runner import Runner
 from executors.run import state_files
+from executors.session.lifetime import ENDLESS, Lifetime, read_until
 from executors.session.requests import Identity
-from workers.hardware import address, gpus, inventory, spot_notices
+from workers.hardware import address, allocation, gpus, inventory, spot_notices
 from workers.models import node_name_validator
 from workers.runtime import walls
 
@@ -42,13 +46,22 @@ class Command(ExecutorCommand):
             "--metrics-port", type=int, default=settings.NODE_METRICS_PORT,
             help="answer Prometheus there about this node (default: TRAINYARD_NODE_METRICS_PORT; 0: nowhere)",
         )  # fmt: skip
+        parser.add_argument(
+            "--until", default=settings.NODE_UNTIL, metavar="MOMENT",
+            help="when this machine goes: the agent leaves before it (default: TRAINYARD_NODE_UNTIL; in a job of Slurm: its end)",
+        )  # fmt: skip
         parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be repeated")
 
     def run(self, options: dict[str, Any]) -> None:
         name = checked_name(options["name"], node_name_validator, option="--name ")
         folder = bootstep.NodeFolder(settings.TRAINYARD_HOME, name)
         folder.lock()
-        machine = offered_hardware(options)
+        machine, stays = offered_hardware(options), lifetime_of(options["until"])
+        if stays.is_up and not has_left_jobs(folder.path):
+            raise CommandError(
+                f"This machine goes in {max(stays.left, 0):.0f} s, and an agent leaves {stays.leave_seconds:g} s"
+                " before that (TRAINYARD_NODE_LEAVE_SECONDS): nothing could run here."
+            )
         queue_probe = probe_of(name)
         walls_here = walls.build(
             home=settings.TRAINYARD_HOME,
@@ -67,6 +80,7 @@ class Command(ExecutorCommand):
                 release(),
                 state_files.boot_id(),
                 {**environments.labels(walls_here), **containers.labels(), **key_values("--label", options["label"])},
+                stays,
             ),
             hardware=machine,
             home=settings.TRAINYARD_HOME,
@@ -78,7 +92,8 @@ class Command(ExecutorCommand):
             view = runner.view(name=name, version=release())
             exporter.serve(view, port=port, address=settings.NODE_METRICS_ADDRESS)
         offers = announcing.offer(machine, [settings.DATABASE_URL, settings.BROKER_URL])
-        told = f"{offers}. {walls_here.sentence}"
+        stay = "" if stays == ENDLESS else f", {stays.words}"
+        told = f"{offers}{stay}. {walls_here.sentence}"
         announced = announcing.Announced(runner, self.say, name=name, offers=told)
         self.serve(runner, announced, queue_probe, title="node", name=name, threads=machine.cpus + SPARE_THREADS)
 
@@ -91,6 +106,21 @@ def checked_port(port: int) -> int:
     if not 0 <= port <= MOST_PORT:
         raise CommandError(f"--metrics-port {port}: must be from 1 to {MOST_PORT}, or 0 for none.")
     return port
+
+
+def lifetime_of(until: str) -> Lifetime:
+    """As it was said, else as Slurm says of the job that this process is in."""
+    given = allocation.of_slurm(os.environ)
+    try:
+        ends_at = read_until(until) if until else given.ends_at if given is not None else math.inf
+    except ValueError as error:
+        raise CommandError(f"--until, TRAINYARD_NODE_UNTIL: {error}") from None
+    return ENDLESS if ends_at == math.inf else Lifetime(ends_at, settings.NODE_LEAVE_SECONDS)
+
+
+def has_left_jobs(folder: Path) -> bool:
+    """Whether the agent before this one left something to be seen to."""
+    return any((folder / "attempts").glob("*"))
 
 
 def spot_notice(text: str) -> spot_notices.Source | None:

@@ -275,7 +275,8 @@ class ShadowSchedule:
 def shadow_rules(rules: Rules) -> Rules:
     """Plain backfilling in place of what keeps the floor, and nobody gives way."""
     policy = BackfillPolicy.name if POLICIES[rules.policy].keeps_floor else rules.policy
-    return replace(rules, policy=policy, preemption=Preemption(), explain=False)
+    nobody = Preemption(min_runtime_seconds=rules.preemption.min_runtime_seconds)  # by that jobs start where nodes go
+    return replace(rules, policy=policy, preemption=nobody, explain=False)
 
 
 def _backfilling(queue: QueueView) -> QueueView:

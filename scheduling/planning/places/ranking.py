@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from scheduling.nodes.free_nodes import FreeNodes
+from scheduling.nodes.lifetimes import Lifetimes
 from scheduling.placement.base import Scope
 from scheduling.plan_result import Decision
 from scheduling.planning.places.finding import PlaceFinder
@@ -20,10 +21,12 @@ class Ranking:
 def ranking(snapshot: Snapshot, now: float, job: WaitingJob, most: int) -> Ranking:
     """The best of the nodes with room for the job as things are: whatever is kept for others there, and whoever goes first.
 
-    Nodes on which it failed a moment ago are left out.
+    Nodes on which it failed a moment ago are left out, and those that go too soon for it.
     """
     strategy, request = PlaceFinder(snapshot, now).strategy_for(job), job.request
-    room = Scope(FreeNodes.of(snapshot), job.near, closed=frozenset(job.avoid))
+    free = FreeNodes.of(snapshot)
+    too_soon = Lifetimes(free.nodes, now, snapshot.rules).left_too_soon(job)
+    room = Scope(free, job.near, closed=too_soon.union(job.avoid))
     able = sum(1 for _ in room.nodes(request))
     empty = able < request.nodes
     if empty:

@@ -1,6 +1,6 @@
 """/nodes: what the machines have, what is free, and taking them out of service."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -29,6 +29,14 @@ def test_what_is_free_is_what_no_open_placement_holds():
 def test_a_node_that_shrank_below_what_it_holds_has_nothing_free():
     builders.running_job(node=builders.node(name="n1", cpus=1), cpus=4)
     assert rows(client_of(builders.user()).get(URL))[0]["free"]["cpus"] == 0
+
+
+def test_a_node_that_goes_says_when(staff):
+    builders.node(name="pilot-1", leaves_at=datetime(2030, 5, 1, 18, tzinfo=UTC))
+    builders.node(name="stays")
+    goes, stays = rows(staff.get(URL))
+    assert (goes["leaves_at"], stays["leaves_at"]) == ("2030-05-01T18:00:00Z", None)
+    assert "It leaves at 2030-05-01 18:00:00 UTC." in goes["health"]["reasons"]
 
 
 def test_liveness_has_three_values(staff):

@@ -48,6 +48,22 @@ def test_others_look_and_are_not_told_the_commands(staff):
     assert client_of().get(URL).status_code == 401
 
 
+def test_pilots_have_a_lifetime_that_is_longer_than_their_leave(staff, settings):
+    settings.NODE_LEAVE_SECONDS = 120
+    pilots = {**SMALL, "actuator": "slurm", "actuator_settings": {"partition": "gpu"}}
+    assert list(faults(staff.post(URL, pilots, format="json"))) == ["lifetime_seconds"]
+    assert list(faults(staff.post(URL, {**pilots, "lifetime_seconds": 120}, format="json"))) == ["lifetime_seconds"]
+    assert list(
+        faults(staff.post(URL, {**pilots, "lifetime_seconds": 600, "actuator_settings": {"shell": "x"}}, format="json"))
+    ) == ["actuator_settings"]
+    made = staff.post(URL, {**pilots, "lifetime_seconds": 14_400}, format="json")
+    assert (made.status_code, made.json()["lifetime_seconds"]) == (201, 14_400)
+    changed = staff.patch(
+        f"{URL}/small", {"actuator": "none", "actuator_settings": {}, "lifetime_seconds": None}, format="json"
+    )
+    assert changed.json()["lifetime_seconds"] is None
+
+
 def test_what_is_not_there_is_not_found(staff):
     for answer in (staff.get(f"{URL}/x"), staff.patch(f"{URL}/x", {}, format="json"), staff.delete(f"{URL}/x")):
         assert answer.status_code == 404

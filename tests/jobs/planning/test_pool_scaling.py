@@ -38,6 +38,15 @@ def test_a_pool_without_nodes_is_to_have_what_waiting_jobs_would_use():
     assert made.why == "what runs and what waits would use them"
 
 
+def test_a_pool_whose_nodes_go_is_asked_for_by_whoever_ends_before_an_agent_leaves(settings):
+    settings.NODE_LEAVE_SECONDS = 120
+    pool(lifetime_seconds=3_720)
+    for seconds in (3_600, 3_601):
+        builders.job(cpus=4, max_runtime_seconds=seconds)
+    cycle.run_cycle()
+    assert decided().demand_now == 1
+
+
 def test_a_quota_bounds_what_is_asked_for():
     pool()
     small = builders.project(quota={"running_jobs": 2})

@@ -20,6 +20,7 @@ class Noted:
 
     def __init__(self, *names: str) -> None:
         self.there = dict.fromkeys(names, False)
+        self.waits: list[str] = []  # for room to come into
         self.broken = False
 
     def members(self) -> dict[str, bool]:
@@ -33,6 +34,12 @@ class Noted:
     def down(self, names: Sequence[str]) -> None:
         self._may_break()
         self.there |= dict.fromkeys(names, True)
+
+    def withdraw(self, most: int) -> list[str]:
+        taken, self.waits = self.waits[:most], self.waits[most:]
+        for name in taken:
+            del self.there[name]
+        return taken
 
     def _may_break(self) -> None:
         if self.broken:
@@ -70,6 +77,15 @@ def test_only_idle_nodes_go_and_each_is_drained_before():
     assert reconcile(pool(1, ["p-1", "p-2", "p-3"]), actuator) == Changes(down=("p-1", "p-3"))
     assert (cordoned("p-1"), cordoned("p-2"), cordoned("p-3")) == (True, False, True)
     assert not reconcile(NodePool.objects.get(), actuator), "those that are going are left alone"
+
+
+def test_who_only_waits_to_come_is_taken_back_before_anybody_goes():
+    node("p-1")
+    actuator = Noted("p-1", "p-2", "p-3")
+    actuator.waits = ["p-3", "p-2"]
+    assert reconcile(pool(2, ["p-1"]), actuator) == Changes(down=("p-3",))
+    NodePool.objects.update(desired_nodes=0)
+    assert reconcile(NodePool.objects.get(), actuator) == Changes(down=("p-2", "p-1"))
 
 
 def test_no_more_go_than_are_too_many_and_none_that_the_decision_does_not_name():

@@ -36,6 +36,18 @@ def test_a_job_that_no_node_of_the_pool_could_hold_asks_for_none():
     assert asked(snapshot(waiting(request=Request(cpus=64)), nodes=()), CPU_POOL) == [(0, 0)]
 
 
+def test_nodes_that_go_are_asked_for_by_whoever_fits_into_their_time_and_count_until_then():
+    pilots = replace(CPU_POOL, lifetime_seconds=3_600.0)
+    jobs = [waiting(request=Request(cpus=4), max_runtime_seconds=seconds) for seconds in (3_500, 3_500, 4_000)]
+    assert asked(snapshot(*jobs, nodes=()), pilots) == [(2, 2)]
+
+    there = replace(cpu_node("cpu-1", cpus=4), leaves_at=NOW + 600)
+    assert asked(snapshot(jobs[0], nodes=(there,)), replace(pilots, nodes=frozenset({"cpu-1"}))) == [(1, 1)]
+    assert asked(
+        snapshot(jobs[0], nodes=(replace(there, leaves_at=NOW + 3_600),)), replace(pilots, nodes=frozenset({"cpu-1"}))
+    ) == [(1, 1)]
+
+
 def test_a_job_that_its_quota_keeps_asks_for_none():
     full = ProjectView("vision", limits=Limits(running_jobs=2))
     jobs = [waiting(request=Request(cpus=4)) for _ in range(5)]

@@ -1,5 +1,7 @@
 """Stopping: SIGTERM, the grace to save work, SIGKILL for the whole tree."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -27,6 +29,23 @@ def test_what_a_shell_started_keeps_the_grace_after_the_shell_has_died(start):
     launched.shim.stop()
     assert launched.outcome().exit_code == 143
     assert b"saved" in launched.log
+
+
+@pytest.mark.parametrize("command", [["sleep", "60"], ["sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"]])  # fmt: skip
+def test_who_ends_all_processes_of_a_batch_job_has_stopped_the_command(start, command):
+    """Slurm sends SIGTERM to each process of a job that is cancelled, in no certain order: also to the command before its shim."""
+    for _ in range(5):
+        launched = start(*command)
+        wait_for(lambda: (launched.shim.status() or {}).get("phase") == "running", 10, "the command")  # noqa: B023
+        if command[0] == "sh":
+            launched.prints(b"ready")
+        os.kill(launched.shim.status()["pid"], signal.SIGTERM)
+        os.kill(launched.shim.pid, signal.SIGTERM)
+        assert launched.outcome().reason == "stopped"
+
+
+def test_a_command_that_kills_itself_was_not_stopped(start):
+    assert start.sh("kill -TERM $$").outcome().reason == "exited"
 
 
 def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(start):

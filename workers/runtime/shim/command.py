@@ -137,6 +137,11 @@ class Command(Unborn):
         """Whether the main process has ended. It stays unreaped, so that its id cannot be given to another."""
         return posix.waitid(posix.P_PID, self.pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None
 
+    def died_of_sigterm(self) -> bool:
+        """Whether its main process, which has ended, was killed by that signal."""
+        seen = posix.waitid(posix.P_PID, self.pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
+        return seen is not None and seen.si_code == posix.CLD_KILLED and seen.si_status == _signal.SIGTERM
+
     def exit_code(self) -> int:
         """How the main process ended; below zero for a signal."""
         return posix.waitstatus_to_exitcode(posix.waitpid(self.pid, 0)[1])

@@ -18,6 +18,8 @@ CHUNK_BYTES = 64 * 1024
 DRAIN_CHUNKS = 16  # 1 MiB, the most a pipe can hold unless an administrator raised it
 NEVER = float("inf")
 ONE_HOUR = 3600.0
+TOLD_SECONDS = 0.2
+"""Who ends a batch job tells all its processes, one after another: a command may have died of it before we are told."""
 
 
 class Supervisor:
@@ -111,15 +113,21 @@ class Supervisor:
         """The main process has ended. While stopping, what it started has the rest of the grace to save its work."""
         if not self.command.ended():
             return False
+        if not (self.reason or self.stop_asked) and self.command.died_of_sigterm():
+            time.sleep(TOLD_SECONDS)
+        self.keep_stop(time.monotonic())  # one that was asked for by now may be why it has ended
         if not self.reason or not self.command.others():
             return True
         self.sigterm.deliver()  # those whose parents have ended
         return False
 
-    def keep_deadlines(self, now: float) -> None:
+    def keep_stop(self, now: float) -> None:
         if self.stop_asked:
             self.stop_asked = False
             self.end("stopped", self.stop_grace(), now)
+
+    def keep_deadlines(self, now: float) -> None:
+        self.keep_stop(now)
         if self.look_asked or now >= self.lease_check_at:
             self.keep_still(now)
         if now >= self.runtime_ends:
