@@ -64,8 +64,8 @@ class KubernetesEngine:
         self._begin = threading.Lock()
         self._begun = False
         selector = manifest.selector(cluster)
-        self._jobs = Watched(connection, self._path("jobs"), selector, self._changed.set)
-        self._pods = Watched(connection, self._path("pods"), selector, self._changed.set)
+        self._jobs = Watched(connection, self._path("jobs"), selector, self._changed.set, pods.trimmed)
+        self._pods = Watched(connection, self._path("pods"), selector, self._changed.set, pods.trimmed)
 
     def nodes(self) -> Sequence[ClusterNode]:
         alive = "status.phase!=Succeeded,status.phase!=Failed"
