@@ -96,12 +96,13 @@ class Drill:
             self._kill(part)
         time.sleep(self._dice.uniform(0, AWAY_SECONDS))
         self.joined.parts[part].begin()
-        jobs = self._ended(workload)
+        jobs, before = self._ended(workload), len(self.found.wrong)
         self._look(jobs)
         words = (
             f"{part} killed {moment - 0.5:.1f} s after the submission" if moment >= 0.5 else f"{part} killed before it"
         )
-        say(f"{self._turns:4} {words}: {dict(Counter(one['state'] for one in jobs))}")
+        news = [] if len(self.found.wrong) == before else self.found.wrong
+        say(f"{self._turns:4} {words}: {dict(Counter(one['state'] for one in jobs))}", *news)
 
     def _kill(self, part: str) -> None:
         self.joined.parts[part].kill()
