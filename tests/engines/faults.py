@@ -200,7 +200,6 @@ def main() -> int:
         del os.environ[name]  # of another platform or cluster
     trainyard = CHECKOUT / ".trainyard"
     trainyard.mkdir(mode=0o700, exist_ok=True)
-    trainyard.chmod(0o711)  # nodes of Slurm are others, and write their diaries below
     home = Home(Path(tempfile.mkdtemp(prefix="faults-", dir=trainyard)))
     say(f"seed {options.seed}")
     with platform_in(home) as platform, start(platform) as joined:
