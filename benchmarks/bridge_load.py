@@ -127,11 +127,18 @@ def cluster(stack: Stack, name: str) -> Iterator[Path]:
         process.wait()
 
 
+def bridges_environment(stack: Stack) -> dict[str, str]:
+    """As the unit files have it: what an agent needs, without what is the site's alone."""
+    known = {**os.environ, **stack.environment, "TRAINYARD_ROLE": "node"}
+    return {name: value for name, value in known.items() if not name.startswith("TRAINYARD_SECRETS_KEYS")}
+
+
 @contextmanager
 def bridge(stack: Stack, folder: Path) -> Iterator[psutil.Process]:
     command = [sys.executable, "manage.py", "bridge", CLUSTER, "--kind", "process", "--set", f"folder={folder}"]
-    environment = {**os.environ, **stack.environment, "TRAINYARD_ENGINES": ENGINE}
-    process = subprocess.Popen(command, cwd=CHECKOUT, env=environment)
+    environment = {**bridges_environment(stack), "TRAINYARD_ENGINES": ENGINE}
+    with (stack.home / "bridge.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
     try:
         yield psutil.Process(process.pid)
     finally:

@@ -87,14 +87,14 @@ def burst(engine, connection, count: int) -> None:
         "the smallest Job, posted": lambda number: create(connection, f"burst-{number}"),
     }
     seconds = dict.fromkeys(ways, 0.0)
-    with ThreadPoolExecutor(engine.starts_at_once) as pool:
+    with ThreadPoolExecutor(engine.asks_at_once) as pool:
         for first in range(0, count, CHUNK):
             for way, start in ways.items():
                 began = time.perf_counter()
                 list(pool.map(start, range(10_000 + first, 10_000 + min(first + CHUNK, count))))
                 seconds[way] += time.perf_counter() - began
     for way, took in seconds.items():
-        print(f"{count} starts, {engine.starts_at_once} at once, {way}: {count / took:.0f}/s")
+        print(f"{count} starts, {engine.asks_at_once} at once, {way}: {count / took:.0f}/s")
     for way in list(ways)[1:]:
         print(f"ratio of the engine to {way}: {seconds[way] / seconds['by the engine']:.2f} (at least {LEAST_RATIO})")
 

@@ -67,13 +67,13 @@ def at_once(engine: SlurmEngine, cluster: SlurmCluster, number: int) -> dict[str
     """Jobs a second, from the first request to the last known end; as many at a time as the engine takes at once."""
     asked = [workload("true", nodes=(cluster.nodes[turn % len(cluster.nodes)],)) for turn in range(number)]
     began = time.monotonic()
-    with ThreadPoolExecutor(engine.starts_at_once) as pool:
+    with ThreadPoolExecutor(engine.asks_at_once) as pool:
         list(pool.map(engine.start, asked))
     started = time.monotonic() - began
     until_ended(engine, [one.name for one in asked])
     ours = number / (time.monotonic() - began)
     began = time.monotonic()
-    with ThreadPoolExecutor(engine.starts_at_once) as pool:
+    with ThreadPoolExecutor(engine.asks_at_once) as pool:
         list(pool.map(lambda _: submit_bare(cluster), range(number)))
     submitted = time.monotonic() - began
     wait_for(lambda: not cluster.command("squeue", "-h", "-n", "bare", "-o", "%i"), 300, "all to end")

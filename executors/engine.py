@@ -113,25 +113,30 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a member wrote from a position on. `position` is where to read next; `lost` says why bytes are missing, if any are."""
+    """What a member wrote from a position on. `position` is where to read next; `lost` says why bytes are missing, if any are.
+
+    `whole`: who wrote it has ended, and this is the last of it. Where nobody knows, reading once more finds out.
+    """
 
     data: bytes
     position: int
     lost: str = ""
+    whole: bool = False
 
 
 class Engine(Protocol):
     """One cluster, through its own means. Raises OutOfReachError wherever it does not answer; never blocks for long.
 
-    Used by one thread at a time, but for `wait`, which a thread of its own may sit in meanwhile, and for `start`, of which
-    `starts_at_once` may be under way together.
+    Used by one thread at a time, but for `wait`, which a thread of its own may sit in meanwhile; one that says so by
+    `asks_at_once` is asked several things at once.
     """
 
     kind: str
     """`kubernetes` or `slurm`."""
 
-    starts_at_once: int
-    """How many calls of `start` may run beside each other, each in a thread of its own; 1: one after the other."""
+    asks_at_once: int
+    """How many calls of `start`, `read_log`, `read_reports` and `forget` may be under way together, each about another
+    workload and in a thread of its own, and beside any call of the bridge's own thread; 1, or not there: none beside another."""
 
     def nodes(self) -> Sequence[ClusterNode]:
         """All nodes, with what others use of them now. One or few requests, whatever the size."""

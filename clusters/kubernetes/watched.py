@@ -27,8 +27,17 @@ class Watched:
     What went is kept as it was last seen, until `drop`: the last word of an object is in its going.
     """
 
-    def __init__(self, connection: Connection, path: str, selector: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        path: str,
+        selector: str,
+        changed: Callable[[], None],
+        trim: Callable[[JsonObject], JsonObject] = lambda told: told,
+    ) -> None:
+        """`trim` leaves of an object what is asked about: there may be thousands of them."""
         self._connection = connection
+        self._trim = trim
         self._path = path
         self._selector = selector
         self._changed = changed
@@ -67,6 +76,7 @@ class Watched:
 
     def put(self, made: JsonObject) -> None:
         """An object that we have just made or changed: nobody shall think it missing until the watch tells of it."""
+        made = self._trim(made)
         with self._lock:
             self._own[_name(made)] = time.monotonic()
             known = self._objects.get(_name(made))
@@ -107,7 +117,7 @@ class Watched:
         version = ""
         for page in pages(self._connection, self._path, labelSelector=self._selector):
             version = str(page["metadata"]["resourceVersion"])
-            found |= {_name(item): item for item in page.get("items") or []}
+            found |= {_name(item): self._trim(item) for item in page.get("items") or []}
         with self._lock:
             made = {name for name, moment in self._own.items() if moment > began - OWN_SECONDS}
             kept = {name: self._objects[name] for name in made & self._objects.keys() - found.keys()}
@@ -138,6 +148,7 @@ class Watched:
 
     def _take(self, event: JsonObject) -> None:
         kind, told = event["type"], event["object"]
+        told = told if kind in ("ERROR", "BOOKMARK") else self._trim(told)
         if kind == "ERROR":
             if told.get("code") == EXPIRED:
                 raise DeniedError(f"watch {self._path}", EXPIRED, "Expired", str(told.get("message")))

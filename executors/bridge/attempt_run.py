@@ -27,6 +27,7 @@ class AttemptRun:
         self.report_spool: ReportSpool | None = None
         self.created = started  # the cluster has taken it, as far as is known
         self.start_asked = started  # the cluster may have it: an answer may have been lost
+        self.starting = False  # a thread asks the cluster for it, or is about to
         self.start_recorded = started
         self.observed: Observed | None = None
         self.absent_since: float | None = None  # on the monotonic clock
@@ -35,6 +36,7 @@ class AttemptRun:
         self.stop_told_at = 0.0  # on the monotonic clock
         self.reported_before_stop: int | None = None  # how long its report was when it was first to stop
         self.told_waiting = ""  # what its history says that it waits for in the cluster
+        self.fetching = False  # a thread reads the rest of its output
         self.output_lost = False  # its end could not be read
         self.given_up = False  # not ours any more: stopped, forgotten, and not reported
         self.ending: list[PlacementOutcome] | None = None  # how it ended, to be reported once its output is whole
@@ -50,7 +52,7 @@ class AttemptRun:
     def may_start(self) -> bool:
         """All its members were claimed, nothing was started yet, and nobody wants it to stop."""
         whole = len(self.members) == self.spec.nodes and not any(run.waits_for_its_gang for run in self.members)
-        return whole and not self.created and self.ending is None and self.stop_within is None
+        return whole and not (self.created or self.starting) and self.ending is None and self.stop_within is None
 
     @property
     def runs(self) -> bool:

@@ -4,11 +4,13 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 
-from executors.bridge.session import DATABASE_ERRORS, ClusterSession, Identity
+from executors.bridge.session import DATABASE_ERRORS, ClusterSession
 from executors.celery_worker.bootstep import NodeFolder
 from executors.celery_worker.queue_probe import QueueProbe
 from executors.celery_worker.shutdown import end
@@ -21,6 +23,17 @@ from workers.models import Cluster
 log = logging.getLogger(__name__)
 STANDS_BY_SECONDS = 1.0
 """How often one that stands by looks whether the other one is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a bridge is: the cluster it speaks for, and one run of its process."""
+
+    name: str
+    kind: str
+    agent_id: UUID
+    version: str = ""
+    image: str = ""
 
 
 class Bridge:

@@ -4,12 +4,11 @@ The caller holds the cluster's row: see `workers.clusters.speaking`.
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
-from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
-from executors.bridge.outputs import Outputs
 from executors.run import run_spans
 from executors.run.placement_run import PlacementRun, moment
 from executors.upload import activity, events, logs, progress, series
@@ -55,20 +54,14 @@ def resume(attempts: Sequence[AttemptRun]) -> None:
     )
 
 
-def with_whole_output(ended: Collection[AttemptRun], outputs: Outputs) -> list[AttemptRun]:
-    """Those of which all that the cluster has of their output lies here. Raises OutOfReachError for none of them."""
-    ready = []
-    for attempt in list(ended)[:ENDS_A_TURN]:
-        seen = attempt.observed
-        if attempt.ending is None and seen is not None:
-            if not outputs.read_rest(attempt):
-                continue
-            attempt.ending = endings.observed(attempt, seen)
+def ended_whole(ended: Iterable[AttemptRun]) -> list[AttemptRun]:
+    """Those whose end is known and of whose output all that the cluster has lies here; a few hundred at a time."""
+    ready = list(islice((one for one in ended if one.ending is not None and not one.fetching), ENDS_A_TURN))
+    for attempt in ready:
         for run in attempt.members:
             spool = attempt.log_spools.get(run.claimed.rank)
             length = spool.position if spool is not None else run.log.position
             run.log.end(None if attempt.output_lost else length)
-        ready.append(attempt)
     return ready
 
 

@@ -11,7 +11,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -21,6 +20,8 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from executors.bridge import node_rows, reports
 from executors.bridge.book import Book
+from executors.bridge.errands import Errands
+from executors.bridge.finishing import Finisher
 from executors.bridge.outputs import Outputs
 from executors.bridge.starting import Starter
 from executors.bridge.watching import Watch, Watcher
@@ -38,24 +39,14 @@ from workers.proof_marks import TURNED, mark
 
 log = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
-BUSY_SECONDS = 0.05  # what comes so soon after the last turn is said together with what else comes
+BUSY_SECONDS, BUSY_TIMES = 0.05, 4.0
+"""What comes so soon after the last turn is said together with what else comes: so many times what that turn has worked."""
 SHIP_SECONDS = 1.0  # how often logs, progress and wishes travel while something runs
 CLAIMS_A_TURN = 500
 AGAIN_SECONDS = 2.0
 """A cluster that did not answer is asked again after so long."""
 LONGEST_LOOK_SECONDS = 5.0
 SESSION_THREAD = "cluster-session"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a bridge is: the cluster it speaks for, and one run of its process."""
-
-    name: str
-    kind: str
-    agent_id: UUID
-    version: str = ""
-    image: str = ""
 
 
 class ClusterSession:
@@ -78,12 +69,14 @@ class ClusterSession:
         self._on_taken_over = on_taken_over
         self._book = Book(folder)
         self._outputs = Outputs(engine)
-        self._watch = Watch(engine, self._book, self._outputs, cluster.name)
-        self._starter = Starter(engine, self._book, cluster.pk)
+        self._errands = Errands(engine, self._wake)
+        self._finisher = Finisher(engine, self._outputs, self._errands)
+        self._watch = Watch(engine, self._book, self._outputs, self._finisher, cluster.name)
+        self._starter = Starter(engine, self._book, cluster.pk, self._errands)
         self._nodes: list[ClusterNode] | None = None
         self._fault = ""
         self._kept_at = -math.inf  # when its nodes were last said to be there
-        self._ask_at = self._next_beat = self._next_ship = self._next_nodes = self._spoke_at = 0.0
+        self._ask_at = self._next_beat = self._next_ship = self._next_nodes = self._spoke_at = self._worked = 0.0
         self._look_wanted = threading.Event()
         self._rung = threading.Event()
         self._refresh_wanted = threading.Event()
@@ -116,6 +109,10 @@ class ClusterSession:
         self._look_wanted.set()
         self._inbox.put(None)
 
+    def _wake(self) -> None:
+        """Something that the engine was asked is over."""
+        self._inbox.put(None)
+
     def end(self, within: float) -> bool:
         """Say what is unsaid and give the cluster up to the next bridge; what runs there runs on. Whether all was said."""
         self._closing.set()
@@ -133,6 +130,7 @@ class ClusterSession:
                 self._collect()
                 self._turn()
                 mark(TURNED)
+            self._errands.close(wait=True)
             self._next_ship = 0.0
             self._turn()
             self._step(lambda: clusters.deregister(self._cluster.pk, self._agent_id))
@@ -140,12 +138,13 @@ class ClusterSession:
             log.error("%s This bridge ends.", error)  # noqa: TRY400  no fault of the code's
             self._on_taken_over()
         finally:
-            self._starter.close()
+            self._errands.close()
             connection.close()
 
     def _collect(self) -> None:
         """Wait for something to do, at most until the next regular turn."""
-        if not self._book.unstarted and (early := BUSY_SECONDS - (time.monotonic() - self._spoke_at)) > 0:
+        busy = min(BUSY_SECONDS, BUSY_TIMES * self._worked)
+        if not self._book.unstarted and (early := busy - (time.monotonic() - self._spoke_at)) > 0:
             time.sleep(early)
         try:
             self._inbox.get(timeout=self._pause())
@@ -173,20 +172,36 @@ class ClusterSession:
         return not self._fault and self._watch.looked_at > 0
 
     def _turn(self) -> None:
+        worked = time.thread_time()
+        self._step(self._errands.note)
+        if self._starter.answered:
+            self._look_wanted.set()
+            self._starter.answered = False
         now = time.monotonic()
-        if now >= max(self._ask_at, self._watch.not_before) and self._look_wanted.is_set():
-            self._step(self._look)
-        if now >= self._next_beat:
-            self._step(self._beat)
+        self._look_and_beat(now)
         if self._refresh_wanted.is_set() or (len(self._book) and now >= self._next_ship):
             self._step(self._apply_wishes)
         if self._is_reached:
             self._ask_engine()
         if len(self._book) and now >= self._next_ship:
             self._step(self._ship)
-        if self._is_reached and self._watch.ended():
+        self._see_to_ends()
+        self._spoke_at, self._worked = time.monotonic(), time.thread_time() - worked
+
+    def _look_and_beat(self, now: float) -> None:
+        if now >= max(self._ask_at, self._watch.not_before) and self._look_wanted.is_set():
+            self._step(self._look)
+        if now >= self._next_beat:
+            self._step(self._beat)
+
+    def _see_to_ends(self) -> None:
+        if self._is_reached:
+            self._finisher.fetch(self._watch.ended())
+            self._step(self._errands.note)
+        if self._watch.ended():
             self._step(self._report_ends)
-        self._spoke_at = time.monotonic()
+        if self._is_reached:
+            self._finisher.clean(hurried=bool(self._book.unstarted))
 
     def _ask_engine(self) -> None:
         """What needs a cluster that answers."""
@@ -297,7 +312,6 @@ class ClusterSession:
         self._starter.release_gangs()
         if ready := self._starter.ready():
             self._starter.start(ready, self._starter.prepare(ready))
-            self._look_wanted.set()
 
     def _apply_wishes(self) -> None:
         self._refresh_wanted.clear()
@@ -316,7 +330,7 @@ class ClusterSession:
 
     def _report_ends(self) -> None:
         """What has ended and whose output lies here whole; a few hundred at a time."""
-        ready = reports.with_whole_output(self._watch.ended(), self._outputs)
+        ready = reports.ended_whole(self._watch.ended())
         if not ready:
             return
         with clusters.speaking(self._cluster.pk, self._agent_id):
@@ -324,4 +338,6 @@ class ClusterSession:
         for attempt in over:
             self._book.drop(attempt)
         for attempt in over:
-            self._watch.forget(attempt.name)
+            self._watch.seen.pop(attempt.name, None)
+            if attempt.start_asked:
+                self._finisher.forget(attempt.name)

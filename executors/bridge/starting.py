@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 
 from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
 from executors.bridge.book import Book
+from executors.bridge.errands import Errands
 from executors.bridge.workloads import workloads
 from executors.engine import Engine, OutOfReachError, RefusedError, Workload
 from jobs.attempts import gangs
@@ -16,22 +17,20 @@ from scheduling.lifecycle import EndReason
 from workers.models import Cluster
 
 log = logging.getLogger(__name__)
-MOST_A_TURN, CHUNK_A_THREAD = 256, 4
-TURN_SECONDS = 1.0
-"""So long starts may take in one turn, and a few more of them: heartbeats and ends come in between."""
 TELL_AGAIN_SECONDS = 10.0
 """A workload that runs on after its stop and the grace is told again so often."""
 
 
 class Starter:
-    """Of one engine. Used by the bridge's one thread, which waits for those that it starts at once."""
+    """Of one engine. Used by the bridge's one thread."""
 
-    def __init__(self, engine: Engine, book: Book, cluster_id: int) -> None:
+    def __init__(self, engine: Engine, book: Book, cluster_id: int, errands: Errands) -> None:
         self._engine = engine
         self._book = book
         self._cluster_id = cluster_id
-        self._at_once = max(1, engine.starts_at_once)
-        self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="start") if self._at_once > 1 else None
+        self._errands = errands
+        self.answered = False
+        """Whether the cluster has answered to a start since somebody looked at this: what it shows counts from now on."""
 
     def release_gangs(self) -> None:
         """Those whose last member was claimed, perhaps by an earlier bridge, may start."""
@@ -43,11 +42,12 @@ class Starter:
                     run.release()
 
     def ready(self) -> list[AttemptRun]:
-        """What may start now; what is to stop before it has begun ends here."""
+        """What may start now, as far as there is room for it; what is to stop before it has begun ends here."""
         for attempt in list(self._book.unstarted.values()):
-            if attempt.stop_within is not None and attempt.ending is None and not attempt.start_asked:
+            asked = attempt.start_asked or attempt.starting
+            if attempt.stop_within is not None and attempt.ending is None and not asked:
                 attempt.ending = endings.never_started(attempt)
-        return list(islice((one for one in self._book.unstarted.values() if one.may_start), MOST_A_TURN))
+        return list(islice((one for one in self._book.unstarted.values() if one.may_start), self._errands.room))
 
     def prepare(self, attempts: Sequence[AttemptRun]) -> list[Workload]:
         """What the engine is to be told of them; from the database."""
@@ -55,34 +55,30 @@ class Starter:
         return workloads([[run.claimed for run in one.members] for one in attempts], image)
 
     def start(self, attempts: Sequence[AttemptRun], asked: Sequence[Workload]) -> None:
-        """Start these, as many as the turn has time for. Raises OutOfReachError once all that is known of the others is noted."""
-        ends_at = time.monotonic() + TURN_SECONDS
-        chunk = CHUNK_A_THREAD * self._at_once
-        for first in range(0, len(attempts), chunk):
-            if time.monotonic() > ends_at:
+        """Have these started; what is not asked for, as the cluster does not answer, is ready again."""
+        for attempt, workload in zip(attempts, asked, strict=True):
+            if not self._errands.room:
                 return
-            self._start_chunk(attempts[first : first + chunk], asked[first : first + chunk])
+            attempt.starting = True
+            self._errands.ask(partial(self._ask, attempt, workload), partial(self._note, attempt))
 
-    def _start_chunk(self, attempts: Sequence[AttemptRun], asked: Sequence[Workload]) -> None:
-        out_of_reach: OutOfReachError | None = None
-        for attempt in attempts:
-            attempt.start_asked = True
-        for attempt, error in zip(attempts, self._start_all(asked), strict=True):
-            if isinstance(error, OutOfReachError):
-                out_of_reach = error
-            else:
-                self._note(attempt, error)
-        if out_of_reach is not None:
-            raise out_of_reach
+    def _ask(self, attempt: AttemptRun, workload: Workload) -> bool:
+        """In any thread. Whether the cluster was asked: somebody may want it to stop by now."""
+        if attempt.stop_within is not None:
+            return False
+        attempt.start_asked = True
+        self._engine.start(workload)
+        return True
 
-    def _note(self, attempt: AttemptRun, error: Exception | None) -> None:
-        if error is None:
+    def _note(self, attempt: AttemptRun, result: bool | Exception) -> None:
+        attempt.starting, self.answered = False, True
+        if result is True:
             self._book.created(attempt)
-        elif isinstance(error, RefusedError):
-            attempt.ending = endings.refused(attempt, error)
-        else:
-            log.error("Workload %s could not be started.", attempt.name, exc_info=error)
-            words = f"The engine failed to start it: {error!r}"
+        elif isinstance(result, RefusedError):
+            attempt.ending = endings.refused(attempt, result)
+        elif isinstance(result, Exception) and not isinstance(result, OutOfReachError):
+            log.error("Workload %s could not be started.", attempt.name, exc_info=result)
+            words = f"The engine failed to start it: {result!r}"
             attempt.ending = endings.refused(attempt, RefusedError(words, EndReason.PLATFORM_ERROR))
 
     def stop_some(self) -> None:
@@ -98,22 +94,6 @@ class Starter:
             if attempt.stop_told is None or grace < attempt.stop_told or again:
                 attempt.stop_told, attempt.stop_told_at = grace, now  # what goes wrong with one is tried again later
                 _stop(self._engine, attempt)
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _start_all(self, asked: Sequence[Workload]) -> list[Exception | None]:
-        if self._pool is not None:
-            return list(self._pool.map(self._start_one, asked))
-        return [self._start_one(workload) for workload in asked]
-
-    def _start_one(self, workload: Workload) -> Exception | None:
-        try:
-            self._engine.start(workload)
-        except Exception as error:  # noqa: BLE001  whatever an engine raises concerns this workload, not the bridge
-            return error
-        return None
 
 
 def _stop(engine: Engine, attempt: AttemptRun) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from executors.bridge import endings
 from executors.bridge.attempt_run import AttemptRun
 from executors.bridge.book import Book
+from executors.bridge.finishing import Finisher
 from executors.bridge.outputs import Outputs
 from executors.engine import Engine, Observed, OutOfReachError, Phase
 from scheduling.lifecycle import EndReason
@@ -19,7 +20,7 @@ ABSENT_SECONDS = 10.0
 """So long what was there may be missing from what the cluster shows: its lists may lag behind what it has taken."""
 WAITS_SECONDS = 10.0
 """What a workload waits for in the cluster is told in its job's history after so long."""
-LEAST_PAUSE_SECONDS, SHARE = 0.2, 6.0
+LEAST_PAUSE_SECONDS, SHARE = 0.02, 8.0
 """The cluster is looked at again after a pause of so many times what the last look took, or so long at least."""
 ORPHAN_GRACE_SECONDS = 5.0
 
@@ -27,10 +28,11 @@ ORPHAN_GRACE_SECONDS = 5.0
 class Watch:
     """The last look at the cluster. Used by the bridge's one thread."""
 
-    def __init__(self, engine: Engine, book: Book, outputs: Outputs, cluster: str) -> None:
+    def __init__(self, engine: Engine, book: Book, outputs: Outputs, finisher: Finisher, cluster: str) -> None:
         self._engine = engine
         self._book = book
         self._outputs = outputs
+        self._finisher = finisher
         self._cluster = cluster
         self._waiting_since: dict[str, float] = {}
         self.seen: dict[str, Observed] = {}
@@ -47,6 +49,8 @@ class Watch:
         self.not_before = now + max(LEAST_PAUSE_SECONDS, SHARE * (now - began))
         for attempt in self._book:
             observed = seen.get(attempt.name)
+            if attempt.starting:
+                continue  # until the cluster has answered nobody knows whether what is missing is missed
             if observed is not None:
                 self._there(attempt, observed)
             elif attempt.ending is None and attempt.start_asked:
@@ -66,7 +70,7 @@ class Watch:
         Right after what is in hand was compared with the database, with what was seen before that.
         """
         for name, observed in list(self.seen.items()):
-            if self._book.named(name) is not None:
+            if self._book.named(name) is not None or name in self._finisher.forgetting:
                 continue
             try:
                 self._end_orphan(name, observed)
@@ -77,15 +81,10 @@ class Watch:
 
     def _end_orphan(self, name: str, observed: Observed) -> None:
         if observed.phase == Phase.ENDED:
-            self.forget(name)
+            self._finisher.forget(name)
             return
         log.warning("Workload %s is nobody's any more: it is stopped.", name)
         self._engine.stop(name, ORPHAN_GRACE_SECONDS)
-
-    def forget(self, name: str) -> None:
-        """Its end is on record: the cluster need not keep it. Raises OutOfReachError."""
-        self._engine.forget(name)
-        self.seen.pop(name, None)
 
     def _there(self, attempt: AttemptRun, observed: Observed) -> None:
         attempt.absent_since = None

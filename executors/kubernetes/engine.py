@@ -24,8 +24,9 @@ from scheduling.lifecycle import EndReason
 
 INDEXED_SINCE = (1, 22)
 """Indexed Jobs came with 1.21, switched on with 1.22."""
-REFUSALS_SECONDS = 5.0
+REFUSALS_SECONDS, PODLESS_SECONDS = 5.0, 2.0
 FORGOTTEN_SECONDS = 900.0
+LATELY_SECONDS = 0.2
 BACKGROUND = {"propagationPolicy": "Background"}
 
 
@@ -43,7 +44,7 @@ class KubernetesEngine:
     """The Jobs in one namespace that carry the cluster's name."""
 
     kind = "kubernetes"
-    starts_at_once = 8
+    asks_at_once = 8
 
     def __init__(self, cluster: str, connection: Connection, chosen: Options) -> None:
         self._cluster = cluster
@@ -58,12 +59,13 @@ class KubernetesEngine:
         self._forgotten: dict[str, float] = {}
         self._version: tuple[int, int] | None = None
         self._parts: dict[str, Parts] = {}
-        self._parts_of = (-1, -1)
+        self._parts_of, self._grouped_at = (-1, -1), 0.0
+        self._grouping = threading.Lock()
         self._begin = threading.Lock()
         self._begun = False
         selector = manifest.selector(cluster)
-        self._jobs = Watched(connection, self._path("jobs"), selector, self._changed.set)
-        self._pods = Watched(connection, self._path("pods"), selector, self._changed.set)
+        self._jobs = Watched(connection, self._path("jobs"), selector, self._changed.set, pods.trimmed)
+        self._pods = Watched(connection, self._path("pods"), selector, self._changed.set, pods.trimmed)
 
     def nodes(self) -> Sequence[ClusterNode]:
         alive = "status.phase!=Succeeded,status.phase!=Failed"
@@ -95,7 +97,11 @@ class KubernetesEngine:
     def observe(self) -> Mapping[str, Observed]:
         now = time.time()
         known = self._known()
-        podless = any(_wants_pods(job) and not its.pods for its in known.values() for job in its.jobs.values())
+        podless = any(
+            not its.pods and _wants_pods(job) and _age(job, now) > PODLESS_SECONDS
+            for its in known.values()
+            for job in its.jobs.values()
+        )
         refusals = self._told_refusals() if podless else {}
         found = observing.observed(known, refusals, now=now, patience=self._patience)
         for name, its in known.items():
@@ -114,13 +120,14 @@ class KubernetesEngine:
         self._carry_out(enforcing.overdue(self._known().get(name, Parts()), now=now))
 
     def forget(self, name: str) -> None:
-        its = self._known().get(name, Parts())
+        its = self._its(name)
         gang = any(int(pods.annotation(job, manifest.MEMBERS) or 1) > 1 for job in its.all_jobs.values())
         self._remove(name, list(its.all_jobs) or [name], gang=gang)
         its_pods = [pods.name_of(pod) for pod in (*its.pods, *its.gone_pods)]
         for pod in its_pods:
             self._logs.forget(pod)
-        self._forgotten[name] = time.monotonic()
+        with self._grouping:
+            self._forgotten[name] = time.monotonic()
         self._jobs.drop(list(its.all_jobs))
         self._pods.drop(its_pods)
 
@@ -200,23 +207,32 @@ class KubernetesEngine:
             if wish.method == "PATCH" and changed is not None:
                 (self._jobs if wish.kind == "jobs" else self._pods).put(changed)
 
+    def _its(self, name: str) -> Parts:
+        """Of one workload, as it was a moment ago: many are asked about one after the other, while everything changes."""
+        lately = time.monotonic() - self._grouped_at < LATELY_SECONDS
+        return (self._parts.get(name) if lately else None) or self._known().get(name, Parts())
+
     def _known(self) -> Mapping[str, Parts]:
         """What the watches show of workloads that were not forgotten."""
         self._start_watching()
         with _translated(denied=True):
             revisions = self._jobs.current(), self._pods.current()
-        if revisions != self._parts_of:
-            jobs, its_pods = self._jobs.objects(), self._pods.objects()
-            long_ago = time.monotonic() - FORGOTTEN_SECONDS
-            self._forgotten = {name: moment for name, moment in self._forgotten.items() if moment > long_ago}
-            known = observing.parts(jobs, its_pods)
-            self._parts = {name: its for name, its in known.items() if name not in self._forgotten}
-            self._parts_of = revisions
-            # What went and belongs to nothing that anybody asks about.
-            over = [its for name, its in known.items() if name in self._forgotten or not its.all_jobs]
-            self._jobs.drop([name for its in over for name in its.gone_jobs])
-            self._pods.drop([pods.name_of(pod) for its in over for pod in its.gone_pods])
-        return self._parts
+        with self._grouping:
+            if revisions != self._parts_of:
+                self._group(revisions)
+            return self._parts
+
+    def _group(self, revisions: tuple[int, int]) -> None:
+        jobs, its_pods = self._jobs.objects(), self._pods.objects()
+        long_ago = time.monotonic() - FORGOTTEN_SECONDS
+        self._forgotten = {name: moment for name, moment in self._forgotten.items() if moment > long_ago}
+        known = observing.parts(jobs, its_pods)
+        self._parts = {name: its for name, its in known.items() if name not in self._forgotten}
+        self._parts_of, self._grouped_at = revisions, time.monotonic()
+        # What went and belongs to nothing that anybody asks about.
+        over = [its for name, its in known.items() if name in self._forgotten or not its.all_jobs]
+        self._jobs.drop([name for its in over for name in its.gone_jobs])
+        self._pods.drop([pods.name_of(pod) for its in over for pod in its.gone_pods])
 
     def _told_refusals(self) -> Mapping[str, str]:
         """Why Jobs have no pods: their controller says it in events alone. One request for all of them."""
@@ -235,7 +251,7 @@ class KubernetesEngine:
         return self._refusals
 
     def _read(self, name: str, rank: int, container: str, position: int) -> Output:
-        its = self._known().get(name, Parts())
+        its = self._its(name)
         pod = observing.first_pod([*its.gone_pods, *its.pods], rank)
         if pod is None:
             return Output(b"", position)
@@ -246,7 +262,7 @@ class KubernetesEngine:
         if not pods.node_of(pod):
             return Output(b"", position)
         with _translated(denied=True):
-            return self._logs.read(pod, container, position)
+            return self._logs.read(pod, container, position, ended=_has_ended(pod, container))
 
     def _annotate(self, pod: str, annotations: Mapping[str, str]) -> None:
         changed = self._ask_unless_gone(
@@ -284,6 +300,14 @@ def _refusal(error: DeniedError) -> Exception:
     if error.status == GONE or "cannot create resource" in words:  # no such namespace, no such right
         return OutOfReachError(str(error))
     return RefusedError(str(error))
+
+
+def _age(job: JsonObject, now: float) -> float:
+    return now - (pods.seconds(job["metadata"].get("creationTimestamp")) or 0.0)
+
+
+def _has_ended(pod: JsonObject, container: str) -> bool:
+    return pods.state(pod, container, "terminated") is not None or pods.is_over(pod)
 
 
 def _wants_pods(job: JsonObject) -> bool:

@@ -11,7 +11,7 @@ writes it, is read anew each time from its beginning. Kubelets before 1.23 put m
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import zip_longest
 
@@ -74,12 +74,15 @@ class LogReader:
         self._marked: dict[tuple[str, str], tuple[int, float]] = {}
 
     def forget(self, pod: str) -> None:
-        for key in [key for key in self._cursors if key[0] == pod]:
-            del self._cursors[key]
+        for key in [key for key in list(self._cursors) if key[0] == pod]:
+            self._cursors.pop(key, None)
             self._marked.pop(key, None)
 
-    def read(self, pod: JsonObject, container: str, position: int) -> Output:
-        """What was written from a byte on; nothing of what has not been written yet. Raises SilentError, DeniedError."""
+    def read(self, pod: JsonObject, container: str, position: int, *, ended: bool = False) -> Output:
+        """What was written from a byte on; nothing of what has not been written yet. Raises SilentError, DeniedError.
+
+        `ended`: whoever wrote it has ended, so that an answer that was not cut is the last.
+        """
         key = pods.name_of(pod), container
         cursor = self._cursors.get(key)
         try:
@@ -102,7 +105,7 @@ class LogReader:
         if ends and (new >= MARK_BYTES or (late and new >= LEAST_MARK_BYTES)):
             self._note(key[0], {f"{MARK}{container}": f"{cursor.position}@{cursor.moment}"})
             self._marked[key] = cursor.position, time.monotonic()
-        return output
+        return output if ended else replace(output, whole=False)
 
     def _read_on(self, key: tuple[str, str], cursor: Cursor) -> tuple[Output, Cursor]:
         limit = cursor.skip + MOST_BYTES
@@ -110,7 +113,7 @@ class LogReader:
             raw = self._raw(key, cursor.since, limit)
             output, after = read_on(raw, cursor, cut=len(raw) >= limit)
             if output.data or len(raw) < limit or limit >= LARGEST_BYTES:
-                return output, after
+                return replace(output, whole=len(raw) < limit), after
             limit *= 2
 
     def _find(self, key: tuple[str, str], position: int, mark: Mark) -> tuple[Output, Cursor]:
@@ -121,7 +124,7 @@ class LogReader:
             raw = self._raw(key, since, limit)
             output, after = find(raw, position, mark, since, cut=len(raw) >= limit)
             if output.data or len(raw) < limit or limit >= LARGEST_BYTES:
-                return output, after
+                return replace(output, whole=len(raw) < limit), after
             limit *= 2
 
     def _raw(self, key: tuple[str, str], since: int, limit: int) -> bytes:

@@ -9,6 +9,12 @@ from executors.kubernetes.manifest import MAIN, RANK, REPORTER, STOP_BY, WORKLOA
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 OVER = frozenset({"Succeeded", "Failed"})
+ASKED_OF_SPEC = frozenset(
+    {
+        "activeDeadlineSeconds", "completionMode", "containers", "nodeName", "parallelism", "suspend",
+        "terminationGracePeriodSeconds",
+    }
+)  # fmt: skip
 
 
 def name_of(item: JsonObject) -> str:
@@ -29,6 +35,15 @@ def workload_of(item: JsonObject) -> str:
 
 def rank_of(pod: JsonObject) -> int:
     return int(label(pod, RANK) or annotation(pod, INDEX) or 0)
+
+
+def trimmed(item: JsonObject) -> JsonObject:
+    """Of a Job or a pod what this engine asks about: the rest, what it was made of, is most of it."""
+    metadata = {name: told for name, told in item["metadata"].items() if name != "managedFields"}
+    spec = {name: told for name, told in item["spec"].items() if name in ASKED_OF_SPEC}
+    if "containers" in spec:
+        spec["containers"] = [{"name": one.get("name")} for one in spec["containers"]]
+    return {"metadata": metadata, "spec": spec, "status": item.get("status") or {}}
 
 
 def seconds(moment: object) -> float | None:

@@ -25,7 +25,7 @@ from executors.slurm.options import Options, read_options
 from executors.slurm.shared_folder import SharedFolder
 
 log = logging.getLogger(__name__)
-STARTS_AT_ONCE = 8
+ASKS_AT_ONCE = 8
 CLUSTER_SECONDS = 60.0
 """So long what a partition allows and nodes have is taken as known."""
 SOON_SECONDS, LOOK_SECONDS = 0.05, 0.1
@@ -46,7 +46,7 @@ class SlurmEngine:
     """See `executors.engine.Engine`."""
 
     kind = "slurm"
-    starts_at_once = STARTS_AT_ONCE
+    asks_at_once = ASKS_AT_ONCE
 
     def __init__(self, client: SlurmClient, options: Options) -> None:
         self._client, self._options = client, options

@@ -1,6 +1,7 @@
 """What an engine keeps in mind of its workloads between two looks: their jobs, what was wished of them, how they ended."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,24 +39,27 @@ class _Workload:
 
 
 class Known:
-    """Of one engine. Used by one thread at a time, but for `asked`."""
+    """Of one engine."""
 
     def __init__(self, shared: SharedFolder, client: SlurmClient) -> None:
         self._shared, self._client = shared, client
         self._workloads: dict[str, _Workload] = {}
+        self._lock = threading.RLock()
+        """One is forgotten while the others are looked at."""
 
     def observe(self, names: Collection[str], jobs: Sequence[SlurmJob]) -> dict[str, Observed]:
         """All of these that Slurm has taken. Raises what the client does."""
-        for gone in set(self._workloads) - set(names):
-            del self._workloads[gone]
         by_name: dict[str, list[SlurmJob]] = {}
         for job in jobs:
             if job.name in names:
                 by_name.setdefault(job.name, []).append(job)
-        for name in names:
-            self._workloads.setdefault(name, _Workload()).jobs = by_name.get(name, [])
-        used = self._figures(names)
-        return {name: seen for name in names if (seen := self._look(name, used)) is not None}
+        with self._lock:
+            for gone in set(self._workloads) - set(names):
+                del self._workloads[gone]
+            for name in names:
+                self._workloads.setdefault(name, _Workload()).jobs = by_name.get(name, [])
+            used = self._figures(names)
+            return {name: seen for name in names if (seen := self._look(name, used)) is not None}
 
     def stop(self, name: str, grace_seconds: float) -> None:
         """SIGTERM through its folder, which works with the controller away too; out of the queue through Slurm."""
@@ -76,7 +80,8 @@ class Known:
         known = self._workloads.get(name)
         if self._shared.workload(name).path.exists() and not (known is not None and _has_ended(known)):
             self._kill(name)
-        self._workloads.pop(name, None)
+        with self._lock:
+            self._workloads.pop(name, None)
 
     def asked(self, name: str) -> tuple[Asked, ...]:
         """What its members have asked for, by rank."""

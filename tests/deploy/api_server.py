@@ -33,10 +33,11 @@ CONTROLLERS = (
 
 
 class ApiServer:
-    """What it started ends with it."""
+    """What it started ends with it. `hurry`: its controllers and scheduler may ask as often as they like, not 20 times a second."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, hurry: bool = False) -> None:
         self.folder = folder
+        self._pace = {"kube_api_qps": "1000", "kube_api_burst": "1000"} if hurry else {}
         self.url = f"https://{LOOPBACK}:{pick_free()}"
         self.authority = folder / "certificates/apiserver.crt"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -82,6 +83,7 @@ class ApiServer:
             "kube-controller-manager", kubeconfig=self.kubeconfig(), controllers=CONTROLLERS, leader_elect="false",
             service_account_private_key_file=self._accounts, resource_quota_sync_period="2s", port="0",
             bind_address=LOOPBACK, secure_port=pick_free(), cert_dir=self.folder / "certificates-of-controllers",
+            **self._pace,
         )  # fmt: skip
         wait_for(lambda: '"secrets"' in self.kubectl("get", "sa", "default", "-o", "json", check=False), 60, "accounts")
 
@@ -107,7 +109,7 @@ class ApiServer:
         """What puts pods on nodes, where a test has any."""
         self._run(
             "kube-scheduler", kubeconfig=self.kubeconfig(), leader_elect="false", port="0", bind_address=LOOPBACK,
-            secure_port=pick_free(), cert_dir=self.folder / "certificates-of-the-scheduler",
+            secure_port=pick_free(), cert_dir=self.folder / "certificates-of-the-scheduler", **self._pace,
         )  # fmt: skip
 
     @property
@@ -148,10 +150,10 @@ def why_absent() -> str:
 
 
 @contextmanager
-def api_server(folder: Path) -> Iterator[ApiServer]:
+def api_server(folder: Path, *, hurry: bool = False) -> Iterator[ApiServer]:
     if reason := why_absent():
         pytest.skip(reason)
-    server = ApiServer(folder)
+    server = ApiServer(folder, hurry=hurry)
     try:
         server.start()
         yield server

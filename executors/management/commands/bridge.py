@@ -5,9 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from executors.bridge.bridge import Bridge, SharedFolder
+from executors.bridge.bridge import Bridge, Identity, SharedFolder
 from executors.bridge.engines import connect_of
-from executors.bridge.session import Identity
 from executors.celery_worker.release import release
 from executors.management.executor_command import ExecutorCommand, checked_name, key_values, probe_of
 from workers.models import cluster_name_validator

@@ -30,7 +30,7 @@ class ProcessEngine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.starts_at_once = 1
+        self.asks_at_once = 1
         self._seen = 0
 
     def nodes(self) -> Sequence[ClusterNode]:

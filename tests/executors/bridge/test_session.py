@@ -1,5 +1,6 @@
 """One turn of a bridge after another, with a cluster of real processes and a real database."""
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from executors.bridge import watching
 from executors.bridge.session import ClusterSession
+from executors.engine import Workload
 from jobs.attempts.completion import finish
 from jobs.control import actions
 from jobs.models import Attempt, Job, Placement
@@ -229,3 +231,57 @@ def test_what_goes_wrong_with_one_workload_keeps_no_other_from_its_end(pond, mon
     pond.turn_until(lambda: (state_of(bad), state_of(good)) == ("completed", "completed"), "both to end")
     assert b"output may be missing here" in bytes(Attempt.objects.get(job=bad).log_chunks.get().data)
     assert bytes(Attempt.objects.get(job=good).log_chunks.get().data) == b"good\n"
+
+
+class Several(ProcessEngine):
+    """Asked several things at once; a start of this name waits until it is let go."""
+
+    slow = ""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asks_at_once = 4
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def start(self, workload: Workload) -> None:
+        if workload.name == self.slow:
+            self.asked.set()
+            assert self.let_go.wait(60)
+        super().start(workload)
+
+
+@pytest.fixture
+def several(pond: Pond) -> Iterator[Several]:
+    engine = Several(pond.folder)
+    pond.session = ClusterSession(cluster=pond.row, agent_id=MINE, engine=engine, folder=pond.home)
+    yield engine
+    engine.let_go.set()
+    pond.session._errands.close(wait=True)
+
+
+def name_of(job: Job) -> str:
+    attempt = Attempt.objects.get(job=job)
+    return f"ty-{job.pk}-{attempt.number}-{str(attempt.token).replace('-', '')[:12]}"
+
+
+def test_a_start_that_takes_long_holds_up_no_others_start_and_end(pond, several):
+    [slow, quick] = pond.placed("true", "echo said")
+    several.slow = name_of(slow)
+    pond.turn_until(lambda: state_of(quick) == "completed", "the other one to complete")
+    assert several.asked.is_set()
+    assert state_of(slow) == "assigned"
+    several.let_go.set()
+    pond.turn_until(lambda: state_of(slow) == "completed", "the slow one to complete")
+    pond.turn_until(lambda: pond.control._known == {}, "both to be forgotten")
+
+
+def test_one_that_is_cancelled_while_the_cluster_is_asked_for_it_is_stopped_there(pond, several):
+    [job] = pond.placed("sleep 60")
+    several.slow = name_of(job)
+    pond.turn_until(several.asked.is_set, "it to be asked for")
+    actions.cancel(job_id=job.pk, actor="a test")
+    pond.turn()
+    assert state_of(job) == "assigned"  # nobody knows yet what becomes of it
+    several.let_go.set()
+    pond.turn_until(lambda: state_of(job) == "cancelled", "its end")
+    pond.turn_until(lambda: pond.control._known == {}, "it to be forgotten")

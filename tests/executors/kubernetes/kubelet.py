@@ -192,7 +192,8 @@ class PodRun:
         if spec["containers"][0]["image"].startswith(NO_SUCH_IMAGE):
             self._wait_for_the_image()
         elif self.kubelet.virtual:
-            self._report(self._done_at_once(), "Succeeded")
+            while not self._report(self._done_at_once(), "Succeeded") and not self.kubelet.over.is_set():
+                time.sleep(0.1)
             return
         else:
             paths = {}
