@@ -11,7 +11,6 @@ from heapq import heapify, heappop, heappush
 from typing import Self
 
 from scheduling.nodes.feasibility import takes_jobs
-from scheduling.nodes.free_nodes import FreeNodes
 from scheduling.plan_result import BrokenPromise, WhyBroken
 from scheduling.planning.eligibility import is_held
 from scheduling.planning.floor.admission import Admission, is_bound, queues_with_floor
@@ -77,10 +76,13 @@ class ShadowSchedule:
         line = [job for job in self._line(self._now) if not is_held(job, self._now)] if self.clock < self._now else []
         if not line or len(line) > MOST_AT_ONCE:
             return frozenset()
-        nodes = FreeNodes.of(self._snapshot)
-        line = [job for job in line if nodes.could_ever_hold(job.request)]
         plan = plan_pass(self._world(line, gone_by=self._now), self._now)
-        return frozenset() if plan.eligible else frozenset([one.job_id for one in plan.placements])
+        left = [job for job in line if job.id in frozenset(plan.eligible)]
+        return frozenset() if any(map(self._starts_alone, left)) else frozenset([one.job_id for one in plan.placements])
+
+    def _starts_alone(self, job: WaitingJob) -> bool:
+        """Whether it would start there if nothing ran and nobody else waited."""
+        return bool(plan_pass(replace(self._world([job]), running=()), self._now).placements)
 
     def world(self) -> Snapshot:
         """The shadow as a plan sees it at its clock. Who joins its line later, for the slack, may not start before."""

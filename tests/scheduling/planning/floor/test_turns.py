@@ -8,8 +8,8 @@ from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import EndedJob, QueueView, Shadow, ShadowJob
-from tests.scheduling.builders import cpu_node, running, share, snapshot, waiting
+from scheduling.snapshot import EndedJob, ProjectView, QueueView, Shadow, ShadowJob
+from tests.scheduling.builders import cpu_node, limited, running, share, snapshot, waiting
 
 NOW = 10_000.0
 QUEUES = (QueueView("default", 10, policy="floor"),)
@@ -111,6 +111,13 @@ def test_within_the_slack_nobody_waits_for_one_that_no_node_could_hold():
     line = (job(2, 64, submitted_at=NOW - 200), job(3, 16, submitted_at=NOW - 100, saves=False))
 
     assert placed(make_plan(behind_the_clock(*line), NOW)) == {3: ["cpu-1"]}
+
+
+def test_within_the_slack_nobody_waits_for_one_that_its_quota_never_lets_in():
+    line = (job(2, 16, submitted_at=NOW - 200), job(3, 16, submitted_at=NOW - 100, saves=False, project="other"))
+    seen = replace(behind_the_clock(*line), projects=(limited(cpus=8), ProjectView("other")))
+
+    assert placed(make_plan(seen, NOW)) == {3: ["cpu-1"]}
 
 
 def test_within_the_slack_nobody_waits_for_one_that_has_ended_here_and_will_have_there():
