@@ -63,14 +63,14 @@ def test_secrets_are_not_in_slurms_books(engine, slurm):
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("command", "fields", "words"),
     [
-        ({"working_dir": "/no/such/folder"}, "The working directory /no/such/folder cannot be entered"),
-        ({"command": "no-such-program"}, "There is no command no-such-program on this node"),
+        ("true", {"working_dir": "/no/such/folder"}, "The working directory /no/such/folder cannot be entered"),
+        ("no-such-program", {}, "There is no command no-such-program on this node"),
     ],
 )
-def test_a_command_that_cannot_start_says_why(engine, fields, words):
-    asked = workload(fields.pop("command", "true"), **fields)
+def test_a_command_that_cannot_start_says_why(engine, command, fields, words):
+    asked = workload(command, **fields)
     engine.start(asked)
     end = ended(engine, asked.name)
     assert end.reason == EndReason.START_FAILED

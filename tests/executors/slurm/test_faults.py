@@ -69,7 +69,13 @@ def test_an_answer_that_is_lost_loses_and_doubles_nothing(slurm):
         for one in (asked, blind):
             assert ended(after, one.name).reason == EndReason.COMPLETED
             assert printed(after, one.name) == "ran\n"
-        assert len(slurm.command("sacct", "-n", "-X", f"--name={asked.name},{blind.name}", "-o", "jobid").split()) == 2
+        names = f"--name={asked.name},{blind.name}"
+
+        def accounted() -> int:
+            return len(slurm.command("sacct", "-n", "-X", names, "-o", "jobid").split())
+
+        wait_for(lambda: accounted() >= 2, 60, "both in Slurm's accounting, which is behind its controller")
+        assert accounted() == 2
 
 
 def test_without_its_rest_api_a_cluster_is_out_of_reach_in_words(mortal):
