@@ -142,10 +142,10 @@ class PassState:
         """The nodes that are kept for others before such a job must have ended."""
         return self._closed.before(self.now + length, windows) if windows else frozenset()
 
-    def within_models(self, alike: SchedulingClass) -> bool:
-        """Whether there is room on GPUs of models of which its quotas have some left."""
+    def within_models(self, alike: SchedulingClass, closed: frozenset[str] = frozenset()) -> bool:
+        """Whether there is room on GPUs of models of which its quotas have some left, if these nodes are closed to it."""
         placing = partial(BEST_FIT.place, alike.request, self.free)
-        return alike.choice is None or alike.place(placing, frozenset(), [self.usage]) is not None
+        return alike.choice is None or alike.place(placing, closed, [self.usage]) is not None
 
     def _remember_refusal(self, alike: SchedulingClass, length: float) -> None:
         if alike.choice is not None:  # for others there may be room

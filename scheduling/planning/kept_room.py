@@ -80,7 +80,7 @@ class KeptRoom:
                 self._clear[id(alike)] = length
             return ()
         found = []
-        if leaving and not self._fits(alike, leaving):
+        if leaving and not (self._fits(alike, leaving) and self._work.within_models(alike, leaving)):
             found.append(self._work.lifetimes.reason(job))
         if reserved and not self._fits(alike, reserved):
             found.append(self._explanations.kept_for_others())

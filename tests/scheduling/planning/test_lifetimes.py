@@ -15,7 +15,7 @@ from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Backfill, Preemption, Rules
 from scheduling.snapshot import Limits, ProjectView, Snapshot
-from tests.scheduling.builders import cpu_node, running, share, snapshot, waiting
+from tests.scheduling.builders import T4, cpu_node, gpu_node, gpus, running, share, snapshot, waiting
 from tests.scheduling.worlds import worlds
 
 HOUR = 3_600
@@ -93,6 +93,19 @@ def test_a_gang_needs_as_many_nodes_that_stay():
 
     assert placed(snapshot(job(nodes=2, max_runtime_seconds=2 * HOUR), nodes=pilots)) == {1: "pilot-2"}
     assert list(told(snapshot(job(nodes=3, max_runtime_seconds=2 * HOUR), nodes=pilots))) == ["node_leaves"]
+
+
+def test_that_no_node_with_gpus_of_which_its_quota_has_some_left_stays_is_told_beside_who_goes_first():
+    leaves = gpu_node("pilot-1", gpus=gpus(2, model=T4), leaves_at=NOW + 60)
+    stay = [gpu_node(name) for name in ("a", "b")]
+    busy = replace(running(9, share("full", gpu_indices=(0,))), started_at=NOW, expected_end=NOW + HOUR)
+    full = gpu_node("full", gpus=gpus(1, model=T4))
+    first = waiting(2, priority=90, request=Request(gpus=1, gpu_model="t4"), max_runtime_seconds=HOUR, project="other")
+    wide = waiting(1, request=Request(gpus=1, nodes=2), max_runtime_seconds=HOUR)
+    quota = ProjectView("vision", limits=Limits(gpu_models=(("h100", 1),)))
+    seen = snapshot(first, wide, running=(busy,), nodes=(leaves, full, *stay), projects=(quota, ProjectView("other")))
+
+    assert list(told(replace(seen, rules=Rules(policy="priority", backfill=Backfill.NONE)))) == ["node_leaves", "ahead"]
 
 
 def test_a_node_that_goes_too_soon_is_none_of_those_that_a_job_may_choose_from():
