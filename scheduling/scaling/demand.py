@@ -42,7 +42,20 @@ def demand(snapshot: Snapshot, now: float, pools: Sequence[NodePool]) -> tuple[P
         for seconds in {0.0, *(pool.startup_seconds for pool in pools)}
     }
     held = {share.node for job in snapshot.running for share in job.shares}
-    return tuple(_demand(pool, extra[pool.name], uses, held) for pool in pools)
+    found = (_demand(pool, extra[pool.name], uses, held) for pool in pools)
+    return tuple(
+        replace(one, waiting=_beyond(world, now, pool)) if pool.consolidates and not extra[pool.name] else one
+        for pool, one in zip(pools, found, strict=True)
+    )
+
+
+def _beyond(world: Snapshot, now: float, pool: NodePool) -> int:
+    """How many would start on one node more than the pool may have: they wait for room, though none is bought for them."""
+    if not world.waiting:
+        return 0
+    shape = replace(pool.shape, name=f"{LAST}{pool.name}-more", state="up", alive=True)
+    [more] = _begun([pool], {pool.name: [shape]}, now)
+    return len(_use_at(replace(world, nodes=(*world.nodes, more)), now, 0.0).takes(more, pool))
 
 
 def _begun(pools: Sequence[NodePool], extra: Mapping[str, Sequence[NodeView]], then: float) -> Iterator[NodeView]:

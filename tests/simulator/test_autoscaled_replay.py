@@ -18,10 +18,10 @@ THINNED = [(0, 10 * HOUR, 1), (0, 2 * HOUR, 3), (1, 10 * HOUR, 1), (1, 2 * HOUR,
 """(submit, run, width): after two hours two nodes of four CPUs hold one job of one CPU each."""
 
 
-def played(rows, *, moves=MOVES, spare=0, nodes="6x4x0", **more):
+def played(rows, *, moves=MOVES, spare=0, **more):
     how = Settings(Rules(policy="fifo", explain=False), **(SETTINGS | more))
     scaling = Autoscaling(every_s=120, spare_nodes=spare, moves=moves)
-    pool = AutoscaledReplay(jobs(*rows), nodes_of(nodes), how, scaling)
+    pool = AutoscaledReplay(jobs(*rows), nodes_of("6x4x0"), how, scaling)
     return pool, pool.run()
 
 
@@ -56,7 +56,7 @@ FIRST_MINUTE = st.lists(
 @settings(max_examples=25, deadline=None)
 @given(FIRST_MINUTE, st.integers(0, 1))
 def test_a_job_loses_no_more_than_its_moves_cost_and_the_pool_does_not_turn(rows, spare):
-    pool, outcome = played(sorted(rows), spare=spare, nodes="8x4x0")  # one for each: nobody waits for long
+    pool, outcome = played(sorted(rows), spare=spare)
     runs = {one.job.number: [run for run in outcome.runs if run.number == one.job.number] for one in outcome.jobs}
     for one in outcome.jobs:
         mine = runs[one.job.number]

@@ -32,6 +32,21 @@ def test_no_more_is_asked_for_than_the_pool_may_have():
     assert asked(snapshot(*jobs, nodes=()), CPU_POOL) == [(10, 10)]
 
 
+def test_who_finds_no_room_in_all_that_a_consolidating_pool_may_have_waits_for_it_too():
+    """Else one of its nodes would be emptied meanwhile, given back, and bought again for him."""
+    pool = replace(CPU_POOL, max_nodes=1, nodes=frozenset({"cpu-1"}), consolidates=True)
+    there = cpu_node("cpu-1", cpus=4)
+    held = running(1, share("cpu-1", cpus=2))
+    quota = (ProjectView("vision"), ProjectView("small", limits=Limits(cpus=1)))
+
+    def waits(*jobs):
+        [one] = demand(snapshot(*jobs, running=(held,), nodes=(there,), projects=quota), NOW, [pool])
+        return one.waiting
+
+    assert waits(waiting(request=Request(cpus=4))) == 1
+    assert waits(waiting(request=Request(cpus=4), project="small"), waiting(request=Request(cpus=8))) == 0
+
+
 def test_a_job_that_no_node_of_the_pool_could_hold_asks_for_none():
     assert asked(snapshot(waiting(request=Request(cpus=64)), nodes=()), CPU_POOL) == [(0, 0)]
 
