@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from scheduling import gpu_hours, memory_units
@@ -142,6 +143,12 @@ def gpu_gigabytes(megabytes: int) -> str:
 
 def in_gigabytes(amount: float) -> str:
     return f"{amount:.3f}".rstrip("0").rstrip(".") + " GB"
+
+
+def spelt_moment(moment: float, *, to_the_second: bool = False) -> str:
+    """A moment as people read it: "2030-05-01 18:00 UTC"."""
+    exact = ":%S" if to_the_second else ""
+    return datetime.fromtimestamp(moment, UTC).strftime(f"%Y-%m-%d %H:%M{exact} UTC")
 
 
 def spelt(seconds: int) -> str:

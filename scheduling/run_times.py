@@ -66,8 +66,8 @@ def latest_end(job: RunningJob, now: float, assumed_limit: float) -> float:
 
 def outlive_assumed(running: Iterable[RunningJob], now: float, assumed_limit: float) -> bool:
     """Whether one without a limit has run for longer than is assumed of such jobs: then nobody counts on the end of any."""
-    own = [job.started_at for job in running if job.expected_end is None and not job.leaving]
-    return any(start is not None and start + assumed_limit <= now for start in own)
+    ends = [limit_end(job, assumed_limit) for job in running if job.expected_end is None and not job.leaving]
+    return any(end is not None and end <= now for end in ends)
 
 
 def last_moment(job: RunningJob, now: float, assumed_limit: float) -> float:

@@ -20,7 +20,7 @@ from api.v1.shapes import quotas
 from api.v1.shapes.budgets import BudgetChange, BudgetIn, BudgetOut, webhook_in
 from api.v1.shapes.quotas import LimitsIn, LoanLimitsIn
 from jobs.messages import publishing
-from jobs.outputs.project_limits import GIB, MIB, standing_of
+from jobs.outputs.project_limits import rounded_gb, standing_of
 from jobs.planning.budget_use.reports import reports_of
 from jobs.recovery import quota_sync
 from jobs.reports.quota_bars import bars_in
@@ -33,7 +33,6 @@ from quotas.limits import set_limits
 from quotas.models import NativeQuotaRow, Project
 from quotas.providers import chosen
 from quotas.queries import find_project, visible_projects
-from scheduling import memory_units
 from scheduling.errors import FieldError, InvalidError
 
 SYNC_PATIENCE = 10.0
@@ -249,17 +248,13 @@ def kept_outputs(project: Project) -> dict[str, Any]:
     standing = standing_of(project.pk)
     level = standing.tightest
     return {
-        "used_gb": _gigabytes(standing.used),
-        "limit_gb": level and memory_units.gigabytes(level.most // MIB),
+        "used_gb": rounded_gb(standing.used),
+        "limit_gb": level and level.most_gb,
         "limit_of": level and level.slug,
-        "limit_used_gb": level and _gigabytes(level.used),
-        "code_gb": _gigabytes(standing.code),
+        "limit_used_gb": level and level.used_gb,
+        "code_gb": rounded_gb(standing.code),
         "sentence": standing.sentence,
     }
-
-
-def _gigabytes(size: int) -> float:
-    return round(size / GIB, 3)
 
 
 def native(row: NativeQuotaRow) -> dict[str, Any]:

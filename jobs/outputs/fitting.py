@@ -1,6 +1,6 @@
 """What of the files that an attempt left fits into what its project keeps: room is made for it, and what has none is said."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from jobs.models import KeptFile, KeptOutputs
@@ -21,7 +21,9 @@ class Room:
 
 def room_of(kept: KeptOutputs) -> Room | None:
     """For all that a placement left, with what of it is here already; None: nothing limits it."""
-    rooms = [_room(level, kept, here=kept.size) for level in project_limits.levels_of(_project(kept))]
+    levels = project_limits.levels_of(_project(kept))
+    wanted = forgetting.wanted() if levels else ()
+    rooms = [_room(level, kept, wanted, here=kept.size) for level in levels]
     return min(rooms, key=lambda room: room.most, default=None)
 
 
@@ -39,8 +41,8 @@ def fit(kept: KeptOutputs, rows: Sequence[KeptFile]) -> None:
     levels = project_limits.levels_of(_project(kept), locked=True)
     if not levels:
         return
-    rooms = [_room(level, kept) for level in levels]
-    room = min(rooms, key=lambda one: one.most)
+    wanted = forgetting.wanted()
+    room = min((_room(level, kept, wanted) for level in levels), key=lambda one: one.most)
     need = 0
     for row in rows:
         if row.state != KeptFile.State.KEPT:
@@ -53,7 +55,7 @@ def fit(kept: KeptOutputs, rows: Sequence[KeptFile]) -> None:
     for level in levels:
         used = project_limits.used_by(level.below)  # again: what goes for one level counts for those above
         if (over := used + need - level.most) > 0:
-            forgetting.make_room(level, over, but=kept.attempt_id)
+            forgetting.make_room(level, over, wanted, but=kept.attempt_id)
 
 
 def refused(kept: KeptOutputs) -> tuple[int, int]:
@@ -73,7 +75,7 @@ def _project(kept: KeptOutputs) -> int:
     return kept.placement.attempt.job.project_id
 
 
-def _room(level: Level, kept: KeptOutputs, *, here: int = 0) -> Room:
-    stays = level.used - here - forgetting.could_free(level, but=kept.attempt_id)
+def _room(level: Level, kept: KeptOutputs, wanted: Collection[int], *, here: int = 0) -> Room:
+    stays = level.used - here - forgetting.could_free(level, wanted, but=kept.attempt_id)
     words = f"{NO_ROOM}: {level.slug} keeps at most {in_words(level.most)}, and {in_words(stays)} are to stay."
     return Room(max(0, level.most - stays), words)

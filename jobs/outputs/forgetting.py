@@ -48,12 +48,12 @@ def resize(ids: Iterable[int]) -> None:
 
 
 @transaction.atomic
-def make_room(level: Level, need: int, *, but: int = 0) -> int:
+def make_room(level: Level, need: int, wanted: Collection[int], *, but: int = 0) -> int:
     """Forget the oldest until so many bytes are free there; returns how many are. `but` is an attempt that stays.
 
     Their jobs are locked with them, as whoever deletes a job has it first: what somebody else is at is left.
     """
-    rows = _candidates(level, but).filter(size__gt=0).select_related("attempt__job").order_by("kept_at", "pk")
+    rows = _candidates(level, wanted, but).filter(size__gt=0).select_related("attempt__job").order_by("kept_at", "pk")
     freed = 0
     while freed < need:
         some = list(rows.select_for_update(of=("self", "attempt__job"), no_key=True, skip_locked=True)[:AT_ONCE])
@@ -68,20 +68,20 @@ def make_room(level: Level, need: int, *, but: int = 0) -> int:
     return freed
 
 
-def could_free(level: Level, *, but: int = 0) -> int:
+def could_free(level: Level, wanted: Collection[int], *, but: int = 0) -> int:
     """So many bytes may go there if they have to."""
-    return _candidates(level, but).aggregate(all=Sum("size"))["all"] or 0
+    return _candidates(level, wanted, but).aggregate(all=Sum("size"))["all"] or 0
 
 
 def keep_limits() -> int:
     """After a limit was lowered, or a job that went on is over; returns how many bytes went."""
-    return sum(
-        make_room(level, level.used - level.most) for level in project_limits.all_levels() if level.used > level.most
-    )
+    over = [level for level in project_limits.all_levels() if level.used > level.most]
+    needed = wanted() if over else ()
+    return sum(make_room(level, level.used - level.most, needed) for level in over)
 
 
-def _candidates(level: Level, but: int) -> QuerySet[KeptOutputs]:
-    return unneeded(level.below, wanted()).exclude(attempt=but)
+def _candidates(level: Level, wanted: Collection[int], but: int) -> QuerySet[KeptOutputs]:
+    return unneeded(level.below, wanted).exclude(attempt=but)
 
 
 def _drop(level: Level, rows: Collection[KeptOutputs]) -> None:

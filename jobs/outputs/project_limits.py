@@ -12,6 +12,7 @@ from quotas.models import Project
 from quotas.queries import administers
 from quotas.tree import lines_up
 from scheduling.errors import FieldError, ForbiddenError, InvalidError
+from scheduling.memory_units import gigabytes
 
 MIB, GIB = 2**20, 2**30
 CODE = "code"
@@ -27,6 +28,14 @@ class Level:
     most: int
     used: int
     below: frozenset[int]
+
+    @property
+    def most_gb(self) -> float:
+        return gigabytes(self.most // MIB)
+
+    @property
+    def used_gb(self) -> float:
+        return rounded_gb(self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,11 @@ class Standing:
         level = self.tightest
         over = f", {in_words(level.used - level.most)} over the limit" if level.used > level.most else ""
         return f"{kept}; {level.slug} keeps {in_words(level.used)} of at most {in_words(level.most)}{over}"
+
+
+def rounded_gb(size: int) -> float:
+    """Bytes as they are answered."""
+    return round(size / GIB, 3)
 
 
 def in_words(size: int) -> str:

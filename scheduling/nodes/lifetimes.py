@@ -6,13 +6,12 @@ another one. One that saves nothing counts with the limit that is assumed of suc
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 
 from scheduling.nodes.feasibility import could_hold
 from scheduling.nodes.free_nodes import FreeNode
 from scheduling.nodes.profile import FOREVER, Window
-from scheduling.reasons import Reason, ReasonCode, spelt
+from scheduling.reasons import Reason, ReasonCode, spelt, spelt_moment
 from scheduling.resources import Request
 from scheduling.rules import Rules
 from scheduling.run_times import SOON, limit_seconds
@@ -104,7 +103,7 @@ class Lifetimes:
         if not leaving:
             return Reason(ReasonCode.NODE_LEAVES)
         leaves_at, name = max(leaving)
-        moment = datetime.fromtimestamp(leaves_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        moment = spelt_moment(leaves_at)
         last = f"Of {len(leaving)} such nodes {name} stays longest: it" if len(leaving) > 1 else f"Node {name}"
         return Reason(ReasonCode.NODE_LEAVES, f"{_needs(job, stay)} {last} leaves at {moment}.")
 

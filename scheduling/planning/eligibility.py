@@ -1,10 +1,9 @@
 """What holds a job back before anybody looks at nodes: its queue, people, its workload, its dependencies, its own not-before."""
 
 from collections.abc import Container, Mapping
-from datetime import UTC, datetime
 
 from scheduling.policies import POLICIES
-from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, quantity, spelt_moment
 from scheduling.snapshot import QueueView, WaitingJob
 
 NOTHING_FAILED: Mapping[int, tuple[int, ...]] = {}
@@ -69,7 +68,7 @@ def job_holds(
     if dead:
         reasons.append(_dead_chain(dead, failed, unfailed))
     if job.not_before is not None and job.not_before > now:
-        moment = datetime.fromtimestamp(job.not_before, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        moment = spelt_moment(job.not_before, to_the_second=True)
         reasons.append(Reason(ReasonCode.NOT_BEFORE, f"May not start before {moment}."))
     return tuple(reasons)
 

@@ -88,33 +88,22 @@ class KeptRoom:
             found.append(self._explanations.elsewhere())
         if self._is_behind(job, alike, length, certain=certain and not found):
             found.append(self._behind(job, alike, length))
-        parts = [self._work.lifetimes.reason(job)] if leaving else []
-        return tuple(found) or self._together(job, alike, length, reserved, parts, certain=certain)
+        if found:
+            return tuple(found)
+        parts = [
+            *([self._work.lifetimes.reason(job)] if leaving else []),
+            *([self._explanations.kept_for_others()] if reserved else []),
+            *([self._explanations.elsewhere()] if alike.avoided else []),
+            *([self._behind(job, alike, length)] if self._before else []),
+        ]
+        # Where none of them would be enough alone. Room that is kept for itself, or for who comes later, keeps nobody.
+        return tuple(parts) or ((Reason(ReasonCode.AHEAD),) if certain else ())
 
     def _models_keep(self, job: WaitingJob, alike: SchedulingClass) -> bool:
         """Whether of nodes with GPUs that its quotas by model have left those go too soon, or are kept, that have room."""
         if alike.choice is None or not self._work.within_models(alike):
             return False
         return self._work.find(job, alike, self._work.limit(job)) is None
-
-    def _together(
-        self,
-        job: WaitingJob,
-        alike: SchedulingClass,
-        length: float,
-        reserved: frozenset[str],
-        parts: Sequence[Reason],
-        *,
-        certain: bool,
-    ) -> tuple[Reason, ...]:
-        """Where none of them would be enough alone. Room that is kept for itself, or for who comes later, keeps nobody."""
-        parts = [
-            *parts,
-            *([self._explanations.kept_for_others()] if reserved else []),
-            *([self._explanations.elsewhere()] if alike.avoided else []),
-            *([self._behind(job, alike, length)] if self._before else []),
-        ]
-        return tuple(parts) or ((Reason(ReasonCode.AHEAD),) if certain else ())
 
     def _is_behind(self, job: WaitingJob, alike: SchedulingClass, length: float, *, certain: bool) -> bool:
         """Whether the reservations of those before it are enough to keep it."""

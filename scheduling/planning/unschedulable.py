@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 
 from scheduling.executors import ClusterView
 from scheduling.nodes.feasibility import GpuKind, could_hold, suitable
@@ -10,7 +9,7 @@ from scheduling.nodes.free_nodes import FreeNode, FreeNodes
 from scheduling.placement.frontier import frontier
 from scheduling.placement.hardware import gpus_in_words, what_is_lacking
 from scheduling.plan_result import PlannedReservation
-from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity, spelt_moment
 from scheduling.resources import Request, Resources
 from scheduling.sharing.quota_profile import Limit
 from scheduling.snapshot import NodeView, Snapshot, WaitingJob
@@ -121,7 +120,7 @@ def _out_of_reach(cluster: ClusterView) -> str:
     """For example: "Cluster ml has not answered since 2026-01-01 10:00 UTC: connection refused."."""
     since = ""
     if cluster.since is not None:
-        since = f" since {datetime.fromtimestamp(cluster.since, UTC).strftime('%Y-%m-%d %H:%M UTC')}"
+        since = f" since {spelt_moment(cluster.since)}"
     words = f": {cluster.fault.rstrip('.')}" if cluster.fault else ""
     return f"Cluster {cluster.name} has not answered{since}{words}. What runs there runs on."
 
@@ -138,7 +137,7 @@ def _behind(
     holders: Sequence[PlannedReservation], first: WaitingJob, why: str, *, strict: bool, limit: Limit | None = None
 ) -> Reason:
     """For example: "There is room, but it is kept for job 7 (queue live, priority 90: it came first), which is ..."."""
-    moment = datetime.fromtimestamp(holders[0].start, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    moment = spelt_moment(holders[0].start)
     more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
     named = f"job {first.id} (queue {first.queue}, priority {first.priority}{f': {why}' if why else ''}){more}"
     room = "There is room" if limit is None else f"{limit.in_words} has room"

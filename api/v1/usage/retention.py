@@ -15,11 +15,10 @@ from api.http.shapes import StrictSerializer, Whole
 from api.v1.shapes.projects import MOST_DAYS
 from api.v1.shapes.quotas import MOST_GB
 from jobs.control.job_retention import output_rules, remove_rule, rules, set_output_rule, set_rule
-from jobs.outputs.project_limits import GIB, MIB, set_limit, standing_of
+from jobs.outputs.project_limits import rounded_gb, set_limit, standing_of
 from quotas.models import Project
 from quotas.queries import find_project
 from scheduling.errors import FieldError, InvalidError
-from scheduling.memory_units import gigabytes
 
 
 class RetentionIn(StrictSerializer):
@@ -100,7 +99,7 @@ class RetentionView(APIView):
         told = {
             "project": project.slug, "job_days": jobs.days, "from_project": names.get(jobs.of or 0),
             "output_days": outputs.days, "outputs_from_project": names.get(outputs.of or 0),
-            "output_gb": level and gigabytes(level.most // MIB), "output_gb_from_project": level and level.slug,
-            "outputs_kept_gb": round(standing.used / GIB, 3),
+            "output_gb": level and level.most_gb, "output_gb_from_project": level and level.slug,
+            "outputs_kept_gb": rounded_gb(standing.used),
         }  # fmt: skip
         return Response(RetentionOut(told).data)

@@ -1,5 +1,6 @@
 """`trainyard retention`."""
 
+import math
 from typing import Annotated
 
 import typer
@@ -90,8 +91,8 @@ def parse_output_gb(text: str) -> float | None:
     try:
         found = float(text)
     except ValueError:
-        raise ValueError("write a number of gigabytes, or none.") from None
-    if not 0 <= found < float("inf"):
+        found = math.nan
+    if not 0 <= found < math.inf:
         raise ValueError("write a number of gigabytes, or none.")
     return found
 

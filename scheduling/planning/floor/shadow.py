@@ -77,8 +77,10 @@ class ShadowSchedule:
         if not line or len(line) > MOST_AT_ONCE:
             return frozenset()
         plan = plan_pass(self._world(line, gone_by=self._now), self._now)
-        left = [job for job in line if job.id in frozenset(plan.eligible)]
-        return frozenset() if any(map(self._starts_alone, left)) else frozenset([one.job_id for one in plan.placements])
+        eligible = frozenset(plan.eligible)
+        if any(job.id in eligible and self._starts_alone(job) for job in line):
+            return frozenset()
+        return frozenset([one.job_id for one in plan.placements])
 
     def _starts_alone(self, job: WaitingJob) -> bool:
         """Whether it would start there if nothing ran and nobody else waited."""
@@ -204,8 +206,7 @@ class ShadowSchedule:
     def _play_at(self, moment: float) -> list[float]:
         """Ends, then one plan; returns the ends that it made known."""
         for job_id, one in list(self.jobs.items()):
-            end = _end(one)
-            if end is not None and end <= moment:
+            if _ends_by(one, moment):
                 del self.jobs[job_id]
         line = {job.id: job for job in self._line(moment)}
         self.clock = moment

@@ -1,10 +1,9 @@
 """GPU time ahead in words: why a quota lets no more of it start now, with what it would, and when what runs leaves enough."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
 from scheduling.errors import FieldError
-from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity, spelt
+from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode, listed, number, quantity, spelt, spelt_moment
 from scheduling.resources import Request
 from scheduling.sharing.ahead.meter import NAME, in_seconds, most_of, needed
 from scheduling.sharing.ahead.room import NEVER, AheadRoom, Lack, too_long
@@ -52,7 +51,7 @@ def _way_out(job: WaitingJob, level: ProjectView, limit: float, longest: int | N
         return f"It can never start like this: {_smaller(job.request, level)}."
     words = [] if longest is None else [f"With a limit of {spelt(longest)} it would start now."]
     if start < NEVER:
-        moment = datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        moment = spelt_moment(start, to_the_second=True)
         words.append(f"What runs leaves enough at {moment} at the latest.")
     elif limit < NEVER:
         words.append("As long as others stand still nobody knows when it will be enough.")
