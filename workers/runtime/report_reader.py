@@ -15,6 +15,8 @@ from workers.runtime.series import NAMES, SeriesSet
 
 READ_BYTES = 1024 * 1024
 LINE_BYTES = 64 * 1024
+KNOWN_BYTES = 64
+"""Of what was read last so much is looked at again: where it stands there no longer, the file was written anew."""
 NAME_CHARACTERS = 100
 TEXT_CHARACTERS = 1000
 STEP = "step"
@@ -55,6 +57,7 @@ class ProgressReader:
         self._refused_before = 0
         self._names: set[str] = set()
         self._offset = 0
+        self._known = b""
         self._half_line = b""
         self._inside_refused_line = False
         self._looked_at = time.time()
@@ -81,7 +84,10 @@ class ProgressReader:
         self._names = set(series.series)
 
     def read_new(self) -> Report | None:
-        """What the complete new lines say together, a later one before an earlier one; None when they say nothing."""
+        """What the complete new lines say together, a later one before an earlier one; None when they say nothing.
+
+        A whole object is a line, also while no other follows it: `json.dump` ends none.
+        """
         progress: float | None = None
         metrics: dict[str, Metric] = {}
         checkpoint = done = False
@@ -114,11 +120,11 @@ class ProgressReader:
         self.series.note(values, step=step, time=written_at)
 
     def _new_lines(self) -> Iterator[bytes]:
-        if self.path.exists() and self.path.stat().st_size < self._offset:
-            self._offset, self._half_line = 0, b""  # written anew, not appended to
-        data = read_regular(self.path, self._offset, READ_BYTES)
-        self._offset += len(data)
-        *lines, self._half_line = (self._half_line + data).split(b"\n")
+        new = self._new_bytes()
+        *lines, self._half_line = (self._half_line + new).split(b"\n")
+        if (lines or not self._inside_refused_line) and is_object(self._half_line):
+            lines.append(self._half_line)
+            self._half_line = b""
         for line in lines:
             if self._inside_refused_line or len(line) > LINE_BYTES:
                 self.refused += 1
@@ -127,6 +133,23 @@ class ProgressReader:
             self._inside_refused_line = False
         if len(self._half_line) > LINE_BYTES:
             self._half_line, self._inside_refused_line = b"", True
+
+    def _new_bytes(self) -> bytes:
+        """What was appended since the last look; all of a file that was written anew."""
+        if self.path.exists() and self.path.stat().st_size < self._offset:
+            self._begin_anew()
+        known = self._known
+        data = read_regular(self.path, self._offset - len(known), len(known) + READ_BYTES)
+        if data and not data.startswith(known):
+            self._begin_anew()
+            known, data = b"", read_regular(self.path, 0, READ_BYTES)
+        new = data[len(known) :]
+        self._offset += len(new)
+        self._known = (known + new)[-KNOWN_BYTES:]
+        return new
+
+    def _begin_anew(self) -> None:
+        self._offset, self._known, self._half_line, self._inside_refused_line = 0, b"", b"", False
 
     def _parse(self, line: bytes) -> dict[str, object]:
         try:
@@ -156,6 +179,16 @@ class ProgressReader:
         if name not in self._names and len(self._names) < NAMES:
             self._names.add(name)
         return name in self._names
+
+
+def is_object(line: bytes) -> bool:
+    """Whether this is a whole line that can be used: no beginning of an object is one."""
+    if len(line) > LINE_BYTES or not line.rstrip().endswith(b"}"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def pops_flag(values: dict[str, object], word: str) -> bool:

@@ -63,6 +63,30 @@ def test_a_report_written_anew_is_read_from_its_beginning(path):
     assert reader.read_new() == Report(0.2)
 
 
+@pytest.mark.parametrize("then", ["", "\n", '{"progress": 0.3}', '\n{"progress": 0.3}\n'])
+def test_an_object_that_no_line_end_follows_is_reported_at_once_and_only_once(path, then):
+    path.write_text('{"loss": 1, "of": "{}"}')
+    reader = ProgressReader(path)
+    assert reader.read_new() == Report(None, {"loss": 1, "of": "{}"})
+    assert reader.offset == path.stat().st_size
+    with path.open("a") as file:
+        file.write(then)
+    assert reader.read_new() == (Report(0.3) if "progress" in then else None)
+    assert reader.refused == 0
+
+
+@pytest.mark.parametrize("anew", ['{"epoch": 8}', '{"epoch": 10}', '{"epoch": 10, "loss": 0.25}\n{"epoch": 10}\n'])
+def test_who_writes_his_file_anew_each_time_is_understood_whatever_its_size(path, anew):
+    path.write_text('{"epoch": 7}\n{"ep')
+    reader = ProgressReader(path)
+    reader.read_new()
+    path.write_text('{"epoch": 9}')
+    reader.read_new()
+    path.write_text(anew)
+    assert reader.read_new().metrics["epoch"] == json.loads(anew.splitlines()[0])["epoch"]
+    assert reader.refused == 0
+
+
 BROKEN = {
     "no JSON": b"loss=1",
     "a half object": b'{"progress": ',
