@@ -11,7 +11,17 @@ from rest_framework.views import APIView
 
 from api.http.permissions import caller
 from api.v1.selection import select
-from api.v1.shapes.bulk import SELECTORS, ChangeManyIn, ChosenIn, HoldManyIn, OutcomeOut, PauseManyIn, shown
+from api.v1.shapes.bulk import (
+    BESIDE,
+    CancelManyIn,
+    ChangeManyIn,
+    ChosenIn,
+    HoldManyIn,
+    OutcomeOut,
+    PauseManyIn,
+    RequeueManyIn,
+    shown,
+)
 from jobs.control import actions, bulk, verbs
 from jobs.control.verbs import ALWAYS_CHANGEABLE, ActionRequest, Verb
 
@@ -20,7 +30,7 @@ def answer(request: Request, wanted: Mapping[str, Any], verb: Verb, *, usual: st
     """Ask it of the jobs that are meant, and say what became of it."""
     user = caller(request)
     chosen = select(request, user, wanted, usual or verb.__name__)
-    asked = ActionRequest(user.username, **more)
+    asked = ActionRequest(user.username, reason=wanted.get("reason", ""), **more)
     dry_run = wanted.get("dry_run", False)
     outcome = (bulk.preview if dry_run else bulk.grant)(verb, chosen.job_ids, asked)
     outcome = replace(outcome, refusals={**outcome.refusals, **chosen.refusals})
@@ -28,17 +38,17 @@ def answer(request: Request, wanted: Mapping[str, Any], verb: Verb, *, usual: st
 
 
 class CancelManyView(APIView):
-    @extend_schema(operation_id="jobs_cancel_many", request=ChosenIn, responses=OutcomeOut)
+    @extend_schema(operation_id="jobs_cancel_many", request=CancelManyIn, responses=OutcomeOut)
     def post(self, request: Request) -> Response:
         """Cancel many jobs. A filter without a state means those that have not ended."""
-        return answer(request, ChosenIn.read(request.data), verbs.cancel)
+        return answer(request, CancelManyIn.read(request.data), verbs.cancel)
 
 
 class RequeueManyView(APIView):
-    @extend_schema(operation_id="jobs_requeue_many", request=ChosenIn, responses=OutcomeOut)
+    @extend_schema(operation_id="jobs_requeue_many", request=RequeueManyIn, responses=OutcomeOut)
     def post(self, request: Request) -> Response:
         """Put many jobs back in line. A filter without a state means those that failed or were cancelled."""
-        return answer(request, ChosenIn.read(request.data), verbs.requeue)
+        return answer(request, RequeueManyIn.read(request.data), verbs.requeue)
 
 
 class PauseManyView(APIView):
@@ -60,8 +70,7 @@ class HoldManyView(APIView):
     @extend_schema(operation_id="jobs_hold_many", request=HoldManyIn, responses=OutcomeOut)
     def post(self, request: Request) -> Response:
         """Hold many jobs. A filter without a state means those that wait in line."""
-        wanted = HoldManyIn.read(request.data)
-        return answer(request, wanted, verbs.hold, reason=wanted["reason"])
+        return answer(request, HoldManyIn.read(request.data), verbs.hold)
 
 
 class ReleaseManyView(APIView):
@@ -74,6 +83,6 @@ class ReleaseManyView(APIView):
 def change_many(request: Request) -> Response:
     """What is beside the selection is what is to be different."""
     wanted = ChangeManyIn.read(request.data)
-    terms = {name: value for name, value in wanted.items() if name not in SELECTORS}
+    terms = {name: value for name, value in wanted.items() if name not in BESIDE}
     usual = "label" if terms.keys() <= ALWAYS_CHANGEABLE else "change"
     return answer(request, wanted, verbs.change, usual=usual, columns=actions.columns_of(terms))

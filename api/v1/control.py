@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from api.http.permissions import caller, job_to_control
 from api.http.shapes import Nothing
 from api.v1.jobs import answer
-from api.v1.shapes.jobs import CancelIn, HoldIn, JobOut, PauseIn
+from api.v1.shapes.jobs import CancelIn, HoldIn, JobOut, PauseIn, RequeueIn
 from jobs.control import actions
 
 
@@ -32,7 +32,7 @@ class CancelView(APIView):
 
 
 class RequeueView(APIView):
-    @extend_schema(operation_id="jobs_requeue", request=None, responses=JobOut)
+    @extend_schema(operation_id="jobs_requeue", request=RequeueIn, responses=JobOut)
     @transaction.atomic
     def post(self, request: Request, job_id: int) -> Response:
         """Put a job back in line with all its retries, also one that is over or paused; one that runs is stopped first.
@@ -40,8 +40,9 @@ class RequeueView(APIView):
         200 and no change while it is being requeued; 409 for a job that waits in line, or is being cancelled.
         """
         job_to_control(request, job_id)
-        Nothing.read(request.data)
-        return answer(actions.requeue(job_id=job_id, actor=caller(request).username), caller(request))
+        wanted = RequeueIn.read(request.data)
+        done = actions.requeue(job_id=job_id, actor=caller(request).username, reason=wanted["reason"])
+        return answer(done, caller(request))
 
 
 class PauseView(APIView):
@@ -62,7 +63,8 @@ class PauseView(APIView):
         job_to_control(request, job_id)
         wanted = PauseIn.read(request.data)
         verb = actions.suspend if wanted["suspend"] else actions.pause
-        return answer(verb(job_id=job_id, actor=caller(request).username), caller(request))
+        done = verb(job_id=job_id, actor=caller(request).username, reason=wanted["reason"])
+        return answer(done, caller(request))
 
 
 class ResumeView(APIView):

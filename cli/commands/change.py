@@ -15,6 +15,7 @@ from cli.submission.job_request import parse_priority, without_gaps
 
 app = typer.Typer(rich_markup_mode=None)
 WORDS = Words("change", "changed", "")
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; stands in the job's history.")]
 SomeIds = Annotated[list[int] | None, typer.Argument(metavar="[ID...]", show_default=False, help="The jobs' numbers.")]
 
 
@@ -39,7 +40,15 @@ class Terms:
 
 @app.command()
 @on_server
-def change(server: Server, terms: Terms, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
+def change(
+    server: Server,
+    terms: Terms,
+    chosen: Chosen,
+    job_ids: SomeIds = None,
+    *,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
     """Give waiting jobs another priority, queue or labels.
 
     Those with these numbers, or those that match. Example: trainyard change --queue batch --mine --set-priority background
@@ -47,4 +56,5 @@ def change(server: Server, terms: Terms, chosen: Chosen, job_ids: SomeIds = None
     which, body = selection(job_ids, chosen), terms.body()
     if not body:
         raise UsageError("say what to change: --set-priority, --set-queue or --set-label.")
+    body |= {"reason": reason} if reason else {}
     report(ask_many(server, "jobs", which, chosen, body, WORDS), WORDS, as_json=as_json)

@@ -11,6 +11,7 @@ from cli.options import completing
 from cli.options.choosing import Chosen, Words, ask_many, report, selection
 from cli.options.shared import AsJson
 from cli.output import print_json
+from cli.submission.job_request import without_gaps
 from cli.views.jobs import spell_state
 
 app = typer.Typer(rich_markup_mode=None)
@@ -29,37 +30,50 @@ SomeIds = Annotated[
     typer.Argument(metavar="[ID...]", show_default=False, help="The jobs' numbers.", autocompletion=completing.job_ids),
 ]
 Suspend = Annotated[bool, typer.Option("--suspend", help="Stand still and keep what they hold.")]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who wonder.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why, for those who wonder; stands in the job's history.")
+]
 
 
 @app.command()
 @on_server
-def cancel(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
+def cancel(
+    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, reason: Reason = None, as_json: AsJson = False
+) -> None:
     """Cancel jobs.
 
     Those with these numbers, or those that match; of those that match it asks first. Example: trainyard cancel --state pending --queue batch --name 'sweep-*'. A job that runs is stopped, after a moment to write its checkpoint.
     """
-    ask(server, "cancel", job_ids, chosen, {}, as_json=as_json)
+    ask(server, "cancel", job_ids, chosen, without_gaps({"reason": reason}), as_json=as_json)
 
 
 @app.command()
 @on_server
-def requeue(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: AsJson = False) -> None:
+def requeue(
+    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, reason: Reason = None, as_json: AsJson = False
+) -> None:
     """Run jobs again that are over or paused, or that run."""
-    ask(server, "requeue", job_ids, chosen, {}, as_json=as_json)
+    ask(server, "requeue", job_ids, chosen, without_gaps({"reason": reason}), as_json=as_json)
 
 
 @app.command()
 @on_server
 def pause(
-    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, suspend: Suspend = False, as_json: AsJson = False
+    server: Server,
+    chosen: Chosen,
+    job_ids: SomeIds = None,
+    *,
+    suspend: Suspend = False,
+    reason: Reason = None,
+    as_json: AsJson = False,
 ) -> None:
     """Pause jobs until they are resumed.
 
     A job that runs is stopped, after a moment to write its checkpoint, and gives back what it holds. With --suspend it
     stands still where it is, and keeps it.
     """
-    ask(server, "pause", job_ids, chosen, {"suspend": suspend}, as_json=as_json)
+    body = without_gaps({"suspend": suspend, "reason": reason})
+    ask(server, "pause", job_ids, chosen, body, as_json=as_json)
 
 
 @app.command()
@@ -72,10 +86,10 @@ def resume(server: Server, chosen: Chosen, job_ids: SomeIds = None, *, as_json: 
 @app.command()
 @on_server
 def hold(
-    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, reason: Reason = "", as_json: AsJson = False
+    server: Server, chosen: Chosen, job_ids: SomeIds = None, *, reason: Reason = None, as_json: AsJson = False
 ) -> None:
     """Keep waiting jobs from starting until they are released."""
-    ask(server, "hold", job_ids, chosen, {"reason": reason}, as_json=as_json)
+    ask(server, "hold", job_ids, chosen, without_gaps({"reason": reason}), as_json=as_json)
 
 
 @app.command()

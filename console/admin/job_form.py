@@ -1,11 +1,13 @@
 """The form for what may change in a job, under the same rules as a change over REST."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.forms import ModelForm, Textarea
 
 from api.v1.shapes.changes import JobChange
+from api.v1.shapes.jobs import unfolded
 from jobs.models import Job, Queue
 
 
@@ -16,6 +18,9 @@ class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
         model = Job
         fields = ("name", "labels")
         widgets = {"labels": Textarea(attrs={"rows": 2})}
+
+    changes: Mapping[str, Any] = {}
+    """What a valid form says is to be different, as a request would."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,13 +35,11 @@ class JobForm(ModelForm):  # type: ignore[type-arg]  # generic for mypy alone
         wanted = JobChange(
             data={name: plain(cleaned[name]) for name in self.changed_data if name in cleaned}, partial=True
         )
-        if not wanted.is_valid():
-            for name, faults in wanted.errors.items():
-                self.add_error(name, [str(fault) for fault in faults])
+        if wanted.is_valid():
+            self.changes = unfolded(wanted.validated_data)
+        for name, faults in wanted.errors.items():
+            self.add_error(name, [str(fault) for fault in faults])
         return cleaned
-
-    def changes(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 def plain(value: Any) -> Any:

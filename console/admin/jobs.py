@@ -19,8 +19,8 @@ from console.admin.job_rows import with_times
 from console.admin.search import FoundByNumber
 from console.admin.steering import moves
 from console.page_context import PageContext
-from jobs.control import actions
 from jobs.control.job_deletion import delete
+from jobs.editing.edit import edit
 from jobs.models import Job
 from jobs.models.rights import answers_for
 from jobs.state.queue_transitions import UNSTARTED
@@ -190,4 +190,4 @@ class JobAdmin(Searching, FoundByNumber, PageContext):
     def save_model(self, request: HttpRequest, obj: Job, form: JobForm, change: bool) -> None:
         """Hands what was edited to the use case: the row is never written from here."""
         if form.has_changed():
-            actions.change(job_id=obj.pk, actor=request.user.get_username(), **form.changes())
+            edit(job_id=obj.pk, user=cast("User", request.user), changes=form.changes)

@@ -64,7 +64,7 @@ def _with_message(row: Placement, ending: PlacementOutcome, requests: Mapping[st
 
 def _why(event: JobEvent) -> str:
     if event.kind in VERBS and event.actor:
-        return f"{VERBS[event.kind]} by {event.actor}."
+        return f"{VERBS[event.kind]} by {event.actor}. {event.message}".strip()
     other = event.data.get("for_job") if isinstance(event.data, dict) else None
     return f"Gave way to job {other}." if other else event.message or "It was told to stop."
 

@@ -36,30 +36,30 @@ def cancel(*, job_id: int, actor: str, reason: str = "") -> Job:
     return _grant(verbs.cancel, job_id, ActionRequest(actor, reason=reason))
 
 
-def requeue(*, job_id: int, actor: str) -> Job:
+def requeue(*, job_id: int, actor: str, reason: str = "") -> Job:
     """Put the job back in line with all its retries, also one that ended or is paused; one that runs is stopped first.
 
     Requeueing a job that is being requeued changes nothing. Raises ConflictError for one that waits, is being cancelled, or
     would end again at once because of what it depends on.
     """
-    return _grant(verbs.requeue, job_id, ActionRequest(actor))
+    return _grant(verbs.requeue, job_id, ActionRequest(actor, reason=reason))
 
 
-def pause(*, job_id: int, actor: str) -> Job:
+def pause(*, job_id: int, actor: str, reason: str = "") -> Job:
     """Have the job rest until it is resumed: at once if it waits; if it runs, its node stops it as for a preemption.
 
     What it held is free then, and no retry is used up; one that completes in its grace is completed. Pausing a job that is
     being paused changes nothing. Raises ConflictError for a job that has ended, is paused, or is being cancelled.
     """
-    return _grant(verbs.pause, job_id, ActionRequest(actor))
+    return _grant(verbs.pause, job_id, ActionRequest(actor, reason=reason))
 
 
-def suspend(*, job_id: int, actor: str) -> Job:
+def suspend(*, job_id: int, actor: str, reason: str = "") -> Job:
     """Have a running job stand still where it is (SIGSTOP): it keeps what it holds, and the time of its limit stops.
 
     Raises ConflictError for a job that does not run, is suspended, or is being stopped.
     """
-    return _grant(verbs.suspend, job_id, ActionRequest(actor))
+    return _grant(verbs.suspend, job_id, ActionRequest(actor, reason=reason))
 
 
 def resume(*, job_id: int, actor: str) -> Job:

@@ -79,7 +79,7 @@ def grant(job_ids: Iterable[int], verb: Verb, asked: ActionRequest) -> dict[int,
     wishes = {pk: answer.wish for pk, answer in granted.items() if answer.wish}
     _stop(wishes)
     _note(granted, asked.actor)
-    _end_unclaimed({pk: wish for pk, wish in wishes.items() if jobs[pk].state == JobState.QUEUED}, asked.actor)
+    _end_unclaimed({pk: wish for pk, wish in wishes.items() if jobs[pk].state == JobState.QUEUED}, asked)
     _notify([jobs[pk] for pk in granted])
     return told
 
@@ -125,7 +125,7 @@ def _note(granted: Mapping[int, Decision], actor: str) -> None:
     )
 
 
-def _end_unclaimed(wishes: Mapping[int, str], actor: str) -> None:
+def _end_unclaimed(wishes: Mapping[int, str], asked: ActionRequest) -> None:
     """Close those placements that no agent has claimed; a claim that comes later finds them closed."""
     if not wishes:
         return
@@ -134,7 +134,8 @@ def _end_unclaimed(wishes: Mapping[int, str], actor: str) -> None:
     for row in rows.select_related("attempt"):
         reason, message = ENDS_BY[wishes[row.attempt.job_id]]
         ref = PlacementRef(row.pk, str(row.attempt.token))
-        endings.append(PlacementOutcome(ref, reason, message=message.format(actor), charged=False))
+        words = f"{message.format(asked.actor)} {asked.reason}".strip()
+        endings.append(PlacementOutcome(ref, reason, message=words, charged=False))
     completion.finish(endings)
 
 

@@ -80,8 +80,8 @@ def requeue(job: Job, asked: ActionRequest) -> Decision:
     if job.state == JobState.PENDING:
         return Decision(f"Job {job.pk} is {job.state} already.")
     if job.state not in PLACED_STATES:
-        return Decision(move=queue_transitions.requeued(job, asked.actor))
-    return UNDER_WAY if job.desired == REQUEUE else _stopped(REQUEUE)
+        return Decision(move=queue_transitions.requeued(job, asked.actor, asked.reason))
+    return UNDER_WAY if job.desired == REQUEUE else _stopped(REQUEUE, asked.reason)
 
 
 def requeued_in_vain(doom: Doom) -> Decision:
@@ -97,17 +97,17 @@ def pause(job: Job, asked: ActionRequest) -> Decision:
     if job.state == JobState.PAUSED:
         return Decision(f"Job {job.pk} is paused already.")
     if job.state == JobState.PENDING:
-        return Decision(move=queue_transitions.paused(job, asked.actor))
-    return UNDER_WAY if job.desired == PAUSE else _stopped(PAUSE)
+        return Decision(move=queue_transitions.paused(job, asked.actor, asked.reason))
+    return UNDER_WAY if job.desired == PAUSE else _stopped(PAUSE, asked.reason)
 
 
-def suspend(job: Job, _: ActionRequest) -> Decision:
+def suspend(job: Job, asked: ActionRequest) -> Decision:
     if job.state != JobState.RUNNING or job.desired:
         doing = f"being stopped ({job.desired})" if job.desired else job.state
         return Decision(f"Job {job.pk} is {doing}: only a running job can be suspended.")
     if job.suspended:
         return Decision(f"Job {job.pk} is suspended already.")
-    return Decision(columns={"suspended_at": Now()}, event="suspended")
+    return Decision(columns={"suspended_at": Now()}, event="suspended", message=asked.reason)
 
 
 def resume(job: Job, asked: ActionRequest) -> Decision:
@@ -172,7 +172,7 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
 
 
-def _stopped(wish: str, reason: str = "") -> Decision:
+def _stopped(wish: str, reason: str) -> Decision:
     return Decision(wish=wish, wakes=True, event=f"{wish}_requested", message=reason)
 
 

@@ -42,7 +42,7 @@ def cancelled(job: Job, actor: str, reason: str = "") -> Transition:
     )
 
 
-def paused(job: Job, actor: str) -> Transition:
+def paused(job: Job, actor: str, reason: str) -> Transition:
     """From the line to paused; a hold stays."""
     return Transition(
         job_id=job.pk,
@@ -50,6 +50,7 @@ def paused(job: Job, actor: str) -> Transition:
         kind="paused",
         expected=frozenset({JobState.PENDING}),
         changes={"reasons": [], "out_of_line_since": Coalesce("out_of_line_since", Now()), **NOTHING_PROMISED},
+        message=reason,
         actor=actor,
     )
 
@@ -66,7 +67,7 @@ def resumed(job: Job, actor: str) -> Transition:
     )
 
 
-def requeued(job: Job, actor: str) -> Transition:
+def requeued(job: Job, actor: str, reason: str) -> Transition:
     """As if it was new, but for what it has cost and the checkpoints it has written."""
     return Transition(
         job_id=job.pk,
@@ -90,5 +91,6 @@ def requeued(job: Job, actor: str) -> Transition:
             "queued_at": None,
             **({} if job.held_at else back_in_queue(job)),
         },
+        message=reason,
         actor=actor,
     )

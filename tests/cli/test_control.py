@@ -72,6 +72,13 @@ def test_how_and_why_is_told_to_the_server(trainyard, connected):
     assert [asked.body for asked in connected.asked] == [{"suspend": True}, {"reason": "no data yet"}]
 
 
+@pytest.mark.parametrize(("verb", "more"), [("cancel", {}), ("pause", {"suspend": False}), ("requeue", {})])
+def test_why_somebody_s_job_is_touched_can_be_said(trainyard, connected, verb, more):
+    connected.answers("POST", f"jobs/1/{verb}", running(1))
+    trainyard(verb, 1, "--reason", "The rack is moved.")
+    assert connected.asked[0].body == {**more, "reason": "The rack is moved."}
+
+
 def test_a_refusal_names_the_job(trainyard, connected):
     connected.refuses("POST", "jobs/1/resume", 409, "Job 1 is running, and neither paused nor suspended.")
 

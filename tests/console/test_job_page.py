@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from jobs.models import Job, JobEvent, Preemption, Queue
 from jobs.planning.snapshot import take_snapshot
+from quotas.models import Price
 from scheduling.snapshot import Shadow, ShadowJob
 from tests import builders
 from tests.admin_pages import operator, page, queries, staff, told
@@ -161,6 +162,15 @@ def test_an_edit_is_made_by_the_use_case(client):
     assert (answer.status_code, job.priority, job.queue.name, job.labels) == (302, 80, "live", {"team": "vision"})
     event = JobEvent.objects.get(job=job, kind="changed")
     assert (event.actor, event.data["to"]["priority"]) == ("olga", 80)
+
+
+def test_what_it_is_expected_to_cost_follows_a_new_limit(client):
+    builders.node(cpus=4)
+    Price.objects.create(target="cpu", per_hour=2, currency="EUR", valid_from=timezone.now() - timedelta(days=1))
+    job = builders.job(cpus=1, max_runtime_seconds=3600)
+    client.post(address(job), form(job, max_runtime_seconds=7200))
+    job.refresh_from_db()
+    assert (job.max_runtime_seconds, job.estimated_cost) == (7200, 4)
 
 
 def test_a_save_without_an_edit_changes_nothing(client):

@@ -120,17 +120,17 @@ class Job:
         """Stop it for good; one that runs may write a checkpoint first."""
         return self._asked("cancel", {"reason": reason} if reason else None)
 
-    def pause(self, *, suspend: bool = False) -> Self:
+    def pause(self, *, suspend: bool = False, reason: str = "") -> Self:
         """Take it off its node until it is resumed; with `suspend` it stands still there, and keeps what it holds."""
-        return self._asked("pause", {"suspend": suspend})
+        return self._asked("pause", {"suspend": suspend} | ({"reason": reason} if reason else {}))
 
     def resume(self) -> Self:
         """Let it wait in line again, or go on."""
         return self._asked("resume")
 
-    def requeue(self) -> Self:
+    def requeue(self, reason: str = "") -> Self:
         """Run it again."""
-        return self._asked("requeue")
+        return self._asked("requeue", {"reason": reason} if reason else None)
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.name!r} {spell_state(self.row)}>"

@@ -5,15 +5,16 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.http.shapes import StrictSerializer, Whole
-from api.v1.shapes.changes import ChangedTerms
-from api.v1.shapes.jobs import HoldIn, PauseIn
+from api.http.shapes import StrictSerializer, Text, Whole
+from api.v1.shapes.changes import WHY_CHANGED, ChangedTerms
+from api.v1.shapes.jobs import CancelIn, HoldIn, PauseIn, RequeueIn
 from jobs.control.bulk import BulkResult
 from jobs.submission import limits
 
 REFUSALS_SHOWN = 100
 JOBS_SHOWN = 10_000
-SELECTORS = ("ids", "filter", "all", "dry_run")
+BESIDE = ("ids", "filter", "all", "dry_run", "reason")
+"""What of a change says which jobs and why, and not what."""
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -56,6 +57,14 @@ class ChosenIn(StrictSerializer):
         return values
 
 
+class CancelManyIn(ChosenIn, CancelIn):
+    """Why they are not wanted any more."""
+
+
+class RequeueManyIn(ChosenIn, RequeueIn):
+    """Why they are to run again."""
+
+
 class PauseManyIn(ChosenIn, PauseIn):
     """How they are to rest."""
 
@@ -67,9 +76,11 @@ class HoldManyIn(ChosenIn, HoldIn):
 class ChangeManyIn(ChosenIn, ChangedTerms):
     """What is to be different: at least one of these; labels are written whole."""
 
+    reason = Text(200, required=False, allow_blank=True, help_text=WHY_CHANGED)
+
     def run_validation(self, data: Any = serializers.empty) -> Any:
         values = super().run_validation(data)
-        if not values.keys() - set(SELECTORS):
+        if not values.keys() - set(BESIDE):
             names = ", ".join(ChangedTerms().fields)
             raise serializers.ValidationError({"priority": [f"Say what to change, at least one of: {names}."]})
         return values

@@ -27,6 +27,7 @@ class ChangedTerms(JobTerms):
         return begin_at
 
 
+WHY_CHANGED = "Why it is changed; stands in its history."
 ENV_CHANGES = "Variables that are set, or with null taken away; the others stay."
 
 
@@ -43,7 +44,7 @@ class JobChange(ChangedTerms):
     image = Text(limits.IMAGE, required=False, allow_blank=True)
     executor = Text(40, required=False, allow_blank=True)
     resources = ResourcesIn(required=False)
-    reason = Text(200, required=False, allow_blank=True, help_text="Why it is changed; stands in its history.")
+    reason = Text(200, required=False, allow_blank=True, help_text=WHY_CHANGED)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         values = super().run_validation(data)

@@ -123,7 +123,19 @@ class JobIn(JobDefaults):
     command = CommandField()
 
 
-class PauseIn(StrictSerializer):
+class ReasonIn(StrictSerializer):
+    reason = Text(200, default="", allow_blank=True, help_text="Why; stands in the job's history.")
+
+
+class CancelIn(ReasonIn):
+    """Why a job is not wanted any more."""
+
+
+class RequeueIn(ReasonIn):
+    """Why a job is to run again."""
+
+
+class PauseIn(ReasonIn):
     """How a job is to rest: off its node, or on it."""
 
     suspend = serializers.BooleanField(default=False, help_text="Stand still and keep what it holds.")
@@ -131,10 +143,6 @@ class PauseIn(StrictSerializer):
 
 class HoldIn(StrictSerializer):
     reason = Text(200, default="", allow_blank=True, help_text="For those who wonder.")
-
-
-class CancelIn(StrictSerializer):
-    reason = Text(200, default="", allow_blank=True, help_text="Why; stands in the job's history.")
 
 
 MEGABYTES = {"gpu_memory_gb": "gpu_memory_mb", "memory_gb": "memory_mb"}

@@ -115,7 +115,7 @@ def test_a_name_with_a_star_is_the_whole_name(ask, project):
         ({"filter": {"queue": None}}, "filter.queue"), ({"filter": {"queue": ["a", "b"]}}, "filter.queue"),
         ({"filter": {"state": "waiting"}}, "filter.state"), ({"filter": {"queu": "batch"}}, "filter.queu"),
         ({"filter": {"label": {"a": 1}}}, "filter.label"), ({"filter": {"priority_min": "x"}}, "filter.priority_min"),
-        ({"all": True, "reason": "x"}, "reason"),
+        ({"all": True, "reasons": "x"}, "reasons"), ({"all": True, "reason": "x" * 201}, "reason"),
     ],
     ids=str,
 )  # fmt: skip
@@ -174,6 +174,27 @@ def test_a_filter_without_a_state_means_those_of_whom_it_can_be_asked(ask, proje
     job = Job.objects.get(pk=meant.pk)
     assert {name: getattr(job, name) for name in after} == after
     assert states(*others) == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "state"),
+    [("cancel", "pending"), ("cancel", "running"), ("pause", "pending"), ("pause", "running"), ("hold", "pending")],
+)
+def test_why_it_was_asked_stands_in_the_history_of_each(ask, project, verb, state):
+    jobs = [
+        builders.job(project=project) if state == "pending" else builders.running_job(project=project) for _ in range(2)
+    ]
+    assert ask(verb, all=True, reason="The rack is moved.").json()["changed"] == 2
+    for job in jobs:
+        assert "The rack is moved." in JobEvent.objects.filter(job=job).latest("id").message
+
+
+def test_why_they_were_changed_stands_in_their_history(client, project):
+    job = builders.job(project=project)
+    body = {"all": True, "priority": 10, "reason": "Not so urgent."}
+    assert client.patch(f"{V1}/jobs", body).json()["changed"] == 1
+    event = JobEvent.objects.get(job=job)
+    assert (event.kind, event.message) == ("changed", "Not so urgent.")
 
 
 def test_running_jobs_stand_still(ask, project):

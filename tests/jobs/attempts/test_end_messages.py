@@ -57,6 +57,29 @@ def test_a_cancellation_names_who_wanted_it_whatever_came_before():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("verb", "reason", "words"),
+    [
+        (actions.cancel, EndReason.CANCELLED, "Cancelled by ann. The rack is moved."),
+        (actions.pause, EndReason.PAUSED, "Paused by ann. The rack is moved."),
+        (actions.requeue, EndReason.PREEMPTED, "Requeued by ann. The rack is moved."),
+    ],
+    ids=["cancel", "pause", "requeue"],
+)
+@pytest.mark.parametrize("state", ["running", "queued"])
+def test_why_somebody_wanted_it_is_told_behind_his_name(verb, reason, words, state):
+    if state == "queued":
+        [placement] = builders.gang(builders.node(), state="placed")
+        job = placement.attempt.job
+    else:
+        job = builders.running_job()
+    verb(job_id=job.pk, actor="ann", reason="The rack is moved.")
+    if state == "running":
+        end(job, reason, exit_code=143)
+    assert job.attempts.get().message == words
+
+
+@pytest.mark.django_db
 def test_what_was_wished_of_an_attempt_before_says_nothing_of_this_one():
     job = builders.running_job()
     actions.requeue(job_id=job.pk, actor="ann")
