@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -170,7 +171,7 @@ def test_what_it_is_expected_to_cost_follows_a_new_limit(client):
     job = builders.job(cpus=1, max_runtime_seconds=3600)
     client.post(address(job), form(job, max_runtime_seconds=7200))
     job.refresh_from_db()
-    assert (job.max_runtime_seconds, job.estimated_cost) == (7200, 4)
+    assert (job.max_runtime_seconds, job.estimated_cost) == (7200, Decimal(4))
 
 
 def test_a_save_without_an_edit_changes_nothing(client):
