@@ -7,10 +7,11 @@ from itertools import count
 from typing import TypeAlias
 
 from fuzz.scenario import After, Arrival, Scenario
+from scheduling.longest_wait import LongestWait
 from scheduling.plan_result import Plan, PlannedJob, PlannedPreemption
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.floor.progress import work_done
-from scheduling.snapshot import EndedJob, LongestWait, RunningJob, Shadow, Snapshot, UsageView, WaitingJob
+from scheduling.snapshot import EndedJob, RunningJob, Shadow, Snapshot, UsageView, WaitingJob
 from scheduling.stages import started
 
 Step: TypeAlias = Callable[[], None]

@@ -6,8 +6,9 @@ from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
+from scheduling.longest_wait import LongestWait
 from scheduling.reasons import Reason
-from scheduling.snapshot import Allocation, LongestWait, Shadow
+from scheduling.snapshot import Allocation, Shadow
 
 
 class Criterion(NamedTuple):

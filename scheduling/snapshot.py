@@ -6,14 +6,14 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from scheduling.executors import AGENT, ClusterView
+from scheduling.lifecycle import JobState
+from scheduling.longest_wait import LongestWait
 from scheduling.native_quotas import NativeQuota
 from scheduling.price_list import Price
 from scheduling.reasons import ReasonCode
 from scheduling.resources import Request, Resources
-from scheduling.rules import DAY, PlacementWeights, Rules
+from scheduling.rules import PlacementWeights, Rules
 from scheduling.speeds import NOTHING_LEARNED, Speeds
-
-FORGET_SECONDS = 365 * DAY  # after so long the longest wait counts half
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,7 @@ class RunningJob:
     preemptions: int = 0
     checkpoint_at: float | None = None
     leaving: bool = False  # it was told to stop and will soon be gone
+    leaves_to: JobState = JobState.PENDING  # where it stands then: in line again, or cancelled, or paused
     suspended_since: float | None = None  # it stands still; `expected_end` says what is left of its limit from now on
     leaving_for: int | None = None  # the waiting job that it gives way to, if it does
     saved_seconds: float = 0.0  # work that was saved before this attempt
@@ -300,22 +301,6 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
-class LongestWait:
-    """The longest that a job has waited until it started, and when that was. It counts less and less as time goes by."""
-
-    seconds: float = 0.0
-    at: float = 0.0
-
-    def seconds_at(self, now: float) -> float:
-        """What it counts for: half after a year in which nobody waited for longer than it counts."""
-        return self.seconds * 0.5 ** (max(0.0, now - self.at) / FORGET_SECONDS)
-
-    def with_start(self, waited: float, now: float) -> "LongestWait":
-        """And with a job that starts now after such a wait."""
-        return LongestWait(waited, now) if waited > self.seconds_at(now) else self
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that a plan depends on, beside the clock: with each queue and project that a job names, ancestors too."""
 
@@ -331,7 +316,9 @@ class Snapshot:
     recent_preemptions: int = 0  # in the last hour
     ended: tuple[EndedJob, ...] = ()  # since the last plan; only a policy that keeps a floor asks for them
     shadow: Shadow | None = None  # of the last plan, if that kept one
-    longest_wait: LongestWait = LongestWait()  # as the last plan left it, where a policy learns from it
+    longest_wait: LongestWait = field(
+        default_factory=LongestWait
+    )  # as the last plan left it, where a policy learns from it
     budgets: tuple[BudgetView, ...] = ()
     prices: tuple[Price, ...] = ()  # all that hold now, held while something ran that runs now, or will hold
     workloads: tuple[WorkloadView, ...] = ()  # those that limit how many of their jobs run

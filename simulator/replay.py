@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from scheduling.longest_wait import LongestWait
 from scheduling.nodes.profile import FOREVER
 from scheduling.plan_result import PlannedPreemption
 from scheduling.planning.plan import Plan, PlannedJob, make_plan
@@ -10,7 +11,7 @@ from scheduling.planning.stops import borrowers
 from scheduling.policies import policy
 from scheduling.resources import Request
 from scheduling.sharing.cohorts import Cohorts
-from scheduling.snapshot import EndedJob, LongestWait, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
+from scheduling.snapshot import EndedJob, ProjectView, QueueView, RunningJob, Shadow, Snapshot, WaitingJob
 from scheduling.stages import started
 from simulator.asked import limit_of, priority_of, saves_its_work
 from simulator.cleaning import CleanJob

@@ -176,7 +176,7 @@ class Cycle(models.Model):
     # What went wrong in it without stopping it, a sentence each: a policy that failed.
     alerts = models.JSONField(default=list)
     # The longest that a job has waited, where a policy goes by it, and when that one started, in seconds since 1970:
-    # see `scheduling.snapshot.LongestWait`.
+    # see `scheduling.longest_wait`.
     longest_wait = models.FloatField(default=0, db_default=0)
     longest_wait_at = models.FloatField(default=0, db_default=0)
     # By which strategies the last cycle that placed anything placed how many jobs, and why by these.

@@ -18,7 +18,7 @@ from jobs.planning.executors import Executors, RequestOf, Requests
 from jobs.planning.run_times import remaining
 from jobs.planning.saved_work import SavedWork
 from jobs.planning.workloads import STARTS, Standings
-from jobs.state import queue_age
+from jobs.state import desired, queue_age
 from scheduling.resources import Resources
 from scheduling.sharing.fair_tree import Account
 from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, WorkloadView
@@ -52,7 +52,7 @@ RUNNING = """
            date_part('epoch', statement_timestamp() - coalesce(attempt.started_at, placement.created_at)),
            job.predicted_runtime_seconds, job.estimated_runtime_seconds,
            job.suspended_seconds + coalesce(date_part('epoch', statement_timestamp() - job.suspended_at), 0),
-           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id, job.executor
+           date_part('epoch', job.suspended_at), preemption.for_job_id, job.name, job.grace_seconds, job.workload_id, job.executor, job.desired
     FROM jobs_placement AS placement
     JOIN jobs_attempt AS attempt ON attempt.id = placement.attempt_id
     JOIN jobs_job AS job ON job.id = attempt.job_id
@@ -309,11 +309,8 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
     placed_at, started_at, max_runtime, checkpointable, preemptible, checkpoint_at, leaving, since = first[17:25]
     stood_still, suspended_at, leaving_for = first[27:30]
     begins = (started_at or placed_at) + stood_still  # the clock of its limit stands still while it is suspended
-    slug, name, request = (
-        known.projects[project],
-        known.owners.get(owner, NOBODY),
-        request_of((*first[5:12], known.executors.of(first[33], queue))),
-    )
+    slug, name = known.projects[project], known.owners.get(owner, NOBODY)
+    request = request_of((*first[5:12], known.executors.of(first[33], queue)))
     return RunningJob(
         id=job_id,
         project=slug,
@@ -334,6 +331,7 @@ def _running_job(job_id: int, members: Sequence[Any], known: JobContext, request
         preemptions=known.preemptions.get(job_id, 0),
         checkpoint_at=checkpoint_at,
         leaving=leaving,
+        leaves_to=desired.leaves_to(first[34]),
         suspended_since=suspended_at,
         leaving_for=leaving_for,
         saved_seconds=known.saved.seconds.get(job_id, 0.0),

@@ -23,6 +23,7 @@ from jobs.usage import native_quotas
 from quotas.clock import database_now
 from quotas.models import Project, Quota
 from scheduling.executors import ClusterView
+from scheduling.longest_wait import LongestWait
 from scheduling.native_quotas import NativeQuota
 from scheduling.nodes.gang_places import with_gangs_in_one_place
 from scheduling.placement.weights import weights_from
@@ -30,7 +31,6 @@ from scheduling.snapshot import (
     Gpu,
     Limits,
     LoanLimits,
-    LongestWait,
     NodeView,
     ProjectView,
     QueueView,

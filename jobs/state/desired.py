@@ -1,6 +1,6 @@
 """What the platform wants of a job that is on its nodes: the values of `desired`, and what agents are told."""
 
-from scheduling.lifecycle import EndReason
+from scheduling.lifecycle import EndReason, JobState
 
 CANCEL = "cancel"
 REQUEUE = "requeue"
@@ -26,3 +26,8 @@ END_REASONS = {
     END: EndReason.GANG_ENDED,
 }
 """What may be wished of a job that is on its nodes so that it ends there, and the reason with which its command then ends."""
+
+
+def leaves_to(wish: str) -> JobState:
+    """Where a job stands once it has stopped by that wish, as far as that is known before: in line again."""
+    return {CANCEL: JobState.CANCELLED, PAUSE: JobState.PAUSED}.get(wish, JobState.PENDING)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from scheduling.forecast.forecast import Forecast
 from scheduling.forecast.runtime_assumptions import expected_end
+from scheduling.lifecycle import JobState
 from scheduling.planning.cluster import cells_of
 from scheduling.reasons import HOLDERS_SHOWN, Reason, ReasonCode
 from scheduling.resources import ZERO
@@ -79,9 +80,12 @@ def _not_before(job: WaitingJob, reason: Reason, _: BlockerContext) -> Reason:
 def _dependency(job: WaitingJob, reason: Reason, scene: BlockerContext) -> Reason:
     """When the last of them ends; not known as soon as one of them is not."""
     waiting = {one.id: one for one in scene.snapshot.waiting if one.id in job.unmet}
-    ends = [_end_of(needed, waiting.get(needed), scene) for needed in job.unmet]
+    leaving = {one.id: one.leaves_to for one in scene.running if one.leaving and one.id in job.unmet}
+    ended = {one for one, then in leaving.items() if then == JobState.CANCELLED and one in job.needs_end}
+    in_time = [one for one in job.unmet if one not in leaving or one in ended]
+    ends = [_end_of(needed, waiting.get(needed), scene) for needed in in_time]
     known = [end for end in ends if end is not None]
-    return replace(reason, expected_clear=max(known) if known and len(known) == len(ends) else None)
+    return replace(reason, expected_clear=max(known) if known and len(known) == len(job.unmet) else None)
 
 
 def _end_of(job_id: int, waiting: WaitingJob | None, scene: BlockerContext) -> float | None:

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Self
 
 from scheduling.forecast.runtime_assumptions import RuntimeAssumption
+from scheduling.lifecycle import JobState
 from scheduling.plan_result import Plan, PlannedPreemption
 from scheduling.planning.floor.follow import keeps_floor
 from scheduling.planning.floor.progress import work_done, work_saved
@@ -147,16 +148,19 @@ class Rollout:
         stood = self._as_it_stood(job_id)
         if self._world.kept:  # whoever moves takes what was kept for it, as far as a forecast goes
             self._world = replace(self._world, kept=tuple(one for one in self._world.kept if one.job_id != job_id))
-        goes_on = job.leaving or job_id in self._cut_short
+        then = job.leaves_to if job.leaving else JobState.COMPLETED
+        goes_on = then == JobState.PENDING or job_id in self._cut_short
         self._cut_short.discard(job_id)
         if goes_on and (stood or job.request) is not None:
             self._waiting[job_id] = back_in_line(job, self._now, self._world.rules, stood)
             return
+        if then == JobState.PAUSED:
+            return  # who waits for it waits on
         if self._keeps_floor and stood is not None:
             cost = self._world.rules.preemption.restart_cost_seconds
             self._ended.append(EndedJob(stood, work_done(job, self._now, cost)))
         for waiting in [one for one in self._waiting.values() if job_id in one.unmet]:
-            self._waiting[waiting.id] = self._completed(waiting, job_id)
+            self._waiting[waiting.id] = self._with_ended(waiting, job_id, then)
 
     def _as_it_stood(self, job_id: int) -> WaitingJob | None:
         """In line, as far as that is known."""
@@ -164,10 +168,11 @@ class Rollout:
         known = shadow.jobs.get(job_id) if shadow is not None else None
         return self._stood.get(job_id) or (known.job if known is not None else None)
 
-    def _completed(self, waiting: WaitingJob, needed: int) -> WaitingJob:
-        """Every job is taken to complete: who needed its failure waits in vain from then on, and urges nobody."""
+    def _with_ended(self, waiting: WaitingJob, needed: int, state: JobState) -> WaitingJob:
+        """Who needed another end waits in vain from then on, and urges nobody."""
         left = tuple(one for one in waiting.unmet if one != needed)
-        if needed in waiting.needs_failure:
+        completed = state == JobState.COMPLETED and needed not in waiting.needs_failure
+        if not completed and needed not in waiting.needs_end:
             return replace(waiting, unmet=left, broken=(*waiting.broken, needed))
         return replace(waiting, unmet=left, eligible_at=waiting.eligible_at if left else self._now)
 

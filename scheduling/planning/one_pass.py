@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
+from scheduling.longest_wait import LongestWait
 from scheduling.plan_result import PendingJob, Plan, new_wait
 from scheduling.planning.coming import keep_coming, keep_promises
 from scheduling.planning.cycle_state import PassState
@@ -22,7 +23,7 @@ from scheduling.policies import POLICIES, backfill_mode
 from scheduling.reasons import Reason
 from scheduling.rules import Backfill, Rules
 from scheduling.run_times import shortest_first
-from scheduling.snapshot import LongestWait, Snapshot, WaitingJob
+from scheduling.snapshot import Snapshot, WaitingJob
 
 NOBODY: AbstractSet[int] = frozenset()
 NO_QUEUES: AbstractSet[str] = frozenset()

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from heapq import heappop, heappush
 from typing import Protocol
 
+from scheduling.longest_wait import LongestWait
 from scheduling.nodes.cluster_size import PlatformSize
 from scheduling.nodes.profile import FOREVER
 from scheduling.planning.ordering import TWICE
 from scheduling.policies.responsive import earlier_if_wide, learned_bound
 from scheduling.resources import Request
-from scheduling.snapshot import LongestWait
 from simulator.counting.pool_job import Place, PoolJob
 
 AHEAD = -1

@@ -169,10 +169,19 @@ def test_a_job_that_was_told_to_stop_may_stay_for_its_grace(settings, grace, cou
     assert snap.running[0].gone_by == pytest.approx(snap.taken_at + 20 + counts, abs=5)
 
 
-@pytest.mark.parametrize("desired", ["cancel", "requeue", "stall"])
-def test_a_job_that_was_told_to_stop_is_leaving(desired):
+@pytest.mark.parametrize(
+    ("desired", "to"),
+    [
+        ("cancel", "cancelled"),
+        ("pause", "paused"),
+        ("requeue", "pending"),
+        ("preempt", "pending"),
+        ("stall", "pending"),
+    ],
+)
+def test_a_job_that_was_told_to_stop_is_leaving_and_it_is_known_for_where(desired, to):
     builders.running_job(desired=desired)
-    assert [job.leaving for job in take_snapshot().running] == [True]
+    assert [(job.leaving, job.leaves_to) for job in take_snapshot().running] == [(True, to)]
 
 
 def test_a_machine_that_got_another_gpu_is_seen_with_it():

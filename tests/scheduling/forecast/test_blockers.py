@@ -6,6 +6,7 @@ import pytest
 
 from scheduling.forecast.blockers import BlockerContext, with_expected_clear
 from scheduling.forecast.forecast import forecast
+from scheduling.lifecycle import JobState
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.snapshot import ProjectView, QueueView
@@ -73,6 +74,17 @@ def test_a_dependency_that_nobody_knows_the_end_of_leaves_it_open():
     world = one_node(waiting(1, unmet=(2, 3)), running=(held(3, 0, until=40),))
 
     assert told(world) == {"dependency": (None, (2, 3))}
+
+
+@pytest.mark.parametrize(
+    ("to", "clears"), [(JobState.PENDING, False), (JobState.CANCELLED, True), (JobState.PAUSED, False)]
+)
+def test_a_job_that_is_being_stopped_clears_what_waits_for_its_end_if_that_is_one(to, clears):
+    leaving = replace(held(3, 0, until=40), leaving=True, leaves_to=to)
+    ends, completes = waiting(1, unmet=(3,), needs_end=(3,)), waiting(2, unmet=(3,))
+
+    assert (told(one_node(ends, running=(leaving,)))["dependency"][0] is not None) is clears
+    assert told(one_node(completes, running=(leaving,)), 2)["dependency"][0] is None
 
 
 def test_a_not_before_clears_at_its_time():

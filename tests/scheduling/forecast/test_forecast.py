@@ -9,6 +9,7 @@ from scheduling.forecast.effort import THOROUGH, Effort
 from scheduling.forecast.forecast import Forecast, forecast
 from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import expected
+from scheduling.lifecycle import JobState
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
@@ -50,6 +51,39 @@ def test_a_job_that_is_late_stays_as_late_again_but_never_beyond_its_limit():
 
     assert forecast(world, 700.0)[1].expected == 800
     assert forecast(world, 900.0)[1].expected == 1000
+
+
+def leaves(to):
+    """An urgent job with a long limit that was told to stop."""
+    return replace(runs(limit=90_000, priority=90), leaving=True, leaves_to=to, request=EIGHT)
+
+
+@pytest.mark.parametrize("to", [JobState.CANCELLED, JobState.PAUSED])
+def test_nobody_waits_behind_who_does_not_come_back(to):
+    world = one_node(waiting(1, request=EIGHT), running=(leaves(to),))
+
+    assert forecast(world, 100.0)[1].latest < 200
+
+
+def test_who_gave_way_stands_in_line_again():
+    world = one_node(waiting(1, request=EIGHT), running=(leaves(JobState.PENDING),))
+
+    assert forecast(world, 100.0)[1].expected > 10_000
+
+
+@pytest.mark.parametrize(
+    ("to", "terms", "starts"),
+    [
+        (JobState.CANCELLED, {}, False), (JobState.CANCELLED, {"needs_end": (900,)}, True),
+        (JobState.CANCELLED, {"needs_failure": (900,)}, False), (JobState.PAUSED, {}, False),
+        (JobState.PAUSED, {"needs_end": (900,)}, False),
+    ],
+)  # fmt: skip
+def test_who_waits_for_one_that_is_being_stopped_starts_if_that_is_the_end_it_needs(to, terms, starts):
+    world = one_node(waiting(1, unmet=(900,), **terms), running=(leaves(to),))
+
+    told = forecast(world, 100.0).get(1)
+    assert (told is not None and told.expected is not None) is starts
 
 
 @pytest.mark.parametrize("now", [600.0, 600.02, 700.0])

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from scheduling.forecast.rollout import Rollout
 from scheduling.forecast.runtime_assumptions import limits
+from scheduling.longest_wait import LongestWait
 from scheduling.nodes.cluster_size import PlatformSize
 from scheduling.planning.ordering import order_pending
 from scheduling.planning.plan import make_plan
 from scheduling.policies.responsive import Responsive, earlier_if_wide, learned_bound
 from scheduling.resources import Request
 from scheduling.rules import DAY, HOUR, Rules
-from scheduling.snapshot import LongestWait, QueueView
+from scheduling.snapshot import QueueView
 from tests.scheduling.builders import cpu_node, running, share, snapshot, waiting
 
 NOW = 100 * HOUR
