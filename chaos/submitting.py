@@ -16,6 +16,8 @@ RESUME_AFTER = 2.0
 ACCEPTED = (200, 201)
 DONE = (200, 202)
 CONFLICT = 409
+GRANTED = {Action.CANCEL: JobState.CANCELLED, Action.PAUSE: JobState.PAUSED}
+"""Where a job stands once it was granted that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class User:
         """What is refused because the job is in another state by then is no matter; but what is paused is resumed."""
         key = due.plan.key
         answer = self._rest.post(f"/jobs/{self._ids[key]}/{action}")
-        granted = answer.status in DONE or (action == Action.CANCEL and _was_granted_before(answer))
+        granted = answer.status in DONE or _was_granted_before(action, answer)
         if granted:
             with self._lock:
                 self._granted.setdefault(key, []).append(action)
@@ -138,6 +140,6 @@ def _still_pausing(answer: Answer) -> bool:
     return answer.status == CONFLICT and answer.body.get("state") not in TERMINAL_STATES
 
 
-def _was_granted_before(answer: Answer) -> bool:
-    """The answer to a cancel may be lost; asked again, the platform says that the job is cancelled already."""
-    return answer.status == CONFLICT and answer.body.get("state") == JobState.CANCELLED
+def _was_granted_before(action: Action, answer: Answer) -> bool:
+    """The answer may be lost; asked again, the platform says that the job is cancelled or paused already."""
+    return answer.status == CONFLICT and answer.body.get("state") == GRANTED.get(action)
