@@ -142,4 +142,4 @@ def _still_pausing(answer: Answer) -> bool:
 
 def _was_granted_before(action: Action, answer: Answer) -> bool:
     """The answer may be lost; asked again, the platform says that the job is cancelled or paused already."""
-    return answer.status == CONFLICT and answer.body.get("state") == GRANTED.get(action)
+    return answer.status == CONFLICT and answer.body.get("state") == GRANTED.get(action, "")
