@@ -122,7 +122,9 @@ def set_limit(project: Project, most_mb: int | None, actor: User) -> None:
     refuse_more(project, most_mb)
     default = _default_bytes()
     if above is None and default and most_mb * MIB > default and not actor.is_staff:
-        raise ForbiddenError(f"More than the {in_words(default)} that the platform has each project keep is said by staff.")
+        raise ForbiddenError(
+            f"More than the {in_words(default)} that the platform has each project keep is said by staff."
+        )
     said = {"most_mb": most_mb, "changed_by": actor.get_username(), "changed_at": Now()}
     OutputLimit.objects.update_or_create(project=project, defaults=said)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Now
+
 from jobs.models import AuditResult, UsageHour, UsageRollup
 from jobs.reports.metrics.families import Family, Prepared, counter, counters, gauge, gauges
 from scheduling.sharing.quota_audit import RESOURCES, TOLD_ONLY, Book, Mistake

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models.functions import Now
+
 from jobs.reports.metrics.families import Family, gauges
 from workers.models import Cluster
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+
 from jobs.models import Placement
 from jobs.reports import node_health
 from jobs.reports.metrics.alike_nodes import alive_nodes, is_number

@@ -6,6 +6,7 @@ from json import loads
 from typing import Any
 
 from django.db.models import Count, Sum
+
 from jobs.models import IdleGpuStep
 from jobs.models.queries import NodeUsage, usage_of
 from jobs.reports import node_condition, node_health

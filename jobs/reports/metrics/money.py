@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Sum
 from django.db.models.functions import Now
+
 from jobs.costs import so_far
 from jobs.planning.budget_use.reports import reports_of
 from jobs.reports.metrics.families import Family, Prepared, gauge, gauges, query

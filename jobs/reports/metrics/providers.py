@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from django.conf import settings
+
 from jobs.planning import job_rows, snapshot
 from jobs.reports.metrics.families import Family, gauges
 from jobs.usage.native_quotas import ours_by_project

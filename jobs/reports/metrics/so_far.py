@@ -58,9 +58,7 @@ def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
     yield counters("attempts_ended", text, ("reason", "fault"), faults)
     retries = known.get(RETRIES, {})
     text = "Jobs that went back in line for another attempt, by whose tries it is one of."
-    yield counters(
-        "retries", text, ("paid_by",), [(payer, retries.get(payer, 0)) for payer in RetryBudget]
-    )
+    yield counters("retries", text, ("paid_by",), [(payer, retries.get(payer, 0)) for payer in RetryBudget])
     decided = known.get(DECISIONS, {})
     text = "What cycles decided: jobs that start, and attempts that are told to give way."
     made = [(decision, decided.get(decision, 0)) for decision in ("place", "preempt")]
