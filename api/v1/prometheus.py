@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -17,6 +17,7 @@ from api.http.authentication import BearerTokens
 from api.http.problems import RETRY_SECONDS, Problem
 from api.v1 import health
 from jobs.reports.metrics.exposition import exposition
+from jobs.reports.metrics.families import gauge, gauges
 
 logger = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 2  # several Prometheus servers that scrape at once cost one look at the database
@@ -62,13 +63,13 @@ def _without_database(request: HttpRequest, *, away: bool) -> HttpResponse:
 
 def servers(*, database_up: bool) -> bytes:
     """Which of the servers behind this site answer."""
-    registry = CollectorRegistry()
     text = "Whether the database answers this site; without it there are no samples but of the servers."
-    Gauge("trainyard_database_up", text, registry=registry).set(database_up)
-    up = Gauge("trainyard_server_up", "Whether the server answers this site.", ["server"], registry=registry)
-    up.labels("database").set(database_up)
-    up.labels("broker").set(not health.fault_of(health.broker))
-    return generate_latest(registry)
+    up = [("database", database_up), ("broker", not health.fault_of(health.broker))]
+    families = (
+        gauge("database_up", text, database_up),
+        gauges("server_up", "Whether the server answers this site.", ("server",), up),
+    )
+    return "".join(family.as_text() for family in families).encode()
 
 
 def _has_our_token(request: HttpRequest) -> bool:

@@ -133,7 +133,7 @@ class NodeCode:
 
 def _judged(data: Any, digest: str) -> list[CodeFile]:
     files = manifest.from_data(data["files"])
-    if manifest.joined(manifest.tree_digest(files), data["origin"]) != digest:
+    if manifest.joined(manifest.tree_digest(manifest.written(files)), data["origin"]) != digest:
         raise ValueError("another digest")
     return files
 

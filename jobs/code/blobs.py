@@ -31,7 +31,9 @@ CODE, OUTPUTS = "code", "outputs"
 """What packs hold, by what brought them."""
 NOTE_BLOBS = """
     INSERT INTO jobs_codeblob (project_id, pack_id, sha256, size, "offset")
-    SELECT %s, %s, said.* FROM unnest(string_to_array(%s, ','), %s::bigint[], %s::bigint[]) AS said
+    SELECT %s, %s, said.* FROM unnest(
+        string_to_array(%s, ','), string_to_array(%s, ',')::bigint[], string_to_array(%s, ',')::bigint[]
+    ) AS said
     ON CONFLICT DO NOTHING
 """
 """Of two uploads of the same at once the first one counts. Rows made one by one take longer than all else of an upload of small files."""
@@ -67,32 +69,31 @@ def store_outputs(project_id: int, body: IO[bytes]) -> int:
     return _keep(project_id, index, contents, OUTPUTS)
 
 
-def _read(body: IO[bytes], wanted: Mapping[str, int] | None) -> tuple[Index, memoryview]:
-    # In one piece, of bounded size: the server has all of it in memory, and hands out small pieces by copying the rest each time.
-    data = memoryview(body.read(FIRST_LINE_BYTES + PACK_BYTES + 1))
-    index, start = _index(bytes(data[:FIRST_LINE_BYTES]), wanted)
-    contents = data[start:]
-    _refuse_others(contents, index)
+def _read(body: IO[bytes], wanted: Mapping[str, int] | None) -> tuple[Index, bytes]:
+    # Apart from its first line in one piece, of bounded size: the server has all of it in memory, and each piece of it, or
+    # the whole without its first line, would be a copy.
+    index = _index(body.readline(FIRST_LINE_BYTES), wanted)
+    contents = body.read(PACK_BYTES + 1)
+    _refuse_others(memoryview(contents), index)
     return index, contents
 
 
-def _keep(project_id: int, index: Index, contents: memoryview, holds: str) -> int:
+def _keep(project_id: int, index: Index, contents: bytes, holds: str) -> int:
     pack = CodePack.objects.create(
         project_id=project_id, name=f"{project_id}/{uuid4().hex}.pack", size=len(contents), holds=holds
     )
     _save(pack, contents)
-    hashes, sizes = ",".join(sha256 for sha256, _ in index), [size for _, size in index]
-    offsets = list(accumulate(sizes[:-1], initial=0))
+    hashes, sizes = zip(*index, strict=True)
+    lists = (",".join(map(str, each)) for each in (hashes, sizes, accumulate(sizes[:-1], initial=0)))
     with connection.cursor() as cursor:
-        cursor.execute(NOTE_BLOBS, [project_id, pack.pk, hashes, sizes, offsets])
+        cursor.execute(NOTE_BLOBS, [project_id, pack.pk, *lists])
     return len(index)
 
 
-def _index(beginning: bytes, wanted: Mapping[str, int] | None) -> tuple[Index, int]:
-    """What the first line names, and where the contents begin."""
-    line, ended, _ = beginning.partition(b"\n")
+def _index(line: bytes, wanted: Mapping[str, int] | None) -> Index:
+    """What the first line names."""
     try:
-        rows: Any = json.loads(line) if ended else None
+        rows: Any = json.loads(line) if line.endswith(b"\n") else None
         index = [(str(sha256), int(size)) for sha256, size in rows]
     except (TypeError, ValueError, RecursionError):
         words = 'The first line must be JSON, [["SHA-256", size], ...]; the contents follow in this order.'
@@ -104,7 +105,7 @@ def _index(beginning: bytes, wanted: Mapping[str, int] | None) -> tuple[Index, i
             raise InvalidError([FieldError("body", f"{sha256[:64]!r} of {size} bytes is no part of this snapshot.")])
     if sum(size for _, size in index) > PACK_BYTES:
         raise InvalidError([FieldError("body", f"May hold at most {PACK_BYTES} bytes of blobs.", "too_large")])
-    return index, len(line) + 1
+    return index
 
 
 def _refuse_full_project(snapshot: CodeSnapshot, more: int) -> None:
@@ -133,9 +134,9 @@ def _refuse_others(contents: memoryview, index: Index) -> None:
         offset += length
 
 
-def _save(pack: CodePack, contents: memoryview) -> None:
+def _save(pack: CodePack, contents: bytes) -> None:
     """The row is there first: whatever dies in between, nothing lies in the storage that nobody knows of."""
-    content = ContentFile(bytes(contents), pack.name)
+    content = ContentFile(contents, pack.name)
     content.DEFAULT_CHUNK_SIZE = PACK_BYTES  # it is in memory already: written at once, not 64 KiB at a time
     try:
         # A storage that takes it by another name says so: that is where it lies.

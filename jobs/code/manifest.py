@@ -94,7 +94,8 @@ def path_fault(path: Any) -> str:
         return "Is not UTF-8: rename the file."
     names = path.split("/")
     if not (".." in names or "." in names or "" in names):
-        if len(encoded) <= LONGEST_PATH and all(len(name.encode()) <= LONGEST_NAME for name in names):
+        short = len(encoded) <= LONGEST_NAME  # as most are: no name in it is longer
+        if short or (len(encoded) <= LONGEST_PATH and all(len(name.encode()) <= LONGEST_NAME for name in names)):
             return ""
         return f"May have at most {LONGEST_PATH} bytes, and each name in it {LONGEST_NAME}."
     return "Must be a path below the folder: not from the root, no . or .. in it, no slash at its end."
@@ -133,9 +134,9 @@ def _above(path: str) -> Iterator[str]:
         end = path.rfind("/", 0, end)
 
 
-def pack(files: Sequence[CodeFile]) -> bytes:
-    """In few bytes."""
-    return zlib.compress(_canonical(files), 1)
+def pack(written: bytes) -> bytes:
+    """What `written` answers, in few bytes."""
+    return zlib.compress(written, 1)
 
 
 def unpack(data: bytes) -> list[CodeFile]:
@@ -148,13 +149,14 @@ def from_data(rows: Sequence[Sequence[Any]]) -> list[CodeFile]:
     return [CodeFile(path, size, executable, tuple(parts), link) for path, size, executable, parts, link in rows]
 
 
-def _canonical(files: Sequence[CodeFile]) -> bytes:
+def written(files: Sequence[CodeFile]) -> bytes:
+    """In the one way in which the same files are always written."""
     return json.dumps(files, separators=(",", ":")).encode()
 
 
-def tree_digest(files: Sequence[CodeFile]) -> str:
-    """Names the files: the same, with the same bits and links, have the same."""
-    return hashlib.sha256(_canonical(files)).hexdigest()
+def tree_digest(written: bytes) -> str:
+    """Names the files of what `written` answers: the same, with the same bits and links, have the same."""
+    return hashlib.sha256(written).hexdigest()
 
 
 def origin_digest(origin: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -76,18 +77,27 @@ def _refuse_viewers(user: User, project: Project) -> None:
         raise ForbiddenError(f"You may look at project {project}, but not upload code to it.")
 
 
-def create(*, project: Project, user: User, files: Sequence[CodeFile], origin: GitOrigin) -> tuple[CodeSnapshot, bool]:
-    """The snapshot of these files in this project, and whether it is new; complete at once if all of it is there already."""
+class Created(NamedTuple):
+    """A snapshot, whether it is new, and what of it is still to be uploaded."""
+
+    snapshot: CodeSnapshot
+    new: bool
+    missing: list[str]
+
+
+def create(*, project: Project, user: User, files: Sequence[CodeFile], origin: GitOrigin) -> Created:
+    """The snapshot of these files in this project; complete at once if all of it is there already."""
     _refuse_viewers(user, project)
     if project.archived:
         raise InvalidError([FieldError("project", f"Project {project} is archived.", "archived")])
     blobs = manifest.blobs(files)
-    digest = manifest.joined(manifest.tree_digest(files), origin.digest)
+    written = manifest.written(files)
+    digest = manifest.joined(manifest.tree_digest(written), origin.digest)
     snapshot, new = CodeSnapshot.objects.defer(*HIDDEN).get_or_create(
         project=project,
         digest=digest,
         defaults={
-            "manifest": manifest.pack(files),
+            "manifest": manifest.pack(written),
             "files": len(files),
             "size": sum(file.size for file in files),
             "created_by": user.get_username(),
@@ -97,10 +107,13 @@ def create(*, project: Project, user: User, files: Sequence[CodeFile], origin: G
             "diff": origin.diff,
         },
     )
-    _touch(snapshot, blobs)
-    if snapshot.complete_at is None and not missing(snapshot, blobs):
+    lacked = missing(snapshot, blobs)
+    if not (new and len(lacked) == len(blobs)):  # of a folder's first upload nothing is there that could go
+        _touch(snapshot, blobs)
+        lacked = missing(snapshot, blobs)  # again: until it was touched something could
+    if snapshot.complete_at is None and not lacked:
         complete(snapshot, blobs)
-    return snapshot, new
+    return Created(snapshot, new, lacked)
 
 
 def _touch(snapshot: CodeSnapshot, blobs: Collection[str]) -> None:

@@ -1,8 +1,12 @@
-"""How much of what attempts left a project keeps in all: its own limit, and those of the projects above, each with all below it."""
+"""How much of what attempts left a project keeps in all: its own limit, and those of the projects above, each with all below it.
+
+Where none of them has one, the platform's default holds, for each project by itself: what is said for one below wins.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Now
@@ -21,7 +25,10 @@ SMALL = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A project with a limit, and the bytes that it and all below it keep. `below` are these, itself included."""
+    """A project with a limit, and the bytes that it and all below it keep. `below` are these, itself included.
+
+    By the platform's default that is the project alone.
+    """
 
     project: int
     slug: str
@@ -76,7 +83,10 @@ def levels_of(project: int, *, locked: bool = False) -> list[Level]:
 
 def all_levels() -> list[Level]:
     """Every limit that there is."""
-    return _levels(OutputLimit.objects.order_by("pk"), lines_up())
+    lines = lines_up()
+    stated = _levels(OutputLimit.objects.order_by("pk"), lines)
+    limited = frozenset[int]().union(*(level.below for level in stated))
+    return [*stated, *_by_default(lines.keys() - limited)]
 
 
 def standing_of(project: int) -> Standing:
@@ -93,10 +103,11 @@ def used_by(projects: Collection[int]) -> int:
 
 
 def set_limit(project: Project, most_mb: int | None, actor: User) -> None:
-    """From now on it keeps no more than that, with all below it; None: as those above have it.
+    """From now on it keeps no more than that, with all below it; None: as those above, or else the platform, have it.
 
     By administrators of a project above, and by its own up to what the nearest above has; where nothing above has a
-    limit, not by its own. Raises ForbiddenError, and InvalidError for more than the one above.
+    limit, not by its own, and more than the platform's by staff alone. Raises ForbiddenError, and InvalidError for more
+    than the one above.
     """
     above = _above(project)
     if not (administers(actor, project.parent_id) or (above is not None and administers(actor, project.pk))):
@@ -109,6 +120,11 @@ def set_limit(project: Project, most_mb: int | None, actor: User) -> None:
         OutputLimit.objects.filter(project=project).delete()
         return
     refuse_more(project, most_mb)
+    default = _default_bytes()
+    if above is None and default and most_mb * MIB > default and not actor.is_staff:
+        raise ForbiddenError(
+            f"More than the {in_words(default)} that the platform has each project keep is said by staff."
+        )
     said = {"most_mb": most_mb, "changed_by": actor.get_username(), "changed_at": Now()}
     OutputLimit.objects.update_or_create(project=project, defaults=said)
 
@@ -132,7 +148,7 @@ def _levels_of(project: int, lines: Mapping[int, tuple[int, ...]], *, locked: bo
         level.project: level
         for level in _levels(rows.select_for_update(no_key=True, of=("self",)) if locked else rows, lines)
     }
-    return [found[one] for one in line if one in found]
+    return [found[one] for one in line if one in found] or _by_default(line[:1], locked=locked)
 
 
 def _levels(rows: QuerySet[OutputLimit], lines: Mapping[int, tuple[int, ...]]) -> list[Level]:
@@ -143,6 +159,21 @@ def _levels(rows: QuerySet[OutputLimit], lines: Mapping[int, tuple[int, ...]]) -
         Level(row.pk, row.project.slug, row.most_mb * MIB, sum(used.get(one, 0) for one in below), below)
         for row, below in limits
     ]
+
+
+def _by_default(projects: Collection[int], *, locked: bool = False) -> list[Level]:
+    """The platform's limit for each of these, which have no other one. `locked`: their own rows, as there is none of a limit."""
+    most = _default_bytes()
+    if not (most and projects):
+        return []
+    rows = Project.objects.filter(pk__in=projects).order_by("pk")
+    found = list((rows.select_for_update(no_key=True) if locked else rows).values_list("pk", "slug"))
+    used = _used_each(projects)
+    return [Level(pk, slug, most, used.get(pk, 0), frozenset({pk})) for pk, slug in found]
+
+
+def _default_bytes() -> int:
+    return int(settings.OUTPUT_PROJECT_GB * GIB)
 
 
 def _used_each(projects: Collection[int]) -> dict[int, int]:

@@ -121,10 +121,12 @@ def _write(kept: KeptOutputs, rows: list[KeptFile]) -> None:
     if locked.state != KeptOutputs.State.COMING:
         raise NotFoundError("All of what this placement left is said already.")
     each = {(row.kind, row.path): row for row in rows}  # of names that are no text two may be written alike
+    said_before = 0
     for kind in KeptFile.Kind.values:
         paths = [row.path for row in rows if row.kind == kind]
-        KeptFile.objects.filter(outputs=kept, kind=kind, path__in=paths).delete()
-    forgetting.resize([kept.pk])
+        said_before += KeptFile.objects.filter(outputs=kept, kind=kind, path__in=paths).delete()[0]
+    if said_before:
+        forgetting.resize([kept.pk])
     fitting.fit(kept, list(each.values()))
     KeptFile.objects.bulk_create(each.values(), batch_size=1000)
     forgetting.resize([kept.pk])

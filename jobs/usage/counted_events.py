@@ -31,24 +31,21 @@ OF_JOBS = f"event.job_id = ANY(%(jobs)s) AND {NEW}"
 # that is no fault of the platform's. What it needs is known by events as well, as a row's end goes when it is requeued.
 _WAITS = """
     SELECT 'wait', fresh.hardware, greatest(0, extract(epoch FROM
-        coalesce(fresh.started_at, fresh.at) - greatest(line.since, needs.ended_at, begin.at)))
+        coalesce(fresh.started_at, fresh.at) - greatest(line.since, needs.ended_at, line.begin_at)))
     FROM fresh,
     LATERAL (
-        SELECT max(before.at + make_interval(secs => coalesce((before.data ->> 'delay_seconds')::float8, 0))) AS since
-        FROM jobs_jobevent AS before
-        WHERE before.job_id = fresh.job_id AND before.id < fresh.id
-              AND (before.to_state = 'pending' OR before.kind = 'released')
+        SELECT max(before.at + make_interval(secs => coalesce((before.data ->> 'delay_seconds')::float8, 0)))
+                   FILTER (WHERE before.to_state = 'pending' OR before.kind = 'released') AS since,
+               (array_agg((coalesce(before.data -> 'to', before.data) ->> 'begin_at')::timestamptz ORDER BY before.id DESC) FILTER (
+                   WHERE before.kind = 'submitted' AND before.data ? 'begin_at'
+                      OR before.kind = 'changed' AND before.data -> 'to' ? 'begin_at'
+               ))[1] AS begin_at
+        FROM jobs_jobevent AS before WHERE before.job_id = fresh.job_id AND before.id < fresh.id
     ) AS line,
     LATERAL (
         SELECT max(over.at) AS ended_at FROM jobs_jobdependency AS link JOIN jobs_jobevent AS over ON over.job_id = link.needs_id
         WHERE link.job_id = fresh.job_id AND over.id < fresh.id AND over.to_state = ANY(%(terminal)s)
-    ) AS needs LEFT JOIN LATERAL (
-        SELECT (coalesce(said.data -> 'to', said.data) ->> 'begin_at')::timestamptz AS at FROM jobs_jobevent AS said
-        WHERE said.job_id = fresh.job_id AND said.id < fresh.id AND (
-            said.kind = 'submitted' AND said.data ? 'begin_at' OR said.kind = 'changed' AND said.data -> 'to' ? 'begin_at'
-        )
-        ORDER BY said.id DESC LIMIT 1
-    ) AS begin ON true
+    ) AS needs
     WHERE fresh.to_state = 'running'
 """
 _SAID = f"""

@@ -59,11 +59,6 @@ def try_after(tries: int) -> CombinedExpression | None:
     return None if tries + 1 >= MOST_TRIES else Now() + FIRST_DELAY * 2**tries
 
 
-def due() -> int:
-    """How many are still to be sent."""
-    return BudgetDelivery.objects.filter(next_try_at__isnull=False).count()
-
-
 def sentence(alert: BudgetAlert) -> str:
     """For example: "80 % of the budget of project vision (250 EUR a month) are spent or committed: 180 and 20.5 EUR."."""
     budget = alert.budget

@@ -89,18 +89,18 @@ def _entry(one: Found, hashes: Hashes) -> Row:
 
 def _upload(server: Server, snapshot: Row, hashes: Hashes, most_bytes: int) -> Row:
     """Raises ChangedError with the path of a file that has changed since it was hashed."""
-    missing = snapshot["missing"]
-    total = sum(map(hashes.size, missing))
+    sizes = {sha256: hashes.size(sha256) for sha256 in snapshot["missing"]}
+    total = sum(sizes.values())
     path = f"snapshots/{snapshot['id']}/blobs"
     with _progress(total) as advance, ThreadPoolExecutor(AT_ONCE) as senders:
         under_way: deque[Future[Any]] = deque()
         try:
-            for pack in _packs(missing, hashes, most_bytes):
+            for pack in _packs(sizes, most_bytes):
                 body = _body(pack, hashes)
                 if len(under_way) == AT_ONCE:  # no more of it in memory
                     under_way.popleft().result()
                 under_way.append(senders.submit(server.put, path, body))
-                advance(sum(map(hashes.size, pack)))
+                advance(sum(map(sizes.__getitem__, pack)))
             while under_way:
                 under_way.popleft().result()
         finally:
@@ -122,15 +122,15 @@ def _body(pack: list[str], hashes: Hashes) -> bytes:
     return b"".join([json.dumps(index).encode(), b"\n", *contents])
 
 
-def _packs(missing: list[str], hashes: Hashes, most_bytes: int) -> Iterator[list[str]]:
+def _packs(sizes: Mapping[str, int], most_bytes: int) -> Iterator[list[str]]:
     pack: list[str] = []
     size = 0
-    for sha256 in missing:
-        if pack and size + hashes.size(sha256) > most_bytes:
+    for sha256, more in sizes.items():
+        if pack and size + more > most_bytes:
             yield pack
             pack, size = [], 0
         pack.append(sha256)
-        size += hashes.size(sha256)
+        size += more
     if pack:
         yield pack
 

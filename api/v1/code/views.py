@@ -35,8 +35,8 @@ class SnapshotsView(APIView):
         wanted = SnapshotIn.read(request.data)
         project = find_project(caller(request), wanted["project"])
         origin = snapshots.GitOrigin(**wanted.get("git", {}))
-        snapshot, new = snapshots.create(project=project, user=caller(request), files=wanted["files"], origin=origin)
-        return Response(_described(snapshot), status=201 if new else 200)
+        made = snapshots.create(project=project, user=caller(request), files=wanted["files"], origin=origin)
+        return Response(detail(made.snapshot, made.missing), status=201 if made.new else 200)
 
 
 class SnapshotLimitsView(APIView):
@@ -50,7 +50,10 @@ class SnapshotView(APIView):
     @extend_schema(operation_id="snapshots_retrieve", responses=SnapshotDetail)
     def get(self, request: Request, snapshot_id: int) -> Response:
         """One snapshot, and what of it is still to be uploaded."""
-        return Response(_described(snapshots.find(caller(request), snapshot_id)))
+        snapshot = snapshots.find(caller(request), snapshot_id)
+        complete = snapshot.complete_at is not None
+        lacked = [] if complete else snapshots.missing(snapshot, snapshots.blobs_of(snapshot))
+        return Response(detail(snapshot, lacked))
 
 
 class SnapshotBlobsView(APIView):
@@ -73,8 +76,3 @@ class SnapshotCompleteView(APIView):
         """All blobs are uploaded: from now on jobs may name it. While any is missing: 409."""
         snapshot = snapshots.find(caller(request), snapshot_id, to_upload=True)
         return Response(SnapshotOut(snapshots.complete(snapshot)).data)
-
-
-def _described(snapshot: Any) -> dict[str, Any]:
-    complete = snapshot.complete_at is not None
-    return detail(snapshot, [] if complete else snapshots.missing(snapshot, snapshots.blobs_of(snapshot)))

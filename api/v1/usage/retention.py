@@ -33,7 +33,7 @@ class RetentionIn(StrictSerializer):
     output_gb = GigabytesField(
         MOST_GB, allow_null=True, required=False,
         help_text="So much of what jobs have left is kept in all, here and below: the oldest that nobody keeps go for newer. "
-        "Null: as those above have it.",
+        "Null: as those above, or else the platform, have it.",
     )  # fmt: skip
 
 

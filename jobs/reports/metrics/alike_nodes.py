@@ -5,9 +5,8 @@ from itertools import chain
 from json import loads
 from typing import Any
 
-from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import Count, Exists, Func, IntegerField, OuterRef, Q, QuerySet, Sum, TextField
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
 from jobs.models import Placement
 from jobs.reports.metrics.families import Prepared
@@ -15,40 +14,37 @@ from workers import protocol
 from workers.models import Node, NodePool
 from workers.queries import in_use, with_liveness
 
-GPUS = Func(
-    "gpus",
-    template="CASE WHEN jsonb_typeof(%(expressions)s) = 'array' THEN jsonb_array_length(%(expressions)s) ELSE 0 END",
-    output_field=IntegerField(),
-)
-# One path over the GPUs of each heartbeat, as text; they are summed up here, as to take them apart takes longer there.
-WATTS = Func(
-    "load",
-    template="jsonb_path_query_array(%(expressions)s -> 'gpus', '$[*].power_mw')::text",
-    output_field=TextField(),
-)
-
-
-def _objects(key: str) -> Func:
-    """How many objects are in the list of this name: agents of any release write heartbeats."""
-    template = f"""CASE WHEN jsonb_typeof(%(expressions)s -> '{key}') = 'array' THEN (
-        SELECT count(*) FROM jsonb_array_elements(%(expressions)s -> '{key}') AS one WHERE jsonb_typeof(one) = 'object'
-    ) ELSE 0 END"""  # noqa: S608  made of constants
-    return Func("load", template=template, output_field=IntegerField())
-
-
+# Each access to a heartbeat unpacks it: it is unpacked once.
+TOLD = Func("load", template="jsonb_path_query_first(%(expressions)s, '$')", output_field=JSONField())
+NUMBERS = (int, float)
 LOAD = ("disk_full", protocol.LOAD_KEY)
 """What of heartbeats says whether their nodes take work."""
 SAME = ("state", "consuming", "alive_or", "registered", "suspected", "busy", "pool", "cluster_id")
 """Of which the nodes of one row do not differ."""
+
+
+def _objects(key: str) -> str:
+    """How many objects are in the list of this name: agents of any release write heartbeats."""
+    return f"""sum(CASE WHEN jsonb_typeof(told -> '{key}') = 'array' THEN (
+        SELECT count(*) FROM jsonb_array_elements(told -> '{key}') AS one WHERE jsonb_typeof(one) = 'object'
+    ) ELSE 0 END)"""  # noqa: S608  made of constants
+
+
 SUMS = {
-    "number": Count("pk"),
-    "cpus": Sum("cpus"),
-    "memory_mb": Sum("memory_mb"),
-    "gpus": Sum(GPUS),
-    "gpus_out": Sum(_objects("gpus_out")),
-    "trespasses": Sum(_objects("trespasses")),
-    "power_mw": StringAgg(WATTS, delimiter=","),
+    "number": "count(*)",
+    "cpus": "sum(cpus)",
+    "memory_mb": "sum(memory_mb)",
+    "gpus": "sum(CASE WHEN jsonb_typeof(gpus) = 'array' THEN jsonb_array_length(gpus) ELSE 0 END)",
+    "gpus_out": _objects("gpus_out"),
+    "trespasses": _objects("trespasses"),
+    # One path over the GPUs of each, as text; they are summed up here, as to take them apart takes longer there.
+    "power_mw": "string_agg(jsonb_path_query_array(told -> 'gpus', '$[*].power_mw')::text, ',')",
 }
+KEYS = (*SAME, *(f"told -> '{name}'" for name in LOAD))
+SUMMED_UP = f"""
+    SELECT {", ".join((*KEYS, *SUMS.values()))} FROM ({{rows}} OFFSET 0) AS node
+    GROUP BY {", ".join(str(n + 1) for n in range(len(KEYS)))}
+"""  # noqa: S608  likewise
 
 
 class AlikeNodes:
@@ -77,7 +73,7 @@ class AlikeNodes:
         self.__dict__.update(zip((*SAME, *LOAD, *SUMS), values, strict=True))
         self.load = {name: loads(self.__dict__.pop(name) or "null") for name in LOAD}
         told = chain.from_iterable(loads(f"[{self.__dict__['power_mw'] or ''}]"))
-        self.power_mw = [one for one in told if is_number(one)]  # of thousands of GPUs
+        self.power_mw = [one for one in told if type(one) in NUMBERS]  # not by `is_number`: of thousands of GPUs
         self.agent_id = self.registered or None
         self.alive = self.alive_or == Node.Liveness.ALIVE
 
@@ -87,7 +83,7 @@ class AlikeNodes:
 
 def is_number(value: object) -> bool:
     """What heartbeats carry is what agents say, of any release."""
-    return type(value) in (int, float)  # quick: it is asked of thousands of GPUs; true and false are of another type
+    return type(value) in NUMBERS  # true and false are of another type
 
 
 def fleet() -> QuerySet[Any]:
@@ -99,18 +95,18 @@ def alive_nodes() -> QuerySet[Any]:
     return fleet().filter(alive_or=Node.Liveness.ALIVE)
 
 
-def _alike_nodes() -> QuerySet[Any, Any]:
+def _nodes() -> QuerySet[Any, Any]:
     rows = fleet().annotate(
         registered=Q(agent_id__isnull=False),
         suspected=~Q(suspicion=""),
         busy=Exists(Placement.objects.filter(node=OuterRef("pk"), closed_at__isnull=True)),
         pool=KeyTextTransform(NodePool.LABEL, "labels"),
-        **{name: KeyTransform(name, "load") for name in LOAD},
+        told=TOLD,
     )
-    return rows.values_list(*SAME, *LOAD).annotate(**SUMS)
+    return rows.values_list(*SAME, "cpus", "memory_mb", "gpus", "told")
 
 
-ALIKE = Prepared(_alike_nodes)
+ALIKE = Prepared(_nodes, SUMMED_UP)
 
 
 def alike_nodes() -> list[Any]:

@@ -7,12 +7,11 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from prometheus_client.core import GaugeMetricFamily
 
 from jobs.models import Placement
 from jobs.reports import node_health
 from jobs.reports.metrics.alike_nodes import alive_nodes, is_number
-from jobs.reports.metrics.families import Family, Prepared, gauge, labelled, query
+from jobs.reports.metrics.families import Family, Prepared, gauge, gauges, query
 from scheduling.lifecycle import LEASED_STATES
 from workers.models import Node
 
@@ -54,7 +53,7 @@ def states(kinds: Iterable[Any]) -> Iterator[Family]:
         found[state_of(kind)] += kind.number
     yield gauge("idle_nodes", "Nodes that take work and on which no job holds anything.", found["available"])
     text = "Nodes: free for work, with jobs, being emptied, alive and unfit for work, or gone."
-    yield labelled(GaugeMetricFamily, "nodes_by_state", text, ("state",), [(state, found[state]) for state in STATES])
+    yield gauges("nodes_by_state", text, ("state",), [(state, found[state]) for state in STATES])
 
 
 def state_of(kind: Any) -> str:
@@ -80,7 +79,7 @@ def figures() -> Iterator[Family]:
     """As their last heartbeats say; nothing of nodes that are silent."""
     shown = [(*row, loads(gpus), loads(load)) for *row, gpus, load in SHOWN.rows()]
     jobs = [(name, placements) for name, placements, *_ in shown]
-    yield labelled(GaugeMetricFamily, "node_jobs", "Placements on the node.", ("node",), jobs)
+    yield gauges("node_jobs", "Placements on the node.", ("node",), jobs)
     told = [(name, load) for name, *_, load in shown if isinstance(load, Mapping)]
     for name, text, key, factor in (
         ("node_cpu_utilisation_ratio", "How much of its processors' time is used.", "cpu_percent", 0.01),
@@ -88,10 +87,10 @@ def figures() -> Iterator[Family]:
         ("node_disk_free_bytes", "What is free where jobs write.", "disk_free_mb", MB),
     ):
         rows = [(node, load[key] * factor) for node, load in told if is_number(load.get(key))]
-        yield labelled(GaugeMetricFamily, name, text, ("node",), rows)
+        yield gauges(name, text, ("node",), rows)
     text = "What the node has, of which release its agent is."
     info = [(name, *known, len(gpus), _model(gpus), 1) for name, _, *known, gpus, _ in shown]
-    yield labelled(GaugeMetricFamily, "node_info", text, INFO, info)
+    yield gauges("node_info", text, INFO, info)
     yield from _of_gpus((name, load.get("gpus")) for name, load in told)
 
 
@@ -100,7 +99,7 @@ def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Family]:
     known = [(node, gpu) for node, gpu in gpus if isinstance(gpu, Mapping) and "index" in gpu][:MOST_GPUS]
     for name, text, key, factor in OF_GPU:
         rows = [(node, gpu["index"], gpu[key] * factor) for node, gpu in known if is_number(gpu.get(key))]
-        yield labelled(GaugeMetricFamily, name, text, ("node", "gpu"), rows)
+        yield gauges(name, text, ("node", "gpu"), rows)
 
 
 def _model(gpus: Sequence[Mapping[str, Any]]) -> str:

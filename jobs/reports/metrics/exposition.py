@@ -1,13 +1,6 @@
 """All of it, in the order of `docs/metrics.txt`."""
 
-from collections.abc import Iterable
-
-from prometheus_client import generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
-
 from jobs.reports.metrics import books, clusters, machines, money, open_jobs, planner, providers, so_far, waiting
-from jobs.reports.metrics.families import Family, Table
 
 FAMILIES = (
     open_jobs.jobs,
@@ -30,20 +23,4 @@ FAMILIES = (
 
 def exposition() -> bytes:
     """Everything, in Prometheus' text format."""
-    return "".join(_as_text(family) for families in FAMILIES for family in families()).encode()
-
-
-def _as_text(family: Family) -> str:
-    if isinstance(family, Table):
-        return family.as_text()
-    return generate_latest(_Alone(family)).decode()
-
-
-class _Alone(Collector):
-    """One family, which the client writes."""
-
-    def __init__(self, family: Metric) -> None:
-        self._family = family
-
-    def collect(self) -> Iterable[Metric]:
-        return (self._family,)
+    return "".join(family.as_text() for families in FAMILIES for family in families()).encode()

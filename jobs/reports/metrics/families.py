@@ -1,40 +1,46 @@
 """Families of samples, as rows of a statement give them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
+Buckets = Sequence[tuple[str, float]]
 ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-class Table(NamedTuple):
-    """A family as rows, with or without labels. Nearly all are such: the client's objects take most of a scrape's time."""
+class Samples(NamedTuple):
+    """Those of a family that have the same labels and the same end of their name; a row is the labels' values and then the number."""
+
+    suffix: str
+    labels: tuple[str, ...]
+    rows: Iterable[Sequence[Any]]
+
+    def lines(self, name: str) -> Iterator[str]:
+        order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
+        pairs = ",".join(f'{self.labels[n]}="%s"' for n in order)
+        form = f"{name}{self.suffix}{{{pairs}}} %s\n" if order else f"{name}{self.suffix} %s\n"
+        for row in self.rows:
+            values = [_escaped(row[n] if type(row[n]) is str else str(row[n])) for n in order]
+            yield form % (*values, floatToGoString(float(row[-1])))  # type: ignore[no-untyped-call]
+
+
+class Family(NamedTuple):
+    """Rows instead of the client's objects, which would take most of a scrape's time."""
 
     kind: str
     name: str
     documentation: str
-    labels: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    samples: Sequence[Samples]
 
     def as_text(self) -> str:
         """In Prometheus' text format, to the letter what its own client writes."""
-        lines = [f"# HELP {self.name} {self.documentation}\n# TYPE {self.name} {self.kind}\n"]
-        order = sorted(range(len(self.labels)), key=self.labels.__getitem__)
-        pairs = ",".join(f'{self.labels[n]}="%s"' for n in order)
-        form = f"{self.name}{{{pairs}}} %s\n" if order else f"{self.name} %s\n"
-        for row in self.rows:
-            values = [_escaped(row[n] if type(row[n]) is str else str(row[n])) for n in order]
-            lines.append(form % (*values, floatToGoString(float(row[-1]))))  # type: ignore[no-untyped-call]
-        return "".join(lines)
-
-
-Family = Metric | Table
+        head = f"# HELP {self.name} {self.documentation}\n# TYPE {self.name} {self.kind}\n"
+        return head + "".join(line for some in self.samples for line in some.lines(self.name))
 
 
 @lru_cache(maxsize=10_000)
@@ -43,36 +49,57 @@ def _escaped(value: str) -> str:
     return value.translate(ESCAPES)
 
 
-def labelled(kind: type[Metric], name: str, text: str, labels: tuple[str, ...], rows: Iterable[Any]) -> Table:
+def gauges(name: str, text: str, labels: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> Family:
     """One family with labels; a row is the labels' values and then the number."""
-    counter = issubclass(kind, CounterMetricFamily)
-    full = f"trainyard_{name}_total" if counter else f"trainyard_{name}"
-    return Table("counter" if counter else "gauge", full, text, labels, [tuple(row) for row in rows])
+    return Family("gauge", f"trainyard_{name}", text, [Samples("", labels, list(rows))])
 
 
-def gauge(name: str, text: str, value: float) -> Table:
-    return labelled(GaugeMetricFamily, name, text, (), [(value,)])
+def counters(name: str, text: str, labels: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> Family:
+    return Family("counter", f"trainyard_{name}_total", text, [Samples("", labels, list(rows))])
 
 
-def counter(name: str, text: str, value: float) -> Table:
-    return labelled(CounterMetricFamily, name, text, (), [(value,)])
+def gauge(name: str, text: str, value: float) -> Family:
+    return gauges(name, text, (), [(value,)])
+
+
+def counter(name: str, text: str, value: float) -> Family:
+    return counters(name, text, (), [(value,)])
+
+
+def histogram(name: str, text: str, labels: tuple[str, ...], rows: Iterable[tuple[Any, Buckets, float]]) -> Family:
+    """A row is the labels' values, each upper bound with how many are not above it, and the sum of all."""
+    samples = []
+    for values, buckets, total in rows:
+        samples += [
+            Samples("_bucket", (*labels, "le"), [(*values, *bucket) for bucket in buckets]),
+            Samples("_count", labels, [(*values, buckets[-1][1])]),
+            Samples("_sum", labels, [(*values, total)]),
+        ]
+    return Family("histogram", f"trainyard_{name}", text, samples)
+
+
+def summary(name: str, text: str, count: float, total: float) -> Family:
+    samples = [Samples("_count", (), [(count,)]), Samples("_sum", (), [(total,)])]
+    return Family("summary", f"trainyard_{name}", text, samples)
 
 
 class Prepared:
     """A question that each scrape asks anew: into SQL it is put once, as that takes longer than most answers.
 
-    Rows come as the driver reads them: JSON as text.
+    Rows come as the driver reads them: JSON as text. `statement` is what is asked of `{rows}`, where it is not these.
     """
 
-    def __init__(self, question: Callable[[], QuerySet[Any, Any]]) -> None:
+    def __init__(self, question: Callable[[], QuerySet[Any, Any]], statement: str = "{rows}") -> None:
         self._question = question
+        self._statement = statement
         self._known: dict[tuple[object, ...], tuple[str, Any]] = {}
 
     def rows(self) -> list[tuple[Any, ...]]:
         """By the settings of now, of which questions about nodes and prices are made."""
         key = (settings.LEASE_SECONDS, settings.HIDE_NODES_SECONDS, settings.CURRENCY)
         if key not in self._known:
-            self._known[key] = self._question().query.sql_with_params()
+            rows, values = self._question().query.sql_with_params()
+            self._known[key] = self._statement.replace("{rows}", rows), values
         return query(*self._known[key])
 
 

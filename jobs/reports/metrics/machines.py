@@ -6,14 +6,13 @@ from json import loads
 from typing import Any
 
 from django.db.models import Count, Sum
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from jobs.models import IdleGpuStep
 from jobs.models.queries import NodeUsage, usage_of
 from jobs.reports import node_condition, node_health
 from jobs.reports.metrics import each_node
 from jobs.reports.metrics.alike_nodes import alike_nodes, alive_nodes, fleet
-from jobs.reports.metrics.families import Family, Prepared, gauge, labelled
+from jobs.reports.metrics.families import Family, Prepared, counters, gauge, gauges
 from scheduling.idle_gpus import LEAVING, Rung
 from workers.models import Node, NodePool
 
@@ -29,14 +28,15 @@ REMOVERS = Prepared(
         .values_list("name", "load__removed")[:MOST_REMOVERS]
     )
 )
-
-
 IDLE_STEPS = Prepared(
     lambda: (
         IdleGpuStep.objects.order_by()
         .values_list("rung")
         .annotate(Count("pk"), Sum("idle_gpu_seconds"), Sum("freed_gpu_seconds"))
     )
+)
+POOLS = Prepared(
+    lambda: NodePool.objects.values_list("name", "waiting_jobs", "busy_nodes", "wanted_nodes", "desired_nodes")
 )
 
 
@@ -46,7 +46,7 @@ def machines() -> Iterator[Family]:
     for kind in kinds:
         number[kind.alive_or] += kind.number
     found = [(liveness, number[liveness]) for liveness in Node.Liveness.values]
-    yield labelled(GaugeMetricFamily, "nodes", "Nodes by liveness.", ("liveness",), found)
+    yield gauges("nodes", "Nodes by liveness.", ("liveness",), found)
     suspects = sum(kind.number for kind in kinds if kind.suspected)
     yield gauge("suspect_nodes", "Nodes on which one job after another failed.", suspects)
     yield from _pools(kinds)
@@ -76,7 +76,7 @@ def _alive(kinds: Sequence[Any]) -> Iterator[Family]:
     yield gauge("gpus_idle", "GPUs that jobs hold of which none has worked for five minutes.", used.idle_gpus)
     watts = [mw / 1000 for kind in kinds for mw in kind.power_mw]
     text = "What the GPUs of nodes that are alive draw; no sample: none tells."
-    yield labelled(GaugeMetricFamily, "power_watts", text, ("device",), [("gpu", sum(watts))] if watts else [])
+    yield gauges("power_watts", text, ("device",), [("gpu", sum(watts))] if watts else [])
     yield from _removed_folders()
     totals = {
         "gpus": (sum(kind.gpus for kind in kinds), used.gpus),
@@ -95,7 +95,7 @@ def _removed_folders() -> Iterator[Family]:
     for name, text in texts.items():
         metric = "removed_job_folders" if name == "folders" else "removed_job_folder_bytes"
         samples = [(node, removed[name]) for node, removed in told if removed["folders"]]
-        yield labelled(CounterMetricFamily, metric, text, ("node",), samples)
+        yield counters(metric, text, ("node",), samples)
 
 
 def _pools(kinds: Sequence[Any]) -> Iterator[Family]:
@@ -104,28 +104,27 @@ def _pools(kinds: Sequence[Any]) -> Iterator[Family]:
     for kind in kinds:
         if kind.state == Node.State.UP and kind.alive:
             present[kind.pool] += kind.number
-    pools = list(NodePool.objects.all())
+    pools = POOLS.rows()
     rows = [
         (pool, what, number)
-        for pool in pools
-        for what, number in (("present", present[pool.name]), ("busy", pool.busy_nodes),
-                             ("wanted", pool.wanted_nodes), ("desired", pool.desired_nodes))
+        for pool, _, *told in pools
+        for what, number in zip(("present", "busy", "wanted", "desired"), (present[pool], *told), strict=True)
         if number is not None
-    ]  # fmt: skip
+    ]
     text = "Nodes of a pool: that take work, that hold jobs, that are wanted, that it is to have."
-    yield labelled(GaugeMetricFamily, "pool_nodes", text, ("pool", "what"), rows)
-    waiting = [(pool, pool.waiting_jobs) for pool in pools if pool.waiting_jobs is not None]
+    yield gauges("pool_nodes", text, ("pool", "what"), rows)
+    waiting = [(pool, number) for pool, number, *_ in pools if number is not None]
     text = "Jobs that wait for room which a pool's nodes have."
-    yield labelled(GaugeMetricFamily, "pool_waiting_jobs", text, ("pool",), waiting)
+    yield gauges("pool_waiting_jobs", text, ("pool",), waiting)
 
 
 def idle_gpus() -> Iterator[Family]:
     known = {Rung(rung): amounts for rung, *amounts in IDLE_STEPS.rows()}
     steps, idle, freed = ([(rung, known.get(rung, (0, 0, 0))[n]) for rung in Rung] for n in range(3))
     text = "Steps that rules for idle GPUs have taken."
-    yield labelled(CounterMetricFamily, "idle_gpu_steps", text, ("rung",), steps)
+    yield counters("idle_gpu_steps", text, ("rung",), steps)
     text = "For how long the GPUs had idled at each of these steps, all together."
-    yield labelled(CounterMetricFamily, "idle_gpu_seconds", text, ("rung",), idle)
+    yield counters("idle_gpu_seconds", text, ("rung",), idle)
     text = "GPU time that these steps gave back, as it was estimated."
     given = [row for row in freed if row[0] in LEAVING]
-    yield labelled(CounterMetricFamily, "idle_gpu_freed_seconds", text, ("rung",), given)
+    yield counters("idle_gpu_freed_seconds", text, ("rung",), given)

@@ -6,12 +6,10 @@ from typing import Any
 
 from django.db.models import Count, Sum
 from django.db.models.functions import Now
-from prometheus_client.core import GaugeMetricFamily
 
 from jobs.costs import so_far
 from jobs.planning.budget_use.reports import reports_of
-from jobs.reports.metrics.families import Family, Prepared, gauge, labelled
-from quotas.budgets.alerts import due
+from jobs.reports.metrics.families import Family, Prepared, gauge, gauges, query
 from quotas.budgets.rows import Budget
 from quotas.costs.ledger import Kind
 from quotas.costs.prices import valid_rows
@@ -19,6 +17,7 @@ from quotas.models import LedgerTransaction
 
 HOUR = timedelta(hours=1)
 MOST_BUDGETS = 100
+DELIVERIES_DUE = "SELECT count(*) FROM quotas_budgetdelivery WHERE next_try_at IS NOT NULL"
 
 
 PRICES = Prepared(lambda: valid_rows().order_by().values_list("currency").annotate(Count("pk")))
@@ -43,13 +42,14 @@ def costs() -> Iterator[Family]:
     sums: dict[str, Any] = dict.fromkeys((Kind.SETTLE, Kind.REFUND), 0)
     sums |= dict(BOOKED.rows())
     text = "What was booked in the last hour: costs of what ended, and what of costs was given back."
-    yield labelled(GaugeMetricFamily, "cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
+    yield gauges("cost_last_hour", text, ("kind",), ((kind, abs(sums[kind])) for kind in sums))
 
 
 def budgets() -> Iterator[Family]:
     """In their units; of so many, those that were set first."""
     reports = reports_of(Budget.objects.select_related("project").order_by("pk")[:MOST_BUDGETS])
-    yield gauge("budget_deliveries_due", "Alerts of budgets that are still to be sent.", due())
+    [[due]] = query(DELIVERIES_DUE, [])
+    yield gauge("budget_deliveries_due", "Alerts of budgets that are still to be sent.", due)
     figures = {
         "amount": "May be spent",
         "spent": "Is spent",
@@ -59,4 +59,4 @@ def budgets() -> Iterator[Family]:
     for name, text in figures.items():
         rows = ((one.budget.pk, one.budget.project.slug, one.budget.unit, getattr(one, name)) for one in reports)
         known = f"{text} in the budget's period that is now."
-        yield labelled(GaugeMetricFamily, f"budget_{name}", known, ("budget", "project", "unit"), rows)
+        yield gauges(f"budget_{name}", known, ("budget", "project", "unit"), rows)

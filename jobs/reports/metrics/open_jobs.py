@@ -7,10 +7,8 @@ from itertools import product
 from json import loads
 from typing import NamedTuple
 
-from prometheus_client.core import GaugeMetricFamily
-
 from jobs.messages.routing import HARDWARE
-from jobs.reports.metrics.families import Family, gauge, labelled, query
+from jobs.reports.metrics.families import Family, gauge, gauges, query
 from jobs.submission.pricing import PER_HOUR
 from scheduling.lifecycle import TERMINAL_STATES, JobState
 from scheduling.priorities import CLASSES, NORMAL_FROM, URGENT_FROM
@@ -22,7 +20,8 @@ OTHER = "other"
 RISING = CLASSES[::-1]
 OPEN_STATES = sorted(set(JobState) - TERMINAL_STATES)
 COLUMNS = "id, state, queue_id, project_id, priority, gpus, reasons, created_at, in_line_since, begin_at, held_at, estimated_cost, cost_basis"
-# One look at all of them, in two parts, as there is an index for each. Most have one reason: its code is found faster by itself
+# One look at all of them, in two parts, as there is an index for each; the states in the order of that index, as PostgreSQL
+# would otherwise read another one beside it. Most have one reason: its code is found faster by itself
 # than by a path. Of those that could start, as far as it depends on others, since when the first of them could: in line, and
 # all that it needs over.
 OPEN_JOBS = """
@@ -36,7 +35,7 @@ OPEN_JOBS = """
                        AND coalesce(begin_at <= statement_timestamp(), true)))::float8,
            sum(estimated_cost) FILTER (WHERE state = 'pending' AND cost_basis <> %(per_hour)s)
     FROM (
-        SELECT {columns} FROM jobs_job WHERE state IN ('pending', 'queued', 'assigned', 'running')
+        SELECT {columns} FROM jobs_job WHERE state IN ('assigned', 'pending', 'queued', 'running')
         UNION ALL SELECT {columns} FROM jobs_job WHERE state = 'paused'
     ) AS job LEFT JOIN (
         SELECT link.job_id, bool_and(needed.state = 'completed') AS done, max(needed.finished_at) AS ended_at
@@ -85,7 +84,7 @@ def jobs() -> Iterator[Family]:
     yield gauge("cost_pending", "What the jobs that wait are expected to cost.", float(pending))
     lately = dict.fromkeys(sorted(TERMINAL_STATES), 0) | dict(query(ENDED, []))
     text = "Jobs that ended in the last hour, by state."
-    yield labelled(GaugeMetricFamily, "jobs_ended_last_hour", text, ("state",), lately.items())
+    yield gauges("jobs_ended_last_hour", text, ("state",), lately.items())
 
 
 def _lengths(waiting: list[Alike], queues: list[str]) -> Iterator[Family]:
@@ -132,4 +131,4 @@ def _with_zeros(sums: Mapping[tuple[str, ...], int], *values: Iterable[str]) -> 
 
 
 def _gauges(name: str, text: str, labels: tuple[str, ...], sums: Mapping[tuple[str, ...], int]) -> Family:
-    return labelled(GaugeMetricFamily, name, text, labels, ((*values, number) for values, number in sums.items()))
+    return gauges(name, text, labels, ((*values, number) for values, number in sums.items()))

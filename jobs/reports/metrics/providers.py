@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from django.conf import settings
-from prometheus_client.core import GaugeMetricFamily
 
 from jobs.planning import job_rows, snapshot
-from jobs.reports.metrics.families import Family, labelled
+from jobs.reports.metrics.families import Family, gauges
 from jobs.usage.native_quotas import ours_by_project
 from quotas.clock import database_now
 from quotas.models import NativeQuotaRow
@@ -25,7 +24,7 @@ def providers() -> Iterator[Family]:
         else [(settings.QUOTA_PROVIDER, now is not None and not any(is_away(row, now) for row in rows))]
     )
     text = "1 if the quota provider told of every project of late, else 0."
-    yield labelled(GaugeMetricFamily, "quota_provider_up", text, ("provider",), up)
+    yield gauges("quota_provider_up", text, ("provider",), up)
     ours = ours_by_project(job_rows.running(), snapshot.nodes()) if rows else {}
     drift = []
     for row in rows:
@@ -33,4 +32,4 @@ def providers() -> Iterator[Family]:
         mine = {"gpus": amount.gpus, "cpus": amount.cpus, "memory_mb": amount.memory_mb, "running_jobs": placements}
         drift += [(row.project.slug, name, row.used.get(name, 0) - mine[name]) for name in sorted(row.hard)]
     text = "What the provider has used of a quota less what our placements on its clusters hold: above 0 others do, below 0 it does not know ours."
-    yield labelled(GaugeMetricFamily, "quota_provider_drift", text, ("project", "resource"), drift)
+    yield gauges("quota_provider_drift", text, ("project", "resource"), drift)

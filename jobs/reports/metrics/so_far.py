@@ -5,11 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from math import inf
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-
 from jobs.messages.routing import HARDWARE
 from jobs.models import Cycle
-from jobs.reports.metrics.families import Family, counter, labelled
+from jobs.reports.metrics.families import Family, Prepared, counter, counters, histogram
 from jobs.usage.counted_events import (
     ATTEMPTS,
     BUCKETS,
@@ -32,6 +30,7 @@ from scheduling.planning.floor import turns
 from scheduling.planning.stops import borrowers, victims
 
 STRATEGIES = (*victims.STRATEGIES, borrowers.STRATEGY, turns.STRATEGY, rebalancing.STRATEGY)
+CYCLES = Prepared(lambda: Cycle.objects.values_list("count", "total_ms"))
 PLATFORM, OWNER = (reasons_that(payer=payer) for payer in (RetryBudget.PLATFORM, RetryBudget.OWNER))
 
 
@@ -50,22 +49,20 @@ def _counters(known: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
     ended = known.get(ENDED, {})
     text = "Jobs that ended, by the state in which they did; one that was requeued ends again."
     rows = [(state, ended.get(state, 0)) for state in sorted(TERMINAL_STATES)]
-    yield labelled(CounterMetricFamily, "jobs", text, ("state",), rows)
+    yield counters("jobs", text, ("state",), rows)
     submitted = known.get(SUBMITTED, {}).get("", 0)
     yield counter("submitted_jobs", "Jobs that were taken in.", submitted)
     attempts = known.get(ATTEMPTS, {})
     text = "Attempts that ended, by the reason and by whose fault that is."
     faults = [(reason, fault_of(reason), attempts.get(reason, 0)) for reason in EndReason]
-    yield labelled(CounterMetricFamily, "attempts_ended", text, ("reason", "fault"), faults)
+    yield counters("attempts_ended", text, ("reason", "fault"), faults)
     retries = known.get(RETRIES, {})
     text = "Jobs that went back in line for another attempt, by whose tries it is one of."
-    yield labelled(
-        CounterMetricFamily, "retries", text, ("paid_by",), [(payer, retries.get(payer, 0)) for payer in RetryBudget]
-    )
+    yield counters("retries", text, ("paid_by",), [(payer, retries.get(payer, 0)) for payer in RetryBudget])
     decided = known.get(DECISIONS, {})
     text = "What cycles decided: jobs that start, and attempts that are told to give way."
     made = [(decision, decided.get(decision, 0)) for decision in ("place", "preempt")]
-    yield labelled(CounterMetricFamily, "plan_decisions", text, ("decision",), made)
+    yield counters("plan_decisions", text, ("decision",), made)
 
 
 def _preemptions(known: Mapping[str, list[Count]]) -> Iterator[Family]:
@@ -76,12 +73,12 @@ def _preemptions(known: Mapping[str, list[Count]]) -> Iterator[Family]:
         ("preempted", "Those of them that did, and did not complete.", PREEMPTED),
     ):
         rows = [(one, found[series].get(one, 0)) for one in strategies]
-        yield labelled(CounterMetricFamily, name, text, ("strategy",), rows)
+        yield counters(name, text, ("strategy",), rows)
     seconds = dict.fromkeys(strategies, 0.0)
     for one in known.get(PREEMPTED, []):
         seconds[one.label] += one.seconds
     text = "The work of these that is done again, as estimated."
-    yield labelled(CounterMetricFamily, "preempted_work_seconds", text, ("strategy",), seconds.items())
+    yield counters("preempted_work_seconds", text, ("strategy",), seconds.items())
 
 
 def fault_of(reason: EndReason) -> str:
@@ -95,22 +92,18 @@ def _histograms(known: Mapping[str, list[Count]]) -> Iterator[Family]:
         (RUN, "attempt_run_seconds", "From running to the end: of each attempt that began."),
         (DURATION, "job_duration_seconds", "From the submission to the end: of each job that ended."),
     ):
-        family = HistogramMetricFamily(f"trainyard_{name}", text, labels=("hardware",))
-        for hardware in HARDWARE:
-            found = [one for one in known[series] if one.label == hardware]
-            family.add_metric([hardware], *_cumulative(series, found))
-        yield family
+        each = {hardware: [one for one in known[series] if one.label == hardware] for hardware in HARDWARE}
+        rows = [((hardware,), *_cumulative(series, found)) for hardware, found in each.items()]
+        yield histogram(name, text, ("hardware",), rows)
     text = "From the message to a node to its claim, of each placement."
-    buckets, total = _cumulative(CLAIM, known[CLAIM])
-    yield HistogramMetricFamily("trainyard_publish_to_claim_seconds", text, buckets=buckets, sum_value=total)
+    yield histogram("publish_to_claim_seconds", text, (), [((), *_cumulative(CLAIM, known[CLAIM]))])
 
 
 def _cycles(known: list[Count]) -> Family:
-    cycle = Cycle.objects.only("count", "total_ms").get()
+    [(count, total_ms)] = CYCLES.rows()
     *below, _ = _cumulative(CYCLE, known)[0]
     text = "Scheduling cycles, and how long they took."
-    buckets = [*below, ("+Inf", float(cycle.count))]
-    return HistogramMetricFamily("trainyard_cycle_seconds", text, buckets=buckets, sum_value=cycle.total_ms / 1000)
+    return histogram("cycle_seconds", text, (), [((), [*below, ("+Inf", float(count))], total_ms / 1000)])
 
 
 def _cumulative(series: str, found: Iterable[Count]) -> tuple[list[tuple[str, float]], float]:

@@ -28,7 +28,7 @@ def user(project):
 @pytest.fixture
 def code(user, project):
     files = [CodeFile(name) for name in ("requirements.txt", "app/uv.lock", "app/pyproject.toml")]
-    made, _ = snapshots.create(project=project, user=user, files=files, origin=snapshots.GitOrigin())
+    made, *_ = snapshots.create(project=project, user=user, files=files, origin=snapshots.GitOrigin())
     return made.pk
 
 

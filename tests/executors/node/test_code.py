@@ -58,7 +58,7 @@ def snapshot(site):
         CodeFile("link", link="a.py"),
     ]
     user = builders.member(project=project)
-    made, _ = snapshots.create(project=project, user=user, files=files, origin=snapshots.GitOrigin(commit="a" * 40))
+    made, *_ = snapshots.create(project=project, user=user, files=files, origin=snapshots.GitOrigin(commit="a" * 40))
     index = [[hash_of(one), len(one)] for one in (ONE, TWO)]
     blobs.store(made, manifest.blobs(files), io.BytesIO(json.dumps(index).encode() + b"\n" + ONE + TWO))
     return snapshots.complete(made)

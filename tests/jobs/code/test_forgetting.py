@@ -34,7 +34,7 @@ def project():
 def uploaded(project, *contents, whole=True):
     files = [CodeFile(f"f{n}", len(one), parts=(hashlib.sha256(one).hexdigest(),)) for n, one in enumerate(contents)]
     user = builders.member(project=project)
-    snapshot, _ = snapshots.create(project=project, user=user, files=files, origin=snapshots.GitOrigin())
+    snapshot, *_ = snapshots.create(project=project, user=user, files=files, origin=snapshots.GitOrigin())
     missing = set(snapshots.missing(snapshot, manifest.blobs(files)))
     fresh = [one for one in contents if hashlib.sha256(one).hexdigest() in missing]
     if fresh:

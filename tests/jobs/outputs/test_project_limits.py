@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import Job, JobEvent, KeptFile, KeptOutputs, OutputLimit
@@ -146,8 +148,65 @@ def test_without_a_limit_nobody_is_asked(project):
     assert project_limits.standing_of(free.pk).sentence == "0 bytes of outputs kept, no limit"
 
 
-def test_of_two_uploads_at_once_the_second_sees_what_the_first_has_taken(transactional_db, project):
-    jobs = [builders.job(state="queued", project=limited(project, 1)) for _ in range(2)]
+def test_the_platforms_default_holds_for_each_project_by_itself_where_nobody_says_another_one(settings):
+    settings.OUTPUT_PROJECT_GB = 1 / 1024
+    org = builders.project(slug="org")
+    team = builders.project(slug="team", parent=org)
+    more = limited(builders.project(slug="more", parent=org), 2)
+    old, elsewhere = left(team, days_ago=5), left(org, days_ago=9)
+
+    young, of_more = left(team, days_ago=0), [left(more, days_ago=day) for day in (2, 1)]
+
+    assert states(old, elsewhere, young, *of_more) == ["forgotten", "kept", "kept", "kept", "kept"]
+    assert "Forgotten to make room: team keeps at most 1 MB" in JobEvent.objects.get(kind="outputs_forgotten").message
+    assert project_limits.standing_of(team.pk).sentence == "1 MB of outputs kept; team keeps 1 MB of at most 1 MB"
+    limited(org, 2)
+    left(more, days_ago=0)
+    assert states(elsewhere, young, *of_more) == ["forgotten", "kept", "forgotten", "forgotten"]
+
+
+def test_a_default_that_was_lowered_counts_with_the_next_clean_up(settings):
+    free = builders.project()
+    jobs = [left(free, days_ago=day) for day in (3, 2)]
+    limit = left(limited(builders.project(slug="limited"), 3), mb=3)
+    settings.OUTPUT_PROJECT_GB = 1 / 1024
+    old_outputs.prune()
+    assert states(*jobs, limit) == ["forgotten", "kept", "kept"]
+
+
+def test_more_than_the_platforms_default_is_said_by_staff_alone(settings):
+    settings.OUTPUT_PROJECT_GB = 10
+    org = builders.project(slug="org")
+    team = builders.project(slug="team", parent=org)
+    staff, above = client_of(builders.user(staff=True)), client_of(builders.member(project=org, role="admin"))
+    url = f"{V1}/projects/{team}/retention"
+
+    assert above.get(url).json()["output_gb"] == 10
+    assert above.patch(url, {"output_gb": 11}).status_code == 403
+    assert above.patch(url, {"output_gb": 5}).json()["output_gb"] == 5
+    assert staff.patch(url, {"output_gb": 11}).json()["output_gb"] == 11
+
+
+def test_a_batch_of_new_files_sums_up_once_what_its_attempt_left():
+    def summed(agent, name, content):
+        with CaptureQueriesContext(connection) as asked:
+            agent.leave(name, content)
+        return sum('AS "outputs", SUM("jobs_keptfile"."size")' in one["sql"] for one in asked)
+
+    agent = Agent(builders.job(state="queued", project=builders.project()))
+    assert summed(agent, "model.pt", b"1") == 1
+    assert summed(agent, "model.pt", b"two") == 2  # its size is taken away first
+    assert KeptOutputs.objects.get().size == 3
+
+
+@pytest.mark.parametrize("by_default", [False, True])
+def test_of_two_uploads_at_once_the_second_sees_what_the_first_has_taken(transactional_db, settings, by_default):
+    project = builders.project()
+    if by_default:
+        settings.OUTPUT_PROJECT_GB = 1 / 1024
+    else:
+        limited(project, 1)
+    jobs = [builders.job(state="queued", project=project) for _ in range(2)]
     agents = [Agent(job) for job in jobs]
     for agent in agents:
         agent.upload(bytes(MB))
