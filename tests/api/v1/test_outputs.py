@@ -11,7 +11,7 @@ from api.v1.outputs.ranges import NotSatisfiableError, Span, span_of
 from jobs.code import blobs
 from jobs.models import CodePack, JobEvent, KeptFile, KeptOutputs
 from jobs.storage import objects
-from tests import builders
+from tests import builders, s3
 from tests.rest import V1, client_of
 
 pytestmark = pytest.mark.django_db
@@ -251,6 +251,26 @@ def test_what_the_storage_has_lost_is_said(agent, job, viewer, monkeypatch):
     monkeypatch.setattr(blobs, "read_range", objects.read_range)
     blobs.storage().delete(CodePack.objects.get().name)
     assert get(viewer, job, "/model.pt").status_code == 404
+
+
+def test_in_s3_they_lie_and_are_read_as_in_a_folder(agent, job, viewer, settings):
+    one, two = b"a" * (8 * 2**20), b"b" * 500
+    said = entry("model.pt", one + two) | {"parts": [hash_of(one), hash_of(two)]}
+    with s3.server() as url, s3.storage(url, settings, "code") as bucket:
+        for part in (one, two):
+            assert agent.upload(part).status_code == 200
+        assert agent.say(said).json() == {"missing": []}
+        agent.complete()
+        sizes = sorted(each["Size"] for each in bucket.list_objects(Bucket="code")["Contents"])
+        assert sizes == [len(two), len(one)]
+
+        assert b"".join(get(viewer, job, "/model.pt")) == one + two
+        some = get(viewer, job, "/model.pt", headers={"range": f"bytes={len(one) - 10}-{len(one) + 9}"})
+        assert (some.status_code, b"".join(some)) == (206, one[:10] + two[:10])
+        for each in bucket.list_objects(Bucket="code")["Contents"]:
+            bucket.delete_object(Bucket="code", Key=each["Key"])
+        assert get(viewer, job, "/model.pt").status_code == 404
+    assert get(viewer, job, "/model.pt").status_code == 503  # nobody answers there
 
 
 def test_a_range_that_runs_backwards_is_none():

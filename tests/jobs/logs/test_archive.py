@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import boto3
 import pytest
 from django.core.files.storage import Storage
 from django.core.files.storage.memory import InMemoryStorage
 from django.db import connection
 from django.utils import timezone
-from moto.server import ThreadedMotoServer
 
 from console.admin import log_tail
 from jobs.logs import archive, object_store, reader, retention
@@ -22,6 +20,7 @@ from jobs.state import alerts
 from jobs.storage import objects as storage_objects
 from scheduling.errors import UnavailableError
 from tests import builders
+from tests import s3 as s3_servers
 from tests.rest import V1, client_of
 
 pytestmark = pytest.mark.django_db
@@ -30,27 +29,14 @@ MB = 2**20
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[str]:
-    """A server that speaks S3, from another project's hands."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_servers.server() as url:
+        yield url
 
 
 @pytest.fixture
 def s3(s3_server, settings):
-    options = {
-        "bucket_name": "logs", "location": "yard", "endpoint_url": s3_server, "region_name": "us-east-1",
-        "access_key": "key", "secret_key": "secret",
-    }  # fmt: skip
-    bucket = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1",
-                          aws_access_key_id="key", aws_secret_access_key="secret")  # fmt: skip
-    bucket.create_bucket(Bucket="logs")
-    settings.STORAGES = settings.STORAGES | {"logs": {"BACKEND": "jobs.storage.s3.S3Objects", "OPTIONS": options}}
-    yield bucket
-    for entry in bucket.list_objects(Bucket="logs").get("Contents", []):
-        bucket.delete_object(Bucket="logs", Key=entry["Key"])
+    with s3_servers.storage(s3_server, settings, "logs") as bucket:
+        yield bucket
 
 
 @pytest.fixture
