@@ -1,0 +1,280 @@
+"""What the agent of one node may do in the database under a role of its own: what the jobs on its node need, and no more.
+
+All such roles are members of one group. It has rights on columns of some tables, and in each of these policies that leave
+it the rows to which a placement on the node leads. Others are subject to none: the owner never is, for everybody else all
+rows pass. A row that an agent may not see is to it as one that is not its own any more: its statement finds nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from workers.models import AgentRole, Node
+
+GROUP = "trainyard_nodes"
+LOCK_SECONDS = 5
+"""So long a table that somebody holds, as a backup does, is waited for: all others wait behind us meanwhile."""
+# As queries of their own they are asked once a statement, not once a row.
+OWN = {
+    "names": "ANY ((SELECT agent_names())::text[])",
+    **{
+        what: f"ANY ((SELECT agent_{what}())::bigint[])"
+        for what in ("nodes", "attempts", "jobs", "jobs_attempts", "jobs_nodes", "placements")
+    },
+}
+"""What stands for it in the conditions below: what is the node's that speaks."""
+# What was closed in this transaction counts as open: with an end more is written than the end. But nobody keeps a transaction
+# for that.
+JUST_CLOSED = "closed_at >= greatest(now(), statement_timestamp() - interval '1 minute')"
+# Of whoever has logged in, and not of who defines it: with the owner's eyes, as policies cannot look into tables that have
+# some.
+FUNCTIONS = {
+    "agent_names() RETURNS text[]": "SELECT array_agg(node) FROM workers_agentrole WHERE role = session_user",
+    "agent_nodes() RETURNS bigint[]": """
+        SELECT array_agg(node.id) FROM workers_agentrole AS bound JOIN workers_node AS node ON node.name = bound.node
+        WHERE bound.role = session_user
+    """,
+    "agent_attempts() RETURNS bigint[]": """
+        SELECT array_agg(held.attempt_id) FROM (
+            SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND closed_at IS NULL
+            UNION ALL
+            SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND {just_closed}
+        ) AS held
+    """,
+    "agent_jobs() RETURNS bigint[]": "SELECT array_agg(job_id) FROM jobs_attempt WHERE id = {attempts}",
+    # Those of before as well: by how they ended it is judged whether there is another one.
+    "agent_jobs_attempts() RETURNS bigint[]": "SELECT array_agg(id) FROM jobs_attempt WHERE job_id = {jobs}",
+    "agent_jobs_nodes() RETURNS bigint[]": """
+        SELECT array_agg(DISTINCT node_id) FROM jobs_placement WHERE attempt_id = {jobs_attempts}
+    """,
+    # Of a gang also what nobody has claimed: it is closed with whoever fails before.
+    "agent_placements() RETURNS bigint[]": """
+        SELECT array_agg(id) FROM jobs_placement WHERE attempt_id = {attempts}
+            AND (node_id = {nodes} OR state = 'placed' OR {just_closed})
+    """,
+    "agent_ran(attempt bigint) RETURNS boolean": """
+        SELECT EXISTS (SELECT FROM jobs_placement WHERE attempt_id = attempt AND node_id = {nodes})
+    """,
+    # A session beside a job is put on record a moment after the attempt with which it has ended.
+    "agent_ran_lately(job bigint) RETURNS boolean": """
+        SELECT EXISTS (
+            SELECT FROM jobs_attempt AS attempt JOIN jobs_placement AS placement ON placement.attempt_id = attempt.id
+            WHERE attempt.job_id = job AND placement.node_id = {nodes}
+                AND placement.closed_at > now() - interval '10 minutes'
+        )
+    """,
+    # Its folder may go then; asked by an agent itself it would seem so of all others' jobs.
+    "agent_job_is_gone(number bigint) RETURNS boolean": "SELECT NOT EXISTS (SELECT FROM jobs_job WHERE id = number)",
+}
+BODY = """
+    CREATE OR REPLACE FUNCTION {} LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+    $$ BEGIN RETURN ({}); END $$
+"""
+
+MAKE_GROUP = f"""
+    DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{GROUP}') THEN CREATE ROLE {GROUP} NOLOGIN; END IF;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END $$
+"""
+KNOWN = """
+    SELECT relname, obj_description(pg_policy.oid, 'pg_policy') FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
+    WHERE polname = %s AND relrowsecurity
+"""
+ALL, EVERY_ROW = ("*",), "true"
+EVERYBODY = "everybody"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What may be done with a table: of which rows what is read, and what of which is changed."""
+
+    sees: str
+    """A condition on a row."""
+    writes: str = ""
+    """Where what it may write is less than what it sees."""
+    reads: tuple[str, ...] = ALL
+    adds: bool = False
+    changes: tuple[str, ...] = ()
+    removes: bool = False
+
+    @property
+    def rights(self) -> list[str]:
+        some = {"SELECT": self.reads, "UPDATE": self.changes}
+        columns = [f"{verb}{_in_brackets(names)}" for verb, names in some.items() if names]
+        return [*columns, *(["INSERT"] if self.adds else []), *(["DELETE"] if self.removes else [])]
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """By name, as they are written behind it. Whoever is in the group has to pass those with its name as well."""
+        sees, writes = self.sees.format(**OWN), (self.writes or self.sees).format(**OWN)
+        return {
+            EVERYBODY: "TO PUBLIC USING (true)",
+            "node_sees": f"AS RESTRICTIVE FOR SELECT TO {GROUP} USING ({sees})",
+            "node_adds": f"AS RESTRICTIVE FOR INSERT TO {GROUP} WITH CHECK ({writes})",
+            "node_changes": f"AS RESTRICTIVE FOR UPDATE TO {GROUP} USING ({writes})",
+            "node_removes": f"AS RESTRICTIVE FOR DELETE TO {GROUP} USING ({writes})",
+        }
+
+
+def _in_brackets(columns: tuple[str, ...]) -> str:
+    quoted = [f'"{name}"' for name in columns]
+    return "" if columns == ALL else f" ({', '.join(quoted)})"
+
+
+JOB, ATTEMPT, PLACEMENT = "job_id = {jobs}", "attempt_id = {attempts}", "placement_id = {placements}"
+NODES_COLUMNS = tuple(one.column for one in Node._meta.local_concrete_fields)  # noqa: SLF001  Django's own way
+USED = (
+    "peak_memory_mb", "cpu_seconds", "gpu_measured_seconds", "gpu_busy_seconds", "gpu_idle_seconds", "gpu_peak_memory_mb",
+    "gpu_joules", "cpu_joules", "energy_partial",
+)  # fmt: skip
+RULES = {
+    "jobs_job": Rule(
+        "id = {jobs}",
+        changes=(
+            "state", "desired", "reasons", "progress", "said_done", "progress_at", "metrics", "checkpoint_at", "node_id", "not_before",
+            "retries_used", "platform_retries_used", "suspended_at", "out_of_line_since", "started_at", "finished_at",
+            "exit_code", "end_reason", "message",
+        ),
+    ),
+    "jobs_attempt": Rule(
+        f"{JOB} OR (ended_at IS NOT NULL AND agent_ran(id))",
+        "id = {attempts}",
+        changes=("started_at", "ended_at", "end_reason", "exit_code", "message", "saved", *USED),
+    ),
+    # Never of which attempt and node it is: that would lead to others' jobs.
+    "jobs_placement": Rule(
+        "node_id = {nodes} OR attempt_id = {jobs_attempts}",
+        "id = {placements}",
+        changes=(
+            "state", "claimed_at", "claimed_by", "lease_expires_at", "closed_at", "end_reason", "active_at", "gpus_active_at", "gpus_measured_at",
+        ),
+    ),
+    "jobs_gpuhold": Rule(PLACEMENT, removes=True),
+    "jobs_jobevent": Rule(f"{JOB} OR agent_ran_lately(job_id)", adds=True),
+    "jobs_jobmove": Rule(JOB, f"{JOB} AND room = '[]'", adds=True),
+    "jobs_jobsession": Rule(
+        """EXISTS (
+            SELECT FROM jobs_placement AS there WHERE there.id = placement_id AND there.node_id = {nodes}
+                AND (there.closed_at IS NULL OR there.closed_at > now() - interval '10 minutes')
+        )""",
+        changes=("ended_at", "exit_code", "outcome"),
+    ),
+    "jobs_logchunk": Rule(ATTEMPT, adds=True),
+    "jobs_followedlog": Rule(ATTEMPT),
+    "jobs_reportmark": Rule(ATTEMPT, adds=True, changes=("offset", "refused", "step")),
+    "jobs_metricseries": Rule(ATTEMPT, adds=True, changes=("count", "steps", "times", "values")),
+    # Also of what others have closed meanwhile: it may be brought for days.
+    "jobs_keptoutputs": Rule(
+        """EXISTS (
+            SELECT FROM jobs_placement AS there
+            WHERE there.id = placement_id AND there.attempt_id = jobs_keptoutputs.attempt_id AND there.node_id = {nodes}
+        )""",
+        adds=True,
+    ),
+    "jobs_usagetally": Rule(
+        """EXISTS (
+            SELECT FROM jobs_job AS held
+            WHERE held.project_id = jobs_usagetally.project_id AND held.owner_id IS NOT DISTINCT FROM jobs_usagetally.owner_id
+        )""",
+        adds=True,
+        changes=("used", "as_of"),
+    ),
+    "jobs_forgottenjob": Rule("agent_job_is_gone(job)"),
+    "jobs_codesnapshot": Rule("id IN (SELECT snapshot_id FROM jobs_job)", reads=("id", "digest")),
+    "quotas_project": Rule("id IN (SELECT project_id FROM jobs_job)"),
+    "quotas_price": Rule(EVERY_ROW),
+    "quotas_ledgertransaction": Rule(
+        "job = {jobs}",
+        "EXISTS (SELECT FROM jobs_job AS held WHERE held.id = job AND held.project_id = project)",
+        adds=True,
+    ),
+    "quotas_ledgerentry": Rule(
+        "EXISTS (SELECT FROM quotas_ledgertransaction AS booked WHERE booked.id = transaction_id)", adds=True
+    ),
+    "workers_node": Rule(
+        "name = {names} OR id = {jobs_nodes}",
+        "name = {names} AND cluster_id IS NULL",
+        adds=True,
+        changes=tuple(name for name in NODES_COLUMNS if name not in ("id", "name", "cluster_id", "cluster_node")),
+    ),
+    "workers_cluster": Rule(EVERY_ROW),
+    "workers_platformprotocol": Rule(EVERY_ROW),
+    "auth_user": Rule("id IN (SELECT user_id FROM jobs_jobsession)", reads=("id", "username")),
+}  # fmt: skip
+"""By table; of others such a role may not even know how many rows they have."""
+
+
+def nodes_of(role: str) -> list[str]:
+    """Whose role it is; none: that of all agents, or nobody's."""
+    return sorted(AgentRole.objects.filter(role=role).values_list("node", flat=True))
+
+
+def are_used() -> bool:
+    """Whether any role is bound to a node: else tables have no policies, and cost nobody anything."""
+    return AgentRole.objects.exists()
+
+
+def bind(role: str, nodes: Iterable[str]) -> None:
+    """From now on this role, which is there, is that of the agents of these nodes, and of nothing else."""
+    with transaction.atomic():
+        AgentRole.objects.filter(role=role).delete()
+        AgentRole.objects.bulk_create(AgentRole(role=role, node=node) for node in sorted(set(nodes)))
+        _execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", sql.Identifier(role))
+        _execute("GRANT {} TO {}", sql.Identifier(GROUP), sql.Identifier(role))
+
+
+def enforce() -> None:
+    """Bring rights and policies of all nodes' roles up to date. Safe to run at any time, also beside agents at work.
+
+    A table at a time, and only where its policies are others: for a moment nobody else uses it. What a role may do
+    comes last, so that it is never more than it should be. Raises OperationalError where a table is held for too long.
+    """
+    with transaction.atomic():
+        _make_group()
+        for head, query in FUNCTIONS.items():
+            _execute(BODY.format(head, query.format(**OWN, just_closed=JUST_CLOSED)))
+    known = _known_policies()
+    for table, rule in RULES.items():
+        if rule.sees != EVERY_ROW and known.get(table) != _digest(rule):
+            _write_policies(table, rule)
+    with transaction.atomic():
+        _execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", sql.Identifier(GROUP))
+        _execute("GRANT USAGE ON SCHEMA public TO {}", sql.Identifier(GROUP))
+        for table, rule in RULES.items():
+            _execute(f"GRANT {', '.join(rule.rights)} ON {{}} TO {{}}", sql.Identifier(table), sql.Identifier(GROUP))
+
+
+def _write_policies(table: str, rule: Rule) -> None:
+    with transaction.atomic():
+        _execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        _execute("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", sql.Identifier(table))
+        for name, policy in rule.policies.items():
+            _execute(f"DROP POLICY IF EXISTS {name} ON {{}}", sql.Identifier(table))
+            _execute(f"CREATE POLICY {name} ON {{}} {policy}", sql.Identifier(table))
+        _execute(f"COMMENT ON POLICY {EVERYBODY} ON {{}} IS {{}}", sql.Identifier(table), sql.Literal(_digest(rule)))
+
+
+def _known_policies() -> dict[str, str]:
+    """By table, of which rule they are; of a table that does not heed its policies, nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN, [EVERYBODY])
+        return dict(cursor.fetchall())
+
+
+def _digest(rule: Rule) -> str:
+    return hashlib.sha256(repr(rule.policies).encode()).hexdigest()
+
+
+def _make_group() -> None:
+    """Roles are the whole server's: another database of it may have made it, or be at it."""
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_GROUP)
+
+
+def _execute(statement: str, *parts: sql.Composable) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(statement).format(*parts))  # type: ignore[arg-type]  # of constants
