@@ -17,62 +17,65 @@ from workers.models import AgentRole, Node
 GROUP = "trainyard_nodes"
 LOCK_SECONDS = 5
 """So long a table that somebody holds, as a backup does, is waited for: all others wait behind us meanwhile."""
-# As queries of their own they are asked once a statement, not once a row.
-OWN = {
-    "names": "ANY ((SELECT agent_names())::text[])",
-    **{
-        what: f"ANY ((SELECT agent_{what}())::bigint[])"
-        for what in ("nodes", "attempts", "jobs", "jobs_attempts", "jobs_nodes", "placements")
-    },
-}
-"""What stands for it in the conditions below: what is the node's that speaks."""
 # What was closed in this transaction counts as open: with an end more is written than the end. But nobody keeps a transaction
 # for that.
 JUST_CLOSED = "closed_at >= greatest(now(), statement_timestamp() - interval '1 minute')"
-# Of whoever has logged in, and not of who defines it: with the owner's eyes, as policies cannot look into tables that have
-# some.
-FUNCTIONS = {
-    "agent_names() RETURNS text[]": "SELECT array_agg(node) FROM workers_agentrole WHERE role = session_user",
-    "agent_nodes() RETURNS bigint[]": """
-        SELECT array_agg(node.id) FROM workers_agentrole AS bound JOIN workers_node AS node ON node.name = bound.node
+QUERIES = {
+    "nodes": """
+        SELECT node.id FROM workers_agentrole AS bound JOIN workers_node AS node ON node.name = bound.node
         WHERE bound.role = session_user
     """,
-    "agent_attempts() RETURNS bigint[]": """
-        SELECT array_agg(held.attempt_id) FROM (
-            SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND closed_at IS NULL
-            UNION ALL
-            SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND {just_closed}
-        ) AS held
+    "attempts": """
+        SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND closed_at IS NULL
+        UNION ALL
+        SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND {just_closed}
     """,
-    "agent_jobs() RETURNS bigint[]": "SELECT array_agg(job_id) FROM jobs_attempt WHERE id = {attempts}",
+    "jobs": "SELECT job_id FROM jobs_attempt WHERE id = {attempts}",
     # Those of before as well: by how they ended it is judged whether there is another one.
-    "agent_jobs_attempts() RETURNS bigint[]": "SELECT array_agg(id) FROM jobs_attempt WHERE job_id = {jobs}",
-    "agent_jobs_nodes() RETURNS bigint[]": """
-        SELECT array_agg(DISTINCT node_id) FROM jobs_placement WHERE attempt_id = {jobs_attempts}
-    """,
+    "jobs_attempts": "SELECT id FROM jobs_attempt WHERE job_id = {jobs}",
+    "jobs_nodes": "SELECT DISTINCT node_id FROM jobs_placement WHERE attempt_id = {jobs_attempts}",
     # Of a gang also what nobody has claimed: it is closed with whoever fails before.
-    "agent_placements() RETURNS bigint[]": """
-        SELECT array_agg(id) FROM jobs_placement WHERE attempt_id = {attempts}
-            AND (node_id = {nodes} OR state = 'placed' OR {just_closed})
+    "placements": """
+        SELECT id FROM jobs_placement
+        WHERE attempt_id = {attempts} AND (node_id = {nodes} OR state = 'placed' OR {just_closed})
     """,
+}
+"""What is the node's that speaks, by what conditions call it; each may name those before it."""
+# Of whoever has logged in, and not of who defines it; with the owner's eyes, as policies cannot look into tables that have
+# some. In a query of its own it is asked once a statement, not once a row.
+OWN = {"names": "ANY ((SELECT agent_names())::text[])", "just_closed": JUST_CLOSED} | {
+    what: f"ANY ((SELECT agent_{what}())::bigint[])" for what in QUERIES
+}
+CONDITIONS = {
     "agent_ran(attempt bigint) RETURNS boolean": """
-        SELECT EXISTS (SELECT FROM jobs_placement WHERE attempt_id = attempt AND node_id = {nodes})
+        SELECT FROM jobs_placement WHERE attempt_id = attempt AND node_id = {nodes}
     """,
     # A session beside a job is put on record a moment after the attempt with which it has ended.
     "agent_ran_lately(job bigint) RETURNS boolean": """
-        SELECT EXISTS (
-            SELECT FROM jobs_attempt AS attempt JOIN jobs_placement AS placement ON placement.attempt_id = attempt.id
-            WHERE attempt.job_id = job AND placement.node_id = {nodes}
-                AND placement.closed_at > now() - interval '10 minutes'
-        )
+        SELECT FROM jobs_attempt AS attempt JOIN jobs_placement AS placement ON placement.attempt_id = attempt.id
+        WHERE attempt.job_id = job AND placement.node_id = {nodes}
+            AND placement.closed_at > now() - interval '10 minutes'
     """,
-    # Its folder may go then; asked by an agent itself it would seem so of all others' jobs.
-    "agent_job_is_gone(number bigint) RETURNS boolean": "SELECT NOT EXISTS (SELECT FROM jobs_job WHERE id = number)",
+    # A job's folder stays while there is the job; an agent itself sees only its own ones.
+    "agent_has_job(number bigint) RETURNS boolean": "SELECT FROM jobs_job WHERE id = number",
 }
 BODY = """
     CREATE OR REPLACE FUNCTION {} LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
-    $$ BEGIN RETURN ({}); END $$
+    $$ BEGIN RETURN {}; END $$
 """
+
+
+def _functions() -> dict[str, str]:
+    """By how they are called and what they answer, with what. Each is one statement: none calls another, as calls have a price."""
+    known = {"just_closed": JUST_CLOSED}
+    for what, query in QUERIES.items():
+        known[what] = f"ANY (ARRAY({query.format(**known)}))"
+    arrays = {f"agent_{what}() RETURNS bigint[]": known[what].removeprefix("ANY ") for what in QUERIES}
+    return arrays | {
+        "agent_names() RETURNS text[]": "ARRAY(SELECT node FROM workers_agentrole WHERE role = session_user)",
+        **{head: f"EXISTS ({query.format(**known)})" for head, query in CONDITIONS.items()},
+    }
+
 
 MAKE_GROUP = f"""
     DO $$ BEGIN
@@ -81,8 +84,9 @@ MAKE_GROUP = f"""
     END $$
 """
 KNOWN = """
-    SELECT relname, obj_description(pg_policy.oid, 'pg_policy') FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
-    WHERE polname = %s AND relrowsecurity
+    SELECT relname, max(obj_description(pg_policy.oid, 'pg_policy'))
+    FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
+    WHERE relrowsecurity AND polname = ANY (%(names)s::text[]) GROUP BY relname HAVING count(*) = cardinality(%(names)s::text[])
 """
 ALL, EVERY_ROW = ("*",), "true"
 EVERYBODY = "everybody"
@@ -115,7 +119,8 @@ class Rule:
             EVERYBODY: "TO PUBLIC USING (true)",
             "node_sees": f"AS RESTRICTIVE FOR SELECT TO {GROUP} USING ({sees})",
             "node_adds": f"AS RESTRICTIVE FOR INSERT TO {GROUP} WITH CHECK ({writes})",
-            "node_changes": f"AS RESTRICTIVE FOR UPDATE TO {GROUP} USING ({writes})",
+            # As which columns may be changed makes no row another node's.
+            "node_changes": f"AS RESTRICTIVE FOR UPDATE TO {GROUP} USING ({writes}) WITH CHECK (true)",
             "node_removes": f"AS RESTRICTIVE FOR DELETE TO {GROUP} USING ({writes})",
         }
 
@@ -126,7 +131,7 @@ def _in_brackets(columns: tuple[str, ...]) -> str:
 
 
 JOB, ATTEMPT, PLACEMENT = "job_id = {jobs}", "attempt_id = {attempts}", "placement_id = {placements}"
-NODES_COLUMNS = tuple(one.column for one in Node._meta.local_concrete_fields)  # noqa: SLF001  Django's own way
+NODES_COLUMNS = tuple(str(one.column) for one in Node._meta.local_concrete_fields)  # noqa: SLF001  Django's own way
 USED = (
     "peak_memory_mb", "cpu_seconds", "gpu_measured_seconds", "gpu_busy_seconds", "gpu_idle_seconds", "gpu_peak_memory_mb",
     "gpu_joules", "cpu_joules", "energy_partial",
@@ -148,7 +153,9 @@ RULES = {
     # Never of which attempt and node it is: that would lead to others' jobs.
     "jobs_placement": Rule(
         "node_id = {nodes} OR attempt_id = {jobs_attempts}",
-        "id = {placements}",
+        """(closed_at IS NULL OR {just_closed})
+            AND (node_id = {nodes} OR (state = 'placed' AND attempt_id = {attempts}))
+        """,
         changes=(
             "state", "claimed_at", "claimed_by", "lease_expires_at", "closed_at", "end_reason", "active_at", "gpus_active_at", "gpus_measured_at",
         ),
@@ -183,7 +190,7 @@ RULES = {
         adds=True,
         changes=("used", "as_of"),
     ),
-    "jobs_forgottenjob": Rule("agent_job_is_gone(job)"),
+    "jobs_forgottenjob": Rule("NOT agent_has_job(job)"),
     "jobs_codesnapshot": Rule("id IN (SELECT snapshot_id FROM jobs_job)", reads=("id", "digest")),
     "quotas_project": Rule("id IN (SELECT project_id FROM jobs_job)"),
     "quotas_price": Rule(EVERY_ROW),
@@ -235,8 +242,8 @@ def enforce() -> None:
     """
     with transaction.atomic():
         _make_group()
-        for head, query in FUNCTIONS.items():
-            _execute(BODY.format(head, query.format(**OWN, just_closed=JUST_CLOSED)))
+        for head, answer in _functions().items():
+            _execute(BODY.format(head, answer))
     known = _known_policies()
     for table, rule in RULES.items():
         if rule.sees != EVERY_ROW and known.get(table) != _digest(rule):
@@ -259,9 +266,9 @@ def _write_policies(table: str, rule: Rule) -> None:
 
 
 def _known_policies() -> dict[str, str]:
-    """By table, of which rule they are; of a table that does not heed its policies, nothing."""
+    """By table, of which rule they are; of a table that lacks one or does not heed them, nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, [EVERYBODY])
+        cursor.execute(KNOWN, {"names": list(Rule("").policies)})
         return dict(cursor.fetchall())
 
 
@@ -277,4 +284,4 @@ def _make_group() -> None:
 
 def _execute(statement: str, *parts: sql.Composable) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(*parts))  # type: ignore[arg-type]  # of constants
+        cursor.execute(sql.SQL(statement).format(*parts))

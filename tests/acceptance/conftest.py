@@ -35,7 +35,7 @@ def platform(
     settings.STORAGES = {**settings.STORAGES, "logs": logs}
     with publishing_to(broker.url, settings):
         started = Platform(tmp_path / "home", broker.url)
-        started.role_for_each_node |= request.path.stem in WITH_NODE_ROLES
+        started.role_for_each_node = request.path.stem in WITH_NODE_ROLES
         yield started
         started.close()
 

@@ -63,8 +63,8 @@ class Platform:
         self.processes: dict[str, subprocess.Popen[bytes] | Fork] = {}
         self.around_agents: list[str] = []
         """Words before the command of an agent that starts from now on."""
-        self._agent_roles: dict[str, str] = {}
-        self.role_for_each_node = bool(os.environ.get("TRY_NODE_ROLES"))
+        self._agent_roles: dict[tuple[str, ...], str] = {}
+        self.role_for_each_node = False
         """Whether agents connect as their nodes' own roles, and not all as one."""
 
     def start(self, *nodes: str, beat: bool = False, **options: Any) -> None:
@@ -105,18 +105,18 @@ class Platform:
             str(gpus),
         ]
         if "DATABASE_URL" not in extra:
-            extra["DATABASE_URL"] = self.agent_url(name if self.role_for_each_node else "")
+            extra["DATABASE_URL"] = self.agent_url(*([name] if self.role_for_each_node else []))
         self._start(process or name, command, TRAINYARD_ROLE="node", **extra)
         if wait:
             self.wait_for_node(name)
 
-    def agent_url(self, node: str = "") -> str:
-        """As agents connect: with a role of their own, so that whatever they lack is found here; with a node, with that node's."""
-        if node not in self._agent_roles:
-            role = self._agent_roles[node] = f"agent_{uuid.uuid4().hex[:12]}"
-            agent_rights.grant(role, password="secret", nodes=[node] if node else ())
+    def agent_url(self, *nodes: str) -> str:
+        """As agents connect: with a role of their own, so that whatever they lack is found here; that of these nodes, if any."""
+        if nodes not in self._agent_roles:
+            role = self._agent_roles[nodes] = f"agent_{uuid.uuid4().hex[:12]}"
+            agent_rights.grant(role, password="secret", nodes=nodes)
         parts = urlsplit(self.environment["DATABASE_URL"])
-        return parts._replace(netloc=f"{self._agent_roles[node]}:secret@{parts.hostname}:{parts.port}").geturl()
+        return parts._replace(netloc=f"{self._agent_roles[nodes]}:secret@{parts.hostname}:{parts.port}").geturl()
 
     def wait_for_node(self, name: str) -> None:
         up = Node.objects.filter(name=name, state="up", agent_id__isnull=False)

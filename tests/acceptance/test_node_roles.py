@@ -1,5 +1,6 @@
 """SECURITY.md says what the database lets an agent's role do: here one who knows the password of a node's agent tries it, beside real agents."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ from tests.waiting import wait_for
 from workers.models import Node
 
 pytestmark = pytest.mark.timeout(300)
-COLUMNS = {"its node's role": "n1", "one role for all agents": ""}
-"""By the heads of the table in SECURITY.md, of which node the role is."""
+COLUMNS: dict[str, list[str]] = {"its node's role": ["n1"], "one role for all agents": []}
+"""By the heads of the table in SECURITY.md, of which nodes the role is; none: of all."""
 UNCHANGED = ("command", "env", "project_id", "owner_id", "retries_used", "attempt", "node_id")
 SECRET = "a-value-of-theirs"
 RUNS = 'echo "reads {}"; printf \'{{"progress": 0.5, "loss": 1.0}}\\n\' >> "$TRAINYARD_REPORT"; while ! test -e {}; do sleep 0.2; done'
@@ -175,7 +176,7 @@ def targets(agents: Platform, end: Path) -> Targets:
     )
     for job in (mine, theirs):
         wait_for_state(job, "running", platform=agents)
-        wait_for(lambda job=job: SECRET in output(job) and job.attempts.get().series.exists(), 40, "it to report")
+        wait_for(partial(has_reported, job), 40, "it to report")
     waiting = builders.job(cpus=64, owner=builders.user(), env={"VALUE": SECRET})
     UsageTally.objects.create(project=waiting.project, owner=waiting.owner, used=1, as_of=timezone.now())
     placed = builders.placement(
@@ -184,15 +185,19 @@ def targets(agents: Platform, end: Path) -> Targets:
     return Targets(placement_of(mine), placement_of(theirs), placed, waiting)
 
 
+def has_reported(job: Job) -> bool:
+    return SECRET in output(job) and job.attempts.get().series.exists()
+
+
 def placement_of(job: Job) -> Placement:
     return Placement.objects.select_related("attempt").get(attempt__job=job)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_role_reaches_what_the_table_says_and_nothing_else(agents: Platform, targets: Targets, end: Path, column):
-    before = Job.objects.filter(pk=targets.theirs.attempt.job_id).values().get()
+    before = Job.objects.get(pk=targets.theirs.attempt.job_id)
 
-    with psycopg.connect(agents.agent_url(COLUMNS[column])) as adversary:
+    with psycopg.connect(agents.agent_url(*COLUMNS[column])) as adversary:
         reached = {
             words: ways
             for words, tries in TRIES.items()
@@ -205,7 +210,7 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(agents: Platform, t
     for row in (targets.mine, targets.theirs):
         job = wait_for_state(row.attempt.job, "completed", platform=agents)
         assert output(job) == f"reads {SECRET}\n"
-    assert Job.objects.filter(pk=job.pk).values(*UNCHANGED).get() == {name: before[name] for name in UNCHANGED}
+    assert [getattr(job, name) for name in UNCHANGED] == [getattr(before, name) for name in UNCHANGED]
 
 
 def succeeds(adversary: psycopg.Connection, statement: str, ids: dict[str, Any]) -> bool:
