@@ -9,10 +9,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.apps import apps
 from django.db import connection, transaction
 from psycopg import sql
 
-from workers.models import AgentRole, Node
+from scheduling.errors import ConflictError
+from workers.models import AgentRole
 
 GROUP = "trainyard_nodes"
 LOCK_SECONDS = 5
@@ -88,6 +90,10 @@ KNOWN = """
     FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
     WHERE relrowsecurity AND polname = ANY (%(names)s::text[]) GROUP BY relname HAVING count(*) = cardinality(%(names)s::text[])
 """
+ABOVE_POLICIES = """
+    SELECT rolsuper OR rolbypassrls OR pg_has_role(oid, (SELECT relowner FROM pg_class WHERE oid = 'jobs_job'::regclass), 'MEMBER')
+    FROM pg_roles WHERE rolname = %s
+"""
 ALL, EVERY_ROW = ("*",), "true"
 EVERYBODY = "everybody"
 
@@ -105,11 +111,11 @@ class Rule:
     changes: tuple[str, ...] = ()
     removes: bool = False
 
-    @property
-    def rights(self) -> list[str]:
-        some = {"SELECT": self.reads, "UPDATE": self.changes}
-        columns = [f"{verb}{_in_brackets(names)}" for verb, names in some.items() if names]
-        return [*columns, *(["INSERT"] if self.adds else []), *(["DELETE"] if self.removes else [])]
+    def rights(self, columns: Iterable[str]) -> list[str]:
+        """In a table of these columns. Who adds a row does not number it: he could take the numbers of others' next ones."""
+        added = tuple(name for name in columns if name != "id") if self.adds else ()
+        some = {"SELECT": self.reads, "INSERT": added, "UPDATE": self.changes}
+        return [f"{verb}{_in_brackets(names)}" for verb, names in some.items() if names] + ["DELETE"] * self.removes
 
     @property
     def policies(self) -> dict[str, str]:
@@ -131,7 +137,6 @@ def _in_brackets(columns: tuple[str, ...]) -> str:
 
 
 JOB, ATTEMPT, PLACEMENT = "job_id = {jobs}", "attempt_id = {attempts}", "placement_id = {placements}"
-NODES_COLUMNS = tuple(str(one.column) for one in Node._meta.local_concrete_fields)  # noqa: SLF001  Django's own way
 USED = (
     "peak_memory_mb", "cpu_seconds", "gpu_measured_seconds", "gpu_busy_seconds", "gpu_idle_seconds", "gpu_peak_memory_mb",
     "gpu_joules", "cpu_joules", "energy_partial",
@@ -206,7 +211,11 @@ RULES = {
         "name = {names} OR id = {jobs_nodes}",
         "name = {names} AND cluster_id IS NULL",
         adds=True,
-        changes=tuple(name for name in NODES_COLUMNS if name not in ("id", "name", "cluster_id", "cluster_node")),
+        changes=(
+            "hostname", "address", "state", "drain_reason", "cordoned", "drain_mode", "drain_deadline", "cpus", "memory_mb",
+            "suspicion", "suspicions", "trial_at", "forgiven_at", "gpus", "load", "labels", "consuming", "heard_at", "agent_id",
+            "boot_id", "version", "registered_at", "last_heartbeat_at", "refusal", "refused_at", "leaves_at", "removed_at",
+        ),
     ),
     "workers_cluster": Rule(EVERY_ROW),
     "workers_platformprotocol": Rule(EVERY_ROW),
@@ -226,12 +235,26 @@ def are_used() -> bool:
 
 
 def bind(role: str, nodes: Iterable[str]) -> None:
-    """From now on this role, which is there, is that of the agents of these nodes, and of nothing else."""
+    """From now on this role, which is there, is that of the agents of these nodes, and of nothing else.
+
+    Raises ConflictError of one to which policies do not apply.
+    """
     with transaction.atomic():
+        if _is_above_policies(role):
+            raise ConflictError(
+                f"{role!r} is a superuser, owns the tables or has BYPASSRLS: nothing would bind it to a node."
+            )
         AgentRole.objects.filter(role=role).delete()
         AgentRole.objects.bulk_create(AgentRole(role=role, node=node) for node in sorted(set(nodes)))
         _execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", sql.Identifier(role))
         _execute("GRANT {} TO {}", sql.Identifier(GROUP), sql.Identifier(role))
+
+
+def _is_above_policies(role: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(ABOVE_POLICIES, [role])
+        found = cursor.fetchone()
+    return found is not None and bool(found[0])
 
 
 def enforce() -> None:
@@ -251,8 +274,10 @@ def enforce() -> None:
     with transaction.atomic():
         _execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", sql.Identifier(GROUP))
         _execute("GRANT USAGE ON SCHEMA public TO {}", sql.Identifier(GROUP))
+        columns = _columns()
         for table, rule in RULES.items():
-            _execute(f"GRANT {', '.join(rule.rights)} ON {{}} TO {{}}", sql.Identifier(table), sql.Identifier(GROUP))
+            rights = ", ".join(rule.rights(columns[table]))
+            _execute(f"GRANT {rights} ON {{}} TO {{}}", sql.Identifier(table), sql.Identifier(GROUP))
 
 
 def _write_policies(table: str, rule: Rule) -> None:
@@ -270,6 +295,12 @@ def _known_policies() -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, {"names": list(Rule("").policies)})
         return dict(cursor.fetchall())
+
+
+def _columns() -> dict[str, list[str]]:
+    """Of each table."""
+    tables = [model._meta for model in apps.get_models()]  # noqa: SLF001  Django's own way
+    return {one.db_table: [str(field.column) for field in one.local_concrete_fields] for one in tables}
 
 
 def _digest(rule: Rule) -> str:

@@ -18,16 +18,18 @@ from executors.upload import events, logs, series
 from jobs.attempts import claims
 from jobs.attempts.completion import finish
 from jobs.control import forgotten_jobs
-from jobs.models import ForgottenJob, Job, JobEvent, JobSession, KeptOutputs, Placement
+from jobs.models import ForgottenJob, GpuHold, Job, JobEvent, JobSession, KeptOutputs, Placement, UsageTally
 from jobs.outputs import taking
 from jobs.sessions import ending
 from jobs.sessions.ending import Ended
 from jobs.state.outcome import PlacementOutcome, PlacementRef
+from quotas.models import LedgerTransaction, Price
 from scheduling.lifecycle import EndReason
 from tests import builders
 from tests.acceptance.platform import database_address
 from workers.models import AgentRole
 
+ADD_EVENT = "INSERT INTO jobs_jobevent (job_id, kind, from_state, to_state, actor, message, data) VALUES (%s, 'note', '', '', '', '', '{}')"
 OF_NODE, OF_ALL, READER = "agent_of_n1_of_the_tests", "agent_of_all_of_the_tests", "reader_of_the_tests"
 
 
@@ -75,6 +77,15 @@ def test_it_refuses_what_is_no_name_of_a_node(command):
     with pytest.raises(CommandError, match="letters, digits and dashes"):
         command(OF_NODE, "--node", "gpu_*")
     assert not AgentRole.objects.exists()
+
+
+def test_it_refuses_roles_to_which_no_policy_applies(command, settings):
+    settings.AGENT_DATABASE_PASSWORD = ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {OF_NODE} LOGIN BYPASSRLS")
+    for role in (OF_NODE, connection.settings_dict["USER"]):
+        with pytest.raises(CommandError, match="nothing would bind it"):
+            command(role, "--node", "n1")
 
 
 def test_a_nodes_role_stays_that_when_the_command_comes_again_without_its_node(command):
@@ -197,6 +208,35 @@ def everything() -> None:
     builders.log(attempt=job.attempts.get())
 
 
+def test_an_end_is_told_settled_and_charged_whole(command):
+    """All that is written after the placement was closed, in the same transaction; and the job goes elsewhere with it."""
+    job = builders.running_job(node=builders.node(name="n1", gpus=1), gpu_indices=[0], cpus=4, owner=builders.user())
+    builders.event(job=job, kind="submitted", actor="ada")
+    row = Placement.objects.select_related("attempt").get()
+    begun = database_now_before(seconds=3600)
+    Price.objects.create(target="cpu", per_hour=3600, currency="EUR", valid_from=begun)
+    command(OF_NODE, "--node", "n1")
+
+    with speaking_as(OF_NODE):
+        ended = PlacementOutcome(PlacementRef(row.pk, str(row.attempt.token)), EndReason.NODE_LOST, cpu_seconds=7.0)
+        assert finish([ended]) == {row.pk}
+
+    assert [one.kind for one in LedgerTransaction.objects.order_by("id")] == ["settle", "refund"]
+    assert UsageTally.objects.get().owner == job.owner
+    assert (job.events.last().kind, job.attempts.get().cpu_seconds) == ("requeued", 7.0)
+    assert not GpuHold.objects.exists()
+
+
+def test_who_adds_rows_does_not_number_them(command):
+    """The next ones of others would find their numbers taken."""
+    job = builders.running_job(node=builders.node(name="n1"))
+    command(OF_NODE, "--node", "n1")
+    with connected(OF_NODE) as agent:
+        agent.execute(ADD_EVENT, [job.pk])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            agent.execute(ADD_EVENT.replace("(job_id,", "(id, job_id,").replace("(%s,", "(9999, %s,"), [job.pk])
+
+
 def test_of_a_gang_the_members_elsewhere_are_seen_and_only_unclaimed_ones_closed(command):
     here, there, third = (builders.node(name=name) for name in ("n1", "n2", "n3"))
     mine, claimed, placed = builders.gang(here, there, third)
@@ -220,11 +260,10 @@ def test_what_has_ended_is_not_its_own_any_more_but_its_sessions_are_put_on_reco
     with connected(OF_NODE) as agent:
         assert agent.execute("UPDATE jobs_job SET desired = 'cancel'").rowcount == 0
         assert agent.execute("SELECT token FROM jobs_attempt").fetchall() == [(attempt.token,)]
-        add = "INSERT INTO jobs_jobevent (job_id, kind, from_state, to_state, actor, message, data) VALUES (%s, 'session_ended', '', '', '', '', '{}')"
-        agent.execute(add, [job.pk])
+        agent.execute(ADD_EVENT, [job.pk])
         Placement.objects.update(closed_at=database_now_before(seconds=3600))
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            agent.execute(add, [job.pk])
+            agent.execute(ADD_EVENT, [job.pk])
     assert JobEvent.objects.count() == 1
 
 

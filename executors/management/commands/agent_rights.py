@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from executors import agent_rights, node_rights
+from scheduling.errors import ConflictError
 from workers.models import node_name_validator
 
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
             bound = agent_rights.grant(role, password=settings.AGENT_DATABASE_PASSWORD, nodes=nodes)
         except ValidationError as error:
             raise CommandError(f"--node: {error.messages[0]}") from None
+        except ConflictError as error:
+            raise CommandError(str(error)) from None
         except DatabaseError as error:
             raise CommandError(f"{role!r}: {str(error).strip()}") from None
         if bound:
