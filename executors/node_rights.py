@@ -28,7 +28,9 @@ QUERIES = {
         WHERE bound.role = session_user
     """,
     "attempts": """
-        SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND closed_at IS NULL
+        SELECT placement.attempt_id FROM workers_agentrole AS bound JOIN workers_node AS node ON node.name = bound.node
+            JOIN jobs_placement AS placement ON placement.node_id = node.id AND placement.closed_at IS NULL
+        WHERE bound.role = session_user
         UNION ALL
         SELECT attempt_id FROM jobs_placement WHERE node_id = {nodes} AND {just_closed}
     """,
