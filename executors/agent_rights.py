@@ -1,12 +1,18 @@
 """What an agent may do in the database: a role of its own, with the rights that its work needs and no others.
 
+One role for all agents, or one for each node, which sees that node's jobs alone: `executors.node_rights`.
+
 It reads and writes what runs and how; it cannot change the schema, and sees no password, no session and no token of
 anybody's, of users their names alone. Rights are given by table, and anew with each migration.
 """
 
+from collections.abc import Iterable
+
 from django.apps import apps
 from django.db import connection, transaction
 from psycopg import sql
+
+from executors import node_rights
 
 READ, APPEND, WRITE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE, DELETE"
 WRITABLE_APPS = frozenset({"jobs", "workers"})
@@ -51,6 +57,7 @@ HIDDEN = frozenset(
         "codepack",
         "keptfile",
         "secret",
+        "agentrole",
     }
 )
 """Models with secrets in them, or that are no agent's affair: it may not even read them."""
@@ -76,13 +83,28 @@ def _right(app: str, model: str) -> str:
     return READ if app in READABLE_APPS or model in NOT_AN_AGENTS else WRITE
 
 
-@transaction.atomic
-def grant(role: str, *, password: str = "") -> None:
-    """Give the role these rights and take all others of ours from it; with a password, make it first if need be."""
-    name = sql.Identifier(role)
-    with connection.cursor() as cursor:
+def grant(role: str, *, password: str = "", nodes: Iterable[str] = ()) -> list[str]:
+    """Give the role these rights and take all others of ours from it; with a password, make it first if need be.
+
+    With nodes it is the role of their agents alone, and stays that until it is said to be of others. Answers of which.
+    Whatever is asked for, all roles of nodes have what they need after this.
+    """
+    bound = sorted(set(nodes)) or node_rights.nodes_of(role)
+    if bound or node_rights.are_used():
+        node_rights.enforce()
+    with transaction.atomic():
         if password:
             _make(role, password)
+        if bound:
+            node_rights.bind(role, bound)
+        else:
+            _grant_all(role)
+    return bound
+
+
+def _grant_all(role: str) -> None:
+    name = sql.Identifier(role)
+    with connection.cursor() as cursor:
         # Taken first, so that a table which has left the list is closed again; in one transaction, so that agents at work
         # do not notice.
         cursor.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(name))

@@ -168,6 +168,19 @@ class PlatformProtocol(models.Model):
         return f"{self.oldest} to {self.newest}"
 
 
+class AgentRole(models.Model):
+    """That agents who connect to the database as `role` speak for `node`, whether or not it has a row yet: see `executors.node_rights`."""
+
+    role = models.CharField(max_length=63)
+    node = models.CharField(max_length=63, validators=[node_name_validator])
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["role", "node"], name="agent_role_of_node_once")]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.node}"
+
+
 pool_name_validator = RegexValidator(
     r"\A[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z",
     "Use small letters, digits and dashes, at most 40, neither first nor last a dash.",

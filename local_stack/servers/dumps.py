@@ -1,6 +1,7 @@
 """The embedded database as one file, and back: PostgreSQL's own dump, taken while the stack runs or while it rests."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -22,6 +23,7 @@ OTHERS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
 """
+POLICY = re.compile(r"^\d+; .* (POLICY|ROW SECURITY) ")
 WORK = ("auth_user", "jobs_job", "quotas_project")
 GONE_SECONDS = 3.0
 """Whoever has just hung up is seen for a moment longer."""
@@ -55,15 +57,24 @@ def restore(url: str, path: Path, *, before: str = "", after: str = "") -> None:
         raise StackError(f"There is no file {path}.")
     _refuse_company(url)
     script = path.with_name(f".{path.name}.{os.getpid()}.sql")
+    contents = script.with_suffix(".list")
     try:
         script.touch(mode=0o600)
-        _run([*_tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(path)], {}, output=script)
+        contents.write_text(_without_policies(_run([*_tool("pg_restore"), "--list", str(path)], {})), encoding="utf-8")
+        options = ("--no-owner", "--no-privileges", f"--use-list={contents}")
+        _run([*_tool("pg_restore"), *options, "--file=-", str(path)], {}, output=script)
         once = ("--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
         around = [word for statement in (before, CLEARED) if statement for word in ("--command", statement)]
         done = ["--command", after] if after else []
         _run([*_tool("psql"), *once, *around, "--file", str(script), *done], url)
     finally:
         script.unlink(missing_ok=True)
+        contents.unlink(missing_ok=True)
+
+
+def _without_policies(contents: str) -> str:
+    """They are privileges too: of roles that may not be on this server. `manage.py agent_rights` brings them back."""
+    return "".join(line for line in contents.splitlines(keepends=True) if not POLICY.search(line))
 
 
 def holds_work(url: str) -> bool:

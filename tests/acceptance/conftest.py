@@ -13,6 +13,11 @@ from scheduler_site.celery import app
 from tests.acceptance.platform import QUICK, Platform
 from tests.servers import Broker, RunningServer, create_migrated
 
+WITH_NODE_ROLES = frozenset(
+    {"test_code", "test_control", "test_gangs", "test_outputs", "test_secrets", "test_sessions", "test_spot", "test_upgrades"}
+)  # fmt: skip
+"""Drills whose agents have a database role each, as their nodes' own; those of all others share one, which may do all that these may."""
+
 
 @pytest.fixture(autouse=True)
 def _marked(request: pytest.FixtureRequest) -> None:
@@ -20,7 +25,9 @@ def _marked(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def platform(transactional_db: None, broker: Broker, tmp_path: Path, settings) -> Iterator[Platform]:
+def platform(
+    request: pytest.FixtureRequest, transactional_db: None, broker: Broker, tmp_path: Path, settings
+) -> Iterator[Platform]:
     """The platform on a broker of the test's own, to which this process publishes too."""
     settings.LEASE_SECONDS = float(QUICK["TRAINYARD_LEASE_SECONDS"])
     settings.LEASE_MARGIN_SECONDS = float(QUICK["TRAINYARD_LEASE_MARGIN_SECONDS"])
@@ -28,6 +35,7 @@ def platform(transactional_db: None, broker: Broker, tmp_path: Path, settings) -
     settings.STORAGES = {**settings.STORAGES, "logs": logs}
     with publishing_to(broker.url, settings):
         started = Platform(tmp_path / "home", broker.url)
+        started.role_for_each_node = request.path.stem in WITH_NODE_ROLES
         yield started
         started.close()
 

@@ -63,7 +63,9 @@ class Platform:
         self.processes: dict[str, subprocess.Popen[bytes] | Fork] = {}
         self.around_agents: list[str] = []
         """Words before the command of an agent that starts from now on."""
-        self._agent_role = ""
+        self._agent_roles: dict[tuple[str, ...], str] = {}
+        self.role_for_each_node = False
+        """Whether agents connect as their nodes' own roles, and not all as one."""
 
     def start(self, *nodes: str, beat: bool = False, **options: Any) -> None:
         """A control worker, and an agent for each name; returns once all nodes are up.
@@ -103,18 +105,18 @@ class Platform:
             str(gpus),
         ]
         if "DATABASE_URL" not in extra:
-            extra["DATABASE_URL"] = self.agent_url()
+            extra["DATABASE_URL"] = self.agent_url(*([name] if self.role_for_each_node else []))
         self._start(process or name, command, TRAINYARD_ROLE="node", **extra)
         if wait:
             self.wait_for_node(name)
 
-    def agent_url(self) -> str:
-        """As agents connect: with a role of their own, so that whatever they lack is found here."""
-        if not self._agent_role:
-            self._agent_role = f"agent_{uuid.uuid4().hex[:12]}"
-            agent_rights.grant(self._agent_role, password="secret")
+    def agent_url(self, *nodes: str) -> str:
+        """As agents connect: with a role of their own, so that whatever they lack is found here; that of these nodes, if any."""
+        if nodes not in self._agent_roles:
+            role = self._agent_roles[nodes] = f"agent_{uuid.uuid4().hex[:12]}"
+            agent_rights.grant(role, password="secret", nodes=nodes)
         parts = urlsplit(self.environment["DATABASE_URL"])
-        return parts._replace(netloc=f"{self._agent_role}:secret@{parts.hostname}:{parts.port}").geturl()
+        return parts._replace(netloc=f"{self._agent_roles[nodes]}:secret@{parts.hostname}:{parts.port}").geturl()
 
     def wait_for_node(self, name: str) -> None:
         up = Node.objects.filter(name=name, state="up", agent_id__isnull=False)

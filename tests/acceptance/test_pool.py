@@ -15,16 +15,19 @@ from tests.acceptance.test_faults import ONE_LIFE
 from tests.waiting import wait_for
 from workers.models import Node
 
+NODES = ("p-1", "p-2")
+"""For which the pool and its agents have one role in the database."""
+
 
 def pool(platform: Platform, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", "pool", *words, "--name", "p"]
-    environment = {**platform.environment, "TRAINYARD_ROLE": "node"}
+    environment = {**platform.environment, "TRAINYARD_ROLE": "node", "DATABASE_URL": platform.agent_url(*NODES)}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)
 
 
 def started_pool(platform: Platform, *words: str) -> None:
     command = [sys.executable, "manage.py", "pool", "start", "--name", "p", "--cpus", "1", "--memory-gb", "1", *words]
-    platform._start("pool", command, TRAINYARD_ROLE="node")
+    platform._start("pool", command, TRAINYARD_ROLE="node", DATABASE_URL=platform.agent_url(*NODES))
 
 
 def up() -> list[str]:

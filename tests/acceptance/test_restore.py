@@ -60,7 +60,7 @@ def test_nothing_of_the_span_that_is_lost_meets_the_restored_platform(
 
     assert set(Job.objects.values_list("pk", flat=True)) == {ended_since.pk, runs_on.pk}
     assert not tokens & set(Attempt.objects.values_list("token", flat=True))
-    platform._agent_role = ""  # a restored database knows no rights of before
+    platform._agent_roles = {}  # a restored database knows no rights of before
     platform.start_node("n1")
     platform.start_control()
     platform.start_beat()

@@ -38,6 +38,28 @@ def test_a_restored_database_is_that_of_the_backup_and_nothing_else(home, backup
         assert run(url, "SELECT to_regclass('later')") == [(None,)]
 
 
+def test_policies_of_roles_that_are_not_there_keep_nothing_from_being_restored(home, tmp_path):
+    """As on a new server: who may do what is told anew there, by `manage.py agent_rights`."""
+    dump = tmp_path / "trainyard.dump"
+    policy = "CREATE POLICY mine ON jobs AS RESTRICTIVE TO someone USING (false)"
+    with dumps.resting_server(home) as url:
+        run(url, "CREATE ROLE someone; CREATE TABLE jobs (id int); INSERT INTO jobs VALUES (1)", "SELECT 1")
+        run(
+            url,
+            "ALTER TABLE jobs ENABLE ROW LEVEL SECURITY",
+            policy,
+            "COMMENT ON POLICY mine ON jobs IS 'x'",
+            "SELECT 1",
+        )
+        dumps.back_up(url, dump)
+        run(url, "DROP OWNED BY someone; DROP ROLE someone", "SELECT 1")
+
+        dumps.restore(url, dump)
+
+        assert run(url, "SELECT id FROM jobs") == [(1,)]
+        assert run(url, "SELECT relrowsecurity FROM pg_class WHERE relname = 'jobs'") == [(False,)]
+
+
 def test_a_backup_is_for_its_owner_s_eyes_only(backup):
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
