@@ -1,6 +1,7 @@
 """How long an end waits for what only Slurm's accounts know."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,12 @@ class Slurm:
         self.accounts: list[AccountedJob] | None = []
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
         monkeypatch.setattr(known, "time", clock)
-        self.known = known.Known(SharedFolder(folder), self)
+        client: Any = self
+        self.known = known.Known(SharedFolder(folder), client)
         (folder / "workloads" / NAME).mkdir(parents=True)
         (folder / "workloads" / NAME / "owner").write_text("7")
 
-    def accounted(self, names) -> list[AccountedJob]:
+    def accounted(self, _names) -> list[AccountedJob]:
         if self.accounts is None:
             raise UnreachableError("slurmdbd is away")
         return self.accounts
