@@ -102,6 +102,12 @@ def still_reports(pod: JsonObject) -> bool:
     return state(pod, REPORTER, "running") is not None and not is_over(pod)
 
 
+def is_read(pod: JsonObject, container: str, position: int) -> bool:
+    """Whether a reader at this byte has all that the container printed: one that counts its bytes says so as it ends."""
+    told = str((state(pod, container, "terminated") or {}).get("message") or "").strip()
+    return container == REPORTER and told.isdigit() and position >= int(told)
+
+
 def stop_by(job: JsonObject) -> float | None:
     """Until when it has time to end, if it was asked to."""
     told = annotation(job, STOP_BY)
