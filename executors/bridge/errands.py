@@ -40,6 +40,11 @@ class Errands:
         return self._under_way
 
     @property
+    def is_busy(self) -> bool:
+        """Whether there is enough to do for some time, whatever else is asked for."""
+        return self._pool is not None and self._under_way > self._most // 2
+
+    @property
     def room(self) -> int:
         """How many more calls may be asked for now; none once the cluster did not answer to one of them."""
         return self._room(self._most)

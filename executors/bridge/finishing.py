@@ -1,6 +1,8 @@
 """What has ended in the cluster, on its way to the database: the rest of its output is fetched, and it is forgotten there."""
 
 import logging
+import math
+import time
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
@@ -14,6 +16,8 @@ from executors.engine import Engine, OutOfReachError
 log = logging.getLogger(__name__)
 MOST_KEPT = 1000
 """So many wait to be forgotten, at most, while others wait to be started."""
+TOGETHER_SECONDS, TOGETHER_TIMES = 0.5, 8.0
+"""What ends so soon after the last report is reported together: so many times what that took, a transaction and the planner's cycle."""
 
 
 class Finisher:
@@ -26,6 +30,9 @@ class Finisher:
         self.forgetting: set[str] = set()
         """Names of those that the cluster is asked to forget, or will be."""
         self._to_forget: deque[str] = deque()
+        self.next_report = math.inf
+        """When ends are to be reported, on the monotonic clock."""
+        self._not_before = 0.0
 
     def fetch(self, ended: Iterable[AttemptRun]) -> None:
         """Have the rest of their output read, as far as there is room for it."""
@@ -36,6 +43,23 @@ class Finisher:
                 return
             attempt.fetching = True
             self._errands.ask(partial(self._outputs.read_rest, attempt), partial(self._fetched, attempt))
+
+    def is_due(self, ended: Iterable[AttemptRun]) -> bool:
+        """Whether any of them are to be reported, and now."""
+        whole = any(one.ending is not None and not one.fetching for one in ended)
+        self.next_report = self._not_before if whole else math.inf
+        return time.monotonic() >= self.next_report
+
+    def hurry(self) -> None:
+        """What is next is the last report."""
+        self._not_before = 0.0
+
+    def reported(self, over: Iterable[AttemptRun], seconds: float) -> None:
+        """The ends of these are on record, which took so long."""
+        self.next_report = self._not_before = time.monotonic() + min(TOGETHER_SECONDS, TOGETHER_TIMES * seconds)
+        for attempt in over:
+            if attempt.start_asked:
+                self.forget(attempt.name)
 
     def forget(self, name: str) -> None:
         """Its end is on record: the cluster need not keep it. What it keeps all the same is found as nobody's."""

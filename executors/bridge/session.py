@@ -10,7 +10,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from executors.bridge import node_rows, reports
+from executors.bridge.attempt_run import AttemptRun
 from executors.bridge.book import Book
 from executors.bridge.errands import Errands
 from executors.bridge.finishing import Finisher
@@ -72,7 +73,7 @@ class ClusterSession:
         self._errands = Errands(engine, self._wake)
         self._finisher = Finisher(engine, self._outputs, self._errands)
         self._watch = Watch(engine, self._book, self._outputs, self._finisher, cluster.name)
-        self._starter = Starter(engine, self._book, cluster.pk, self._errands)
+        self._starter = Starter(engine, self._book, self._errands)
         self._nodes: list[ClusterNode] | None = None
         self._fault = ""
         self._kept_at = -math.inf  # when its nodes were last said to be there
@@ -132,6 +133,7 @@ class ClusterSession:
                 mark(TURNED)
             self._errands.close(wait=True)
             self._next_ship = 0.0
+            self._finisher.hurry()
             self._turn()
             self._step(lambda: clusters.deregister(self._cluster.pk, self._agent_id))
         except TakenOverError as error:
@@ -144,7 +146,8 @@ class ClusterSession:
     def _collect(self) -> None:
         """Wait for something to do, at most until the next regular turn."""
         busy = min(BUSY_SECONDS, BUSY_TIMES * self._worked)
-        if not self._book.unstarted and (early := busy - (time.monotonic() - self._spoke_at)) > 0:
+        starts = self._book.unstarted and not self._errands.is_busy
+        if not starts and (early := busy - (time.monotonic() - self._spoke_at)) > 0:
             time.sleep(early)
         try:
             self._inbox.get(timeout=self._pause())
@@ -154,18 +157,22 @@ class ClusterSession:
             return
 
     def _pause(self) -> float:
-        until = [self._next_beat]
+        until = [self._next_beat, self._finisher.next_report]
         if len(self._book):
             until.append(self._next_ship)
         if self._is_reached:
-            until += [self._outputs.next_due(), self._next_nodes]
-            if self._look_wanted.is_set():
-                until.append(self._watch.not_before)
+            until += [self._outputs.next_due(), self._next_look]
             if self._rung.is_set() or self._starter.ready():
                 return 0.001
         else:
             until.append(self._ask_at)
         return max(min(until) - time.monotonic(), 0.001)
+
+    @property
+    def _next_look(self) -> float:
+        """When something may have changed, or when its nodes are to be looked at anew."""
+        due = 0.0 if self._look_wanted.is_set() else self._next_nodes
+        return max(due, self._watch.not_before, self._ask_at)
 
     @property
     def _is_reached(self) -> bool:
@@ -189,17 +196,18 @@ class ClusterSession:
         self._spoke_at, self._worked = time.monotonic(), time.thread_time() - worked
 
     def _look_and_beat(self, now: float) -> None:
-        if now >= max(self._ask_at, self._watch.not_before) and self._look_wanted.is_set():
+        if now >= self._next_look:
             self._step(self._look)
         if now >= self._next_beat:
             self._step(self._beat)
 
     def _see_to_ends(self) -> None:
+        ended = self._watch.ended()
         if self._is_reached:
-            self._finisher.fetch(self._watch.ended())
+            self._finisher.fetch(ended)
             self._step(self._errands.note)
-        if self._watch.ended():
-            self._step(self._report_ends)
+        if self._finisher.is_due(ended):
+            self._step(partial(self._report_ends, ended))
         if self._is_reached:
             self._finisher.clean(hurried=bool(self._book.unstarted))
 
@@ -328,16 +336,12 @@ class ClusterSession:
         self._outputs.changed = {run for run in self._outputs.changed if run.log.unsent_bytes()}
         self._next_ship = time.monotonic() + SHIP_SECONDS
 
-    def _report_ends(self) -> None:
-        """What has ended and whose output lies here whole; a few hundred at a time."""
-        ready = reports.ended_whole(self._watch.ended())
-        if not ready:
-            return
+    def _report_ends(self, ended: Sequence[AttemptRun]) -> None:
+        """Those whose output lies here whole; a few hundred at a time."""
+        began = time.monotonic()
         with clusters.speaking(self._cluster.pk, self._agent_id):
-            over = reports.report_ends(ready)
+            over = reports.report_ends(reports.ended_whole(ended))
         for attempt in over:
             self._book.drop(attempt)
-        for attempt in over:
             self._watch.seen.pop(attempt.name, None)
-            if attempt.start_asked:
-                self._finisher.forget(attempt.name)
+        self._finisher.reported(over, time.monotonic() - began)

@@ -14,7 +14,6 @@ from executors.bridge.workloads import workloads
 from executors.engine import Engine, OutOfReachError, RefusedError, Workload
 from jobs.attempts import gangs
 from scheduling.lifecycle import EndReason
-from workers.models import Cluster
 
 log = logging.getLogger(__name__)
 TELL_AGAIN_SECONDS = 10.0
@@ -24,10 +23,9 @@ TELL_AGAIN_SECONDS = 10.0
 class Starter:
     """Of one engine. Used by the bridge's one thread."""
 
-    def __init__(self, engine: Engine, book: Book, cluster_id: int, errands: Errands) -> None:
+    def __init__(self, engine: Engine, book: Book, errands: Errands) -> None:
         self._engine = engine
         self._book = book
-        self._cluster_id = cluster_id
         self._errands = errands
         self.answered = False
         """Whether the cluster has answered to a start since somebody looked at this: what it shows counts from now on."""
@@ -51,8 +49,7 @@ class Starter:
 
     def prepare(self, attempts: Sequence[AttemptRun]) -> list[Workload]:
         """What the engine is to be told of them; from the database."""
-        image = Cluster.objects.values_list("image", flat=True).get(pk=self._cluster_id)
-        return workloads([[run.claimed for run in one.members] for one in attempts], image)
+        return workloads([[run.claimed for run in one.members] for one in attempts])
 
     def start(self, attempts: Sequence[AttemptRun], asked: Sequence[Workload]) -> None:
         """Have these started; what is not asked for, as the cluster does not answer, is ready again."""

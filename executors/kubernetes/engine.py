@@ -261,6 +261,8 @@ class KubernetesEngine:
             return Output(b"", position, PODS_ARE_GONE)
         if not pods.node_of(pod):
             return Output(b"", position)
+        if pods.is_read(pod, container, position):
+            return Output(b"", position, whole=True)
         with _translated(denied=True):
             return self._logs.read(pod, container, position, ended=_has_ended(pod, container))
 

@@ -18,14 +18,13 @@ from itertools import zip_longest
 from clusters.kubernetes.connection import GONE, Connection, DeniedError, JsonObject, SilentError
 from executors.engine import Output
 from executors.kubernetes import pods
+from executors.kubernetes.manifest import LOG_MARK
 
 MOST_BYTES = 4 * 2**20
 LARGEST_BYTES = 64 * 2**20
 """Of an answer in which everything was read before already."""
 MARK_BYTES, LEAST_MARK_BYTES, MARK_SECONDS = 4 * 2**20, 2**16, 60.0
 """A mark is made anew after so many bytes, or after fewer in so much time."""
-MARK = "trainyard/log-mark-"
-"""An annotation, with the container's name behind it: POSITION@NANOSECONDS."""
 HEAD_BYTES = 64
 NOT_YET = 400
 """What is answered of a container that is not made yet."""
@@ -103,7 +102,7 @@ class LogReader:
         new, late = cursor.position - marked, time.monotonic() - marked_at > MARK_SECONDS
         ends = output.data.endswith(b"\n")  # inside a line there is no moment of its own
         if ends and (new >= MARK_BYTES or (late and new >= LEAST_MARK_BYTES)):
-            self._note(key[0], {f"{MARK}{container}": f"{cursor.position}@{cursor.moment}"})
+            self._note(key[0], {f"{LOG_MARK}{container}": f"{cursor.position}@{cursor.moment}"})
             self._marked[key] = cursor.position, time.monotonic()
         return output if ended else replace(output, whole=False)
 
@@ -135,7 +134,7 @@ class LogReader:
 
 
 def mark_of(pod: JsonObject, container: str) -> Mark:
-    position, _, moment = pods.annotation(pod, f"{MARK}{container}").partition("@")
+    position, _, moment = pods.annotation(pod, f"{LOG_MARK}{container}").partition("@")
     return Mark(int(position), int(moment)) if position.isdigit() and moment.isdigit() else Mark()
 
 

@@ -22,6 +22,8 @@ PROJECT, RANK = "trainyard/project", "trainyard/rank"
 MEMBERS, LIMIT = "trainyard/members", "trainyard/limit-seconds"
 STOP_BY, STOP_GRACE = "trainyard/stop-by", "trainyard/stop-grace-seconds"
 """Written on a Job that was asked to end."""
+LOG_MARK = "trainyard/log-mark-"
+"""Written on a pod, with the container's name behind it: POSITION@NANOSECONDS of its log."""
 KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 MAIN, REPORTER = "main", "reporter"
 REPORTER_CPU_MILLI, REPORTER_MEMORY_MB = 10, 32

@@ -1,20 +1,39 @@
 """One pod as Kubernetes shows it: what is asked of the raw object, in words of the field."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from clusters.kubernetes.connection import JsonObject
-from executors.kubernetes.manifest import MAIN, RANK, REPORTER, STOP_BY, WORKLOAD
+from executors.kubernetes.manifest import LIMIT, LOG_MARK, MAIN, MEMBERS, RANK, REPORTER, STOP_BY, STOP_GRACE, WORKLOAD
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 OVER = frozenset({"Succeeded", "Failed"})
-ASKED_OF_SPEC = frozenset(
-    {
-        "activeDeadlineSeconds", "completionMode", "containers", "nodeName", "parallelism", "suspend",
-        "terminationGracePeriodSeconds",
-    }
+Fields = Mapping[str, Any]
+
+
+def _fields(*names: str, **parts: Fields) -> Fields:
+    return dict.fromkeys(names) | parts
+
+
+ASKED = _fields(
+    metadata=_fields(
+        "creationTimestamp", "deletionTimestamp", "name", "resourceVersion",
+        labels=_fields(WORKLOAD, RANK),
+        annotations=_fields(INDEX, MEMBERS, LIMIT, STOP_BY, STOP_GRACE, LOG_MARK + MAIN, LOG_MARK + REPORTER),
+        ownerReferences=_fields("name"),
+    ),
+    spec=_fields(
+        "activeDeadlineSeconds", "completionMode", "nodeName", "parallelism", "suspend", "terminationGracePeriodSeconds",
+        containers=_fields("name"),
+    ),
+    status=_fields(
+        "failed", "message", "phase", "reason", "startTime", "succeeded",
+        conditions=_fields("lastTransitionTime", "message", "reason", "status", "type"),
+        containerStatuses=_fields("name", "state"),
+    ),
 )  # fmt: skip
+"""What this engine asks of a Job or a pod; of each the parts, or None: all of it."""
 
 
 def name_of(item: JsonObject) -> str:
@@ -38,12 +57,17 @@ def rank_of(pod: JsonObject) -> int:
 
 
 def trimmed(item: JsonObject) -> JsonObject:
-    """Of a Job or a pod what this engine asks about: the rest, what it was made of, is most of it."""
-    metadata = {name: told for name, told in item["metadata"].items() if name != "managedFields"}
-    spec = {name: told for name, told in item["spec"].items() if name in ASKED_OF_SPEC}
-    if "containers" in spec:
-        spec["containers"] = [{"name": one.get("name")} for one in spec["containers"]]
-    return {"metadata": metadata, "spec": spec, "status": item.get("status") or {}}
+    """Of a Job or a pod what this engine asks about: the rest, what it was made of and where it runs, is most of it."""
+    found: JsonObject = _part(item, ASKED)
+    return found
+
+
+def _part(told: Any, fields: Fields | None) -> Any:
+    if fields is None:
+        return told
+    if isinstance(told, list):
+        return [_part(one, fields) for one in told]
+    return {name: _part(told[name], parts) for name, parts in fields.items() if told.get(name) is not None}
 
 
 def seconds(moment: object) -> float | None:
@@ -100,6 +124,12 @@ def started_at(pod: JsonObject) -> float | None:
 
 def still_reports(pod: JsonObject) -> bool:
     return state(pod, REPORTER, "running") is not None and not is_over(pod)
+
+
+def is_read(pod: JsonObject, container: str, position: int) -> bool:
+    """Whether a reader at this byte has all that the container printed: one that counts its bytes says so as it ends."""
+    told = str((state(pod, container, "terminated") or {}).get("message") or "").strip()
+    return container == REPORTER and told.isdigit() and position >= int(told)
 
 
 def stop_by(job: JsonObject) -> float | None:

@@ -9,7 +9,7 @@ FOLDER = "/trainyard/run"
 """Both containers have it, and nobody else; it goes with the pod."""
 REPORT = f"{FOLDER}/report.jsonl"
 LAST_WORDS = "/dev/termination-log"
-"""What stands there when a container ends, Kubernetes has in the container's status."""
+"""What stands there when a container ends, Kubernetes has in the container's status: of the reporter how many bytes it printed."""
 NOT_FOUND = "trainyard: no such command: "
 
 COMMAND = f"""
@@ -28,12 +28,14 @@ trap : USR1
 mkfifo {FOLDER}/alive 2>/dev/null
 exec 8<>{FOLDER}/alive
 shipped=0
+printed=0
 ship() {{
   [ -e {REPORT} ] || return 0
   size=$(($(wc -c <{REPORT})))
   [ "$size" -ge "$shipped" ] || shipped=0
   if [ "$size" -gt "$shipped" ]; then
     tail -c "+$((shipped + 1))" {REPORT} | head -c "$((size - shipped))"
+    printed=$((printed + size - shipped))
     shipped=$size
   fi
 }}
@@ -51,5 +53,6 @@ until [ -e {FOLDER}/over ]; do
   [ -e {FOLDER}/over ] || wait $!
 done
 ship
+echo $printed >{LAST_WORDS}
 """.strip()
 """A command that never begins keeps it waiting: its pod is over when the command's container is, see `ends.py`."""

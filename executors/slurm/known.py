@@ -21,6 +21,8 @@ LOST_SECONDS = 20.0
 """So long Slurm may not know a job before it counts as lost: it may just have been submitted, or be on its way to the accounts."""
 FIGURES_SECONDS = 3.0
 """So long an end waits for what the job has used: the accounts learn of it a moment later."""
+NAME_SECONDS = 30.0
+"""So long it waits for who cancelled it, while the accounts answer: a cancellation by nobody would be run again."""
 WORTH_FIGURES_SECONDS = 10.0
 """What ran shorter does not wait for them; what ran for next to no time has none."""
 TOO_SHORT_SECONDS = 2.0
@@ -44,6 +46,7 @@ class Known:
     def __init__(self, shared: SharedFolder, client: SlurmClient) -> None:
         self._shared, self._client = shared, client
         self._workloads: dict[str, _Workload] = {}
+        self._accounts_answer = False
         self._lock = threading.RLock()
         """One is forgotten while the others are looked at."""
 
@@ -122,15 +125,16 @@ class Known:
         now = time.monotonic()
         known.ended_since = known.ended_since or now
         complete = used is not None and used.job.end is not None
-        if (
-            not complete
-            and (_ran(job) > WORTH_FIGURES_SECONDS or _least(known, job) == 0.0)
-            and now - known.ended_since < FIGURES_SECONDS
-        ):
+        if not complete and now - known.ended_since < self._patience(known, job):
             return Observed(name, Phase.RUNNING, started_at=job.start)
         if known.last is not None and known.last.phase == Phase.ENDED and (known.last.peak_memory_mb or not complete):
             return known.last
         return observing.ended(job, self._view(name), used)
+
+    def _patience(self, known: _Workload, job: SlurmJob) -> float:
+        if _by_hand(known, job):
+            return NAME_SECONDS if self._accounts_answer else FIGURES_SECONDS
+        return FIGURES_SECONDS if _ran(job) > WORTH_FIGURES_SECONDS else 0.0
 
     def _without_job(self, name: str, known: _Workload, used: AccountedJob | None) -> Observed | None:
         """The controller forgets what ended a while ago, and all that it had not written down when it died."""
@@ -156,7 +160,9 @@ class Known:
         try:
             found = self._client.accounted(wanted)
         except (UnreachableError, SlurmRefusedError):
+            self._accounts_answer = False
             return {}
+        self._accounts_answer = True
         best: dict[str, AccountedJob] = {}
         for one in sorted(found, key=lambda one: one.job.job_id):
             mine = {job.job_id for job in self._workloads[one.job.name].jobs} if one.job.name in names else set()
@@ -200,9 +206,13 @@ class Known:
                 self._client.cancel(job.job_id)
 
 
+def _by_hand(known: _Workload, job: SlurmJob) -> bool:
+    """Cancelled, and not by us: by whom only the accounts say."""
+    return job.state == "CANCELLED" and known.stop_by is None
+
+
 def _least(known: _Workload, job: SlurmJob) -> float:
-    """Who cancelled a job only the accounts say."""
-    return 0.0 if job.state == "CANCELLED" and known.stop_by is None else TOO_SHORT_SECONDS
+    return 0.0 if _by_hand(known, job) else TOO_SHORT_SECONDS
 
 
 def _ran(job: SlurmJob) -> float:

@@ -47,7 +47,7 @@ def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> 
         return replace(found, reason=EndReason.NODE_LOST, message=words, charged=False)
     if used is None:
         return found
-    if found.reason == EndReason.CANCELLED and not seen.stop_asked:
+    if found.reason == EndReason.CANCELLED and not seen.stop_asked and used.job.end is not None:
         found = _cancelled_by(found, job, used.killed_by)
     return replace(
         found,

@@ -233,7 +233,8 @@ def claimed_not_started(node_id: int, agent_id: UUID) -> list[PlacementRef]:
 def placed_on(cluster_id: int, most: int) -> list[PlacementRef]:
     """What waits to be claimed on the nodes of a cluster: the oldest first, the members of a gang together."""
     rows = Placement.objects.filter(node__cluster=cluster_id, state=PlacementState.PLACED)
-    return [_ref(row) for row in rows.select_related("attempt").order_by("attempt_id", "rank")[:most]]
+    found = rows.order_by("attempt_id", "rank").values_list("pk", "attempt__token")
+    return [PlacementRef(pk, str(token)) for pk, token in found[:most]]
 
 
 def held_on(cluster_id: int) -> list[Held]:

@@ -5,12 +5,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.platform import Platform
+from jobs.models import JobEvent, Preemption
+from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.executors.bridge import process_cluster
 from tests.waiting import wait_for
 from workers.models import Cluster, Node
 
 ENGINE = "process=tests.executors.bridge.process_engine.connect"
+
+SAVES = """
+n=$(cat $TRAINYARD_CHECKPOINT_DIR/step 2>/dev/null || echo 0)
+echo from $n
+trap 'echo 7 > $TRAINYARD_CHECKPOINT_DIR/step; echo "{\\"checkpoint\\": true}" >> $TRAINYARD_REPORT; exit 0' TERM
+[ $n = 7 ] && exit 0
+while true; do sleep 0.1 2>/dev/null; done 2>/dev/null
+"""
+"""A command that is done once it has been stopped and gone on."""
 
 
 def node(name: str, *, cpus: int = 4, memory_mb: int = 8192, gpus: int = 0, **fields: Any) -> dict[str, Any]:
@@ -67,3 +77,22 @@ class Bridged:
     def side_file(self, name: str) -> Path:
         """Where commands of a test count themselves."""
         return self.platform.home / name
+
+
+def gives_way_and_goes_on(bridged: Bridged) -> None:
+    """A job that fills the one node saves its work for a more urgent one, waits for its end, and goes on where it was."""
+    platform, its = bridged.platform, {"cpus": 3, "executor": bridged.name}
+    [long] = submitted(SAVES, priority="background", checkpointable=True, **its)
+    wait_for_state(long, "running", platform=platform, timeout=60)
+    wait_for(lambda: "from 0" in output(long), 20, "its trap to be set")
+    [urgent] = submitted("echo urgent", priority="urgent", **its)
+    urgent = wait_for_state(urgent, "completed", platform=platform, timeout=60)
+    long = wait_for_state(long, "completed", platform=platform, timeout=60)
+
+    first, second = long.attempts.order_by("number")
+    assert (first.end_reason, first.saved, second.end_reason) == ("preempted", True, "completed")
+    assert first.ended_at <= urgent.started_at <= urgent.finished_at <= second.started_at
+    assert (long.retries_used, long.platform_retries_used) == (0, 0)
+    assert (first.preemption.for_job_id, Preemption.objects.count()) == (urgent.pk, 1)
+    assert JobEvent.objects.get(job=long, kind="preempt_requested").data["for_job"] == urgent.pk
+    assert [line for line in output(long).splitlines() if line.startswith("from")] == ["from 0", "from 7"]

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.control import actions
 from jobs.models import Job
-from tests.acceptance.bridged import Bridged, node
+from tests.acceptance.bridged import SAVES, Bridged, gives_way_and_goes_on, node
 from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.waiting import wait_for
 
@@ -48,14 +48,7 @@ def test_a_running_job_is_cancelled(pond: Bridged) -> None:
 
 def test_a_job_is_paused_with_its_checkpoint_and_goes_on(pond: Bridged) -> None:
     """It gets its grace, says that it saved its work, and the next attempt finds it."""
-    script = """
-    n=$(cat $TRAINYARD_CHECKPOINT_DIR/step 2>/dev/null || echo 0)
-    echo from $n
-    trap 'echo 7 > $TRAINYARD_CHECKPOINT_DIR/step; echo "{\\"checkpoint\\": true}" >> $TRAINYARD_REPORT; exit 0' TERM
-    [ $n = 7 ] && exit 0
-    while true; do sleep 0.1 2>/dev/null; done 2>/dev/null
-    """
-    [job] = submitted(script, checkpointable=True, executor="pond")
+    [job] = submitted(SAVES, checkpointable=True, executor="pond")
     wait_for_state(job, "running", platform=pond.platform)
     wait_for(lambda: "from 0" in output(job), 10, "its trap to be set")
     actions.pause(job_id=job.pk, actor="a test")
@@ -64,6 +57,14 @@ def test_a_job_is_paused_with_its_checkpoint_and_goes_on(pond: Bridged) -> None:
     actions.resume(job_id=job.pk, actor="a test")
     wait_for_state(job, "completed", platform=pond.platform)
     assert [line for line in output(job).splitlines() if line.startswith("from")] == ["from 0", "from 7"]
+
+
+def test_a_job_that_gives_way_to_an_urgent_one_goes_on_where_it_was(platform: Platform) -> None:
+    platform.environment["TRAINYARD_PREEMPTION_MIN_RUNTIME_SECONDS"] = "1"
+    platform.start(beat=True)
+    pond = Bridged(platform).start(node("n1"))
+    gives_way_and_goes_on(pond)
+    wait_for(lambda: pond.workloads() == {}, 10, "the cluster to keep nothing of them")
 
 
 def test_a_gang_of_two_starts_together(pond: Bridged) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobs.control import actions
-from tests.acceptance.bridged import Bridged
+from tests.acceptance.bridged import SAVES, Bridged, gives_way_and_goes_on
 from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.deploy.api_server import ApiServer, api_server
 from tests.executors.kubernetes.claims import bind_claim
@@ -49,6 +49,7 @@ def hill(platform: Platform, server: ApiServer, tmp_path, request) -> Iterator[H
     kubelet = Kubelet(server, tmp_path / "kubelet")
     bind_claim(kubelet, namespace, "jobs")
     kubelet.add_node("h1", gpus=1)
+    platform.environment["TRAINYARD_PREEMPTION_MIN_RUNTIME_SECONDS"] = "1"
     platform.start()
     hill = Hill(platform, server, namespace)
     hill.start_bridge()
@@ -67,14 +68,7 @@ def test_a_job_completes_and_says_all(hill: Hill) -> None:
 
 
 def test_a_job_is_paused_with_its_checkpoint_and_goes_on(hill: Hill) -> None:
-    script = """
-    n=$(cat $TRAINYARD_CHECKPOINT_DIR/step 2>/dev/null || echo 0)
-    echo from $n
-    trap 'echo 7 > $TRAINYARD_CHECKPOINT_DIR/step; echo "{\\"checkpoint\\": true}" >> $TRAINYARD_REPORT; exit 0' TERM
-    [ $n = 7 ] && exit 0
-    while true; do sleep 0.1; done
-    """
-    [job] = submitted(script, checkpointable=True, executor="hill")
+    [job] = submitted(SAVES, checkpointable=True, executor="hill")
     wait_for_state(job, "running", platform=hill.platform, timeout=60)
     wait_for(lambda: "from 0" in output(job), 20, "its trap to be set")
     actions.pause(job_id=job.pk, actor="a test")
@@ -83,6 +77,11 @@ def test_a_job_is_paused_with_its_checkpoint_and_goes_on(hill: Hill) -> None:
     actions.resume(job_id=job.pk, actor="a test")
     wait_for_state(job, "completed", platform=hill.platform, timeout=60)
     assert output(job) == "from 0\nfrom 7\n"
+
+
+def test_a_job_that_gives_way_to_an_urgent_one_goes_on_where_it_was(hill: Hill) -> None:
+    gives_way_and_goes_on(hill)
+    wait_for(lambda: hill.left() == [], 20, "the cluster to keep nothing of them")
 
 
 def test_ends_and_a_restart_of_the_bridge(hill: Hill) -> None:

@@ -24,13 +24,16 @@ FOLDER = source.ROOT / "deploy/kubernetes"
 CHART = FOLDER / "chart"
 VALIDATE = Path(sys.executable).with_name("kubernetes-validate")
 VERSIONS = ("1.27", "1.35")
-OVERLAYS = ("base", "overlays/try", "overlays/hpa", "overlays/keda", "overlays/bridge")
+OVERLAYS = ("base", "overlays/try", "overlays/hpa", "overlays/keda", "overlays/bridge", "overlays/quotas")
 VALUES: dict[str, dict[str, Any]] = {
     "helm": {},
     "helm, hpa": {"scaling": "hpa"},
     "helm, keda": {"scaling": "keda"},
     "helm, inside": {"inside": {"enabled": True}},
     "helm, bridge": {"bridge": {"enabled": True}},
+    "helm, quotas": {"quotaProvider": {"name": "k8s", "namespace": "jobs-{project}"}},
+    "helm, quotas of one namespace": {"quotaProvider": {"name": "k8s", "namespace": "trainyard", "create": False}},
+    "helm, quotas of Slurm": {"quotaProvider": {"name": "slurm", "accountPrefix": "ty-"}},
 }
 SPEAK_TO_THE_API_SERVER = ("trainyard-autoscaler", "trainyard-bridge")
 OLDER = {"policy/v1": "policy/v1beta1", "autoscaling/v2": "autoscaling/v2beta2"}
@@ -113,7 +116,7 @@ def test_helm_has_nothing_to_say_but_that_there_is_no_picture():
 
 
 @pytest.mark.parametrize(
-    "values", [{"scaling": "kubernetes"}, {"pols": {}}, {"bridge": {"on": True}}, {"bridge": {"cluster": "My Cluster"}}, {"pools": {"CPU": {"cpus": 1, "memory_gb": 1, "max_nodes": 1, "agent": {"memory": "1Gi"}}}}]
+    "values", [{"scaling": "kubernetes"}, {"pols": {}}, {"bridge": {"on": True}}, {"bridge": {"cluster": "My Cluster"}}, {"quotaProvider": {"name": "k8s"}}, {"quotaProvider": {"name": "slurm"}}, {"quotaProvider": {"name": "k8s", "namespace": "Jobs"}}, {"pools": {"CPU": {"cpus": 1, "memory_gb": 1, "max_nodes": 1, "agent": {"memory": "1Gi"}}}}]
 )  # fmt: skip
 def test_helm_refuses_values_that_mean_nothing(values):
     with pytest.raises(HelmError):
@@ -143,6 +146,7 @@ def same(one: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         ("overlays/hpa", "helm, hpa"),
         ("overlays/keda", "helm, keda"),
         ("overlays/bridge", "helm, bridge"),
+        ("overlays/quotas", "helm, quotas"),
     ],
 )
 def test_helm_and_kustomize_make_the_same(overlay, road):
@@ -166,7 +170,8 @@ def test_nothing_runs_as_root_writes_into_its_image_or_can_gain_rights(road):
         assert spec["securityContext"]["runAsNonRoot"], name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert spec["enableServiceLinks"] is False, "a service `trainyard` would set TRAINYARD_PORT"
-        assert spec["automountServiceAccountToken"] is (name in SPEAK_TO_THE_API_SERVER), name
+        speaks = name in SPEAK_TO_THE_API_SERVER or spec.get("serviceAccountName") == "trainyard-control"
+        assert spec["automountServiceAccountToken"] is speaks, name
     for name, one in containers(road):
         assert one["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name  # fmt: skip
         assert {"cpu", "memory"} <= one["resources"]["requests"].keys(), "a quota refuses who does not say"

@@ -107,6 +107,17 @@ def test_the_number_of_gpus_can_be_given():
     assert worker["deploy"]["resources"]["reservations"]["devices"][0]["count"] == 2
 
 
+def test_who_else_keeps_quotas_is_told_to_the_site_alone():
+    services = read(QUOTA_PROVIDER="k8s", K8S_QUOTA_NAMESPACE="jobs-{project}", K8S_CREATE_RESOURCE_QUOTAS="no")[
+        "services"
+    ]
+    for name in SITE:
+        its = services[name]["environment"]
+        assert (its["QUOTA_PROVIDER"], its["K8S_QUOTA_NAMESPACE"]) == ("k8s", "jobs-{project}")
+        assert its["K8S_CREATE_RESOURCE_QUOTAS"] == "no"
+    assert not any("QUOTA_PROVIDER" in services[name]["environment"] for name in NODES)
+
+
 def test_the_gpu_worker_waits_for_its_profile(services):
     assert services["gpu-worker"]["profiles"] == ["gpu"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from executors.bridge import watching
+from executors.bridge import finishing, watching
 from executors.bridge.session import ClusterSession
 from executors.engine import Workload
 from jobs.attempts.completion import finish
@@ -114,6 +114,28 @@ def test_a_node_that_vanished_takes_nothing_and_comes_back(pond):
     process_cluster.put(pond.folder / process_cluster.NODES, [ONE, TWO])
     pond.turn()
     assert pond.nodes()["n2"].state == "up"
+
+
+def test_its_nodes_are_looked_at_in_time_although_nothing_changes(pond):
+    """By who sleeps until then, and does not ask a thousand times a second whether it is so far."""
+    process_cluster.put(pond.folder / process_cluster.NODES, [{**ONE, "others_cpus": 3}, TWO])
+    pond.session._look_wanted.clear()
+    pond.session._next_nodes = pond.session._watch.not_before = 0.0
+    pond.session._turn()
+    assert pond.nodes()["n1"].cpus == 1
+    assert pond.session._pause() > 0.1
+
+
+def test_what_ends_right_after_others_is_reported_with_those_that_follow(pond, monkeypatch):
+    """Not at once, but in time; who was alone for a while is not kept waiting."""
+    monkeypatch.setattr(finishing, "TOGETHER_TIMES", 1e6)
+    monkeypatch.setattr(finishing, "TOGETHER_SECONDS", 2.0)
+    first, second = pond.placed("true", "sleep 0.2")
+    pond.turn_until(lambda: state_of(first) == "completed", "the first to end")
+    pond.turn_until(lambda: any(one.ending for one in pond.session._book), "the second to have ended")
+    assert state_of(second) != "completed"
+    assert pond.session._pause() <= finishing.TOGETHER_SECONDS
+    pond.turn_until(lambda: state_of(second) == "completed", "its end on record")
 
 
 def test_a_gang_starts_as_one_workload_with_its_last_member(pond):

@@ -32,6 +32,20 @@ def test_a_command_runs_to_its_end_with_its_log_and_its_reports(engine, namespac
     assert one.name not in engine.observe()
 
 
+def test_of_reports_that_were_read_to_their_end_nothing_is_asked(engine, namespace, monkeypatch):
+    silent = workload(namespace, "true")
+    said = workload(namespace, "sh", "-c", 'for n in 1 2 3; do echo "{\\"step\\": $n}" >> "$TRAINYARD_REPORT"; done')
+    for one in (silent, said):
+        engine.start(one)
+        seen(engine, one.name, Phase.ENDED)
+    reports = engine.read_reports(said.name, 0)
+    assert len(reports.data.splitlines()) == 3
+    monkeypatch.setattr(engine._connection, "read", None)
+    for one, position in ((silent, 0), (said, reports.position)):
+        again = engine.read_reports(one.name, position)
+        assert (again.data, again.position, again.whole) == (b"", position, True)
+
+
 def ready(engine, one):
     """Once the command has said that it is."""
     seen(engine, one.name, Phase.RUNNING)
