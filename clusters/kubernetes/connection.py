@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from kubernetes import client, config
 from urllib3 import HTTPResponse, Retry, Timeout
 from urllib3.exceptions import HTTPError
-
-from clusters.kubernetes import client
-from clusters.kubernetes.client import config
 
 SECONDS = (5.0, 30.0)
 """To connect, and to answer."""
@@ -139,7 +137,7 @@ class Connection:
         except (HTTPError, OSError, ValueError) as error:
             raise SilentError(f"Kubernetes does not answer ({type(error).__name__}): cannot {what}.") from None
 
-    def _error(self, what: str, error: Any) -> KubernetesError:
+    def _error(self, what: str, error: client.ApiException) -> KubernetesError:
         reason, words = _words(error)
         status = int(error.status or 0)
         if status == UNKNOWN_TO_IT:
@@ -151,7 +149,7 @@ class Connection:
             return SilentError(f"Kubernetes answers with {status or 'an error'} ({words}): cannot {what}.", status)
         return DeniedError(what, status, reason, words)
 
-    def _fresh_api(self) -> Any:
+    def _fresh_api(self) -> client.ApiClient:
         """After a 401 everything is read again: whoever hands out tokens has written a new one meanwhile."""
         with self._lock:
             if self._expired:
@@ -162,7 +160,7 @@ class Connection:
                 self._expired = False
             return self._api
 
-    def _load(self) -> tuple[Any, str]:
+    def _load(self) -> tuple[client.ApiClient, str]:
         wanted = client.Configuration()
         wanted.connection_pool_maxsize = AT_ONCE
         wanted.retries = Retry(0)  # whoever asks decides whether to ask again, and when
@@ -182,7 +180,7 @@ class Connection:
         return client.ApiClient(wanted), namespace or "default"
 
 
-def _words(error: Any) -> tuple[str, str]:
+def _words(error: client.ApiException) -> tuple[str, str]:
     """The reason in one word, and what it says."""
     body = error.body
     try:
