@@ -7,7 +7,7 @@ from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from scheduling.sharing.admission import admission_faults
-from scheduling.snapshot import ProjectView
+from scheduling.snapshot import Limits, ProjectView
 from tests.scheduling.builders import gpu_node, gpus, limited, running, share, snapshot, waiting
 
 A100 = "NVIDIA A100-SXM4-40GB"
@@ -85,6 +85,20 @@ def test_room_on_nodes_of_a_full_model_is_told_as_what_it_is():
     [reason] = reasons_of(snap, 1)
 
     assert reason.sentence.startswith("The quota of project vision for h100 allows 2 GPUs (2 in use)")
+
+
+def test_that_there_is_room_on_a_full_model_alone_is_told_beside_what_its_queue_refuses():
+    """Without the queue's limit it would still wait."""
+    others, tree = runs(7, "a", *range(8), project="speech"), (*TREE, ProjectView("speech"))
+    snap = world(asks(1, gpus=2, owner="ann"), running=(runs(8, "h", 0), others), projects=tree)
+    limited_there = replace(snap, queues=tuple(replace(one, each_user=Limits(gpus=1)) for one in snap.queues))
+
+    told = [reason.sentence for reason in reasons_of(limited_there, 1)]
+
+    assert told == [
+        "Queue default allows a user 1 GPU (0 in use); this job needs 2 GPUs.",
+        "The quota of project vision for h100 allows 2 GPUs (1 in use); this job needs 2 GPUs.",
+    ]
 
 
 def test_a_level_above_counts_what_runs_below():
