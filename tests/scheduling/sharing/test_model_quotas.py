@@ -138,6 +138,25 @@ def test_who_may_go_to_either_model_keeps_room_where_it_starts_first():
     assert places(world(either, asks(5, seconds=150), asks(6, seconds=50), running=full)) == {6: "a"}
 
 
+def test_nothing_is_kept_for_whom_one_of_two_levels_never_lets_in():
+    """The quota of its team would, on GPUs that its own project may not have at all."""
+    none = limited("vision", parent="team", gpu_models=(("h100", 0), ("a100", 0)))
+    tree = (limited("team", gpu_models=(("h100", 8),)), none, ProjectView("speech"))
+
+    assert places(world(asks(1, gpus=2), asks(2, gpus=8, model="h100", project="speech"), projects=tree)) == {2: "h"}
+
+
+def test_a_start_is_promised_when_all_levels_allow_it():
+    """The quota of its team has room on one model now, its own on the other first."""
+    own = limited("vision", parent="team", gpu_models=(("h100", 2), ("a100", 2)))
+    tree = (limited("team", gpu_models=(("h100", 8),)), own)
+    held = (runs(8, "h", 0, 1, until=500), runs(9, "a", 0, 1, until=100))
+
+    [kept] = make_plan(world(asks(1, gpus=2), running=held, projects=tree), 0.0).reservations
+
+    assert (kept.start, [share.node for share in kept.shares]) == (100, ["a"])
+
+
 def test_nobody_is_stopped_whose_gpus_are_of_another_model():
     eager = Rules(preemption=Preemption(("priority",), min_runtime_seconds=0, only_checkpointable=False))
     cheap, right = runs(7, "a", 0, priority=1), runs(8, "h", 0, 1, priority=10)
