@@ -210,12 +210,10 @@ class PassState:
         self, job: WaitingJob, alike: SchedulingClass, depth: int, with_room: int, *, strictly: bool
     ) -> bool:
         # Most are refused by limits under which enough is kept already: another one has to refuse it too.
-        others = self.quotas.not_full(alike.limits, depth)
-        tight = self.quotas.tight(others, alike.count) if others else []
+        tight = self.quotas.tight(alike.limits, alike.count, depth)
         if not tight or any(one.is_for_good for one in tight):
             return False
-        if len(others) < len(alike.limits):
-            tight = self.quotas.tight(alike.limits, alike.count)
+        tight = self.quotas.tight(alike.limits, alike.count)
         refusing = self.quotas.refusing(tight, self.reach(job))
         if any(one.is_for_good for one in tight) or all(self.quotas.blocked(limit) >= depth for limit in refusing):
             return False

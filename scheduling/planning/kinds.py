@@ -111,10 +111,9 @@ class Kinds:
     def ways(self, alike: SchedulingClass) -> list[SchedulingClass]:
         """The class on GPUs of each of the models that it may run on; nothing can be kept for it where that is on none alone."""
         found = []
-        for quota, shut in alike.choice.bindings() if alike.choice is not None else ():
+        for quotas, shut in alike.choice.bindings() if alike.choice is not None else ():
             windows = {**alike.windows, **{self._free[name].number: ALWAYS for name in shut}}
-            limits = alike.limits if quota is None else (*alike.limits, limit_of(quota))
-            found.append(replace(alike, windows=windows, limits=limits, choice=None))
+            found.append(replace(alike, windows=windows, limits=(*alike.limits, *map(limit_of, quotas)), choice=None))
         nowhere = {node.number: ALWAYS for node in self._free.nodes}
         return found or [replace(alike, windows=nowhere, choice=None)]
 

@@ -1,5 +1,6 @@
 """What follows from projects and their quotas alone: kept from pass to pass, as they change seldom and cycles are many."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -41,7 +42,10 @@ class QuotaLevels:
         found = self._limits.get((slug, firm))
         if found is None:
             chain = self.chain(slug)
-            limits = limits_of_projects(chain, self.cohorts, firm=firm)
+            over = limits_of_projects(chain, self.cohorts, firm=firm)
+            limits = tuple(
+                [replace(one, checks=self.cells.of_limit(one.name, one.resource, firm=firm)) for one in over]
+            )
             checks = self.cells.checks(chain[0].slug, firm=firm) if chain else ()
             found = self._limits[slug, firm] = (limits, checks)
         return found

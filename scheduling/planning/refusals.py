@@ -41,8 +41,8 @@ class Refusals:
             limits = (*self._of_queue(alike.queue), *self._of_quota(alike))
             fits = self._fits(alike.request)
             nowhere = () if fits else self._explanations.why_nowhere(alike.request)
-            if alike.choice is not None and fits and not limits and not self._work.within_models(alike):
-                limits, fits = self._of_models(alike.choice), False
+            if alike.choice is not None and fits and self._is_nowhere_within(alike, alike.choice):
+                limits, fits = (*limits, *self._of_models(alike.choice)), False
             alike.over_limit = any(one.code in REFUSALS for one in limits)
             # What is kept in quotas is no matter to who has no room there: only what is kept on nodes.
             alike.minds_kept = fits and (not alike.over_limit or bool(alike.windows) or self._work.book.keeps_room)
@@ -66,6 +66,10 @@ class Refusals:
         if alike.choice is None or not alike.choice.refuses(self._work.usage):
             return found
         return (*found, *self._of_models(alike.choice))
+
+    def _is_nowhere_within(self, alike: SchedulingClass, choice: ModelChoice) -> bool:
+        """Whether quotas by GPU model let it in, but where they do there is no room."""
+        return not (choice.refuses(self._work.usage) or self._work.within_models(alike))
 
     def _of_models(self, choice: ModelChoice) -> tuple[Reason, ...]:
         """Of each quota by GPU model that would not let all of such a job in."""

@@ -160,6 +160,10 @@ class Cells:
                 found += self.of_pool(parent or "", name)
         return by_kind(found)
 
+    def of_limit(self, slug: str, name: str, *, firm: bool) -> tuple[Check, ...]:
+        """What the project's own quota says; with the name of a resource, what those below it have of that together."""
+        return tuple(self.of_pool(slug, name)) if name else self.own(slug, firm=firm)
+
     def own(self, slug: str, *, firm: bool = False) -> tuple[Check, ...]:
         """What the project's own quota says."""
         known = self._own.get((slug, firm))

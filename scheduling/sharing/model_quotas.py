@@ -23,6 +23,9 @@ Table: TypeAlias = Mapping[str, AbstractSet[int]]
 """By node: which of its GPUs are of the model."""
 
 
+NONE: AbstractSet[int] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelQuota(ProjectView):
     """GPUs of one model in a project and all below it. Its slug is no project's."""
@@ -141,12 +144,18 @@ class ModelChoice:
         full = (one for one in self.quotas if not self.members(one, usage))
         return frozenset().union(*(self._nodes[one.slug] for one in full))
 
-    def bindings(self) -> list[tuple[ModelQuota | None, frozenset[str]]]:
-        """Each model by itself, and GPUs of none that is limited; with the nodes that are closed then."""
+    def bindings(self) -> list[tuple[tuple[ModelQuota, ...], frozenset[str]]]:
+        """Each model by itself with all that count it, and GPUs of none that is limited; with the nodes that are closed then."""
         total = self._request.total.gpus
-        single = [(one, self._able - self._nodes[one.slug]) for one in self.quotas if one.most >= total]
+        single = [(self._counting(one), self._able - self._nodes[one.slug]) for one in self.quotas]
+        possible = [(quotas, shut) for quotas, shut in single if all(one.most >= total for one in quotas)]
         limited = frozenset().union(*self._nodes.values())
-        return [*single, *([(None, limited)] if self._open >= self._request.nodes else [])]
+        return [*possible, *([((), limited)] if self._open >= self._request.nodes else [])]
+
+    def _counting(self, quota: ModelQuota) -> tuple[ModelQuota, ...]:
+        """With the quotas of other levels for the same GPUs."""
+        gpus = [(name, quota.table[name]) for name in self._nodes[quota.slug]]
+        return tuple([one for one in self.quotas if any(own & one.table.get(name, NONE) for name, own in gpus)])
 
     def _is_over(self, quota: ModelQuota, shares: Shares, let_in: int) -> bool:
         return quota.held(shares, Resources()).gpus > let_in * self._request.gpus

@@ -1,6 +1,7 @@
 """What will be free under one quota, or one queue's limit, from now on: a step for each moment at which a job ends."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -9,6 +10,7 @@ from scheduling.nodes.profile import FOREVER
 from scheduling.resources import Resources
 from scheduling.sharing.associations import Association, ProviderCap, WorkloadCap
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
+from scheduling.sharing.ledger import Check
 from scheduling.sharing.model_quotas import ModelQuota
 from scheduling.sharing.quotas import ceilings, enforced
 from scheduling.snapshot import ProjectView, QueueView
@@ -68,6 +70,7 @@ class Limit:
     resource: str = ""  # of a cohort: what is shared
     origin: str = field(default="", compare=False)  # the nearest project of such a job that has a quota
     part: Part | None = field(default=None, compare=False)
+    checks: tuple[Check, ...] = field(default=(), compare=False)  # of what is in a tree: less what is withheld
     key: Key = field(init=False, compare=False)  # the same for all jobs that count under it
 
     def __post_init__(self) -> None:
@@ -148,13 +151,16 @@ def _count(most: Mapping[str, float]) -> Count:
 
 
 class QuotaProfile:
-    """The steps of one limit. The last step lasts for ever. What is free may be less than nothing: a quota can shrink."""
+    """The steps of one limit. The last step lasts for ever. What is free may be less than nothing: a quota can shrink.
 
-    __slots__ = ("_free", "_late", "_now", "_times")
+    To `started` come those that start now: they are counted once somebody asks, all that end together at once.
+    """
+
+    __slots__ = ("_free", "_now", "_times", "started")
 
     def __init__(self, free: Count, now: float, ends: Iterable[End]) -> None:
         self._now = now
-        self._late: list[End] = []
+        self.started: list[End] = []
         self._times = [now]
         self._free = [list(free)]
         for end, count in sorted(ends):
@@ -163,15 +169,8 @@ class QuotaProfile:
                 self._free.append(self._free[-1].copy())
             _add(self._free[-1], count, 1)
 
-    def started(self, end: float, count: Count) -> None:
-        """A job starts now and holds so much until then. It is counted once somebody asks, with all that end with it."""
-        if end == FOREVER:
-            self._take(self._now, end, count)
-        else:
-            self._late.append((end, count))
-
     def never_allows(self, count: Count) -> bool:
-        """Whether so much is not even free once all have ended."""
+        """Whether so much is not even free once all have ended; who started since somebody asked, does."""
         return not _fits(count, self._free[-1])
 
     def earliest(self, count: Count, length: float, after: float) -> float:
@@ -203,12 +202,12 @@ class QuotaProfile:
         self._take(start, end, count)
 
     def _settle(self) -> None:
-        if not self._late:
+        if not self.started:
             return
         together: dict[float, list[float]] = {}
-        for end, count in self._late:
-            _add(together.setdefault(end, [0, 0, 0, 0]), count, 1)
-        self._late.clear()
+        for (end, count), times in Counter(self.started).items():  # most are alike
+            _add(together.setdefault(end, [0, 0, 0, 0]), count, times)
+        self.started.clear()
         for end, held in together.items():
             self._take(self._now, end, held)
 

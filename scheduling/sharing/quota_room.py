@@ -3,14 +3,14 @@
 Without it a large job at the head of the line starves: whatever its project frees is taken by the next small one.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from scheduling.nodes.profile import FOREVER
 from scheduling.resources import total
 from scheduling.run_times import latest_end
 from scheduling.sharing.cohorts import RESOURCES, Cohorts
-from scheduling.sharing.ledger import Check, Ledger
+from scheduling.sharing.ledger import Ledger
 from scheduling.sharing.quota_profile import (
     COHORT,
     NOTHING,
@@ -31,10 +31,6 @@ Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
 Added: TypeAlias = dict[int, Mapping[str, int]]
 """By kind: what a job adds to what is committed at each level."""
-
-
-Under: TypeAlias = tuple[tuple[Check, ...], Count]
-"""Of one limit: what is looked at of cohorts, and the sum of all that is kept."""
 
 
 class KeptInQuota(NamedTuple):
@@ -92,7 +88,7 @@ class QuotaRoom:
         self._now = now
         self._assumed_limit = assumed_limit
         self._usage = usage
-        self._under: dict[Key, Under] = {}
+        self._sums: dict[Key, Count] = {}  # of all that is kept under each limit
         self._kept_kinds = frozenset() if cohorts is None else cohorts.kept_kinds
         self._in_queues = in_queues
         self._projects = projects
@@ -103,7 +99,7 @@ class QuotaRoom:
         self._kept_under: dict[int, tuple[Limits, list[Limit]]] = {}  # by identity: those of them with anything kept
         self._blocked: dict[Key, int] = {}
         self._profiles: dict[Key, QuotaProfile] = {}
-        self._profiled: dict[int, list[QuotaProfile]] = {}  # by identity of the limits of those placed: those of them
+        self._profiled: dict[int, list[list[End]]] = {}  # by identity of the limits of those placed
         self._ends: dict[str, list[tuple[str | None, list[End]]]] | None = None
         self._endless = QuotaRoom(running, now, FOREVER, usage, in_queues, projects, cohorts) if endless else None
 
@@ -115,21 +111,20 @@ class QuotaRoom:
         """A job was placed in this pass; it is in `usage` already. `endless`: nobody counts on its end."""
         if self._endless is not None:
             self._endless.started(limits, count, FOREVER if endless else end)
-        _, ends = self._started.get(id(limits), (limits, None))
-        if ends is None:
-            ends = []
-            self._started[id(limits)] = (limits, ends)
+        known, one = self._started.get(id(limits)), (end, count)
+        if known is None:
+            known = self._started[id(limits)] = (limits, [])
             for limit in limits:
-                self._started_under.setdefault(limit.key, []).append(ends)
-        ends.append((end, count))
+                self._started_under.setdefault(limit.key, []).append(known[1])
+        known[1].append(one)
         if not self._profiles:
             return
-        profiles = self._profiled.get(id(limits))
-        if profiles is None:
-            profiles = [self._profiles[limit.key] for limit in limits if limit.key in self._profiles]
-            self._profiled[id(limits)] = profiles
-        for profile in profiles:
-            profile.started(end, count)
+        profiled = self._profiled.get(id(limits))
+        if profiled is None:
+            profiled = [self._profiles[limit.key].started for limit in limits if limit.key in self._profiles]
+            self._profiled[id(limits)] = profiled
+        for ends in profiled:
+            ends.append(one)
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
         """Whether such a job could start now without delaying those for whom room is kept. It must be allowed now."""
@@ -154,9 +149,15 @@ class QuotaRoom:
                 return limit, ids
         return None
 
-    def tight(self, limits: Iterable[Limit], count: Count) -> list[Tight]:
-        """The limits that do not allow such a job at any time: together with all that is used and kept, it is too much."""
-        return list(self._tight(self._crowded(limits, count), count))
+    def tight(self, limits: Iterable[Limit], count: Count, depth: float = FOREVER) -> list[Tight]:
+        """The limits that do not allow such a job at any time: together with all that is used and kept, it is too much.
+
+        Only those that refused fewer than `depth` jobs for whom room is kept.
+        """
+        crowded, blocked = self._crowded(limits, count), self._blocked
+        if blocked or not depth:
+            crowded = [one for one in crowded if blocked.get(one.limit.key, 0) < depth]
+        return self._tight(crowded, count)
 
     def earliest(self, tight: Sequence[Tight], length: float, after: float) -> float:
         """The first moment, not before `after`, at which all of them allow the job to the end; FOREVER if they never will."""
@@ -170,11 +171,6 @@ class QuotaRoom:
             if late == start:
                 return late
             start = late
-
-    def not_full(self, limits: Limits, depth: int) -> Sequence[Limit]:
-        """Those that refused fewer than so many for whom room is kept."""
-        full = self._blocked
-        return [limit for limit in limits if full.get(limit.key, 0) < depth] if full or not depth else limits
 
     def refusing(self, tight: Iterable[Tight], length: float) -> list[Limit]:
         """Those under which the job may not start now, or would delay those for whom room is kept."""
@@ -193,8 +189,7 @@ class QuotaRoom:
         for limit in limits:
             holds = self._asked(limit, kept.holds, added)
             self._kept.setdefault(limit.key, []).append(kept._replace(holds=holds))
-            checks, sums = self._checks_under(limit)
-            self._under[limit.key] = (checks, sums.plus(holds))
+            self._sums[limit.key] = self._sums.get(limit.key, NOTHING).plus(holds)
             if limit.key in self._profiles:
                 self._profiles[limit.key].allocate(kept.start, kept.end, holds)
         for limit in refusing:
@@ -202,13 +197,12 @@ class QuotaRoom:
 
     def _crowded(self, limits: Iterable[Limit], count: Count) -> list[Crowded]:
         """Those that may be `tight`: where the job does not fit beside all that is used and kept, if it adds all it asks for."""
-        counts, under, found = self._usage.counts, self._under, list[Crowded]()
+        counts, kept, found = self._usage.counts, self._sums, list[Crowded]()
         for limit in limits:
-            checks, sums = under.get(limit.key) or self._checks_under(limit)
-            withheld, short = limit.withheld, None
-            for kind, cell, most in checks:
+            sums, short = kept.get(limit.key, NOTHING) if kept else NOTHING, None
+            for kind, cell, most in limit.checks:
                 more = count[kind]
-                if more and more > (left := most - counts[cell] - sums[kind] - withheld[kind]):
+                if more and more > (left := most - counts[cell] - sums[kind]):
                     short = [*short, (kind, left)] if short else [(kind, left)]
             if short or (limit.kind in IN_NO_COHORT and not self._has_room(limit, count, sums)):
                 found.append(Crowded(limit, short or ()))
@@ -219,32 +213,24 @@ class QuotaRoom:
             return self._used(limit).running_jobs + sums.running_jobs < limit.most.running_jobs
         return count.fits(limit.most.plus(self._used(limit), -1).plus(sums, -1))
 
-    def _tight(self, crowded: Iterable[Crowded], count: Count) -> Iterator[Tight]:
+    def _tight(self, crowded: Iterable[Crowded], count: Count) -> list[Tight]:
         added: Added = {}
+        found = list[Tight]()
         for limit, left in crowded:
-            if left and not any(0 < self._added(limit, count, kind, added) > most for kind, most in left):
-                continue
-            yield Tight(limit, self._asked(limit, count, added), self._profile(limit))
-
-    def _checks_under(self, limit: Limit) -> "Under":
-        found = self._under.get(limit.key)
-        if found is None:
-            found = self._under[limit.key] = (self._checks_of(limit), NOTHING)
+            for kind, most in left:
+                if 0 < self._added(limit, count, kind, added) > most:
+                    break
+            else:
+                if left:
+                    continue
+            found.append(Tight(limit, self._asked(limit, count, added), self._profile(limit)))
         return found
-
-    def _checks_of(self, limit: Limit) -> tuple[Check, ...]:
-        if limit.kind in IN_NO_COHORT:
-            return ()
-        cells = self._usage.cells
-        if limit.kind == COHORT:
-            return tuple(cells.of_pool(limit.name, limit.resource))
-        return cells.own(limit.name)
 
     def _asked(self, limit: Limit, count: Count, added: Added) -> Count:
         """How much of the limit such a job takes. Of what the limit says nothing of there is always enough."""
         if self._kept_kinds and limit.kind not in IN_NO_COHORT:
             amounts = list(count)
-            for kind, _, _ in self._checks_under(limit)[0]:
+            for kind, _, _ in limit.checks:
                 amounts[kind] = self._added(limit, count, kind, added)
             count = Count(*amounts)
         return limit.asked(count)

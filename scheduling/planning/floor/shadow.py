@@ -240,6 +240,7 @@ class ShadowSchedule:
             rules=shadow_rules(here.rules),
             reservations=tuple(_own_windows(here.reservations, names)),
             usage=here.usage,
+            workloads=here.workloads,
         )
 
     def _own_names(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
 from scheduling.sharing.admission import admission_faults
-from scheduling.snapshot import ProjectView
+from scheduling.snapshot import Limits, ProjectView
 from tests.scheduling.builders import gpu_node, gpus, limited, running, share, snapshot, waiting
 
 A100 = "NVIDIA A100-SXM4-40GB"
@@ -87,6 +87,20 @@ def test_room_on_nodes_of_a_full_model_is_told_as_what_it_is():
     assert reason.sentence.startswith("The quota of project vision for h100 allows 2 GPUs (2 in use)")
 
 
+def test_that_there_is_room_on_a_full_model_alone_is_told_beside_what_its_queue_refuses():
+    """Without the queue's limit it would still wait."""
+    others, tree = runs(7, "a", *range(8), project="speech"), (*TREE, ProjectView("speech"))
+    snap = world(asks(1, gpus=2, owner="ann"), running=(runs(8, "h", 0), others), projects=tree)
+    limited_there = replace(snap, queues=tuple(replace(one, each_user=Limits(gpus=1)) for one in snap.queues))
+
+    told = [reason.sentence for reason in reasons_of(limited_there, 1)]
+
+    assert told == [
+        "Queue default allows a user 1 GPU (0 in use); this job needs 2 GPUs.",
+        "The quota of project vision for h100 allows 2 GPUs (1 in use); this job needs 2 GPUs.",
+    ]
+
+
 def test_a_level_above_counts_what_runs_below():
     tree = (limited("team", gpu_models=(("h100", 3),)), ProjectView("vision", "team"), ProjectView("speech", "team"))
     snap = world(
@@ -122,6 +136,25 @@ def test_who_may_go_to_either_model_keeps_room_where_it_starts_first():
     assert places(world(either, asks(5, seconds=150), running=held)) == {5: "h"}
     full = (*held, runs(11, "h", 1, until=500))
     assert places(world(either, asks(5, seconds=150), asks(6, seconds=50), running=full)) == {6: "a"}
+
+
+def test_nothing_is_kept_for_whom_one_of_two_levels_never_lets_in():
+    """The quota of its team would, on GPUs that its own project may not have at all."""
+    none = limited("vision", parent="team", gpu_models=(("h100", 0), ("a100", 0)))
+    tree = (limited("team", gpu_models=(("h100", 8),)), none, ProjectView("speech"))
+
+    assert places(world(asks(1, gpus=2), asks(2, gpus=8, model="h100", project="speech"), projects=tree)) == {2: "h"}
+
+
+def test_a_start_is_promised_when_all_levels_allow_it():
+    """The quota of its team has room on one model now, its own on the other first."""
+    own = limited("vision", parent="team", gpu_models=(("h100", 2), ("a100", 2)))
+    tree = (limited("team", gpu_models=(("h100", 8),)), own)
+    held = (runs(8, "h", 0, 1, until=500), runs(9, "a", 0, 1, until=100))
+
+    [kept] = make_plan(world(asks(1, gpus=2), running=held, projects=tree), 0.0).reservations
+
+    assert (kept.start, [share.node for share in kept.shares]) == (100, ["a"])
 
 
 def test_nobody_is_stopped_whose_gpus_are_of_another_model():

@@ -16,13 +16,13 @@ FREE = Count(8, 8, FOREVER, 6)
 def test_jobs_that_start_are_counted_when_somebody_asks(running, steps):
     lazy, strict = (QuotaProfile(FREE, NOW, [one for one in running if one[0] < FOREVER]) for _ in range(2))
     for number, (end, count) in enumerate(steps):
-        lazy.started(end, count)
+        lazy.started.append((end, count))
         strict.allocate(NOW, end, count)
         if number % 3 == 0:
             assert lazy.allows(count, 2.0, NOW) == strict.allows(count, 2.0, NOW)
     for _, count in steps:
-        assert lazy.never_allows(count) == (strict.earliest(count, 1.0, NOW) == FOREVER)
         assert lazy.earliest(count, 2.0, NOW) == strict.earliest(count, 2.0, NOW)
+        assert lazy.never_allows(count) == (strict.earliest(count, 1.0, NOW) == FOREVER)
 
 
 def test_what_is_not_free_even_after_all_ends_is_never_allowed():

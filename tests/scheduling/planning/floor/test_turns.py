@@ -8,7 +8,7 @@ from scheduling.planning.one_pass import plan_pass
 from scheduling.planning.plan import make_plan
 from scheduling.resources import Request
 from scheduling.rules import Preemption, Rules
-from scheduling.snapshot import EndedJob, ProjectView, QueueView, Shadow, ShadowJob
+from scheduling.snapshot import EndedJob, ProjectView, QueueView, Shadow, ShadowJob, WorkloadView
 from tests.scheduling.builders import cpu_node, limited, running, share, snapshot, waiting
 
 NOW = 10_000.0
@@ -50,6 +50,15 @@ def test_all_that_runs_when_the_floor_begins_runs_in_the_shadow_with_the_work_th
     plan = make_plan(world(running=[runs(1, 16)]), NOW)
 
     assert plan.shadow.jobs[1].started_at == NOW - 600
+
+
+def test_in_the_shadow_no_more_of_a_workload_run_at_once_than_may():
+    """Else the second would fall behind its shadow, and others be stopped in vain to make room for it."""
+    seen = world(job(2, 1, workload="sweep"), running=[runs(1, 1, workload="sweep")])
+
+    plan = make_plan(replace(seen, workloads=(WorkloadView("sweep", "sweep", 1),)), NOW)
+
+    assert plan.shadow.jobs.keys() == {1}
 
 
 def test_who_saves_his_work_starts_before_his_turn_however_long_he_runs():
