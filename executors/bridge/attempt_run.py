@@ -58,6 +58,11 @@ class AttemptRun:
     def runs(self) -> bool:
         return self.observed is not None and self.observed.phase == Phase.RUNNING
 
+    @property
+    def is_whole(self) -> bool:
+        """Its end is known, and of its output all that the cluster has lies here."""
+        return self.ending is not None and not self.fetching
+
     def join(self, specs: Sequence[PlacementSpec], folder: Path) -> None:
         """Further members of the same attempt were claimed."""
         known = {run.placement_id for run in self.members}

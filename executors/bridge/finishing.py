@@ -46,8 +46,7 @@ class Finisher:
 
     def is_due(self, ended: Iterable[AttemptRun]) -> bool:
         """Whether any of them are to be reported, and now."""
-        whole = any(one.ending is not None and not one.fetching for one in ended)
-        self.next_report = self._not_before if whole else math.inf
+        self.next_report = self._not_before if any(one.is_whole for one in ended) else math.inf
         return time.monotonic() >= self.next_report
 
     def hurry(self) -> None:

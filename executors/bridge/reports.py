@@ -56,7 +56,7 @@ def resume(attempts: Sequence[AttemptRun]) -> None:
 
 def ended_whole(ended: Iterable[AttemptRun]) -> list[AttemptRun]:
     """Those whose end is known and of whose output all that the cluster has lies here; a few hundred at a time."""
-    ready = list(islice((one for one in ended if one.ending is not None and not one.fetching), ENDS_A_TURN))
+    ready = list(islice((one for one in ended if one.is_whole), ENDS_A_TURN))
     for attempt in ready:
         for run in attempt.members:
             spool = attempt.log_spools.get(run.claimed.rank)

@@ -85,14 +85,6 @@ def release(*, job_id: int, actor: str) -> Job:
     return _grant(verbs.release, job_id, ActionRequest(actor))
 
 
-def change(*, job_id: int, actor: str, **fields: Any) -> Job:
-    """Change a job's name and labels at any time, and its place in line while it waits.
-
-    Raises InvalidError for a field that cannot be changed and ConflictError for one that cannot be changed any more.
-    """
-    return change_columns(job_id=job_id, actor=actor, columns=columns_of(fields))
-
-
 def change_columns(
     *,
     job_id: int,
@@ -101,7 +93,10 @@ def change_columns(
     beside: Mapping[str, Any] = MappingProxyType({}),
     reason: str = "",
 ) -> Job:
-    """Write these columns, which were judged by somebody else, as `change` does; `beside` are not told in its history."""
+    """Change a job's name and labels at any time, all else while it waits: these columns, which somebody else has judged.
+
+    `beside` are not told in its history. Raises ConflictError for what cannot be changed any more.
+    """
     return _grant(verbs.change, job_id, ActionRequest(actor, reason=reason, columns=columns, beside=beside))
 
 

@@ -35,6 +35,7 @@ from jobs.submission.submit import submit
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import PLACED_STATES, TERMINAL_STATES, EndReason, JobState, may_move
 from scheduling.plan_result import PlannedPreemption
+from tests.changing import change
 from tests.jobs.protocol_yard import HARDWARE, QUOTA, Yard, let_time_pass
 from workers import heartbeats
 from workers.models import Node
@@ -124,7 +125,7 @@ class Protocol(RuleBasedStateMachine):
     def change(self, which, priority):
         for job in self.some_job(which):
             with suppress(ConflictError):
-                actions.change(job_id=job.pk, actor="ann", priority=priority)
+                change(job_id=job.pk, actor="ann", priority=priority)
 
     # The platform
 

@@ -7,6 +7,7 @@ from jobs.models import Attempt, GpuHold, JobEvent
 from scheduling.errors import ConflictError, InvalidError, NotFoundError
 from scheduling.lifecycle import JobState
 from tests import builders
+from tests.changing import change
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +78,7 @@ def test_a_waiting_job_or_one_being_cancelled_is_not_requeued():
 
 
 def test_the_place_in_line_changes_while_a_job_waits():
-    job = actions.change(job_id=builders.job().pk, actor="ann", priority="urgent", queue="live")
+    job = change(job_id=builders.job().pk, actor="ann", priority="urgent", queue="live")
 
     assert (job.priority, job.queue.name) == (90, "live")
     assert JobEvent.objects.get(kind="changed").data["to"]["priority"] == 90
@@ -87,8 +88,8 @@ def test_a_running_job_keeps_its_priority_but_may_get_another_name():
     job = builders.running_job()
 
     with pytest.raises(ConflictError, match="priority"):
-        actions.change(job_id=job.pk, actor="ann", priority=90)
-    assert actions.change(job_id=job.pk, actor="ann", name="better").name == "better"
+        change(job_id=job.pk, actor="ann", priority=90)
+    assert change(job_id=job.pk, actor="ann", name="better").name == "better"
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,11 @@ def test_a_running_job_keeps_its_priority_but_may_get_another_name():
 )
 def test_what_cannot_be_changed_is_named(fields, named):
     with pytest.raises(InvalidError) as caught:
-        actions.change(job_id=builders.job().pk, actor="ann", **fields)
+        change(job_id=builders.job().pk, actor="ann", **fields)
     assert [error.field for error in caught.value.errors] == [named]
 
 
 def test_a_change_that_changes_nothing_leaves_no_event():
-    actions.change(job_id=builders.job(priority=50).pk, actor="ann", priority=50)
+    change(job_id=builders.job(priority=50).pk, actor="ann", priority=50)
 
     assert not JobEvent.objects.exists()

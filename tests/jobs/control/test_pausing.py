@@ -16,6 +16,7 @@ from jobs.state.outcome import PlacementOutcome, PlacementRef
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import EndReason, JobState, PlacementState
 from tests import builders
+from tests.changing import change
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -224,7 +225,7 @@ def test_only_a_paused_or_suspended_job_is_resumed(state):
 def test_place_in_line_and_limit_of_a_paused_job_may_be_changed():
     job = pause(builders.job())
 
-    job = actions.change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
+    job = change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
     assert (job.priority, job.queue.name, job.max_runtime_seconds, job.state) == (90, "live", 60, "paused")
 
 

@@ -15,6 +15,7 @@ from jobs.state.transitions import Transition
 from scheduling.errors import ConflictError
 from scheduling.lifecycle import JobState
 from tests import builders
+from tests.changing import change
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -128,5 +129,5 @@ def test_a_cancelled_job_is_not_held_any_more():
 def test_place_in_line_and_limit_of_a_held_job_may_be_changed():
     job = hold(builders.job())
 
-    job = actions.change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
+    job = change(job_id=job.pk, actor="ann", priority=90, queue="live", max_runtime_seconds=60)
     assert (job.priority, job.queue.name, job.max_runtime_seconds, job.held_by) == (90, "live", 60, "ann")

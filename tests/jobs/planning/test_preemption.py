@@ -18,6 +18,7 @@ from quotas.models import Quota
 from scheduling.lifecycle import EndReason
 from scheduling.plan_result import PlannedPreemption
 from tests import builders
+from tests.changing import change
 from tests.racing import beside, hold
 
 pytestmark = pytest.mark.django_db
@@ -185,7 +186,7 @@ def test_a_job_that_is_cancelled_while_it_gives_way_is_cancelled():
     assert ended(running, EndReason.COMPLETED, exit_code=0, asked=True).state == "cancelled"
 
 
-@pytest.mark.parametrize("end", [actions.cancel, lambda **who: actions.change(priority=10, **who)])
+@pytest.mark.parametrize("end", [actions.cancel, lambda **who: change(priority=10, **who)])
 def test_a_promise_ends_when_the_job_does_not_want_the_room_any_more_or_stands_elsewhere_in_line(end):
     urgent = builders.job(priority=90)
     told(victim(), urgent)
@@ -199,7 +200,7 @@ def test_another_name_keeps_the_promise():
     urgent = builders.job(priority=90)
     told(victim(), urgent)
 
-    actions.change(job_id=urgent.pk, actor="ann", name="better")
+    change(job_id=urgent.pk, actor="ann", name="better")
 
     assert fresh(urgent).promised
 

@@ -12,6 +12,7 @@ from jobs.submission.job_spec import JobSpec
 from jobs.submission.submit import submit
 from scheduling.errors import ConflictError, InvalidError
 from tests import builders
+from tests.changing import change
 from tests.rest import V1, client_of, faults
 
 pytestmark = pytest.mark.django_db
@@ -127,12 +128,12 @@ def test_a_change_does_not_get_round_a_limit(ann):
 
     for changes in ({"queue": "night"}, {"queue": "night", "max_runtime_seconds": 60}):
         with pytest.raises(ConflictError, match=f"Job {job.pk} stays as it is. Queue night allows a job at most 1 CPU"):
-            actions.change(job_id=job.pk, actor="ann", **changes)
+            change(job_id=job.pk, actor="ann", **changes)
     with pytest.raises(ConflictError, match="may use priorities up to 50"):
-        actions.change(job_id=small.pk, actor="ann", priority=51)
+        change(job_id=small.pk, actor="ann", priority=51)
     with pytest.raises(ConflictError, match="allows at most 60 s"):
-        actions.change(job_id=small.pk, actor="ann", max_runtime_seconds=61)
-    assert actions.change(job_id=small.pk, actor="ann", priority=50).priority == 50
+        change(job_id=small.pk, actor="ann", max_runtime_seconds=61)
+    assert change(job_id=small.pk, actor="ann", priority=50).priority == 50
 
 
 def test_of_many_jobs_those_change_that_stay_within_the_limits(ann):
@@ -151,7 +152,7 @@ def test_a_limit_that_came_later_keeps_nobody_from_other_changes(ann):
     queue.max_cpus, queue.max_priority_member = 1, 50
     queue.save()
 
-    assert actions.change(job_id=job.pk, actor="ann", name="other", priority=80).priority == 80
+    assert change(job_id=job.pk, actor="ann", name="other", priority=80).priority == 80
 
 
 def test_staff_set_the_limits_and_everybody_sees_them(team):

@@ -7,7 +7,6 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from jobs.control import actions
 from jobs.models import Job
 from jobs.planning.cycle import run_cycle
 from jobs.submission.job_spec import JobSpec
@@ -15,6 +14,7 @@ from jobs.submission.submit import submit
 from quotas.models import Quota
 from scheduling.errors import ConflictError, InvalidError
 from tests import builders
+from tests.changing import change
 from tests.rest import V1, client_of, faults
 from workers.models import Node
 
@@ -56,7 +56,7 @@ def test_what_a_queue_allows_no_user_is_refused_by_its_name_also_as_a_change(ann
     }
     [made] = submit(specs=[spec(gpus=2)], owner=ann)
     with pytest.raises(ConflictError, match="Queue night allows a user at most 1 GPU at once"):
-        actions.change(job_id=made.job.pk, actor="ann", queue="night")
+        change(job_id=made.job.pk, actor="ann", queue="night")
 
 
 def test_waiting_jobs_of_a_user_are_limited_below_too_and_others_are_not_counted(team, ann):
