@@ -17,7 +17,7 @@ from api.http.authentication import BearerTokens
 from api.http.problems import RETRY_SECONDS, Problem
 from api.v1 import health
 from jobs.reports.metrics.exposition import exposition
-from jobs.reports.metrics.families import gauge, gauges
+from jobs.reports.metrics.families import as_text, gauge, gauges
 
 logger = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 2  # several Prometheus servers that scrape at once cost one look at the database
@@ -65,11 +65,8 @@ def servers(*, database_up: bool) -> bytes:
     """Which of the servers behind this site answer."""
     text = "Whether the database answers this site; without it there are no samples but of the servers."
     up = [("database", database_up), ("broker", not health.fault_of(health.broker))]
-    families = (
-        gauge("database_up", text, database_up),
-        gauges("server_up", "Whether the server answers this site.", ("server",), up),
-    )
-    return "".join(family.as_text() for family in families).encode()
+    answers = gauges("server_up", "Whether the server answers this site.", ("server",), up)
+    return as_text([gauge("database_up", text, database_up), answers])
 
 
 def _has_our_token(request: HttpRequest) -> bool:

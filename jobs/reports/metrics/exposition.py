@@ -1,6 +1,7 @@
 """All of it, in the order of `docs/metrics.txt`."""
 
 from jobs.reports.metrics import books, clusters, machines, money, open_jobs, planner, providers, so_far, waiting
+from jobs.reports.metrics.families import as_text
 
 FAMILIES = (
     open_jobs.jobs,
@@ -23,4 +24,4 @@ FAMILIES = (
 
 def exposition() -> bytes:
     """Everything, in Prometheus' text format."""
-    return "".join(family.as_text() for families in FAMILIES for family in families()).encode()
+    return as_text(family for families in FAMILIES for family in families())

@@ -43,6 +43,11 @@ class Family(NamedTuple):
         return head + "".join(line for some in self.samples for line in some.lines(self.name))
 
 
+def as_text(families: Iterable[Family]) -> bytes:
+    """All of them, as they are scraped."""
+    return "".join(family.as_text() for family in families).encode()
+
+
 @lru_cache(maxsize=10_000)
 def _escaped(value: str) -> str:
     """Values of labels are the same from scrape to scrape, and in many samples of each."""
