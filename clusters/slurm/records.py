@@ -30,7 +30,10 @@ class SlurmJob:
     user: str = ""
     account: str = ""
     partition: str = ""
+    output: str = ""
+    """The file that its standard output goes to."""
     nodes: tuple[str, ...] = ()
+    submitted: float | None = None
     start: float | None = None
     end: float | None = None
     exit_code: int | None = None
@@ -98,7 +101,9 @@ def job(data: Data) -> SlurmJob:
         user=str(data.get("user_name") or ""),
         account=str(data.get("account") or ""),
         partition=str(data.get("partition") or ""),
+        output=str(data.get("standard_output") or ""),
         nodes=tuple(hosts(str(data.get("nodes") or ""))),
+        submitted=_moment(data.get("submit_time")),
         start=_moment(data.get("start_time")),
         end=_moment(data.get("end_time")),
         exit_code=code,
@@ -123,6 +128,7 @@ def accounted_job(data: Data) -> AccountedJob:
         account=str(data.get("account") or ""),
         partition=str(data.get("partition") or ""),
         nodes=() if nodes == "None assigned" else tuple(hosts(nodes)),
+        submitted=_moment(times.get("submission")),
         start=_moment(times.get("start")),
         end=_moment(times.get("end")),
         exit_code=code,

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from clusters.slurm.batch_job import BatchJob
@@ -18,7 +19,7 @@ from clusters.slurm.errors import SlurmRefusedError, UnreachableError
 from clusters.slurm.records import SlurmJob, SlurmNode, SlurmPartition
 from clusters.slurm.rest import RestClient
 from executors.engine import ClusterNode, Observed, OutOfReachError, Output, Phase, RefusedError, Workload
-from executors.slurm import submission
+from executors.slurm import observing, submission
 from executors.slurm.cluster_nodes import Asked, cluster_nodes, gpu_type
 from executors.slurm.known import Known
 from executors.slurm.options import Options, read_options
@@ -62,6 +63,7 @@ class SlurmEngine:
         self._prepare()
         try:
             (partition, nodes), jobs = self._read_cluster(), self._client.jobs()
+            self._end_revived(jobs)
         except (UnreachableError, SlurmRefusedError) as error:
             raise OutOfReachError(str(error)) from None
         return cluster_nodes(nodes, partition, self._held(jobs))
@@ -175,6 +177,15 @@ class SlurmEngine:
 
     def _jobs_of(self, name: str) -> list[SlurmJob]:
         return sorted((job for job in self._client.jobs() if job.name == name), key=lambda job: job.job_id)
+
+    def _end_revived(self, jobs: Sequence[SlurmJob]) -> None:
+        """A controller that lost its last seconds lets wait, or run, what is over and forgotten here."""
+        for job in jobs:
+            folder = self._shared.workload(job.name)
+            if job.output == str(folder.output) and observing.may_end(job) and not folder.path.exists():
+                log.warning("Slurm brought job %d back, which is over (%s): it is cancelled.", job.job_id, job.name)
+                with suppress(SlurmRefusedError):
+                    self._client.cancel(job.job_id)
 
     def _held(self, jobs: Sequence[SlurmJob]) -> dict[str, list[Asked]]:
         """What this bridge's jobs have on each node: all that has begun, and has not been cleaned up."""

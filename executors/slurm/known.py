@@ -146,11 +146,11 @@ class Known:
         number = folder.owner() or folder.submitted()
         if number is None:
             return None
-        view, members = self._view(name), len(self.asked(name)) or 1
+        view = self._view(name)
         known.missing_since = known.missing_since or time.monotonic()
         if time.monotonic() - known.missing_since < LOST_SECONDS:
             return known.last or Observed(name, Phase.WAITING, message="Slurm was asked to run it.")
-        return observing.lost(name, number, view, members)
+        return observing.lost(name, number, view)
 
     def _figures(self, names: Collection[str]) -> dict[str, AccountedJob]:
         """Of those that have ended lately, or that the controller does not know; without accounts of none."""
@@ -177,10 +177,15 @@ class Known:
 
     def _view(self, name: str) -> FolderView:
         folder, stop = self._shared.workload(name), self._shared.workload(name).stop()
-        endings = tuple(folder.endings(len(self.asked(name)) or 1))
-        asked = stop is not None and stop.why == "stop"
+        members = len(self.asked(name)) or 1
+        endings = tuple(folder.endings(members))
         return FolderView(
-            endings, stop_asked=asked, began=folder.has_begun(), last_words="" if endings else folder.last_words()
+            endings,
+            stop_asked=stop is not None and stop.why == "stop",
+            all_ended=len(endings) == members,
+            began=folder.has_begun(),
+            waited_seconds=folder.waited_seconds(),
+            last_words="" if endings else folder.last_words(),
         )
 
     def _recall_stop(self, name: str, known: _Workload) -> None:

@@ -13,8 +13,12 @@ from scheduling.lifecycle import EndReason
 
 NOT_OPENED = 53
 """With this "signal" Slurm says that a node could not open the output or enter the folder."""
+KILLED = frozenset({137, 143})
+"""What a shell says of a command that SIGKILL or SIGTERM ended."""
 SLACK_SECONDS = 90.0
 """Slurm looks at time limits every half a minute, and sends its warning up to a minute early."""
+ROUNDED_SECONDS = 2.0
+"""Slurm's moments are whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,12 @@ class FolderView:
 
     endings: tuple[Ending, ...] = ()
     stop_asked: bool = False
+    all_ended: bool = False
+    """Whether each member's shell has told how its command ended."""
     began: bool = True
     """Whether the batch script has run at all."""
+    waited_seconds: float | None = None
+    """Until it ran, from a moment before its submission on; both by the clock of whoever serves the folder."""
     last_words: str = ""
 
 
@@ -38,6 +46,9 @@ def active(job: SlurmJob) -> Observed:
 
 def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> Observed:
     """Of one that has."""
+    if not seen.stop_asked and _was_started_again(job, seen):
+        words = f"Slurm lost its record that job {job.job_id} ran, started it a second time, and ended it."
+        return _without_slurm(job.name, job.job_id, seen, words)
     found = replace(
         _ended(job, seen, _first(seen.endings)), started_at=job.start, ended_at=job.end, stop_asked=seen.stop_asked
     )
@@ -57,6 +68,16 @@ def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> 
     )
 
 
+def _was_started_again(job: SlurmJob, seen: FolderView) -> bool:
+    """A controller that lost its last seconds starts anew what runs already; its node, or its batch script, refuses.
+
+    Slurm then says that it waited longer than it did. Spans are compared, not moments: the clocks may differ.
+    """
+    if job.start is None or job.submitted is None or seen.waited_seconds is None:
+        return False
+    return job.start - job.submitted > seen.waited_seconds + ROUNDED_SECONDS
+
+
 def _cancelled_by(found: Observed, job: SlurmJob, who: str) -> Observed:
     """A controller that lost its last seconds gives numbers again, and may then end the wrong job of that number: nobody did."""
     if who:
@@ -65,14 +86,20 @@ def _cancelled_by(found: Observed, job: SlurmJob, who: str) -> Observed:
     return replace(found, reason=EndReason.NODE_LOST, message=words, charged=False)
 
 
-def lost(name: str, job_id: int | None, seen: FolderView, members: int) -> Observed:
+def lost(name: str, job_id: int | None, seen: FolderView) -> Observed:
     """Of one of which Slurm knows nothing any more."""
-    if len(seen.endings) == members:
-        last = _first(seen.endings)
+    words = f"Slurm does not know job {job_id} any more: its controller or its accounts have lost it."
+    return _without_slurm(name, job_id, seen, words)
+
+
+def _without_slurm(name: str, job_id: int | None, seen: FolderView, words: str) -> Observed:
+    """As its shells say; in these words if they say nothing, or were killed: Slurm kills on its nodes what it does not know."""
+    last = _first(seen.endings)
+    killed = last is not None and (last.reason == "term" or last.exit_code in KILLED) and not seen.stop_asked
+    if seen.all_ended and not killed:
         state = "COMPLETED" if last is None or last.exit_code == 0 else "FAILED"
         made_up = SlurmJob(job_id or 0, name, state, end=last.moment if last else None)
         return ended(made_up, seen)
-    words = f"Slurm does not know job {job_id} any more: its controller or its accounts have lost it."
     return Observed(
         name, Phase.ENDED, reason=EndReason.NODE_LOST, message=words, charged=False, stop_asked=seen.stop_asked
     )
@@ -81,7 +108,7 @@ def lost(name: str, job_id: int | None, seen: FolderView, members: int) -> Obser
 def _first(endings: tuple[Ending, ...]) -> Ending | None:
     """The end that brought about the others': of those that went wrong by themselves the earliest."""
     bad = [one for one in endings if one.exit_code or one.reason != "exited"]
-    own = [one for one in bad if one.reason in {"exited", "start_failed"} and one.exit_code not in {137, 143}]
+    own = [one for one in bad if one.reason in {"exited", "start_failed"} and one.exit_code not in KILLED]
     return min(own or bad or endings, key=lambda one: (one.moment, one.rank), default=None)
 
 
@@ -94,6 +121,9 @@ def _ended(job: SlurmJob, seen: FolderView, last: Ending | None) -> Observed:
         return said or _never_ran(job, seen)
     if last is None:
         return said or _by_exit_code(job, job.exit_code)
+    if job.state == "CANCELLED" and seen.all_ended and (last.reason, last.exit_code) == ("exited", 0):
+        # None was told to stop: it was over before Slurm heard of that, or by its end cancelled what it had started anew.
+        return Observed(job.name, Phase.ENDED, reason=EndReason.COMPLETED, exit_code=0)
     return replace(_by_ending(job, last), rank=rank)
 
 

@@ -80,6 +80,13 @@ class WorkloadFolder:
         """Whether a Slurm job has made it its own."""
         return (self.path / "owner").exists()
 
+    def waited_seconds(self) -> float | None:
+        """From before its submission until a Slurm job made it its own: both are written down once."""
+        try:
+            return (self.path / "owner").stat().st_mtime - (self.path / "workload.json").stat().st_mtime
+        except OSError:
+            return None
+
     def owner(self) -> int | None:
         """The Slurm job that runs it, or ran it; None also for the moment in which it writes its number."""
         text = self._text("owner").strip()

@@ -5,7 +5,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -165,3 +165,47 @@ def test_whatever_is_killed_at_whatever_moment_nothing_runs_twice_and_every_end_
     for one in asked:
         after.forget(one.name)
     assert after.observe() == {}
+
+
+def test_a_controller_that_forgot_which_jobs_run_ends_nobodys_work_for_good(mortal):
+    """It starts them anew, which nodes and scripts refuse: nobody has cancelled them. What is over it does not bring back."""
+    engine = engine_on(mortal, "forgetful")
+    mortal.command("scontrol", "update", "partitionname=main", "state=down")
+    short, long = shell("sleep 2; echo ran"), shell("exec sleep 300", nodes=["n2"])
+    for asked in (short, long):
+        engine.start(asked)
+    remembered = dict[Path, bytes]()
+
+    def written_down() -> bool:
+        remembered.update({path: path.read_bytes() for path in (mortal.folder / "state").glob("job_state*")})
+        return any(long.name.encode() in content for content in remembered.values())
+
+    wait_for(written_down, 40, "the controller to write down what waits")
+    mortal.command("scontrol", "update", "partitionname=main", "state=up")
+    for asked in (short, long):
+        wait_for_phase(engine, asked.name, Phase.RUNNING)
+    forget_since(mortal, remembered)
+    done, lost = ended(engine, short.name, 90), ended(engine, long.name, 90)
+    assert (done.reason, printed(engine, short.name)) == (EndReason.COMPLETED, "ran\n")
+    assert (lost.reason, lost.charged) == (EndReason.NODE_LOST, False)
+    assert "started it a second time" in lost.message
+
+    for asked in (short, long):
+        engine.forget(asked.name)
+        mortal.kill(asked.nodes[0])  # so that what is brought back has to wait
+    forget_since(mortal, remembered)
+    assert len(mortal.command("squeue", "-h").splitlines()) == 2
+    engine.nodes()
+    wait_for(lambda: not mortal.command("squeue", "-h"), 20, "nothing to be left in Slurm")
+    for node in mortal.nodes:
+        mortal.start_daemon(node)
+    mortal.wait_for_nodes()
+
+
+def forget_since(cluster: SlurmCluster, remembered: Mapping[Path, bytes]) -> None:
+    """As when it dies before it has written down what came after that."""
+    cluster.kill("slurmctld")
+    for path, content in remembered.items():
+        path.write_bytes(content)
+    cluster.start_daemon("slurmctld")
+    cluster.command("scontrol", "update", "partitionname=main", "state=up")
