@@ -79,9 +79,8 @@ class Bridged:
         return self.platform.home / name
 
 
-def gives_way_and_goes_on(bridged: Bridged) -> None:
-    """A job that fills the one node saves its work for a more urgent one, waits for its end, and goes on where it was."""
-    platform, its = bridged.platform, {"cpus": 3, "executor": bridged.name}
+def gives_way_and_goes_on(platform: Platform, **its: Any) -> None:
+    """A job that leaves no room for another of its size saves its work for a more urgent one and goes on after it where it was."""
     [long] = submitted(SAVES, priority="background", checkpointable=True, **its)
     wait_for_state(long, "running", platform=platform, timeout=60)
     wait_for(lambda: "from 0" in output(long), 20, "its trap to be set")

@@ -63,7 +63,7 @@ def test_a_job_that_gives_way_to_an_urgent_one_goes_on_where_it_was(platform: Pl
     platform.environment["TRAINYARD_PREEMPTION_MIN_RUNTIME_SECONDS"] = "1"
     platform.start(beat=True)
     pond = Bridged(platform).start(node("n1"))
-    gives_way_and_goes_on(pond)
+    gives_way_and_goes_on(platform, executor="pond", cpus=3)
     wait_for(lambda: pond.workloads() == {}, 10, "the cluster to keep nothing of them")
 
 

@@ -80,7 +80,7 @@ def test_a_job_is_paused_with_its_checkpoint_and_goes_on(hill: Hill) -> None:
 
 
 def test_a_job_that_gives_way_to_an_urgent_one_goes_on_where_it_was(hill: Hill) -> None:
-    gives_way_and_goes_on(hill)
+    gives_way_and_goes_on(hill.platform, executor="hill", cpus=3)
     wait_for(lambda: hill.left() == [], 20, "the cluster to keep nothing of them")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from jobs.control import actions
 from jobs.models import Job
+from tests.acceptance.bridged import gives_way_and_goes_on
 from tests.acceptance.platform import Platform, output, submitted, wait_for_state
 from tests.clusters.slurm.slurm_cluster import RELEASES, SlurmCluster, slurm_cluster
 from tests.executors.slurm.workloads import PATH
@@ -24,6 +25,7 @@ def slurm(request) -> Iterator[SlurmCluster]:
 
 @pytest.fixture
 def platform_on_slurm(platform: Platform, slurm: SlurmCluster) -> Platform:
+    platform.environment["TRAINYARD_PREEMPTION_MIN_RUNTIME_SECONDS"] = "1"
     platform.start(beat=True)
     start_bridge(platform, slurm)
     up = Node.objects.filter(cluster__name="tarn", state="up", removed_at__isnull=True)
@@ -66,6 +68,14 @@ def test_ends_are_told_as_they_were_and_a_cancel_ends_it_there(platform_on_slurm
     actions.cancel(job_id=endless.pk, actor="a test")
     assert wait_for_state(endless, "cancelled", timeout=60).end_reason == "cancelled"
     wait_for(lambda: endless.pk not in slurm_jobs(slurm), 20, "it to end in Slurm")
+
+
+def test_a_job_that_gives_way_to_an_urgent_one_goes_on_where_it_was(platform_on_slurm, slurm):
+    [beside] = submitted("exec sleep 300", priority="urgent", executor="tarn", gpus=8)
+    wait_for_state(beside, "running", platform=platform_on_slurm, timeout=60)
+    gives_way_and_goes_on(platform_on_slurm, executor="tarn", gpus=8)
+    actions.cancel(job_id=beside.pk, actor="a test")
+    wait_for(lambda: not slurm.command("squeue", "-h"), 30, "nothing to be left in Slurm")
 
 
 def slurm_jobs(slurm: SlurmCluster) -> set[int]:
