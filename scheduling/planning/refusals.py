@@ -31,8 +31,8 @@ class Refusals:
         self._snapshot = snapshot
         self._holders: Holders | None = None
         self._of_queues: dict[str, tuple[Reason, ...]] = {}
-        self._of_quotas = QuotaRefusals(work.usage, work.cohorts, self._holders_of)
-        self._for_good = ForGood(work.never, work.cohorts)
+        for_good = ForGood(work.never, work.cohorts)
+        self._of_quotas = QuotaRefusals(work.usage, work.cohorts, self._holders_of, for_good.endings)
         self._room: dict[Request, bool] = {}
 
     def of(self, alike: SchedulingClass) -> tuple[Reason, ...]:
@@ -59,10 +59,7 @@ class Refusals:
     def _of_quota(self, alike: SchedulingClass) -> tuple[Reason, ...]:
         if not (alike.chain or alike.has_parts):
             return ()
-        asked, levels = alike.request.total, Levels(alike.chain, alike.parts)
-        found = self._of_quotas.of(asked, levels, firm=alike.firm)
-        if found:
-            found = self._for_good.told(found, asked, levels, firm=alike.firm)
+        found = self._of_quotas.of(alike.request.total, Levels(alike.chain, alike.parts), firm=alike.firm)
         if alike.choice is None or not alike.choice.refuses(self._work.usage):
             return found
         return (*found, *self._of_models(alike.choice))

@@ -1,14 +1,13 @@
 """What a request may ever have: of nodes, and of quotas where nobody else holds anything. Asked at submission, and told to who waits in vain."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from scheduling import gpu_models
 from scheduling.errors import FieldError
 from scheduling.nodes.feasibility import could_hold
 from scheduling.placement.hardware import what_is_lacking
-from scheduling.reasons import Reason, ReasonCode, listed, quantity
+from scheduling.reasons import listed, quantity
 from scheduling.resources import Request, Resources
 from scheduling.sharing.cohorts import Cohorts
 from scheduling.sharing.ledger import Cells, Ledger, Levels
@@ -60,48 +59,39 @@ def admission_faults(
 
 
 class ForGood:
-    """What quotas refuse also where nobody holds anything: then the reasons say so, and what would change it.
+    """What would change it where quotas refuse a request also while nobody holds anything.
 
-    Each reason is worked out once, for all jobs that are told the same.
+    Each is put in words once, for all jobs that are told the same.
     """
 
     def __init__(self, never: Shortages, cohorts: Cohorts | None) -> None:
         self._never = never
         self._cohorts = cohorts
-        self._told: dict[
-            tuple[int, Shortage, bool], tuple[Reason, Reason]
-        ] = {}  # by identity: one is like another seldom
+        self._told: dict[tuple[Shortage, bool], str] = {}  # by identity: one is like another seldom
 
-    def told(self, reasons: tuple[Reason, ...], asked: Resources, levels: Levels, *, firm: bool) -> tuple[Reason, ...]:
-        """The reasons of quotas that refuse so much now, with what is true for good."""
+    def endings(self, asked: Resources, levels: Levels, firm: bool) -> dict[str, str]:
+        """By level, for a job that asks for so much; `firm`: it may not be stopped again."""
         found = self._never.of(asked, levels, firm=firm)
         if not found:
-            return reasons
-        never: dict[str, Shortage] = {}
-        for one in found:
-            never.setdefault(one.subject, one)
+            return {}
         yields = firm and self._lets_in_who_yields(asked, levels.projects)
-        told = []
-        for reason in reasons:
-            hard = never.pop(reason.subject, None) if reason.code is ReasonCode.QUOTA else None
-            told.append(reason if hard is None else self._of(reason, hard, asked, levels.parts, yields=yields))
-        return tuple(told)
+        words: dict[str, str] = {}
+        for one in found:
+            if one.subject not in words:
+                words[one.subject] = self._of(one, asked, levels.parts, yields=yields)
+        return words
 
     def _lets_in_who_yields(self, asked: Resources, chain: Sequence[ProjectView]) -> bool:
         """Whether its projects refuse it only because it may not be stopped again."""
         firm, soft = (self._never.of(asked, Levels(chain), firm=firm) for firm in (True, False))
         return bool(firm) and not soft
 
-    def _of(
-        self, reason: Reason, hard: Shortage, asked: Resources, parts: Sequence[ProjectView], *, yields: bool
-    ) -> Reason:
-        found = self._told.get((id(reason), hard, yields))
+    def _of(self, hard: Shortage, asked: Resources, parts: Sequence[ProjectView], *, yields: bool) -> str:
+        found = self._told.get((hard, yields))
         if found is None:
             holder = next((part.holder for part in parts if part.slug == hard.subject), "")
-            words = _way_out(hard, asked, self._cohorts, holder, yields=yields)
-            found = (reason, replace(reason, sentence=f"{reason.sentence} {words}"))
-            self._told[id(reason), hard, yields] = found
-        return found[1]
+            found = self._told[hard, yields] = _way_out(hard, asked, self._cohorts, holder, yields=yields)
+        return found
 
 
 @lru_cache(maxsize=4096)

@@ -114,7 +114,7 @@ class Cells:
         if known is None:
             steps = [(INDEX[name], step) for name, way in zip(RESOURCES, self.ways(slug), strict=True) for step in way]
             own = [(kind, step.held, step.nominal) for kind, step in steps if step.nominal is not None]
-            known = self._nominal[slug] = by_kind(own)
+            known = self._nominal[slug] = by_kind(_telling(own))
         return known
 
     def _step(self, member: Member, name: str) -> Step:
@@ -152,13 +152,13 @@ class Cells:
 
     def checks(self, slug: str, *, firm: bool) -> Checks:
         """All that a job of the project may have to stay within, by the most that it can add there."""
-        found = list[Check]()
+        own, pools = list[Check](), list[Check]()
         for member in self.tree.chain(slug):
-            found += self.own(member.slug, firm=firm)
+            own += self.own(member.slug, firm=firm)
             parent = self.tree.parents[member.slug]
             for name in member.nominal if parent is not None else ():
-                found += self.of_pool(parent or "", name)
-        return by_kind(found)
+                pools += self.of_pool(parent or "", name)
+        return by_kind([*_telling(own), *pools])
 
     def of_limit(self, slug: str, name: str, *, firm: bool) -> tuple[Check, ...]:
         """What the project's own quota says; with the name of a resource, what those below it have of that together."""
@@ -267,24 +267,25 @@ class Ledger(Mapping[str, Usage]):
         """By how much a project's claim rises with it is what is newly committed above it."""
         counts, rises = self.counts, more
         for held, committed, taken, nominal, keeps, most, _, _, _ in way:
-            holds, has = counts[held], counts[committed]
-            if committed == held and not keeps:  # nobody keeps anything there: what is held is what counts
-                before, after = holds, holds + more
+            holds, has, risen = counts[held], counts[committed], rises
+            if taken == NOWHERE and more > 0:
+                rises = claim_rises(holds, has, more, risen, nominal, keeps)
             else:
-                before, after = claim(holds, has, nominal, keeps), claim(holds + more, has + rises, nominal, keeps)
-                counts[committed] = has + rises
+                before, after = claim(holds, has, nominal, keeps), claim(holds + more, has + risen, nominal, keeps)
+                rises = after - before
+                if taken != NOWHERE:
+                    counts[taken] += min(after, most) - min(before, most)
+            counts[committed] = has + risen
             counts[held] = holds + more
-            if taken != NOWHERE:
-                counts[taken] += min(after, most) - min(before, most)
-            rises = after - before
 
-    def added(self, slug: str, kind: int, more: int) -> dict[str, int]:
-        """How much more of one resource is committed in the project, and in each above it, if it holds so much more."""
-        counts, rises, found = self.counts, more, dict[str, int]()
+    def added(self, slug: str, kind: int, more: int, level: str) -> int:
+        """How much more of one resource is committed at a level, the project or one above it, if it holds so much more."""
+        counts, rises = self.counts, more
         for held, committed, _, nominal, keeps, _, _, member, _ in self.cells.ways(slug)[kind]:
-            found[member.slug] = max(0, rises)
+            if member.slug == level:
+                break
             rises = claim_rises(counts[held], counts[committed], more, rises, nominal, keeps)
-        return found
+        return max(0, rises)
 
     def refuses(self, slug: str, asked: Resources, *, firm: bool) -> bool:
         """Whether the quotas of the project or of one above it, or a cohort, are too small for one more such job."""
@@ -317,6 +318,19 @@ class Ledger(Mapping[str, Usage]):
                 if counts[cell] + more > most:
                     return False
         return True
+
+
+def _telling(checks: Sequence[Check]) -> list[Check]:
+    """Of those of a project and all above it, the nearest first, the ones that may fail where none of the others does.
+
+    What is held at a level is held, and committed, at each above it: a limit no smaller than one of those says nothing.
+    """
+    found, least = list[Check](), dict[int, int]()
+    for kind, cell, most in reversed(checks):
+        if cell % WIDTH >= COMMITTED or kind not in least or most < least[kind]:
+            found.append((kind, cell, most))
+        least[kind] = min(most, least.get(kind, most))
+    return found
 
 
 def by_kind(checks: Iterable[Check]) -> Checks:

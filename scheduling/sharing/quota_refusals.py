@@ -12,10 +12,15 @@ from scheduling.sharing.shortages import CohortShortage, OwnShortage, Shortage, 
 from scheduling.snapshot import ProjectView
 
 HoldersOf: TypeAlias = Callable[[str, tuple[str, ...]], Mapping[int, Mapping[str, int]]]
+Endings: TypeAlias = Callable[[Resources, Levels, bool], Mapping[str, str]]
 BORROWERS_NAMED = 3
 
 
 def _nobody(_: str, __: tuple[str, ...]) -> Mapping[int, Mapping[str, int]]:
+    return {}
+
+
+def _plain(_: Resources, __: Levels, ___: bool) -> Mapping[str, str]:
     return {}
 
 
@@ -42,37 +47,51 @@ def cohort_refusals(
 class QuotaRefusals:
     """Asked while nothing changes: each reason is worked out once, for all jobs that are told the same.
 
-    `holders` says who holds how much of what is missing at a level.
+    `holders` says who holds how much of what is missing at a level, `endings` with what words the first of the quotas of a
+    level that refuse a request is to end.
     """
 
-    def __init__(self, usage: Ledger, cohorts: Cohorts | None, holders: HoldersOf = _nobody) -> None:
+    def __init__(
+        self, usage: Ledger, cohorts: Cohorts | None, holders: HoldersOf = _nobody, endings: Endings = _plain
+    ) -> None:
         self._usage = usage
         self._cohorts = cohorts
         self._holders = holders
+        self._endings = endings
         self._shortages = Shortages(usage)
-        self._known: dict[Shortage, Reason] = {}
+        self._known: dict[tuple[Shortage, str], Reason] = {}
         self._together: dict[tuple[str, str], str] = {}
 
     def of(self, asked: Resources, levels: Levels, *, firm: bool) -> tuple[Reason, ...]:
         """Level by level, then parts of them, then cohorts."""
-        return tuple([self._reason(one, asked, firm=firm) for one in self._shortages.of(asked, levels, firm=firm)])
+        found = self._shortages.of(asked, levels, firm=firm)
+        endings = self._endings(asked, levels, firm) if found else None
+        if not endings:
+            return tuple([self._reason(one, asked, "", firm=firm) for one in found])
+        left, told = dict(endings), []
+        for one in found:
+            ending = left.pop(one.subject, "") if one.code is ReasonCode.QUOTA else ""
+            told.append(self._reason(one, asked, ending, firm=firm))
+        return tuple(told)
 
     def of_cohorts(self, asked: Resources, slug: str, *, firm: bool) -> tuple[Reason, ...]:
         """Beside each project's own limit."""
         found = self._shortages.of_project(asked, slug, firm=firm).cohorts
-        return tuple([self._reason(one, asked, firm=firm) for one in found])
+        return tuple([self._reason(one, asked, "", firm=firm) for one in found])
 
-    def _reason(self, one: Shortage, asked: Resources, *, firm: bool) -> Reason:
-        found = self._known.get(one)
+    def _reason(self, one: Shortage, asked: Resources, ending: str, *, firm: bool) -> Reason:
+        found = self._known.get((one, ending))
         if found is None:
-            code, sentence = ReasonCode.QUOTA, ""
+            sentence = ""
             if isinstance(one, OwnShortage):
-                code, sentence = one.project.code, self._of_own(one, asked, firm=firm)
+                sentence = self._of_own(one, asked, firm=firm)
             elif isinstance(one, CohortShortage) and self._cohorts is not None:
                 sentence = self._of_cohort(one, asked, self._cohorts)
+            if ending:
+                sentence = f"{sentence} {ending}"
             held = self._holders(one.subject, tuple(one.short))
-            found = Reason(code, sentence, one.short, held_by=tuple(held), subject=one.subject, holds=held)
-            self._known[one] = found
+            found = Reason(one.code, sentence, one.short, held_by=tuple(held), subject=one.subject, holds=held)
+            self._known[one, ending] = found
         return found
 
     def _of_own(self, one: OwnShortage, asked: Resources, *, firm: bool) -> str:

@@ -29,8 +29,6 @@ from scheduling.snapshot import ProjectView, RunningJob, chain_of
 IN_NO_COHORT = frozenset({QUEUE, PART})
 Limits: TypeAlias = tuple[Limit, ...]
 """All the limits that a job counts under."""
-Added: TypeAlias = dict[int, Mapping[str, int]]
-"""By kind: what a job adds to what is committed at each level."""
 
 
 class KeptInQuota(NamedTuple):
@@ -65,6 +63,14 @@ class Tight(NamedTuple):
         return self.profile.allows(self.asked, length, at)
 
 
+class Started(NamedTuple):
+    """The jobs placed in this pass under the same limits, and what the profiles of these are told of those that follow."""
+
+    limits: Limits  # kept, so that no others get their identity
+    ends: list[End]
+    profiled: list[list[End]]
+
+
 class QuotaRoom:
     """What is kept under each limit in one planning pass. `usage` and `in_queues` are the pass's own, and change with it.
 
@@ -93,13 +99,12 @@ class QuotaRoom:
         self._in_queues = in_queues
         self._projects = projects
         self._cohorts = cohorts
-        self._started: dict[int, tuple[Limits, list[End]]] = {}  # by identity: those of the jobs placed in this pass
-        self._started_under: dict[Key, list[list[End]]] = {}
+        self._started: dict[int, Started] = {}  # by identity of their limits
+        self._started_under: dict[Key, list[Started]] = {}
         self._kept: dict[Key, list[KeptInQuota]] = {}
         self._kept_under: dict[int, tuple[Limits, list[Limit]]] = {}  # by identity: those of them with anything kept
         self._blocked: dict[Key, int] = {}
         self._profiles: dict[Key, QuotaProfile] = {}
-        self._profiled: dict[int, list[list[End]]] = {}  # by identity of the limits of those placed
         self._ends: dict[str, list[tuple[str | None, list[End]]]] | None = None
         self._endless = QuotaRoom(running, now, FOREVER, usage, in_queues, projects, cohorts) if endless else None
 
@@ -113,17 +118,12 @@ class QuotaRoom:
             self._endless.started(limits, count, FOREVER if endless else end)
         known, one = self._started.get(id(limits)), (end, count)
         if known is None:
-            known = self._started[id(limits)] = (limits, [])
-            for limit in limits:
-                self._started_under.setdefault(limit.key, []).append(known[1])
-        known[1].append(one)
-        if not self._profiles:
-            return
-        profiled = self._profiled.get(id(limits))
-        if profiled is None:
             profiled = [self._profiles[limit.key].started for limit in limits if limit.key in self._profiles]
-            self._profiled[id(limits)] = profiled
-        for ends in profiled:
+            known = self._started[id(limits)] = Started(limits, [], profiled)
+            for limit in limits:
+                self._started_under.setdefault(limit.key, []).append(known)
+        known.ends.append(one)
+        for ends in known.profiled:
             ends.append(one)
 
     def fits(self, limits: Limits, count: Count, length: float) -> bool:
@@ -132,11 +132,10 @@ class QuotaRoom:
             return True
         if self.beside(length) is not self:
             return self.beside(length).fits(limits, count, length)
-        _, kept = self._kept_under.get(id(limits), (limits, None))
-        if kept is None:
-            kept = [limit for limit in limits if limit.key in self._kept]
-            self._kept_under[id(limits)] = (limits, kept)
-        crowded = self._crowded(kept, count)
+        known = self._kept_under.get(id(limits))
+        if known is None:
+            known = self._kept_under[id(limits)] = (limits, [one for one in limits if one.key in self._kept])
+        crowded = self._crowded(known[1], count)
         return not crowded or all(one.allows(length, self._now) for one in self._tight(crowded, count))
 
     def in_the_way(
@@ -154,10 +153,9 @@ class QuotaRoom:
 
         Only those that refused fewer than `depth` jobs for whom room is kept.
         """
-        crowded, blocked = self._crowded(limits, count), self._blocked
-        if blocked or not depth:
-            crowded = [one for one in crowded if blocked.get(one.limit.key, 0) < depth]
-        return self._tight(crowded, count)
+        if depth < FOREVER:
+            limits = [one for one in limits if self._blocked.get(one.key, 0) < depth]
+        return self._tight(self._crowded(limits, count), count)
 
     def earliest(self, tight: Sequence[Tight], length: float, after: float) -> float:
         """The first moment, not before `after`, at which all of them allow the job to the end; FOREVER if they never will."""
@@ -185,9 +183,8 @@ class QuotaRoom:
         if self._endless is not None:
             self._endless.keep(limits, kept)
         self._kept_under.clear()
-        added: Added = {}
         for limit in limits:
-            holds = self._asked(limit, kept.holds, added)
+            holds = limit.asked(self._added(limit, kept.holds))
             self._kept.setdefault(limit.key, []).append(kept._replace(holds=holds))
             self._sums[limit.key] = self._sums.get(limit.key, NOTHING).plus(holds)
             if limit.key in self._profiles:
@@ -214,35 +211,22 @@ class QuotaRoom:
         return count.fits(limit.most.plus(self._used(limit), -1).plus(sums, -1))
 
     def _tight(self, crowded: Iterable[Crowded], count: Count) -> list[Tight]:
-        added: Added = {}
         found = list[Tight]()
         for limit, left in crowded:
-            for kind, most in left:
-                if 0 < self._added(limit, count, kind, added) > most:
-                    break
-            else:
-                if left:
-                    continue
-            found.append(Tight(limit, self._asked(limit, count, added), self._profile(limit)))
+            added = self._added(limit, count)
+            if not left or any(0 < added[kind] > most for kind, most in left):
+                found.append(Tight(limit, limit.asked(added), self._profile(limit)))
         return found
 
-    def _asked(self, limit: Limit, count: Count, added: Added) -> Count:
-        """How much of the limit such a job takes. Of what the limit says nothing of there is always enough."""
-        if self._kept_kinds and limit.kind not in IN_NO_COHORT:
-            amounts = list(count)
-            for kind, _, _ in limit.checks:
-                amounts[kind] = self._added(limit, count, kind, added)
-            count = Count(*amounts)
-        return limit.asked(count)
-
-    def _added(self, limit: Limit, count: Count, kind: int, added: Added) -> float:
-        """Of one kind: nothing of what its project keeps to itself anyway. What is `added` at each level is kept there."""
-        more = count[kind]
-        if not more or kind not in self._kept_kinds or limit.kind in IN_NO_COHORT:
-            return more
-        if kind not in added:
-            added[kind] = self._usage.added(limit.origin, kind, int(more))
-        return added[kind][limit.name]
+    def _added(self, limit: Limit, count: Count) -> Count:
+        """What such a job adds under the limit: nothing of what its project, or one on the way there, keeps to itself anyway."""
+        kept = [kind for kind in self._kept_kinds if count[kind]] if limit.kind not in IN_NO_COHORT else ()
+        if not kept:
+            return count
+        amounts = list(count)
+        for kind in kept:
+            amounts[kind] = self._usage.added(limit.origin, kind, int(count[kind]), limit.name)
+        return Count(*amounts)
 
     def _used(self, limit: Limit) -> Count:
         """What is in use, or kept by those below."""
@@ -261,12 +245,14 @@ class QuotaRoom:
     def _profile(self, limit: Limit) -> QuotaProfile:
         found = self._profiles.get(limit.key)
         if found is None:
-            started = [one for ends in self._started_under.get(limit.key, ()) for one in ends]
-            free = limit.most.plus(self._used(limit), -1)
-            self._profiled.clear()
-            found = self._profiles[limit.key] = QuotaProfile(free, self._now, [*self._ends_under(limit), *started])
-            for one in self._kept.get(limit.key, ()):
-                found.allocate(one.start, one.end, one.holds)
+            started = self._started_under.get(limit.key, ())
+            ends = [*self._ends_under(limit), *(end for one in started for end in one.ends)]
+            found = QuotaProfile(limit.most.plus(self._used(limit), -1), self._now, ends)
+            self._profiles[limit.key] = found
+            for one in started:
+                one.profiled.append(found.started)
+            for kept in self._kept.get(limit.key, ()):
+                found.allocate(kept.start, kept.end, kept.holds)
         return found
 
     def _ends_under(self, limit: Limit) -> Iterable[End]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from scheduling.reasons import ReasonCode
 from scheduling.resources import Resources
 from scheduling.sharing.cohort_tree import RESOURCES, Amounts, Member, claim_rises
 from scheduling.sharing.ledger import INDEX, JOBS, KINDS, NOWHERE, Ledger, Levels, Way
@@ -25,12 +26,20 @@ class Shortage:
     subject: str
     short: Amounts
 
+    @property
+    def code(self) -> ReasonCode:
+        return ReasonCode.QUOTA
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnShortage(Shortage):
     """Of the quota of a project, or of a part of one."""
 
     project: ProjectView
+
+    @property
+    def code(self) -> ReasonCode:
+        return self.project.code
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +50,7 @@ class CohortShortage(Shortage):
 
 
 class Found(NamedTuple):
-    """Of each project's own limit on what is held, level by level; of cohorts beside that; each from one level up."""
+    """Of each project's own limit on what is held, level by level; of cohorts beside that, those first that lack what is named first."""
 
     own: tuple[OwnShortage, ...] = ()
     cohorts: tuple[CohortShortage, ...] = ()
@@ -63,7 +72,7 @@ class Shortages:
         return (*found.own, *parts, *found.cohorts)
 
     def of_project(self, asked: Resources, slug: str, *, firm: bool) -> Found:
-        """For a job of this project. Of cohorts come first those that lack what is named first."""
+        """For a job of this project."""
         key = (asked.gpus, asked.cpus, asked.memory_mb, firm)  # found sooner than by the resources as one
         known = self._known.get(key)
         if known is None:
@@ -98,8 +107,7 @@ class _OfRequest:
     def _from_project(self, slug: str) -> Found:
         ways = self._cells.ways(slug)
         asked_for = [ways[INDEX[name]] for name, _ in self._asked]
-        found = self._from(0, self._tree.chain(slug), asked_for, tuple([more for _, more in self._asked]))
-        return found._replace(cohorts=tuple(sorted(found.cohorts, key=_first_named))) if found.cohorts else found
+        return self._from(0, self._tree.chain(slug), asked_for, tuple([more for _, more in self._asked]))
 
     def _above_of(self, at: int, chain: Sequence[Member], ways: Sequence[Way], rises: Rises) -> Found:
         if at + 1 == len(chain):
@@ -112,39 +120,39 @@ class _OfRequest:
 
     def _from(self, at: int, chain: Sequence[Member], ways: Sequence[Way], rises: Rises) -> Found:
         """This level, and all above it."""
-        member, higher = chain[at], []
-        own: dict[str, int] = {}
-        together: dict[str, int] = {}
-        for (name, more), rise, way in zip(self._asked, rises, ways, strict=True):
-            lacks, lack_together, rises_above = self._lacks(at, way, more, rise)
-            if lacks > 0:
-                own[name] = lacks
-            if lack_together > 0:
-                together[name] = lack_together
-            higher.append(rises_above)
+        member = chain[at]
+        own, together, higher = self._lacks(at, ways, rises)
         if member.running_jobs is not None and (jobs := self._too_many(member, member.running_jobs)) > 0:
             own[KINDS[JOBS]] = jobs
-        above = self._above_of(at, chain, ways, tuple(higher))
+        above = self._above_of(at, chain, ways, higher)
         if not own and not together:
             return above
         mine = (OwnShortage(member.slug, own, self._tree.views[member.slug]),) if own else ()
         branch = chain[at - 1].slug if at else None
         ours = (CohortShortage(member.slug, together, branch),) if together else ()
-        return Found((*mine, *above.own), (*ours, *above.cohorts))
+        cohorts = (
+            sorted((*ours, *above.cohorts), key=_first_named) if ours and above.cohorts else (*ours, *above.cohorts)
+        )
+        return Found((*mine, *above.own), tuple(cohorts))
 
-    def _lacks(self, at: int, way: Way, more: int, rise: int) -> tuple[int, int, int]:
-        """Of one resource: what its own limit lacks, what all there lack together, and how much more counts above it."""
-        counts, own, together = self._counts, 0, 0
-        held, committed, _, nominal, keeps, most, _, _, _ = way[at]
-        holds, has = counts[held], counts[committed]
-        if nominal is not None:
-            allowed = nominal if self._firm else most
-            own = holds + more - allowed
-            if has > holds:  # of what is really held its own limit speaks
-                together = has + rise - allowed
-        if at and (below := way[at - 1]).taken != NOWHERE:
-            together = counts[below.taken] + rise - below.pool
-        return own, together if rise > 0 else 0, claim_rises(holds, has, more, rise, nominal, keeps)
+    def _lacks(self, at: int, ways: Sequence[Way], rises: Rises) -> tuple[dict[str, int], dict[str, int], Rises]:
+        """What its own limit lacks of each resource, what all there lack together, and how much more counts above it."""
+        counts, higher = self._counts, list[int]()
+        own, together = dict[str, int](), dict[str, int]()
+        for (name, more), rise, way in zip(self._asked, rises, ways, strict=True):
+            held, committed, _, nominal, keeps, most, _, _, _ = way[at]
+            holds, has = counts[held], counts[committed]
+            if nominal is not None:
+                allowed = nominal if self._firm else most
+                if holds + more > allowed:
+                    own[name] = holds + more - allowed
+                if rise > 0 and has > holds and has + rise > allowed:  # of what is really held its own limit speaks
+                    together[name] = has + rise - allowed
+            below = way[at - 1] if at and rise > 0 else None  # what those below have together, who have no limit above
+            if below is not None and below.taken != NOWHERE and counts[below.taken] + rise > below.pool:
+                together[name] = counts[below.taken] + rise - below.pool
+            higher.append(claim_rises(holds, has, more, rise, nominal, keeps))
+        return own, together, tuple(higher)
 
     def _too_many(self, member: Member, allowed: int) -> int:
         """By how many jobs there would be too many with one more."""
