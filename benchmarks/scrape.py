@@ -27,6 +27,7 @@ ROUNDS = 40
 FRESH_EVENTS = 1_000
 """Those that came since the last fold: of ten seconds, with twenty jobs that end in each."""
 TOKEN = "for-the-scraper"  # noqa: S105  of nothing but this run
+# With heartbeats of later: else it would depend on how long this takes how many nodes are alive, and have figures of their own.
 FILL = (
     """
     INSERT INTO jobs_job (
@@ -69,7 +70,7 @@ FILL = (
     WHERE state = 'pending'
     """,
     """
-    UPDATE workers_node SET state = 'up', consuming = true, load = jsonb_build_object('cpu_percent', 40.5, 'memory_used_mb', 90000,
+    UPDATE workers_node SET state = 'up', consuming = true, last_heartbeat_at = now() + interval '1 hour', load = jsonb_build_object('cpu_percent', 40.5, 'memory_used_mb', 90000,
         'disk_free_mb', 100000, 'gpus', (
             SELECT jsonb_agg(jsonb_build_object('index', n, 'utilisation', 90, 'memory_used_mb', 60000, 'power_mw', 400000))
             FROM generate_series(0, 7) AS n))

@@ -7,7 +7,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum, Value
+from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum
 
 from jobs.models import Attempt, Cycle, Job, Placement
 from quotas.access import project_roles
@@ -164,11 +164,10 @@ HELD = {
 
 def usage_by_node() -> dict[int, NodeUsage]:
     """By node id; a node on which nothing is placed is not in it."""
+    return {node_id: NodeUsage(*map(int, amounts)) for node_id, *amounts in held_by_node()}
+
+
+def held_by_node() -> QuerySet[Any, tuple[int, ...]]:
+    """The id of each node on which something is placed, and what is held there in the order of a `NodeUsage`."""
     rows = Placement.objects.filter(closed_at__isnull=True).order_by().values_list("node_id")
-    return {node_id: NodeUsage(*map(int, amounts)) for node_id, *amounts in rows.annotate(**HELD)}
-
-
-def usage_of(nodes: QuerySet[Any]) -> QuerySet[Any, tuple[int, ...]]:
-    """What is held of all of these together, in one row, in the order of a `NodeUsage`."""
-    held = Placement.objects.filter(closed_at__isnull=True, node__in=nodes.values("pk"))
-    return held.order_by().annotate(everything=Value(1)).values("everything").annotate(**HELD).values_list(*HELD)
+    return rows.annotate(**HELD)

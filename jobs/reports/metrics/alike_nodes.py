@@ -5,10 +5,10 @@ from itertools import chain
 from json import loads
 from typing import Any
 
-from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet
+from django.db.models import Func, JSONField, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
-from jobs.models import Placement
+from jobs.models.queries import held_by_node
 from jobs.reports.metrics.families import Prepared
 from workers import protocol
 from workers.models import Node, NodePool
@@ -19,8 +19,8 @@ TOLD = Func("load", template="jsonb_path_query_first(%(expressions)s, '$')", out
 NUMBERS = (int, float)
 LOAD = ("disk_full", protocol.LOAD_KEY)
 """What of heartbeats says whether their nodes take work."""
-SAME = ("state", "consuming", "alive_or", "registered", "suspected", "busy", "pool", "cluster_id")
-"""Of which the nodes of one row do not differ."""
+SAME = ("state", "consuming", "alive_or", "registered", "suspected", "pool", "cluster_id")
+"""Of which the nodes of one row do not differ, beside whether something is placed on them."""
 
 
 def _objects(key: str) -> str:
@@ -32,17 +32,21 @@ def _objects(key: str) -> str:
 
 SUMS = {
     "number": "count(*)",
-    "cpus": "sum(cpus)",
-    "memory_mb": "sum(memory_mb)",
-    "gpus": "sum(CASE WHEN jsonb_typeof(gpus) = 'array' THEN jsonb_array_length(gpus) ELSE 0 END)",
+    "cpus": "sum(node.cpus)",
+    "memory_mb": "sum(node.memory_mb)",
+    "gpus": "sum(CASE WHEN jsonb_typeof(node.gpus) = 'array' THEN jsonb_array_length(node.gpus) ELSE 0 END)",
+    **{f"{name}_held": f"coalesce(sum(held.{name}), 0)" for name in ("cpus", "memory_mb", "gpus", "idle_gpus")},
     "gpus_out": _objects("gpus_out"),
     "trespasses": _objects("trespasses"),
     # One path over the GPUs of each, as text; they are summed up here, as to take them apart takes longer there.
     "power_mw": "string_agg(jsonb_path_query_array(told -> 'gpus', '$[*].power_mw')::text, ',')",
+    "removed": """jsonb_agg(jsonb_build_array(name, told -> 'removed'))
+        FILTER (WHERE told #> '{removed,folders}' > '0')""",
 }
-KEYS = (*SAME, *(f"told -> '{name}'" for name in LOAD))
+KEYS = (*SAME, "held.node_id IS NOT NULL", *(f"told -> '{name}'" for name in LOAD))
 SUMMED_UP = f"""
-    SELECT {", ".join((*KEYS, *SUMS.values()))} FROM ({{rows}} OFFSET 0) AS node
+    SELECT {", ".join((*KEYS, *SUMS.values()))}
+    FROM ({{0}} OFFSET 0) AS node LEFT JOIN ({{1}}) AS held ON held.node_id = node.id
     GROUP BY {", ".join(str(n + 1) for n in range(len(KEYS)))}
 """  # noqa: S608  likewise
 
@@ -65,15 +69,22 @@ class AlikeNodes:
     cpus: int
     memory_mb: int
     gpus: int
+    cpus_held: int
+    memory_mb_held: int
+    gpus_held: int
+    idle_gpus_held: int
     gpus_out: int
     trespasses: int
     power_mw: list[float]
+    removed: list[tuple[str, Any]]
+    """Names of those that removed folders of deleted jobs, with what their heartbeats say of that."""
 
     def __init__(self, *values: Any) -> None:
-        self.__dict__.update(zip((*SAME, *LOAD, *SUMS), values, strict=True))
+        self.__dict__.update(zip((*SAME, "busy", *LOAD, *SUMS), values, strict=True))
         self.load = {name: loads(self.__dict__.pop(name) or "null") for name in LOAD}
         told = chain.from_iterable(loads(f"[{self.__dict__['power_mw'] or ''}]"))
         self.power_mw = [one for one in told if type(one) in NUMBERS]  # not by `is_number`: of thousands of GPUs
+        self.removed = loads(self.__dict__["removed"] or "[]")
         self.agent_id = self.registered or None
         self.alive = self.alive_or == Node.Liveness.ALIVE
 
@@ -99,14 +110,13 @@ def _nodes() -> QuerySet[Any, Any]:
     rows = fleet().annotate(
         registered=Q(agent_id__isnull=False),
         suspected=~Q(suspicion=""),
-        busy=Exists(Placement.objects.filter(node=OuterRef("pk"), closed_at__isnull=True)),
         pool=KeyTextTransform(NodePool.LABEL, "labels"),
         told=TOLD,
     )
-    return rows.values_list(*SAME, "cpus", "memory_mb", "gpus", "told")
+    return rows.values_list("id", "name", *SAME, "cpus", "memory_mb", "gpus", "told")
 
 
-ALIKE = Prepared(_nodes, SUMMED_UP)
+ALIKE = Prepared(_nodes, held_by_node, statement=SUMMED_UP)
 
 
 def alike_nodes() -> list[Any]:

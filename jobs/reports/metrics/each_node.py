@@ -1,7 +1,8 @@
 """Nodes by what they are fit for, their leases, and figures of each: of so many of them that a scrape stays small."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from json import loads
 from typing import Any
 
@@ -77,7 +78,7 @@ def leases() -> Iterator[Family]:
 
 def figures() -> Iterator[Family]:
     """As their last heartbeats say; nothing of nodes that are silent."""
-    shown = [(*row, loads(gpus), loads(load)) for *row, gpus, load in SHOWN.rows()]
+    shown = [(*row, _hardware(gpus), loads(load)) for *row, gpus, load in SHOWN.rows()]
     jobs = [(name, placements) for name, placements, *_ in shown]
     yield gauges("node_jobs", "Placements on the node.", ("node",), jobs)
     told = [(name, load) for name, *_, load in shown if isinstance(load, Mapping)]
@@ -89,7 +90,7 @@ def figures() -> Iterator[Family]:
         rows = [(node, load[key] * factor) for node, load in told if is_number(load.get(key))]
         yield gauges(name, text, ("node",), rows)
     text = "What the node has, of which release its agent is."
-    info = [(name, *known, len(gpus), _model(gpus), 1) for name, _, *known, gpus, _ in shown]
+    info = [(name, *known, *hardware, 1) for name, _, *known, hardware, _ in shown]
     yield gauges("node_info", text, INFO, info)
     yield from _of_gpus((name, load.get("gpus")) for name, load in told)
 
@@ -102,5 +103,8 @@ def _of_gpus(told: Iterable[tuple[str, Any]]) -> Iterator[Family]:
         yield gauges(name, text, ("node", "gpu"), rows)
 
 
-def _model(gpus: Sequence[Mapping[str, Any]]) -> str:
-    return " + ".join(sorted({str(gpu.get("model", "")) for gpu in gpus}))
+@lru_cache(maxsize=10 * MOST_NODES)
+def _hardware(told: str) -> tuple[int, str]:
+    """How many GPUs, and which: a node's list of them is the same from scrape to scrape."""
+    gpus = loads(told)
+    return len(gpus), " + ".join(sorted({str(gpu.get("model", "")) for gpu in gpus}))

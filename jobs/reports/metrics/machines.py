@@ -2,16 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from json import loads
 from typing import Any
 
 from django.db.models import Count, Sum
 
 from jobs.models import IdleGpuStep
-from jobs.models.queries import NodeUsage, usage_of
 from jobs.reports import node_condition, node_health
 from jobs.reports.metrics import each_node
-from jobs.reports.metrics.alike_nodes import alike_nodes, alive_nodes, fleet
+from jobs.reports.metrics.alike_nodes import alike_nodes
 from jobs.reports.metrics.families import Family, Prepared, counters, gauge, gauges
 from scheduling.idle_gpus import LEAVING, Rung
 from workers.models import Node, NodePool
@@ -19,15 +17,6 @@ from workers.models import Node, NodePool
 MB = 2**20
 MOST_REMOVERS = 10_000
 """Of more nodes that removed folders, the first by name."""
-HELD_OF_ALIVE = Prepared(lambda: usage_of(alive_nodes()))
-REMOVERS = Prepared(
-    lambda: (
-        fleet()
-        .filter(load__removed__folders__gt=0)
-        .order_by("name")
-        .values_list("name", "load__removed")[:MOST_REMOVERS]
-    )
-)
 IDLE_STEPS = Prepared(
     lambda: (
         IdleGpuStep.objects.order_by()
@@ -54,7 +43,10 @@ def machines() -> Iterator[Family]:
     yield from each_node.leases()
     yield from each_node.figures()
     yield from _unfit_nodes(kinds)
-    yield from _alive([kind for kind in kinds if kind.alive])
+    alive = [kind for kind in kinds if kind.alive]
+    yield from _alive(alive)
+    yield from _removed_folders(kinds)
+    yield from _totals(alive)
 
 
 def _unfit_nodes(kinds: Sequence[Any]) -> Iterator[Family]:
@@ -72,25 +64,24 @@ def _alive(kinds: Sequence[Any]) -> Iterator[Family]:
     yield gauge("gpus_out", "GPUs that reported an error of their hardware.", gpus_out)
     trespasses = sum(kind.trespasses for kind in kinds)
     yield gauge("gpu_trespasses", "Processes on GPUs that their jobs do not hold.", trespasses)
-    used = NodeUsage(*map(int, HELD_OF_ALIVE.rows()[0]))
-    yield gauge("gpus_idle", "GPUs that jobs hold of which none has worked for five minutes.", used.idle_gpus)
-    watts = [mw / 1000 for kind in kinds for mw in kind.power_mw]
+    idle = sum(kind.idle_gpus_held for kind in kinds)
+    yield gauge("gpus_idle", "GPUs that jobs hold of which none has worked for five minutes.", idle)
+    milliwatts = [mw for kind in kinds for mw in kind.power_mw]
     text = "What the GPUs of nodes that are alive draw; no sample: none tells."
-    yield gauges("power_watts", text, ("device",), [("gpu", sum(watts))] if watts else [])
-    yield from _removed_folders()
-    totals = {
-        "gpus": (sum(kind.gpus for kind in kinds), used.gpus),
-        "cpus": (sum(kind.cpus for kind in kinds), used.cpus),
-        "memory_bytes": (sum(kind.memory_mb for kind in kinds) * MB, used.memory_mb * MB),
-    }
-    for name, (total, taken) in totals.items():
+    yield gauges("power_watts", text, ("device",), [("gpu", sum(milliwatts) / 1000)] if milliwatts else [])
+
+
+def _totals(kinds: Sequence[Any]) -> Iterator[Family]:
+    for name, told, unit in (("gpus", "gpus", 1), ("cpus", "cpus", 1), ("memory_bytes", "memory_mb", MB)):
+        total, taken = (sum(getattr(kind, one) for kind in kinds) * unit for one in (told, f"{told}_held"))
         yield gauge(name, "Of all nodes that are alive.", total)
         yield gauge(f"{name}_held", "What jobs hold of it.", taken)
 
 
-def _removed_folders() -> Iterator[Family]:
+def _removed_folders(kinds: Sequence[Any]) -> Iterator[Family]:
     """Since each agent began, as its heartbeats tell; nothing of those that removed none."""
-    told = [(name, node_condition.removed_of(loads(said))) for name, said in REMOVERS.rows()]
+    first = sorted((name, said) for kind in kinds for name, said in kind.removed)[:MOST_REMOVERS]
+    told = [(name, node_condition.removed_of(said)) for name, said in first]
     texts = {"folders": "Folders of deleted jobs that a node removed.", "bytes": "What was free by that."}
     for name, text in texts.items():
         metric = "removed_job_folders" if name == "folders" else "removed_job_folder_bytes"

@@ -17,7 +17,9 @@ from quotas.models import LedgerTransaction
 
 HOUR = timedelta(hours=1)
 MOST_BUDGETS = 100
-DELIVERIES_DUE = "SELECT count(*) FROM quotas_budgetdelivery WHERE next_try_at IS NOT NULL"
+DELIVERIES_DUE = """
+    SELECT count(*), EXISTS (SELECT FROM quotas_budget) FROM quotas_budgetdelivery WHERE next_try_at IS NOT NULL
+"""
 
 
 PRICES = Prepared(lambda: valid_rows().order_by().values_list("currency").annotate(Count("pk")))
@@ -47,8 +49,9 @@ def costs() -> Iterator[Family]:
 
 def budgets() -> Iterator[Family]:
     """In their units; of so many, those that were set first."""
-    reports = reports_of(Budget.objects.select_related("project").order_by("pk")[:MOST_BUDGETS])
-    [[due]] = query(DELIVERIES_DUE, [])
+    [[due, any_set]] = query(DELIVERIES_DUE, [])
+    first = Budget.objects.select_related("project").order_by("pk")[:MOST_BUDGETS]
+    reports = reports_of(first) if any_set else []
     yield gauge("budget_deliveries_due", "Alerts of budgets that are still to be sent.", due)
     figures = {
         "amount": "May be spent",

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from itertools import product
 from json import loads
 from typing import NamedTuple
@@ -112,11 +113,17 @@ def _open_jobs(queues: Mapping[int, str]) -> list[Alike]:
             projects.get(project, OTHER),
             RISING[priority],
             "gpu" if gpus else "cpu",
-            frozenset(loads(codes) if codes.startswith("[") else [codes]) if codes else frozenset(),
+            _codes(codes) if codes else frozenset(),
             *told,
         )
         for state, queue, project, priority, gpus, codes, *told in rows
     ]
+
+
+@lru_cache(maxsize=1_000)
+def _codes(told: str) -> frozenset[str]:
+    """Of one reason its code, of several a list of them: few that are different, in hundreds of rows."""
+    return frozenset(loads(told) if told.startswith("[") else [told])
 
 
 def _sum(rows: Iterable[tuple[tuple[str, ...], int]]) -> dict[tuple[str, ...], int]:

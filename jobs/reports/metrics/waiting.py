@@ -7,8 +7,8 @@ from jobs.reports.metrics.families import Family, gauge, query
 SHORTEST_RUN_SECONDS = 10
 """In a stretch a shorter run counts as this: else a job of a second that waited a minute would be the worst of all."""
 STRETCH = """
-    SELECT max((extract(epoch FROM started_at - created_at) + run) / run)::float8
-    FROM (SELECT created_at, started_at, greatest(extract(epoch FROM finished_at - started_at), %s) AS run
+    SELECT max((date_part('epoch', started_at - created_at) + run) / run)
+    FROM (SELECT created_at, started_at, greatest(date_part('epoch', finished_at - started_at), %s) AS run
           FROM jobs_job WHERE finished_at > now() - interval '1 day' AND started_at IS NOT NULL) AS ended
 """
 
