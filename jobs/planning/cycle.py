@@ -63,17 +63,24 @@ class CycleResult:
 class SingleFlight:
     """Lets many askers share one run: whoever asked before a run began is served by it.
 
-    Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again, after a pause
-    twice as long as its last run, at most `PAUSE_SECONDS`. So bursts of requests (a thousand jobs that end at once) cost a few
-    cycles, not a thousand, and never fill the worker's threads; an idle platform answers at once.
+    Nobody waits: who asks while a run is under way leaves a note and goes, and the runner runs again. A run costs three
+    times as long as it takes, at most `PAUSE_SECONDS` more: while `CREDIT_SECONDS` are not used up, the next one comes at
+    once, then after a pause. So bursts of requests (a thousand jobs that end at once) cost a few cycles, not a thousand,
+    and never fill the worker's threads; who submits one job after the other waits for no pause.
     """
 
     PAUSE_SECONDS = 0.1
+    CREDIT_SECONDS = 0.5
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._wanted = False
         self._running = False
+        self._paid_at = -inf  # when what all runs until now have cost is paid for
 
     def run(self, cycle: Callable[[], object]) -> None:
         """Run `cycle` now, or have it run by whoever is running it."""
@@ -83,20 +90,30 @@ class SingleFlight:
                 return
             self._running = True
         try:
-            while self._next():
-                began = time.monotonic()
-                cycle()
-                time.sleep(min(2 * (time.monotonic() - began), self.PAUSE_SECONDS))
+            while self._is_wanted():
+                self._pause()
+                self._run(cycle)
         except BaseException:
             self._running = False
             raise
 
-    def _next(self) -> bool:
+    def _pause(self) -> None:
+        early = self._paid_at - self.CREDIT_SECONDS - self._clock()
+        if early > 0:
+            self._sleep(min(early, self.PAUSE_SECONDS))
+
+    def _run(self, cycle: Callable[[], object]) -> None:
+        self._wanted = False  # who asks from now on asks for the next one
+        began = self._clock()
+        cycle()
+        took = self._clock() - began
+        self._paid_at = max(self._paid_at, began) + took + min(2 * took, self.PAUSE_SECONDS)
+
+    def _is_wanted(self) -> bool:
         """Whether somebody has asked since the last run began; if not, the running is over."""
         with self._lock:
-            wanted, self._wanted = self._wanted, False
-            self._running = wanted
-        return wanted
+            self._running = self._wanted
+            return self._wanted
 
 
 combiner = SingleFlight()
@@ -251,6 +268,8 @@ def _write_reasons(plan: Plan) -> None:
 
     A job that somebody holds locked is skipped, never waited for: the next cycle writes its reasons.
     """
+    if not plan.waits:
+        return
     known = _recorded_reasons()
     differ = refresh.differs()
     for data, job_ids in _grouped(plan).values():

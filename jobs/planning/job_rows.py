@@ -25,7 +25,7 @@ from scheduling.snapshot import Allocation, MoveRoom, RunningJob, WaitingJob, Wo
 
 Dependencies = dict[int, tuple[int, ...]]
 NOBODY = ""
-WORKLOAD = 24  # where its workload stands in the row of a waiting job
+ATTEMPT, WORKLOAD = 22, 24  # where these stand in the row of a waiting job
 MOST_REQUESTS = 100_000  # with more the line is made anew, so that those that nobody asks for any more go
 SERVER = "SELECT pg_postmaster_start_time()"
 VERSIONS = "SELECT id, xmin::text || ctid::text FROM jobs_job WHERE state = 'pending' ORDER BY id"
@@ -128,9 +128,10 @@ def read_names() -> JobContext:
     return replace(known, executors=Executors(of_queues, with_clusters=bool(clusters)))
 
 
-def read_all(*, with_saved: bool, with_kinds: bool) -> JobContext:
-    counts, near, avoid = preemption.counts(), preemption.last_nodes(), avoided_nodes.failed_on()
-    needs, rooms, moving = dependencies(), preemption.rooms(), moves.rooms()
+def read_all(*, tried: bool, with_saved: bool, with_kinds: bool) -> JobContext:
+    """All of it. `tried`: a job that waits had an attempt before; else nobody has saved or failed anything anywhere."""
+    near, avoid = (preemption.last_nodes(), avoided_nodes.failed_on()) if tried else ({}, {})
+    counts, needs, rooms, moving = preemption.counts(), dependencies(), preemption.rooms(), moves.rooms()
     saved = saved_work.of_unfinished() if with_saved else saved_work.NOTHING
     facts: dict[str, Any] = {"near": near, "avoid": avoid, "room": rooms, "moving": moving, "saved": saved}
     facts |= {"workloads": workloads.standings(), "with_kinds": with_kinds}
@@ -164,7 +165,8 @@ def read(*, with_saved: bool = False, with_kinds: bool = False) -> JobRows:
     dependencies, and none names what is not known yet.
     """
     in_line, placed = line.read(), rows(RUNNING)
-    known = read_all(with_saved=with_saved, with_kinds=with_kinds)
+    tried = any(row.columns[ATTEMPT] for row in in_line.rows.values())
+    known = read_all(tried=tried, with_saved=with_saved, with_kinds=with_kinds)
     jobs = _running(placed, known)
     kept = tuple(MoveRoom(job.id, known.moving[job.id]) for job in jobs if job.id in known.moving)
     return JobRows(line.of(in_line, known), jobs, _account_usage(placed, jobs), kept, workloads.capped(known.workloads))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.messages import placement_messages
@@ -206,3 +207,66 @@ def test_askers_that_came_before_a_cycle_began_share_it():
         asker.join()
 
     assert 2 <= len(runs) <= 3
+
+
+class Time:
+    """Passes while somebody works or sleeps; what was slept is noted."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def work(self, seconds: float) -> None:
+        self.now += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def flight_in(passing: Time) -> SingleFlight:
+    return SingleFlight(clock=lambda: passing.now, sleep=passing.sleep)
+
+
+def test_who_asks_soon_after_a_cycle_on_a_quiet_platform_waits_for_no_pause():
+    passing = Time()
+    flight = flight_in(passing)
+
+    for _ in range(20):
+        flight.run(lambda: passing.work(0.04))
+        flight.run(lambda: passing.work(0.04))
+        passing.work(0.2)
+
+    assert passing.slept == []
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.03, 0.06), (0.4, 0.1)])
+def test_cycles_that_are_asked_for_all_the_time_take_turns_with_pauses(took, pause):
+    passing = Time()
+    flight, runs = flight_in(passing), []
+
+    def cycle() -> None:
+        runs.append(passing.now)
+        passing.work(took)
+        if len(runs) < 60:
+            flight.run(cycle)  # somebody asks meanwhile
+
+    flight.run(cycle)
+
+    assert len(runs) == 60
+    assert passing.slept[-40:] == pytest.approx([pause] * 40)
+    assert len(passing.slept) >= 59 - SingleFlight.CREDIT_SECONDS / pause - 1
+
+
+def test_of_jobs_that_were_never_tried_no_failure_and_no_saved_work_is_looked_for():
+    builders.node()
+    new = builders.job()
+    run_cycle()
+    builders.job()
+    with CaptureQueriesContext(connection) as fresh:
+        take_snapshot()
+    Job.objects.filter(pk=new.pk).update(state=JobState.PENDING)
+    with CaptureQueriesContext(connection) as tried:
+        take_snapshot()
+
+    assert len(tried) == len(fresh) + 2
