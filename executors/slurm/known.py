@@ -10,7 +10,7 @@ from clusters.slurm.client import SlurmClient
 from clusters.slurm.errors import SlurmRefusedError, UnreachableError
 from clusters.slurm.records import AccountedJob, SlurmJob
 from executors.engine import Observed, Phase
-from executors.slurm import observing
+from executors.slurm import observing, reasons
 from executors.slurm.cluster_nodes import Asked
 from executors.slurm.observing import FolderView
 from executors.slurm.shared_folder import SharedFolder
@@ -23,6 +23,8 @@ FIGURES_SECONDS = 3.0
 """So long an end waits for what the job has used: the accounts learn of it a moment later."""
 NAME_SECONDS = 30.0
 """So long it waits for who cancelled it, while the accounts answer: a cancellation by nobody would be run again."""
+AWAY_SECONDS = 30.0
+"""So long it waits for the nodes that the planner chose, if they take nothing: a controller that was started again learns of them late."""
 WORTH_FIGURES_SECONDS = 10.0
 """What ran shorter does not wait for them; what ran for next to no time has none."""
 TOO_SHORT_SECONDS = 2.0
@@ -36,6 +38,8 @@ class _Workload:
     stop_by: float | None = None
     """By the wall clock: when it has to be over, once a stop was asked."""
     missing_since: float | None = None
+    away_since: float | None = None
+    """Since when its nodes take nothing, while it waits for them."""
     ended_since: float | None = None
     last: Observed | None = None
 
@@ -104,6 +108,7 @@ class Known:
             known.missing_since = known.ended_since = None
             known.last = observing.active(job)
             self._press(known, job)
+            self._give_up(name, known, job)
         else:
             known.last = self._end(name, known, job, used.get(name))
         return known.last
@@ -125,14 +130,14 @@ class Known:
         now = time.monotonic()
         known.ended_since = known.ended_since or now
         complete = used is not None and used.job.end is not None
-        if not complete and now - known.ended_since < self._patience(known, job):
+        if not complete and now - known.ended_since < self._patience(name, known, job):
             return Observed(name, Phase.RUNNING, started_at=job.start)
         if known.last is not None and known.last.phase == Phase.ENDED and (known.last.peak_memory_mb or not complete):
             return known.last
         return observing.ended(job, self._view(name), used)
 
-    def _patience(self, known: _Workload, job: SlurmJob) -> float:
-        if _by_hand(known, job):
+    def _patience(self, name: str, known: _Workload, job: SlurmJob) -> float:
+        if _by_hand(known, job) and not self._shared.workload(name).given_up():
             return NAME_SECONDS if self._accounts_answer else FIGURES_SECONDS
         return FIGURES_SECONDS if _ran(job) > WORTH_FIGURES_SECONDS else 0.0
 
@@ -185,6 +190,7 @@ class Known:
             all_ended=len(endings) == members,
             began=folder.has_begun(),
             waited_seconds=folder.waited_seconds(),
+            given_up=folder.given_up(),
             last_words="" if endings else folder.last_words(),
         )
 
@@ -201,6 +207,17 @@ class Known:
         if known.stop_by is None:
             return
         if job.state == "PENDING" or time.time() > known.stop_by + MARGIN_SECONDS:
+            with contextlib.suppress(SlurmRefusedError):
+                self._client.cancel(job.job_id)
+
+    def _give_up(self, name: str, known: _Workload, job: SlurmJob) -> None:
+        """Others may have room for what waits for nodes that were drained or went down; its end says so."""
+        if job.state != "PENDING" or not reasons.node_is_away(job.reason) or known.stop_by is not None:
+            known.away_since = None
+            return
+        known.away_since = known.away_since or time.monotonic()
+        if time.monotonic() - known.away_since > AWAY_SECONDS:
+            self._shared.workload(name).write("given_up", observing.active(job).message)
             with contextlib.suppress(SlurmRefusedError):
                 self._client.cancel(job.job_id)
 

@@ -33,6 +33,8 @@ class FolderView:
     """Whether the batch script has run at all."""
     waited_seconds: float | None = None
     """Until it ran, from a moment before its submission on; both by the clock of whoever serves the folder."""
+    given_up: str = ""
+    """Why its bridge took it out of Slurm's queue."""
     last_words: str = ""
 
 
@@ -52,6 +54,8 @@ def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> 
     found = replace(
         _ended(job, seen, _first(seen.endings)), started_at=job.start, ended_at=job.end, stop_asked=seen.stop_asked
     )
+    if found.reason == EndReason.CANCELLED and seen.given_up and not seen.stop_asked:
+        return replace(found, reason=EndReason.PREEMPTED, message=seen.given_up, charged=False)
     if found.reason == EndReason.CANCELLED and job.nodes and not seen.began and not seen.stop_asked:
         # A node that still runs the number which a controller lost, and gave again, refuses the second of that number.
         words = f"Slurm cancelled job {job.job_id} at its launch on {', '.join(job.nodes)}, before it had begun."

@@ -22,6 +22,7 @@ SENTENCES = {
     "Prolog": "the node prepares for it",
     "Cleaning": "its node is still cleaning up",
 }
+NODE_IS_AWAY = frozenset({"ReqNodeNotAvail", "NodeDown"})
 LIMITED = (("QOS", "the QOS"), ("Assoc", "the account"))
 WHAT = (
     ("Gres", "GPUs"),
@@ -38,10 +39,19 @@ WHAT = (
 
 def sentence(reason: str, description: str = "") -> str:
     """Slurm's own word stays in it: people look for that in its documentation."""
-    bare = reason.partition(",")[0].strip()
+    bare = _bare(reason)
     words = SENTENCES.get(bare) or _limit(bare) or ""
     said = ": ".join(part for part in (bare, words) if part)
     return f"In Slurm's queue: {said}." + (f" {description}" if description else "")
+
+
+def node_is_away(reason: str) -> bool:
+    """Whether it waits for nodes that take nothing, however many others are free."""
+    return _bare(reason) in NODE_IS_AWAY
+
+
+def _bare(reason: str) -> str:
+    return reason.partition(",")[0].strip()
 
 
 def _limit(reason: str) -> str:

@@ -80,6 +80,10 @@ class WorkloadFolder:
         """Whether a Slurm job has made it its own."""
         return (self.path / "owner").exists()
 
+    def given_up(self) -> str:
+        """Why it was taken out of Slurm's queue by its bridge, if it was."""
+        return self._text("given_up").strip()
+
     def waited_seconds(self) -> float | None:
         """From before its submission until a Slurm job made it its own: both are written down once."""
         try:

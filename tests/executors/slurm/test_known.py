@@ -1,5 +1,6 @@
 """How long an end waits for what only Slurm's accounts know."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,8 @@ class Slurm:
     def __init__(self, folder, monkeypatch) -> None:
         self.now = 1000.0
         self.accounts: list[AccountedJob] | None = []
+        self.job = CANCELLED
+        self.cancelled: list[int] = []
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
         monkeypatch.setattr(known, "time", clock)
         client: Any = self
@@ -37,7 +40,10 @@ class Slurm:
 
     def look(self, after: float = 0.0) -> Observed:
         self.now += after
-        return self.known.observe([NAME], [CANCELLED])[NAME]
+        return self.known.observe([NAME], [self.job])[NAME]
+
+    def cancel(self, job_id: int) -> None:
+        self.cancelled.append(job_id)
 
 
 @pytest.fixture
@@ -65,3 +71,28 @@ def test_accounts_that_do_not_answer_are_not_waited_for(slurm):
     slurm.accounts = None
     assert slurm.look().phase == Phase.RUNNING
     assert slurm.look(after=known.FIGURES_SECONDS + 1).reason == EndReason.CANCELLED
+
+
+def test_what_waits_for_a_node_that_takes_nothing_goes_back_in_line(slurm, tmp_path):
+    (tmp_path / "workloads" / NAME / "owner").unlink()
+    slurm.job = SlurmJob(7, NAME, "PENDING", reason="ReqNodeNotAvail, UnavailableNodes:n1")
+    assert slurm.look().phase == Phase.WAITING
+    slurm.job = replace(slurm.job, reason="Resources")
+    assert slurm.look(after=known.AWAY_SECONDS).phase == Phase.WAITING
+    slurm.job = replace(slurm.job, reason="NodeDown")
+    for after in (1, known.AWAY_SECONDS - 1, 2):
+        assert slurm.cancelled == []
+        assert slurm.look(after=after).phase == Phase.WAITING
+    assert slurm.cancelled == [7]
+    slurm.job = SlurmJob(7, NAME, "CANCELLED", end=200.0)
+    end = slurm.look(after=1)
+    assert (end.reason, end.charged) == (EndReason.PREEMPTED, False)
+    assert "a node that it was placed on is down" in end.message
+
+
+def test_what_is_being_stopped_is_not_given_up(slurm, tmp_path):
+    slurm.job = SlurmJob(7, NAME, "PENDING", reason="NodeDown")
+    slurm.known.stop(NAME, 1000.0)
+    slurm.look()
+    slurm.look(after=known.AWAY_SECONDS + 1)
+    assert not (tmp_path / "workloads" / NAME / "given_up").exists()
