@@ -13,8 +13,10 @@ from django.conf import settings
 
 from tests.servers import SEED, Broker, RunningServer, copy_seed, new_broker, new_postgres
 
-# A busy machine draws examples slowly: that is no failure of what they are drawn for.
-hypothesis.settings.register_profile("any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# A busy machine draws examples slowly, and runs them slowly: that is no failure of what they are drawn for.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("any machine")
 
 EMBEDDED = "TRAINYARD_TEST_EMBEDDED"  # tells the processes of pytest-xdist that an address is ours, not the user's
