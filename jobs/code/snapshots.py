@@ -10,7 +10,6 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.code import manifest
@@ -37,6 +36,8 @@ SHARE = "SELECT id FROM jobs_codesnapshot WHERE id = ANY(%s) ORDER BY id FOR KEY
 MANIFESTS_KEPT = 4
 """In each process; a snapshot is never changed."""
 HIDDEN = ("manifest", "blobs", "diff")
+Roles = Mapping[int, str] | None
+"""Of a user in the projects that they see, by id; None: whoever may do everything everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +58,25 @@ class GitOrigin:
         return cls(snapshot.commit, snapshot.branch, snapshot.dirty, snapshot.diff)
 
 
-def visible(user: User) -> QuerySet[CodeSnapshot]:
-    snapshots = CodeSnapshot.objects.select_related("project").defer(*HIDDEN)
-    return snapshots if user.is_staff else snapshots.filter(project__in=list(project_roles(user)))
-
-
 def find(user: User, snapshot_id: int, *, to_upload: bool = False) -> CodeSnapshot:
     """Raises NotFoundError where there is none that the user may see, ForbiddenError where they may only look."""
-    found = visible(user).filter(pk=snapshot_id).first()
+    roles = _roles(user)
+    snapshots = CodeSnapshot.objects.select_related("project").defer(*HIDDEN)
+    visible = snapshots if roles is None else snapshots.filter(project__in=list(roles))
+    found = visible.filter(pk=snapshot_id).first()
     if found is None:
         raise NotFoundError(f"There is no snapshot {snapshot_id}.")
     if to_upload:
-        _refuse_viewers(user, found.project)
+        _refuse_viewers(roles, found.project)
     return found
 
 
-def _refuse_viewers(user: User, project: Project) -> None:
-    if not user.is_staff and project_roles(user).get(project.pk) == Role.VIEWER:
+def _roles(user: User) -> Roles:
+    return None if user.is_staff else project_roles(user)
+
+
+def _refuse_viewers(roles: Roles, project: Project) -> None:
+    if roles is not None and roles.get(project.pk) == Role.VIEWER:
         raise ForbiddenError(f"You may look at project {project}, but not upload code to it.")
 
 
@@ -87,7 +90,7 @@ class Created(NamedTuple):
 
 def create(*, project: Project, user: User, files: Sequence[CodeFile], origin: GitOrigin) -> Created:
     """The snapshot of these files in this project; complete at once if all of it is there already."""
-    _refuse_viewers(user, project)
+    _refuse_viewers(_roles(user), project)
     if project.archived:
         raise InvalidError([FieldError("project", f"Project {project} is archived.", "archived")])
     blobs = manifest.blobs(files)

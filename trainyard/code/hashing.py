@@ -20,6 +20,8 @@ TRIES = 3
 SECOND_NS = 10**9
 FINE_NS, COARSE_NS = SECOND_NS // 10, 2 * SECOND_NS
 """How young a change is too young, by whether its file system counts parts of a second."""
+READ = os.O_RDONLY | os.O_NOFOLLOW
+"""A file that a link has taken the place of since is no file any more."""
 Stamp = list[int]
 
 
@@ -112,26 +114,32 @@ class Hashes:
 
     def _read_once(self, file: Found) -> tuple[os.stat_result, list[str], os.stat_result]:
         """The hashes of its parts, and how the file was before and after it was read."""
-        parts = []
-        with open(file.file, "rb", opener=_no_link) as opened:
-            before = os.fstat(opened.fileno())
-            left = before.st_size
-            while left > 0 and (data := opened.read(min(left, self._part_bytes))):
+        # Not by `open`: of a small file its buffers and looks take as long as all else.
+        opened = os.open(file.file, READ)
+        try:
+            before = os.fstat(opened)
+            parts, left = [], before.st_size
+            while left > 0 and (data := _part(opened, min(left, self._part_bytes))):
                 left -= len(data)
                 sha256 = hashlib.sha256(data).hexdigest()
                 parts.append(sha256)
                 if len(data) <= self._left and sha256 not in self._contents:
                     self._left -= len(data)
                     self._contents[sha256] = data
-            after = os.fstat(opened.fileno())
+            after = os.fstat(opened)
+        finally:
+            os.close(opened)
         if left:
             after = os.stat_result((*after[:6], -1, *after[7:]))  # it became shorter meanwhile: not what it was
         return before, parts, after
 
 
-def _no_link(path: str, flags: int) -> int:
-    """A file that a link has taken the place of since is no file any more."""
-    return os.open(path, flags | os.O_NOFOLLOW)
+def _part(opened: int, size: int) -> bytes:
+    """So many bytes, fewer only where the file ends: a network's file system may give less at once."""
+    data = os.read(opened, size)
+    while len(data) < size and (more := os.read(opened, size - len(data))):
+        data += more
+    return data
 
 
 def stamp(status: os.stat_result) -> Stamp:

@@ -19,6 +19,8 @@ from trainyard.errors import TrainyardError
 from trainyard.http.requests import Row, Server
 
 TRIES = 3
+MOST_BLOBS = 10_000
+"""Of one body: the line that names them may have 1 MiB."""
 AT_ONCE = 3
 """Requests under way: while one is written to the disk there, the next one travels."""
 EXECUTABLE = 0o100
@@ -126,7 +128,7 @@ def _packs(sizes: Mapping[str, int], most_bytes: int) -> Iterator[list[str]]:
     pack: list[str] = []
     size = 0
     for sha256, more in sizes.items():
-        if pack and size + more > most_bytes:
+        if pack and (size + more > most_bytes or len(pack) == MOST_BLOBS):
             yield pack
             pack, size = [], 0
         pack.append(sha256)

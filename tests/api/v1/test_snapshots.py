@@ -193,6 +193,13 @@ def test_a_body_holds_only_so_much(member):
     assert not CodePack.objects.exists()
 
 
+def test_a_body_asks_once_who_may_do_what(member):
+    snapshot = create(member).json()
+    with CaptureQueriesContext(connection) as queries:
+        upload(member, snapshot["id"], TRAIN)
+    assert sum('FROM "quotas_membership"' in one["sql"] for one in queries) == 1
+
+
 @pytest.mark.parametrize(
     ("contents", "index", "words"),
     [

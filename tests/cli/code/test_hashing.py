@@ -61,6 +61,21 @@ def test_a_file_is_named_by_its_parts(top, tmp_path):
     assert [hashes.size(part) for part in parts] == [10, 3]
 
 
+def test_a_disk_that_gives_less_at_once_changes_no_hash(top, tmp_path, monkeypatch):
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda opened, size: read(opened, min(size, 3)))
+    test_a_file_is_named_by_its_parts(top, tmp_path)
+
+
+def test_a_link_that_took_a_file_s_place_is_not_read(top, tmp_path):
+    (top / "a").write_bytes(b"x")
+    [found] = read_folder(top, most_files=99, most_mb=9)
+    (top / "a").unlink()
+    (top / "a").symlink_to("/etc/hostname")
+    with pytest.raises(CommandError, match="'a' cannot be read"):
+        Hashes(None, PART).parts(found)
+
+
 def test_what_is_unchanged_is_not_read_again(top, tmp_path, reads, monkeypatch):
     long_ago(monkeypatch)
     (top / "a").write_bytes(b"x")

@@ -6,9 +6,10 @@ import pytest
 from knox.models import AuthToken
 
 from cli.client.requests import Server
+from jobs.code import blobs
 from jobs.models import CodeSnapshot, Job
 from tests import builders
-from trainyard.code import hashing
+from trainyard.code import hashing, sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,6 +111,13 @@ def test_an_interrupted_upload_goes_on(trainyard, work, monkeypatch, sent, setti
     submit(trainyard, "--sync", "--", "true")
     assert before > 2**20
     assert sum(calls[2:]) + before < 9 * 2**20 + 2**19
+
+
+def test_of_tiny_files_a_body_names_no_more_than_the_server_reads():
+    sizes = {f"{number:064x}": 500 for number in range(15_000)}
+    lines = [json.dumps([[one, 8 * 2**20] for one in pack]) for pack in sync._packs(sizes, 8 * 2**20)]
+    assert max(map(len, lines)) < blobs.FIRST_LINE_BYTES
+    assert sum(map(len, map(json.loads, lines))) == len(sizes)
 
 
 def test_a_file_that_changes_between_hash_and_upload_is_read_again(trainyard, work, monkeypatch):
