@@ -13,6 +13,7 @@ from scheduling.planning.floor.admission import goes_before, queues_with_floor
 from scheduling.planning.floor.progress import head_start, work_lost, work_saved
 from scheduling.planning.floor.shadow import ShadowSchedule
 from scheduling.planning.floor.stand_ins import StandIns, pairs_of
+from scheduling.planning.ordering import order_pending
 from scheduling.planning.scheduling_class import SchedulingClass
 from scheduling.planning.stops.victim_choice import VictimChoice
 from scheduling.planning.stops.victims import Candidate, Victim
@@ -245,8 +246,9 @@ def _in_turn(pair: tuple[ShadowJob, WaitingJob]) -> tuple[float, int]:
 
 def _kept_for_others(work: PassState, snapshot: Snapshot, due: AbstractSet[int]) -> dict[int, Shares]:
     """Where those go that others were stopped for by another right: that is not given to a due job."""
-    promised = [job for job in snapshot.waiting if job.promised and job.id not in due]
-    keep_promises(work, promised, snapshot.running, strict=False)
+    promised = tuple([job for job in snapshot.waiting if job.promised and job.id not in due])
+    line = order_pending(replace(snapshot, waiting=promised), work.now).jobs if promised else ()
+    keep_promises(work, line, snapshot.running, strict=False)
     return {**work.kept, **{one.job_id: one.shares for one in work.placements}}
 
 

@@ -2,7 +2,7 @@
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from scheduling.nodes.profile import need
 from scheduling.placement import STRATEGIES
@@ -153,6 +153,7 @@ def only_those_who_may_be_stopped_are(world: Snapshot, plan: Plan) -> None:
 
 @pytest.mark.parametrize("policy", POLICY_NAMES)
 @some
+@example(seed=3359)  # under a floor, jobs that others were stopped for stood in the order in which they were given
 @given(seed=seeds)
 def test_the_invariants_hold_under_every_policy(policy, seed):
     check(full_world(seed, policy=policy))
