@@ -212,7 +212,7 @@ class Known:
 
     def _give_up(self, name: str, known: _Workload, job: SlurmJob) -> None:
         """Others may have room for what waits for nodes that were drained or went down; its end says so."""
-        if job.state != "PENDING" or not reasons.node_is_away(job.reason) or known.stop_by is not None:
+        if job.state != "PENDING" or not reasons.node_is_away(job.reason, job.description) or known.stop_by is not None:
             known.away_since = None
             return
         known.away_since = known.away_since or time.monotonic()

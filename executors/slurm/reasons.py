@@ -22,7 +22,8 @@ SENTENCES = {
     "Prolog": "the node prepares for it",
     "Cleaning": "its node is still cleaning up",
 }
-NODE_IS_AWAY = frozenset({"ReqNodeNotAvail", "NodeDown"})
+AWAY = "UnavailableNodes:"
+"""So the description of ReqNodeNotAvail begins to name nodes that are drained or down; of those that a reservation keeps it says so."""
 LIMITED = (("QOS", "the QOS"), ("Assoc", "the account"))
 WHAT = (
     ("Gres", "GPUs"),
@@ -45,9 +46,9 @@ def sentence(reason: str, description: str = "") -> str:
     return f"In Slurm's queue: {said}." + (f" {description}" if description else "")
 
 
-def node_is_away(reason: str) -> bool:
-    """Whether it waits for nodes that take nothing, however many others are free."""
-    return _bare(reason) in NODE_IS_AWAY
+def node_is_away(reason: str, description: str = "") -> bool:
+    """Whether it waits for nodes that are drained or down, however many others are free."""
+    return _bare(reason) == "NodeDown" or AWAY in f"{reason} {description}"
 
 
 def _bare(reason: str) -> str:

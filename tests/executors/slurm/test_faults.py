@@ -12,6 +12,7 @@ import pytest
 
 from clusters.slurm.rest import RestClient
 from executors.engine import Engine, OutOfReachError, Phase, Workload
+from executors.slurm import known
 from executors.slurm.engine import SlurmEngine
 from executors.slurm.options import Options
 from scheduling.lifecycle import EndReason
@@ -199,6 +200,24 @@ def test_a_controller_that_forgot_which_jobs_run_ends_nobodys_work_for_good(mort
     wait_for(lambda: not mortal.command("squeue", "-h"), 20, "nothing to be left in Slurm")
     for node in mortal.nodes:
         mortal.start_daemon(node)
+    mortal.wait_for_nodes()
+
+
+def test_what_waits_for_a_node_that_is_down_goes_back_in_line_and_leaves_nothing(mortal, monkeypatch):
+    monkeypatch.setattr(known, "AWAY_SECONDS", 1.0)
+    engine = engine_on(mortal, "down")
+    engine.nodes()
+    mortal.kill("n1")
+    mortal.command("scontrol", "update", "nodename=n1", "state=down", "reason=test")
+    asked = shell("echo ran")
+    engine.start(asked)
+    end = ended(engine, asked.name, 60)
+    assert (end.reason, end.charged) == (EndReason.PREEMPTED, False)
+    assert "UnavailableNodes:n1" in end.message
+    assert printed(engine, asked.name) == ""
+    assert mortal.command("squeue", "-h") == ""
+    mortal.start_daemon("n1")
+    mortal.command("scontrol", "update", "nodename=n1", "state=resume", check=False)  # it may have come back by itself
     mortal.wait_for_nodes()
 
 
