@@ -39,8 +39,10 @@ def test_who_ends_all_processes_of_a_batch_job_has_stopped_the_command(start, co
         wait_for(lambda: (launched.shim.status() or {}).get("phase") == "running", 10, "the command")  # noqa: B023
         if command[0] == "sh":
             launched.prints(b"ready")
+        os.kill(launched.shim.pid, signal.SIGSTOP)  # it is not to end before its own signal
         os.kill(launched.shim.status()["pid"], signal.SIGTERM)
         os.kill(launched.shim.pid, signal.SIGTERM)
+        os.kill(launched.shim.pid, signal.SIGCONT)
         assert launched.outcome().reason == "stopped"
 
 
