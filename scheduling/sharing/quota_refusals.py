@@ -12,7 +12,7 @@ from scheduling.sharing.shortages import CohortShortage, OwnShortage, Shortage, 
 from scheduling.snapshot import ProjectView
 
 HoldersOf: TypeAlias = Callable[[str, tuple[str, ...]], Mapping[int, Mapping[str, int]]]
-Endings: TypeAlias = Callable[[Resources, Levels, bool], Mapping[str, str]]
+Endings: TypeAlias = Callable[[Resources, Levels, bool], dict[str, str]]
 BORROWERS_NAMED = 3
 
 
@@ -20,7 +20,7 @@ def _nobody(_: str, __: tuple[str, ...]) -> Mapping[int, Mapping[str, int]]:
     return {}
 
 
-def _plain(_: Resources, __: Levels, ___: bool) -> Mapping[str, str]:
+def _plain(_: Resources, __: Levels, ___: bool) -> dict[str, str]:
     return {}
 
 
@@ -65,12 +65,10 @@ class QuotaRefusals:
     def of(self, asked: Resources, levels: Levels, *, firm: bool) -> tuple[Reason, ...]:
         """Level by level, then parts of them, then cohorts."""
         found = self._shortages.of(asked, levels, firm=firm)
-        endings = self._endings(asked, levels, firm) if found else None
-        if not endings:
-            return tuple([self._reason(one, asked, "", firm=firm) for one in found])
-        left, told = dict(endings), []
+        endings = self._endings(asked, levels, firm) if found else {}
+        told = []
         for one in found:
-            ending = left.pop(one.subject, "") if one.code is ReasonCode.QUOTA else ""
+            ending = endings.pop(one.subject, "") if one.code is ReasonCode.QUOTA else ""
             told.append(self._reason(one, asked, ending, firm=firm))
         return tuple(told)
 

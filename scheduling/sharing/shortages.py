@@ -130,10 +130,8 @@ class _OfRequest:
         mine = (OwnShortage(member.slug, own, self._tree.views[member.slug]),) if own else ()
         branch = chain[at - 1].slug if at else None
         ours = (CohortShortage(member.slug, together, branch),) if together else ()
-        cohorts = (
-            sorted((*ours, *above.cohorts), key=_first_named) if ours and above.cohorts else (*ours, *above.cohorts)
-        )
-        return Found((*mine, *above.own), tuple(cohorts))
+        cohorts = tuple(sorted((*ours, *above.cohorts), key=_first_named)) if ours else above.cohorts
+        return Found((*mine, *above.own), cohorts)
 
     def _lacks(self, at: int, ways: Sequence[Way], rises: Rises) -> tuple[dict[str, int], dict[str, int], Rises]:
         """What its own limit lacks of each resource, what all there lack together, and how much more counts above it."""
