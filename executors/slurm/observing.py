@@ -54,16 +54,10 @@ def ended(job: SlurmJob, seen: FolderView, used: AccountedJob | None = None) -> 
     found = replace(
         _ended(job, seen, _first(seen.endings)), started_at=job.start, ended_at=job.end, stop_asked=seen.stop_asked
     )
-    if found.reason == EndReason.CANCELLED and seen.given_up and not seen.stop_asked:
-        return replace(found, reason=EndReason.PREEMPTED, message=seen.given_up, charged=False)
-    if found.reason == EndReason.CANCELLED and job.nodes and not seen.began and not seen.stop_asked:
-        # A node that still runs the number which a controller lost, and gave again, refuses the second of that number.
-        words = f"Slurm cancelled job {job.job_id} at its launch on {', '.join(job.nodes)}, before it had begun."
-        return replace(found, reason=EndReason.NODE_LOST, message=words, charged=False)
+    if found.reason == EndReason.CANCELLED and not seen.stop_asked:
+        found = _cancelled(found, job, seen, used)
     if used is None:
         return found
-    if found.reason == EndReason.CANCELLED and not seen.stop_asked and used.job.end is not None:
-        found = _cancelled_by(found, job, used.killed_by)
     return replace(
         found,
         peak_memory_mb=used.peak_memory_mb,
@@ -82,11 +76,20 @@ def _was_started_again(job: SlurmJob, seen: FolderView) -> bool:
     return job.start - job.submitted > seen.waited_seconds + ROUNDED_SECONDS
 
 
-def _cancelled_by(found: Observed, job: SlurmJob, who: str) -> Observed:
-    """A controller that lost its last seconds gives numbers again, and may then end the wrong job of that number: nobody did."""
-    if who:
-        return replace(found, message=f"{found.message} It was {who}.")
-    words = f"Slurm ended job {job.job_id}, and nobody is on record who cancelled it."
+def _cancelled(found: Observed, job: SlurmJob, seen: FolderView, used: AccountedJob | None) -> Observed:
+    """Not because we asked it to stop: its bridge gave it up, somebody cancelled it, or Slurm did by itself, which is nobody."""
+    if seen.given_up:
+        return replace(found, reason=EndReason.PREEMPTED, message=seen.given_up, charged=False)
+    if job.nodes and not seen.began:
+        # A node that still runs the number which a controller lost, and gave again, refuses the second of that number.
+        words = f"Slurm cancelled job {job.job_id} at its launch on {', '.join(job.nodes)}, before it had begun."
+    elif used is None or used.job.end is None:
+        return found
+    elif used.killed_by:
+        return replace(found, message=f"{found.message} It was {used.killed_by}.")
+    else:
+        # A controller that lost its last seconds gives numbers again, and may then end the wrong job of that number.
+        words = f"Slurm ended job {job.job_id}, and nobody is on record who cancelled it."
     return replace(found, reason=EndReason.NODE_LOST, message=words, charged=False)
 
 
