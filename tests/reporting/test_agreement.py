@@ -51,7 +51,7 @@ def run_all(monkeypatch, items, told_at, seconds=0.05):
         return list(pool.map(loop, items, told_at))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.lists(st.integers(0, 50), min_size=2, max_size=4), st.sampled_from([0, 0.0001, 0.01]))
 def test_all_stop_after_the_same_item_or_all_get_through(items, told_at, seconds):
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +60,7 @@ def test_all_stop_after_the_same_item_or_all_get_through(items, told_at, seconds
     assert stops[0] is None or stops[0] >= min(told_at)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 20), min_size=2, max_size=4))
 def test_a_rank_with_fewer_items_keeps_nobody_waiting(items):
     with pytest.MonkeyPatch.context() as patch:

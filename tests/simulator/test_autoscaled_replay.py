@@ -53,7 +53,7 @@ FIRST_MINUTE = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(FIRST_MINUTE, st.integers(0, 1))
 def test_a_job_loses_no_more_than_its_moves_cost_and_the_pool_does_not_turn(rows, spare):
     pool, outcome = played(sorted(rows), spare=spare)

@@ -58,7 +58,7 @@ RULES = st.builds(
 
 @pytest.mark.parametrize("backfill", ["none", "easy", "sjbf"])
 @pytest.mark.parametrize("policy", ["fifo", "backfill", "sjf", "edf", "responsive", "priority"])
-@how(max_examples=25, deadline=None)
+@how(max_examples=25)
 @given(traces(), RULES, st.sampled_from(list(Ties)), st.sampled_from(list(RunTimes)))
 def test_both_give_the_same_outcome(policy, backfill, jobs, rules, ties, run_times):
     settings = Settings(replace(rules, policy=policy, backfill=backfill), ties, run_times)

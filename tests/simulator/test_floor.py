@@ -58,7 +58,7 @@ def ends(outcome):
     return {one.job.number: one.end for one in outcome.jobs}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(traces(), st.sampled_from(CLUSTERS), st.sampled_from([None, 1.0, 5.0, 30.0]), st.sampled_from([0.0, 0.5, 1.0]))
 def test_nobody_ends_later_than_under_plain_backfilling(rows, cluster, every, share):
     floor = ends(under_a_floor(rows, cluster, every=every, share=share))
@@ -68,7 +68,7 @@ def test_nobody_ends_later_than_under_plain_backfilling(rows, cluster, every, sh
     assert {number: end for number, end in floor.items() if end > plain[number] + EXACT} == {}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(traces(over=(-5, -30)), st.sampled_from(CLUSTERS), st.sampled_from([0.0, 0.5, 1.0]))
 def test_nobody_ends_later_either_where_jobs_have_no_limits_or_run_beyond_them(rows, cluster, share):
     floor = ends(under_a_floor(rows, cluster, share=share))
@@ -77,7 +77,7 @@ def test_nobody_ends_later_either_where_jobs_have_no_limits_or_run_beyond_them(r
     assert {number: end for number, end in floor.items() if end > plain[number] + EXACT} == {}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(traces(), SLACKENED, st.sampled_from([0.05, 0.5, 2.0]))
 def test_with_slack_nobody_ends_later_than_by_that_part_of_the_longest_wait(rows, how_many, slack):
     cluster, share = how_many
@@ -88,7 +88,7 @@ def test_with_slack_nobody_ends_later_than_by_that_part_of_the_longest_wait(rows
     assert max(end - plain[number] for number, end in floor.items()) <= slack * longest + EXACT
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(traces(), st.sampled_from(CLUSTERS), st.integers(0, 3))
 def test_nobody_is_stopped_more_often_than_allowed(rows, cluster, most):
     outcome = under_a_floor(rows, cluster, most=most)
@@ -96,7 +96,7 @@ def test_nobody_is_stopped_more_often_than_allowed(rows, cluster, most):
     assert max(one.preemptions for one in outcome.jobs) <= most
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     traces(),
     st.sampled_from([None, 1.0, 5.0, 30.0]),

@@ -27,7 +27,7 @@ def most_in_use(runs):
     return most
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS, st.sampled_from(["none", "easy", "sjbf", "conservative"]), st.sampled_from(list(Ties)))
 def test_every_job_runs_once_in_full_after_it_came_and_within_the_pool(rows, backfill, ties):
     wanted = trace(rows)
@@ -40,7 +40,7 @@ def test_every_job_runs_once_in_full_after_it_came_and_within_the_pool(rows, bac
     assert most_in_use(outcome.runs) <= PROCESSORS
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(ROWS)
 def test_the_same_trace_gives_the_same_replay(rows):
     first, second = (replayed(trace(rows), PROCESSORS) for _ in range(2))

@@ -14,7 +14,7 @@ HOUR = 3_600
 STREAM = 3_000
 
 
-@how(max_examples=15, deadline=None)
+@how(max_examples=15)
 @given(
     width=st.integers(1, PROCESSORS),
     runs=st.integers(HOUR, 40 * HOUR),

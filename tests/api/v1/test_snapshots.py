@@ -147,7 +147,7 @@ def test_a_large_file_comes_in_parts(member):
     st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=12, unique=True),
     st.lists(st.integers(1, 5), min_size=12, max_size=12),
 )
-@trials(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_came_in_whatever_bodies_comes_back_as_it_was(member, vision, contents, cuts):
     files = [file(f"{number}.py", one) for number, one in enumerate(contents)]
     snapshot, at = create(member, files=files).json(), 0

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusters.kubernetes.connection import DeniedError, SilentError
@@ -57,7 +57,6 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(steps)
 def test_whoever_reads_on_reads_every_byte_once(steps):
     api, written, got, position = Api(), b"", b"", 0

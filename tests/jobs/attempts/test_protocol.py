@@ -45,7 +45,6 @@ BOUNDS = settings(
     max_examples=400 if SLOW else 6,
     stateful_step_count=60 if SLOW else 25,
     derandomize=not SLOW,
-    deadline=None,
     print_blob=SLOW,
     phases=[Phase.generate, *([Phase.shrink] if SLOW else [])],
     suppress_health_check=list(HealthCheck),

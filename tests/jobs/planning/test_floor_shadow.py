@@ -49,7 +49,7 @@ def drawn(picture, views):
     return Shadow(database_now().timestamp(), made, nodes, wait, counts)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(pictures, min_size=1, max_size=4))
 def test_what_was_saved_is_what_a_planner_that_starts_again_reads(seen):
     views = _views()

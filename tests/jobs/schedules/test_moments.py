@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.schedules.moments import following, latest, read
@@ -42,7 +42,6 @@ def test_nothing_comes_after_the_end():
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
-@settings(deadline=None)
 @given(minutes=st.integers(0, 400_000), seconds=st.integers(0, 59))
 def test_the_latest_moment_is_the_last_one_until_now(zone, minutes, seconds):
     now = SUMMER + timedelta(minutes=minutes, seconds=seconds)

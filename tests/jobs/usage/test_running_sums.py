@@ -35,7 +35,7 @@ def summed(projects=None) -> dict[tuple[int, str], int]:
 
 
 class EndedJobsTest(TestCase):
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["delete", "move", "fold", *JobState])), max_size=12))
     def test_whatever_happens_to_jobs_the_sums_are_what_counting_finds(self, happenings):
         projects = [builders.project(), builders.project()]

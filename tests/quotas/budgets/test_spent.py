@@ -56,7 +56,7 @@ def test_what_is_given_back_is_not_spent_in_any_of_its_periods():
 
 
 class PartsAreTheWhole(TestCase):
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     @given(
         st.lists(st.tuples(st.integers(0, 200_000), st.integers(1, 300_000)), min_size=1, max_size=8),
         st.decimals("0.000001", "99", places=6),

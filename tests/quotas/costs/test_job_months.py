@@ -63,7 +63,7 @@ events = st.lists(
 
 
 class SumsProperties(TestCase):
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(events)
     def test_each_job_has_a_sum_a_month_and_a_report_by_them_is_that_of_the_ledger(self, events):
         price()

@@ -140,7 +140,7 @@ moves = st.lists(
 
 
 class Histories(TestCase):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(moves)
     def test_it_balances_whatever_happens_and_each_settlement_is_what_its_interval_costs(self, history):
         for kind, placement, micros, amount in history:

@@ -145,7 +145,7 @@ def starts_in_the_shadow(seen):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(crowds())
 def test_at_their_limits_nobody_starts_later_in_the_shadow_than_was_told_if_nobody_comes(seen):
     told = floor_starts(seen, 0.0, THOROUGH)
@@ -156,7 +156,7 @@ def test_at_their_limits_nobody_starts_later_in_the_shadow_than_was_told_if_nobo
     assert {job_id: at for job_id, at in came.items() if at > told[job_id] + 1e-6} == {}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(crowds(), st.integers(1, 6), st.integers(1, 30))
 def test_no_start_is_foretold_later_than_the_floor_however_coarsely_one_looks(seen, jobs, plans):
     told = forecast(seen, 0.0, effort=Effort(jobs=jobs, plans=plans, usual_lag=1.0, worst_lag=15.0))

@@ -232,7 +232,7 @@ def test_shorter_runs_that_make_a_job_start_later_leave_its_times_in_order():
     assert forecast(one_node(*line(later)), 0.0)[4] == Forecast(expected=8, soonest=8, latest=50)
 
 
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 @few

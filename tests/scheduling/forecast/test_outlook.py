@@ -61,7 +61,7 @@ def test_nothing_is_said_of_a_job_that_does_not_wait():
     assert outlook(one_node(), 50.0, 9) is None
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(worlds)
 def test_the_reasons_are_those_of_the_whole_plan(world):
     plan = make_plan(world, NOW)
@@ -78,7 +78,7 @@ def told_of(world, job_id):
     return answer.position, answer.line_length, answer.start, answer.reasons, answer.changes, shares, stopped
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds)
 def test_a_quote_is_what_the_submission_gets(seed):
     """A quote's job has an id behind all others; the submitted one has the next."""
@@ -90,7 +90,7 @@ def test_a_quote_is_what_the_submission_gets(seed):
         assert told_of(quoted, 2**62) == told_of(replace(world, waiting=(*world.waiting, new)), next_id)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds)
 def test_any_job_of_any_world_gets_the_reasons_of_the_whole_plan_and_nobody_who_is_ahead_goes_unnamed(seed):
     world = knotted_world(seed)

@@ -205,7 +205,7 @@ REST_TO_REQUEST = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(worlds)
 def test_what_is_offered_starts_the_job_in_the_plan_of_the_whole_changed_snapshot(world):
     for job in world.waiting[:4]:
@@ -239,7 +239,7 @@ def with_quotas(world, change):
     return replace(world, projects=tuple(projects))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds)
 def test_every_offer_in_any_world_comes_true_however_it_is_carried_out(seed):
     world = knotted_world(seed)

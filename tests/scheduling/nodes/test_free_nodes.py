@@ -79,7 +79,7 @@ def test_a_share_of_a_node_that_takes_no_jobs_gives_nothing_back():
     assert [node.view.name for node in free.nodes] == ["a"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(fleets)
 def test_giving_undoes_taking_in_any_order_and_a_copy_sees_none_of_it(fleet):
     whole = FreeNodes([node.view for node in fleet.free.nodes])

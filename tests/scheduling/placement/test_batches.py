@@ -16,7 +16,7 @@ from tests.scheduling.builders import cpu_node, gpu_node, waiting
 SCORED = scored(Speeds())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
 def test_an_assignment_costs_no_more_than_any_other(rows, columns, seed):
     costs = np.random.default_rng(seed).integers(0, 9, (rows, columns)).astype(float)

@@ -234,7 +234,7 @@ def test_every_criterion_is_scaled_from_nought_to_one_and_the_best_price_is_noug
         assert min(one[0] for one in made) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(["a", "b", "c", "d"]), st.lists(st.integers(1, 4), min_size=4, max_size=4))
 def test_nobody_else_than_the_best_changes_how_two_nodes_compare(names, amounts):
     """A hopeless node that is added leaves all others in their order."""

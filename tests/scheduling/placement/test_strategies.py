@@ -12,7 +12,7 @@ from scheduling.snapshot import Allocation
 from tests.scheduling.builders import cpu_node, gpu_node, running, share
 from tests.scheduling.fleets import fleets, gangs
 
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 every_strategy = pytest.mark.parametrize("placing", STRATEGIES.values(), ids=STRATEGIES)
 
 

@@ -271,7 +271,7 @@ class Played:
         return replace(one, suspended_since=self.now) if self.dice.random() < self.still and not one.leaving else one
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_never_more_is_ahead_than_allowed(seed):
     dice = Random(seed)  # noqa: S311 - no secret: the same seed has to give the same world
@@ -292,7 +292,7 @@ def test_never_more_is_ahead_than_allowed(seed):
         played.look()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.sampled_from((None, HOUR)))
 def test_whoever_fits_starts_however_many_small_jobs_come(seed, bound):
     """Nine tenths of the quota is a job's that came first; small ones would fill it up again and again."""

@@ -282,7 +282,7 @@ def drawn(dice: Random) -> Snapshot:
     return world(budgets=budgets, nodes=(gpu_node("gpu-1", 4), cpu_node(), gpu_node("gpu-2", 4)), rules=rules)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_never_more_than_a_hard_budget_is_spent(seed):
     dice = Random(seed)  # noqa: S311 - no secret: the same seed has to give the same world
@@ -302,7 +302,7 @@ def test_never_more_than_a_hard_budget_is_spent(seed):
         assert all(used <= each.amount for (number, _), used in played.used.items() if number == each.id)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_whoever_fits_a_period_starts_however_many_small_jobs_come(seed):
     """The small ones would use up each day's budget, and run over midnight into the next one's."""

@@ -16,7 +16,7 @@ from tests.scheduling import oracle
 from tests.scheduling.full_worlds import NOW, POLICY_NAMES, full_world, shuffled
 
 seeds = st.integers(0, 2**32)
-some = settings(max_examples=12, deadline=None)
+some = settings(max_examples=12)
 
 
 def check(world: Snapshot) -> None:

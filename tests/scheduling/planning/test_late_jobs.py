@@ -89,7 +89,7 @@ def test_who_waits_for_it_may_start_now_at_the_soonest_but_is_not_expected_to(la
     assert told.expected >= NOW + HOUR
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(late=st.floats(1, 30 * DAY), limit=st.integers(1, 3600), has_limit=st.booleans())
 def test_whatever_ends_in_half_the_time_that_a_job_is_late_never_waits_for_it(late, limit, has_limit):
     held = replace(holder(expected_end=NOW - late if has_limit else None), started_at=NOW - DAY - late)
@@ -155,7 +155,7 @@ WHOLE, PART = Request(gpus=8, nodes=3), Request(gpus=6, nodes=3)
     [(WHOLE, 8, None), (PART, 1, None), (PART, 2, None), (PART, 1, 20)],
     ids=["whole nodes", "parts of nodes", "larger parts", "inside a quota"],
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(1, 8), min_size=400, max_size=400), every=st.integers(1, 3))
 def test_a_gang_starts_though_only_jobs_without_a_limit_come(asked, others, quota, lengths, every):
     """Each runs for up to eight hours, where one is assumed: it waits for those that run when it comes, and for one more at most."""

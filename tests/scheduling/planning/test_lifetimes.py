@@ -173,7 +173,7 @@ def with_ends(world: Snapshot, seed: int) -> Snapshot:
 ended_worlds = st.builds(with_ends, worlds, st.integers(0, 2**32))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ended_worlds)
 def test_no_plan_starts_or_promises_anything_that_a_node_would_not_stay_for(world):
     jobs, ends = {one.id: one for one in world.waiting}, {one.name: one.leaves_at for one in world.nodes}
@@ -186,7 +186,7 @@ def test_no_plan_starts_or_promises_anything_that_a_node_would_not_stay_for(worl
             assert ends[part.node] is None or start + needed <= ends[part.node]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ended_worlds)
 def test_whoever_waits_is_told_why_and_starts_where_the_nodes_stay_if_only_that_kept_it(world):
     plan = make_plan(world, 100.0)

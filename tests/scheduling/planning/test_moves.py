@@ -132,7 +132,7 @@ def test_what_is_kept_for_a_mover_is_given_to_nobody_until_it_has_stopped_and_th
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000))
 def test_a_move_fits_beside_all_that_runs_and_all_that_the_next_plan_starts(seed):
     chance = Random(seed)  # noqa: S311 - a seed that hypothesis shrinks

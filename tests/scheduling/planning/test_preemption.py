@@ -216,7 +216,7 @@ def after(seen: Snapshot, now: float) -> tuple[Snapshot, int]:
     return replace(seen, waiting=(*waits, *back), running=tuple(runs)), len(plan.preemptions)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_without_an_outside_event_the_preemptions_end(seed):
     """No cap per job and no minimum run time: the strategies alone must not let jobs take turns."""

@@ -23,8 +23,8 @@ def under_a_floor(world: Snapshot) -> Snapshot:
 
 
 either = st.one_of(worlds, worlds.map(under_a_floor))
-few = settings(max_examples=40, deadline=None)
-many = settings(max_examples=100, deadline=None)
+few = settings(max_examples=40)
+many = settings(max_examples=100)
 
 
 @many

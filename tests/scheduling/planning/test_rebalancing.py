@@ -190,7 +190,7 @@ def _started(job: WaitingJob, shares, now: float) -> RunningJob:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds)
 def test_a_proposal_really_makes_room_and_displaces_nobody_else(world):
     after, moved = carried_out(world, NOW)
@@ -206,7 +206,7 @@ def test_a_proposal_really_makes_room_and_displaces_nobody_else(world):
     assert all(job.shares == where[job.id] for job in after.running if job.id in where and job.id not in moved)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds)
 def test_the_next_passes_move_nobody_back(world):
     after, moved = carried_out(world, NOW)
@@ -215,7 +215,7 @@ def test_the_next_passes_move_nobody_back(world):
         assert not moved & again
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(worlds)
 def test_each_mover_goes_where_there_was_room_before_anybody_moved(world):
     plan = make_plan(world, NOW)

@@ -25,7 +25,7 @@ from tests.scheduling.stopping import (
     whole_nodes,
 )
 
-some = settings(max_examples=12, deadline=None)
+some = settings(max_examples=12)
 seeds = st.integers(0, 2**32)
 ALL = tuple(range(8))
 

@@ -182,7 +182,7 @@ JOBS = st.lists(
 )
 
 
-@how(max_examples=50, deadline=None)
+@how(max_examples=50)
 @given(JOBS, st.floats(0, 90 * HOUR))
 def test_the_same_snapshot_and_clock_give_the_same_plan(rows, longest):
     jobs = [

@@ -64,7 +64,7 @@ def planned(tree, project, request, *, firm=False):
     return [] if plan.placements else [reason.sentence for reason in plan.waits[0].reasons]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tree=trees, project=st.sampled_from(tuple(PARENTS)), request=requests, firm=st.booleans())
 @example(tree=LENT_IN_PART, project="a", request=Request(gpus=7), firm=False)
 def test_a_request_is_refused_if_and_only_if_an_empty_platform_would_never_start_it(tree, project, request, firm):

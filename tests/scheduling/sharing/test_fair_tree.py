@@ -50,7 +50,7 @@ def test_usage_counts_half_after_one_half_life():
     assert decayed(80, 1, 0) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 100), min_size=3, max_size=3), st.integers(1, 100))
 def test_whoever_uses_more_never_moves_forward(amounts, more):
     before = ranks(PROJECTS, used(ann=amounts[0], bob=amounts[1], cat=amounts[2]), [ANN, BOB, CAT])

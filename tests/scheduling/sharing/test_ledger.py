@@ -65,7 +65,7 @@ def of_a_user(number, dice):
     return replace(one, owner=dice.choice(("ann", "bob", "")), queue=dice.choice(("night", "default")))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=SEEDS)
 def test_users_and_models_hold_what_the_plain_sums_say_whoever_comes_and_goes(seed):
     dice, there = Random(seed), list[RunningJob]()  # noqa: S311 - no secret: the same seed gives the same world
@@ -95,7 +95,7 @@ def test_users_and_models_hold_what_the_plain_sums_say_whoever_comes_and_goes(se
         assert dict(before) == slugs
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(seed=SEEDS)
 def test_what_is_held_committed_and_taken_is_what_those_who_run_make_of_it(seed):
     dice = Random(seed)  # noqa: S311 - as above
@@ -133,7 +133,7 @@ def refused_by_plain_sums(cohorts, projects, there, more, *, firm):
     return False
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(seed=SEEDS, firm=st.booleans(), shared=st.booleans())
 def test_a_job_is_refused_where_the_plain_sums_refuse_it(seed, firm, shared):
     """And never while there is room at a glance; where nobody borrows or keeps anything, always when there is not."""

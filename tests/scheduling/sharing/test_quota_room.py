@@ -201,7 +201,7 @@ class Crowd:
 
 
 @pytest.mark.parametrize("policy", POLICY_NAMES)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(
     kind=st.sampled_from(["gpus", "cpus", "memory_mb", "running_jobs"]),
     level=st.sampled_from(["own", "above"]),

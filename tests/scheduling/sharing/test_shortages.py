@@ -27,7 +27,7 @@ def questions(dice, projects):
         yield asked, Levels(chain), dice.random() < 0.3
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(seed=SEEDS, shared=st.booleans())
 def test_who_is_asked_about_after_others_lacks_what_it_lacks_alone(seed, shared):
     dice = Random(seed)  # noqa: S311 - no secret: the same seed has to give the same world

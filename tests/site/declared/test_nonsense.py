@@ -25,7 +25,7 @@ VALUES = st.recursive(
 )
 ROWS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6) | VALUES
 FILES = st.dictionaries(st.sampled_from([*SECTIONS, "other"]), st.lists(ROWS, max_size=3) | VALUES, max_size=3)
-once = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+once = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def told(read):

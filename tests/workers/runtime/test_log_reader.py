@@ -132,7 +132,7 @@ deeds = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(deeds=deeds, limit=st.integers(8, 80))
 def test_read_bytes_and_gaps_make_up_the_whole_output(deeds, limit, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")

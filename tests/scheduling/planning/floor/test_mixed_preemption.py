@@ -8,7 +8,7 @@ from scheduling.planning.floor.turns import STRATEGY
 from tests.scheduling.planning.floor.mixed_worlds import TOLERATED, Mixed, mixed
 
 seeds = st.integers(0, 2**32)
-some = settings(max_examples=40, deadline=None)
+some = settings(max_examples=40)
 EXACT = 1e-6
 
 
